@@ -1,0 +1,152 @@
+"""Records to bytes and back, in Confluent's wire format: magic byte 0, a 4-byte schema id, the Avro body."""
+
+import collections.abc
+import dataclasses
+import io
+import struct
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import fastavro
+
+from schemas.registry import SchemaRegistry, record_schema
+from schemas.topics import TOPICS
+from schemas.values import FieldValue
+
+MAGIC = 0
+HEADER = struct.Struct(">bI")
+
+# Avro's dynamically typed rim: a loader or dumper takes and gives plain Avro data; None stands for "as it is".
+Step = Callable[[Any], Any] | None
+
+
+class MalformedRecord(ValueError):
+    """The bytes are no record of this topic: not in the wire format, or cut, or of another record."""
+
+
+class Codec:
+    """Encodes and decodes the records of every topic against one schema registry."""
+
+    def __init__(self, registry: SchemaRegistry) -> None:
+        self._registry = registry
+        self._headers: dict[str, bytes] = {}
+
+    def encode(self, topic: str, record: Any) -> bytes:
+        """The wire bytes of a record of that topic. Raises ValueError where the record is not the topic's."""
+        expected = TOPICS[topic].record
+        if type(record) is not expected:
+            raise ValueError(f"{topic} carries {expected.__name__}, not {type(record).__name__}")
+        header = self._headers.get(topic)
+        if header is None:
+            header = self._headers[topic] = HEADER.pack(MAGIC, self._registry.id_of(topic, expected.__name__))
+        body = io.BytesIO()
+        body.write(header)
+        dump = _dumper(expected)
+        fastavro.schemaless_writer(
+            body, record_schema(expected.__name__), dump(record) if dump else record, disable_tuple_notation=True
+        )
+        return body.getvalue()
+
+    def decode(self, topic: str, data: bytes) -> Any:
+        """The record behind wire bytes.
+
+        Raises MalformedRecord (a dead letter) or UnknownSchema (this build is too old: stop, before acknowledging).
+        """
+        record = TOPICS[topic].record
+        if len(data) < HEADER.size or data[0] != MAGIC:
+            raise MalformedRecord(f"{topic}: not in the wire format (magic byte 0 and a 4-byte schema id)")
+        _, schema_id = HEADER.unpack_from(data)
+        written = self._registry.schema(topic, schema_id)
+        if written.record != record.__name__:
+            raise MalformedRecord(f"{topic}: schema {schema_id} is {written.record}, not {record.__name__}")
+        body = io.BytesIO(data)
+        body.seek(HEADER.size)
+        reader = None if written.current else record_schema(record.__name__)
+        try:
+            plain = fastavro.schemaless_reader(body, written.schema, reader)
+        except Exception as error:  # fastavro raises whatever the cut or foreign bytes lead to
+            raise MalformedRecord(f"{topic}: the body does not fit schema {schema_id}") from error
+        if body.read(1):
+            raise MalformedRecord(f"{topic}: bytes are left after a record of schema {schema_id}")
+        load = _loader(record)
+        return load(plain) if load else plain
+
+
+def _loader(hint: Any) -> Step:
+    return _cached(_LOADERS, hint, _make_loader)
+
+
+def _dumper(hint: Any) -> Step:
+    return _cached(_DUMPERS, hint, _make_dumper)
+
+
+_LOADERS: dict[Any, Step] = {}
+_DUMPERS: dict[Any, Step] = {}
+
+
+def _cached(cache: dict[Any, Step], hint: Any, make: Callable[[Any], Step]) -> Step:
+    if hint not in cache:
+        cache[hint] = make(hint)
+    return cache[hint]
+
+
+def _make_loader(hint: Any) -> Step:
+    if hint == FieldValue:
+        return lambda value: tuple(value) if type(value) is list else value
+    if dataclasses.is_dataclass(hint):
+        return _record_loader(typing.cast(type[Any], hint))
+    return _container(hint, _loader, tuple)
+
+
+def _make_dumper(hint: Any) -> Step:
+    if hint == FieldValue:
+        return lambda value: list(value) if type(value) is tuple else value
+    if dataclasses.is_dataclass(hint):
+        return _record_dumper(typing.cast(type[Any], hint))
+    return _container(hint, _dumper, list)
+
+
+def _container(hint: Any, step_of: Callable[[Any], Step], sequence: type[Any]) -> Step:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        item = step_of(arguments[0])
+        return sequence if item is None else lambda values: sequence(map(item, values))
+    if origin is collections.abc.Mapping:
+        value_step = step_of(arguments[1])
+        return None if value_step is None else lambda values: {key: value_step(value) for key, value in values.items()}
+    if origin in (types.UnionType, typing.Union):
+        inner = step_of(next(argument for argument in arguments if argument is not type(None)))
+        return None if inner is None else lambda value: None if value is None else inner(value)
+    return None
+
+
+def _steps(record: type[Any], step_of: Callable[[Any], Step]) -> list[tuple[str, Callable[[Any], Any]]]:
+    hints: Mapping[str, Any] = typing.get_type_hints(record)
+    steps = ((field.name, step_of(hints[field.name])) for field in dataclasses.fields(record))
+    return [(name, step) for name, step in steps if step is not None]
+
+
+def _record_loader(record: type[Any]) -> Callable[[Any], Any]:
+    steps = _steps(record, _loader)
+
+    def load(plain: Any) -> Any:
+        for name, step in steps:
+            plain[name] = step(plain[name])
+        return record(**plain)
+
+    return load
+
+
+def _record_dumper(record: type[Any]) -> Callable[[Any], Any]:
+    names = tuple(field.name for field in dataclasses.fields(record))
+    steps = _steps(record, _dumper)
+
+    def dump(value: Any) -> dict[str, Any]:
+        plain = {name: getattr(value, name) for name in names}
+        for name, step in steps:
+            plain[name] = step(plain[name])
+        return plain
+
+    return dump

@@ -1,0 +1,104 @@
+"""The records of `sync.integrations`: configuration that is written by one writer for each key.
+
+| key | part | written by |
+|---|---|---|
+| `<integration>/desired` | DesiredIntegration | `pairstream apply`, `integration pause` and the console |
+| `<integration>/settings` | IntegrationSettings | the active scheduler |
+| `claim/<system>/<account>` | IntegrationClaim | the active scheduler |
+| `<integration>/<system>` | ConnectorState | the connector that owns the integration |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from schemas.values import FieldType
+
+DesiredState = Literal["active", "paused", "disconnected"]
+ApplyState = Literal["describing", "provisioning", "done", "failed"]
+IntegrationState = Literal["connecting", "active", "paused", "disconnected"]
+ConnectorStatus = Literal["ok", "needs_reconnect", "unavailable", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSettings:
+    """One system's section of an integration file."""
+
+    account: str  # HubSpot account id, or Userflow environment
+    options: Mapping[str, str] = field(default_factory=dict)  # plain settings of the section
+    secrets: Mapping[str, bytes] = field(default_factory=dict)  # sealed with PAIRSTREAM_SECRET_KEY
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # object type -> fields the mappings use
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedField:
+    """What a system says of one field that a mapping uses."""
+
+    object_type: str  # the system's object type
+    name: str  # the field's name
+    label: str  # for people
+    type: FieldType  # its type in neutral words
+    options: tuple[str, ...] = ()  # what an enumeration or multi-select accepts
+    read_only: bool = False  # true: the system refuses writes
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredIntegration:
+    """What somebody asked for."""
+
+    apply_id: str  # one per request, so that the asker can wait for its end
+    state: DesiredState  # what the integration should be
+    document: str  # the integration file, secrets replaced by ${NAME}
+    hubspot: SystemSettings  # its HubSpot section
+    userflow: SystemSettings  # its Userflow section
+    applied_at_ms: int  # our clock
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationSettings:
+    """What is in force, and how far the newest request has come."""
+
+    connection: int  # raised by every connect; part of every object and pair key
+    revision: int  # raised by every apply
+    active_revision: int  # the revision whose mappings are in force
+    state: IntegrationState  # what the integration is
+    apply_id: str  # the newest request
+    apply_state: ApplyState  # how far it has come
+    reason: str | None  # why it failed
+    document: str  # the integration file of this revision
+    hubspot: SystemSettings  # its HubSpot section
+    userflow: SystemSettings  # its Userflow section
+    create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationClaim:
+    """Which integration holds an account."""
+
+    integration: str  # the holder
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorState:
+    """What the owning connector reports of its system."""
+
+    connection: int  # the connection it reports on
+    described_revision: int  # fields are those of this revision
+    provisioned_revision: int  # what this revision needs exists in the system
+    status: ConnectorStatus  # whether the system can be worked with
+    reason: str | None = None  # why not
+    fields: tuple[DescribedField, ...] = ()  # definitions of the fields that mappings use
+    grant: bytes | None = None  # sealed: the newest refresh token
+    webhook_secret: bytes | None = None  # sealed: what signs the system's webhooks
+    parked_since_ms: int | None = None  # vendor clock: since when patches are parked
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationPart:
+    """One key of `sync.integrations`: exactly one of the parts is set."""
+
+    integration: str  # whose configuration
+    desired: DesiredIntegration | None = None  # key <integration>/desired
+    settings: IntegrationSettings | None = None  # key <integration>/settings
+    claim: IntegrationClaim | None = None  # key claim/<system>/<account>
+    connector: ConnectorState | None = None  # key <integration>/<system>

@@ -1,0 +1,333 @@
+"""Every record that travels through Kafka, as a frozen dataclass; `schemas/avro/<name>.avsc` is the same shape on the wire.
+
+Times are milliseconds since 1970 in UTC. The clock is the vendor's where the field says so: our own clocks may be wrong.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from schemas.values import FieldType, FieldValue, System
+
+Origin = Literal["webhook", "crawl", "lookup", "journal", "poll", "receipt"]
+Operation = Literal["upserted", "deleted"]
+Presence = Literal["joined", "left"]
+RequestKind = Literal["lookup", "reread", "crawl"]
+ReceiptKind = Literal["refused", "parked", "superseded"]
+CommandKind = Literal["rederive", "resend", "forget", "sweep"]
+Stage = Literal["objects", "pairs"]
+Direction = Literal["to_hubspot", "to_userflow"]
+OnEmpty = Literal["clear", "keep"]
+OnSeveral = Literal["refuse", "newest"]
+RunState = Literal["running", "completed", "failed", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class StampedValue:
+    """One field's value and when its system is known to have held it: some time in [at_ms, at_ms + spread_ms]."""
+
+    value: FieldValue  # what the field holds; null: the system says "no value"
+    at_ms: int  # vendor clock: the earliest time the value can have been observed
+    spread_ms: int = 0  # how much later than at_ms it may have been; 0 where the vendor gives milliseconds
+    ours: bool = False  # true: the answer to our own write
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The first record that led to this one; latency, `explain` and lag in seconds are computed from it."""
+
+    topic: str  # topic of the first cause
+    partition: int  # its partition
+    offset: int  # its offset; -1 where the cause is no record
+    at_ms: int  # our clock: when the receiver or connector first held it
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One webhook request as it arrived. Key: integration."""
+
+    integration: str  # whose webhook it is
+    system: System  # who sent it
+    body: bytes  # the raw request body, its signature already verified
+    headers: Mapping[str, str]  # the request's headers that translation needs, lower case
+    received_at_ms: int  # our clock: when the receiver had the whole body
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Work for a connector: read what is named. Key: integration."""
+
+    integration: str  # whose objects
+    connection: int  # the connection it was asked under
+    kind: RequestKind  # lookup: by match value; reread: by id; crawl: a whole object type
+    object_type: str  # the system's object type
+    values: tuple[str, ...] = ()  # ids (reread) or match values (lookup)
+    match_field: str | None = None  # the field the match values belong to (lookup)
+    mapping: str | None = None  # the mapping that asked (lookup)
+    delay_ms: int = 0  # wait this long before the read
+    run_id: str | None = None  # the full sync it belongs to
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEvent:
+    """What a system was seen to hold for one object. Key: object."""
+
+    integration: str  # whose object
+    connection: int  # the connection it was observed under
+    revision: int  # the revision of the mappings that chose the fields
+    system: System  # the object's system
+    object_type: str  # the system's object type
+    object_id: str  # the system's id of the object
+    operation: Operation  # upserted: the object is there; deleted: it is gone
+    at_ms: int  # vendor clock: earliest time of the observation
+    spread_ms: int  # how much later it may have been
+    origin: Origin  # the road it came by
+    fields: Mapping[str, StampedValue] = field(default_factory=dict)  # fields seen; an absent one is not known
+    sent: Mapping[str, FieldValue] = field(default_factory=dict)  # receipt: what our write asked for
+    run_id: str | None = None  # the full sync it belongs to
+    merged_into: str | None = None  # deleted by a merge: the id of the surviving object
+    bulk: bool = False  # true: published under the credit for bulk, written after live patches
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityEvent:
+    """Something a person did in Userflow. Key: the user, or the company where there is no user."""
+
+    integration: str  # whose environment
+    connection: int  # the connection it was observed under
+    event_id: str  # the system's id of the event
+    name: str  # the event's name, e.g. flow_started
+    user_id: str | None  # who did it
+    company_id: str | None  # for which company
+    occurred_at_ms: int  # vendor clock
+    attributes: Mapping[str, FieldValue] = field(default_factory=dict)  # the event's attributes
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the target answered to one written field."""
+
+    sent: FieldValue  # what we wrote
+    stored: FieldValue  # what the answer says the target holds
+    at_ms: int  # vendor clock: earliest time of the answer
+    spread_ms: int  # how much later it may have been
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedChange:
+    """One object's fields as one pair sees them. Key: pair."""
+
+    integration: str  # whose pair
+    connection: int  # the connection it was observed under
+    revision: int  # the revision of the mapping it was matched with
+    mapping: str  # the mapping's name
+    match_value: str  # the normalised value both sides share
+    system: System  # the side the object is on
+    object_type: str  # the system's object type
+    object_id: str  # the system's id of the object
+    presence: Presence  # joined: it is on this side of the pair; left: it is no more
+    at_ms: int  # vendor clock: earliest time of the observation
+    spread_ms: int  # how much later it may have been
+    origin: Origin  # the road it came by
+    fields: Mapping[str, StampedValue] = field(default_factory=dict)  # every known field the mapping uses
+    answered: Mapping[str, Answer] = field(default_factory=dict)  # receipt: what our write asked for and got
+    run_id: str | None = None  # the full sync it belongs to
+    bulk: bool = False  # true: what it derives is written after live patches
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class StateCommand:
+    """Work on the state of one partition of one stage. Key: the object (resend), else `partition-<n>`."""
+
+    integration: str  # whose state
+    connection: int  # the connection it was asked under
+    stage: Stage  # the agent it is for
+    kind: CommandKind  # rederive pairs; resend an object's matches; forget all; sweep what a crawl did not see
+    mapping: str | None = None  # only this mapping
+    object_key: str | None = None  # resend: the object
+    cursor: str | None = None  # go on after this state key
+    run_id: str | None = None  # the full sync it belongs to
+    only_parked: bool = False  # rederive: only pairs with a parked patch
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPatch:
+    """The smallest write that brings one object in step. Key: integration."""
+
+    integration: str  # whose object
+    connection: int  # the connection it was derived under
+    revision: int  # the revision of the mapping
+    mapping: str  # the mapping's name
+    match_value: str  # the pair it was derived for
+    system: System  # the target's system
+    object_type: str  # the target's type
+    object_id: str  # the target's id
+    fields: Mapping[str, FieldValue]  # target field -> converted value; null clears
+    run_id: str | None = None  # the full sync it belongs to
+    bulk: bool = False  # true: written after live patches
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEvent:
+    """One dated happening for one object's timeline. Key: integration."""
+
+    integration: str  # whose object
+    connection: int  # the connection it was derived under
+    revision: int  # the revision of the mapping
+    mapping: str  # the mapping's name
+    match_value: str  # the pair it was derived for
+    object_type: str  # the target's type
+    object_id: str  # the target's id
+    event_id: str  # hash(Userflow event id, object type, match value): the same whatever is retried or replayed
+    name: str  # the event's name
+    occurred_at_ms: int  # vendor clock
+    attributes: Mapping[str, FieldValue] = field(default_factory=dict)  # the event's attributes
+    run_id: str | None = None  # the replay or full sync it belongs to
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a patch where nothing was observed. Key: pair."""
+
+    integration: str  # whose pair
+    connection: int  # the connection of the patch
+    revision: int  # the mapping revision of the patch
+    mapping: str  # the mapping's name
+    match_value: str  # the pair
+    system: System  # the target's system
+    object_type: str  # the target's type
+    object_id: str  # the target's id
+    kind: ReceiptKind  # refused by the target; parked while the integration is away; superseded by a later patch
+    fields: Mapping[str, FieldValue]  # the target fields concerned and what was sent
+    reason: str | None = None  # stable code of a refusal
+    run_id: str | None = None  # the full sync it belongs to
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record or a field that could not be handled, with the reason. Key: the original key."""
+
+    id: str  # hash of what was refused: the same letter written twice has one id
+    integration: str | None  # whose record; null where it could not be read
+    stage: str  # where it was refused: objects, pairs, hubspot.source, hubspot.sink, ...
+    reason: str  # stable code
+    detail: str  # a sentence without field values
+    topic: str  # topic of the record that was being handled
+    partition: int  # its partition
+    offset: int  # its offset
+    key: str  # its key
+    value: bytes  # its value as it stood on the topic
+    at_ms: int  # our clock: when it was refused
+    mapping: str | None = None  # the mapping concerned
+    field: str | None = None  # the target field concerned
+    caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """OBJECTS' row for one object. Key: object."""
+
+    revision: int  # the revision its matches were computed with
+    present: bool  # false: seen to be gone
+    at_ms: int  # vendor clock: earliest time of the newest observation of its presence
+    spread_ms: int  # how much later it may have been
+    fields: Mapping[str, StampedValue]  # known fields
+    matches: Mapping[str, str]  # mapping -> the match value it joined
+    merged_into: str | None = None  # the id of the object it was merged into
+    run_id: str | None = None  # the last full sync that read it
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One object on one side of a pair."""
+
+    at_ms: int  # vendor clock: earliest time of the newest observation
+    spread_ms: int  # how much later it may have been
+    fields: Mapping[str, StampedValue]  # known fields; none where only its existence is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A target that keeps another form of what it was sent."""
+
+    sent: FieldValue  # what we wrote
+    stored: FieldValue  # what the target holds instead
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A value the target, or conversion, refused."""
+
+    value: FieldValue  # the value that was refused
+    reason: str  # stable code
+
+
+@dataclass(frozen=True, slots=True)
+class PairState:
+    """PAIRS' row for one pair. Key: pair. Target fields are named `<system>.<field>`."""
+
+    revision: int  # the revision its refusals and settlements belong to
+    hubspot: Mapping[str, Candidate]  # object id -> candidate
+    userflow: Mapping[str, Candidate]  # object id -> candidate
+    settled: Mapping[str, Settled] = field(default_factory=dict)  # target field -> sent and stored
+    refused: Mapping[str, Refused] = field(default_factory=dict)  # target field -> refused value
+    rewrites: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # target field -> times somebody rewrote it
+    contested: tuple[str, ...] = ()  # target fields left alone until the next full sync
+    rivals_read: tuple[str, ...] = ()  # `<system>.<id>` of candidates read once more
+    parked: bool = False  # true: a patch was parked; derived again on return
+    run_id: str | None = None  # the last full sync that reached it
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """One field's road within a mapping, its types resolved."""
+
+    direction: Direction  # which side is written
+    source: str  # the owner's field
+    source_type: FieldType  # its type
+    target: str  # the field that is written
+    target_type: FieldType  # its type
+    target_options: tuple[str, ...] = ()  # what an enumeration or multi-select target accepts
+    on_empty: OnEmpty = "clear"  # what an empty value does
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMapping:
+    """One object mapping of an active integration. Key: integration and mapping."""
+
+    integration: str  # whose mapping
+    connection: int  # the connection it belongs to
+    revision: int  # raised by every apply
+    name: str  # the mapping's name
+    hubspot_type: str  # HubSpot object type
+    userflow_type: str  # Userflow object type
+    match_hubspot: str  # the HubSpot ID field
+    match_userflow: str  # the Userflow ID field; `id` is the object's own id
+    on_several: OnSeveral  # what several HubSpot candidates mean
+    rules: tuple[FieldRule, ...]  # its field rules
+    stream_events: bool = False  # whether events go to the timeline
+    event_names: tuple[str, ...] = ()  # only these events; none named: all
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """One part's progress of a full sync. Key: run, and stage and partition where it is a part."""
+
+    run_id: str  # the run
+    integration: str  # whose run
+    part: str  # `run`, `hubspot.contacts`, `userflow.users`, ...
+    state: RunState  # where it stands
+    started_at_ms: int  # our clock
+    updated_at_ms: int  # our clock: heartbeat
+    read: int = 0  # objects read
+    cursor: str | None = None  # where the crawl goes on
+    reason: str | None = None  # why it failed
+    mappings: tuple[str, ...] = ()  # only these mappings; none named: all

@@ -1,0 +1,119 @@
+"""Where schema ids come from: the packaged history, the same on every machine, or a Confluent-compatible registry."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+import fastavro
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+COMPATIBILITY = "FULL_TRANSITIVE"
+
+AvroSchema = dict[str, Any]  # a parsed Avro schema: plain JSON
+
+
+class UnknownSchema(RuntimeError):
+    """A record was written with a schema that this build does not know: upgrade this worker, then start it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSchema:
+    """The schema some bytes were written with; `current` where it is the one this build writes."""
+
+    record: str
+    schema: AvroSchema
+    current: bool
+
+
+class SchemaRegistry(Protocol):
+    """Gives every record's schema an id, and every id its schema."""
+
+    def id_of(self, topic: str, record: str) -> int: ...
+
+    def schema(self, topic: str, schema_id: int) -> WrittenSchema: ...
+
+
+@cache
+def record_schema(record: str) -> AvroSchema:
+    """The parsed schema that this build writes for a record."""
+    return _parse(_avro_text(f"{record}.avsc"))
+
+
+@cache
+def packaged_history() -> dict[int, tuple[str, AvroSchema]]:
+    """Every schema ever released, by id: `schemas/avro/history/<id>-<record>.avsc`, never edited, only added to."""
+    history = {}
+    for path in (files("schemas") / "avro" / "history").iterdir():
+        number, _, record = path.name.removesuffix(".avsc").partition("-")
+        history[int(number)] = (record, _parse(path.read_text("utf-8")))
+    return history
+
+
+def _avro_text(name: str) -> str:
+    return (files("schemas") / "avro" / name).read_text("utf-8")
+
+
+def _parse(text: str) -> AvroSchema:
+    parsed = fastavro.parse_schema(json.loads(text))
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+class LocalRegistry:
+    """Ids from the packaged history: no service, the same ids on every machine."""
+
+    def __init__(self, history: dict[int, tuple[str, AvroSchema]] | None = None) -> None:
+        self._history = packaged_history() if history is None else history
+        self._newest = {record: schema_id for schema_id, (record, _) in sorted(self._history.items())}
+
+    def id_of(self, topic: str, record: str) -> int:
+        return self._newest[record]
+
+    def schema(self, topic: str, schema_id: int) -> WrittenSchema:
+        if schema_id not in self._history:
+            raise UnknownSchema(
+                f"{topic} holds a record of schema {schema_id}, newer than this build's {max(self._history)}: "
+                "upgrade this process, then start it again; nothing was acknowledged"
+            )
+        record, schema = self._history[schema_id]
+        return WrittenSchema(record, schema, self._newest[record] == schema_id)
+
+
+class RemoteRegistry:
+    """Ids from a Confluent-compatible schema registry; subject `<topic>-value`, compatibility FULL_TRANSITIVE."""
+
+    def __init__(self, url: str) -> None:
+        self._client = SchemaRegistryClient({"url": url})
+        self._ids: dict[str, int] = {}
+        self._written: dict[int, WrittenSchema] = {}
+
+    def id_of(self, topic: str, record: str) -> int:
+        if topic not in self._ids:
+            subject = f"{topic}-value"
+            self._client.set_compatibility(subject, COMPATIBILITY)
+            self._ids[topic] = self._client.register_schema(subject, Schema(_avro_text(f"{record}.avsc"), "AVRO"))
+        return self._ids[topic]
+
+    def schema(self, topic: str, schema_id: int) -> WrittenSchema:
+        if schema_id not in self._written:
+            self._written[schema_id] = self._fetch(topic, schema_id)
+        return self._written[schema_id]
+
+    def _fetch(self, topic: str, schema_id: int) -> WrittenSchema:
+        try:
+            text = self._client.get_schema(schema_id).schema_str
+        except SchemaRegistryError as error:
+            raise UnknownSchema(
+                f"{topic} holds a record of schema {schema_id}, which the registry does not give ({error.error_code}): "
+                "check SCHEMA_REGISTRY_URL, or start this process without it if the topic was written without a registry"
+            ) from error
+        parsed = _parse(text or "")
+        name = str(parsed["name"]).removeprefix("pairstream.")
+        return WrittenSchema(name, parsed, _canonical(parsed) == _canonical(record_schema(name)))
+
+
+def _canonical(schema: AvroSchema) -> str:
+    return fastavro.schema.to_parsing_canonical_form(schema)

@@ -1,0 +1,104 @@
+"""Every topic in one table: key, record, how long it is kept and whether it is compacted."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from schemas import configuration, records
+
+DAY_MS = 24 * 60 * 60 * 1000
+MAX_MESSAGE_BYTES = 1_000_000
+
+KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "run", "original"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic; `retention_days` is None for a compacted topic, which keeps the newest record of each key."""
+
+    name: str
+    key: KeyKind
+    record: type[Any]
+    retention_days: int | None
+
+    @property
+    def compacted(self) -> bool:
+        return self.retention_days is None
+
+    def broker_settings(self, changes_retention_days: int | None = None) -> dict[str, str]:
+        """The topic-level settings `topics apply` asks of the broker; a replay window other than the table's may be given."""
+        if self.retention_days is None:
+            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": str(DAY_MS)}
+        days = self.retention_days
+        if changes_retention_days is not None and self.name in REPLAYABLE:
+            days = changes_retention_days
+        return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+
+
+HUBSPOT_NOTIFICATIONS = "hubspot.notifications"
+USERFLOW_NOTIFICATIONS = "userflow.notifications"
+HUBSPOT_REQUESTS = "hubspot.requests"
+USERFLOW_REQUESTS = "userflow.requests"
+HUBSPOT_CHANGES = "hubspot.changes"
+USERFLOW_CHANGES = "userflow.changes"
+USERFLOW_ACTIVITY = "userflow.activity"
+MATCHES = "sync.matches"
+STATE_COMMANDS = "sync.state-commands"
+HUBSPOT_FIELD_PATCHES = "hubspot.field-patches"
+USERFLOW_FIELD_PATCHES = "userflow.field-patches"
+HUBSPOT_TIMELINE_EVENTS = "hubspot.timeline-events"
+RECEIPTS = "sync.receipts"
+DEAD_LETTERS = "sync.dead-letters"
+OBJECTS_STATE = "sync.objects-state"
+PAIRS_STATE = "sync.pairs-state"
+INTEGRATIONS = "sync.integrations"
+MAPPINGS = "sync.mappings"
+RUNS = "sync.runs"
+
+REPLAYABLE = (HUBSPOT_CHANGES, USERFLOW_CHANGES)
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        Topic(HUBSPOT_NOTIFICATIONS, "integration", records.Notification, 7),
+        Topic(USERFLOW_NOTIFICATIONS, "integration", records.Notification, 7),
+        Topic(HUBSPOT_REQUESTS, "integration", records.Request, 1),
+        Topic(USERFLOW_REQUESTS, "integration", records.Request, 1),
+        Topic(HUBSPOT_CHANGES, "object", records.ChangeEvent, 7),
+        Topic(USERFLOW_CHANGES, "object", records.ChangeEvent, 7),
+        Topic(USERFLOW_ACTIVITY, "object", records.ActivityEvent, 7),
+        Topic(MATCHES, "pair", records.MatchedChange, 1),
+        Topic(STATE_COMMANDS, "partition", records.StateCommand, 1),
+        Topic(HUBSPOT_FIELD_PATCHES, "integration", records.FieldPatch, 3),
+        Topic(USERFLOW_FIELD_PATCHES, "integration", records.FieldPatch, 3),
+        Topic(HUBSPOT_TIMELINE_EVENTS, "integration", records.TimelineEvent, 3),
+        Topic(RECEIPTS, "pair", records.Receipt, 7),
+        Topic(DEAD_LETTERS, "original", records.DeadLetter, 30),
+        Topic(OBJECTS_STATE, "object", records.ObjectState, None),
+        Topic(PAIRS_STATE, "pair", records.PairState, None),
+        Topic(INTEGRATIONS, "configuration", configuration.IntegrationPart, None),
+        Topic(MAPPINGS, "configuration", records.ObjectMapping, None),
+        Topic(RUNS, "run", records.RunProgress, None),
+    )
+}
+
+
+def changes_topic(system: str) -> str:
+    return f"{system}.changes"
+
+
+def requests_topic(system: str) -> str:
+    return f"{system}.requests"
+
+
+def field_patches_topic(system: str) -> str:
+    return f"{system}.field-patches"
+
+
+def object_key(integration: str, connection: int, system: str, object_type: str, object_id: str) -> str:
+    """The key of one object's records; ids may hold colons, so the id comes last."""
+    return f"{integration}:{connection}:{system}:{object_type}:{object_id}"
+
+
+def pair_key(integration: str, connection: int, mapping: str, match_value: str) -> str:
+    """The key of one pair's records; match values may hold colons, so the value comes last."""
+    return f"{integration}:{connection}:{mapping}:{match_value}"
