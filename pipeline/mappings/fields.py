@@ -1,0 +1,115 @@
+"""What a file may not say once both systems have told which fields they have."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
+
+from pipeline.core.conversion import has_converter
+from pipeline.mappings.model import IntegrationFile
+from pipeline.mappings.names import HUBSPOT_TYPES
+from pipeline.mappings.problems import Problem, in_order, near
+from pipeline.mappings.roads import FieldNode, Road, roads
+from schemas.values import FieldDefinition, FieldType, System
+
+Fields: TypeAlias = Mapping[str, Mapping[str, FieldDefinition]]
+"""Definitions by object type, then by field name; an associated field stands under its own type."""
+
+_MATCH_TYPES: Final[tuple[FieldType, ...]] = ("string", "number", "enumeration")
+_CREATED_IN_HUBSPOT: Final[Mapping[FieldType, FieldType]] = {
+    "list": "string",
+    "multi_select": "string",
+    "enumeration": "string",
+}
+_CREATED_IN_USERFLOW: Final[Mapping[FieldType, FieldType]] = {
+    "date": "datetime",
+    "multi_select": "list",
+    "enumeration": "string",
+}
+# an id is no attribute of Userflow's and e-mail is built in, so neither has to be among the definitions
+_ALWAYS_IN_USERFLOW: Final[Mapping[str, FieldDefinition]] = {
+    name: FieldDefinition(name, "string") for name in ("id", "email")
+}
+
+
+def created_type(system: System, source: FieldType) -> FieldType:
+    """The type of a target field that a rule makes: by us in HubSpot, by its first write in Userflow."""
+    table = _CREATED_IN_HUBSPOT if system == "hubspot" else _CREATED_IN_USERFLOW
+    return table.get(source, source)
+
+
+def check_fields(file: IntegrationFile, hubspot_fields: Fields, userflow_fields: Fields) -> tuple[Problem, ...]:
+    """Unknown fields, read-only targets, and type pairs without a converter, in the order of the file.
+
+    A `userflow_...` field that HubSpot lacks is no problem: it will be created as `created_type` says. Neither is a
+    field that Userflow lacks: its first write makes it.
+    """
+    fields: Mapping[System, Fields] = {"hubspot": hubspot_fields, "userflow": userflow_fields}
+    found = [*_unknown_types(file, fields), *_match_fields(file, fields)]
+    for road in roads(file):
+        found += _road_problems(file, road, fields)
+    return in_order(found)
+
+
+def definition(node: FieldNode, fields: Mapping[System, Fields]) -> FieldDefinition | None:
+    """What the system says of the field; None where it has no such field."""
+    known = fields[node.system].get(node.object_type, {}).get(node.field)
+    return known or (_ALWAYS_IN_USERFLOW.get(node.field) if node.system == "userflow" else None)
+
+
+def _unknown_types(file: IntegrationFile, fields: Mapping[System, Fields]) -> Iterator[Problem]:
+    for index, mapping in enumerate(file.mappings):
+        custom = mapping.hubspot_type not in HUBSPOT_TYPES
+        if custom and mapping.hubspot_type not in fields["hubspot"]:
+            message = f"account {file.hubspot.account} has no object type `{mapping.hubspot_type}`"
+            fix = near(mapping.hubspot_type, fields["hubspot"], "look its id up in HubSpot, or let the app read it")
+            yield file.positions.problem(f"mappings[{index}].hubspot", message, fix)
+
+
+def _match_fields(file: IntegrationFile, fields: Mapping[System, Fields]) -> Iterator[Problem]:
+    for index, mapping in enumerate(file.mappings):
+        if mapping.hubspot_type not in fields["hubspot"]:
+            continue
+        node = FieldNode("hubspot", mapping.hubspot_type, mapping.match_hubspot)
+        path, known = f"mappings[{index}].match.hubspot", definition(node, fields)
+        if known is None:
+            yield _unknown(file, path, node, fields)
+        elif known.type not in _MATCH_TYPES:
+            message = f"{node} is of type {known.type}, which nothing can be matched by"
+            yield file.positions.problem(path, message, "match by a text, a number or an enumeration")
+
+
+def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fields]) -> Iterator[Problem]:
+    if road.source.object_type not in fields[road.source.system] and road.source.object_type not in HUBSPOT_TYPES:
+        return  # the type itself is reported
+    source, target = definition(road.source, fields), definition(road.target, fields)
+    if source is None:
+        yield _unknown(file, f"{road.path}.from", road.source, fields)
+    if target is None:
+        yield from _missing_target(file, road)
+    elif target.read_only:
+        message = f"{road.target} is read-only or calculated"
+        yield file.positions.problem(f"{road.path}.to", message, "write to another field")
+    elif source is not None and not has_converter(source.type, target.type):
+        yield _no_converter(file, road, source.type, target.type)
+
+
+def _missing_target(file: IntegrationFile, road: Road) -> Iterator[Problem]:
+    if road.target.system == "hubspot" and road.rule.explicit_target:
+        message = f"{road.target} does not exist in HubSpot"
+        fix = "create it there, or leave `to:` out and a `userflow_...` field is created"
+        yield file.positions.problem(f"{road.path}.to", message, fix)
+
+
+def _no_converter(file: IntegrationFile, road: Road, source: FieldType, target: FieldType) -> Problem:
+    message = f"{road.source} is of type {source} and {road.target} of type {target}: no converter"
+    if road.rule.explicit_target or road.target.system == "userflow":
+        return file.positions.problem(f"{road.path}.to", message, "write to a text field, or one of the same type")
+    wanted = created_type("hubspot", source)
+    message = f"{road.target} exists in HubSpot as {target}, not as the {wanted} that {road.source} needs"
+    return file.positions.problem(road.path, message, "archive that field in HubSpot, or name another one by `to:`")
+
+
+def _unknown(file: IntegrationFile, path: str, node: FieldNode, fields: Mapping[System, Fields]) -> Problem:
+    names = fields[node.system].get(node.object_type, {})
+    system = "HubSpot" if node.system == "hubspot" else "Userflow"
+    otherwise = f"use one of the fields that {system} lists for {node.object_type}"
+    return file.positions.problem(path, f"{node} does not exist", near(node.field, names, otherwise))

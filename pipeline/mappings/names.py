@@ -1,0 +1,62 @@
+"""The names that need no writing down: object types, their words, and the default name of a target field."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.values import System
+
+HUBSPOT_TYPES: Final = ("contacts", "companies", "deals")
+USERFLOW_TYPES: Final = ("users", "companies")
+ALIASES: Final[Mapping[str, str]] = {"accounts": "companies"}
+
+_WORDS: Final[Mapping[str, str]] = {
+    "contacts": "contact",
+    "companies": "company",
+    "deals": "deal",
+    "users": "user",
+}
+_CUSTOM_ID: Final = re.compile(r"2-[0-9]+")
+_CUSTOM_NAME: Final = re.compile(r"p([0-9]+)_([A-Za-z][A-Za-z0-9_]*)")
+
+
+def is_custom_type(object_type: str) -> bool:
+    """`2-<number>` or `p<account>_<name>`: HubSpot's two spellings of a custom object type."""
+    return bool(_CUSTOM_ID.fullmatch(object_type) or _CUSTOM_NAME.fullmatch(object_type))
+
+
+def account_of_type(object_type: str) -> int | None:
+    """The account that a `p<account>_<name>` type belongs to; None where the type does not say."""
+    named = _CUSTOM_NAME.fullmatch(object_type)
+    return int(named[1]) if named else None
+
+
+def object_word(object_type: str, schema_names: Mapping[str, str] | None = None) -> str:
+    """The singular that stands in field names; for a custom type its schema's name where that is known."""
+    if object_type in (schema_names or {}):
+        return plain((schema_names or {})[object_type])
+    named = _CUSTOM_NAME.fullmatch(object_type)
+    return _WORDS.get(object_type) or plain(named[2] if named else object_type)
+
+
+def associated(source: str) -> tuple[str, str] | None:
+    """`company.name` -> ("companies", "name"); None where the source is a field of the object itself."""
+    word, dot, field = source.partition(".")
+    types = [object_type for object_type in HUBSPOT_TYPES if _WORDS[object_type] == word]
+    return (types[0], field) if dot and types else None
+
+
+def default_target(target: System, source_type: str, source: str, schema_names: Mapping[str, str] | None = None) -> str:
+    """The target field's name when a rule gives none.
+
+    contacts jobtitle -> `hubspot_contact_jobtitle`; its company.name -> `hubspot_company_name`;
+    users plan -> `userflow_user_plan`.
+    """
+    owner = "userflow" if target == "hubspot" else "hubspot"
+    object_type, field = (associated(source) if target == "userflow" else None) or (source_type, source)
+    return f"{owner}_{object_word(object_type, schema_names)}_{plain(field)}"
+
+
+def plain(name: str) -> str:
+    """Lower case, and anything outside a-z, 0-9 and _ becomes _."""
+    return re.sub(r"[^a-z0-9_]", "_", name.lower())
