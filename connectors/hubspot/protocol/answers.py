@@ -1,0 +1,211 @@
+"""What HubSpot's status codes and error bodies mean; every field of an error body is optional."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from connectors.errors import (
+    CredentialsRejected,
+    Misconfigured,
+    Missing,
+    RateLimited,
+    Refused,
+    Retryable,
+    Transient,
+    UnknownResult,
+)
+from connectors.loose import EMPTY, JsonObject, as_object, as_whole, object_at, objects_at, parsed, text_at, texts_at
+from connectors.wire import Call, Purpose, Request, Response, no_redirect
+
+T = TypeVar("T")
+
+BURST_WAIT_S = 10.0
+SEARCH_WAIT_S = 1.0
+DAILY_WAIT_S = 900.0
+LOCK_WAIT_S = 2.0
+"""HubSpot promises no `Retry-After` on a 429; its own client waits as long for burst and search."""
+
+_REASONS = {
+    "PROPERTY_DOESNT_EXIST": "unknown_field",
+    "INVALID_OPTION": "invalid_option",
+    "READ_ONLY_VALUE": "read_only_field",
+    "MISSING_REQUIRED_PROPERTY": "missing_required_field",
+    "MISSING_CONDITIONAL_REQUIRED_PROPERTY": "missing_required_field",
+    "CONFLICTING_UNIQUE_VALUE": "not_unique",
+    "OBJECT_NOT_FOUND": "missing",
+    "OBJECT_ALREADY_EXISTS": "already_exists",
+    "VALIDATION_ERROR": "invalid_request",
+}
+_UNKNOWN_PROPERTY = re.compile(r'Property \\?"([^"\\]+)\\?" does not exist')
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,79}")
+_TRACE = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One property that a refusal blames, and why."""
+
+    field: str
+    reason: str
+
+
+def call(
+    request: Request,
+    read: Callable[[Response], T],
+    purpose: Purpose,
+    *,
+    idempotent: bool = True,
+    object_id: str | None = None,
+) -> Call[T]:
+    """A call whose answer is read only when its status says success."""
+
+    def parse(response: Response) -> T:
+        accept(response, request.kind, object_id)
+        return read(response)
+
+    return Call(request, parse, purpose, idempotent)
+
+
+def content(response: Response) -> JsonObject:
+    """The JSON object of a successful answer; Transient when there is none, as a broken proxy sends."""
+    found = parsed(response.body)
+    if not isinstance(found, dict):
+        raise Transient("unreadable_answer", status=response.status)
+    return found
+
+
+def rows(response: Response) -> tuple[JsonObject, ...]:
+    """The `results` of a list or a batch; an answer with neither results nor errors is no empty list."""
+    found = content(response)
+    if "results" not in found and "errors" not in found:
+        raise Transient("unreadable_answer", status=response.status)
+    return objects_at(found, "results")
+
+
+def accept(response: Response, kind: Literal["read", "write"], object_id: str | None = None) -> None:
+    """Raise what a status other than success means; `kind` is that of the request."""
+    if 200 <= response.status < 300:
+        return
+    no_redirect(response)
+    error = parsed(response.body)
+    told = as_object(error)
+    trace = trace_of(told)
+    match response.status:
+        case 401:
+            raise CredentialsRejected("unauthorized", status=401, trace=trace)
+        case 403:
+            raise Misconfigured(_forbidden(told), needed=_scopes(told), status=403, trace=trace)
+        case 404 if not isinstance(error, dict):
+            raise Misconfigured("not_this_api", status=404)
+        case 404:
+            raise Missing(object_id, status=404, trace=trace)
+        case 429:
+            raise _rate_limit(response, told, trace)
+        case 408 | 423 | 477:
+            raise _repeatable(response, kind, trace)
+        case status if status >= 500:
+            raise _repeatable(response, kind, trace)
+        case status:
+            raise _refusal(told, status, object_id, trace)
+
+
+def field_problems(error: JsonObject) -> tuple[FieldProblem, ...]:
+    """Every property an error blames: in `errors`, in `context`, or in the JSON that some messages carry as text."""
+    found = [*_in_errors(error), *_in_message(error), *_in_context(error)]
+    return tuple({problem.field: problem for problem in reversed(found)}.values())[::-1]
+
+
+def reason_of(error: JsonObject) -> str:
+    """A stable code for one error: of the property it blames, else of its first coded part, else of its category."""
+    problems = field_problems(error)
+    if problems:
+        return problems[0].reason
+    codes = [code for part in objects_at(error, "errors") for code in texts_at(part, "code")]
+    return stable(*codes, *texts_at(error, "subCategory"), *texts_at(error, "category"))
+
+
+def stable(*codes: str) -> str:
+    """Our word for the first code that looks like one."""
+    code = next((code for code in codes if _CODE.fullmatch(code)), "")
+    if code in _REASONS:
+        return _REASONS[code]
+    if code.startswith("INVALID_"):
+        return "invalid_value"
+    return code.rpartition(".")[2].lower() or "refused"
+
+
+def trace_of(error: JsonObject) -> str | None:
+    """HubSpot's id of the request, when it looks like one."""
+    trace = text_at(error, "correlationId")
+    return trace if trace and _TRACE.fullmatch(trace) else None
+
+
+def _in_errors(error: JsonObject) -> Iterator[FieldProblem]:
+    for part in objects_at(error, "errors"):
+        context = object_at(part, "context")
+        names = (*texts_at(context, "propertyName"), *texts_at(context, "propertyNames"))
+        reason = stable(*texts_at(part, "code"), *texts_at(part, "subCategory"), "VALIDATION_ERROR")
+        yield from (FieldProblem(name, reason) for name in names)
+
+
+def _in_message(error: JsonObject) -> Iterator[FieldProblem]:
+    message = text_at(error, "message") or ""
+    start, end = message.find("["), message.rfind("]")
+    embedded = parsed(message[start : end + 1].encode()) if 0 <= start < end else None
+    for part in objects_at({"parts": embedded}, "parts"):
+        name = text_at(part, "name")
+        if name:
+            yield FieldProblem(name, stable(*texts_at(part, "error"), "VALIDATION_ERROR"))
+    yield from (FieldProblem(name, "unknown_field") for name in _UNKNOWN_PROPERTY.findall(message))
+
+
+def _in_context(error: JsonObject) -> Iterator[FieldProblem]:
+    context = object_at(error, "context")
+    reason = stable(*texts_at(error, "subCategory"), *texts_at(error, "category"))
+    for name in (*texts_at(context, "propertyName"), *texts_at(context, "propertyNames")):
+        yield FieldProblem(name, reason)
+
+
+def _rate_limit(response: Response, error: JsonObject, trace: str | None) -> RateLimited:
+    policy, usual_wait_s = _policy(error)
+    wait_s = retry_after_s(response)
+    return RateLimited(policy, wait_s=usual_wait_s if wait_s is None else wait_s, status=429, trace=trace)
+
+
+def _policy(error: JsonObject) -> tuple[str, float | None]:
+    name = f"{text_at(error, 'policyName') or ''} {text_at(error, 'message') or ''}".lower()
+    if "daily" in name:
+        return "daily", DAILY_WAIT_S
+    if "ten_secondly" in name:
+        return "burst", BURST_WAIT_S
+    return ("search", SEARCH_WAIT_S) if "secondly" in name else ("unknown", None)
+
+
+def _repeatable(response: Response, kind: str, trace: str | None) -> Retryable:
+    wait_s = retry_after_s(response)
+    if response.status == 423 and wait_s is None:
+        wait_s = LOCK_WAIT_S
+    done = UnknownResult if kind == "write" and response.status not in (423, 477, 503) else Transient
+    return done(f"http_{response.status}", wait_s=wait_s, status=response.status, trace=trace)
+
+
+def _refusal(error: JsonObject, status: int, object_id: str | None, trace: str | None) -> Refused:
+    fields = tuple(problem.field for problem in field_problems(error))
+    reason = reason_of(error) if error else f"http_{status}"
+    return Refused(reason, fields=fields, object_id=object_id, status=status, trace=trace)
+
+
+def _forbidden(error: JsonObject) -> str:
+    return "missing_scopes" if text_at(error, "category") == "MISSING_SCOPES" else "forbidden"
+
+
+def _scopes(error: JsonObject) -> tuple[str, ...]:
+    contexts = [object_at(part, "context") for part in objects_at(error, "errors")] or [EMPTY]
+    return tuple(scope for context in contexts for scope in texts_at(context, "requiredGranularScopes"))
+
+
+def retry_after_s(response: Response) -> float | None:
+    """`Retry-After` in seconds, when it is a number."""
+    waiting = as_whole(response.headers.get("retry-after"))
+    return None if waiting is None else float(max(0, waiting))

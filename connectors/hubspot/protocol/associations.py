@@ -1,0 +1,117 @@
+"""Which records are associated with which.
+
+Follows HubSpot's guide "associate records".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors.hubspot.protocol.answers import call, content, field_problems, reason_of, rows, trace_of
+from connectors.hubspot.protocol.objects import RowError
+from connectors.hubspot.protocol.paths import ASSOCIATIONS, OBJECTS
+from connectors.loose import JsonObject, object_at, objects_at, text_at, texts_at, whole_at
+from connectors.wire import Call, Purpose, Request, Response, json_request, segment
+
+READ_LIMIT = 1_000
+PAGE_LIMIT = 500
+
+PRIMARY_TYPE_IDS = frozenset({1, 2, 5, 6})
+"""HubSpot's own types that mark the primary company of a contact or a deal, in both directions."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationType:
+    """What an association is called: HubSpot's or the account's own type, with its label if it has one."""
+
+    category: str
+    type_id: int
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """One associated record."""
+
+    to_id: str
+    types: tuple[AssociationType, ...] = ()
+
+    @property
+    def primary(self) -> bool:
+        """Whether HubSpot marks it as the primary one."""
+        return any(kind.category == "HUBSPOT_DEFINED" and kind.type_id in PRIMARY_TYPE_IDS for kind in self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class Associations:
+    """The associations of one record; `after` is where its next page starts."""
+
+    from_id: str
+    to: tuple[Association, ...]
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationsRead:
+    """The answer of a batch: a record without associations may be absent or among the errors as `missing`."""
+
+    results: tuple[Associations, ...]
+    errors: tuple[RowError, ...] = ()
+
+
+def read_associations(
+    from_type: str, to_type: str, ids: Sequence[str], *, purpose: Purpose = "live_read"
+) -> Call[AssociationsRead]:
+    """The associations of up to 1,000 records."""
+    if not 0 < len(ids) <= READ_LIMIT:
+        raise ValueError(f"a batch takes 1 to {READ_LIMIT} ids")
+    path = f"{ASSOCIATIONS}/{segment(from_type)}/{segment(to_type)}/batch/read"
+    return call(json_request("POST", path, {"inputs": [{"id": id} for id in ids]}), _read, purpose)
+
+
+def list_associations(
+    from_type: str,
+    id: str,
+    to_type: str,
+    *,
+    after: str | None = None,
+    limit: int = PAGE_LIMIT,
+    purpose: Purpose = "bulk_read",
+) -> Call[Associations]:
+    """One page of the associations of one record; raises Missing when the record is gone."""
+    path = f"{OBJECTS}/{segment(from_type)}/{segment(id)}/associations/{segment(to_type)}"
+    query = (("limit", str(limit)), *([("after", after)] if after else []))
+
+    def page(response: Response) -> Associations:
+        return Associations(id, tuple(map(_association, rows(response))), _after(content(response)))
+
+    return call(Request("GET", path, query), page, purpose, object_id=id)
+
+
+def _read(response: Response) -> AssociationsRead:
+    results = tuple(_associations(item) for item in rows(response))
+    errors = tuple(_row_error(error) for error in objects_at(content(response), "errors"))
+    return AssociationsRead(results, errors)
+
+
+def _associations(found: JsonObject) -> Associations:
+    from_id = text_at(object_at(found, "from"), "id") or ""
+    return Associations(from_id, tuple(map(_association, objects_at(found, "to"))), _after(found))
+
+
+def _association(found: JsonObject) -> Association:
+    types = tuple(
+        AssociationType(text_at(kind, "category") or "", whole_at(kind, "typeId") or 0, text_at(kind, "label"))
+        for kind in objects_at(found, "associationTypes")
+    )
+    return Association(text_at(found, "toObjectId") or text_at(found, "id") or "", types)
+
+
+def _after(found: JsonObject) -> str | None:
+    return text_at(object_at(object_at(found, "paging"), "next"), "after")
+
+
+def _row_error(error: JsonObject) -> RowError:
+    context = object_at(error, "context")
+    ids = next((ids for name in ("fromObjectId", "ids", "id") if (ids := texts_at(context, name))), ())
+    fields = tuple(problem.field for problem in field_problems(error))
+    return RowError(ids, reason_of(error), text_at(error, "category") or "", fields, trace_of(error))

@@ -1,0 +1,180 @@
+"""Putting events on timelines: app events (declared in a project, OAuth only) and custom events (any token).
+
+Follows HubSpot's guides "send event occurrences" and "send event data". Records are named by id only: an event that
+names an email instead can make a contact.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from connectors.errors import Refused
+from connectors.hubspot.protocol.answers import accept, call, content, rows
+from connectors.hubspot.protocol.paths import APP_EVENTS, CUSTOM_EVENTS, EVENT_DEFINITIONS
+from connectors.loose import JsonObject, object_at, objects_at, text_at
+from connectors.wire import Call, Request, Response, json_request
+
+E = TypeVar("E")
+
+EVENT_BATCH_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AppEvent:
+    """One occurrence; `id` is at most 500 bytes and unique for its type, so the same event is stored once."""
+
+    type_name: str
+    id: str
+    object_id: str
+    properties: Mapping[str, str] = field(repr=False)
+    occurred_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomEvent:
+    """One occurrence of a custom event; HubSpot promises no deduplication, `uuid` only names it."""
+
+    name: str
+    object_id: str
+    properties: Mapping[str, str] = field(repr=False)
+    occurred_at_ms: int
+    uuid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventProperty:
+    """One property of a custom event; `type` is such as string, number, datetime."""
+
+    name: str
+    type: str = "string"
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventDefinition:
+    """A custom event type; `full_name` is what an occurrence is sent under, known once it exists."""
+
+    name: str
+    label: str
+    primary_object: str = "CONTACT"
+    properties: tuple[EventProperty, ...] = ()
+    full_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventDefinitionPage:
+    """Some definitions and where the next page starts."""
+
+    definitions: tuple[EventDefinition, ...]
+    after: str | None = None
+
+
+def send_app_event(event: AppEvent) -> Call[bool]:
+    """True when it was stored now, False when an event of that id was there already."""
+    request = json_request("POST", APP_EVENTS, _app_event(event), "write")
+
+    def parse(response: Response) -> bool:
+        try:
+            accept(response, "write", event.object_id)
+        except Refused as refusal:
+            if refusal.status == 409:
+                return False
+            raise
+        return True
+
+    return Call(request, parse, "write")
+
+
+def send_app_events(events: Sequence[AppEvent]) -> Call[None]:
+    """All of up to 500, or none: one invalid event or one known id (Refused, status 409) refuses the whole batch."""
+    body = {"inputs": [_app_event(event) for event in _batch(events)]}
+    return call(json_request("POST", f"{APP_EVENTS}/batch", body, "write"), _nothing, "write")
+
+
+def send_custom_event(event: CustomEvent) -> Call[None]:
+    """One occurrence; sent twice, it can be shown twice."""
+    request = json_request("POST", CUSTOM_EVENTS, _custom_event(event), "write")
+    return call(request, _nothing, "write", idempotent=False, object_id=event.object_id)
+
+
+def send_custom_events(events: Sequence[CustomEvent]) -> Call[None]:
+    """Up to 500 occurrences; sent twice, they can be shown twice."""
+    body = {"inputs": [_custom_event(event) for event in _batch(events)]}
+    request = json_request("POST", f"{CUSTOM_EVENTS}/batch", body, "write")
+    return call(request, _nothing, "write", idempotent=False)
+
+
+def list_event_definitions(*, after: str | None = None) -> Call[EventDefinitionPage]:
+    """One page of the account's custom event types, with their properties."""
+    query = (("limit", "100"), ("includeProperties", "true"), *([("after", after)] if after else []))
+    return call(Request("GET", EVENT_DEFINITIONS, query), _definitions, "control")
+
+
+def create_event_definition(definition: EventDefinition) -> Call[EventDefinition]:
+    """The definition as made, with its `full_name`; raises Refused when one of that name exists."""
+    body = {
+        "name": definition.name,
+        "label": definition.label,
+        "primaryObject": definition.primary_object,
+        "propertyDefinitions": [
+            {"name": one.name, "label": one.label or one.name, "type": one.type, "options": []}
+            for one in definition.properties
+        ],
+    }
+    request = json_request("POST", EVENT_DEFINITIONS, body, "write")
+    return call(request, lambda response: _definition(content(response)), "control")
+
+
+def _batch(events: Sequence[E]) -> Sequence[E]:
+    if not 0 < len(events) <= EVENT_BATCH_LIMIT:
+        raise ValueError(f"a batch takes 1 to {EVENT_BATCH_LIMIT} events")
+    return events
+
+
+def _app_event(event: AppEvent) -> dict[str, object]:
+    return {
+        "eventTypeName": event.type_name,
+        "id": event.id,
+        "objectId": event.object_id,
+        "timestamp": _iso(event.occurred_at_ms),
+        "properties": dict(event.properties),
+    }
+
+
+def _custom_event(event: CustomEvent) -> dict[str, object]:
+    body: dict[str, object] = {
+        "eventName": event.name,
+        "objectId": event.object_id,
+        "occurredAt": _iso(event.occurred_at_ms),
+        "properties": dict(event.properties),
+    }
+    return body | ({"uuid": event.uuid} if event.uuid else {})
+
+
+def _iso(epoch_ms: int) -> str:
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=epoch_ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _nothing(response: Response) -> None:
+    """Events are accepted without an answer worth reading."""
+
+
+def _definitions(response: Response) -> EventDefinitionPage:
+    definitions = tuple(map(_definition, rows(response)))
+    return EventDefinitionPage(definitions, text_at(object_at(object_at(content(response), "paging"), "next"), "after"))
+
+
+def _definition(found: JsonObject) -> EventDefinition:
+    properties = tuple(
+        EventProperty(text_at(one, "name") or "", text_at(one, "type") or "string", text_at(one, "label") or "")
+        for one in objects_at(found, "properties")
+    )
+    return EventDefinition(
+        text_at(found, "name") or "",
+        text_at(object_at(found, "labels"), "singular") or text_at(found, "label") or "",
+        text_at(found, "primaryObject") or text_at(found, "primaryObjectId") or "",
+        properties,
+        text_at(found, "fullyQualifiedName"),
+    )

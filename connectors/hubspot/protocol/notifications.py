@@ -1,0 +1,183 @@
+"""The events in a webhook's body, in the classic form (`contact.creation`) and the generic one (`object.creation`).
+
+Follows HubSpot's webhooks guide; every field but the record and the type of change is optional.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from connectors.errors import Refused
+from connectors.hubspot.protocol.objects import OBJECT_TYPE_IDS
+from connectors.loose import JsonObject, flag_at, parsed, text_at, texts_at, time_at, whole_at
+
+Happening = Literal[
+    "created", "changed", "deleted", "restored", "merged", "association_changed", "privacy_deleted", "other"
+]
+
+_HAPPENINGS: dict[str, Happening] = {
+    "creation": "created",
+    "propertychange": "changed",
+    "deletion": "deleted",
+    "restore": "restored",
+    "merge": "merged",
+    "associationchange": "association_changed",
+    "privacydeletion": "privacy_deleted",
+}
+_CLASSIC_TYPES = {
+    "contact": "0-1",
+    "company": "0-2",
+    "deal": "0-3",
+    "ticket": "0-5",
+    "product": "0-7",
+    "line_item": "0-8",
+}
+_NAMES = {type_id: name for name, type_id in OBJECT_TYPE_IDS.items()}
+_ASSOCIATION = re.compile(r"([A-Z_]+?)_TO_([A-Z_]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Two records became one: `survivor_id` is the id to read from now on."""
+
+    survivor_id: str
+    merged_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationChange:
+    """One end gained or lost the other; types are object type ids, None when the vendor does not say."""
+
+    from_id: str
+    to_id: str
+    from_type_id: str | None = None
+    to_type_id: str | None = None
+    removed: bool = False
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """One event: what happened to which record of which account, at which vendor time (epoch milliseconds)."""
+
+    account: str
+    object_type_id: str
+    object_id: str
+    happening: Happening
+    occurred_at_ms: int | None
+    property_name: str | None = None
+    property_value: str | None = field(default=None, repr=False)
+    change_source: str | None = None
+    source_id: str | None = None
+    app_id: str | None = None
+    event_id: str | None = None
+    subscription_id: str | None = None
+    attempt: int = 0
+    merge: Merge | None = None
+    association: AssociationChange | None = None
+
+    @property
+    def object_type(self) -> str:
+        """`contacts`, `companies`, `deals`, `tickets`, or the id of any other type."""
+        return _NAMES.get(self.object_type_id, self.object_type_id)
+
+    @property
+    def identity(self) -> tuple[str | None, ...]:
+        """Equal for repeats of one event: HubSpot promises no unique event id, and a repeat counts its attempts."""
+        return (self.account, self.object_type_id, self.object_id, self.happening, self.property_name,
+                self.event_id, str(self.occurred_at_ms))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableEvent:
+    """An item of the body that names no record or no type: its place and what it lacks."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookBatch:
+    """The events of one body, and the items that could not be read."""
+
+    events: tuple[WebhookEvent, ...]
+    unreadable: tuple[UnreadableEvent, ...] = ()
+
+
+def parse_notifications(body: bytes) -> WebhookBatch:
+    """Raises Refused `malformed_notification` when the body is no JSON list of events (one event alone counts)."""
+    found = parsed(body)
+    items = [found] if isinstance(found, dict) else found
+    if not isinstance(items, list):
+        raise Refused("malformed_notification")
+    read = [_event(item, index) for index, item in enumerate(items)]
+    return WebhookBatch(
+        tuple(event for event in read if isinstance(event, WebhookEvent)),
+        tuple(event for event in read if isinstance(event, UnreadableEvent)),
+    )
+
+
+def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
+    if not isinstance(item, dict):
+        return UnreadableEvent(index, "not_an_object")
+    subject, _, verb = (text_at(item, "subscriptionType") or text_at(item, "eventType") or "").rpartition(".")
+    type_id = text_at(item, "objectTypeId") or _CLASSIC_TYPES.get(subject, subject)
+    happening = _HAPPENINGS.get(verb.lower(), "other")
+    lacking = _lacking(item, type_id if happening != "other" else "other", _object_id(item, happening))
+    if lacking:
+        return UnreadableEvent(index, lacking)
+    return WebhookEvent(
+        account=text_at(item, "portalId") or "",
+        object_type_id=type_id,
+        object_id=_object_id(item, happening) or "",
+        happening=happening,
+        occurred_at_ms=time_at(item, "occurredAt"),
+        property_name=text_at(item, "propertyName"),
+        property_value=text_at(item, "propertyValue"),
+        change_source=text_at(item, "changeSource"),
+        source_id=text_at(item, "sourceId"),
+        app_id=text_at(item, "appId"),
+        event_id=text_at(item, "eventId"),
+        subscription_id=text_at(item, "subscriptionId"),
+        attempt=whole_at(item, "attemptNumber") or 0,
+        merge=_merge(item) if happening == "merged" else None,
+        association=_association(item, type_id) if happening == "association_changed" else None,
+    )
+
+
+def _lacking(item: JsonObject, type_id: str, object_id: str | None) -> str | None:
+    if not text_at(item, "portalId"):
+        return "no_account"
+    if type_id in ("", "object"):
+        return "no_object_type"
+    return None if object_id or type_id == "other" else "no_object_id"
+
+
+def _object_id(item: JsonObject, happening: Happening) -> str | None:
+    if happening == "merged":
+        return _survivor(item)
+    return text_at(item, "objectId") or text_at(item, "fromObjectId")
+
+
+def _survivor(item: JsonObject) -> str | None:
+    return text_at(item, "newObjectId") or text_at(item, "primaryObjectId") or text_at(item, "objectId")
+
+
+def _merge(item: JsonObject) -> Merge:
+    """Since merging makes a new record, the primary id is one of the merged ones too."""
+    survivor = _survivor(item) or ""
+    ids = (*texts_at(item, "primaryObjectId"), *texts_at(item, "mergedObjectIds"))
+    return Merge(survivor, tuple(dict.fromkeys(id for id in ids if id != survivor)))
+
+
+def _association(item: JsonObject, type_id: str) -> AssociationChange:
+    classic = _ASSOCIATION.fullmatch(text_at(item, "associationType") or "")
+    ends = [_CLASSIC_TYPES.get(end.lower()) for end in classic.groups()] if classic else [type_id, None]
+    return AssociationChange(
+        text_at(item, "fromObjectId") or "",
+        text_at(item, "toObjectId") or "",
+        text_at(item, "fromObjectTypeId") or ends[0],
+        text_at(item, "toObjectTypeId") or ends[1],
+        flag_at(item, "associationRemoved"),
+        flag_at(item, "isPrimaryAssociation"),
+    )

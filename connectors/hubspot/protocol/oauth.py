@@ -1,0 +1,158 @@
+"""Tokens and the account behind them.
+
+Follows HubSpot's guides "manage OAuth tokens" and "account information".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
+
+from connectors.errors import CredentialsRejected, Misconfigured, Transient
+from connectors.hubspot.protocol.answers import accept, call, content
+from connectors.hubspot.protocol.paths import ACCOUNT, OAUTH
+from connectors.loose import as_object, flag_at, parsed, text_at, texts_at, whole_at
+from connectors.wire import Call, Request, Response, form_request
+
+AUTHORIZE_URL = "https://app.hubspot.com/oauth/authorize"
+ACCESS_TOKEN_LIFE_S = 1_800
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthApp:
+    """The app that asks for access."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token request answers; `refresh_token` may differ from the one sent, so it is to be stored."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in_s: int = ACCESS_TOKEN_LIFE_S
+    account: str | None = None
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """What HubSpot knows of an OAuth token."""
+
+    active: bool
+    account: str | None = None
+    app_id: str | None = None
+    scopes: tuple[str, ...] = ()
+    expires_in_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account a token belongs to; `type` is such as STANDARD or DEVELOPER_TEST."""
+
+    id: str
+    type: str = ""
+    time_zone: str = ""
+    ui_domain: str = ""
+
+
+def authorize_url(
+    app: OAuthApp, redirect_uri: str, state: str, scopes: Sequence[str], optional_scopes: Sequence[str] = ()
+) -> str:
+    """Where the browser is sent to grant access."""
+    query = {"client_id": app.client_id, "redirect_uri": redirect_uri, "scope": " ".join(scopes), "state": state}
+    if optional_scopes:
+        query["optional_scope"] = " ".join(optional_scopes)
+    return f"{AUTHORIZE_URL}?{urlencode(query, quote_via=quote)}"
+
+
+def exchange_code(app: OAuthApp, code: str, redirect_uri: str) -> Call[Grant]:
+    """The first tokens, for the code the browser came back with; a code works once."""
+    form = _form(app, "authorization_code") | {"code": code, "redirect_uri": redirect_uri}
+    return _grant_call(form, idempotent=False)
+
+
+def refresh_token(app: OAuthApp, token: str) -> Call[Grant]:
+    """A new access token; raises CredentialsRejected when the grant was revoked."""
+    return _grant_call(_form(app, "refresh_token") | {"refresh_token": token}, idempotent=True)
+
+
+def introspect_token(app: OAuthApp, access_token: str) -> Call[TokenInfo]:
+    """What an OAuth access token may do; static tokens cannot be asked about."""
+    form = {
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+        "token_type_hint": "access_token",
+        "token": access_token,
+        "access_token": access_token,
+    }
+    request = form_request(f"{OAUTH}/introspect", form, "read")
+
+    def parse(response: Response) -> TokenInfo:
+        _accept(response)
+        return _token_info(response)
+
+    return Call(request, parse, "control")
+
+
+def account_details() -> Call[Account]:
+    """The account of the token in use."""
+    return call(Request("GET", ACCOUNT), _account, "control")
+
+
+def _form(app: OAuthApp, grant_type: str) -> dict[str, str]:
+    return {"grant_type": grant_type, "client_id": app.client_id, "client_secret": app.client_secret}
+
+
+def _grant_call(form: dict[str, str], *, idempotent: bool) -> Call[Grant]:
+    def parse(response: Response) -> Grant:
+        _accept(response)
+        return _grant(response, form.get("refresh_token", ""))
+
+    return Call(form_request(OAUTH, form, "read"), parse, "control", idempotent)
+
+
+def _accept(response: Response) -> None:
+    """The token endpoint says by a 400 or 401 of its own form that the grant or the app is not accepted."""
+    if response.status in (400, 401):
+        error = as_object(parsed(response.body))
+        if text_at(error, "error") in ("invalid_client", "unauthorized_client"):
+            raise Misconfigured("oauth_app_rejected", status=response.status)
+        raise CredentialsRejected("grant_rejected", status=response.status)
+    accept(response, "read")
+
+
+def _grant(response: Response, sent: str) -> Grant:
+    found = content(response)
+    access = text_at(found, "access_token")
+    if not access:
+        raise Transient("unreadable_answer", status=response.status)
+    return Grant(
+        access,
+        text_at(found, "refresh_token") or sent,
+        whole_at(found, "expires_in") or ACCESS_TOKEN_LIFE_S,
+        text_at(found, "hub_id"),
+        texts_at(found, "scopes"),
+    )
+
+
+def _token_info(response: Response) -> TokenInfo:
+    found = content(response)
+    return TokenInfo(
+        flag_at(found, "active"),
+        text_at(found, "hub_id"),
+        text_at(found, "app_id"),
+        texts_at(found, "scopes"),
+        whole_at(found, "expires_in"),
+    )
+
+
+def _account(response: Response) -> Account:
+    found = content(response)
+    id = text_at(found, "portalId")
+    if not id:
+        raise Transient("unreadable_answer", status=response.status)
+    return Account(
+        id, text_at(found, "accountType") or "", text_at(found, "timeZone") or "", text_at(found, "uiDomain") or ""
+    )

@@ -1,0 +1,281 @@
+"""Reading records, searching them and writing fields of existing ones; there is no verb that makes a record.
+
+Follows HubSpot's guides "using object APIs" and "search the CRM".
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from connectors.errors import Missing, Refused, Transient
+from connectors.hubspot.protocol.answers import (
+    accept,
+    call,
+    content,
+    field_problems,
+    reason_of,
+    rows,
+    trace_of,
+)
+from connectors.hubspot.protocol.paths import OBJECTS
+from connectors.loose import JsonObject, flag_at, object_at, objects_at, text_at, texts_at, time_at, whole_at
+from connectors.wire import Call, Observation, Purpose, Request, Response, json_request, segment
+
+BATCH_LIMIT = 100
+LIST_LIMIT = 100
+SEARCH_LIMIT = 200
+SEARCH_BODY_LIMIT = 3_000
+SEARCH_WINDOW = 10_000
+
+OBJECT_TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5"}
+
+_ID_NAMES = ("objectWriteTraceId", "ids", "id", "objectIds", "objectId")
+"""Where the context of a row error may name the rows."""
+
+Operator = Literal["EQ", "NEQ", "LT", "LTE", "GT", "GTE", "BETWEEN", "IN", "NOT_IN", "HAS_PROPERTY", "NOT_HAS_PROPERTY"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record; `fields` holds the properties that were asked for, as text, None where there is no value.
+
+    Times are epoch milliseconds; `id` can differ from the id asked for, after a merge.
+    """
+
+    id: str
+    fields: Mapping[str, str | None] = field(repr=False)
+    created_at_ms: int | None = None
+    updated_at_ms: int | None = None
+    archived: bool = False
+    observed: Observation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """What became of the rows of a batch that did not succeed; `ids` are the ids sent, empty when not told."""
+
+    ids: tuple[str, ...]
+    reason: str
+    category: str
+    fields: tuple[str, ...] = ()
+    trace: str | None = None
+
+    @property
+    def field(self) -> str | None:
+        """The first field that was blamed."""
+        return self.fields[0] if self.fields else None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """The records a batch answered with, and its row errors."""
+
+    results: tuple[Record, ...]
+    errors: tuple[RowError, ...] = ()
+
+    @property
+    def missing_ids(self) -> tuple[str, ...]:
+        """The ids sent that HubSpot says it does not have."""
+        return tuple(id for error in self.errors if error.reason == "missing" for id in error.ids)
+
+
+BatchRead = BatchResult
+BatchUpdate = BatchResult
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectUpdate:
+    """The properties to write on one existing record; an empty text clears."""
+
+    id: str
+    properties: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records and where the next page starts, None at the end; `total` is known by search only."""
+
+    records: tuple[Record, ...]
+    after: str | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition; `values` for IN and NOT_IN, `high` for BETWEEN. Times are epoch milliseconds as text."""
+
+    property: str
+    operator: Operator
+    value: str | None = field(default=None, repr=False)
+    values: tuple[str, ...] = field(default=(), repr=False)
+    high: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Groups of conditions: any group, all conditions of it. One sort property at most."""
+
+    groups: tuple[tuple[Filter, ...], ...]
+    properties: tuple[str, ...] = ()
+    sort: str | None = None
+    descending: bool = False
+    after: str | None = None
+    limit: int = SEARCH_LIMIT
+
+
+def list_objects(
+    object_type: str,
+    properties: Sequence[str],
+    *,
+    after: str | None = None,
+    limit: int = LIST_LIMIT,
+    archived: bool = False,
+) -> Call[Page]:
+    """One page of a whole type, in the order of ids; `archived` lists the recycling bin instead."""
+    query = [("limit", str(limit)), *_properties_query(properties)]
+    query += [("after", after)] if after else []
+    query += [("archived", "true")] if archived else []
+    request = Request("GET", f"{OBJECTS}/{segment(object_type)}", tuple(query))
+    return call(request, _page, "bulk_read")
+
+
+def read_objects(
+    object_type: str,
+    ids: Sequence[str],
+    properties: Sequence[str],
+    *,
+    id_property: str | None = None,
+    purpose: Purpose = "live_read",
+) -> Call[BatchRead]:
+    """Up to 100 records by id, or by a unique property (`email` for contacts): then `fields` tells which is which."""
+    inputs = [{"id": id} for id in _batch(ids)]
+    body: dict[str, object] = {"inputs": inputs, "properties": list(properties)}
+    if id_property:
+        body["idProperty"] = id_property
+    request = json_request("POST", f"{OBJECTS}/{segment(object_type)}/batch/read", body)
+    return call(request, _batch_result, purpose)
+
+
+def get_object(
+    object_type: str,
+    id: str,
+    properties: Sequence[str],
+    *,
+    archived: bool = False,
+    purpose: Purpose = "live_read",
+) -> Call[Record | None]:
+    """One record, None when there is none; an id merged away answers with the record that survived it."""
+    query = (*_properties_query(properties), *([("archived", "true")] if archived else []))
+    request = Request("GET", f"{OBJECTS}/{segment(object_type)}/{segment(id)}", query)
+
+    def parse(response: Response) -> Record | None:
+        try:
+            accept(response, "read", id)
+        except Missing:
+            return None
+        return _record(content(response), response.observed)
+
+    return Call(request, parse, purpose)
+
+
+def update_objects(object_type: str, updates: Sequence[ObjectUpdate]) -> Call[BatchUpdate]:
+    """Up to 100 existing records; ids merged away are refused here, `update_object` follows them."""
+    _batch([update.id for update in updates])
+    inputs = [
+        {"id": update.id, "properties": dict(update.properties), "objectWriteTraceId": update.id} for update in updates
+    ]
+    path = f"{OBJECTS}/{segment(object_type)}/batch/update"
+    return call(json_request("POST", path, {"inputs": inputs}, "write"), _batch_result, "write")
+
+
+def update_object(object_type: str, update: ObjectUpdate) -> Call[Record]:
+    """One existing record; raises Missing, and accepts an id merged away."""
+    path = f"{OBJECTS}/{segment(object_type)}/{segment(update.id)}"
+    request = json_request("PATCH", path, {"properties": dict(update.properties)}, "write")
+    return call(request, lambda response: _record(content(response), response.observed), "write", object_id=update.id)
+
+
+def search_objects(object_type: str, search: Search) -> Call[Page]:
+    """One page; lags behind writes, never shows archived records, ends at 10,000 results.
+
+    Raises Refused `search_too_long` when the conditions do not fit in one request.
+    """
+    body: dict[str, object] = {
+        "filterGroups": [{"filters": [_filter(part) for part in group]} for group in search.groups],
+        "properties": list(search.properties),
+        "limit": search.limit,
+    }
+    if search.sort:
+        direction = "DESCENDING" if search.descending else "ASCENDING"
+        body["sorts"] = [{"propertyName": search.sort, "direction": direction}]
+    if search.after:
+        body["after"] = search.after
+    request = json_request("POST", f"{OBJECTS}/{segment(object_type)}/search", body)
+    if len((request.body or b"").decode()) > SEARCH_BODY_LIMIT:
+        raise Refused("search_too_long")
+    return call(request, _page, "search")
+
+
+def _filter(condition: Filter) -> dict[str, object]:
+    body: dict[str, object] = {"propertyName": condition.property, "operator": condition.operator}
+    if condition.value is not None:
+        body["value"] = condition.value
+    if condition.values:
+        body["values"] = list(condition.values)
+    if condition.high is not None:
+        body["highValue"] = condition.high
+    return body
+
+
+def _properties_query(properties: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return (("properties", ",".join(properties)),) if properties else ()
+
+
+def _batch(ids: Sequence[str]) -> Sequence[str]:
+    if not 0 < len(ids) <= BATCH_LIMIT or len(set(ids)) != len(ids):
+        raise ValueError(f"a batch takes 1 to {BATCH_LIMIT} different ids")
+    return ids
+
+
+def _page(response: Response) -> Page:
+    records = _records(rows(response), response.observed)
+    found = content(response)
+    after = text_at(object_at(object_at(found, "paging"), "next"), "after")
+    return Page(records, after, whole_at(found, "total"))
+
+
+def _batch_result(response: Response) -> BatchResult:
+    records = _records(rows(response), response.observed)
+    return BatchResult(records, tuple(_row_error(error) for error in objects_at(content(response), "errors")))
+
+
+def _row_error(error: JsonObject) -> RowError:
+    context = object_at(error, "context")
+    ids = next((ids for name in _ID_NAMES if (ids := texts_at(context, name))), ())
+    fields = tuple(problem.field for problem in field_problems(error))
+    return RowError(ids, reason_of(error), text_at(error, "category") or "", fields, trace_of(error))
+
+
+def _records(found: tuple[JsonObject, ...], observed: Observation | None) -> tuple[Record, ...]:
+    return tuple(_record(item, observed) for item in found)
+
+
+def _record(found: JsonObject, observed: Observation | None) -> Record:
+    id = text_at(found, "id")
+    if not id:
+        raise Transient("unreadable_answer")
+    return Record(
+        id,
+        {name: _property(value) for name, value in object_at(found, "properties").items()},
+        time_at(found, "createdAt"),
+        time_at(found, "updatedAt"),
+        flag_at(found, "archived"),
+        observed,
+    )
+
+
+def _property(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)

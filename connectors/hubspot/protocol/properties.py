@@ -1,0 +1,143 @@
+"""Definitions: properties, their groups, and the schemas of custom objects."""
+
+from dataclasses import dataclass
+
+from connectors.errors import Refused
+from connectors.hubspot.protocol.answers import accept, call, rows
+from connectors.hubspot.protocol.paths import PROPERTIES, SCHEMAS
+from connectors.loose import JsonObject, flag_at, object_at, objects_at, text_at
+from connectors.wire import Call, Request, Response, json_request, segment
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice of an enumeration: `value` is what a record stores."""
+
+    value: str
+    label: str = ""
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property definition; `type` and `field_type` are HubSpot's words, such as `enumeration` and `checkbox`."""
+
+    name: str
+    type: str
+    field_type: str = ""
+    label: str = ""
+    group: str = ""
+    description: str = ""
+    options: tuple[Option, ...] = ()
+    unique: bool = False
+    read_only: bool = False
+    calculated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyGroup:
+    """A heading under which HubSpot shows properties."""
+
+    name: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSchema:
+    """A custom object type; `object_type_id` is `2-N`, `name` the account's own word for it."""
+
+    object_type_id: str
+    name: str
+    singular: str = ""
+    plural: str = ""
+    fully_qualified_name: str = ""
+
+
+def list_properties(object_type: str) -> Call[tuple[Property, ...]]:
+    """Every live property of a type, in one answer."""
+    return call(Request("GET", _of(object_type)), lambda response: tuple(map(_property, rows(response))), "control")
+
+
+def create_property(object_type: str, definition: Property) -> Call[bool]:
+    """True when it was made, False when one of that name was there; makes a definition, never a record."""
+    body = {
+        "name": definition.name,
+        "label": definition.label or definition.name,
+        "type": definition.type,
+        "fieldType": definition.field_type,
+        "groupName": definition.group,
+        "description": definition.description,
+        "options": [
+            {"value": option.value, "label": option.label or option.value, "displayOrder": order, "hidden": False}
+            for order, option in enumerate(definition.options)
+        ],
+    }
+    return _created(json_request("POST", _of(object_type), body, "write"))
+
+
+def list_property_groups(object_type: str) -> Call[tuple[PropertyGroup, ...]]:
+    """Every group of a type."""
+    request = Request("GET", f"{_of(object_type)}/groups")
+    return call(request, lambda response: tuple(map(_group, rows(response))), "control")
+
+
+def create_property_group(object_type: str, group: PropertyGroup) -> Call[bool]:
+    """True when it was made, False when one of that name was there."""
+    body = {"name": group.name, "label": group.label or group.name}
+    return _created(json_request("POST", f"{_of(object_type)}/groups", body, "write"))
+
+
+def list_schemas() -> Call[tuple[ObjectSchema, ...]]:
+    """The account's custom object types."""
+    return call(Request("GET", SCHEMAS), lambda response: tuple(map(_schema, rows(response))), "control")
+
+
+def _of(object_type: str) -> str:
+    return f"{PROPERTIES}/{segment(object_type)}"
+
+
+def _created(request: Request) -> Call[bool]:
+    def parse(response: Response) -> bool:
+        try:
+            accept(response, request.kind)
+        except Refused as refusal:
+            if refusal.status == 409:
+                return False
+            raise
+        return True
+
+    return Call(request, parse, "control")
+
+
+def _property(found: JsonObject) -> Property:
+    return Property(
+        name=text_at(found, "name") or "",
+        type=text_at(found, "type") or "",
+        field_type=text_at(found, "fieldType") or "",
+        label=text_at(found, "label") or "",
+        group=text_at(found, "groupName") or "",
+        description=text_at(found, "description") or "",
+        options=tuple(map(_option, objects_at(found, "options"))),
+        unique=flag_at(found, "hasUniqueValue"),
+        read_only=flag_at(object_at(found, "modificationMetadata"), "readOnlyValue"),
+        calculated=flag_at(found, "calculated"),
+    )
+
+
+def _option(found: JsonObject) -> Option:
+    return Option(text_at(found, "value") or "", text_at(found, "label") or "", flag_at(found, "hidden"))
+
+
+def _group(found: JsonObject) -> PropertyGroup:
+    return PropertyGroup(text_at(found, "name") or "", text_at(found, "label") or "")
+
+
+def _schema(found: JsonObject) -> ObjectSchema:
+    labels = object_at(found, "labels")
+    return ObjectSchema(
+        text_at(found, "objectTypeId") or text_at(found, "id") or "",
+        text_at(found, "name") or "",
+        text_at(labels, "singular") or "",
+        text_at(labels, "plural") or "",
+        text_at(found, "fullyQualifiedName") or "",
+    )

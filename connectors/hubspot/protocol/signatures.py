@@ -1,0 +1,63 @@
+"""Whether a webhook was signed by HubSpot with the app's secret.
+
+Follows HubSpot's page "request validation": v3 for webhooks of today, v1 and v2 for older ones.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+
+from connectors.wire import Verdict
+
+TOLERANCE_MS = 300_000
+
+_DECODED = {
+    "3A": ":", "2F": "/", "3F": "?", "40": "@", "21": "!", "24": "$",
+    "27": "'", "28": "(", "29": ")", "2A": "*", "2C": ",", "3B": ";",
+}  # fmt: skip
+_ESCAPE = re.compile("%(" + "|".join(_DECODED) + ")", re.IGNORECASE)
+
+
+def verify_v3(
+    secret: str, method: str, uri: str, body: bytes, timestamp: str | None, signature: str | None, now_ms: int
+) -> Verdict:
+    """`uri` is the whole public URL that was called, `timestamp` and `signature` the headers as they came.
+
+    A timestamp more than five minutes away, in either direction, is `stale`.
+    """
+    if not timestamp or not signature:
+        return Verdict("missing")
+    if not (timestamp.isascii() and timestamp.isdigit()):
+        return Verdict("malformed")
+    if abs(now_ms - int(timestamp)) > TOLERANCE_MS:
+        return Verdict("stale")
+    message = method.upper().encode() + decoded(uri).encode() + body + timestamp.encode()
+    expected = base64.b64encode(hmac.digest(secret.encode(), message, hashlib.sha256))
+    return _compared(expected, signature)
+
+
+def verify_v2(secret: str, method: str, uri: str, body: bytes, signature: str | None) -> Verdict:
+    """The older signature of workflow and card requests; carries no time."""
+    return _hashed(secret.encode() + method.upper().encode() + uri.encode() + body, signature)
+
+
+def verify_v1(secret: str, body: bytes, signature: str | None) -> Verdict:
+    """The older signature of CRM webhooks; carries no time."""
+    return _hashed(secret.encode() + body, signature)
+
+
+def decoded(uri: str) -> str:
+    """The twelve escapes that HubSpot undoes before it signs; all others stay."""
+    return _ESCAPE.sub(lambda escape: _DECODED[escape[1].upper()], uri)
+
+
+def _hashed(message: bytes, signature: str | None) -> Verdict:
+    if not signature:
+        return Verdict("missing")
+    return _compared(hashlib.sha256(message).hexdigest().encode(), signature)
+
+
+def _compared(expected: bytes, signature: str) -> Verdict:
+    matches = hmac.compare_digest(expected, signature.encode(errors="replace"))
+    return Verdict() if matches else Verdict("mismatch")

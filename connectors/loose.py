@@ -1,0 +1,90 @@
+"""Reading JSON that may lack anything: every reader answers a neutral value for what is absent or of another type."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import TypeAlias
+
+JsonObject: TypeAlias = Mapping[str, object]
+
+EMPTY: JsonObject = {}
+
+
+def parsed(body: bytes) -> object:
+    """The decoded JSON, or None when it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def as_object(found: object) -> JsonObject:
+    """The object itself, or an empty one."""
+    return found if isinstance(found, dict) else EMPTY
+
+
+def object_at(source: JsonObject, name: str) -> JsonObject:
+    """The object of that name, or an empty one."""
+    return as_object(source.get(name))
+
+
+def objects_at(source: JsonObject, name: str) -> tuple[JsonObject, ...]:
+    """The objects in the list of that name."""
+    found = source.get(name)
+    return tuple(item for item in found if isinstance(item, dict)) if isinstance(found, list) else ()
+
+
+def text_at(source: JsonObject, name: str) -> str | None:
+    """A string, or the digits of a whole number: ids come as either."""
+    return as_text(source.get(name))
+
+
+def texts_at(source: JsonObject, name: str) -> tuple[str, ...]:
+    """The strings in the list of that name; one string alone counts as a list."""
+    found = source.get(name)
+    items = found if isinstance(found, list) else [found]
+    return tuple(text for text in map(as_text, items) if text is not None)
+
+
+def as_text(found: object) -> str | None:
+    """The same for a value already in hand."""
+    if isinstance(found, str):
+        return found
+    return str(found) if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def whole_at(source: JsonObject, name: str) -> int | None:
+    """A whole number, also from its digits in a string."""
+    return as_whole(source.get(name))
+
+
+def as_whole(found: object) -> int | None:
+    """The same for a value already in hand."""
+    if isinstance(found, bool) or not isinstance(found, int | float | str):
+        return None
+    try:
+        return int(found)
+    except (ValueError, OverflowError):
+        return None
+
+
+def flag_at(source: JsonObject, name: str) -> bool:
+    """True only when it says so."""
+    return source.get(name) in (True, "true")
+
+
+def time_at(source: JsonObject, name: str) -> int | None:
+    """Epoch milliseconds out of an ISO 8601 text (no offset means UTC) or a number of milliseconds."""
+    found = source.get(name)
+    if isinstance(found, str) and not found.isdigit():
+        return _iso_ms(found)
+    return as_whole(found)
+
+
+def _iso_ms(text: str) -> int | None:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)

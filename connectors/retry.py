@@ -1,0 +1,75 @@
+"""Whether and when to try again: a pure decision, and the one loop that follows it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from connectors.clock import Clock
+from connectors.errors import ConnectorError, RateLimited, Retryable, UnknownResult
+
+T = TypeVar("T")
+
+Uniform = Callable[[float, float], float]
+"""A random number between two, such as `random.Random().uniform`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What was tried: only `failures` use up attempts, `limited` counts rate limits in a row."""
+
+    failures: int = 0
+    limited: int = 0
+
+    def after(self, error: Retryable) -> "Tries":
+        """The same with one more."""
+        if isinstance(error, RateLimited):
+            return replace(self, limited=self.limited + 1)
+        return Tries(self.failures + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`attempts` counts the first one; waits in seconds, `patience_s` is the longest wait done here.
+
+    `repeat_unknown` is for writes that do no harm when done twice.
+    """
+
+    attempts: int = 6
+    base_s: float = 0.5
+    cap_s: float = 30.0
+    patience_s: float = float("inf")
+    repeat_unknown: bool = True
+
+    def wait_s(self, error: ConnectorError, tries: Tries, uniform: Uniform) -> float | None:
+        """Seconds to wait after `tries`, the last of which ended in `error`; None gives up.
+
+        What the answer asks for is waited in full, with a little jitter on top; else exponential with full jitter.
+        """
+        if not self._again(error, tries) or not isinstance(error, Retryable):
+            return None
+        if error.wait_s is not None:
+            wait_s = error.wait_s + uniform(0.0, min(1.0, error.wait_s / 10))
+        else:
+            wait_s = uniform(0.0, min(self.cap_s, self.base_s * 2.0 ** min(30, max(tries.failures, tries.limited) - 1)))
+        return wait_s if wait_s <= self.patience_s else None
+
+    def _again(self, error: ConnectorError, tries: Tries) -> bool:
+        if isinstance(error, RateLimited):
+            return True
+        if isinstance(error, UnknownResult) and not self.repeat_unknown:
+            return False
+        return tries.failures < self.attempts
+
+
+async def retrying(effect: Callable[[], Awaitable[T]], policy: RetryPolicy, clock: Clock, uniform: Uniform) -> T:
+    """Do the effect until it succeeds or the policy gives up; raises the last error."""
+    tries = Tries()
+    while True:
+        try:
+            return await effect()
+        except Retryable as error:
+            tries = tries.after(error)
+            wait_s = policy.wait_s(error, tries, uniform)
+            if wait_s is None:
+                raise
+        await clock.sleep(wait_s)

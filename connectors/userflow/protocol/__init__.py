@@ -1,0 +1,72 @@
+"""Userflow's API as values: calls to send, answers to read, webhooks to verify; no network, no clock."""
+
+from connectors.userflow.protocol.definitions import (
+    AttributeDefinition,
+    AttributeDefinitionPage,
+    EventDefinition,
+    EventDefinitionPage,
+    Scope,
+    list_attribute_definitions,
+    list_event_definitions,
+)
+from connectors.userflow.protocol.objects import (
+    Attribute,
+    DataType,
+    Kind,
+    Membership,
+    Page,
+    Record,
+    change,
+    delete_object,
+    get_object,
+    instant_text,
+    list_objects,
+    upsert_object,
+)
+from connectors.userflow.protocol.webhooks import (
+    Event,
+    Notification,
+    Subscription,
+    SubscriptionPage,
+    create_subscription,
+    delete_subscription,
+    list_subscriptions,
+    parse_notification,
+    update_subscription,
+    verify_signature,
+)
+
+VERSION_HEADER = ("Userflow-Version", "2020-01-03")
+
+__all__ = [
+    "VERSION_HEADER",
+    "Attribute",
+    "AttributeDefinition",
+    "AttributeDefinitionPage",
+    "DataType",
+    "Event",
+    "EventDefinition",
+    "EventDefinitionPage",
+    "Kind",
+    "Membership",
+    "Notification",
+    "Page",
+    "Record",
+    "Scope",
+    "Subscription",
+    "SubscriptionPage",
+    "change",
+    "create_subscription",
+    "delete_object",
+    "delete_subscription",
+    "get_object",
+    "instant_text",
+    "list_attribute_definitions",
+    "list_event_definitions",
+    "list_objects",
+    "list_subscriptions",
+    "parse_notification",
+    "update_subscription",
+    "upsert_object",
+    "verify_signature",
+]

@@ -1,0 +1,92 @@
+"""What attributes and events an environment has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from connectors.loose import JsonObject, text_at
+from connectors.userflow.protocol.answers import call, content
+from connectors.userflow.protocol.objects import LIST_LIMIT, listed, next_cursor
+from connectors.wire import Call, Request, Response
+
+T = TypeVar("T")
+
+Scope = Literal["user", "group", "group_membership", "event"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeDefinition:
+    """One attribute; `data_type` is an open set: string, number, boolean, datetime, list and reference types."""
+
+    name: str
+    data_type: str
+    display_name: str = ""
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventDefinition:
+    """One event type, with the name people see."""
+
+    name: str
+    display_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeDefinitionPage:
+    """Some attribute definitions and the cursor of the next page."""
+
+    definitions: tuple[AttributeDefinition, ...]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventDefinitionPage:
+    """Some event definitions and the cursor of the next page."""
+
+    definitions: tuple[EventDefinition, ...]
+    next_cursor: str | None = None
+
+
+def list_attribute_definitions(scope: Scope, *, starting_after: str | None = None) -> Call[AttributeDefinitionPage]:
+    """One page; a server that ignores `scope` is corrected here."""
+
+    def page(response: Response) -> AttributeDefinitionPage:
+        found, cursor = _listed(response, _attribute)
+        return AttributeDefinitionPage(tuple(one for one in found if one.scope in ("", scope)), cursor)
+
+    request = Request("GET", "/attribute_definitions", (*_query(starting_after), ("scope", scope)))
+    return call(request, page, "control")
+
+
+def list_event_definitions(*, starting_after: str | None = None) -> Call[EventDefinitionPage]:
+    """One page."""
+
+    def page(response: Response) -> EventDefinitionPage:
+        return EventDefinitionPage(*_listed(response, _event))
+
+    return call(Request("GET", "/event_definitions", _query(starting_after)), page, "control")
+
+
+def _query(starting_after: str | None) -> tuple[tuple[str, str], ...]:
+    cursor = (("starting_after", starting_after),) if starting_after else ()
+    return (("limit", str(LIST_LIMIT)), ("order_by", "created_at"), *cursor)
+
+
+def _listed(response: Response, read: Callable[[JsonObject], T]) -> tuple[tuple[T, ...], str | None]:
+    found = listed(response)
+    last_id = text_at(found[-1], "id") if found else None
+    return tuple(map(read, found)), next_cursor(content(response), last_id)
+
+
+def _attribute(found: JsonObject) -> AttributeDefinition:
+    return AttributeDefinition(
+        text_at(found, "name") or "",
+        text_at(found, "data_type") or "",
+        text_at(found, "display_name") or "",
+        text_at(found, "scope") or "",
+    )
+
+
+def _event(found: JsonObject) -> EventDefinition:
+    return EventDefinition(text_at(found, "name") or "", text_at(found, "display_name") or "")

@@ -1,0 +1,170 @@
+"""Reading users and groups (companies), and writing attributes of those just read.
+
+Userflow has no update-only call: `upsert_object` is only for an id that was read right before.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+from connectors.errors import Missing, Refused, Transient
+from connectors.loose import JsonObject, flag_at, objects_at, text_at, time_at
+from connectors.userflow.protocol.answers import accept, call, content, missing_in_words
+from connectors.wire import Call, Observation, Purpose, Request, Response, json_request, segment
+
+LIST_LIMIT = 100
+
+Kind = Literal["users", "groups"]
+
+DataType = Literal["string", "number", "boolean", "datetime", "list"]
+
+Attribute = None | bool | int | float | str | Sequence[str] | Mapping[str, object]
+"""A literal, or a change object as `change` makes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """That a user belongs to a group."""
+
+    user_id: str | None
+    group_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One user or group; `attributes` is JSON as it came, `memberships` None unless it was asked for."""
+
+    kind: Kind
+    id: str
+    attributes: Mapping[str, object] = field(repr=False)
+    created_at_ms: int | None = None
+    memberships: tuple[Membership, ...] | None = None
+    observed: Observation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, oldest first, and the cursor of the next page, None at the end."""
+
+    records: tuple[Record, ...]
+    next_cursor: str | None = None
+
+
+def get_object(
+    kind: Kind, id: str, *, memberships: bool = False, purpose: Purpose = "live_read"
+) -> Call[Record | None]:
+    """One user or group, None when there is none."""
+    query = (("expand", "memberships"),) if memberships else ()
+    request = Request("GET", f"/{kind}/{segment(id)}", query)
+
+    def parse(response: Response) -> Record | None:
+        try:
+            accept(response, "read", id)
+        except Missing:
+            return None
+        except Refused as refusal:
+            if missing_in_words(refusal, response):
+                return None
+            raise
+        return record(content(response), kind, response.observed)
+
+    return Call(request, parse, purpose)
+
+
+def list_objects(
+    kind: Kind,
+    *,
+    starting_after: str | None = None,
+    email: str | None = None,
+    memberships: bool = False,
+    limit: int = LIST_LIMIT,
+    purpose: Purpose = "bulk_read",
+) -> Call[Page]:
+    """One page in order of creation; Refused `cursor_gone` when the object named by `starting_after` was deleted.
+
+    `email` (users only) may be ignored by the server, so the caller checks each record's own.
+    """
+    query = [("limit", str(limit)), ("order_by", "created_at")]
+    query += [("starting_after", starting_after)] if starting_after else []
+    query += [("email", email)] if email else []
+    query += [("expand", "memberships")] if memberships else []
+
+    def page(response: Response) -> Page:
+        found = listed(response)
+        records = tuple(record(item, kind, response.observed) for item in found)
+        return Page(records, next_cursor(content(response), records[-1].id if records else None))
+
+    return call(Request("GET", f"/{kind}", tuple(query)), page, purpose)
+
+
+def upsert_object(kind: Kind, id: str, attributes: Mapping[str, Attribute]) -> Call[Record]:
+    """Write attributes, others stay; an unknown id is CREATED, so the caller has just read it.
+
+    The answer's `created_at_ms`, compared with the one read, tells whether that happened.
+    """
+    segment(id)
+    body = {"id": id, "attributes": dict(attributes)}
+    request = json_request("POST", f"/{kind}", body, "write")
+
+    def written(response: Response) -> Record:
+        return record(content(response), kind, response.observed)
+
+    return call(request, written, "write", object_id=id)
+
+
+def delete_object(kind: Kind, id: str) -> Call[bool]:
+    """Only for the guard that takes back what an upsert created: True when deleted, False when there was none."""
+    request = Request("DELETE", f"/{kind}/{segment(id)}", kind="write")
+
+    def parse(response: Response) -> bool:
+        try:
+            accept(response, "write", id)
+        except Missing:
+            return False
+        return True
+
+    return Call(request, parse, "write")
+
+
+def change(value: Attribute, data_type: DataType) -> Mapping[str, object]:
+    """The attribute set to a value of a named type, so that Userflow does not guess the type."""
+    return {"set": value, "data_type": data_type}
+
+
+def instant_text(epoch_ms: int) -> str:
+    """ISO 8601 in UTC with milliseconds, as Userflow writes its own times."""
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=epoch_ms)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def record(found: JsonObject, kind: Kind, observed: Observation | None = None) -> Record:
+    """A user or group out of its JSON; Transient when it has no id or no attributes."""
+    id, attributes = text_at(found, "id"), found.get("attributes")
+    if not id or not isinstance(attributes, dict):
+        raise Transient("unreadable_answer")
+    return Record(kind, id, attributes, time_at(found, "created_at"), _memberships(found), observed)
+
+
+def listed(response: Response) -> tuple[JsonObject, ...]:
+    """The `data` of a list; an answer without it is no empty list."""
+    found = content(response)
+    if not isinstance(found.get("data"), list):
+        raise Transient("unreadable_answer", status=response.status)
+    return objects_at(found, "data")
+
+
+def next_cursor(page: JsonObject, last_id: str | None) -> str | None:
+    """Only the cursor is taken from `next_page_url`, which may be a path or point at any host."""
+    url = text_at(page, "next_page_url")
+    if url:
+        return parse_qs(urlsplit(url).query).get("starting_after", [last_id])[0]
+    return last_id if flag_at(page, "has_more") else None
+
+
+def _memberships(found: JsonObject) -> tuple[Membership, ...] | None:
+    if not isinstance(found.get("memberships"), list):
+        return None
+    items = objects_at(found, "memberships")
+    return tuple(Membership(text_at(item, "user_id"), text_at(item, "group_id")) for item in items)

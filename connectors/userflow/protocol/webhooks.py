@@ -1,0 +1,186 @@
+"""Webhook subscriptions, signatures and the notifications they bring."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from connectors.errors import Missing, Refused, Transient
+from connectors.loose import JsonObject, flag_at, object_at, parsed, text_at, texts_at, time_at
+from connectors.userflow.protocol.answers import accept, call, content
+from connectors.userflow.protocol.objects import LIST_LIMIT, Record, listed, next_cursor, record
+from connectors.wire import Call, Request, Response, Verdict, json_request, segment
+
+SUBSCRIPTIONS = "/webhook_subscriptions"
+TOLERANCE_S = 300
+
+_KINDS: dict[str, Literal["users", "groups"]] = {"user": "users", "group": "groups"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Where Userflow sends which topics; `secret` is told on creation, on reading perhaps not."""
+
+    id: str
+    url: str
+    topics: tuple[str, ...]
+    disabled: bool = False
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionPage:
+    """Some subscriptions and the cursor of the next page."""
+
+    subscriptions: tuple[Subscription, ...]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a user did; `time_ms` is when, in epoch milliseconds."""
+
+    id: str
+    name: str
+    attributes: Mapping[str, object] = field(repr=False)
+    time_ms: int | None = None
+    user_id: str | None = None
+    group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One delivery: a user or group as it is now, or an event; neither when it is of another kind.
+
+    `previous` and `updated` hold the changed attributes when Userflow sends them.
+    """
+
+    id: str
+    topic: str
+    created_at_ms: int | None
+    record: Record | None = None
+    event: Event | None = None
+    deleted: bool = False
+    previous: Mapping[str, object] = field(default_factory=dict, repr=False)
+    updated: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+def list_subscriptions(*, starting_after: str | None = None) -> Call[SubscriptionPage]:
+    """One page of the environment's subscriptions."""
+    cursor = (("starting_after", starting_after),) if starting_after else ()
+    request = Request("GET", SUBSCRIPTIONS, (("limit", str(LIST_LIMIT)), ("order_by", "created_at"), *cursor))
+
+    def page(response: Response) -> SubscriptionPage:
+        found = tuple(map(_subscription, listed(response)))
+        return SubscriptionPage(found, next_cursor(content(response), found[-1].id if found else None))
+
+    return call(request, page, "control")
+
+
+def create_subscription(url: str, topics: Sequence[str]) -> Call[Subscription]:
+    """The subscription with its secret; sent twice it makes two, so the caller lists first."""
+    request = json_request("POST", SUBSCRIPTIONS, {"url": url, "topics": list(topics)}, "write")
+    return call(request, _subscribed, "control", idempotent=False)
+
+
+def update_subscription(
+    id: str, *, topics: Sequence[str] | None = None, disabled: bool | None = None
+) -> Call[Subscription]:
+    """Change what is given; raises Missing."""
+    body: dict[str, object] = {"topics": list(topics)} if topics is not None else {}
+    if disabled is not None:
+        body["disabled"] = disabled
+    request = json_request("PATCH", f"{SUBSCRIPTIONS}/{segment(id)}", body, "write")
+    return call(request, _subscribed, "control", object_id=id)
+
+
+def delete_subscription(id: str) -> Call[bool]:
+    """True when deleted, False when there was none."""
+    request = Request("DELETE", f"{SUBSCRIPTIONS}/{segment(id)}", kind="write")
+
+    def parse(response: Response) -> bool:
+        try:
+            accept(response, "write", id)
+        except Missing:
+            return False
+        return True
+
+    return Call(request, parse, "control")
+
+
+def verify_signature(header: str | None, body: bytes, secret: str, now_s: float) -> Verdict:
+    """`header` is `Userflow-Signature`: `t=<unix seconds>,v1=<hex>`, perhaps with more parts.
+
+    A time more than 300 s away, in either direction, is `stale`.
+    """
+    if not header:
+        return Verdict("missing")
+    parts = [part.strip().partition("=") for part in header.split(",")]
+    times = [value for name, _, value in parts if name == "t"]
+    signatures = [value for name, _, value in parts if name == "v1"]
+    if len(times) != 1 or not signatures or not (times[0].isascii() and times[0].isdigit()):
+        return Verdict("malformed")
+    if abs(now_s - int(times[0])) > TOLERANCE_S:
+        return Verdict("stale")
+    expected = hmac.digest(secret.encode(), times[0].encode() + b"." + body, hashlib.sha256).hex()
+    matches = [hmac.compare_digest(expected.encode(), found.encode(errors="replace")) for found in signatures]
+    return Verdict() if any(matches) else Verdict("mismatch")
+
+
+def parse_notification(body: bytes) -> Notification:
+    """What kind it is, is decided by `data.object`, not by the topic; Refused when it cannot be read."""
+    found = parsed(body)
+    if not isinstance(found, dict) or not text_at(found, "id"):
+        raise Refused("malformed_notification")
+    data = object_at(found, "data")
+    subject = object_at(data, "object")
+    topic = text_at(found, "topic") or ""
+    return Notification(
+        text_at(found, "id") or "",
+        topic,
+        time_at(found, "created_at"),
+        _record(subject),
+        _event(subject),
+        topic in ("user.deleted", "group.deleted"),
+        object_at(data, "previous_attributes") or object_at(found, "previous_attributes"),
+        object_at(data, "updated_attributes") or object_at(found, "updated_attributes"),
+    )
+
+
+def _record(subject: JsonObject) -> Record | None:
+    kind = _KINDS.get(text_at(subject, "object") or "")
+    if kind is None:
+        return None
+    try:
+        return record(subject, kind)
+    except Transient:
+        raise Refused("malformed_notification") from None
+
+
+def _event(subject: JsonObject) -> Event | None:
+    if text_at(subject, "object") != "event":
+        return None
+    id, name = text_at(subject, "id"), text_at(subject, "name")
+    if not id or not name:
+        raise Refused("malformed_notification")
+    return Event(
+        id,
+        name,
+        object_at(subject, "attributes"),
+        time_at(subject, "time") or time_at(subject, "created_at"),
+        text_at(subject, "user_id"),
+        text_at(subject, "group_id"),
+    )
+
+
+def _subscribed(response: Response) -> Subscription:
+    return _subscription(content(response))
+
+
+def _subscription(found: JsonObject) -> Subscription:
+    id = text_at(found, "id")
+    if not id:
+        raise Transient("unreadable_answer")
+    topics = texts_at(found, "topics")
+    return Subscription(id, text_at(found, "url") or "", topics, flag_at(found, "disabled"), text_at(found, "secret"))

@@ -1,0 +1,164 @@
+"""Requests, answers and calls as values: what a protocol makes and a transport carries."""
+
+import email.utils
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Generic, Literal, Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+from connectors.errors import Misconfigured, Refused
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Purpose = Literal["live_read", "write", "bulk_read", "control", "search"]
+"""Why a request is made, which decides its place in the request budget."""
+
+Pairs = tuple[tuple[str, str], ...]
+
+JSON_CONTENT = "application/json"
+FORM_CONTENT = "application/x-www-form-urlencoded"
+LAST_MS_OF_SECOND = 999
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request below a base URL; `path` is percent-encoded, `query` and `headers` are not.
+
+    `kind` says what a lost answer means: a `read` can be repeated, a `write` may have been done.
+    """
+
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    query: Pairs = field(default=(), repr=False)
+    headers: Pairs = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    kind: Literal["read", "write"] = "read"
+    authorized: bool = True
+
+    @property
+    def target(self) -> str:
+        """Path and query as they stand in the request line."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    def with_header(self, name: str, text: str) -> "Request":
+        """The same request with one more header."""
+        return replace(self, headers=(*self.headers, (name, text)))
+
+
+class Headers(Mapping[str, str]):
+    """Header values by name, whatever the case of the name."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._values = {name.lower(): value for name, value in pairs}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """When, by the vendor's clock, an answer was true: somewhere in this interval of epoch milliseconds."""
+
+    earliest_ms: int
+    latest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer; `elapsed_ms` is the whole round trip."""
+
+    status: int
+    headers: Headers = field(default_factory=Headers, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    elapsed_ms: int = 0
+
+    @property
+    def observed(self) -> Observation | None:
+        """`Date` counts whole seconds, and the state was read within the round trip; None without that header."""
+        date = email.utils.parsedate_tz(self.headers.get("date", ""))
+        if date is None:
+            return None
+        date_ms = int(email.utils.mktime_tz(date)) * 1000
+        return Observation(date_ms - self.elapsed_ms, date_ms + LAST_MS_OF_SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T_co]):
+    """A request and how to read its answer; `parse` raises the errors of `connectors.errors`.
+
+    `idempotent` says that sending it twice leaves the other system as sending it once does.
+    """
+
+    request: Request
+    parse: Callable[[Response], T_co]
+    purpose: Purpose
+    idempotent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RateNotice:
+    """What an answer says of the limit: `remaining` of `limit` requests per `interval_s` seconds."""
+
+    limit: int
+    remaining: int
+    interval_s: float
+
+
+class Transport(Protocol):
+    """Whatever carries a request to one base URL; raises Transient, UnknownResult or Misconfigured."""
+
+    async def send(self, request: Request) -> Response:
+        """Send once, without retry, and return the answer whatever its status."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a webhook's signature holds; `reason` says why not: `missing`, `malformed`, `stale` or `mismatch`."""
+
+    reason: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.reason is None
+
+
+def segment(text: str) -> str:
+    """One path segment; refuses ids that a server would read as another path."""
+    if text in ("", ".", ".."):
+        raise Refused("invalid_id", object_id=text)
+    return quote(text, safe="")
+
+
+def json_body(content: object) -> bytes:
+    """Compact JSON in UTF-8; NaN and infinity are no JSON."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def json_request(
+    method: Literal["GET", "POST", "PATCH", "DELETE"],
+    path: str,
+    content: object,
+    kind: Literal["read", "write"] = "read",
+) -> Request:
+    """A request with a JSON body."""
+    return Request(method, path, headers=(("Content-Type", JSON_CONTENT),), body=json_body(content), kind=kind)
+
+
+def form_request(path: str, form: Mapping[str, str], kind: Literal["read", "write"]) -> Request:
+    """A POST with a form-encoded body that carries its own credentials."""
+    body = urlencode(form).encode()
+    return Request("POST", path, headers=(("Content-Type", FORM_CONTENT),), body=body, kind=kind, authorized=False)
+
+
+def no_redirect(response: Response) -> None:
+    """Redirects are not followed, because the next host would be given the token."""
+    if 300 <= response.status < 400:
+        raise Misconfigured("redirected", status=response.status)
