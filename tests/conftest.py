@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from pipeline.local.registry import LocalSchemaRegistry
 from tests import kafka as kafkas
 
 MARKED_FOLDERS = {
@@ -77,3 +78,10 @@ def mock_kafka() -> Iterator[kafkas.Kafka]:
     """librdkafka's mock cluster, whatever --kafka says: for unit tests that want a broker (limits: tests/kafka.py)."""
     with kafkas.mock() as kafka:
         yield kafka
+
+
+@pytest.fixture(scope="session")
+def schema_registry_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real schema registry for the session; schemas stay between tests, so give subjects fresh names."""
+    with LocalSchemaRegistry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry.url

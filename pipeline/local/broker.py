@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from pipeline.local.jars import fetch, find_java
 from pipeline.local.leash import Leash
 from pipeline.local.ports import LOOPBACK, free_port, is_free
 from pipeline.local.process import Process
+from pipeline.local.readiness import wait_until
 
 POM = Path(__file__).with_name("pom.xml")
 START_DEADLINE_S = 30.0
@@ -182,13 +182,9 @@ class LocalBroker:
         # log_level 0: refused connections are what we expect while it starts.
         quiet = {"log_level": 0, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200}
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, **quiet})
-        deadline = time.monotonic() + START_DEADLINE_S
-        while not _answers(admin):
-            what = "ended while starting" if self._process.ended() is not None else None
-            if time.monotonic() > deadline:
-                what = what or f"did not answer within {START_DEADLINE_S:.0f} s"
-            if what:
-                raise StartFailed(f"Kafka {what}; the end of {self.log}:\n{self._process.last_lines()}")
+        failure = wait_until(lambda: _answers(admin), self._process, START_DEADLINE_S)
+        if failure:
+            raise StartFailed(f"Kafka {failure}; the end of {self.log}:\n{self._process.last_lines()}")
 
     def _forget_process(self) -> None:
         self._process = None

@@ -5,6 +5,7 @@ LocalError
   FetchFailed        Maven could not bring the jars: its last lines are in the message
   DirectoryInUse     another broker still works in that directory
   StartFailed        a child process died or was not ready in time: its last lines are in the message
+  NotRunning         the role is between two runs: wait for its restart
   EndpointsUnreadable  endpoints.json is damaged: remove it, or start `pairstream up` again
 """
 
@@ -35,6 +36,10 @@ class DirectoryInUse(LocalError):
 
 class StartFailed(LocalError):
     """A child process ended, or did not answer before its deadline."""
+
+
+class NotRunning(LocalError):
+    """A role has no process at this moment."""
 
 
 class EndpointsUnreadable(LocalError):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import IO
 
 GRACE_S = 3.0
@@ -40,13 +41,15 @@ class Leash:
     def close(self) -> None:
         """Stop watching; what is still held is ended."""
         if self._watcher.stdin is not None and not self._watcher.stdin.closed:
-            self._watcher.stdin.close()
+            with suppress(BrokenPipeError):
+                self._watcher.stdin.close()
         self._watcher.wait()
 
     def _say(self, line: str) -> None:
         assert self._watcher.stdin is not None
-        self._watcher.stdin.write(line.encode())
-        self._watcher.stdin.flush()
+        with suppress(BrokenPipeError):  # somebody ended the watcher: the children lose its protection, not their work
+            self._watcher.stdin.write(line.encode())
+            self._watcher.stdin.flush()
 
 
 def _read_pids(lines: IO[str]) -> set[int]:

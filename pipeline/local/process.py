@@ -1,20 +1,25 @@
 """One child process: started on a leash, its output in a file, stopped by its pid."""
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from pipeline.local.leash import Leash
 
 TAIL_LINES = 15
 _TAIL_BYTES = 16_384
+_DRAIN_S = 1.0
 
 
 class Process:
     """Starts `argv` at once, in a session of its own: a Ctrl-C reaches only whoever decides the order of stopping.
 
-    `env` replaces the environment (None: inherited); output is appended to `log`.
+    `env` replaces the environment (None: inherited). Output is appended to `log`; each line goes to `echo` too, if
+    given (from a thread of its own).
     """
 
     def __init__(
@@ -25,20 +30,24 @@ class Process:
         leash: Leash,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        echo: Callable[[str], None] | None = None,
     ) -> None:
         self.log = log
         self._leash = leash
-        with log.open("ab") as output:
+        with log.open("ab") as file:
             self._popen = subprocess.Popen(
                 argv,
                 env=env,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=subprocess.PIPE
+                if echo
+                else file,  # straight to the file where nobody listens: no copy, no stall
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=pass_fds,
             )
         leash.hold(self.pid)
+        self._copier = self._copy_output(echo) if echo else None
 
     @property
     def pid(self) -> int:
@@ -55,11 +64,18 @@ class Process:
         """Block until it ends; the exit code."""
         code = self._popen.wait()
         self._leash.release(self.pid)
+        if self._copier is not None:
+            self._copier.join(_DRAIN_S)  # not for ever: a grandchild may keep the pipe open
         return code
+
+    def terminate(self) -> None:
+        """Ask it to end; a paused one is woken, or it would never hear."""
+        self._popen.send_signal(signal.SIGTERM)
+        self._popen.send_signal(signal.SIGCONT)
 
     def stop(self, deadline_s: float) -> int:
         """SIGTERM, and SIGKILL after the deadline; the exit code."""
-        self._popen.terminate()
+        self.terminate()
         try:
             self._popen.wait(deadline_s)
         except subprocess.TimeoutExpired:
@@ -73,6 +89,19 @@ class Process:
 
     def last_lines(self) -> str:
         return last_lines(self.log)
+
+    def _copy_output(self, echo: Callable[[str], None]) -> threading.Thread:
+        assert self._popen.stdout is not None
+        copier = threading.Thread(target=_copy, args=(self._popen.stdout, self.log, echo), daemon=True)
+        copier.start()
+        return copier
+
+
+def _copy(output: IO[bytes], log: Path, echo: Callable[[str], None]) -> None:
+    with output, log.open("ab", buffering=0) as file:
+        for line in output:
+            file.write(line)
+            echo(line.decode(errors="replace").rstrip("\n"))
 
 
 def last_lines(log: Path, count: int = TAIL_LINES) -> str:

@@ -1,0 +1,30 @@
+"""When a role that ended is started again: a pure decision."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """The wait doubles with each end in a row; running `healthy_s` seconds starts the count anew."""
+
+    first_wait_s: float = 0.2
+    longest_wait_s: float = 30.0
+    healthy_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """How often a role was started again, and how many of its ends came in a row without a healthy run between."""
+
+    total: int = 0
+    in_a_row: int = 0
+
+    def after_end(self, ran_s: float, policy: RestartPolicy) -> "Restarts":
+        return Restarts(self.total + 1, 1 if ran_s >= policy.healthy_s else self.in_a_row + 1)
+
+    def wait_s(self, policy: RestartPolicy) -> float:
+        """Seconds to wait before the next start."""
+        if self.in_a_row == 0:
+            return 0.0
+        doublings = min(self.in_a_row - 1, 32)  # beyond that only the float would overflow
+        return float(min(policy.longest_wait_s, policy.first_wait_s * 2**doublings))

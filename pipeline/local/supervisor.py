@@ -1,0 +1,220 @@
+"""Runs the roles of one machine as child processes and starts again what dies."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from pipeline.local.errors import NotRunning, StartFailed
+from pipeline.local.leash import Leash
+from pipeline.local.process import Process, last_lines
+from pipeline.local.readiness import answers
+from pipeline.local.restarts import RestartPolicy, Restarts
+
+DEFAULT_POLICY = RestartPolicy()
+STOP_DEADLINE_S = 5.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Role:
+    """One process: `env` is added to this process's environment; `ready_url` answers 2xx once it works."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready_url: str | None = None
+
+
+class Supervisor:
+    """Keeps `roles` running, in this order; their output goes to `<log_dir>/<name>.log`, and to `terminal` if given.
+
+    Every child ends when this process ends, however it ends. Stopping is in reverse order, each role having
+    `stop_deadline_s` seconds after SIGTERM. `clock` is monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        log_dir: Path,
+        *,
+        policy: RestartPolicy = DEFAULT_POLICY,
+        terminal: TextIO | None = None,
+        stop_deadline_s: float = STOP_DEADLINE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log_dir = log_dir
+        self._stop_deadline_s = stop_deadline_s
+        self._leash: Leash | None = None
+        width = max((len(role.name) for role in roles), default=0)
+        self._keepers = {
+            role.name: _Keeper(role, log_dir / f"{role.name}.log", policy, clock, _echo(terminal, role.name, width))
+            for role in roles
+        }
+
+    def start(self) -> None:
+        """Start every role; raises FileNotFoundError for a program that is not there."""
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        self._leash = Leash()
+        try:
+            for keeper in self._keepers.values():
+                keeper.start(self._leash)
+        except BaseException:
+            # Whatever interrupted it, no half of the roles may stay.
+            self.stop()
+            raise
+
+    def wait_ready(self, deadline_s: float) -> None:
+        """Block until every role with a ready_url answers; raises StartFailed naming those that do not."""
+        deadline = time.monotonic() + deadline_s
+        waiting = [keeper for keeper in self._keepers.values() if keeper.role.ready_url]
+        while waiting := [keeper for keeper in waiting if not answers(keeper.role.ready_url or "")]:
+            if time.monotonic() > deadline:
+                raise StartFailed("\n".join(_why_not_ready(keeper, deadline_s) for keeper in waiting))
+            time.sleep(_POLL_S)
+
+    def stop(self) -> None:
+        """End every role, the last started first."""
+        for keeper in self._keepers.values():
+            keeper.restart_no_more()
+        for keeper in reversed(self._keepers.values()):
+            keeper.stop(self._stop_deadline_s)
+        if self._leash is not None:
+            self._leash.close()
+            self._leash = None
+
+    async def run_until_stopped(self) -> None:
+        """Start (unless started), wait for SIGINT or SIGTERM or cancellation, and stop every role."""
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+        try:
+            if self._leash is None:
+                self.start()
+            await stopping.wait()
+        finally:
+            await asyncio.to_thread(self.stop)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def pid_of(self, name: str) -> int:
+        """The pid of a role now; raises NotRunning while it waits to be started again."""
+        return self._keepers[name].pid()
+
+    def restarts(self, name: str) -> int:
+        """How often the role was started again."""
+        return self._keepers[name].restarts.total
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class _Keeper:
+    """Keeps one role running from a thread of its own, which blocks until the process ends: no polling."""
+
+    def __init__(
+        self,
+        role: Role,
+        log: Path,
+        policy: RestartPolicy,
+        clock: Callable[[], float],
+        echo: Callable[[str], None] | None,
+    ) -> None:
+        self.role = role
+        self.log = log
+        self.restarts = Restarts()
+        self._policy = policy
+        self._clock = clock
+        self._echo = echo
+        self._stopping = threading.Event()
+        self._change = threading.Lock()  # no start may slip in between "no more restarts" and the last signal
+        self._process: Process | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, leash: Leash) -> None:
+        self._stopping.clear()
+        process = self._launch(leash)
+        self._thread = threading.Thread(target=self._keep, args=(process, leash), name=f"keep {self.role.name}")
+        self._thread.daemon = True
+        self._thread.start()
+
+    def pid(self) -> int:
+        process = self._process
+        if process is None or process.ended() is not None:
+            raise NotRunning(f"{self.role.name} is not running just now; restarts so far: {self.restarts.total}")
+        return process.pid
+
+    def restart_no_more(self) -> None:
+        with self._change:
+            self._stopping.set()
+
+    def stop(self, deadline_s: float) -> None:
+        process, thread = self._process, self._thread
+        if process is not None:
+            process.stop(deadline_s)
+        if thread is not None:
+            thread.join()
+        self._process = self._thread = None
+
+    def _keep(self, process: Process | None, leash: Leash) -> None:
+        while not self._stopping.is_set():
+            started = self._clock()
+            end = f"ended with code {process.wait()}" if process else "could not be started"
+            if self._stopping.is_set():
+                return
+            self.restarts = self.restarts.after_end(self._clock() - started, self._policy)
+            wait_s = self.restarts.wait_s(self._policy)
+            self._note(f"{self.role.name} {end}; restart {self.restarts.total} in {wait_s:g} s")
+            self._stopping.wait(wait_s)
+            process = self._relaunch(leash)
+
+    def _relaunch(self, leash: Leash) -> Process | None:
+        try:
+            return self._launch(leash)
+        except OSError as error:  # out of processes or memory: that may pass
+            self._note(f"{self.role.name}: {error}")
+            return None
+
+    def _launch(self, leash: Leash) -> Process | None:
+        with self._change:
+            if self._stopping.is_set():
+                return None
+            env = {**os.environ, **self.role.env}
+            self._process = Process(self.role.argv, log=self.log, leash=leash, env=env, echo=self._echo)
+            return self._process
+
+    def _note(self, line: str) -> None:
+        with self.log.open("a") as file:
+            file.write(f"--- {line}\n")
+        if self._echo is not None:
+            self._echo(f"--- {line}")
+
+
+def _why_not_ready(keeper: _Keeper, deadline_s: float) -> str:
+    return (
+        f"{keeper.role.name} was not ready within {deadline_s:.0f} s "
+        f"(restarts: {keeper.restarts.total}); the end of {keeper.log}:\n{last_lines(keeper.log)}"
+    )
+
+
+def _echo(terminal: TextIO | None, name: str, width: int) -> Callable[[str], None] | None:
+    if terminal is None:
+        return None
+
+    def write(line: str) -> None:
+        terminal.write(f"{name:<{width}} | {line}\n")
+        terminal.flush()
+
+    return write
