@@ -1,0 +1,141 @@
+"""Who may send the next request of an integration: queues by purpose in front of the vendor's limits."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from connectors.clock import Clock
+from connectors.errors import RateLimited
+from connectors.rates import NEVER, Limiter
+from connectors.wire import Purpose, RateNotice
+
+WEIGHTS: dict[Purpose, float] = {"live_read": 40, "write": 40, "control": 40, "bulk_read": 20, "search": 40}
+"""How places are shared when all compete; nobody waits for ever."""
+
+
+class RequestBudget:
+    """The limits of one integration; `search` is a limit of its own where the vendor counts searches apart."""
+
+    def __init__(self, clock: Clock, limiter: Limiter, search: Limiter | None = None) -> None:
+        self._general = _Queue(clock, limiter)
+        self._search = self._general if search is None else _Queue(clock, search)
+
+    @asynccontextmanager
+    async def slot(self, purpose: Purpose) -> AsyncIterator["Slot"]:
+        """Wait for a place and hold it until the answer is read; safe to cancel at any point."""
+        queue = self._search if purpose == "search" else self._general
+        sent_at = await queue.take(purpose)
+        try:
+            yield Slot(self, queue, sent_at)
+        finally:
+            queue.end(purpose, sent_at)
+
+    def penalize(self, wait_s: float) -> None:
+        """Nothing of this integration leaves for that many seconds, as after the daily limit."""
+        for queue in {self._general, self._search}:
+            queue.throttle(wait_s, NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place held; tells the budget what the answer said."""
+
+    _budget: RequestBudget
+    _queue: "_Queue"
+    _sent_at: float
+
+    def follow(self, notice: RateNotice | None) -> None:
+        """What the headers say of the limit."""
+        if notice is not None:
+            self._queue.follow(notice)
+
+    def limited(self, error: RateLimited) -> None:
+        """The answer was a refusal for rate: its own lane pauses, after the daily limit all do."""
+        self._queue.throttle(error.wait_s, self._sent_at)
+        if error.policy == "daily" and error.wait_s is not None:
+            self._budget.penalize(error.wait_s)
+
+
+class _Queue:
+    """Waiting requests in front of one limiter, served by weight (stride scheduling)."""
+
+    def __init__(self, clock: Clock, limiter: Limiter) -> None:
+        self._clock = clock
+        self._limiter = limiter
+        self._waiting: dict[Purpose, deque[asyncio.Future[float]]] = {purpose: deque() for purpose in WEIGHTS}
+        self._spent: dict[Purpose, float] = dict.fromkeys(WEIGHTS, 0.0)
+        self._reached = 0.0
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = NEVER
+
+    async def take(self, purpose: Purpose) -> float:
+        """Wait for a place; answers when it was given."""
+        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._waiting[purpose].append(turn)
+        self._serve()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._serve()
+            else:
+                # the place was given in the very moment of the cancellation
+                self.end(purpose, turn.result())
+            raise
+
+    def end(self, purpose: Purpose, sent_at: float) -> None:
+        """The request is over, whatever came of it."""
+        self._limiter.ended(purpose, sent_at, self._clock.monotonic())
+        self._serve()
+
+    def follow(self, notice: RateNotice) -> None:
+        """What an answer told of the limit."""
+        self._limiter.follow(notice, self._clock.monotonic())
+
+    def throttle(self, wait_s: float | None, sent_at: float) -> None:
+        """A request was refused for its rate."""
+        self._limiter.throttled(wait_s, sent_at, self._clock.monotonic())
+
+    def _serve(self) -> None:
+        while True:
+            now = self._clock.monotonic()
+            opening = {purpose: self._limiter.opens_at(purpose, now) for purpose in self._lanes()}
+            ready = [purpose for purpose, opens_at in opening.items() if opens_at <= now]
+            if not ready:
+                self._wake_at(min(opening.values(), default=NEVER), now)
+                return
+            self._give(min(ready, key=self._standing), now)
+
+    def _lanes(self) -> list[Purpose]:
+        for turns in self._waiting.values():
+            while turns and turns[0].done():
+                turns.popleft()
+        return [purpose for purpose, turns in self._waiting.items() if turns]
+
+    def _standing(self, purpose: Purpose) -> float:
+        """What a lane has had by its weight; a lane that was idle or held back saves up one turn at most."""
+        return max(self._spent[purpose], self._reached - 1 / WEIGHTS[purpose])
+
+    def _give(self, purpose: Purpose, now: float) -> None:
+        standing = self._standing(purpose)
+        self._reached = max(self._reached, standing)
+        self._spent[purpose] = standing + 1 / WEIGHTS[purpose]
+        self._limiter.took(purpose, now)
+        self._waiting[purpose].popleft().set_result(now)
+
+    def _wake_at(self, at: float, now: float) -> None:
+        if self._alarm is not None and self._alarm_at <= at and at != NEVER:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if at != NEVER:
+            self._alarm_at = at
+            self._alarm = asyncio.get_running_loop().create_task(self._ring(at - now))
+
+    async def _ring(self, wait_s: float) -> None:
+        await self._clock.sleep(wait_s)
+        self._alarm = None
+        self._serve()

@@ -1,0 +1,67 @@
+"""Sends calls to one HubSpot account: a place in the budget, the token, the answer read; no retry."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+from connectors.budget import RequestBudget
+from connectors.clock import Clock
+from connectors.errors import CredentialsRejected, RateLimited
+from connectors.hubspot.credentials import Credentials
+from connectors.hubspot.protocol import DEFAULT_VERSION, rate_notice, spelled
+from connectors.rates import RollingWindow, WindowSettings
+from connectors.wire import Call, Request, Transport
+
+T = TypeVar("T")
+
+SEARCH_WINDOW = WindowSettings(limit=4, interval_s=1.0, in_flight=3, margin=1.0, careful=False)
+"""HubSpot counts searches by themselves, five a second per account, and tells nothing about them in headers."""
+
+
+class HubSpotClient:
+    """One account by one app; `api_version` is a date such as `2026-03`, or `v3` for the legacy paths."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        budget: RequestBudget,
+        credentials: Credentials,
+        api_version: str = DEFAULT_VERSION,
+    ) -> None:
+        self._transport = transport
+        self._budget = budget
+        self._credentials = credentials
+        self._api_version = api_version
+
+    async def send(self, call: Call[T]) -> T:
+        """What the call's answer says; raises the errors of `connectors.errors`.
+
+        A rejected token is replaced once, and the call sent once more.
+        """
+        if not call.request.authorized:
+            return await self._exchange(call, call.request)
+        token = await self._credentials.token(self.send)
+        try:
+            return await self._exchange(call, _authorized(call.request, token))
+        except CredentialsRejected:
+            another = await self._credentials.replace(token, self.send)
+        return await self._exchange(call, _authorized(call.request, another))
+
+    async def _exchange(self, call: Call[T], request: Request) -> T:
+        wire_request = replace(request, path=spelled(request.path, self._api_version))
+        async with self._budget.slot(call.purpose) as slot:
+            response = await self._transport.send(wire_request)
+            slot.follow(rate_notice(response.headers))
+            try:
+                return call.parse(response)
+            except RateLimited as error:
+                slot.limited(error)
+                raise
+
+
+def _authorized(request: Request, token: str) -> Request:
+    return request.with_header("Authorization", f"Bearer {token}")
+
+
+def windowed_budget(clock: Clock, settings: WindowSettings | None = None) -> RequestBudget:
+    """The budget of one account: a window that follows the headers, and searches apart."""
+    return RequestBudget(clock, RollingWindow(settings), RollingWindow(SEARCH_WINDOW))

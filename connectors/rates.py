@@ -1,0 +1,214 @@
+"""When the next request may leave: a rolling window that follows the vendor's headers, or a rate found by trying."""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from connectors.wire import Purpose, RateNotice
+
+NEVER = float("inf")
+"""Not before an answer comes."""
+
+YIELDING_SHARE = 0.95
+BULK_SHARE = 0.85
+"""Of a window: what everything but live reads may hold together, and bulk reads alone."""
+
+THROTTLED_PAUSE_S = 1.0
+CEILING_SHARE = 0.9
+CEILING_HOLD_S = 300.0
+_ROUNDING = 1e-9
+
+
+class Limiter(Protocol):
+    """Knows one limit of a vendor; every `now` is seconds of one monotonic clock."""
+
+    def opens_at(self, purpose: Purpose, now: float) -> float:
+        """When a request may leave: `now` or earlier means at once, NEVER means after the next answer."""
+        ...
+
+    def took(self, purpose: Purpose, now: float) -> None:
+        """A request leaves."""
+        ...
+
+    def ended(self, purpose: Purpose, sent_at: float, now: float) -> None:
+        """The request that left at `sent_at` was answered, or is given up."""
+        ...
+
+    def follow(self, notice: RateNotice, now: float) -> None:
+        """What an answer told of the limit; comes before that request's `ended`."""
+        ...
+
+    def throttled(self, wait_s: float | None, sent_at: float, now: float) -> None:
+        """The request that left at `sent_at` was refused for its rate."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """A limit of `limit` requests per rolling `interval_s`, of which the share `margin` is used.
+
+    `careful` means that the real numbers come with the answers: until then one request at a time.
+    """
+
+    limit: int = 100
+    interval_s: float = 10.0
+    in_flight: int = 10
+    margin: float = 0.95
+    careful: bool = True
+
+
+class RollingWindow:
+    """Never more than the limit in any interval, wherever between leaving and answer the vendor counts a request.
+
+    A request holds its place from its leaving until one interval after its answer. Others who use the same limit are
+    seen in what remains. Bulk is spread evenly and leaves room, so that places come free for live reads all the time.
+    """
+
+    def __init__(self, settings: WindowSettings | None = None) -> None:
+        self._settings = settings or WindowSettings()
+        self._interval_s = self._settings.interval_s
+        self._limit = self._usable(self._settings.limit)
+        self._known = not self._settings.careful
+        self._flying = 0
+        self._held: Counter[Purpose] = Counter()
+        self._ended: deque[tuple[float, Purpose]] = deque()
+        self._others, self._others_until = 0, 0.0
+        self._next_bulk_at = 0.0
+        self._paused_until = 0.0
+
+    def opens_at(self, purpose: Purpose, now: float) -> float:
+        """The pause ends, a place comes free, or bulk's next turn."""
+        self._forget(now)
+        earliest = max(self._paused_until, self._next_bulk_at if purpose == "bulk_read" else 0.0)
+        if self._flying >= (self._settings.in_flight if self._known else 1):
+            return NEVER
+        if self._has_room(purpose):
+            return earliest
+        return max(earliest, self._next_free())
+
+    def took(self, purpose: Purpose, now: float) -> None:
+        """The request holds a place from now on."""
+        self._flying += 1
+        self._held[purpose] += 1
+        if purpose == "bulk_read":
+            self._next_bulk_at = now + self._interval_s / self._limit
+
+    def ended(self, purpose: Purpose, sent_at: float, now: float) -> None:
+        """Its place comes free after an interval: it may have been counted only now."""
+        self._flying -= 1
+        self._ended.append((now + self._interval_s, purpose))
+
+    def follow(self, notice: RateNotice, now: float) -> None:
+        """Others' use is what the vendor counted beyond ours; ours in flight may be counted or not."""
+        self._forget(now)
+        self._known = True
+        self._limit, self._interval_s = self._usable(notice.limit), notice.interval_s
+        at_most = notice.limit - notice.remaining - len(self._ended)
+        at_least = at_most - self._flying
+        self._others = max(0, at_least, min(self._others, at_most))
+        self._others_until = now + self._interval_s
+
+    def throttled(self, wait_s: float | None, sent_at: float, now: float) -> None:
+        """Nothing leaves until the wait is over."""
+        self._paused_until = max(self._paused_until, now + (self._interval_s if wait_s is None else wait_s))
+
+    def _usable(self, limit: int) -> int:
+        return max(1, int(limit * self._settings.margin))
+
+    def _has_room(self, purpose: Purpose) -> bool:
+        held = self._held.total()
+        if held + self._others >= self._limit:
+            return False
+        if purpose in ("live_read", "search"):
+            return True
+        if held - self._held["live_read"] >= self._share(YIELDING_SHARE):
+            return False
+        return purpose != "bulk_read" or self._held["bulk_read"] < self._share(BULK_SHARE)
+
+    def _share(self, share: float) -> int:
+        return max(1, int(self._limit * share))
+
+    def _next_free(self) -> float:
+        ends = [self._ended[0][0]] if self._ended else []
+        return min([*ends, *([self._others_until] if self._others else [])], default=NEVER)
+
+    def _forget(self, now: float) -> None:
+        while self._ended and self._ended[0][0] <= now:
+            _, purpose = self._ended.popleft()
+            self._held[purpose] -= 1
+        if self._others_until <= now:
+            self._others = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveSettings:
+    """For a vendor that tells no numbers: requests per second to start with and between which to stay."""
+
+    start_per_s: float = 8.0
+    min_per_s: float = 1.0
+    max_per_s: float = 50.0
+    in_flight: int = 4
+    burst: int = 4
+
+
+class AdaptiveRate:
+    """A rate that grows by one per second while it is used up, and is halved when the vendor refuses.
+
+    A rate that was refused is not tried again for some minutes.
+    """
+
+    def __init__(self, settings: AdaptiveSettings | None = None) -> None:
+        self._settings = settings or AdaptiveSettings()
+        self.per_s = min(self._settings.start_per_s, self._settings.max_per_s)
+        self._tokens = float(self._settings.burst)
+        self._filled_at = 0.0
+        self._flying = 0
+        self._used_up = False
+        self._cut_at = -NEVER
+        self._ceiling = self._settings.max_per_s
+        self._paused_until = 0.0
+
+    def opens_at(self, purpose: Purpose, now: float) -> float:
+        """The pause ends, or the next token comes."""
+        if self._flying >= self._settings.in_flight:
+            return NEVER
+        self._fill(now)
+        lacking = max(0.0, 1.0 - self._tokens - _ROUNDING)
+        self._used_up = self._used_up or lacking > 0
+        return max(self._paused_until, now + lacking / self.per_s)
+
+    def took(self, purpose: Purpose, now: float) -> None:
+        """One token less."""
+        self._fill(now)
+        self._tokens -= 1.0
+        self._flying += 1
+
+    def ended(self, purpose: Purpose, sent_at: float, now: float) -> None:
+        """An answer without complaint lets the rate grow, if somebody had to wait for it."""
+        self._flying -= 1
+        if not self._used_up or sent_at <= self._cut_at:
+            return
+        self._used_up = False
+        if now - self._cut_at > CEILING_HOLD_S:
+            self._ceiling = self._settings.max_per_s
+        self.per_s = max(self.per_s, min(self._ceiling, self.per_s + 1.0 / self.per_s))
+
+    def follow(self, notice: RateNotice, now: float) -> None:
+        """Userflow sends no such headers; should they come, they cap the rate."""
+        self._ceiling = max(self._settings.min_per_s, min(self._ceiling, notice.limit / notice.interval_s))
+        self.per_s = min(self.per_s, self._ceiling)
+
+    def throttled(self, wait_s: float | None, sent_at: float, now: float) -> None:
+        """Halve once for all requests that left before the last halving, and pause."""
+        self._paused_until = max(self._paused_until, now + (THROTTLED_PAUSE_S if wait_s is None else wait_s))
+        if sent_at <= self._cut_at:
+            return
+        self._cut_at = now
+        self._tokens = 0.0
+        self._ceiling = max(self._settings.min_per_s, self.per_s * CEILING_SHARE)
+        self.per_s = max(self._settings.min_per_s, self.per_s / 2)
+
+    def _fill(self, now: float) -> None:
+        gained = max(0.0, now - self._filled_at) * self.per_s
+        self._tokens = min(float(self._settings.burst), self._tokens + gained)
+        self._filled_at = now
