@@ -26,7 +26,7 @@ _APP_EVENT_TYPES: Final = ("contacts", "companies")
 def check(file: IntegrationFile) -> tuple[Problem, ...]:
     """Every refusal that needs no answer from HubSpot or Userflow, in the order of the file.
 
-    Empty texts and account 0 stand for values that could not be read; they are reported by the reader.
+    Empty texts and accounts below 1 stand for values that could not be read; they are reported by the reader.
     """
     return in_order(
         [
@@ -94,7 +94,7 @@ def _types(file: IntegrationFile) -> Iterator[Problem]:
             fix = near(name, HUBSPOT_TYPES, "write contacts, companies, deals or a custom type's id such as 2-123456")
             yield problem(path, f"`{name}` is no HubSpot object type", fix)
         account = account_of_type(name)
-        if account is not None and file.hubspot.account and account != file.hubspot.account:
+        if account is not None and file.hubspot.account > 0 and account != file.hubspot.account:
             fix = f"use a type of account {file.hubspot.account}"
             yield problem(path, f"`{name}` belongs to account {account}", fix)
         if mapping.userflow_type and mapping.userflow_type not in USERFLOW_TYPES:
@@ -152,16 +152,16 @@ def _sources(file: IntegrationFile) -> Iterator[Problem]:
             continue
         if road.target.system == "hubspot":
             message = f"`{road.rule.source}` is an associated field, and those only flow to Userflow"
-            yield problem(f"{road.path}.from", message, f"read a field of the {road.mapping.userflow_type}")
+            yield problem(road.place(file, "from"), message, f"read a field of the {road.mapping.userflow_type}")
         elif other[0] == road.mapping.hubspot_type:
             message = f"{other[0]} have no associated field of their own type"
-            yield problem(f"{road.path}.from", message, f"write `{other[1]}`")
+            yield problem(road.place(file, "from"), message, f"write `{other[1]}`")
 
 
 def _targets(file: IntegrationFile) -> Iterator[Problem]:
     matched = {node: mapping for mapping in file.mappings for node in _match_nodes(mapping)}
     for road in roads(file):
-        path, target = f"{road.path}.to", road.target
+        path, target = road.place(file, "to"), road.target
         if target in matched:
             message = f"{target} is what mapping `{matched[target].name}` matches by"
             yield file.positions.problem(path, message, "write to another field")
@@ -192,7 +192,9 @@ def _owners(file: IntegrationFile) -> Iterator[Problem]:
             message = f"two rules write {road.target}{where}"
         else:
             message = f"{road.target} is already owned by mapping `{owner.mapping.name}`{where}"
-        yield file.positions.problem(f"{road.path}.to", message, "remove one of them, or give it another name by `to:`")
+        yield file.positions.problem(
+            road.place(file, "to"), message, "remove one of them, or give it another name by `to:`"
+        )
 
 
 def _feeding(file: IntegrationFile) -> Iterator[Problem]:

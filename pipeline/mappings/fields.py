@@ -82,12 +82,12 @@ def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fi
         return  # the type itself is reported
     source, target = definition(road.source, fields), definition(road.target, fields)
     if source is None:
-        yield _unknown(file, f"{road.path}.from", road.source, fields)
+        yield _unknown(file, road.place(file, "from"), road.source, fields)
     if target is None:
         yield from _missing_target(file, road)
     elif target.read_only:
         message = f"{road.target} is read-only or calculated"
-        yield file.positions.problem(f"{road.path}.to", message, "write to another field")
+        yield file.positions.problem(road.place(file, "to"), message, "write to another field")
     elif source is not None and not has_converter(source.type, target.type):
         yield _no_converter(file, road, source.type, target.type)
 
@@ -96,13 +96,13 @@ def _missing_target(file: IntegrationFile, road: Road) -> Iterator[Problem]:
     if road.target.system == "hubspot" and road.rule.explicit_target:
         message = f"{road.target} does not exist in HubSpot"
         fix = "create it there, or leave `to:` out and a `userflow_...` field is created"
-        yield file.positions.problem(f"{road.path}.to", message, fix)
+        yield file.positions.problem(road.place(file, "to"), message, fix)
 
 
 def _no_converter(file: IntegrationFile, road: Road, source: FieldType, target: FieldType) -> Problem:
     message = f"{road.source} is of type {source} and {road.target} of type {target}: no converter"
     if road.rule.explicit_target or road.target.system == "userflow":
-        return file.positions.problem(f"{road.path}.to", message, "write to a text field, or one of the same type")
+        return file.positions.problem(road.place(file, "to"), message, "write to a text field, or one of the same type")
     wanted = created_type("hubspot", source)
     message = f"{road.target} exists in HubSpot as {target}, not as the {wanted} that {road.source} needs"
     return file.positions.problem(road.path, message, "archive that field in HubSpot, or name another one by `to:`")

@@ -98,11 +98,11 @@ class _Reading:
         return None if node is None else Secret(self.text(node, path))
 
     def number(self, node: Node | None, path: str) -> int:
-        """A positive whole number, also where it is written as text; 0 where there is none."""
+        """A positive whole number, also written as text; 0 where there is none, -1 where it is no number."""
         text = self.text(node, path)
         if text and not _DIGITS.fullmatch(text):
             self.refuse(path, f"expected a whole number, got `{_written(node)}`", "write the digits only")
-            return 0
+            return -1
         return int(text or 0)
 
     def choice(self, node: Node | None, path: str, allowed: tuple[_Choice, ...], default: _Choice) -> _Choice:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.mappings.model import IntegrationFile, MappingSpec, Rule
 from pipeline.mappings.names import associated
@@ -30,6 +31,11 @@ class Road:
     rule: Rule
     source: FieldNode
     target: FieldNode
+
+    def place(self, file: IntegrationFile, key: Literal["from", "to"]) -> str:
+        """The path of the rule's key, or of the rule where it is a name alone."""
+        path = f"{self.path}.{key}"
+        return path if path in file.positions.places else self.path
 
 
 def roads(file: IntegrationFile) -> Iterator[Road]:

@@ -146,9 +146,13 @@ class _Builder:
             # what follows the brace may be a secret with a brace in it, so it is not shown
             self._refuse(mark, path, "`${` without the name of a variable", "write `${NAME}`, or `$${` for the text")
         elif name not in self._environment:
-            self._refuse(mark, path, f"the environment variable {name} is not set", f"set {name} before running this command")
+            self._refuse(
+                mark, path, f"the environment variable {name} is not set", f"set {name} before running this command"
+            )
         elif not self._environment[name]:
-            self._refuse(mark, path, f"the environment variable {name} is empty", f"set {name} before running this command")
+            self._refuse(
+                mark, path, f"the environment variable {name} is empty", f"set {name} before running this command"
+            )
         else:
             return True
         return False
