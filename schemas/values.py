@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-FieldValue: TypeAlias = None | bool | int | float | str | dt.datetime | dt.date | tuple[str, ...]
+FieldValue: TypeAlias = bool | int | float | str | dt.datetime | dt.date | tuple[str, ...] | None
 """null means that the system says "no value"; a datetime is an instant in UTC with millisecond precision."""
 
 FieldType = Literal["string", "number", "boolean", "date", "datetime", "enumeration", "multi_select", "list"]

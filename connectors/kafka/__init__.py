@@ -1,0 +1,1 @@
+"""The Kafka edge: with `schemas/registry.py` the only importer of confluent_kafka."""

@@ -1,0 +1,71 @@
+"""How every client here talks to the brokers, on top of the plain configuration that `pipeline.config` makes."""
+
+from collections.abc import Mapping
+from typing import Final
+
+ClientConfig = Mapping[str, str]
+
+# Faust (aiokafka) places keys by murmur2; librdkafka's own default does not.
+PARTITIONER: Final = "murmur2_random"
+SESSION_TIMEOUT_MS: Final = 10_000
+HEARTBEAT_INTERVAL_MS: Final = 3_000
+TRANSACTION_TIMEOUT_MS: Final = 30_000
+METADATA_REFRESH_MS: Final = 30_000
+TIMEOUT_S: Final = 15.0
+ANY_PARTITION: Final = -1  # the partitioner chooses by key
+
+
+def publisher_config(client: ClientConfig) -> dict[str, str | int | bool]:
+    """An idempotent producer that sends at once when idle and batches by itself under load."""
+    return {
+        **client,
+        "partitioner": PARTITIONER,
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": 0,
+        "compression.type": "lz4",
+        "queue.buffering.max.messages": 200_000,
+    }
+
+
+def transactional_config(client: ClientConfig, transactional_id: str) -> dict[str, str | int | bool]:
+    """A transactional producer; its id fences whoever held the same id before."""
+    return {
+        **publisher_config(client),
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+    }
+
+
+def reader_config(client: ClientConfig) -> dict[str, str | int | bool]:
+    """A consumer outside any group that reads assigned partitions to their end."""
+    return {
+        **client,
+        "group.id": "pairstream-readers",  # librdkafka wants one; nothing is ever committed to it
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 50,
+    }
+
+
+def member_config(client: ClientConfig, group: str, instance: str) -> dict[str, str | int | bool]:
+    """A static member of a connector's group; `range` gives one member the same partition of every topic."""
+    return {
+        **client,
+        "group.id": group,
+        "group.instance.id": instance,
+        "group.protocol": "classic",
+        "partition.assignment.strategy": "range",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "heartbeat.interval.ms": HEARTBEAT_INTERVAL_MS,
+        "fetch.wait.max.ms": 50,
+        "queued.max.messages.kbytes": 32_768,
+        "topic.metadata.refresh.interval.ms": METADATA_REFRESH_MS,
+    }

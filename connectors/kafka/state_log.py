@@ -1,0 +1,64 @@
+"""The compacted topic behind one partition of an agent's state; the shape `pipeline.agents.state.StateLog` asks for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from connectors.kafka.settings import ClientConfig
+from connectors.kafka.transactions import Produced, Row, TransactionalWriter, read_committed_rows
+from schemas.codec import Codec
+
+
+class OutputRecord(Protocol):
+    """A record for another topic; `partition` only where it does not follow from the key."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def record(self) -> Any: ...
+    @property
+    def partition(self) -> int | None: ...
+
+
+class CompactedStateLog:
+    """State rows of one partition, written to the same partition number as the records they come from."""
+
+    def __init__(
+        self, client: ClientConfig, codec: Codec, transactional_id: str, *, topic: str, partition: int
+    ) -> None:
+        self._client = client
+        self._codec = codec
+        self._transactional_id = transactional_id
+        self._topic = topic
+        self._partition = partition
+        self._writer: TransactionalWriter | None = None
+
+    def open(self) -> None:
+        """Fence every earlier owner. Raises TransactionFailed."""
+        self._writer = TransactionalWriter(self._client, self._transactional_id)
+
+    def restore(self, offset: int) -> Iterator[Row]:
+        """Committed rows from an offset to the end."""
+        return read_committed_rows(self._client, self._topic, self._partition, offset)
+
+    def commit(self, outputs: Sequence[OutputRecord], rows: Mapping[str, Any]) -> None:
+        """Outputs and rows in one transaction. Raises TransactionFailed."""
+        if self._writer is None:
+            raise RuntimeError(f"{self._topic}[{self._partition}] is not open")
+        messages = [
+            Produced(output.topic, output.key, self._codec.encode(output.topic, output.record), output.partition)
+            for output in outputs
+        ]
+        for key, row in rows.items():
+            value = None if row is None else self._codec.encode(self._topic, row)
+            messages.append(Produced(self._topic, key, value, self._partition))
+        self._writer.write(messages)
+
+    def decode(self, value: bytes) -> Any:
+        return self._codec.decode(self._topic, value)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

@@ -1,0 +1,96 @@
+"""A compacted topic as a table that is always complete: read to the end before use, then followed."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
+from schemas.codec import Codec
+
+Changed = Callable[[str, str, Any], None]
+"""Called with topic, key and the new record (None: deleted), on the reader's thread."""
+
+
+class TableIncomplete(RuntimeError):
+    """The topic could not be read to its end."""
+
+
+class TableReader:
+    """Follows compacted topics on a thread and keeps the newest record of every key."""
+
+    def __init__(
+        self, client: ClientConfig, codec: Codec, topics: tuple[str, ...], changed: Changed | None = None
+    ) -> None:
+        self._client = client
+        self._codec = codec
+        self._topics = topics
+        self._changed = changed or (lambda topic, key, record: None)
+        self._tables: dict[str, dict[str, Any]] = {topic: {} for topic in topics}
+        self._stopped = threading.Event()
+        self._complete = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._follow, name="tables", daemon=True)
+
+    def start(self) -> None:
+        """Read every topic to the end it has now; blocks. Raises TableIncomplete."""
+        self._thread.start()
+        if not self._complete.wait(TIMEOUT_S * 4) or self._failure is not None:
+            raise TableIncomplete(f"{', '.join(self._topics)} could not be read") from self._failure
+
+    def table(self, topic: str) -> Mapping[str, Any]:
+        """Key -> newest record; a copy."""
+        return dict(self._tables[topic])
+
+    def get(self, topic: str, key: str) -> Any:
+        return self._tables[topic].get(key)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why following ended, if it did by itself."""
+        return self._failure
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        consumer = Consumer(reader_config(self._client))
+        try:
+            open_ends = self._assign(consumer)
+            while not self._stopped.is_set():
+                if not open_ends:
+                    self._complete.set()
+                message = consumer.poll(0.2)
+                if message is None:
+                    continue
+                error = message.error()
+                if error is None:
+                    self._apply(message.topic() or "", (message.key() or b"").decode(), message.value())
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    open_ends.discard((message.topic(), message.partition()))
+        except Exception as error:  # noqa: BLE001 - the thread's edge: whatever ends it is kept for `failure`
+            self._failure = error
+            self._complete.set()
+        finally:
+            consumer.close()
+
+    def _assign(self, consumer: Consumer) -> set[tuple[str | None, int | None]]:
+        metadata = consumer.list_topics(timeout=TIMEOUT_S)
+        places = []
+        for topic in self._topics:
+            found = metadata.topics.get(topic)
+            if found is None or found.error is not None:
+                raise TableIncomplete(f"topic {topic} does not exist: run `pairstream topics apply`")
+            places += [TopicPartition(topic, partition, 0) for partition in found.partitions]
+        consumer.assign(places)
+        return {(place.topic, place.partition) for place in places}
+
+    def _apply(self, topic: str, key: str, value: bytes | None) -> None:
+        record = None if value is None else self._codec.decode(topic, value)
+        if record is None:
+            self._tables[topic].pop(key, None)
+        else:
+            self._tables[topic][key] = record
+        self._changed(topic, key, record)

@@ -1,0 +1,193 @@
+"""Agent PAIRS: both sides of each pair, and the patches that bring them in step."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.agents.state import Output, Overlay
+from pipeline.agents.step import Effects, Incoming
+from pipeline.core.derive import RefusedField
+from pipeline.core.mapping import MappingView
+from pipeline.core.pairing import PairStep, change_pair, receive, rederive, retry_refused
+from pipeline.mappings.reader import IntegrationView
+from schemas.records import Cause, DeadLetter, FieldPatch, MatchedChange, PairState, Request, StateCommand
+from schemas.topics import (
+    DEAD_LETTERS,
+    MATCHES,
+    PAIRS_STATE,
+    RECEIPTS,
+    STATE_COMMANDS,
+    field_patches_topic,
+    object_key,
+    pair_key,
+    requests_topic,
+)
+from schemas.values import FieldValue, System
+
+NAME = "pairs"
+TOPICS = (MATCHES, RECEIPTS, STATE_COMMANDS)
+STATE_TOPIC = PAIRS_STATE
+MOST_OUTPUTS = 500
+DISCONNECTED = Effects((), "disconnected")
+NOT_OURS = Effects((), "equal")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step's outputs are written for: the pair, its mapping, and the record that led here."""
+
+    incoming: Incoming
+    mapping: MappingView
+    match_value: str
+    run_id: str | None
+    bulk: bool
+    caused_by: Cause | None
+    at_ms: int
+
+    @property
+    def key(self) -> str:
+        record = self.mapping.record
+        return pair_key(record.integration, record.connection, record.name, self.match_value)
+
+
+class Pairs:
+    """The decision of PAIRS for one record."""
+
+    name = NAME
+
+    def __init__(self, view: Callable[[str], IntegrationView | None], now_ms: Callable[[], int]) -> None:
+        self._view = view
+        self._now_ms = now_ms
+
+    def needs(self, record: Any) -> tuple[str, int] | None:
+        return (record.integration, record.revision) if isinstance(record, MatchedChange) else None
+
+    def decide(self, incoming: Incoming, overlay: Overlay[PairState]) -> Effects:
+        record = incoming.record
+        view = self._view(record.integration)
+        if view is None or not view.connected or view.connection != record.connection:
+            return DISCONNECTED
+        if isinstance(record, StateCommand):
+            return self._rederive(incoming, record, view, overlay) if record.stage == NAME else NOT_OURS
+        mapping = view.mappings.get(record.mapping)
+        if mapping is None:
+            return DISCONNECTED
+        bulk = isinstance(record, MatchedChange) and record.bulk
+        context = Context(incoming, mapping, record.match_value, record.run_id, bulk, record.caused_by, self._now_ms())
+        state = overlay.get(context.key)
+        step = (
+            change_pair(state, record, mapping)
+            if isinstance(record, MatchedChange)
+            else receive(state, record, mapping)
+        )
+        return _effects(step, context, overlay)
+
+    def _rederive(
+        self, incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[PairState]
+    ) -> Effects:
+        """Rederive slice by slice: no record causes many more than MOST_OUTPUTS outputs, the rest goes on behind a cursor."""
+        outputs: list[Output] = []
+        prefix = f"{command.integration}:{command.connection}:" + (f"{command.mapping}:" if command.mapping else "")
+        done = command.cursor
+        for key in overlay.keys_after(command.cursor, prefix):
+            if len(outputs) >= MOST_OUTPUTS:
+                go_on = replace(command, cursor=done)
+                outputs.append(Output(STATE_COMMANDS, incoming.key, go_on, incoming.partition))
+                break
+            done = key
+            _, _, name, match_value = key.split(":", 3)
+            state, mapping = overlay.get(key), view.mappings.get(name)
+            if state is None or mapping is None or (command.only_parked and not state.parked):
+                continue
+            step = rederive(state if command.only_parked else retry_refused(state), mapping)
+            context = Context(incoming, mapping, match_value, command.run_id, True, command.caused_by, self._now_ms())
+            outputs += _effects(step, context, overlay).outputs
+        return Effects(tuple(outputs), "derived")
+
+
+def _effects(step: PairStep, context: Context, overlay: Overlay[PairState]) -> Effects:
+    if step.state is not None:
+        overlay.put(context.key, step.state if step.state.hubspot or step.state.userflow else None)
+    outputs = (
+        *(_patch(system, step.ids[system], fields, context) for system, fields in step.derivation.patches.items()),
+        *(_resend(system, object_id, context) for system, object_id in step.resend),
+        *(_reread(system, object_id, context) for system, object_id in step.rivals),
+        *(Output(DEAD_LETTERS, context.key, _letter(refusal, context)) for refusal in step.refused),
+    )
+    return Effects(outputs, step.outcome, context.mapping.name)
+
+
+def _patch(system: System, object_id: str, fields: Mapping[str, FieldValue], context: Context) -> Output:
+    mapping = context.mapping
+    patch = FieldPatch(
+        integration=mapping.record.integration,
+        connection=mapping.record.connection,
+        revision=mapping.record.revision,
+        mapping=mapping.name,
+        match_value=context.match_value,
+        system=system,
+        object_type=mapping.object_type(system),
+        object_id=object_id,
+        fields=fields,
+        run_id=context.run_id,
+        bulk=context.bulk,
+        caused_by=context.caused_by,
+    )
+    return Output(field_patches_topic(system), patch.integration, patch)
+
+
+def _resend(system: System, object_id: str, context: Context) -> Output:
+    """Ask OBJECTS for the fields of a candidate of which only the existence is kept."""
+    record = context.mapping.record
+    object_type = context.mapping.object_type(system)
+    key = object_key(record.integration, record.connection, system, object_type, object_id)
+    command = StateCommand(
+        record.integration,
+        record.connection,
+        stage="objects",
+        kind="resend",
+        object_key=key,
+        run_id=context.run_id,
+        caused_by=context.caused_by,
+    )
+    return Output(STATE_COMMANDS, key, command)
+
+
+def _reread(system: System, object_id: str, context: Context) -> Output:
+    record = context.mapping.record
+    request = Request(
+        record.integration,
+        record.connection,
+        kind="reread",
+        object_type=context.mapping.object_type(system),
+        values=(object_id,),
+        run_id=context.run_id,
+        caused_by=context.caused_by,
+    )
+    return Output(requests_topic(system), record.integration, request)
+
+
+def _letter(refusal: RefusedField, context: Context) -> DeadLetter:
+    incoming, record = context.incoming, context.mapping.record
+    return DeadLetter(
+        id=letter_id(context.key, f"{refusal.system}.{refusal.name}", refusal.value, refusal.reason),
+        integration=record.integration,
+        stage=NAME,
+        reason=refusal.reason,
+        detail=f"the value does not fit {refusal.system} field {refusal.name}",
+        topic=incoming.topic,
+        partition=incoming.partition,
+        offset=incoming.offset,
+        key=incoming.key,
+        value=incoming.value,
+        at_ms=context.at_ms,
+        mapping=record.name,
+        field=f"{refusal.system}.{refusal.name}",
+        caused_by=context.caused_by,
+    )
+
+
+def letter_id(pair: str, field: str, value: FieldValue, reason: str) -> str:
+    """The id of a refusal's dead letter: the same value refused again for the same reason is the same letter."""
+    return hashlib.sha256(repr((pair, field, value, reason)).encode()).hexdigest()[:32]

@@ -1,0 +1,107 @@
+"""One partition's state: a dict of decoded rows, restored from its compacted topic and written with a step's outputs."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+RowT = TypeVar("RowT")
+RowT_co = TypeVar("RowT_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A record a step gives to the next topic; `partition` only where it does not follow from the key."""
+
+    topic: str
+    key: str
+    record: Any  # any of schemas.records: the codec checks it against the topic
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One row as the state topic holds it; `value` None deletes the key; reading goes on at `next_offset`."""
+
+    key: str
+    value: bytes | None
+    next_offset: int
+
+
+class StateLog(Protocol):
+    """The compacted topic behind one partition's state. Every method blocks; the step calls them on a thread."""
+
+    def open(self) -> None:
+        """Fence every earlier owner of the partition."""
+
+    def restore(self, offset: int) -> Iterator[StoredRow]:
+        """The committed rows from an offset to the present end."""
+
+    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any]) -> None:
+        """Write outputs and changed rows (None deletes) in one transaction."""
+
+    def decode(self, value: bytes) -> Any:
+        """The row behind stored bytes."""
+
+    def close(self) -> None:
+        """Let go of the partition."""
+
+
+@dataclass(slots=True)
+class Rows(Generic[RowT]):
+    """Decoded rows by key, and how far into the state topic they reach."""
+
+    by_key: dict[str, RowT] = field(default_factory=dict)
+    next_offset: int = 0
+
+    def restore(self, log: StateLog) -> int:
+        """Read on to the end of the state topic; returns how many rows were read.
+
+        After a revocation the rows are kept, so a partition that comes back only reads what others wrote meanwhile.
+        """
+        count = 0
+        for row in log.restore(self.next_offset):
+            self.next_offset = row.next_offset
+            count += 1
+            if row.value is None:
+                self.by_key.pop(row.key, None)
+            else:
+                self.by_key[row.key] = log.decode(row.value)
+        return count
+
+
+class Readable(Protocol[RowT_co]):
+    """Rows by key: committed ones, or an overlay over them."""
+
+    def get(self, key: str, /) -> RowT_co | None: ...
+
+    def keys(self) -> Iterable[str]: ...
+
+
+class Overlay(Generic[RowT]):
+    """Rows as a step sees them: its own changes over those below."""
+
+    def __init__(self, below: Readable[RowT]) -> None:
+        self._below = below
+        self.changed: dict[str, RowT | None] = {}
+
+    def get(self, key: str, /) -> RowT | None:
+        return self.changed[key] if key in self.changed else self._below.get(key)
+
+    def keys(self) -> Iterable[str]:
+        return {*self._below.keys(), *self.changed}
+
+    def put(self, key: str, row: RowT | None) -> None:
+        """Change a row; None deletes it. An equal row is no change, so nothing is written for it."""
+        if row != self.get(key):
+            self.changed[key] = row
+
+    def keys_after(self, cursor: str | None, prefix: str) -> Iterable[str]:
+        """Keys with a prefix in their order, from behind the cursor on: a slice of work on all state starts here."""
+        return sorted(key for key in self.keys() if key.startswith(prefix) and (cursor is None or key > cursor))
+
+    def apply_to(self, rows: dict[str, RowT]) -> None:
+        for key, row in self.changed.items():
+            if row is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = row

@@ -1,0 +1,253 @@
+"""The loop of every agent: read state, decide, commit outputs and state in one transaction, then acknowledge.
+
+Nothing escapes it. A record that cannot be handled becomes a dead letter in the same transaction; a transaction that
+fails ends the process before anything is acknowledged, and the restart handles the records again.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from pipeline.agents.state import Output, Overlay, Rows, StateLog
+from pipeline.core.outcome import Outcome
+from schemas.records import Cause, DeadLetter
+from schemas.topics import DEAD_LETTERS
+
+log = logging.getLogger(__name__)
+
+BATCH_RECORDS: Final = 500
+WITHIN_S: Final = 0.005
+REVISION_WAIT_S: Final = 30.0
+FAILURES_IN_A_ROW: Final = 100
+SLOW_RESTORE_S: Final = 1.0
+
+RowT = TypeVar("RowT")
+
+
+class StepFailed(RuntimeError):
+    """The step could not be committed: this process must end without acknowledging."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One record as the agent got it; `record` is decoded, or the reason why it could not be."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    record: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """Stands for a record whose bytes are none."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What handling one record leads to; its state changes are in the overlay."""
+
+    outputs: tuple[Output, ...]
+    outcome: Outcome
+    mapping: str | None = None
+
+
+class Stage(Protocol[RowT]):
+    """What differs between agents: which revision a record needs, and the decision."""
+
+    name: str
+
+    def needs(self, record: Any) -> tuple[str, int] | None:
+        """The integration and revision a record needs, or None."""
+
+    def decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
+        """The decision for one record; changes go into the overlay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the loop needs from outside, wired in `pipeline/app.py`."""
+
+    decode: Callable[[str, bytes], Any]  # raises MalformedRecord's base ValueError, or UnknownSchema
+    open_log: Callable[[str, int], StateLog]  # (stage name, partition)
+    wait_for: Callable[[str, int, float], Awaitable[None]]
+    count: Callable[[str, str | None, Outcome, int], None]  # stage, mapping, outcome, how many
+    executor: Executor
+    now_ms: Callable[[], int]
+    stop_process: Callable[[str], None]  # ends the process at once; the message says what to do
+
+
+class PartitionStep(Generic[RowT]):
+    """One partition of one agent: its rows, its transactional log, one step at a time."""
+
+    def __init__(self, stage: Stage[RowT], partition: int, around: Surroundings) -> None:
+        self._stage = stage
+        self._partition = partition
+        self._around = around
+        self._rows: Rows[RowT] = Rows()
+        self._log: StateLog | None = None
+        self._lock = asyncio.Lock()
+        self._failures = 0
+
+    async def run(self, batch: Sequence[Incoming]) -> None:
+        """Handle the records in order and commit; raises StepFailed."""
+        async with self._lock:
+            state_log = self._log or await self._take_over()
+            await self._catch_up(batch)
+            overlay = Overlay(self._rows.by_key)
+            effects = [self._decide(incoming, overlay) for incoming in batch]
+            outputs = [output for effect in effects for output in effect.outputs]
+            if outputs or overlay.changed:
+                await self._blocking(lambda: state_log.commit(outputs, overlay.changed))
+            overlay.apply_to(self._rows.by_key)
+            self._count(effects)
+
+    async def release(self) -> None:
+        """The partition is ours no more: a running step ends first; rows are kept, to be caught up if it comes back."""
+        async with self._lock:
+            if self._log is not None:
+                self._log.close()
+                self._log = None
+
+    async def _take_over(self) -> StateLog:
+        state_log = self._around.open_log(self._stage.name, self._partition)
+        started = time.monotonic()
+        await self._blocking(state_log.open)
+        count = await self._blocking(lambda: self._rows.restore(state_log))
+        level = logging.INFO if time.monotonic() - started > SLOW_RESTORE_S else logging.DEBUG
+        log.log(level, "%s[%d]: %d state rows restored", self._stage.name, self._partition, count)
+        self._log = state_log
+        return state_log
+
+    async def _catch_up(self, batch: Sequence[Incoming]) -> None:
+        """A record of a newer mapping revision than ours waits until we have it."""
+        newest: dict[str, int] = {}
+        for incoming in batch:
+            needed = None if isinstance(incoming.record, Undecodable) else self._stage.needs(incoming.record)
+            if needed is not None:
+                newest[needed[0]] = max(needed[1], newest.get(needed[0], 0))
+        for integration, revision in newest.items():
+            await self._around.wait_for(integration, revision, REVISION_WAIT_S)
+
+    def _decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
+        if isinstance(incoming.record, Undecodable):
+            return self._dead_letter(incoming, "undecodable", incoming.record.detail)
+        trial = Overlay(overlay)
+        try:
+            effects = self._stage.decide(incoming, trial)
+        except Exception as error:  # noqa: BLE001 - whatever a decision raises must become a dead letter, not a lost record
+            return self._failed(incoming, error)
+        self._failures = 0
+        for key, row in trial.changed.items():
+            overlay.put(key, row)
+        return effects
+
+    def _failed(self, incoming: Incoming, error: Exception) -> Effects:
+        self._failures += 1
+        if self._failures >= FAILURES_IN_A_ROW:
+            raise StepFailed(f"{self._failures} records in a row failed in {self._stage.name}") from error
+        # the traceback's text may hold values: only where it was raised is logged
+        frame = error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        place = f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame else "unknown"
+        return self._dead_letter(incoming, "step_failed", f"{type(error).__name__} in {place}")
+
+    def _dead_letter(self, incoming: Incoming, reason: str, detail: str) -> Effects:
+        letter = dead_letter(incoming, self._stage.name, reason, detail, self._around.now_ms())
+        log.warning(
+            "%s: %s[%d]@%d became a dead letter: %s (%s)",
+            self._stage.name,
+            incoming.topic,
+            incoming.partition,
+            incoming.offset,
+            reason,
+            detail,
+        )
+        return Effects((Output(DEAD_LETTERS, letter.key, letter),), "dead-lettered")
+
+    def _count(self, effects: Iterable[Effects]) -> None:
+        totals: dict[tuple[str | None, Outcome], int] = defaultdict(int)
+        for effect in effects:
+            totals[effect.mapping, effect.outcome] += 1
+        for (mapping, outcome), number in totals.items():
+            self._around.count(self._stage.name, mapping, outcome, number)
+
+    async def _blocking(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._around.executor, work)
+
+
+def dead_letter(incoming: Incoming, stage: str, reason: str, detail: str, at_ms: int) -> DeadLetter:
+    """The letter for a record that could not be handled at all."""
+    place = f"{incoming.topic}/{incoming.partition}/{incoming.offset}/{reason}"
+    caused_by = getattr(incoming.record, "caused_by", None)
+    return DeadLetter(
+        id=hashlib.sha256(place.encode()).hexdigest()[:32],
+        integration=getattr(incoming.record, "integration", None),
+        stage=stage,
+        reason=reason,
+        detail=detail,
+        topic=incoming.topic,
+        partition=incoming.partition,
+        offset=incoming.offset,
+        key=incoming.key,
+        value=incoming.value,
+        at_ms=at_ms,
+        caused_by=caused_by or Cause(incoming.topic, incoming.partition, incoming.offset, at_ms),
+    )
+
+
+class AgentLoop(Generic[RowT]):
+    """All partitions of one agent in this process."""
+
+    def __init__(self, stage: Stage[RowT], around: Surroundings) -> None:
+        self._stage = stage
+        self._around = around
+        self._partitions: dict[int, PartitionStep[RowT]] = {}
+
+    async def consume(self, stream: Any) -> None:
+        """Faust's stream (untyped by Faust): take without acknowledging, run each partition's step, then acknowledge."""
+        async for events in stream.noack_take(BATCH_RECORDS, WITHIN_S):
+            try:
+                await self._run([self._incoming(event) for event in events])
+            except Exception as error:
+                self._around.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
+                raise
+            for event in events:
+                await stream.ack(event)
+
+    async def _run(self, batch: Sequence[Incoming]) -> None:
+        by_partition: dict[int, list[Incoming]] = defaultdict(list)
+        for incoming in batch:
+            by_partition[incoming.partition].append(incoming)
+        await asyncio.gather(*(self._partition(number).run(part) for number, part in by_partition.items()))
+
+    async def release(self, partitions: Iterable[int]) -> None:
+        """Called when Faust gives partitions back, after the steps of what was taken from them."""
+        for number in partitions:
+            if number in self._partitions:
+                await self._partitions[number].release()
+
+    def _partition(self, number: int) -> PartitionStep[RowT]:
+        if number not in self._partitions:
+            self._partitions[number] = PartitionStep(self._stage, number, self._around)
+        return self._partitions[number]
+
+    def _incoming(self, event: Any) -> Incoming:
+        message = event.message
+        try:
+            record = self._around.decode(message.topic, message.value or b"")
+        except ValueError as error:
+            record = Undecodable(str(error))
+        key = (message.key or b"").decode(errors="replace")
+        return Incoming(message.topic, message.partition, message.offset, key, message.value or b"", record)

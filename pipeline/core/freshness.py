@@ -1,0 +1,81 @@
+"""Which of two observations is the newer one, judged by vendor clocks alone.
+
+An observation is an interval: the system held the value some time in [at_ms, at_ms + spread_ms]. Two that do not
+overlap are ordered. Two that overlap and differ cannot be ordered: the known value stays and a new read is asked for. Two
+exceptions need no read: our own writes to one object are made one after the other, and a read that names the same
+millisecond as a notification shows what came of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from pipeline.core.conversion import equal
+from schemas.records import Origin, StampedValue
+
+
+class Order(Enum):
+    """Where a seen observation stands to the known one."""
+
+    NEWER = "newer"
+    OLDER = "older"
+    OVERLAPPING = "overlapping"
+
+
+def order(known_at: int, known_spread: int, seen_at: int, seen_spread: int) -> Order:
+    """The order of two observations; milliseconds of one vendor clock."""
+    if seen_at > known_at + known_spread:
+        return Order.NEWER
+    if seen_at + seen_spread < known_at:
+        return Order.OLDER
+    return Order.OVERLAPPING
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Known fields after an observation: which values changed, which came too late, which could not be ordered."""
+
+    fields: Mapping[str, StampedValue]
+    changed: frozenset[str]
+    stale: frozenset[str]
+    unsettled: frozenset[str]
+
+
+def merge(known: Mapping[str, StampedValue], seen: Mapping[str, StampedValue], origin: Origin) -> Merged:
+    """Known fields with every seen value that is not older."""
+    fields = dict(known)
+    changed: set[str] = set()
+    stale: set[str] = set()
+    unsettled: set[str] = set()
+    for name, new in seen.items():
+        old = known.get(name)
+        if old is None:
+            fields[name] = new
+            changed.add(name)
+        elif equal(old.value, new.value):
+            fields[name] = _later(old, new)
+        else:
+            match _ordered(old, new, origin):
+                case Order.NEWER:
+                    fields[name] = new
+                    changed.add(name)
+                case Order.OLDER:
+                    stale.add(name)
+                case Order.OVERLAPPING:
+                    unsettled.add(name)
+    return Merged(fields, frozenset(changed), frozenset(stale), frozenset(unsettled))
+
+
+def _ordered(old: StampedValue, new: StampedValue, origin: Origin) -> Order:
+    found = order(old.at_ms, old.spread_ms, new.at_ms, new.spread_ms)
+    if found is not Order.OVERLAPPING:
+        return found
+    exact = old.spread_ms == 0 and new.spread_ms == 0
+    return Order.NEWER if (old.ours and new.ours) or (exact and origin == "lookup") else found
+
+
+def _later(old: StampedValue, new: StampedValue) -> StampedValue:
+    """The value kept, the stamp moved on: an observation of the same value never makes it look older."""
+    at_ms = max(old.at_ms, new.at_ms)
+    until_ms = max(old.at_ms + old.spread_ms, new.at_ms + new.spread_ms)
+    return StampedValue(old.value, at_ms, until_ms - at_ms, old.ours or new.ours)

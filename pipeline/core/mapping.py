@@ -1,0 +1,56 @@
+"""An object mapping as the decisions read it: which field matters on which side, worked out once."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from schemas.records import Direction, FieldRule, ObjectMapping
+from schemas.values import FieldDefinition, System
+
+OTHER: Mapping[System, System] = {"hubspot": "userflow", "userflow": "hubspot"}
+TARGET: Mapping[Direction, System] = {"to_hubspot": "hubspot", "to_userflow": "userflow"}
+
+
+class MappingView:
+    """One ObjectMapping with its lookups; compare and keep it by identity of the record."""
+
+    def __init__(self, record: ObjectMapping) -> None:
+        self.record = record
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    def object_type(self, system: System) -> str:
+        return self.record.hubspot_type if system == "hubspot" else self.record.userflow_type
+
+    def match_field(self, system: System) -> str:
+        return self.record.match_hubspot if system == "hubspot" else self.record.match_userflow
+
+    @cached_property
+    def by_email(self) -> bool:
+        """Emails are compared trimmed and in lower case; every other match value as exact text."""
+        return self.record.match_userflow == "email"
+
+    @cached_property
+    def fields(self) -> Mapping[System, frozenset[str]]:
+        """The fields of each side that the mapping reads or writes."""
+        sides: dict[System, set[str]] = {"hubspot": set(), "userflow": set()}
+        for rule in self.record.rules:
+            target = TARGET[rule.direction]
+            sides[target].add(rule.target)
+            sides[OTHER[target]].add(rule.source)
+        return {system: frozenset(names) for system, names in sides.items()}
+
+    @cached_property
+    def rules_for(self) -> Mapping[System, tuple[tuple[FieldRule, FieldDefinition], ...]]:
+        """Per written side: its rules, each with what its target accepts."""
+        sides: dict[System, list[tuple[FieldRule, FieldDefinition]]] = {"hubspot": [], "userflow": []}
+        for rule in self.record.rules:
+            target = FieldDefinition(rule.target, rule.target_type, options=rule.target_options)
+            sides[TARGET[rule.direction]].append((rule, target))
+        return {system: tuple(rules) for system, rules in sides.items()}
+
+
+def mappings_of(views: Iterable[MappingView], system: System, object_type: str) -> tuple[MappingView, ...]:
+    """The mappings that an object of this type takes part in."""
+    return tuple(view for view in views if view.object_type(system) == object_type)

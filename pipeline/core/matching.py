@@ -1,0 +1,197 @@
+"""What one object's change means for the pairs it belongs to: the decision of agent OBJECTS."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.core.conversion import Converted, convert
+from pipeline.core.freshness import Merged, Order, merge, order
+from pipeline.core.mapping import MappingView
+from pipeline.core.outcome import Outcome
+from schemas.records import Answer, ChangeEvent, MatchedChange, ObjectState, Presence, Request, StampedValue
+from schemas.values import FieldDefinition, FieldValue
+
+EXACT_DELAY_MS: Final = 300
+PRESENCE_DELAY_MS: Final = 1_300  # a `Date` header names whole seconds
+ALWAYS_RESENT: Final = frozenset({"crawl", "lookup", "receipt"})
+OWN_ID: Final = frozenset({"id", "hs_object_id"})
+_TEXT: Final = FieldDefinition("match value", "string")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStep:
+    """The object's state after the change, what goes on to its pairs, and how the change ended."""
+
+    state: ObjectState | None
+    matches: tuple[MatchedChange, ...]
+    rereads: tuple[Request, ...]
+    outcome: Outcome
+
+
+def match_value(view: MappingView, fields: Mapping[str, StampedValue], change: ChangeEvent) -> str | None:
+    """The value both sides of a pair share; None where the object has none and belongs to no pair."""
+    name = view.match_field(change.system)
+    if name in OWN_ID:
+        return change.object_id
+    known = fields.get(name)
+    return None if known is None else normalised(known.value, by_email=view.by_email)
+
+
+def normalised(value: FieldValue, *, by_email: bool) -> str | None:
+    """Emails trimmed and in lower case, not folded further; ids as exact text, so that the number 42 equals "42"."""
+    text = convert(value, "string", _TEXT)
+    if not isinstance(text, Converted) or not isinstance(text.value, str):
+        return None
+    return (text.value.strip().lower() if by_email else text.value) or None
+
+
+def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[MappingView]) -> ObjectStep:
+    """Merge a change into the object's state and tell every pair that it concerns.
+
+    `views` are the mappings of the object's type in the change's integration and connection.
+    """
+    if state is not None and (found := _presence(state, change)) is not Order.NEWER:
+        doubts = (reread(change, PRESENCE_DELAY_MS),) if found is Order.OVERLAPPING else ()
+        return ObjectStep(None, (), doubts, "stale")
+    merged = merge(state.fields if state and state.present else {}, _fields(change), change.origin)
+    present = change.operation == "upserted"
+    matches = _matches(merged.fields, change, views) if present else {}
+    new = _state(state, merged, change, matches)
+    sent = (*_left(state, new, change, views), *_joined(state, new, merged, change, views))
+    rereads = _rereads(merged, change) if present else ()
+    if not sent and not merged.changed and merged.stale and not merged.unsettled:
+        return ObjectStep(new, sent, rereads, "stale")
+    return ObjectStep(new, sent, rereads, "derived" if sent else ("equal" if new.matches else "unmatched"))
+
+
+def _presence(state: ObjectState, change: ChangeEvent) -> Order:
+    """Whether the change's news of the object's presence counts; its fields are judged one by one."""
+    if state.present and change.operation == "upserted":
+        return Order.NEWER
+    found = order(state.at_ms, state.spread_ms, change.at_ms, change.spread_ms)
+    agrees = state.present == (change.operation == "upserted")
+    return Order.NEWER if agrees and found is Order.OVERLAPPING else found
+
+
+def _fields(change: ChangeEvent) -> Mapping[str, StampedValue]:
+    return change.fields if change.operation == "upserted" else {}
+
+
+def _matches(fields: Mapping[str, StampedValue], change: ChangeEvent, views: Sequence[MappingView]) -> dict[str, str]:
+    values = ((view.name, match_value(view, fields, change)) for view in views)
+    return {name: value for name, value in values if value is not None}
+
+
+def _state(state: ObjectState | None, merged: Merged, change: ChangeEvent, matches: Mapping[str, str]) -> ObjectState:
+    known_until = state.at_ms + state.spread_ms if state else 0
+    at_ms = max(state.at_ms if state else 0, change.at_ms)
+    return ObjectState(
+        revision=change.revision,
+        present=change.operation == "upserted",
+        at_ms=at_ms,
+        spread_ms=max(known_until, change.at_ms + change.spread_ms) - at_ms,
+        fields=merged.fields if change.operation == "upserted" else {},
+        matches=matches,
+        merged_into=change.merged_into,
+        run_id=change.run_id or (state.run_id if state else None),
+    )
+
+
+def _left(
+    state: ObjectState | None, new: ObjectState, change: ChangeEvent, views: Sequence[MappingView]
+) -> tuple[MatchedChange, ...]:
+    """Leave the pairs that the object no longer belongs to, before it joins others."""
+    if state is None:
+        return ()
+    by_name = {view.name: view for view in views}
+    return tuple(
+        matched(change, new, by_name[name], value, "left")
+        for name, value in state.matches.items()
+        if name in by_name and new.matches.get(name) != value
+    )
+
+
+def _joined(
+    state: ObjectState | None, new: ObjectState, merged: Merged, change: ChangeEvent, views: Sequence[MappingView]
+) -> tuple[MatchedChange, ...]:
+    return tuple(
+        matched(change, new, view, new.matches[view.name], "joined")
+        for view in views
+        if view.name in new.matches and _concerns(state, new, merged, change, view)
+    )
+
+
+def _concerns(
+    state: ObjectState | None, new: ObjectState, merged: Merged, change: ChangeEvent, view: MappingView
+) -> bool:
+    """Whether a pair hears of the change: never of an echo, always of what a full sync, lookup or write saw."""
+    if state is None or not state.present or change.origin in ALWAYS_RESENT:
+        return True
+    if state.matches.get(view.name) != new.matches[view.name] or state.revision != new.revision:
+        return True
+    return not merged.changed.isdisjoint(view.fields[change.system])
+
+
+def matched(
+    change: ChangeEvent, state: ObjectState, view: MappingView, value: str, presence: Presence
+) -> MatchedChange:
+    """The object as one pair sees it: every known field that the mapping uses."""
+    wanted = view.fields[change.system]
+    joined = presence == "joined"
+    return MatchedChange(
+        integration=change.integration,
+        connection=change.connection,
+        revision=view.record.revision,
+        mapping=view.name,
+        match_value=value,
+        system=change.system,
+        object_type=change.object_type,
+        object_id=change.object_id,
+        presence=presence,
+        at_ms=state.at_ms,
+        spread_ms=state.spread_ms,
+        origin=change.origin,
+        fields={name: known for name, known in state.fields.items() if name in wanted} if joined else {},
+        answered=_answered(change, wanted) if joined else {},
+        run_id=change.run_id,
+        bulk=change.bulk,
+        caused_by=change.caused_by,
+    )
+
+
+def _answered(change: ChangeEvent, wanted: frozenset[str]) -> dict[str, Answer]:
+    answers = {}
+    for name, sent in change.sent.items():
+        seen = change.fields.get(name)
+        if seen is not None and name in wanted:
+            answers[name] = Answer(sent, seen.value, seen.at_ms, seen.spread_ms)
+    return answers
+
+
+def _rereads(merged: Merged, change: ChangeEvent) -> tuple[Request, ...]:
+    """Two different values that cannot be ordered are settled by a read that is certain to be later than both."""
+    if not merged.unsettled:
+        return ()
+    spread_ms = max(max(merged.fields[name].spread_ms, change.fields[name].spread_ms) for name in merged.unsettled)
+    return (reread(change, EXACT_DELAY_MS if spread_ms == 0 else spread_ms + PRESENCE_DELAY_MS),)
+
+
+def reread(change: ChangeEvent, delay_ms: int) -> Request:
+    """A read of the changed object, late enough to be ordered after all that is known."""
+    return Request(
+        integration=change.integration,
+        connection=change.connection,
+        kind="reread",
+        object_type=change.object_type,
+        values=(change.object_id,),
+        delay_ms=delay_ms,
+        run_id=change.run_id,
+        caused_by=change.caused_by,
+    )
+
+
+def resend(state: ObjectState, change: ChangeEvent, views: Sequence[MappingView]) -> tuple[MatchedChange, ...]:
+    """Every match of a known object once more, for a pair that kept only its existence."""
+    return tuple(
+        matched(change, state, view, state.matches[view.name], "joined") for view in views if view.name in state.matches
+    )

@@ -1,0 +1,106 @@
+"""The configuration in force, read from the compacted topics: complete before the agents start, then followed."""
+
+import asyncio
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.core.mapping import MappingView, mappings_of
+from schemas.configuration import IntegrationPart
+from schemas.records import ObjectMapping
+from schemas.topics import INTEGRATIONS, MAPPINGS
+from schemas.values import System
+
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationView:
+    """One integration as the agents need it: the mappings of its active revision."""
+
+    connection: int
+    revision: int
+    connected: bool
+    mappings: Mapping[str, MappingView]
+
+    def of_type(self, system: System, object_type: str) -> tuple[MappingView, ...]:
+        return mappings_of(self.mappings.values(), system, object_type)
+
+
+class RevisionLate(RuntimeError):
+    """A record names a mapping revision that did not reach this process in time."""
+
+
+class Configuration:
+    """Integrations and mappings by name; `apply` is fed by a TableReader, the rest is read by the agents."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._parts: dict[str, IntegrationPart] = {}
+        self._mappings: dict[str, dict[str, ObjectMapping]] = defaultdict(dict)
+        self._views: dict[str, IntegrationView] = {}
+
+    def apply(self, topic: str, key: str, record: IntegrationPart | ObjectMapping | None) -> None:
+        """Take one change of a compacted topic; called on the reader's thread."""
+        with self._lock:
+            if topic == MAPPINGS:
+                self._apply_mapping(key, record if isinstance(record, ObjectMapping) else None)
+            elif topic == INTEGRATIONS and key.endswith("/settings"):
+                self._apply_settings(key, record if isinstance(record, IntegrationPart) else None)
+
+    def view(self, integration: str) -> IntegrationView | None:
+        """The integration as it is in force; None where there is none."""
+        return self._views.get(integration)
+
+    def views(self) -> Mapping[str, IntegrationView]:
+        return dict(self._views)
+
+    async def wait_for(self, integration: str, revision: int, within_s: float) -> None:
+        """Wait until this process knows the revision. Raises RevisionLate: no record is dropped for our lateness."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while self._behind(integration, revision):
+            if loop.time() > deadline:
+                raise RevisionLate(f"{integration}: revision {revision} is not known here after {within_s:.0f} s")
+            await asyncio.sleep(POLL_S)
+
+    def _behind(self, integration: str, revision: int) -> bool:
+        view = self._views.get(integration)
+        return view is None or view.revision < revision
+
+    def _apply_mapping(self, key: str, mapping: ObjectMapping | None) -> None:
+        integration, _, name = key.partition("/")
+        if mapping is None:
+            self._mappings[integration].pop(name, None)
+        else:
+            self._mappings[integration][name] = mapping
+        self._rebuild(integration)
+
+    def _apply_settings(self, key: str, part: IntegrationPart | None) -> None:
+        integration = key.removesuffix("/settings")
+        if part is None:
+            self._parts.pop(integration, None)
+        else:
+            self._parts[integration] = part
+        self._rebuild(integration)
+
+    def _rebuild(self, integration: str) -> None:
+        """Mappings and settings arrive on two topics: a view shows the newest revision that both agree on."""
+        part = self._parts.get(integration)
+        if part is None or part.settings is None:
+            self._views.pop(integration, None)
+            return
+        settings = part.settings
+        before = self._views.get(integration)
+        mappings: dict[str, MappingView] = {}
+        for name, mapping in self._mappings[integration].items():
+            if mapping.connection != settings.connection:
+                continue
+            if mapping.revision <= settings.active_revision:
+                mappings[name] = MappingView(mapping)
+            elif before is not None and name in before.mappings:
+                mappings[name] = before.mappings[name]
+        self._views[integration] = IntegrationView(
+            settings.connection, settings.active_revision, settings.state != "disconnected", mappings
+        )
