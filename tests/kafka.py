@@ -11,18 +11,22 @@
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.local.broker import BrokerSettings, LocalBroker
+from pipeline.local.ports import free_port
 
 Kind = Literal["local", "mock", "containers", "remote"]
-CONTAINER_IMAGE = "apache/kafka:4.1.0"
+CONTAINER_IMAGE = "apache/kafka:4.3.1"
+_CONTAINER_DEADLINE_S = 60.0
 
 
 class KafkaUnavailable(Exception):
@@ -81,11 +85,57 @@ def mock() -> Iterator[Kafka]:
 
 @contextmanager
 def containers() -> Iterator[Kafka]:
+    """The image that docker-compose.yml uses. testcontainers' own Kafka class is made for Confluent's images only."""
     _require_docker_engine()
-    from testcontainers.kafka import KafkaContainer
+    from testcontainers.core.container import DockerContainer
 
-    with KafkaContainer(CONTAINER_IMAGE).with_kraft() as container:
-        yield Kafka(container.get_bootstrap_server(), "containers")
+    # The broker must know the host's port before it starts, so the port is chosen here and not by Docker.
+    port = free_port()
+    container = DockerContainer(CONTAINER_IMAGE).with_bind_ports(9092, port)
+    for name, value in _container_settings(port).items():
+        container.with_env(name, value)
+    with container:
+        bootstrap_servers = f"127.0.0.1:{port}"
+        _wait_until_it_answers(bootstrap_servers)
+        yield Kafka(bootstrap_servers, "containers")
+
+
+def _container_settings(port: int) -> dict[str, str]:
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_LISTENERS": "HOST://:9092,CONTROLLER://:9093,INSIDE://:9094",
+        "KAFKA_ADVERTISED_LISTENERS": f"HOST://127.0.0.1:{port},INSIDE://localhost:9094",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "HOST:PLAINTEXT,CONTROLLER:PLAINTEXT,INSIDE:PLAINTEXT",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_INTER_BROKER_LISTENER_NAME": "INSIDE",
+        **dict.fromkeys(_ONE_BROKER, "1"),
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+    }
+
+
+_ONE_BROKER = (
+    "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR",
+    "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR",
+    "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR",
+    "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR",
+    "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR",
+)
+
+
+def _wait_until_it_answers(bootstrap_servers: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    deadline = time.monotonic() + _CONTAINER_DEADLINE_S
+    while True:
+        try:
+            admin.list_topics(timeout=1)
+            return
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                raise KafkaUnavailable(f"{CONTAINER_IMAGE} did not answer: {error}") from error
 
 
 def _require_docker_engine() -> None:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.local.errors import DirectoryInUse, StartFailed
 from pipeline.local.jars import fetch, find_java
-from pipeline.local.leash import Leash
+from pipeline.local.leash import GRACE_S, Leash
 from pipeline.local.ports import LOOPBACK, free_port, is_free
 from pipeline.local.process import Process
 from pipeline.local.readiness import wait_until
@@ -22,6 +23,8 @@ from pipeline.local.readiness import wait_until
 POM = Path(__file__).with_name("pom.xml")
 START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 10.0
+# The broker of a supervisor that was just killed is given this long to be gone.
+IN_USE_DEADLINE_S = GRACE_S + 2.0
 
 # One broker is one cluster for ever: the id must be the same each time the directory is used.
 _CLUSTER_ID = "cGFpcnN0cmVhbS1sb2NhbA"
@@ -206,18 +209,27 @@ def _answers(admin: AdminClient) -> bool:
 def _lock_directory(directory: Path) -> IO[str]:
     """Take the directory for this broker; raises DirectoryInUse naming the pid of the one that has it."""
     lock = (directory / "broker.pid").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    deadline = time.monotonic() + IN_USE_DEADLINE_S
+    while not (taken := _try_lock(lock)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if not taken:
         lock.seek(0)
         pid = lock.read().strip()
         lock.close()
         whose, end = (f"(pid {pid}) still works", f"end it (`kill {pid}`)") if pid else ("is just starting", "end it")
         raise DirectoryInUse(
             f"A local Kafka broker {whose} in {directory}: use that one, {end}, or choose another PAIRSTREAM_STATE_DIR."
-        ) from error
+        )
     lock.truncate(0)
     return lock
+
+
+def _try_lock(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _write_pid(lock: IO[str], pid: int) -> None:
