@@ -1,5 +1,6 @@
 """Fixtures and options that all tests share."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
     if not config.getoption("--hypothesis-profile", None):
-        hypothesis.settings.load_profile("local")
+        hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
