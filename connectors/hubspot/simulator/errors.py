@@ -1,0 +1,117 @@
+"""HubSpot's error answers, as values to raise inside an endpoint and as JSON bodies."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from connectors.simulation.calls import Json
+
+BURST_MESSAGE = "You have reached your ten_secondly_rolling limit."
+SECONDLY_MESSAGE = "You have reached your secondly limit."
+DAILY_MESSAGE = "You have reached your daily limit."
+
+
+@dataclass
+class Refusal(Exception):
+    """An error answer; `details` are the entries of its `errors` list, `context` its context."""
+
+    status: int
+    category: str
+    message: str
+    details: Sequence[Json] = ()
+    context: Mapping[str, Json] = field(default_factory=dict)
+
+    def body(self) -> Json:
+        """The whole error body."""
+        body: Json = {
+            "status": "error",
+            "message": self.message,
+            "correlationId": str(uuid.uuid4()),
+            "category": self.category,
+        }
+        if self.details:
+            body["errors"] = list(self.details)
+        if self.context:
+            body["context"] = dict(self.context)
+        return body
+
+    def row(self) -> Json:
+        """The same error as one entry of a batch answer."""
+        context, details = dict(self.context), list(self.details)
+        return {
+            "status": "error",
+            "category": self.category,
+            "message": self.message,
+            "context": context,
+            "errors": details,
+            "links": {},
+        }
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one property of a write; `code` like PROPERTY_DOESNT_EXIST, INVALID_INTEGER."""
+
+    property: str
+    code: str
+    message: str
+
+
+def not_found() -> Refusal:
+    """No such record, or an archived one."""
+    return Refusal(404, "OBJECT_NOT_FOUND", "resource not found")
+
+
+def invalid(message: str) -> Refusal:
+    """A request that makes no sense to HubSpot."""
+    return Refusal(400, "VALIDATION_ERROR", message)
+
+
+def invalid_properties(faults: Sequence[Fault], with_details: bool) -> Refusal:
+    """Properties that cannot be written: a JSON string inside the message, and a list when asked."""
+    rows = [{"isValid": False, "message": f.message, "error": f.code, "name": f.property} for f in faults]
+    details = [{"message": f.message, "code": f.code, "context": {"propertyName": [f.property]}} for f in faults]
+    details = details if with_details else []
+    return Refusal(400, "VALIDATION_ERROR", f"Property values were not valid: {json.dumps(rows)}", details)
+
+
+def missing_scopes(scopes: Sequence[str]) -> Refusal:
+    """The token lacks a scope."""
+    text = "This app hasn't been granted all required scopes to make this call."
+    context = {"requiredGranularScopes": list(scopes)}
+    detail = {"message": "One or more of the following scopes are required.", "context": context}
+    return Refusal(403, "MISSING_SCOPES", text, [detail])
+
+
+def unauthorised(expired: bool) -> Refusal:
+    """A token that is unknown or too old."""
+    if expired:
+        return Refusal(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.")
+    return Refusal(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
+
+
+def limit_body(form: str | None) -> Json:
+    """The body of a 429: `burst` (default), `secondly` (search), `daily`, or `bare` without policy and type."""
+    message, policy = {
+        "secondly": (SECONDLY_MESSAGE, "SECONDLY"),
+        "daily": (DAILY_MESSAGE, "DAILY"),
+    }.get(form or "", (BURST_MESSAGE, "TEN_SECONDLY_ROLLING"))
+    body = {"status": "error", "message": message, "correlationId": str(uuid.uuid4())}
+    if form == "bare":
+        return body
+    return {**body, "errorType": "RATE_LIMIT", "policyName": policy, "requestId": uuid.uuid4().hex}
+
+
+_CATEGORIES = {401: "INVALID_AUTHENTICATION", 403: "MISSING_SCOPES", 404: "OBJECT_NOT_FOUND", 409: "CONFLICT"}
+_MESSAGES = {423: "The resource is locked.", 477: "This account is being migrated."}
+
+
+def default_body(status: int, form: str | None) -> Json:
+    """HubSpot's own body for a status that a fault asks for."""
+    if status == 429:
+        return limit_body(form)
+    if status >= 500:
+        return {"status": "error", "message": "internal error", "correlationId": str(uuid.uuid4())}
+    category = _CATEGORIES.get(status, "VALIDATION_ERROR")
+    return Refusal(status, category, _MESSAGES.get(status, "The request was refused.")).body()

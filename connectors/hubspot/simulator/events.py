@@ -1,0 +1,112 @@
+"""What apps put on timelines: app events (declared, deduplicated) and custom events (neither)."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from connectors.hubspot.simulator.errors import Refusal, invalid
+from connectors.hubspot.simulator.settings import HubSpotSettings
+from connectors.simulation.calls import Json
+from connectors.simulation.clock import epoch_ms_of, iso_z
+
+MAX_ID_BYTES, MAX_PROPERTY_BYTES, MAX_CUSTOM_LENGTH, MAX_CUSTOM_PROPERTIES = 500, 510_000, 256, 50
+CUSTOM_BATCH = 500
+
+
+class AppEvents:
+    """Occurrences by id; `exists(object type word, id or email)` says whether the record is there."""
+
+    def __init__(self, settings: Callable[[], HubSpotSettings], exists: Callable[[Json], bool]) -> None:
+        self._settings, self._exists = settings, exists
+        self.received: list[Json] = []
+        self._ids: set[str] = set()
+
+    def send(self, events: Sequence[Mapping[str, Json]], now_ms: int) -> list[Json]:
+        """Keep all or none of them: Refusal 400 for an invalid one, 409 for an id used before."""
+        if len(events) > self._settings().timeline_batch_size:
+            raise invalid(f"at most {self._settings().timeline_batch_size} events in a batch")
+        for event in events:
+            self._check(event)
+        ids = [str(event["id"]) for event in events]
+        repeated = sorted({one for one in ids if one in self._ids or ids.count(one) > 1})
+        if repeated:
+            raise Refusal(409, "CONFLICT", f"Events already exist: {repeated}", context={"ids": repeated})
+        self._ids.update(ids)
+        kept = [{**event, "timestamp": _moment(event.get("timestamp"), now_ms)} for event in events]
+        self.received += [{"via": "app_events", "received_at": now_ms, **event} for event in kept]
+        return kept
+
+    def _check(self, event: Mapping[str, Json]) -> None:
+        missing = [name for name in ("eventTypeName", "id", "properties") if event.get(name) is None]
+        if missing:
+            raise invalid(f"Some required fields were not set: {missing}")
+        types = self._settings().timeline_event_types
+        if types is not None and event["eventTypeName"] not in types:
+            raise invalid(f"Unknown event type {event['eventTypeName']}")
+        if len(str(event["id"]).encode()) > MAX_ID_BYTES:
+            raise invalid(f"id is longer than {MAX_ID_BYTES} bytes")
+        for name, value in event["properties"].items():
+            if not isinstance(value, str) or len(value.encode()) > MAX_PROPERTY_BYTES:
+                raise invalid(f"event property {name} is not a string of at most {MAX_PROPERTY_BYTES} bytes")
+        if not any(event.get(name) for name in ("objectId", "email", "utk")):
+            raise invalid("one of objectId, email, utk is needed")
+        if event.get("objectId") and not self._exists(event):
+            raise invalid(f"The object of event {event['id']} does not exist")
+
+
+class CustomEvents:
+    """Definitions made by API, and completions, each kept however often it comes."""
+
+    def __init__(self, portal_id: int) -> None:
+        self._portal_id = portal_id
+        self.definitions: dict[str, Json] = {}
+        self.received: list[Json] = []
+
+    def define(self, wire: Mapping[str, Json], now_ms: int) -> Json:
+        """A new definition with its full name `pe<account>_<name>`; Refusal 409 when there is one."""
+        name = wire.get("name") or str(wire["label"]).lower().replace(" ", "_")
+        full = f"pe{self._portal_id}_{name}"
+        if full in self.definitions:
+            raise Refusal(409, "OBJECT_ALREADY_EXISTS", f"Event definition {full} already exists")
+        properties = [{"archived": False, **each} for each in wire.get("propertyDefinitions", ())]
+        labels = {"singular": wire.get("label", name), "plural": wire.get("label", name)}
+        definition = {
+            "id": str(1000 + len(self.definitions)),
+            "name": name,
+            "fullyQualifiedName": full,
+            "objectTypeId": f"6-{1000 + len(self.definitions)}",
+            "primaryObject": wire.get("primaryObject", "CONTACT"),
+            "labels": labels,
+            "properties": properties,
+            "description": wire.get("description", ""),
+            "createdAt": iso_z(now_ms),
+            "archived": False,
+        }
+        self.definitions[full] = definition
+        return definition
+
+    def send(self, events: Sequence[Mapping[str, Json]], now_ms: int) -> None:
+        """Keep every completion; Refusal 400 when one is invalid."""
+        if len(events) > CUSTOM_BATCH:
+            raise invalid(f"at most {CUSTOM_BATCH} events in a batch")
+        for event in events:
+            self._check(event)
+        self.received += [{"via": "custom_events", "received_at": now_ms, **event} for event in events]
+
+    def _check(self, event: Mapping[str, Json]) -> None:
+        definition = self.definitions.get(str(event.get("eventName")))
+        if definition is None:
+            raise invalid(f"No event definition named {event.get('eventName')}")
+        if not any(event.get(name) for name in ("objectId", "email", "utk")):
+            raise invalid("one of objectId, email, utk is needed")
+        properties = event.get("properties") or {}
+        known = {each["name"] for each in definition["properties"]}
+        unknown = sorted(name for name in properties if name not in known and not name.startswith("hs_"))
+        too_long = [name for name, value in properties.items() if len(str(value)) > MAX_CUSTOM_LENGTH]
+        if unknown or too_long or len(properties) > MAX_CUSTOM_PROPERTIES:
+            raise invalid(f"event properties unknown: {unknown}, too long: {too_long}")
+
+
+def _moment(value: Json, now_ms: int) -> str:
+    try:
+        return iso_z(now_ms if value is None else epoch_ms_of(str(value)))
+    except ValueError:
+        raise invalid(f"timestamp {value} is not valid") from None

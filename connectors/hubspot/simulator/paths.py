@@ -1,0 +1,98 @@
+"""One name for every spelling of an endpoint: v3, v4 and the dated versions lead to the same routes."""
+
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import unquote
+
+from connectors.simulation.calls import Json
+
+_V3, _V4, _DATED = r"/v3", r"/v4", r"/20\d\d-(?:03|09)"
+_SPELLINGS = (
+    (rf"/crm{_V3}/objects/(?!.*/associations/)", "/crm/objects/"),
+    (rf"/crm{_V4}/objects/(?=.*/associations/)", "/crm/objects/"),
+    (rf"/crm/objects{_DATED}/", "/crm/objects/"),
+    (rf"/crm{_V3}/properties/", "/crm/properties/"),
+    (rf"/crm/properties{_DATED}/", "/crm/properties/"),
+    (rf"/crm(?:-object-schemas)?{_V3}/schemas", "/crm/schemas"),
+    (rf"/crm-object-schemas{_DATED}/schemas", "/crm/schemas"),
+    (rf"/crm{_V4}/associations/", "/crm/associations/"),
+    (rf"/crm/associations(?:{_V4}|{_DATED})/", "/crm/associations/"),
+    (rf"/account-info(?:{_V3}|{_DATED})/", "/account-info/"),
+    (rf"/oauth(?:/v1|{_V3}|{_DATED})/", "/oauth/"),
+    (rf"/integrators/timeline(?:{_V4}|{_DATED})/", "/integrators/timeline/"),
+    (rf"/events(?:/custom)?(?:{_V3}|{_DATED})/", "/events/"),
+    (rf"/appinstalls(?:{_V3}|{_DATED})/", "/appinstalls/"),
+)
+_PATTERNS = tuple((re.compile(pattern), canonical) for pattern, canonical in _SPELLINGS)
+_OBJECT_ENDINGS = ("batch/read", "batch/update", "batch/create", "batch/archive", "search", "merge")
+_VERBS = {"GET": "read", "POST": "create", "PATCH": "update", "PUT": "write", "DELETE": "archive"}
+
+
+def canonical(path: str) -> str:
+    """The path of our routes; a path in no known spelling leads nowhere."""
+    for pattern, replacement in _PATTERNS:
+        match = pattern.match(path)
+        if match is not None:
+            return replacement + path[match.end() :]
+    return path if path == "/oauth/authorize" else "/unknown" + path
+
+
+def kind_of(method: str, path: str) -> str:
+    """The endpoint's name for the log, from a canonical path: `objects.batch_update`, `properties.create`, ..."""
+    family, *rest = path.removeprefix("/crm").strip("/").split("/")
+    tail = "/".join(rest)
+    if "/associations/" in path:
+        family, tail = "associations", tail.split("/associations/")[-1]
+    for ending in _OBJECT_ENDINGS:
+        if tail.endswith(ending):
+            return f"{family}.{ending.replace('/', '_')}"
+    if family == "objects":
+        return "objects.list" if method == "GET" and len(rest) == 1 else f"objects.{_VERBS[method]}"
+    if family in ("oauth", "integrators", "events", "account-info"):
+        return f"{family}.{rest[-1] if rest[-1] != 'batch' else '_'.join(rest[-2:])}"
+    if family == "properties" and "groups" in rest:
+        return f"property_groups.{_VERBS[method]}"
+    return f"{family}.{_VERBS.get(method, method.lower())}"
+
+
+def object_type_of(path: str) -> str | None:
+    """The object type that a canonical path is about."""
+    match = re.match(r"/crm/(?:objects|properties|associations)/([^/]+)", path)
+    return unquote(match[1]) if match else None
+
+
+def object_ids(path: str, body: Json) -> tuple[str, ...]:
+    """The ids named by a canonical path or by a body."""
+    match = re.match(r"/crm/objects/[^/]+/([^/]+)", path)
+    named = [unquote(match[1])] if match and match[1] not in ("batch", "search", "merge") else []
+    return tuple(dict.fromkeys([*named, *_body_ids(body)]))
+
+
+def _body_ids(body: Json) -> Iterator[str]:
+    if not isinstance(body, dict):
+        return
+    inputs = body.get("inputs", [body])
+    for one in inputs if isinstance(inputs, list) else []:
+        if isinstance(one, dict):
+            ids = (one.get("id"), one.get("objectId"), _id(one.get("from")), body.get("primaryObjectId"))
+            yield from (str(found) for found in ids if found is not None)
+
+
+def _id(end: Json) -> Json:
+    return end.get("id") if isinstance(end, dict) else None
+
+
+def scopes_for(kind: str, method: str, type_id: str | None, word: str) -> Sequence[str]:
+    """The scopes of which one is enough for an endpoint; none when it needs none."""
+    family, verb = kind.split(".")
+    reads = method == "GET" or verb in ("batch_read", "search")
+    group = "custom" if type_id is None or type_id.startswith("2-") else word
+    access = "read" if reads else "write"
+    objects = [f"crm.objects.{group}.{access}"] if type_id != "0-5" else ["tickets"]
+    if family in ("objects", "associations"):
+        return objects
+    if family in ("properties", "property_groups"):
+        return [f"crm.schemas.{group}.{access}", *(objects if reads else [])]
+    if family == "schemas":
+        return [f"crm.schemas.custom.{access}", *([f"crm.objects.custom.{access}"] if reads else [])]
+    return ["timeline"] if family == "integrators" else []

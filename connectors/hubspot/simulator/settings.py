@@ -1,0 +1,71 @@
+"""The switches of the simulated HubSpot: one for each fact that is not certain, and the knobs of tests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from connectors.simulation.settings import SimulatorSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubSpotSettings(SimulatorSettings):
+    """Defaults are what the fact sheet takes for true. A per-property rule is keyed `<object type>.<property>`.
+
+    `scopes` None grants everything. `rate_limit` and `search_limit` None lift the limit. `webhook_properties` None
+    subscribes every property that can be subscribed. `normalise` rules: `trim`, `number`, `lower`, `option_case`.
+    `workflows` rewrites a property to the value given whenever the API writes it.
+    `batch_value_errors`: whether a wrong value refuses its row (207) or the whole batch (400).
+    """
+
+    portal_id: int = 12345678
+    app_id: int = 4242
+    account_type: str = "DEVELOPER_TEST"
+    static_tokens: tuple[str, ...] = ("pat-simulated",)
+    oauth_client_id: str = "hubspot-client"
+    oauth_client_secret: str = "hubspot-client-secret"  # noqa: S105 - of the simulator, opens nothing
+    oauth_refresh_token: str = "hubspot-refresh-token"  # noqa: S105
+    oauth_authorization_code: str = "hubspot-code"
+    refresh_token_rotates: bool = False
+    access_token_life_s: float = 1800
+    scopes: tuple[str, ...] | None = None
+
+    rate_limit: int | None = 110
+    rate_limit_window_ms: int = 10_000
+    search_limit: int | None = 5
+    daily_limit_shown: bool = False
+
+    read_lag_ms: float = 0
+    search_lag_ms: float = 3_000
+    noop_write_counts: bool = False
+    normalise: Mapping[str, str] = field(default_factory=dict)
+    workflows: Mapping[str, str] = field(default_factory=dict)
+    batch_value_errors: Literal["row", "batch"] = "row"
+    row_error_names_id: bool = True
+    not_found_aggregated: bool = True
+    batch_results_shuffled: bool = True
+    error_details: bool = True
+    batch_read_resolves_merged: bool = True
+    merge_makes_new_record: bool = True
+    associations_as_numbers: bool = False
+    associations_missing_as_errors: bool = False
+
+    app_secret: str = "hubspot-app-secret"  # noqa: S105
+    webhook_target_url: str | None = None
+    webhook_form: Literal["object", "classic"] = "object"
+    webhook_properties: tuple[str, ...] | None = None
+    webhook_created_flag: str = "CREATED"
+    webhook_dates_as_epoch: bool = True
+    creation_fires_property_changes: bool = True
+    calculated_fire_webhooks: bool = False
+    own_writes_echo: bool = True
+    webhook_batch_size: int = 100
+    webhook_window_ms: float = 5
+    webhook_timeout_ms: float = 5_000
+    webhook_attempts: int = 11
+    webhook_backoff_ms: float = 60_000
+    webhook_backoff_cap_ms: float = 4 * 3_600_000
+
+    timeline_needs_oauth: bool = True
+    timeline_event_types: tuple[str, ...] | None = None
+    timeline_batch_size: int = 500
+    timeline_object_types: tuple[str, ...] = ("CONTACT", "COMPANY", "DEAL", "TICKET")
