@@ -14,6 +14,8 @@ from connectors.wire import Purpose, RateNotice
 WEIGHTS: dict[Purpose, float] = {"live_read": 40, "write": 40, "control": 40, "bulk_read": 20, "search": 40}
 """How places are shared when all compete; nobody waits for ever."""
 
+SAVED_TURNS = 5
+
 
 class RequestBudget:
     """The limits of one integration; `search` is a limit of its own where the vendor counts searches apart."""
@@ -73,6 +75,8 @@ class _Queue:
     async def take(self, purpose: Purpose) -> float:
         """Wait for a place; answers when it was given."""
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        if not self._waiting[purpose]:
+            self._spent[purpose] = max(self._spent[purpose], self._reached)
         self._waiting[purpose].append(turn)
         self._serve()
         try:
@@ -115,8 +119,8 @@ class _Queue:
         return [purpose for purpose, turns in self._waiting.items() if turns]
 
     def _standing(self, purpose: Purpose) -> float:
-        """What a lane has had by its weight; a lane that was idle or held back saves up one turn at most."""
-        return max(self._spent[purpose], self._reached - 1 / WEIGHTS[purpose])
+        """What a lane has had by its weight; one that a limit held back saves up some turns, an idle one none."""
+        return max(self._spent[purpose], self._reached - SAVED_TURNS / WEIGHTS[purpose])
 
     def _give(self, purpose: Purpose, now: float) -> None:
         standing = self._standing(purpose)

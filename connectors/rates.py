@@ -13,6 +13,9 @@ YIELDING_SHARE = 0.95
 BULK_SHARE = 0.85
 """Of a window: what everything but live reads may hold together, and bulk reads alone."""
 
+BULK_BURST = 5
+"""Bulk reads that may follow each other at once after others held the window."""
+
 THROTTLED_PAUSE_S = 1.0
 CEILING_SHARE = 0.9
 CEILING_HOLD_S = 300.0
@@ -47,14 +50,14 @@ class Limiter(Protocol):
 class WindowSettings:
     """A limit of `limit` requests per rolling `interval_s`, of which the share `margin` is used.
 
-    `careful` means that the real numbers come with the answers: until then one request at a time.
+    `told` means that the real numbers come with the answers: until then one request leaves at a time.
     """
 
     limit: int = 100
     interval_s: float = 10.0
     in_flight: int = 10
     margin: float = 0.95
-    careful: bool = True
+    told: bool = True
 
 
 class RollingWindow:
@@ -68,7 +71,7 @@ class RollingWindow:
         self._settings = settings or WindowSettings()
         self._interval_s = self._settings.interval_s
         self._limit = self._usable(self._settings.limit)
-        self._known = not self._settings.careful
+        self._known = not self._settings.told
         self._flying = 0
         self._held: Counter[Purpose] = Counter()
         self._ended: deque[tuple[float, Purpose]] = deque()
@@ -91,7 +94,8 @@ class RollingWindow:
         self._flying += 1
         self._held[purpose] += 1
         if purpose == "bulk_read":
-            self._next_bulk_at = now + self._interval_s / self._limit
+            gap_s = self._interval_s / self._share(BULK_SHARE)
+            self._next_bulk_at = max(self._next_bulk_at, now - BULK_BURST * gap_s) + gap_s
 
     def ended(self, purpose: Purpose, sent_at: float, now: float) -> None:
         """Its place comes free after an interval: it may have been counted only now."""
@@ -100,6 +104,8 @@ class RollingWindow:
 
     def follow(self, notice: RateNotice, now: float) -> None:
         """Others' use is what the vendor counted beyond ours; ours in flight may be counted or not."""
+        if not self._settings.told:
+            return
         self._forget(now)
         self._known = True
         self._limit, self._interval_s = self._usable(notice.limit), notice.interval_s

@@ -13,7 +13,7 @@ from connectors.wire import Call, Request, Transport
 
 T = TypeVar("T")
 
-SEARCH_WINDOW = WindowSettings(limit=4, interval_s=1.0, in_flight=3, margin=1.0, careful=False)
+SEARCH_WINDOW = WindowSettings(limit=4, interval_s=1.0, in_flight=3, margin=1.0, told=False)
 """HubSpot counts searches by themselves, five a second per account, and tells nothing about them in headers."""
 
 

@@ -55,25 +55,22 @@ class OAuthCredentials:
         self._refresh_token = refresh_token
         self._store = store
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._stored_token = refresh_token
+        self._renewal: asyncio.Task[None] | None = None
         self._access_token: str | None = None
         self._renew_at = self._ends_at = 0.0
 
     async def token(self, send: SendGrant) -> str:
         """The token in use, renewed ahead of its end; while it still holds, a failed renewal is no trouble."""
-        if self._fresh():
-            return self._held()
-        async with self._lock:
-            if not self._fresh():
-                await self._renew_if_possible(send)
-            return self._held()
+        if not self._fresh():
+            await self._renewed_if_possible(send)
+        return self._held()
 
     async def replace(self, rejected: str, send: SendGrant) -> str:
         """The token somebody else has renewed meanwhile, or a new one."""
-        async with self._lock:
-            if self._access_token == rejected:
-                await self._renew(send)
-            return self._held()
+        if self._access_token == rejected:
+            await self._renewed(send)
+        return self._held()
 
     def _fresh(self) -> bool:
         return self._access_token is not None and self._clock.monotonic() < self._renew_at
@@ -83,19 +80,26 @@ class OAuthCredentials:
             raise CredentialsRejected("no_token")
         return self._access_token
 
-    async def _renew_if_possible(self, send: SendGrant) -> None:
+    async def _renewed_if_possible(self, send: SendGrant) -> None:
         try:
-            await self._renew(send)
+            await self._renewed(send)
         except Retryable:
             if self._access_token is None or self._clock.monotonic() >= self._ends_at:
                 raise
 
+    async def _renewed(self, send: SendGrant) -> None:
+        """Join the renewal under way, or start one; no caller's cancellation may lose a token HubSpot has changed."""
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew(send))
+        await asyncio.shield(self._renewal)
+
     async def _renew(self, send: SendGrant) -> None:
         asked_at = self._clock.monotonic()
         grant = await send(refresh_token(self._app, self._refresh_token))
-        if grant.refresh_token != self._refresh_token:
-            self._refresh_token = grant.refresh_token
+        self._refresh_token = grant.refresh_token
+        if self._refresh_token != self._stored_token:
             await self._store(grant)
+            self._stored_token = grant.refresh_token
         self._access_token = grant.access_token
         self._ends_at = asked_at + grant.expires_in_s
         self._renew_at = self._ends_at - min(RENEW_AHEAD_S, grant.expires_in_s * RENEW_AHEAD_SHARE)

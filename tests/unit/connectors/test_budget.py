@@ -1,0 +1,301 @@
+"""The request budget: limits kept whatever the network does, shares kept whoever competes."""
+
+import asyncio
+import random
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+
+from connectors.budget import RequestBudget
+from connectors.errors import RateLimited
+from connectors.hubspot.client import SEARCH_WINDOW, windowed_budget
+from connectors.rates import AdaptiveRate, AdaptiveSettings, RollingWindow, WindowSettings
+from connectors.wire import Purpose, RateNotice
+from tests.unit.connectors.fake_clock import FakeClock
+
+LIMIT = 110
+INTERVAL_S = 10.0
+
+
+@dataclass
+class Vendor:
+    """Counts requests over a rolling window, at a moment of its own between sending and answer."""
+
+    clock: FakeClock
+    random: random.Random
+    latency_s: float = 0.3
+    limit: int = LIMIT
+    interval_s: float = INTERVAL_S
+    arrivals: deque[float] = field(default_factory=deque)
+    worst: int = 0
+    served: Counter[Purpose] = field(default_factory=Counter)
+    sent: list[tuple[float, Purpose]] = field(default_factory=list)
+
+    async def request(self, budget: RequestBudget, purpose: Purpose) -> None:
+        async with budget.slot(purpose) as slot:
+            self.sent.append((self.clock.now, purpose))
+            total = self.random.uniform(0, 2 * self.latency_s)
+            before = self.random.uniform(0, total)
+            await self.clock.sleep(before)
+            used = self._count()
+            await self.clock.sleep(total - before)
+            self.served[purpose] += 1
+            slot.follow(RateNotice(self.limit, max(0, self.limit - used), self.interval_s))
+
+    def foreign(self, count: int) -> None:
+        """Somebody else's requests, now."""
+        self.arrivals.extend([self.clock.now] * count)
+
+    def _count(self) -> int:
+        self.arrivals.append(self.clock.now)
+        while self.arrivals[0] <= self.clock.now - self.interval_s:
+            self.arrivals.popleft()
+        self.worst = max(self.worst, len(self.arrivals))
+        return len(self.arrivals)
+
+
+async def _ask_for_ever(vendor: Vendor, budget: RequestBudget, purpose: Purpose) -> None:
+    while True:
+        await vendor.request(budget, purpose)
+
+
+async def _run(clock: FakeClock, seconds: float, *asking: asyncio.Task[None]) -> None:
+    await clock.advance(seconds)
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+
+
+def _askers(vendor: Vendor, budget: RequestBudget, purpose: Purpose, count: int) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(_ask_for_ever(vendor, budget, purpose)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("latency_s", [0.01, 0.3, 4.0])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_the_limit_holds_in_every_window(latency_s: float, seed: int) -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(seed), latency_s)
+    budget = RequestBudget(clock, RollingWindow())
+    asking = [task for purpose in _COMPETING for task in _askers(vendor, budget, purpose, 10)]
+    await _run(clock, 65.0, *asking)
+    assert vendor.worst <= LIMIT
+    if latency_s < 1.0:
+        assert vendor.served.total() >= 65 / INTERVAL_S * LIMIT * 0.85
+
+
+async def test_the_limit_holds_while_the_previous_owner_of_the_partition_still_counts() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(4), latency_s=0.05)
+    vendor.foreign(90)
+    budget = RequestBudget(clock, RollingWindow())
+    await _run(clock, 30.0, *_askers(vendor, budget, "bulk_read", 20))
+    assert vendor.worst <= LIMIT
+    assert vendor.served.total() > LIMIT
+
+
+async def test_one_request_at_a_time_until_the_first_headers() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(5), latency_s=1.0)
+    budget = RequestBudget(clock, RollingWindow())
+    asking = _askers(vendor, budget, "live_read", 8)
+    await clock.settle()
+    assert len(vendor.sent) == 1
+    await _run(clock, 5.0, *asking)
+    assert len(vendor.sent) > 8
+
+
+async def test_competing_purposes_share_by_weight() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(6), latency_s=0.1)
+    budget = RequestBudget(clock, RollingWindow())
+    asking = [task for purpose in _COMPETING for task in _askers(vendor, budget, purpose, 10)]
+    await _run(clock, 120.0, *asking)
+    total = vendor.served.total()
+    shares = {purpose: vendor.served[purpose] / total for purpose in _COMPETING}
+    assert shares == pytest.approx({"live_read": 0.4, "write": 0.4, "bulk_read": 0.2}, abs=0.06)
+
+
+async def test_a_live_read_waits_little_under_a_flood_of_bulk() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(7), latency_s=0.1)
+    budget = RequestBudget(clock, RollingWindow())
+    bulk = _askers(vendor, budget, "bulk_read", 30)
+    await clock.advance(30.0)
+    waits = []
+    for _ in range(40):
+        asked_at = clock.now
+        live = asyncio.create_task(vendor.request(budget, "live_read"))
+        while not live.done():
+            await clock.advance(0.01)
+        waits.append(next(at for at, purpose in reversed(vendor.sent) if purpose == "live_read") - asked_at)
+        await clock.advance(0.3)
+    await _run(clock, 0.0, *bulk)
+    assert max(waits) < 0.3
+
+
+async def test_bulk_alone_uses_most_of_the_window_evenly() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(8), latency_s=0.1)
+    budget = RequestBudget(clock, RollingWindow())
+    await _run(clock, 60.0, *_askers(vendor, budget, "bulk_read", 30))
+    assert vendor.served.total() >= 60 / INTERVAL_S * LIMIT * 0.75
+    bulk = [at for at, _ in vendor.sent if at > clock.now - 3 * INTERVAL_S]
+    assert max(later - at for at, later in pairwise(bulk)) < 1.0
+
+
+async def test_searches_are_counted_apart_and_stay_below_five_a_second() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(9), latency_s=0.1, limit=5, interval_s=1.0)
+    budget = RequestBudget(clock, RollingWindow(), RollingWindow(SEARCH_WINDOW))
+    await _run(clock, 20.0, *_askers(vendor, budget, "search", 9))
+    assert vendor.worst <= 4
+    assert vendor.served["search"] >= 40
+
+
+async def test_a_refused_burst_pauses_its_own_lane_only() -> None:
+    clock = FakeClock()
+    budget = windowed_budget(clock)
+    async with budget.slot("live_read") as slot:
+        slot.limited(RateLimited("burst", wait_s=10.0))
+    async with budget.slot("search"):
+        pass
+    waiting = asyncio.create_task(_take_and_go(budget, "live_read"))
+    await clock.advance(9.9)
+    assert not waiting.done()
+    await clock.advance(0.2)
+    assert waiting.done()
+
+
+async def test_the_daily_limit_pauses_searches_too() -> None:
+    clock = FakeClock()
+    budget = windowed_budget(clock)
+    async with budget.slot("live_read") as slot:
+        slot.limited(RateLimited("daily", wait_s=900.0))
+    searching = asyncio.create_task(_take_and_go(budget, "search"))
+    await clock.advance(899.0)
+    assert not searching.done()
+    await clock.advance(2.0)
+    assert searching.done()
+
+
+async def test_a_cancelled_wait_gives_its_turn_to_the_next() -> None:
+    clock = FakeClock()
+    budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(in_flight=1)))
+    async with budget.slot("write"):
+        first = asyncio.create_task(_take_and_go(budget, "write"))
+        second = asyncio.create_task(_take_and_go(budget, "write"))
+        await clock.settle()
+        first.cancel()
+        await clock.settle()
+        assert first.cancelled()
+        assert not second.done()
+    await clock.settle()
+    assert second.done()
+
+
+async def test_a_cancellation_in_the_moment_of_the_turn_gives_the_place_back() -> None:
+    clock = FakeClock()
+    budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(in_flight=1)))
+    async with budget.slot("write"):
+        first = asyncio.create_task(_take_and_go(budget, "write"))
+        await clock.settle()
+    first.cancel()
+    await clock.settle()
+    assert first.cancelled()
+    await asyncio.wait_for(_take_and_go(budget, "write"), timeout=5)
+
+
+async def test_a_request_that_fails_frees_its_place() -> None:
+    clock = FakeClock()
+    budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(in_flight=1)))
+    with pytest.raises(ZeroDivisionError):
+        async with budget.slot("write"):
+            raise ZeroDivisionError
+    await asyncio.wait_for(_take_and_go(budget, "write"), timeout=5)
+
+
+async def test_an_unknown_limit_is_found_and_then_kept_away_from() -> None:
+    clock = FakeClock()
+    rate = AdaptiveRate()
+    budget = RequestBudget(clock, rate)
+    vendor = SilentVendor(clock, per_s=12.0)
+    asking = [asyncio.create_task(vendor.ask_for_ever(budget)) for _ in range(8)]
+    await clock.advance(60.0)
+    refused_early = vendor.refused
+    await _run(clock, 200.0, *asking)
+    assert refused_early >= 1
+    assert vendor.refused - refused_early <= 3
+    assert vendor.served >= 260 * 7
+
+
+async def test_refusals_of_one_moment_halve_the_rate_once() -> None:
+    clock = FakeClock()
+    rate = AdaptiveRate(AdaptiveSettings(start_per_s=16.0))
+    for _ in range(4):
+        rate.throttled(None, sent_at=clock.now, now=clock.now + 0.1)
+    assert rate.per_s == 8.0
+
+
+async def test_an_unused_rate_does_not_grow() -> None:
+    clock = FakeClock()
+    rate = AdaptiveRate()
+    budget = RequestBudget(clock, rate)
+    for _ in range(20):
+        await _take_and_go(budget, "live_read")
+        await clock.advance(2.0)
+    assert rate.per_s == 8.0
+
+
+async def test_the_rate_stays_between_its_bounds() -> None:
+    clock = FakeClock()
+    rate = AdaptiveRate(AdaptiveSettings(start_per_s=2.0, max_per_s=3.0))
+    budget = RequestBudget(clock, rate)
+    vendor = SilentVendor(clock, per_s=1_000.0)
+    await _run(clock, 30.0, *[asyncio.create_task(vendor.ask_for_ever(budget)) for _ in range(8)])
+    assert rate.per_s == 3.0
+    for second in range(10):
+        rate.throttled(1.0, sent_at=clock.now + second, now=clock.now + second)
+    assert rate.per_s == 1.0
+
+
+async def test_a_flood_with_no_vendor_limit_is_served_at_once() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(10), latency_s=0.02, limit=1_000_000)
+    budget = RequestBudget(clock, RollingWindow(WindowSettings(in_flight=50)))
+    await _run(clock, 2.0, *_askers(vendor, budget, "live_read", 50))
+    assert vendor.served.total() > 3_000
+
+
+@dataclass
+class SilentVendor:
+    """Refuses beyond a rate, tells no numbers."""
+
+    clock: FakeClock
+    per_s: float
+    served: int = 0
+    refused: int = 0
+    _recent: deque[float] = field(default_factory=deque)
+
+    async def ask_for_ever(self, budget: RequestBudget) -> None:
+        while True:
+            async with budget.slot("write") as slot:
+                await self.clock.sleep(0.05)
+                while self._recent and self._recent[0] <= self.clock.now - 1.0:
+                    self._recent.popleft()
+                if len(self._recent) >= self.per_s:
+                    self.refused += 1
+                    slot.limited(RateLimited("unknown"))
+                else:
+                    self._recent.append(self.clock.now)
+                    self.served += 1
+                await self.clock.sleep(0.05)
+
+
+async def _take_and_go(budget: RequestBudget, purpose: Purpose) -> None:
+    async with budget.slot(purpose):
+        pass
+
+
+_COMPETING: tuple[Purpose, ...] = ("live_read", "write", "bulk_read")
