@@ -1,0 +1,287 @@
+"""Every setting there is: read from the environment once, checked, documented, and never shown when secret."""
+
+import difflib
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pipeline.secrets import is_key
+
+MASK: Final = "***"
+
+_log = logging.getLogger(__name__)
+_PREFIX: Final = "PAIRSTREAM_"
+_OWN_NAMES: Final = ("kafka_", "schema_registry_", "hubspot_", "userflow_")
+_USERINFO: Final = re.compile(r"^([A-Za-z]+://)?.*@")
+_PLAIN_WORDS: Final = {"string_pattern_mismatch": "not in the form it needs", "int_parsing": "not a whole number"}
+
+
+class Misconfigured(Exception):
+    """Settings have to be changed before anything can start; one line per setting, secrets never shown."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def variable(name: str) -> str:
+    """`partitions` -> `PAIRSTREAM_PARTITIONS`, `kafka_sasl_username` -> `KAFKA_SASL_USERNAME`."""
+    return name.upper() if name.startswith(_OWN_NAMES) else f"{_PREFIX}{name.upper()}"
+
+
+def _setting(default: Any, meaning: str, example: str, **limits: Any) -> Any:
+    # Any is what pydantic's own Field() takes and gives
+    return Field(default, description=meaning, examples=[example], **limits)
+
+
+_Port = Annotated[int, Field(ge=0, le=65_535)]
+_Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+
+
+class Settings(BaseSettings):
+    """All settings; build it by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", alias_generator=variable, hide_input_in_errors=True, validate_default=False
+    )
+
+    kafka_bootstrap_servers: str | None = _setting(None, "the brokers; unset: a local broker", "kafka:9092")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting(
+        "PLAINTEXT", "how to talk to the brokers", "SASL_SSL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _setting(
+        None, "how to log in to the brokers", "SCRAM-SHA-512"
+    )
+    kafka_sasl_username: str | None = _setting(None, "the name to log in with", "pairstream")
+    kafka_sasl_password: SecretStr | None = _setting(None, "the password to log in with", "...")
+    kafka_ssl_ca_location: Path | None = _setting(None, "certificates to trust, PEM", "/etc/kafka/ca.pem")
+    kafka_ssl_certificate_location: Path | None = _setting(None, "our certificate, PEM", "/etc/kafka/client.pem")
+    kafka_ssl_key_location: Path | None = _setting(None, "our certificate's key, PEM", "/etc/kafka/client.key")
+    kafka_ssl_key_password: SecretStr | None = _setting(None, "the password of that key", "...")
+    schema_registry_url: _Url | None = _setting(
+        None,
+        "Confluent-compatible registry; unset: packaged ids",
+        "http://registry:8081",
+        repr=False,  # may hold a password
+    )
+    partitions: int = _setting(4, "partitions of all co-partitioned topics", "24", ge=1, le=10_000)
+    state_dir: Path = _setting(
+        Path("~/.local/state/pairstream"),
+        "local broker, Faust's data, endpoints.json, key",
+        "/var/lib/pairstream",
+    )
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = _setting(
+        (), "keys that encrypt secrets kept in Kafka, newest first; unset: made by `up`", "NEW_KEY,OLD_KEY"
+    )
+    receiver_port: _Port = _setting(8080, "where webhooks arrive; 0: any free port", "8080")
+    console_port: _Port = _setting(8090, "where the console answers; 0: any free port", "8090")
+    bind_host: str = _setting("127.0.0.1", "the address the receiver and the console bind", "0.0.0.0")
+    public_url: _Url | None = _setting(
+        None,
+        "where the vendors reach the receiver; unset: the receiver's port on this machine",
+        "https://sync.acme.com",
+    )
+    hubspot_api_url: _Url = _setting("https://api.hubapi.com", "HubSpot's API", "https://api.hubapi.com")
+    hubspot_api_version: str = _setting(
+        "2026-03", "HubSpot's API version", "2026-03", pattern=r"^(20[0-9]{2}-[0-9]{2}|v[0-9])$"
+    )
+    userflow_api_url: _Url | None = _setting(None, "Userflow's API; unset: by region", "https://api.userflow.com")
+    transactional_id_prefix: str = _setting(
+        "pairstream", "starts every transactional.id, so two installations may share brokers", "pairstream-staging"
+    )
+    ordinal: int = _setting(0, "the number of this process among those of its role: `<role>-<ordinal>`", "0", ge=0)
+    bulk_credit: int = _setting(300, "bulk records per worker that may be unfinished downstream", "300", ge=1)
+    lookup_interval_s: int = _setting(900, "seconds between lookups of one match value", "900", ge=1)
+    event_hold_s: int = _setting(900, "seconds an event waits for its pair", "900", ge=0)
+    changes_retention_days: int = _setting(7, "days that changes can be replayed", "7", ge=1)
+    full_sync_interval_s: int = _setting(86_400, "seconds between scheduled full syncs; 0: none", "86400", ge=0)
+    log_format: Literal["text", "json"] = _setting("text", "how log lines are written", "json")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "the least log level written", "INFO")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment is an argument of `load_settings`; nothing else is read."""
+        return (init_settings,)
+
+    @field_validator("secret_key", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _usable_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(keys, 1):
+            if not is_key(key.get_secret_value()):
+                raise ValueError(f"key {number} of {len(keys)} is not 32 bytes in url-safe base64")
+        return keys
+
+    @field_validator("state_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("log_level", "kafka_security_protocol", "kafka_sasl_mechanism", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [*self._missing_for_sasl(), *self._missing_for_ssl()]
+        if missing:
+            raise ValueError(
+                f"{', '.join(map(variable, missing))}: needed by the other KAFKA_ settings. Fix: set what is missing"
+            )
+        if self.receiver_port and self.receiver_port == self.console_port:
+            raise ValueError(
+                f"PAIRSTREAM_CONSOLE_PORT: {self.console_port} is the receiver's port as well. Fix: choose another"
+            )
+        return self
+
+    def _missing_for_sasl(self) -> Iterator[str]:
+        if self.kafka_security_protocol.startswith("SASL"):
+            needed = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+            yield from (name for name in needed if getattr(self, name) is None)
+
+    def _missing_for_ssl(self) -> Iterator[str]:
+        if self.kafka_ssl_key_location and not self.kafka_ssl_certificate_location:
+            yield "kafka_ssl_certificate_location"
+        if self.kafka_ssl_certificate_location and not self.kafka_ssl_key_location:
+            yield "kafka_ssl_key_location"
+
+    @property
+    def webhook_base_url(self) -> str:
+        """The public URL, without a slash at the end; it is part of HubSpot's signature."""
+        return (self.public_url or f"http://127.0.0.1:{self.receiver_port}").rstrip("/")
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys in clear, newest first, for `SecretBox`."""
+        return tuple(key.get_secret_value() for key in self.secret_key)
+
+    def member_id(self, role: str) -> str:
+        """The static member id (`group.instance.id`) of this process in a role."""
+        return f"{role}-{self.ordinal}"
+
+    def kafka_client_config(self, local_broker: str | None = None) -> dict[str, str]:
+        """librdkafka's connection properties; `local_broker` (host:port) stands in where no brokers are set.
+
+        Raises Misconfigured when there are no brokers at all.
+        """
+        servers = self.kafka_bootstrap_servers or local_broker
+        if not servers:
+            raise Misconfigured(
+                "KAFKA_BOOTSTRAP_SERVERS: not set, and no local broker is running. "
+                "Fix: set it, for example KAFKA_BOOTSTRAP_SERVERS=kafka:9092, or run `pairstream up`."
+            )
+        config = {"bootstrap.servers": servers, "security.protocol": self.kafka_security_protocol}
+        for name in _CLIENT_PROPERTIES:
+            value = getattr(self, name)
+            if value is not None:
+                config[_librdkafka(name)] = _clear(value)
+        return config
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that the environment gives; an empty variable counts as unset.
+
+    Logs a warning for each unknown PAIRSTREAM_ variable. Raises Misconfigured naming every wrong variable.
+    """
+    for warning in unknown_variables(environment):
+        _log.warning(warning)
+    given: dict[str, Any] = {name: text for name in _variables() if (text := environment.get(name, "").strip())}
+    given.setdefault("PAIRSTREAM_STATE_DIR", _default_state_dir(environment))
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        raise Misconfigured(*(_problem(dict(found), given) for found in problems)) from None
+
+
+def _default_state_dir(environment: Mapping[str, str]) -> Path:
+    home = Path(environment.get("HOME") or Path.home())
+    return Path(environment.get("XDG_STATE_HOME") or home / ".local/state") / "pairstream"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """One sentence per PAIRSTREAM_ variable that means nothing, with the closest one that does."""
+    known = _variables()
+    return tuple(
+        f"{name} is set but means nothing{_suggestion(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(_PREFIX) and name not in known
+    )
+
+
+def describe(settings: Settings) -> str:
+    """A table of every setting, its value with secrets masked, and its meaning."""
+    fields = Settings.model_fields
+    rows = [(variable(name), shown(getattr(settings, name)), fields[name].description or "") for name in fields]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {meaning}" for name, value, meaning in rows)
+
+
+def shown(value: object) -> str:
+    """A setting's value as anybody may see it."""
+    if value is None or value == ():
+        return "-"
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, tuple):
+        return ",".join(map(shown, value))
+    return _USERINFO.sub(rf"\g<1>{MASK}@", str(value))
+
+
+def _variables() -> Mapping[str, FieldInfo]:
+    return {variable(name): field for name, field in Settings.model_fields.items()}
+
+
+def _problem(found: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """pydantic's error as `VARIABLE: what is wrong, got `text`. Fix: an example`."""
+    message = str(found["msg"]).removeprefix("Value error, ")
+    if not found["loc"]:
+        return f"{message}."
+    message = _PLAIN_WORDS.get(found["type"], message[:1].lower() + message[1:])
+    name = str(found["loc"][0])
+    field = _variables()[name]
+    got = "a value that is not shown" if _is_secret(field) else f"`{shown(given[name])}`"
+    return f"{name}: {message}, got {got}. Fix: write, for example, {name}={(field.examples or ['...'])[0]}."
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in str(field.annotation)
+
+
+def _suggestion(name: str, known: Mapping[str, FieldInfo]) -> str:
+    # without the prefix that they share, which would make any two of them alike
+    tails = {other.removeprefix(_PREFIX): other for other in known}
+    close = difflib.get_close_matches(name.removeprefix(_PREFIX), tails, n=1)
+    return f"; did you mean {tails[close[0]]}?" if close else ""
+
+
+_CLIENT_PROPERTIES: Final = tuple(
+    name for name in Settings.model_fields if name.startswith(("kafka_sasl_", "kafka_ssl_"))
+)
+
+
+def _librdkafka(name: str) -> str:
+    """`kafka_ssl_ca_location` -> `ssl.ca.location`."""
+    return name.removeprefix("kafka_").replace("_", ".")
+
+
+def _clear(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

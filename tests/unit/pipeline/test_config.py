@@ -1,0 +1,209 @@
+"""Settings: the defaults, what is refused and how, and that secrets stay out of sight."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Misconfigured, Settings, describe, load_settings, unknown_variables, variable
+from pipeline.secrets import make_key
+
+DOCUMENTED = {
+    "KAFKA_BOOTSTRAP_SERVERS": None,
+    "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+    "KAFKA_SASL_MECHANISM": None,
+    "KAFKA_SASL_USERNAME": None,
+    "KAFKA_SASL_PASSWORD": None,
+    "KAFKA_SSL_CA_LOCATION": None,
+    "KAFKA_SSL_CERTIFICATE_LOCATION": None,
+    "KAFKA_SSL_KEY_LOCATION": None,
+    "KAFKA_SSL_KEY_PASSWORD": None,
+    "SCHEMA_REGISTRY_URL": None,
+    "PAIRSTREAM_PARTITIONS": 4,
+    "PAIRSTREAM_STATE_DIR": Path("/home/ada/.local/state/pairstream"),
+    "PAIRSTREAM_SECRET_KEY": (),
+    "PAIRSTREAM_RECEIVER_PORT": 8080,
+    "PAIRSTREAM_CONSOLE_PORT": 8090,
+    "PAIRSTREAM_BIND_HOST": "127.0.0.1",
+    "PAIRSTREAM_PUBLIC_URL": None,
+    "HUBSPOT_API_URL": "https://api.hubapi.com",
+    "HUBSPOT_API_VERSION": "2026-03",
+    "USERFLOW_API_URL": None,
+    "PAIRSTREAM_TRANSACTIONAL_ID_PREFIX": "pairstream",
+    "PAIRSTREAM_ORDINAL": 0,
+    "PAIRSTREAM_BULK_CREDIT": 300,
+    "PAIRSTREAM_LOOKUP_INTERVAL_S": 900,
+    "PAIRSTREAM_EVENT_HOLD_S": 900,
+    "PAIRSTREAM_CHANGES_RETENTION_DAYS": 7,
+    "PAIRSTREAM_FULL_SYNC_INTERVAL_S": 86_400,
+    "PAIRSTREAM_LOG_FORMAT": "text",
+    "PAIRSTREAM_LOG_LEVEL": "INFO",
+}
+HOME = {"HOME": "/home/ada"}
+SASL = {
+    "KAFKA_BOOTSTRAP_SERVERS": "kafka-1:9093,kafka-2:9093",
+    "KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "ada",
+    "KAFKA_SASL_PASSWORD": "pa55word",
+    "KAFKA_SSL_CA_LOCATION": "/etc/ca.pem",
+}
+
+
+def refused(environment: dict[str, str]) -> list[str]:
+    with pytest.raises(Misconfigured) as caught:
+        load_settings(HOME | environment)
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+    return list(caught.value.problems)
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    settings = load_settings(HOME)
+
+    assert {variable(name): getattr(settings, name) for name in Settings.model_fields} == DOCUMENTED
+
+
+def test_the_process_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAIRSTREAM_PARTITIONS", "7")
+
+    assert load_settings(HOME).partitions == 4
+
+
+def test_values_come_from_the_environment_and_empty_ones_do_not_count() -> None:
+    settings = load_settings({"PAIRSTREAM_PARTITIONS": " 24 ", "HUBSPOT_API_URL": "", "PAIRSTREAM_LOG_LEVEL": "debug"})
+
+    assert (settings.partitions, settings.hubspot_api_url) == (24, "https://api.hubapi.com")
+    assert settings.log_level == "DEBUG"
+
+
+def test_the_state_directory_follows_xdg_unless_it_is_named() -> None:
+    xdg = HOME | {"XDG_STATE_HOME": "/state"}
+
+    assert load_settings(xdg).state_dir == Path("/state/pairstream")
+    assert load_settings(xdg | {"PAIRSTREAM_STATE_DIR": "/data"}).state_dir == Path("/data")
+
+
+def test_the_public_url_is_the_receivers_port_unless_it_is_named() -> None:
+    assert load_settings({"PAIRSTREAM_RECEIVER_PORT": "81"}).webhook_base_url == "http://127.0.0.1:81"
+    assert load_settings({"PAIRSTREAM_PUBLIC_URL": "https://a.test/b/"}).webhook_base_url == "https://a.test/b"
+
+
+def test_a_member_is_named_after_its_role_and_number() -> None:
+    assert load_settings({"PAIRSTREAM_ORDINAL": "2"}).member_id("worker") == "worker-2"
+
+
+def test_a_list_of_keys_keeps_its_order() -> None:
+    new, old = make_key(), make_key()
+
+    assert load_settings({"PAIRSTREAM_SECRET_KEY": f"{new}, {old},"}).secret_keys == (new, old)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"PAIRSTREAM_PARTITIONS": "four"},
+            "PAIRSTREAM_PARTITIONS: not a whole number, got `four`. Fix: write, for example, PAIRSTREAM_PARTITIONS=24.",
+        ),
+        (
+            {"PAIRSTREAM_PARTITIONS": "0"},
+            "PAIRSTREAM_PARTITIONS: input should be greater than or equal to 1, got `0`. "
+            "Fix: write, for example, PAIRSTREAM_PARTITIONS=24.",
+        ),
+        (
+            {"PAIRSTREAM_RECEIVER_PORT": "70000"},
+            "PAIRSTREAM_RECEIVER_PORT: input should be less than or equal to 65535, got `70000`. "
+            "Fix: write, for example, PAIRSTREAM_RECEIVER_PORT=8080.",
+        ),
+        (
+            {"PAIRSTREAM_LOG_FORMAT": "xml"},
+            "PAIRSTREAM_LOG_FORMAT: input should be 'text' or 'json', got `xml`. "
+            "Fix: write, for example, PAIRSTREAM_LOG_FORMAT=json.",
+        ),
+        (
+            {"HUBSPOT_API_VERSION": "newest"},
+            "HUBSPOT_API_VERSION: not in the form it needs, got `newest`. "
+            "Fix: write, for example, HUBSPOT_API_VERSION=2026-03.",
+        ),
+        (
+            {"SCHEMA_REGISTRY_URL": "me:pa55@registry"},
+            "SCHEMA_REGISTRY_URL: not in the form it needs, got `***@registry`. "
+            "Fix: write, for example, SCHEMA_REGISTRY_URL=http://registry:8081.",
+        ),
+        (
+            {"PAIRSTREAM_SECRET_KEY": "pa55word"},
+            "PAIRSTREAM_SECRET_KEY: key 1 of 1 is not 32 bytes in url-safe base64, got a value that is not shown. "
+            "Fix: write, for example, PAIRSTREAM_SECRET_KEY=NEW_KEY,OLD_KEY.",
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "PLAIN"},
+            "KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: needed by the other KAFKA_ settings. Fix: set what is missing.",
+        ),
+        (
+            {"KAFKA_SSL_KEY_LOCATION": "/a.key"},
+            "KAFKA_SSL_CERTIFICATE_LOCATION: needed by the other KAFKA_ settings. Fix: set what is missing.",
+        ),
+        (
+            {"PAIRSTREAM_CONSOLE_PORT": "8080"},
+            "PAIRSTREAM_CONSOLE_PORT: 8080 is the receiver's port as well. Fix: choose another.",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_remedy(environment: dict[str, str], message: str) -> None:
+    assert refused(environment) == [message]
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    assert len(refused({"PAIRSTREAM_PARTITIONS": "x", "PAIRSTREAM_ORDINAL": "-1", "USERFLOW_API_URL": "x"})) == 3
+
+
+def test_two_free_ports_may_both_be_zero() -> None:
+    assert load_settings({"PAIRSTREAM_RECEIVER_PORT": "0", "PAIRSTREAM_CONSOLE_PORT": "0"}).console_port == 0
+
+
+def test_the_kafka_properties_are_those_of_librdkafka() -> None:
+    assert load_settings(SASL).kafka_client_config("local:1") == {
+        "bootstrap.servers": "kafka-1:9093,kafka-2:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "ada",
+        "sasl.password": "pa55word",
+        "ssl.ca.location": "/etc/ca.pem",
+    }
+
+
+def test_a_local_broker_stands_in_where_none_is_set() -> None:
+    assert load_settings(HOME).kafka_client_config("127.0.0.1:19092") == {
+        "bootstrap.servers": "127.0.0.1:19092",
+        "security.protocol": "PLAINTEXT",
+    }
+
+
+def test_no_broker_at_all_is_an_error_with_a_way_out() -> None:
+    with pytest.raises(Misconfigured, match=r"KAFKA_BOOTSTRAP_SERVERS: not set.*run `pairstream up`"):
+        load_settings(HOME).kafka_client_config()
+
+
+def test_the_table_has_every_setting_and_no_secret() -> None:
+    key = make_key()
+    settings = load_settings(
+        SASL | {"PAIRSTREAM_SECRET_KEY": key, "SCHEMA_REGISTRY_URL": "https://me:pa55@registry:8081"}
+    )
+    table = describe(settings)
+
+    assert [line.split()[0] for line in table.splitlines()] == list(DOCUMENTED)
+    assert "https://***@registry:8081" in table
+    for secret in (key, "pa55"):
+        assert secret not in table
+        assert secret not in repr(settings)
+
+
+def test_an_unknown_variable_is_a_warning_with_the_closest_name(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        load_settings(HOME | {"PAIRSTREAM_PARTITION": "8", "OTHER_VARIABLE": "x"})
+
+    assert caplog.messages == ["PAIRSTREAM_PARTITION is set but means nothing; did you mean PAIRSTREAM_PARTITIONS?"]
+
+
+def test_a_variable_close_to_none_gets_no_suggestion() -> None:
+    assert unknown_variables({"PAIRSTREAM_XYZZY_QQQ": "1"}) == ("PAIRSTREAM_XYZZY_QQQ is set but means nothing",)

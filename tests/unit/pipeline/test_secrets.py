@@ -1,0 +1,86 @@
+"""Sealed secrets: they open with any of the keys, and the key file is its owner's alone."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.secrets import KEY_FILE, KeyFileUnsafe, NoKeyFits, SecretBox, is_key, load_or_make_key, make_key
+
+KEY = make_key()
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_what_is_sealed_opens_again(text: str) -> None:
+    box = SecretBox([KEY])
+
+    assert box.open(box.seal(text)) == text
+
+
+def test_a_seal_shows_nothing_and_no_two_are_alike() -> None:
+    box = SecretBox([KEY])
+
+    assert b"token-0" not in box.seal("token-0")
+    assert box.seal("token-0") != box.seal("token-0")
+    assert KEY not in repr(box)
+
+
+def test_an_old_key_still_opens_and_the_new_one_seals() -> None:
+    new = make_key()
+    sealed = SecretBox([KEY]).seal("token-0")
+    rotating = SecretBox([new, KEY])
+
+    assert rotating.open(sealed) == "token-0"
+    assert SecretBox([new]).open(rotating.seal("token-1")) == "token-1"
+    assert SecretBox([new]).open(rotating.reseal(sealed)) == "token-0"
+
+
+def test_a_lost_key_is_said_clearly() -> None:
+    sealed = SecretBox([KEY]).seal("token-0")
+    other = SecretBox([make_key()])
+
+    for attempt in (other.open, other.reseal):
+        with pytest.raises(NoKeyFits, match="None of the keys in PAIRSTREAM_SECRET_KEY opens this secret"):
+            attempt(sealed)
+
+
+def test_a_changed_seal_does_not_open() -> None:
+    box = SecretBox([KEY])
+
+    with pytest.raises(NoKeyFits):
+        box.open(box.seal("token-0")[:-2])
+
+
+def test_a_box_needs_a_usable_key() -> None:
+    assert (is_key(KEY), is_key("short"), is_key("ü"), is_key("")) == (True, False, False, False)
+    for keys in ([], ["short"]):
+        with pytest.raises(ValueError, match="key"):
+            SecretBox(keys)
+
+
+def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    state_dir = tmp_path / "new" / "state"
+    key = load_or_make_key(state_dir)
+
+    assert is_key(key)
+    assert load_or_make_key(state_dir) == key
+    assert stat.S_IMODE((state_dir / KEY_FILE).stat().st_mode) == 0o600
+    assert [path.name for path in state_dir.iterdir()] == [KEY_FILE]
+
+
+def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: load_or_make_key(tmp_path), range(32)))
+
+    assert len(keys) == 1
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    load_or_make_key(tmp_path)
+    (tmp_path / KEY_FILE).chmod(0o644)
+
+    with pytest.raises(KeyFileUnsafe, match="chmod 600"):
+        load_or_make_key(tmp_path)
