@@ -19,6 +19,7 @@ from pipeline.local.restarts import RestartPolicy, Restarts
 
 DEFAULT_POLICY = RestartPolicy()
 STOP_DEADLINE_S = 5.0
+MAX_LOG_BYTES = 10_000_000
 _POLL_S = 0.1
 
 
@@ -36,7 +37,7 @@ class Supervisor:
     """Keeps `roles` running, in this order; their output goes to `<log_dir>/<name>.log`, and to `terminal` if given.
 
     Every child ends when this process ends, however it ends. Stopping is in reverse order, each role having
-    `stop_deadline_s` seconds after SIGTERM. `clock` is monotonic seconds.
+    `stop_deadline_s` seconds after SIGTERM. `clock` is monotonic seconds. A log over 10 MB is set aside at the start.
     """
 
     def __init__(
@@ -145,6 +146,8 @@ class _Keeper:
 
     def start(self, leash: Leash) -> None:
         self._stopping.clear()
+        if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
         process = self._launch(leash)
         self._thread = threading.Thread(target=self._keep, args=(process, leash), name=f"keep {self.role.name}")
         self._thread.daemon = True

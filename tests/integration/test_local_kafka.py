@@ -1,7 +1,6 @@
 """The local broker as a process: it starts, and keeps its data and its port over a stop and a kill."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -31,9 +30,9 @@ def read(bootstrap_servers: str, count: int) -> list[bytes]:
     return [value for message in messages if (value := message.value()) is not None]
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[LocalBroker]:
-    with LocalBroker(BrokerSettings(tmp_path / "kafka")) as broker:
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    with LocalBroker(BrokerSettings(tmp_path_factory.mktemp("kafka"))) as broker:
         yield broker
 
 

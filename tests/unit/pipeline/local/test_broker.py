@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.local.broker import BrokerSettings, LocalBroker, Ports, choose_ports, server_properties
-from pipeline.local.errors import JavaMissing
+from pipeline.local.broker import POM, BrokerSettings, LocalBroker, Ports, choose_ports, server_properties
+from pipeline.local.errors import JavaMissing, StartFailed
+from pipeline.local.jars import cache_name
 from pipeline.local.ports import LOOPBACK, free_port, is_free
 
 
@@ -63,3 +64,28 @@ def test_without_java_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(JavaMissing):
         LocalBroker(BrokerSettings(tmp_path / "kafka")).start()
     assert not (tmp_path / "kafka").exists()
+
+
+# Formats, says something, and dies.
+DYING_JAVA = """#!/bin/sh
+case "$*" in
+  -version) echo 'openjdk version "17.0.1"' >&2 ;;
+  *StorageTool*) ;;
+  *) echo "no space left"; exit 1 ;;
+esac
+"""
+
+
+def test_a_broker_that_dies_shows_its_last_lines_and_frees_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text(DYING_JAVA)
+    java.chmod(0o755)
+    (tmp_path / "cache" / "pairstream" / cache_name(POM.read_bytes())).mkdir(parents=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(StartFailed, match=r"(?s)ended while starting.*no space left"):
+            LocalBroker(BrokerSettings(tmp_path / "kafka")).start()

@@ -14,7 +14,7 @@ import pytest
 from pipeline.local.errors import NotRunning, StartFailed
 from pipeline.local.ports import free_port
 from pipeline.local.restarts import RestartPolicy
-from pipeline.local.supervisor import Role, Supervisor
+from pipeline.local.supervisor import MAX_LOG_BYTES, Role, Supervisor
 from tests.unit.pipeline.local.waiting import eventually, exists
 
 QUICK = RestartPolicy(first_wait_s=0.01, longest_wait_s=0.02)
@@ -117,6 +117,15 @@ def test_output_goes_to_the_log_and_to_the_terminal_with_its_name(tmp_path: Path
         assert eventually(lambda: terminal.getvalue().count("up") == 2)
     assert sorted(terminal.getvalue().splitlines()) == ["one    | up", "second | up"]
     assert (tmp_path / "one.log").read_text() == "up\n"
+
+
+def test_a_large_log_is_set_aside(tmp_path: Path) -> None:
+    log = tmp_path / "one.log"
+    log.touch()
+    os.truncate(log, MAX_LOG_BYTES + 1)
+    with Supervisor([role("one", SLEEP)], tmp_path):
+        assert eventually(lambda: log.read_text() == "up\n")
+    assert (tmp_path / "one.log.1").stat().st_size == MAX_LOG_BYTES + 1
 
 
 def test_ready_once_the_url_answers(tmp_path: Path) -> None:
