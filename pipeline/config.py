@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     )
     receiver_port: _Port = _setting(8080, "where webhooks arrive; 0: any free port", "8080")
     console_port: _Port = _setting(8090, "where the console answers; 0: any free port", "8090")
+    health_port: _Port = _setting(0, "where this process answers /health/live and /ready; 0: any free port", "8070")
     bind_host: str = _setting("127.0.0.1", "the address the receiver and the console bind", "0.0.0.0")
     public_url: _Url | None = _setting(
         None,
