@@ -1,0 +1,186 @@
+"""The HTTP shell, against a real socket that answers by script."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from connectors.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
+from connectors.http import HttpLimits, HttpTransport
+from connectors.wire import Headers, Request, Response, json_request
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: Tue, 15 Nov 2022 08:12:31 GMT\r\nX-Thing: one\r\n\r\n{}"
+
+
+class Server:
+    """Reads one request a connection and answers with what it was given; None hangs, b"" hangs up."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self.answer = answer
+        self.heads: list[str] = []
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.heads.append(head)
+        length = next((int(line[15:]) for line in head.lower().splitlines() if line.startswith("content-length:")), 0)
+        await reader.readexactly(length)
+        if self.answer is None:
+            await reader.read()
+        with contextlib.suppress(ConnectionError):
+            writer.write(self.answer or b"")
+            writer.close()
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def _server(answer: bytes | None) -> AsyncIterator[Server]:
+    server = Server(answer)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    try:
+        yield server
+    finally:
+        listening.close()
+
+
+async def _sent(url: str, request: Request, timeout_s: float = 5.0, limits: HttpLimits | None = None) -> Response:
+    transport = HttpTransport(url, timeout_s, limits)
+    try:
+        return await transport.send(request)
+    finally:
+        await transport.aclose()
+
+
+READ = Request("GET", "/users/a%2Fb%40c", (("email", "a+b@example.com"),))
+WRITE = json_request("POST", "/users", {"id": "1"}, "write")
+
+
+async def test_an_answer_comes_back_as_it_was_sent() -> None:
+    async with _server(OK) as server:
+        response = await _sent(server.url, READ.with_header("Authorization", "Bearer t"))
+    assert (response.status, response.body, response.headers["x-THING"]) == (200, b"{}", "one")
+    assert server.heads[0].startswith("GET /users/a%2Fb%40c?email=a%2Bb%40example.com HTTP/1.1\r\n")
+    assert "authorization: bearer t" in server.heads[0].lower()
+
+
+async def test_an_observation_spans_the_round_trip_and_the_second_of_the_date() -> None:
+    times = iter([10.0, 10.25])
+    async with _server(OK) as server:
+        transport = HttpTransport(server.url, monotonic=lambda: next(times))
+        response = await transport.send(READ)
+        await transport.aclose()
+    assert response.observed is not None
+    assert (response.observed.earliest_ms, response.observed.latest_ms) == (1668499950750, 1668499951999)
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Tue, 99 Nov 2022"])
+def test_no_observation_without_a_usable_date(date: str) -> None:
+
+    assert Response(200, Headers([("Date", date)])).observed is None
+
+
+async def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    async with _server(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n") as server:
+        assert (await _sent(server.url, READ)).status == 302
+        assert len(server.heads) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "request_", "kind", "reason"),
+    [
+        (None, READ, Transient, "timed_out"),
+        (None, WRITE, UnknownResult, "timed_out"),
+        (b"", READ, Transient, "connection_lost"),
+        (b"", WRITE, UnknownResult, "connection_lost"),
+        (OK[:-1], READ, Transient, "connection_lost"),
+        (OK[:-1], WRITE, UnknownResult, "connection_lost"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", WRITE, UnknownResult, "connection_lost"),
+    ],
+)
+async def test_a_lost_answer_is_named_by_what_it_leaves_open(
+    answer: bytes | None, request_: Request, kind: type[ConnectorError], reason: str
+) -> None:
+    async with _server(answer) as server:
+        with pytest.raises(ConnectorError) as caught:
+            await _sent(server.url, request_, timeout_s=0.3)
+    assert (type(caught.value), caught.value.reason) == (kind, reason)
+
+
+async def test_a_write_that_found_nobody_listening_was_not_done() -> None:
+    async with _server(OK) as server:
+        url = server.url
+    with pytest.raises(Transient) as caught:
+        await _sent(url, WRITE)
+    assert caught.value.reason == "not_connected"
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com", "http://[::1", "api.example.com"])
+async def test_a_bad_address_is_a_setting_to_change(url: str) -> None:
+    with pytest.raises(Misconfigured):
+        await _sent(url, READ)
+
+
+async def test_an_answer_beyond_the_limit_is_refused() -> None:
+    body = b"x" * 2_000
+    async with _server(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + body) as server:
+        with pytest.raises(Refused) as caught:
+            await _sent(server.url, READ, limits=HttpLimits(answer_bytes=1_000))
+    assert caught.value.reason == "answer_too_large"
+
+
+async def test_a_trickling_answer_ends_with_the_timeout() -> None:
+    async with _trickling() as url:
+        with pytest.raises(Transient):
+            await _sent(url, READ, timeout_s=0.4)
+
+
+async def test_neither_urls_nor_headers_nor_tokens_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with _server(OK) as server:
+        await _sent(server.url, READ.with_header("Authorization", "Bearer secret-token"))
+    assert "example.com" not in caplog.text
+    assert "secret-token" not in caplog.text
+
+
+async def test_an_error_does_not_carry_the_request_it_came_from() -> None:
+    async with _server(b"") as server:
+        with pytest.raises(UnknownResult) as caught:
+            await _sent(server.url, WRITE.with_header("Authorization", "Bearer secret-token"))
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_request_shows_neither_query_nor_headers_nor_body() -> None:
+    request = json_request("POST", "/users", {"name": "Ann"}).with_header("Authorization", "Bearer secret-token")
+    assert "Ann" not in repr(request)
+    assert "secret-token" not in repr(request)
+    assert "a+b@example.com" not in repr(READ)
+
+
+@asynccontextmanager
+async def _trickling() -> AsyncIterator[str]:
+    tasks: list[asyncio.Task[None] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            for _ in range(1_000):
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    finally:
+        listening.close()
+        for task in tasks:
+            if task is not None:
+                task.cancel()
