@@ -36,7 +36,7 @@ class Guarded(Protocol):
     def release(self, call: Call) -> None: ...
     def extra_headers(self, call: Call) -> dict[str, str]: ...
     def status_answer(self, rule: FaultRule) -> Answer: ...
-    def vanish(self, object_ids: Sequence[str]) -> None: ...
+    def vanish(self, call: Call, object_ids: Sequence[str]) -> None: ...
 
 
 class _NoAnswer(Exception):
@@ -101,7 +101,7 @@ class Gate:
             if rule.action == "timeout_before_effect":
                 raise _NoAnswer(rule.after_ms)
             if rule.action == "delete_before_write":
-                self._vendor.vanish([rule.object_id] if rule.object_id else call.object_ids)
+                self._vendor.vanish(call, [rule.object_id] if rule.object_id else call.object_ids)
         scope = {**scope, "path": self._vendor.route_path(scope["path"]), FAULTS_KEY: rules}
         answer = await _call_router(self._router, scope, body)
         for rule in rules:

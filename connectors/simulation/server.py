@@ -31,7 +31,7 @@ def build_app(vendor: Simulator[Json], routes: list[Route]) -> Gate:
 @asynccontextmanager
 async def serve(simulator: Simulator[Json], host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Answer on `host:port` (0: any free one) until the block ends; yields the base URL without a trailing slash."""
-    listener = socket.create_server((host, port))
+    listener = _listener(host, port)
     config = uvicorn.Config(
         simulator.app,
         loop="asyncio",
@@ -52,6 +52,14 @@ async def serve(simulator: Simulator[Json], host: str = "127.0.0.1", port: int =
         server.should_exit = True
         await task
         listener.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    # asyncio turns Nagle's delay (40 ms an answer) off only for sockets that say they are TCP
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
 
 
 class _Server(uvicorn.Server):

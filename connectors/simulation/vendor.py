@@ -193,8 +193,8 @@ class Simulator(ABC, Generic[S]):
         """An answer that turns the call away (credentials, limits), or None."""
 
     @abstractmethod
-    def vanish(self, object_ids: Sequence[str]) -> None:
-        """Lose the records of these ids without a word."""
+    def vanish(self, call: Call, object_ids: Sequence[str]) -> None:
+        """Lose the records of these ids, of the type the call is about, without a word."""
 
     @abstractmethod
     def error_body(self, status: int, form: str | None) -> Json:

@@ -193,12 +193,11 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
     def error_body(self, status: int, form: str | None) -> Json:
         return default_body(status, form)
 
-    def vanish(self, object_ids: Sequence[str]) -> None:
-        for kind in self.portal.definitions.all_types():
-            for record_id in object_ids:
-                record = self.portal.store.find(kind.type_id, record_id)
-                if record is not None:
-                    self.portal.archive(kind, record, PERSON, silent=True)
+    def vanish(self, call: Call, object_ids: Sequence[str]) -> None:
+        type_name = object_type_of(canonical(call.path))
+        for record_id in object_ids if type_name else ():
+            if self.portal.store.find(self._kind(type_name or "").type_id, record_id) is not None:
+                self.delete_object(type_name or "", record_id, silent=True)
 
     # inside
 

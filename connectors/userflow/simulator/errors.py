@@ -1,0 +1,33 @@
+"""Userflow's error answers, as values to raise inside an endpoint and as JSON bodies."""
+
+from dataclasses import dataclass
+
+from connectors.simulation.calls import Json
+
+_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited", 503: "unavailable"}
+
+
+@dataclass
+class Refusal(Exception):
+    """An error answer; only the code `invalid_params` has been seen, the others are guesses."""
+
+    status: int
+    code: str
+    message: str
+
+
+def invalid(message: str) -> Refusal:
+    """Parameters that Userflow does not take."""
+    return Refusal(400, "invalid_params", message)
+
+
+def unknown_id(status: int, what: str, object_id: str) -> Refusal:
+    """No such object; the status is a switch."""
+    code = "not_found" if status == 404 else "invalid_params"
+    return Refusal(status, code, f"{what.capitalize()} with id '{object_id}' not found")
+
+
+def error_body(status: int, message: str = "", code: str | None = None) -> Json:
+    """The body of any error."""
+    known = _CODES.get(status, "internal_error" if status >= 500 else "invalid_params")
+    return {"error": {"code": code or known, "message": message or known.replace("_", " ").capitalize()}}
