@@ -112,8 +112,10 @@ def accept(response: Response, kind: Literal["read", "write"], object_id: str | 
 
 def field_problems(error: JsonObject) -> tuple[FieldProblem, ...]:
     """Every property an error blames: in `errors`, in `context`, or in the JSON that some messages carry as text."""
-    found = [*_in_errors(error), *_in_message(error), *_in_context(error)]
-    return tuple({problem.field: problem for problem in reversed(found)}.values())[::-1]
+    found: dict[str, FieldProblem] = {}
+    for problem in (*_in_errors(error), *_in_message(error), *_in_context(error)):
+        found.setdefault(problem.field, problem)
+    return tuple(found.values())
 
 
 def reason_of(error: JsonObject) -> str:

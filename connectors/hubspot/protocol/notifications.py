@@ -123,7 +123,7 @@ def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
     subject, _, verb = (text_at(item, "subscriptionType") or text_at(item, "eventType") or "").rpartition(".")
     type_id = text_at(item, "objectTypeId") or _CLASSIC_TYPES.get(subject, subject)
     happening = _HAPPENINGS.get(verb.lower(), "other")
-    lacking = _lacking(item, type_id if happening != "other" else "other", _object_id(item, happening))
+    lacking = _lacking(item, type_id, happening)
     if lacking:
         return UnreadableEvent(index, lacking)
     return WebhookEvent(
@@ -145,12 +145,12 @@ def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
     )
 
 
-def _lacking(item: JsonObject, type_id: str, object_id: str | None) -> str | None:
+def _lacking(item: JsonObject, type_id: str, happening: Happening) -> str | None:
     if not text_at(item, "portalId"):
         return "no_account"
     if type_id in ("", "object"):
         return "no_object_type"
-    return None if object_id or type_id == "other" else "no_object_id"
+    return None if happening == "other" or _object_id(item, happening) else "no_object_id"
 
 
 def _object_id(item: JsonObject, happening: Happening) -> str | None:
