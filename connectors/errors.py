@@ -10,7 +10,8 @@ ConnectorError
 ├── CredentialsRejected  the integration needs to be connected again
 └── Misconfigured        somebody has to change a setting: stop
 
-The first line of a class's docstring is its message; messages carry codes, never field values or tokens.
+The first line of a class's docstring is its message; messages carry codes, never field values, tokens or
+object ids (which can be emails); `object_id` is an attribute for who needs it.
 """
 
 
@@ -91,7 +92,7 @@ class Refused(ConnectorError):
         return self.fields[0] if self.fields else None
 
     def _facts(self) -> dict[str, object]:
-        return super()._facts() | {"fields": self.fields, "object": self.object_id}
+        return super()._facts() | {"fields": self.fields}
 
 
 class Missing(ConnectorError):
@@ -100,9 +101,6 @@ class Missing(ConnectorError):
     def __init__(self, object_id: str | None = None, *, status: int | None = None, trace: str | None = None) -> None:
         super().__init__("missing", status=status, trace=trace)
         self.object_id = object_id
-
-    def _facts(self) -> dict[str, object]:
-        return super()._facts() | {"object": self.object_id}
 
 
 class CredentialsRejected(ConnectorError):

@@ -9,9 +9,9 @@ from connectors.wire import Purpose, RateNotice
 NEVER = float("inf")
 """Not before an answer comes."""
 
-YIELDING_SHARE = 0.95
+YIELDING_SHARE = 0.9
 BULK_SHARE = 0.85
-"""Of a window: what everything but live reads may hold together, and bulk reads alone."""
+"""Of a window: what everything but live reads may hold together, and the pace of bulk reads."""
 
 BULK_BURST = 5
 """Bulk reads that may follow each other at once after others held the window."""
@@ -127,9 +127,7 @@ class RollingWindow:
             return False
         if purpose in ("live_read", "search"):
             return True
-        if held - self._held["live_read"] >= self._share(YIELDING_SHARE):
-            return False
-        return purpose != "bulk_read" or self._held["bulk_read"] < self._share(BULK_SHARE)
+        return held - self._held["live_read"] < self._share(YIELDING_SHARE)
 
     def _share(self, share: float) -> int:
         return max(1, int(self._limit * share))

@@ -37,6 +37,9 @@ _REASONS = {
     "OBJECT_ALREADY_EXISTS": "already_exists",
     "VALIDATION_ERROR": "invalid_request",
 }
+_FIELD_NAMES = ("propertyName", "propertyNames", "properties")
+"""Where the context of an error may name properties."""
+
 _UNKNOWN_PROPERTY = re.compile(r'Property \\?"([^"\\]+)\\?" does not exist')
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,79}")
 _TRACE = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -146,7 +149,7 @@ def trace_of(error: JsonObject) -> str | None:
 def _in_errors(error: JsonObject) -> Iterator[FieldProblem]:
     for part in objects_at(error, "errors"):
         context = object_at(part, "context")
-        names = (*texts_at(context, "propertyName"), *texts_at(context, "propertyNames"))
+        names = [name for key in _FIELD_NAMES for name in texts_at(context, key)]
         reason = stable(*texts_at(part, "code"), *texts_at(part, "subCategory"), "VALIDATION_ERROR")
         yield from (FieldProblem(name, reason) for name in names)
 
@@ -165,7 +168,7 @@ def _in_message(error: JsonObject) -> Iterator[FieldProblem]:
 def _in_context(error: JsonObject) -> Iterator[FieldProblem]:
     context = object_at(error, "context")
     reason = stable(*texts_at(error, "subCategory"), *texts_at(error, "category"))
-    for name in (*texts_at(context, "propertyName"), *texts_at(context, "propertyNames")):
+    for name in (name for key in _FIELD_NAMES for name in texts_at(context, key)):
         yield FieldProblem(name, reason)
 
 

@@ -3,6 +3,7 @@
 Follows HubSpot's guides "using object APIs" and "search the CRM".
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ class Record:
 class RowError:
     """What became of the rows of a batch that did not succeed; `ids` are the ids sent, empty when not told."""
 
-    ids: tuple[str, ...]
+    ids: tuple[str, ...] = dataclasses.field(repr=False)
     reason: str
     category: str
     fields: tuple[str, ...] = ()

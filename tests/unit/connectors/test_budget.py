@@ -75,9 +75,10 @@ def _askers(vendor: Vendor, budget: RequestBudget, purpose: Purpose, count: int)
 @pytest.mark.parametrize("latency_s", [0.01, 0.3, 4.0])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_the_limit_holds_in_every_window(latency_s: float, seed: int) -> None:
+    """Without a margin, so that it is the counting that keeps the limit."""
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(seed), latency_s)
-    budget = RequestBudget(clock, RollingWindow())
+    budget = RequestBudget(clock, RollingWindow(WindowSettings(margin=1.0)))
     asking = [task for purpose in _COMPETING for task in _askers(vendor, budget, purpose, 10)]
     await _run(clock, 65.0, *asking)
     assert vendor.worst <= LIMIT
@@ -133,6 +134,18 @@ async def test_a_live_read_waits_little_under_a_flood_of_bulk() -> None:
         await clock.advance(0.3)
     await _run(clock, 0.0, *bulk)
     assert max(waits) < 0.3
+
+
+async def test_a_burst_of_writes_leaves_room_for_live_reads() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(11), latency_s=0.1)
+    budget = RequestBudget(clock, RollingWindow())
+    writing = _askers(vendor, budget, "write", 30)
+    await clock.advance(5.0)
+    reading = [asyncio.create_task(vendor.request(budget, "live_read")) for _ in range(5)]
+    await clock.advance(0.5)
+    assert all(read.done() for read in reading)
+    await _run(clock, 0.0, *writing)
 
 
 async def test_bulk_alone_uses_most_of_the_window_evenly() -> None:

@@ -99,7 +99,7 @@ class TestErrors:
             CALLS["update_object"].parse(answer(400, body | {"correlationId": "c-1"}))
         assert str(caught.value) == (
             "The request was understood and refused "
-            "(reason invalid_value, status 400, trace c-1, fields email, object 7)"
+            "(reason invalid_value, status 400, trace c-1, fields email)"
         )
 
     def test_a_lacking_scope_is_named(self) -> None:
