@@ -35,7 +35,6 @@ _REASONS = {
     "CONFLICTING_UNIQUE_VALUE": "not_unique",
     "OBJECT_NOT_FOUND": "missing",
     "OBJECT_ALREADY_EXISTS": "already_exists",
-    "VALIDATION_ERROR": "invalid_request",
 }
 _FIELD_NAMES = ("propertyName", "propertyNames", "properties")
 """Where the context of an error may name properties."""
@@ -131,13 +130,13 @@ def reason_of(error: JsonObject) -> str:
 
 
 def stable(*codes: str) -> str:
-    """Our word for the first code that looks like one."""
-    code = next((code for code in codes if _CODE.fullmatch(code)), "")
-    if code in _REASONS:
-        return _REASONS[code]
-    if code.startswith("INVALID_"):
-        return "invalid_value"
-    return code.rpartition(".")[2].lower() or "refused"
+    """Our word for the first code that we know, else the first that looks like a code."""
+    usable = [code for code in codes if _CODE.fullmatch(code)]
+    known = next((code for code in usable if code in _REASONS or code.startswith("INVALID_")), None)
+    if known is not None:
+        return _REASONS.get(known, "invalid_value")
+    told = usable[0] if usable else "REFUSED"
+    return "invalid_request" if told == "VALIDATION_ERROR" else told.rpartition(".")[2].lower()
 
 
 def trace_of(error: JsonObject) -> str | None:

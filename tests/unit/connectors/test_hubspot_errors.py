@@ -83,6 +83,7 @@ class TestErrors:
             ({"errors": [{"code": "MISSING_CONDITIONAL_REQUIRED_PROPERTY"}]}, "missing_required_field", ()),
             ({"category": "CONFLICT", "message": "Contact already exists. Existing ID: 6001"}, "conflict", ()),
             ({"subCategory": "Properties.PROPERTY_WITH_NAME_EXISTS"}, "property_with_name_exists", ()),
+            ({"category": "VALIDATION_ERROR", "errors": [{"code": "NEW_RULE"}]}, "new_rule", ()),
             ({"category": "hello ann@example.com"}, "refused", ()),
             ({"category": ["VALIDATION_ERROR"], "errors": "none", "context": 3, "message": 4}, "invalid_request", ()),
             ({}, "http_400", ()),
@@ -98,8 +99,7 @@ class TestErrors:
         with pytest.raises(Refused) as caught:
             CALLS["update_object"].parse(answer(400, body | {"correlationId": "c-1"}))
         assert str(caught.value) == (
-            "The request was understood and refused "
-            "(reason invalid_value, status 400, trace c-1, fields email)"
+            "The request was understood and refused (reason invalid_value, status 400, trace c-1, fields email)"
         )
 
     def test_a_lacking_scope_is_named(self) -> None:
