@@ -5,6 +5,7 @@ GET    /objects/{type}[/{id}]        raw records with `created_by` "person" | "a
 PATCH  /objects/{type}/{id}          {"properties" | "attributes": {...}, "silent"?}
 DELETE /objects/{type}/{id}[?silent=true]
 POST   /objects/{type}/{id}/restore · POST /objects/{type}/{id}/merge {"other_id"}
+POST   /objects/{type}/{id}/forget   a privacy deletion, for good
 PUT    /associations/{type}/{id}/{to type}/{to id} {"primary"?} · DELETE the same
 POST   /events {"name", "user_id"?, "group_id"?, "attributes"?} · GET /events
 POST   /bulk {"operations": [{"operation": "create|edit|delete|restore|merge|event", ...}], "same_time"?}
@@ -58,6 +59,9 @@ def _object_routes(vendor: Simulator[Json]) -> list[Route]:
     async def restore(request: Request, body: Json) -> Json:
         return vendor.restore_object(*_named(request), silent=bool(body.get("silent")))
 
+    async def forget(request: Request, body: Json) -> Json:
+        return vendor.forget_object(*_named(request))
+
     async def merge(request: Request, body: Json) -> Json:
         return vendor.merge_objects(*_named(request), body["other_id"], silent=bool(body.get("silent")))
 
@@ -76,6 +80,7 @@ def _object_routes(vendor: Simulator[Json]) -> list[Route]:
         _route("PATCH", one, edit),
         _route("DELETE", one, delete),
         _route("POST", one + "/restore", restore),
+        _route("POST", one + "/forget", forget),
         _route("POST", one + "/merge", merge),
         _route("PUT", pair, associate),
         _route("DELETE", pair, dissociate),

@@ -88,7 +88,7 @@ class Courier(Generic[T]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._pump = None
+        self._pump, self._in_flight = None, 0
         if self._client is not None:
             await self._client.aclose()
             self._client = None
@@ -117,33 +117,30 @@ class Courier(Generic[T]):
             settings = self._settings()
             if settings.webhook_window_ms and len(self._waiting) < settings.webhook_batch_size:
                 await asyncio.sleep(settings.webhook_window_ms / 1000)
-            while self._in_flight >= settings.webhook_max_in_flight:
-                self._freed.clear()
-                await self._freed.wait()
+            await self._take_place()
             size = min(settings.webhook_batch_size, len(self._waiting))
-            self._in_flight += 1
             self._spawn(self._deliver([self._waiting.popleft() for _ in range(size)]))
         self._pump = None
 
     async def _deliver(self, events: Sequence[T]) -> None:
-        held = True
-        try:
-            for attempt in range(self._settings().webhook_attempts):
+        for attempt in range(self._settings().webhook_attempts):
+            if attempt:
+                # while it waits for its retry a request is not in flight: others may go
+                await asyncio.sleep(self._backoff_s(attempt - 1))
+                await self._take_place()
+            try:
                 post = self._compose(events, attempt)
                 if post is None or await self._attempt(post, len(events), attempt):
                     return
-                if held:
-                    # a request that waits for its retry is not in flight: others may go
-                    held = False
-                    self._release()
-                await asyncio.sleep(self._backoff_s(attempt))
-        finally:
-            if held:
-                self._release()
+            finally:
+                self._in_flight -= 1
+                self._freed.set()
 
-    def _release(self) -> None:
-        self._in_flight -= 1
-        self._freed.set()
+    async def _take_place(self) -> None:
+        while self._in_flight >= self._settings().webhook_max_in_flight:
+            self._freed.clear()
+            await self._freed.wait()
+        self._in_flight += 1
 
     async def _attempt(self, post: Post, events: int, attempt: int) -> bool:
         timeout_s = self._settings().webhook_timeout_ms / 1000

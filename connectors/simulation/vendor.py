@@ -81,6 +81,10 @@ class Simulator(ABC, Generic[S]):
     def delete_object(self, object_type: str, object_id: str, *, silent: bool = False) -> Json:
         """Delete (HubSpot: archive) a record as a person would."""
 
+    def forget_object(self, object_type: str, object_id: str) -> Json:
+        """Delete a person's record for good, as privacy laws ask; ValueError where the vendor has no such thing."""
+        raise ValueError("only HubSpot forgets")
+
     @abstractmethod
     def restore_object(self, object_type: str, object_id: str, *, silent: bool = False) -> Json:
         """Bring an archived record back."""

@@ -54,6 +54,9 @@ def route(method: str, path: str, work: Work) -> Route:
             answer = await work(await _asked(request))
         except Refusal as refusal:
             answer = json_answer(refusal.status, refusal.body())
+        except (KeyError, TypeError, AttributeError) as error:
+            # a part that the body should have had, or one of another shape
+            answer = json_answer(400, invalid(f"Invalid input JSON: {error!r}").body())
         return Response(answer.body, answer.status, dict(answer.headers))
 
     return Route(path, endpoint, methods=[method])

@@ -41,6 +41,9 @@ class AppEvents:
         types = self._settings().timeline_event_types
         if types is not None and event["eventTypeName"] not in types:
             raise invalid(f"Unknown event type {event['eventTypeName']}")
+        object_type = str(event.get("objectTypeFullyQualifiedName") or "CONTACT")
+        if object_type.upper() not in self._settings().timeline_object_types:
+            raise invalid(f"{object_type} takes no app events")
         if len(str(event["id"]).encode()) > MAX_ID_BYTES:
             raise invalid(f"id is longer than {MAX_ID_BYTES} bytes")
         for name, value in event["properties"].items():

@@ -112,6 +112,12 @@ class Portal:
         if not silent:
             self._say("deletion", kind, record.record_id, source, {"changeFlag": "DELETED"})
 
+    def forget(self, kind: ObjectType, record: Record) -> None:
+        """A privacy deletion: the record is gone for good, told twice."""
+        self.store.remove(record)
+        for action in ("privacyDeletion", "deletion"):
+            self._say(action, kind, record.record_id, PERSON, {"changeFlag": "DELETED"})
+
     def restore(self, kind: ObjectType, record: Record, *, silent: bool = False) -> None:
         """Take a record out of the recycling bin."""
         record.archived_ms = None

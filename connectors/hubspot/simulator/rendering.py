@@ -57,6 +57,8 @@ def _versions(record: Record, name: str, as_of_ms: int | None) -> list[Json]:
             "timestamp": iso_z(version.time_ms),
             "sourceType": version.source.kind,
             "sourceId": version.source.source_id,
+            "sourceLabel": None,
+            "updatedByUserId": None,
         }
         for version in reversed(versions)
     ]

@@ -28,6 +28,8 @@ from connectors.simulation.server import build_app
 from connectors.simulation.vendor import Simulator
 
 _OPEN_PATHS = ("/oauth/",)
+_SEED_AGE_MS = 86_400_000
+"""Seeded records are older than any lag."""
 
 
 class HubSpotSimulator(Simulator[HubSpotSettings]):
@@ -82,6 +84,13 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         self.portal.archive(kind, record, PERSON, silent=silent)
         self.note("deleted", kind.name, record.record_id)
         return raw(kind, record)
+
+    def forget_object(self, object_type: str, object_id: str) -> Json:
+        kind, record = self._record(object_type, object_id)
+        shown = raw(kind, record)
+        self.portal.forget(kind, record)
+        self.note("forgotten", kind.name, record.record_id)
+        return shown
 
     def restore_object(self, object_type: str, object_id: str, *, silent: bool = False) -> Json:
         kind, record = self._record(object_type, object_id)
@@ -254,7 +263,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
                 Source("IMPORT", "seed"),
                 record_id=wire.get("id"),
                 silent=True,
-                created_ms=epoch_ms_of(str(created)) if created else None,
+                created_ms=epoch_ms_of(str(created)) if created else self.now_ms() - _SEED_AGE_MS,
             )
         )
         if wire.get("archived"):

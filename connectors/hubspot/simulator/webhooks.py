@@ -43,7 +43,8 @@ class Happening:
 
 def event_wire(happening: Happening, settings: HubSpotSettings, rng: random.Random) -> Json:
     """One event of a webhook body, its `attemptNumber` still to come."""
-    generic = settings.webhook_form == "object" or happening.kind.type_id.startswith("2-")
+    asked_generic = settings.webhook_form == "object" and happening.action != "privacyDeletion"
+    generic = asked_generic or happening.kind.type_id.startswith("2-")
     prefix = "object" if generic else happening.kind.word
     name = f"{prefix}.{happening.action}"
     subscription = f"{name}:{happening.kind.type_id}:{happening.extra.get('propertyName', '')}"

@@ -9,6 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.simulation.calls import Answer, Json, json_answer
+from connectors.simulation.faults import FaultRule
+from connectors.simulation.gate import FAULTS_KEY
 from connectors.userflow.simulator.environment import Environment
 from connectors.userflow.simulator.errors import Refusal, error_body, invalid, unknown_id
 from connectors.userflow.simulator.lists import ListQuery, list_body, list_query, page_of, unknown_cursor
@@ -25,6 +27,7 @@ class Asked:
     parts: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     body: Json
+    faults: Sequence[FaultRule] = ()
 
     def one(self, name: str) -> str | None:
         """A query parameter's last value."""
@@ -77,6 +80,7 @@ class UserflowApi:
         body, environment = asked.body, self._environment
         if "groups" in body and "memberships" in body:
             raise invalid("only one of `groups` and `memberships` may be given")
+        _refuse_wished(asked)
         user, created = environment.upsert("user", body.get("id"), body.get("attributes") or {}, "api")
         listed = body.get("memberships") or [{"group": group} for group in body.get("groups") or ()]
         joined = {environment.join(user, one["group"], one.get("attributes") or {}, "api").group_id for one in listed}
@@ -87,6 +91,7 @@ class UserflowApi:
         return self._written(user, created)
 
     async def _write_group(self, asked: Asked) -> Answer:
+        _refuse_wished(asked)
         changes = asked.body.get("attributes") or {}
         return self._written(*self._environment.upsert("group", asked.body.get("id"), changes, "api"))
 
@@ -245,6 +250,9 @@ def _route(method: str, path: str, work: Work) -> Route:
             answer = await work(await _asked(request))
         except Refusal as refusal:
             answer = json_answer(refusal.status, error_body(refusal.status, refusal.message, refusal.code))
+        except (KeyError, TypeError, AttributeError) as error:
+            # a part that the body should have had, or one of another shape
+            answer = json_answer(400, error_body(400, f"invalid body: {error!r}"))
         return Response(answer.body, answer.status, dict(answer.headers))
 
     return Route(path, endpoint, methods=[method])
@@ -259,4 +267,10 @@ async def _asked(request: Request) -> Asked:
         raise invalid("the body is not JSON") from None
     if not isinstance(body, dict):
         raise invalid("the body is not an object")
-    return Asked(request.scope["path"], parts, query, body)
+    return Asked(request.scope["path"], parts, query, body, request.scope.get(FAULTS_KEY, ()))
+
+
+def _refuse_wished(asked: Asked) -> None:
+    for rule in asked.faults:
+        if rule.action == "refuse_property" and rule.property in (asked.body.get("attributes") or {}):
+            raise invalid(f"`attributes.{rule.property}`: refused")

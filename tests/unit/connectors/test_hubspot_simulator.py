@@ -225,6 +225,12 @@ async def test_a_wrong_value_may_refuse_the_whole_batch(portal: HubSpotSimulator
     assert (await read(api, "2", "jobtitle"))["jobtitle"] is None
 
 
+async def test_a_body_of_another_shape_is_refused(api: httpx.AsyncClient) -> None:
+    bodies: list[Any] = [{"inputs": [{"properties": {}}]}, {"inputs": 1}, {}, [1]]
+    for body in bodies:
+        assert (await api.post("/crm/v3/objects/contacts/batch/update", json=body)).status_code == 400
+
+
 async def test_the_same_id_twice_refuses_the_batch(api: httpx.AsyncClient) -> None:
     assert (await update(api, row("1", city="A"), row("1", city="B"))).status_code == 400
 

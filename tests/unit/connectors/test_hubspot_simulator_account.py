@@ -268,7 +268,8 @@ async def test_app_events_need_oauth_and_are_all_or_nothing(portal: HubSpotSimul
     assert (await api.post(f"{path}/batch", json=several)).status_code == 409
     assert (await api.post(f"{path}/batch", json={"inputs": [app_event("b"), app_event("c")]})).status_code == 200
     assert [event["id"] for event in portal.list_events()] == ["a", "b", "c"]
-    for wrong in (app_event("x" * 501), app_event("d", objectId="999"), app_event("e", properties={"n": 1})):
+    leads = app_event("f", objectTypeFullyQualifiedName="LEAD")
+    for wrong in (app_event("x" * 501), app_event("d", objectId="999"), app_event("e", properties={"n": 1}), leads):
         assert (await api.post(path, json=wrong)).status_code == 400
 
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -147,6 +148,16 @@ async def test_creation_deletion_and_restore_are_told() -> None:
     assert events[0]["changeFlag"] == "CREATED"
 
 
+async def test_a_privacy_deletion_is_told_twice_and_final() -> None:
+    receiver = Receiver()
+    async with told(receiver) as portal:
+        portal.forget_object("contacts", "1")
+        events = await receiver.until(2)
+        with pytest.raises(KeyError):
+            portal.restore_object("contacts", "1")
+    assert [event["subscriptionType"] for event in events] == ["contact.privacyDeletion", "object.deletion"]
+
+
 async def test_a_merge_and_an_association_are_told() -> None:
     receiver = Receiver()
     async with told(receiver) as portal:
@@ -227,6 +238,19 @@ async def test_so_many_requests_are_in_flight_at_most() -> None:
     assert receiver.most_in_flight == 10
 
 
+async def test_retries_too_are_in_flight() -> None:
+    receiver = Receiver(statuses=[500] * 20, hold=asyncio.Event())
+    crowded = {"webhook_batch_size": 1, "webhook_window_ms": 0, "webhook_max_in_flight": 3, "webhook_backoff_ms": 0}
+    async with told(receiver, **crowded) as portal:
+        for number in range(20):
+            portal.edit_object("contacts", "1", {"city": f"C{number}"})
+        await receiver.until(3)
+        assert receiver.hold is not None
+        receiver.hold.set()
+        await receiver.until(40)
+    assert receiver.most_in_flight == 3
+
+
 @pytest.mark.parametrize(
     ("settings", "cities"),
     [
@@ -272,5 +296,7 @@ async def test_webhooks_tell_at_once_while_reads_lag() -> None:
     receiver = Receiver()
     async with told(receiver, read_lag_ms=60_000) as portal, caller(portal.app, "pat-simulated") as api:
         portal.edit_object("companies", "10", {"city": "Paris"})
-        await receiver.until(1)
-        assert (await api.get("/crm/v3/objects/companies/10")).status_code == 404
+        told_of = (await receiver.until(1))[0]
+        shown = (await api.get("/crm/v3/objects/companies/10?properties=city")).json()
+    assert shown["properties"]["city"] is None
+    assert datetime.fromisoformat(shown["updatedAt"]).timestamp() * 1000 < told_of["occurredAt"]

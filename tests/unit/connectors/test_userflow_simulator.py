@@ -351,6 +351,18 @@ async def test_faults_speak_userflow(api: httpx.AsyncClient, status: int) -> Non
     assert (answer.status_code, set(answer.json()["error"])) == (status, {"code", "message"})
 
 
+async def test_one_attribute_can_be_refused(api: httpx.AsyncClient) -> None:
+    await api.post("/_simulator/faults", json={"action": "refuse_property", "property": "plan"})
+    refused = await write(api, "u-1", plan="plus")
+    assert (refused.status_code, "`attributes.plan`" in refused.json()["error"]["message"]) == (400, True)
+    assert (await write(api, "u-1", name="Ann")).status_code == 200
+
+
+async def test_a_body_of_another_shape_is_refused(api: httpx.AsyncClient) -> None:
+    for body in ({"id": "u-1", "attributes": [1]}, {"id": ""}, [1]):
+        assert (await api.post("/users", json=body)).status_code == 400
+
+
 async def test_a_person_works_through_the_control_api(api: httpx.AsyncClient, userflow: UserflowSimulator) -> None:
     base = "/_simulator/objects/users"
     made = await api.post(base, json={"id": "x/y", "attributes": {"name": "Xy"}})
