@@ -23,7 +23,6 @@ def publisher_config(client: ClientConfig) -> dict[str, str | int | bool]:
         "enable.idempotence": True,
         "acks": "all",
         "linger.ms": 0,
-        "compression.type": "lz4",
         "queue.buffering.max.messages": 200_000,
     }
 

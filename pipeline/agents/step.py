@@ -22,6 +22,7 @@ from schemas.topics import DEAD_LETTERS
 log = logging.getLogger(__name__)
 
 BATCH_RECORDS: Final = 500
+WAITING_RECORDS: Final = 2_000
 WITHIN_S: Final = 0.005
 REVISION_WAIT_S: Final = 30.0
 FAILURES_IN_A_ROW: Final = 100
@@ -216,11 +217,27 @@ class AgentLoop(Generic[RowT]):
         self._partitions: dict[int, PartitionStep[RowT]] = {}
 
     async def consume(self, stream: Any) -> None:
-        """Faust's stream (untyped by Faust): take without acknowledging, run each partition's step, then acknowledge."""
-        async for events in stream.noack_take(BATCH_RECORDS, WITHIN_S):
+        """Faust's stream (untyped by Faust): take without acknowledging, run each partition's step, then acknowledge.
+
+        Taking goes on while a step runs, so a batch is as large as the backlog: one record when idle, and never a wait.
+        """
+        waiting: asyncio.Queue[Any] = asyncio.Queue(WAITING_RECORDS)
+        steps = asyncio.create_task(self._steps(stream, waiting))
+        try:
+            async for events in stream.noack_take(BATCH_RECORDS, WITHIN_S):
+                for event in events:
+                    await waiting.put(event)
+        finally:
+            steps.cancel()
+
+    async def _steps(self, stream: Any, waiting: "asyncio.Queue[Any]") -> None:
+        while True:
+            events = [await waiting.get()]
+            while len(events) < BATCH_RECORDS and not waiting.empty():
+                events.append(waiting.get_nowait())
             try:
                 await self._run([self._incoming(event) for event in events])
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - nothing may escape: Faust would acknowledge what raised
                 self._around.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
                 raise
             for event in events:

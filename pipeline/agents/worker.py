@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import faust
+from faust.transport.drivers import aiokafka as driver
 
 from pipeline.agents.step import AgentLoop
 
@@ -16,6 +17,24 @@ COMMIT_INTERVAL_S: Final = 0.5
 BUFFERED_RECORDS: Final = 16_384
 POLLED_RECORDS: Final = 5_000
 FETCH_BYTES: Final = 4 * 1024 * 1024
+
+
+class MarkerAwareConsumer(driver.Consumer):
+    """Commits past the markers that transactions leave between records.
+
+    Faust counts the record behind a gap as part of the gap. It then stands twice among the acknowledged offsets, and each
+    commit ends at such a double: behind a transactional topic, commits fell 28,000 records behind and caught up by two
+    transactions a second (decision 0002).
+    """
+
+    async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
+        await super()._add_gap(tp, offset_from, offset_to - 1)
+
+
+class WorkerTransport(driver.Transport):
+    """Faust's own transport with that consumer."""
+
+    Consumer = MarkerAwareConsumer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +69,7 @@ def build_app(brokers: Sequence[str], ordinal: int, datadir: Path, agents: Seque
         value_serializer="raw",
         **security,
     )
+    app.transport = WorkerTransport(app.conf.broker, app)
     for agent in agents:
         _add(app, agent)
     _release_on_revocation(app, agents)

@@ -1,0 +1,161 @@
+"""Topics and offsets: made and checked by the table in `schemas/topics.py`, measured by what the brokers say."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
+from schemas.topics import TOPICS
+
+Place = tuple[str, int]
+"""A topic and a partition number."""
+
+
+class BrokersUnreachable(RuntimeError):
+    """No broker answers: check KAFKA_BOOTSTRAP_SERVERS, or start one with `pairstream up` or `docker compose up`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicProblem:
+    """Where a topic differs from the table, and what to do about it."""
+
+    topic: str
+    message: str
+    missing: bool = False
+    setting: bool = False
+
+
+class Admin:
+    """What the tools ask of the brokers. Every method blocks and raises BrokersUnreachable."""
+
+    def __init__(self, client: ClientConfig) -> None:
+        self._client = dict(client)
+        self._admin = AdminClient({**client, "log_level": 2})
+
+    def partitions(self) -> dict[str, int]:
+        """Every topic's partition count."""
+        try:
+            metadata = self._admin.list_topics(timeout=TIMEOUT_S)
+        except KafkaException as error:
+            servers = self._client.get("bootstrap.servers", "nowhere")
+            raise BrokersUnreachable(f"{BrokersUnreachable.__doc__} ({servers})") from error
+        return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+    def check_topics(self, partitions: int, changes_retention_days: int | None = None) -> list[TopicProblem]:
+        """Every difference between the brokers and the table."""
+        present = self.partitions()
+        problems = [TopicProblem(name, "does not exist", missing=True) for name in TOPICS if name not in present]
+        for name in TOPICS:
+            if name in present and present[name] != partitions:
+                problems.append(
+                    TopicProblem(name, f"has {present[name]} partitions, PAIRSTREAM_PARTITIONS says {partitions}")
+                )
+        return problems + self._setting_problems([name for name in TOPICS if name in present], changes_retention_days)
+
+    def apply_topics(self, partitions: int, replication: int, changes_retention_days: int | None = None) -> list[str]:
+        """Make missing topics and mend their settings; returns what was done. Partition counts are never changed."""
+        problems = self.check_topics(partitions, changes_retention_days)
+        missing = [problem.topic for problem in problems if problem.missing]
+        for name in missing:
+            self._create(name, partitions, replication, changes_retention_days)
+        self._wait_until_known(missing)
+        mended = [problem for problem in problems if problem.setting]
+        for name in {problem.topic for problem in mended}:
+            self._alter(name, TOPICS[name].broker_settings(changes_retention_days))
+        made = [f"{name}: made with {partitions} partitions" for name in missing]
+        return made + [f"{problem.topic}: {problem.message}, mended" for problem in mended]
+
+    def _wait_until_known(self, topics: list[str]) -> None:
+        """A topic is made before every broker knows of it: a client that comes at once would not find it."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while not set(topics) <= self.partitions().keys():
+            if time.monotonic() > deadline:
+                raise BrokersUnreachable(f"topics were made but are not known after {TIMEOUT_S:.0f} s")
+            time.sleep(0.05)
+
+    def end_offsets(self, topics: Iterable[str]) -> dict[Place, int]:
+        """The end offset of every partition, as a reader of committed records sees it."""
+        places = [TopicPartition(topic, number) for topic in topics for number in range(self.partitions()[topic])]
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        answers = self._admin.list_offsets(dict.fromkeys(places, latest), request_timeout=TIMEOUT_S)
+        return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+
+    def committed(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
+        """The committed offset of every partition; 0 where the group has none."""
+        wanted = set(topics)
+        answers = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+        found = answers[group].result(TIMEOUT_S).topic_partitions or []
+        return {(place.topic, place.partition): max(place.offset, 0) for place in found if place.topic in wanted}
+
+    def lag(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
+        """Offsets between a group and the end of each partition; transaction markers count too."""
+        wanted = tuple(topics)
+        committed = self.committed(group, wanted)
+        return {place: max(end - committed.get(place, 0), 0) for place, end in self.end_offsets(wanted).items()}
+
+    def unread(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
+        """Partitions that hold records a group has not committed, judged by reading: markers are no records."""
+        committed = self.committed(group, tuple(topics))
+        behind = {place: lag for place, lag in self.lag(group, topics).items() if lag > 0}
+        consumer = Consumer(reader_config(self._client))
+        try:
+            return {
+                (topic, number): lag
+                for (topic, number), lag in behind.items()
+                if _has_record(consumer, TopicPartition(topic, number, committed.get((topic, number), 0)))
+            }
+        finally:
+            consumer.close()
+
+    def _setting_problems(self, topics: list[str], changes_retention_days: int | None) -> list[TopicProblem]:
+        if not topics:
+            return []
+        answers = self._admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
+        problems = []
+        for resource, future in answers.items():
+            present = future.result(TIMEOUT_S)
+            for setting, wanted in TOPICS[resource.name].broker_settings(changes_retention_days).items():
+                if setting in present and not _same(present[setting].value, wanted):
+                    problems.append(
+                        TopicProblem(
+                            resource.name, f"{setting} is {present[setting].value}, not {wanted}", setting=True
+                        )
+                    )
+        return problems
+
+    def _create(self, name: str, partitions: int, replication: int, changes_retention_days: int | None) -> None:
+        settings = TOPICS[name].broker_settings(changes_retention_days)
+        topic = NewTopic(name, partitions, replication, config=settings)
+        for future in self._admin.create_topics([topic], request_timeout=TIMEOUT_S).values():
+            future.result(TIMEOUT_S)
+
+    def _alter(self, name: str, settings: Mapping[str, str]) -> None:
+        resource = ConfigResource(ResourceType.TOPIC, name, set_config=dict(settings))
+        for future in self._admin.alter_configs([resource]).values():
+            future.result(TIMEOUT_S)
+
+
+def _same(present: str | None, wanted: str) -> bool:
+    try:
+        return float(present or "") == float(wanted)
+    except ValueError:
+        return present == wanted
+
+
+def _has_record(consumer: Consumer, place: TopicPartition) -> bool:
+    """Whether there is any committed record behind an offset: the end comes first where there is none."""
+    consumer.assign([place])
+    while True:
+        message = consumer.poll(TIMEOUT_S)
+        if message is None:
+            return True
+        return message.error() is None
