@@ -28,126 +28,146 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.simulation.calls import Json
+from connectors.simulation.gate import CONTROL_PREFIX
 from connectors.simulation.vendor import Simulator
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 _SECRET = ("secret", "token", "key")
+
+Work = Callable[[Request, Json], Awaitable[Json]]
 
 
 def control_routes(vendor: Simulator[Json]) -> list[Route]:
     """The routes that drive `vendor`."""
-    return [*_object_routes(vendor), *_test_routes(vendor)]
+    return [*PersonApi(vendor).routes(), *InstrumentApi(vendor).routes()]
 
 
-def _object_routes(vendor: Simulator[Json]) -> list[Route]:
-    async def create(request: Request, body: Json) -> Json:
-        fields, silent = body.get(vendor.FIELDS, {}), bool(body.get("silent"))
-        return vendor.create_object(_part(request, "type"), fields, object_id=body.get("id"), silent=silent)
+class PersonApi:
+    """What a person does to the records."""
 
-    async def listing(request: Request, body: Json) -> Json:
-        return {"results": vendor.list_objects(_part(request, "type"))}
+    def __init__(self, vendor: Simulator[Json]) -> None:
+        self._vendor = vendor
 
-    async def read(request: Request, body: Json) -> Json:
-        return vendor.read_object(*_named(request))
+    def routes(self) -> list[Route]:
+        """Routes below `/_simulator`."""
+        one, pair = "/objects/{type}/{id}", "/associations/{type}/{id}/{to_type}/{to_id}"
+        return [
+            _route("POST", "/objects/{type}", self._create, 201),
+            _route("GET", "/objects/{type}", self._list),
+            _route("GET", one, self._read),
+            _route("PATCH", one, self._edit),
+            _route("DELETE", one, self._delete),
+            _route("POST", one + "/restore", self._restore),
+            _route("POST", one + "/forget", self._forget),
+            _route("POST", one + "/merge", self._merge),
+            _route("PUT", pair, self._associate),
+            _route("DELETE", pair, self._dissociate),
+            _route("POST", "/events", self._track, 201),
+            _route("GET", "/events", self._events),
+            _route("POST", "/bulk", self._bulk),
+        ]
 
-    async def edit(request: Request, body: Json) -> Json:
-        return vendor.edit_object(*_named(request), body.get(vendor.FIELDS, {}), silent=bool(body.get("silent")))
+    async def _create(self, request: Request, body: Json) -> Json:
+        fields = body.get(self._vendor.FIELDS, {})
+        return self._vendor.create_object(
+            _part(request, "type"), fields, object_id=body.get("id"), silent=_is_silent(body)
+        )
 
-    async def delete(request: Request, body: Json) -> Json:
-        return vendor.delete_object(*_named(request), silent=request.query_params.get("silent") == "true")
+    async def _list(self, request: Request, body: Json) -> Json:
+        return {"results": self._vendor.list_objects(_part(request, "type"))}
 
-    async def restore(request: Request, body: Json) -> Json:
-        return vendor.restore_object(*_named(request), silent=bool(body.get("silent")))
+    async def _read(self, request: Request, body: Json) -> Json:
+        return self._vendor.read_object(*_named(request))
 
-    async def forget(request: Request, body: Json) -> Json:
-        return vendor.forget_object(*_named(request))
+    async def _edit(self, request: Request, body: Json) -> Json:
+        fields = body.get(self._vendor.FIELDS, {})
+        return self._vendor.edit_object(*_named(request), fields, silent=_is_silent(body))
 
-    async def merge(request: Request, body: Json) -> Json:
-        return vendor.merge_objects(*_named(request), body["other_id"], silent=bool(body.get("silent")))
+    async def _delete(self, request: Request, body: Json) -> Json:
+        return self._vendor.delete_object(*_named(request), silent=request.query_params.get("silent") == "true")
 
-    async def associate(request: Request, body: Json) -> Json:
+    async def _restore(self, request: Request, body: Json) -> Json:
+        return self._vendor.restore_object(*_named(request), silent=_is_silent(body))
+
+    async def _forget(self, request: Request, body: Json) -> Json:
+        return self._vendor.forget_object(*_named(request))
+
+    async def _merge(self, request: Request, body: Json) -> Json:
+        return self._vendor.merge_objects(*_named(request), body["other_id"], silent=_is_silent(body))
+
+    async def _associate(self, request: Request, body: Json) -> Json:
         ends = (*_named(request), _part(request, "to_type"), _part(request, "to_id"))
-        return vendor.associate(*ends, primary=bool(body.get("primary")), silent=bool(body.get("silent")))
+        return self._vendor.associate(*ends, primary=bool(body.get("primary")), silent=_is_silent(body))
 
-    async def dissociate(request: Request, body: Json) -> Json:
-        return vendor.dissociate(*_named(request), _part(request, "to_type"), _part(request, "to_id"))
+    async def _dissociate(self, request: Request, body: Json) -> Json:
+        return self._vendor.dissociate(*_named(request), _part(request, "to_type"), _part(request, "to_id"))
 
-    one, pair = "/objects/{type}/{id}", "/associations/{type}/{id}/{to_type}/{to_id}"
-    return [
-        _route("POST", "/objects/{type}", create, 201),
-        _route("GET", "/objects/{type}", listing),
-        _route("GET", one, read),
-        _route("PATCH", one, edit),
-        _route("DELETE", one, delete),
-        _route("POST", one + "/restore", restore),
-        _route("POST", one + "/forget", forget),
-        _route("POST", one + "/merge", merge),
-        _route("PUT", pair, associate),
-        _route("DELETE", pair, dissociate),
-    ]
+    async def _track(self, request: Request, body: Json) -> Json:
+        return self._vendor.track_event(body)
+
+    async def _events(self, request: Request, body: Json) -> Json:
+        return {"results": self._vendor.list_events()}
+
+    async def _bulk(self, request: Request, body: Json) -> Json:
+        return {"done": self._vendor.bulk(body["operations"], same_time=bool(body.get("same_time")))}
 
 
-def _test_routes(vendor: Simulator[Json]) -> list[Route]:
-    async def track(request: Request, body: Json) -> Json:
-        return vendor.track_event(body)
+class InstrumentApi:
+    """What a test sets up, breaks and wants to know."""
 
-    async def events(request: Request, body: Json) -> Json:
-        return {"results": vendor.list_events()}
+    def __init__(self, vendor: Simulator[Json]) -> None:
+        self._vendor = vendor
 
-    async def bulk(request: Request, body: Json) -> Json:
-        return {"done": vendor.bulk(body["operations"], same_time=bool(body.get("same_time")))}
+    def routes(self) -> list[Route]:
+        """Routes below `/_simulator`."""
+        return [
+            _route("POST", "/definitions", self._define),
+            _route("POST", "/seed", self._seed),
+            _route("GET", "/edits", self._edits),
+            _route("GET", "/requests", self._requests),
+            _route("DELETE", "/requests", self._forget_requests),
+            _route("GET", "/deliveries", self._deliveries),
+            _route("POST", "/faults", self._add_faults),
+            _route("DELETE", "/faults", self._clear_faults),
+            _route("PUT", "/settings", self._change_settings),
+            _route("GET", "/settings", self._settings),
+        ]
 
-    async def define(request: Request, body: Json) -> Json:
-        vendor.define(body)
+    async def _define(self, request: Request, body: Json) -> Json:
+        self._vendor.define(body)
 
-    async def seed(request: Request, body: Json) -> Json:
-        vendor.load(body)
+    async def _seed(self, request: Request, body: Json) -> Json:
+        self._vendor.load(body)
 
-    async def edits(request: Request, body: Json) -> Json:
+    async def _edits(self, request: Request, body: Json) -> Json:
         since = int(request.query_params.get("since", 0))
-        return {"edits": [dataclasses.asdict(edit) for edit in vendor.edits(since)]}
+        return {"edits": [dataclasses.asdict(edit) for edit in self._vendor.edits(since)]}
 
-    async def requests(request: Request, body: Json) -> Json:
-        return vendor.requests()
+    async def _requests(self, request: Request, body: Json) -> Json:
+        return self._vendor.requests()
 
-    async def forget_requests(request: Request, body: Json) -> Json:
-        vendor.log.clear()
+    async def _forget_requests(self, request: Request, body: Json) -> Json:
+        self._vendor.log.clear()
 
-    async def deliveries(request: Request, body: Json) -> Json:
-        done = [dataclasses.asdict(delivery) for delivery in vendor.courier.deliveries]
-        return {"deliveries": done, "pending": vendor.courier.pending}
+    async def _deliveries(self, request: Request, body: Json) -> Json:
+        done = [dataclasses.asdict(delivery) for delivery in self._vendor.courier.deliveries]
+        return {"deliveries": done, "pending": self._vendor.courier.pending}
 
-    async def break_things(request: Request, body: Json) -> Json:
-        vendor.add_faults(body.get("rules", [body]))
+    async def _add_faults(self, request: Request, body: Json) -> Json:
+        self._vendor.add_faults(body.get("rules", [body]))
 
-    async def lift_faults(request: Request, body: Json) -> Json:
-        vendor.faults.clear()
+    async def _clear_faults(self, request: Request, body: Json) -> Json:
+        self._vendor.faults.clear()
 
-    async def settings(request: Request, body: Json) -> Json:
-        vendor.change_settings(**body)
-        return _shown_settings(vendor)
+    async def _change_settings(self, request: Request, body: Json) -> Json:
+        self._vendor.change_settings(**body)
+        return await self._settings(request, body)
 
-    async def show_settings(request: Request, body: Json) -> Json:
-        return _shown_settings(vendor)
-
-    return [
-        _route("POST", "/events", track, 201),
-        _route("GET", "/events", events),
-        _route("POST", "/bulk", bulk),
-        _route("POST", "/definitions", define),
-        _route("POST", "/seed", seed),
-        _route("GET", "/edits", edits),
-        _route("GET", "/requests", requests),
-        _route("DELETE", "/requests", forget_requests),
-        _route("GET", "/deliveries", deliveries),
-        _route("POST", "/faults", break_things),
-        _route("DELETE", "/faults", lift_faults),
-        _route("PUT", "/settings", settings),
-        _route("GET", "/settings", show_settings),
-    ]
+    async def _settings(self, request: Request, body: Json) -> Json:
+        shown = dataclasses.asdict(self._vendor.settings)
+        return {name: value for name, value in shown.items() if not any(word in name for word in _SECRET)}
 
 
-def _route(method: str, path: str, work: Callable[[Request, Json], Awaitable[Json]], status: int = 200) -> Route:
+def _route(method: str, path: str, work: Work, status: int = 200) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
             body = await request.json() if await request.body() else {}
@@ -158,7 +178,7 @@ def _route(method: str, path: str, work: Callable[[Request, Json], Awaitable[Jso
             return JSONResponse({"error": str(error)}, 400)
         return Response(status_code=204) if result is None else JSONResponse(result, status)
 
-    return Route("/_simulator" + path, endpoint, methods=[method])
+    return Route(CONTROL_PREFIX + path, endpoint, methods=[method])
 
 
 def _part(request: Request, name: str) -> str:
@@ -169,6 +189,5 @@ def _named(request: Request) -> tuple[str, str]:
     return _part(request, "type"), _part(request, "id")
 
 
-def _shown_settings(vendor: Simulator[Json]) -> Json:
-    shown = dataclasses.asdict(vendor.settings)
-    return {name: value for name, value in shown.items() if not any(word in name for word in _SECRET)}
+def _is_silent(body: Json) -> bool:
+    return bool(body.get("silent"))

@@ -12,7 +12,7 @@ SECONDLY_MESSAGE = "You have reached your secondly limit."
 DAILY_MESSAGE = "You have reached your daily limit."
 
 
-@dataclass
+@dataclass(eq=False)
 class Refusal(Exception):
     """An error answer; `details` are the entries of its `errors` list, `context` its context."""
 

@@ -25,6 +25,28 @@ _SPELLINGS = (
 )
 _PATTERNS = tuple((re.compile(pattern), canonical) for pattern, canonical in _SPELLINGS)
 _OBJECT_ENDINGS = ("batch/read", "batch/update", "batch/create", "batch/archive", "search", "merge")
+_PLAIN_FAMILIES = {
+    "oauth": "oauth",
+    "integrators": "timeline",
+    "events": "custom_events",
+    "account-info": "account",
+    "appinstalls": "account",
+}
+_WORDS = frozenset(
+    {
+        "token",
+        "introspect",
+        "revoke",
+        "authorize",
+        "access-tokens",
+        "refresh-tokens",
+        "events",
+        "batch",
+        "event-definitions",
+        "send",
+        "details",
+    }
+)
 _VERBS = {"GET": "read", "POST": "create", "PATCH": "update", "PUT": "write", "DELETE": "archive"}
 
 
@@ -40,19 +62,19 @@ def canonical(path: str) -> str:
 def kind_of(method: str, path: str) -> str:
     """The endpoint's name for the log, from a canonical path: `objects.batch_update`, `properties.create`, ..."""
     family, *rest = path.removeprefix("/crm").strip("/").split("/")
+    verb = _VERBS.get(method, method.lower())
+    if family in _PLAIN_FAMILIES:
+        # an id or a token in the path is no part of the name
+        return f"{_PLAIN_FAMILIES[family]}.{'_'.join(part for part in rest if part in _WORDS) or verb}"
     tail = "/".join(rest)
     if "/associations/" in path:
         family, tail = "associations", tail.split("/associations/")[-1]
     for ending in _OBJECT_ENDINGS:
         if tail.endswith(ending):
             return f"{family}.{ending.replace('/', '_')}"
-    if family == "objects":
-        return "objects.list" if method == "GET" and len(rest) == 1 else f"objects.{_VERBS[method]}"
-    if family in ("oauth", "integrators", "events", "account-info"):
-        return f"{family}.{rest[-1] if rest[-1] != 'batch' else '_'.join(rest[-2:])}"
-    if family == "properties" and "groups" in rest:
-        return f"property_groups.{_VERBS[method]}"
-    return f"{family}.{_VERBS.get(method, method.lower())}"
+    if family == "objects" and method == "GET" and len(rest) == 1:
+        return "objects.list"
+    return f"property_groups.{verb}" if family == "properties" and "groups" in rest else f"{family}.{verb}"
 
 
 def object_type_of(path: str) -> str | None:
@@ -95,4 +117,4 @@ def scopes_for(kind: str, method: str, type_id: str | None, word: str) -> Sequen
         return [f"crm.schemas.{group}.{access}", *(objects if reads else [])]
     if family == "schemas":
         return [f"crm.schemas.custom.{access}", *([f"crm.objects.custom.{access}"] if reads else [])]
-    return ["timeline"] if family == "integrators" else []
+    return ["timeline"] if family == "timeline" else []

@@ -221,7 +221,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         return json_answer(refusal.status, refusal.body())
 
     def _unscoped(self, call: Call, grant: str) -> Answer | None:
-        if call.kind.startswith("integrators.") and grant == "static" and self.settings.timeline_needs_oauth:
+        if call.kind.startswith("timeline.") and grant == "static" and self.settings.timeline_needs_oauth:
             return self._refused(missing_scopes(["timeline"]))
         granted = self.settings.scopes
         if granted is None:

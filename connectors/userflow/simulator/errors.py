@@ -7,7 +7,7 @@ from connectors.simulation.calls import Json
 _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited", 503: "unavailable"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Refusal(Exception):
     """An error answer; only the code `invalid_params` has been seen, the others are guesses."""
 

@@ -190,7 +190,9 @@ async def grant(api: httpx.AsyncClient, **form: str) -> httpx.Response:
     return await api.post("/oauth/2026-03/token", data={**client, **form})
 
 
-async def test_a_refreshed_token_lives_half_an_hour(api: httpx.AsyncClient, now: ToldTime) -> None:
+async def test_a_refreshed_token_lives_half_an_hour(
+    portal: HubSpotSimulator, api: httpx.AsyncClient, now: ToldTime
+) -> None:
     granted = (await grant(api, grant_type="refresh_token", refresh_token=FIRST_GRANT)).json()
     assert granted.keys() == sample("hubspot", "oauth_token").keys()
     assert (granted["expires_in"], granted["refresh_token"]) == (1800, "hubspot-refresh-token")
@@ -199,6 +201,7 @@ async def test_a_refreshed_token_lives_half_an_hour(api: httpx.AsyncClient, now:
     asked = {"token": granted["access_token"]}
     assert (await api.post("/oauth/v3/token/introspect", data=asked)).json()["hub_id"] == 12345678
     assert (await api.get(f"/oauth/v1/access-tokens/{granted['access_token']}")).json()["app_id"] == 4242
+    assert granted["access_token"] not in str(portal.requests()["counters"])
     now.pass_ms(1_800_000)
     late = await api.get("/crm/v3/objects/contacts", headers=bearer)
     assert (late.status_code, late.json()["category"]) == (401, "EXPIRED_AUTHENTICATION")
