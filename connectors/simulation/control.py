@@ -11,7 +11,7 @@ POST   /events {"name", "user_id"?, "group_id"?, "attributes"?} · GET /events
 POST   /bulk {"operations": [{"operation": "create|edit|delete|restore|merge|event", ...}], "same_time"?}
 POST   /definitions                  the keys of the seed file · POST /seed  a whole seed file
 GET    /edits[?since=N]              the edits of persons with the vendor's time
-GET    /requests · DELETE /requests  the calls received
+GET    /requests[?last=N]            the calls received, counters, `created_by_api` · DELETE /requests
 GET    /deliveries                   webhook attempts, and how many events still wait
 POST   /faults {"rules": [...]} or one rule · DELETE /faults    see faults.FaultRule
 PUT    /settings {name: value, ...} · GET /settings (without secrets)
@@ -143,7 +143,8 @@ class InstrumentApi:
         return {"edits": [dataclasses.asdict(edit) for edit in self._vendor.edits(since)]}
 
     async def _requests(self, request: Request, body: Json) -> Json:
-        return self._vendor.requests()
+        last = request.query_params.get("last")
+        return self._vendor.requests(None if last is None else int(last))
 
     async def _forget_requests(self, request: Request, body: Json) -> Json:
         self._vendor.log.clear()

@@ -168,10 +168,11 @@ class Simulator(ABC, Generic[S]):
         """Write one edit of a person down."""
         self._edits.append(Edit(self.now_ms(), operation, object_type, object_id, dict(fields or {})))
 
-    def requests(self) -> Json:
-        """Calls, counters by method and kind, answers by status, `created_by_api`."""
+    def requests(self, last: int | None = None) -> Json:
+        """The `last` calls (None: all kept), counters by method and kind, answers by status, `created_by_api`."""
+        calls = list(self.log.calls)
         return {
-            "requests": [asdict(call) for call in self.log.calls],
+            "requests": [asdict(call) for call in (calls if last is None else calls[max(0, len(calls) - last) :])],
             "counters": dict(self.log.counters),
             "statuses": dict(self.log.statuses),
             "created_by_api": self.created_by_api,

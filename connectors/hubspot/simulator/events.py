@@ -12,9 +12,9 @@ CUSTOM_BATCH = 500
 
 
 class AppEvents:
-    """Occurrences by id; `exists(object type word, id or email)` says whether the record is there."""
+    """Occurrences by id; `exists(object type such as CONTACT, id)` says whether the record is there."""
 
-    def __init__(self, settings: Callable[[], HubSpotSettings], exists: Callable[[Json], bool]) -> None:
+    def __init__(self, settings: Callable[[], HubSpotSettings], exists: Callable[[str, str], bool]) -> None:
         self._settings, self._exists = settings, exists
         self.received: list[Json] = []
         self._ids: set[str] = set()
@@ -38,12 +38,7 @@ class AppEvents:
         missing = [name for name in ("eventTypeName", "id", "properties") if event.get(name) is None]
         if missing:
             raise invalid(f"Some required fields were not set: {missing}")
-        types = self._settings().timeline_event_types
-        if types is not None and event["eventTypeName"] not in types:
-            raise invalid(f"Unknown event type {event['eventTypeName']}")
-        object_type = str(event.get("objectTypeFullyQualifiedName") or "CONTACT")
-        if object_type.upper() not in self._settings().timeline_object_types:
-            raise invalid(f"{object_type} takes no app events")
+        self._check_type(event)
         if len(str(event["id"]).encode()) > MAX_ID_BYTES:
             raise invalid(f"id is longer than {MAX_ID_BYTES} bytes")
         for name, value in event["properties"].items():
@@ -51,8 +46,22 @@ class AppEvents:
                 raise invalid(f"event property {name} is not a string of at most {MAX_PROPERTY_BYTES} bytes")
         if not any(event.get(name) for name in ("objectId", "email", "utk")):
             raise invalid("one of objectId, email, utk is needed")
-        if event.get("objectId") and not self._exists(event):
+        types = self._object_types(event)
+        if event.get("objectId") and not any(self._exists(one, str(event["objectId"])) for one in types):
             raise invalid(f"The object of event {event['id']} does not exist")
+
+    def _check_type(self, event: Mapping[str, Json]) -> None:
+        declared = self._settings().timeline_event_types
+        if declared is not None and event["eventTypeName"] not in declared:
+            raise invalid(f"Unknown event type {event['eventTypeName']}")
+        if not set(self._object_types(event)) <= set(self._settings().timeline_object_types):
+            raise invalid(f"{self._object_types(event)} take no app events")
+
+    def _object_types(self, event: Mapping[str, Json]) -> Sequence[str]:
+        """What the record may be: as the event says, as its type was declared, or anything."""
+        declared = (self._settings().timeline_event_types or {}).get(str(event["eventTypeName"]))
+        said = event.get("objectTypeFullyQualifiedName") or declared
+        return [str(said).upper()] if said else self._settings().timeline_object_types
 
 
 class CustomEvents:

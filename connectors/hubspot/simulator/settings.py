@@ -14,7 +14,8 @@ class HubSpotSettings(SimulatorSettings):
     `scopes` None grants everything. `rate_limit` and `search_limit` None lift the limit. `webhook_properties` None
     subscribes every property that can be subscribed. `normalise` rules: `trim`, `number`, `lower`, `option_case`.
     `workflows` rewrites a property to the value given whenever the API writes it.
-    `batch_value_errors`: whether a wrong value refuses its row (207) or the whole batch (400).
+    `timeline_event_types` declares app events, name to object type (CONTACT, COMPANY, ...); None takes any name, for any
+    record with the id. `batch_value_errors`: whether a wrong value refuses its row (207) or the whole batch (400).
     """
 
     portal_id: int = 12345678
@@ -66,6 +67,6 @@ class HubSpotSettings(SimulatorSettings):
     webhook_backoff_cap_ms: float = 4 * 3_600_000
 
     timeline_needs_oauth: bool = True
-    timeline_event_types: tuple[str, ...] | None = None
+    timeline_event_types: Mapping[str, str] | None = None
     timeline_batch_size: int = 500
     timeline_object_types: tuple[str, ...] = ("CONTACT", "COMPANY", "DEAL", "TICKET")

@@ -247,12 +247,10 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
             self.rng.shuffle(shuffled)
         return webhook_post(shuffled, attempt, self.settings, self.clock.now_ms())
 
-    def _event_object_exists(self, event: Json) -> bool:
-        kinds = {kind.word.upper(): kind for kind in self.portal.definitions.all_types()}
-        name = str(event.get("objectTypeFullyQualifiedName") or "CONTACT")
-        kind = kinds.get(name.upper()) or self.portal.definitions.resolve(name)
-        record = self.portal.store.find(kind.type_id, str(event["objectId"]))
-        return record is not None and record.is_live()
+    def _event_object_exists(self, object_type: str, record_id: str) -> bool:
+        kinds = [kind for kind in self.portal.definitions.all_types() if kind.word.upper() == object_type]
+        found = [self.portal.store.find(kind.type_id, record_id) for kind in kinds]
+        return any(record is not None and record.is_live() for record in found)
 
     def _seed(self, kind: ObjectType, wire: Mapping[str, Json]) -> None:
         created = wire.get("createdAt")

@@ -276,6 +276,15 @@ async def test_app_events_need_oauth_and_are_all_or_nothing(portal: HubSpotSimul
         assert (await api.post(path, json=wrong)).status_code == 400
 
 
+async def test_declared_app_events_know_their_object(portal: HubSpotSimulator, api: httpx.AsyncClient) -> None:
+    portal.change_settings(timeline_needs_oauth=False, timeline_event_types={"seen_company": "COMPANY"})
+    path, event = "/integrators/timeline/2026-09/events", app_event("a", eventTypeName="seen_company", objectId="10")
+    del event["objectTypeFullyQualifiedName"]
+    assert (await api.post(path, json={**event, "eventTypeName": "nope"})).status_code == 400
+    assert (await api.post(path, json={**event, "objectId": "1"})).status_code == 400
+    assert (await api.post(path, json=event)).status_code == 200
+
+
 async def test_custom_events_are_defined_and_never_deduplicated(
     portal: HubSpotSimulator, api: httpx.AsyncClient
 ) -> None:

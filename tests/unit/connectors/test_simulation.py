@@ -88,6 +88,8 @@ async def test_calls_are_logged_and_counted(api: httpx.AsyncClient) -> None:
     assert log["statuses"] == {"200": 1, "207": 1, "201": 1}
     assert log["created_by_api"] == 1
     assert (log["requests"][1]["object_ids"], log["requests"][1]["status"]) == (["1", "99"], 207)
+    counted = (await api.get("/_simulator/requests?last=1")).json()
+    assert ([one["kind"] for one in counted["requests"]], counted["counters"]) == (["objects.create"], log["counters"])
     assert (await api.delete("/_simulator/requests")).status_code == 204
     assert (await api.get("/_simulator/requests")).json()["requests"] == []
 
