@@ -14,7 +14,7 @@ class HubSpotSettings(SimulatorSettings):
     `scopes` None grants everything. `rate_limit` and `search_limit` None lift the limit. `webhook_properties` None
     subscribes every property that can be subscribed. `normalise` rules: `trim`, `number`, `lower`, `option_case`.
     `workflows` rewrites a property to the value given whenever the API writes it.
-    `timeline_event_types` declares app events, name to object type (CONTACT, COMPANY, ...); None takes any name, for any
+    `timeline_event_types` declares app events, name to object type (CONTACT, COMPANY); None takes any name, for any
     record with the id. `batch_value_errors`: whether a wrong value refuses its row (207) or the whole batch (400).
     """
 
