@@ -1,6 +1,6 @@
 """What a system has to offer so that the runner can read it, write it and set it up; each on a few lines.
 
-`connectors/<system>/source.py` is a Source, `sink.py` a Sink, `setup.py` a Setup; `connectors/registry.py` names the systems.
+`connectors/<system>/source.py` is a Source, `sink.py` a Sink, `setup.py` a Setup; `connectors/registry.py` names them.
 Every coroutine here raises the errors of `connectors.errors`; retrying, parking and dead letters are the runner's.
 """
 
@@ -20,8 +20,8 @@ ReadPurpose = Literal["live_read", "bulk_read"]
 class Seen:
     """One object as an answer showed it, some time in [at_ms, at_ms + spread_ms] of the vendor's clock.
 
-    `fields` lists every field the catalog wants of its type; null where the system has none. `asked_id` is the id that was
-    read, where the system resolves it to another object (a merge).
+    `fields` lists every field the catalog wants of its type; null where the system has none. `asked_id` is the id that
+    was read, where the system resolves it to another object (a merge).
     """
 
     object_id: str
@@ -105,7 +105,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The target holds this now: `stored` names the written fields; `equal` where it held it before and nothing was sent."""
+    """What the target holds of the written fields; `equal` where it held them before and nothing was sent."""
 
     write: Write
     stored: Mapping[str, FieldValue]
@@ -176,8 +176,8 @@ class Provisioned:
 class Setup(Protocol):
     """Makes a system ready for an integration; every call may be repeated."""
 
-    async def describe(self) -> Sequence[DescribedField]:
-        """The definitions of the fields that the mappings use and that exist."""
+    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Sequence[DescribedField]:
+        """The definitions of the fields that mappings are to use, by object type; those that exist."""
         ...
 
     async def provision(self, create: Sequence[DescribedField]) -> Provisioned:

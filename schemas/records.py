@@ -151,7 +151,7 @@ class StateCommand:
     object_key: str | None = None  # resend: the object
     cursor: str | None = None  # go on after this state key
     run_id: str | None = None  # the full sync it belongs to
-    only_parked: bool = False  # rederive: only pairs with a parked patch
+    retry_refused: bool = False  # rederive: also what was refused or contested
     caused_by: Cause | None = None  # the first cause
 
 
@@ -282,7 +282,7 @@ class PairState:
     rewrites: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # target field -> times somebody rewrote it
     contested: tuple[str, ...] = ()  # target fields left alone until the next full sync
     rivals_read: tuple[str, ...] = ()  # `<system>.<id>` of candidates read once more
-    parked: bool = False  # true: a patch was parked; derived again on return
+    parked: bool = False  # true: a patch was parked since the pair was last derived
     run_id: str | None = None  # the last full sync that reached it
 
 

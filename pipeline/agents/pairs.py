@@ -98,9 +98,9 @@ class Pairs:
             done = key
             _, _, name, match_value = key.split(":", 3)
             state, mapping = overlay.get(key), view.mappings.get(name)
-            if state is None or mapping is None or (command.only_parked and not state.parked):
+            if state is None or mapping is None:
                 continue
-            step = rederive(state if command.only_parked else retry_refused(state), mapping)
+            step = rederive(retry_refused(state) if command.retry_refused else state, mapping)
             context = Context(incoming, mapping, match_value, command.run_id, True, command.caused_by, self._now_ms())
             outputs += _effects(step, context, overlay).outputs
         return Effects(tuple(outputs), "derived")

@@ -1,0 +1,53 @@
+"""Credit for bulk: crawls and fan-outs are published only while little of them is unfinished downstream.
+
+Queues stand at the rim: with 30,000 records queued in front, a live edit took 20 s; with 300 outstanding, 358 ms.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from connectors.kafka.admin import Admin
+from schemas.topics import MATCHES, RECEIPTS, changes_topic, field_patches_topic
+
+REFRESH_S: Final = 0.05
+WORKER_GROUP: Final = "pairstream-worker"
+SYSTEMS: Final = ("hubspot", "userflow")
+
+
+def connector_group(system: str) -> str:
+    """The consumer group of a system's connector."""
+    return f"pairstream-{system}"
+
+
+class BulkCredit:
+    """Lets bulk through while fewer than `limit` records are unfinished in every stage downstream."""
+
+    def __init__(self, outstanding: Callable[[], int], limit: int) -> None:
+        self._outstanding = outstanding
+        self._limit = limit
+        self._left = 0
+        self._lock = asyncio.Lock()
+
+    async def take(self, records: int) -> None:
+        """Wait until that many records may be published."""
+        async with self._lock:
+            while self._left < records:
+                self._left = max(self._limit - await asyncio.to_thread(self._outstanding), 0)
+                if self._left < min(records, self._limit):
+                    await asyncio.sleep(REFRESH_S)
+                    continue
+                break
+            self._left -= records
+
+
+def outstanding_downstream(admin: Admin) -> int:
+    """Records between a connector's output and the last sink that no group has committed yet; blocks."""
+    worker = (*(changes_topic(system) for system in SYSTEMS), MATCHES, RECEIPTS)
+    total = _behind(admin.lag(WORKER_GROUP, worker))
+    return total + sum(_behind(admin.lag(connector_group(name), (field_patches_topic(name),))) for name in SYSTEMS)
+
+
+def _behind(lag: Mapping[tuple[str, int], int]) -> int:
+    """Offsets without the one transaction marker that may stand at each partition's end."""
+    return sum(max(offsets - 1, 0) for offsets in lag.values())

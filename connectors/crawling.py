@@ -1,0 +1,48 @@
+"""A crawl: a whole object type read page by page and published as bulk, its progress on `sync.runs`."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from connectors.errors import ConnectorError, Retryable
+from connectors.lane import POLICY, Lane, seen
+from connectors.retry import Tries
+from schemas.records import Cause, Request, RunProgress, RunState
+from schemas.topics import RUNS
+
+log = logging.getLogger(__name__)
+
+AWAY_S: Final = 5.0
+
+
+async def crawl(lane: Lane, request: Request, cause: Cause | None, finished: Callable[[], None]) -> None:
+    """Read every object of the request's type; a page that fails is read again for as long as it takes."""
+    run_id, object_type = request.run_id or "", request.object_type
+    started_at_ms, read, cursor = lane.now_ms(), 0, None
+    tries = Tries()
+
+    async def progress(state: RunState) -> None:
+        part = f"{lane.system}.{object_type}"
+        record = RunProgress(run_id, lane.integration, part, state, started_at_ms, lane.now_ms(), read, cursor)
+        await lane.publish(RUNS, f"{run_id}/{part}", record)
+
+    await progress("running")
+    while True:
+        try:
+            page = await lane.account.source.page(object_type, cursor)
+        except ConnectorError as error:
+            tries = tries.after(error) if isinstance(error, Retryable) else tries
+            wait_s = POLICY.wait_s(error, tries, lane.uniform)
+            if wait_s is None:
+                lane.fail(error)
+            await lane.clock.sleep(AWAY_S if wait_s is None else wait_s)
+            continue
+        tries = Tries()
+        await lane.bulk_credit(len(page.found))
+        for found in page.found:
+            await lane.observed(seen(object_type, found, "crawl", run_id, True, cause))
+        read, cursor = read + len(page.found), page.cursor
+        await progress("completed" if cursor is None else "running")
+        if cursor is None:
+            finished()
+            return

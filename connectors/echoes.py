@@ -1,0 +1,28 @@
+"""What was written here lately: a notification that only repeats it needs no read."""
+
+from typing import Final
+
+from connectors.base import News
+from schemas.values import FieldValue
+
+REMEMBERED_WRITES: Final = 10_000
+
+
+class RecentWrites:
+    """The last values written here, so that their echoes need no read."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str, str], tuple[FieldValue, int]] = {}
+
+    def wrote(self, object_type: str, object_id: str, name: str, value: FieldValue, at_ms: int) -> None:
+        self._values.pop((object_type, object_id, name), None)
+        self._values[object_type, object_id, name] = (value, at_ms)
+        if len(self._values) > REMEMBERED_WRITES:
+            del self._values[next(iter(self._values))]
+
+    def echoed(self, news: News) -> bool:
+        """Whether all that the notification tells is what we wrote."""
+        return bool(news.fields) and all(
+            self._values.get((news.object_type, news.object_id, name)) == (told.value, told.at_ms)
+            for name, told in news.fields.items()
+        )

@@ -1,0 +1,215 @@
+"""A static member of a consumer group on an asyncio loop: polling on a thread, ending records in any order."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, ClientConfig, member_config
+from connectors.offsets import OffsetTracker, Place
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.2
+BATCH_RECORDS: Final = 500
+COMMIT_INTERVAL_S: Final = 0.1
+MOST_UNFINISHED: Final = 20_000
+DRAIN_S: Final = 8.0
+# A process that slept through most of its session may have been replaced: it learns so within two heartbeats.
+SLEPT_S: Final = SESSION_TIMEOUT_MS / 1000 * 0.5
+SETTLE_S: Final = HEARTBEAT_INTERVAL_MS / 1000 * 2
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One record as it was taken; `finished` is called once it has an outcome."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    finished: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the member tells its owner, on the owner's loop."""
+
+    taken: Callable[[Sequence[Taken]], None]
+    assigned: Callable[[frozenset[int]], None]  # all partitions owned now
+    revoked: Callable[[frozenset[int]], Awaitable[None]]  # calls in flight for them end before this returns
+    failed: Callable[[BaseException], None]
+
+
+class GroupMember:
+    """Owns the same partitions of every topic, or does nothing and says so."""
+
+    def __init__(self, client: ClientConfig, group: str, instance: str, *, topics: Sequence[str], hooks: Hooks) -> None:
+        self._consumer = Consumer(member_config(client, group, instance))
+        self._topics = tuple(topics)
+        self._hooks = hooks
+        self._loop = asyncio.get_running_loop()
+        self._tracker = OffsetTracker()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._held: set[Place] = set()
+        self._owned: frozenset[int] = frozenset()
+        self._paused = False
+        self._heard = time.monotonic()
+        self._settled_at = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"member {group}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Let go of all partitions once what is in flight has ended; the group keeps our place for the session."""
+        self._stopped.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def owns(self, partition: int) -> bool:
+        """Whether a write for this partition's integrations may go out now: assigned, and not just woken from sleep."""
+        now = time.monotonic()
+        return partition in self._owned and now - self._heard < SLEPT_S and now >= self._settled_at
+
+    @property
+    def owned(self) -> frozenset[int]:
+        return self._owned
+
+    def _run(self) -> None:
+        try:
+            self._consumer.subscribe(
+                list(self._topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost
+            )
+            committed_at = time.monotonic()
+            while not self._stopped.is_set():
+                self._take()
+                if time.monotonic() - committed_at > COMMIT_INTERVAL_S:
+                    committed_at = time.monotonic()
+                    self._commit()
+                    self._hold_back()
+            self._give_back(frozenset(self._held))
+        except Exception as error:  # noqa: BLE001 - the thread's edge: the owner ends the process
+            self._loop.call_soon_threadsafe(self._hooks.failed, error)
+        finally:
+            self._consumer.close()
+
+    def _take(self) -> None:
+        first = self._consumer.poll(POLL_S if not self._tracker.unfinished else COMMIT_INTERVAL_S / 2)
+        now = time.monotonic()
+        if now - self._heard > SLEPT_S:
+            self._settled_at = now + SETTLE_S
+            log.warning(
+                "this process slept for %.1f s: nothing is written until its membership is certain", now - self._heard
+            )
+        self._heard = now
+        if first is None:
+            return
+        messages = [first, *self._consumer.consume(BATCH_RECORDS - 1, 0)]
+        batch = [self._taken(message) for message in messages if self._is_record(message)]
+        if batch:
+            self._loop.call_soon_threadsafe(self._hooks.taken, batch)
+
+    def _is_record(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.fatal() or not error.retriable():
+            log.warning("%s: %s", message.topic(), error.str())
+        if error.fatal():
+            raise KafkaException(error)
+        return False
+
+    def _taken(self, message: Message) -> Taken:
+        place = (message.topic() or "", message.partition() or 0)
+        offset = message.offset() or 0
+        with self._lock:
+            self._tracker.taken(place, offset)
+
+        def finished() -> None:
+            with self._lock:
+                self._tracker.finished(place, offset)
+
+        key = (message.key() or b"").decode(errors="replace")
+        return Taken(place[0], place[1], offset, key, message.value() or b"", finished)
+
+    def _commit(self) -> None:
+        with self._lock:
+            offsets = self._tracker.to_commit()
+        if not offsets:
+            return
+        places = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+        try:
+            self._consumer.commit(offsets=places, asynchronous=False)
+        except KafkaException as error:
+            # a rebalance may be under way: the poll that follows tells, and nothing is lost by committing later
+            log.info("offsets were not committed: %s", error.args[0].str())
+            if error.args[0].code() == KafkaError.FENCED_INSTANCE_ID:
+                raise
+            return
+        with self._lock:
+            self._tracker.committed(offsets)
+
+    def _hold_back(self) -> None:
+        """Stop taking while too much is unfinished; polling goes on, so the group keeps us."""
+        full = self._tracker.unfinished > MOST_UNFINISHED
+        if full == self._paused or not self._held:
+            return
+        places = [TopicPartition(topic, number) for topic, number in self._held]
+        (self._consumer.pause if full else self._consumer.resume)(places)
+        self._paused = full
+
+    def _assign(self, _: Consumer, places: list[TopicPartition]) -> None:
+        self._held = {(place.topic, place.partition) for place in places}
+        self._paused = False
+        by_topic: dict[str, set[int]] = defaultdict(set)
+        for topic, number in self._held:
+            by_topic[topic].add(number)
+        sets = {frozenset(by_topic[topic]) for topic in self._topics}
+        if len(sets) > 1:
+            log.error(
+                "partitions differ between %s: nothing is done until `pairstream topics check` is clean "
+                "and every member has the same topic list",
+                ", ".join(self._topics),
+            )
+        self._owned = next(iter(sets)) if len(sets) == 1 else frozenset()
+        self._loop.call_soon_threadsafe(self._hooks.assigned, self._owned)
+
+    def _revoke(self, _: Consumer, places: list[TopicPartition]) -> None:
+        self._give_back(frozenset((place.topic, place.partition) for place in places))
+
+    def _give_back(self, places: frozenset[Place]) -> None:
+        """Calls in flight end, their offsets are committed, then the partitions are given back."""
+        gone = frozenset(number for _, number in places)
+        self._owned -= gone
+        drained = asyncio.run_coroutine_threadsafe(self._finish(gone), self._loop)
+        try:
+            drained.result(DRAIN_S)
+        except FutureTimeout:
+            log.warning("calls in flight did not end within %.0f s: their records are handled again", DRAIN_S)
+        self._commit()
+        self._drop(places)
+
+    async def _finish(self, partitions: frozenset[int]) -> None:
+        await self._hooks.revoked(partitions)
+
+    def _lost(self, _: Consumer, places: list[TopicPartition]) -> None:
+        """Another member has the partitions already: nothing may be committed or written any more."""
+        lost = frozenset((place.topic, place.partition) for place in places)
+        gone = frozenset(number for _, number in lost)
+        self._owned -= gone
+        self._drop(lost)
+        asyncio.run_coroutine_threadsafe(self._finish(gone), self._loop)
+
+    def _drop(self, places: frozenset[Place]) -> None:
+        self._held -= places
+        with self._lock:
+            self._tracker.forget(set(places))

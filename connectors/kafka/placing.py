@@ -1,0 +1,8 @@
+"""Which partition a key belongs to, computed as both of our clients place it."""
+
+from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition number of a key; the same as librdkafka's `murmur2_random` and Faust's."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)

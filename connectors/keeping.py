@@ -1,0 +1,113 @@
+"""Keeps one integration's system ready: describes and provisions it for a mapping, notices that it is away or back."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from connectors.base import Account
+from connectors.errors import ConnectorError, Retryable
+from connectors.lane import POLICY, Lane
+from connectors.retry import Tries
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.topics import INTEGRATIONS
+
+log = logging.getLogger(__name__)
+
+CHECK_S: Final = 30.0
+PROBE_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Keepsakes:
+    """What the keeper needs from its surroundings."""
+
+    settings: Callable[[], IntegrationSettings | None]
+    seal: Callable[[str], bytes]
+    rederive: Callable[[], Awaitable[None]]  # every pair of the integration is derived again
+
+
+class Keeper:
+    """The only writer of the integration's ConnectorState for this system."""
+
+    def __init__(self, lane: Lane, account: Account, state: ConnectorState | None, keepsakes: Keepsakes) -> None:
+        self._lane = lane
+        self._account = account
+        self._keep = keepsakes
+        fresh = ConnectorState(lane.connection, 0, 0, "ok")
+        self._state = state if state is not None and state.connection == lane.connection else fresh
+        if state is not None and state is not self._state:
+            # a new connection: only the grant outlives the old one
+            self._state = replace(fresh, grant=state.grant, webhook_secret=state.webhook_secret)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        probes = 0
+        was_active = self._lane.active
+        while True:
+            self._lane.changed.clear()
+            if self._lane.works:
+                probes = 0
+                await self._attempt(self._prepare)
+            else:
+                await self._attempt(self._probe)
+                probes += 1
+            await self._publish_status()
+            if self._lane.active and not was_active and self._lane.works:
+                await self._keep.rederive()
+            was_active = self._lane.active and self._lane.works
+            wait_s = CHECK_S if self._lane.works else PROBE_S[min(probes, len(PROBE_S) - 1)]
+            try:
+                await asyncio.wait_for(self._lane.changed.wait(), wait_s)
+            except TimeoutError:
+                continue
+
+    async def keep_grant(self, refresh_token: str) -> None:
+        """Store a new refresh token before it is used."""
+        await self._publish(replace(self._state, grant=self._keep.seal(refresh_token)))
+
+    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
+        tries = Tries()
+        while True:
+            try:
+                return await work()
+            except Retryable as error:
+                tries = tries.after(error)
+                wait_s = POLICY.wait_s(error, tries, self._lane.uniform)
+                if wait_s is None or not self._lane.works:
+                    return self._lane.fail(error)
+            except ConnectorError as error:
+                return self._lane.fail(error)
+            await self._lane.clock.sleep(wait_s)
+
+    async def _probe(self) -> None:
+        await self._account.setup.probe()
+        self._lane.recover()
+
+    async def _prepare(self) -> None:
+        settings = self._keep.settings()
+        if settings is None or settings.state == "disconnected":
+            return
+        if self._state.described_revision < settings.revision:
+            fields = await self._account.setup.describe(self._section(settings).fields)
+            await self._publish(replace(self._state, described_revision=settings.revision, fields=tuple(fields)))
+        provisioning = settings.apply_state == "provisioning"
+        if provisioning and self._state.provisioned_revision < settings.revision:
+            mine = self._lane.system == "hubspot"
+            provisioned = await self._account.setup.provision(settings.create if mine else ())
+            secret = provisioned.webhook_secret
+            sealed = self._keep.seal(secret) if secret is not None else self._state.webhook_secret
+            await self._publish(replace(self._state, provisioned_revision=settings.revision, webhook_secret=sealed))
+
+    def _section(self, settings: IntegrationSettings) -> SystemSettings:
+        return settings.hubspot if self._lane.system == "hubspot" else settings.userflow
+
+    async def _publish_status(self) -> None:
+        if (self._state.status, self._state.reason) != (self._lane.status, self._lane.reason):
+            await self._publish(replace(self._state, status=self._lane.status, reason=self._lane.reason))
+
+    async def _publish(self, state: ConnectorState) -> None:
+        self._state = state
+        part = IntegrationPart(self._lane.integration, connector=state)
+        await self._lane.publish(INTEGRATIONS, f"{self._lane.integration}/{self._lane.system}", part)

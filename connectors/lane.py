@@ -1,0 +1,127 @@
+"""One integration's road through a connector: what its reading, writing and setting up share."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connectors.base import Account, Catalog, Seen
+from connectors.clock import Clock
+from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured
+from connectors.retry import RetryPolicy, Uniform
+from schemas.configuration import ConnectorStatus
+from schemas.records import Cause, ChangeEvent, Operation, Origin, StampedValue
+from schemas.topics import changes_topic, object_key
+from schemas.values import FieldValue, System
+
+log = logging.getLogger(__name__)
+
+POLICY: Final = RetryPolicy(attempts=7, base_s=0.3, cap_s=10.0, patience_s=60.0)
+
+Publish = Callable[[str, str, Any], Awaitable[tuple[int, int]]]
+"""(topic, key, record): ends when the brokers have it, with its partition and offset."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """What everything that works for one integration is given; `status` and `reason` say how the system is."""
+
+    integration: str
+    connection: int
+    system: System
+    account: Account
+    catalog: Catalog
+    publish: Publish
+    clock: Clock
+    uniform: Uniform
+    now_ms: Callable[[], int]
+    may_write: Callable[[], bool]
+    count: Callable[[str, str | None, str, int], None]  # stage, mapping, outcome, how many
+    bulk_credit: Callable[[int], Awaitable[None]]
+    revision: int = 0
+    active: bool = False  # the integration is to be written
+    status: ConnectorStatus = "ok"
+    reason: str | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)  # status or settings changed
+
+    @property
+    def works(self) -> bool:
+        return self.status == "ok"
+
+    def fail(self, error: ConnectorError) -> None:
+        """The system cannot be worked with for now; says so once."""
+        status: ConnectorStatus = "unavailable"
+        if isinstance(error, CredentialsRejected):
+            status = "needs_reconnect"
+        elif isinstance(error, Misconfigured):
+            status = "failed"
+        if (status, error.reason) != (self.status, self.reason):
+            log.warning("%s: %s is %s: %s", self.integration, self.system, status.replace("_", " "), error)
+        self.status, self.reason = status, error.reason
+        self.changed.set()
+
+    def recover(self) -> None:
+        if self.status != "ok":
+            log.info("%s: %s answers again", self.integration, self.system)
+        self.status, self.reason = "ok", None
+        self.changed.set()
+
+    async def observed(self, observation: "Observation") -> None:
+        """Publish what was seen of one object."""
+        change = ChangeEvent(
+            integration=self.integration,
+            connection=self.connection,
+            revision=self.revision,
+            system=self.system,
+            object_type=observation.object_type,
+            object_id=observation.object_id,
+            operation=observation.operation,
+            at_ms=observation.at_ms,
+            spread_ms=observation.spread_ms,
+            origin=observation.origin,
+            fields=observation.fields,
+            sent=observation.sent,
+            run_id=observation.run_id,
+            merged_into=observation.merged_into,
+            bulk=observation.bulk,
+            caused_by=observation.caused_by,
+        )
+        key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
+        await self.publish(changes_topic(self.system), key, change)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One object as it is published: the shape of a ChangeEvent without what the lane knows."""
+
+    object_type: str
+    object_id: str
+    operation: Operation
+    at_ms: int
+    spread_ms: int
+    origin: Origin
+    fields: dict[str, StampedValue] = field(default_factory=dict)
+    sent: dict[str, FieldValue] = field(default_factory=dict)
+    run_id: str | None = None
+    merged_into: str | None = None
+    bulk: bool = False
+    caused_by: Cause | None = None
+
+
+def seen(
+    object_type: str, found: Seen, origin: Origin, run_id: str | None, bulk: bool, cause: Cause | None
+) -> Observation:
+    """The observation that a read's answer is."""
+    return Observation(
+        object_type,
+        found.object_id,
+        "upserted",
+        found.at_ms,
+        found.spread_ms,
+        origin,
+        dict(found.fields),
+        run_id=run_id,
+        bulk=bulk,
+        caused_by=cause,
+    )

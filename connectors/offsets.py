@@ -1,0 +1,53 @@
+"""Which offset may be committed when records end out of order: the first one that is unfinished."""
+
+from dataclasses import dataclass, field
+
+Place = tuple[str, int]
+"""A topic and a partition number."""
+
+
+@dataclass(slots=True)
+class _Partition:
+    unfinished: dict[int, None] = field(default_factory=dict)  # in order of arrival, which is offset order
+    next_offset: int = 0
+
+
+class OffsetTracker:
+    """Per partition the offsets that were taken and not finished yet."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[Place, _Partition] = {}
+        self._committed: dict[Place, int] = {}
+
+    def taken(self, place: Place, offset: int) -> None:
+        """A record came; offsets of one partition come in order."""
+        partition = self._partitions.setdefault(place, _Partition())
+        partition.unfinished[offset] = None
+        partition.next_offset = offset + 1
+
+    def finished(self, place: Place, offset: int) -> None:
+        """A record ended with an outcome. One of a partition that was given back is ignored."""
+        partition = self._partitions.get(place)
+        if partition is not None:
+            partition.unfinished.pop(offset, None)
+
+    def to_commit(self) -> dict[Place, int]:
+        """The offsets to commit that were not committed yet."""
+        found = {place: self._position(partition) for place, partition in self._partitions.items()}
+        return {place: offset for place, offset in found.items() if offset > self._committed.get(place, -1)}
+
+    def committed(self, offsets: dict[Place, int]) -> None:
+        self._committed.update(offsets)
+
+    def forget(self, places: set[Place]) -> None:
+        """Partitions that are ours no more."""
+        for place in places:
+            self._partitions.pop(place, None)
+            self._committed.pop(place, None)
+
+    @property
+    def unfinished(self) -> int:
+        return sum(len(partition.unfinished) for partition in self._partitions.values())
+
+    def _position(self, partition: _Partition) -> int:
+        return next(iter(partition.unfinished), partition.next_offset)

@@ -1,0 +1,158 @@
+"""Patches of one integration, coalesced per target: the later value wins per field, one write in flight per target."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from connectors.base import Write
+from schemas.records import FieldPatch
+from schemas.values import FieldValue
+
+MOST_FIELDS: Final = 10_000
+
+Target = tuple[str, str]
+"""Object type and id."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A patch until every one of its fields has an end; then `finished` is called."""
+
+    patch: FieldPatch
+    finished: Callable[[], None]
+    open_fields: set[str] = field(default_factory=set)
+
+    def end(self, name: str) -> None:
+        if name in self.open_fields:
+            self.open_fields.discard(name)
+            if not self.open_fields:
+                self.finished()
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A field whose patch was overtaken before it was written."""
+
+    held: Held
+    name: str
+    value: FieldValue
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    fields: dict[str, Held] = field(default_factory=dict)
+    in_flight: dict[str, Held] | None = None
+
+    def live(self) -> bool:
+        return any(not held.patch.bulk for held in self.fields.values())
+
+
+class PatchQueue:
+    """What waits to be written and what is under way."""
+
+    def __init__(self) -> None:
+        self._targets: dict[Target, _Waiting] = {}
+        self._fields = 0
+
+    @property
+    def full(self) -> bool:
+        return self._fields >= MOST_FIELDS
+
+    @property
+    def waiting(self) -> bool:
+        return any(waiting.fields and waiting.in_flight is None for waiting in self._targets.values())
+
+    def add(self, patch: FieldPatch, finished: Callable[[], None]) -> tuple[Held, list[Superseded]]:
+        """Take a patch; fields that it overtakes end as superseded, equal repeats of what is in flight are dropped."""
+        held = Held(patch, finished, set(patch.fields))
+        target = self._targets.setdefault((patch.object_type, patch.object_id), _Waiting())
+        superseded = []
+        for name, value in patch.fields.items():
+            before = target.fields.get(name)
+            if before is None and self._repeats(target, name, value):
+                held.end(name)
+                continue
+            if before is not None:
+                if before.patch.fields[name] != value:
+                    superseded.append(Superseded(before, name, before.patch.fields[name]))
+                before.end(name)
+            else:
+                self._fields += 1
+            target.fields[name] = held
+        if not patch.fields:
+            finished()
+        self._forget_if_idle((patch.object_type, patch.object_id))
+        return held, superseded
+
+    def take(self, most: int) -> list[Write]:
+        """Writes for different targets of one type, live ones first, oldest first."""
+        ready = [
+            (not waiting.live(), target)
+            for target, waiting in self._targets.items()
+            if waiting.fields and waiting.in_flight is None
+        ]
+        if not ready:
+            return []
+        ready.sort(key=lambda entry: entry[0])
+        object_type = ready[0][1][0]
+        chosen = [target for _, target in ready if target[0] == object_type][:most]
+        return [self._start(target) for target in chosen]
+
+    def held(self, write: Write) -> Mapping[str, Held]:
+        """The patches behind the fields of a write that is under way."""
+        waiting = self._targets.get((write.object_type, write.object_id))
+        return (waiting.in_flight if waiting else None) or {}
+
+    def end(self, write: Write, names: Iterable[str]) -> None:
+        """These fields of a write have an outcome; the target is free once none is left."""
+        target = (write.object_type, write.object_id)
+        waiting = self._targets.get(target)
+        if waiting is None or waiting.in_flight is None:
+            return
+        for name in names:
+            held = waiting.in_flight.pop(name, None)
+            if held is not None:
+                held.end(name)
+        if not waiting.in_flight:
+            waiting.in_flight = None
+            self._forget_if_idle(target)
+
+    def put_back(self, writes: Sequence[Write]) -> None:
+        """What was under way waits again, under what came later."""
+        for write in writes:
+            waiting = self._targets.get((write.object_type, write.object_id))
+            if waiting is None or waiting.in_flight is None:
+                continue
+            for name, held in waiting.in_flight.items():
+                if name in waiting.fields:
+                    held.end(name)
+                else:
+                    waiting.fields[name] = held
+                    self._fields += 1
+            waiting.in_flight = None
+
+    def drain(self) -> list[tuple[Held, str]]:
+        """Empty the queue of what is not under way: each field with its patch, its end still to be told."""
+        drained = []
+        for target, waiting in list(self._targets.items()):
+            drained += [(held, name) for name, held in waiting.fields.items()]
+            waiting.fields = {}
+            self._forget_if_idle(target)
+        self._fields = 0
+        return drained
+
+    def _repeats(self, target: _Waiting, name: str, value: FieldValue) -> bool:
+        flying = (target.in_flight or {}).get(name)
+        return flying is not None and flying.patch.fields[name] == value
+
+    def _start(self, target: Target) -> Write:
+        waiting = self._targets[target]
+        waiting.in_flight, waiting.fields = waiting.fields, {}
+        self._fields -= len(waiting.in_flight)
+        fields = {name: held.patch.fields[name] for name, held in waiting.in_flight.items()}
+        return Write(target[0], target[1], fields)
+
+    def _forget_if_idle(self, target: Target) -> None:
+        waiting = self._targets[target]
+        if not waiting.fields and waiting.in_flight is None:
+            del self._targets[target]

@@ -1,0 +1,225 @@
+"""Notifications and requests of one integration become changes: translated, read where they tell only a part."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from connectors.base import Gone, News, ReadPurpose, Seen
+from connectors.echoes import RecentWrites
+from connectors.errors import ConnectorError, Retryable
+from connectors.lane import POLICY, Lane, Observation, seen
+from connectors.reads import Ask, Pending, ReadQueue
+from connectors.retry import Tries
+from schemas.records import Cause, Notification, Request, StampedValue
+from schemas.topics import USERFLOW_ACTIVITY, object_key
+
+log = logging.getLogger(__name__)
+
+READS_IN_FLIGHT: Final = 3
+IDLE_S: Final = 5.0
+
+
+class Reading:
+    """The reading half of a lane."""
+
+    def __init__(self, lane: Lane, writes: RecentWrites) -> None:
+        self._lane = lane
+        self._writes = writes
+        self._queue = ReadQueue()
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._paused_until = 0.0
+        self._tries = Tries()
+
+    async def notified(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
+        """Take one stored webhook request. Raises ValueError where its body is none of the system's."""
+        translated = self._lane.account.source.translate(notification)
+        if translated.unreadable:
+            self._lane.count("source", None, "dead-lettered", translated.unreadable)
+        to_read = [news for news in translated.news if not self._complete(news)]
+        done = _Countdown(len(to_read), finished)
+        for news in to_read:
+            self._ask(Ask(news.object_type, news.object_id, news, "webhook", None, False, cause, done.one), 0.0)
+        for news in translated.news:
+            if self._complete(news):
+                await self._lane.observed(_told(news, cause))
+        for event in translated.activity:
+            owner = ("users", event.user_id) if event.user_id is not None else ("companies", event.company_id or "")
+            key = object_key(self._lane.integration, self._lane.connection, "userflow", owner[0], owner[1] or "")
+            await self._lane.publish(USERFLOW_ACTIVITY, key, event)
+        done.start()
+
+    def requested(self, request: Request, cause: Cause | None, finished: Callable[[], None]) -> None:
+        """Take a request to read objects by id."""
+        done = _Countdown(len(request.values), finished)
+        not_before = self._lane.clock.monotonic() + request.delay_ms / 1000
+        for object_id in request.values:
+            ask = Ask(request.object_type, object_id, None, "lookup", request.run_id, False, cause, done.one)
+            self._ask(ask, not_before)
+        done.start()
+
+    async def run(self) -> None:
+        """Read what is due, a few batches at once, until cancelled."""
+        try:
+            while True:
+                await self._wait_until_due()
+                batch = self._queue.take(self._lane.account.source.read_size, self._lane.clock.monotonic())
+                if batch:
+                    task = asyncio.create_task(self._read(batch))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._ended)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def drained(self) -> None:
+        """Wait for the reads under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _complete(self, news: News) -> bool:
+        return news.complete or self._writes.echoed(news) or not self._lane.works
+
+    def _ask(self, ask: Ask, not_before: float) -> None:
+        self._queue.add(ask, not_before)
+        self._wake.set()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._wake.set()
+
+    async def _wait_until_due(self) -> None:
+        while True:
+            now = self._lane.clock.monotonic()
+            due = self._queue.next_due()
+            at = max(due, self._paused_until) if due is not None else None
+            if at is not None and at <= now and len(self._tasks) < READS_IN_FLIGHT and self._lane.works:
+                return
+            self._wake.clear()
+            wait_s = IDLE_S if at is None or len(self._tasks) >= READS_IN_FLIGHT else max(at - now, 0.01)
+            try:
+                await asyncio.wait_for(self._wake.wait(), min(wait_s, IDLE_S))
+            except TimeoutError:
+                continue
+
+    async def _read(self, batch: list[Pending]) -> None:
+        ids = [pending.object_id for pending in batch]
+        purpose: ReadPurpose = "bulk_read" if all(pending.bulk for pending in batch) else "live_read"
+        try:
+            found = await self._lane.account.source.read(batch[0].object_type, ids, purpose)
+        except ConnectorError as error:
+            self._failed(batch, error)
+            return
+        self._tries = Tries()
+        by_id = {
+            (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in found
+        }
+        await asyncio.gather(*(self._answered(pending, by_id.get(pending.object_id)) for pending in batch))
+
+    def _failed(self, batch: list[Pending], error: ConnectorError) -> None:
+        """Nothing was read: try again later, all of it; what lasts makes the system unavailable."""
+        now = self._lane.clock.monotonic()
+        wait_s: float | None = None
+        if isinstance(error, Retryable):
+            self._tries = self._tries.after(error)
+            wait_s = POLICY.wait_s(error, self._tries, self._lane.uniform)
+        if wait_s is None:
+            self._lane.fail(error)
+            wait_s = 1.0
+        self._paused_until = now + wait_s
+        for pending in batch:
+            self._queue.put_back(pending, now + wait_s)
+        self._wake.set()
+
+    async def _answered(self, pending: Pending, found: Seen | Gone | None) -> None:
+        if found is None:
+            self._queue.put_back(pending, self._lane.clock.monotonic() + 1.0)
+            return
+        if pending.lags(found):
+            if not pending.told:
+                await self._tell(pending)
+            wait_s = pending.repeat_after_s()
+            if wait_s is not None:
+                pending.repeats += 1
+                self._queue.put_back(pending, self._lane.clock.monotonic() + wait_s)
+                self._wake.set()
+                return
+        await self._publish(pending, found)
+        for ask in pending.asks:
+            ask.finished()
+
+    async def _tell(self, pending: Pending) -> None:
+        """The read lags behind: the notifications' own values are used meanwhile."""
+        pending.told = True
+        fields = pending.notified
+        if fields:
+            ask = next(ask for ask in pending.asks if ask.news)
+            at_ms = max(value.at_ms for value in fields.values())
+            await self._lane.observed(
+                Observation(
+                    pending.object_type,
+                    pending.object_id,
+                    "upserted",
+                    at_ms,
+                    0,
+                    ask.origin,
+                    dict(fields),
+                    caused_by=ask.caused_by,
+                )
+            )
+
+    async def _publish(self, pending: Pending, found: Seen | Gone) -> None:
+        first = pending.asks[0]
+        if isinstance(found, Gone):
+            await self._lane.observed(
+                Observation(
+                    pending.object_type,
+                    pending.object_id,
+                    "deleted",
+                    found.at_ms,
+                    found.spread_ms,
+                    first.origin,
+                    run_id=first.run_id,
+                    merged_into=found.merged_into,
+                    bulk=pending.bulk,
+                    caused_by=first.caused_by,
+                )
+            )
+            return
+        observation = seen(pending.object_type, found, first.origin, first.run_id, pending.bulk, first.caused_by)
+        for name, told in pending.notified.items():
+            if name in observation.fields and told.at_ms > observation.fields[name].at_ms:
+                observation.fields[name] = told
+        await self._lane.observed(observation)
+
+
+def _told(news: News, cause: Cause) -> Observation:
+    fields: dict[str, StampedValue] = dict(news.fields)
+    return Observation(
+        news.object_type,
+        news.object_id,
+        news.operation,
+        news.at_ms,
+        news.spread_ms,
+        "webhook",
+        fields,
+        merged_into=news.merged_into,
+        caused_by=cause,
+    )
+
+
+class _Countdown:
+    """Calls `finished` once, when all parts have ended and all of them were handed out."""
+
+    def __init__(self, parts: int, finished: Callable[[], None]) -> None:
+        self._left = parts + 1
+        self._finished = finished
+
+    def one(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._finished()
+
+    def start(self) -> None:
+        self.one()

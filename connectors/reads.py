@@ -1,0 +1,115 @@
+"""Reads that notifications and requests ask for, coalesced per object and taken in batches."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from connectors.base import Gone, News, Seen
+from schemas.records import Cause, Origin, StampedValue
+
+# HubSpot's reads lag behind its webhooks: one that is older than its notification is repeated after these waits.
+REPEATS_S: Final = (0.5, 2.0, 10.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One reason for a read."""
+
+    object_type: str
+    object_id: str
+    news: News | None
+    origin: Origin
+    run_id: str | None
+    bulk: bool
+    caused_by: Cause | None
+    finished: Callable[[], None]
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """An object to be read, with all that asked for it."""
+
+    object_type: str
+    object_id: str
+    not_before: float
+    asks: list[Ask] = field(default_factory=list)
+    repeats: int = 0
+    told: bool = False  # its notifications' own values were published
+
+    @property
+    def bulk(self) -> bool:
+        return all(ask.bulk for ask in self.asks)
+
+    @property
+    def notified(self) -> Mapping[str, StampedValue]:
+        """Per field the newest value that a notification named."""
+        newest: dict[str, StampedValue] = {}
+        for ask in self.asks:
+            for name, value in (ask.news.fields if ask.news else {}).items():
+                if name not in newest or value.at_ms >= newest[name].at_ms:
+                    newest[name] = value
+        return newest
+
+    @property
+    def floor_ms(self) -> int:
+        """A read counts only if it is not older than this."""
+        return max((ask.news.at_ms for ask in self.asks if ask.news), default=0)
+
+    def lags(self, found: Seen | Gone) -> bool:
+        """Whether the answer is older than what the notifications tell."""
+        if isinstance(found, Gone):
+            return found.merged_into is None and any(ask.news for ask in self.asks)
+        if found.at_ms + found.spread_ms >= self.floor_ms:
+            return False
+        notified = self.notified
+        return not notified or any(
+            name in found.fields and found.fields[name].value != told.value for name, told in notified.items()
+        )
+
+    def repeat_after_s(self) -> float | None:
+        """How long until the next try; None when it was tried often enough."""
+        return REPEATS_S[self.repeats] if self.repeats < len(REPEATS_S) else None
+
+
+class ReadQueue:
+    """Objects that wait for a read, and those that are being read."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, str], Pending] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, ask: Ask, not_before: float) -> None:
+        """Ask for a read; one that waits already serves this asker too."""
+        key = (ask.object_type, ask.object_id)
+        pending = self._waiting.get(key)
+        if pending is None:
+            pending = self._waiting[key] = Pending(*key, not_before)
+        elif pending.repeats == 0:
+            pending.not_before = max(pending.not_before, not_before) if ask.news is None else not_before
+        pending.asks.append(ask)
+
+    def take(self, most: int, now: float) -> list[Pending]:
+        """Objects of one type that are due, live ones first, oldest first."""
+        due = [pending for pending in self._waiting.values() if pending.not_before <= now]
+        if not due:
+            return []
+        due.sort(key=lambda pending: pending.bulk)
+        chosen = [pending for pending in due if pending.object_type == due[0].object_type][:most]
+        for pending in chosen:
+            del self._waiting[pending.object_type, pending.object_id]
+        return chosen
+
+    def put_back(self, pending: Pending, not_before: float) -> None:
+        """Read it again later; what asked meanwhile joins."""
+        key = (pending.object_type, pending.object_id)
+        newer = self._waiting.get(key)
+        if newer is not None:
+            pending.asks += newer.asks
+            not_before = min(not_before, newer.not_before)
+        pending.not_before = not_before
+        self._waiting[key] = pending
+
+    def next_due(self) -> float | None:
+        return min((pending.not_before for pending in self._waiting.values()), default=None)

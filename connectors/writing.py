@@ -1,0 +1,276 @@
+"""Patches of one integration become writes; what they led to goes back as changes, receipts and dead letters."""
+
+import asyncio
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from connectors.base import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.echoes import RecentWrites
+from connectors.errors import ConnectorError, Refused, Retryable
+from connectors.lane import POLICY, Lane, Observation
+from connectors.patches import Held, PatchQueue
+from connectors.retry import Tries
+from schemas.records import Cause, DeadLetter, FieldPatch, Receipt, ReceiptKind, StampedValue
+from schemas.topics import DEAD_LETTERS, RECEIPTS, field_patches_topic, pair_key
+from schemas.values import FieldValue
+
+log = logging.getLogger(__name__)
+
+IDLE_S: Final = 5.0
+
+
+class Writing:
+    """The writing half of a lane."""
+
+    def __init__(self, lane: Lane, writes: RecentWrites) -> None:
+        self._lane = lane
+        self._writes = writes
+        self._queue = PatchQueue()
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._paused_until = 0.0
+        self._tries = Tries()
+
+    async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
+        """Take one patch; it ends written, equal, refused, parked or superseded."""
+        if not self._lane.active or not self._lane.works or self._queue.full:
+            held = Held(patch, finished, set(patch.fields))
+            await self._park([(held, name) for name in patch.fields])
+            if not patch.fields:
+                finished()
+            return
+        _, superseded = self._queue.add(patch, finished)
+        self._wake.set()
+        for overtaken in superseded:
+            await self._receipt(overtaken.held.patch, "superseded", {overtaken.name: overtaken.value}, None)
+
+    async def run(self) -> None:
+        """Write what waits, a few batches at once, until cancelled."""
+        try:
+            while True:
+                await self._wait_until_due()
+                batch = self._queue.take(self._lane.account.sink.batch_size)
+                if batch:
+                    task = asyncio.create_task(self._write(batch))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._ended)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def drained(self) -> None:
+        """Wait for the writes under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def park_all(self) -> None:
+        """Nothing waits for a system that is away: every waiting patch gets its receipt and is derived again later."""
+        await self._park(self._queue.drain())
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._wake.set()
+
+    async def _wait_until_due(self) -> None:
+        while True:
+            now = self._lane.clock.monotonic()
+            free = len(self._tasks) < self._lane.account.sink.in_flight
+            if self._queue.waiting and free and now >= self._paused_until:
+                return
+            self._wake.clear()
+            wait_s = self._paused_until - now if self._queue.waiting and free else IDLE_S
+            try:
+                await asyncio.wait_for(self._wake.wait(), max(min(wait_s, IDLE_S), 0.01))
+            except TimeoutError:
+                continue
+
+    async def _write(self, batch: list[Write]) -> None:
+        try:
+            results = await self._lane.account.sink.write(batch, self._lane.may_write)
+        except OwnershipLost:
+            # the partition goes to its new owner with these records uncommitted: they are written there
+            self._queue.put_back(batch)
+            self._paused_until = self._lane.clock.monotonic() + 1.0
+            return
+        except Refused as error:
+            results = [RefusedFields(write, tuple(write.fields), error.reason) for write in batch]
+        except ConnectorError as error:
+            await self._failed(batch, error)
+            return
+        self._tries = Tries()
+        again = [result.write for result in results if isinstance(result, Again)]
+        if again:
+            self._queue.put_back(again)
+            self._paused_until = self._lane.clock.monotonic() + 0.5
+        await self._settle(result for result in results if not isinstance(result, Again))
+        self._wake.set()
+
+    async def _failed(self, batch: list[Write], error: ConnectorError) -> None:
+        self._queue.put_back(batch)
+        wait_s: float | None = None
+        if isinstance(error, Retryable):
+            self._tries = self._tries.after(error)
+            wait_s = POLICY.wait_s(error, self._tries, self._lane.uniform)
+        if wait_s is None:
+            self._lane.fail(error)
+            await self.park_all()
+            wait_s = 0.0
+        self._paused_until = self._lane.clock.monotonic() + wait_s
+        self._wake.set()
+
+    async def _settle(self, results: Iterable[WriteResult]) -> None:
+        """Tell what became of each write; a patch ends only after the brokers have what is told."""
+        by_target: dict[tuple[str, str], list[WriteResult]] = defaultdict(list)
+        for result in results:
+            by_target[result.write.object_type, result.write.object_id].append(result)
+        await asyncio.gather(*(self._tell(parts) for parts in by_target.values()))
+
+    async def _tell(self, results: Sequence[WriteResult]) -> None:
+        for result in results:
+            held = self._queue.held(result.write)
+            match result:
+                case Answered():
+                    await self._answered(result, held)
+                    self._queue.end(result.write, result.stored)
+                case Vanished():
+                    await self._vanished(result, held)
+                    self._queue.end(result.write, result.write.fields)
+                case RefusedFields():
+                    await self._refused(result, held)
+                    self._queue.end(result.write, result.fields)
+                case Again():
+                    continue
+
+    async def _answered(self, result: Answered, held: Mapping[str, Held]) -> None:
+        write, patches = result.write, _patches(held, result.stored)
+        fields = {
+            name: StampedValue(value, result.at_ms, result.spread_ms, ours=not result.equal)
+            for name, value in result.stored.items()
+        }
+        for name, value in result.stored.items():
+            self._writes.wrote(write.object_type, write.object_id, name, value, result.at_ms)
+        sent: dict[str, FieldValue] = {name: write.fields[name] for name in result.stored if name in write.fields}
+        await self._lane.observed(
+            Observation(
+                write.object_type,
+                write.object_id,
+                "upserted",
+                result.at_ms,
+                result.spread_ms,
+                "receipt",
+                fields,
+                sent,
+                run_id=_run_of(patches),
+                bulk=_bulk(patches),
+                caused_by=_cause_of(patches),
+            )
+        )
+        for patch in patches:
+            self._lane.count("sink", patch.mapping, "equal" if result.equal else "written", 1)
+
+    async def _vanished(self, result: Vanished, held: Mapping[str, Held]) -> None:
+        write, patches = result.write, _patches(held, result.write.fields)
+        await self._lane.observed(
+            Observation(
+                write.object_type,
+                write.object_id,
+                "deleted",
+                result.at_ms,
+                result.spread_ms,
+                "receipt",
+                run_id=_run_of(patches),
+                merged_into=result.merged_into,
+                bulk=_bulk(patches),
+                caused_by=_cause_of(patches),
+            )
+        )
+        for patch in patches:
+            self._lane.count("sink", patch.mapping, "unmatched", 1)
+
+    async def _refused(self, result: RefusedFields, held: Mapping[str, Held]) -> None:
+        for name in result.fields:
+            if name not in held:
+                continue
+            patch = held[name].patch
+            value = result.write.fields[name]
+            await self._letter(patch, name, value, result.reason)
+            await self._receipt(patch, "refused", {name: value}, result.reason)
+            self._lane.count("sink", patch.mapping, "refused", 1)
+
+    async def _park(self, fields: Sequence[tuple[Held, str]]) -> None:
+        by_patch: dict[int, tuple[Held, list[str]]] = {}
+        for held, name in fields:
+            by_patch.setdefault(id(held), (held, []))[1].append(name)
+        for held, names in by_patch.values():
+            patch = held.patch
+            await self._receipt(patch, "parked", {name: patch.fields[name] for name in names}, None)
+            self._lane.count("sink", patch.mapping, "parked", 1)
+            for name in names:
+                held.end(name)
+
+    async def _receipt(
+        self, patch: FieldPatch, kind: ReceiptKind, fields: dict[str, FieldValue], reason: str | None
+    ) -> None:
+        receipt = Receipt(
+            integration=patch.integration,
+            connection=patch.connection,
+            revision=patch.revision,
+            mapping=patch.mapping,
+            match_value=patch.match_value,
+            system=patch.system,
+            object_type=patch.object_type,
+            object_id=patch.object_id,
+            kind=kind,
+            fields=fields,
+            reason=reason,
+            run_id=patch.run_id,
+            caused_by=patch.caused_by,
+        )
+        await self._lane.publish(RECEIPTS, _pair(patch), receipt)
+        if kind == "superseded":
+            self._lane.count("sink", patch.mapping, "superseded", 1)
+
+    async def _letter(self, patch: FieldPatch, name: str, value: FieldValue, reason: str) -> None:
+        """The refusal's dead letter; the same value refused again for the same reason is the same letter."""
+        pair, target = _pair(patch), f"{patch.system}.{name}"
+        letter = DeadLetter(
+            id=hashlib.sha256(repr((pair, target, value, reason)).encode()).hexdigest()[:32],
+            integration=patch.integration,
+            stage=f"{patch.system}.sink",
+            reason=reason,
+            detail=f"{patch.system} refused field {name} of {patch.object_type}",
+            topic=field_patches_topic(patch.system),
+            partition=-1,
+            offset=-1,
+            key=pair,
+            value=b"",
+            at_ms=self._lane.now_ms(),
+            mapping=patch.mapping,
+            field=target,
+            caused_by=patch.caused_by,
+        )
+        await self._lane.publish(DEAD_LETTERS, pair, letter)
+
+
+def _pair(patch: FieldPatch) -> str:
+    return pair_key(patch.integration, patch.connection, patch.mapping, patch.match_value)
+
+
+def _patches(held: Mapping[str, Held], names: Iterable[str]) -> list[FieldPatch]:
+    found = {id(held[name]): held[name].patch for name in names if name in held}
+    return list(found.values())
+
+
+def _run_of(patches: Sequence[FieldPatch]) -> str | None:
+    return next((patch.run_id for patch in patches if patch.run_id), None)
+
+
+def _cause_of(patches: Sequence[FieldPatch]) -> Cause | None:
+    return next((patch.caused_by for patch in patches if patch.caused_by), None)
+
+
+def _bulk(patches: Sequence[FieldPatch]) -> bool:
+    return all(patch.bulk for patch in patches)
