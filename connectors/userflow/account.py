@@ -1,0 +1,49 @@
+"""Opens a Userflow environment: one pool of connections and one budget behind its source, sink and setup."""
+
+from connectors.base import Account, Opening
+from connectors.errors import Misconfigured
+from connectors.http import HttpTransport
+from connectors.userflow.client import API_URLS, UserflowClient, adaptive_budget
+from connectors.userflow.observing import ObservingClient
+from connectors.userflow.setup import UserflowSetup
+from connectors.userflow.sink import MayWrite, OwnedTransport, UserflowSink
+from connectors.userflow.source import UserflowSource
+from connectors.wire import Transport
+
+
+async def open_account(opening: Opening) -> Account:
+    """The environment that `secrets["api_key"]` opens, in `options["region"]`: us (as without one) or eu.
+
+    Nothing is sent yet. Raises Misconfigured `api_key_missing`, `unknown_region`.
+    """
+    api_key = opening.secrets.get("api_key")
+    if not api_key:
+        raise Misconfigured("api_key_missing")
+    transport = HttpTransport(opening.api_url or _api_url(opening))
+    account = assemble(opening, transport, api_key)
+    return Account("userflow", account.source, account.sink, account.setup, transport.aclose)
+
+
+def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
+    """The account on a transport that somebody else closes."""
+    budget = adaptive_budget(opening.clock)
+
+    def client(way: Transport) -> ObservingClient:
+        return ObservingClient(UserflowClient(way, budget, api_key))
+
+    def client_for(may_write: MayWrite) -> ObservingClient:
+        return client(OwnedTransport(transport, may_write))
+
+    source, setup = UserflowSource(opening, client(transport)), UserflowSetup(opening, client(transport))
+    return Account("userflow", source, UserflowSink(opening, client_for), setup, _nothing)
+
+
+async def _nothing() -> None:
+    """Nothing to close."""
+
+
+def _api_url(opening: Opening) -> str:
+    match opening.options.get("region", "us"):
+        case "us" | "eu" as region:
+            return API_URLS[region]
+    raise Misconfigured("unknown_region")

@@ -1,0 +1,128 @@
+"""The guard of "never create": notices a write that made a deleted object again, and takes back what we made.
+
+Userflow's only write also creates. The sink reads first, so it creates only where the object is deleted between the
+read and the write; then the object's `created_at` is later than the one read. What was sent is remembered until its
+answer was judged, because an answer can be lost: the next read of that object is judged instead.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from connectors.base import OwnershipLost, Vanished, Write
+from connectors.clock import Clock
+from connectors.errors import ConnectorError, Transient
+from connectors.retry import RetryPolicy, retrying
+from connectors.userflow.observing import Observed, ObservingClient
+from connectors.userflow.protocol import Record, delete_object, get_object
+from connectors.userflow.translate import holds, kind_of
+from schemas.values import FieldValue
+
+Incident = Callable[[str, str], Awaitable[None]]
+
+UNANSWERED_FOR_S = 300.0
+MOST_UNANSWERED = 1_000
+UNDO = RetryPolicy(attempts=4, base_s=0.2, cap_s=2.0, patience_s=10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What we sent to an object, and when that object had been created."""
+
+    created_at_ms: int
+    fields: Mapping[str, FieldValue]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The object of one write and the client that may write it."""
+
+    write: Write
+    client: ObservingClient
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Object type and id."""
+        return self.write.object_type, self.write.object_id
+
+
+class RecreationGuard:
+    """Judges every object that a write, or the read after a lost answer, shows."""
+
+    def __init__(self, clock: Clock, incident: Incident) -> None:
+        self._clock = clock
+        self._incident = incident
+        self._sent: dict[tuple[str, str], Sent] = {}
+
+    def sending(self, target: Target, before: Record, fields: Mapping[str, FieldValue]) -> None:
+        """These fields are about to be sent to the object that was read as `before`."""
+        if before.created_at_ms is None:
+            return
+        earlier = self._remembered(target)
+        unanswered = earlier.fields if earlier and earlier.created_at_ms == before.created_at_ms else {}
+        self._sent.pop(target.key, None)
+        self._sent[target.key] = Sent(before.created_at_ms, {**unanswered, **fields}, self._clock.monotonic())
+        if len(self._sent) > MOST_UNANSWERED:
+            del self._sent[next(iter(self._sent))]
+
+    def settled(self, target: Target) -> None:
+        """What was sent was answered, or turned away without effect."""
+        self._sent.pop(target.key, None)
+
+    async def judge(self, target: Target, shown: Record) -> Vanished | None:
+        """None where the object is still the one that was read; else it is taken back or left, and reported."""
+        sent = self._remembered(target)
+        if sent is None or shown.created_at_ms is None or shown.created_at_ms <= sent.created_at_ms:
+            return None
+        try:
+            undone = await retrying(lambda: self._undo(target, sent), UNDO, self._clock, random.uniform)
+        except OwnershipLost:
+            await self._kept()
+            raise
+        except ConnectorError:
+            undone = None
+        self.settled(target)
+        if undone is None:
+            await self._kept()
+            # dated before its new life, which goes on and is told by notifications and crawls
+            return Vanished(target.write, shown.created_at_ms - 1, 0)
+        await self._incident("userflow_object_recreated", "An object deleted during our write was made again; undone")
+        at_ms = max(undone.at_ms, shown.created_at_ms + 1)
+        return Vanished(target.write, at_ms, max(0, undone.at_ms + undone.spread_ms - at_ms))
+
+    async def _undo(self, target: Target, sent: Sent) -> Observed[object] | None:
+        """Delete the object if it is nothing but what we made; None where it is more and stays."""
+        kind, id = kind_of(target.write.object_type), target.write.object_id
+        found = await target.client.send(get_object(kind, id, memberships=True, purpose="write"))
+        if found.answer is None:
+            return found
+        if not _only_ours(found.answer, sent):
+            return None
+        deleted = await target.client.send(delete_object(kind, id))
+        if not deleted.answer:
+            raise Transient("not_deleted")
+        return deleted
+
+    async def _kept(self) -> None:
+        await self._incident(
+            "userflow_object_recreated_kept",
+            "An object deleted during our write exists again and was left: it may hold more than we wrote",
+        )
+
+    def _remembered(self, target: Target) -> Sent | None:
+        sent = self._sent.get(target.key)
+        if sent is not None and self._clock.monotonic() - sent.at_s > UNANSWERED_FOR_S:
+            # by now a newer object is more likely the customer's own
+            self.settled(target)
+            return None
+        return sent
+
+
+def _only_ours(found: Record, sent: Sent) -> bool:
+    """Exactly the attributes we sent and, as far as was told, no memberships: not told is not none."""
+    held = {name: value for name, value in found.attributes.items() if not holds(value, None)}
+    ours = {name: value for name, value in sent.fields.items() if not holds(None, value)}
+    newer = found.created_at_ms is not None and found.created_at_ms > sent.created_at_ms
+    alike = held.keys() == ours.keys() and all(holds(held[name], value) for name, value in ours.items())
+    return newer and alike and found.memberships == ()

@@ -1,0 +1,131 @@
+"""Makes a Userflow environment ready for an integration: what its fields are, and one webhook subscription."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from connectors.base import Opening, Provisioned
+from connectors.errors import Misconfigured, Missing, Refused
+from connectors.userflow import protocol
+from connectors.userflow.observing import ObservingClient
+from connectors.userflow.protocol import AttributeDefinition, Kind, Scope, Subscription
+from connectors.userflow.translate import ID_FIELD, field_definition, kind_of
+from connectors.wire import Call
+from schemas.configuration import DescribedField
+
+P = TypeVar("P")
+
+WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a secret, not one
+EVENTS_TOPIC = "event.tracked"
+
+_SCOPES: dict[Kind, Scope] = {"users": "user", "groups": "group"}
+_OUR_PATH = re.compile(r"/webhooks/userflow/([^/]+)/?")
+
+
+class UserflowSetup:
+    """One environment as a Setup."""
+
+    def __init__(self, opening: Opening, client: ObservingClient) -> None:
+        self._catalog = opening.catalog
+        self._url = opening.webhook_url
+        self._known_secret = opening.secrets.get(WEBHOOK_SECRET)
+        self._client = client
+
+    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Sequence[DescribedField]:
+        """The attributes named by object type that exist, and each type's `id`, which nobody can write."""
+        described: list[DescribedField] = []
+        for object_type, names in wanted.items():
+            described.append(DescribedField(object_type, ID_FIELD, "Id", "string", read_only=True))
+            found = await self._attributes(_SCOPES[kind_of(object_type)])
+            attributes = [one for one in found if one.name in names and one.name != ID_FIELD]
+            described += [_described(object_type, one) for one in attributes]
+        return described
+
+    async def provision(self, create: Sequence[DescribedField]) -> Provisioned:
+        """The webhook subscription; attributes come to be with their first value, so `create` is not looked at.
+
+        Raises Misconfigured `environment_already_claimed` where another integration has subscribed.
+        """
+        ours = await self._subscriptions()
+        kept = next((one for one in ours if self._secret(one)), None)
+        for other in ours:
+            if other is not kept:
+                # a second one brings everything twice, and one whose secret is lost brings what cannot be verified
+                await self._client.send(protocol.delete_subscription(other.id))
+        subscription = await self._fitting(kept) if kept else await self._subscribed()
+        return Provisioned(self._secret(subscription))
+
+    async def probe(self) -> None:
+        """One user, to see that the key is accepted."""
+        await self._client.send(protocol.list_objects("users", limit=1, purpose="control"))
+
+    @property
+    def _topics(self) -> tuple[str, ...]:
+        return (*(_SCOPES[kind_of(object_type)] for object_type in self._catalog.object_types), EVENTS_TOPIC)
+
+    async def _attributes(self, scope: Scope) -> list[AttributeDefinition]:
+        def call(cursor: str | None) -> Call[protocol.AttributeDefinitionPage]:
+            return protocol.list_attribute_definitions(scope, starting_after=cursor)
+
+        return [one async for page in self._pages(call, lambda page: page.next_cursor) for one in page.definitions]
+
+    async def _subscriptions(self) -> list[Subscription]:
+        """Those that send to this integration."""
+
+        def call(cursor: str | None) -> Call[protocol.SubscriptionPage]:
+            return protocol.list_subscriptions(starting_after=cursor)
+
+        pages = self._pages(call, lambda page: page.next_cursor)
+        found = [one async for page in pages for one in page.subscriptions]
+        if any(_claims(one.url, self._url) for one in found):
+            raise Misconfigured("environment_already_claimed")
+        return [one for one in found if one.url == self._url]
+
+    async def _pages(
+        self, call: Callable[[str | None], Call[P]], next_cursor: Callable[[P], str | None]
+    ) -> AsyncIterator[P]:
+        """Every page of a list; ends where the server names a cursor twice."""
+        cursors: set[str | None] = set()
+        cursor: str | None = None
+        while cursor not in cursors:
+            cursors.add(cursor)
+            page = (await self._client.send(call(cursor))).answer
+            yield page
+            cursor = next_cursor(page)
+            if cursor is None:
+                return
+
+    async def _fitting(self, subscription: Subscription) -> Subscription:
+        """The subscription, enabled and with the topics that are needed."""
+        if not subscription.disabled and set(subscription.topics) == set(self._topics):
+            return subscription
+        try:
+            change = protocol.update_subscription(subscription.id, topics=self._topics, disabled=False)
+            await self._client.send(change)
+        except (Missing, Refused):
+            # that subscriptions can be changed is said by one source only: a new one does as well
+            await self._client.send(protocol.delete_subscription(subscription.id))
+            return await self._subscribed()
+        return subscription
+
+    async def _subscribed(self) -> Subscription:
+        made = (await self._client.send(protocol.create_subscription(self._url, self._topics))).answer
+        if not made.secret:
+            raise Misconfigured("webhook_secret_not_told")
+        return made
+
+    def _secret(self, subscription: Subscription) -> str | None:
+        """What signs its webhooks: shown on reading, or kept since it was made."""
+        return subscription.secret or self._known_secret
+
+
+def _described(object_type: str, found: AttributeDefinition) -> DescribedField:
+    definition = field_definition(found)
+    return DescribedField(object_type, definition.name, definition.label, definition.type)
+
+
+def _claims(url: str, ours: str) -> bool:
+    """Whether a subscription's address is a receiver's, of an integration of another name."""
+    claimed, own = _OUR_PATH.search(urlsplit(url).path), _OUR_PATH.search(urlsplit(ours).path)
+    return claimed is not None and (own is None or claimed[1] != own[1])

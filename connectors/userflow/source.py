@@ -1,0 +1,123 @@
+"""Reads a Userflow environment: webhooks in our words, objects by id, whole object types."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TypeVar
+
+from connectors.base import Catalog, Gone, News, Opening, Page, ReadPurpose, Seen, Translated
+from connectors.errors import Refused, Transient
+from connectors.userflow import protocol
+from connectors.userflow.observing import Observed, ObservingClient
+from connectors.userflow.translate import field_value, kind_of, object_type_of, wanted_fields, well_formed
+from schemas.records import ActivityEvent, Notification, StampedValue
+
+T = TypeVar("T")
+
+READ_SIZE = 10
+NO_SUCH_ID_STATUSES = (400, 414, 422)
+
+
+class UserflowSource:
+    """One environment as a Source."""
+
+    def __init__(self, opening: Opening, client: ObservingClient) -> None:
+        self._integration, self._connection = opening.integration, opening.connection
+        self._catalog = opening.catalog
+        self._client = client
+
+    @property
+    def read_size(self) -> int:
+        """Userflow has no batch read: so many single ones at once, as the budget lets them."""
+        return READ_SIZE
+
+    def translate(self, notification: Notification) -> Translated:
+        """A user, a company or something done; nothing of an object type that no mapping uses.
+
+        Raises ValueError where the body is no notification of Userflow's.
+        """
+        try:
+            found = protocol.parse_notification(notification.body)
+        except Refused as refusal:
+            raise ValueError(refusal.reason) from refusal
+        if found.record is not None:
+            return self._news(found, found.record)
+        if found.event is not None:
+            return self._activity(found.event, found.created_at_ms or notification.received_at_ms)
+        return Translated()
+
+    async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
+        """One GET for each; the first error ends the others and is raised."""
+        return await _together([self._read(object_type, id, purpose) for id in ids])
+
+    async def page(self, object_type: str, cursor: str | None) -> Page:
+        """Up to 100 objects, oldest first; `cursor` is the id of the last one seen.
+
+        Where that one was deleted meanwhile, the crawl begins again: there is no other place to go on from.
+        """
+        kind = kind_of(object_type)
+        try:
+            seen = await self._client.send(protocol.list_objects(kind, starting_after=cursor))
+        except Refused as refusal:
+            if refusal.reason != "cursor_gone" or cursor is None:
+                raise
+            return await self.page(object_type, None)
+        if cursor is not None and seen.answer.next_cursor == cursor:
+            raise Transient("cursor_stuck")
+        found = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
+        return Page(found, seen.answer.next_cursor if found else None)
+
+    async def _read(self, object_type: str, id: str, purpose: ReadPurpose) -> Seen | Gone:
+        try:
+            seen = await self._client.send(protocol.get_object(kind_of(object_type), id, purpose=purpose))
+        except Refused as refusal:
+            if refusal.reason != "invalid_id" and refusal.status not in NO_SUCH_ID_STATUSES:
+                raise
+            # ids to look for come from HubSpot fields too: one that Userflow cannot have must not hold up the others
+            seen = self._client.undated(None)
+        if seen.answer is None:
+            return Gone(id, seen.at_ms, seen.spread_ms)
+        return _seen(seen.answer, seen, self._catalog)
+
+    def _news(self, found: protocol.Notification, record: protocol.Record) -> Translated:
+        object_type = object_type_of(record.kind)
+        if object_type not in self._catalog.object_types:
+            return Translated()
+        if found.created_at_ms is None:
+            # without a time it proves nothing, but that the object is worth a read
+            return Translated([News(object_type, record.id, "upserted", {}, 0, 0, complete=False)])
+        at_ms = found.created_at_ms
+        if found.deleted:
+            return Translated([News(object_type, record.id, "deleted", {}, at_ms, 0, complete=True)])
+        fields = _stamped(record, self._catalog, at_ms, 0)
+        return Translated([News(object_type, record.id, "upserted", fields, at_ms, 0, complete=True)])
+
+    def _activity(self, event: protocol.Event, told_at_ms: int) -> Translated:
+        """Attributes by their JSON kind: texts that look like times stay texts."""
+        if event.user_id is None and event.group_id is None:
+            return Translated(unreadable=1)
+        attributes = {well_formed(name): field_value(found) for name, found in event.attributes.items()}
+        at_ms = told_at_ms if event.time_ms is None else event.time_ms
+        subject = (event.user_id, event.group_id)
+        done = ActivityEvent(self._integration, self._connection, event.id, event.name, *subject, at_ms, attributes)
+        return Translated(activity=[done])
+
+
+def _seen(record: protocol.Record, seen: Observed[object], catalog: Catalog) -> Seen:
+    fields = _stamped(record, catalog, seen.at_ms, seen.spread_ms)
+    return Seen(record.id, fields, seen.at_ms, seen.spread_ms)
+
+
+def _stamped(record: protocol.Record, catalog: Catalog, at_ms: int, spread_ms: int) -> Mapping[str, StampedValue]:
+    values = wanted_fields(record, catalog)
+    return {name: StampedValue(value, at_ms, spread_ms) for name, value in values.items()}
+
+
+async def _together(reads: Sequence[Coroutine[object, object, T]]) -> Sequence[T]:
+    """All at once; where one fails the others are cancelled, so that none outlives the call."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(read) for read in reads]
+    except ExceptionGroup as failures:
+        # whoever called knows the errors of one read, not groups of them
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]

@@ -1,0 +1,158 @@
+"""Userflow's JSON <-> field values and definitions; no network, no clock."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+from connectors.base import Catalog
+from connectors.errors import Refused
+from connectors.userflow.protocol import Attribute, AttributeDefinition, Kind, Record, change, instant_text
+from schemas.values import FieldDefinition, FieldType, FieldValue, millis
+
+USERS, COMPANIES = "users", "companies"
+ID_FIELD = "id"
+
+_KINDS: Mapping[str, Kind] = {USERS: "users", COMPANIES: "groups"}
+_OBJECT_TYPES: Mapping[Kind, str] = {kind: object_type for object_type, kind in _KINDS.items()}
+_TYPES: Mapping[str, FieldType] = {
+    "string": "string",
+    "number": "number",
+    "boolean": "boolean",
+    "datetime": "datetime",
+    "list": "list",
+}
+_EMPTY: tuple[FieldValue, ...] = (None, "", ())
+
+
+def kind_of(object_type: str) -> Kind:
+    """What the API calls an object type of ours; raises Refused for one that Userflow does not have."""
+    if object_type not in _KINDS:
+        raise Refused("unknown_object_type")
+    return _KINDS[object_type]
+
+
+def object_type_of(kind: Kind) -> str:
+    """What we call a kind of the API."""
+    return _OBJECT_TYPES[kind]
+
+
+def field_definition(found: AttributeDefinition) -> FieldDefinition:
+    """An attribute in neutral words; the reference types (content, flow_step, ...) hold ids, which are text."""
+    return FieldDefinition(found.name, _TYPES.get(found.data_type, "string"), found.display_name)
+
+
+def wanted_fields(record: Record, catalog: Catalog) -> dict[str, FieldValue]:
+    """Every field that the catalog wants of the record's type; None where the record has none."""
+    object_type = object_type_of(record.kind)
+    return {name: held_field(record, name, catalog) for name in catalog.wanted(object_type)}
+
+
+def held_field(record: Record, name: str, catalog: Catalog) -> FieldValue:
+    """One field of a whole record; `id` is the record's own."""
+    if name == ID_FIELD:
+        return record.id
+    return field_value(record.attributes.get(name), catalog.definition(object_type_of(record.kind), name))
+
+
+def field_value(found: object, definition: FieldDefinition | None = None) -> FieldValue:
+    """A JSON value as its definition says; by its own JSON kind without one, or where it does not fit. Never raises."""
+    # of Userflow's types only datetime has no JSON kind of its own
+    if isinstance(found, str) and definition is not None and definition.type == "datetime":
+        return _instant(found) or well_formed(found)
+    return _by_kind(found)
+
+
+def attribute(value: FieldValue) -> Attribute:
+    """What to send so that the attribute holds the value: its type is always named, null clears."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return change(value, "boolean")
+        case int() | float():
+            return change(value, "number")
+        case dt.date():
+            return change(instant_text(millis(_moment(value))), "datetime")
+        case tuple():
+            return change([well_formed(item) for item in value], "list")
+        case str():
+            return change(well_formed(value), "string")
+
+
+def holds(found: object, value: FieldValue) -> bool:
+    """Whether the JSON value is what writing `value` leaves; null, "" and an empty list are all "no value"."""
+    read_as: Literal["datetime", "string"] = "datetime" if isinstance(value, dt.date) else "string"
+    held = field_value(found, FieldDefinition("", read_as))
+    if held in _EMPTY or value in _EMPTY:
+        return held in _EMPTY and value in _EMPTY
+    return _comparable(held) == _comparable(value)
+
+
+def well_formed(text: str) -> str:
+    """Half of a surrogate pair, as a text cut inside an emoji leaves, is no Unicode and fits into no record."""
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
+
+
+def _instant(text: str) -> dt.datetime | None:
+    """Any offset, none means UTC; a date is its midnight; cut to the millisecond that records carry."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _by_kind(found: object) -> FieldValue:
+    match found:
+        case None | bool() | float():
+            return found
+        case int():
+            return _whole(found)
+        case str():
+            return well_formed(found)
+        case list():
+            return tuple(_item(item) for item in found if item is not None)
+    return _item(found)
+
+
+def _whole(number: int) -> FieldValue:
+    """Records carry 64 bits; a larger number is a double in JSON anyway."""
+    if -(2**63) <= number < 2**63:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return str(number)
+
+
+def _item(item: object) -> str:
+    """A list's item as text, a number without trailing zeros; what is no literal, as JSON."""
+    match item:
+        case str():
+            return well_formed(item)
+        case float() if item.is_integer():
+            return str(int(item))
+    return well_formed(json.dumps(item, ensure_ascii=False, separators=(",", ":")))
+
+
+def _comparable(value: FieldValue) -> tuple[str, object]:
+    """A value with its kind: True is not 1, 42 is 42.0, a date is its midnight."""
+    match value:
+        case bool():
+            return "boolean", value
+        case int() | float():
+            return "number", value
+        case dt.date():
+            return "datetime", millis(_moment(value))
+        case tuple():
+            return "list", tuple(map(well_formed, value))
+        case str():
+            return "string", well_formed(value)
+    return "none", None
+
+
+def _moment(day: dt.date) -> dt.datetime:
+    """The instant itself, or a date's midnight in UTC."""
+    return day if isinstance(day, dt.datetime) else dt.datetime.combine(day, dt.time(0), dt.UTC)
