@@ -1,5 +1,6 @@
 """A crawl: a whole object type read page by page and published as bulk, its progress on `sync.runs`."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -39,8 +40,9 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, finished: Cal
             continue
         tries = Tries()
         await lane.bulk_credit(len(page.found))
-        for found in page.found:
-            await lane.observed(seen(object_type, found, "crawl", run_id, True, cause))
+        await asyncio.gather(
+            *(lane.observed(seen(object_type, found, "crawl", run_id, True, cause)) for found in page.found)
+        )
         read, cursor = read + len(page.found), page.cursor
         await progress("completed" if cursor is None else "running")
         if cursor is None:

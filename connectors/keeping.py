@@ -44,7 +44,8 @@ class Keeper:
     async def run(self) -> None:
         """Until cancelled."""
         probes = 0
-        was_active = self._lane.active
+        # what was parked before a restart is derived again like what was parked before an outage
+        was_active = self._lane.active and self._state.status == "ok"
         while True:
             self._lane.changed.clear()
             if self._lane.works:
@@ -104,8 +105,13 @@ class Keeper:
         return settings.hubspot if self._lane.system == "hubspot" else settings.userflow
 
     async def _publish_status(self) -> None:
-        if (self._state.status, self._state.reason) != (self._lane.status, self._lane.reason):
-            await self._publish(replace(self._state, status=self._lane.status, reason=self._lane.reason))
+        settings = self._keep.settings()
+        revision = settings.revision if settings is not None else 0
+        now = (self._lane.status, self._lane.reason, revision)
+        if (self._state.status, self._state.reason, self._state.checked_revision) != now:
+            await self._publish(
+                replace(self._state, status=self._lane.status, reason=self._lane.reason, checked_revision=revision)
+            )
 
     async def _publish(self, state: ConnectorState) -> None:
         self._state = state

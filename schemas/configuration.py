@@ -86,6 +86,7 @@ class ConnectorState:
     described_revision: int  # fields are those of this revision
     provisioned_revision: int  # what this revision needs exists in the system
     status: ConnectorStatus  # whether the system can be worked with
+    checked_revision: int = 0  # the revision whose credentials the status speaks of
     reason: str | None = None  # why not
     fields: tuple[DescribedField, ...] = ()  # definitions of the fields that mappings use
     grant: bytes | None = None  # sealed: the newest refresh token

@@ -1,0 +1,389 @@
+"""Runs one system's connector: a member of its group that owns integrations wholly, and a station for each of them."""
+
+import asyncio
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connectors.base import Account, Catalog, Opening
+from connectors.bulk import connector_group
+from connectors.clock import Clock
+from connectors.errors import ConnectorError
+from connectors.kafka.member import GroupMember, Hooks, Taken
+from connectors.kafka.placing import partition_of
+from connectors.kafka.publisher import Publisher
+from connectors.kafka.settings import ClientConfig
+from connectors.kafka.tables import TableReader
+from connectors.keeping import Keeper, Keepsakes
+from connectors.lane import Lane
+from connectors.retry import Uniform
+from connectors.station import Station
+from schemas.codec import Codec, MalformedRecord
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.records import Cause, DeadLetter, FieldPatch, Notification, ObjectMapping, Request, StateCommand
+from schemas.topics import (
+    DEAD_LETTERS,
+    HUBSPOT_TIMELINE_EVENTS,
+    INTEGRATIONS,
+    MAPPINGS,
+    STATE_COMMANDS,
+    field_patches_topic,
+    requests_topic,
+)
+from schemas.values import FieldDefinition, System
+
+log = logging.getLogger(__name__)
+
+OPEN_AGAIN_S: Final = 2.0
+GRANTED: Final = "refresh_token"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a connector is given from outside; wired in `pipeline/app.py`."""
+
+    client: ClientConfig
+    codec: Codec
+    publisher: Publisher
+    tables: TableReader  # of sync.integrations and sync.mappings, complete
+    ordinal: int
+    partitions: int
+    open_account: Callable[[Opening], Awaitable[Account]]
+    unseal: Callable[[bytes], str]
+    seal: Callable[[str], bytes]
+    api_url: str | None
+    api_version: str
+    webhook_base_url: str
+    clock: Clock
+    uniform: Uniform
+    now_ms: Callable[[], int]
+    count: Callable[[str, str | None, str, int], None]
+    bulk_credit: Callable[[int], Awaitable[None]]
+    stop_process: Callable[[str], None]
+
+
+def connector_topics(system: System) -> tuple[str, ...]:
+    """The topics a connector takes, all keyed by integration and equally partitioned."""
+    common = (f"{system}.notifications", requests_topic(system), field_patches_topic(system))
+    return (*common, HUBSPOT_TIMELINE_EVENTS) if system == "hubspot" else common
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """Records of an integration whose station is being opened."""
+
+    records: list[tuple[Taken, Any]] = field(default_factory=list)
+
+
+class Runner:
+    """One process's share of a system's integrations."""
+
+    def __init__(self, system: System, around: Surroundings) -> None:
+        self._system = system
+        self._around = around
+        self._stations: dict[str, Station] = {}
+        self._opening: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, _Waiting] = defaultdict(_Waiting)
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        hooks = Hooks(self._taken, lambda _: self._wake.set(), self._revoked, self._failed)
+        self._member = GroupMember(
+            around.client,
+            connector_group(system),
+            f"{system}-{around.ordinal}",
+            topics=connector_topics(system),
+            hooks=hooks,
+        )
+
+    @property
+    def owned(self) -> frozenset[int]:
+        return self._member.owned
+
+    def configuration_changed(self) -> None:
+        """Integrations or mappings changed; may be called from any loop callback."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled; then what is in flight ends and the partitions are given back."""
+        self._member.start()
+        try:
+            while True:
+                self._wake.clear()
+                await self._reconcile()
+                await self._wake.wait()
+        finally:
+            await self._member.stop()
+
+    async def _reconcile(self) -> None:
+        """One station for every connected integration of our partitions, none for others."""
+        wanted = {name: settings for name, settings in self._settings().items() if self._ours(name)}
+        for name in [name for name in self._stations if not self._fits(name, wanted.get(name))]:
+            await self._close(name)
+        for name, settings in wanted.items():
+            if settings.state == "disconnected":
+                continue
+            if name in self._stations:
+                self._refresh(self._stations[name].lane, settings)
+            elif name not in self._opening:
+                self._opening[name] = asyncio.create_task(self._open(name, settings))
+        for name in [name for name in self._waiting if name not in self._opening]:
+            self._hand_over(name)
+
+    def _settings(self) -> Mapping[str, IntegrationSettings]:
+        parts = self._around.tables.table(INTEGRATIONS)
+        return {
+            key.removesuffix("/settings"): part.settings
+            for key, part in parts.items()
+            if isinstance(part, IntegrationPart) and part.settings is not None and key.endswith("/settings")
+        }
+
+    def _ours(self, integration: str) -> bool:
+        return partition_of(integration, self._around.partitions) in self._member.owned
+
+    def _fits(self, name: str, settings: IntegrationSettings | None) -> bool:
+        lane = self._stations[name].lane
+        return settings is not None and settings.state != "disconnected" and settings.connection == lane.connection
+
+    async def _open(self, name: str, settings: IntegrationSettings) -> None:
+        """Open the account and start its station; the records that came meanwhile are handed over."""
+        try:
+            lane, keeper = await self._lane(name, settings)
+        except (ConnectorError, ValueError) as error:
+            log.warning("%s: %s cannot be opened: %s", name, self._system, error)
+            await self._around.clock.sleep(OPEN_AGAIN_S)
+            return
+        finally:
+            self._opening.pop(name, None)
+            self._wake.set()
+        station = Station(lane, keeper, self._failed)
+        self._stations[name] = station
+        self._refresh(lane, settings)
+        station.start()
+        self._hand_over(name)
+
+    async def _lane(self, name: str, settings: IntegrationSettings) -> tuple[Lane, Keeper]:
+        around, catalog, section = self._around, Catalog(), self._section(settings)
+        state = self._connector_state(name)
+        keepers: list[Keeper] = []
+
+        async def store_grant(refresh_token: str) -> None:
+            for keeper in keepers:
+                await keeper.keep_grant(refresh_token)
+
+        async def incident(reason: str, detail: str) -> None:
+            await self._incident(name, reason, detail)
+
+        partition = partition_of(name, around.partitions)
+        account = await around.open_account(
+            Opening(
+                integration=name,
+                connection=settings.connection,
+                account=section.account,
+                options=section.options,
+                secrets=self._secrets(section, state),
+                catalog=catalog,
+                clock=around.clock,
+                api_url=around.api_url,
+                api_version=around.api_version,
+                webhook_url=f"{around.webhook_base_url}/webhooks/{self._webhook_path(name)}",
+                store_grant=store_grant,
+                incident=incident,
+            )
+        )
+        lane = Lane(
+            integration=name,
+            connection=settings.connection,
+            system=self._system,
+            account=account,
+            catalog=catalog,
+            publish=around.publisher.send,
+            clock=around.clock,
+            uniform=around.uniform,
+            now_ms=around.now_ms,
+            may_write=lambda: self._member.owns(partition),
+            count=around.count,
+            bulk_credit=around.bulk_credit,
+        )
+        keepsakes = Keepsakes(lambda: self._settings().get(name), around.seal, lambda: self._rederive(name))
+        keepers.append(Keeper(lane, account, state, keepsakes))
+        return lane, keepers[0]
+
+    def _webhook_path(self, name: str) -> str:
+        return self._system if self._system == "hubspot" else f"{self._system}/{name}"
+
+    def _secrets(self, section: SystemSettings, state: ConnectorState | None) -> dict[str, str]:
+        secrets = {name: self._around.unseal(sealed) for name, sealed in section.secrets.items()}
+        if state is not None and state.grant is not None:
+            secrets[GRANTED] = self._around.unseal(state.grant)
+        if state is not None and state.webhook_secret is not None:
+            secrets["webhook_secret"] = self._around.unseal(state.webhook_secret)
+        return secrets
+
+    def _connector_state(self, name: str) -> ConnectorState | None:
+        part = self._around.tables.get(INTEGRATIONS, f"{name}/{self._system}")
+        return part.connector if isinstance(part, IntegrationPart) else None
+
+    def _section(self, settings: IntegrationSettings) -> SystemSettings:
+        return settings.hubspot if self._system == "hubspot" else settings.userflow
+
+    def _refresh(self, lane: Lane, settings: IntegrationSettings) -> None:
+        """Take over what changed: active or paused, the mappings in force."""
+        mappings = [
+            mapping
+            for mapping in self._around.tables.table(MAPPINGS).values()
+            if mapping.integration == lane.integration and mapping.connection == lane.connection
+        ]
+        lane.revision = settings.active_revision
+        lane.active = settings.state == "active"
+        lane.catalog.replace(*_catalog(self._system, mappings))
+        lane.changed.set()
+
+    async def _close(self, name: str) -> None:
+        await self._stations.pop(name).close()
+
+    def _taken(self, batch: Sequence[Taken]) -> None:
+        for taken in batch:
+            try:
+                record = self._around.codec.decode(taken.topic, taken.value)
+            except MalformedRecord as error:
+                self._spawn(self._dead_letter(taken, "undecodable", str(error)))
+            except Exception as error:  # noqa: BLE001 - a schema this build does not know, or the registry is away: stop
+                self._failed(error)
+                return
+            else:
+                self._dispatch(taken, record)
+
+    def _dispatch(self, taken: Taken, record: Any) -> None:
+        name = record.integration
+        if name in self._waiting or name in self._opening or name not in self._stations:
+            self._waiting[name].records.append((taken, record))
+            self._wake.set()
+        else:
+            self._spawn(self._handle(self._stations[name], taken, record))
+
+    def _hand_over(self, name: str) -> None:
+        """The records that waited for a station go to it, or end where there will be none."""
+        waiting = self._waiting.pop(name, None)
+        station = self._stations.get(name)
+        settings = self._settings().get(name)
+        for taken, record in waiting.records if waiting else ():
+            if station is not None:
+                self._spawn(self._handle(station, taken, record))
+            elif settings is None or settings.state == "disconnected":
+                self._disconnected(taken)
+            else:
+                self._waiting[name].records.append((taken, record))
+
+    async def _handle(self, station: Station, taken: Taken, record: Any) -> None:
+        connection = getattr(record, "connection", station.lane.connection)
+        if connection != station.lane.connection:
+            return self._disconnected(taken)
+        cause = Cause(taken.topic, taken.partition, taken.offset, self._around.now_ms())
+        match record:
+            case Notification():
+                cause = Cause(taken.topic, taken.partition, taken.offset, record.received_at_ms)
+                try:
+                    await station.notification(record, cause, taken.finished)
+                except ValueError as error:
+                    await self._dead_letter(taken, "untranslatable", type(error).__name__, record.integration)
+            case Request():
+                station.request(record, cause, taken.finished)
+            case FieldPatch():
+                await station.patch(record, taken.finished)
+            case _:
+                taken.finished()
+
+    def _disconnected(self, taken: Taken) -> None:
+        self._around.count(self._system, None, "disconnected", 1)
+        taken.finished()
+
+    async def _dead_letter(self, taken: Taken, reason: str, detail: str, integration: str | None = None) -> None:
+        place = f"{taken.topic}/{taken.partition}/{taken.offset}/{reason}"
+        at_ms = self._around.now_ms()
+        letter = DeadLetter(
+            id=hashlib.sha256(place.encode()).hexdigest()[:32],
+            integration=integration,
+            stage=f"{self._system}.source",
+            reason=reason,
+            detail=detail,
+            topic=taken.topic,
+            partition=taken.partition,
+            offset=taken.offset,
+            key=taken.key,
+            value=taken.value,
+            at_ms=at_ms,
+            caused_by=Cause(taken.topic, taken.partition, taken.offset, at_ms),
+        )
+        await self._around.publisher.send(DEAD_LETTERS, taken.key, letter)
+        self._around.count(self._system, None, "dead-lettered", 1)
+        taken.finished()
+
+    async def _incident(self, name: str, reason: str, detail: str) -> None:
+        """Something that must never happen was seen: loud in the log, kept as a dead letter."""
+        log.error("%s: incident %s: %s", name, reason, detail)
+        at_ms = self._around.now_ms()
+        letter = DeadLetter(
+            id=hashlib.sha256(f"{name}/{reason}/{at_ms}".encode()).hexdigest()[:32],
+            integration=name,
+            stage=f"{self._system}.sink",
+            reason=reason,
+            detail=detail,
+            topic="",
+            partition=-1,
+            offset=-1,
+            key=name,
+            value=b"",
+            at_ms=at_ms,
+        )
+        await self._around.publisher.send(DEAD_LETTERS, name, letter)
+
+    async def _rederive(self, name: str) -> None:
+        """Every pair of an integration is derived again: what was parked comes back."""
+        settings = self._settings().get(name)
+        if settings is None:
+            return
+        command = StateCommand(name, settings.connection, stage="pairs", kind="rederive")
+        for number in range(self._around.partitions):
+            await self._around.publisher.send(STATE_COMMANDS, f"partition-{number}", command, number)
+
+    async def _revoked(self, partitions: frozenset[int]) -> None:
+        names = [name for name in self._stations if partition_of(name, self._around.partitions) in partitions]
+        await asyncio.gather(*(self._close(name) for name in names))
+        for name in [name for name in self._waiting if partition_of(name, self._around.partitions) in partitions]:
+            self._waiting.pop(name)
+
+    def _failed(self, error: BaseException) -> None:
+        self._around.stop_process(f"{self._system} connector: {type(error).__name__}: {error}")
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failed(task.exception() or RuntimeError("ended"))
+
+
+def _catalog(
+    system: System, mappings: Sequence[ObjectMapping]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, FieldDefinition]]]:
+    """The fields to read of each type, and their types as the mappings resolved them."""
+    wanted: dict[str, dict[str, None]] = defaultdict(dict)
+    definitions: dict[str, dict[str, FieldDefinition]] = defaultdict(dict)
+    for mapping in mappings:
+        hubspot = system == "hubspot"
+        object_type = mapping.hubspot_type if hubspot else mapping.userflow_type
+        wanted[object_type][mapping.match_hubspot if hubspot else mapping.match_userflow] = None
+        for rule in mapping.rules:
+            if (rule.direction == "to_hubspot") == hubspot:
+                found = FieldDefinition(rule.target, rule.target_type, options=rule.target_options)
+            else:
+                found = FieldDefinition(rule.source, rule.source_type)
+            wanted[object_type][found.name] = None
+            definitions[object_type][found.name] = found
+    return {name: tuple(fields) for name, fields in wanted.items()}, dict(definitions)

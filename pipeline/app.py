@@ -1,0 +1,205 @@
+"""The composition root: what each process is made of.
+
+receiver -> <system>.notifications -> connector -> <system>.changes -> worker: OBJECTS -> sync.matches -> PAIRS
+         -> <system>.field-patches -> connector -> the other system;  scheduler -> sync.integrations, sync.mappings
+"""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connectors.bulk import BulkCredit, outstanding_downstream
+from connectors.clock import SystemClock
+from connectors.kafka.admin import Admin
+from connectors.kafka.publisher import Publisher
+from connectors.kafka.state_log import CompactedStateLog
+from connectors.kafka.tables import TableReader
+from connectors.registry import OPENERS
+from connectors.runner import Runner
+from connectors.runner import Surroundings as ConnectorSurroundings
+from pipeline.agents import objects, pairs
+from pipeline.agents.step import AgentLoop, Surroundings
+from pipeline.config import Settings
+from pipeline.local import endpoints
+from pipeline.mappings.reader import Configuration
+from pipeline.scheduler import Scheduler
+from pipeline.secrets import SecretBox, load_or_make_key
+from schemas.codec import Codec
+from schemas.registry import LocalRegistry, RemoteRegistry
+from schemas.topics import INTEGRATIONS, MAPPINGS
+from schemas.values import System
+
+log = logging.getLogger(__name__)
+
+STOPPED_BY_ITSELF: Final = 70
+STEP_THREADS: Final = 16
+STATE_TOPICS: Final = {objects.NAME: objects.STATE_TOPIC, pairs.NAME: pairs.STATE_TOPIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What every process has: settings, the brokers, the codec, the seal for secrets."""
+
+    settings: Settings
+    client: dict[str, str]
+    codec: Codec
+    box: SecretBox
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Process":
+        """Raises Misconfigured where there are no brokers."""
+        running = endpoints.read(settings.state_dir)
+        client = settings.kafka_client_config(running.kafka_bootstrap_servers if running else None)
+        url = settings.schema_registry_url
+        registry = RemoteRegistry(url) if url else LocalRegistry()
+        keys = settings.secret_keys or (load_or_make_key(settings.state_dir),)
+        return cls(settings, client, Codec(registry), SecretBox(keys))
+
+    def admin(self) -> Admin:
+        return Admin(self.client)
+
+    def tables(self, changed: Callable[[], None]) -> TableReader:
+        """Configuration as tables, not yet started; `changed` is called on the reader's thread."""
+        return TableReader(self.client, self.codec, (INTEGRATIONS, MAPPINGS), lambda *_: changed())
+
+
+def now_ms() -> int:
+    """Our clock, for latency and letters only: never for freshness."""
+    return time.time_ns() // 1_000_000
+
+
+def stop_process(message: str) -> None:
+    """End at once, nothing acknowledged: the restart handles the records again."""
+    log.critical("%s", message)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(STOPPED_BY_ITSELF)
+
+
+def count_nothing(stage: str, mapping: str | None, outcome: str, number: int) -> None:
+    """Until metrics are wired."""
+
+
+def run_worker(process: Process) -> None:
+    """OBJECTS and PAIRS in one Faust worker."""
+    import faust  # Faust takes a second to import: only the worker pays for it
+
+    from pipeline.agents.worker import Agent, build_app
+
+    settings = process.settings
+    configuration = Configuration()
+    tables = TableReader(process.client, process.codec, (INTEGRATIONS, MAPPINGS), configuration.apply)
+    tables.start()
+
+    def open_log(stage: str, partition: int) -> CompactedStateLog:
+        name = f"{settings.transactional_id_prefix}-{stage}-{partition}"
+        return CompactedStateLog(process.client, process.codec, name, topic=STATE_TOPICS[stage], partition=partition)
+
+    around = Surroundings(
+        decode=process.codec.decode,
+        open_log=open_log,
+        wait_for=configuration.wait_for,
+        count=count_nothing,
+        executor=ThreadPoolExecutor(STEP_THREADS, "step"),
+        now_ms=now_ms,
+        stop_process=stop_process,
+    )
+    agents = [
+        Agent(objects.NAME, objects.TOPICS, AgentLoop(objects.Objects(configuration.view), around)),
+        Agent(pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms), around)),
+    ]
+    brokers = process.client["bootstrap.servers"].split(",")
+    app = build_app(brokers, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents)
+    faust.Worker(app, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
+
+
+async def run_connector(process: Process, system: System) -> None:
+    """One system's source and sink."""
+    settings, loop = process.settings, asyncio.get_running_loop()
+    runners: list[Runner] = []
+
+    def changed() -> None:
+        loop.call_soon_threadsafe(lambda: [runner.configuration_changed() for runner in runners])
+
+    tables = process.tables(changed)
+    await asyncio.to_thread(tables.start)
+    admin, publisher = process.admin(), Publisher(process.client, process.codec)
+    credit = BulkCredit(lambda: outstanding_downstream(admin), settings.bulk_credit)
+    runners.append(
+        Runner(
+            system,
+            ConnectorSurroundings(
+                client=process.client,
+                codec=process.codec,
+                publisher=publisher,
+                tables=tables,
+                ordinal=settings.ordinal,
+                partitions=settings.partitions,
+                open_account=OPENERS[system],
+                unseal=process.box.open,
+                seal=process.box.seal,
+                api_url=settings.hubspot_api_url if system == "hubspot" else settings.userflow_api_url,
+                api_version=settings.hubspot_api_version,
+                webhook_base_url=settings.webhook_base_url,
+                clock=SystemClock(),
+                uniform=random.Random().uniform,
+                now_ms=now_ms,
+                count=count_nothing,
+                bulk_credit=credit.take,
+                stop_process=stop_process,
+            ),
+        )
+    )
+    try:
+        await runners[0].run()
+    finally:
+        await publisher.close()
+        await asyncio.to_thread(tables.stop)
+
+
+async def run_scheduler(process: Process) -> None:
+    """Carries out what was asked of integrations; later, what is due."""
+    loop = asyncio.get_running_loop()
+    schedulers: list[Scheduler] = []
+
+    def changed() -> None:
+        loop.call_soon_threadsafe(lambda: [scheduler.configuration_changed() for scheduler in schedulers])
+
+    tables = process.tables(changed)
+    await asyncio.to_thread(tables.start)
+    publisher = Publisher(process.client, process.codec)
+
+    def failed(error: BaseException) -> None:
+        stop_process(f"scheduler: {type(error).__name__}: {error}")
+
+    schedulers.append(
+        Scheduler(process.client, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
+    )
+    try:
+        await schedulers[0].run()
+    finally:
+        await publisher.close()
+        await asyncio.to_thread(tables.stop)
+
+
+def run_until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Run a role until SIGTERM or SIGINT, then let it end what is in flight."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            log.info("stopped")
+
+    asyncio.run(main())

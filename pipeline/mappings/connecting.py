@@ -1,0 +1,282 @@
+"""How a request to connect, change, pause or disconnect an integration becomes what is in force: pure decisions.
+
+The active scheduler is the only writer of settings and claims; it calls `decide` until there is nothing left to write.
+A request goes: describing (both connectors tell their fields) -> provisioning (missing fields are made) -> done.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pipeline.mappings.fields import Fields, check_fields
+from pipeline.mappings.file import load
+from pipeline.mappings.model import IntegrationFile
+from pipeline.mappings.problems import render
+from pipeline.mappings.resolve import described, object_mappings, to_create
+from schemas.configuration import (
+    ConnectorState,
+    DesiredIntegration,
+    IntegrationClaim,
+    IntegrationPart,
+    IntegrationSettings,
+    IntegrationState,
+    SystemSettings,
+)
+from schemas.records import ObjectMapping
+from schemas.topics import INTEGRATIONS, MAPPINGS
+from schemas.values import System
+
+FIELDS_DO_NOT_FIT: Final = "fields_do_not_fit"
+SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
+
+Parts = Mapping[str, IntegrationPart]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationWrite:
+    """One record of a configuration topic; None deletes the key."""
+
+    topic: str
+    key: str
+    record: IntegrationPart | ObjectMapping | None
+
+
+def decide(parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[ConfigurationWrite]:
+    """What to write next, in order; empty when everything asked for is done or waits for a connector."""
+    writes: list[ConfigurationWrite] = []
+    for key, part in sorted(parts.items()):
+        if part.desired is None or not key.endswith("/desired"):
+            continue
+        writes += _next(part.integration, part.desired, parts, mappings)
+        if writes:
+            break  # one integration at a time: what it claims is seen before the next one claims
+    return writes
+
+
+def _next(
+    name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
+) -> list[ConfigurationWrite]:
+    settings = _settings(name, parts)
+    if settings is None or settings.apply_id != desired.apply_id:
+        return list(_accept(name, desired, settings, parts, mappings))
+    states = [_connector(name, system, parts) for system in SYSTEMS]
+    if settings.apply_state == "describing":
+        return list(_described(name, settings, states))
+    if settings.apply_state == "provisioning":
+        return list(_provisioned(name, settings, states, mappings))
+    return []
+
+
+def _accept(
+    name: str,
+    desired: DesiredIntegration,
+    settings: IntegrationSettings | None,
+    parts: Parts,
+    mappings: Mapping[str, ObjectMapping],
+) -> Iterator[ConfigurationWrite]:
+    before = settings or _nothing_yet(desired)
+    if desired.state == "disconnected":
+        yield from _disconnect(name, desired, before, parts, mappings)
+        return
+    connected = before.state != "disconnected"
+    if connected and before.active_revision > 0 and desired.document == before.document and _same(desired, before):
+        yield _write(
+            name, replace(before, state=desired.state, apply_id=desired.apply_id, apply_state="done", reason=None)
+        )
+        return
+    holder = _other_holder(name, desired, parts)
+    if holder is not None:
+        reason = f"already claimed by integration {holder}: disconnect it first"
+        yield _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=reason))
+        return
+    yield from _claim(name, desired, parts)
+    same = connected and _claims(desired) == _claims(before)
+    yield _write(
+        name,
+        IntegrationSettings(
+            connection=before.connection if same else before.connection + 1,
+            revision=before.revision + 1,
+            active_revision=before.active_revision if same else 0,
+            state=before.state if same and before.active_revision else "connecting",
+            apply_id=desired.apply_id,
+            apply_state="describing",
+            reason=None,
+            document=desired.document,
+            hubspot=desired.hubspot,
+            userflow=desired.userflow,
+        ),
+    )
+
+
+def _nothing_yet(desired: DesiredIntegration) -> IntegrationSettings:
+    return IntegrationSettings(
+        0, 0, 0, "disconnected", "", "done", None, desired.document, desired.hubspot, desired.userflow
+    )
+
+
+def _same(desired: DesiredIntegration, settings: IntegrationSettings) -> bool:
+    """Whether only the state is asked to change: the very sections in force came back, seals and all."""
+    return desired.hubspot == settings.hubspot and desired.userflow == settings.userflow
+
+
+def _disconnect(
+    name: str,
+    desired: DesiredIntegration,
+    before: IntegrationSettings,
+    parts: Parts,
+    mappings: Mapping[str, ObjectMapping],
+) -> Iterator[ConfigurationWrite]:
+    """Settings first: from that record on every stage drops what belongs to the connection."""
+    gone = replace(before, state="disconnected", apply_id=desired.apply_id, apply_state="done", reason=None)
+    yield _write(name, replace(gone, hubspot=_without_secrets(gone.hubspot), userflow=_without_secrets(gone.userflow)))
+    for key, part in parts.items():
+        if part.claim is not None and part.claim.integration == name:
+            yield ConfigurationWrite(INTEGRATIONS, key, None)
+    for key, mapping in mappings.items():
+        if mapping.integration == name:
+            yield ConfigurationWrite(MAPPINGS, key, None)
+
+
+def _without_secrets(section: SystemSettings) -> SystemSettings:
+    return replace(section, secrets={})
+
+
+def _described(
+    name: str, settings: IntegrationSettings, states: list[ConnectorState | None]
+) -> Iterator[ConfigurationWrite]:
+    failure = _failure(settings, states)
+    if failure is not None:
+        yield _failed(name, settings, failure)
+        return
+    fields = _fields(settings, states)
+    if fields is None:
+        return
+    file = read_document(settings.document)
+    problems = check_fields(file, fields["hubspot"], fields["userflow"])
+    if problems:
+        yield _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
+        return
+    yield _write(name, replace(settings, apply_state="provisioning", create=to_create(file, fields)))
+
+
+def _provisioned(
+    name: str,
+    settings: IntegrationSettings,
+    states: list[ConnectorState | None],
+    mappings: Mapping[str, ObjectMapping],
+) -> Iterator[ConfigurationWrite]:
+    failure = _failure(settings, states)
+    if failure is not None:
+        yield _failed(name, settings, failure)
+        return
+    fields = _fields(settings, states)
+    if fields is None or any(state is None or state.provisioned_revision < settings.revision for state in states):
+        return
+    file = read_document(settings.document)
+    made = described(settings.create)
+    known = {**fields, "hubspot": _with(fields["hubspot"], made)}
+    yield from _mappings(name, object_mappings(file, settings.connection, settings.revision, known), mappings)
+    state: IntegrationState = "paused" if settings.state == "paused" else "active"
+    yield _write(
+        name, replace(settings, active_revision=settings.revision, state=state, apply_state="done", reason=None)
+    )
+
+
+def _mappings(
+    name: str, wanted: tuple[ObjectMapping, ...], present: Mapping[str, ObjectMapping]
+) -> Iterator[ConfigurationWrite]:
+    """Only what changed: an equal mapping keeps its revision, and with it what is settled and refused."""
+    keys = {f"{name}/{mapping.name}": mapping for mapping in wanted}
+    for key, mapping in keys.items():
+        before = present.get(key)
+        if before is None or replace(before, revision=mapping.revision) != mapping:
+            yield ConfigurationWrite(MAPPINGS, key, mapping)
+    for key, mapping in present.items():
+        if mapping.integration == name and key not in keys:
+            yield ConfigurationWrite(MAPPINGS, key, None)
+
+
+def read_document(document: str) -> IntegrationFile:
+    """A stored integration file; its secrets are placeholders, so any value stands for them."""
+    file = load(document, "", _AnyValue())
+    if not isinstance(file, IntegrationFile):
+        raise ValueError("a stored integration file can no longer be read: apply it again")
+    return file
+
+
+class _AnyValue(defaultdict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "sealed"
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def get(self, name: str, default: object = None) -> str:
+        return "sealed"
+
+
+def _fields(settings: IntegrationSettings, states: list[ConnectorState | None]) -> dict[System, Fields] | None:
+    """What both systems say of their fields; None until both have told for this revision."""
+    fields: dict[System, Fields] = {}
+    for system, state in zip(SYSTEMS, states, strict=True):
+        if state is None or state.connection != settings.connection or state.described_revision < settings.revision:
+            return None
+        fields[system] = described(state.fields)
+    return fields
+
+
+def _with(fields: Fields, more: Fields) -> Fields:
+    return {name: {**fields.get(name, {}), **more.get(name, {})} for name in {*fields, *more}}
+
+
+def _failure(settings: IntegrationSettings, states: list[ConnectorState | None]) -> str | None:
+    """Why a connector cannot go on with this very request; a system that is away for now is waited for."""
+    for system, state in zip(SYSTEMS, states, strict=True):
+        if state is None or state.connection != settings.connection or state.checked_revision != settings.revision:
+            continue
+        if state.status in ("needs_reconnect", "failed"):
+            return f"{system}: {state.status.replace('_', ' ')}: {state.reason}"
+    return None
+
+
+def _failed(name: str, settings: IntegrationSettings, reason: str) -> ConfigurationWrite:
+    return _write(name, replace(settings, apply_state="failed", reason=reason))
+
+
+def _claims(desired: DesiredIntegration | IntegrationSettings) -> dict[System, str]:
+    return {
+        "hubspot": f"claim/hubspot/{desired.hubspot.account}",
+        "userflow": f"claim/userflow/{desired.userflow.options.get('claim', desired.userflow.account)}",
+    }
+
+
+def _other_holder(name: str, desired: DesiredIntegration, parts: Parts) -> str | None:
+    for key in _claims(desired).values():
+        part = parts.get(key)
+        if part is not None and part.claim is not None and part.claim.integration != name:
+            return part.claim.integration
+    return None
+
+
+def _claim(name: str, desired: DesiredIntegration, parts: Parts) -> Iterator[ConfigurationWrite]:
+    wanted = set(_claims(desired).values())
+    for key in sorted(wanted):
+        yield ConfigurationWrite(INTEGRATIONS, key, IntegrationPart(name, claim=IntegrationClaim(name)))
+    for key, part in parts.items():
+        if part.claim is not None and part.claim.integration == name and key not in wanted:
+            yield ConfigurationWrite(INTEGRATIONS, key, None)
+
+
+def _write(name: str, settings: IntegrationSettings) -> ConfigurationWrite:
+    return ConfigurationWrite(INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings))
+
+
+def _settings(name: str, parts: Parts) -> IntegrationSettings | None:
+    part = parts.get(f"{name}/settings")
+    return part.settings if part is not None else None
+
+
+def _connector(name: str, system: System, parts: Parts) -> ConnectorState | None:
+    part = parts.get(f"{name}/{system}")
+    return part.connector if part is not None else None

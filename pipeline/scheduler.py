@@ -1,0 +1,88 @@
+"""The scheduler: one of its processes is active and the only writer of settings and claims."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from connectors.kafka.member import GroupMember, Hooks, Taken
+from connectors.kafka.publisher import Publisher
+from connectors.kafka.settings import ClientConfig
+from connectors.kafka.tables import TableReader
+from pipeline.mappings.connecting import ConfigurationWrite, decide
+from schemas.topics import INTEGRATIONS, MAPPINGS
+
+log = logging.getLogger(__name__)
+
+GROUP: Final = "pairstream-scheduler"
+ACTIVE_PARTITION: Final = 0
+LOOK_S: Final = 0.5
+SEEN_S: Final = 10.0
+
+
+class Scheduler:
+    """Carries out `decide` while it owns partition 0 of `sync.integrations`."""
+
+    def __init__(
+        self,
+        client: ClientConfig,
+        ordinal: int,
+        *,
+        tables: TableReader,
+        publisher: Publisher,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._tables = tables
+        self._publisher = publisher
+        self._wake = asyncio.Event()
+        hooks = Hooks(_finish, lambda _: self._wake.set(), self._revoked, failed)
+        self._member = GroupMember(client, GROUP, f"scheduler-{ordinal}", topics=(INTEGRATIONS,), hooks=hooks)
+
+    @property
+    def active(self) -> bool:
+        return self._member.owns(ACTIVE_PARTITION)
+
+    def configuration_changed(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._member.start()
+        try:
+            while True:
+                self._wake.clear()
+                while self.active and (writes := self._decide()):
+                    await self._carry_out(writes)
+                try:
+                    await asyncio.wait_for(self._wake.wait(), LOOK_S)
+                except TimeoutError:
+                    continue
+        finally:
+            await self._member.stop()
+
+    def _decide(self) -> list[ConfigurationWrite]:
+        return decide(self._tables.table(INTEGRATIONS), self._tables.table(MAPPINGS))
+
+    async def _carry_out(self, writes: Sequence[ConfigurationWrite]) -> None:
+        """Write in order, then wait until this process reads its own writes: it must not decide on the past."""
+        for write in writes:
+            log.info("%s: %s", write.topic, write.key)
+            if write.record is None:
+                await self._publisher.send_bytes(write.topic, write.key, None)
+            else:
+                await self._publisher.send(write.topic, write.key, write.record)
+        last = {(write.topic, write.key): write.record for write in writes}
+        deadline = asyncio.get_running_loop().time() + SEEN_S
+        while any(self._tables.get(topic, key) != record for (topic, key), record in last.items()):
+            if asyncio.get_running_loop().time() > deadline:
+                raise RuntimeError(f"own writes to {INTEGRATIONS} are not seen after {SEEN_S:.0f} s")
+            await asyncio.sleep(0.01)
+
+    async def _revoked(self, _: frozenset[int]) -> None:
+        """Nothing is in flight between two decisions that could be awaited here."""
+
+
+def _finish(batch: Sequence[Taken]) -> None:
+    """Records only make this process a member; their content is read as tables."""
+    for taken in batch:
+        taken.finished()
