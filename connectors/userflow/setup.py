@@ -27,13 +27,14 @@ class UserflowSetup:
     """One environment as a Setup."""
 
     def __init__(self, opening: Opening, client: ObservingClient) -> None:
-        self._catalog = opening.catalog
+        self._kinds: tuple[Kind, ...] = tuple(_SCOPES)
         self._url = opening.webhook_url
         self._known_secret = opening.secrets.get(WEBHOOK_SECRET)
         self._client = client
 
     async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Sequence[DescribedField]:
         """The attributes named by object type that exist, and each type's `id`, which nobody can write."""
+        self._kinds = tuple(map(kind_of, wanted))
         described: list[DescribedField] = []
         for object_type, names in wanted.items():
             described.append(DescribedField(object_type, ID_FIELD, "Id", "string", read_only=True))
@@ -62,7 +63,8 @@ class UserflowSetup:
 
     @property
     def _topics(self) -> tuple[str, ...]:
-        return (*(_SCOPES[kind_of(object_type)] for object_type in self._catalog.object_types), EVENTS_TOPIC)
+        """Of the types last described, not of the catalog's: that is of the mappings in force, not of those to come."""
+        return (*(_SCOPES[kind] for kind in self._kinds), EVENTS_TOPIC)
 
     async def _attributes(self, scope: Scope) -> list[AttributeDefinition]:
         def call(cursor: str | None) -> Call[protocol.AttributeDefinitionPage]:

@@ -1,0 +1,154 @@
+"""Reading Userflow: notifications, objects by id, crawls."""
+
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from connectors.base import Gone, Seen
+from connectors.errors import Transient
+from connectors.wire import Request
+from schemas.records import Notification, StampedValue
+from tests.unit.connectors.simulated import sample
+from tests.unit.connectors.userflow_account import World, world
+
+TOLD_MS = 1_669_725_296_000
+
+
+@pytest.fixture
+async def userflow() -> AsyncIterator[World]:
+    async with world() as made:
+        yield made
+
+
+def told(body: Any) -> Notification:
+    return Notification("acme", "userflow", json.dumps(body).encode(), {}, 1)
+
+
+def test_a_user_is_told_whole(userflow: World) -> None:
+    news = userflow.account.source.translate(told(sample("userflow", "notification_user_updated"))).news
+    assert [(one.object_type, one.operation, one.complete) for one in news] == [("users", "upserted", True)]
+    assert news[0].object_id == news[0].fields["id"].value
+    assert news[0].fields["plan"] == StampedValue("plus", TOLD_MS, 0)
+    assert news[0].fields["tags"] == StampedValue(None, TOLD_MS, 0)
+    assert "signed_up_at" not in news[0].fields
+
+
+def test_a_type_that_no_mapping_uses(userflow: World) -> None:
+    userflow.opening.catalog.replace({"companies": ("name",)}, {})
+    assert not userflow.account.source.translate(told(sample("userflow", "notification_user_updated"))).news
+
+
+def test_a_deletion_if_ever_one_is_told(userflow: World) -> None:
+    body = sample("userflow", "notification_user_updated") | {"topic": "user.deleted"}
+    news = userflow.account.source.translate(told(body)).news
+    assert [(one.operation, dict(one.fields), one.at_ms, one.complete) for one in news] == [
+        ("deleted", {}, TOLD_MS, True)
+    ]
+
+
+def test_news_without_a_time_asks_for_a_read(userflow: World) -> None:
+    body = sample("userflow", "notification_user_updated") | {"created_at": None}
+    news = userflow.account.source.translate(told(body)).news
+    assert [(one.complete, dict(one.fields), one.at_ms) for one in news] == [(False, {}, 0)]
+
+
+def test_an_event(userflow: World) -> None:
+    body = sample("userflow", "notification_event")
+    body["data"]["object"] |= {
+        "attributes": {"step": 2, "seen": True, "name": "Intro", "at": "2026-03-01", "answers": ["a"]},
+        "time": "2022-11-29T12:00:00.000+00:00",
+        "group_id": "acme",
+    }
+    done = userflow.account.source.translate(told(body)).activity[0]
+    assert (done.integration, done.connection, done.event_id, done.name) == ("acme", 2, "4738382", "flow_completed")
+    assert (done.user_id, done.company_id) == ("c2dfad13-7d2f-4c0b-9a44-0d4b8c0c2f11", "acme")
+    assert done.occurred_at_ms == TOLD_MS - 2_096_000
+    assert done.attributes == {"step": 2, "seen": True, "name": "Intro", "at": "2026-03-01", "answers": ("a",)}
+
+
+def test_an_event_of_nobody_is_counted(userflow: World) -> None:
+    body = sample("userflow", "notification_event")
+    body["data"]["object"]["user_id"] = None
+    translated = userflow.account.source.translate(told(body))
+    assert (list(translated.activity), translated.unreadable) == ([], 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"id":"n","data":{"object":{"object":"user"}}}'])
+def test_what_is_no_notification(userflow: World, body: bytes) -> None:
+    with pytest.raises(ValueError):
+        userflow.account.source.translate(Notification("acme", "userflow", body, {}, 1))
+
+
+async def test_reading_by_id(userflow: World) -> None:
+    userflow.simulator.edit_object("users", "u-1", {"joined": "2026-03-01T12:00:00+02:00"})
+    second_ms = int(userflow.now.seconds) * 1000
+    annie, odd, gone, strange = await userflow.account.source.read(
+        "users", ["u-1", "a/b@ü c", "none", ".."], "live_read"
+    )
+    assert isinstance(annie, Seen) and isinstance(odd, Seen)
+    assert (annie.object_id, annie.at_ms, annie.spread_ms) == ("u-1", second_ms, 999)
+    assert annie.fields["joined"].value == dt.datetime(2026, 3, 1, 10, tzinfo=dt.UTC)
+    assert annie.fields["active"] == StampedValue(None, second_ms, 999)
+    assert odd.fields["id"].value == "a/b@ü c"
+    assert gone == Gone("none", second_ms, 999)
+    assert isinstance(strange, Gone)
+
+
+async def test_without_a_date_our_own_clock_counts_a_minute_wide(userflow: World) -> None:
+    userflow.transport.dated = False
+    (seen,) = await userflow.account.source.read("companies", ["acme"], "bulk_read")
+    assert isinstance(seen, Seen)
+    assert seen.spread_ms == 60_000
+    assert abs(seen.at_ms + 30_000 - dt.datetime.now(dt.UTC).timestamp() * 1000) < 30_000
+    assert {name: stamped.value for name, stamped in seen.fields.items()} == {"name": "Acme", "mrr": 12.5}
+
+
+async def test_one_failed_read_fails_all_with_its_own_error(userflow: World) -> None:
+    userflow.simulator.add_faults([{"action": "status", "status": 500, "match": {"object_id": "u-1"}}])
+    with pytest.raises(Transient):
+        await userflow.account.source.read("users", ["a/b@ü c", "u-1"], "live_read")
+
+
+async def crawled(userflow: World) -> list[str]:
+    source, cursor, ids = userflow.account.source, None, list[str]()
+    while True:
+        page = await source.page("users", cursor)
+        ids += [seen.object_id for seen in page.found]
+        cursor = page.cursor
+        if cursor is None:
+            return ids
+
+
+async def test_a_crawl_sees_every_user_once_oldest_first(userflow: World) -> None:
+    for number in range(250):
+        userflow.simulator.create_object("users", {}, object_id=f"n-{number}")
+    ids = await crawled(userflow)
+    assert ids == ["u-1", "a/b@ü c", *(f"n-{number}" for number in range(250))]
+    assert len(userflow.transport.sent) == 3
+
+
+async def test_a_crawl_begins_again_when_its_place_was_deleted(userflow: World) -> None:
+    for number in range(150):
+        userflow.simulator.create_object("users", {}, object_id=f"n-{number}")
+
+    def lose_the_cursor(request: Request, before: int) -> None:
+        if before == 1:
+            userflow.simulator.delete_object("users", dict(request.query)["starting_after"])
+
+    userflow.transport.intercept = lose_the_cursor
+    ids = await crawled(userflow)
+    assert len(userflow.transport.sent) == 4
+    assert {"u-1", "n-149"} <= set(ids)
+    assert len(ids) == 100 + 151
+
+
+async def test_a_list_that_does_not_move_on_is_no_endless_crawl(userflow: World) -> None:
+    body = {"object": "list", "data": [{"id": "u-1", "attributes": {}}], "has_more": True, "next_page_url": None}
+    userflow.simulator.add_faults([{"action": "status", "status": 200, "body": body}])
+    first = await userflow.account.source.page("users", None)
+    assert first.cursor == "u-1"
+    with pytest.raises(Transient):
+        await userflow.account.source.page("users", first.cursor)
