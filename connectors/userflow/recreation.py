@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from connectors.base import OwnershipLost, Vanished, Write
 from connectors.clock import Clock
 from connectors.errors import ConnectorError, Transient
-from connectors.retry import RetryPolicy, retrying
+from connectors.retry import RetryPolicy, Uniform, retrying
 from connectors.userflow.observing import Observed, ObservingClient
 from connectors.userflow.protocol import Record, delete_object, get_object
 from connectors.userflow.translate import holds, kind_of
@@ -50,9 +50,10 @@ class Target:
 class RecreationGuard:
     """Judges every object that a write, or the read after a lost answer, shows."""
 
-    def __init__(self, clock: Clock, incident: Incident) -> None:
+    def __init__(self, clock: Clock, incident: Incident, uniform: Uniform = random.uniform) -> None:
         self._clock = clock
         self._incident = incident
+        self._uniform = uniform
         self._sent: dict[tuple[str, str], Sent] = {}
 
     def sending(self, target: Target, before: Record, fields: Mapping[str, FieldValue]) -> None:
@@ -76,7 +77,7 @@ class RecreationGuard:
         if sent is None or shown.created_at_ms is None or shown.created_at_ms <= sent.created_at_ms:
             return None
         try:
-            undone = await retrying(lambda: self._undo(target, sent), UNDO, self._clock, random.uniform)
+            undone = await retrying(lambda: self._undo(target, sent), UNDO, self._clock, self._uniform)
         except OwnershipLost:
             await self._kept()
             raise

@@ -120,6 +120,7 @@ class UserflowSink:
             self._guard.settled(target)
             raise
         except Missing:
+            self._guard.settled(target)
             gone = target.client.undated(None)
             return Vanished(write, gone.at_ms, gone.spread_ms)
         except Retryable:
