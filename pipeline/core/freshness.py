@@ -1,8 +1,8 @@
 """Which of two observations is the newer one, judged by vendor clocks alone.
 
 An observation is an interval: the system held the value some time in [at_ms, at_ms + spread_ms]. Two that do not
-overlap are ordered. Two that overlap and differ cannot be ordered: the known value stays and a new read is asked for. Two
-exceptions need no read: our own writes to one object are made one after the other, and a read that names the same
+overlap are ordered. Two that overlap and differ cannot be ordered: the known value stays and a new read is asked for.
+Two exceptions need no read: our own writes to one object are made one after the other, and a read that names the same
 millisecond as a notification shows what came of it.
 """
 
@@ -70,8 +70,11 @@ def _ordered(old: StampedValue, new: StampedValue, origin: Origin) -> Order:
     found = order(old.at_ms, old.spread_ms, new.at_ms, new.spread_ms)
     if found is not Order.OVERLAPPING:
         return found
+    if old.ours and new.ours:
+        # of the same second: as they were told, unless the sink saw to it that the later one ends later
+        return Order.OLDER if new.at_ms + new.spread_ms < old.at_ms + old.spread_ms else Order.NEWER
     exact = old.spread_ms == 0 and new.spread_ms == 0
-    return Order.NEWER if (old.ours and new.ours) or (exact and origin == "lookup") else found
+    return Order.NEWER if exact and origin == "lookup" else found
 
 
 def _later(old: StampedValue, new: StampedValue) -> StampedValue:
