@@ -56,12 +56,12 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
     merged = merge(state.fields if state and state.present else {}, _fields(change), change.origin)
     present = change.operation == "upserted"
     matches = _matches(merged.fields, change, views) if present else {}
-    new = _state(state, merged, change, matches)
+    new = _state(state, merged, change, {**_not_in_force(state, views), **matches})
     sent = (*_left(state, new, change, views), *_joined(state, new, merged, change, views))
     rereads = _rereads(merged, change) if present else ()
     if not sent and not merged.changed and merged.stale and not merged.unsettled:
         return ObjectStep(new, sent, rereads, "stale")
-    return ObjectStep(new, sent, rereads, "derived" if sent else ("equal" if new.matches else "unmatched"))
+    return ObjectStep(new, sent, rereads, "derived" if sent else ("equal" if matches else "unmatched"))
 
 
 def _presence(state: ObjectState, change: ChangeEvent) -> Order:
@@ -80,6 +80,12 @@ def _fields(change: ChangeEvent) -> Mapping[str, StampedValue]:
 def _matches(fields: Mapping[str, StampedValue], change: ChangeEvent, views: Sequence[MappingView]) -> dict[str, str]:
     values = ((view.name, match_value(view, fields, change)) for view in views)
     return {name: value for name, value in values if value is not None}
+
+
+def _not_in_force(state: ObjectState | None, views: Sequence[MappingView]) -> dict[str, str]:
+    """Pairs of mappings that were taken out of force: should one come back, the object can still leave its old pair."""
+    names = {view.name for view in views}
+    return {name: value for name, value in state.matches.items() if name not in names} if state else {}
 
 
 def _state(state: ObjectState | None, merged: Merged, change: ChangeEvent, matches: Mapping[str, str]) -> ObjectState:
