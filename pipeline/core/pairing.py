@@ -12,8 +12,18 @@ from pipeline.core.derive import Derivation, Paired, RefusedField, derive, desir
 from pipeline.core.freshness import Order, merge, order
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.outcome import Outcome
-from schemas.records import Answer, Candidate, FieldRule, MatchedChange, PairState, Receipt, Refused, Settled
-from schemas.values import System
+from schemas.records import (
+    Answer,
+    Candidate,
+    FieldRule,
+    MatchedChange,
+    PairState,
+    Receipt,
+    Refused,
+    Settled,
+    StampedValue,
+)
+from schemas.values import FieldValue, System
 
 MOST_CANDIDATES: Final = 25
 REWRITES: Final = 3
@@ -46,8 +56,8 @@ def change_pair(state: PairState | None, change: MatchedChange, view: MappingVie
     after = _with_candidate(after, change)
     if change.presence == "joined":
         after = _noting_rewrites(before, after, change, view)
-        after = _with_answers(after, change)
-    step = _decide(after, view, asked=change.system)
+        after = _with_answers(before, after, change, view)
+    step = _decide(after, view, told=change.object_id if change.presence == "joined" else None)
     return replace(step, refused=(*step.refused, *_newly_contested(before, after)))
 
 
@@ -66,10 +76,27 @@ def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> Pai
         return PairStep(replace(known, parked=True), NOTHING, "parked")
     if receipt.kind == "superseded":
         return PairStep(None, NOTHING, "superseded")
-    refused = dict(known.refused)
-    for name, value in receipt.fields.items():
-        refused[f"{receipt.system}.{name}"] = Refused(value, receipt.reason or "refused")
-    return PairStep(replace(known, refused=refused), NOTHING, "refused")
+    refused = {
+        f"{receipt.system}.{name}": Refused(value, receipt.reason or "refused")
+        for name, value in _still_wanted(known, receipt, view).items()
+    }
+    return PairStep(replace(known, refused={**known.refused, **refused}), NOTHING, "refused")
+
+
+def _still_wanted(state: PairState, receipt: Receipt, view: MappingView) -> Mapping[str, FieldValue]:
+    """What a refusal still tells: not of an object that left, another revision, or a value the owner holds no more."""
+    pair = paired(state, view)
+    if not isinstance(pair, Paired) or pair.ids[receipt.system] != receipt.object_id:
+        return {}
+    if receipt.revision != view.record.revision:
+        return {}
+    desired = desired_values(pair, view)
+    names = {name: f"{receipt.system}.{name}" for name in receipt.fields}
+    return {
+        name: value
+        for name, value in receipt.fields.items()
+        if names[name] in desired and equal(desired[names[name]], value)
+    }
 
 
 def rederive(state: PairState, view: MappingView) -> PairStep:
@@ -145,7 +172,7 @@ def _with_candidate(state: PairState, change: MatchedChange) -> PairState:
     if change.presence == "joined" and len(side) <= MOST_CANDIDATES:
         side[change.object_id] = _merged(known, change)
     state = _with_side(state, change.system, side)
-    if known is not None and change.presence == "joined":
+    if (known is not None) == (change.presence == "joined"):
         return state
     # another object is on that side now: what the former one refused or kept in its own form says nothing of it
     return _without(state, change.system)
@@ -210,44 +237,70 @@ def _rewritten(state: PairState, name: str, at_ms: int) -> PairState:
     return replace(state, rewrites=rewrites, contested=(*state.contested, name))
 
 
-def _with_answers(state: PairState, change: MatchedChange) -> PairState:
+def _with_answers(before: PairState, state: PairState, change: MatchedChange, view: MappingView) -> PairState:
     """The answers to our writes: what was kept in another form settles, what was overwritten since is a rewrite."""
+    pair = paired(state, view)
+    if not isinstance(pair, Paired) or pair.ids[change.system] != change.object_id:
+        return state
+    out_of_step = derive(state, pair, view).patches.get(change.system, {})
     for field_name, answer in change.answered.items():
         name = f"{change.system}.{field_name}"
-        state = _settled(state, name, answer)
-        known = _side(state, change.system)[change.object_id].fields.get(field_name)
-        if (
-            known is not None
-            and known.at_ms > answer.at_ms + answer.spread_ms
-            and not equal(known.value, answer.stored)
-        ):
+        known = pair.sides[change.system].fields.get(field_name)
+        if known is None or equal(known.value, answer.stored):
+            state = _settled(state, name, answer)
+            seen = _known_before(before, change, field_name)
+            if seen is not None and equal(seen.value, answer.stored):
+                state = _without_rewrite(state, name, seen.at_ms)
+        elif field_name in out_of_step and not known.ours and not _older(known, answer):
             state = _rewritten(state, name, known.at_ms)
     return state
 
 
+def _known_before(before: PairState, change: MatchedChange, field_name: str) -> StampedValue | None:
+    candidate = _side(before, change.system).get(change.object_id)
+    return None if candidate is None else candidate.fields.get(field_name)
+
+
+def _older(known: StampedValue, answer: Answer) -> bool:
+    """Userflow's answers name whole seconds: a change within the second of our write counts as made after it."""
+    return order(answer.at_ms, answer.spread_ms, known.at_ms, known.spread_ms) is Order.OLDER
+
+
+def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
+    """What looked like a rewrite, because it was seen before its answer, was our own write."""
+    if name in state.contested or at_ms not in state.rewrites.get(name, ()):
+        return state
+    times = tuple(time for time in state.rewrites[name] if time != at_ms)
+    others = {key: value for key, value in state.rewrites.items() if key != name}
+    return replace(state, rewrites={**others, name: times} if times else others)
+
+
 def _settled(state: PairState, name: str, answer: Answer) -> PairState:
+    """The target holds what it made of our write; that it took the value ends a refusal of that value."""
     settled = {key: value for key, value in state.settled.items() if key != name}
     if not equal(answer.sent, answer.stored):
         settled[name] = Settled(answer.sent, answer.stored)
-    refused = {key: value for key, value in state.refused.items() if key != name}
-    return replace(state, settled=settled, refused=refused)
+    refused = state.refused.get(name)
+    if refused is None or not equal(refused.value, answer.sent):
+        return replace(state, settled=settled)
+    return _cleared(replace(state, settled=settled), name)
 
 
-def _decide(state: PairState, view: MappingView, asked: System | None = None) -> PairStep:
-    """Pair, then derive; `asked` is the side that just told all it knows, so it is not asked again."""
+def _decide(state: PairState, view: MappingView, told: str | None = None) -> PairStep:
+    """Pair, then derive; `told` is the object that just told all that is known of it, so it is not asked again."""
     pair = paired(state, view)
     if not isinstance(pair, Paired):
         rivals = _rivals(state) if pair == "ambiguous" else ()
         read = tuple(sorted({*state.rivals_read, *(f"{system}.{object_id}" for system, object_id in rivals)}))
         return PairStep(_slim(replace(state, rivals_read=read)), NOTHING, pair, rivals=rivals)
-    resend = tuple(
-        (system, pair.ids[system])
-        for system in OTHER
-        if system != asked and view.fields[system] and not pair.sides[system].fields
-    )
-    if resend:
-        return PairStep(state, NOTHING, "derived", resend=resend)
+    if _slimmed(pair, view) and pair.ids["hubspot"] != told:
+        return PairStep(state, NOTHING, "derived", resend=(("hubspot", pair.ids["hubspot"]),))
     return _derived(state, pair, view)
+
+
+def _slimmed(pair: Paired, view: MappingView) -> bool:
+    """Only HubSpot's side is ever kept without its fields; were both sides asked, they could ask for ever."""
+    return bool(view.fields["hubspot"]) and not pair.sides["hubspot"].fields
 
 
 def _derived(state: PairState, pair: Paired, view: MappingView) -> PairStep:
