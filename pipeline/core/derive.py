@@ -36,7 +36,7 @@ class Derivation:
 
 
 def derive(state: PairState, pair: Paired, view: MappingView) -> Derivation:
-    """Fields whose converted value differs from the known target value and is neither settled, refused nor contested."""
+    """Fields whose converted value differs from the known target value, but for settled, refused and contested ones."""
     patches: dict[System, dict[str, FieldValue]] = {}
     refused: list[RefusedField] = []
     for system in OTHER:
