@@ -1,0 +1,465 @@
+"""The life of a pair, told as scenarios through both agents' decisions."""
+
+import pytest
+
+from pipeline.core.outcome import Outcome
+from pipeline.core.pairing import MOST_CANDIDATES
+from schemas.records import StateCommand
+from schemas.values import FieldValue
+from tests.unit.pipeline.core.given import (
+    BOTH_WAYS,
+    CONTACT,
+    EMAIL,
+    MINUTE_MS,
+    USER,
+    change,
+    contact,
+    flow,
+    gone,
+    mapping,
+    receipt,
+    user,
+    written,
+)
+from tests.unit.pipeline.middle import Left, Middle
+
+COLOUR = flow("colour", "colour", "to_hubspot", target_type="enumeration", options=("red", "green"))
+IN_STEP = (contact(1_000, {"jobtitle": "Dr", "tier": "pro"}), user(1_000, {"title": "Dr", "plan": "pro"}))
+
+
+def in_step() -> Middle:
+    """A pair whose fields agree."""
+    middle = Middle(mapping())
+    assert middle.feed(*IN_STEP).patches == []
+    return middle
+
+
+def title(value: FieldValue) -> list[tuple[str, str, dict[str, FieldValue]]]:
+    return [("userflow", USER, {"title": value})]
+
+
+def rederive(*, retry_refused: bool = False) -> StateCommand:
+    return StateCommand("acme", 1, "pairs", "rederive", retry_refused=retry_refused)
+
+
+class TestForming:
+    @pytest.mark.parametrize("first", ["hubspot", "userflow"])
+    def test_a_pair_forms_when_the_second_side_arrives(self, first: str) -> None:
+        sides = [contact(1_000, {"jobtitle": "Dr", "tier": "free"}), user(2_000, {"title": None, "plan": "pro"})]
+        one, two = sides if first == "hubspot" else reversed(sides)
+        middle = Middle(mapping())
+        assert middle.feed(one).nothing
+        assert sorted(middle.feed(two).wrote, key=str) == [
+            ("hubspot", CONTACT, {"tier": "pro"}),
+            ("userflow", USER, {"title": "Dr"}),
+        ]
+
+    def test_a_hubspot_side_alone_keeps_no_fields(self) -> None:
+        middle = Middle(mapping())
+        middle.feed(contact(1_000, {"jobtitle": "Dr"}))
+        assert middle.pair(EMAIL).hubspot[CONTACT].fields == {}
+
+    def test_its_fields_are_asked_for_once_the_user_comes(self) -> None:
+        middle = Middle(mapping())
+        middle.feed(contact(1_000, {"jobtitle": "Dr", "tier": "pro"}))
+        assert middle.commands == []
+        assert middle.feed(user(2_000, {"title": None, "plan": "pro"})).wrote == title("Dr")
+        assert [command.kind for command in middle.commands] == ["resend"]
+
+    def test_a_user_side_alone_keeps_its_fields(self) -> None:
+        middle = Middle(mapping())
+        middle.feed(user(1_000, {"title": "Dr"}))
+        assert middle.pair(EMAIL).userflow[USER].fields["title"].value == "Dr"
+
+    def test_two_sides_of_which_no_field_is_known_do_not_ask_each_other_for_ever(self) -> None:
+        """After a mapping edit neither side has been read with the new fields yet."""
+        middle = Middle(mapping(flow("new", "new"), flow("plan2", "tier2", "to_hubspot")))
+        middle.feed(contact(1_000, {}), user(2_000, {}))
+        assert len(middle.commands) == 1
+
+    def test_a_changed_match_value_moves_the_contact_to_its_other_user(self) -> None:
+        middle = in_step()
+        middle.feed(change("userflow", "u-new", 1_000, {"email": "new@example.com", "title": None, "plan": "pro"}))
+        moved = middle.feed(change("hubspot", CONTACT, 2_000, {"email": "new@example.com"}))
+        assert [(match.presence, match.match_value) for match in middle.matches[-2:]] == [
+            ("left", EMAIL),
+            ("joined", "new@example.com"),
+        ]
+        assert moved.wrote == [("userflow", "u-new", {"title": "Dr"})]
+        assert middle.pair(EMAIL).hubspot == {}
+
+    def test_a_pair_that_dissolves_leaves_written_values_as_they_are(self) -> None:
+        middle = in_step()
+        assert middle.feed(gone("userflow", USER, 2_000)).nothing
+        assert middle.feed(contact(3_000, {"jobtitle": "Prof"})).nothing
+
+    def test_a_pair_without_objects_keeps_no_row(self) -> None:
+        middle = in_step()
+        middle.feed(gone("userflow", USER, 2_000), gone("hubspot", CONTACT, 2_000))
+        assert middle.pairs == {}
+
+    def test_records_of_another_connection_are_dropped(self) -> None:
+        middle = in_step()
+        assert middle.feed(contact(9_000, {"jobtitle": "Prof"}, connection=2)).outcomes == ["disconnected"]
+
+
+class TestFlowing:
+    def test_an_edit_of_the_owner_is_written(self) -> None:
+        assert in_step().feed(contact(2_000, {"jobtitle": "Prof"})).wrote == title("Prof")
+        assert in_step().feed(user(2_000, {"plan": "free"})).wrote == [("hubspot", CONTACT, {"tier": "free"})]
+
+    def test_a_stale_notification_derives_nothing(self) -> None:
+        middle = in_step()
+        middle.feed(contact(3_000, {"jobtitle": "Prof"}), written("userflow", USER, 4_000, {"title": "Prof"}))
+        assert middle.feed(contact(2_000, {"jobtitle": "Mr"})).nothing
+
+    def test_clearing_flows(self) -> None:
+        assert in_step().feed(contact(2_000, {"jobtitle": None})).wrote == title(None)
+
+    def test_clearing_stays_away_where_the_rule_keeps(self) -> None:
+        middle = Middle(mapping(flow("jobtitle", "title", on_empty="keep")))
+        middle.feed(*IN_STEP)
+        assert middle.feed(contact(2_000, {"jobtitle": None})).nothing
+
+    def test_our_own_write_comes_back_and_derives_nothing(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        assert middle.feed(written("userflow", USER, 3_000, {"title": "Prof"})).nothing
+        assert middle.feed(user(3_000, {"title": "Prof"})).nothing
+
+    def test_the_echo_may_come_before_the_answer(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        assert middle.feed(user(3_000, {"title": "Prof"})).nothing
+        assert middle.feed(written("userflow", USER, 3_000, {"title": "Prof"}, spread_ms=999)).nothing
+
+    def test_a_patch_is_derived_again_until_its_effect_was_seen(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        assert middle.feed(rederive()).wrote == title("Prof")
+        middle.feed(written("userflow", USER, 3_000, {"title": "Prof"}))
+        assert middle.feed(rederive()).nothing
+
+    def test_two_writes_of_ours_within_a_second_are_taken_in_order(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "A"}), contact(2_100, {"jobtitle": "B"}))
+        middle.feed(written("userflow", USER, 2_000, {"title": "A"}, spread_ms=999))
+        assert middle.feed(written("userflow", USER, 2_000, {"title": "B"}, spread_ms=999)).nothing
+        assert middle.feed(rederive()).nothing
+
+    def test_an_owner_who_goes_back_while_the_write_is_on_its_way_gets_the_old_value_back(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        assert middle.feed(contact(2_500, {"jobtitle": "Dr"})).nothing
+        assert middle.feed(written("userflow", USER, 3_000, {"title": "Prof"})).wrote == title("Dr")
+
+
+class TestNormalising:
+    """The target trims what it is sent."""
+
+    def settled(self) -> Middle:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "a "}))
+        assert middle.feed(written("userflow", USER, 3_000, {"title": "a "}, {"title": "a"})).nothing
+        return middle
+
+    def test_another_form_settles(self) -> None:
+        middle = self.settled()
+        assert middle.feed(rederive()).nothing
+        assert middle.feed(user(3_000, {"title": "a"})).nothing
+
+    def test_a_later_edit_still_goes_through(self) -> None:
+        assert self.settled().feed(contact(4_000, {"jobtitle": "b "})).wrote == title("b ")
+
+    def test_a_rewrite_is_put_right(self) -> None:
+        assert self.settled().feed(user(4_000, {"title": "x"})).wrote == title("a ")
+
+    def test_an_old_answer_told_again_does_not_unsettle(self) -> None:
+        middle = self.settled()
+        middle.feed(contact(4_000, {"jobtitle": "b "}))
+        assert middle.feed(written("userflow", USER, 5_000, {"title": "b "}, {"title": "b"})).nothing
+        assert middle.feed(written("userflow", USER, 3_000, {"title": "a "}, {"title": "a"})).nothing
+        assert middle.feed(rederive()).nothing
+
+
+class TestRefusals:
+    """HubSpot's colour accepts red and green; the target may refuse those too."""
+
+    def refused(self) -> Middle:
+        middle = Middle(mapping(COLOUR))
+        middle.feed(contact(1_000, {"colour": "red"}), user(1_000, {"colour": "red"}))
+        assert middle.feed(user(2_000, {"colour": "blue"})).reported == [("hubspot.colour", "not_an_option")]
+        return middle
+
+    def refused_by_target(self) -> Middle:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        middle.feed(receipt("userflow", USER, {"title": "Prof"}, reason="attribute_conflict"))
+        return middle
+
+    def test_reported_once(self) -> None:
+        middle = self.refused()
+        assert middle.feed(user(3_000, {"colour": "blue"}, origin="crawl")).nothing
+        assert middle.feed(contact(3_000, {}, origin="crawl")).nothing
+
+    def test_not_written_again_what_the_target_refused(self) -> None:
+        middle = self.refused_by_target()
+        assert middle.feed(contact(3_000, {"jobtitle": "Prof"}, origin="crawl")).nothing
+        assert middle.feed(user(3_000, {"plan": "free"})).wrote == [("hubspot", CONTACT, {"tier": "free"})]
+
+    def test_cleared_by_another_value(self) -> None:
+        middle = self.refused_by_target()
+        assert middle.feed(contact(3_000, {"jobtitle": "Mr"})).wrote == title("Mr")
+        assert middle.feed(contact(4_000, {"jobtitle": "Prof"})).wrote == title("Prof")
+
+    def test_cleared_by_a_mapping_edit(self) -> None:
+        middle = self.refused()
+        middle.view_as(mapping(COLOUR, revision=2))
+        assert middle.feed(user(3_000, {"colour": "blue"}, origin="crawl")).reported == [
+            ("hubspot.colour", "not_an_option")
+        ]
+
+    def test_cleared_when_somebody_else_changes_the_target(self) -> None:
+        assert self.refused_by_target().feed(user(3_000, {"title": "changed"})).wrote == title("Prof")
+
+    def test_cleared_by_the_next_full_sync_and_only_once_by_it(self) -> None:
+        middle = self.refused_by_target()
+        assert middle.feed(contact(3_000, {"jobtitle": "Prof"}, origin="crawl", run_id="run-1")).wrote == title("Prof")
+        middle.feed(receipt("userflow", USER, {"title": "Prof"}, reason="attribute_conflict"))
+        assert middle.feed(user(3_000, {"title": "Dr"}, origin="crawl", run_id="run-1")).nothing
+
+    def test_cleared_by_a_write_of_that_value_that_was_answered(self) -> None:
+        middle = self.refused_by_target()
+        middle.feed(written("userflow", USER, 3_000, {"title": "Prof"}))
+        assert middle.pair(EMAIL).refused == {}
+
+    def test_cleared_by_a_redrive(self) -> None:
+        assert self.refused_by_target().feed(rederive(retry_refused=True)).wrote == title("Prof")
+
+    def test_a_receipt_for_another_value_does_not_block_the_new_one(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}), contact(3_000, {"jobtitle": "Mr"}))
+        middle.feed(receipt("userflow", USER, {"title": "Prof"}))
+        assert middle.feed(contact(4_000, {"jobtitle": "Mr"}, origin="crawl")).wrote == title("Mr")
+
+    def test_a_receipt_for_an_older_value_does_not_make_us_forget_the_newer_refusal(self) -> None:
+        middle = self.refused_by_target()
+        middle.feed(receipt("userflow", USER, {"title": "older"}))
+        assert middle.feed(contact(4_000, {"jobtitle": "Prof"}, origin="crawl")).nothing
+
+    def test_an_answer_for_an_older_value_does_not_make_us_forget_the_newer_refusal(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "ok"}))
+        answer = written("userflow", USER, 3_000, {"title": "ok"})
+        middle.feed(answer, contact(4_000, {"jobtitle": "Prof"}), receipt("userflow", USER, {"title": "Prof"}))
+        assert middle.feed(answer).nothing
+
+    def test_a_receipt_of_an_object_that_left_the_pair_says_nothing_of_its_successor(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}), gone("userflow", USER, 3_000))
+        middle.feed(user(4_000, {"title": None, "plan": "pro"}, id="u-two"))
+        middle.feed(receipt("userflow", USER, {"title": "Prof"}))
+        assert middle.pair(EMAIL).refused == {}
+
+    def test_a_receipt_under_the_mapping_before_an_edit_says_nothing_of_the_new_one(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        middle.view_as(mapping(revision=2))
+        middle.feed(receipt("userflow", USER, {"title": "Prof"}, revision=1))
+        assert middle.feed(contact(4_000, {"jobtitle": "Prof"}, origin="crawl")).wrote == title("Prof")
+
+    def test_an_object_that_was_never_in_the_pair_and_left_does_not_clear_it(self) -> None:
+        """Records of an aborted transaction are seen, so a pair may hear twice that somebody left."""
+        middle = self.refused_by_target()
+        middle.feed(user(2_500, {"plan": "pro"}, id="u-two"), gone("userflow", "u-two", 3_000))
+        middle.feed(receipt("userflow", USER, {"title": "Prof"}))
+        again = middle.matches[-1]
+        assert (again.presence, again.object_id) == ("left", "u-two")
+        middle.feed(again)
+        assert middle.pair(EMAIL).refused.keys() == {"userflow.title"}
+
+
+class TestContests:
+    """Somebody else rewrites what we own."""
+
+    def rewritten(self, middle: Middle, round: int, value: str = "theirs", *, echo_first: bool = False) -> Left:
+        """Our write at :10, their rewrite at :20; returns what the last of the two records led to."""
+        at_ms = 10_000 + round * 2 * MINUTE_MS
+        ours = written("userflow", USER, at_ms + 10_000, {"title": "Prof"})
+        theirs = user(at_ms + 20_000, {"title": f"{value} {round}"})
+        seen = [middle.feed(record) for record in ([theirs, ours] if echo_first else [ours, theirs])]
+        seen[1].letters = seen[0].letters + seen[1].letters
+        return seen[1]
+
+    def fought(self, *, echo_first: bool) -> Middle:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        for round in range(2):
+            found = self.rewritten(middle, round, echo_first=echo_first)
+            assert (found.wrote, found.reported) == (title("Prof"), [])
+        return middle
+
+    @pytest.mark.parametrize("echo_first", [False, True], ids=["answer first", "their change first"])
+    def test_the_third_rewrite_within_ten_minutes_is_contested_and_reported_once(self, echo_first: bool) -> None:
+        middle = self.fought(echo_first=echo_first)
+        third = self.rewritten(middle, 2, echo_first=echo_first)
+        assert (third.wrote, third.reported) == ([], [("userflow.title", "contested")])
+        assert third.outcomes[-1] == "contested"
+        again = middle.feed(user(30 * MINUTE_MS, {"title": "theirs again"}))
+        assert again.nothing
+
+    def test_two_rewrites_and_a_third_much_later_are_no_contest(self) -> None:
+        middle = self.fought(echo_first=False)
+        found = self.rewritten(middle, 10)
+        assert (found.wrote, found.reported) == (title("Prof"), [])
+
+    def test_it_ends_with_the_next_full_sync(self) -> None:
+        middle = self.fought(echo_first=False)
+        self.rewritten(middle, 2)
+        crawled = user(30 * MINUTE_MS, {"title": "theirs 2"}, origin="crawl", run_id="run-1")
+        assert middle.feed(crawled).wrote == title("Prof")
+
+    def test_a_contested_field_does_not_stop_the_others(self) -> None:
+        middle = self.fought(echo_first=False)
+        self.rewritten(middle, 2)
+        assert middle.feed(user(30 * MINUTE_MS, {"plan": "free"})).wrote == [("hubspot", CONTACT, {"tier": "free"})]
+
+    @pytest.mark.parametrize("echo_first", [False, True], ids=["answer first", "their change first"])
+    def test_the_same_fight_told_again_counts_once(self, echo_first: bool) -> None:
+        middle = self.fought(echo_first=echo_first)
+        for round in (0, 1, 0, 1):
+            self.rewritten(middle, round, echo_first=echo_first)
+        assert middle.pair(EMAIL).contested == ()
+
+    def test_a_rewrite_that_follows_within_the_second_of_our_answer_counts_too(self) -> None:
+        """Userflow's answers name seconds: a bot that reacts at once must not fight with us for ever."""
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        found = []
+        for round in range(3):
+            at_ms = 60_000 * (round + 1)
+            middle.feed(user(at_ms + 400, {"title": f"bot {round}"}))
+            found.append(middle.feed(written("userflow", USER, at_ms, {"title": "Prof"}, spread_ms=999)))
+        assert found[-1].reported == [("userflow.title", "contested")]
+
+    def test_our_own_newer_write_is_no_rewrite_of_the_older_one(self) -> None:
+        middle = in_step()
+        for number in range(1, 6):
+            middle.feed(contact(number * 10_000, {"jobtitle": f"title {number}"}))
+            middle.feed(written("userflow", USER, number * 10_000 + 500, {"title": f"title {number}"}))
+            if number > 1:
+                earlier = (number - 1) * 10_000 + 500
+                middle.feed(written("userflow", USER, earlier, {"title": f"title {number - 1}"}))
+        assert middle.pair(EMAIL).rewrites == {}
+
+    def test_our_own_write_seen_before_its_answer_is_no_rewrite(self) -> None:
+        """The owner went there and back while the write was on its way, so the echo looks like somebody else's."""
+        middle = in_step()
+        for number in range(1, 6):
+            at_ms = number * 10_000
+            middle.feed(contact(at_ms, {"jobtitle": "Prof"}), contact(at_ms + 100, {"jobtitle": "Dr"}))
+            middle.feed(user(at_ms + 200, {"title": "Prof"}))
+            middle.feed(written("userflow", USER, at_ms + 200, {"title": "Prof"}))
+            middle.feed(written("userflow", USER, at_ms + 900, {"title": "Dr"}))
+        assert (middle.pair(EMAIL).contested, middle.pair(EMAIL).rewrites) == ((), {})
+
+
+class TestSeveral:
+    def ambiguous(self) -> tuple[Middle, Left]:
+        middle = in_step()
+        return middle, middle.feed(user(2_000, {"title": "other", "plan": "pro"}, id="u-two"))
+
+    def test_two_users_with_one_email_derive_nothing_and_are_read_once_more(self) -> None:
+        middle, found = self.ambiguous()
+        assert (found.patches, found.outcomes[-1]) == ([], "ambiguous")
+        assert sorted(request.values[0] for request in found.requests) == ["u-ada", "u-two"]
+        again = middle.feed(contact(3_000, {"jobtitle": "Prof"}))
+        assert (again.nothing, again.outcomes[-1]) == (True, "ambiguous")
+
+    def test_pairing_resumes_when_one_goes(self) -> None:
+        middle, _ = self.ambiguous()
+        middle.feed(contact(3_000, {"jobtitle": "Prof"}))
+        assert middle.feed(gone("userflow", "u-two", 4_000)).wrote == title("Prof")
+
+    def test_a_later_rival_is_read_too(self) -> None:
+        middle, _ = self.ambiguous()
+        third = middle.feed(user(3_000, {"title": "x", "plan": "pro"}, id="u-three"))
+        assert [request.values for request in third.requests] == [("u-three",)]
+
+    def test_pairing_resumes_with_a_contact_of_which_nothing_was_kept(self) -> None:
+        middle = Middle(mapping())
+        middle.feed(contact(1_000, {"jobtitle": "Dr", "tier": None}), contact(1_000, {"jobtitle": "Mr"}, id="102"))
+        middle.feed(user(2_000, {"title": None, "plan": None}))
+        assert middle.feed(gone("hubspot", "102", 3_000)).wrote == title("Dr")
+
+    def test_newest_takes_the_newest_contact(self) -> None:
+        middle = Middle(mapping(on_several="newest"))
+        middle.feed(
+            contact(1_000, {"jobtitle": "old", "tier": None}),
+            contact(2_000, {"jobtitle": "new", "tier": None}, id="102"),
+        )
+        assert middle.feed(user(3_000, {"title": None, "plan": None})).wrote == title("new")
+
+    def test_newest_goes_back_to_the_older_one_when_it_goes(self) -> None:
+        middle = Middle(mapping(on_several="newest"))
+        middle.feed(
+            contact(1_000, {"jobtitle": "old", "tier": None}),
+            contact(2_000, {"jobtitle": "new", "tier": None}, id="102"),
+        )
+        middle.feed(user(3_000, {"title": None, "plan": None}))
+        middle.feed(written("userflow", USER, 4_000, {"title": "new"}))
+        assert middle.feed(gone("hubspot", "102", 5_000)).wrote == title("old")
+
+    def test_newest_of_one_moment_is_the_highest_id(self) -> None:
+        middle = Middle(mapping(on_several="newest"))
+        middle.feed(*(contact(1_000, {"jobtitle": f"of {id}", "tier": None}, id=id) for id in ("99", "101", "100")))
+        assert middle.feed(user(3_000, {"title": None, "plan": None})).wrote == title("of 101")
+
+    def test_newest_does_not_choose_between_users(self) -> None:
+        middle = Middle(mapping(on_several="newest"))
+        middle.feed(contact(1_000, {"jobtitle": "Dr"}))
+        found = middle.feed(user(2_000, {"title": None}), user(3_000, {"title": None}, id="u-two"))
+        assert found.outcomes[-1] == "ambiguous"
+
+    def test_a_crowd_is_reported_and_not_kept_whole(self) -> None:
+        middle = Middle(mapping())
+        outcomes: list[Outcome] = []
+        for number in range(MOST_CANDIDATES + 10):
+            outcomes = middle.feed(contact(1_000, {}, id=str(number))).outcomes
+        assert outcomes[-1] == "crowded"
+        assert len(middle.pair(EMAIL).hubspot) == MOST_CANDIDATES + 1
+
+
+class TestParked:
+    """The integration is away: patches come back as parked and are derived again on return."""
+
+    def parked(self) -> Middle:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        found = middle.feed(receipt("userflow", USER, {"title": "Prof"}, kind="parked"))
+        assert found.outcomes == ["parked"]
+        return middle
+
+    def test_the_pair_remembers(self) -> None:
+        assert self.parked().pair(EMAIL).parked
+
+    def test_on_return_it_is_derived_again(self) -> None:
+        middle = self.parked()
+        assert middle.feed(rederive()).wrote == title("Prof")
+        assert not middle.pair(EMAIL).parked
+
+    def test_a_superseded_patch_leaves_nothing(self) -> None:
+        middle = in_step()
+        before = middle.pair(EMAIL)
+        assert middle.feed(receipt("userflow", USER, {"title": "x"}, kind="superseded")).outcomes == ["superseded"]
+        assert middle.pair(EMAIL) == before
+
+
+def test_a_mapping_edit_derives_for_the_new_rule() -> None:
+    middle = Middle(mapping(*BOTH_WAYS[:1]))
+    middle.feed(*IN_STEP)
+    middle.view_as(mapping(*BOTH_WAYS, revision=2))
+    middle.feed(contact(3_000, {"jobtitle": "Dr", "tier": "free"}, revision=2))
+    assert middle.feed(user(3_000, {"title": "Dr", "plan": "gold"}, revision=2)).wrote == [
+        ("hubspot", CONTACT, {"tier": "gold"})
+    ]

@@ -1,0 +1,130 @@
+"""Both agents' decisions on one table, without Kafka: feed records in, collect what leaves for the rim."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.agents.objects import Objects
+from pipeline.agents.pairs import Pairs
+from pipeline.agents.state import Output, Overlay
+from pipeline.agents.step import Effects, Incoming
+from pipeline.core.mapping import MappingView
+from pipeline.core.outcome import Outcome
+from pipeline.mappings.reader import IntegrationView
+from schemas.records import (
+    ChangeEvent,
+    DeadLetter,
+    FieldPatch,
+    MatchedChange,
+    ObjectState,
+    PairState,
+    Request,
+    StateCommand,
+)
+from schemas.topics import pair_key
+from schemas.values import FieldValue
+
+NOW_MS = 1_700_000_000_000
+MOST_STEPS = 10_000
+
+
+class Middle:
+    """OBJECTS and PAIRS with their state; records between them are handled at once, in order."""
+
+    def __init__(self, *views: MappingView) -> None:
+        self.objects: dict[str, ObjectState] = {}
+        self.pairs: dict[str, PairState] = {}
+        self.commands: list[StateCommand] = []
+        self.matches: list[MatchedChange] = []
+        self.view_as(*views)
+
+    def view_as(self, *views: MappingView, connection: int = 1, connected: bool = True) -> None:
+        """Put mappings in force, as an apply does."""
+        by_name = {view.name: view for view in views}
+        revision = max(view.record.revision for view in views)
+        view = IntegrationView(connection, revision, connected, by_name)
+        self._objects = Objects(lambda integration: view)
+        self._pairs = Pairs(lambda integration: view, lambda: NOW_MS)
+
+    def feed(self, *records: Any) -> "Left":
+        """Handle records to the end; returns everything that left for connectors, and how each step ended."""
+        gone = Left()
+        for record in records:
+            self._run(record, gone)
+        return gone
+
+    def _run(self, record: Any, gone: "Left") -> None:
+        waiting: deque[Any] = deque([record])
+        for _ in range(MOST_STEPS):
+            if not waiting:
+                return
+            effects = self._step(waiting.popleft())
+            gone.outcomes.append(effects.outcome)
+            for output in effects.outputs:
+                if isinstance(output.record, MatchedChange | StateCommand):
+                    waiting.append(output.record)
+                else:
+                    gone.take(output)
+        raise AssertionError(f"one record led to more than {MOST_STEPS} steps")
+
+    def _step(self, record: Any) -> Effects:
+        to_objects = isinstance(record, ChangeEvent) or (isinstance(record, StateCommand) and record.stage == "objects")
+        if isinstance(record, StateCommand):
+            self.commands.append(record)
+        if isinstance(record, MatchedChange):
+            self.matches.append(record)
+        incoming = Incoming("topic", 0, 0, "key", b"", record)
+        return self._in_objects(incoming) if to_objects else self._in_pairs(incoming)
+
+    def _in_objects(self, incoming: Incoming) -> Effects:
+        overlay: Overlay[ObjectState] = Overlay(self.objects)
+        effects = self._objects.decide(incoming, overlay)
+        overlay.apply_to(self.objects)
+        return effects
+
+    def _in_pairs(self, incoming: Incoming) -> Effects:
+        overlay: Overlay[PairState] = Overlay(self.pairs)
+        effects = self._pairs.decide(incoming, overlay)
+        overlay.apply_to(self.pairs)
+        return effects
+
+    def pair(self, match_value: str, mapping: str = "people") -> PairState:
+        return self.pairs[pair_key("acme", 1, mapping, match_value)]
+
+
+class Left:
+    """What left the middle."""
+
+    def __init__(self) -> None:
+        self.patches: list[FieldPatch] = []
+        self.requests: list[Request] = []
+        self.letters: list[DeadLetter] = []
+        self.outcomes: list[Outcome] = []
+
+    def take(self, output: Output) -> None:
+        match output.record:
+            case FieldPatch():
+                self.patches.append(output.record)
+            case Request():
+                self.requests.append(output.record)
+            case DeadLetter():
+                self.letters.append(output.record)
+            case other:
+                raise AssertionError(f"{type(other).__name__} left for {output.topic}")
+
+    @property
+    def wrote(self) -> list[tuple[str, str, Mapping[str, FieldValue]]]:
+        """Per patch: system, object id, fields."""
+        return [(patch.system, patch.object_id, patch.fields) for patch in self.patches]
+
+    @property
+    def rereads(self) -> list[tuple[str, tuple[str, ...], int]]:
+        return [(request.object_type, request.values, request.delay_ms) for request in self.requests]
+
+    @property
+    def reported(self) -> list[tuple[str | None, str]]:
+        return [(letter.field, letter.reason) for letter in self.letters]
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.patches or self.requests or self.letters)
