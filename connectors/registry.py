@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from connectors import hubspot, userflow
 from connectors.base import Account, Opening
+from connectors.hubspot.account import open_account as open_hubspot
+from connectors.userflow.account import open_account as open_userflow
 from schemas.values import System
 
 OPENERS: Final[Mapping[System, Callable[[Opening], Awaitable[Account]]]] = {
-    "hubspot": hubspot.open_account,
-    "userflow": userflow.open_account,
+    "hubspot": open_hubspot,
+    "userflow": open_userflow,
 }

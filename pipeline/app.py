@@ -127,7 +127,8 @@ async def run_connector(process: Process, system: System) -> None:
     runners: list[Runner] = []
 
     def changed() -> None:
-        loop.call_soon_threadsafe(lambda: [runner.configuration_changed() for runner in runners])
+        for runner in runners:
+            loop.call_soon_threadsafe(runner.configuration_changed)
 
     tables = process.tables(changed)
     await asyncio.to_thread(tables.start)
@@ -171,7 +172,8 @@ async def run_scheduler(process: Process) -> None:
     schedulers: list[Scheduler] = []
 
     def changed() -> None:
-        loop.call_soon_threadsafe(lambda: [scheduler.configuration_changed() for scheduler in schedulers])
+        for scheduler in schedulers:
+            loop.call_soon_threadsafe(scheduler.configuration_changed)
 
     tables = process.tables(changed)
     await asyncio.to_thread(tables.start)

@@ -44,6 +44,14 @@ class SecretBox:
         except InvalidToken:
             raise NoKeyFits from None
 
+    def can_open(self, sealed: bytes) -> bool:
+        """Whether one of the keys opens it."""
+        try:
+            self.open(sealed)
+        except NoKeyFits:
+            return False
+        return True
+
     def reseal(self, sealed: bytes) -> bytes:
         """The same text sealed with the first key, for a rotation. Raises NoKeyFits."""
         try:

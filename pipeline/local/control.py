@@ -1,0 +1,79 @@
+"""A person's hands and eyes in a simulated vendor: what the demo and the tests do and see there."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import httpx
+
+FIELDS: Final = {"hubspot": "properties", "userflow": "attributes"}
+
+
+class SimulatorControl:
+    """One simulator's control API; JSON in and out, httpx.HTTPStatusError for what it refuses."""
+
+    def __init__(self, system: str, url: str) -> None:
+        self._fields = FIELDS[system]
+        self._http = httpx.AsyncClient(base_url=f"{url}/_simulator", timeout=30, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def create(self, object_type: str, fields: Mapping[str, Any], object_id: str | None = None) -> str:
+        """A new object as a person makes one; returns its id."""
+        body = {self._fields: dict(fields)} | ({"id": object_id} if object_id else {})
+        return str((await self._call("POST", f"/objects/{object_type}", body))["id"])
+
+    async def edit(self, object_type: str, object_id: str, fields: Mapping[str, Any]) -> None:
+        await self._call("PATCH", _path(object_type, object_id), {self._fields: dict(fields)})
+
+    async def delete(self, object_type: str, object_id: str) -> None:
+        await self._call("DELETE", _path(object_type, object_id))
+
+    async def fields(self, object_type: str, object_id: str) -> dict[str, Any]:
+        """The object's fields as the vendor stores them."""
+        found = await self._call("GET", _path(object_type, object_id))
+        return dict(found[self._fields])
+
+    async def objects(self, object_type: str) -> dict[str, dict[str, Any]]:
+        """Every object's fields by id."""
+        found = await self._call("GET", f"/objects/{object_type}")
+        rows = found if isinstance(found, list) else found["objects"]
+        return {str(row["id"]): dict(row[self._fields]) for row in rows}
+
+    async def bulk(self, operations: list[dict[str, Any]]) -> None:
+        await self._call("POST", "/bulk", {"operations": operations})
+
+    async def requests(self, last: int = 0) -> dict[str, Any]:
+        """The calls received, counted; the newest `last` of them in full."""
+        return dict(await self._call("GET", f"/requests?last={last}"))
+
+    async def add_faults(self, *rules: Mapping[str, Any]) -> None:
+        await self._call("POST", "/faults", {"rules": [dict(rule) for rule in rules]})
+
+    async def clear_faults(self) -> None:
+        await self._call("DELETE", "/faults")
+
+    async def set(self, **settings: Any) -> None:
+        await self._call("PUT", "/settings", settings)
+
+    async def define(self, definitions: Mapping[str, Any]) -> None:
+        await self._call("POST", "/definitions", dict(definitions))
+
+    async def deliveries(self) -> dict[str, Any]:
+        return dict(await self._call("GET", "/deliveries"))
+
+    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        answer = await self._http.request(method, path, json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+def _path(object_type: str, object_id: str) -> str:
+    return f"/objects/{object_type}/{quote(object_id, safe='')}"

@@ -1,0 +1,105 @@
+"""Asking for a change of an integration, and waiting until it is in force or refused."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.kafka.publisher import Publisher
+from connectors.kafka.tables import TableReader
+from pipeline.mappings.connecting import FIELDS_DO_NOT_FIT
+from pipeline.mappings.export import to_yaml
+from pipeline.mappings.fields import check_fields
+from pipeline.mappings.model import IntegrationFile
+from pipeline.mappings.problems import render
+from pipeline.mappings.resolve import Seal, described, hubspot_settings, userflow_settings
+from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
+from schemas.topics import INTEGRATIONS
+
+LOOK_S: Final = 0.05
+
+
+class NotApplied(RuntimeError):
+    """The request was refused, or nothing carried it out in time; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What is in force after the request."""
+
+    settings: IntegrationSettings
+    seconds: float
+
+
+def desired(file: IntegrationFile, seal: Seal, now_ms: int) -> DesiredIntegration:
+    """The request that an integration file is; its secrets sealed, its text without them."""
+    return DesiredIntegration(
+        apply_id=uuid.uuid4().hex,
+        state="active",
+        document=to_yaml(file),
+        hubspot=hubspot_settings(file, seal),
+        userflow=userflow_settings(file, seal),
+        applied_at_ms=now_ms,
+    )
+
+
+def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: int) -> DesiredIntegration:
+    """The request to pause, resume or disconnect what is in force."""
+    return DesiredIntegration(uuid.uuid4().hex, state, settings.document, settings.hubspot, settings.userflow, now_ms)
+
+
+async def ask(publisher: Publisher, integration: str, request: DesiredIntegration) -> None:
+    """Hand the request to the active scheduler."""
+    await publisher.send(INTEGRATIONS, f"{integration}/desired", IntegrationPart(integration, desired=request))
+
+
+async def wait_until_applied(
+    tables: TableReader, integration: str, request: DesiredIntegration, within_s: float
+) -> Applied:
+    """Wait for the scheduler and both connectors. Raises NotApplied."""
+    started = time.monotonic()
+    while time.monotonic() - started < within_s:
+        settings = settings_of(tables.table(INTEGRATIONS), integration)
+        if settings is not None and settings.apply_id == request.apply_id:
+            if settings.apply_state == "done":
+                return Applied(settings, time.monotonic() - started)
+            if settings.apply_state == "failed":
+                raise NotApplied(settings.reason or "refused")
+        await asyncio.sleep(LOOK_S)
+    raise NotApplied(_late(tables.table(INTEGRATIONS), integration, request, within_s))
+
+
+def refusal(reason: str, file: IntegrationFile, parts: Mapping[str, IntegrationPart]) -> str:
+    """The refusal for the owner of the file: where fields do not fit, each with its line."""
+    if not reason.startswith(FIELDS_DO_NOT_FIT):
+        return reason
+    hubspot, userflow = (parts.get(f"{file.integration}/{system}") for system in ("hubspot", "userflow"))
+    if hubspot is None or userflow is None or hubspot.connector is None or userflow.connector is None:
+        return reason
+    problems = check_fields(file, described(hubspot.connector.fields), described(userflow.connector.fields))
+    return render(problems) if problems else reason
+
+
+def settings_of(parts: Mapping[str, IntegrationPart], integration: str) -> IntegrationSettings | None:
+    """What is in force for an integration."""
+    part = parts.get(f"{integration}/settings")
+    return part.settings if part is not None else None
+
+
+def _late(parts: Mapping[str, IntegrationPart], integration: str, request: DesiredIntegration, within_s: float) -> str:
+    settings = settings_of(parts, integration)
+    if settings is None or settings.apply_id != request.apply_id:
+        return (
+            f"no scheduler took the request within {within_s:.0f} s: is `pairstream run scheduler` (or `up`) running?"
+        )
+    waiting = [
+        f"{system} is {part.connector.status}: {part.connector.reason}"
+        for system in ("hubspot", "userflow")
+        if (part := parts.get(f"{integration}/{system}")) is not None
+        and part.connector is not None
+        and part.connector.status != "ok"
+    ]
+    why = "; ".join(waiting) or "are both connectors running?"
+    return f"still {settings.apply_state} after {within_s:.0f} s ({why}); it goes on by itself once they answer"

@@ -1,0 +1,96 @@
+"""What is wrong with an installation, in the order in which to mend it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.kafka.admin import Admin, BrokersUnreachable
+from connectors.kafka.tables import TableIncomplete
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
+from schemas.registry import SchemaRegistry, UnknownSchema
+from schemas.topics import TOPICS
+
+Verdict = Literal["ok", "wrong", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and what to do where it is wrong."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+
+
+def examine(
+    admin: Admin,
+    registry: SchemaRegistry,
+    integrations: Callable[[], Mapping[str, IntegrationPart]],
+    *,
+    partitions: int,
+    changes_retention_days: int,
+    opens: Callable[[bytes], bool],
+) -> Iterator[Finding]:
+    """Brokers, topics, registry, then every integration; what depends on something broken is left out."""
+    try:
+        problems = admin.check_topics(partitions, changes_retention_days)
+    except BrokersUnreachable as error:
+        yield Finding("brokers", "wrong", str(error))
+        return
+    yield Finding("brokers", "ok", "answer")
+    for problem in problems:
+        yield Finding("topics", "wrong", f"{problem.topic} {problem.message}: run `pairstream topics apply`")
+    if not problems:
+        yield Finding("topics", "ok", f"{len(TOPICS)} topics with {partitions} partitions")
+    yield _registry(registry)
+    if any(problem.missing for problem in problems):
+        return
+    try:
+        parts = integrations()
+    except (TableIncomplete, UnknownSchema) as error:
+        yield Finding("configuration", "wrong", str(error))
+        return
+    for key, part in sorted(parts.items()):
+        if part.settings is not None and key.endswith("/settings"):
+            yield from _integration(part.integration, part.settings, parts, opens)
+
+
+def _registry(registry: SchemaRegistry) -> Finding:
+    try:
+        for topic in TOPICS.values():
+            registry.id_of(topic.name, topic.record.__name__)
+    except Exception as error:  # noqa: BLE001 - a registry client raises whatever its HTTP library does
+        return Finding("schema registry", "wrong", f"{type(error).__name__}: check SCHEMA_REGISTRY_URL")
+    return Finding("schema registry", "ok", "every topic's schema has an id")
+
+
+def _integration(
+    name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart], opens: Callable[[bytes], bool]
+) -> Iterator[Finding]:
+    what = f"integration {name}"
+    if settings.state == "disconnected":
+        yield Finding(what, "ok", "disconnected")
+        return
+    if settings.apply_state == "failed":
+        yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}")
+    sealed = (*settings.hubspot.secrets.values(), *settings.userflow.secrets.values())
+    if not all(map(opens, sealed)):
+        yield Finding(what, "wrong", "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with")
+    for system in ("hubspot", "userflow"):
+        part = parts.get(f"{name}/{system}")
+        yield _connector(f"{what}: {system}", settings, part.connector if part is not None else None)
+
+
+def _connector(what: str, settings: IntegrationSettings, state: ConnectorState | None) -> Finding:
+    if state is None or state.connection != settings.connection:
+        return Finding(what, "unknown", "its connector has not reported yet: is it running?")
+    if state.status != "ok":
+        return Finding(what, "wrong", f"{state.status.replace('_', ' ')}: {state.reason}")
+    missing = sorted(
+        f"{field.object_type}.{field.name}"
+        for field in settings.create
+        if state.provisioned_revision < settings.revision
+    )
+    if missing:
+        return Finding(what, "wrong", f"fields are not created yet: {', '.join(missing)}")
+    return Finding(what, "ok", f"credentials accepted, {len(state.fields)} fields described")
