@@ -1,6 +1,7 @@
 """Writing Userflow: only the difference, only to what exists, and what happens when that stops existing meanwhile."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -282,6 +283,19 @@ async def test_an_old_lost_answer_makes_nobody_delete(userflow: World) -> None:
     with pytest.raises(UnknownResult):
         await written(userflow, user({"plan": "pro"}))
     await userflow.clock.sleep(301)
+    userflow.simulator.delete_object("users", "u-1")
+    userflow.simulator.create_object("users", {"plan": "pro"}, object_id="u-1")
+    results = await written(userflow, user({"plan": "pro"}))
+    assert [getattr(one, "equal", None) for one in results] == [True]
+    assert not deleted_again(userflow)
+
+
+@pytest.mark.parametrize("status", [400, 429])
+async def test_what_was_turned_away_makes_nobody_delete(userflow: World, status: int) -> None:
+    refusal = {"action": "status", "status": status, "times": 1, "match": {"method": "POST"}}
+    userflow.simulator.add_faults([refusal])
+    with contextlib.suppress(RateLimited):
+        await written(userflow, user({"plan": "pro"}))
     userflow.simulator.delete_object("users", "u-1")
     userflow.simulator.create_object("users", {"plan": "pro"}, object_id="u-1")
     results = await written(userflow, user({"plan": "pro"}))
