@@ -38,6 +38,7 @@ from schemas.values import FieldDefinition, System
 log = logging.getLogger(__name__)
 
 OPEN_AGAIN_S: Final = 2.0
+LATE_S: Final = 5.0  # how far this process's view of the configuration may lag behind a record
 GRANTED: Final = "refresh_token"
 
 
@@ -73,8 +74,9 @@ def connector_topics(system: System) -> tuple[str, ...]:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """Records of an integration whose station is being opened."""
+    """Records that came before their station, or before the configuration they were made under."""
 
+    since: float
     records: list[tuple[Taken, Any]] = field(default_factory=list)
 
 
@@ -86,7 +88,7 @@ class Runner:
         self._around = around
         self._stations: dict[str, Station] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
-        self._waiting: dict[str, _Waiting] = defaultdict(_Waiting)
+        self._waiting: dict[str, _Waiting] = {}
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         hooks = Hooks(self._taken, lambda _: self._wake.set(), self._revoked, self._failed)
@@ -113,7 +115,10 @@ class Runner:
             while True:
                 self._wake.clear()
                 await self._reconcile()
-                await self._wake.wait()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), LATE_S / 10 if self._waiting else None)
+                except TimeoutError:
+                    continue
         finally:
             await self._member.stop()
 
@@ -258,28 +263,34 @@ class Runner:
 
     def _dispatch(self, taken: Taken, record: Any) -> None:
         name = record.integration
-        if name in self._waiting or name in self._opening or name not in self._stations:
-            self._waiting[name].records.append((taken, record))
-            self._wake.set()
+        station = self._stations.get(name)
+        if station is None or name in self._waiting or _ahead(record, station):
+            self._wait(name, taken, record)
         else:
-            self._spawn(self._handle(self._stations[name], taken, record))
+            self._spawn(self._handle(station, taken, record))
+
+    def _wait(self, name: str, taken: Taken, record: Any) -> None:
+        waiting = self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic()))
+        waiting.records.append((taken, record))
+        self._wake.set()
 
     def _hand_over(self, name: str) -> None:
-        """The records that waited for a station go to it, or end where there will be none."""
+        """The records that waited go to their station in order, or end where there will be none."""
         waiting = self._waiting.pop(name, None)
-        station = self._stations.get(name)
-        settings = self._settings().get(name)
-        for taken, record in waiting.records if waiting else ():
-            if station is not None:
+        station, settings = self._stations.get(name), self._settings().get(name)
+        if waiting is None:
+            return
+        late = self._around.clock.monotonic() - waiting.since > LATE_S
+        for taken, record in waiting.records:
+            if station is not None and (late or not _ahead(record, station)):
                 self._spawn(self._handle(station, taken, record))
-            elif settings is None or settings.state == "disconnected":
+            elif late and (settings is None or settings.state == "disconnected"):
                 self._disconnected(taken)
             else:
-                self._waiting[name].records.append((taken, record))
+                self._waiting.setdefault(name, _Waiting(waiting.since)).records.append((taken, record))
 
     async def _handle(self, station: Station, taken: Taken, record: Any) -> None:
-        connection = getattr(record, "connection", station.lane.connection)
-        if connection != station.lane.connection:
+        if getattr(record, "connection", station.lane.connection) != station.lane.connection:
             return self._disconnected(taken)
         cause = Cause(taken.topic, taken.partition, taken.offset, self._around.now_ms())
         match record:
@@ -367,6 +378,11 @@ class Runner:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failed(task.exception() or RuntimeError("ended"))
+
+
+def _ahead(record: Any, station: Station) -> bool:
+    """Whether the record was made under a connection that this process has not read of yet."""
+    return bool(getattr(record, "connection", 0) > station.lane.connection)
 
 
 def _catalog(

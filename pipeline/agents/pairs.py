@@ -86,7 +86,7 @@ class Pairs:
     def _rederive(
         self, incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[PairState]
     ) -> Effects:
-        """Rederive slice by slice: no record causes many more than MOST_OUTPUTS outputs, the rest goes on behind a cursor."""
+        """Rederive slice by slice: at about MOST_OUTPUTS outputs the rest goes on behind a cursor."""
         outputs: list[Output] = []
         prefix = f"{command.integration}:{command.connection}:" + (f"{command.mapping}:" if command.mapping else "")
         done = command.cursor

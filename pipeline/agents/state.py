@@ -1,4 +1,4 @@
-"""One partition's state: a dict of decoded rows, restored from its compacted topic and written with a step's outputs."""
+"""One partition's state: a dict of decoded rows, restored from its topic and written with a step's outputs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +18,15 @@ class Output:
     partition: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(Protocol):
     """One row as the state topic holds it; `value` None deletes the key; reading goes on at `next_offset`."""
 
-    key: str
-    value: bytes | None
-    next_offset: int
+    @property
+    def key(self) -> str: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def next_offset(self) -> int: ...
 
 
 class StateLog(Protocol):

@@ -22,9 +22,9 @@ FETCH_BYTES: Final = 4 * 1024 * 1024
 class MarkerAwareConsumer(driver.Consumer):
     """Commits past the markers that transactions leave between records.
 
-    Faust counts the record behind a gap as part of the gap. It then stands twice among the acknowledged offsets, and each
-    commit ends at such a double: behind a transactional topic, commits fell 28,000 records behind and caught up by two
-    transactions a second (decision 0002).
+    Faust counts the record behind a gap as part of the gap. It then stands twice among the acknowledged offsets, and
+    each commit ends at such a double: behind a transactional topic, commits fell 28,000 records behind and caught up by
+    two transactions a second (decision 0002).
     """
 
     async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:

@@ -25,7 +25,7 @@ async def serve_simulator(system: str, port: int, seed: Path | None, webhooks: s
         simulator = UserflowSimulator(UserflowSettings())
     if seed is not None:
         try:
-            simulator.load(json.loads(seed.read_text("utf-8")))
+            simulator.load(json.loads(await asyncio.to_thread(seed.read_text, "utf-8")))
         except (ValueError, KeyError, TypeError) as error:
             raise SeedUnreadable(f"{seed}: {error}. Fix: see the docstring of the {system} simulator.") from error
     stop = asyncio.Event()
