@@ -1,0 +1,68 @@
+"""Opens one HubSpot account: transport, budget, credentials, and the source, sink and setup on top of them."""
+
+from dataclasses import replace
+
+from connectors.base import Account, Opening
+from connectors.errors import CredentialsRejected, Misconfigured
+from connectors.http import HttpTransport
+from connectors.hubspot.client import HubSpotClient, windowed_budget
+from connectors.hubspot.credentials import Credentials, OAuthCredentials, StaticToken
+from connectors.hubspot.object_types import ObjectTypes
+from connectors.hubspot.protocol import Grant, OAuthApp
+from connectors.hubspot.setup import HubSpotSetup
+from connectors.hubspot.sink import HubSpotSink, MayWrite, OwnedTransport
+from connectors.hubspot.source import HubSpotSource
+from connectors.wire import Transport
+
+API_URL = "https://api.hubapi.com"
+
+
+async def open_account(opening: Opening) -> Account:
+    """No request is made yet. Secrets: `token`, or `client_id` (also an option), `client_secret`, `refresh_token`.
+
+    Raises Misconfigured `no_credentials`, and CredentialsRejected `not_granted` where nobody has granted access yet.
+    """
+    transport = HttpTransport(opening.api_url or API_URL)
+    return replace(assemble(opening, transport), close=transport.aclose)
+
+
+def assemble(opening: Opening, transport: Transport) -> Account:
+    """The account on a transport that somebody else closes."""
+    credentials, budget = _credentials(opening), windowed_budget(opening.clock)
+
+    def client(way: Transport) -> HubSpotClient:
+        return HubSpotClient(way, budget, credentials, opening.api_version)
+
+    def client_for(may_write: MayWrite) -> HubSpotClient:
+        return client(OwnedTransport(transport, may_write))
+
+    types = ObjectTypes(opening.catalog)
+    return Account(
+        system="hubspot",
+        source=HubSpotSource(client(transport), types, opening.account),
+        sink=HubSpotSink(client_for, opening.catalog),
+        setup=HubSpotSetup(client(transport), types, opening.account),
+        close=_nothing,
+    )
+
+
+async def _nothing() -> None:
+    """Nothing to close."""
+
+
+def _credentials(opening: Opening) -> Credentials:
+    token = opening.secrets.get("token")
+    if token:
+        return StaticToken(token)
+    client_id = opening.secrets.get("client_id") or opening.options.get("client_id", "")
+    app = OAuthApp(client_id, opening.secrets.get("client_secret", ""))
+    if not app.client_id or not app.client_secret:
+        raise Misconfigured("no_credentials", needed=("token", "client_id", "client_secret"))
+    refresh_token = opening.secrets.get("refresh_token")
+    if not refresh_token:
+        raise CredentialsRejected("not_granted")
+
+    async def store(grant: Grant) -> None:
+        await opening.store_grant(grant.refresh_token)
+
+    return OAuthCredentials(app, refresh_token, store, opening.clock)

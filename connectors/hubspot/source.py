@@ -1,0 +1,69 @@
+"""Reads one HubSpot account: webhooks into news, records by id, whole types page by page."""
+
+from collections.abc import Mapping, Sequence
+
+from connectors.base import Gone, Page, ReadPurpose, Seen, Translated
+from connectors.errors import Refused
+from connectors.hubspot.client import HubSpotClient
+from connectors.hubspot.dated import look_up
+from connectors.hubspot.object_types import ObjectTypes
+from connectors.hubspot.protocol import BATCH_LIMIT, list_objects, parse_notifications, read_objects
+from connectors.hubspot.translate import news, own_fields, seen
+from schemas.records import Notification
+from schemas.values import FieldDefinition
+
+
+class HubSpotSource:
+    """Follows HubSpot's webhooks and object guides; `account` is the portal whose events count."""
+
+    def __init__(self, client: HubSpotClient, types: ObjectTypes, account: str) -> None:
+        self._client = client
+        self._types = types
+        self._account = account
+
+    @property
+    def read_size(self) -> int:
+        return BATCH_LIMIT
+
+    def translate(self, notification: Notification) -> Translated:
+        """One webhook request; events of other accounts count as unreadable, of unmapped types and fields not at all.
+
+        Raises ValueError where the body is no list of events.
+        """
+        try:
+            batch = parse_notifications(notification.body)
+        except Refused as refusal:
+            raise ValueError(refusal.reason) from None
+        ours = [event for event in batch.events if event.account == self._account]
+        strangers = len(batch.events) - len(ours)
+        told = tuple(item for event in ours for item in news(event, self._types))
+        return Translated(told, unreadable=len(batch.unreadable) + strangers)
+
+    async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
+        """Up to 100 records in one request; an id that it leaves out is asked for alone, to learn what became of it."""
+        definitions = self._definitions(object_type)
+        asked = tuple(dict.fromkeys(ids))
+        if not asked:
+            return ()
+        answer = await self._client.send(read_objects(object_type, asked, tuple(definitions), purpose=purpose))
+        found = {record.id: record for record in answer.results if not record.archived}
+        return [
+            seen(found[id], definitions) if id in found else await self._alone(object_type, id, definitions, purpose)
+            for id in asked
+        ]
+
+    async def page(self, object_type: str, cursor: str | None) -> Page:
+        """A hundred records in the order of their ids."""
+        definitions = self._definitions(object_type)
+        page = await self._client.send(list_objects(object_type, tuple(definitions), after=cursor))
+        return Page([seen(record, definitions) for record in page.records], page.after)
+
+    async def _alone(
+        self, object_type: str, object_id: str, definitions: Mapping[str, FieldDefinition], purpose: ReadPurpose
+    ) -> Seen | Gone:
+        found = await look_up(self._client, object_type, object_id, tuple(definitions), purpose)
+        return found if isinstance(found, Gone) else seen(found, definitions)
+
+    def _definitions(self, object_type: str) -> Mapping[str, FieldDefinition]:
+        catalog = self._types.catalog
+        return {name: catalog.definition(object_type, name) for name in own_fields(catalog.wanted(object_type))}

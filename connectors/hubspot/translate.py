@@ -1,0 +1,237 @@
+"""HubSpot's texts, records and webhook events <-> the values and records of `schemas`; no network, no clock."""
+
+import datetime as dt
+import math
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from connectors.base import Gone, News, Seen
+from connectors.errors import Transient
+from connectors.hubspot.object_types import ObjectTypes
+from connectors.hubspot.protocol import AssociationChange, Record, WebhookEvent
+from connectors.wire import Observation
+from schemas.records import StampedValue
+from schemas.values import FieldDefinition, FieldType, FieldValue, instant
+
+OBJECT_ID = "hs_object_id"
+SEPARATOR = ";"
+ANY_READ_MS = 0
+"""The time of news that no read can be too old for."""
+
+_INT64 = 2**63
+_EXACT_IN_DOUBLE = 2**53
+_WHOLE = re.compile(r"([+-]?[0-9]{1,25})(\.0*)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_EPOCH_MS = re.compile(r"-?[0-9]{1,18}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def field_value(text: str | None, kind: FieldType) -> FieldValue:
+    """What a property's text says, read as `kind`; empty is null, and text that cannot be read so stays text.
+
+    Numbers are exact to the double, whole ones an int (within 64 bits); dates come as `YYYY-MM-DD` or epoch
+    milliseconds, instants as ISO 8601 or epoch milliseconds.
+    """
+    if text is None or text == "":
+        return None
+    return _READERS.get(kind, _as_text)(text)
+
+
+def property_text(value: FieldValue) -> str:
+    """The text that HubSpot stores for a value; empty clears. Dates and instants go as ISO 8601 in UTC."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return _digits(value)
+        case dt.datetime():
+            return _iso(value)
+        case dt.date():
+            return value.isoformat()
+        case tuple():
+            # a leading separator would add to what is there
+            return SEPARATOR.join(item for item in value if item)
+    return value
+
+
+def own_fields(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The properties of the record itself; a name with a dot is a field of an associated one."""
+    return tuple(name for name in wanted if "." not in name)
+
+
+def stamp(updated_at_ms: int | None, observed: Observation | None) -> tuple[int, int]:
+    """(at_ms, spread_ms) of an answer: HubSpot's modified time, else the interval in which the answer was true.
+
+    Raises Transient `undated_answer` when HubSpot told neither: our own clock orders nothing.
+    """
+    if updated_at_ms is not None:
+        return updated_at_ms, 0
+    if observed is None:
+        raise Transient("undated_answer")
+    return observed.earliest_ms, observed.latest_ms - observed.earliest_ms
+
+
+def seen(record: Record, definitions: Mapping[str, FieldDefinition]) -> Seen:
+    """A record with every field of `definitions`, null where the record has none."""
+    at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
+    fields = {
+        name: StampedValue(stored_value(record, definition), at_ms, spread_ms)
+        for name, definition in definitions.items()
+    }
+    return Seen(record.id, fields, at_ms, spread_ms)
+
+
+def gone(object_id: str, observed: Observation | None, merged_into: str | None = None) -> Gone:
+    """A record that an answer showed to be away, or to be part of another one."""
+    at_ms, spread_ms = stamp(None, observed)
+    return Gone(object_id, at_ms, spread_ms, merged_into)
+
+
+def stored_value(record: Record, definition: FieldDefinition) -> FieldValue:
+    """What a record holds in one field."""
+    text = record.id if definition.name == OBJECT_ID else record.fields.get(definition.name)
+    return field_value(text, definition.type)
+
+
+def news(event: WebhookEvent, types: ObjectTypes) -> tuple[News, ...]:
+    """What one event tells of objects of the catalog; nothing where it tells of others."""
+    if event.association is not None:
+        return _association_news(event.association, types)
+    name = types.name(event.object_type_id)
+    translator = _HAPPENINGS.get(event.happening)
+    return translator(event, name, types) if name is not None and translator is not None else ()
+
+
+def _changed(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
+    field = event.property_name or ""
+    if field not in types.catalog.wanted(name):
+        return ()
+    if event.occurred_at_ms is None:
+        return (_to_be_read(name, event.object_id, ANY_READ_MS),)
+    value = field_value(event.property_value, types.catalog.definition(name, field).type)
+    fields = {field: StampedValue(value, event.occurred_at_ms)}
+    return (News(name, event.object_id, "upserted", fields, event.occurred_at_ms, 0, complete=False),)
+
+
+def _created(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
+    return (_to_be_read(name, event.object_id, event.occurred_at_ms),)
+
+
+def _restored(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
+    """Coming back need not move the modified time: the news itself says since when the record is there again."""
+    back = _to_be_read(name, event.object_id, ANY_READ_MS)
+    if event.occurred_at_ms is None:
+        return (back,)
+    return (News(name, event.object_id, "upserted", {}, event.occurred_at_ms, 0, complete=True), back)
+
+
+def _deleted(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
+    return (_gone_news(name, event.object_id, event.occurred_at_ms),)
+
+
+def _merged(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
+    if event.merge is None:
+        return ()
+    survivor = event.merge.survivor_id
+    away = (_gone_news(name, merged, event.occurred_at_ms, survivor) for merged in event.merge.merged_ids)
+    return (*away, _to_be_read(name, survivor, event.occurred_at_ms))
+
+
+def _association_news(change: AssociationChange, types: ObjectTypes) -> tuple[News, ...]:
+    """An association moves no modified time, so that any read of the record will do."""
+    name = types.name(change.from_type_id or "")
+    return (_to_be_read(name, change.from_id, ANY_READ_MS),) if name is not None and change.from_id else ()
+
+
+def _to_be_read(name: str, object_id: str, at_ms: int | None) -> News:
+    return News(name, object_id, "upserted", {}, at_ms or ANY_READ_MS, 0, complete=False)
+
+
+def _gone_news(name: str, object_id: str, at_ms: int | None, merged_into: str | None = None) -> News:
+    """Without its time an end cannot be put in order: the record is read instead."""
+    if at_ms is None:
+        return _to_be_read(name, object_id, ANY_READ_MS)
+    return News(name, object_id, "deleted", {}, at_ms, 0, complete=True, merged_into=merged_into)
+
+
+_HAPPENINGS: Final[Mapping[str, Callable[[WebhookEvent, str, ObjectTypes], tuple[News, ...]]]] = {
+    "changed": _changed,
+    "created": _created,
+    "restored": _restored,
+    "deleted": _deleted,
+    "privacy_deleted": _deleted,
+    "merged": _merged,
+}
+
+
+def _as_text(text: str) -> FieldValue:
+    return text
+
+
+def _as_number(text: str) -> FieldValue:
+    whole = _WHOLE.fullmatch(text)
+    if whole and -_INT64 <= int(whole[1]) < _INT64:
+        return int(whole[1])
+    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    if not math.isfinite(number):
+        return text
+    return int(number) if number.is_integer() and abs(number) <= _EXACT_IN_DOUBLE else number
+
+
+def _as_boolean(text: str) -> FieldValue:
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _as_date(text: str) -> FieldValue:
+    try:
+        if _DAY.fullmatch(text):
+            return dt.date.fromisoformat(text)
+        return _moment(text).date()
+    except (ValueError, OverflowError):
+        return text
+
+
+def _as_datetime(text: str) -> FieldValue:
+    try:
+        return _moment(text)
+    except (ValueError, OverflowError):
+        return text
+
+
+def _moment(text: str) -> dt.datetime:
+    """The instant in UTC, cut to the millisecond; no offset means UTC."""
+    if _EPOCH_MS.fullmatch(text):
+        return instant(int(text))
+    moment = dt.datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _as_options(text: str) -> FieldValue:
+    return tuple(dict.fromkeys(item for item in text.split(SEPARATOR) if item)) or None
+
+
+_READERS: Final[Mapping[FieldType, Callable[[str], FieldValue]]] = {
+    "number": _as_number,
+    "boolean": _as_boolean,
+    "date": _as_date,
+    "datetime": _as_datetime,
+    "multi_select": _as_options,
+}
+
+
+def _digits(number: int | float) -> str:
+    """Every digit and no exponent; repr() is the shortest text that reads back as the same double."""
+    if isinstance(number, int) or (number.is_integer() and abs(number) < _INT64):
+        return str(int(number))
+    text = format(Decimal(repr(number)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _iso(moment: dt.datetime) -> str:
+    utc = moment if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
