@@ -118,7 +118,8 @@ def _changed(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, 
 
 
 def _created(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
-    return (_to_be_read(name, event.object_id, event.occurred_at_ms),)
+    """A read that shows the record at all is new enough."""
+    return (_to_be_read(name, event.object_id, ANY_READ_MS),)
 
 
 def _restored(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
@@ -136,9 +137,11 @@ def _deleted(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, 
 def _merged(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
     if event.merge is None:
         return ()
-    survivor = event.merge.survivor_id
-    away = (_gone_news(name, merged, event.occurred_at_ms, survivor) for merged in event.merge.merged_ids)
-    return (*away, _to_be_read(name, survivor, event.occurred_at_ms))
+    survivor, merged_ids = event.merge.survivor_id, event.merge.merged_ids
+    # a survivor of two others is a new record: a read that shows it at all is new enough
+    since_ms = ANY_READ_MS if len(merged_ids) > 1 else event.occurred_at_ms
+    away = (_gone_news(name, merged_id, event.occurred_at_ms, survivor) for merged_id in merged_ids)
+    return (*away, _to_be_read(name, survivor, since_ms))
 
 
 def _association_news(change: AssociationChange, types: ObjectTypes) -> tuple[News, ...]:

@@ -143,10 +143,13 @@ def opening(
     )
 
 
-def opened(account: str = "12345678", **settings: Any) -> Opened:
+def opened(
+    webhook_transport: httpx.AsyncBaseTransport | None = None, account: str = "12345678", **settings: Any
+) -> Opened:
     """A seeded portal a minute after its seed, and the account opened to it."""
     now = ToldTime()
-    portal = HubSpotSimulator(HubSpotSettings(**QUIET, **settings), clock=VendorClock(wall=now, monotonic=now))
+    clock = VendorClock(wall=now, monotonic=now)
+    portal = HubSpotSimulator(HubSpotSettings(**QUIET | settings), clock=clock, webhook_transport=webhook_transport)
     portal.load(SEED)
     now.pass_ms(60_000)
     catalog = Catalog()

@@ -1,5 +1,6 @@
 """Writing to HubSpot: what is stored, what is refused and why, what is tried again, and what never leaves."""
 
+import asyncio
 import datetime as dt
 import json
 from collections import Counter
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from connectors.base import Again, Answered, OwnershipLost, RefusedFields, Vanished
 from connectors.errors import CredentialsRejected, Transient, UnknownResult
@@ -258,3 +262,40 @@ async def test_no_record_is_ever_made(case: Opened) -> None:
 async def test_nothing_to_write_is_nothing_sent(case: Opened) -> None:
     assert await case.write() == []
     assert case.transport.sent == []
+
+
+@given(
+    bad=st.sets(st.tuples(st.integers(1, 8), st.sampled_from(["seats", "vip", "no_such", "hs_email_domain"]))),
+    gone=st.sets(st.integers(1, 8), max_size=2),
+    settings=st.fixed_dictionaries(
+        {
+            "batch_value_errors": st.sampled_from(["row", "batch"]),
+            "row_error_names_id": st.booleans(),
+            "not_found_aggregated": st.booleans(),
+            "error_details": st.booleans(),
+        }
+    ),
+)
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_every_field_has_one_end_and_exactly_the_bad_ones_are_refused(
+    bad: set[tuple[int, str]], gone: set[int], settings: dict[str, Any]
+) -> None:
+    async def work() -> None:
+        case = opened(**settings)
+        for number in gone:
+            case.portal.delete_object("contacts", str(number))
+        good: dict[int, dict[str, Any]] = {number: {"jobtitle": "Chief", "renewal": None} for number in range(1, 9)}
+        for number, name in bad:
+            good[number][name] = "nonsense"
+        results = await case.write(*(write(str(number), **fields) for number, fields in good.items()))
+        vanished = {result.write.object_id for result in results if isinstance(result, Vanished)}
+        assert set(ended(results)) == {(str(number), name) for number, fields in good.items() for name in fields}
+        assert set(ended(results).values()) == {1}
+        assert vanished == {str(number) for number in gone}
+        assert set(refusals(results)) <= {(str(number), name) for number, name in bad}
+        assert {key for key in refusals(results) if int(key[0]) not in gone} == {
+            (str(number), name) for number, name in bad if number not in gone
+        }
+        assert case.portal.created_by_api == 0
+
+    asyncio.run(work())

@@ -10,7 +10,7 @@ from connectors.base import Gone, News, Seen, Translated
 from connectors.errors import ConnectorError, Misconfigured
 from schemas.records import Notification, StampedValue
 from tests.unit.connectors.hubspot_account import Opened, opened
-from tests.unit.connectors.simulated import sample
+from tests.unit.connectors.simulated import RECEIVER_URL, Receiver, sample
 
 ACCOUNT = 12345678
 AT_MS = 1_800_000_000_000
@@ -71,9 +71,7 @@ class TestTranslate:
         assert translated(body) == Translated()
 
     def test_a_new_record_is_read(self) -> None:
-        assert translated([event("creation")]).news == (
-            News("contacts", "1", "upserted", {}, AT_MS, 0, complete=False),
-        )
+        assert translated([event("creation")]).news == (News("contacts", "1", "upserted", {}, 0, 0, complete=False),)
 
     def test_a_restored_record_is_there_since_then_and_any_read_will_do(self) -> None:
         there, to_read = translated([event("restore")]).news
@@ -92,7 +90,14 @@ class TestTranslate:
             ("2", "deleted", "9", True),
             ("9", "upserted", None, False),
         ]
-        assert {one.at_ms for one in news} == {AT_MS}
+        assert [one.at_ms for one in news] == [AT_MS, AT_MS, 0]
+
+    def test_a_survivor_that_is_no_new_record_needs_a_read_of_after_the_merge(self) -> None:
+        news = translated([event("merge", primaryObjectId=1, mergedObjectIds=[2], newObjectId=1)]).news
+        assert [(one.object_id, one.operation, one.at_ms) for one in news] == [
+            ("2", "deleted", AT_MS),
+            ("1", "upserted", AT_MS),
+        ]
 
     def test_an_association_asks_for_a_read_that_may_be_older(self) -> None:
         more = {"associationType": "CONTACT_TO_COMPANY", "fromObjectId": 1, "toObjectId": 10}
@@ -129,11 +134,34 @@ class TestTranslate:
         assert found.unreadable == 0
         assert found.news
 
-    def test_the_name_of_a_custom_type_works_once_its_id_is_known(self) -> None:
+    async def test_the_name_of_a_custom_type_works_once_its_id_is_known(self) -> None:
         case = opened()
         full = f"p{ACCOUNT}_workspace"
         case.catalog.replace({full: ("slug",)}, {})
-        assert translated([changed("slug", "new", type_id="2-77")], case) == Translated()
+        body = [changed("slug", "new", type_id="2-77")]
+        assert translated(body, case) == Translated()
+        await case.account.setup.probe()
+        assert [news.object_type for news in translated(body, case).news] == [full]
+
+    @pytest.mark.parametrize("form", ["object", "classic"])
+    async def test_what_a_person_does_arrives(self, form: Any) -> None:
+        receiver = Receiver()
+        case = opened(receiver.transport, webhooks=True, webhook_target_url=RECEIVER_URL, webhook_form=form)
+        async with case.portal:
+            case.portal.edit_object("contacts", "1", {"renewal": "2026-03-01", "city": "Oslo"})
+            case.portal.edit_object("companies", "10", {"numberofemployees": "13"})
+            case.portal.edit_object("2-77", "30", {"seats": "8"})
+            case.portal.delete_object("deals", "20")
+            await receiver.until(5)
+        told = [news for request in receiver.requests for news in translated(request.raw, case).news]
+        assert {(news.object_type, news.object_id, news.operation) for news in told} == {
+            ("contacts", "1", "upserted"),
+            ("companies", "10", "upserted"),
+            ("2-77", "30", "upserted"),
+            ("deals", "20", "deleted"),
+        }
+        fields = {name: stamped.value for news in told for name, stamped in news.fields.items()}
+        assert fields == {"renewal": dt.date(2026, 3, 1), "numberofemployees": 13, "seats": 8}
 
 
 class TestRead:
