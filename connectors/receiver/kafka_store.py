@@ -1,0 +1,68 @@
+"""Webhooks kept in Kafka: `<system>.notifications`, keyed by integration."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from connectors.kafka.admin import BrokersUnreachable
+from connectors.kafka.publisher import PublishFailed
+from connectors.receiver.surroundings import NotStored
+from schemas.records import Notification
+from schemas.topics import HUBSPOT_NOTIFICATIONS, USERFLOW_NOTIFICATIONS
+from schemas.values import System
+
+LOOK_EVERY_S: Final = 5.0
+LOOK_WITHIN_S: Final = 2.0
+
+_TOPICS: Final[Mapping[System, str]] = {"hubspot": HUBSPOT_NOTIFICATIONS, "userflow": USERFLOW_NOTIFICATIONS}
+
+
+class Sender(Protocol):
+    """What is used of `connectors.kafka.publisher.Publisher`."""
+
+    def send(self, topic: str, key: str, record: Notification) -> "asyncio.Future[tuple[int, int]]": ...
+
+
+class KafkaStore:
+    """Stores by a publisher, and looks whether the brokers and the topics are there.
+
+    `partitions` (blocking, topic -> partition count) may raise BrokersUnreachable.
+    """
+
+    def __init__(
+        self,
+        publisher: Sender,
+        partitions: Callable[[], Mapping[str, int]],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._publisher = publisher
+        self._partitions = partitions
+        self._monotonic = monotonic
+        self._look: asyncio.Task[str | None] | None = None
+        self._looked_at = 0.0
+
+    async def store(self, notification: Notification) -> None:
+        """Return when the brokers have it. Raises NotStored."""
+        try:
+            await self._publisher.send(_TOPICS[notification.system], notification.integration, notification)
+        except PublishFailed as error:
+            raise NotStored(str(error)) from error
+
+    async def problem(self) -> str | None:
+        """What is wrong with the brokers or the topics; looked at every few seconds, however often it is asked."""
+        if self._look is None or (self._look.done() and self._monotonic() - self._looked_at >= LOOK_EVERY_S):
+            self._looked_at = self._monotonic()
+            self._look = asyncio.create_task(asyncio.to_thread(self._found))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._look), LOOK_WITHIN_S)
+        except TimeoutError:
+            return "the brokers do not answer"
+
+    def _found(self) -> str | None:
+        try:
+            present = self._partitions()
+        except BrokersUnreachable:
+            return "the brokers cannot be reached: check KAFKA_BOOTSTRAP_SERVERS"
+        missing = [topic for topic in _TOPICS.values() if topic not in present]
+        return f"{', '.join(missing)} not there: run `pairstream topics apply`" if missing else None

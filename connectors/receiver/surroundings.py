@@ -1,0 +1,83 @@
+"""What the receiver is given from outside: whom webhooks are for, where they are stored, how they are counted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from schemas.configuration import IntegrationState
+from schemas.records import Notification
+from schemas.values import System
+
+WebhookResult = Literal[
+    "stored",
+    "too_large",
+    "broken_off",
+    "missing",
+    "malformed",
+    "stale",
+    "mismatch",
+    "no_secret",
+    "not_json",
+    "no_account",
+    "unknown",
+    "disconnected",
+    "sealed",
+    "overloaded",
+    "not_stored",
+    "too_slow",
+]
+"""How a webhook ended; all but `stored` are also the `error` of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An integration as its webhooks concern it.
+
+    Secrets are the newest first, then those that were replaced a moment ago. `sealed` says that a secret is there
+    which this process cannot open.
+    """
+
+    integration: str
+    state: IntegrationState
+    account: str
+    hubspot_secrets: tuple[str, ...] = field(default=(), repr=False)
+    userflow_secrets: tuple[str, ...] = field(default=(), repr=False)
+    sealed: bool = False
+
+
+class Directory(Protocol):
+    """The integrations there are, disconnected ones too."""
+
+    def recipient(self, integration: str) -> Recipient | None:
+        """The integration of that name."""
+        ...
+
+    def of_account(self, account: str) -> Sequence[Recipient]:
+        """The integrations whose HubSpot account that is."""
+        ...
+
+    def problem(self) -> str | None:
+        """Why the directory may not be complete; None when it is."""
+        ...
+
+
+class NotStored(RuntimeError):
+    """The brokers did not take a webhook: the vendor has to send it again."""
+
+
+class StoreNotification(Protocol):
+    """Where webhooks are kept."""
+
+    async def store(self, notification: Notification) -> None:
+        """Return once the brokers have it, under its integration's key. Raises NotStored."""
+        ...
+
+    async def problem(self) -> str | None:
+        """Why a webhook could not be stored now; None when it could."""
+        ...
+
+
+class Count(Protocol):
+    """Counts webhooks by how they ended."""
+
+    def __call__(self, system: System, result: WebhookResult, number: int = 1) -> None: ...

@@ -1,0 +1,189 @@
+"""Whom a webhook is for: the receiver's view of `sync.integrations`, its secrets opened."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from connectors.receiver import Recipient
+from pipeline.secrets import NoKeyFits
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
+
+log = logging.getLogger(__name__)
+
+OLD_SECRET_S: Final = 300.0
+"""How long a replaced secret counts: what was signed with it before is stale by then."""
+
+Parts = Mapping[str, IntegrationPart]
+
+
+class ConfigurationDirectory:
+    """The integrations of a table of `sync.integrations`, read again after `configuration_changed`.
+
+    `parts` gives the table, `failure` why it is no longer followed (None: it is), `unseal` opens a secret or raises
+    NoKeyFits. A secret that does not open is logged once for its integration and leaves the others as they are.
+    """
+
+    def __init__(
+        self,
+        parts: Callable[[], Parts],
+        failure: Callable[[], BaseException | None],
+        unseal: Callable[[bytes], str],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._parts = parts
+        self._failure = failure
+        self._keyring = _Keyring(unseal)
+        self._replaced = _Replaced(monotonic)
+        self._stale = True
+        self._recipients: dict[str, Recipient] = {}
+        self._by_account: dict[str, tuple[str, ...]] = {}
+
+    def configuration_changed(self) -> None:
+        """The table has changed; may be called on any thread."""
+        self._stale = True
+
+    def recipient(self, integration: str) -> Recipient | None:
+        """The integration of that name, disconnected or not."""
+        self._refresh()
+        found = self._recipients.get(integration)
+        return self._replaced.with_old(found) if found else None
+
+    def of_account(self, account: str) -> Sequence[Recipient]:
+        """The integrations whose HubSpot account that is; the claims leave one of them connected."""
+        self._refresh()
+        names = self._by_account.get(account, ())
+        return tuple(self._replaced.with_old(self._recipients[name]) for name in names)
+
+    def problem(self) -> str | None:
+        """Why webhooks may be for integrations that are not known here."""
+        failure = self._failure()
+        return f"integrations are no longer followed: {type(failure).__name__}" if failure is not None else None
+
+    def _refresh(self) -> None:
+        if not self._stale:
+            return
+        self._stale = False  # before the table is read: a change that comes meanwhile counts
+        parts = self._parts()
+        recipients = {one.integration: one for one in self._read(parts)}
+        self._keyring.keep_only_used()
+        self._replaced.note(self._recipients, recipients)
+        self._recipients = recipients
+        self._by_account = _by_account(recipients)
+
+    def _read(self, parts: Parts) -> Iterator[Recipient]:
+        for key, part in parts.items():
+            if part.settings is not None and key.endswith("/settings"):
+                userflow = parts.get(f"{part.integration}/userflow")
+                yield self._recipient(part.integration, part.settings, userflow.connector if userflow else None)
+
+    def _recipient(self, name: str, settings: IntegrationSettings, userflow: ConnectorState | None) -> Recipient:
+        secrets = settings.hubspot.secrets
+        # HubSpot signs with the app's client secret, so an app that is connected by OAuth needs no other
+        hubspot = secrets.get("app_secret") or secrets.get("client_secret")
+        sealed = (hubspot, userflow.webhook_secret if userflow else None)
+        opened = [self._keyring.open(name, one) for one in sealed]
+        return Recipient(
+            name,
+            settings.state,
+            settings.hubspot.account,
+            hubspot_secrets=_present(opened[0]),
+            userflow_secrets=_present(opened[1]),
+            sealed=any(one is not None and text is None for one, text in zip(sealed, opened, strict=True)),
+        )
+
+
+class _Keyring:
+    """Opens each sealed secret once, for as long as it is in use."""
+
+    def __init__(self, unseal: Callable[[bytes], str]) -> None:
+        self._unseal = unseal
+        self._opened: dict[bytes, str | None] = {}
+        self._used: set[bytes] = set()
+
+    def open(self, integration: str, sealed: bytes | None) -> str | None:
+        """None for no secret and for one that no key opens."""
+        if sealed is None:
+            return None
+        self._used.add(sealed)
+        if sealed not in self._opened:
+            self._opened[sealed] = self._try(integration, sealed)
+        return self._opened[sealed]
+
+    def keep_only_used(self) -> None:
+        """Forget what was not asked for since the last call."""
+        self._opened = {sealed: self._opened[sealed] for sealed in self._used}
+        self._used = set()
+
+    def _try(self, integration: str, sealed: bytes) -> str | None:
+        try:
+            return self._unseal(sealed)
+        except NoKeyFits:
+            log.error("%s: PAIRSTREAM_SECRET_KEY does not open its secrets: webhooks are refused", integration)
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """Secrets that were replaced, and until when they count."""
+
+    until_s: float
+    hubspot: tuple[str, ...] = field(repr=False)
+    userflow: tuple[str, ...] = field(repr=False)
+
+
+class _Replaced:
+    """Remembers the secrets before the newest for a while."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._old: dict[str, _Old] = {}
+
+    def note(self, before: Mapping[str, Recipient], after: Mapping[str, Recipient]) -> None:
+        for name, old in before.items():
+            new = after.get(name)
+            if new is not None and _same_connection(old, new) and _secrets(new) != _secrets(old):
+                until_s = self._monotonic() + OLD_SECRET_S
+                self._old[name] = _Old(until_s, old.hubspot_secrets, old.userflow_secrets)
+
+    def with_old(self, recipient: Recipient) -> Recipient:
+        old = self._old.get(recipient.integration)
+        if old is None:
+            return recipient
+        if self._monotonic() > old.until_s:
+            del self._old[recipient.integration]
+            return recipient
+        return Recipient(
+            recipient.integration,
+            recipient.state,
+            recipient.account,
+            _joined(recipient.hubspot_secrets, old.hubspot),
+            _joined(recipient.userflow_secrets, old.userflow),
+            recipient.sealed,
+        )
+
+
+def _same_connection(old: Recipient, new: Recipient) -> bool:
+    """Secrets of another account, or of one that was let go, do not count for a moment longer."""
+    return old.account == new.account and "disconnected" not in (old.state, new.state)
+
+
+def _secrets(recipient: Recipient) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return recipient.hubspot_secrets, recipient.userflow_secrets
+
+
+def _joined(newest: tuple[str, ...], old: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*newest, *old)))
+
+
+def _present(text: str | None) -> tuple[str, ...]:
+    return (text,) if text else ()
+
+
+def _by_account(recipients: Mapping[str, Recipient]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = defaultdict(tuple)
+    for name, recipient in recipients.items():
+        found[recipient.account] += (name,)
+    return dict(found)

@@ -1,0 +1,111 @@
+"""How log lines are written: text or JSON, secrets masked, libraries kept quiet."""
+
+import datetime as dt
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import Final, Literal, TextIO
+
+MASK: Final = "***"
+
+QUIET: Final = ("aiokafka", "asyncio", "faust", "hpack", "httpcore", "httpx", "kafka", "mode", "urllib3", "uvicorn")
+"""Libraries that tell their debugging only themselves, some of it with headers, URLs and bodies: warnings only."""
+
+_SHORTEST_SECRET: Final = 6
+"""Masking a shorter text would blot out words that merely contain it."""
+_PATTERNS: Final = (
+    # an Authorization value
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {MASK}"),
+    # name=value, "name": "value" where the name says it is a secret
+    (
+        re.compile(
+            r"""(["']?\b[\w-]*(?:token|secret|password|passwd|api[_-]?key|hapikey|signature|authorization)\b["']?"""
+            r"""\s*[=:]\s*)(?:"[^"]*"|'[^']*'|(?!Bearer\b|Basic\b)[^\s,;&)}\]]+)""",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    # the user and password in a URL
+    (re.compile(r"(\w+://)[^\s/@]+@"), rf"\1{MASK}@"),
+    # HubSpot's own tokens
+    (re.compile(r"\bpat-\w{2,4}-[\w-]{8,}"), MASK),
+)
+
+
+def set_up(
+    form: Literal["text", "json"], level: str, *, hide: Iterable[str] = (), stream: TextIO | None = None
+) -> None:
+    """Send every log line of at least `level` to `stream` (standard error), none of the texts in `hide` in it.
+
+    May be called again; the newest call counts.
+    """
+    masked = Masking(hide)
+    written = logging.StreamHandler(stream or sys.stderr)
+    written.setFormatter(JsonLines(masked) if form == "json" else TextLines(masked))
+    logging.basicConfig(level=level, handlers=[written], force=True)
+    logging.captureWarnings(True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Masking:
+    """Takes secrets out of a line: those it is given, and what looks like one. The last guard, not the first."""
+
+    def __init__(self, hide: Iterable[str] = ()) -> None:
+        # the longest first: one secret may be part of another
+        known = sorted({text for text in hide if len(text) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def __call__(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        for pattern, masked in _PATTERNS:
+            text = pattern.sub(masked, text)
+        return text
+
+
+class TextLines(logging.Formatter):
+    """`2026-01-31T12:00:00.000Z INFO pipeline.app: message`; what follows a line break is indented."""
+
+    def __init__(self, masked: Masking) -> None:
+        super().__init__()
+        self._masked = masked
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = "\n".join(filter(None, (record.getMessage(), _trace(self, record))))
+        line = f"{_at(record)} {record.levelname} {record.name}: {message}"
+        return self._masked(line).replace("\n", "\n  ")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: at, level, logger, message, and trace where there is an exception."""
+
+    def __init__(self, masked: Masking) -> None:
+        super().__init__()
+        self._masked = masked
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": _at(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": self._masked(record.getMessage()),
+        }
+        if trace := _trace(self, record):
+            line["trace"] = self._masked(trace)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    parts = (
+        formatter.formatException(record.exc_info) if record.exc_info else "",
+        formatter.formatStack(record.stack_info) if record.stack_info else "",
+    )
+    return "\n".join(filter(None, parts))
+
+
+def _at(record: logging.LogRecord) -> str:
+    moment = dt.datetime.fromtimestamp(record.created, dt.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

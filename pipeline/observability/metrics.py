@@ -1,0 +1,141 @@
+"""Every metric there is, in one table, and the one place that counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from schemas.configuration import ConnectorStatus
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+CounterName = Literal[
+    "pairstream_outcomes_total",
+    "pairstream_webhooks_total",
+    "pairstream_api_calls_total",
+    "pairstream_api_limited_total",
+    "pairstream_dead_letters_total",
+]
+GaugeName = Literal[
+    "pairstream_api_remaining_requests",
+    "pairstream_restore_seconds",
+    "pairstream_bulk_outstanding",
+    "pairstream_integration_status",
+]
+HistogramName = Literal["pairstream_api_call_seconds", "pairstream_step_seconds"]
+MetricName = CounterName | GaugeName | HistogramName
+
+SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Upper bounds of the histograms' buckets, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a metric tells, as a sentence, and what it is told apart by."""
+
+    sentence: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: Final[Mapping[MetricName, Described]] = {
+    "pairstream_outcomes_total": Described(
+        "Records by how they ended; each stage ends each of its records once.", ("stage", "mapping", "outcome")
+    ),
+    "pairstream_webhooks_total": Described("Webhooks by how the receiver answered them.", ("system", "result")),
+    "pairstream_api_calls_total": Described(
+        "Requests to a vendor by purpose and HTTP status; status none: no answer came.", ("system", "purpose", "status")
+    ),
+    "pairstream_api_limited_total": Described(
+        "Answers of a vendor that said a limit was met, by limit.", ("system", "limit")
+    ),
+    "pairstream_dead_letters_total": Described("Records and fields that were given up, by reason.", ("reason",)),
+    "pairstream_api_remaining_requests": Described(
+        "Requests that the newest answer says are left of the vendor's limit.", ("system", "integration")
+    ),
+    "pairstream_restore_seconds": Described(
+        "How long the last restore of a partition's state took, in seconds.", ("stage", "partition")
+    ),
+    "pairstream_bulk_outstanding": Described("Bulk records that are not finished downstream."),
+    "pairstream_integration_status": Described(
+        "1 for the status that an integration's system has, 0 for those it has not.",
+        ("integration", "system", "status"),
+    ),
+    "pairstream_api_call_seconds": Described("How long requests to a vendor took, in seconds.", ("system", "purpose")),
+    "pairstream_step_seconds": Described("How long steps of an agent took, commit and all, in seconds.", ("stage",)),
+}
+
+
+class Metrics:
+    """All metrics of one process, in the registry that it is given; may be used on any thread."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._counters = {name: Counter(name, *_spread(name), registry=registry) for name in _names(CounterName)}
+        self._gauges = {name: Gauge(name, *_spread(name), registry=registry) for name in _names(GaugeName)}
+        self._histograms = {
+            name: Histogram(name, *_spread(name), buckets=SECONDS, registry=registry) for name in _names(HistogramName)
+        }
+
+    def outcome(self, stage: str, mapping: str | None, outcome: str, number: int = 1) -> None:
+        """`mapping` is None where a record ended before its mapping was known."""
+        self._counters["pairstream_outcomes_total"].labels(stage, mapping or "", outcome).inc(number)
+
+    def webhook(self, system: str, result: str, number: int = 1) -> None:
+        """`result` is a `connectors.receiver.WebhookResult`."""
+        self._counters["pairstream_webhooks_total"].labels(system, result).inc(number)
+
+    def api_call(self, system: str, purpose: str, status: int | None, seconds: float) -> None:
+        """One request; `status` is None where no answer came."""
+        shown = "none" if status is None else str(status)
+        self._counters["pairstream_api_calls_total"].labels(system, purpose, shown).inc()
+        self._histograms["pairstream_api_call_seconds"].labels(system, purpose).observe(seconds)
+
+    def api_limited(self, system: str, limit: str) -> None:
+        """`limit` is `burst`, `search`, `daily` or `unknown`."""
+        self._counters["pairstream_api_limited_total"].labels(system, limit).inc()
+
+    def api_remaining(self, system: str, integration: str, requests: int) -> None:
+        """What a rate header tells."""
+        self._gauges["pairstream_api_remaining_requests"].labels(system, integration).set(requests)
+
+    def dead_letter(self, reason: str) -> None:
+        """`reason` is a stable code."""
+        self._counters["pairstream_dead_letters_total"].labels(reason).inc()
+
+    def step(self, stage: str, seconds: float) -> None:
+        """One step of an agent."""
+        self._histograms["pairstream_step_seconds"].labels(stage).observe(seconds)
+
+    def restored(self, stage: str, partition: int, seconds: float) -> None:
+        """The state of a partition is complete."""
+        self._gauges["pairstream_restore_seconds"].labels(stage, str(partition)).set(seconds)
+
+    def bulk_outstanding(self, records: int) -> None:
+        """How much of the credit for bulk is used."""
+        self._gauges["pairstream_bulk_outstanding"].set(records)
+
+    def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
+        """The status the integration's system has from now on."""
+        for each in get_args(ConnectorStatus):
+            child = self._gauges["pairstream_integration_status"].labels(integration, system, each)
+            child.set(1 if each == status else 0)
+
+    def forget_integration(self, integration: str) -> None:
+        """This process has it no more: what is told of it would only grow old."""
+        for name in ("pairstream_integration_status", "pairstream_api_remaining_requests"):
+            self._gauges[name].remove_by_labels({"integration": integration})
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format, of the type CONTENT_TYPE."""
+        return generate_latest(self._registry)
+
+
+def _names(kind: object) -> tuple[MetricName, ...]:
+    return get_args(kind)
+
+
+def _spread(name: MetricName) -> tuple[str, tuple[str, ...]]:
+    described = METRICS[name]
+    return described.sentence, described.labels
