@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from connectors.errors import ConnectorError, Retryable
+from connectors.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.lane import POLICY, Lane, seen
 from connectors.retry import Tries
 from schemas.records import Cause, Request, RunProgress, RunState
@@ -31,6 +31,11 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, finished: Cal
     while True:
         try:
             page = await lane.account.source.page(object_type, cursor)
+        except (Refused, Missing) as error:
+            log.warning("%s: %s cannot be crawled: %s", lane.integration, object_type, error)
+            await progress("failed")
+            finished()
+            return
         except ConnectorError as error:
             tries = tries.after(error) if isinstance(error, Retryable) else tries
             wait_s = POLICY.wait_s(error, tries, lane.uniform)

@@ -7,7 +7,7 @@ from typing import Final
 
 from connectors.base import Gone, News, ReadPurpose, Seen
 from connectors.echoes import RecentWrites
-from connectors.errors import ConnectorError, Retryable
+from connectors.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.lane import POLICY, Lane, Observation, seen
 from connectors.reads import Ask, Pending, ReadQueue
 from connectors.retry import Tries
@@ -108,6 +108,9 @@ class Reading:
         purpose: ReadPurpose = "bulk_read" if all(pending.bulk for pending in batch) else "live_read"
         try:
             found = await self._lane.account.source.read(batch[0].object_type, ids, purpose)
+        except (Refused, Missing) as error:
+            await self._unreadable(batch, error)
+            return
         except ConnectorError as error:
             self._failed(batch, error)
             return
@@ -116,6 +119,17 @@ class Reading:
             (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in found
         }
         await asyncio.gather(*(self._answered(pending, by_id.get(pending.object_id)) for pending in batch))
+
+    async def _unreadable(self, batch: list[Pending], error: ConnectorError) -> None:
+        """The system refuses the read for good: found one by one, so that one odd object costs the others nothing."""
+        if len(batch) > 1:
+            await asyncio.gather(*(self._read([pending]) for pending in batch))
+            return
+        log.warning("%s: an object of %s cannot be read: %s", self._lane.integration, batch[0].object_type, error)
+        self._lane.count("source", None, "dead-lettered", 1)
+        await self._tell(batch[0])
+        for ask in batch[0].asks:
+            ask.finished()
 
     def _failed(self, batch: list[Pending], error: ConnectorError) -> None:
         """Nothing was read: try again later, all of it; what lasts makes the system unavailable."""

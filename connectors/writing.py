@@ -20,6 +20,7 @@ from schemas.values import FieldValue
 log = logging.getLogger(__name__)
 
 IDLE_S: Final = 5.0
+AGAIN_S: Final = 0.5
 
 
 class Writing:
@@ -101,11 +102,12 @@ class Writing:
             await self._failed(batch, error)
             return
         self._tries = Tries()
+        # first what has ended: only the fields that are left go back
+        await self._settle(result for result in results if not isinstance(result, Again))
         again = [result.write for result in results if isinstance(result, Again)]
         if again:
             self._queue.put_back(again)
-            self._paused_until = self._lane.clock.monotonic() + 0.5
-        await self._settle(result for result in results if not isinstance(result, Again))
+            self._paused_until = self._lane.clock.monotonic() + AGAIN_S
         self._wake.set()
 
     async def _failed(self, batch: list[Write], error: ConnectorError) -> None:

@@ -118,7 +118,7 @@ def run_worker(process: Process) -> None:
     ]
     brokers = process.client["bootstrap.servers"].split(",")
     app = build_app(brokers, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents)
-    faust.Worker(app, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
+    faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
 
 
 async def run_connector(process: Process, system: System) -> None:

@@ -237,7 +237,7 @@ class AgentLoop(Generic[RowT]):
                 events.append(waiting.get_nowait())
             try:
                 await self._run([self._incoming(event) for event in events])
-            except Exception as error:  # noqa: BLE001 - nothing may escape: Faust would acknowledge what raised
+            except Exception as error:
                 self._around.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
                 raise
             for event in events:

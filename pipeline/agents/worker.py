@@ -48,6 +48,7 @@ class Agent:
 
 def build_app(brokers: Sequence[str], ordinal: int, datadir: Path, agents: Sequence[Agent], **security: Any) -> Any:
     """The Faust app, untyped by Faust; every default that is meant for development is set (faust.md, row 13)."""
+    datadir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         GROUP,
         broker=[f"kafka://{broker}" for broker in brokers],

@@ -44,8 +44,7 @@ class SimulatorControl:
     async def objects(self, object_type: str) -> dict[str, dict[str, Any]]:
         """Every object's fields by id."""
         found = await self._call("GET", f"/objects/{object_type}")
-        rows = found if isinstance(found, list) else found["objects"]
-        return {str(row["id"]): dict(row[self._fields]) for row in rows}
+        return {str(row["id"]): dict(row[self._fields]) for row in found["results"]}
 
     async def bulk(self, operations: list[dict[str, Any]]) -> None:
         await self._call("POST", "/bulk", {"operations": operations})
