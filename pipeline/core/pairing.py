@@ -58,7 +58,28 @@ def change_pair(state: PairState | None, change: MatchedChange, view: MappingVie
         after = _noting_rewrites(before, after, change, view)
         after = _with_answers(before, after, change, view)
     step = _decide(after, view, told=change.object_id if change.presence == "joined" else None)
+    step = replace(step, derivation=_but_doubtful(step.derivation, after, change))
     return replace(step, refused=(*step.refused, *_newly_contested(before, after)))
+
+
+def _but_doubtful(derivation: Derivation, state: PairState, change: MatchedChange) -> Derivation:
+    """Without the fields whose answer cannot be ordered after the known value: OBJECTS has them read again.
+
+    Were they written again at once, each answer would lead to the next write until the vendor's second has passed.
+    """
+    known = _side(state, change.system)[change.object_id].fields if change.answered else {}
+    doubtful = {
+        name
+        for name, answer in change.answered.items()
+        if name in known
+        and not equal(known[name].value, answer.stored)
+        and _standing_to(answer, known[name]) is Order.OVERLAPPING
+    }
+    patches = {
+        system: {name: value for name, value in fields.items() if system != change.system or name not in doubtful}
+        for system, fields in derivation.patches.items()
+    }
+    return replace(derivation, patches={system: fields for system, fields in patches.items() if fields})
 
 
 def _newly_contested(before: PairState, after: PairState) -> tuple[RefusedField, ...]:
@@ -205,8 +226,12 @@ def _noting_rewrites(before: PairState, after: PairState, change: MatchedChange,
         return after
     changed = [rule.target for rule, _ in view.rules_for[change.system] if _changed_by_others(old, new, change, rule)]
     out_of_step = derive(before, old, view).patches.get(change.system, {}) if changed else {}
+    still = derive(after, new, view).patches.get(change.system, {}) if changed else {}
     for target in changed:
         name = f"{change.system}.{target}"
+        if change.origin == "lookup" and target not in still:
+            # a change within the second of our write counts as made after it, until a read shows that it was not
+            after = _without_rewrite(after, name, old.sides[change.system].fields[target].at_ms)
         after = _cleared(after, name)
         if target not in out_of_step and name not in before.refused:
             after = _rewritten(after, name, new.sides[change.system].fields[target].at_ms)
@@ -251,7 +276,7 @@ def _with_answers(before: PairState, state: PairState, change: MatchedChange, vi
             seen = _known_before(before, change, field_name)
             if seen is not None and equal(seen.value, answer.stored):
                 state = _without_rewrite(state, name, seen.at_ms)
-        elif field_name in out_of_step and not known.ours and not _older(known, answer):
+        elif field_name in out_of_step and not known.ours and _standing_to(answer, known) is not Order.OLDER:
             state = _rewritten(state, name, known.at_ms)
     return state
 
@@ -261,18 +286,19 @@ def _known_before(before: PairState, change: MatchedChange, field_name: str) -> 
     return None if candidate is None else candidate.fields.get(field_name)
 
 
-def _older(known: StampedValue, answer: Answer) -> bool:
-    """Userflow's answers name whole seconds: a change within the second of our write counts as made after it."""
-    return order(answer.at_ms, answer.spread_ms, known.at_ms, known.spread_ms) is Order.OLDER
+def _standing_to(answer: Answer, known: StampedValue) -> Order:
+    """Whether the known value is newer than the answer; Userflow's answers name whole seconds only."""
+    return order(answer.at_ms, answer.spread_ms, known.at_ms, known.spread_ms)
 
 
 def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
     """What looked like a rewrite, because it was seen before its answer, was our own write."""
-    if name in state.contested or at_ms not in state.rewrites.get(name, ()):
+    if at_ms not in state.rewrites.get(name, ()):
         return state
     times = tuple(time for time in state.rewrites[name] if time != at_ms)
     others = {key: value for key, value in state.rewrites.items() if key != name}
-    return replace(state, rewrites={**others, name: times} if times else others)
+    contested = tuple(other for other in state.contested if other != name)
+    return replace(state, rewrites={**others, name: times} if times else others, contested=contested)
 
 
 def _settled(state: PairState, name: str, answer: Answer) -> PairState:
