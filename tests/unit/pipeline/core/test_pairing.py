@@ -154,6 +154,31 @@ class TestFlowing:
         assert middle.feed(written("userflow", USER, 3_000, {"title": "Prof"})).wrote == title("Dr")
 
 
+class TestWithinOneSecond:
+    """Userflow's answers name whole seconds, so a read and a write of one second cannot be ordered."""
+
+    def written_at_once(self) -> tuple[Middle, Left]:
+        middle = Middle(mapping())
+        middle.feed(contact(1_000, {"jobtitle": "Prof", "tier": None}))
+        middle.feed(user(2_000, {"title": "Mr", "plan": None}, spread_ms=999))
+        return middle, middle.feed(written("userflow", USER, 2_000, {"title": "Prof"}, spread_ms=999))
+
+    def test_the_write_is_not_repeated_but_read(self) -> None:
+        _, found = self.written_at_once()
+        assert (found.wrote, found.rereads) == ([], [("users", (USER,), 2_299)])
+
+    def test_the_read_ends_it(self) -> None:
+        middle, _ = self.written_at_once()
+        read = user(5_000, {"title": "Prof", "plan": None}, spread_ms=999, origin="lookup")
+        assert middle.feed(read).nothing
+        assert middle.pair(EMAIL).rewrites == {}
+
+    def test_a_read_that_finds_another_value_has_it_written_again(self) -> None:
+        middle, _ = self.written_at_once()
+        read = user(5_000, {"title": "Mr", "plan": None}, spread_ms=999, origin="lookup")
+        assert middle.feed(read).wrote == title("Prof")
+
+
 class TestNormalising:
     """The target trims what it is sent."""
 
