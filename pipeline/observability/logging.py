@@ -17,7 +17,7 @@ _SHORTEST_SECRET: Final = 6
 """Masking a shorter text would blot out words that merely contain it."""
 _PATTERNS: Final = (
     # an Authorization value
-    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"\b([Bb]earer|Basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     # name=value, "name": "value" where the name says it is a secret
     (
         re.compile(

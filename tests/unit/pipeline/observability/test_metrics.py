@@ -1,0 +1,129 @@
+"""Metrics: every row of the table is exposed under its name, told apart as it says."""
+
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.observability.metrics import METRICS, MetricName, Metrics
+
+USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] = {
+    "pairstream_outcomes_total": (
+        lambda metrics: metrics.outcome("pairs", "contacts", "written", 3),
+        {"stage": "pairs", "mapping": "contacts", "outcome": "written"},
+        3,
+    ),
+    "pairstream_webhooks_total": (
+        lambda metrics: metrics.webhook("hubspot", "stale", 2),
+        {"system": "hubspot", "result": "stale"},
+        2,
+    ),
+    "pairstream_api_calls_total": (
+        lambda metrics: metrics.api_call("hubspot", "write", 207, 0.1),
+        {"system": "hubspot", "purpose": "write", "status": "207"},
+        1,
+    ),
+    "pairstream_api_limited_total": (
+        lambda metrics: metrics.api_limited("hubspot", "burst"),
+        {"system": "hubspot", "limit": "burst"},
+        1,
+    ),
+    "pairstream_dead_letters_total": (
+        lambda metrics: metrics.dead_letter("invalid_option"),
+        {"reason": "invalid_option"},
+        1,
+    ),
+    "pairstream_api_remaining_requests": (
+        lambda metrics: metrics.api_remaining("hubspot", "acme", 96),
+        {"system": "hubspot", "integration": "acme"},
+        96,
+    ),
+    "pairstream_restore_seconds": (
+        lambda metrics: metrics.restored("objects", 3, 1.5),
+        {"stage": "objects", "partition": "3"},
+        1.5,
+    ),
+    "pairstream_bulk_outstanding": (lambda metrics: metrics.bulk_outstanding(250), {}, 250),
+    "pairstream_integration_status": (
+        lambda metrics: metrics.integration_status("acme", "hubspot", "ok"),
+        {"integration": "acme", "system": "hubspot", "status": "ok"},
+        1,
+    ),
+    "pairstream_api_call_seconds": (
+        lambda metrics: metrics.api_call("hubspot", "write", None, 0.25),
+        {"system": "hubspot", "purpose": "write"},
+        0.25,
+    ),
+    "pairstream_step_seconds": (lambda metrics: metrics.step("pairs", 0.25), {"stage": "pairs"}, 0.25),
+}
+SUMS: set[MetricName] = {"pairstream_api_call_seconds", "pairstream_step_seconds"}
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Name and labels -> value, as a scraper reads them."""
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    return {(one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_exposed_with_its_labels(name: MetricName) -> None:
+    metrics = Metrics(CollectorRegistry())
+    use, labels, value = USES[name]
+
+    use(metrics)
+
+    assert set(labels) == set(METRICS[name].labels)
+    exposed = f"{name}_sum" if name in SUMS else name
+    assert samples(metrics)[exposed, frozenset(labels.items())] == value
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_described_by_a_sentence_which_is_exposed(name: MetricName) -> None:
+    sentence = METRICS[name].sentence
+
+    assert sentence[:1].isupper() or sentence[:1].isdigit()
+    assert sentence.endswith(".")
+    assert f"{sentence}\n" in Metrics(CollectorRegistry()).exposition().decode()
+
+
+def test_a_record_that_ended_before_its_mapping_was_known_has_none() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    metrics.outcome("hubspot", None, "disconnected", 1)
+
+    labels = {"stage": "hubspot", "mapping": "", "outcome": "disconnected"}
+    assert samples(metrics)["pairstream_outcomes_total", frozenset(labels.items())] == 1
+
+
+def test_a_call_without_answer_is_counted_as_such() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    metrics.api_call("userflow", "write", None, 30.0)
+
+    labels = {"system": "userflow", "purpose": "write", "status": "none"}
+    assert samples(metrics)["pairstream_api_calls_total", frozenset(labels.items())] == 1
+
+
+def test_an_integration_has_one_status_at_a_time_and_none_once_it_is_gone() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    def statuses() -> dict[tuple[str, str], float]:
+        told = [(dict(labels), value) for (name, labels), value in samples(metrics).items() if "status" in name]
+        return {(labels["integration"], labels["status"]): value for labels, value in told if value}
+
+    metrics.integration_status("acme", "hubspot", "ok")
+    metrics.integration_status("acme", "hubspot", "needs_reconnect")
+    metrics.integration_status("beta", "hubspot", "ok")
+    assert statuses() == {("acme", "needs_reconnect"): 1, ("beta", "ok"): 1}
+
+    metrics.forget_integration("acme")
+    assert statuses() == {("beta", "ok"): 1}
+
+
+def test_two_registries_share_nothing() -> None:
+    one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+
+    one.dead_letter("invalid_option")
+
+    assert not [name for name, _ in samples(other) if name == "pairstream_dead_letters_total"]
