@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -81,6 +81,7 @@ class Bench:
     shelf: Shelf = field(default_factory=Shelf)
     limits: Limits | None = None
     public_url: str = PUBLIC_URL
+    now_ms: Callable[[], int] = lambda: NOW_MS
     counted: Counter[tuple[System, str]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -92,7 +93,7 @@ class Bench:
             self.book,
             public_url=self.public_url,
             count=count,
-            now_ms=lambda: NOW_MS,
+            now_ms=self.now_ms,
             limits=self.limits,
         )
 

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from connectors.kafka.admin import BrokersUnreachable
-from connectors.kafka.publisher import PublishFailed
-from connectors.receiver import NotStored
+from connectors.kafka.publisher import Publisher, PublishFailed
+from connectors.receiver import Limits, NotStored
 from connectors.receiver.kafka_store import LOOK_EVERY_S, KafkaStore
+from schemas.codec import Codec
 from schemas.records import Notification
-from schemas.topics import HUBSPOT_NOTIFICATIONS, USERFLOW_NOTIFICATIONS
+from schemas.registry import LocalRegistry
+from schemas.topics import HUBSPOT_NOTIFICATIONS, MAX_MESSAGE_BYTES, USERFLOW_NOTIFICATIONS
 from schemas.values import System
+from tests.kafka import Kafka
 from tests.unit.connectors.receiving import (
     DEADLINE_S,
     NOW_MS,
@@ -79,3 +83,14 @@ async def test_kafka_tells_what_is_wrong_and_is_asked_once_in_a_while() -> None:
     assert problems[0] == problems[1] == "the brokers cannot be reached: check KAFKA_BOOTSTRAP_SERVERS"
     assert problems[2] == problems[3] == "userflow.notifications not there: run `pairstream topics apply`"
     assert problems[4:] == [None, None]
+
+
+async def test_the_largest_body_that_is_taken_can_be_kept(mock_kafka: Kafka) -> None:
+    publisher = Publisher({"bootstrap.servers": mock_kafka.bootstrap_servers}, Codec(LocalRegistry()))
+    largest = Notification("a" * 200, "hubspot", b"x" * Limits().body_bytes, {}, NOW_MS)
+    try:
+        await KafkaStore(publisher, dict).store(largest)
+        with pytest.raises(NotStored):
+            await KafkaStore(publisher, dict).store(replace(largest, body=b"x" * MAX_MESSAGE_BYTES))
+    finally:
+        await publisher.close()
