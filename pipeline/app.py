@@ -10,11 +10,15 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
 
 from connectors.bulk import BulkCredit, outstanding_downstream
 from connectors.clock import SystemClock
@@ -22,16 +26,22 @@ from connectors.kafka.admin import Admin
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.tables import TableReader
+from connectors.receiver import build_receiver
+from connectors.receiver.kafka_store import KafkaStore
 from connectors.registry import OPENERS
 from connectors.runner import Runner
 from connectors.runner import Surroundings as ConnectorSurroundings
 from pipeline.agents import objects, pairs
 from pipeline.agents.step import AgentLoop, Surroundings
 from pipeline.config import Settings
+from pipeline.directory import ConfigurationDirectory
 from pipeline.local import endpoints
 from pipeline.mappings.reader import Configuration
+from pipeline.observability.health import Check, build_health, serve_health
+from pipeline.observability.metrics import Metrics
 from pipeline.scheduler import Scheduler
 from pipeline.secrets import SecretBox, load_or_make_key
+from pipeline.serving import serve
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry, RemoteRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS
@@ -52,6 +62,7 @@ class Process:
     client: dict[str, str]
     codec: Codec
     box: SecretBox
+    metrics: Metrics
 
     @classmethod
     def open(cls, settings: Settings) -> "Process":
@@ -61,7 +72,7 @@ class Process:
         url = settings.schema_registry_url
         registry = RemoteRegistry(url) if url else LocalRegistry()
         keys = settings.secret_keys or (load_or_make_key(settings.state_dir),)
-        return cls(settings, client, Codec(registry), SecretBox(keys))
+        return cls(settings, client, Codec(registry), SecretBox(keys), Metrics(CollectorRegistry()))
 
     def admin(self) -> Admin:
         return Admin(self.client)
@@ -69,6 +80,11 @@ class Process:
     def tables(self, changed: Callable[[], None]) -> TableReader:
         """Configuration as tables, not yet started; `changed` is called on the reader's thread."""
         return TableReader(self.client, self.codec, (INTEGRATIONS, MAPPINGS), lambda *_: changed())
+
+    def health(self, checks: Mapping[str, Check]) -> AbstractAsyncContextManager[str]:
+        """Liveness, readiness and metrics on this process's own port."""
+        app = build_health(checks, self.metrics)
+        return serve_health(app, self.settings.bind_host, self.settings.health_port)
 
 
 def now_ms() -> int:
@@ -84,8 +100,31 @@ def stop_process(message: str) -> None:
     os._exit(STOPPED_BY_ITSELF)
 
 
-def count_nothing(stage: str, mapping: str | None, outcome: str, number: int) -> None:
-    """Until metrics are wired."""
+async def run_receiver(process: Process) -> None:
+    """Takes webhooks: verified, stored, then answered."""
+    settings = process.settings
+    directories: list[ConfigurationDirectory] = []
+
+    def changed() -> None:
+        for directory in directories:
+            directory.configuration_changed()
+
+    tables = process.tables(changed)
+    await asyncio.to_thread(tables.start)
+    directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), lambda: tables.failure, process.box.open)
+    directories.append(directory)
+    publisher = Publisher(process.client, process.codec)
+    store = KafkaStore(publisher, process.admin().partitions)
+    app = build_receiver(
+        store, directory, public_url=settings.webhook_base_url, count=process.metrics.webhook, now_ms=now_ms
+    )
+    checks = {"kafka": store.problem, "configuration": directory.problem}
+    try:
+        async with process.health(checks), serve(app, settings.bind_host, settings.receiver_port):
+            await asyncio.Event().wait()
+    finally:
+        await publisher.close()
+        await asyncio.to_thread(tables.stop)
 
 
 def run_worker(process: Process) -> None:
@@ -107,7 +146,7 @@ def run_worker(process: Process) -> None:
         decode=process.codec.decode,
         open_log=open_log,
         wait_for=configuration.wait_for,
-        count=count_nothing,
+        count=process.metrics.outcome,
         executor=ThreadPoolExecutor(STEP_THREADS, "step"),
         now_ms=now_ms,
         stop_process=stop_process,
@@ -116,6 +155,7 @@ def run_worker(process: Process) -> None:
         Agent(objects.NAME, objects.TOPICS, AgentLoop(objects.Objects(configuration.view), around)),
         Agent(pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms), around)),
     ]
+    _serve_health_aside(process, {"configuration": lambda: _following(tables)})
     brokers = process.client["bootstrap.servers"].split(",")
     app = build_app(brokers, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents)
     faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
@@ -153,14 +193,19 @@ async def run_connector(process: Process, system: System) -> None:
                 clock=SystemClock(),
                 uniform=random.Random().uniform,
                 now_ms=now_ms,
-                count=count_nothing,
+                count=process.metrics.outcome,
                 bulk_credit=credit.take,
                 stop_process=stop_process,
             ),
         )
     )
+    checks = {
+        "membership": lambda: None if runners[0].owned else "no partitions are assigned",
+        "configuration": lambda: _following(tables),
+    }
     try:
-        await runners[0].run()
+        async with process.health(checks):
+            await runners[0].run()
     finally:
         await publisher.close()
         await asyncio.to_thread(tables.stop)
@@ -186,10 +231,26 @@ async def run_scheduler(process: Process) -> None:
         Scheduler(process.client, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
     )
     try:
-        await schedulers[0].run()
+        async with process.health({"configuration": lambda: _following(tables)}):
+            await schedulers[0].run()
     finally:
         await publisher.close()
         await asyncio.to_thread(tables.stop)
+
+
+def _following(tables: TableReader) -> str | None:
+    failure = tables.failure
+    return f"configuration is no longer followed: {type(failure).__name__}" if failure is not None else None
+
+
+def _serve_health_aside(process: Process, checks: Mapping[str, Check]) -> None:
+    """The worker's health on a thread and loop of its own: Faust owns the main one."""
+
+    async def forever() -> None:
+        async with process.health(checks):
+            await asyncio.Event().wait()
+
+    threading.Thread(target=lambda: asyncio.run(forever()), name="health", daemon=True).start()
 
 
 def run_until_signal(work: Coroutine[Any, Any, None]) -> None:

@@ -19,7 +19,7 @@ from pipeline.local.errors import LocalError
 from pipeline.mappings.file import load
 from pipeline.mappings.model import IntegrationFile
 from pipeline.mappings.problems import render
-from pipeline.observability.logging import set_up_logging
+from pipeline.observability.logging import set_up
 from pipeline.operations import applying, full_sync
 from pipeline.operations.doctor import examine
 from pipeline.secrets import NoKeyFits
@@ -63,7 +63,7 @@ def run() -> None:
 
 def _process() -> Process:
     settings = load_settings(os.environ)
-    set_up_logging(settings.log_format, settings.log_level)
+    set_up(settings.log_format, settings.log_level, hide=settings.secret_keys)
     return Process.open(settings)
 
 

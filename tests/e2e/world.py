@@ -1,0 +1,237 @@
+"""The whole pipeline on this machine for a test: every role as a process of its own, both vendors simulated.
+
+Start one with `async with world(tmp_path) as it:`; what a person does goes through `it.hubspot` and `it.userflow`,
+commands through `it.command(...)`, kills through `it.kill(role)`.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from connectors.kafka.admin import Admin
+from connectors.kafka.settings import reader_config
+from pipeline.local.control import SimulatorControl
+from pipeline.local.machine import Machine, machine
+from schemas.codec import Codec
+from schemas.records import DeadLetter
+from schemas.registry import LocalRegistry
+from schemas.topics import DEAD_LETTERS, TOPICS
+
+T = TypeVar("T")
+
+CREDENTIALS = {
+    "HUBSPOT_APP_SECRET": "hubspot-app-secret",
+    "HUBSPOT_TOKEN": "pat-simulated",
+    "USERFLOW_API_KEY": "ak_simulated",
+}
+FILE = """\
+integration: acme
+hubspot:
+  account: 12345678
+  app_id: 4242
+  app_secret: ${HUBSPOT_APP_SECRET}
+  token: ${HUBSPOT_TOKEN}
+userflow:
+  environment: production
+  api_key: ${USERFLOW_API_KEY}
+mappings:
+  - name: contacts-users
+    hubspot: contacts
+    userflow: users
+    match: {hubspot: email, userflow: email}
+    to_userflow: [jobtitle, lifecyclestage]
+    to_hubspot: [plan]
+"""
+TITLE, STAGE, PLAN = "hubspot_contact_jobtitle", "hubspot_contact_lifecyclestage", "userflow_user_plan"
+SYNCED = {"jobtitle": TITLE, "lifecyclestage": STAGE}
+CONVERGED_S = 60.0
+WORKER_TOPICS = ("hubspot.changes", "userflow.changes", "sync.matches", "sync.receipts", "sync.state-commands")
+GROUPS = {
+    "pairstream-worker": WORKER_TOPICS,
+    "pairstream-hubspot": ("hubspot.notifications", "hubspot.requests", "hubspot.field-patches"),
+    "pairstream-userflow": ("userflow.notifications", "userflow.requests", "userflow.field-patches"),
+}
+
+
+@dataclass
+class World:
+    """A running pipeline with its two vendors."""
+
+    machine: Machine
+    hubspot: SimulatorControl
+    userflow: SimulatorControl
+    folder: Path
+    admin: Admin
+    made: dict[str, str] = field(default_factory=dict)  # contact id -> user id, as made here
+
+    async def command(self, *words: str, expect: int = 0) -> str:
+        """Run `pairstream WORDS`; returns what it printed, fails the test for another exit code."""
+        argv = (sys.executable, "-m", "pipeline.cli", *words)
+        environment = {**os.environ, **self.machine.environment}
+        done = await asyncio.to_thread(subprocess.run, argv, env=environment, capture_output=True, text=True)
+        assert done.returncode == expect, f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    async def apply(self, text: str = FILE) -> str:
+        path = self.folder / "integration.yaml"
+        path.write_text(text)
+        return await self.command("apply", str(path), "--yes")
+
+    async def full_sync(self) -> None:
+        await self.command("full-sync", "start", "acme")
+
+    async def pair(self, number: int, **contact: Any) -> tuple[str, str]:
+        """A contact and a user with one e-mail address; returns their ids."""
+        email = f"person{number}@example.com"
+        contact_id = await self.hubspot.create("contacts", {"email": email, "jobtitle": f"title {number}", **contact})
+        user_id = await self.userflow.create("users", {"email": email, "plan": f"plan {number}"}, f"user-{number}")
+        self.made[contact_id] = user_id
+        return contact_id, user_id
+
+    async def differences(self) -> list[str]:
+        """Every mapped field of every pair that does not equal its owner's, judged from the stores alone."""
+        contacts, users = await self.hubspot.objects("contacts"), await self.userflow.objects("users")
+        by_email = {fields.get("email"): (user_id, fields) for user_id, fields in users.items()}
+        found = []
+        for contact_id, contact in contacts.items():
+            user_id, user = by_email.get(contact.get("email"), (None, None))
+            if user is None:
+                continue
+            for source, target in SYNCED.items():
+                if (contact.get(source) or None) != (user.get(target) or None):
+                    found.append(f"user {user_id}: {target}")
+            if (user.get("plan") or None) != (contact.get(PLAN) or None):
+                found.append(f"contact {contact_id}: {PLAN}")
+        return found
+
+    async def converged(self, within_s: float = CONVERGED_S) -> None:
+        """Wait until both stores agree."""
+        left = await eventually(self.differences, lambda found: not found, within_s)
+        assert left == []
+
+    async def idle(self, within_s: float = CONVERGED_S) -> None:
+        """Wait until no group has records before it."""
+        await eventually(self.unread, lambda found: not found, within_s)
+
+    async def unread(self) -> dict[str, int]:
+        """Records that a group has not committed, by topic."""
+        found: dict[str, int] = {}
+        for group, topics in GROUPS.items():
+            places = await asyncio.to_thread(self.admin.unread, group, topics)
+            for (topic, _), lag in places.items():
+                found[topic] = found.get(topic, 0) + lag
+        return found
+
+    async def writes(self) -> dict[str, int]:
+        """How many writing calls each vendor has received, by what its simulator counts."""
+        return {
+            "hubspot": _writing(await self.hubspot.requests()),
+            "userflow": _writing(await self.userflow.requests()),
+        }
+
+    async def created_by_api(self) -> int:
+        """Objects that somebody made by an API: Pairstream never does."""
+        counted = [await self.hubspot.requests(), await self.userflow.requests()]
+        return sum(int(found["created_by_api"]) for found in counted)
+
+    def records(self, topic: str) -> list[Any]:
+        """Every record that a topic holds now, in order of each partition; blocks."""
+        return read_topic(self.machine.endpoints.kafka_bootstrap_servers, topic)
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        return list(await asyncio.to_thread(self.records, DEAD_LETTERS))
+
+    def kill(self, role: str, number: int = signal.SIGKILL) -> int:
+        """Send a signal to a role's process; returns its pid."""
+        pid = self.machine.supervisor.pid_of(role)
+        os.kill(pid, number)
+        return pid
+
+    def log(self, role: str) -> str:
+        return (self.machine.settings.state_dir / "logs" / f"{role}.log").read_text()
+
+
+def _writing(requests: Mapping[str, Any]) -> int:
+    counters: Iterable[tuple[str, int]] = requests["counters"].items()
+    return sum(number for name, number in counters if _is_write(name))
+
+
+def _is_write(name: str) -> bool:
+    method, _, kind = name.partition(" ")
+    if method in ("GET", "HEAD"):
+        return False
+    return not any(word in kind for word in ("batch/read", "search", "oauth", "webhook", "propert"))
+
+
+def read_topic(servers: str, topic: str) -> list[Any]:
+    """Every decoded record between the beginning and the present end of a topic; undecodable ones are left out."""
+    consumer, codec = Consumer(reader_config({"bootstrap.servers": servers})), Codec(LocalRegistry())
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        left, found = set(partitions), []
+        while left:
+            message = consumer.poll(10)
+            assert message is not None, f"{topic} cannot be read"
+            error = message.error()
+            if error is not None:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                left.discard(message.partition() or 0)
+                continue
+            try:
+                found.append(codec.decode(topic, message.value() or b""))
+            except ValueError:
+                continue
+        return found
+    finally:
+        consumer.close()
+
+
+async def eventually(
+    look: Callable[[], Awaitable[T]], good: Callable[[T], bool], within_s: float, every_s: float = 0.1
+) -> T:
+    """What `look` sees once it is good, or the last it saw when time is up."""
+    deadline = time.monotonic() + within_s
+    while not good(seen := await look()) and time.monotonic() < deadline:
+        await asyncio.sleep(every_s)
+    return seen
+
+
+@asynccontextmanager
+async def world(folder: Path, *, unlimited: bool = True, **environment: str) -> AsyncIterator[World]:
+    """Start everything; `unlimited` lifts the vendors' rate limits, so that a test takes no longer than its work."""
+    own = {
+        **os.environ,
+        **CREDENTIALS,
+        "PAIRSTREAM_STATE_DIR": str(folder / "state"),
+        "PAIRSTREAM_RECEIVER_PORT": "0",
+        "PAIRSTREAM_CONSOLE_PORT": "0",
+        **environment,
+    }
+    if "KAFKA_BOOTSTRAP_SERVERS" not in environment:
+        own.pop("KAFKA_BOOTSTRAP_SERVERS", None)
+    whole = machine(own, simulators=True)
+    running = await asyncio.to_thread(whole.__enter__)
+    try:
+        where = running.endpoints
+        async with (
+            SimulatorControl("hubspot", where.hubspot_simulator_url or "") as hubspot,
+            SimulatorControl("userflow", where.userflow_simulator_url or "") as userflow,
+        ):
+            if unlimited:
+                await hubspot.set(rate_limit=1_000_000, search_limit=None)
+                await userflow.set(rate_per_s=None, max_in_flight=None)
+            admin = Admin({"bootstrap.servers": where.kafka_bootstrap_servers})
+            yield World(running, hubspot, userflow, folder, admin)
+    finally:
+        await asyncio.to_thread(whole.__exit__, None, None, None)
