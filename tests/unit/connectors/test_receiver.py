@@ -17,6 +17,7 @@ from tests.unit.connectors.receiving import (
     DEADLINE_S,
     HUBSPOT_URL,
     NOW_MS,
+    OTHER_APP,
     OTHER_SECRET,
     USERFLOW_SECRET,
     Bench,
@@ -172,6 +173,15 @@ async def test_nothing_is_stored_for_an_account_whose_secret_did_not_sign() -> N
 
     assert (response.status_code, code(response)) == (401, "mismatch")
     assert bench.shelf.integrations == ["acme"]
+
+
+async def test_of_several_refusals_the_one_that_is_ours_to_mend_is_answered() -> None:
+    bench = Bench(Book([replace(ACME, hubspot_secrets=(), sealed=True), OTHER_APP]))
+
+    response = await bench.hubspot(events(62515, 888, 999))
+
+    assert (response.status_code, code(response)) == (503, "sealed")
+    assert bench.counted == {("hubspot", "sealed"): 1, ("hubspot", "mismatch"): 1, ("hubspot", "unknown"): 1}
 
 
 async def test_an_integration_without_app_secret_says_what_is_missing() -> None:
