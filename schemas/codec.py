@@ -59,6 +59,8 @@ class Codec:
             raise MalformedRecord(f"{topic}: not in the wire format (magic byte 0 and a 4-byte schema id)")
         _, schema_id = HEADER.unpack_from(data)
         written = self._registry.schema(topic, schema_id)
+        if written is None:
+            raise MalformedRecord(f"{topic}: schema {schema_id} was never given out")
         if written.record != record.__name__:
             raise MalformedRecord(f"{topic}: schema {schema_id} is {written.record}, not {record.__name__}")
         body = io.BytesIO(data)

@@ -10,6 +10,8 @@ import fastavro
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+from schemas.topics import TOPICS
+
 COMPATIBILITY = "FULL_TRANSITIVE"
 
 AvroSchema = dict[str, Any]  # a parsed Avro schema: plain JSON
@@ -33,7 +35,8 @@ class SchemaRegistry(Protocol):
 
     def id_of(self, topic: str, record: str) -> int: ...
 
-    def schema(self, topic: str, schema_id: int) -> WrittenSchema: ...
+    def schema(self, topic: str, schema_id: int) -> WrittenSchema | None:
+        """None for an id that was never given out; raises UnknownSchema for one that a newer build may know."""
 
 
 @cache
@@ -72,12 +75,14 @@ class LocalRegistry:
     def id_of(self, topic: str, record: str) -> int:
         return self._newest[record]
 
-    def schema(self, topic: str, schema_id: int) -> WrittenSchema:
-        if schema_id not in self._history:
+    def schema(self, topic: str, schema_id: int) -> WrittenSchema | None:
+        if schema_id > max(self._history):
             raise UnknownSchema(
                 f"{topic} holds a record of schema {schema_id}, newer than this build's {max(self._history)}: "
                 "upgrade this process, then start it again; nothing was acknowledged"
             )
+        if schema_id not in self._history:
+            return None
         record, schema = self._history[schema_id]
         return WrittenSchema(record, schema, self._newest[record] == schema_id)
 
@@ -108,11 +113,12 @@ class RemoteRegistry:
         except SchemaRegistryError as error:
             raise UnknownSchema(
                 f"{topic} holds a record of schema {schema_id}, which the registry does not give ({error.error_code}): "
-                "check SCHEMA_REGISTRY_URL, or start this process without it if the topic was written without a registry"
+                "check SCHEMA_REGISTRY_URL, or start this process without it if the topic was written without one"
             ) from error
         parsed = _parse(text or "")
         name = str(parsed["name"]).removeprefix("pairstream.")
-        return WrittenSchema(name, parsed, _canonical(parsed) == _canonical(record_schema(name)))
+        known = name in {topic.record.__name__ for topic in TOPICS.values()}
+        return WrittenSchema(name, parsed, known and _canonical(parsed) == _canonical(record_schema(name)))
 
 
 def _canonical(schema: AvroSchema) -> str:
