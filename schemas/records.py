@@ -1,6 +1,6 @@
-"""Every record that travels through Kafka, as a frozen dataclass; `schemas/avro/<name>.avsc` is the same shape on the wire.
+"""Every record that travels through Kafka, as a frozen dataclass; `schemas/avro/<name>.avsc` is its shape on the wire.
 
-Times are milliseconds since 1970 in UTC. The clock is the vendor's where the field says so: our own clocks may be wrong.
+Times are milliseconds since 1970 in UTC, by the vendor's clock where the field says so: our own clocks may be wrong.
 """
 
 from collections.abc import Mapping

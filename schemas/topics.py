@@ -25,7 +25,7 @@ class Topic:
         return self.retention_days is None
 
     def broker_settings(self, changes_retention_days: int | None = None) -> dict[str, str]:
-        """The topic-level settings `topics apply` asks of the broker; a replay window other than the table's may be given."""
+        """The topic-level settings `topics apply` asks of the broker; a replay window given wins over the table."""
         if self.retention_days is None:
             return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": str(DAY_MS)}
         days = self.retention_days
