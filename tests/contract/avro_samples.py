@@ -1,0 +1,226 @@
+"""The stored byte samples of every record: `python -m tests.contract.avro_samples` adds those of a new schema.
+
+A sample is written once and never again: that today's bytes still decode tomorrow is what it is for.
+"""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from schemas.codec import Codec
+from schemas.configuration import (
+    ConnectorState,
+    DescribedField,
+    DesiredIntegration,
+    IntegrationPart,
+    IntegrationSettings,
+    SystemSettings,
+)
+from schemas.records import (
+    ActivityEvent,
+    Answer,
+    Candidate,
+    Cause,
+    ChangeEvent,
+    DeadLetter,
+    FieldPatch,
+    FieldRule,
+    MatchedChange,
+    Notification,
+    ObjectMapping,
+    ObjectState,
+    PairState,
+    Receipt,
+    Refused,
+    Request,
+    RunProgress,
+    Settled,
+    StampedValue,
+    StateCommand,
+    TimelineEvent,
+)
+from schemas.registry import LocalRegistry, packaged_history
+from schemas.topics import TOPICS
+from schemas.values import FieldValue
+
+FOLDER = Path(__file__).parents[1] / "samples" / "avro"
+AT_MS = 1_700_000_000_123
+CAUSE = Cause("hubspot.notifications", 3, 42, AT_MS)
+
+VALUES: Mapping[str, FieldValue] = {
+    "nothing": None,
+    "yes": True,
+    "whole": 42,
+    "decimal": 1.5,
+    "text": "Zoë 🦊",
+    "day": dt.date(2024, 2, 29),
+    "instant": dt.datetime(2024, 1, 2, 3, 4, 5, 678_000, dt.UTC),
+    "list": ("a", "b"),
+}
+STAMPED = {name: StampedValue(value, AT_MS, 999, ours=True) for name, value in VALUES.items()}
+_SYSTEM = SystemSettings("12345678", {"source": "webhooks"}, {"token": b"\x00sealed"}, {"contacts": ("email", "plan")})
+_DESCRIBED = DescribedField("contacts", "colour", "Colour", "enumeration", ("red", "green"), read_only=True)
+_DESIRED = DesiredIntegration("apply-1", "active", "integration: acme", _SYSTEM, _SYSTEM, AT_MS)
+_SETTINGS = IntegrationSettings(
+    connection=2,
+    revision=7,
+    active_revision=6,
+    state="active",
+    apply_id="apply-1",
+    apply_state="provisioning",
+    reason=None,
+    document="integration: acme",
+    hubspot=_SYSTEM,
+    userflow=_SYSTEM,
+    create=(_DESCRIBED,),
+)
+_CONNECTOR = ConnectorState(
+    connection=2,
+    described_revision=7,
+    provisioned_revision=6,
+    status="needs_reconnect",
+    reason="expired",
+    fields=(_DESCRIBED,),
+    grant=b"grant",
+    webhook_secret=b"secret",
+    parked_since_ms=AT_MS,
+)
+
+SAMPLES: Mapping[str, Any] = {
+    type(record).__name__: record
+    for record in (
+        Notification("acme", "hubspot", b'[{"objectId":1}]', {"x-hubspot-signature-v3": "abc"}, AT_MS),
+        Request("acme", 2, "lookup", "contacts", ("ada@example.com",), "email", "people", 300, "run-1", CAUSE),
+        ChangeEvent(
+            "acme",
+            2,
+            7,
+            "hubspot",
+            "contacts",
+            "101",
+            "upserted",
+            AT_MS,
+            999,
+            "receipt",
+            STAMPED,
+            VALUES,
+            caused_by=CAUSE,
+        ),
+        ActivityEvent("acme", 2, "e-1", "flow_started", "u-1", None, AT_MS, VALUES, CAUSE),
+        MatchedChange(
+            integration="acme",
+            connection=2,
+            revision=7,
+            mapping="people",
+            match_value="ada@example.com",
+            system="userflow",
+            object_type="users",
+            object_id="u-1",
+            presence="joined",
+            at_ms=AT_MS,
+            spread_ms=999,
+            origin="crawl",
+            fields=STAMPED,
+            answered={"title": Answer("a ", "a", AT_MS, 999)},
+            run_id="run-1",
+            bulk=True,
+            caused_by=CAUSE,
+        ),
+        StateCommand("acme", 2, "pairs", "rederive", "people", None, "acme:2:people:ada", "run-1", caused_by=CAUSE),
+        FieldPatch("acme", 2, 7, "people", "ada", "userflow", "users", "u-1", VALUES, "run-1", True, CAUSE),
+        TimelineEvent(
+            "acme", 2, 7, "people", "ada", "contacts", "101", "e-1", "flow_started", AT_MS, VALUES, None, CAUSE
+        ),
+        Receipt(
+            "acme",
+            2,
+            7,
+            "people",
+            "ada",
+            "hubspot",
+            "contacts",
+            "101",
+            "refused",
+            VALUES,
+            "not_an_option",
+            "run-1",
+            CAUSE,
+        ),
+        DeadLetter(
+            "0f", "acme", "pairs", "not_an_option", "a sentence", "sync.matches", 1, 2, "key", b"\x00", AT_MS, "people"
+        ),
+        ObjectState(7, True, AT_MS, 999, STAMPED, {"people": "ada"}, "102", "run-1"),
+        PairState(
+            revision=7,
+            hubspot={"101": Candidate(AT_MS, 0, {})},
+            userflow={"u-1": Candidate(AT_MS, 999, STAMPED)},
+            settled={"userflow.title": Settled("a ", "a")},
+            refused={"hubspot.colour": Refused("blue", "not_an_option")},
+            rewrites={"userflow.title": (AT_MS, AT_MS + 1)},
+            contested=("userflow.seats",),
+            rivals_read=("userflow.u-2",),
+            parked=True,
+            run_id="run-1",
+        ),
+        ObjectMapping(
+            integration="acme",
+            connection=2,
+            revision=7,
+            name="people",
+            hubspot_type="contacts",
+            userflow_type="users",
+            match_hubspot="email",
+            match_userflow="email",
+            on_several="newest",
+            rules=(FieldRule("to_hubspot", "plan", "string", "tier", "enumeration", ("pro", "free"), "keep"),),
+            stream_events=True,
+            event_names=("flow_started",),
+        ),
+        RunProgress("run-1", "acme", "hubspot.contacts", "running", AT_MS, AT_MS + 1, 100, "cursor", None, ("people",)),
+        IntegrationPart("acme", desired=_DESIRED, settings=_SETTINGS, connector=_CONNECTOR),
+    )
+}
+
+
+def topic_of(record: str) -> str:
+    """Any topic that carries the record."""
+    return next(name for name, topic in TOPICS.items() if topic.record.__name__ == record)
+
+
+def sample_path(schema_id: int, record: str) -> Path:
+    return FOLDER / f"{schema_id:04d}-{record}.bin"
+
+
+def shown(record: Any) -> str:
+    """A record as readable text, one field a line, for the file beside the bytes."""
+    fields = "".join(f"  {field.name}={getattr(record, field.name)!r},\n" for field in dataclasses.fields(record))
+    return f"{type(record).__name__}(\n{fields})\n"
+
+
+def write_missing() -> list[Path]:
+    """Write the samples of the newest schemas that have none yet; returns the new files."""
+    codec, registry = Codec(LocalRegistry()), LocalRegistry()
+    made = []
+    for record, sample in SAMPLES.items():
+        topic = topic_of(record)
+        path = sample_path(registry.id_of(topic, record), record)
+        if not path.exists():
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(codec.encode(topic, sample))
+            path.with_suffix(".txt").write_text(shown(sample), "utf-8")
+            made.append(path)
+    return made
+
+
+def schemas_without_sample() -> list[str]:
+    return [
+        f"{schema_id:04d}-{record}"
+        for schema_id, (record, _) in sorted(packaged_history().items())
+        if not sample_path(schema_id, record).exists()
+    ]
+
+
+if __name__ == "__main__":
+    write_missing()
