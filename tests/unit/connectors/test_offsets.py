@@ -1,0 +1,51 @@
+"""What may be committed when records end out of order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.offsets import OffsetTracker
+
+PLACE = ("hubspot.field-patches", 2)
+
+
+def tracker(*offsets: int) -> OffsetTracker:
+    made = OffsetTracker()
+    for offset in offsets:
+        made.taken(PLACE, offset)
+    return made
+
+
+def test_nothing_to_commit_before_the_first_record_has_ended() -> None:
+    tracked = tracker(5, 6)
+    assert tracked.to_commit() == {PLACE: 5}
+    tracked.committed({PLACE: 5})
+    assert tracked.to_commit() == {}
+
+
+def test_a_record_that_ended_early_waits_for_those_before_it() -> None:
+    tracked = tracker(5, 6, 9)
+    tracked.finished(PLACE, 6)
+    assert tracked.to_commit() == {PLACE: 5}
+    tracked.finished(PLACE, 5)
+    assert tracked.to_commit() == {PLACE: 9}
+    tracked.finished(PLACE, 9)
+    assert tracked.to_commit() == {PLACE: 10}
+
+
+def test_a_partition_given_back_is_forgotten() -> None:
+    tracked = tracker(5)
+    tracked.forget({PLACE})
+    tracked.finished(PLACE, 5)
+    assert tracked.to_commit() == {}
+    assert tracked.unfinished == 0
+
+
+@given(st.permutations(range(8)), st.integers(0, 8))
+def test_never_past_an_unfinished_record(order: list[int], ended: int) -> None:
+    tracked = tracker(*range(8))
+    for offset in order[:ended]:
+        tracked.finished(PLACE, offset)
+    unfinished = set(order[ended:])
+    committed = tracked.to_commit()[PLACE]
+    assert all(offset >= committed for offset in unfinished)
+    assert committed == min(unfinished, default=8)

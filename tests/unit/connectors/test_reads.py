@@ -1,0 +1,83 @@
+"""Reads that are asked for: coalesced per object, repeated while they lag behind their notification."""
+
+from collections.abc import Mapping
+
+from connectors.base import Gone, News, Seen
+from connectors.reads import REPEATS_S, Ask, Pending, ReadQueue
+from schemas.records import StampedValue
+
+
+def news(object_id: str, at_ms: int, fields: Mapping[str, str | None] | None = None) -> News:
+    stamped = {name: StampedValue(value, at_ms) for name, value in (fields or {}).items()}
+    return News("contacts", object_id, "upserted", stamped, at_ms, 0, complete=False)
+
+
+def ask(object_id: str, told: News | None = None, *, bulk: bool = False, object_type: str = "contacts") -> Ask:
+    return Ask(object_type, object_id, told, "webhook" if told else "lookup", None, bulk, None, lambda: None)
+
+
+def seen(object_id: str, at_ms: int, **fields: str | None) -> Seen:
+    return Seen(object_id, {name: StampedValue(value, at_ms) for name, value in fields.items()}, at_ms, 0)
+
+
+def pending(*asks: Ask) -> Pending:
+    queue = ReadQueue()
+    for one in asks:
+        queue.add(one, 0.0)
+    [found] = queue.take(1, 1.0)
+    return found
+
+
+def test_two_notifications_of_one_object_are_one_read() -> None:
+    queue = ReadQueue()
+    queue.add(ask("1", news("1", 10, {"a": "x"})), 0.0)
+    queue.add(ask("1", news("1", 20, {"b": "y"})), 0.0)
+    [found] = queue.take(10, 1.0)
+    assert found.floor_ms == 20
+    assert {name: value.value for name, value in found.notified.items()} == {"a": "x", "b": "y"}
+    assert queue.take(10, 1.0) == []
+
+
+def test_the_newest_notified_value_counts_whatever_order_they_come_in() -> None:
+    found = pending(ask("1", news("1", 20, {"a": "new"})), ask("1", news("1", 10, {"a": "old"})))
+    assert found.notified["a"].value == "new"
+
+
+def test_live_reads_go_first_and_a_batch_has_one_type() -> None:
+    queue = ReadQueue()
+    queue.add(ask("1", bulk=True), 0.0)
+    queue.add(ask("9", object_type="companies"), 0.0)
+    queue.add(ask("2", bulk=True), 0.0)
+    assert [one.object_id for one in queue.take(10, 1.0)] == ["9"]
+    assert [one.object_id for one in queue.take(10, 1.0)] == ["1", "2"]
+
+
+def test_a_delayed_read_is_not_due_before_its_time_but_a_notification_makes_it_due() -> None:
+    queue = ReadQueue()
+    queue.add(ask("1"), 5.0)
+    assert queue.take(10, 4.9) == []
+    queue.add(ask("1", news("1", 10)), 0.0)
+    assert [one.object_id for one in queue.take(10, 4.9)] == ["1"]
+
+
+def test_a_read_older_than_its_notification_lags_unless_it_shows_the_notified_value() -> None:
+    told = pending(ask("1", news("1", 100, {"a": "new"})))
+    assert told.lags(seen("1", 50, a="old"))
+    assert not told.lags(seen("1", 50, a="new"))
+    assert not told.lags(seen("1", 100, a="anything"))
+
+
+def test_a_notification_of_a_missing_object_is_doubted_but_a_merge_is_not() -> None:
+    told = pending(ask("1", news("1", 100)))
+    assert told.lags(Gone("1", 200, 0))
+    assert not told.lags(Gone("1", 200, 0, merged_into="2"))
+    assert not pending(ask("1")).lags(Gone("1", 200, 0))
+
+
+def test_repeats_end() -> None:
+    told = pending(ask("1", news("1", 100)))
+    waits = []
+    while (wait_s := told.repeat_after_s()) is not None:
+        waits.append(wait_s)
+        told.repeats += 1
+    assert tuple(waits) == REPEATS_S
