@@ -5,7 +5,7 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from connectors.base import Account, Catalog, Opening
@@ -149,8 +149,11 @@ class Runner:
         return partition_of(integration, self._around.partitions) in self._member.owned
 
     def _fits(self, name: str, settings: IntegrationSettings | None) -> bool:
-        lane = self._stations[name].lane
-        return settings is not None and settings.state != "disconnected" and settings.connection == lane.connection
+        """Whether the station still speaks for the right account with the right credentials."""
+        station = self._stations[name]
+        if settings is None or settings.state == "disconnected" or settings.connection != station.lane.connection:
+            return False
+        return replace(self._section(settings), fields={}) == replace(station.section, fields={})
 
     async def _open(self, name: str, settings: IntegrationSettings) -> None:
         """Open the account and start its station; the records that came meanwhile are handed over."""
@@ -163,7 +166,7 @@ class Runner:
         finally:
             self._opening.pop(name, None)
             self._wake.set()
-        station = Station(lane, keeper, self._failed)
+        station = Station(lane, keeper, self._section(settings), self._failed)
         self._stations[name] = station
         self._refresh(lane, settings)
         station.start()

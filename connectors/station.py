@@ -11,6 +11,7 @@ from connectors.keeping import Keeper
 from connectors.lane import Lane
 from connectors.reading import Reading
 from connectors.writing import Writing
+from schemas.configuration import SystemSettings
 from schemas.records import Cause, FieldPatch, Notification, Request
 
 log = logging.getLogger(__name__)
@@ -21,9 +22,12 @@ DRAIN_S = 6.0
 class Station:
     """Takes the records of one integration; every one of them calls `finished` once it has an outcome."""
 
-    def __init__(self, lane: Lane, keeper: Keeper, failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, lane: Lane, keeper: Keeper, section: SystemSettings, failed: Callable[[BaseException], None]
+    ) -> None:
         self.lane = lane
         self.keeper = keeper
+        self.section = section
         self._failed = failed
         writes = RecentWrites()
         self._reading = Reading(lane, writes)

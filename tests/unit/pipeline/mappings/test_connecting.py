@@ -1,0 +1,230 @@
+"""How a request becomes what is in force, told as the records that are written."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from pipeline.mappings.connecting import FIELDS_DO_NOT_FIT, ConfigurationWrite, decide
+from pipeline.mappings.file import load
+from pipeline.mappings.model import IntegrationFile
+from pipeline.operations.applying import changed_state, desired
+from schemas.configuration import (
+    ConnectorState,
+    DescribedField,
+    DesiredIntegration,
+    IntegrationPart,
+    IntegrationSettings,
+)
+from schemas.records import FieldRule, ObjectMapping
+from schemas.topics import INTEGRATIONS
+from schemas.values import System
+
+FILE = """\
+integration: {name}
+hubspot:
+  account: {account}
+  app_secret: s3cret-s3cret
+  token: pat-secret
+userflow:
+  environment: production
+  api_key: {key}
+mappings:
+  - name: people
+    hubspot: contacts
+    userflow: users
+    match: {{hubspot: email, userflow: email}}
+    to_userflow: [jobtitle]
+    to_hubspot: [{attribute}]
+"""
+HUBSPOT_FIELDS = (
+    DescribedField("contacts", "email", "Email", "string"),
+    DescribedField("contacts", "jobtitle", "Job title", "string"),
+)
+USERFLOW_FIELDS = (
+    DescribedField("users", "id", "Id", "string", read_only=True),
+    DescribedField("users", "email", "Email", "string"),
+    DescribedField("users", "plan", "Plan", "string"),
+    DescribedField("users", "seats", "Seats", "number"),
+)
+
+
+class Cluster:
+    """Configuration topics in memory: asks, decides and reports as scheduler and connectors do."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, IntegrationPart] = {}
+        self.mappings: dict[str, ObjectMapping] = {}
+        self.order: list[str] = []
+
+    def ask(self, request: DesiredIntegration, name: str = "acme") -> None:
+        self.parts[f"{name}/desired"] = IntegrationPart(name, desired=request)
+        self.settle()
+
+    def settle(self) -> None:
+        """Carry out decisions until there are none."""
+        for _ in range(20):
+            writes = decide(self.parts, self.mappings)
+            if not writes:
+                return
+            for write in writes:
+                self.order.append(write.key)
+                self._write(write)
+        raise AssertionError("decisions do not come to an end")
+
+    def _write(self, write: ConfigurationWrite) -> None:
+        match write.record:
+            case IntegrationPart():
+                self.parts[write.key] = write.record
+            case ObjectMapping():
+                self.mappings[write.key] = write.record
+            case None:
+                (self.parts if write.topic == INTEGRATIONS else self.mappings).pop(write.key, None)
+
+    def report(self, system: System, name: str = "acme", **changes: object) -> None:
+        """What a connector says of the revision that is asked for, everything fine unless told otherwise."""
+        settings = self.settings(name)
+        fields = HUBSPOT_FIELDS if system == "hubspot" else USERFLOW_FIELDS
+        state = ConnectorState(
+            settings.connection, settings.revision, settings.revision, "ok", settings.revision, None, fields
+        )
+        self.parts[f"{name}/{system}"] = IntegrationPart(name, connector=replace(state, **changes))  # type: ignore[arg-type]
+        self.settle()
+
+    def settings(self, name: str = "acme") -> IntegrationSettings:
+        found = self.parts[f"{name}/settings"].settings
+        assert found is not None
+        return found
+
+    def connect(self, name: str = "acme", **changes: str) -> None:
+        self.ask(request(name, **changes), name)
+        for system in ("hubspot", "userflow"):
+            self.report(system, name)
+
+
+def request(name: str = "acme", account: str = "1", key: str = "ak_one", attribute: str = "plan") -> DesiredIntegration:
+    file = load(FILE.format(name=name, account=account, key=key, attribute=attribute), "acme.yaml", {})
+    assert isinstance(file, IntegrationFile), file
+    # no two seals of one secret are alike
+    return desired(file, lambda _: uuid.uuid4().bytes, 1)
+
+
+def test_a_new_integration_is_described_provisioned_and_in_force() -> None:
+    cluster = Cluster()
+    cluster.ask(request())
+    assert cluster.settings().state == "connecting"
+    assert cluster.settings().apply_state == "describing"
+    assert cluster.settings().connection == 1
+    cluster.report("hubspot", provisioned_revision=0)
+    cluster.report("userflow", provisioned_revision=0)
+    assert cluster.settings().apply_state == "provisioning"
+    assert [field.name for field in cluster.settings().create] == ["userflow_user_plan"]
+    assert cluster.mappings == {}
+    cluster.report("hubspot")
+    cluster.report("userflow")
+    assert cluster.settings().state == "active"
+    assert cluster.settings().active_revision == 1
+    assert cluster.mappings["acme/people"].rules == (
+        FieldRule("to_userflow", "jobtitle", "string", "hubspot_contact_jobtitle", "string"),
+        FieldRule("to_hubspot", "plan", "string", "userflow_user_plan", "string"),
+    )
+
+
+def test_mappings_are_written_before_the_revision_that_names_them() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    assert cluster.order.index("acme/people") < len(cluster.order) - 1
+    assert cluster.order[-1] == "acme/settings"
+
+
+def test_a_created_field_has_the_type_of_its_attribute() -> None:
+    cluster = Cluster()
+    cluster.connect(attribute="seats")
+    [created] = cluster.settings().create
+    assert (created.name, created.type) == ("userflow_user_seats", "number")
+    assert cluster.mappings["acme/people"].rules[1].target_type == "number"
+
+
+def test_fields_that_do_not_fit_refuse_the_request_and_leave_what_is_in_force() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    before = cluster.mappings
+    cluster.connect(attribute="unheard_of")
+    assert cluster.settings().apply_state == "failed"
+    assert (cluster.settings().reason or "").startswith(FIELDS_DO_NOT_FIT)
+    assert "unheard_of" in (cluster.settings().reason or "")
+    assert cluster.settings().state == "active"
+    assert cluster.settings().active_revision == 1
+    assert cluster.mappings == before
+
+
+def test_an_edit_keeps_the_connection_and_the_revision_of_mappings_that_did_not_change() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.connect()
+    assert (cluster.settings().connection, cluster.settings().revision) == (1, 2)
+    assert cluster.mappings["acme/people"].revision == 1
+    cluster.connect(attribute="seats")
+    assert cluster.mappings["acme/people"].revision == 3
+
+
+@pytest.mark.parametrize("changes", [{"account": "1", "key": "ak_two"}, {"account": "2", "key": "ak_one"}])
+def test_the_second_claim_on_an_account_or_environment_is_refused(changes: dict[str, str]) -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request("rival", **changes), "rival")
+    assert cluster.settings("rival").apply_state == "failed"
+    assert "acme" in (cluster.settings("rival").reason or "")
+    assert cluster.settings("rival").state == "disconnected"
+
+
+def test_disconnecting_frees_the_claims_forgets_secrets_and_takes_a_new_number_on_return() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+    assert cluster.settings().state == "disconnected"
+    assert cluster.settings().hubspot.secrets == {}
+    assert cluster.mappings == {}
+    cluster.connect("rival")
+    assert cluster.settings("rival").state == "active"
+    cluster.ask(changed_state(cluster.settings("rival"), "disconnected", 3), "rival")
+    cluster.connect()
+    assert cluster.settings().connection == 2
+
+
+def test_another_account_is_another_connection() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.connect(account="2")
+    assert cluster.settings().connection == 2
+    assert "claim/hubspot/1" not in cluster.parts
+
+
+def test_pause_and_resume_ask_nothing_of_the_connectors() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    assert (cluster.settings().state, cluster.settings().revision) == ("paused", 1)
+    cluster.ask(changed_state(cluster.settings(), "active", 3))
+    assert (cluster.settings().state, cluster.settings().revision) == ("active", 1)
+
+
+def test_a_rejected_token_refuses_the_request_but_only_if_it_is_the_token_of_this_request() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.report("hubspot", status="needs_reconnect", reason="unauthorized")
+    cluster.ask(request())
+    assert cluster.settings().apply_state == "describing"
+    cluster.report("hubspot", status="needs_reconnect", reason="unauthorized", described_revision=1)
+    assert cluster.settings().apply_state == "failed"
+    assert "unauthorized" in (cluster.settings().reason or "")
+
+
+def test_a_system_that_is_away_is_waited_for() -> None:
+    cluster = Cluster()
+    cluster.ask(request())
+    cluster.report("hubspot", status="unavailable", reason="http_503", described_revision=0)
+    cluster.report("userflow")
+    assert cluster.settings().apply_state == "describing"
+    cluster.report("hubspot")
+    assert cluster.settings().state == "active"
