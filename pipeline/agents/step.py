@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
+from schemas.codec import MalformedRecord
 from schemas.records import Cause, DeadLetter
 from schemas.topics import DEAD_LETTERS
 
@@ -79,7 +80,7 @@ class Stage(Protocol[RowT]):
 class Surroundings:
     """What the loop needs from outside, wired in `pipeline/app.py`."""
 
-    decode: Callable[[str, bytes], Any]  # raises MalformedRecord's base ValueError, or UnknownSchema
+    decode: Callable[[str, bytes], Any]  # raises MalformedRecord; anything else, as UnknownSchema, ends the process
     open_log: Callable[[str, int], StateLog]  # (stage name, partition)
     wait_for: Callable[[str, int, float], Awaitable[None]]
     count: Callable[[str, str | None, Outcome, int], None]  # stage, mapping, outcome, how many
@@ -264,7 +265,7 @@ class AgentLoop(Generic[RowT]):
         message = event.message
         try:
             record = self._around.decode(message.topic, message.value or b"")
-        except ValueError as error:
+        except MalformedRecord as error:
             record = Undecodable(str(error))
         key = (message.key or b"").decode(errors="replace")
         return Incoming(message.topic, message.partition, message.offset, key, message.value or b"", record)
