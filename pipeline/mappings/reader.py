@@ -99,7 +99,7 @@ class Configuration:
                 continue
             if mapping.revision <= settings.active_revision:
                 mappings[name] = MappingView(mapping)
-            elif before is not None and name in before.mappings:
+            elif before is not None and before.connection == settings.connection and name in before.mappings:
                 mappings[name] = before.mappings[name]
         self._views[integration] = IntegrationView(
             settings.connection, settings.active_revision, settings.state != "disconnected", mappings
