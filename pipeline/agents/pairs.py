@@ -69,7 +69,8 @@ class Pairs:
         if view is None or not view.connected or view.connection != record.connection:
             return DISCONNECTED
         if isinstance(record, StateCommand):
-            return self._rederive(incoming, record, view, overlay) if record.stage == NAME else NOT_OURS
+            ours = record.stage == NAME and record.kind == "rederive"
+            return self._rederive(incoming, record, view, overlay) if ours else NOT_OURS
         mapping = view.mappings.get(record.mapping)
         if mapping is None:
             return DISCONNECTED
@@ -175,7 +176,7 @@ def _letter(refusal: RefusedField, context: Context) -> DeadLetter:
         integration=record.integration,
         stage=NAME,
         reason=refusal.reason,
-        detail=f"the value does not fit {refusal.system} field {refusal.name}",
+        detail=_detail(refusal),
         topic=incoming.topic,
         partition=incoming.partition,
         offset=incoming.offset,
@@ -186,6 +187,12 @@ def _letter(refusal: RefusedField, context: Context) -> DeadLetter:
         field=f"{refusal.system}.{refusal.name}",
         caused_by=context.caused_by,
     )
+
+
+def _detail(refusal: RefusedField) -> str:
+    if refusal.reason == "contested":
+        return f"somebody else keeps rewriting {refusal.system} field {refusal.name}; the next full sync tries again"
+    return f"the value does not fit {refusal.system} field {refusal.name}"
 
 
 def letter_id(pair: str, field: str, value: FieldValue, reason: str) -> str:
