@@ -1,0 +1,159 @@
+"""What a step's tests put around it: a state log, a stream and a stage that do as they are told."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.agents.state import Output, Overlay
+from pipeline.agents.step import Effects, Incoming, Surroundings
+from pipeline.core.outcome import Outcome
+from schemas.codec import MalformedRecord
+from schemas.registry import UnknownSchema
+
+NOW_MS = 1_700_000_000_000
+EXECUTOR = ThreadPoolExecutor(4, "step-tests")
+
+
+@dataclass(frozen=True)
+class Stored:
+    key: str
+    value: bytes | None
+    next_offset: int
+
+
+class FakeLog:
+    """One partition's compacted topic in memory, shared by every owner of the partition."""
+
+    def __init__(self) -> None:
+        self.topic: list[tuple[str, bytes | None]] = []
+        self.outputs: list[Output] = []
+        self.opened = 0
+        self.closed = 0
+        self.commits = 0
+        self.failing = False
+        self.may_commit = threading.Event()
+        self.may_commit.set()
+        self.committing = threading.Event()
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def restore(self, offset: int) -> Iterator[Stored]:
+        for place in range(offset, len(self.topic)):
+            yield Stored(*self.topic[place], place + 1)
+
+    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any]) -> None:
+        self.committing.set()
+        assert self.may_commit.wait(10), "nobody let the commit go on"
+        if self.failing:
+            raise RuntimeError("fenced")
+        self.commits += 1
+        self.outputs += outputs
+        self.topic += [(key, None if row is None else row.encode()) for key, row in rows.items()]
+
+    def decode(self, value: bytes) -> str:
+        return value.decode()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Appending:
+    """A stage whose rows are texts: a record `key=x` appends x to the row and sends the row on."""
+
+    name = "objects"
+
+    def __init__(self) -> None:
+        self.revisions: dict[str, int] = {}
+        self.decided: list[str] = []
+
+    def needs(self, record: Any) -> tuple[str, int] | None:
+        return ("acme", self.revisions[record]) if record in self.revisions else None
+
+    def decide(self, incoming: Incoming, overlay: Overlay[str]) -> Effects:
+        self.decided.append(incoming.record)
+        key, _, text = incoming.record.partition("=")
+        row = (overlay.get(key) or "") + text.removesuffix("!")
+        overlay.put(key, row)
+        if text.endswith("!"):
+            raise LookupError("a value that must not be logged")
+        return Effects((Output("sync.matches", key, row),), "derived")
+
+
+@dataclass
+class Message:
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+
+
+@dataclass
+class Event:
+    message: Message
+
+
+class FakeStream:
+    """Faust's stream: gives its events in batches, then waits as long as the test does."""
+
+    def __init__(self, *batches: Sequence[Event]) -> None:
+        self._batches = batches
+        self.acknowledged: list[int] = []
+        self.stays_open = asyncio.Event()
+
+    async def noack_take(self, _: int, __: float) -> AsyncIterator[Sequence[Event]]:
+        for batch in self._batches:
+            yield batch
+        await self.stays_open.wait()
+
+    async def ack(self, event: Event) -> None:
+        self.acknowledged.append(event.message.offset)
+
+
+def event(offset: int, text: str, partition: int = 0) -> Event:
+    return Event(Message("hubspot.changes", partition, offset, b"key", text.encode()))
+
+
+@dataclass
+class Around:
+    """Everything a step gets from outside, recorded."""
+
+    logs: dict[int, FakeLog] = field(default_factory=dict)
+    counted: list[tuple[str, str | None, Outcome, int]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    waited: list[tuple[str, int, float]] = field(default_factory=list)
+    known: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.known.set()
+
+    def log(self, partition: int = 0) -> FakeLog:
+        return self.logs.setdefault(partition, FakeLog())
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(
+            decode=self._decode,
+            open_log=lambda stage, partition: self.log(partition),
+            wait_for=self._wait_for,
+            count=lambda *counted: self.counted.append(counted),
+            executor=EXECUTOR,
+            now_ms=lambda: NOW_MS,
+            stop_process=self.stopped.append,
+        )
+
+    def _decode(self, topic: str, data: bytes) -> str:
+        if data == b"malformed":
+            raise MalformedRecord("cut")
+        if data == b"newer":
+            raise UnknownSchema("upgrade this process")
+        if data == b"registry answers nonsense":
+            raise ValueError("no JSON")
+        return data.decode()
+
+    async def _wait_for(self, integration: str, revision: int, within_s: float) -> None:
+        self.waited.append((integration, revision, within_s))
+        await self.known.wait()

@@ -1,0 +1,218 @@
+"""The loop of every agent: nothing is lost, nothing escapes, and nothing is acknowledged before it is committed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from pipeline.agents.step import FAILURES_IN_A_ROW, AgentLoop, Incoming, PartitionStep, StepFailed, Undecodable
+from schemas.records import DeadLetter
+from tests.unit.pipeline.agents.stage import NOW_MS, Appending, Around, Event, FakeStream, event
+
+DEADLINE_S = 5.0
+
+
+def incoming(text: str, offset: int = 0) -> Incoming:
+    return Incoming("hubspot.changes", 0, offset, "key", text.encode(), text)
+
+
+def step(around: Around, stage: Appending | None = None) -> PartitionStep[str]:
+    return PartitionStep(stage or Appending(), 0, around.surroundings())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for is no event
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def consuming(around: Around, stream: FakeStream) -> AsyncIterator[AgentLoop[str]]:
+    loop: AgentLoop[str] = AgentLoop(Appending(), around.surroundings())
+    task = asyncio.create_task(loop.consume(stream))
+    try:
+        yield loop
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def sent(around: Around, partition: int = 0) -> list[object]:
+    return [output.record for output in around.log(partition).outputs if output.topic == "sync.matches"]
+
+
+def letters(around: Around) -> list[DeadLetter]:
+    return [output.record for output in around.log().outputs if isinstance(output.record, DeadLetter)]
+
+
+class TestPartitionStep:
+    async def test_outputs_and_rows_are_committed_together(self) -> None:
+        around = Around()
+        await step(around).run([incoming("a=1"), incoming("b=2"), incoming("a=3")])
+        assert around.log().commits == 1
+        assert sent(around) == ["1", "2", "13"]
+        assert around.log().topic == [("a", b"13"), ("b", b"2")]
+        assert around.counted == [("objects", None, "derived", 3)]
+
+    async def test_a_decision_that_raises_becomes_a_dead_letter_and_the_others_go_on(self) -> None:
+        around = Around()
+        await step(around).run([incoming("a=1", 7), incoming("a=2!", 8), incoming("a=3", 9)])
+        assert sent(around) == ["1", "13"]
+        (letter,) = letters(around)
+        assert (letter.reason, letter.topic, letter.offset, letter.value) == (
+            "step_failed",
+            "hubspot.changes",
+            8,
+            b"a=2!",
+        )
+        assert ("objects", None, "dead-lettered", 1) in around.counted
+
+    async def test_its_half_made_changes_of_state_are_dropped(self) -> None:
+        around = Around()
+        await step(around).run([incoming("a=1"), incoming("a=2!")])
+        assert around.log().topic == [("a", b"1")]
+
+    async def test_no_value_reaches_the_letter_or_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        around = Around()
+        await step(around).run([incoming("a=2!")])
+        assert "must not be logged" not in caplog.text + letters(around)[0].detail
+        assert "LookupError" in letters(around)[0].detail
+
+    async def test_a_dead_letter_told_again_has_the_same_id(self) -> None:
+        first, second = Around(), Around()
+        await step(first).run([incoming("a=2!", 8)])
+        await step(second).run([incoming("a=2!", 8)])
+        assert letters(first) == letters(second)
+        assert letters(first)[0].at_ms == NOW_MS
+
+    async def test_bytes_that_are_no_record_become_a_dead_letter(self) -> None:
+        around = Around()
+        bad = Incoming("hubspot.changes", 0, 3, "key", b"\xff", Undecodable("cut"))
+        await step(around).run([bad, incoming("a=1")])
+        assert [(letter.reason, letter.detail, letter.value) for letter in letters(around)] == [
+            ("undecodable", "cut", b"\xff")
+        ]
+        assert sent(around) == ["1"]
+
+    async def test_a_commit_that_fails_leaves_memory_as_it_was(self) -> None:
+        around = Around()
+        running = step(around)
+        await running.run([incoming("a=1")])
+        around.log().failing = True
+        with pytest.raises(RuntimeError, match="fenced"):
+            await running.run([incoming("a=2")])
+        around.log().failing = False
+        await running.run([incoming("a=3")])
+        assert sent(around) == ["1", "13"]
+        assert len(around.counted) == 2
+
+    async def test_a_partition_taken_over_is_restored_before_its_first_record(self) -> None:
+        around = Around()
+        around.log().topic += [("a", b"old"), ("b", b"gone"), ("b", None)]
+        await step(around).run([incoming("a=+new"), incoming("b=new")])
+        assert sent(around) == ["old+new", "new"]
+        assert around.log().opened == 1
+
+    async def test_a_partition_that_comes_back_reads_what_others_wrote_meanwhile(self) -> None:
+        around = Around()
+        running = step(around)
+        await running.run([incoming("a=1")])
+        await running.release()
+        around.log().topic += [("a", b"theirs")]
+        await running.run([incoming("a=2")])
+        assert sent(around) == ["1", "theirs2"]
+        assert (around.log().opened, around.log().closed) == (2, 1)
+
+    async def test_release_waits_for_the_running_step(self) -> None:
+        around = Around()
+        running = step(around)
+        around.log().may_commit.clear()
+        work = asyncio.create_task(running.run([incoming("a=1")]))
+        await until(around.log().committing.is_set)
+        release = asyncio.create_task(running.release())
+        await asyncio.sleep(0)
+        assert (around.log().closed, release.done()) == (0, False)
+        around.log().may_commit.set()
+        await asyncio.gather(work, release)
+        assert (around.log().commits, around.log().closed) == (1, 1)
+
+    async def test_a_revision_that_is_not_known_here_yet_is_waited_for_before_anything_is_decided(self) -> None:
+        around, stage = Around(), Appending()
+        stage.revisions = {"a=1": 3, "a=2": 7}
+        around.known.clear()
+        work = asyncio.create_task(step(around, stage).run([incoming("a=1"), incoming("a=2")]))
+        await until(lambda: bool(around.waited))
+        assert ([wait[:2] for wait in around.waited], stage.decided) == ([("acme", 7)], [])
+        around.known.set()
+        await work
+        assert sent(around) == ["1", "12"]
+
+    async def test_many_failures_in_a_row_end_the_step(self) -> None:
+        around = Around()
+        with pytest.raises(StepFailed, match=f"{FAILURES_IN_A_ROW} records in a row"):
+            await step(around).run([incoming("a=1!")] * FAILURES_IN_A_ROW)
+        assert around.log().commits == 0
+
+    async def test_a_success_in_between_starts_the_count_anew(self) -> None:
+        around = Around()
+        failures = [incoming("a=1!")] * (FAILURES_IN_A_ROW - 1)
+        await step(around).run([*failures, incoming("a=2"), *failures])
+        assert len(letters(around)) == 2 * (FAILURES_IN_A_ROW - 1)
+
+
+class TestAgentLoop:
+    async def test_records_are_acknowledged_after_their_commit(self) -> None:
+        around, stream = Around(), FakeStream([event(0, "a=1"), event(1, "a=2")])
+        around.log().may_commit.clear()
+        async with consuming(around, stream):
+            await until(around.log().committing.is_set)
+            assert stream.acknowledged == []
+            around.log().may_commit.set()
+            await until(lambda: stream.acknowledged == [0, 1])
+        assert sent(around) == ["1", "12"]
+
+    async def test_order_within_a_partition_is_kept_and_partitions_have_a_log_each(self) -> None:
+        batches = [
+            [event(number, f"a={number};", number % 2) for number in range(start, start + 10)] for start in (0, 10)
+        ]
+        around, stream = Around(), FakeStream(*batches)
+        async with consuming(around, stream):
+            await until(lambda: len(stream.acknowledged) == 20)
+        assert sent(around, 0)[-1] == "".join(f"{number};" for number in range(0, 20, 2))
+        assert sent(around, 1)[-1] == "".join(f"{number};" for number in range(1, 20, 2))
+
+    async def test_bytes_that_are_no_record_are_acknowledged_with_their_letter(self) -> None:
+        around, stream = Around(), FakeStream([event(0, "malformed"), event(1, "a=1")])
+        async with consuming(around, stream):
+            await until(lambda: stream.acknowledged == [0, 1])
+        assert [letter.reason for letter in letters(around)] == ["undecodable"]
+
+    @pytest.mark.parametrize("text", ["newer", "registry answers nonsense"])
+    async def test_a_record_this_build_cannot_judge_stops_the_process_unacknowledged(self, text: str) -> None:
+        around = await self.stopped([event(0, "a=1"), event(1, text)])
+        assert around.log().commits == 0
+
+    async def test_a_commit_that_fails_stops_the_process_unacknowledged(self) -> None:
+        around = Around()
+        around.log().failing = True
+        await self.stopped([event(0, "a=1")], around)
+        assert around.stopped == ["objects: RuntimeError: fenced"]
+
+    async def test_failures_without_end_stop_the_process_unacknowledged(self) -> None:
+        await self.stopped([event(number, "a=1!") for number in range(FAILURES_IN_A_ROW)])
+
+    async def stopped(self, batch: list[Event], around: Around | None = None) -> Around:
+        around, stream = around or Around(), FakeStream(batch)
+        async with consuming(around, stream):
+            await until(lambda: bool(around.stopped))
+        assert stream.acknowledged == []
+        return around
+
+    async def test_release_lets_go_of_the_partitions_named(self) -> None:
+        around, stream = Around(), FakeStream([event(0, "a=1", 0), event(0, "a=1", 1)])
+        async with consuming(around, stream) as loop:
+            await until(lambda: len(stream.acknowledged) == 2)
+            await loop.release([1, 5])
+        assert (around.log(0).closed, around.log(1).closed) == (0, 1)

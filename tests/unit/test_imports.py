@@ -1,0 +1,185 @@
+"""Who may import whom: the rules that keep the contract, the rim, the middle and the vendors apart."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = ("schemas", "connectors", "pipeline", "tests")
+
+
+@dataclass(frozen=True)
+class Only:
+    """Files that match `files` import nothing but `may` (and the standard library)."""
+
+    because: str
+    files: tuple[str, ...]
+    may: tuple[str, ...]
+    but: tuple[str, ...] = ()  # files that the rule leaves out
+
+    def breaks(self, path: str, module: str) -> bool:
+        if not _is_one(path, self.files) or _is_one(path, self.but) or _standard(module):
+            return False
+        return not _within(module, self.may)
+
+
+@dataclass(frozen=True)
+class Never:
+    """Files that match `files` never import `what`, unless they match `but`."""
+
+    because: str
+    files: tuple[str, ...]
+    what: tuple[str, ...]
+    but: tuple[str, ...] = ()
+
+    def breaks(self, path: str, module: str) -> bool:
+        return _is_one(path, self.files) and not _is_one(path, self.but) and _within(module, self.what)
+
+
+SHIPPED = ("schemas/*", "connectors/*", "pipeline/*")
+SIMULATORS = ("connectors/simulation/*", "connectors/*/simulator/*")
+EVERYTHING = ("pipeline/app.py", "pipeline/cli.py", "pipeline/local/*")
+SANS_IO = ("connectors.errors", "connectors.wire", "connectors.loose", "connectors.base")
+
+RULES: list[Only | Never] = [
+    Only(
+        "the contract depends on nothing: the standard library and fastavro",
+        ("schemas/*",),
+        ("schemas", "fastavro"),
+        but=("schemas/registry.py",),
+    ),
+    Only(
+        "registry.py adds the registry's client", ("schemas/registry.py",), ("schemas", "fastavro", "confluent_kafka")
+    ),
+    Only(
+        "a protocol is sans-I/O: values in, values out",
+        ("connectors/hubspot/protocol/*", "connectors/hubspot/translate.py"),
+        ("schemas", *SANS_IO, "connectors.hubspot.protocol", "connectors.hubspot.object_types"),
+    ),
+    Only(
+        "a protocol is sans-I/O: values in, values out",
+        ("connectors/userflow/protocol/*", "connectors/userflow/translate.py"),
+        ("schemas", *SANS_IO, "connectors.userflow.protocol"),
+    ),
+    Never("a system never imports another", ("connectors/hubspot/*",), ("connectors.userflow",)),
+    Never("a system never imports another", ("connectors/userflow/*",), ("connectors.hubspot",)),
+    Never("the rim does not know the middle", ("connectors/*",), ("pipeline",)),
+    Only("the core decides and does nothing else", ("pipeline/core/*",), ("schemas", "pipeline.core")),
+    Only(
+        "agents carry values in and effects out; the reader gives them the mappings in force",
+        ("pipeline/agents/*",),
+        ("schemas", "pipeline.core", "pipeline.agents", "pipeline.mappings.reader", "faust"),
+    ),
+    Never(
+        "only the composition root, the command line and local/ import everything",
+        ("pipeline/*",),
+        ("pipeline.app", "pipeline.cli", "pipeline.local"),
+        but=EVERYTHING,
+    ),
+    Never(
+        "simulators are for tests and local/, never for production code",
+        SHIPPED,
+        ("connectors.simulation", "connectors.hubspot.simulator", "connectors.userflow.simulator"),
+        but=(*SIMULATORS, "pipeline/local/*"),
+    ),
+    Never(
+        "Kafka is touched in one place",
+        SHIPPED,
+        ("confluent_kafka",),
+        but=("connectors/kafka/*", "schemas/registry.py", "pipeline/local/*"),
+    ),
+    Never("aiokafka is Faust's client, and its partitioner ours", SHIPPED, ("aiokafka",), but=("connectors/kafka/*",)),
+    Never(
+        "HTTP is called in one place",
+        SHIPPED,
+        ("httpx", "requests", "aiohttp"),
+        but=("connectors/http.py", *SIMULATORS, "pipeline/local/*"),
+    ),
+    Never(
+        "Faust feeds the agents, nothing else", SHIPPED, ("faust", "mode"), but=("pipeline/agents/*", "pipeline/app.py")
+    ),
+    Never("tests are not shipped", SHIPPED, ("tests",)),
+]
+
+
+def _is_one(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(path, pattern) for pattern in patterns)
+
+
+def _within(module: str, packages: tuple[str, ...]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def _standard(module: str) -> bool:
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def imports(source: str) -> Iterator[tuple[int, str]]:
+    """Line and module of every import; `from a import b` counts as a.b, which may be a module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"line {node.lineno}: imports are absolute here"
+            yield from ((node.lineno, f"{node.module}.{name.name}") for name in node.names)
+
+
+def violations(path: str, source: str) -> list[str]:
+    return [
+        f"{path}:{line} imports {module}: {rule.because}"
+        for line, module in imports(source)
+        for rule in RULES
+        if rule.breaks(path, module)
+    ]
+
+
+def shipped_files() -> list[str]:
+    folders = (folder for folder in OURS if folder != "tests")
+    return sorted(str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def test_every_import_keeps_the_rules() -> None:
+    found = [line for path in shipped_files() for line in violations(path, (ROOT / path).read_text("utf-8"))]
+    assert not found, "\n".join(["", *found])
+
+
+BROKEN = [
+    ("schemas/codec.py", "import httpx"),
+    ("schemas/topics.py", "from confluent_kafka import Producer"),
+    ("connectors/hubspot/protocol/objects.py", "from connectors.http import Transport"),
+    ("connectors/hubspot/source.py", "from connectors.userflow.protocol import objects"),
+    ("connectors/lane.py", "from pipeline.core.outcome import Outcome"),
+    ("pipeline/core/derive.py", "import faust"),
+    ("pipeline/core/derive.py", "from pipeline.agents.state import Output"),
+    ("pipeline/agents/step.py", "from pipeline.mappings.model import Secret"),
+    ("pipeline/operations/lag.py", "from pipeline import app"),
+    ("pipeline/app.py", "from connectors.hubspot.simulator import HubSpotSimulator"),
+    ("pipeline/operations/lag.py", "from confluent_kafka import Consumer"),
+    ("connectors/hubspot/client.py", "import httpx"),
+    ("pipeline/console/pages.py", "import faust"),
+]
+
+
+@pytest.mark.parametrize(("path", "line"), BROKEN, ids=[f"{path}: {line}" for path, line in BROKEN])
+def test_the_rules_can_be_broken(path: str, line: str) -> None:
+    assert violations(path, line)
+
+
+ALLOWED = [
+    ("schemas/registry.py", "from confluent_kafka.schema_registry import Schema"),
+    ("connectors/hubspot/simulator/simulator.py", "import httpx"),
+    ("connectors/receiver/hubspot.py", "from connectors.hubspot.protocol.signatures import verify"),
+    ("pipeline/agents/objects.py", "from pipeline.mappings.reader import IntegrationView"),
+    ("pipeline/local/simulate.py", "from connectors.userflow.simulator import UserflowSimulator"),
+    ("pipeline/core/freshness.py", "from collections.abc import Mapping"),
+]
+
+
+@pytest.mark.parametrize(("path", "line"), ALLOWED, ids=[f"{path}: {line}" for path, line in ALLOWED])
+def test_the_rules_leave_room(path: str, line: str) -> None:
+    assert violations(path, line) == []
