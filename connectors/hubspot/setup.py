@@ -13,6 +13,7 @@ from connectors.hubspot.protocol import (
     account_details,
     create_property,
     create_property_group,
+    list_objects,
     list_properties,
     list_schemas,
 )
@@ -52,7 +53,13 @@ class HubSpotSetup:
         await self._learn_types(self._types.catalog.object_types)
 
     async def _verify_account(self) -> None:
-        account = await self._client.send(account_details())
+        """Where the token may not read the account's details, one page of records shows that it is accepted."""
+        try:
+            account = await self._client.send(account_details())
+        except (Missing, Misconfigured, Refused):
+            object_type = next(iter(self._types.catalog.object_types), "contacts")
+            await self._client.send(list_objects(object_type, (), limit=1))
+            return
         if account.id != self._account:
             raise Misconfigured("wrong_account")
 

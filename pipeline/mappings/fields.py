@@ -24,9 +24,10 @@ _CREATED_IN_USERFLOW: Final[Mapping[FieldType, FieldType]] = {
     "multi_select": "list",
     "enumeration": "string",
 }
-# an id is no attribute of Userflow's and e-mail is built in, so neither has to be among the definitions
+# an id is no attribute of Userflow's and these are built in, so none of them has to be among the definitions
 _ALWAYS_IN_USERFLOW: Final[Mapping[str, FieldDefinition]] = {
-    name: FieldDefinition(name, "string") for name in ("id", "email")
+    **{name: FieldDefinition(name, "string") for name in ("id", "email", "name", "locale_code")},
+    **{name: FieldDefinition(name, "datetime") for name in ("signed_up_at", "first_seen_at", "last_seen_at")},
 }
 
 
