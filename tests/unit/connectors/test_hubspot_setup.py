@@ -149,3 +149,11 @@ async def test_what_cannot_be_opened() -> None:
         await open_account(opening(Catalog(), secrets={}))
     with pytest.raises(CredentialsRejected, match="not_granted"):
         await open_account(opening(Catalog(), secrets={"client_id": "a", "client_secret": "b"}))
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_token_that_may_not_read_the_account_is_shown_by_a_page_of_records(status: int) -> None:
+    case = opened()
+    case.strike(action="status", status=status, path_contains="/account-info/")
+    found = await case.account.setup.describe({"contacts": ("email",)})
+    assert [field.name for field in found] == ["email"]
