@@ -2,6 +2,7 @@
 
 import collections.abc
 import dataclasses
+import datetime as dt
 import io
 import struct
 import types
@@ -96,15 +97,28 @@ def _cached(cache: dict[Any, Step], hint: Any, make: Callable[[Any], Step]) -> S
 
 def _make_loader(hint: Any) -> Step:
     if hint == FieldValue:
-        return lambda value: tuple(value) if type(value) is list else value
+        return _load_value
     if dataclasses.is_dataclass(hint):
         return _record_loader(typing.cast(type[Any], hint))
     return _container(hint, _loader, tuple)
 
 
+def _load_value(value: Any) -> FieldValue:
+    if type(value) is list:
+        return tuple(value)
+    return typing.cast(FieldValue, value["at"] if type(value) is dict else value)
+
+
+def _dump_value(value: FieldValue) -> Any:
+    """Plain Avro data; an instant is a record of its own: timestamp-millis is a long, and a union takes long once."""
+    if isinstance(value, tuple):
+        return list(value)
+    return {"at": value} if isinstance(value, dt.datetime) else value
+
+
 def _make_dumper(hint: Any) -> Step:
     if hint == FieldValue:
-        return lambda value: list(value) if type(value) is tuple else value
+        return _dump_value
     if dataclasses.is_dataclass(hint):
         return _record_dumper(typing.cast(type[Any], hint))
     return _container(hint, _dumper, list)
