@@ -1,0 +1,85 @@
+"""Records through a real schema registry: other people's tools can read what we write, and we read it back."""
+
+import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from confluent_kafka.schema_registry.schema_registry_client import Schema
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from schemas.codec import HEADER, Codec, MalformedRecord
+from schemas.registry import COMPATIBILITY, LocalRegistry, RemoteRegistry, UnknownSchema
+from schemas.topics import RECEIPTS, TOPICS
+from tests.contract.avro_samples import SAMPLES
+
+BREAKING = '{"type": "record", "name": "Receipt", "namespace": "pairstream", "fields": [{"name": "x", "type": "long"}]}'
+
+
+@pytest.fixture(scope="module")
+def registry(schema_registry_url: str) -> RemoteRegistry:
+    remote = RemoteRegistry(schema_registry_url)
+    for topic in TOPICS.values():
+        remote.id_of(topic.name, topic.record.__name__)
+    return remote
+
+
+@pytest.fixture(scope="module")
+def client(schema_registry_url: str) -> SchemaRegistryClient:
+    return SchemaRegistryClient({"url": schema_registry_url})
+
+
+def test_every_topic_has_its_subject_and_is_fully_compatible(
+    registry: RemoteRegistry, client: SchemaRegistryClient
+) -> None:
+    subjects = {f"{topic}-value" for topic in TOPICS}
+    assert subjects <= set(client.get_subjects())
+    assert {client.get_compatibility(subject) for subject in subjects} == {COMPATIBILITY}
+
+
+def test_registering_again_gives_the_same_id(registry: RemoteRegistry, schema_registry_url: str) -> None:
+    again = RemoteRegistry(schema_registry_url)
+    assert again.id_of(RECEIPTS, "Receipt") == registry.id_of(RECEIPTS, "Receipt")
+
+
+def test_the_registry_keeps_a_breaking_schema_out(registry: RemoteRegistry, client: SchemaRegistryClient) -> None:
+    with pytest.raises(SchemaRegistryError):
+        client.register_schema(f"{RECEIPTS}-value", Schema(BREAKING, "AVRO"))
+
+
+@pytest.mark.parametrize("topic", sorted(TOPICS))
+def test_a_record_comes_back(registry: RemoteRegistry, topic: str) -> None:
+    sample = SAMPLES[TOPICS[topic].record.__name__]
+    codec = Codec(registry)
+    assert codec.decode(topic, codec.encode(topic, sample)) == sample
+
+
+@pytest.mark.parametrize("topic", sorted(TOPICS))
+def test_only_the_id_differs_from_the_bytes_written_without_a_registry(registry: RemoteRegistry, topic: str) -> None:
+    sample = SAMPLES[TOPICS[topic].record.__name__]
+    remote, local = (Codec(kind).encode(topic, sample) for kind in (registry, LocalRegistry()))
+    assert remote[HEADER.size :] == local[HEADER.size :]
+    assert HEADER.unpack_from(remote) == (0, registry.id_of(topic, type(sample).__name__))
+
+
+@pytest.mark.parametrize("topic", sorted(TOPICS))
+def test_confluents_own_deserializer_reads_it(
+    registry: RemoteRegistry, client: SchemaRegistryClient, topic: str
+) -> None:
+    sample = SAMPLES[TOPICS[topic].record.__name__]
+    read = AvroDeserializer(client)
+    plain = read(Codec(registry).encode(topic, sample), SerializationContext(topic, MessageField.VALUE))
+    assert isinstance(plain, dict)
+    names = [name for name in plain if isinstance(plain[name], str | int | bytes)]
+    assert {name: plain[name] for name in names} == {name: getattr(sample, name) for name in names}
+    assert set(plain) == set(type(sample).__dataclass_fields__)
+
+
+def test_an_id_the_registry_does_not_know_stops_the_process(registry: RemoteRegistry) -> None:
+    with pytest.raises(UnknownSchema, match="SCHEMA_REGISTRY_URL"):
+        Codec(registry).decode(RECEIPTS, HEADER.pack(0, 999_999_999) + b"\x00")
+
+
+def test_a_foreign_record_is_malformed(registry: RemoteRegistry, client: SchemaRegistryClient) -> None:
+    foreign = client.register_schema("foreign-value", Schema(BREAKING.replace("Receipt", "Foreign"), "AVRO"))
+    with pytest.raises(MalformedRecord, match="is Foreign"):
+        Codec(registry).decode(RECEIPTS, HEADER.pack(0, foreign) + b"\x02")
