@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewTopic,
     OffsetSpec,
@@ -139,8 +141,13 @@ class Admin:
             future.result(TIMEOUT_S)
 
     def _alter(self, name: str, settings: Mapping[str, str]) -> None:
-        resource = ConfigResource(ResourceType.TOPIC, name, set_config=dict(settings))
-        for future in self._admin.alter_configs([resource]).values():
+        """Set these and leave every other setting as it is: an operator's own, say min.insync.replicas, is not ours."""
+        entries = [
+            ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+            for setting, value in settings.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        for future in self._admin.incremental_alter_configs([resource]).values():
             future.result(TIMEOUT_S)
 
 
