@@ -1,0 +1,38 @@
+"""Processes and the broker are killed during edits on both sides: nothing is lost, made, or written in vain."""
+
+import asyncio
+import random
+from pathlib import Path
+
+from tests.faults.flow import EDITS, PACE_S, ROUNDS, flowing, kill
+
+ROLES = ("worker", "hubspot-connector", "userflow-connector", "receiver")
+KILL_EVERY_S = EDITS * PACE_S / (ROUNDS * len(ROLES))
+RESTARTED_S = 20.0
+
+
+async def test_no_kill_loses_or_makes_anything(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    order = [role for _ in range(ROUNDS) for role in ROLES]
+    chance.shuffle(order)
+    async with flowing(tmp_path) as flow:
+        edits = asyncio.create_task(flow.run(EDITS))
+        for role in order:
+            await asyncio.sleep(chance.uniform(0, 2 * KILL_EVERY_S))
+            await kill(flow.world, role)
+        await edits
+        await flow.nothing_is_wrong()
+        replayed = await flow.replay_writes_nothing()
+        await flow.nothing_is_wrong()
+    print(f"{len(order)} kills during {flow.made} edits; {replayed} changes replayed without a write")
+
+
+async def test_a_killed_worker_is_back_soon(tmp_path: Path) -> None:
+    async with flowing(tmp_path, pairs=10) as flow:
+        took = []
+        for number in range(ROUNDS):
+            await kill(flow.world, "worker")
+            took.append(await flow.visible_after(to_userflow=number % 2 == 0))
+        await flow.nothing_is_wrong()
+    print("restart to first record:", ", ".join(f"{seconds:.1f} s" for seconds in took))
+    assert max(took) < RESTARTED_S

@@ -1,0 +1,65 @@
+"""A process that slept through its session while another took over changes nothing when it wakes."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from pipeline.local.errors import NotRunning
+from tests.faults.flow import AFTER_FAULTS_S, Flow, World, eventually, flowing, kill, second
+
+EDITS_ASLEEP = 40
+AWAKE_S = 15.0  # longer than a session: what a woken process wants to do wrong it has done by then
+
+
+@pytest.mark.parametrize(
+    ("role", "words"), [("worker", ("worker",)), ("userflow-connector", ("connector", "userflow"))]
+)
+async def test_a_woken_process_changes_nothing(tmp_path: Path, role: str, words: tuple[str, ...]) -> None:
+    async with flowing(tmp_path) as flow:
+        it = flow.world
+        with second(it, *words):
+            await flow.run(EDITS_ASLEEP)
+            asleep = await kill(it, role, signal.SIGSTOP)
+            try:
+                # the sleeper's share moves only when its session is over
+                await flow.run(EDITS_ASLEEP)
+                await it.converged(AFTER_FAULTS_S)
+                taken_over = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
+            finally:
+                os.kill(asleep, signal.SIGCONT)
+            edits = asyncio.create_task(flow.run(EDITS_ASLEEP))
+            await edits
+            await flow.nothing_is_wrong()
+            writes = await it.writes()
+            fate = await _fate(flow, role, asleep)
+            await flow.nothing_is_wrong()
+            assert await it.writes() == writes
+            back = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
+        await flow.nothing_is_wrong()
+    print(f"{role}: {fate}; asleep, edits took {_seconds(taken_over)}; awake again, {_seconds(back)}")
+
+
+async def _fate(flow: Flow, role: str, pid: int) -> str:
+    """What became of the sleeper: it works on in its group, or it ended itself and was started again."""
+
+    async def now() -> int | None:
+        return _pid(flow.world, role)
+
+    running = await eventually(now, lambda found: found is not None, AFTER_FAULTS_S)
+    assert running is not None
+    await asyncio.sleep(AWAKE_S)
+    return "rejoined" if _pid(flow.world, role) == pid else "ended itself and was started again"
+
+
+def _pid(it: World, role: str) -> int | None:
+    try:
+        return it.machine.supervisor.pid_of(role)
+    except NotRunning:
+        return None
+
+
+def _seconds(took: list[float]) -> str:
+    return ", ".join(f"{one:.1f} s" for one in took)

@@ -1,0 +1,27 @@
+"""A second worker comes and goes during edits, by its own will and by force: nothing is lost."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from tests.faults.flow import PACE_S, ROUNDS, flowing, second
+
+JOINS = 2 * ROUNDS
+STAYS_S = 6.0
+EDITS_PER_STAY = int(STAYS_S / PACE_S)
+
+
+async def test_joins_and_leaves_lose_nothing(tmp_path: Path) -> None:
+    async with flowing(tmp_path) as flow:
+        for number in range(JOINS):
+            with second(flow.world, "worker") as process:
+                await flow.run(EDITS_PER_STAY)
+                assert process.poll() is None
+                if number % 2:
+                    process.send_signal(signal.SIGKILL)
+                    await asyncio.to_thread(process.wait)
+            await flow.run(EDITS_PER_STAY // 4)
+        await flow.nothing_is_wrong()
+        replayed = await flow.replay_writes_nothing()
+        await flow.nothing_is_wrong()
+    print(f"{JOINS} joins and leaves during {flow.made} edits; {replayed} changes replayed without a write")
