@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
     AdminClient,
     AlterConfigOpType,
@@ -108,13 +108,26 @@ class Admin:
         """Partitions that hold records a group has not committed, judged by reading: markers are no records."""
         committed = self.committed(group, tuple(topics))
         behind = {place: lag for place, lag in self.lag(group, topics).items() if lag > 0}
+        holding = self._holding({place: committed.get(place, 0) for place in behind}) if behind else set()
+        return {place: lag for place, lag in behind.items() if place in holding}
+
+    def _holding(self, offsets: Mapping[Place, int]) -> set[Place]:
+        """Partitions with any committed record behind these offsets: where there is none, the end comes first."""
         consumer = Consumer(reader_config(self._client))
+        left, holding = set(offsets), set[Place]()
         try:
-            return {
-                (topic, number): lag
-                for (topic, number), lag in behind.items()
-                if _has_record(consumer, TopicPartition(topic, number, committed.get((topic, number), 0)))
-            }
+            consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()])
+            while left:
+                message = consumer.poll(TIMEOUT_S)
+                if message is None:
+                    return holding | left
+                place = (message.topic() or "", message.partition() or 0)
+                error = message.error()
+                if error is None and place in left:
+                    holding.add(place)
+                if error is None or error.code() == KafkaError._PARTITION_EOF:
+                    left.discard(place)
+            return holding
         finally:
             consumer.close()
 
@@ -156,13 +169,3 @@ def _same(present: str | None, wanted: str) -> bool:
         return float(present or "") == float(wanted)
     except ValueError:
         return present == wanted
-
-
-def _has_record(consumer: Consumer, place: TopicPartition) -> bool:
-    """Whether there is any committed record behind an offset: the end comes first where there is none."""
-    consumer.assign([place])
-    while True:
-        message = consumer.poll(TIMEOUT_S)
-        if message is None:
-            return True
-        return message.error() is None

@@ -9,7 +9,8 @@ class RestartPolicy:
 
     first_wait_s: float = 0.2
     longest_wait_s: float = 30.0
-    healthy_s: float = 60.0
+    # what cannot work ends within seconds: a kill now and then must not add up to long waits
+    healthy_s: float = 10.0
 
 
 @dataclass(frozen=True)

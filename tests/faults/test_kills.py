@@ -4,7 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
-from tests.faults.flow import EDITS, PACE_S, ROUNDS, flowing, kill
+from tests.faults.flow import EDITS, PACE_S, ROUNDS, flowing, kill, measured
 
 ROLES = ("worker", "hubspot-connector", "userflow-connector", "receiver")
 KILL_EVERY_S = EDITS * PACE_S / (ROUNDS * len(ROLES))
@@ -24,7 +24,7 @@ async def test_no_kill_loses_or_makes_anything(tmp_path: Path) -> None:
         await flow.nothing_is_wrong()
         replayed = await flow.replay_writes_nothing()
         await flow.nothing_is_wrong()
-    print(f"{len(order)} kills during {flow.made} edits; {replayed} changes replayed without a write")
+    measured(f"{len(order)} kills during {flow.made} edits; {replayed} changes replayed without a write")
 
 
 async def test_a_killed_worker_is_back_soon(tmp_path: Path) -> None:
@@ -34,5 +34,5 @@ async def test_a_killed_worker_is_back_soon(tmp_path: Path) -> None:
             await kill(flow.world, "worker")
             took.append(await flow.visible_after(to_userflow=number % 2 == 0))
         await flow.nothing_is_wrong()
-    print("restart to first record:", ", ".join(f"{seconds:.1f} s" for seconds in took))
+    measured("restart to first record: " + ", ".join(f"{seconds:.1f} s" for seconds in took))
     assert max(took) < RESTARTED_S

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.local.errors import NotRunning
-from tests.faults.flow import AFTER_FAULTS_S, Flow, World, eventually, flowing, kill, second
+from tests.e2e.world import World, eventually
+from tests.faults.flow import AFTER_FAULTS_S, Flow, flowing, kill, measured, second
 
 EDITS_ASLEEP = 40
 AWAKE_S = 15.0  # longer than a session: what a woken process wants to do wrong it has done by then
@@ -39,7 +40,7 @@ async def test_a_woken_process_changes_nothing(tmp_path: Path, role: str, words:
             assert await it.writes() == writes
             back = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
         await flow.nothing_is_wrong()
-    print(f"{role}: {fate}; asleep, edits took {_seconds(taken_over)}; awake again, {_seconds(back)}")
+    measured(f"{role}: {fate}; asleep, edits took {_seconds(taken_over)}; awake again, {_seconds(back)}")
 
 
 async def _fate(flow: Flow, role: str, pid: int) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from tests.faults.flow import PACE_S, ROUNDS, flowing, second
+from tests.faults.flow import PACE_S, ROUNDS, flowing, measured, second
 
 JOINS = 2 * ROUNDS
 STAYS_S = 6.0
@@ -24,4 +24,4 @@ async def test_joins_and_leaves_lose_nothing(tmp_path: Path) -> None:
         await flow.nothing_is_wrong()
         replayed = await flow.replay_writes_nothing()
         await flow.nothing_is_wrong()
-    print(f"{JOINS} joins and leaves during {flow.made} edits; {replayed} changes replayed without a write")
+    measured(f"{JOINS} joins and leaves during {flow.made} edits; {replayed} changes replayed without a write")
