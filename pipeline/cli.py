@@ -340,7 +340,7 @@ def full_sync_start(name: str | None) -> None:
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         parts = tables.table(INTEGRATIONS)
         for each in [name] if name else sorted({part.integration for part in parts.values() if part.settings}):
-            settings, run_id = _known(parts, each), full_sync.new_run_id()
+            settings, run_id = _known(parts, each), full_sync.new_run_id(now_ms())
             requests = full_sync.crawls(each, settings, tables.table(MAPPINGS).values(), run_id, now_ms())
             await full_sync.start(publisher, each, requests)
             types = ", ".join(f"{system} {request.object_type}" for system, request in requests)

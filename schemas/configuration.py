@@ -55,6 +55,15 @@ class DesiredIntegration:
 
 
 @dataclass(frozen=True, slots=True)
+class Sections:
+    """An integration file as the connectors need it."""
+
+    document: str  # the integration file, secrets replaced by ${NAME}
+    hubspot: SystemSettings  # its HubSpot section
+    userflow: SystemSettings  # its Userflow section
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationSettings:
     """What is in force, and how far the newest request has come."""
 
@@ -69,6 +78,7 @@ class IntegrationSettings:
     hubspot: SystemSettings  # its HubSpot section
     userflow: SystemSettings  # its Userflow section
     create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning
+    fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pipeline.agents.state import Output, Overlay
-from pipeline.agents.step import Effects, Incoming
+from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.matching import observe, resend
 from pipeline.mappings.reader import IntegrationView
 from schemas.records import ChangeEvent, MatchedChange, ObjectState, StateCommand
@@ -33,8 +33,10 @@ class Objects:
     def __init__(self, view: Callable[[str], IntegrationView | None]) -> None:
         self._view = view
 
-    def needs(self, record: Any) -> tuple[str, int] | None:
-        return (record.integration, record.revision) if isinstance(record, ChangeEvent) else None
+    def needs(self, record: Any) -> Needed | None:
+        if not isinstance(record, ChangeEvent):
+            return None
+        return record.integration, record.connection, record.revision
 
     def decide(self, incoming: Incoming, overlay: Overlay[ObjectState]) -> Effects:
         record = incoming.record

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.agents.state import Output, Overlay
-from pipeline.agents.step import Effects, Incoming
+from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.derive import RefusedField
 from pipeline.core.mapping import MappingView
 from pipeline.core.pairing import PairStep, change_pair, receive, rederive, retry_refused
@@ -60,8 +60,10 @@ class Pairs:
         self._view = view
         self._now_ms = now_ms
 
-    def needs(self, record: Any) -> tuple[str, int] | None:
-        return (record.integration, record.revision) if isinstance(record, MatchedChange) else None
+    def needs(self, record: Any) -> Needed | None:
+        if not isinstance(record, MatchedChange):
+            return None
+        return record.integration, record.connection, record.revision
 
     def decide(self, incoming: Incoming, overlay: Overlay[PairState]) -> Effects:
         record = incoming.record

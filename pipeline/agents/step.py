@@ -28,6 +28,7 @@ WITHIN_S: Final = 0.005
 REVISION_WAIT_S: Final = 30.0
 FAILURES_IN_A_ROW: Final = 100
 SLOW_RESTORE_S: Final = 1.0
+ROWS_KEPT_S: Final = 3_600.0  # far less than compaction keeps a deletion: no deleted row is missed
 
 RowT = TypeVar("RowT")
 
@@ -64,13 +65,17 @@ class Effects:
     mapping: str | None = None
 
 
+Needed = tuple[str, int, int]
+"""An integration, its connection and its revision."""
+
+
 class Stage(Protocol[RowT]):
     """What differs between agents: which revision a record needs, and the decision."""
 
     name: str
 
-    def needs(self, record: Any) -> tuple[str, int] | None:
-        """The integration and revision a record needs, or None."""
+    def needs(self, record: Any) -> Needed | None:
+        """The configuration a record was made under, or None."""
 
     def decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
         """The decision for one record; changes go into the overlay."""
@@ -82,7 +87,7 @@ class Surroundings:
 
     decode: Callable[[str, bytes], Any]  # raises MalformedRecord; anything else, as UnknownSchema, ends the process
     open_log: Callable[[str, int], StateLog]  # (stage name, partition)
-    wait_for: Callable[[str, int, float], Awaitable[None]]
+    wait_for: Callable[[str, int, int, float], Awaitable[None]]  # integration, connection, revision, seconds
     count: Callable[[str, str | None, Outcome, int], None]  # stage, mapping, outcome, how many
     executor: Executor
     now_ms: Callable[[], int]
@@ -100,28 +105,43 @@ class PartitionStep(Generic[RowT]):
         self._log: StateLog | None = None
         self._lock = asyncio.Lock()
         self._failures = 0
+        self._released_at = 0.0
 
     async def run(self, batch: Sequence[Incoming]) -> None:
         """Handle the records in order and commit; raises StepFailed."""
         async with self._lock:
-            state_log = self._log or await self._take_over()
-            await self._catch_up(batch)
-            overlay = Overlay(self._rows.by_key)
-            effects = [self._decide(incoming, overlay) for incoming in batch]
-            outputs = [output for effect in effects for output in effect.outputs]
-            if outputs or overlay.changed:
-                await self._blocking(lambda: state_log.commit(outputs, overlay.changed))
-            overlay.apply_to(self._rows.by_key)
-            self._count(effects)
+            try:
+                await self._step(batch)
+            except BaseException:
+                # a step that was cut off may have committed: the rows are read on before they are used again
+                self._let_go()
+                raise
+
+    async def _step(self, batch: Sequence[Incoming]) -> None:
+        state_log = self._log or await self._take_over()
+        await self._catch_up(batch)
+        overlay = Overlay(self._rows.by_key)
+        effects = [self._decide(incoming, overlay) for incoming in batch]
+        outputs = [output for effect in effects for output in effect.outputs]
+        if outputs or overlay.changed:
+            await self._blocking(lambda: state_log.commit(outputs, overlay.changed))
+        overlay.apply_to(self._rows.by_key)
+        self._count(effects)
 
     async def release(self) -> None:
         """The partition is ours no more: a running step ends first; rows are kept, to be caught up if it comes back."""
         async with self._lock:
-            if self._log is not None:
-                self._log.close()
-                self._log = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+            self._released_at = time.monotonic()
 
     async def _take_over(self) -> StateLog:
+        if time.monotonic() - self._released_at > ROWS_KEPT_S:
+            self._rows = Rows()
         state_log = self._around.open_log(self._stage.name, self._partition)
         started = time.monotonic()
         await self._blocking(state_log.open)
@@ -133,13 +153,13 @@ class PartitionStep(Generic[RowT]):
 
     async def _catch_up(self, batch: Sequence[Incoming]) -> None:
         """A record of a newer mapping revision than ours waits until we have it."""
-        newest: dict[str, int] = {}
+        newest: dict[str, tuple[int, int]] = {}
         for incoming in batch:
             needed = None if isinstance(incoming.record, Undecodable) else self._stage.needs(incoming.record)
             if needed is not None:
-                newest[needed[0]] = max(needed[1], newest.get(needed[0], 0))
-        for integration, revision in newest.items():
-            await self._around.wait_for(integration, revision, REVISION_WAIT_S)
+                newest[needed[0]] = max(needed[1:], newest.get(needed[0], (0, 0)))
+        for integration, (connection, revision) in newest.items():
+            await self._around.wait_for(integration, connection, revision, REVISION_WAIT_S)
 
     def _decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
         if isinstance(incoming.record, Undecodable):

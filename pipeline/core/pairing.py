@@ -173,8 +173,8 @@ def _for_revision(state: PairState, view: MappingView) -> PairState:
 
 
 def _for_run(state: PairState, change: MatchedChange) -> PairState:
-    """A full sync tries once more what was refused or contested."""
-    if change.run_id is None or change.run_id == state.run_id:
+    """A full sync tries once more what was refused or contested; run ids sort by time, so a replayed one does not."""
+    if change.run_id is None or change.run_id <= (state.run_id or ""):
         return state
     return replace(retry_refused(state), run_id=change.run_id, rivals_read=())
 

@@ -21,6 +21,7 @@ from schemas.configuration import (
     IntegrationPart,
     IntegrationSettings,
     IntegrationState,
+    Sections,
     SystemSettings,
 )
 from schemas.records import ObjectMapping
@@ -105,8 +106,13 @@ def _accept(
             document=desired.document,
             hubspot=desired.hubspot,
             userflow=desired.userflow,
+            fallback=_fallback(before) if same and before.active_revision else None,
         ),
     )
+
+
+def _fallback(before: IntegrationSettings) -> Sections:
+    return before.fallback or Sections(before.document, before.hubspot, before.userflow)
 
 
 def _nothing_yet(desired: DesiredIntegration) -> IntegrationSettings:
@@ -179,7 +185,15 @@ def _provisioned(
     yield from _mappings(name, object_mappings(file, settings.connection, settings.revision, known), mappings)
     state: IntegrationState = "paused" if settings.state == "paused" else "active"
     yield _write(
-        name, replace(settings, active_revision=settings.revision, state=state, apply_state="done", reason=None)
+        name,
+        replace(
+            settings,
+            active_revision=settings.revision,
+            state=state,
+            apply_state="done",
+            reason=None,
+            fallback=None,
+        ),
     )
 
 
@@ -241,7 +255,12 @@ def _failure(settings: IntegrationSettings, states: list[ConnectorState | None])
 
 
 def _failed(name: str, settings: IntegrationSettings, reason: str) -> ConfigurationWrite:
-    return _write(name, replace(settings, apply_state="failed", reason=reason))
+    """Refused: what was in force before goes on, with the credentials it had."""
+    refused = replace(settings, apply_state="failed", reason=reason, fallback=None)
+    kept = settings.fallback
+    if kept is not None:
+        refused = replace(refused, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow)
+    return _write(name, refused)
 
 
 def _claims(desired: DesiredIntegration | IntegrationSettings) -> dict[System, str]:

@@ -46,5 +46,6 @@ async def start(publisher: Publisher, integration: str, requests: Iterable[tuple
         await publisher.send(requests_topic(system), integration, request)
 
 
-def new_run_id() -> str:
-    return uuid.uuid4().hex[:12]
+def new_run_id(now_ms: int) -> str:
+    """Sorts by time: an older run that is replayed must not pass for a new one."""
+    return f"{now_ms:013d}-{uuid.uuid4().hex[:4]}"

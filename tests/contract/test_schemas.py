@@ -30,10 +30,10 @@ NAMES = sorted(RECORDS)
 STORED = sorted(FOLDER.glob("*.bin"))
 FIELD_VALUE = [
     "null",
+    "string",
     "boolean",
     "long",
     "double",
-    "string",
     {"type": "int", "logicalType": "date"},
     "pairstream.Instant",
     {"type": "array", "items": "string"},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.agents.state import Output, Overlay
-from pipeline.agents.step import Effects, Incoming, Surroundings
+from pipeline.agents.step import Effects, Incoming, Needed, Surroundings
 from pipeline.core.outcome import Outcome
 from schemas.codec import MalformedRecord
 from schemas.registry import UnknownSchema
@@ -70,8 +70,8 @@ class Appending:
         self.revisions: dict[str, int] = {}
         self.decided: list[str] = []
 
-    def needs(self, record: Any) -> tuple[str, int] | None:
-        return ("acme", self.revisions[record]) if record in self.revisions else None
+    def needs(self, record: Any) -> Needed | None:
+        return ("acme", 1, self.revisions[record]) if record in self.revisions else None
 
     def decide(self, incoming: Incoming, overlay: Overlay[str]) -> Effects:
         self.decided.append(incoming.record)
@@ -154,6 +154,6 @@ class Around:
             raise ValueError("no JSON")
         return data.decode()
 
-    async def _wait_for(self, integration: str, revision: int, within_s: float) -> None:
+    async def _wait_for(self, integration: str, connection: int, revision: int, within_s: float) -> None:
         self.waited.append((integration, revision, within_s))
         await self.known.wait()

@@ -148,7 +148,7 @@ def test_a_created_field_has_the_type_of_its_attribute() -> None:
 def test_fields_that_do_not_fit_refuse_the_request_and_leave_what_is_in_force() -> None:
     cluster = Cluster()
     cluster.connect()
-    before = cluster.mappings
+    before, in_force = dict(cluster.mappings), cluster.settings().hubspot
     cluster.connect(attribute="unheard_of")
     assert cluster.settings().apply_state == "failed"
     assert (cluster.settings().reason or "").startswith(FIELDS_DO_NOT_FIT)
@@ -156,6 +156,7 @@ def test_fields_that_do_not_fit_refuse_the_request_and_leave_what_is_in_force() 
     assert cluster.settings().state == "active"
     assert cluster.settings().active_revision == 1
     assert cluster.mappings == before
+    assert cluster.settings().hubspot == in_force
 
 
 def test_an_edit_keeps_the_connection_and_the_revision_of_mappings_that_did_not_change() -> None:

@@ -132,7 +132,7 @@ def test_other_parts_of_an_integration_do_not_matter_here() -> None:
 
 async def test_waiting_ends_when_the_revision_comes() -> None:
     read = configuration(settings(revision=1))
-    waiting = asyncio.create_task(read.wait_for("acme", 2, 5.0))
+    waiting = asyncio.create_task(read.wait_for("acme", 1, 2, 5.0))
     await asyncio.sleep(0)
     assert not waiting.done()
     read.apply(INTEGRATIONS, "acme/settings", settings(revision=2))
@@ -141,4 +141,12 @@ async def test_waiting_ends_when_the_revision_comes() -> None:
 
 async def test_waiting_is_bounded_and_says_what_is_late() -> None:
     with pytest.raises(RevisionLate, match="acme: revision 2"):
-        await configuration(settings(revision=1)).wait_for("acme", 2, 0.0)
+        await configuration(settings(revision=1)).wait_for("acme", 1, 2, 0.0)
+
+
+async def test_a_revision_of_an_earlier_connection_is_waited_for_by_nobody() -> None:
+    await configuration(settings(connection=2, revision=1)).wait_for("acme", 1, 9, 0.0)
+
+
+async def test_records_of_an_integration_that_is_nowhere_end_nothing() -> None:
+    await configuration(settings()).wait_for("nobody", 1, 1, 0.0)
