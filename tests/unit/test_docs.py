@@ -1,0 +1,287 @@
+"""The pages say what is there: commands, settings, paths, links and examples are held to the code."""
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+import yaml
+
+from pipeline.cli import main
+from pipeline.config import Settings, shown, variable
+from pipeline.mappings.file import load
+from pipeline.mappings.model import IntegrationFile
+from pipeline.mappings.problems import render
+
+ROOT: Final = Path(__file__).parents[2]
+README: Final = ROOT / "README.md"
+EXAMPLES: Final = sorted((ROOT / "pipeline/mappings/examples").glob("*.yaml"))
+DECISIONS: Final = sorted((ROOT / "pipeline/decisions").glob("*.md"))
+PAGES: Final = sorted(
+    path
+    for pattern in ("*.md", "*/README.md", "connectors/*/README.md", "pipeline/*/*.md")
+    for path in ROOT.glob(pattern)
+)
+SYSTEMS: Final = ("hubspot", "userflow")
+PLACE: Final = re.compile(
+    r"`((?:connectors|pipeline|schemas|tests|\.ci)/[^`\s]*|[\w<>./-]+/[\w<>.-]+\.(?:py|md|yaml|avsc))`"
+)
+LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND: Final = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?(pairstream .*)$")
+INLINE_COMMAND: Final = re.compile(r"`(pairstream [^`]+)`")
+
+# Only the console is promised to come to a port that is already a setting.
+WITHOUT_EFFECT_BY_HAND: Final = {"PAIRSTREAM_CONSOLE_PORT"}
+NOT_BUILT: Final = "not-built"
+# A path of somebody's machine (Ada is nobody), or where some machine gets its packages from: true nowhere else.
+FOREIGN: Final = re.compile(
+    r"(?<![\w.~$}/-])/(?:home|Users|root|work|mnt)/(?!ada\b)[\w.-]+"
+    r"|(?:extra-)?index-url[ =]+https?:|registry-url[ =]+https?:"
+    r"|\b[\w.-]*(?:artifactory|nexus|verdaccio|devpi|artifact-registry|packages)[\w-]*\.[\w.-]+\.(?:com|net|org|io|dev|cloud)\b"
+    r"|https?://[\w.-]+\.(?:corp|intranet|lan)\b"
+)
+
+
+def section(title: str) -> str:
+    """The README's text under a heading, without the next one."""
+    text = README.read_text()
+    assert f"\n## {title}\n" in text, f"README.md has no section {title}"
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def fences(page: Path, *languages: str) -> list[str]:
+    return [body for language, body in FENCE.findall(page.read_text()) if language in languages]
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Every `pairstream ...` that a fenced block shows as typed."""
+    for block in fences(page, "sh", "console"):
+        for line in block.splitlines():
+            if found := COMMAND.match(line.strip()):
+                yield found[1]
+
+
+SHOWN_COMMANDS: Final = [(page, command) for page in PAGES for command in commands(page)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a command line leads in the tree of commands, and what follows."""
+
+    command: click.Command
+    words: tuple[str, ...]
+    rest: tuple[str, ...]
+
+
+def look_up(line: str) -> Found:
+    """Follow the words of a command line. Raises UsageError at the first that is no command."""
+    command: click.Command = main
+    words = shlex.split(line, comments=True)[1:]
+    taken: list[str] = []
+    while isinstance(command, click.Group):
+        name = words[len(taken)] if len(taken) < len(words) else ""
+        found = command.get_command(click.Context(command), name)
+        if found is None:
+            raise click.UsageError(f"no command `{' '.join((*taken, name))}`")
+        command = found
+        taken.append(name)
+    return Found(command, tuple(taken), tuple(words[len(taken) :]))
+
+
+def check(line: str) -> None:
+    """Raises UsageError for a command, option or argument that does not exist; files need not be there."""
+    found = look_up(line)
+    parameters = [copy(parameter) for parameter in found.command.params]
+    for parameter in parameters:
+        if isinstance(parameter.type, click.Path):
+            parameter.type = click.STRING
+    click.Command(found.words[-1], params=parameters).make_context(found.words[-1], list(found.rest))
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from leaves(below, (*path, name))
+    else:
+        yield path
+
+
+@pytest.mark.parametrize(("page", "command"), SHOWN_COMMANDS, ids=[command for _, command in SHOWN_COMMANDS])
+def test_shown_commands_exist(page: Path, command: str) -> None:
+    try:
+        check(command)
+    except click.ClickException as error:
+        pytest.fail(f"{page.relative_to(ROOT)}: {command}: {error.format_message()}")
+
+
+@pytest.mark.parametrize(
+    "line", ["pairstream lag", "pairstream up --sim", "pairstream apply", "pairstream run connector x"]
+)
+def test_the_check_refuses_what_does_not_exist(line: str) -> None:
+    with pytest.raises(click.ClickException):
+        check(line)
+
+
+def test_every_command_is_in_the_list() -> None:
+    listed = {look_up(command).words for command in commands(README)}
+    assert set(leaves(main)) == listed
+
+
+def test_what_is_not_built_does_not_exist() -> None:
+    promised = INLINE_COMMAND.findall(section("Not built yet"))
+    assert promised
+    for line in promised:
+        with pytest.raises(click.ClickException):
+            check(line)
+
+
+def test_shown_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown_targets = set(re.findall(r"(?:^|`)make ([a-z]+)\b", section("Two commands"), re.MULTILINE))
+    assert {"demo", "test", "check"} <= shown_targets <= targets
+
+
+def test_settings_are_those_of_the_configuration() -> None:
+    documented = [line for line in section("Settings").splitlines() if line.startswith("| `")]
+    fields = Settings.model_fields.items()
+    assert documented == [
+        f"| `{variable(name)}` | `{shown(field.default)}` | {field.description} |" for name, field in fields
+    ]
+
+
+def test_settings_without_effect_are_named() -> None:
+    code = "\n".join(
+        path.read_text() for folder in ("pipeline", "connectors") for path in (ROOT / folder).rglob("*.py")
+    )
+    # those of the brokers' security are taken by their prefix
+    names = [name for name in Settings.model_fields if not name.startswith("kafka_s")]
+    unused = {variable(name) for name in names if not re.search(rf"\b(?:settings|self)\.{name}\b", code)}
+    line = next(line for line in section("Settings").splitlines() if line.startswith("- Read, but without effect yet"))
+    assert set(re.findall(r"`([A-Z_]+)`", line)) == unused | WITHOUT_EFFECT_BY_HAND
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_paths_exist(page: Path) -> None:
+    missing = [
+        place
+        for name in PLACE.findall(page.read_text())
+        for system in (SYSTEMS if "<system>" in name else ("",))
+        if "<" not in (place := name.replace("<system>", system))
+        and not any(list(base.glob(place)) for base in (ROOT, page.parent))
+    ]
+    assert not missing
+
+
+def test_the_map_names_paths() -> None:
+    rows = [line for line in section("Where does X go?").splitlines()[3:] if line.startswith("|")]
+    assert len(rows) > 10
+    assert [row for row in rows if not PLACE.search(row) and not LINK.search(row)] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings make."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_resolve(page: Path) -> None:
+    for link in LINK.findall(FENCE.sub("", page.read_text())):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_decision_is_numbered_and_linked() -> None:
+    assert [path.name[:4] for path in DECISIONS] == [f"{number:04}" for number in range(1, len(DECISIONS) + 1)]
+    assert all(f"pipeline/decisions/{path.name}" in README.read_text() for path in DECISIONS)
+    assert all(path.read_text().startswith(f"# {path.name[:4]}: ") for path in DECISIONS)
+
+
+def problems(text: str) -> str:
+    environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "secret")
+    found = load(text, "example.yaml", environment)
+    return "" if isinstance(found, IntegrationFile) else render(found)
+
+
+INTEGRATIONS_SHOWN: Final = [text for page in PAGES for text in fences(page, "yaml") if "integration:" in text]
+
+
+@pytest.mark.parametrize("text", INTEGRATIONS_SHOWN)
+def test_integration_files_in_the_pages_load(text: str) -> None:
+    assert problems(text) == ""
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_examples_load(path: Path) -> None:
+    assert problems(path.read_text()) == ""
+
+
+def test_there_are_examples_to_load() -> None:
+    assert EXAMPLES and INTEGRATIONS_SHOWN
+
+
+def test_compose_runs_only_commands_that_exist() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    ours = {
+        name: service for name, service in services.items() if str(service.get("command", "")).startswith("pairstream")
+    }
+    waiting = {name for name, service in ours.items() if service.get("profiles") == [NOT_BUILT]}
+    for name, service in ours.items():
+        if name in waiting:
+            with pytest.raises(click.ClickException):
+                check(service["command"])
+        else:
+            check(service["command"])
+    assert ours.keys() > waiting
+
+
+def test_compose_sets_settings_that_exist() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    known = {variable(name) for name in Settings.model_fields}
+    for service in services.values():
+        if str(service.get("command", "")).startswith("pairstream"):
+            assert set(service["environment"]) <= known
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Every text file that git keeps, but for this one, which spells what it looks for."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, env={**os.environ, "LC_ALL": "C"}
+    )
+    if listing.returncode != 0:
+        pytest.skip("not a git checkout")
+    names = filter(None, listing.stdout.decode().split("\0"))
+    return tuple(path for name in names if (path := ROOT / name).is_file() and path != Path(__file__))
+
+
+def test_nothing_tells_of_one_machine() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in tracked()
+        if path.suffix != ".bin"
+        for match in FOREIGN.finditer(path.read_text(errors="replace"))
+    ]
+    assert not found
+
+
+def test_what_tells_of_one_machine_is_recognised() -> None:
+    home, index = (
+        "/".join(("", "home", "annie", "pairstream")),
+        "pip install --index-url https" + "://packages.example.com",
+    )
+    assert FOREIGN.search(f"see {home}") and FOREIGN.search(index)
+    assert not FOREIGN.search("https://api.hubapi.com/crm, ~/.local/state, /var/lib/kafka/data, /opt/kafka")
