@@ -52,12 +52,15 @@ class Keeper:
                 probes = 0
                 await self._attempt(self._prepare)
             else:
+                # told before the probe, which may take long: a restart meanwhile must know what was parked
+                await self._publish_status()
                 await self._attempt(self._probe)
                 probes += 1
             await self._publish_status()
-            if self._lane.active and not was_active and self._lane.works:
+            if not self._lane.away and (self._lane.parked or not was_active):
+                self._lane.parked = False
                 await self._keep.rederive()
-            was_active = self._lane.active and self._lane.works
+            was_active = not self._lane.away
             wait_s = CHECK_S if self._lane.works else PROBE_S[min(probes, len(PROBE_S) - 1)]
             try:
                 await asyncio.wait_for(self._lane.changed.wait(), wait_s)

@@ -41,6 +41,8 @@ class Lane:
     bulk_credit: Callable[[int], Awaitable[None]]
     revision: int = 0
     active: bool = False  # the integration is to be written
+    closing: bool = False  # nothing new is begun; what is not finished stays so, for the next owner
+    parked: bool = False  # patches were parked since the pairs were last derived again
     status: ConnectorStatus = "ok"
     reason: str | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)  # status or settings changed
@@ -48,6 +50,11 @@ class Lane:
     @property
     def works(self) -> bool:
         return self.status == "ok"
+
+    @property
+    def away(self) -> bool:
+        """Nothing is to be written for now: the integration is paused, or the system cannot be worked with."""
+        return not self.active or not self.works
 
     def fail(self, error: ConnectorError) -> None:
         """The system cannot be worked with for now; says so once."""

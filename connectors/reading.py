@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Callable
 from typing import Final
 
@@ -12,12 +13,13 @@ from connectors.lane import POLICY, Lane, Observation, seen
 from connectors.reads import Ask, Pending, ReadQueue
 from connectors.retry import Tries
 from schemas.records import Cause, Notification, Request, StampedValue
-from schemas.topics import USERFLOW_ACTIVITY, object_key
+from schemas.topics import USERFLOW_ACTIVITY, object_key, requests_topic
 
 log = logging.getLogger(__name__)
 
 READS_IN_FLIGHT: Final = 3
 IDLE_S: Final = 5.0
+MOST_WAITING: Final = 1_000  # objects to be read once the system answers again; were there more, their type is crawled
 
 
 class Reading:
@@ -31,6 +33,7 @@ class Reading:
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._tries = Tries()
+        self._let_go: set[str] = set()  # object types of which reads were let go while the system was away
 
     async def notified(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
         """Take one stored webhook request. Raises ValueError where its body is none of the system's."""
@@ -42,7 +45,7 @@ class Reading:
         for news in to_read:
             self._ask(Ask(news.object_type, news.object_id, news, "webhook", None, False, cause, done.one), 0.0)
         for news in translated.news:
-            if self._complete(news):
+            if self._complete(news) or (news.fields and not self._lane.works):
                 await self._lane.observed(_told(news, cause))
         for event in translated.activity:
             owner = ("users", event.user_id) if event.user_id is not None else ("companies", event.company_id or "")
@@ -64,6 +67,7 @@ class Reading:
         try:
             while True:
                 await self._wait_until_due()
+                await self._ask_for_crawls()
                 batch = self._queue.take(self._lane.account.source.read_size, self._lane.clock.monotonic())
                 if batch:
                     task = asyncio.create_task(self._read(batch))
@@ -79,9 +83,13 @@ class Reading:
             await asyncio.wait(self._tasks)
 
     def _complete(self, news: News) -> bool:
-        return news.complete or self._writes.echoed(news) or not self._lane.works
+        return news.complete or self._writes.echoed(news)
 
     def _ask(self, ask: Ask, not_before: float) -> None:
+        if not self._lane.works and len(self._queue) >= MOST_WAITING:
+            self._let_go.add(ask.object_type)
+            ask.finished()
+            return
         self._queue.add(ask, not_before)
         self._wake.set()
 
@@ -94,7 +102,8 @@ class Reading:
             now = self._lane.clock.monotonic()
             due = self._queue.next_due()
             at = max(due, self._paused_until) if due is not None else None
-            if at is not None and at <= now and len(self._tasks) < READS_IN_FLIGHT and self._lane.works:
+            may_begin = self._lane.works and not self._lane.closing
+            if at is not None and at <= now and len(self._tasks) < READS_IN_FLIGHT and may_begin:
                 return
             self._wake.clear()
             wait_s = IDLE_S if at is None or len(self._tasks) >= READS_IN_FLIGHT else max(at - now, 0.01)
@@ -113,12 +122,20 @@ class Reading:
             return
         except ConnectorError as error:
             self._failed(batch, error)
+            await asyncio.gather(*(self._tell(pending) for pending in batch if not pending.told))
             return
         self._tries = Tries()
         by_id = {
             (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in found
         }
         await asyncio.gather(*(self._answered(pending, by_id.get(pending.object_id)) for pending in batch))
+
+    async def _ask_for_crawls(self) -> None:
+        """The system answers again: what was let go meanwhile is read with its whole type."""
+        while self._let_go:
+            lane, object_type = self._lane, self._let_go.pop()
+            request = Request(lane.integration, lane.connection, "crawl", object_type, run_id=uuid.uuid4().hex[:12])
+            await lane.publish(requests_topic(lane.system), lane.integration, request)
 
     async def _unreadable(self, batch: list[Pending], error: ConnectorError) -> None:
         """The system refuses the read for good: found one by one, so that one odd object costs the others nothing."""

@@ -126,7 +126,10 @@ class Runner:
         """One station for every connected integration of our partitions, none for others."""
         wanted = {name: settings for name, settings in self._settings().items() if self._ours(name)}
         for name in [name for name in self._stations if not self._fits(name, wanted.get(name))]:
-            await self._close(name)
+            left = await self._close(name)
+            if self._ours(name):
+                # they came first: to the station that follows, or to their end where the connection is over
+                self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic())).records[:0] = left
         for name, settings in wanted.items():
             if settings.state == "disconnected":
                 continue
@@ -211,7 +214,7 @@ class Runner:
             clock=around.clock,
             uniform=around.uniform,
             now_ms=around.now_ms,
-            may_write=lambda: self._member.owns(partition),
+            may_write=lambda: self._member.owns(partition) and lane.active and not lane.closing,
             count=around.count,
             bulk_credit=around.bulk_credit,
         )
@@ -249,8 +252,8 @@ class Runner:
         lane.catalog.replace(*_catalog(self._system, mappings))
         lane.changed.set()
 
-    async def _close(self, name: str) -> None:
-        await self._stations.pop(name).close()
+    async def _close(self, name: str) -> list[tuple[Taken, Any]]:
+        return await self._stations.pop(name).close()
 
     def _taken(self, batch: Sequence[Taken]) -> None:
         for taken in batch:
@@ -296,6 +299,7 @@ class Runner:
         if getattr(record, "connection", station.lane.connection) != station.lane.connection:
             return self._disconnected(taken)
         cause = Cause(taken.topic, taken.partition, taken.offset, self._around.now_ms())
+        taken = station.tracked(taken, record)
         match record:
             case Notification():
                 cause = Cause(taken.topic, taken.partition, taken.offset, record.received_at_ms)

@@ -1,12 +1,15 @@
 """All that works for one integration in one connector: its lane, its reading, writing, crawling and keeping."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from connectors.crawling import crawl
 from connectors.echoes import RecentWrites
+from connectors.kafka.member import Taken
 from connectors.keeping import Keeper
 from connectors.lane import Lane
 from connectors.reading import Reading
@@ -17,6 +20,7 @@ from schemas.records import Cause, FieldPatch, Notification, Request
 log = logging.getLogger(__name__)
 
 DRAIN_S = 6.0
+LOOK_S = 0.5
 
 
 class Station:
@@ -33,13 +37,26 @@ class Station:
         self._reading = Reading(lane, writes)
         self._writing = Writing(lane, writes)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unfinished: dict[tuple[str, int, int], tuple[Taken, Any]] = {}
 
     def start(self) -> None:
         for work in (self._reading.run(), self._writing.run(), self.keeper.run(), self._park_when_away()):
             self._spawn(work)
 
-    async def close(self) -> None:
-        """Calls in flight end, nothing new is begun, the system is let go."""
+    def tracked(self, taken: Taken, record: Any) -> Taken:
+        """The same, remembered until it is finished."""
+        place = (taken.topic, taken.partition, taken.offset)
+        self._unfinished[place] = (taken, record)
+
+        def ended() -> None:
+            self._unfinished.pop(place, None)
+            taken.finished()
+
+        return replace(taken, finished=ended)
+
+    async def close(self) -> list[tuple[Taken, Any]]:
+        """Calls in flight end, nothing new is begun, the system is let go; the records that are not finished."""
+        self.lane.closing = True
         drained = asyncio.gather(self._reading.drained(), self._writing.drained())
         try:
             await asyncio.wait_for(drained, DRAIN_S)
@@ -49,6 +66,7 @@ class Station:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.lane.account.close()
+        return list(self._unfinished.values())
 
     async def notification(self, record: Notification, cause: Cause, finished: Callable[[], None]) -> None:
         await self._reading.notified(record, cause, finished)
@@ -65,9 +83,11 @@ class Station:
     async def _park_when_away(self) -> None:
         """A paused integration, or a system that is away, keeps nothing waiting here."""
         while True:
-            await self.lane.changed.wait()
-            if not self.lane.active or not self.lane.works:
+            if self.lane.away and not self.lane.closing:
                 await self._writing.park_all()
+            # the keeper clears the event as it pleases, so the time says too when to look
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.lane.changed.wait(), LOOK_S)
             await asyncio.sleep(0.1)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

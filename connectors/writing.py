@@ -37,7 +37,9 @@ class Writing:
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
         """Take one patch; it ends written, equal, refused, parked or superseded."""
-        if not self._lane.active or not self._lane.works or self._queue.full:
+        if self._lane.closing:
+            return
+        if self._lane.away or self._queue.full:
             held = Held(patch, finished, set(patch.fields))
             await self._park([(held, name) for name in patch.fields])
             if not patch.fields:
@@ -69,7 +71,12 @@ class Writing:
 
     async def park_all(self) -> None:
         """Nothing waits for a system that is away: every waiting patch gets its receipt and is derived again later."""
-        await self._park(self._queue.drain())
+        if not self._lane.closing:
+            await self._park(self._queue.drain())
+
+    @property
+    def _may_begin(self) -> bool:
+        return not self._lane.away and not self._lane.closing
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -79,10 +86,10 @@ class Writing:
         while True:
             now = self._lane.clock.monotonic()
             free = len(self._tasks) < self._lane.account.sink.in_flight
-            if self._queue.waiting and free and now >= self._paused_until:
+            if self._queue.waiting and free and now >= self._paused_until and self._may_begin:
                 return
             self._wake.clear()
-            wait_s = self._paused_until - now if self._queue.waiting and free else IDLE_S
+            wait_s = self._paused_until - now if self._queue.waiting and free and self._may_begin else IDLE_S
             try:
                 await asyncio.wait_for(self._wake.wait(), max(min(wait_s, IDLE_S), 0.01))
             except TimeoutError:
@@ -148,8 +155,9 @@ class Writing:
 
     async def _answered(self, result: Answered, held: Mapping[str, Held]) -> None:
         write, patches = result.write, _patches(held, result.stored)
+        spread_ms = self._writes.spread_ms(write.object_type, write.object_id, result.at_ms, result.spread_ms)
         fields = {
-            name: StampedValue(value, result.at_ms, result.spread_ms, ours=not result.equal)
+            name: StampedValue(value, result.at_ms, spread_ms, ours=not result.equal)
             for name, value in result.stored.items()
         }
         for name, value in result.stored.items():
@@ -161,7 +169,7 @@ class Writing:
                 write.object_id,
                 "upserted",
                 result.at_ms,
-                result.spread_ms,
+                spread_ms,
                 "receipt",
                 fields,
                 sent,
@@ -204,6 +212,7 @@ class Writing:
 
     async def _park(self, fields: Sequence[tuple[Held, str]]) -> None:
         by_patch: dict[int, tuple[Held, list[str]]] = {}
+        self._lane.parked = self._lane.parked or bool(fields)
         for held, name in fields:
             by_patch.setdefault(id(held), (held, []))[1].append(name)
         for held, names in by_patch.values():

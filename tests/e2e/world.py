@@ -163,14 +163,14 @@ class World:
 
 def _writing(requests: Mapping[str, Any]) -> int:
     counters: Iterable[tuple[str, int]] = requests["counters"].items()
-    return sum(number for name, number in counters if _is_write(name))
+    return sum(number for name, number in counters if is_write(name))
 
 
-def _is_write(name: str) -> bool:
+def is_write(name: str) -> bool:
     method, _, kind = name.partition(" ")
     if method in ("GET", "HEAD"):
         return False
-    return not any(word in kind for word in ("batch/read", "search", "oauth", "webhook", "propert"))
+    return not any(word in kind for word in ("batch_read", "search", "oauth", "webhook", "propert"))
 
 
 def read_topic(servers: str, topic: str) -> list[Any]:

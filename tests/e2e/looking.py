@@ -1,0 +1,108 @@
+"""What the end-to-end tests share: people of their own for every test, and waiting for what must become true."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from connectors.kafka.settings import reader_config
+from tests.e2e.world import GROUPS, PLAN, TITLE, World, eventually, is_write
+
+ARRIVED_S: Final = 30.0
+CLEARED = ("", None)
+KEPT_CALLS: Final = 20_000
+
+_numbers = itertools.count(1)
+
+
+def number() -> int:
+    """A number that no other test of this process uses for a person."""
+    return next(_numbers)
+
+
+async def paired(it: World, **contact: Any) -> tuple[str, str]:
+    """A contact and a user of their own, in step; returns their ids."""
+    mine = number()
+    contact_id, user_id = await it.pair(mine, **contact)
+    await title_arrives(it, user_id, f"title {mine}")
+    await plan_arrives(it, contact_id, f"plan {mine}")
+    return contact_id, user_id
+
+
+async def title_arrives(it: World, user_id: str, title: Any, within_s: float = ARRIVED_S) -> float:
+    """Wait until the user shows the contact's job title; returns the seconds it took."""
+    return await _arrives(lambda: it.userflow.fields("users", user_id), TITLE, title, within_s)
+
+
+async def plan_arrives(it: World, contact_id: str, plan: Any, within_s: float = ARRIVED_S) -> float:
+    """Wait until the contact shows the user's plan; returns the seconds it took."""
+    return await _arrives(lambda: it.hubspot.fields("contacts", contact_id), PLAN, plan, within_s)
+
+
+async def written(it: World) -> list[tuple[str, int, str, tuple[str, ...]]]:
+    """Every writing call that changes records, oldest first: (system, vendor's time, endpoint, object ids)."""
+    return [
+        (system, call["time_ms"], call["kind"], tuple(call["object_ids"]))
+        for system, control in (("hubspot", it.hubspot), ("userflow", it.userflow))
+        for call in (await control.requests(KEPT_CALLS))["requests"]
+        if is_write(f"{call['method']} {call['kind']}")
+    ]
+
+
+async def settled(it: World, within_s: float = ARRIVED_S) -> None:
+    """Wait until no group has a record before it, seen twice in a row: a record may pass between two looks."""
+
+    async def quiet() -> bool:
+        return not await asyncio.to_thread(_unread, it) and not await asyncio.to_thread(_unread, it)
+
+    await becomes_true(quiet, "records are still under way", within_s)
+
+
+def _unread(it: World) -> bool:
+    """Whether any group has a committed record before it; markers of transactions are none. Blocks."""
+    places: list[TopicPartition] = []
+    for group, topics in GROUPS.items():
+        done, lag = it.admin.committed(group, topics), it.admin.lag(group, topics)
+        places += [TopicPartition(*place, done.get(place, 0)) for place, behind in lag.items() if behind]
+    consumer = Consumer(reader_config({"bootstrap.servers": it.machine.endpoints.kafka_bootstrap_servers}))
+    try:
+        consumer.assign(places)
+        ends = 0
+        while ends < len(places):
+            message = consumer.poll(10)
+            if message is None or message.error() is None:
+                return True
+            ends += 1
+        return False
+    finally:
+        consumer.close()
+
+
+async def letters(it: World, *, key_holds: str) -> list[Any]:
+    """The dead letters whose key holds a text, such as a person's address."""
+    return [letter for letter in await it.dead_letters() if key_holds in letter.key]
+
+
+async def becomes_true(look: Callable[[], Awaitable[bool]], what: str, within_s: float = ARRIVED_S) -> None:
+    """Wait for a condition; fails the test with `what` when time is up."""
+    assert await eventually(look, bool, within_s), what
+
+
+def address(mine: int) -> str:
+    """The address of `World.pair(mine)`."""
+    return f"person{mine}@example.com"
+
+
+async def _arrives(look: Callable[[], Awaitable[dict[str, Any]]], name: str, value: Any, within_s: float) -> float:
+    started = time.monotonic()
+
+    async def same() -> bool:
+        held = (await look()).get(name)
+        return held == value or (value in CLEARED and held in CLEARED)
+
+    if not await eventually(same, bool, within_s, every_s=0.02):
+        raise AssertionError(f"{name} is {(await look()).get(name)!r}, not {value!r}, after {within_s} s")
+    return time.monotonic() - started

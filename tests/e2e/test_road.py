@@ -1,0 +1,251 @@
+"""The plain road, on real Kafka, every role a process: apply, pair, edit on both sides, pause, disconnect."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.e2e.looking import ARRIVED_S, becomes_true, number, paired, plan_arrives, settled, title_arrives, written
+from tests.e2e.world import FILE, PLAN, TITLE, World, eventually, world
+
+ON_ITS_WAY_MS = 300
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One world for the module; a few people are there before the integration is."""
+    async with world(tmp_path_factory.mktemp("road")) as it:
+        for _ in range(5):
+            await it.pair(number())
+        yield it
+
+
+async def properties_of_userflow(it: World) -> list[str]:
+    """The contact properties that HubSpot shows in the group of our making."""
+    url = f"{it.machine.endpoints.hubspot_simulator_url}/crm/v3/properties/contacts"
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(url, headers={"Authorization": "Bearer pat-simulated"})
+    found = answer.raise_for_status().json()["results"]
+    return [one["name"] for one in found if one["groupName"].lower() == "userflow"]
+
+
+async def test_apply_makes_the_property_once_however_often_it_is_repeated(it: World) -> None:
+    first = await it.apply()
+    again = await it.apply()
+
+    assert "1 HubSpot fields were created" in first and "revision 1" in first
+    assert "created" not in again
+    assert await properties_of_userflow(it) == [PLAN]
+
+
+async def test_a_full_sync_pairs_what_was_there_before(it: World) -> None:
+    people = len(await it.hubspot.objects("contacts")), len(await it.userflow.objects("users"))
+
+    await it.full_sync()
+
+    await it.converged()
+    contact_id, user_id = next(iter(it.made.items()))
+    assert (await it.userflow.fields("users", user_id))[TITLE].startswith("title ")
+    assert (await it.hubspot.fields("contacts", contact_id))[PLAN].startswith("plan ")
+    assert (len(await it.hubspot.objects("contacts")), len(await it.userflow.objects("users"))) == people
+    assert await it.created_by_api() == 0
+
+
+async def test_an_edit_arrives_in_either_direction(it: World) -> None:
+    contact_id, user_id = await paired(it)
+
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Pilot", "lifecyclestage": "lead"})
+    await it.userflow.edit("users", user_id, {"plan": "gold"})
+
+    await title_arrives(it, user_id, "Pilot")
+    await plan_arrives(it, contact_id, "gold")
+    await it.converged()
+
+
+async def test_a_cleared_field_is_cleared_on_the_other_side(it: World) -> None:
+    contact_id, user_id = await paired(it)
+
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": ""})
+    await it.userflow.edit("users", user_id, {"plan": None})
+
+    await title_arrives(it, user_id, None)
+    await plan_arrives(it, contact_id, "")
+
+
+async def test_a_user_made_after_the_contact_gets_its_fields_at_once(it: World) -> None:
+    mine = number()
+    contact_id = await it.hubspot.create("contacts", {"email": f"late{mine}@example.com", "jobtitle": "Early"})
+    await settled(it)
+
+    user_id = await it.userflow.create("users", {"email": f"Late{mine}@Example.com", "plan": "new"}, f"late-{mine}")
+
+    await title_arrives(it, user_id, "Early")
+    await plan_arrives(it, contact_id, "new")
+
+
+async def test_a_contact_made_after_the_user_gets_its_fields_at_once(it: World) -> None:
+    mine = number()
+    user_id = await it.userflow.create("users", {"email": f"first{mine}@example.com", "plan": "old"}, f"first-{mine}")
+    await settled(it)
+
+    contact_id = await it.hubspot.create("contacts", {"email": f"first{mine}@example.com", "jobtitle": "Later"})
+
+    await plan_arrives(it, contact_id, "old")
+    await title_arrives(it, user_id, "Later")
+
+
+async def test_whoever_has_no_counterpart_stays_alone(it: World) -> None:
+    mine = number()
+    contact_id = await it.hubspot.create("contacts", {"email": f"alone{mine}@example.com", "jobtitle": "Hermit"})
+    user_id = await it.userflow.create("users", {"email": f"other{mine}@example.com", "plan": "solo"}, f"solo-{mine}")
+    contacts, users = await it.hubspot.objects("contacts"), await it.userflow.objects("users")
+
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Monk"})
+    await it.userflow.edit("users", user_id, {"plan": "single"})
+    await settled(it)
+
+    assert (await it.hubspot.objects("contacts")).keys() == contacts.keys()
+    assert (await it.userflow.objects("users")).keys() == users.keys()
+    assert PLAN not in await it.hubspot.fields("contacts", contact_id)
+    assert TITLE not in await it.userflow.fields("users", user_id)
+    assert await it.created_by_api() == 0
+
+
+async def test_a_pair_parts_and_another_forms_when_an_address_changes(it: World) -> None:
+    contact_id, user_id = await paired(it)
+    mine = number()
+    other_id = await it.hubspot.create("contacts", {"email": f"new{mine}@example.com", "jobtitle": "Successor"})
+
+    await it.userflow.edit("users", user_id, {"email": f"new{mine}@example.com"})
+
+    await title_arrives(it, user_id, "Successor")
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Nobody's"})
+    await it.hubspot.edit("contacts", other_id, {"jobtitle": "Still here"})
+    await title_arrives(it, user_id, "Still here")
+
+
+async def test_a_converged_world_costs_no_write(it: World) -> None:
+    await it.converged()
+    await settled(it)
+    before = await written(it)
+    crawls = len(await asyncio.to_thread(it.records, "sync.runs"))
+
+    await it.full_sync()
+
+    async def crawled() -> bool:
+        runs = await asyncio.to_thread(it.records, "sync.runs")
+        return [run.state for run in runs[crawls:]].count("completed") >= 2
+
+    await becomes_true(crawled, "the crawls did not end")
+    await settled(it)
+    assert await written(it) == before
+
+
+async def test_a_field_that_hubspot_does_not_have_is_refused_with_its_line(it: World) -> None:
+    path = it.folder / "wrong.yaml"
+    text = FILE.replace("[jobtitle, lifecyclestage]", "[jobtitle, favourite_colour]")
+    path.write_text(text)
+    line = 1 + next(index for index, row in enumerate(text.splitlines()) if "favourite_colour" in row)
+
+    said = await it.command("apply", str(path), "--yes", expect=1)
+
+    assert "favourite_colour" in said
+    assert f":{line}:" in said
+    contact_id, user_id = await paired(it)
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Still in force"})
+    await title_arrives(it, user_id, "Still in force")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "told"),
+    [
+        ("    hubpot: contacts", "    hubspot: contacts", "hubpot"),
+        ("userflow: email}", "userflow: plan}", ""),
+        ("to_hubspot: [plan]", "to_hubspot: [plan, plan]", "plan"),
+        ("token: ${HUBSPOT_TOKEN}", "token: ${NO_SUCH_VARIABLE}", "NO_SUCH_VARIABLE"),
+    ],
+)
+async def test_validate_names_the_line_of_what_is_wrong(it: World, wrong: str, right: str, told: str) -> None:
+    path = it.folder / "validated.yaml"
+    path.write_text(FILE)
+    assert "fine" in await it.command("validate", str(path))
+    spoilt = FILE.replace(wrong, right) if wrong in FILE else FILE.replace(right, wrong)
+    path.write_text(spoilt)
+    assert spoilt != FILE
+
+    said = await it.command("validate", str(path), expect=1)
+
+    assert "validated.yaml:" in said and told in said and "Fix" in said
+
+
+async def test_the_topics_are_as_the_table_says(it: World) -> None:
+    assert "as they should be" in await it.command("topics", "check")
+
+
+async def test_the_doctor_finds_nothing_wrong(it: World) -> None:
+    await it.apply()
+    said = await it.command("doctor")
+
+    assert "wrong" not in said
+    assert "integration acme: hubspot: credentials accepted" in said
+    assert "integration acme: userflow: credentials accepted" in said
+
+
+async def test_what_is_edited_during_a_pause_arrives_after_it(it: World) -> None:
+    people = [await paired(it) for _ in range(3)]
+    people += [await it.pair(number()) for _ in range(47)]
+    await it.converged()
+    await settled(it)
+    await it.command("integration", "pause", "acme")
+    before = await written(it)
+
+    for contact_id, user_id in people:
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": f"paused {contact_id}"})
+        await it.userflow.edit("users", user_id, {"plan": f"paused {user_id}"})
+    await settled(it)
+    assert await written(it) == before
+
+    await it.command("integration", "resume", "acme")
+    await it.converged()
+    assert (await it.userflow.fields("users", people[0][1]))[TITLE] == f"paused {people[0][0]}"
+
+
+async def test_a_disconnected_integration_writes_nothing_more(it: World) -> None:
+    people = [await it.pair(number()) for _ in range(40)]
+    await it.converged()
+    await it.userflow.set(latency_ms=1_000)  # four at a time, a read and a write each: 40 users would take 20 s
+    for contact_id, _ in people:
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": "too late"})
+
+    await it.command("integration", "disconnect", "acme", "--yes")
+    disconnected_ms = time.time_ns() // 1_000_000
+    for contact_id, user_id in people:
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": "after"})
+        await it.userflow.edit("users", user_id, {"plan": "after"})
+    await settled(it)
+
+    # a write is known to the simulator when it comes in
+    late = [call for call in await written(it) if call[1] > disconnected_ms + ON_ITS_WAY_MS]
+    titles = [fields.get(TITLE) for fields in (await it.userflow.objects("users")).values()]
+    assert late == []
+    assert 0 < titles.count("too late") < len(people)
+    assert "after" not in titles
+    assert "disconnected" in await it.command("integration", "list")
+    assert await it.created_by_api() == 0
+
+
+async def test_connected_again_everything_that_was_edited_meanwhile_arrives(it: World) -> None:
+    await it.userflow.set(latency_ms=5)
+    said = await it.apply()
+    assert "in force" in said
+
+    await it.full_sync()
+
+    await it.converged()
+    wrong = [letter.reason for letter in await it.dead_letters()]
+    assert wrong == []
+    assert await eventually(it.created_by_api, lambda made: made == 0, ARRIVED_S) == 0
