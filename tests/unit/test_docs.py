@@ -27,7 +27,7 @@ EXAMPLES: Final = sorted((ROOT / "pipeline/mappings/examples").glob("*.yaml"))
 DECISIONS: Final = sorted((ROOT / "pipeline/decisions").glob("*.md"))
 PAGES: Final = sorted(
     path
-    for pattern in ("*.md", "*/README.md", "connectors/*/README.md", "pipeline/*/*.md")
+    for pattern in ("*.md", "[!.]*/README.md", "connectors/*/README.md", "pipeline/*/*.md")
     for path in ROOT.glob(pattern)
 )
 SYSTEMS: Final = ("hubspot", "userflow")
@@ -105,6 +105,11 @@ def check(line: str) -> None:
         if isinstance(parameter.type, click.Path):
             parameter.type = click.STRING
     click.Command(found.words[-1], params=parameters).make_context(found.words[-1], list(found.rest))
+    # options that only the comment behind the command names
+    known = {option for parameter in parameters for option in parameter.opts}
+    for option in re.findall(r"(?<=[ (])--[a-z][a-z-]*", line):
+        if option not in known:
+            raise click.NoSuchOption(option)
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -124,7 +129,14 @@ def test_shown_commands_exist(page: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["pairstream lag", "pairstream up --sim", "pairstream apply", "pairstream run connector x"]
+    "line",
+    [
+        "pairstream lag",
+        "pairstream up --sim",
+        "pairstream doctor # or --yes",
+        "pairstream apply",
+        "pairstream run connector x",
+    ],
 )
 def test_the_check_refuses_what_does_not_exist(line: str) -> None:
     with pytest.raises(click.ClickException):
