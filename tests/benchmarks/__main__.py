@@ -1,0 +1,89 @@
+"""`make bench`: measures, prints, and writes RESULTS.md beside this file."""
+
+import asyncio
+import datetime as dt
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from pipeline.local.broker import POM
+from tests.benchmarks import latency, throughput
+from tests.benchmarks.latency import Latency
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "httpx", "uvicorn")
+
+
+def main() -> None:
+    """Every row, in the order of the page; a part of them with `python -m tests.benchmarks latency|bulk|throughput`."""
+    wanted = set(sys.argv[1:]) or {"latency", "bulk", "throughput"}
+    sections = []
+    with tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder:
+        if "latency" in wanted:
+            rows = asyncio.run(latency.idle(Path(folder) / "idle"))
+            sections.append(_latencies("Change to visible at idle", rows, f"every {latency.PACE_S:.1f} s"))
+        if "bulk" in wanted:
+            rows = asyncio.run(latency.under_bulk(Path(folder) / "bulk"))
+            title = f"Change to visible while a full sync of {2 * latency.BULK_OBJECTS:,} records is under way"
+            sections.append(_latencies(title, rows, f"every {latency.PACE_S:.1f} s, rate limits lifted"))
+    if "throughput" in wanted:
+        sections.append(_throughput())
+    if wanted >= {"latency", "bulk", "throughput"}:
+        RESULTS.write_text("\n".join([_head(), *sections]))
+        print(f"written: {RESULTS.name}")  # noqa: T201 - the command's answer
+
+
+def _latencies(title: str, rows: Mapping[str, Latency], pace: str) -> str:
+    lines = [f"## {title}", "", f"One edit {pace}; the simulators answer in 20 ms.", ""]
+    lines += ["| direction | edits | p50 | p95 | p99 | lost |", "|---|---|---|---|---|---|"]
+    for name, row in rows.items():
+        lines.append(f"| {name} | {row.edits} | {row.p50:.0f} ms | {row.p95:.0f} ms | {row.p99:.0f} ms | {row.lost} |")
+    return _shown(lines)
+
+
+def _throughput() -> str:
+    lines = ["## Changes through OBJECTS and PAIRS", ""]
+    lines += [f"{throughput.CHANGES:,} changes over {throughput.PAIRS:,} pairs, eight mapped fields each,"]
+    lines += [f"{throughput.PARTITIONS} partitions; broker and workers share the machine.", ""]
+    lines += ["| what | changes/s | start to first commit |", "|---|---|---|"]
+    for number in (1, 2):
+        found = throughput.workers(number)
+        name = f"{number} worker{'s' if number > 1 else ''}"
+        lines.append(f"| {name} | {found.changes_per_s:,.0f} | {found.first_after_s:.1f} s |")
+    lines.append(f"| bare loop: confluent-kafka and our codec, no join | {throughput.bare_loop():,.0f} | |")
+    return _shown(lines)
+
+
+def _shown(lines: list[str]) -> str:
+    text = "\n".join(lines) + "\n"
+    print(text, flush=True)  # noqa: T201 - the command's answer
+    return text
+
+
+def _head() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    kafka = next(line for line in POM.read_text().splitlines() if line.startswith("  <version>"))
+    return "\n".join(
+        [
+            "# Results",
+            "",
+            f"Written by `make bench` on {dt.date.today().isoformat()}.",
+            "",
+            f"- machine: {os.cpu_count()} cores, {_memory_gb():.0f} GB, {platform.machine()}, {platform.system()}",
+            f"- Python {platform.python_version()}; {packages}",
+            f"- Apache Kafka {kafka.strip().removeprefix('<version>').removesuffix('</version>')}, one local broker",
+            "",
+        ]
+    )
+
+
+def _memory_gb() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The load of the throughput rows: changes over pairs, made once and published before the clock starts."""
+
+import random
+import time
+from collections.abc import Iterator
+
+from confluent_kafka import Producer
+
+from connectors.kafka.settings import publisher_config
+from schemas.codec import Codec
+from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.records import Cause, ChangeEvent, FieldRule, ObjectMapping, StampedValue
+from schemas.topics import INTEGRATIONS, MAPPINGS, changes_topic, object_key
+from schemas.values import System
+
+INTEGRATION = "bench"
+FIELDS_A_SIDE = 4
+
+
+def configuration(producer: Producer, codec: Codec) -> None:
+    """One active integration with one mapping of four fields each way."""
+    section = SystemSettings("1")
+    settings = IntegrationSettings(1, 1, 1, "active", "bench", "done", None, "", section, section)
+    rules = (
+        *(FieldRule("to_userflow", f"h{n}", "string", f"hubspot_contact_h{n}", "string") for n in range(FIELDS_A_SIDE)),
+        *(FieldRule("to_hubspot", f"u{n}", "string", f"userflow_user_u{n}", "string") for n in range(FIELDS_A_SIDE)),
+    )
+    mapping = ObjectMapping(
+        INTEGRATION, 1, 1, "people", "contacts", "users", "email", "email", on_several="refuse", rules=rules
+    )
+    part = IntegrationPart(INTEGRATION, settings=settings)
+    producer.produce(INTEGRATIONS, key=f"{INTEGRATION}/settings".encode(), value=codec.encode(INTEGRATIONS, part))
+    producer.produce(MAPPINGS, key=f"{INTEGRATION}/people".encode(), value=codec.encode(MAPPINGS, mapping))
+
+
+def changes(number: int, pairs: int) -> Iterator[ChangeEvent]:
+    """First both sides of every pair, users first; then changes of random ones, each of all its own fields."""
+    random_pair = random.Random(1)
+    now = int(time.time() * 1000)
+    for n in range(number):
+        side: System
+        if n < 2 * pairs:
+            side, pair = ("userflow" if n < pairs else "hubspot"), n % pairs
+        else:
+            side, pair = random_pair.choice(("hubspot", "userflow")), random_pair.randrange(pairs)
+        yield change(side, pair, n, now + n)
+
+
+def change(side: System, pair: int, number: int, at_ms: int) -> ChangeEvent:
+    hubspot = side == "hubspot"
+    own, other = ("h", "userflow_user_u") if hubspot else ("u", "hubspot_contact_h")
+    values: dict[str, str | None] = {"email": f"person{pair}@example.com"}
+    values |= {f"{own}{n}": f"value {number}" for n in range(FIELDS_A_SIDE)}
+    values |= {f"{other}{n}": None for n in range(FIELDS_A_SIDE)}
+    return ChangeEvent(
+        integration=INTEGRATION,
+        connection=1,
+        revision=1,
+        system=side,
+        object_type="contacts" if hubspot else "users",
+        object_id=str(pair),
+        operation="upserted",
+        at_ms=at_ms,
+        spread_ms=0,
+        origin="webhook",
+        fields={name: StampedValue(value, at_ms) for name, value in values.items()},
+        caused_by=Cause("bench", 0, number, at_ms),
+    )
+
+
+def publish(servers: str, codec: Codec, number: int, pairs: int) -> None:
+    """Everything the workers will find when they start."""
+    producer = Producer(publisher_config({"bootstrap.servers": servers}))
+    configuration(producer, codec)
+    for event in changes(number, pairs):
+        topic = changes_topic(event.system)
+        key = object_key(INTEGRATION, 1, event.system, event.object_type, event.object_id)
+        value = codec.encode(topic, event)
+        while True:
+            try:
+                producer.produce(topic, key=key.encode(), value=value)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    left = producer.flush(60)
+    if left:
+        raise RuntimeError(f"{left} records were not published")
