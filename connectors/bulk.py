@@ -4,11 +4,14 @@ Queues stand at the rim: with 30,000 records queued in front, a live edit took 2
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from connectors.kafka.admin import Admin
+from connectors.kafka.admin import Admin, BrokersUnreachable
 from schemas.topics import MATCHES, RECEIPTS, changes_topic, field_patches_topic
+
+log = logging.getLogger(__name__)
 
 REFRESH_S: Final = 0.05
 WORKER_GROUP: Final = "pairstream-worker"
@@ -33,12 +36,20 @@ class BulkCredit:
         """Wait until that many records may be published."""
         async with self._lock:
             while self._left < records:
-                self._left = max(self._limit - await asyncio.to_thread(self._outstanding), 0)
+                self._left = max(self._limit - await self._unfinished(), 0)
                 if self._left < min(records, self._limit):
                     await asyncio.sleep(REFRESH_S)
                     continue
                 break
             self._left -= records
+
+    async def _unfinished(self) -> int:
+        """How much is unfinished; all credit is used up while the brokers do not say."""
+        try:
+            return await asyncio.to_thread(self._outstanding)
+        except BrokersUnreachable as error:
+            log.info("no credit for bulk: %s", error)
+            return self._limit
 
 
 def outstanding_downstream(admin: Admin) -> int:

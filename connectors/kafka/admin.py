@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
@@ -17,6 +18,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
 
 from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
 from schemas.topics import TOPICS
+
+RETRY_S: Final = 0.1
+PASSING: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
 
 Place = tuple[str, int]
 """A topic and a partition number."""
@@ -89,14 +99,28 @@ class Admin:
         places = [TopicPartition(topic, number) for topic in topics for number in range(self.partitions()[topic])]
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         answers = self._admin.list_offsets(dict.fromkeys(places, latest), request_timeout=TIMEOUT_S)
-        return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+        try:
+            return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+        except KafkaException as error:
+            raise BrokersUnreachable(f"end offsets: {error.args[0].str()}") from error
 
     def committed(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
         """The committed offset of every partition; 0 where the group has none."""
         wanted = set(topics)
-        answers = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-        found = answers[group].result(TIMEOUT_S).topic_partitions or []
+        found = self._group_offsets(group)
         return {(place.topic, place.partition): max(place.offset, 0) for place in found if place.topic in wanted}
+
+    def _group_offsets(self, group: str) -> list[TopicPartition]:
+        """What the group's coordinator says; a broker that just started loads its groups first."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            answers = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+            try:
+                return answers[group].result(TIMEOUT_S).topic_partitions or []
+            except KafkaException as error:
+                if error.args[0].code() not in PASSING or time.monotonic() > deadline:
+                    raise BrokersUnreachable(f"group {group}: {error.args[0].str()}") from error
+                time.sleep(RETRY_S)
 
     def lag(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
         """Offsets between a group and the end of each partition; transaction markers count too."""

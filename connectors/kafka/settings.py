@@ -11,6 +11,7 @@ SESSION_TIMEOUT_MS: Final = 10_000
 HEARTBEAT_INTERVAL_MS: Final = 3_000
 TRANSACTION_TIMEOUT_MS: Final = 30_000
 METADATA_REFRESH_MS: Final = 30_000
+LOG_LEVEL: Final = 3  # errors; what librdkafka mends by itself is no news
 TIMEOUT_S: Final = 15.0
 ANY_PARTITION: Final = -1  # the partitioner chooses by key
 
@@ -19,6 +20,7 @@ def publisher_config(client: ClientConfig) -> dict[str, str | int | bool]:
     """An idempotent producer that sends at once when idle and batches by itself under load."""
     return {
         **client,
+        "log_level": LOG_LEVEL,
         "partitioner": PARTITIONER,
         "enable.idempotence": True,
         "acks": "all",
@@ -40,6 +42,7 @@ def reader_config(client: ClientConfig) -> dict[str, str | int | bool]:
     """A consumer outside any group that reads assigned partitions to their end."""
     return {
         **client,
+        "log_level": LOG_LEVEL,
         "group.id": "pairstream-readers",  # librdkafka wants one; nothing is ever committed to it
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -54,6 +57,7 @@ def member_config(client: ClientConfig, group: str, instance: str) -> dict[str, 
     """A static member of a connector's group; `range` gives one member the same partition of every topic."""
     return {
         **client,
+        "log_level": LOG_LEVEL,
         "group.id": group,
         "group.instance.id": instance,
         "group.protocol": "classic",
