@@ -45,7 +45,7 @@ class Reading:
         for news in to_read:
             self._ask(Ask(news.object_type, news.object_id, news, "webhook", None, False, cause, done.one), 0.0)
         for news in translated.news:
-            if self._complete(news) or (news.fields and not self._lane.works):
+            if self._complete(news) or (news.fields and self._late(news)):
                 await self._lane.observed(_told(news, cause))
         for event in translated.activity:
             owner = ("users", event.user_id) if event.user_id is not None else ("companies", event.company_id or "")
@@ -84,6 +84,10 @@ class Reading:
 
     def _complete(self, news: News) -> bool:
         return news.complete or self._writes.echoed(news)
+
+    def _late(self, news: News) -> bool:
+        """Whether the read will be long in coming: what the notification tells of itself is used meanwhile."""
+        return not self._lane.works or self._queue.lagging(news.object_type, news.object_id)
 
     def _ask(self, ask: Ask, not_before: float) -> None:
         if not self._lane.works and len(self._queue) >= MOST_WAITING:

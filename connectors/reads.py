@@ -80,6 +80,11 @@ class ReadQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def lagging(self, object_type: str, object_id: str) -> bool:
+        """Whether the object waits for a repeated read, its notifications told already."""
+        pending = self._waiting.get((object_type, object_id))
+        return pending is not None and pending.told
+
     def add(self, ask: Ask, not_before: float) -> None:
         """Ask for a read; one that waits already serves this asker too."""
         key = (ask.object_type, ask.object_id)
@@ -107,6 +112,7 @@ class ReadQueue:
         newer = self._waiting.get(key)
         if newer is not None:
             pending.asks += newer.asks
+            pending.told = pending.told and newer.told
             not_before = min(not_before, newer.not_before)
         pending.not_before = not_before
         self._waiting[key] = pending

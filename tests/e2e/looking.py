@@ -1,15 +1,11 @@
 """What the end-to-end tests share: people of their own for every test, and waiting for what must become true."""
 
-import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from confluent_kafka import Consumer, TopicPartition
-
-from connectors.kafka.settings import reader_config
-from tests.e2e.world import GROUPS, PLAN, TITLE, World, eventually, is_write
+from tests.e2e.world import PLAN, TITLE, World, eventually, is_write
 
 ARRIVED_S: Final = 30.0
 CLEARED = ("", None)
@@ -56,29 +52,9 @@ async def settled(it: World, within_s: float = ARRIVED_S) -> None:
     """Wait until no group has a record before it, seen twice in a row: a record may pass between two looks."""
 
     async def quiet() -> bool:
-        return not await asyncio.to_thread(_unread, it) and not await asyncio.to_thread(_unread, it)
+        return not await it.unread() and not await it.unread()
 
     await becomes_true(quiet, "records are still under way", within_s)
-
-
-def _unread(it: World) -> bool:
-    """Whether any group has a committed record before it; markers of transactions are none. Blocks."""
-    places: list[TopicPartition] = []
-    for group, topics in GROUPS.items():
-        done, lag = it.admin.committed(group, topics), it.admin.lag(group, topics)
-        places += [TopicPartition(*place, done.get(place, 0)) for place, behind in lag.items() if behind]
-    consumer = Consumer(reader_config({"bootstrap.servers": it.machine.endpoints.kafka_bootstrap_servers}))
-    try:
-        consumer.assign(places)
-        ends = 0
-        while ends < len(places):
-            message = consumer.poll(10)
-            if message is None or message.error() is None:
-                return True
-            ends += 1
-        return False
-    finally:
-        consumer.close()
 
 
 async def letters(it: World, *, key_holds: str) -> list[Any]:
