@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
     AdminClient,
     AlterConfigOpType,
@@ -52,6 +52,7 @@ class Admin:
     def __init__(self, client: ClientConfig) -> None:
         self._client = dict(client)
         self._admin = AdminClient({**client, "log_level": 2})
+        self._groups: dict[str, Consumer] = {}
 
     def partitions(self) -> dict[str, int]:
         """Every topic's partition count."""
@@ -106,17 +107,22 @@ class Admin:
 
     def committed(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
         """The committed offset of every partition; 0 where the group has none."""
-        wanted = set(topics)
-        found = self._group_offsets(group)
-        return {(place.topic, place.partition): max(place.offset, 0) for place in found if place.topic in wanted}
+        partitions = self.partitions()
+        places = [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
+        return {(place.topic, place.partition): max(place.offset, 0) for place in self._committed(group, places)}
 
-    def _group_offsets(self, group: str) -> list[TopicPartition]:
-        """What the group's coordinator says; a broker that just started loads its groups first."""
+    def _committed(self, group: str, places: list[TopicPartition]) -> list[TopicPartition]:
+        """Asked by a consumer that never joins; a broker that just started finds and loads its groups first.
+
+        AdminClient.list_consumer_group_offsets would do, but confluent-kafka 2.16.0 dies (SIGSEGV) on the answer
+        NOT_COORDINATOR, which every broker gives in its first second.
+        """
+        if group not in self._groups:
+            self._groups[group] = Consumer({**reader_config(self._client), "group.id": group})
         deadline = time.monotonic() + TIMEOUT_S
         while True:
-            answers = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
             try:
-                return answers[group].result(TIMEOUT_S).topic_partitions or []
+                return self._groups[group].committed(places, timeout=TIMEOUT_S)
             except KafkaException as error:
                 if error.args[0].code() not in PASSING or time.monotonic() > deadline:
                     raise BrokersUnreachable(f"group {group}: {error.args[0].str()}") from error
