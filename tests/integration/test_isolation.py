@@ -1,4 +1,4 @@
-"""Two integrations in one connector, on one partition: the one whose system is away delays the other by nothing."""
+"""One connector with two integrations on one partition: neither delays the other, and every patch has an end."""
 
 import asyncio
 import random
@@ -15,6 +15,7 @@ from connectors.base import (
     Answered,
     Gone,
     Opening,
+    OwnershipLost,
     Page,
     Provisioned,
     ReadPurpose,
@@ -31,7 +32,7 @@ from connectors.kafka.publisher import Publisher
 from connectors.kafka.tables import TableReader
 from connectors.runner import Runner, Surroundings
 from schemas.codec import Codec
-from schemas.configuration import DescribedField, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.configuration import DescribedField, IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
 from schemas.records import Cause, FieldPatch, Notification, Receipt
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
@@ -49,6 +50,7 @@ class Vendor:
     """A system in memory; `away` lets every call fail after a while, as a vendor in trouble does."""
 
     away: bool
+    slow_s: float = 0.0
     written: dict[str, float] = field(default_factory=dict)
     batch_size: int = 1
     in_flight: int = 4
@@ -56,6 +58,9 @@ class Vendor:
 
     async def write(self, writes: Sequence[Write], may_write: Callable[[], bool]) -> Sequence[WriteResult]:
         await self._answer()
+        await asyncio.sleep(self.slow_s)
+        if not may_write():
+            raise OwnershipLost("a test's vendor")
         self.written.update({write.object_id: time.monotonic() for write in writes})
         at_ms = time.time_ns() // 1_000_000
         return [Answered(write, write.fields, at_ms, 0) for write in writes]
@@ -99,6 +104,17 @@ class Connector:
     outcomes: dict[str, int]
     admin: Admin
 
+    async def configure(self, integration: str, state: IntegrationState = "active", secret: bytes = b"key") -> None:
+        section = SystemSettings(integration, secrets={"api_key": secret})
+        settings = IntegrationSettings(1, 1, 1, state, "a", "done", None, "", section, section)
+        await self.publisher.send(
+            INTEGRATIONS, f"{integration}/settings", IntegrationPart(integration, settings=settings)
+        )
+
+    async def ended(self) -> None:
+        """Wait until no patch is left without an end."""
+        assert await eventually(lambda: unread(self), lambda found: not found, 60) == {}
+
     async def patch(self, integration: str, object_id: str) -> None:
         now_ms = time.time_ns() // 1_000_000
         patch = FieldPatch(
@@ -122,11 +138,13 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
     admin, codec = Admin(client), Codec(LocalRegistry())
     admin.apply_topics(PARTITIONS, 1)
     publisher, vendors = Publisher(client, codec), {DOWN: Vendor(away=True), WELL: Vendor(away=False)}
-    for name in vendors:
-        section = SystemSettings(name)
-        settings = IntegrationSettings(1, 1, 1, "active", "a", "done", None, "", section, section)
-        await publisher.send(INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings))
-    tables = TableReader(client, codec, (INTEGRATIONS, MAPPINGS))
+    runners: list[Runner] = []
+
+    def changed(*_: object) -> None:
+        for one in runners:
+            loop.call_soon_threadsafe(one.configuration_changed)
+
+    loop, tables = asyncio.get_running_loop(), TableReader(client, codec, (INTEGRATIONS, MAPPINGS), changed)
     await asyncio.to_thread(tables.start)
     outcomes: dict[str, int] = defaultdict(int)
 
@@ -166,9 +184,13 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
             stop_process=stop,
         ),
     )
+    runners.append(runner)
+    it = Connector(publisher, vendors, outcomes, admin)
+    for name in vendors:
+        await it.configure(name)
     running = asyncio.create_task(runner.run())
     try:
-        yield Connector(publisher, vendors, outcomes, admin)
+        yield it
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -193,11 +215,53 @@ async def test_a_system_that_is_away_delays_no_other_integration(kafka: Kafka) -
 
         assert max(took_s) < SLOW_S, took_s
         # nor does it hold the partition's offset for ever: what waits for it is parked, with a receipt
-        behind = await eventually(lambda: unread(it), lambda found: not found, 60)
+        await it.ended()
         receipts = [record for record in read_topic(kafka.bootstrap_servers, "sync.receipts") if is_parked(record)]
-        assert behind == {}
         assert len({receipt.object_id for receipt in receipts}) == 520
         assert it.vendors[DOWN].written == {}
+
+
+async def test_what_is_under_way_when_credentials_change_is_written_with_the_new_ones(kafka: Kafka) -> None:
+    async with connector(kafka) as it:
+        it.vendors[WELL].slow_s = 0.2
+        for number in range(40):
+            await it.patch(WELL, f"c{number}")
+        assert await eventually(lambda: written(it, "c0"), bool, 30)
+
+        await it.configure(WELL, secret=b"another key")
+
+        await it.ended()
+        assert it.vendors[WELL].written.keys() >= {f"c{number}" for number in range(40)}
+
+
+async def test_what_is_under_way_at_a_disconnect_ends_unwritten(kafka: Kafka) -> None:
+    async with connector(kafka) as it:
+        it.vendors[WELL].slow_s = 0.2
+        for number in range(40):
+            await it.patch(WELL, f"x{number}")
+        assert await eventually(lambda: written(it, "x0"), bool, 30)
+
+        await it.configure(WELL, "disconnected")
+
+        await it.ended()
+        done = {name for name in it.vendors[WELL].written if name.startswith("x")}
+        assert len(done) < 40
+        assert it.outcomes["disconnected"] == 40 - len(done)
+
+
+async def test_what_is_under_way_at_a_pause_is_parked(kafka: Kafka) -> None:
+    async with connector(kafka) as it:
+        it.vendors[WELL].slow_s = 0.2
+        for number in range(40):
+            await it.patch(WELL, f"p{number}")
+        assert await eventually(lambda: written(it, "p0"), bool, 30)
+
+        await it.configure(WELL, "paused")
+
+        await it.ended()
+        done = {name for name in it.vendors[WELL].written if name.startswith("p")}
+        assert len(done) < 40
+        assert it.outcomes["parked"] >= 40 - len(done)
 
 
 async def written(it: Connector, object_id: str) -> bool:
