@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from connectors.bulk import BulkCredit, outstanding_downstream
 from connectors.clock import SystemClock
+from connectors.errors import Misconfigured
 from connectors.kafka.admin import Admin
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.state_log import CompactedStateLog
@@ -40,7 +41,7 @@ from pipeline.mappings.reader import Configuration
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
 from pipeline.scheduler import Scheduler
-from pipeline.secrets import SecretBox, load_or_make_key
+from pipeline.secrets import NoKeyFits, SecretBox, load_or_make_key
 from pipeline.serving import serve
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry, RemoteRegistry
@@ -73,6 +74,13 @@ class Process:
         registry = RemoteRegistry(url) if url else LocalRegistry()
         keys = settings.secret_keys or (load_or_make_key(settings.state_dir),)
         return cls(settings, client, Codec(registry), SecretBox(keys), Metrics(CollectorRegistry()))
+
+    def unseal(self, sealed: bytes) -> str:
+        """A secret from Kafka. Raises Misconfigured where no key opens it: the integration waits, others go on."""
+        try:
+            return self.box.open(sealed)
+        except NoKeyFits as error:
+            raise Misconfigured("pairstream_secret_key_does_not_open_it") from error
 
     def admin(self) -> Admin:
         return Admin(self.client)
@@ -156,8 +164,9 @@ def run_worker(process: Process) -> None:
         Agent(pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms), around)),
     ]
     _serve_health_aside(process, {"configuration": lambda: _following(tables)})
-    brokers = process.client["bootstrap.servers"].split(",")
-    app = build_app(brokers, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents)
+    app = build_app(
+        process.client, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
+    )
     faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
 
 
@@ -185,7 +194,7 @@ async def run_connector(process: Process, system: System) -> None:
                 ordinal=settings.ordinal,
                 partitions=settings.partitions,
                 open_account=OPENERS[system],
-                unseal=process.box.open,
+                unseal=process.unseal,
                 seal=process.box.seal,
                 api_url=settings.hubspot_api_url if system == "hubspot" else settings.userflow_api_url,
                 api_version=settings.hubspot_api_version,

@@ -22,7 +22,7 @@ from pipeline.mappings.problems import render
 from pipeline.observability.logging import set_up
 from pipeline.operations import applying, full_sync
 from pipeline.operations.doctor import examine
-from pipeline.secrets import NoKeyFits
+from pipeline.secrets import KeyFileUnsafe, NoKeyFits
 from schemas.configuration import DesiredState, IntegrationPart
 from schemas.registry import LocalRegistry, RemoteRegistry, UnknownSchema
 from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS
@@ -38,6 +38,7 @@ EXPECTED_ERRORS: Final = (
     applying.NotApplied,
     full_sync.NotStarted,
     NoKeyFits,
+    KeyFileUnsafe,
 )
 
 
@@ -107,9 +108,12 @@ def up(simulators: bool, hubspot_seed: Path | None, userflow_seed: Path | None) 
     with plain_errors():
         seeds = Seeds(hubspot_seed, userflow_seed)
         with machine(os.environ, simulators=simulators, seeds=seeds, terminal=sys.stderr) as running:
-            for name, url in vars(running.endpoints).items():
-                if url is not None:
-                    click.echo(f"{name}: {url}")
+            where = running.endpoints
+            click.echo(f"brokers: {where.kafka_bootstrap_servers}")
+            click.echo(f"receiver: {where.receiver_url}")
+            if simulators:
+                click.echo(f"HubSpot simulator: {where.hubspot_simulator_url}")
+                click.echo(f"Userflow simulator: {where.userflow_simulator_url}")
             click.echo("ready; Ctrl-C stops everything", err=True)
             asyncio.run(running.supervisor.run_until_stopped())
 
@@ -234,6 +238,8 @@ def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
         click.confirm(f"Put integration {name} with {len(integration_file.mappings)} mappings in force?", abort=True)
 
     async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
+        for part in applying.without_effect(integration_file):
+            click.echo(f"note: {part} has no effect yet", err=True)
         request = applying.desired(integration_file, process.box.seal, now_ms())
         await applying.ask(publisher, name, request)
         if no_wait:

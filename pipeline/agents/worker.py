@@ -1,5 +1,6 @@
 """The Faust app of a worker: it gives the agents their records and partitions, nothing else."""
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +47,39 @@ class Agent:
     loop: AgentLoop[Any]
 
 
-def build_app(brokers: Sequence[str], ordinal: int, datadir: Path, agents: Sequence[Agent], **security: Any) -> Any:
-    """The Faust app, untyped by Faust; every default that is meant for development is set (faust.md, row 13)."""
+def credentials(client: Mapping[str, str]) -> Any:
+    """What librdkafka's properties `security.*`, `sasl.*` and `ssl.*` are to Faust; None for plain text."""
+    protocol = client.get("security.protocol", "PLAINTEXT")
+    context = _ssl_context(client) if protocol.endswith("SSL") else None
+    if protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=client["sasl.username"],
+            password=client["sasl.password"],
+            mechanism=client["sasl.mechanism"],
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context is not None else None
+
+
+def _ssl_context(client: Mapping[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=client.get("ssl.ca.location"))
+    if "ssl.certificate.location" in client:
+        context.load_cert_chain(
+            client["ssl.certificate.location"], client.get("ssl.key.location"), client.get("ssl.key.password")
+        )
+    return context
+
+
+def build_app(client: Mapping[str, str], ordinal: int, datadir: Path, agents: Sequence[Agent]) -> Any:
+    """The Faust app, untyped by Faust; every default that is meant for development is set (faust.md, row 13).
+
+    `client` is the plain librdkafka configuration that all other clients use.
+    """
     datadir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         GROUP,
-        broker=[f"kafka://{broker}" for broker in brokers],
+        broker=[f"kafka://{broker}" for broker in client["bootstrap.servers"].split(",")],
+        broker_credentials=credentials(client),
         datadir=str(datadir),
         web_enabled=False,
         topic_disable_leader=True,
@@ -68,7 +96,6 @@ def build_app(brokers: Sequence[str], ordinal: int, datadir: Path, agents: Seque
         broker_request_timeout=60.0,
         key_serializer="raw",
         value_serializer="raw",
-        **security,
     )
     app.transport = WorkerTransport(app.conf.broker, app)
     for agent in agents:

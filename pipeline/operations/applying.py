@@ -13,6 +13,7 @@ from pipeline.mappings.connecting import FIELDS_DO_NOT_FIT
 from pipeline.mappings.export import to_yaml
 from pipeline.mappings.fields import check_fields
 from pipeline.mappings.model import IntegrationFile
+from pipeline.mappings.names import associated
 from pipeline.mappings.problems import render
 from pipeline.mappings.resolve import Seal, described, hubspot_settings, userflow_settings
 from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
@@ -43,6 +44,20 @@ def desired(file: IntegrationFile, seal: Seal, now_ms: int) -> DesiredIntegratio
         userflow=userflow_settings(file, seal),
         applied_at_ms=now_ms,
     )
+
+
+def without_effect(file: IntegrationFile) -> list[str]:
+    """What the file asks for that this version does not do yet."""
+    parts = [f"`source: {file.hubspot.source}`"] if file.hubspot.source != "webhooks" else []
+    for mapping in file.mappings:
+        if mapping.stream_events:
+            parts.append(f"`stream_events` of mapping {mapping.name}")
+        parts += [
+            f"the associated field `{rule.source}` of mapping {mapping.name}"
+            for rule in mapping.to_userflow
+            if associated(rule.source)
+        ]
+    return parts
 
 
 def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: int) -> DesiredIntegration:

@@ -1,0 +1,38 @@
+"""The Faust app is given what every other client is given."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from pipeline.agents.worker import MarkerAwareConsumer, build_app, credentials
+
+
+def test_plain_text_needs_no_credentials() -> None:
+    assert credentials({"bootstrap.servers": "kafka:9092", "security.protocol": "PLAINTEXT"}) is None
+
+
+@pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
+def test_sasl_settings_reach_faust(protocol: str) -> None:
+    found = credentials(
+        {
+            "security.protocol": protocol,
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": "pairstream",
+            "sasl.password": "secret",
+        }
+    )
+    assert (found.username, found.password) == ("pairstream", "secret")
+    assert found.mechanism.value == "SCRAM-SHA-512"
+    assert isinstance(found.ssl_context, ssl.SSLContext) == (protocol == "SASL_SSL")
+
+
+def test_ssl_alone_is_a_context() -> None:
+    assert isinstance(credentials({"security.protocol": "SSL"}).context, ssl.SSLContext)
+
+
+def test_the_app_reads_every_broker_and_counts_markers_rightly(tmp_path: Path) -> None:
+    app = build_app({"bootstrap.servers": "one:9092,two:9092"}, 3, tmp_path / "faust", [])
+    assert [str(url) for url in app.conf.broker] == ["kafka://one:9092", "kafka://two:9092"]
+    assert app.conf.consumer_group_instance_id == "worker-3"
+    assert app.transport.Consumer is MarkerAwareConsumer
