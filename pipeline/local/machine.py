@@ -37,12 +37,16 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A running `up`: where everything answers, and the supervisor of its processes."""
+    """A running `up`: where everything answers, and the supervisor of its processes.
+
+    `broker` is the local one, None where brokers are set: it may be killed and started again under the roles.
+    """
 
     settings: Settings
     endpoints: endpoints.Endpoints
     supervisor: Supervisor
     environment: Mapping[str, str]
+    broker: LocalBroker | None = None
 
 
 @contextmanager
@@ -56,7 +60,7 @@ def machine(
     settings = load_settings(environment)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        servers = settings.kafka_bootstrap_servers
+        servers, broker = settings.kafka_bootstrap_servers, None
         if servers is None:
             broker = stack.enter_context(LocalBroker(BrokerSettings(settings.state_dir / "kafka")))
             servers = broker.bootstrap_servers
@@ -71,7 +75,7 @@ def machine(
         stack.callback(endpoints.remove, settings.state_dir, where.pid)
         stack.enter_context(supervisor)
         supervisor.wait_ready(READY_S)
-        yield Machine(settings, where, supervisor, {**environment, **inherited})
+        yield Machine(settings, where, supervisor, {**environment, **inherited}, broker)
 
 
 def _apply_topics(settings: Settings, servers: str) -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 import random
+import time
 from pathlib import Path
 
-from tests.faults.flow import EDITS, PACE_S, ROUNDS, flowing, kill, measured
+from tests.faults.flow import AFTER_FAULTS_S, EDITS, PACE_S, ROUNDS, flowing, kill, measured
 
 ROLES = ("worker", "hubspot-connector", "userflow-connector", "receiver")
 KILL_EVERY_S = EDITS * PACE_S / (ROUNDS * len(ROLES))
 RESTARTED_S = 20.0
+EDITS_AROUND_BROKER = 100
+BROKER_AWAY_S = 5.0
 
 
 async def test_no_kill_loses_or_makes_anything(tmp_path: Path) -> None:
@@ -36,3 +39,22 @@ async def test_a_killed_worker_is_back_soon(tmp_path: Path) -> None:
         await flow.nothing_is_wrong()
     measured("restart to first record: " + ", ".join(f"{seconds:.1f} s" for seconds in took))
     assert max(took) < RESTARTED_S
+
+
+async def test_a_killed_broker_costs_only_time(tmp_path: Path) -> None:
+    async with flowing(tmp_path, pairs=20) as flow:
+        broker = flow.world.machine.broker
+        assert broker is not None
+        edits = asyncio.create_task(flow.run(EDITS_AROUND_BROKER))
+        await asyncio.sleep(EDITS_AROUND_BROKER * PACE_S / 4)
+        await asyncio.to_thread(broker.kill)
+        await asyncio.sleep(BROKER_AWAY_S)
+        await asyncio.to_thread(broker.start)
+        started = time.monotonic()
+        await edits
+        await flow.world.converged(AFTER_FAULTS_S)
+        took = time.monotonic() - started
+        await flow.nothing_is_wrong()
+        visible = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
+        restarts = {role: flow.world.machine.supervisor.restarts(role) for role in (*ROLES, "scheduler")}
+    measured(f"broker back: all in step after {took:.1f} s, then {max(visible):.1f} s per edit; restarts: {restarts}")

@@ -9,10 +9,10 @@ import pytest
 
 from pipeline.local.errors import NotRunning
 from tests.e2e.world import World, eventually
-from tests.faults.flow import AFTER_FAULTS_S, Flow, flowing, kill, measured, second
+from tests.faults.flow import AFTER_FAULTS_S, PACE_S, Flow, flowing, kill, measured, second
 
 EDITS_ASLEEP = 40
-AWAKE_S = 15.0  # longer than a session: what a woken process wants to do wrong it has done by then
+AWAKE_S = 8.0  # longer than the connectors' wait after sleep: what one wants to do wrong it has done by then
 
 
 @pytest.mark.parametrize(
@@ -21,18 +21,18 @@ AWAKE_S = 15.0  # longer than a session: what a woken process wants to do wrong 
 async def test_a_woken_process_changes_nothing(tmp_path: Path, role: str, words: tuple[str, ...]) -> None:
     async with flowing(tmp_path) as flow:
         it = flow.world
+        edits = asyncio.create_task(flow.run(EDITS_ASLEEP))
+        await asyncio.sleep(len(it.made) * PACE_S / 2)
+        asleep = await kill(it, role, signal.SIGSTOP)  # with work in its hands
         with second(it, *words):
-            await flow.run(EDITS_ASLEEP)
-            asleep = await kill(it, role, signal.SIGSTOP)
             try:
-                # the sleeper's share moves only when its session is over
-                await flow.run(EDITS_ASLEEP)
+                await edits
+                # what the sleeper had goes to the other when its session is over
                 await it.converged(AFTER_FAULTS_S)
                 taken_over = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
             finally:
                 os.kill(asleep, signal.SIGCONT)
-            edits = asyncio.create_task(flow.run(EDITS_ASLEEP))
-            await edits
+            await flow.run(EDITS_ASLEEP)
             await flow.nothing_is_wrong()
             writes = await it.writes()
             fate = await _fate(flow, role, asleep)
