@@ -77,6 +77,10 @@ class Reading:
             for task in self._tasks:
                 task.cancel()
 
+    def wake(self) -> None:
+        """The system may answer again: look at once."""
+        self._wake.set()
+
     async def drained(self) -> None:
         """Wait for the reads under way."""
         while self._tasks:

@@ -20,7 +20,7 @@ from schemas.records import Cause, FieldPatch, Notification, Request
 log = logging.getLogger(__name__)
 
 DRAIN_S = 6.0
-LOOK_S = 0.5
+LOOK_S = 2.0
 
 
 class Station:
@@ -40,7 +40,7 @@ class Station:
         self._unfinished: dict[tuple[str, int, int], tuple[Taken, Any]] = {}
 
     def start(self) -> None:
-        for work in (self._reading.run(), self._writing.run(), self.keeper.run(), self._park_when_away()):
+        for work in (self._reading.run(), self._writing.run(), self.keeper.run(), self._follow_status()):
             self._spawn(work)
 
     def tracked(self, taken: Taken, record: Any) -> Taken:
@@ -80,11 +80,13 @@ class Station:
     async def patch(self, record: FieldPatch, finished: Callable[[], None]) -> None:
         await self._writing.take(record, finished)
 
-    async def _park_when_away(self) -> None:
-        """A paused integration, or a system that is away, keeps nothing waiting here."""
+    async def _follow_status(self) -> None:
+        """A paused integration, or a system that is away, keeps no patch waiting here; one that is back is read."""
         while True:
             if self.lane.away and not self.lane.closing:
                 await self._writing.park_all()
+            if self.lane.works:
+                self._reading.wake()
             # the keeper clears the event as it pleases, so the time says too when to look
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.lane.changed.wait(), LOOK_S)
