@@ -33,6 +33,7 @@ class Reading:
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._tries = Tries()
+        self._broken: BaseException | None = None
         self._let_go: set[str] = set()  # object types of which reads were let go while the system was away
 
     async def notified(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
@@ -103,10 +104,15 @@ class Reading:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
         self._wake.set()
 
     async def _wait_until_due(self) -> None:
         while True:
+            if self._broken is not None:
+                # its records would stay unfinished for ever: the process ends, and the restart handles them again
+                raise self._broken
             now = self._lane.clock.monotonic()
             due = self._queue.next_due()
             at = max(due, self._paused_until) if due is not None else None

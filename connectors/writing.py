@@ -34,6 +34,7 @@ class Writing:
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._tries = Tries()
+        self._broken: BaseException | None = None
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
         """Take one patch; it ends written, equal, refused, parked or superseded."""
@@ -80,10 +81,15 @@ class Writing:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
         self._wake.set()
 
     async def _wait_until_due(self) -> None:
         while True:
+            if self._broken is not None:
+                # its records would stay unfinished for ever: the process ends, and the restart handles them again
+                raise self._broken
             now = self._lane.clock.monotonic()
             free = len(self._tasks) < self._lane.account.sink.in_flight
             if self._queue.waiting and free and now >= self._paused_until and self._may_begin:

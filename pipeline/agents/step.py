@@ -248,6 +248,10 @@ class AgentLoop(Generic[RowT]):
             async for events in stream.noack_take(BATCH_RECORDS, WITHIN_S):
                 for event in events:
                     await waiting.put(event)
+        except Exception as error:
+            # Faust would start this agent again beside a step still under way, whose rows are not in memory yet
+            self._around.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
+            raise
         finally:
             steps.cancel()
 
@@ -258,11 +262,11 @@ class AgentLoop(Generic[RowT]):
                 events.append(waiting.get_nowait())
             try:
                 await self._run([self._incoming(event) for event in events])
+                for event in events:
+                    await stream.ack(event)
             except Exception as error:
                 self._around.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
                 raise
-            for event in events:
-                await stream.ack(event)
 
     async def _run(self, batch: Sequence[Incoming]) -> None:
         by_partition: dict[int, list[Incoming]] = defaultdict(list)

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from connectors import reading
 from connectors.base import Account, Catalog, Gone, News, Page, ReadPurpose, Seen, Translated
 from connectors.clock import SystemClock
@@ -163,3 +165,12 @@ async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monk
         await it.until(lambda: sorted(it.finished) == ["t0", "t1", "t2", "t3"])
         crawls = [record for record in it.published if isinstance(record, Request)]
         assert [(crawl.kind, crawl.object_type) for crawl in crawls] == [("crawl", "contacts")]
+
+
+async def test_what_a_read_does_not_expect_ends_the_reading_instead_of_holding_its_records_for_ever() -> None:
+    async with reader() as it:
+        it.source.error = RuntimeError("unforeseen")
+        await it.told("1", "told", 10)
+        with pytest.raises(RuntimeError, match="unforeseen"):
+            await asyncio.wait_for(it.reading.run(), 10)
+        assert it.finished == []

@@ -1,7 +1,7 @@
 """The loop of every agent: nothing is lost, nothing escapes, and nothing is acknowledged before it is committed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -45,6 +45,15 @@ def sent(around: Around, partition: int = 0) -> list[object]:
 
 def letters(around: Around) -> list[DeadLetter]:
     return [output.record for output in around.log().outputs if isinstance(output.record, DeadLetter)]
+
+
+async def broken(_: int, __: float) -> AsyncIterator[Sequence[Event]]:
+    raise ConnectionError("gone")
+    yield []
+
+
+async def unanswered(event: Event) -> None:
+    raise ConnectionError("gone")
 
 
 class TestPartitionStep:
@@ -202,6 +211,20 @@ class TestAgentLoop:
 
     async def test_failures_without_end_stop_the_process_unacknowledged(self) -> None:
         await self.stopped([event(number, "a=1!") for number in range(FAILURES_IN_A_ROW)])
+
+    async def test_a_stream_that_breaks_stops_the_process(self) -> None:
+        around, stream = Around(), FakeStream()
+        stream.noack_take = broken  # type: ignore[method-assign] # the stream under test
+        with pytest.raises(ConnectionError):
+            await AgentLoop(Appending(), around.surroundings()).consume(stream)
+        assert around.stopped == ["objects: ConnectionError: gone"]
+
+    async def test_an_acknowledgement_that_fails_stops_the_process(self) -> None:
+        around, stream = Around(), FakeStream([event(0, "a=1")])
+        stream.ack = unanswered  # type: ignore[method-assign] # the stream under test
+        async with consuming(around, stream):
+            await until(lambda: bool(around.stopped))
+        assert around.stopped == ["objects: ConnectionError: gone"]
 
     async def stopped(self, batch: list[Event], around: Around | None = None) -> Around:
         around, stream = around or Around(), FakeStream(batch)
