@@ -12,6 +12,7 @@ from typing import Any
 
 import fastavro
 
+from schemas.records import StampedValue
 from schemas.registry import SchemaRegistry, record_schema
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
@@ -98,27 +99,54 @@ def _cached(cache: dict[Any, Step], hint: Any, make: Callable[[Any], Step]) -> S
 def _make_loader(hint: Any) -> Step:
     if hint == FieldValue:
         return _load_value
+    if hint == Mapping[str, StampedValue]:
+        return _load_stamped
     if dataclasses.is_dataclass(hint):
         return _record_loader(typing.cast(type[Any], hint))
     return _container(hint, _loader, tuple)
 
 
 def _load_value(value: Any) -> FieldValue:
-    if type(value) is list:
+    kind = type(value)
+    if kind is list:
         return tuple(value)
-    return typing.cast(FieldValue, value["at"] if type(value) is dict else value)
+    found: FieldValue = value["at"] if kind is dict else value
+    return found
 
 
 def _dump_value(value: FieldValue) -> Any:
     """Plain Avro data; an instant is a record of its own: timestamp-millis is a long, and a union takes long once."""
-    if isinstance(value, tuple):
-        return list(value)
-    return {"at": value} if isinstance(value, dt.datetime) else value
+    kind = type(value)
+    if kind is tuple:
+        return list(typing.cast(tuple[str, ...], value))
+    return {"at": value} if kind is dt.datetime else value
+
+
+# Most of what travels is maps of stamped values: written out, they cost half of what the general steps cost.
+def _load_stamped(plain: dict[str, Any]) -> dict[str, StampedValue]:
+    return {
+        name: StampedValue(_load_value(stamped["value"]), stamped["at_ms"], stamped["spread_ms"], stamped["ours"])
+        for name, stamped in plain.items()
+    }
+
+
+def _dump_stamped(fields: Mapping[str, StampedValue]) -> dict[str, Any]:
+    return {
+        name: {
+            "value": _dump_value(stamped.value),
+            "at_ms": stamped.at_ms,
+            "spread_ms": stamped.spread_ms,
+            "ours": stamped.ours,
+        }
+        for name, stamped in fields.items()
+    }
 
 
 def _make_dumper(hint: Any) -> Step:
     if hint == FieldValue:
         return _dump_value
+    if hint == Mapping[str, StampedValue]:
+        return _dump_stamped
     if dataclasses.is_dataclass(hint):
         return _record_dumper(typing.cast(type[Any], hint))
     return _container(hint, _dumper, list)
