@@ -37,6 +37,7 @@ async def serve(simulator: Simulator[Json], host: str = "127.0.0.1", port: int =
         loop="asyncio",
         lifespan="on",
         log_level="warning",
+        log_config=None,
         access_log=False,
         date_header=False,
         server_header=False,

@@ -25,7 +25,7 @@ from pipeline.local.machine import Machine, machine
 from schemas.codec import Codec
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry
-from schemas.topics import DEAD_LETTERS, TOPICS
+from schemas.topics import DEAD_LETTERS
 
 T = TypeVar("T")
 
@@ -202,7 +202,8 @@ async def eventually(
 ) -> T:
     """What `look` sees once it is good, or the last it saw when time is up."""
     deadline = time.monotonic() + within_s
-    while not good(seen := await look()) and time.monotonic() < deadline:
+    # what is looked at is in other processes: no event tells when it changes
+    while not good(seen := await look()) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(every_s)
     return seen
 
