@@ -28,6 +28,15 @@ async def paired(it: World, **contact: Any) -> tuple[str, str]:
     return contact_id, user_id
 
 
+async def in_step(it: World) -> tuple[str, str]:
+    """A contact and a user that agree from the start, so that pairing them costs no write; returns their ids."""
+    mine = number()
+    email, plan, title = f"agree{mine}@example.com", f"plan {mine}", f"title {mine}"
+    contact_id = await it.hubspot.create("contacts", {"email": email, "jobtitle": title, PLAN: plan})
+    user_id = await it.userflow.create("users", {"email": email, "plan": plan, TITLE: title}, f"agree-{mine}")
+    return contact_id, user_id
+
+
 async def title_arrives(it: World, user_id: str, title: Any, within_s: float = ARRIVED_S) -> float:
     """Wait until the user shows the contact's job title; returns the seconds it took."""
     return await _arrives(lambda: it.userflow.fields("users", user_id), TITLE, title, within_s)

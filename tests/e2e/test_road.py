@@ -8,7 +8,17 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.e2e.looking import ARRIVED_S, becomes_true, number, paired, plan_arrives, settled, title_arrives, written
+from tests.e2e.looking import (
+    ARRIVED_S,
+    becomes_true,
+    in_step,
+    number,
+    paired,
+    plan_arrives,
+    settled,
+    title_arrives,
+    written,
+)
 from tests.e2e.world import FILE, PLAN, TITLE, World, eventually, world
 
 ON_ITS_WAY_MS = 300
@@ -196,9 +206,7 @@ async def test_the_doctor_finds_nothing_wrong(it: World) -> None:
 
 
 async def test_what_is_edited_during_a_pause_arrives_after_it(it: World) -> None:
-    people = [await paired(it) for _ in range(3)]
-    people += [await it.pair(number()) for _ in range(47)]
-    await it.converged()
+    people = [await in_step(it) for _ in range(50)]
     await settled(it)
     await it.command("integration", "pause", "acme")
     before = await written(it)
@@ -215,8 +223,8 @@ async def test_what_is_edited_during_a_pause_arrives_after_it(it: World) -> None
 
 
 async def test_a_disconnected_integration_writes_nothing_more(it: World) -> None:
-    people = [await it.pair(number()) for _ in range(40)]
-    await it.converged()
+    people = [await in_step(it) for _ in range(40)]
+    await settled(it)
     await it.userflow.set(latency_ms=1_000)  # four at a time, a read and a write each: 40 users would take 20 s
     for contact_id, _ in people:
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": "too late"})

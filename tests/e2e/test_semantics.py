@@ -185,9 +185,7 @@ async def test_webhooks_in_disorder_converge_on_the_newest_values(it: World) -> 
         await plan_arrives(it, contact_id, "turn 5", 0)
 
 
-@pytest.mark.parametrize(
-    ("hubspot_ms", "userflow_ms"), [(60_000, 0), (-60_000, 0), (0, 60_000), (60_000, 60_000), (-60_000, 60_000)]
-)
+@pytest.mark.parametrize(("hubspot_ms", "userflow_ms"), [(60_000, 0), (0, -60_000), (60_000, 60_000)])
 async def test_wrong_clocks_of_the_vendors_lose_no_edit(it: World, hubspot_ms: int, userflow_ms: int) -> None:
     await it.hubspot.set(clock_offset_ms=hubspot_ms)
     await it.userflow.set(clock_offset_ms=userflow_ms)
