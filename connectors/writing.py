@@ -162,9 +162,9 @@ class Writing:
     async def _answered(self, result: Answered, held: Mapping[str, Held]) -> None:
         write, patches = result.write, _patches(held, result.stored)
         spread_ms = self._writes.spread_ms(write.object_type, write.object_id, result.at_ms, result.spread_ms)
+        # what was there before is ours too: this sink saw it between its own writes, so their order is known
         fields = {
-            name: StampedValue(value, result.at_ms, spread_ms, ours=not result.equal)
-            for name, value in result.stored.items()
+            name: StampedValue(value, result.at_ms, spread_ms, ours=True) for name, value in result.stored.items()
         }
         for name, value in result.stored.items():
             self._writes.wrote(write.object_type, write.object_id, name, value, result.at_ms)
