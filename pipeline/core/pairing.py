@@ -276,7 +276,7 @@ def _with_answers(before: PairState, state: PairState, change: MatchedChange, vi
             seen = _known_before(before, change, field_name)
             if seen is not None and equal(seen.value, answer.stored):
                 state = _without_rewrite(state, name, seen.at_ms)
-        elif field_name in out_of_step and not known.ours and _standing_to(answer, known) is not Order.OLDER:
+        elif field_name in out_of_step and not known.ours and _overwritten(answer, known):
             state = _rewritten(state, name, known.at_ms)
     return state
 
@@ -289,6 +289,14 @@ def _known_before(before: PairState, change: MatchedChange, field_name: str) -> 
 def _standing_to(answer: Answer, known: StampedValue) -> Order:
     """Whether the known value is newer than the answer; Userflow's answers name whole seconds only."""
     return order(answer.at_ms, answer.spread_ms, known.at_ms, known.spread_ms)
+
+
+def _overwritten(answer: Answer, known: StampedValue) -> bool:
+    """Whether the known value came after our write; a read of the very second of the answer does not tell."""
+    standing = _standing_to(answer, known)
+    if standing is Order.OVERLAPPING:
+        return known.spread_ms == 0 or known.at_ms > answer.at_ms
+    return standing is Order.NEWER
 
 
 def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
