@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline.core.candidates import MOST_CANDIDATES
 from pipeline.core.outcome import Outcome
-from pipeline.core.pairing import MOST_CANDIDATES
 from tests.unit.pipeline.core.given import (
     BOTH_WAYS,
     CONTACT,

@@ -1,0 +1,146 @@
+"""What the answers to our writes and the writes of others mean: values kept in another form, rewrites, contests.
+
+Three rewrites of one field by somebody else within ten minutes are a contest: we would write for ever.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from pipeline.core.candidates import paired, side
+from pipeline.core.conversion import equal
+from pipeline.core.derive import Derivation, Paired, RefusedField, derive
+from pipeline.core.freshness import Order, order
+from pipeline.core.mapping import MappingView
+from schemas.records import Answer, FieldRule, MatchedChange, PairState, Settled, StampedValue
+
+REWRITES: Final = 3
+REWRITE_WINDOW_MS: Final = 10 * 60 * 1000
+
+
+def newly_contested(before: PairState, after: PairState) -> tuple[RefusedField, ...]:
+    names = (name.split(".", 1) for name in after.contested if name not in before.contested)
+    return tuple(
+        RefusedField("hubspot" if system == "hubspot" else "userflow", name, None, "contested")
+        for system, name in names
+    )
+
+
+def noting_rewrites(before: PairState, after: PairState, change: MatchedChange, view: MappingView) -> PairState:
+    """A field that was in step and is no more, by a change on the target's side, was rewritten by somebody else."""
+    old, new = paired(before, view), paired(after, view)
+    if not isinstance(old, Paired) or not isinstance(new, Paired) or old.ids != new.ids:
+        return after
+    changed = [rule.target for rule, _ in view.rules_for[change.system] if _changed_by_others(old, new, change, rule)]
+    out_of_step = derive(before, old, view).patches.get(change.system, {}) if changed else {}
+    still = derive(after, new, view).patches.get(change.system, {}) if changed else {}
+    for target in changed:
+        name = f"{change.system}.{target}"
+        if change.origin == "lookup" and target not in still:
+            # a change within the second of our write counts as made after it, until a read shows that it was not
+            after = _without_rewrite(after, name, old.sides[change.system].fields[target].at_ms)
+        after = _cleared(after, name)
+        if target not in out_of_step and name not in before.refused:
+            after = _rewritten(after, name, new.sides[change.system].fields[target].at_ms)
+    return after
+
+
+def _changed_by_others(old: Paired, new: Paired, change: MatchedChange, rule: FieldRule) -> bool:
+    was = old.sides[change.system].fields.get(rule.target)
+    now = new.sides[change.system].fields.get(rule.target)
+    return was is not None and now is not None and not now.ours and not equal(was.value, now.value, rule.target_type)
+
+
+def _rewritten(state: PairState, name: str, at_ms: int) -> PairState:
+    times = state.rewrites.get(name, ())
+    if at_ms in times:
+        return state
+    recent = tuple(sorted(time for time in (*times, at_ms) if time > max((*times, at_ms)) - REWRITE_WINDOW_MS))
+    rewrites = {**state.rewrites, name: recent[-REWRITES:]}
+    if len(recent) < REWRITES or name in state.contested:
+        return replace(state, rewrites=rewrites)
+    return replace(state, rewrites=rewrites, contested=(*state.contested, name))
+
+
+def with_answers(before: PairState, state: PairState, change: MatchedChange, view: MappingView) -> PairState:
+    """The answers to our writes: what was kept in another form settles, what was overwritten since is a rewrite."""
+    pair = paired(state, view)
+    if not isinstance(pair, Paired) or pair.ids[change.system] != change.object_id:
+        return state
+    out_of_step = derive(state, pair, view).patches.get(change.system, {})
+    for field_name, answer in change.answered.items():
+        name = f"{change.system}.{field_name}"
+        known = pair.sides[change.system].fields.get(field_name)
+        if known is None or equal(known.value, answer.stored):
+            state = _settled(state, name, answer)
+            seen = _known_before(before, change, field_name)
+            if seen is not None and equal(seen.value, answer.stored):
+                state = _without_rewrite(state, name, seen.at_ms)
+        elif field_name in out_of_step and not known.ours and _overwritten(answer, known):
+            state = _rewritten(state, name, known.at_ms)
+    return state
+
+
+def _known_before(before: PairState, change: MatchedChange, field_name: str) -> StampedValue | None:
+    candidate = side(before, change.system).get(change.object_id)
+    return None if candidate is None else candidate.fields.get(field_name)
+
+
+def _standing_to(answer: Answer, known: StampedValue) -> Order:
+    """Whether the known value is newer than the answer; Userflow's answers name whole seconds only."""
+    return order(answer.at_ms, answer.spread_ms, known.at_ms, known.spread_ms)
+
+
+def _overwritten(answer: Answer, known: StampedValue) -> bool:
+    """Whether the known value came after our write; a read of the very second of the answer does not tell."""
+    standing = _standing_to(answer, known)
+    if standing is Order.OVERLAPPING:
+        return known.spread_ms == 0 or known.at_ms > answer.at_ms
+    return standing is Order.NEWER
+
+
+def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
+    """What looked like a rewrite, because it was seen before its answer, was our own write."""
+    if at_ms not in state.rewrites.get(name, ()):
+        return state
+    times = tuple(time for time in state.rewrites[name] if time != at_ms)
+    others = {key: value for key, value in state.rewrites.items() if key != name}
+    contested = tuple(other for other in state.contested if other != name)
+    return replace(state, rewrites={**others, name: times} if times else others, contested=contested)
+
+
+def _settled(state: PairState, name: str, answer: Answer) -> PairState:
+    """The target holds what it made of our write; that it took the value ends a refusal of that value."""
+    settled = {key: value for key, value in state.settled.items() if key != name}
+    if not equal(answer.sent, answer.stored):
+        settled[name] = Settled(answer.sent, answer.stored)
+    refused = state.refused.get(name)
+    if refused is None or not equal(refused.value, answer.sent):
+        return replace(state, settled=settled)
+    return _cleared(replace(state, settled=settled), name)
+
+
+def _cleared(state: PairState, name: str) -> PairState:
+    """The target changed: a refusal may no longer hold."""
+    if name not in state.refused:
+        return state
+    return replace(state, refused={key: value for key, value in state.refused.items() if key != name})
+
+
+def but_doubtful(derivation: Derivation, state: PairState, change: MatchedChange) -> Derivation:
+    """Without the fields whose answer cannot be ordered after the known value: OBJECTS has them read again.
+
+    Were they written again at once, each answer would lead to the next write until the vendor's second has passed.
+    """
+    known = side(state, change.system)[change.object_id].fields if change.answered else {}
+    doubtful = {
+        name
+        for name, answer in change.answered.items()
+        if name in known
+        and not equal(known[name].value, answer.stored)
+        and _standing_to(answer, known[name]) is Order.OVERLAPPING
+    }
+    patches = {
+        system: {name: value for name, value in fields.items() if system != change.system or name not in doubtful}
+        for system, fields in derivation.patches.items()
+    }
+    return replace(derivation, patches={system: fields for system, fields in patches.items() if fields})
