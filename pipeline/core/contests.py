@@ -75,7 +75,7 @@ def with_answers(before: PairState, state: PairState, change: MatchedChange, vie
             seen = _known_before(before, change, field_name)
             if seen is not None and equal(seen.value, answer.stored):
                 state = _without_rewrite(state, name, seen.at_ms)
-        elif field_name in out_of_step and not known.ours and _overwritten(answer, known):
+        elif field_name in out_of_step and not known.ours and _overwritten(answer, known, state.rewrites.get(name, ())):
             state = _rewritten(state, name, known.at_ms)
     return state
 
@@ -90,12 +90,18 @@ def _standing_to(answer: Answer, known: StampedValue) -> Order:
     return order(answer.at_ms, answer.spread_ms, known.at_ms, known.spread_ms)
 
 
-def _overwritten(answer: Answer, known: StampedValue) -> bool:
-    """Whether the known value came after our write; a read of the very second of the answer does not tell."""
+def _overwritten(answer: Answer, known: StampedValue, counted: tuple[int, ...]) -> bool:
+    """Whether the known value came after our write.
+
+    Within the second that an answer names nobody can tell. A read of that very second counts for nothing, and one
+    rewrite a second is counted, no more: the same value told again by a change of another field is not the next one.
+    """
     standing = _standing_to(answer, known)
-    if standing is Order.OVERLAPPING:
-        return known.spread_ms == 0 or known.at_ms > answer.at_ms
-    return standing is Order.NEWER
+    if standing is not Order.OVERLAPPING:
+        return standing is Order.NEWER
+    if known.spread_ms > 0 and known.at_ms <= answer.at_ms:
+        return False
+    return all(abs(known.at_ms - at_ms) > answer.spread_ms for at_ms in counted)
 
 
 def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
