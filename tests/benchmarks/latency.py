@@ -39,8 +39,8 @@ def summed_up(taken: Sequence[float | None]) -> Latency:
 async def idle(folder: Path) -> dict[str, Latency]:
     """200 edits in each direction, one at a time every PACE_S, simulators answering in 20 ms."""
     async with world(folder) as it:
-        await it.apply()
         pairs = [await it.pair(number) for number in range(EDITS)]
+        await it.apply()
         await it.full_sync()
         await it.converged()
         return {
@@ -52,8 +52,8 @@ async def idle(folder: Path) -> dict[str, Latency]:
 async def under_bulk(folder: Path) -> dict[str, Latency]:
     """Live edits while 30,000 records go through a full sync."""
     async with world(folder) as it:
-        await it.apply()
         pairs = [await it.pair(number) for number in range(BULK_EDITS)]
+        await it.apply()
         await it.full_sync()
         await it.converged()
         await _many(it)
