@@ -3,9 +3,12 @@
 import asyncio
 import random
 import time
-from pathlib import Path
 
-from tests.faults.flow import AFTER_FAULTS_S, EDITS, PACE_S, ROUNDS, flowing, kill, measured
+import pytest
+
+from tests.faults.flow import AFTER_FAULTS_S, EDITS, PACE_S, ROUNDS, Flow, kill, measured
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROLES = ("worker", "hubspot-connector", "userflow-connector", "receiver")
 KILL_EVERY_S = EDITS * PACE_S / (ROUNDS * len(ROLES))
@@ -14,47 +17,45 @@ EDITS_AROUND_BROKER = 100
 BROKER_AWAY_S = 5.0
 
 
-async def test_no_kill_loses_or_makes_anything(tmp_path: Path) -> None:
+async def test_no_kill_loses_or_makes_anything(flow: Flow) -> None:
     chance = random.Random(7)
     order = [role for _ in range(ROUNDS) for role in ROLES]
     chance.shuffle(order)
-    async with flowing(tmp_path) as flow:
-        edits = asyncio.create_task(flow.run(EDITS))
-        for role in order:
-            await asyncio.sleep(chance.uniform(0, 2 * KILL_EVERY_S))
-            await kill(flow.world, role)
-        await edits
-        await flow.nothing_is_wrong()
-        replayed = await flow.replay_writes_nothing()
-        await flow.nothing_is_wrong()
-    measured(f"{len(order)} kills during {flow.made} edits; {replayed} changes replayed without a write")
+    edits = asyncio.create_task(flow.run(EDITS))
+    for role in order:
+        await asyncio.sleep(chance.uniform(0, 2 * KILL_EVERY_S))
+        await kill(flow.world, role)
+    await edits
+    await flow.nothing_is_wrong()
+    replayed = await flow.replay_writes_nothing()
+    await flow.nothing_is_wrong()
+    measured(f"{len(order)} kills during {EDITS} edits; {replayed} changes replayed without a write")
 
 
-async def test_a_killed_worker_is_back_soon(tmp_path: Path) -> None:
-    async with flowing(tmp_path, pairs=10) as flow:
-        took = []
-        for number in range(ROUNDS):
-            await kill(flow.world, "worker")
-            took.append(await flow.visible_after(to_userflow=number % 2 == 0))
-        await flow.nothing_is_wrong()
+async def test_a_killed_worker_is_back_soon(flow: Flow) -> None:
+    took = []
+    for number in range(ROUNDS):
+        await kill(flow.world, "worker")
+        took.append(await flow.visible_after(to_userflow=number % 2 == 0))
+    await flow.nothing_is_wrong()
     measured("restart to first record: " + ", ".join(f"{seconds:.1f} s" for seconds in took))
     assert max(took) < RESTARTED_S
 
 
-async def test_a_killed_broker_costs_only_time(tmp_path: Path) -> None:
-    async with flowing(tmp_path, pairs=20) as flow:
-        broker = flow.world.machine.broker
-        assert broker is not None
-        edits = asyncio.create_task(flow.run(EDITS_AROUND_BROKER))
-        await asyncio.sleep(EDITS_AROUND_BROKER * PACE_S / 4)
-        await asyncio.to_thread(broker.kill)
-        await asyncio.sleep(BROKER_AWAY_S)
-        await asyncio.to_thread(broker.start)
-        started = time.monotonic()
-        await edits
-        await flow.world.converged(AFTER_FAULTS_S)
-        took = time.monotonic() - started
-        await flow.nothing_is_wrong()
-        visible = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
-        restarts = {role: flow.world.machine.supervisor.restarts(role) for role in (*ROLES, "scheduler")}
+async def test_a_killed_broker_costs_only_time(flow: Flow) -> None:
+    supervisor, broker = flow.world.machine.supervisor, flow.world.machine.broker
+    assert broker is not None
+    before = {role: supervisor.restarts(role) for role in ROLES}
+    edits = asyncio.create_task(flow.run(EDITS_AROUND_BROKER))
+    await asyncio.sleep(EDITS_AROUND_BROKER * PACE_S / 4)
+    await asyncio.to_thread(broker.kill)
+    await asyncio.sleep(BROKER_AWAY_S)
+    await asyncio.to_thread(broker.start)
+    started = time.monotonic()
+    await edits
+    await flow.world.converged(AFTER_FAULTS_S)
+    took = time.monotonic() - started
+    await flow.nothing_is_wrong()
+    visible = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
+    restarts = {role: supervisor.restarts(role) - number for role, number in before.items()}
     measured(f"broker back: all in step after {took:.1f} s, then {max(visible):.1f} s per edit; restarts: {restarts}")

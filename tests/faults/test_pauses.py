@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from pipeline.local.errors import NotRunning
 from tests.e2e.world import World, eventually
-from tests.faults.flow import AFTER_FAULTS_S, PACE_S, Flow, flowing, kill, measured, second
+from tests.faults.flow import AFTER_FAULTS_S, PACE_S, Flow, kill, measured, second
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EDITS_ASLEEP = 40
 AWAKE_S = 8.0  # longer than the connectors' wait after sleep: what one wants to do wrong it has done by then
@@ -18,28 +19,27 @@ AWAKE_S = 8.0  # longer than the connectors' wait after sleep: what one wants to
 @pytest.mark.parametrize(
     ("role", "words"), [("worker", ("worker",)), ("userflow-connector", ("connector", "userflow"))]
 )
-async def test_a_woken_process_changes_nothing(tmp_path: Path, role: str, words: tuple[str, ...]) -> None:
-    async with flowing(tmp_path) as flow:
-        it = flow.world
-        edits = asyncio.create_task(flow.run(EDITS_ASLEEP))
-        await asyncio.sleep(len(it.made) * PACE_S / 2)
-        asleep = await kill(it, role, signal.SIGSTOP)  # with work in its hands
-        with second(it, *words):
-            try:
-                await edits
-                # what the sleeper had goes to the other when its session is over
-                await it.converged(AFTER_FAULTS_S)
-                taken_over = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
-            finally:
-                os.kill(asleep, signal.SIGCONT)
-            await flow.run(EDITS_ASLEEP)
-            await flow.nothing_is_wrong()
-            writes = await it.writes()
-            fate = await _fate(flow, role, asleep)
-            await flow.nothing_is_wrong()
-            assert await it.writes() == writes
-            back = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
+async def test_a_woken_process_changes_nothing(flow: Flow, role: str, words: tuple[str, ...]) -> None:
+    it = flow.world
+    edits = asyncio.create_task(flow.run(EDITS_ASLEEP))
+    await asyncio.sleep(EDITS_ASLEEP * PACE_S / 2)
+    asleep = await kill(it, role, signal.SIGSTOP)  # with work in its hands
+    with second(it, *words):
+        try:
+            await edits
+            # what the sleeper had goes to the other when its session is over
+            await it.converged(AFTER_FAULTS_S)
+            taken_over = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
+        finally:
+            os.kill(asleep, signal.SIGCONT)
+        await flow.run(EDITS_ASLEEP)
         await flow.nothing_is_wrong()
+        writes = await it.writes()
+        fate = await _fate(flow, role, asleep)
+        await flow.nothing_is_wrong()
+        assert await it.writes() == writes
+        back = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
+    await flow.nothing_is_wrong()
     measured(f"{role}: {fate}; asleep, edits took {_seconds(taken_over)}; awake again, {_seconds(back)}")
 
 

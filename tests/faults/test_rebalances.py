@@ -2,26 +2,28 @@
 
 import asyncio
 import signal
-from pathlib import Path
 
-from tests.faults.flow import PACE_S, ROUNDS, flowing, measured, second
+import pytest
+
+from tests.faults.flow import PACE_S, ROUNDS, Flow, measured, second
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 JOINS = 2 * ROUNDS
 STAYS_S = 6.0
 EDITS_PER_STAY = int(STAYS_S / PACE_S)
 
 
-async def test_joins_and_leaves_lose_nothing(tmp_path: Path) -> None:
-    async with flowing(tmp_path) as flow:
-        for number in range(JOINS):
-            with second(flow.world, "worker") as process:
-                await flow.run(EDITS_PER_STAY)
-                assert process.poll() is None
-                if number % 2:
-                    process.send_signal(signal.SIGKILL)
-                    await asyncio.to_thread(process.wait)
-            await flow.run(EDITS_PER_STAY // 4)
-        await flow.nothing_is_wrong()
-        replayed = await flow.replay_writes_nothing()
-        await flow.nothing_is_wrong()
+async def test_joins_and_leaves_lose_nothing(flow: Flow) -> None:
+    for number in range(JOINS):
+        with second(flow.world, "worker") as process:
+            await flow.run(EDITS_PER_STAY)
+            assert process.poll() is None
+            if number % 2:
+                process.send_signal(signal.SIGKILL)
+                await asyncio.to_thread(process.wait)
+        await flow.run(EDITS_PER_STAY // 4)
+    await flow.nothing_is_wrong()
+    replayed = await flow.replay_writes_nothing()
+    await flow.nothing_is_wrong()
     measured(f"{JOINS} joins and leaves during {flow.made} edits; {replayed} changes replayed without a write")
