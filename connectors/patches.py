@@ -1,6 +1,6 @@
 """Patches of one integration, coalesced per target: the later value wins per field, one write in flight per target."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,7 +60,11 @@ class PatchQueue:
 
     @property
     def waiting(self) -> bool:
-        return any(waiting.fields and waiting.in_flight is None for waiting in self._targets.values())
+        return self.ready(live_only=False)
+
+    def ready(self, *, live_only: bool) -> bool:
+        """Whether there is something to take."""
+        return any(True for _ in self._ready(live_only))
 
     def add(self, patch: FieldPatch, finished: Callable[[], None]) -> tuple[Held, list[Superseded]]:
         """Take a patch; fields that it overtakes end as superseded, equal repeats of what is in flight are dropped."""
@@ -84,19 +88,20 @@ class PatchQueue:
         self._forget_if_idle((patch.object_type, patch.object_id))
         return held, superseded
 
-    def take(self, most: int) -> list[Write]:
+    def take(self, most: int, *, live_only: bool = False) -> list[Write]:
         """Writes for different targets of one type, live ones first, oldest first."""
-        ready = [
-            (not waiting.live(), target)
-            for target, waiting in self._targets.items()
-            if waiting.fields and waiting.in_flight is None
-        ]
-        if not ready:
-            return []
-        ready.sort(key=lambda entry: entry[0])
-        object_type = ready[0][1][0]
-        chosen = [target for _, target in ready if target[0] == object_type][:most]
+        ready = sorted(self._ready(live_only), key=lambda target: not self._targets[target].live())
+        chosen = [target for target in ready if target[0] == ready[0][0]][:most]
         return [self._start(target) for target in chosen]
+
+    def _ready(self, live_only: bool) -> Iterator[Target]:
+        for target, waiting in self._targets.items():
+            if waiting.fields and waiting.in_flight is None and (waiting.live() or not live_only):
+                yield target
+
+    def live(self, write: Write) -> bool:
+        """Whether a write under way carries anything live."""
+        return any(not held.patch.bulk for held in self.held(write).values())
 
     def held(self, write: Write) -> Mapping[str, Held]:
         """The patches behind the fields of a write that is under way."""

@@ -32,6 +32,7 @@ class Writing:
         self._queue = PatchQueue()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bulk: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._tries = Tries()
         self._broken: BaseException | None = None
@@ -56,10 +57,12 @@ class Writing:
         try:
             while True:
                 await self._wait_until_due()
-                batch = self._queue.take(self._lane.account.sink.batch_size)
+                batch = self._queue.take(self._lane.account.sink.batch_size, live_only=self._live_only)
                 if batch:
                     task = asyncio.create_task(self._write(batch))
                     self._tasks.add(task)
+                    if not any(map(self._queue.live, batch)):
+                        self._bulk.add(task)
                     task.add_done_callback(self._ended)
         finally:
             for task in self._tasks:
@@ -79,8 +82,14 @@ class Writing:
     def _may_begin(self) -> bool:
         return not self._lane.away and not self._lane.closing
 
+    @property
+    def _live_only(self) -> bool:
+        """Bulk leaves half of what may be under way free: a live patch never waits for a bulk one to end."""
+        return len(self._bulk) >= max(self._lane.account.sink.in_flight // 2, 1)
+
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        self._bulk.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
         self._wake.set()
@@ -92,10 +101,11 @@ class Writing:
                 raise self._broken
             now = self._lane.clock.monotonic()
             free = len(self._tasks) < self._lane.account.sink.in_flight
-            if self._queue.waiting and free and now >= self._paused_until and self._may_begin:
+            ready = free and self._may_begin and self._queue.ready(live_only=self._live_only)
+            if ready and now >= self._paused_until:
                 return
             self._wake.clear()
-            wait_s = self._paused_until - now if self._queue.waiting and free and self._may_begin else IDLE_S
+            wait_s = self._paused_until - now if ready else IDLE_S
             try:
                 await asyncio.wait_for(self._wake.wait(), max(min(wait_s, IDLE_S), 0.01))
             except TimeoutError:

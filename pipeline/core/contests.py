@@ -1,6 +1,7 @@
 """What the answers to our writes and the writes of others mean: values kept in another form, rewrites, contests.
 
-Three rewrites of one field by somebody else within ten minutes are a contest: we would write for ever.
+Three rewrites of one field by somebody else within ten minutes are a contest: we would write for ever. Within the
+seconds that Userflow's answers name, one rewrite may pass for two: a contest may be called early, never late.
 """
 
 from dataclasses import replace

@@ -2,8 +2,8 @@
 
 An observation is an interval: the system held the value some time in [at_ms, at_ms + spread_ms]. Two that do not
 overlap are ordered. Two that overlap and differ cannot be ordered: the known value stays and a new read is asked for.
-Two exceptions need no read: our own writes to one object are made one after the other, and a read that names the same
-millisecond as a notification shows what came of it.
+Three exceptions need no read: our own writes to one object are made one after the other, a write follows the read that
+led to it, and a read that names the same millisecond as a notification shows what came of it.
 """
 
 from collections.abc import Mapping
@@ -73,6 +73,9 @@ def _ordered(old: StampedValue, new: StampedValue, origin: Origin) -> Order:
     if old.ours and new.ours:
         # of the same second: as they were told, unless the sink saw to it that the later one ends later
         return Order.OLDER if new.at_ms + new.spread_ms < old.at_ms + old.spread_ms else Order.NEWER
+    if new.ours and old.spread_ms > 0:
+        # a read, then our write because of it; an edit after both comes as a notification of its own
+        return Order.NEWER
     exact = old.spread_ms == 0 and new.spread_ms == 0
     return Order.NEWER if exact and origin == "lookup" else found
 

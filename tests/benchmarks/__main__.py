@@ -29,7 +29,7 @@ def main() -> None:
         if "bulk" in wanted:
             rows = asyncio.run(latency.under_bulk(Path(folder) / "bulk"))
             title = f"Change to visible while a full sync of {2 * latency.BULK_OBJECTS:,} records is under way"
-            sections.append(_latencies(title, rows, f"every {latency.PACE_S:.1f} s, rate limits lifted"))
+            sections.append(_latencies(title, rows, f"every {latency.BULK_PACE_S:.1f} s, rate limits lifted"))
     if "throughput" in wanted:
         sections.append(_throughput())
     if wanted >= {"latency", "bulk", "throughput"}:

@@ -92,6 +92,18 @@ def test_live_patches_go_before_bulk_and_a_batch_has_one_type() -> None:
     assert [write.object_id for write in queue.take(10)] == ["1"]
 
 
+def test_live_patches_can_be_taken_alone() -> None:
+    queue, ends = PatchQueue(), Ends()
+    queue.add(patch("1", {"a": 1}, bulk=True), ends.of("bulk"))
+    assert not queue.ready(live_only=True)
+    assert queue.take(10, live_only=True) == []
+    queue.add(patch("2", {"a": 1}), ends.of("live"))
+    [write] = queue.take(10, live_only=True)
+    assert (write.object_id, queue.live(write)) == ("2", True)
+    [bulk] = queue.take(10)
+    assert (bulk.object_id, queue.live(bulk)) == ("1", False)
+
+
 def test_draining_leaves_what_is_under_way() -> None:
     queue, ends = PatchQueue(), Ends()
     queue.add(patch("1", {"a": 1}), ends.of("flying"))

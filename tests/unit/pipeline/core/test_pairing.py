@@ -135,7 +135,7 @@ class TestFlowing:
 
 
 class TestWithinOneSecond:
-    """Userflow's answers name whole seconds, so a read and a write of one second cannot be ordered."""
+    """Userflow's answers name whole seconds, so a read and a write of one second are ordered by what led to what."""
 
     def written_at_once(self) -> tuple[Middle, Left]:
         middle = Middle(mapping())
@@ -143,8 +143,13 @@ class TestWithinOneSecond:
         middle.feed(user(2_000, {"title": "Mr", "plan": None}, spread_ms=999))
         return middle, middle.feed(written("userflow", USER, 2_000, {"title": "Prof"}, spread_ms=999))
 
-    def test_the_write_is_not_repeated_but_read(self) -> None:
+    def test_the_write_followed_the_read_so_it_is_neither_repeated_nor_read(self) -> None:
         _, found = self.written_at_once()
+        assert (found.wrote, found.rereads) == ([], [])
+
+    def test_an_edit_that_a_notification_tells_of_the_same_second_is_read(self) -> None:
+        middle, _ = self.written_at_once()
+        found = middle.feed(user(2_500, {"title": "theirs"}))
         assert (found.wrote, found.rereads) == ([], [("users", (USER,), 2_299)])
 
     def test_the_read_ends_it(self) -> None:
