@@ -42,9 +42,9 @@ class Superseded:
 class _Waiting:
     fields: dict[str, Held] = field(default_factory=dict)
     in_flight: dict[str, Held] | None = None
-
-    def live(self) -> bool:
-        return any(not held.patch.bulk for held in self.fields.values())
+    # a full sync derives again what a live patch is on its way with: the target stays as urgent as it was
+    live: bool = False
+    live_in_flight: bool = False
 
 
 class PatchQueue:
@@ -70,6 +70,7 @@ class PatchQueue:
         """Take a patch; fields that it overtakes end as superseded, equal repeats of what is in flight are dropped."""
         held = Held(patch, finished, set(patch.fields))
         target = self._targets.setdefault((patch.object_type, patch.object_id), _Waiting())
+        target.live = target.live or not patch.bulk
         superseded = []
         for name, value in patch.fields.items():
             before = target.fields.get(name)
@@ -90,18 +91,19 @@ class PatchQueue:
 
     def take(self, most: int, *, live_only: bool = False) -> list[Write]:
         """Writes for different targets of one type, live ones first, oldest first."""
-        ready = sorted(self._ready(live_only), key=lambda target: not self._targets[target].live())
+        ready = sorted(self._ready(live_only), key=lambda target: not self._targets[target].live)
         chosen = [target for target in ready if target[0] == ready[0][0]][:most]
         return [self._start(target) for target in chosen]
 
     def _ready(self, live_only: bool) -> Iterator[Target]:
         for target, waiting in self._targets.items():
-            if waiting.fields and waiting.in_flight is None and (waiting.live() or not live_only):
+            if waiting.fields and waiting.in_flight is None and (waiting.live or not live_only):
                 yield target
 
     def live(self, write: Write) -> bool:
         """Whether a write under way carries anything live."""
-        return any(not held.patch.bulk for held in self.held(write).values())
+        waiting = self._targets.get((write.object_type, write.object_id))
+        return waiting is not None and waiting.live_in_flight
 
     def held(self, write: Write) -> Mapping[str, Held]:
         """The patches behind the fields of a write that is under way."""
@@ -135,13 +137,14 @@ class PatchQueue:
                     waiting.fields[name] = held
                     self._fields += 1
             waiting.in_flight = None
+            waiting.live = waiting.live or waiting.live_in_flight
 
     def drain(self) -> list[tuple[Held, str]]:
         """Empty the queue of what is not under way: each field with its patch, its end still to be told."""
         drained = []
         for target, waiting in list(self._targets.items()):
             drained += [(held, name) for name, held in waiting.fields.items()]
-            waiting.fields = {}
+            waiting.fields, waiting.live = {}, False
             self._forget_if_idle(target)
         self._fields = 0
         return drained
@@ -153,6 +156,7 @@ class PatchQueue:
     def _start(self, target: Target) -> Write:
         waiting = self._targets[target]
         waiting.in_flight, waiting.fields = waiting.fields, {}
+        waiting.live_in_flight, waiting.live = waiting.live, False
         self._fields -= len(waiting.in_flight)
         fields = {name: held.patch.fields[name] for name, held in waiting.in_flight.items()}
         return Write(target[0], target[1], fields)

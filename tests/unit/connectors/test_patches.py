@@ -104,6 +104,17 @@ def test_live_patches_can_be_taken_alone() -> None:
     assert (bulk.object_id, queue.live(bulk)) == ("1", False)
 
 
+def test_a_full_sync_that_derives_a_live_patch_again_does_not_make_it_wait() -> None:
+    queue, ends = PatchQueue(), Ends()
+    queue.add(patch("1", {"a": 1}, bulk=True), ends.of("bulk"))
+    queue.add(patch("2", {"a": 1}), ends.of("live"))
+    queue.add(patch("2", {"a": 1}, bulk=True), ends.of("again"))
+    [write] = queue.take(1)
+    assert (write.object_id, queue.live(write)) == ("2", True)
+    queue.put_back([write])
+    assert [one.object_id for one in queue.take(10, live_only=True)] == ["2"]
+
+
 def test_draining_leaves_what_is_under_way() -> None:
     queue, ends = PatchQueue(), Ends()
     queue.add(patch("1", {"a": 1}), ends.of("flying"))
