@@ -6,14 +6,16 @@ Every coroutine here raises the errors of `connectors.errors`; retrying, parking
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from connectors.clock import Clock
-from schemas.configuration import DescribedField
-from schemas.records import ActivityEvent, Notification, Operation, StampedValue
+from schemas.configuration import DescribedEvent, DescribedField, DescribedType
+from schemas.records import ActivityEvent, Notification, Operation, StampedValue, TimelineEvent
 from schemas.values import FieldDefinition, FieldValue, System
 
 ReadPurpose = Literal["live_read", "bulk_read"]
+
+MOST_FOUND: Final = 26  # objects of one value that are worth reading: more than are ever a pair's candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,27 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
+class AssociatedNews:
+    """What a notification tells of an object of which others show fields.
+
+    `changed`: `fields` are those it names, by the object's own names; `back`: it was away; `gone` since `at_ms`.
+    """
+
+    object_type: str
+    object_id: str
+    kind: Literal["changed", "back", "gone"]
+    at_ms: int
+    fields: Mapping[str, StampedValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Translated:
     """One notification in our words; `unreadable` counts items of a batch that could not be understood."""
 
     news: Sequence[News] = ()
     activity: Sequence[ActivityEvent] = ()
     unreadable: int = 0
+    associated: Sequence[AssociatedNews] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +107,74 @@ class Source(Protocol):
         """The next page of a crawl, oldest object first where the system can."""
         ...
 
+    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+        """The objects whose field holds one of the values; at most `read_size` values.
+
+        Of a value that many hold at least MOST_FOUND are shown. An object may hold another value than was asked for: a
+        secondary email leads to its contact.
+        """
+        ...
+
     @property
     def read_size(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What the objects of one type show of an associated object, by the names they show it under.
+
+    It holds for those of them whose `id_field` is that object's id; seen some time in [at_ms, at_ms + spread_ms].
+    """
+
+    object_type: str
+    fields: Mapping[str, StampedValue]
+    at_ms: int
+    spread_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowingPage:
+    """Ids of objects of one type that may show an associated object; `cursor` None at the end."""
+
+    ids: Sequence[str]
+    cursor: str | None
+
+
+class AssociatedSource(Protocol):
+    """Reads what objects show of associated ones, in a system that has such fields."""
+
+    def shown_by(self, object_type: str) -> Sequence[str]:
+        """The mapped types whose objects show fields of this type."""
+        ...
+
+    def id_field(self, object_type: str) -> str:
+        """The field by which an object says which object of this type it shows."""
+        ...
+
+    async def shown(
+        self, object_type: str, object_id: str, told: Mapping[str, StampedValue], purpose: ReadPurpose
+    ) -> Sequence[Shown]:
+        """What is to be shown of the object, with what notifications told of it where the read is older.
+
+        Nothing where it is not there; else an item for each of `shown_by`.
+        """
+        ...
+
+    async def showing(
+        self, object_type: str, object_id: str, by_type: str, cursor: str | None, purpose: ReadPurpose
+    ) -> ShowingPage:
+        """The next page of the objects of `by_type` that are associated with the object; none where it is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
-    """Fields of one object to be written; null clears."""
+    """Fields of one object to be written; null clears. Bulk ones leave room for live ones."""
 
     object_type: str
     object_id: str
     fields: Mapping[str, FieldValue]
+    bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +236,62 @@ class Sink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The event is on the timeline, by this request or an earlier one; `left_out` counts attributes it lacks there."""
+
+    event: TimelineEvent
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGone:
+    """The object whose timeline it is for is not there, and no other has taken its place."""
+
+    event: TimelineEvent
+    at_ms: int
+    spread_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedEvent:
+    """The event is refused for good."""
+
+    event: TimelineEvent
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """The event may be on the timeline; sent again it could be there twice."""
+
+    event: TimelineEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """This event was not sent yet."""
+
+    event: TimelineEvent
+
+
+EventResult = Sent | TargetGone | RefusedEvent | Unsure | SendAgain
+
+
+class Timeline(Protocol):
+    """Puts events on the timelines of objects that exist; the one verb names objects by id, so it creates none."""
+
+    @property
+    def batch_size(self) -> int: ...
+
+    async def send(self, events: Sequence[TimelineEvent], may_write: Callable[[], bool]) -> Sequence[EventResult]:
+        """Send a batch, oldest first; one result for each event.
+
+        `may_write` is asked straight before each request that writes; where it says no, `OwnershipLost` is raised.
+        """
+        ...
+
+
 class OwnershipLost(RuntimeError):
     """This process may not own the integration any more: nothing may be written until it knows."""
 
@@ -173,15 +303,26 @@ class Provisioned:
     webhook_secret: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a system says of what mappings are to use; whatever does not exist is left out."""
+
+    fields: Sequence[DescribedField] = ()
+    types: Sequence[DescribedType] = ()
+    events: Sequence[DescribedEvent] = ()
+
+
 class Setup(Protocol):
     """Makes a system ready for an integration; every call may be repeated."""
 
-    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Sequence[DescribedField]:
+    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Described:
         """The definitions of the fields that mappings are to use, by object type; those that exist."""
         ...
 
-    async def provision(self, create: Sequence[DescribedField]) -> Provisioned:
-        """Make what is missing: fields, webhook subscription."""
+    async def provision(
+        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+    ) -> Provisioned:
+        """Make what is missing: fields, types of timeline events, the webhook subscription for these object types."""
         ...
 
     async def probe(self) -> None:
@@ -190,16 +331,27 @@ class Setup(Protocol):
 
 
 class Catalog:
-    """The fields that the mappings use, by object type; replaced as a whole when a mapping is applied."""
+    """The fields and events that the mappings use; replaced as a whole when a mapping is applied."""
 
     def __init__(self) -> None:
         self._wanted: Mapping[str, tuple[str, ...]] = {}
         self._definitions: Mapping[str, Mapping[str, FieldDefinition]] = {}
+        self._events: tuple[DescribedEvent, ...] = ()
 
     def replace(
         self, wanted: Mapping[str, tuple[str, ...]], definitions: Mapping[str, Mapping[str, FieldDefinition]]
     ) -> None:
         self._wanted, self._definitions = wanted, definitions
+
+    def stream(self, events: tuple[DescribedEvent, ...]) -> None:
+        """The events that mappings put on timelines are these from now on; equal ones stay the same object."""
+        if events != self._events:
+            self._events = events
+
+    @property
+    def events(self) -> tuple[DescribedEvent, ...]:
+        """The events that mappings put on timelines."""
+        return self._events
 
     @property
     def object_types(self) -> tuple[str, ...]:
@@ -245,3 +397,5 @@ class Account:
     sink: Sink
     setup: Setup
     close: Callable[[], Awaitable[None]]
+    timeline: Timeline | None = None  # None: the system has no timelines
+    associated: AssociatedSource | None = None  # None: no object shows fields of another

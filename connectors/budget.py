@@ -3,15 +3,23 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from connectors.clock import Clock
 from connectors.errors import RateLimited
 from connectors.rates import NEVER, Limiter
 from connectors.wire import Purpose, RateNotice
 
-WEIGHTS: dict[Purpose, float] = {"live_read": 40, "write": 40, "control": 40, "bulk_read": 20, "search": 40}
+WEIGHTS: dict[Purpose, float] = {
+    "live_read": 40,
+    "write": 40,
+    "control": 40,
+    "search": 40,
+    "bulk_read": 20,
+    "bulk_write": 20,
+}
 """How places are shared when all compete; nobody waits for ever."""
 
 SAVED_TURNS = 5
@@ -38,6 +46,23 @@ class RequestBudget:
         """Nothing of this integration leaves for that many seconds, as after the daily limit."""
         for queue in {self._general, self._search}:
             queue.throttle(wait_s, NEVER)
+
+
+class Budget(Protocol):
+    """What a client asks before each request."""
+
+    def slot(self, purpose: Purpose) -> AbstractAsyncContextManager["Slot"]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BulkBudget:
+    """The same limits for writes that are bulk: they take what live ones leave."""
+
+    budget: RequestBudget
+
+    def slot(self, purpose: Purpose) -> AbstractAsyncContextManager["Slot"]:
+        """A place for bulk where one for a write is asked for."""
+        return self.budget.slot("bulk_write" if purpose == "write" else purpose)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from connectors.kafka.admin import Admin, BrokersUnreachable
+from connectors.kafka.admin import Admin
+from connectors.kafka.groups import BrokersUnreachable
 from schemas.topics import MATCHES, RECEIPTS, changes_topic, field_patches_topic
 
 log = logging.getLogger(__name__)

@@ -2,22 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from connectors.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.lane import POLICY, Lane, seen
 from connectors.retry import Tries
-from schemas.records import Cause, Request, RunProgress, RunState
-from schemas.topics import RUNS
+from schemas.records import Cause, Request, RunProgress, RunState, StateCommand
+from schemas.topics import RUNS, object_key, requests_topic
 
 log = logging.getLogger(__name__)
 
 AWAY_S: Final = 5.0
 
 
-async def crawl(lane: Lane, request: Request, cause: Cause | None, finished: Callable[[], None]) -> None:
-    """Read every object of the request's type; a page that fails is read again for as long as it takes."""
+async def crawl(lane: Lane, request: Request, cause: Cause | None, completed: Callable[[str], Awaitable[None]]) -> None:
+    """Read every object of the request's type; a page that fails is read again for as long as it takes.
+
+    `completed` is told the type once all of it was published.
+    """
     run_id, object_type = request.run_id or "", request.object_type
     started_at_ms, read, cursor = lane.now_ms(), 0, None
     tries = Tries()
@@ -34,7 +37,6 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, finished: Cal
         except (Refused, Missing) as error:
             log.warning("%s: %s cannot be crawled: %s", lane.integration, object_type, error)
             await progress("failed")
-            finished()
             return
         except ConnectorError as error:
             tries = tries.after(error) if isinstance(error, Retryable) else tries
@@ -51,5 +53,27 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, finished: Cal
         read, cursor = read + len(page.found), page.cursor
         await progress("completed" if cursor is None else "running")
         if cursor is None:
-            finished()
+            await completed(object_type)
             return
+
+
+async def ask_for_crawl(lane: Lane, object_type: str) -> None:
+    """What was let go while the system was away is read with its whole type."""
+    # run ids sort by time: a pair takes a later one for a newer run
+    run_id = f"{lane.now_ms():013d}-away"
+    request = Request(lane.integration, lane.connection, "crawl", object_type, run_id=run_id)
+    await lane.publish(requests_topic(lane.system), lane.integration, request)
+
+
+def unseen(lane: Lane, request: Request, cause: Cause | None) -> StateCommand:
+    """After a completed crawl: objects of its type that it did not see are to be read once."""
+    start = object_key(lane.integration, lane.connection, lane.system, request.object_type, "")
+    return StateCommand(
+        lane.integration,
+        lane.connection,
+        stage="objects",
+        kind="sweep",
+        object_key=start,
+        run_id=request.run_id,
+        caused_by=cause,
+    )

@@ -10,7 +10,14 @@ from connectors.base import Account
 from connectors.errors import ConnectorError, Retryable
 from connectors.lane import POLICY, Lane
 from connectors.retry import Tries
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.configuration import (
+    ConnectorState,
+    Description,
+    Inquiry,
+    IntegrationPart,
+    IntegrationSettings,
+    SystemSettings,
+)
 from schemas.topics import INTEGRATIONS
 
 log = logging.getLogger(__name__)
@@ -24,6 +31,7 @@ class Keepsakes:
     """What the keeper needs from its surroundings."""
 
     settings: Callable[[], IntegrationSettings | None]
+    inquiry: Callable[[], Inquiry | None]  # the newest, unless it was answered
     seal: Callable[[str], bytes]
     rederive: Callable[[], Awaitable[None]]  # every pair of the integration is derived again
 
@@ -36,6 +44,7 @@ class Keeper:
         self._account = account
         self._keep = keepsakes
         fresh = ConnectorState(lane.connection, 0, 0, "ok")
+        self._answered = ""
         self._state = state if state is not None and state.connection == lane.connection else fresh
         if state is not None and state is not self._state:
             # a new connection: only the grant outlives the old one
@@ -51,6 +60,7 @@ class Keeper:
             if self._lane.works:
                 probes = 0
                 await self._attempt(self._prepare)
+                await self._answer()
             else:
                 # told before the probe, which may take long: a restart meanwhile must know what was parked
                 await self._publish_status()
@@ -70,6 +80,11 @@ class Keeper:
     async def keep_grant(self, refresh_token: str) -> None:
         """Store a new refresh token before it is used."""
         await self._publish(replace(self._state, grant=self._keep.seal(refresh_token)))
+
+    async def keep_crawled(self, object_type: str) -> None:
+        """Tell that every object of the type was shown under this connection."""
+        if object_type not in self._state.crawled:
+            await self._publish(replace(self._state, crawled=(*self._state.crawled, object_type)))
 
     async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
         tries = Tries()
@@ -94,15 +109,41 @@ class Keeper:
         if settings is None or settings.state == "disconnected":
             return
         if self._state.described_revision < settings.revision:
-            fields = await self._account.setup.describe(self._section(settings).fields)
-            await self._publish(replace(self._state, described_revision=settings.revision, fields=tuple(fields)))
+            described = await self._account.setup.describe(self._section(settings).fields)
+            await self._publish(
+                replace(
+                    self._state,
+                    described_revision=settings.revision,
+                    fields=tuple(described.fields),
+                    types=tuple(described.types),
+                    events=tuple(described.events),
+                )
+            )
         provisioning = settings.apply_state == "provisioning"
         if provisioning and self._state.provisioned_revision < settings.revision:
             mine = self._lane.system == "hubspot"
-            provisioned = await self._account.setup.provision(settings.create if mine else ())
+            create, events = (settings.create, settings.events) if mine else ((), ())
+            object_types = tuple(self._section(settings).fields)
+            provisioned = await self._account.setup.provision(object_types, create, events)
             secret = provisioned.webhook_secret
             sealed = self._keep.seal(secret) if secret is not None else self._state.webhook_secret
             await self._publish(replace(self._state, provisioned_revision=settings.revision, webhook_secret=sealed))
+
+    async def _answer(self) -> None:
+        """Tell somebody who only wants to know: whatever goes wrong is the answer, and no sign of how the system is."""
+        inquiry = self._keep.inquiry()
+        if inquiry is None or inquiry.inquiry_id == self._answered:
+            return
+        wanted = inquiry.hubspot if self._lane.system == "hubspot" else inquiry.userflow
+        try:
+            told = await self._account.setup.describe(wanted)
+        except ConnectorError as error:
+            answer = Description(inquiry.inquiry_id, error.reason)
+        else:
+            answer = Description(inquiry.inquiry_id, None, tuple(told.fields), tuple(told.events), tuple(told.types))
+        part = IntegrationPart(self._lane.integration, description=answer)
+        await self._lane.publish(INTEGRATIONS, f"{self._lane.integration}/{self._lane.system}/description", part)
+        self._answered = inquiry.inquiry_id
 
     def _section(self, settings: IntegrationSettings) -> SystemSettings:
         return settings.hubspot if self._lane.system == "hubspot" else settings.userflow

@@ -10,14 +10,17 @@ from connectors.base import Account, Catalog, Seen
 from connectors.clock import Clock
 from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured
 from connectors.retry import RetryPolicy, Uniform
+from connectors.shown import ShownValues
 from schemas.configuration import ConnectorStatus
-from schemas.records import Cause, ChangeEvent, Operation, Origin, StampedValue
-from schemas.topics import changes_topic, object_key
+from schemas.records import Cause, ChangeEvent, Found, Operation, Origin, Request, StampedValue
+from schemas.topics import changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
 
 log = logging.getLogger(__name__)
 
 POLICY: Final = RetryPolicy(attempts=7, base_s=0.3, cap_s=10.0, patience_s=60.0)
+
+SHOWN_AGAIN_MS: Final = 2_000
 
 Publish = Callable[[str, str, Any], Awaitable[tuple[int, int]]]
 """(topic, key, record): ends when the brokers have it, with its partition and offset."""
@@ -46,6 +49,7 @@ class Lane:
     status: ConnectorStatus = "ok"
     reason: str | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)  # status or settings changed
+    shown: ShownValues = field(default_factory=ShownValues)  # what was told of associated objects
 
     @property
     def works(self) -> bool:
@@ -75,7 +79,8 @@ class Lane:
         self.changed.set()
 
     async def observed(self, observation: "Observation") -> None:
-        """Publish what was seen of one object."""
+        """Publish what was seen of one object; what it shows of an object that is gone is left out and read again."""
+        fields, outdated = self.shown.up_to_date(observation.fields)
         change = ChangeEvent(
             integration=self.integration,
             connection=self.connection,
@@ -87,15 +92,33 @@ class Lane:
             at_ms=observation.at_ms,
             spread_ms=observation.spread_ms,
             origin=observation.origin,
-            fields=observation.fields,
+            fields=fields,
             sent=observation.sent,
             run_id=observation.run_id,
             merged_into=observation.merged_into,
             bulk=observation.bulk,
             caused_by=observation.caused_by,
+            found=observation.found,
+            given=observation.given,
         )
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
         await self.publish(changes_topic(self.system), key, change)
+        if outdated:
+            await self._reread(observation)
+
+    async def _reread(self, observation: "Observation") -> None:
+        request = Request(
+            self.integration,
+            self.connection,
+            kind="reread",
+            object_type=observation.object_type,
+            values=(observation.object_id,),
+            delay_ms=SHOWN_AGAIN_MS,
+            run_id=observation.run_id,
+            caused_by=observation.caused_by,
+            bulk=observation.bulk,
+        )
+        await self.publish(requests_topic(self.system), self.integration, request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +137,8 @@ class Observation:
     merged_into: str | None = None
     bulk: bool = False
     caused_by: Cause | None = None
+    found: Found | None = None
+    given: dict[str, FieldValue] = field(default_factory=dict)
 
 
 def seen(

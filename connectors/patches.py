@@ -100,11 +100,6 @@ class PatchQueue:
             if waiting.fields and waiting.in_flight is None and (waiting.live or not live_only):
                 yield target
 
-    def live(self, write: Write) -> bool:
-        """Whether a write under way carries anything live."""
-        waiting = self._targets.get((write.object_type, write.object_id))
-        return waiting is not None and waiting.live_in_flight
-
     def held(self, write: Write) -> Mapping[str, Held]:
         """The patches behind the fields of a write that is under way."""
         waiting = self._targets.get((write.object_type, write.object_id))
@@ -159,7 +154,7 @@ class PatchQueue:
         waiting.live_in_flight, waiting.live = waiting.live, False
         self._fields -= len(waiting.in_flight)
         fields = {name: held.patch.fields[name] for name, held in waiting.in_flight.items()}
-        return Write(target[0], target[1], fields)
+        return Write(target[0], target[1], fields, bulk=not waiting.live_in_flight)
 
     def _forget_if_idle(self, target: Target) -> None:
         waiting = self._targets[target]

@@ -4,17 +4,23 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from connectors.wire import Purpose, RateNotice
+from connectors.wire import BULK, Purpose, RateNotice
 
 NEVER = float("inf")
 """Not before an answer comes."""
 
 YIELDING_SHARE = 0.9
 BULK_SHARE = 0.85
-"""Of a window: what everything but live reads may hold together, and the pace of bulk reads."""
+"""Of a window: what everything but live reads may hold together, and the pace of bulk."""
 
 BULK_BURST = 5
-"""Bulk reads that may follow each other at once after others held the window."""
+"""Bulk requests that may follow each other at once after others held the window."""
+
+BULK_LEAVES = 2
+"""Tokens of a rate that bulk leaves to others: a live write of Userflow is a read and a write."""
+
+BULK_PATIENCE_S = 1.0
+"""How long bulk steps back behind a rate that others use up: nobody waits for ever."""
 
 THROTTLED_PAUSE_S = 1.0
 CEILING_SHARE = 0.9
@@ -82,7 +88,7 @@ class RollingWindow:
     def opens_at(self, purpose: Purpose, now: float) -> float:
         """The pause ends, a place comes free, or bulk's next turn."""
         self._forget(now)
-        earliest = max(self._paused_until, self._next_bulk_at if purpose == "bulk_read" else 0.0)
+        earliest = max(self._paused_until, self._next_bulk_at if purpose in BULK else 0.0)
         if self._flying >= (self._settings.in_flight if self._known else 1):
             return NEVER
         if self._has_room(purpose):
@@ -93,7 +99,7 @@ class RollingWindow:
         """The request holds a place from now on."""
         self._flying += 1
         self._held[purpose] += 1
-        if purpose == "bulk_read":
+        if purpose in BULK:
             gap_s = self._interval_s / self._share(BULK_SHARE)
             self._next_bulk_at = max(self._next_bulk_at, now - BULK_BURST * gap_s) + gap_s
 
@@ -158,7 +164,8 @@ class AdaptiveSettings:
 class AdaptiveRate:
     """A rate that grows by one per second while it is used up, and is halved when the vendor refuses.
 
-    A rate that was refused is not tried again for some minutes.
+    A rate that was refused is not tried again for some minutes. Bulk leaves a place under way and some tokens, so that
+    a live request leaves at once; bulk alone still uses the whole rate.
     """
 
     def __init__(self, settings: AdaptiveSettings | None = None) -> None:
@@ -166,7 +173,8 @@ class AdaptiveRate:
         self.per_s = min(self._settings.start_per_s, self._settings.max_per_s)
         self._tokens = float(self._settings.burst)
         self._filled_at = 0.0
-        self._flying = 0
+        self._flying: Counter[Purpose] = Counter()
+        self._bulk_at = -NEVER
         self._used_up = False
         self._cut_at = -NEVER
         self._ceiling = self._settings.max_per_s
@@ -174,22 +182,27 @@ class AdaptiveRate:
 
     def opens_at(self, purpose: Purpose, now: float) -> float:
         """The pause ends, or the next token comes."""
-        if self._flying >= self._settings.in_flight:
+        if not self._has_place(purpose):
             return NEVER
         self._fill(now)
-        lacking = max(0.0, 1.0 - self._tokens - _ROUNDING)
-        self._used_up = self._used_up or lacking > 0
-        return max(self._paused_until, now + lacking / self.per_s)
+        opens_at = self._level_at(1.0, now)
+        if purpose in BULK:
+            room_at = self._level_at(min(1.0 + BULK_LEAVES, self._settings.burst), now)
+            opens_at = max(opens_at, min(room_at, self._bulk_at + BULK_PATIENCE_S))
+        self._used_up = self._used_up or opens_at > now
+        return max(self._paused_until, opens_at)
 
     def took(self, purpose: Purpose, now: float) -> None:
         """One token less."""
         self._fill(now)
         self._tokens -= 1.0
-        self._flying += 1
+        self._flying[purpose] += 1
+        if purpose in BULK:
+            self._bulk_at = now
 
     def ended(self, purpose: Purpose, sent_at: float, now: float) -> None:
         """An answer without complaint lets the rate grow, if somebody had to wait for it."""
-        self._flying -= 1
+        self._flying[purpose] -= 1
         if not self._used_up or sent_at <= self._cut_at:
             return
         self._used_up = False
@@ -211,6 +224,15 @@ class AdaptiveRate:
         self._tokens = 0.0
         self._ceiling = max(self._settings.min_per_s, self.per_s * CEILING_SHARE)
         self.per_s = max(self._settings.min_per_s, self.per_s / 2)
+
+    def _has_place(self, purpose: Purpose) -> bool:
+        bulk = sum(self._flying[one] for one in BULK)
+        full = self._flying.total() >= self._settings.in_flight
+        return not full and (purpose not in BULK or bulk < max(1, self._settings.in_flight - 1))
+
+    def _level_at(self, tokens: float, now: float) -> float:
+        """When that many tokens are there."""
+        return now + max(0.0, tokens - self._tokens - _ROUNDING) / self.per_s
 
     def _fill(self, now: float) -> None:
         gained = max(0.0, now - self._filled_at) * self.per_s

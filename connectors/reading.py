@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Final
 
-from connectors.base import Gone, News, ReadPurpose, Seen
+from connectors.base import AssociatedNews, Gone, News, ReadPurpose, Seen
+from connectors.countdown import Countdown
+from connectors.crawling import ask_for_crawl
 from connectors.echoes import RecentWrites
 from connectors.errors import ConnectorError, Missing, Refused, Retryable
+from connectors.fanout import FanOuts
 from connectors.lane import POLICY, Lane, Observation, seen
 from connectors.reads import Ask, Pending, ReadQueue
 from connectors.retry import Tries
 from schemas.records import Cause, Notification, Request, StampedValue
-from schemas.topics import USERFLOW_ACTIVITY, object_key, requests_topic
+from schemas.topics import USERFLOW_ACTIVITY, object_key
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +28,14 @@ MOST_WAITING: Final = 1_000  # objects to be read once the system answers again;
 class Reading:
     """The reading half of a lane."""
 
-    def __init__(self, lane: Lane, writes: RecentWrites) -> None:
+    def __init__(self, lane: Lane, writes: RecentWrites, fan_outs: FanOuts | None = None) -> None:
         self._lane = lane
         self._writes = writes
+        self._fan_outs = fan_outs
         self._queue = ReadQueue()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
         self._paused_until = 0.0
         self._tries = Tries()
         self._broken: BaseException | None = None
@@ -42,24 +47,26 @@ class Reading:
         if translated.unreadable:
             self._lane.count("source", None, "dead-lettered", translated.unreadable)
         to_read = [news for news in translated.news if not self._complete(news)]
-        done = _Countdown(len(to_read), finished)
+        done = Countdown(len(to_read) + len(translated.associated), finished)
         for news in to_read:
             self._ask(Ask(news.object_type, news.object_id, news, "webhook", None, False, cause, done.one), 0.0)
         for news in translated.news:
             if self._complete(news) or (news.fields and self._late(news)):
                 await self._lane.observed(_told(news, cause))
+        for item in translated.associated:
+            await self._fan_out(item, cause, done.one)
         for event in translated.activity:
-            owner = ("users", event.user_id) if event.user_id is not None else ("companies", event.company_id or "")
-            key = object_key(self._lane.integration, self._lane.connection, "userflow", owner[0], owner[1] or "")
-            await self._lane.publish(USERFLOW_ACTIVITY, key, event)
+            lane, owner = self._lane, (event.object_type, event.object_id)
+            key = object_key(lane.integration, lane.connection, lane.system, *owner)
+            await lane.publish(USERFLOW_ACTIVITY, key, replace(event, caused_by=cause))
         done.start()
 
     def requested(self, request: Request, cause: Cause | None, finished: Callable[[], None]) -> None:
         """Take a request to read objects by id."""
-        done = _Countdown(len(request.values), finished)
+        done = Countdown(len(request.values), finished)
         not_before = self._lane.clock.monotonic() + request.delay_ms / 1000
         for object_id in request.values:
-            ask = Ask(request.object_type, object_id, None, "lookup", request.run_id, False, cause, done.one)
+            ask = Ask(request.object_type, object_id, None, "lookup", request.run_id, request.bulk, cause, done.one)
             self._ask(ask, not_before)
         done.start()
 
@@ -69,13 +76,14 @@ class Reading:
             while True:
                 await self._wait_until_due()
                 await self._ask_for_crawls()
-                batch = self._queue.take(self._lane.account.source.read_size, self._lane.clock.monotonic())
-                if batch:
-                    task = asyncio.create_task(self._read(batch))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._ended)
+                most, now = self._lane.account.source.read_size, self._lane.clock.monotonic()
+                batch = self._queue.take(most, now, bulk=self._bulk is None)
+                if batch and batch[0].bulk:
+                    self._bulk = self._begun(self._read_bulk(batch))
+                elif batch:
+                    self._tasks.add(self._begun(self._read(batch)))
         finally:
-            for task in self._tasks:
+            for task in (*self._tasks, *([self._bulk] if self._bulk else [])):
                 task.cancel()
 
     def wake(self) -> None:
@@ -86,6 +94,11 @@ class Reading:
         """Wait for the reads under way."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def _fan_out(self, news: AssociatedNews, cause: Cause, finished: Callable[[], None]) -> None:
+        if self._fan_outs is None:
+            raise RuntimeError("a source without associated fields told of them")
+        await self._fan_outs.tell(news, cause, finished)
 
     def _complete(self, news: News) -> bool:
         return news.complete or self._writes.echoed(news)
@@ -102,8 +115,15 @@ class Reading:
         self._queue.add(ask, not_before)
         self._wake.set()
 
+    def _begun(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        if task is self._bulk:
+            self._bulk = None
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
         self._wake.set()
@@ -114,7 +134,7 @@ class Reading:
                 # its records would stay unfinished for ever: the process ends, and the restart handles them again
                 raise self._broken
             now = self._lane.clock.monotonic()
-            due = self._queue.next_due()
+            due = self._queue.next_due(bulk=self._bulk is None)
             at = max(due, self._paused_until) if due is not None else None
             may_begin = self._lane.works and not self._lane.closing
             if at is not None and at <= now and len(self._tasks) < READS_IN_FLIGHT and may_begin:
@@ -125,6 +145,10 @@ class Reading:
                 await asyncio.wait_for(self._wake.wait(), min(wait_s, IDLE_S))
             except TimeoutError:
                 continue
+
+    async def _read_bulk(self, batch: list[Pending]) -> None:
+        await self._lane.bulk_credit(len(batch))
+        await self._read(batch)
 
     async def _read(self, batch: list[Pending]) -> None:
         ids = [pending.object_id for pending in batch]
@@ -147,9 +171,7 @@ class Reading:
     async def _ask_for_crawls(self) -> None:
         """The system answers again: what was let go meanwhile is read with its whole type."""
         while self._let_go:
-            lane, object_type = self._lane, self._let_go.pop()
-            request = Request(lane.integration, lane.connection, "crawl", object_type, run_id=uuid.uuid4().hex[:12])
-            await lane.publish(requests_topic(lane.system), lane.integration, request)
+            await ask_for_crawl(self._lane, self._let_go.pop())
 
     async def _unreadable(self, batch: list[Pending], error: ConnectorError) -> None:
         """The system refuses the read for good: found one by one, so that one odd object costs the others nothing."""
@@ -252,19 +274,3 @@ def _told(news: News, cause: Cause) -> Observation:
         merged_into=news.merged_into,
         caused_by=cause,
     )
-
-
-class _Countdown:
-    """Calls `finished` once, when all parts have ended and all of them were handed out."""
-
-    def __init__(self, parts: int, finished: Callable[[], None]) -> None:
-        self._left = parts + 1
-        self._finished = finished
-
-    def one(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self._finished()
-
-    def start(self) -> None:
-        self.one()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Final
 
 from connectors.base import Gone, News, Seen
@@ -72,50 +73,59 @@ class Pending:
 
 
 class ReadQueue:
-    """Objects that wait for a read, and those that are being read."""
+    """Objects that wait for a read; those that only bulk asked for wait behind all others."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], Pending] = {}
+        self._live: dict[tuple[str, str], Pending] = {}
+        self._bulk: dict[tuple[str, str], Pending] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._live) + len(self._bulk)
 
     def lagging(self, object_type: str, object_id: str) -> bool:
         """Whether the object waits for a repeated read, its notifications told already."""
-        pending = self._waiting.get((object_type, object_id))
+        pending = self._live.get((object_type, object_id))
         return pending is not None and pending.told
 
     def add(self, ask: Ask, not_before: float) -> None:
         """Ask for a read; one that waits already serves this asker too."""
         key = (ask.object_type, ask.object_id)
-        pending = self._waiting.get(key)
+        pending = self._live.get(key) or self._bulk.pop(key, None)
         if pending is None:
-            pending = self._waiting[key] = Pending(*key, not_before)
+            pending = Pending(*key, not_before)
         elif pending.repeats == 0:
             pending.not_before = max(pending.not_before, not_before) if ask.news is None else not_before
         pending.asks.append(ask)
+        self._keep(pending)
 
-    def take(self, most: int, now: float) -> list[Pending]:
-        """Objects of one type that are due, live ones first, oldest first."""
-        due = [pending for pending in self._waiting.values() if pending.not_before <= now]
-        if not due:
-            return []
-        due.sort(key=lambda pending: pending.bulk)
-        chosen = [pending for pending in due if pending.object_type == due[0].object_type][:most]
-        for pending in chosen:
-            del self._waiting[pending.object_type, pending.object_id]
-        return chosen
+    def take(self, most: int, now: float, *, bulk: bool = True) -> list[Pending]:
+        """Objects of one type that are due, live ones first, oldest first; `bulk` says whether bulk ones may go."""
+        waiting = (self._live, self._bulk) if bulk else (self._live,)
+        for pendings in waiting:
+            due = (pending for pending in pendings.values() if pending.not_before <= now)
+            first = next(due, None)
+            if first is not None:
+                chosen = [first, *islice((one for one in due if one.object_type == first.object_type), most - 1)]
+                for pending in chosen:
+                    del pendings[pending.object_type, pending.object_id]
+                return chosen
+        return []
 
     def put_back(self, pending: Pending, not_before: float) -> None:
         """Read it again later; what asked meanwhile joins."""
         key = (pending.object_type, pending.object_id)
-        newer = self._waiting.get(key)
+        newer = self._live.pop(key, None) or self._bulk.pop(key, None)
         if newer is not None:
             pending.asks += newer.asks
             pending.told = pending.told and newer.told
             not_before = min(not_before, newer.not_before)
         pending.not_before = not_before
-        self._waiting[key] = pending
+        self._keep(pending)
 
-    def next_due(self) -> float | None:
-        return min((pending.not_before for pending in self._waiting.values()), default=None)
+    def next_due(self, *, bulk: bool = True) -> float | None:
+        pendings = chain(self._live.values(), self._bulk.values() if bulk else ())
+        return min((pending.not_before for pending in pendings), default=None)
+
+    def _keep(self, pending: Pending) -> None:
+        pendings = self._bulk if pending.bulk else self._live
+        pendings[pending.object_type, pending.object_id] = pending

@@ -1,16 +1,16 @@
 """Runs one system's connector: a member of its group that owns integrations wholly, and a station for each of them."""
 
 import asyncio
-import hashlib
 import logging
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from connectors.base import Account, Catalog, Opening
 from connectors.bulk import connector_group
+from connectors.catalog import fields_of
 from connectors.clock import Clock
+from connectors.configuration import ConnectorConfiguration
 from connectors.errors import ConnectorError
 from connectors.kafka.member import GroupMember, Hooks, Taken
 from connectors.kafka.placing import partition_of
@@ -22,18 +22,25 @@ from connectors.lane import Lane
 from connectors.retry import Uniform
 from connectors.station import Station
 from schemas.codec import Codec, MalformedRecord
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
-from schemas.records import Cause, DeadLetter, FieldPatch, Notification, ObjectMapping, Request, StateCommand
+from schemas.configuration import ConnectorState, IntegrationSettings, SystemSettings
+from schemas.letters import letter_about, letter_id
+from schemas.records import (
+    Cause,
+    DeadLetter,
+    FieldPatch,
+    Notification,
+    Request,
+    StateCommand,
+    TimelineEvent,
+)
 from schemas.topics import (
     DEAD_LETTERS,
     HUBSPOT_TIMELINE_EVENTS,
-    INTEGRATIONS,
-    MAPPINGS,
     STATE_COMMANDS,
     field_patches_topic,
     requests_topic,
 )
-from schemas.values import FieldDefinition, System
+from schemas.values import System
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +99,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         hooks = Hooks(self._taken, lambda _: self._wake.set(), self._revoked, self._failed)
+        self._configuration = ConnectorConfiguration(around.tables, system)
         self._member = GroupMember(
             around.client,
             connector_group(system),
@@ -124,7 +132,7 @@ class Runner:
 
     async def _reconcile(self) -> None:
         """One station for every connected integration of our partitions, none for others."""
-        wanted = {name: settings for name, settings in self._settings().items() if self._ours(name)}
+        wanted = {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
         for name in [name for name in self._stations if not self._fits(name, wanted.get(name))]:
             left = await self._close(name)
             if self._ours(name):
@@ -139,14 +147,6 @@ class Runner:
                 self._opening[name] = asyncio.create_task(self._open(name, settings))
         for name in [name for name in self._waiting if name not in self._opening]:
             self._hand_over(name)
-
-    def _settings(self) -> Mapping[str, IntegrationSettings]:
-        parts = self._around.tables.table(INTEGRATIONS)
-        return {
-            key.removesuffix("/settings"): part.settings
-            for key, part in parts.items()
-            if isinstance(part, IntegrationPart) and part.settings is not None and key.endswith("/settings")
-        }
 
     def _ours(self, integration: str) -> bool:
         return partition_of(integration, self._around.partitions) in self._member.owned
@@ -169,7 +169,7 @@ class Runner:
         finally:
             self._opening.pop(name, None)
             self._wake.set()
-        station = Station(lane, keeper, self._section(settings), self._failed)
+        station = Station(lane, keeper, self._section(settings), self._command, self._failed)
         self._stations[name] = station
         self._refresh(lane, settings)
         station.start()
@@ -177,7 +177,7 @@ class Runner:
 
     async def _lane(self, name: str, settings: IntegrationSettings) -> tuple[Lane, Keeper]:
         around, catalog, section = self._around, Catalog(), self._section(settings)
-        state = self._connector_state(name)
+        state = self._configuration.state(name)
         keepers: list[Keeper] = []
 
         async def store_grant(refresh_token: str) -> None:
@@ -218,7 +218,12 @@ class Runner:
             count=around.count,
             bulk_credit=around.bulk_credit,
         )
-        keepsakes = Keepsakes(lambda: self._settings().get(name), around.seal, lambda: self._rederive(name))
+        keepsakes = Keepsakes(
+            lambda: self._configuration.settings().get(name),
+            lambda: self._configuration.inquiry(name),
+            around.seal,
+            lambda: self._rederive(name),
+        )
         keepers.append(Keeper(lane, account, state, keepsakes))
         return lane, keepers[0]
 
@@ -233,23 +238,16 @@ class Runner:
             secrets["webhook_secret"] = self._around.unseal(state.webhook_secret)
         return secrets
 
-    def _connector_state(self, name: str) -> ConnectorState | None:
-        part = self._around.tables.get(INTEGRATIONS, f"{name}/{self._system}")
-        return part.connector if isinstance(part, IntegrationPart) else None
-
     def _section(self, settings: IntegrationSettings) -> SystemSettings:
         return settings.hubspot if self._system == "hubspot" else settings.userflow
 
     def _refresh(self, lane: Lane, settings: IntegrationSettings) -> None:
         """Take over what changed: active or paused, the mappings in force."""
-        mappings = [
-            mapping
-            for mapping in self._around.tables.table(MAPPINGS).values()
-            if mapping.integration == lane.integration and mapping.connection == lane.connection
-        ]
+        mappings = self._configuration.mappings(lane.integration, lane.connection)
         lane.revision = settings.active_revision
         lane.active = settings.state == "active"
-        lane.catalog.replace(*_catalog(self._system, mappings))
+        lane.catalog.replace(*fields_of(self._system, mappings))
+        lane.catalog.stream(settings.events)
         lane.changed.set()
 
     async def _close(self, name: str) -> list[tuple[Taken, Any]]:
@@ -283,7 +281,7 @@ class Runner:
     def _hand_over(self, name: str) -> None:
         """The records that waited go to their station in order, or end where there will be none."""
         waiting = self._waiting.pop(name, None)
-        station, settings = self._stations.get(name), self._settings().get(name)
+        station, settings = self._stations.get(name), self._configuration.settings().get(name)
         if waiting is None:
             return
         late = self._around.clock.monotonic() - waiting.since > LATE_S
@@ -306,35 +304,22 @@ class Runner:
                 try:
                     await station.notification(record, cause, taken.finished)
                 except ValueError as error:
-                    await self._dead_letter(taken, "untranslatable", type(error).__name__, record.integration)
+                    await self._dead_letter(taken, "untranslatable", type(error).__name__, record)
             case Request():
                 station.request(record, cause, taken.finished)
             case FieldPatch():
                 await station.patch(record, taken.finished)
+            case TimelineEvent():
+                await station.event(record, taken)
             case _:
-                taken.finished()
+                raise TypeError(f"{taken.topic} carries a {type(record).__name__}")
 
     def _disconnected(self, taken: Taken) -> None:
         self._around.count(self._system, None, "disconnected", 1)
         taken.finished()
 
-    async def _dead_letter(self, taken: Taken, reason: str, detail: str, integration: str | None = None) -> None:
-        place = f"{taken.topic}/{taken.partition}/{taken.offset}/{reason}"
-        at_ms = self._around.now_ms()
-        letter = DeadLetter(
-            id=hashlib.sha256(place.encode()).hexdigest()[:32],
-            integration=integration,
-            stage=f"{self._system}.source",
-            reason=reason,
-            detail=detail,
-            topic=taken.topic,
-            partition=taken.partition,
-            offset=taken.offset,
-            key=taken.key,
-            value=taken.value,
-            at_ms=at_ms,
-            caused_by=Cause(taken.topic, taken.partition, taken.offset, at_ms),
-        )
+    async def _dead_letter(self, taken: Taken, reason: str, detail: str, about: Notification | None = None) -> None:
+        letter = letter_about(taken, f"{self._system}.source", reason, detail, self._around.now_ms(), about=about)
         await self._around.publisher.send(DEAD_LETTERS, taken.key, letter)
         self._around.count(self._system, None, "dead-lettered", 1)
         taken.finished()
@@ -344,7 +329,7 @@ class Runner:
         log.error("%s: incident %s: %s", name, reason, detail)
         at_ms = self._around.now_ms()
         letter = DeadLetter(
-            id=hashlib.sha256(f"{name}/{reason}/{at_ms}".encode()).hexdigest()[:32],
+            id=letter_id(name, reason, at_ms),
             integration=name,
             stage=f"{self._system}.sink",
             reason=reason,
@@ -360,10 +345,13 @@ class Runner:
 
     async def _rederive(self, name: str) -> None:
         """Every pair of an integration is derived again: what was parked comes back."""
-        settings = self._settings().get(name)
+        settings = self._configuration.settings().get(name)
         if settings is None:
             return
-        command = StateCommand(name, settings.connection, stage="pairs", kind="rederive")
+        await self._command(StateCommand(name, settings.connection, stage="pairs", kind="rederive"))
+
+    async def _command(self, command: StateCommand) -> None:
+        """Work on the state of every partition."""
         for number in range(self._around.partitions):
             await self._around.publisher.send(STATE_COMMANDS, f"partition-{number}", command, number)
 
@@ -390,23 +378,3 @@ class Runner:
 def _ahead(record: Any, station: Station) -> bool:
     """Whether the record was made under a connection that this process has not read of yet."""
     return bool(getattr(record, "connection", 0) > station.lane.connection)
-
-
-def _catalog(
-    system: System, mappings: Sequence[ObjectMapping]
-) -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, FieldDefinition]]]:
-    """The fields to read of each type, and their types as the mappings resolved them."""
-    wanted: dict[str, dict[str, None]] = defaultdict(dict)
-    definitions: dict[str, dict[str, FieldDefinition]] = defaultdict(dict)
-    for mapping in mappings:
-        hubspot = system == "hubspot"
-        object_type = mapping.hubspot_type if hubspot else mapping.userflow_type
-        wanted[object_type][mapping.match_hubspot if hubspot else mapping.match_userflow] = None
-        for rule in mapping.rules:
-            if (rule.direction == "to_hubspot") == hubspot:
-                found = FieldDefinition(rule.target, rule.target_type, options=rule.target_options)
-            else:
-                found = FieldDefinition(rule.source, rule.source_type)
-            wanted[object_type][found.name] = None
-            definitions[object_type][found.name] = found
-    return {name: tuple(fields) for name, fields in wanted.items()}, dict(definitions)

@@ -3,19 +3,22 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from connectors.crawling import crawl
+from connectors.crawling import crawl, unseen
 from connectors.echoes import RecentWrites
+from connectors.fanout import FanOuts
 from connectors.kafka.member import Taken
 from connectors.keeping import Keeper
 from connectors.lane import Lane
+from connectors.lookups import Lookups
+from connectors.posting import Posting
 from connectors.reading import Reading
 from connectors.writing import Writing
 from schemas.configuration import SystemSettings
-from schemas.records import Cause, FieldPatch, Notification, Request
+from schemas.records import Cause, FieldPatch, Notification, Request, StateCommand, TimelineEvent
 
 log = logging.getLogger(__name__)
 
@@ -27,21 +30,35 @@ class Station:
     """Takes the records of one integration; every one of them calls `finished` once it has an outcome."""
 
     def __init__(
-        self, lane: Lane, keeper: Keeper, section: SystemSettings, failed: Callable[[BaseException], None]
+        self,
+        lane: Lane,
+        keeper: Keeper,
+        section: SystemSettings,
+        command: Callable[[StateCommand], Awaitable[None]],
+        failed: Callable[[BaseException], None],
     ) -> None:
         self.lane = lane
         self.keeper = keeper
         self.section = section
+        self._command = command
         self._failed = failed
         writes = RecentWrites()
-        self._reading = Reading(lane, writes)
+        source = lane.account.associated
+        self._fan_outs = FanOuts(lane, source, command) if source is not None else None
+        self._reading = Reading(lane, writes, self._fan_outs)
         self._writing = Writing(lane, writes)
+        self._posting = Posting(lane, lane.account.timeline) if lane.account.timeline is not None else None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lookups = Lookups(lane, self._spawn)
         self._unfinished: dict[tuple[str, int, int], tuple[Taken, Any]] = {}
 
     def start(self) -> None:
         for work in (self._reading.run(), self._writing.run(), self.keeper.run(), self._follow_status()):
             self._spawn(work)
+        if self._posting is not None:
+            self._spawn(self._posting.run())
+        if self._fan_outs is not None:
+            self._spawn(self._fan_outs.run())
 
     def tracked(self, taken: Taken, record: Any) -> Taken:
         """The same, remembered until it is finished."""
@@ -57,7 +74,10 @@ class Station:
     async def close(self) -> list[tuple[Taken, Any]]:
         """Calls in flight end, nothing new is begun, the system is let go; the records that are not finished."""
         self.lane.closing = True
-        drained = asyncio.gather(self._reading.drained(), self._writing.drained())
+        drains = [self._reading.drained(), self._writing.drained()]
+        if self._posting is not None:
+            drains.append(self._posting.drained())
+        drained = asyncio.gather(*drains)
         try:
             await asyncio.wait_for(drained, DRAIN_S)
         except TimeoutError:
@@ -72,19 +92,39 @@ class Station:
         await self._reading.notified(record, cause, finished)
 
     def request(self, record: Request, cause: Cause, finished: Callable[[], None]) -> None:
-        if record.kind == "crawl":
-            self._spawn(crawl(self.lane, record, record.caused_by or cause, finished))
-        else:
-            self._reading.requested(record, record.caused_by or cause, finished)
+        cause = record.caused_by or cause
+        match record.kind:
+            case "crawl":
+                self._spawn(self._crawl(record, cause, finished))
+            case "lookup":
+                self._lookups.requested(record, cause, finished)
+            case "reread":
+                self._reading.requested(record, cause, finished)
 
     async def patch(self, record: FieldPatch, finished: Callable[[], None]) -> None:
         await self._writing.take(record, finished)
 
+    async def event(self, record: TimelineEvent, taken: Taken) -> None:
+        """Raises ValueError where the system has no timelines: nothing of that kind is ever sent to it."""
+        if self._posting is None:
+            raise ValueError(f"{self.lane.system} has no timelines")
+        await self._posting.take(record, taken)
+
+    async def _crawl(self, record: Request, cause: Cause, finished: Callable[[], None]) -> None:
+        async def completed(object_type: str) -> None:
+            await self.keeper.keep_crawled(object_type)
+            await self._command(unseen(self.lane, record, cause))
+
+        await crawl(self.lane, record, cause, completed)
+        finished()
+
     async def _follow_status(self) -> None:
-        """A paused integration, or a system that is away, keeps no patch waiting here; one that is back is read."""
+        """Where nothing is to be written, no patch and no event waits here; a system that is back is read."""
         while True:
             if self.lane.away and not self.lane.closing:
                 await self._writing.park_all()
+                if self._posting is not None:
+                    await self._posting.park_all()
             if self.lane.works:
                 self._reading.wake()
             # the keeper clears the event as it pleases, so the time says too when to look

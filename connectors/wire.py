@@ -4,7 +4,7 @@ import email.utils
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from connectors.errors import Misconfigured, Refused
@@ -12,8 +12,11 @@ from connectors.errors import Misconfigured, Refused
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Purpose = Literal["live_read", "write", "bulk_read", "control", "search"]
+Purpose = Literal["live_read", "write", "bulk_read", "bulk_write", "control", "search"]
 """Why a request is made, which decides its place in the request budget."""
+
+BULK: Final[frozenset[Purpose]] = frozenset({"bulk_read", "bulk_write"})
+"""What a full sync makes: it takes what others leave."""
 
 Pairs = tuple[tuple[str, str], ...]
 

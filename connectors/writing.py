@@ -1,7 +1,6 @@
 """Patches of one integration become writes; what they led to goes back as changes, receipts and dead letters."""
 
 import asyncio
-import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,18 +8,19 @@ from typing import Final
 
 from connectors.base import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
 from connectors.echoes import RecentWrites
-from connectors.errors import ConnectorError, Refused, Retryable
-from connectors.lane import POLICY, Lane, Observation
+from connectors.errors import ConnectorError, Refused
+from connectors.lane import Lane, Observation
+from connectors.pace import Pace
 from connectors.patches import Held, PatchQueue
-from connectors.retry import Tries
+from schemas.letters import letter_id
 from schemas.records import Cause, DeadLetter, FieldPatch, Receipt, ReceiptKind, StampedValue
 from schemas.topics import DEAD_LETTERS, RECEIPTS, field_patches_topic, pair_key
 from schemas.values import FieldValue
 
 log = logging.getLogger(__name__)
 
-IDLE_S: Final = 5.0
 AGAIN_S: Final = 0.5
+NOT_OURS_S: Final = 1.0
 
 
 class Writing:
@@ -30,12 +30,8 @@ class Writing:
         self._lane = lane
         self._writes = writes
         self._queue = PatchQueue()
-        self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pace = Pace(lane)
         self._bulk: set[asyncio.Task[None]] = set()
-        self._paused_until = 0.0
-        self._tries = Tries()
-        self._broken: BaseException | None = None
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
         """Take one patch; it ends written, equal, refused, parked or superseded."""
@@ -48,7 +44,7 @@ class Writing:
                 finished()
             return
         _, superseded = self._queue.add(patch, finished)
-        self._wake.set()
+        self._pace.wake()
         for overtaken in superseded:
             await self._receipt(overtaken.held.patch, "superseded", {overtaken.name: overtaken.value}, None)
 
@@ -56,60 +52,34 @@ class Writing:
         """Write what waits, a few batches at once, until cancelled."""
         try:
             while True:
-                await self._wait_until_due()
+                await self._pace.until(self._ready)
                 batch = self._queue.take(self._lane.account.sink.batch_size, live_only=self._live_only)
                 if batch:
-                    task = asyncio.create_task(self._write(batch))
-                    self._tasks.add(task)
-                    if not any(map(self._queue.live, batch)):
+                    task = self._pace.start(self._write(batch))
+                    if all(write.bulk for write in batch):
                         self._bulk.add(task)
-                    task.add_done_callback(self._ended)
+                        task.add_done_callback(self._bulk.discard)
         finally:
-            for task in self._tasks:
-                task.cancel()
+            self._pace.cancel()
 
     async def drained(self) -> None:
         """Wait for the writes under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._pace.drained()
 
     async def park_all(self) -> None:
         """Nothing waits for a system that is away: every waiting patch gets its receipt and is derived again later."""
         if not self._lane.closing:
             await self._park(self._queue.drain())
 
-    @property
-    def _may_begin(self) -> bool:
-        return not self._lane.away and not self._lane.closing
+    def _ready(self) -> bool:
+        free = self._pace.under_way < self._lane.account.sink.in_flight
+        may_begin = free and not self._lane.away and not self._lane.closing
+        return may_begin and self._queue.ready(live_only=self._live_only)
 
     @property
     def _live_only(self) -> bool:
         """Bulk leaves half of what may be under way free: a live patch never waits for a bulk one to end."""
         return len(self._bulk) >= max(self._lane.account.sink.in_flight // 2, 1)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        self._bulk.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._broken = error
-        self._wake.set()
-
-    async def _wait_until_due(self) -> None:
-        while True:
-            if self._broken is not None:
-                # its records would stay unfinished for ever: the process ends, and the restart handles them again
-                raise self._broken
-            now = self._lane.clock.monotonic()
-            free = len(self._tasks) < self._lane.account.sink.in_flight
-            ready = free and self._may_begin and self._queue.ready(live_only=self._live_only)
-            if ready and now >= self._paused_until:
-                return
-            self._wake.clear()
-            wait_s = self._paused_until - now if ready else IDLE_S
-            try:
-                await asyncio.wait_for(self._wake.wait(), max(min(wait_s, IDLE_S), 0.01))
-            except TimeoutError:
-                continue
 
     async def _write(self, batch: list[Write]) -> None:
         try:
@@ -117,34 +87,23 @@ class Writing:
         except OwnershipLost:
             # the partition goes to its new owner with these records uncommitted: they are written there
             self._queue.put_back(batch)
-            self._paused_until = self._lane.clock.monotonic() + 1.0
+            self._pace.pause(NOT_OURS_S)
             return
         except Refused as error:
             results = [RefusedFields(write, tuple(write.fields), error.reason) for write in batch]
         except ConnectorError as error:
-            await self._failed(batch, error)
+            self._queue.put_back(batch)
+            if not self._pace.failed(error):
+                await self.park_all()
             return
-        self._tries = Tries()
+        self._pace.succeeded()
         # first what has ended: only the fields that are left go back
         await self._settle(result for result in results if not isinstance(result, Again))
         again = [result.write for result in results if isinstance(result, Again)]
         if again:
             self._queue.put_back(again)
-            self._paused_until = self._lane.clock.monotonic() + AGAIN_S
-        self._wake.set()
-
-    async def _failed(self, batch: list[Write], error: ConnectorError) -> None:
-        self._queue.put_back(batch)
-        wait_s: float | None = None
-        if isinstance(error, Retryable):
-            self._tries = self._tries.after(error)
-            wait_s = POLICY.wait_s(error, self._tries, self._lane.uniform)
-        if wait_s is None:
-            self._lane.fail(error)
-            await self.park_all()
-            wait_s = 0.0
-        self._paused_until = self._lane.clock.monotonic() + wait_s
-        self._wake.set()
+            self._pace.pause(AGAIN_S)
+        self._pace.wake()
 
     async def _settle(self, results: Iterable[WriteResult]) -> None:
         """Tell what became of each write; a patch ends only after the brokers have what is told."""
@@ -264,7 +223,7 @@ class Writing:
         """The refusal's dead letter; the same value refused again for the same reason is the same letter."""
         pair, target = _pair(patch), f"{patch.system}.{name}"
         letter = DeadLetter(
-            id=hashlib.sha256(repr((pair, target, value, reason)).encode()).hexdigest()[:32],
+            id=letter_id(pair, target, value, reason),
             integration=patch.integration,
             stage=f"{patch.system}.sink",
             reason=reason,

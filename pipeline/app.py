@@ -5,6 +5,7 @@ receiver -> <system>.notifications -> connector -> <system>.changes -> worker: O
 """
 
 import asyncio
+import gc
 import logging
 import os
 import random
@@ -24,6 +25,7 @@ from connectors.bulk import BulkCredit, outstanding_downstream
 from connectors.clock import SystemClock
 from connectors.errors import Misconfigured
 from connectors.kafka.admin import Admin
+from connectors.kafka.groups import Group
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.tables import TableReader
@@ -52,6 +54,7 @@ log = logging.getLogger(__name__)
 
 STOPPED_BY_ITSELF: Final = 70
 STEP_THREADS: Final = 16
+GARBAGE_OBJECTS: Final = 50_000  # a worker's rows are many, long-lived and no cycles: looking through them is in vain
 STATE_TOPICS: Final = {objects.NAME: objects.STATE_TOPIC, pairs.NAME: pairs.STATE_TOPIC}
 
 
@@ -146,9 +149,14 @@ def run_worker(process: Process) -> None:
     tables = TableReader(process.client, process.codec, (INTEGRATIONS, MAPPINGS), configuration.apply)
     tables.start()
 
+    prefix = settings.transactional_id_prefix
+    handled = {stage: Group(process.client, f"{prefix}-{stage}-handled") for stage in STATE_TOPICS}
+
     def open_log(stage: str, partition: int) -> CompactedStateLog:
-        name = f"{settings.transactional_id_prefix}-{stage}-{partition}"
-        return CompactedStateLog(process.client, process.codec, name, topic=STATE_TOPICS[stage], partition=partition)
+        name = f"{prefix}-{stage}-{partition}"
+        return CompactedStateLog(
+            process.client, process.codec, handled[stage], name, topic=STATE_TOPICS[stage], partition=partition
+        )
 
     around = Surroundings(
         decode=process.codec.decode,
@@ -159,11 +167,15 @@ def run_worker(process: Process) -> None:
         now_ms=now_ms,
         stop_process=stop_process,
     )
+    hold_ms, interval_ms = settings.event_hold_s * 1000, settings.lookup_interval_s * 1000
     agents = [
-        Agent(objects.NAME, objects.TOPICS, AgentLoop(objects.Objects(configuration.view), around)),
-        Agent(pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms), around)),
+        Agent(objects.NAME, objects.TOPICS, AgentLoop(objects.Objects(configuration.view, now_ms, hold_ms), around)),
+        Agent(
+            pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms, hold_ms, interval_ms), around)
+        ),
     ]
     _serve_health_aside(process, {"configuration": lambda: _following(tables)})
+    gc.set_threshold(GARBAGE_OBJECTS)
     app = build_app(
         process.client, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
     )

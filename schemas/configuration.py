@@ -6,6 +6,8 @@
 | `<integration>/settings` | IntegrationSettings | the active scheduler |
 | `claim/<system>/<account>` | IntegrationClaim | the active scheduler |
 | `<integration>/<system>` | ConnectorState | the connector that owns the integration |
+| `<integration>/inquiry` | Inquiry | `pairstream plan` |
+| `<integration>/<system>/description` | Description | the connector that owns the integration |
 """
 
 from collections.abc import Mapping
@@ -40,6 +42,27 @@ class DescribedField:
     type: FieldType  # its type in neutral words
     options: tuple[str, ...] = ()  # what an enumeration or multi-select accepts
     read_only: bool = False  # true: the system refuses writes
+    unique: bool = False  # true: the system lets no two objects share its value
+    archived: bool = False  # true: it was deleted; creating it again brings it back, its type too
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedEvent:
+    """What a system says of one kind of event."""
+
+    name: str  # the event's name, e.g. flow_started
+    label: str  # for people
+    attributes: tuple[DescribedField, ...] = ()  # what its events can carry
+    timelines: tuple[str, ...] = ()  # the HubSpot object types whose timelines show it, where mappings stream it
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedType:
+    """What a system says of an object type that an account made itself."""
+
+    object_type: str  # as mappings spell it
+    type_id: str  # as the system's webhooks spell it
+    name: str  # its schema's name, the word that stands in field names
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,7 @@ class Sections:
     document: str  # the integration file, secrets replaced by ${NAME}
     hubspot: SystemSettings  # its HubSpot section
     userflow: SystemSettings  # its Userflow section
+    events: tuple[DescribedEvent, ...] = ()  # the Userflow events that its mappings stream to timelines
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +102,7 @@ class IntegrationSettings:
     hubspot: SystemSettings  # its HubSpot section
     userflow: SystemSettings  # its Userflow section
     create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning
+    events: tuple[DescribedEvent, ...] = ()  # the Userflow events that mappings stream to timelines
     fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
 
 
@@ -101,7 +126,30 @@ class ConnectorState:
     fields: tuple[DescribedField, ...] = ()  # definitions of the fields that mappings use
     grant: bytes | None = None  # sealed: the newest refresh token
     webhook_secret: bytes | None = None  # sealed: what signs the system's webhooks
-    parked_since_ms: int | None = None  # vendor clock: since when patches are parked
+    events: tuple[DescribedEvent, ...] = ()  # every kind of event the system knows
+    types: tuple[DescribedType, ...] = ()  # the account's own object types that mappings use
+    crawled: tuple[str, ...] = ()  # object types that were crawled to their end under this connection
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What somebody wants to know of both systems, while nothing is to change."""
+
+    inquiry_id: str  # one per inquiry, so that the asker knows its answers
+    hubspot: Mapping[str, tuple[str, ...]]  # HubSpot object type -> fields
+    userflow: Mapping[str, tuple[str, ...]]  # Userflow object type -> fields
+    asked_at_ms: int  # our clock
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What one system told of the fields of an inquiry."""
+
+    inquiry_id: str  # the inquiry
+    reason: str | None = None  # stable code: why the system told nothing
+    fields: tuple[DescribedField, ...] = ()  # those that exist
+    events: tuple[DescribedEvent, ...] = ()  # every kind of event the system knows
+    types: tuple[DescribedType, ...] = ()  # the account's own object types among those asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +161,5 @@ class IntegrationPart:
     settings: IntegrationSettings | None = None  # key <integration>/settings
     claim: IntegrationClaim | None = None  # key claim/<system>/<account>
     connector: ConnectorState | None = None  # key <integration>/<system>
+    inquiry: Inquiry | None = None  # key <integration>/inquiry
+    description: Description | None = None  # key <integration>/<system>/description

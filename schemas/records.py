@@ -14,7 +14,7 @@ Operation = Literal["upserted", "deleted"]
 Presence = Literal["joined", "left"]
 RequestKind = Literal["lookup", "reread", "crawl"]
 ReceiptKind = Literal["refused", "parked", "superseded"]
-CommandKind = Literal["rederive", "resend", "forget", "sweep"]
+CommandKind = Literal["rederive", "resend", "reread", "forget", "sweep"]
 Stage = Literal["objects", "pairs"]
 Direction = Literal["to_hubspot", "to_userflow"]
 OnEmpty = Literal["clear", "keep"]
@@ -67,6 +67,17 @@ class Request:
     delay_ms: int = 0  # wait this long before the read
     run_id: str | None = None  # the full sync it belongs to
     caused_by: Cause | None = None  # the first cause
+    by_email: bool = False  # the match values are compared trimmed and in lower case (lookup)
+    bulk: bool = False  # true: read after what is live, and published as bulk
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many objects a lookup found for one match value."""
+
+    mapping: str  # the mapping that asked
+    match_value: str  # the value asked for
+    count: int  # how many of the system's objects hold it; 26: as many or more
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +100,31 @@ class ChangeEvent:
     merged_into: str | None = None  # deleted by a merge: the id of the surviving object
     bulk: bool = False  # true: published under the credit for bulk, written after live patches
     caused_by: Cause | None = None  # the first cause
+    given: Mapping[str, FieldValue] = field(default_factory=dict)  # it holds only while these fields are known to be so
+    found: Found | None = None  # the lookup that showed it, where it was one
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityEvent:
-    """Something a person did in Userflow. Key: the user, or the company where there is no user."""
+    """Something a person did in Userflow, as the activity of one object. Key: that object."""
 
     integration: str  # whose environment
     connection: int  # the connection it was observed under
     event_id: str  # the system's id of the event
     name: str  # the event's name, e.g. flow_started
-    user_id: str | None  # who did it
-    company_id: str | None  # for which company
+    object_type: str  # users, or companies: one event can be the activity of one of each
+    object_id: str  # the system's id of that user or company
     occurred_at_ms: int  # vendor clock
     attributes: Mapping[str, FieldValue] = field(default_factory=dict)  # the event's attributes
     caused_by: Cause | None = None  # the first cause
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEvent:
+    """An event that came before its pair was known."""
+
+    activity: ActivityEvent  # the event
+    since_ms: int  # our clock: when it was first held
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +150,7 @@ class MatchedChange:
     object_type: str  # the system's object type
     object_id: str  # the system's id of the object
     presence: Presence  # joined: it is on this side of the pair; left: it is no more
-    at_ms: int  # vendor clock: earliest time of the observation
+    at_ms: int  # vendor clock: earliest time of the newest of its own fields
     spread_ms: int  # how much later it may have been
     origin: Origin  # the road it came by
     fields: Mapping[str, StampedValue] = field(default_factory=dict)  # every known field the mapping uses
@@ -137,6 +158,8 @@ class MatchedChange:
     run_id: str | None = None  # the full sync it belongs to
     bulk: bool = False  # true: what it derives is written after live patches
     caused_by: Cause | None = None  # the first cause
+    activity: ActivityEvent | None = None  # what the object did, where that is the news
+    found: int = 0  # how many objects of its system a lookup found for the match value; 0: no lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +169,16 @@ class StateCommand:
     integration: str  # whose state
     connection: int  # the connection it was asked under
     stage: Stage  # the agent it is for
-    kind: CommandKind  # rederive pairs; resend an object's matches; forget all; sweep what a crawl did not see
+    kind: CommandKind  # rederive pairs; resend or reread objects; forget all; sweep what a crawl did not see
     mapping: str | None = None  # only this mapping
-    object_key: str | None = None  # resend: the object
+    object_key: str | None = None  # resend: the object; sweep: how the keys of the crawled type begin
     cursor: str | None = None  # go on after this state key
     run_id: str | None = None  # the full sync it belongs to
     retry_refused: bool = False  # rederive: also what was refused or contested
     caused_by: Cause | None = None  # the first cause
+    where: Mapping[str, FieldValue] = field(
+        default_factory=dict
+    )  # reread: HubSpot objects known to hold one of these values
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +220,7 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a patch where nothing was observed. Key: pair."""
+    """What became of a patch or a timeline event where nothing was observed. Key: pair."""
 
     integration: str  # whose pair
     connection: int  # the connection of the patch
@@ -209,6 +235,7 @@ class Receipt:
     reason: str | None = None  # stable code of a refusal
     run_id: str | None = None  # the full sync it belongs to
     caused_by: Cause | None = None  # the first cause
+    event: TimelineEvent | None = None  # the timeline event it is about, where it is no patch
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +270,14 @@ class ObjectState:
     matches: Mapping[str, str]  # mapping -> the match value it joined
     merged_into: str | None = None  # the id of the object it was merged into
     run_id: str | None = None  # the last full sync that read it
+    held: tuple[HeldEvent, ...] = ()  # events that wait until it is known which pair it belongs to
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One object on one side of a pair."""
 
-    at_ms: int  # vendor clock: earliest time of the newest observation
+    at_ms: int  # vendor clock: earliest time of the newest of its own fields
     spread_ms: int  # how much later it may have been
     fields: Mapping[str, StampedValue]  # known fields; none where only its existence is kept
 
@@ -284,6 +312,12 @@ class PairState:
     rivals_read: tuple[str, ...] = ()  # `<system>.<id>` of candidates read once more
     parked: bool = False  # true: a patch was parked since the pair was last derived
     run_id: str | None = None  # the last full sync that reached it
+    looked_up_ms: int = 0  # our clock: when its missing side was last looked up
+    counted: Mapping[str, int] = field(default_factory=dict)  # system -> how many objects, where not all are kept
+    held: tuple[HeldEvent, ...] = ()  # events that wait for the pair's other side
+    parked_events: tuple[TimelineEvent, ...] = ()  # events that were parked since the pair was last derived
+    streamed: Mapping[str, int] = field(default_factory=dict)  # its newest timeline events: id -> when it occurred
+    streamed_until_ms: int = 0  # vendor clock: events not later than this were sent, though their ids are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +349,8 @@ class ObjectMapping:
     rules: tuple[FieldRule, ...]  # its field rules
     stream_events: bool = False  # whether events go to the timeline
     event_names: tuple[str, ...] = ()  # only these events; none named: all
+    match_hubspot_type: FieldType = "string"  # the type of the HubSpot ID field
+    match_hubspot_unique: bool = False  # true: HubSpot lets no two objects share its value
 
 
 @dataclass(frozen=True, slots=True)

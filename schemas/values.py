@@ -22,6 +22,8 @@ class FieldDefinition:
     label: str = ""
     options: tuple[str, ...] = ()
     read_only: bool = False
+    unique: bool = False
+    archived: bool = False
 
 
 def millis(moment: dt.datetime) -> int:

@@ -2,19 +2,24 @@
 
 from dataclasses import replace
 
-from connectors.base import Account, Opening
+from connectors.base import Account, Opening, Timeline
+from connectors.budget import Budget, BulkBudget
 from connectors.errors import CredentialsRejected, Misconfigured
 from connectors.http import HttpTransport
 from connectors.hubspot.client import HubSpotClient, windowed_budget
 from connectors.hubspot.credentials import Credentials, OAuthCredentials, StaticToken
+from connectors.hubspot.enriching import AssociatedReader
+from connectors.hubspot.event_definitions import EventDefinitions
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import Grant, OAuthApp
 from connectors.hubspot.setup import HubSpotSetup
 from connectors.hubspot.sink import HubSpotSink, MayWrite, OwnedTransport
 from connectors.hubspot.source import HubSpotSource
+from connectors.hubspot.timeline import AppEvents, CustomEvents
 from connectors.wire import Transport
 
 API_URL = "https://api.hubapi.com"
+CUSTOM_EVENTS = "custom_events"
 
 
 async def open_account(opening: Opening) -> Account:
@@ -30,19 +35,26 @@ def assemble(opening: Opening, transport: Transport) -> Account:
     """The account on a transport that somebody else closes."""
     credentials, budget = _credentials(opening), windowed_budget(opening.clock)
 
-    def client(way: Transport) -> HubSpotClient:
-        return HubSpotClient(way, budget, credentials, opening.api_version)
+    def client(way: Transport, places: Budget = budget) -> HubSpotClient:
+        return HubSpotClient(way, places, credentials, opening.api_version)
 
-    def client_for(may_write: MayWrite) -> HubSpotClient:
-        return client(OwnedTransport(transport, may_write))
+    def client_for(may_write: MayWrite, bulk: bool) -> HubSpotClient:
+        return client(OwnedTransport(transport, may_write), BulkBudget(budget) if bulk else budget)
 
     types = ObjectTypes(opening.catalog)
+    definitions = EventDefinitions(client(transport), opening.clock)
+    custom = opening.options.get("timeline") == CUSTOM_EVENTS
+    timeline: Timeline = AppEvents(client_for, opening.catalog)
+    if custom:
+        timeline = CustomEvents(client_for, opening.catalog, definitions)
     return Account(
         system="hubspot",
         source=HubSpotSource(client(transport), types, opening.account),
         sink=HubSpotSink(client_for, opening.catalog),
-        setup=HubSpotSetup(client(transport), types, opening.account),
+        setup=HubSpotSetup(client(transport), types, opening.account, definitions if custom else None),
         close=_nothing,
+        timeline=timeline,
+        associated=AssociatedReader(client(transport), types),
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from connectors.budget import RequestBudget
+from connectors.budget import Budget, RequestBudget
 from connectors.clock import Clock
 from connectors.errors import CredentialsRejected, RateLimited
 from connectors.hubspot.credentials import Credentials
@@ -23,7 +23,7 @@ class HubSpotClient:
     def __init__(
         self,
         transport: Transport,
-        budget: RequestBudget,
+        budget: Budget,
         credentials: Credentials,
         api_version: str = DEFAULT_VERSION,
     ) -> None:

@@ -18,6 +18,8 @@ _TYPES: Final[dict[str, FieldType]] = {
     "enumeration": "enumeration",
 }
 _UNWRITABLE: Final = ("json", "object_coordinates")
+_UNIQUE_ANYWAY: Final = ("contacts", "email")
+"""No two contacts share an email, though the property does not say so."""
 _MADE: Final[dict[FieldType, tuple[str, str]]] = {
     "string": ("string", "text"),
     "list": ("string", "textarea"),
@@ -50,6 +52,7 @@ def described(object_type: str, definition: Property) -> DescribedField:
         kind,
         choices if kind in ("enumeration", "multi_select") else (),
         definition.read_only or definition.calculated or definition.type in _UNWRITABLE,
+        definition.unique or (object_type, definition.name) == _UNIQUE_ANYWAY,
     )
 
 

@@ -1,11 +1,16 @@
 """Makes a HubSpot account ready: describes the properties that mappings use and creates those that lack."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
-from connectors.base import Provisioned
+from connectors.base import Described, Provisioned
+from connectors.describing import asked_or_near
 from connectors.errors import Misconfigured, Missing, Refused
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.definitions import GROUP, GROUP_LABEL, definition_of, described
+from connectors.hubspot.event_definitions import EventDefinitions
+from connectors.hubspot.event_types import event_types
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import (
     Property,
@@ -17,40 +22,52 @@ from connectors.hubspot.protocol import (
     list_properties,
     list_schemas,
 )
-from schemas.configuration import DescribedField
+from schemas.configuration import DescribedEvent, DescribedField, DescribedType
+
+MOST_PROPERTIES: Final = 1_000
+"""Properties of the account's own that HubSpot takes for one object type; told by users, not by its pages."""
 
 
 class HubSpotSetup:
     """Follows HubSpot's properties guide; nothing is done before the token was seen to belong to `account`."""
 
-    def __init__(self, client: HubSpotClient, types: ObjectTypes, account: str) -> None:
+    def __init__(
+        self, client: HubSpotClient, types: ObjectTypes, account: str, definitions: EventDefinitions | None = None
+    ) -> None:
+        """`definitions` None: event types are declared in the app's project files, none is made here."""
         self._client = client
         self._types = types
         self._account = account
+        self._definitions = definitions
 
-    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Sequence[DescribedField]:
+    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Described:
         """The wanted properties that exist; those of a custom type that does not exist are left out with it."""
         await self._verify_account()
-        await self._learn_types(wanted)
         found: list[DescribedField] = []
         for object_type, names in wanted.items():
             existing = await self._properties(object_type)
-            found += [described(object_type, existing[name]) for name in dict.fromkeys(names) if name in existing]
-        return found
+            found += [described(object_type, existing[name]) for name in asked_or_near(names, existing)]
+            found += await self._archived(object_type, [name for name in names if name not in existing])
+        return Described(found, await self._custom_types(wanted))
 
-    async def provision(self, create: Sequence[DescribedField]) -> Provisioned:
-        """Create what is missing, in the group Userflow; an archived property comes back, an existing one stays."""
+    async def provision(
+        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+    ) -> Provisioned:
+        """Create what is missing, in the group Userflow; an archived property comes back, an existing one stays.
+
+        Raises Misconfigured `too_many_properties` before anything is made where one type has no room for all.
+        """
         await self._verify_account()
-        for object_type in dict.fromkeys(field.object_type for field in create):
-            existing = await self._properties(object_type)
-            of_type = (field for field in create if field.object_type == object_type)
-            await self._create(object_type, [field for field in of_type if field.name not in existing])
+        missing = [await self._missing(object_type, create) for object_type in _types_of(create)]
+        for fields in missing:
+            await self._create(fields)
+        if self._definitions is not None:
+            await self._definitions.provide(event_types(events))
         return Provisioned()
 
     async def probe(self) -> None:
         """Whose token it is; raises Misconfigured `wrong_account` when it opens another account than the mapped one."""
         await self._verify_account()
-        await self._learn_types(self._types.catalog.object_types)
 
     async def _verify_account(self) -> None:
         """Where the token may not read the account's details, one page of records shows that it is accepted."""
@@ -63,21 +80,52 @@ class HubSpotSetup:
         if account.id != self._account:
             raise Misconfigured("wrong_account")
 
-    async def _learn_types(self, names: Iterable[str]) -> None:
-        if self._types.unknown(names):
-            self._types.learn(await self._client.send(list_schemas()))
-
-    async def _properties(self, object_type: str) -> Mapping[str, Property]:
+    async def _custom_types(self, names: Iterable[str]) -> Sequence[DescribedType]:
+        """The account's own types among the names; none where the token may not read schemas."""
+        spelled = {name for name in names if self._types.custom(name)}
+        if not spelled:
+            return ()
         try:
-            definitions = await self._client.send(list_properties(object_type))
+            schemas = await self._client.send(list_schemas())
+        except (Misconfigured, Missing, Refused):
+            return ()
+        return [
+            DescribedType(name, schema.object_type_id, schema.name)
+            for schema in schemas
+            for name in (schema.object_type_id, schema.fully_qualified_name)
+            if name in spelled
+        ]
+
+    async def _properties(self, object_type: str, *, archived: bool = False) -> Mapping[str, Property]:
+        try:
+            definitions = await self._client.send(list_properties(object_type, archived=archived))
         except (Missing, Refused):
             if self._types.custom(object_type):
                 return {}
             raise
         return {definition.name: definition for definition in definitions}
 
-    async def _create(self, object_type: str, fields: Sequence[DescribedField]) -> None:
-        if fields:
+    async def _archived(self, object_type: str, names: Sequence[str]) -> list[DescribedField]:
+        """Of the names that do not exist, those that come back when they are created."""
+        if not names:
+            return []
+        archived = await self._properties(object_type, archived=True)
+        return [replace(described(object_type, archived[name]), archived=True) for name in names if name in archived]
+
+    async def _missing(self, object_type: str, create: Sequence[DescribedField]) -> Sequence[DescribedField]:
+        existing = await self._properties(object_type)
+        missing = [field for field in create if field.object_type == object_type and field.name not in existing]
+        own = sum(1 for definition in existing.values() if not definition.of_hubspot)
+        if missing and own + len(missing) > MOST_PROPERTIES:
+            raise Misconfigured("too_many_properties")
+        return missing
+
+    async def _create(self, fields: Sequence[DescribedField]) -> None:
+        for object_type in _types_of(fields):
             await self._client.send(create_property_group(object_type, PropertyGroup(GROUP, GROUP_LABEL)))
         for field in fields:
-            await self._client.send(create_property(object_type, definition_of(field)))
+            await self._client.send(create_property(field.object_type, definition_of(field)))
+
+
+def _types_of(fields: Sequence[DescribedField]) -> Iterable[str]:
+    return dict.fromkeys(field.object_type for field in fields)

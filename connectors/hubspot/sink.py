@@ -40,9 +40,9 @@ class OwnedTransport:
 
 
 class HubSpotSink:
-    """Follows HubSpot's guide to the batch endpoints; `client_for` makes the client that asks before it writes."""
+    """Follows HubSpot's guide to the batch endpoints; `client_for` (may write, bulk) makes its clients."""
 
-    def __init__(self, client_for: Callable[[MayWrite], HubSpotClient], catalog: Catalog) -> None:
+    def __init__(self, client_for: Callable[[MayWrite, bool], HubSpotClient], catalog: Catalog) -> None:
         self._client_for = client_for
         self._catalog = catalog
 
@@ -60,7 +60,7 @@ class HubSpotSink:
         An error that comes before anything is known of any write is raised; one that comes later leaves the rest Again.
         Raises OwnershipLost as soon as `may_write` says no.
         """
-        batch = _Batch(self._client_for(may_write), self._catalog, writes)
+        batch = _Batch(self._client_for(may_write, all(write.bulk for write in writes)), self._catalog, writes)
         await batch.run()
         return batch.results
 

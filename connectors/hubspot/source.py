@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from connectors.base import Gone, Page, ReadPurpose, Seen, Translated
 from connectors.errors import Refused
+from connectors.hubspot.associated import OBJECT_ID, own_fields
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import look_up
+from connectors.hubspot.enriching import AssociatedReader
+from connectors.hubspot.lookups import search_ids
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import BATCH_LIMIT, list_objects, parse_notifications, read_objects
-from connectors.hubspot.translate import news, own_fields, seen
+from connectors.hubspot.translate import associated_news, news, seen
 from schemas.records import Notification
 from schemas.values import FieldDefinition
 
@@ -20,6 +23,7 @@ class HubSpotSource:
         self._client = client
         self._types = types
         self._account = account
+        self._associated = AssociatedReader(client, types)
 
     @property
     def read_size(self) -> int:
@@ -37,26 +41,57 @@ class HubSpotSource:
         ours = [event for event in batch.events if event.account == self._account]
         strangers = len(batch.events) - len(ours)
         told = tuple(item for event in ours for item in news(event, self._types))
-        return Translated(told, unreadable=len(batch.unreadable) + strangers)
+        associated = tuple(item for event in ours for item in associated_news(event, self._types))
+        return Translated(told, unreadable=len(batch.unreadable) + strangers, associated=associated)
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
-        """Up to 100 records in one request; an id that it leaves out is asked for alone, to learn what became of it."""
+        """Up to 100 records in one request; an id that it leaves out is asked for alone, to learn what became of it.
+
+        Two requests more for each associated type of which they show fields.
+        """
         definitions = self._definitions(object_type)
         asked = tuple(dict.fromkeys(ids))
         if not asked:
             return ()
         answer = await self._client.send(read_objects(object_type, asked, tuple(definitions), purpose=purpose))
         found = {record.id: record for record in answer.results if not record.archived}
-        return [
+        all_of_them = [
             seen(found[id], definitions) if id in found else await self._alone(object_type, id, definitions, purpose)
             for id in asked
         ]
+        there = [item for item in all_of_them if isinstance(item, Seen)]
+        enriched = {item.object_id: item for item in await self._associated.enriched(object_type, there, purpose)}
+        return [enriched.get(item.object_id, item) for item in all_of_them]
 
     async def page(self, object_type: str, cursor: str | None) -> Page:
         """A hundred records in the order of their ids."""
         definitions = self._definitions(object_type)
         page = await self._client.send(list_objects(object_type, tuple(definitions), after=cursor))
-        return Page([seen(record, definitions) for record in page.records], page.after)
+        found = [seen(record, definitions) for record in page.records]
+        return Page(await self._associated.enriched(object_type, found, "bulk_read"), page.after)
+
+    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+        """By id, by a unique property, or by search: that only tells which records to read, for its index lags behind.
+
+        `email` leads to a contact by its secondary addresses too.
+        """
+        if field.name == OBJECT_ID:
+            return await self._batch(object_type, [value for value in values if value.isdecimal()], None)
+        if field.unique:
+            return await self._batch(object_type, values, field.name)
+        ids = await search_ids(self._client, object_type, field, values)
+        parts = [ids[start : start + BATCH_LIMIT] for start in range(0, len(ids), BATCH_LIMIT)]
+        return [found for part in parts for found in await self._batch(object_type, part, None)]
+
+    async def _batch(self, object_type: str, values: Sequence[str], id_property: str | None) -> Sequence[Seen]:
+        """The records that are there, in one request, and what they show of associated ones."""
+        if not values:
+            return ()
+        definitions = self._definitions(object_type)
+        call = read_objects(object_type, tuple(dict.fromkeys(values)), tuple(definitions), id_property=id_property)
+        answer = await self._client.send(call)
+        found = [seen(record, definitions) for record in answer.results if not record.archived]
+        return await self._associated.enriched(object_type, found, "live_read")
 
     async def _alone(
         self, object_type: str, object_id: str, definitions: Mapping[str, FieldDefinition], purpose: ReadPurpose

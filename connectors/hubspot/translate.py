@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from connectors.base import Gone, News, Seen
+from connectors.base import AssociatedNews, Gone, News, Seen
 from connectors.errors import Transient
+from connectors.hubspot.associated import OBJECT_ID, shown_by, shown_name
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import AssociationChange, Record, WebhookEvent
 from connectors.wire import Observation
 from schemas.records import StampedValue
 from schemas.values import FieldDefinition, FieldType, FieldValue, instant
 
-OBJECT_ID = "hs_object_id"
 SEPARATOR = ";"
 ANY_READ_MS = 0
 """The time of news that no read can be too old for."""
@@ -58,11 +58,6 @@ def property_text(value: FieldValue) -> str:
     return value
 
 
-def own_fields(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The properties of the record itself; a name with a dot is a field of an associated one."""
-    return tuple(name for name in wanted if "." not in name)
-
-
 def stamp(updated_at_ms: int | None, observed: Observation | None) -> tuple[int, int]:
     """(at_ms, spread_ms) of an answer: HubSpot's modified time, else the interval in which the answer was true.
 
@@ -95,6 +90,11 @@ def stored_value(record: Record, definition: FieldDefinition) -> FieldValue:
     """What a record holds in one field."""
     text = record.id if definition.name == OBJECT_ID else record.fields.get(definition.name)
     return field_value(text, definition.type)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text can be the value of a number property."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def news(event: WebhookEvent, types: ObjectTypes) -> tuple[News, ...]:
@@ -145,9 +145,50 @@ def _merged(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, .
 
 
 def _association_news(change: AssociationChange, types: ObjectTypes) -> tuple[News, ...]:
-    """An association moves no modified time, so that any read of the record will do."""
-    name = types.name(change.from_type_id or "")
-    return (_to_be_read(name, change.from_id, ANY_READ_MS),) if name is not None and change.from_id else ()
+    """Each end that shows fields of the other is read; no modified time moves, so that any read of it will do."""
+    ends = (
+        (change.from_type_id, change.from_id, change.to_type_id),
+        (change.to_type_id, change.to_id, change.from_type_id),
+    )
+    named = [(types.name(type_id or ""), object_id, other) for type_id, object_id, other in ends]
+    return tuple(
+        _to_be_read(name, object_id, ANY_READ_MS)
+        for name, object_id, other in named
+        if name is not None and object_id and types.shows(name, other)
+    )
+
+
+def associated_news(event: WebhookEvent, types: ObjectTypes) -> tuple[AssociatedNews, ...]:
+    """What one event tells of a record of which others show fields."""
+    name = types.associated(event.object_type_id)
+    at_ms = event.occurred_at_ms or ANY_READ_MS
+    if name is None or event.association is not None:
+        return ()
+    match event.happening:
+        case "changed":
+            return _changed_associate(event, name, types)
+        case "deleted" | "privacy_deleted":
+            return (AssociatedNews(name, event.object_id, "gone", at_ms),)
+        case "restored":
+            return (AssociatedNews(name, event.object_id, "back", at_ms),)
+        case "merged" if event.merge is not None:
+            away = tuple(AssociatedNews(name, merged_id, "gone", at_ms) for merged_id in event.merge.merged_ids)
+            # a survivor of two others is a new record, which nobody shows yet
+            kept = (AssociatedNews(name, event.merge.survivor_id, "changed", at_ms),) if len(away) == 1 else ()
+            return (*away, *kept)
+    return ()
+
+
+def _changed_associate(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[AssociatedNews, ...]:
+    own, at_ms = event.property_name or "", event.occurred_at_ms
+    showing = [mapped for mapped, names in shown_by(types.catalog, name).items() if own in names]
+    if not showing:
+        return ()
+    if at_ms is None:
+        return (AssociatedNews(name, event.object_id, "changed", ANY_READ_MS),)
+    kind = types.catalog.definition(showing[0], shown_name(name, own)).type
+    fields = {own: StampedValue(field_value(event.property_value, kind), at_ms)}
+    return (AssociatedNews(name, event.object_id, "changed", at_ms, fields),)
 
 
 def _to_be_read(name: str, object_id: str, at_ms: int | None) -> News:

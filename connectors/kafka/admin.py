@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
@@ -16,24 +15,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
     ResourceType,
 )
 
+from connectors.kafka.groups import BrokersUnreachable, Group
 from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
 from schemas.topics import TOPICS
 
-RETRY_S: Final = 0.1
-PASSING: Final = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
-
 Place = tuple[str, int]
 """A topic and a partition number."""
-
-
-class BrokersUnreachable(RuntimeError):
-    """No broker answers: check KAFKA_BOOTSTRAP_SERVERS, or start one with `pairstream up` or `docker compose up`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +39,7 @@ class Admin:
     def __init__(self, client: ClientConfig) -> None:
         self._client = dict(client)
         self._admin = AdminClient({**client, "log_level": 2})
-        self._groups: dict[str, Consumer] = {}
+        self._groups: dict[str, Group] = {}
 
     def partitions(self) -> dict[str, int]:
         """Every topic's partition count."""
@@ -109,24 +96,12 @@ class Admin:
         """The committed offset of every partition; 0 where the group has none."""
         partitions = self.partitions()
         places = [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
-        return {(place.topic, place.partition): max(place.offset, 0) for place in self._committed(group, places)}
+        return {(place.topic, place.partition): max(place.offset, 0) for place in self._group(group).committed(places)}
 
-    def _committed(self, group: str, places: list[TopicPartition]) -> list[TopicPartition]:
-        """Asked by a consumer that never joins; a broker that just started finds and loads its groups first.
-
-        AdminClient.list_consumer_group_offsets would do, but confluent-kafka 2.16.0 dies (SIGSEGV) on the answer
-        NOT_COORDINATOR, which every broker gives in its first second.
-        """
-        if group not in self._groups:
-            self._groups[group] = Consumer({**reader_config(self._client), "group.id": group})
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            try:
-                return self._groups[group].committed(places, timeout=TIMEOUT_S)
-            except KafkaException as error:
-                if error.args[0].code() not in PASSING or time.monotonic() > deadline:
-                    raise BrokersUnreachable(f"group {group}: {error.args[0].str()}") from error
-                time.sleep(RETRY_S)
+    def _group(self, name: str) -> Group:
+        if name not in self._groups:
+            self._groups[name] = Group(self._client, name)
+        return self._groups[name]
 
     def lag(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
         """Offsets between a group and the end of each partition; transaction markers count too."""

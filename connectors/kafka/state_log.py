@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from confluent_kafka import TopicPartition
+
+from connectors.kafka.groups import Group
 from connectors.kafka.settings import ClientConfig
 from connectors.kafka.transactions import Produced, Row, TransactionalWriter, read_committed_rows
 from schemas.codec import Codec
@@ -25,10 +28,11 @@ class CompactedStateLog:
     """State rows of one partition, written to the same partition number as the records they come from."""
 
     def __init__(
-        self, client: ClientConfig, codec: Codec, transactional_id: str, *, topic: str, partition: int
+        self, client: ClientConfig, codec: Codec, group: Group, transactional_id: str, topic: str, partition: int
     ) -> None:
         self._client = client
         self._codec = codec
+        self._group = group
         self._transactional_id = transactional_id
         self._topic = topic
         self._partition = partition
@@ -36,14 +40,19 @@ class CompactedStateLog:
 
     def open(self) -> None:
         """Fence every earlier owner. Raises TransactionFailed."""
-        self._writer = TransactionalWriter(self._client, self._transactional_id)
+        self._writer = TransactionalWriter(self._client, self._transactional_id, self._group)
+
+    def handled(self, topics: Sequence[str]) -> Mapping[str, int]:
+        """Per topic the offset behind the last record whose effects were committed. Raises BrokersUnreachable."""
+        found = self._group.committed([TopicPartition(topic, self._partition) for topic in topics])
+        return {place.topic: place.offset for place in found if place.offset >= 0}
 
     def restore(self, offset: int) -> Iterator[Row]:
         """Committed rows from an offset to the end."""
         return read_committed_rows(self._client, self._topic, self._partition, offset)
 
-    def commit(self, outputs: Sequence[OutputRecord], rows: Mapping[str, Any]) -> None:
-        """Outputs and rows in one transaction. Raises TransactionFailed."""
+    def commit(self, outputs: Sequence[OutputRecord], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
+        """Outputs, rows and where each input topic goes on, in one transaction. Raises TransactionFailed."""
         if self._writer is None:
             raise RuntimeError(f"{self._topic}[{self._partition}] is not open")
         messages = [
@@ -53,7 +62,8 @@ class CompactedStateLog:
         for key, row in rows.items():
             value = None if row is None else self._codec.encode(self._topic, row)
             messages.append(Produced(self._topic, key, value, self._partition))
-        self._writer.write(messages)
+        places = [TopicPartition(topic, self._partition, offset) for topic, offset in handled.items()]
+        self._writer.write(messages, places)
 
     def decode(self, value: bytes) -> Any:
         return self._codec.decode(self._topic, value)

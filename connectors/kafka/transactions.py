@@ -1,11 +1,15 @@
-"""The two effects of a step as one: outputs and state rows in a single Kafka transaction, and reading the rows back."""
+"""All effects of a step as one: outputs, state rows and handled offsets in a single Kafka transaction.
+
+And reading the rows back.
+"""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from connectors.kafka.groups import Group
 from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, ClientConfig, reader_config, transactional_config
 
 RESTORE_STALL_S = 60.0
@@ -32,18 +36,20 @@ class Produced:
 class TransactionalWriter:
     """A producer that commits many messages or none; opening it fences every earlier holder of its id."""
 
-    def __init__(self, client: ClientConfig, transactional_id: str) -> None:
+    def __init__(self, client: ClientConfig, transactional_id: str, group: Group) -> None:
+        self._group = group
         self._producer = Producer(transactional_config(client, transactional_id))
         self._commit_failed = False
         with _named("init_transactions"):
             self._producer.init_transactions(TIMEOUT_S)
 
-    def write(self, messages: Iterable[Produced]) -> None:
-        """Commit all messages. Blocks. Raises TransactionFailed."""
+    def write(self, messages: Iterable[Produced], handled: Sequence[TopicPartition]) -> None:
+        """Commit all messages, and for the group where its input goes on. Blocks. Raises TransactionFailed."""
         with _named("transaction"):
             self._producer.begin_transaction()
             for message in messages:
                 self._produce(message)
+            self._producer.send_offsets_to_transaction(list(handled), self._group.metadata, TIMEOUT_S)
             self._producer.commit_transaction(TIMEOUT_S)
 
     def _produce(self, message: Produced) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from connectors.kafka.admin import BrokersUnreachable
+from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.publisher import PublishFailed
 from connectors.receiver.surroundings import NotStored
 from schemas.records import Notification

@@ -7,7 +7,7 @@ DELETE /objects/{type}/{id}[?silent=true]
 POST   /objects/{type}/{id}/restore · POST /objects/{type}/{id}/merge {"other_id"}
 POST   /objects/{type}/{id}/forget   a privacy deletion, for good
 PUT    /associations/{type}/{id}/{to type}/{to id} {"primary"?} · DELETE the same
-POST   /events {"name", "user_id"?, "group_id"?, "attributes"?} · GET /events
+POST   /events {"name", "user_id"?, "group_id"?, "attributes"?} · GET /events[?object={id}]
 POST   /bulk {"operations": [{"operation": "create|edit|delete|restore|merge|event", ...}], "same_time"?}
 POST   /definitions                  the keys of the seed file · POST /seed  a whole seed file
 GET    /edits[?since=N]              the edits of persons with the vendor's time
@@ -105,7 +105,8 @@ class PersonApi:
         return self._vendor.track_event(body)
 
     async def _events(self, request: Request, body: Json) -> Json:
-        return {"results": self._vendor.list_events()}
+        about, events = request.query_params.get("object"), self._vendor.list_events()
+        return {"results": [event for event in events if about is None or about in _subjects(event)]}
 
     async def _bulk(self, request: Request, body: Json) -> Json:
         return {"done": self._vendor.bulk(body["operations"], same_time=bool(body.get("same_time")))}
@@ -180,6 +181,11 @@ def _route(method: str, path: str, work: Work, status: int = 200) -> Route:
         return Response(status_code=204) if result is None else JSONResponse(result, status)
 
     return Route(CONTROL_PREFIX + path, endpoint, methods=[method])
+
+
+def _subjects(event: Json) -> set[str]:
+    """The ids of the objects that an event is about, however the vendor names them."""
+    return {str(event[name]) for name in ("objectId", "user_id", "group_id") if event.get(name) is not None}
 
 
 def _part(request: Request, name: str) -> str:

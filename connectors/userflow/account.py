@@ -1,6 +1,7 @@
 """Opens a Userflow environment: one pool of connections and one budget behind its source, sink and setup."""
 
 from connectors.base import Account, Opening
+from connectors.budget import Budget, BulkBudget
 from connectors.errors import Misconfigured
 from connectors.http import HttpTransport
 from connectors.userflow.client import API_URLS, UserflowClient, adaptive_budget
@@ -28,11 +29,11 @@ def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
     """The account on a transport that somebody else closes."""
     budget = adaptive_budget(opening.clock)
 
-    def client(way: Transport) -> ObservingClient:
-        return ObservingClient(UserflowClient(way, budget, api_key))
+    def client(way: Transport, places: Budget = budget) -> ObservingClient:
+        return ObservingClient(UserflowClient(way, places, api_key))
 
-    def client_for(may_write: MayWrite) -> ObservingClient:
-        return client(OwnedTransport(transport, may_write))
+    def client_for(may_write: MayWrite, bulk: bool) -> ObservingClient:
+        return client(OwnedTransport(transport, may_write), BulkBudget(budget) if bulk else budget)
 
     source, setup = UserflowSource(opening, client(transport)), UserflowSetup(opening, client(transport))
     return Account("userflow", source, UserflowSink(opening, client_for), setup, _nothing)

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeVar
 
-from connectors.budget import RequestBudget
+from connectors.budget import Budget, RequestBudget
 from connectors.clock import Clock
 from connectors.errors import RateLimited
 from connectors.rates import AdaptiveRate, AdaptiveSettings
@@ -17,7 +17,7 @@ API_URLS: dict[Literal["us", "eu"], str] = {"us": "https://api.userflow.com", "e
 class UserflowClient:
     """One environment by its API key."""
 
-    def __init__(self, transport: Transport, budget: RequestBudget, api_key: str) -> None:
+    def __init__(self, transport: Transport, budget: Budget, api_key: str) -> None:
         self._transport = transport
         self._budget = budget
         self._api_key = api_key

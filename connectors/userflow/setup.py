@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from connectors.base import Opening, Provisioned
+from connectors.base import Described, Opening, Provisioned
+from connectors.describing import asked_or_near
 from connectors.errors import Misconfigured, Missing, Refused
 from connectors.userflow import protocol
+from connectors.userflow.events import describe_events
 from connectors.userflow.observing import ObservingClient
-from connectors.userflow.protocol import AttributeDefinition, Kind, Scope, Subscription
+from connectors.userflow.protocol import AttributeDefinition, EventDefinition, Kind, Scope, Subscription
 from connectors.userflow.translate import ID_FIELD, field_definition, kind_of
 from connectors.wire import Call
-from schemas.configuration import DescribedField
+from schemas.configuration import DescribedEvent, DescribedField
 
 P = TypeVar("P")
 
@@ -27,48 +29,50 @@ class UserflowSetup:
     """One environment as a Setup."""
 
     def __init__(self, opening: Opening, client: ObservingClient) -> None:
-        self._kinds: tuple[Kind, ...] = tuple(_SCOPES)
         self._url = opening.webhook_url
         self._known_secret = opening.secrets.get(WEBHOOK_SECRET)
         self._client = client
 
-    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Sequence[DescribedField]:
-        """The attributes named by object type that exist, and each type's `id`, which nobody can write."""
-        self._kinds = tuple(map(kind_of, wanted))
-        described: list[DescribedField] = []
+    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Described:
+        """The attributes named by object type that exist, each type's `id`, which nobody can write, and all events."""
+        fields: list[DescribedField] = []
         for object_type, names in wanted.items():
-            described.append(DescribedField(object_type, ID_FIELD, "Id", "string", read_only=True))
+            fields.append(DescribedField(object_type, ID_FIELD, "Id", "string", read_only=True))
             found = await self._attributes(_SCOPES[kind_of(object_type)])
-            attributes = [one for one in found if one.name in names and one.name != ID_FIELD]
-            described += [_described(object_type, one) for one in attributes]
-        return described
+            by_name = {one.name: one for one in found if one.name != ID_FIELD}
+            fields += [_described(object_type, by_name[name]) for name in asked_or_near(names, by_name)]
+        return Described(fields, events=describe_events(await self._events(), await self._attributes("event")))
 
-    async def provision(self, create: Sequence[DescribedField]) -> Provisioned:
-        """The webhook subscription; attributes come to be with their first value, so `create` is not looked at.
+    async def provision(
+        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+    ) -> Provisioned:
+        """The webhook subscription; attributes and events come to be with their first use, so none is made.
 
         Raises Misconfigured `environment_already_claimed` where another integration has subscribed.
         """
+        topics = (*(_SCOPES[kind_of(object_type)] for object_type in object_types), EVENTS_TOPIC)
         ours = await self._subscriptions()
         kept = next((one for one in ours if self._secret(one)), None)
         for other in ours:
             if other is not kept:
                 # a second one brings everything twice, and one whose secret is lost brings what cannot be verified
                 await self._client.send(protocol.delete_subscription(other.id))
-        subscription = await self._fitting(kept) if kept else await self._subscribed()
+        subscription = await self._fitting(kept, topics) if kept else await self._subscribed(topics)
         return Provisioned(self._secret(subscription))
 
     async def probe(self) -> None:
         """One user, to see that the key is accepted."""
         await self._client.send(protocol.list_objects("users", limit=1, purpose="control"))
 
-    @property
-    def _topics(self) -> tuple[str, ...]:
-        """Of the types last described, not of the catalog's: that is of the mappings in force, not of those to come."""
-        return (*(_SCOPES[kind] for kind in self._kinds), EVENTS_TOPIC)
-
     async def _attributes(self, scope: Scope) -> list[AttributeDefinition]:
         def call(cursor: str | None) -> Call[protocol.AttributeDefinitionPage]:
             return protocol.list_attribute_definitions(scope, starting_after=cursor)
+
+        return [one async for page in self._pages(call, lambda page: page.next_cursor) for one in page.definitions]
+
+    async def _events(self) -> list[EventDefinition]:
+        def call(cursor: str | None) -> Call[protocol.EventDefinitionPage]:
+            return protocol.list_event_definitions(starting_after=cursor)
 
         return [one async for page in self._pages(call, lambda page: page.next_cursor) for one in page.definitions]
 
@@ -98,21 +102,21 @@ class UserflowSetup:
             if cursor is None:
                 return
 
-    async def _fitting(self, subscription: Subscription) -> Subscription:
+    async def _fitting(self, subscription: Subscription, topics: Sequence[str]) -> Subscription:
         """The subscription, enabled and with the topics that are needed."""
-        if not subscription.disabled and set(subscription.topics) == set(self._topics):
+        if not subscription.disabled and set(subscription.topics) == set(topics):
             return subscription
         try:
-            change = protocol.update_subscription(subscription.id, topics=self._topics, disabled=False)
+            change = protocol.update_subscription(subscription.id, topics=topics, disabled=False)
             await self._client.send(change)
         except (Missing, Refused):
             # that subscriptions can be changed is said by one source only: a new one does as well
             await self._client.send(protocol.delete_subscription(subscription.id))
-            return await self._subscribed()
+            return await self._subscribed(topics)
         return subscription
 
-    async def _subscribed(self) -> Subscription:
-        made = (await self._client.send(protocol.create_subscription(self._url, self._topics))).answer
+    async def _subscribed(self, topics: Sequence[str]) -> Subscription:
+        made = (await self._client.send(protocol.create_subscription(self._url, topics))).answer
         if not made.secret:
             raise Misconfigured("webhook_secret_not_told")
         return made

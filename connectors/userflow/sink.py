@@ -47,9 +47,9 @@ class _Writing:
 
 
 class UserflowSink:
-    """One environment as a Sink; `client_for` makes the client that asks before it writes."""
+    """One environment as a Sink; `client_for` (may write, bulk) makes its clients."""
 
-    def __init__(self, opening: Opening, client_for: Callable[[MayWrite], ObservingClient]) -> None:
+    def __init__(self, opening: Opening, client_for: Callable[[MayWrite, bool], ObservingClient]) -> None:
         self._catalog = opening.catalog
         self._client_for = client_for
         self._guard = RecreationGuard(opening.clock, opening.incident)
@@ -66,7 +66,7 @@ class UserflowSink:
 
     async def write(self, writes: Sequence[Write], may_write: MayWrite) -> Sequence[WriteResult]:
         """Each write has one or more results: equal, written and refused fields are told apart."""
-        client = self._client_for(may_write)
+        client = self._client_for(may_write, all(write.bulk for write in writes))
         return [result for write in writes for result in await self._one(Target(write, client))]
 
     async def _one(self, target: Target) -> Sequence[WriteResult]:

@@ -4,12 +4,23 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TypeVar
 
-from connectors.base import Catalog, Gone, News, Opening, Page, ReadPurpose, Seen, Translated
+from connectors.base import MOST_FOUND, Catalog, Gone, News, Opening, Page, ReadPurpose, Seen, Translated
 from connectors.errors import Refused, Transient
 from connectors.userflow import protocol
 from connectors.userflow.observing import Observed, ObservingClient
-from connectors.userflow.translate import field_value, kind_of, object_type_of, wanted_fields, well_formed
+from connectors.userflow.translate import (
+    COMPANIES,
+    EMAIL_FIELD,
+    ID_FIELD,
+    USERS,
+    field_value,
+    kind_of,
+    object_type_of,
+    wanted_fields,
+    well_formed,
+)
 from schemas.records import ActivityEvent, Notification, StampedValue
+from schemas.values import FieldDefinition
 
 T = TypeVar("T")
 
@@ -66,6 +77,26 @@ class UserflowSource:
         found = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
         return Page(found, seen.answer.next_cursor if found else None)
 
+    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+        """By id, or users by email: Userflow has no other way to find them."""
+        if field.name == ID_FIELD:
+            read = await self.read(object_type, values, "live_read")
+            return [found for found in read if isinstance(found, Seen)]
+        if (object_type, field.name) != (USERS, EMAIL_FIELD):
+            raise Refused("no_such_filter")
+        by_email = await _together([self._with_email(value) for value in values])
+        return [found for users in by_email for found in users]
+
+    async def _with_email(self, email: str) -> Sequence[Seen]:
+        """The filter may be ignored, which would show the environment's first users: each answer's own is compared."""
+        call = protocol.list_objects("users", email=email, limit=MOST_FOUND, purpose="live_read")
+        seen = await self._client.send(call)
+        return [
+            _seen(record, seen, self._catalog)
+            for record in seen.answer.records
+            if _folded(record.attributes.get(EMAIL_FIELD)) == _folded(email)
+        ]
+
     async def _read(self, object_type: str, id: str, purpose: ReadPurpose) -> Seen | Gone:
         try:
             seen = await self._client.send(protocol.get_object(kind_of(object_type), id, purpose=purpose))
@@ -92,14 +123,20 @@ class UserflowSource:
         return Translated([News(object_type, record.id, "upserted", fields, at_ms, 0, complete=True)])
 
     def _activity(self, event: protocol.Event, told_at_ms: int) -> Translated:
-        """Attributes by their JSON kind: texts that look like times stay texts."""
-        if event.user_id is None and event.group_id is None:
+        """The user's activity and the company's; attributes by their JSON kind, so texts like times stay texts."""
+        subjects = [(USERS, event.user_id), (COMPANIES, event.group_id)]
+        if not any(id for _, id in subjects):
             return Translated(unreadable=1)
         attributes = {well_formed(name): field_value(found) for name, found in event.attributes.items()}
         at_ms = told_at_ms if event.time_ms is None else event.time_ms
-        subject = (event.user_id, event.group_id)
-        done = ActivityEvent(self._integration, self._connection, event.id, event.name, *subject, at_ms, attributes)
-        return Translated(activity=[done])
+        named = (self._integration, self._connection, event.id, event.name)
+        return Translated(
+            activity=[
+                ActivityEvent(*named, object_type, id, at_ms, attributes)
+                for object_type, id in subjects
+                if id and object_type in self._catalog.object_types
+            ]
+        )
 
 
 def _seen(record: protocol.Record, seen: Observed[object], catalog: Catalog) -> Seen:
@@ -110,6 +147,10 @@ def _seen(record: protocol.Record, seen: Observed[object], catalog: Catalog) -> 
 def _stamped(record: protocol.Record, catalog: Catalog, at_ms: int, spread_ms: int) -> Mapping[str, StampedValue]:
     values = wanted_fields(record, catalog)
     return {name: StampedValue(value, at_ms, spread_ms) for name, value in values.items()}
+
+
+def _folded(email: object) -> str:
+    return email.strip().lower() if isinstance(email, str) else ""
 
 
 async def _together(reads: Sequence[Coroutine[object, object, T]]) -> Sequence[T]:

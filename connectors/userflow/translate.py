@@ -11,7 +11,7 @@ from connectors.userflow.protocol import Attribute, AttributeDefinition, Kind, R
 from schemas.values import FieldDefinition, FieldType, FieldValue, millis
 
 USERS, COMPANIES = "users", "companies"
-ID_FIELD = "id"
+ID_FIELD, EMAIL_FIELD = "id", "email"
 
 _KINDS: Mapping[str, Kind] = {USERS: "users", COMPANIES: "groups"}
 _OBJECT_TYPES: Mapping[Kind, str] = {kind: object_type for object_type, kind in _KINDS.items()}

@@ -3,24 +3,28 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pipeline.agents.rereading import holding, sweep
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.matching import observe, resend
+from pipeline.core.timeline import Hold, ObjectActivity, release, tell_pairs
 from pipeline.mappings.reader import IntegrationView
-from schemas.records import ChangeEvent, MatchedChange, ObjectState, StateCommand
+from schemas.records import ActivityEvent, ChangeEvent, MatchedChange, ObjectState, Request, StateCommand
 from schemas.topics import (
     HUBSPOT_CHANGES,
     MATCHES,
     OBJECTS_STATE,
     STATE_COMMANDS,
+    USERFLOW_ACTIVITY,
     USERFLOW_CHANGES,
     object_key,
     pair_key,
     requests_topic,
 )
+from schemas.values import System
 
 NAME = "objects"
-TOPICS = (HUBSPOT_CHANGES, USERFLOW_CHANGES, STATE_COMMANDS)
+TOPICS = (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY, STATE_COMMANDS)
 STATE_TOPIC = OBJECTS_STATE
 DISCONNECTED = Effects((), "disconnected")
 
@@ -29,11 +33,18 @@ class Objects:
     """The decision of OBJECTS for one record."""
 
     name = NAME
+    topics = TOPICS
 
-    def __init__(self, view: Callable[[str], IntegrationView | None]) -> None:
+    def __init__(
+        self, view: Callable[[str], IntegrationView | None], now_ms: Callable[[], int], event_hold_ms: int
+    ) -> None:
         self._view = view
+        self._now_ms = now_ms
+        self._event_hold_ms = event_hold_ms
 
     def needs(self, record: Any) -> Needed | None:
+        if isinstance(record, ActivityEvent):
+            return record.integration, record.connection, 0
         if not isinstance(record, ChangeEvent):
             return None
         return record.integration, record.connection, record.revision
@@ -44,22 +55,46 @@ class Objects:
         if view is None or not view.connected or view.connection != record.connection:
             return DISCONNECTED
         if isinstance(record, ChangeEvent):
-            return _change(record, view, overlay)
+            return self._change(record, view, overlay)
+        if isinstance(record, ActivityEvent):
+            return self._activity(record, view, overlay)
         if isinstance(record, StateCommand) and record.stage == NAME:
-            return _command(record, view, overlay)
+            return _command(incoming, record, view, overlay)
         return Effects((), "equal")
 
+    def _change(self, change: ChangeEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
+        key = object_key(change.integration, change.connection, change.system, change.object_type, change.object_id)
+        known, views = overlay.get(key), view.of_type(change.system, change.object_type)
+        step = observe(known, change, views)
+        told = ObjectActivity(step.state)
+        if step.state is not None and known is not None and known.held:
+            told = release(known.held, step.state, views, self._hold())
+        if told.state is not None:
+            overlay.put(key, told.state)
+        outputs = (*_matches((*step.matches, *told.matches)), *_requests(change.system, step.rereads))
+        return Effects(outputs, step.outcome, expired=told.expired)
 
-def _change(change: ChangeEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
-    key = object_key(change.integration, change.connection, change.system, change.object_type, change.object_id)
-    step = observe(overlay.get(key), change, view.of_type(change.system, change.object_type))
-    if step.state is not None:
-        overlay.put(key, step.state)
-    requests = (Output(requests_topic(change.system), change.integration, request) for request in step.rereads)
-    return Effects((*_matches(step.matches), *requests), step.outcome)
+    def _activity(self, activity: ActivityEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
+        key = object_key(
+            activity.integration, activity.connection, "userflow", activity.object_type, activity.object_id
+        )
+        told = tell_pairs(overlay.get(key), activity, view.of_type("userflow", activity.object_type), self._hold())
+        if told.state is not None:
+            overlay.put(key, told.state)
+        outputs = (*_matches(told.matches), *_requests("userflow", told.rereads))
+        return Effects(outputs, told.outcome, expired=told.expired)
+
+    def _hold(self) -> Hold:
+        return Hold(self._now_ms(), self._event_hold_ms)
 
 
-def _command(command: StateCommand, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
+def _command(
+    incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[ObjectState]
+) -> Effects:
+    if command.kind == "reread":
+        return holding(incoming, command, overlay)
+    if command.kind == "sweep":
+        return sweep(incoming, command, overlay)
     if command.kind != "resend" or command.object_key is None:
         return Effects((), "equal")
     state = overlay.get(command.object_key)
@@ -86,6 +121,10 @@ def _as_change(command: StateCommand, key: str, state: ObjectState) -> ChangeEve
         run_id=command.run_id,
         caused_by=command.caused_by,
     )
+
+
+def _requests(system: System, requests: Iterable[Request]) -> Iterable[Output]:
+    return (Output(requests_topic(system), request.integration, request) for request in requests)
 
 
 def _matches(matches: Iterable[MatchedChange]) -> tuple[Output, ...]:

@@ -1,6 +1,5 @@
 """Agent PAIRS: both sides of each pair, and the patches that bring them in step."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,12 +7,25 @@ from typing import Any
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.derive import RefusedField
+from pipeline.core.lookups import Asking, with_lookup
 from pipeline.core.mapping import MappingView
-from pipeline.core.pairing import PairStep, change_pair, receive, rederive, retry_refused
+from pipeline.core.pairing import EMPTY, PairStep, change_pair, receive, rederive, retry_refused
+from pipeline.core.timeline import Hold, Streamed, park, stream, timeline_of
 from pipeline.mappings.reader import IntegrationView
-from schemas.records import Cause, DeadLetter, FieldPatch, MatchedChange, PairState, Request, StateCommand
+from schemas.letters import letter_about, letter_id
+from schemas.records import (
+    Cause,
+    DeadLetter,
+    FieldPatch,
+    MatchedChange,
+    PairState,
+    Receipt,
+    Request,
+    StateCommand,
+)
 from schemas.topics import (
     DEAD_LETTERS,
+    HUBSPOT_TIMELINE_EVENTS,
     MATCHES,
     PAIRS_STATE,
     RECEIPTS,
@@ -55,10 +67,19 @@ class Pairs:
     """The decision of PAIRS for one record."""
 
     name = NAME
+    topics = TOPICS
 
-    def __init__(self, view: Callable[[str], IntegrationView | None], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        view: Callable[[str], IntegrationView | None],
+        now_ms: Callable[[], int],
+        event_hold_ms: int,
+        lookup_interval_ms: int,
+    ) -> None:
         self._view = view
         self._now_ms = now_ms
+        self._event_hold_ms = event_hold_ms
+        self._lookup_interval_ms = lookup_interval_ms
 
     def needs(self, record: Any) -> Needed | None:
         if not isinstance(record, MatchedChange):
@@ -79,12 +100,15 @@ class Pairs:
         bulk = isinstance(record, MatchedChange) and record.bulk
         context = Context(incoming, mapping, record.match_value, record.run_id, bulk, record.caused_by, self._now_ms())
         state = overlay.get(context.key)
-        step = (
-            change_pair(state, record, mapping)
-            if isinstance(record, MatchedChange)
-            else receive(state, record, mapping)
-        )
-        return _effects(step, context, overlay)
+        if isinstance(record, Receipt):
+            return _receipt(state, record, context, overlay)
+        asking = Asking(context.at_ms, self._lookup_interval_ms, view.crawled)
+        step = with_lookup(change_pair(state, record, mapping), record, mapping, asking)
+        timeline = timeline_of(mapping, context.match_value, step.ids)
+        hold = Hold(context.at_ms, self._event_hold_ms)
+        streamed = stream(step.state or EMPTY, record.activity, timeline, hold)
+        effects = _effects(step, context, overlay, streamed)
+        return effects if record.activity is None else replace(effects, outcome=streamed.outcome)
 
     def _rederive(
         self, incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[PairState]
@@ -104,21 +128,47 @@ class Pairs:
             if state is None or mapping is None:
                 continue
             step = rederive(retry_refused(state) if command.retry_refused else state, mapping)
+            timeline = timeline_of(mapping, match_value, step.ids)
+            streamed = stream(step.state or state, None, timeline, Hold(self._now_ms(), self._event_hold_ms))
             context = Context(incoming, mapping, match_value, command.run_id, True, command.caused_by, self._now_ms())
-            outputs += _effects(step, context, overlay).outputs
+            outputs += _effects(step, context, overlay, streamed).outputs
         return Effects(tuple(outputs), "derived")
 
 
-def _effects(step: PairStep, context: Context, overlay: Overlay[PairState]) -> Effects:
-    if step.state is not None:
-        overlay.put(context.key, step.state if step.state.hubspot or step.state.userflow else None)
+def _receipt(state: PairState | None, receipt: Receipt, context: Context, overlay: Overlay[PairState]) -> Effects:
+    """What a sink says of a patch, or of an event: one that is parked is sent again when the pair is derived."""
+    if receipt.event is None:
+        step = receive(state, receipt, context.mapping)
+        if step.state is not None:
+            overlay.put(context.key, _worth_keeping(step.state))
+        return Effects((), step.outcome, context.mapping.name)
+    if receipt.kind != "parked":
+        return Effects((), receipt.kind, context.mapping.name)
+    parked = park(state or EMPTY, receipt.event)
+    if parked is None:
+        letter = letter_about(
+            context.incoming, NAME, "too_many_parked", "events of one pair wait already", context.at_ms, about=receipt
+        )
+        return Effects((Output(DEAD_LETTERS, context.key, letter),), "dead-lettered", context.mapping.name)
+    overlay.put(context.key, parked)
+    return Effects((), "parked", context.mapping.name)
+
+
+def _worth_keeping(state: PairState) -> PairState | None:
+    return state if state.hubspot or state.userflow or state.parked_events else None
+
+
+def _effects(step: PairStep, context: Context, overlay: Overlay[PairState], streamed: Streamed) -> Effects:
+    overlay.put(context.key, _worth_keeping(streamed.state))
     outputs = (
         *(_patch(system, step.ids[system], fields, context) for system, fields in step.derivation.patches.items()),
         *(_resend(system, object_id, context) for system, object_id in step.resend),
         *(_reread(system, object_id, context) for system, object_id in step.rivals),
+        *((_lookup(step.lookup, context),) if step.lookup else ()),
         *(Output(DEAD_LETTERS, context.key, _letter(refusal, context)) for refusal in step.refused),
+        *(Output(HUBSPOT_TIMELINE_EVENTS, event.integration, event) for event in streamed.events),
     )
-    return Effects(outputs, step.outcome, context.mapping.name)
+    return Effects(outputs, step.outcome, context.mapping.name, streamed.expired)
 
 
 def _patch(system: System, object_id: str, fields: Mapping[str, FieldValue], context: Context) -> Output:
@@ -171,6 +221,23 @@ def _reread(system: System, object_id: str, context: Context) -> Output:
     return Output(requests_topic(system), record.integration, request)
 
 
+def _lookup(system: System, context: Context) -> Output:
+    mapping = context.mapping
+    record = mapping.record
+    request = Request(
+        record.integration,
+        record.connection,
+        kind="lookup",
+        object_type=mapping.object_type(system),
+        values=(context.match_value,),
+        match_field=mapping.match_field(system),
+        mapping=record.name,
+        caused_by=context.caused_by,
+        by_email=mapping.by_email,
+    )
+    return Output(requests_topic(system), record.integration, request)
+
+
 def _letter(refusal: RefusedField, context: Context) -> DeadLetter:
     incoming, record = context.incoming, context.mapping.record
     return DeadLetter(
@@ -195,8 +262,3 @@ def _detail(refusal: RefusedField) -> str:
     if refusal.reason == "contested":
         return f"somebody else keeps rewriting {refusal.system} field {refusal.name}; the next full sync tries again"
     return f"the value does not fit {refusal.system} field {refusal.name}"
-
-
-def letter_id(pair: str, field: str, value: FieldValue, reason: str) -> str:
-    """The id of a refusal's dead letter: the same value refused again for the same reason is the same letter."""
-    return hashlib.sha256(repr((pair, field, value, reason)).encode()).hexdigest()[:32]

@@ -38,8 +38,11 @@ class StateLog(Protocol):
     def restore(self, offset: int) -> Iterator[StoredRow]:
         """The committed rows from an offset to the present end."""
 
-    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any]) -> None:
-        """Write outputs and changed rows (None deletes) in one transaction."""
+    def handled(self, topics: Sequence[str]) -> Mapping[str, int]:
+        """Per input topic the offset behind the last record whose effects were committed."""
+
+    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
+        """Write outputs, changed rows (None deletes) and where each input topic goes on in one transaction."""
 
     def decode(self, value: bytes) -> Any:
         """The row behind stored bytes."""

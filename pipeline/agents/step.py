@@ -5,7 +5,6 @@ fails ends the process before anything is acknowledged, and the restart handles 
 """
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections import defaultdict
@@ -17,14 +16,14 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
 from schemas.codec import MalformedRecord
-from schemas.records import Cause, DeadLetter
+from schemas.letters import letter_about
 from schemas.topics import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
 
-BATCH_RECORDS: Final = 500
-WAITING_RECORDS: Final = 2_000
-WITHIN_S: Final = 0.005
+STEP_RECORDS: Final = 500
+WAITING_BATCHES: Final = 16
+WITHIN_S: Final = 1.0
 REVISION_WAIT_S: Final = 30.0
 FAILURES_IN_A_ROW: Final = 100
 SLOW_RESTORE_S: Final = 1.0
@@ -63,6 +62,7 @@ class Effects:
     outputs: tuple[Output, ...]
     outcome: Outcome
     mapping: str | None = None
+    expired: int = 0  # held events whose time was up: unmatched in the end
 
 
 Needed = tuple[str, int, int]
@@ -73,6 +73,10 @@ class Stage(Protocol[RowT]):
     """What differs between agents: which revision a record needs, and the decision."""
 
     name: str
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """What it takes its records from."""
 
     def needs(self, record: Any) -> Needed | None:
         """The configuration a record was made under, or None."""
@@ -102,6 +106,7 @@ class PartitionStep(Generic[RowT]):
         self._partition = partition
         self._around = around
         self._rows: Rows[RowT] = Rows()
+        self._handled: dict[str, int] = {}
         self._log: StateLog | None = None
         self._lock = asyncio.Lock()
         self._failures = 0
@@ -119,14 +124,29 @@ class PartitionStep(Generic[RowT]):
 
     async def _step(self, batch: Sequence[Incoming]) -> None:
         state_log = self._log or await self._take_over()
-        await self._catch_up(batch)
+        fresh = self._fresh(batch)
+        await self._catch_up(fresh)
         overlay = Overlay(self._rows.by_key)
-        effects = [self._decide(incoming, overlay) for incoming in batch]
+        effects = [self._decide(incoming, overlay) for incoming in fresh]
         outputs = [output for effect in effects for output in effect.outputs]
+        handled = {incoming.topic: incoming.offset + 1 for incoming in fresh}
         if outputs or overlay.changed:
-            await self._blocking(lambda: state_log.commit(outputs, overlay.changed))
+            await self._blocking(lambda: state_log.commit(outputs, overlay.changed, handled))
         overlay.apply_to(self._rows.by_key)
+        self._handled |= handled
         self._count(effects)
+
+    def _fresh(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
+        """Without what was handled before a crash, though not acknowledged: decided again, on newer state, an object
+        that has left a pair would join it once more, and its old values be written to the other side."""
+        fresh = [incoming for incoming in batch if incoming.offset >= self._handled.get(incoming.topic, 0)]
+        if len(fresh) < len(batch):
+            # after a crash a few; where somebody set offsets back to replay, it must not look like a silent loss
+            left_out = len(batch) - len(fresh)
+            log.info(
+                "%s[%d]: %d records were handled before (decision 0010)", self._stage.name, self._partition, left_out
+            )
+        return fresh
 
     async def release(self) -> None:
         """The partition is ours no more: a running step ends first; rows are kept, to be caught up if it comes back."""
@@ -146,6 +166,9 @@ class PartitionStep(Generic[RowT]):
         started = time.monotonic()
         await self._blocking(state_log.open)
         count = await self._blocking(lambda: self._rows.restore(state_log))
+        handled = await self._blocking(lambda: state_log.handled(self._stage.topics))
+        # a state topic that was made anew is filled again by all that is retained
+        self._handled = dict(handled) if self._rows.next_offset else {}
         level = logging.INFO if time.monotonic() - started > SLOW_RESTORE_S else logging.DEBUG
         log.log(level, "%s[%d]: %d state rows restored", self._stage.name, self._partition, count)
         self._log = state_log
@@ -170,8 +193,7 @@ class PartitionStep(Generic[RowT]):
         except Exception as error:  # noqa: BLE001 - whatever a decision raises must become a dead letter, not a lost record
             return self._failed(incoming, error)
         self._failures = 0
-        for key, row in trial.changed.items():
-            overlay.put(key, row)
+        overlay.changed.update(trial.changed)
         return effects
 
     def _failed(self, incoming: Incoming, error: Exception) -> Effects:
@@ -186,7 +208,7 @@ class PartitionStep(Generic[RowT]):
         return self._dead_letter(incoming, "step_failed", f"{type(error).__name__} in {place}")
 
     def _dead_letter(self, incoming: Incoming, reason: str, detail: str) -> Effects:
-        letter = dead_letter(incoming, self._stage.name, reason, detail, self._around.now_ms())
+        letter = letter_about(incoming, self._stage.name, reason, detail, self._around.now_ms(), about=incoming.record)
         log.warning(
             "%s: %s[%d]@%d became a dead letter: %s (%s)",
             self._stage.name,
@@ -202,31 +224,13 @@ class PartitionStep(Generic[RowT]):
         totals: dict[tuple[str | None, Outcome], int] = defaultdict(int)
         for effect in effects:
             totals[effect.mapping, effect.outcome] += 1
+            totals[effect.mapping, "unmatched"] += effect.expired
         for (mapping, outcome), number in totals.items():
-            self._around.count(self._stage.name, mapping, outcome, number)
+            if number:
+                self._around.count(self._stage.name, mapping, outcome, number)
 
     async def _blocking(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._around.executor, work)
-
-
-def dead_letter(incoming: Incoming, stage: str, reason: str, detail: str, at_ms: int) -> DeadLetter:
-    """The letter for a record that could not be handled at all."""
-    place = f"{incoming.topic}/{incoming.partition}/{incoming.offset}/{reason}"
-    caused_by = getattr(incoming.record, "caused_by", None)
-    return DeadLetter(
-        id=hashlib.sha256(place.encode()).hexdigest()[:32],
-        integration=getattr(incoming.record, "integration", None),
-        stage=stage,
-        reason=reason,
-        detail=detail,
-        topic=incoming.topic,
-        partition=incoming.partition,
-        offset=incoming.offset,
-        key=incoming.key,
-        value=incoming.value,
-        at_ms=at_ms,
-        caused_by=caused_by or Cause(incoming.topic, incoming.partition, incoming.offset, at_ms),
-    )
 
 
 class AgentLoop(Generic[RowT]):
@@ -240,12 +244,13 @@ class AgentLoop(Generic[RowT]):
     async def consume(self, stream: Any) -> None:
         """Faust's stream (untyped by Faust): take without acknowledging, run each partition's step, then acknowledge.
 
-        Taking goes on while a step runs, so a batch is as large as the backlog: one record when idle, and never a wait.
+        Each of its events is a batch of records. Taking goes on while a step runs, so what a step handles is as large
+        as the backlog: one record when idle, and never a wait.
         """
-        waiting: asyncio.Queue[Any] = asyncio.Queue(WAITING_RECORDS)
+        waiting: asyncio.Queue[Any] = asyncio.Queue(WAITING_BATCHES)
         steps = asyncio.create_task(self._steps(stream, waiting))
         try:
-            async for events in stream.noack_take(BATCH_RECORDS, WITHIN_S):
+            async for events in stream.noack_take(1, WITHIN_S):
                 for event in events:
                     await waiting.put(event)
         except Exception as error:
@@ -258,10 +263,12 @@ class AgentLoop(Generic[RowT]):
     async def _steps(self, stream: Any, waiting: "asyncio.Queue[Any]") -> None:
         while True:
             events = [await waiting.get()]
-            while len(events) < BATCH_RECORDS and not waiting.empty():
-                events.append(waiting.get_nowait())
             try:
-                await self._run([self._incoming(event) for event in events])
+                records = self._decoded(events[0])
+                while len(records) < STEP_RECORDS and not waiting.empty():
+                    events.append(waiting.get_nowait())
+                    records += self._decoded(events[-1])
+                await self._run(records)
                 for event in events:
                     await stream.ack(event)
             except Exception as error:
@@ -285,8 +292,10 @@ class AgentLoop(Generic[RowT]):
             self._partitions[number] = PartitionStep(self._stage, number, self._around)
         return self._partitions[number]
 
-    def _incoming(self, event: Any) -> Incoming:
-        message = event.message
+    def _decoded(self, event: Any) -> list[Incoming]:
+        return [self._incoming(record) for record in event.message.records]
+
+    def _incoming(self, message: Any) -> Incoming:
         try:
             record = self._around.decode(message.topic, message.value or b"")
         except MalformedRecord as error:

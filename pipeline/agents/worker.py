@@ -7,35 +7,26 @@ from pathlib import Path
 from typing import Any, Final
 
 import faust
-from faust.transport.drivers import aiokafka as driver
+from faust.tables import TableManager
 
+from pipeline.agents.consumer import BatchTransport
 from pipeline.agents.step import AgentLoop
 
 GROUP: Final = "pairstream-worker"
 SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
 COMMIT_INTERVAL_S: Final = 0.5
-BUFFERED_RECORDS: Final = 16_384
+BUFFERED_BATCHES: Final = 64
 POLLED_RECORDS: Final = 5_000
 FETCH_BYTES: Final = 4 * 1024 * 1024
 
 
-class MarkerAwareConsumer(driver.Consumer):
-    """Commits past the markers that transactions leave between records.
+class NoTables(TableManager):
+    """Faust waits a second for tables to be declared before it subscribes; there are none."""
 
-    Faust counts the record behind a gap as part of the gap. It then stands twice among the acknowledged offsets, and
-    each commit ends at such a double: behind a transactional topic, commits fell 28,000 records behind and caught up by
-    two transactions a second (decision 0002).
-    """
-
-    async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
-        await super()._add_gap(tp, offset_from, offset_to - 1)
-
-
-class WorkerTransport(driver.Transport):
-    """Faust's own transport with that consumer."""
-
-    Consumer = MarkerAwareConsumer
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +78,7 @@ def build_app(client: Mapping[str, str], ordinal: int, datadir: Path, agents: Se
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"worker-{ordinal}",
         stream_wait_empty=True,
-        stream_buffer_maxsize=BUFFERED_RECORDS,
+        stream_buffer_maxsize=BUFFERED_BATCHES,
         consumer_max_fetch_size=FETCH_BYTES,
         broker_max_poll_records=POLLED_RECORDS,
         broker_commit_interval=COMMIT_INTERVAL_S,
@@ -96,8 +87,9 @@ def build_app(client: Mapping[str, str], ordinal: int, datadir: Path, agents: Se
         broker_request_timeout=60.0,
         key_serializer="raw",
         value_serializer="raw",
+        TableManager=NoTables,
     )
-    app.transport = WorkerTransport(app.conf.broker, app)
+    app.transport = BatchTransport(app.conf.broker, app)
     for agent in agents:
         _add(app, agent)
     _release_on_revocation(app, agents)

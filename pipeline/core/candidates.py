@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from pipeline.core.derive import Paired
-from pipeline.core.mapping import MappingView
-from schemas.records import Candidate, PairState
+from pipeline.core.mapping import OTHER, MappingView
+from schemas.records import Candidate, MatchedChange, PairState
 from schemas.values import System
 
 MOST_CANDIDATES: Final = 25
@@ -16,13 +16,12 @@ Unpaired = Literal["unmatched", "ambiguous", "crowded"]
 
 def paired(state: PairState, view: MappingView) -> Paired | Unpaired:
     """The two objects of the pair, or why there are none."""
-    sides = (state.hubspot, state.userflow)
-    if any(len(side) > MOST_CANDIDATES for side in sides):
+    if any(crowded(state, system) for system in OTHER):
         return "crowded"
-    if not all(sides):
+    if not (state.hubspot and state.userflow):
         return "unmatched"
-    hubspot, userflow = (_only(side) for side in sides)
-    if hubspot is None and view.record.on_several == "newest":
+    hubspot, userflow = _only(state, "hubspot"), _only(state, "userflow")
+    if hubspot is None and "hubspot" not in state.counted and view.record.on_several == "newest":
         hubspot = max(state.hubspot, key=lambda object_id: _newness(object_id, state.hubspot[object_id]))
     if hubspot is None or userflow is None:
         return "ambiguous"
@@ -33,12 +32,44 @@ def _fields_of(state: PairState, hubspot: str, userflow: str) -> Mapping[System,
     return {"hubspot": state.hubspot[hubspot], "userflow": state.userflow[userflow]}
 
 
-def _only(side: Mapping[str, Candidate]) -> str | None:
-    return next(iter(side)) if len(side) == 1 else None
+def _only(state: PairState, system: System) -> str | None:
+    candidates = side(state, system)
+    return next(iter(candidates)) if len(candidates) == 1 and system not in state.counted else None
 
 
 def _newness(object_id: str, candidate: Candidate) -> tuple[int, int, str]:
     return candidate.at_ms, len(object_id) if object_id.isdecimal() else 0, object_id
+
+
+def crowded(state: PairState, system: System) -> bool:
+    """Whether more objects are on a side than are kept, or were when it was last counted."""
+    return max(len(side(state, system)), state.counted.get(system, 0)) > MOST_CANDIDATES
+
+
+def recounted(state: PairState, change: MatchedChange) -> PairState:
+    """The state after a change of its candidates, with the count of those that are not kept.
+
+    A lookup tells how many there are before the first of them is taken for the only one. Of a crowd, those not kept
+    leave unseen: it stays one until a full sync or a lookup counts anew.
+    """
+    kept, counted = len(side(state, change.system)), change.found or state.counted.get(change.system, 0)
+    if kept > MOST_CANDIDATES:
+        counted = max(counted, kept)
+    elif counted <= kept:
+        counted = 0
+    return _with_count(state, change.system, counted)
+
+
+def counting_anew(state: PairState) -> PairState:
+    """The state as a full sync begins to show the candidates: of a crowd, more than one is expected again."""
+    return replace(state, counted={system: 2 for system, count in state.counted.items() if count > MOST_CANDIDATES})
+
+
+def _with_count(state: PairState, system: System, count: int) -> PairState:
+    if state.counted.get(system, 0) == count:
+        return state
+    others = {name: number for name, number in state.counted.items() if name != system}
+    return replace(state, counted={**others, system: count} if count else others)
 
 
 def side(state: PairState, system: System) -> Mapping[str, Candidate]:

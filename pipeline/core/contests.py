@@ -32,8 +32,10 @@ def noting_rewrites(before: PairState, after: PairState, change: MatchedChange, 
     if not isinstance(old, Paired) or not isinstance(new, Paired) or old.ids != new.ids:
         return after
     changed = [rule.target for rule, _ in view.rules_for[change.system] if _changed_by_others(old, new, change, rule)]
-    out_of_step = derive(before, old, view).patches.get(change.system, {}) if changed else {}
-    still = derive(after, new, view).patches.get(change.system, {}) if changed else {}
+    if not changed:
+        return after
+    out_of_step = derive(before, old, view).patches.get(change.system, {})
+    still = derive(after, new, view).patches.get(change.system, {}) if change.origin == "lookup" else {}
     for target in changed:
         name = f"{change.system}.{target}"
         if change.origin == "lookup" and target not in still:
@@ -64,6 +66,8 @@ def _rewritten(state: PairState, name: str, at_ms: int) -> PairState:
 
 def with_answers(before: PairState, state: PairState, change: MatchedChange, view: MappingView) -> PairState:
     """The answers to our writes: what was kept in another form settles, what was overwritten since is a rewrite."""
+    if not change.answered:
+        return state
     pair = paired(state, view)
     if not isinstance(pair, Paired) or pair.ids[change.system] != change.object_id:
         return state
@@ -138,7 +142,9 @@ def but_doubtful(derivation: Derivation, state: PairState, change: MatchedChange
 
     Were they written again at once, each answer would lead to the next write until the vendor's second has passed.
     """
-    known = side(state, change.system)[change.object_id].fields if change.answered else {}
+    if not change.answered:
+        return derivation
+    known = side(state, change.system)[change.object_id].fields
     doubtful = {
         name
         for name, answer in change.answered.items()

@@ -94,6 +94,8 @@ def equal(a: FieldValue, b: FieldValue, stored_as: FieldType | None = None) -> b
     Empty values are equal to each other, 42 equals 42.0, True is not 1, instants compare to the millisecond.
     The order of a list matters; that of a multi-select does not, so name the target's type where it is known.
     """
+    if type(a) is str and type(b) is str:  # most values are texts
+        return a == b
     if is_empty(a) or is_empty(b):
         return is_empty(a) and is_empty(b)
     if isinstance(a, tuple) and isinstance(b, tuple):
@@ -101,7 +103,8 @@ def equal(a: FieldValue, b: FieldValue, stored_as: FieldType | None = None) -> b
     if isinstance(a, dt.datetime) and isinstance(b, dt.datetime):
         return _instant(a) == _instant(b)
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return a == b and isinstance(a, bool) == isinstance(b, bool)
+        # one not-a-number equals another: a refusal of it is remembered like any other
+        return (a == b or (a != a and b != b)) and isinstance(a, bool) == isinstance(b, bool)
     return type(a) is type(b) and a == b
 
 

@@ -4,14 +4,23 @@ An observation is an interval: the system held the value some time in [at_ms, at
 overlap are ordered. Two that overlap and differ cannot be ordered: the known value stays and a new read is asked for.
 Three exceptions need no read: our own writes to one object are made one after the other, a write follows the read that
 led to it, and a read that names the same millisecond as a notification shows what came of it.
+
+What an object shows of an associated one (`company.name`) is stamped by that other object's time, so two such values
+can be ordered only while it is the same company: `company.hs_object_id` is ordered first, and the others follow it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from pipeline.core.conversion import equal
 from schemas.records import Origin, StampedValue
+
+ASSOCIATED_ID: Final = ".hs_object_id"
+"""Ends the field that says which associated object the other fields with the same first word are of."""
+
+Fields = Mapping[str, StampedValue]
 
 
 class Order(Enum):
@@ -35,14 +44,21 @@ def order(known_at: int, known_spread: int, seen_at: int, seen_spread: int) -> O
 class Merged:
     """Known fields after an observation: which values changed, which came too late, which could not be ordered."""
 
-    fields: Mapping[str, StampedValue]
+    fields: Fields
     changed: frozenset[str]
     stale: frozenset[str]
     unsettled: frozenset[str]
 
 
-def merge(known: Mapping[str, StampedValue], seen: Mapping[str, StampedValue], origin: Origin) -> Merged:
+def merge(known: Fields, seen: Fields, origin: Origin) -> Merged:
     """Known fields with every seen value that is not older."""
+    for name in seen:
+        if name.endswith(ASSOCIATED_ID):
+            known, seen = _of_one_associate(known, seen, name, origin)
+    return _each(known, seen, origin)
+
+
+def _each(known: Fields, seen: Fields, origin: Origin) -> Merged:
     fields = dict(known)
     changed: set[str] = set()
     stale: set[str] = set()
@@ -64,6 +80,21 @@ def merge(known: Mapping[str, StampedValue], seen: Mapping[str, StampedValue], o
                 case Order.OVERLAPPING:
                     unsettled.add(name)
     return Merged(fields, frozenset(changed), frozenset(stale), frozenset(unsettled))
+
+
+def _of_one_associate(known: Fields, seen: Fields, id_name: str, origin: Origin) -> tuple[Fields, Fields]:
+    """Both without the values of an associated object that is not, or not yet, the one: only the id is compared."""
+    old, new = known.get(id_name), seen[id_name]
+    if old is not None and equal(old.value, new.value):
+        return known, seen
+    group = id_name.removesuffix(ASSOCIATED_ID) + "."
+    if old is None or _ordered(old, new, origin) is Order.NEWER:
+        return _without(known, group, id_name), seen
+    return known, _without(seen, group, id_name)
+
+
+def _without(fields: Fields, group: str, id_name: str) -> Fields:
+    return {name: value for name, value in fields.items() if name == id_name or not name.startswith(group)}
 
 
 def _ordered(old: StampedValue, new: StampedValue, origin: Origin) -> Order:

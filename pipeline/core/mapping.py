@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
+from pipeline.core.freshness import ASSOCIATED_ID
 from schemas.records import Direction, FieldRule, ObjectMapping
 from schemas.values import FieldDefinition, System
 
@@ -33,12 +34,14 @@ class MappingView:
 
     @cached_property
     def fields(self) -> Mapping[System, frozenset[str]]:
-        """The fields of each side that the mapping reads or writes."""
+        """The fields of each side that the mapping reads or writes; of an associated object its id too."""
         sides: dict[System, set[str]] = {"hubspot": set(), "userflow": set()}
         for rule in self.record.rules:
             target = TARGET[rule.direction]
             sides[target].add(rule.target)
             sides[OTHER[target]].add(rule.source)
+            if rule.direction == "to_userflow" and "." in rule.source:
+                sides["hubspot"].add(rule.source.partition(".")[0] + ASSOCIATED_ID)
         return {system: frozenset(names) for system, names in sides.items()}
 
     @cached_property

@@ -1,7 +1,7 @@
 """What one object's change means for the pairs it belongs to: the decision of agent OBJECTS."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.core.conversion import Converted, convert
@@ -9,7 +9,7 @@ from pipeline.core.freshness import Merged, Order, merge, order
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
 from schemas.records import Answer, ChangeEvent, MatchedChange, ObjectState, Presence, Request, StampedValue
-from schemas.values import FieldDefinition, FieldValue
+from schemas.values import FieldDefinition, FieldValue, System
 
 EXACT_DELAY_MS: Final = 300
 PRESENCE_DELAY_MS: Final = 1_300  # a `Date` header names whole seconds
@@ -28,11 +28,11 @@ class ObjectStep:
     outcome: Outcome
 
 
-def match_value(view: MappingView, fields: Mapping[str, StampedValue], change: ChangeEvent) -> str | None:
+def match_value(view: MappingView, fields: Mapping[str, StampedValue], system: System, object_id: str) -> str | None:
     """The value both sides of a pair share; None where the object has none and belongs to no pair."""
-    name = view.match_field(change.system)
+    name = view.match_field(system)
     if name in OWN_ID:
-        return change.object_id
+        return object_id
     known = fields.get(name)
     return None if known is None else normalised(known.value, by_email=view.by_email)
 
@@ -50,6 +50,8 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
 
     `views` are the mappings of the object's type in the change's integration and connection.
     """
+    if change.given:
+        return _observe_given(state, change, views)
     if state is not None and (found := _presence(state, change)) is not Order.NEWER:
         doubts = (reread(change, PRESENCE_DELAY_MS),) if found is Order.OVERLAPPING else ()
         return ObjectStep(None, (), doubts, "stale")
@@ -62,6 +64,26 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
     if not sent and not merged.changed and merged.stale and not merged.unsettled:
         return ObjectStep(new, sent, rereads, "stale")
     return ObjectStep(new, sent, rereads, "derived" if sent else ("equal" if matches else "unmatched"))
+
+
+def _observe_given(state: ObjectState | None, change: ChangeEvent, views: Sequence[MappingView]) -> ObjectStep:
+    """What holds on a condition tells nothing else of the object: not that it is there, nor whose pair it is."""
+    if state is None or not state.present or not holds(state.fields, change.given):
+        return ObjectStep(None, (), (), "stale")
+    merged = merge(state.fields, change.fields, change.origin)
+    new = replace(state, fields=merged.fields)
+    sent = _joined(state, new, merged, change, views)
+    if merged.stale and not merged.changed and not merged.unsettled:
+        return ObjectStep(new, sent, (), "stale")
+    return ObjectStep(new, sent, _rereads(merged, change), "derived" if sent else "equal")
+
+
+def holds(fields: Mapping[str, StampedValue], condition: Mapping[str, FieldValue]) -> bool:
+    """Whether each field is known to hold the id, or one of the ids where several are named."""
+    return all(
+        name in fields and normalised(fields[name].value, by_email=False) in (ids if isinstance(ids, tuple) else (ids,))
+        for name, ids in condition.items()
+    )
 
 
 def _presence(state: ObjectState, change: ChangeEvent) -> Order:
@@ -78,7 +100,7 @@ def _fields(change: ChangeEvent) -> Mapping[str, StampedValue]:
 
 
 def _matches(fields: Mapping[str, StampedValue], change: ChangeEvent, views: Sequence[MappingView]) -> dict[str, str]:
-    values = ((view.name, match_value(view, fields, change)) for view in views)
+    values = ((view.name, match_value(view, fields, change.system, change.object_id)) for view in views)
     return {name: value for name, value in values if value is not None}
 
 
@@ -144,6 +166,7 @@ def matched(
     """The object as one pair sees it: every known field that the mapping uses."""
     wanted = view.fields[change.system]
     joined = presence == "joined"
+    at_ms, spread_ms = _modified(state)
     return MatchedChange(
         integration=change.integration,
         connection=change.connection,
@@ -154,15 +177,29 @@ def matched(
         object_type=change.object_type,
         object_id=change.object_id,
         presence=presence,
-        at_ms=state.at_ms,
-        spread_ms=state.spread_ms,
+        at_ms=at_ms,
+        spread_ms=spread_ms,
         origin=change.origin,
         fields={name: known for name, known in state.fields.items() if name in wanted} if joined else {},
         answered=_answered(change, wanted) if joined else {},
         run_id=change.run_id,
         bulk=change.bulk,
         caused_by=change.caused_by,
+        found=_found(change, view, value) if joined else 0,
     )
+
+
+def _found(change: ChangeEvent, view: MappingView, value: str) -> int:
+    """The count of the lookup that showed the object, where it was made for this very pair."""
+    found = change.found
+    return found.count if found is not None and (found.mapping, found.match_value) == (view.name, value) else 0
+
+
+def _modified(state: ObjectState) -> tuple[int, int]:
+    """When the object's own fields were last seen to change: coming back, or another company, makes it no newer."""
+    own = [known for name, known in state.fields.items() if "." not in name]
+    newest = max(own, key=lambda known: known.at_ms, default=None)
+    return (state.at_ms, state.spread_ms) if newest is None else (newest.at_ms, newest.spread_ms)
 
 
 def _answered(change: ChangeEvent, wanted: frozenset[str]) -> dict[str, Answer]:

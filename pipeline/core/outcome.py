@@ -16,7 +16,8 @@ Outcome = Literal[
     "dead-lettered",
     "disconnected",
     "derived",
+    "held",
 ]
-"""`derived` is a step's own end: the record went on as the next one, which ends as one of the others."""
+"""`derived` and `held` are a step's own ends: the record goes on, now or later, and ends as one of the others."""
 
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)

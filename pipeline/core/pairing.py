@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pipeline.core.candidates import MOST_CANDIDATES, paired, side, with_side
+from pipeline.core.candidates import MOST_CANDIDATES, counting_anew, crowded, paired, recounted, side, with_side
 from pipeline.core.contests import but_doubtful, newly_contested, noting_rewrites, with_answers
 from pipeline.core.conversion import equal
 from pipeline.core.derive import Derivation, Paired, RefusedField, derive, desired_values
@@ -35,6 +35,7 @@ class PairStep:
     rivals: tuple[tuple[System, str], ...] = ()  # candidates to read once more
     resend: tuple[tuple[System, str], ...] = ()  # candidates whose fields are not kept
     refused: tuple[RefusedField, ...] = field(default=())  # reported for the first time
+    lookup: System | None = None  # the system in which to look for the match value
 
 
 EMPTY: Final = PairState(revision=0, hubspot={}, userflow={})
@@ -50,8 +51,11 @@ def change_pair(state: PairState | None, change: MatchedChange, view: MappingVie
         after = noting_rewrites(before, after, change, view)
         after = with_answers(before, after, change, view)
     step = _decide(after, view, told=change.object_id if change.presence == "joined" else None)
-    step = replace(step, derivation=but_doubtful(step.derivation, after, change))
-    return replace(step, refused=(*step.refused, *newly_contested(before, after)))
+    derivation = but_doubtful(step.derivation, after, change)
+    contested = newly_contested(before, after)
+    if derivation is step.derivation and not contested:
+        return step
+    return replace(step, derivation=derivation, refused=(*step.refused, *contested))
 
 
 def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> PairStep:
@@ -113,7 +117,7 @@ def _for_run(state: PairState, change: MatchedChange) -> PairState:
     """A full sync tries once more what was refused or contested; run ids sort by time, so a replayed one does not."""
     if change.run_id is None or change.run_id <= (state.run_id or ""):
         return state
-    return replace(retry_refused(state), run_id=change.run_id, rivals_read=())
+    return replace(counting_anew(retry_refused(state)), run_id=change.run_id, rivals_read=())
 
 
 def _with_candidate(state: PairState, change: MatchedChange) -> PairState:
@@ -121,7 +125,7 @@ def _with_candidate(state: PairState, change: MatchedChange) -> PairState:
     known = kept.pop(change.object_id, None)
     if change.presence == "joined" and len(kept) <= MOST_CANDIDATES:
         kept[change.object_id] = _merged(known, change)
-    state = with_side(state, change.system, kept)
+    state = recounted(with_side(state, change.system, kept), change)
     if (known is not None) == (change.presence == "joined"):
         return state
     # another object is on that side now: what the former one refused or kept in its own form says nothing of it
@@ -204,8 +208,10 @@ def _rivals(state: PairState) -> tuple[tuple[System, str], ...]:
 
 
 def _slim(state: PairState) -> PairState:
-    """A pair with a HubSpot side only keeps the existence of its objects: most of a CRM has no user."""
-    if state.userflow or not any(candidate.fields for candidate in state.hubspot.values()):
+    """A pair with a HubSpot side only keeps the existence of its objects, as of a crowd: most of a CRM has no user."""
+    if state.userflow and not crowded(state, "hubspot"):
+        return state
+    if not any(candidate.fields for candidate in state.hubspot.values()):
         return state
     slim = {name: replace(candidate, fields={}) for name, candidate in state.hubspot.items()}
     return replace(state, hubspot=slim)

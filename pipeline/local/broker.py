@@ -21,7 +21,7 @@ from pipeline.local.process import Process
 from pipeline.local.readiness import wait_until
 
 POM = Path(__file__).with_name("pom.xml")
-START_DEADLINE_S = 30.0
+START_DEADLINE_S = 120.0
 STOP_DEADLINE_S = 10.0
 # The broker of a supervisor that was just killed is given this long to be gone.
 IN_USE_DEADLINE_S = GRACE_S + 2.0

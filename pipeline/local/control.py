@@ -15,7 +15,9 @@ class SimulatorControl:
 
     def __init__(self, system: str, url: str) -> None:
         self._fields = FIELDS[system]
-        self._http = httpx.AsyncClient(base_url=f"{url}/_simulator", timeout=30, trust_env=False)
+        # a connection kept as long as the server keeps it (5 s) is used, now and then, when it was just closed
+        limits = httpx.Limits(keepalive_expiry=1)
+        self._http = httpx.AsyncClient(base_url=f"{url}/_simulator", timeout=60, limits=limits, trust_env=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -36,6 +38,35 @@ class SimulatorControl:
     async def delete(self, object_type: str, object_id: str) -> None:
         await self._call("DELETE", _path(object_type, object_id))
 
+    async def restore(self, object_type: str, object_id: str) -> None:
+        """Out of HubSpot's recycling bin."""
+        await self._call("POST", f"{_path(object_type, object_id)}/restore")
+
+    async def merge(self, object_type: str, object_id: str, other_id: str) -> str:
+        """Merge the other object into the first; returns the id of the one that is left, which may be a new one."""
+        merged = await self._call("POST", f"{_path(object_type, object_id)}/merge", {"other_id": other_id})
+        return str(merged["id"])
+
+    async def associate(
+        self, object_type: str, object_id: str, to_type: str, to_id: str, *, primary: bool = False
+    ) -> None:
+        await self._call("PUT", _joined(object_type, object_id, to_type, to_id), {"primary": primary})
+
+    async def dissociate(self, object_type: str, object_id: str, to_type: str, to_id: str) -> None:
+        await self._call("DELETE", _joined(object_type, object_id, to_type, to_id))
+
+    async def track(self, event: Mapping[str, Any]) -> str:
+        """Something that a Userflow user or company did; returns the event's id."""
+        return str((await self._call("POST", "/events", event))["id"])
+
+    async def events(self) -> list[dict[str, Any]]:
+        """Userflow's tracked events, or what HubSpot has on its timelines, oldest first."""
+        return list((await self._call("GET", "/events"))["results"])
+
+    async def seed(self, seed: Mapping[str, Any]) -> None:
+        """Fill the store from the JSON of a seed file, silently."""
+        await self._call("POST", "/seed", seed)
+
     async def fields(self, object_type: str, object_id: str) -> dict[str, Any]:
         """The object's fields as the vendor stores them."""
         found = await self._call("GET", _path(object_type, object_id))
@@ -43,8 +74,11 @@ class SimulatorControl:
 
     async def objects(self, object_type: str) -> dict[str, dict[str, Any]]:
         """Every object's fields by id."""
-        found = await self._call("GET", f"/objects/{object_type}")
-        return {str(row["id"]): dict(row[self._fields]) for row in found["results"]}
+        return {str(row["id"]): dict(row[self._fields]) for row in await self.rows(object_type)}
+
+    async def rows(self, object_type: str) -> list[dict[str, Any]]:
+        """Every object with all that the vendor knows of it: who made it, who wrote each field last."""
+        return list((await self._call("GET", f"/objects/{object_type}"))["results"])
 
     async def bulk(self, operations: list[dict[str, Any]]) -> None:
         await self._call("POST", "/bulk", {"operations": operations})
@@ -76,3 +110,7 @@ class SimulatorControl:
 
 def _path(object_type: str, object_id: str) -> str:
     return f"/objects/{object_type}/{quote(object_id, safe='')}"
+
+
+def _joined(object_type: str, object_id: str, to_type: str, to_id: str) -> str:
+    return f"/associations/{object_type}/{quote(object_id, safe='')}/{to_type}/{quote(to_id, safe='')}"

@@ -16,7 +16,7 @@ from pipeline.local.ports import free_port
 from pipeline.local.supervisor import Role, Supervisor
 from pipeline.secrets import load_or_make_key
 
-READY_S: Final = 60.0
+READY_S: Final = 120.0
 SIMULATORS: Final = ("hubspot", "userflow")
 ROLES: Final = (
     ("scheduler", ("scheduler",)),
@@ -66,7 +66,7 @@ def machine(
             servers = broker.bootstrap_servers
         _apply_topics(settings, servers)
         where = _places(settings, servers, simulators)
-        inherited = _for_children(environment, settings, where)
+        inherited = {**environment, **_told(settings, where)}
         roles = [*_simulators(where, seeds or Seeds()), *_roles(where)]
         supervisor = Supervisor(
             [_with(role, inherited) for role in roles], settings.state_dir / "logs", terminal=terminal
@@ -75,7 +75,7 @@ def machine(
         stack.callback(endpoints.remove, settings.state_dir, where.pid)
         stack.enter_context(supervisor)
         supervisor.wait_ready(READY_S)
-        yield Machine(settings, where, supervisor, {**environment, **inherited}, broker)
+        yield Machine(settings, where, supervisor, inherited, broker)
 
 
 def _apply_topics(settings: Settings, servers: str) -> None:
@@ -97,8 +97,8 @@ def _places(settings: Settings, servers: str, simulators: bool) -> endpoints.End
     )
 
 
-def _for_children(environment: Mapping[str, str], settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
-    """What every role is told beyond our own environment."""
+def _told(settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
+    """What every role is told beyond the environment given."""
     told = {
         "KAFKA_BOOTSTRAP_SERVERS": where.kafka_bootstrap_servers,
         "PAIRSTREAM_STATE_DIR": str(settings.state_dir),

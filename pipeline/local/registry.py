@@ -16,7 +16,7 @@ from pipeline.local.process import Process
 from pipeline.local.readiness import answers, wait_until
 
 POM = Path(__file__).with_name("registry.pom.xml")
-START_DEADLINE_S = 30.0
+START_DEADLINE_S = 120.0
 STOP_DEADLINE_S = 5.0
 _JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 

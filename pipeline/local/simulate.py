@@ -16,8 +16,8 @@ class SeedUnreadable(LocalError):
     """The seed file is no JSON of the shape that the simulator's docstring gives."""
 
 
-async def serve_simulator(system: str, port: int, seed: Path | None, webhooks: str | None) -> None:
-    """Raises SeedUnreadable, or OSError for a port that is taken."""
+async def serve_simulator(system: str, at: tuple[str, int], seed: Path | None, webhooks: str | None) -> None:
+    """Serve at a host and port (0: a free one). Raises SeedUnreadable, or OSError for a port that is taken."""
     simulator: Any  # the two simulators share no public type but what `serve` asks for
     if system == "hubspot":
         simulator = HubSpotSimulator(HubSpotSettings(webhook_target_url=webhooks))
@@ -31,6 +31,6 @@ async def serve_simulator(system: str, port: int, seed: Path | None, webhooks: s
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(simulator, port=port) as url:
+    async with serve(simulator, *at) as url:
         print(f"{system} simulator: {url} (control API below /_simulator)", flush=True)  # noqa: T201 - the command's answer
         await stop.wait()

@@ -174,10 +174,13 @@ class _Keeper:
     def _keep(self, process: Process | None, leash: Leash) -> None:
         while not self._stopping.is_set():
             started = self._clock()
-            end = f"ended with code {process.wait()}" if process else "could not be started"
+            code = process.wait() if process else None
+            end = "could not be started" if code is None else f"ended with code {code}"
             if self._stopping.is_set():
                 return
-            self.restarts = self.restarts.after_end(self._clock() - started, self._policy)
+            self.restarts = self.restarts.after_end(
+                self._clock() - started, self._policy, killed=code is not None and code < 0
+            )
             wait_s = self.restarts.wait_s(self._policy)
             self._note(f"{self.role.name} {end}; restart {self.restarts.total} in {wait_s:g} s")
             self._stopping.wait(wait_s)

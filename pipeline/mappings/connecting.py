@@ -2,6 +2,7 @@
 
 The active scheduler is the only writer of settings and claims; it calls `decide` until there is nothing left to write.
 A request goes: describing (both connectors tell their fields) -> provisioning (missing fields are made) -> done.
+Custom object types are told first: what their fields are named, and so which fields to ask for, follows from them.
 """
 
 from collections import defaultdict
@@ -9,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pipeline.mappings.fields import Fields, check_fields
+from pipeline.mappings.claims import claim_keys, other_holders
 from pipeline.mappings.file import load
 from pipeline.mappings.model import IntegrationFile
 from pipeline.mappings.problems import render
-from pipeline.mappings.resolve import described, object_mappings, to_create
+from pipeline.mappings.resolve import fields_of, object_mappings, to_create
+from pipeline.mappings.streams import streamed
+from pipeline.mappings.told import Told, told_of
 from schemas.configuration import (
     ConnectorState,
     DesiredIntegration,
@@ -29,6 +32,7 @@ from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import System
 
 FIELDS_DO_NOT_FIT: Final = "fields_do_not_fit"
+ALREADY_CLAIMED: Final = "already claimed"
 SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
 
 Parts = Mapping[str, IntegrationPart]
@@ -86,13 +90,13 @@ def _accept(
             name, replace(before, state=desired.state, apply_id=desired.apply_id, apply_state="done", reason=None)
         )
         return
-    holder = _other_holder(name, desired, parts)
-    if holder is not None:
-        reason = f"already claimed by integration {holder}: disconnect it first"
+    holders = other_holders(name, desired, parts)
+    if holders:
+        reason = f"{ALREADY_CLAIMED} by integration {next(iter(holders.values()))}: disconnect it first"
         yield _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=reason))
         return
     yield from _claim(name, desired, parts)
-    same = connected and _claims(desired) == _claims(before)
+    same = connected and claim_keys(desired) == claim_keys(before)
     yield _write(
         name,
         IntegrationSettings(
@@ -106,13 +110,14 @@ def _accept(
             document=desired.document,
             hubspot=desired.hubspot,
             userflow=desired.userflow,
+            events=before.events if same else (),
             fallback=_fallback(before) if same and before.active_revision else None,
         ),
     )
 
 
 def _fallback(before: IntegrationSettings) -> Sections:
-    return before.fallback or Sections(before.document, before.hubspot, before.userflow)
+    return before.fallback or Sections(before.document, before.hubspot, before.userflow, before.events)
 
 
 def _nothing_yet(desired: DesiredIntegration) -> IntegrationSettings:
@@ -155,15 +160,19 @@ def _described(
     if failure is not None:
         yield _failed(name, settings, failure)
         return
-    fields = _fields(settings, states)
-    if fields is None:
+    told = _told(settings, states)
+    if told is None:
         return
-    file = read_document(settings.document)
-    problems = check_fields(file, fields["hubspot"], fields["userflow"])
+    asked_again = _with_fields_of(told.file, settings)
+    if asked_again != settings:
+        yield _write(name, replace(asked_again, revision=settings.revision + 1))
+        return
+    problems = told.misfits()
     if problems:
         yield _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
         return
-    yield _write(name, replace(settings, apply_state="provisioning", create=to_create(file, fields)))
+    create, streams = to_create(told.file, told.fields), streamed(told.file, told.events)
+    yield _write(name, replace(settings, apply_state="provisioning", create=create, events=streams))
 
 
 def _provisioned(
@@ -176,13 +185,11 @@ def _provisioned(
     if failure is not None:
         yield _failed(name, settings, failure)
         return
-    fields = _fields(settings, states)
-    if fields is None or any(state is None or state.provisioned_revision < settings.revision for state in states):
+    told = _told(settings, states)
+    if told is None or any(state is None or state.provisioned_revision < settings.revision for state in states):
         return
-    file = read_document(settings.document)
-    made = described(settings.create)
-    known = {**fields, "hubspot": _with(fields["hubspot"], made)}
-    yield from _mappings(name, object_mappings(file, settings.connection, settings.revision, known), mappings)
+    wanted = object_mappings(told.file, settings.connection, settings.revision, told.fields)
+    yield from _mappings(name, wanted, mappings)
     state: IntegrationState = "paused" if settings.state == "paused" else "active"
     yield _write(
         name,
@@ -211,6 +218,15 @@ def _mappings(
             yield ConfigurationWrite(MAPPINGS, key, None)
 
 
+def _with_fields_of(file: IntegrationFile, settings: IntegrationSettings) -> IntegrationSettings:
+    """The settings asking for the fields of the file: those of a custom type are named once its schema is known."""
+    return replace(
+        settings,
+        hubspot=replace(settings.hubspot, fields=fields_of(file, "hubspot")),
+        userflow=replace(settings.userflow, fields=fields_of(file, "userflow")),
+    )
+
+
 def read_document(document: str) -> IntegrationFile:
     """A stored integration file; its secrets are placeholders, so any value stands for them."""
     file = load(document, "", _AnyValue())
@@ -230,18 +246,18 @@ class _AnyValue(defaultdict[str, str]):
         return "sealed"
 
 
-def _fields(settings: IntegrationSettings, states: list[ConnectorState | None]) -> dict[System, Fields] | None:
-    """What both systems say of their fields; None until both have told for this revision."""
-    fields: dict[System, Fields] = {}
-    for system, state in zip(SYSTEMS, states, strict=True):
-        if state is None or state.connection != settings.connection or state.described_revision < settings.revision:
-            return None
-        fields[system] = described(state.fields)
-    return fields
+def _told(settings: IntegrationSettings, states: list[ConnectorState | None]) -> Told | None:
+    """What both systems say of the request's file; None until both have told for this revision."""
+    hubspot, userflow = (_of_revision(state, settings) for state in states)
+    if hubspot is None or userflow is None:
+        return None
+    return told_of(read_document(settings.document), hubspot, userflow)
 
 
-def _with(fields: Fields, more: Fields) -> Fields:
-    return {name: {**fields.get(name, {}), **more.get(name, {})} for name in {*fields, *more}}
+def _of_revision(state: ConnectorState | None, settings: IntegrationSettings) -> ConnectorState | None:
+    if state is None or state.connection != settings.connection or state.described_revision < settings.revision:
+        return None
+    return state
 
 
 def _failure(settings: IntegrationSettings, states: list[ConnectorState | None]) -> str | None:
@@ -259,27 +275,14 @@ def _failed(name: str, settings: IntegrationSettings, reason: str) -> Configurat
     refused = replace(settings, apply_state="failed", reason=reason, fallback=None)
     kept = settings.fallback
     if kept is not None:
-        refused = replace(refused, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow)
+        refused = replace(
+            refused, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow, events=kept.events
+        )
     return _write(name, refused)
 
 
-def _claims(desired: DesiredIntegration | IntegrationSettings) -> dict[System, str]:
-    return {
-        "hubspot": f"claim/hubspot/{desired.hubspot.account}",
-        "userflow": f"claim/userflow/{desired.userflow.options.get('claim', desired.userflow.account)}",
-    }
-
-
-def _other_holder(name: str, desired: DesiredIntegration, parts: Parts) -> str | None:
-    for key in _claims(desired).values():
-        part = parts.get(key)
-        if part is not None and part.claim is not None and part.claim.integration != name:
-            return part.claim.integration
-    return None
-
-
 def _claim(name: str, desired: DesiredIntegration, parts: Parts) -> Iterator[ConfigurationWrite]:
-    wanted = set(_claims(desired).values())
+    wanted = set(claim_keys(desired).values())
     for key in sorted(wanted):
         yield ConfigurationWrite(INTEGRATIONS, key, IntegrationPart(name, claim=IntegrationClaim(name)))
     for key, part in parts.items():

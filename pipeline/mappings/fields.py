@@ -14,6 +14,10 @@ Fields: TypeAlias = Mapping[str, Mapping[str, FieldDefinition]]
 """Definitions by object type, then by field name; an associated field stands under its own type."""
 
 _MATCH_TYPES: Final[tuple[FieldType, ...]] = ("string", "number", "enumeration")
+_OF_OPTIONS: Final = ("enumeration", "multi_select")
+MOST_NAME_CHARACTERS: Final = 100
+"""HubSpot's bound for the names of custom events and their properties; no page tells one for records' properties."""
+
 _CREATED_IN_HUBSPOT: Final[Mapping[FieldType, FieldType]] = {
     "list": "string",
     "multi_select": "string",
@@ -53,7 +57,9 @@ def check_fields(file: IntegrationFile, hubspot_fields: Fields, userflow_fields:
 def definition(node: FieldNode, fields: Mapping[System, Fields]) -> FieldDefinition | None:
     """What the system says of the field; None where it has no such field."""
     known = fields[node.system].get(node.object_type, {}).get(node.field)
-    return known or (_ALWAYS_IN_USERFLOW.get(node.field) if node.system == "userflow" else None)
+    if known is not None and not known.archived:
+        return known
+    return _ALWAYS_IN_USERFLOW.get(node.field) if node.system == "userflow" else None
 
 
 def _unknown_types(file: IntegrationFile, fields: Mapping[System, Fields]) -> Iterator[Problem]:
@@ -85,19 +91,37 @@ def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fi
     if source is None:
         yield _unknown(file, road.place(file, "from"), road.source, fields)
     if target is None:
-        yield from _missing_target(file, road)
+        yield from _missing_target(file, road, source, fields)
     elif target.read_only:
         message = f"{road.target} is read-only or calculated"
         yield file.positions.problem(road.place(file, "to"), message, "write to another field")
     elif source is not None and not has_converter(source.type, target.type):
         yield _no_converter(file, road, source.type, target.type)
+    elif target.type in _OF_OPTIONS and not target.options:
+        message = f"{road.target} has no options of its own, so no value can be one of them"
+        yield file.positions.problem(road.place(file, "to"), message, "write to another field")
 
 
-def _missing_target(file: IntegrationFile, road: Road) -> Iterator[Problem]:
-    if road.target.system == "hubspot" and road.rule.explicit_target:
+def _missing_target(
+    file: IntegrationFile, road: Road, source: FieldDefinition | None, fields: Mapping[System, Fields]
+) -> Iterator[Problem]:
+    """Nothing is wrong with a field that will be created, unless HubSpot would not take it or bring back another."""
+    if road.target.system == "userflow":
+        return
+    if road.rule.explicit_target:
         message = f"{road.target} does not exist in HubSpot"
         fix = "create it there, or leave `to:` out and a `userflow_...` field is created"
         yield file.positions.problem(road.place(file, "to"), message, fix)
+        return
+    if len(road.target.field) > MOST_NAME_CHARACTERS:
+        message = f"the name {road.target.field} has {len(road.target.field)} characters, HubSpot takes "
+        fix = "create a field with a shorter name in HubSpot, and name it by `to:`"
+        yield file.positions.problem(road.path, f"{message}{MOST_NAME_CHARACTERS}", fix)
+    archived = fields["hubspot"].get(road.target.object_type, {}).get(road.target.field)
+    wanted = created_type("hubspot", source.type) if source is not None else None
+    if archived is not None and wanted not in (None, archived.type):
+        message = f"{road.target} was archived as {archived.type}, and would come back so, not as {wanted}"
+        yield file.positions.problem(road.path, message, "create another field in HubSpot, and name it by `to:`")
 
 
 def _no_converter(file: IntegrationFile, road: Road, source: FieldType, target: FieldType) -> Problem:
@@ -106,7 +130,7 @@ def _no_converter(file: IntegrationFile, road: Road, source: FieldType, target: 
         return file.positions.problem(road.place(file, "to"), message, "write to a text field, or one of the same type")
     wanted = created_type("hubspot", source)
     message = f"{road.target} exists in HubSpot as {target}, not as the {wanted} that {road.source} needs"
-    return file.positions.problem(road.path, message, "archive that field in HubSpot, or name another one by `to:`")
+    return file.positions.problem(road.path, message, "create another field in HubSpot, and name it by `to:`")
 
 
 def _unknown(file: IntegrationFile, path: str, node: FieldNode, fields: Mapping[System, Fields]) -> Problem:

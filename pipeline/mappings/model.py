@@ -1,10 +1,8 @@
 """What an integration file says, in the words of the pipeline: which objects are paired and which fields flow."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.mappings.names import default_target
 from pipeline.mappings.problems import Positions
 
 ChangeSource = Literal["webhooks", "journal", "poll"]
@@ -107,19 +105,3 @@ class IntegrationFile:
     userflow: UserflowSection
     mappings: tuple[MappingSpec, ...]
     positions: Positions = field(default_factory=Positions, compare=False, repr=False)
-
-
-def with_schema_names(file: IntegrationFile, schema_names: Mapping[str, str]) -> IntegrationFile:
-    """The same file with default targets named after custom schemas: {"2-123456": "pet"} -> `hubspot_pet_...`.
-
-    Names only HubSpot knows, so this follows the first answer from the account; `checks.check` again afterwards.
-    """
-    return replace(file, mappings=tuple(_named(mapping, schema_names) for mapping in file.mappings))
-
-
-def _named(mapping: MappingSpec, schema_names: Mapping[str, str]) -> MappingSpec:
-    def named(rule: Rule) -> Rule:
-        target = default_target("userflow", mapping.hubspot_type, rule.source, schema_names)
-        return rule if rule.explicit_target else replace(rule, target=target)
-
-    return replace(mapping, to_userflow=tuple(map(named, mapping.to_userflow)))

@@ -31,12 +31,17 @@ def account_of_type(object_type: str) -> int | None:
     return int(named[1]) if named else None
 
 
+def schema_name(object_type: str) -> str | None:
+    """The schema's name in a `p<account>_<name>` type; None for every other type."""
+    named = _CUSTOM_NAME.fullmatch(object_type)
+    return named[2] if named else None
+
+
 def object_word(object_type: str, schema_names: Mapping[str, str] | None = None) -> str:
     """The singular that stands in field names; for a custom type its schema's name where that is known."""
     if object_type in (schema_names or {}):
         return plain((schema_names or {})[object_type])
-    named = _CUSTOM_NAME.fullmatch(object_type)
-    return _WORDS.get(object_type) or plain(named[2] if named else object_type)
+    return _WORDS.get(object_type) or plain(schema_name(object_type) or object_type)
 
 
 def associated(source: str) -> tuple[str, str] | None:

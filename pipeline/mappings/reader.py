@@ -13,6 +13,7 @@ from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import System
 
 POLL_S = 0.02
+FOLLOWED = ("/settings", "/userflow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class IntegrationView:
     revision: int
     connected: bool
     mappings: Mapping[str, MappingView]
+    crawled: frozenset[str] = frozenset()  # Userflow's object types that were crawled to their end
 
     def of_type(self, system: System, object_type: str) -> tuple[MappingView, ...]:
         return mappings_of(self.mappings.values(), system, object_type)
@@ -46,8 +48,8 @@ class Configuration:
         with self._lock:
             if topic == MAPPINGS:
                 self._apply_mapping(key, record if isinstance(record, ObjectMapping) else None)
-            elif topic == INTEGRATIONS and key.endswith("/settings"):
-                self._apply_settings(key, record if isinstance(record, IntegrationPart) else None)
+            elif topic == INTEGRATIONS and key.endswith(FOLLOWED):
+                self._apply_part(key, record if isinstance(record, IntegrationPart) else None)
 
     def view(self, integration: str) -> IntegrationView | None:
         """The integration as it is in force; None where there is none."""
@@ -83,17 +85,16 @@ class Configuration:
             self._mappings[integration][name] = mapping
         self._rebuild(integration)
 
-    def _apply_settings(self, key: str, part: IntegrationPart | None) -> None:
-        integration = key.removesuffix("/settings")
+    def _apply_part(self, key: str, part: IntegrationPart | None) -> None:
         if part is None:
-            self._parts.pop(integration, None)
+            self._parts.pop(key, None)
         else:
-            self._parts[integration] = part
-        self._rebuild(integration)
+            self._parts[key] = part
+        self._rebuild(key.partition("/")[0])
 
     def _rebuild(self, integration: str) -> None:
         """Mappings and settings arrive on two topics: a view shows the newest revision that both agree on."""
-        part = self._parts.get(integration)
+        part = self._parts.get(f"{integration}/settings")
         if part is None or part.settings is None:
             self._views.pop(integration, None)
             return
@@ -108,5 +109,14 @@ class Configuration:
             elif before is not None and before.connection == settings.connection and name in before.mappings:
                 mappings[name] = before.mappings[name]
         self._views[integration] = IntegrationView(
-            settings.connection, settings.active_revision, settings.state != "disconnected", mappings
+            settings.connection,
+            settings.active_revision,
+            settings.state != "disconnected",
+            mappings,
+            self._crawled(integration, settings.connection),
         )
+
+    def _crawled(self, integration: str, connection: int) -> frozenset[str]:
+        part = self._parts.get(f"{integration}/userflow")
+        state = part.connector if part is not None else None
+        return frozenset(state.crawled) if state is not None and state.connection == connection else frozenset()

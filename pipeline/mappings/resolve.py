@@ -3,6 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.mappings.fields import Fields, created_type, definition
 from pipeline.mappings.model import IntegrationFile, MappingSpec, Secret
@@ -24,7 +25,7 @@ def hubspot_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
     if section.oauth is not None:
         options["client_id"] = section.oauth.client_id
         secrets |= {"client_secret": section.oauth.client_secret, "refresh_token": section.oauth.refresh_token}
-    return SystemSettings(str(section.account), options, _sealed(secrets, seal), _fields(file, "hubspot"))
+    return SystemSettings(str(section.account), options, _sealed(secrets, seal), fields_of(file, "hubspot"))
 
 
 def userflow_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
@@ -33,7 +34,7 @@ def userflow_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
     claim = hashlib.sha256(section.api_key.reveal().encode()).hexdigest()[:32]
     options = {"region": section.region, "claim": claim}
     return SystemSettings(
-        section.environment, options, _sealed({"api_key": section.api_key}, seal), _fields(file, "userflow")
+        section.environment, options, _sealed({"api_key": section.api_key}, seal), fields_of(file, "userflow")
     )
 
 
@@ -41,7 +42,7 @@ def _sealed(secrets: Mapping[str, Secret | None], seal: Seal) -> dict[str, bytes
     return {name: seal(secret.reveal()) for name, secret in secrets.items() if secret is not None}
 
 
-def _fields(file: IntegrationFile, system: System) -> dict[str, tuple[str, ...]]:
+def fields_of(file: IntegrationFile, system: System) -> dict[str, tuple[str, ...]]:
     """Object type -> every field that a mapping reads, writes or matches by."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for mapping in file.mappings:
@@ -60,7 +61,7 @@ def described(fields: Sequence[DescribedField]) -> Fields:
     found: dict[str, dict[str, FieldDefinition]] = defaultdict(dict)
     for field in fields:
         found[field.object_type][field.name] = FieldDefinition(
-            field.name, field.type, field.label, field.options, field.read_only
+            field.name, field.type, field.label, field.options, field.read_only, field.unique, field.archived
         )
     return dict(found)
 
@@ -86,7 +87,8 @@ def object_mappings(
     for road in roads(file):
         rules[road.mapping.name].append(_rule(road, fields))
     return tuple(
-        _mapping(file.integration, connection, revision, spec, tuple(rules[spec.name])) for spec in file.mappings
+        _with_match_field(_mapping(file.integration, connection, revision, spec, tuple(rules[spec.name])), fields)
+        for spec in file.mappings
     )
 
 
@@ -108,6 +110,14 @@ def _mapping(
         stream_events=bool(spec.stream_events),
         event_names=names,
     )
+
+
+def _with_match_field(mapping: ObjectMapping, fields: Mapping[System, Fields]) -> ObjectMapping:
+    """The mapping with what HubSpot says of its ID field, which decides how a value of it is looked up."""
+    found = definition(FieldNode("hubspot", mapping.hubspot_type, mapping.match_hubspot), fields)
+    if found is None:
+        return mapping
+    return replace(mapping, match_hubspot_type=found.type, match_hubspot_unique=found.unique)
 
 
 def _rule(road: Road, fields: Mapping[System, Fields]) -> FieldRule:

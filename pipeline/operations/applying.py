@@ -9,13 +9,13 @@ from typing import Final
 
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.tables import TableReader
-from pipeline.mappings.connecting import FIELDS_DO_NOT_FIT
+from pipeline.mappings.claims import check_claims
+from pipeline.mappings.connecting import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT
 from pipeline.mappings.export import to_yaml
-from pipeline.mappings.fields import check_fields
 from pipeline.mappings.model import IntegrationFile
-from pipeline.mappings.names import associated
 from pipeline.mappings.problems import render
-from pipeline.mappings.resolve import Seal, described, hubspot_settings, userflow_settings
+from pipeline.mappings.resolve import Seal, hubspot_settings, userflow_settings
+from pipeline.mappings.told import told_of
 from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
 
@@ -48,16 +48,7 @@ def desired(file: IntegrationFile, seal: Seal, now_ms: int) -> DesiredIntegratio
 
 def without_effect(file: IntegrationFile) -> list[str]:
     """What the file asks for that this version does not do yet."""
-    parts = [f"`source: {file.hubspot.source}`"] if file.hubspot.source != "webhooks" else []
-    for mapping in file.mappings:
-        if mapping.stream_events:
-            parts.append(f"`stream_events` of mapping {mapping.name}")
-        parts += [
-            f"the associated field `{rule.source}` of mapping {mapping.name}"
-            for rule in mapping.to_userflow
-            if associated(rule.source)
-        ]
-    return parts
+    return [f"`source: {file.hubspot.source}`"] if file.hubspot.source != "webhooks" else []
 
 
 def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: int) -> DesiredIntegration:
@@ -86,15 +77,19 @@ async def wait_until_applied(
     raise NotApplied(_late(tables.table(INTEGRATIONS), integration, request, within_s))
 
 
-def refusal(reason: str, file: IntegrationFile, parts: Mapping[str, IntegrationPart]) -> str:
-    """The refusal for the owner of the file: where fields do not fit, each with its line."""
+def refusal(
+    reason: str, file: IntegrationFile, request: DesiredIntegration, parts: Mapping[str, IntegrationPart]
+) -> str:
+    """The refusal for the owner of the file: where fields do not fit, or accounts are taken, each with its line."""
+    if reason.startswith(ALREADY_CLAIMED):
+        return render(check_claims(file, request, parts)) or reason
     if not reason.startswith(FIELDS_DO_NOT_FIT):
         return reason
     hubspot, userflow = (parts.get(f"{file.integration}/{system}") for system in ("hubspot", "userflow"))
     if hubspot is None or userflow is None or hubspot.connector is None or userflow.connector is None:
         return reason
-    problems = check_fields(file, described(hubspot.connector.fields), described(userflow.connector.fields))
-    return render(problems) if problems else reason
+    problems = told_of(file, hubspot.connector, userflow.connector).misfits()
+    return render(problems) or reason
 
 
 def settings_of(parts: Mapping[str, IntegrationPart], integration: str) -> IntegrationSettings | None:

@@ -4,8 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.kafka.admin import Admin, BrokersUnreachable
+from connectors.kafka.admin import Admin
+from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.tables import TableIncomplete
+from pipeline.mappings.connecting import read_document
+from pipeline.mappings.custom_types import resolved
+from pipeline.mappings.subscriptions import subscriptions
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
 from schemas.registry import SchemaRegistry, UnknownSchema
 from schemas.topics import TOPICS
@@ -52,7 +56,7 @@ def examine(
         return
     for key, part in sorted(parts.items()):
         if part.settings is not None and key.endswith("/settings"):
-            yield from _integration(part.integration, part.settings, parts, opens)
+            yield from examine_integration(part.integration, part.settings, parts, opens)
 
 
 def _registry(registry: SchemaRegistry) -> Finding:
@@ -64,9 +68,10 @@ def _registry(registry: SchemaRegistry) -> Finding:
     return Finding("schema registry", "ok", "every topic's schema has an id")
 
 
-def _integration(
+def examine_integration(
     name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart], opens: Callable[[bytes], bool]
 ) -> Iterator[Finding]:
+    """Its last apply, its secrets, both connectors, and what its HubSpot app has to subscribe to."""
     what = f"integration {name}"
     if settings.state == "disconnected":
         yield Finding(what, "ok", "disconnected")
@@ -79,6 +84,16 @@ def _integration(
     for system in ("hubspot", "userflow"):
         part = parts.get(f"{name}/{system}")
         yield _connector(f"{what}: {system}", settings, part.connector if part is not None else None)
+    if settings.active_revision:
+        yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
+
+
+def _subscriptions(what: str, settings: IntegrationSettings, hubspot: IntegrationPart | None) -> Iterator[Finding]:
+    """A checklist: no token can read what an app subscribes to."""
+    types = hubspot.connector.types if hubspot is not None and hubspot.connector is not None else ()
+    file = resolved(read_document(settings.document), types)
+    for wanted in subscriptions(file) if file.hubspot.source == "webhooks" else ():
+        yield Finding(what, "unknown", f"the HubSpot app must subscribe to {wanted}")
 
 
 def _connector(what: str, settings: IntegrationSettings, state: ConnectorState | None) -> Finding:

@@ -11,7 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pipeline.local.broker import POM
-from tests.benchmarks import latency, throughput
+from tests.benchmarks import associated, latency, throughput
+from tests.benchmarks.associated import Renamed
 from tests.benchmarks.latency import Latency
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -19,8 +20,9 @@ PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "httpx
 
 
 def main() -> None:
-    """Every row, in the order of the page; a part of them with `python -m tests.benchmarks latency|bulk|throughput`."""
-    wanted = set(sys.argv[1:]) or {"latency", "bulk", "throughput"}
+    """Every row, in the order of the page; parts of them with `python -m tests.benchmarks latency bulk ...`."""
+    every = {"latency", "bulk", "associated", "throughput"}
+    wanted = set(sys.argv[1:]) or every
     sections = []
     with tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder:
         if "latency" in wanted:
@@ -30,9 +32,11 @@ def main() -> None:
             rows = asyncio.run(latency.under_bulk(Path(folder) / "bulk"))
             title = f"Change to visible while a full sync of {2 * latency.BULK_OBJECTS:,} records is under way"
             sections.append(_latencies(title, rows, f"every {latency.BULK_PACE_S:.1f} s, rate limits lifted"))
+        if "associated" in wanted:
+            sections.append(_associated(Path(folder) / "associated"))
     if "throughput" in wanted:
         sections.append(_throughput())
-    if wanted >= {"latency", "bulk", "throughput"}:
+    if wanted >= every:
         RESULTS.write_text("\n".join([_head(), *sections]))
         print(f"written: {RESULTS.name}")  # noqa: T201 - the command's answer
 
@@ -43,6 +47,26 @@ def _latencies(title: str, rows: Mapping[str, Latency], pace: str) -> str:
     for name, row in rows.items():
         lines.append(f"| {name} | {row.edits} | {row.p50:.0f} ms | {row.p95:.0f} ms | {row.p99:.0f} ms | {row.lost} |")
     return _shown(lines)
+
+
+def _associated(folder: Path) -> str:
+    found = asyncio.run(associated.fan_out(folder))
+    lines = ["## A company's new name on its contacts' users", ""]
+    lines += ["Userflow takes two requests a user, at most 50 a second; the simulators answer in 20 ms.", ""]
+    lines += [
+        "| contacts | of them with a user | on the first user after | on all after | users/s |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [_renamed(one) for one in (found.few, found.many)]
+    row = found.elsewhere
+    lines += ["", "Live edits of other contacts meanwhile, HubSpot to Userflow: "]
+    lines[-1] += f"p50 {row.p50:.0f} ms, p95 {row.p95:.0f} ms, p99 {row.p99:.0f} ms, {row.lost} of {row.edits} lost."
+    return _shown(lines)
+
+
+def _renamed(one: Renamed) -> str:
+    rate = one.users / one.all_s
+    return f"| {one.contacts:,} | {one.users:,} | {one.first_s * 1000:.0f} ms | {one.all_s:.1f} s | {rate:.0f} |"
 
 
 def _throughput() -> str:

@@ -45,8 +45,8 @@ async def idle(folder: Path) -> dict[str, Latency]:
         await it.full_sync()
         await it.converged()
         return {
-            "HubSpot edit -> Userflow value": summed_up(await _edits(pairs, lambda pair: _title(it, pair))),
-            "Userflow edit -> HubSpot value": summed_up(await _edits(pairs, lambda pair: _plan(it, pair))),
+            "HubSpot edit -> Userflow value": summed_up(await edits(pairs, lambda pair: title_edit(it, pair))),
+            "Userflow edit -> HubSpot value": summed_up(await edits(pairs, lambda pair: _plan(it, pair))),
         }
 
 
@@ -61,9 +61,9 @@ async def under_bulk(folder: Path) -> dict[str, Latency]:
         await it.full_sync()
         half = BULK_EDITS // 2
         rows = {
-            name: summed_up(await _edits(part, edit, BULK_PACE_S))
+            name: summed_up(await edits(part, edit, BULK_PACE_S))
             for name, part, edit in (
-                ("HubSpot edit -> Userflow value", pairs[:half], lambda pair: _title(it, pair)),
+                ("HubSpot edit -> Userflow value", pairs[:half], lambda pair: title_edit(it, pair)),
                 ("Userflow edit -> HubSpot value", pairs[half:], lambda pair: _plan(it, pair)),
             )
         }
@@ -106,7 +106,7 @@ Pair = tuple[str, str]
 Probe = Callable[[], Awaitable[bool]]
 
 
-async def _edits(
+async def edits(
     pairs: Sequence[Pair], edit: Callable[[Pair], Awaitable[Probe]], pace_s: float = PACE_S
 ) -> list[float | None]:
     watches = []
@@ -126,7 +126,7 @@ async def _timed(pair: Pair, edit: Callable[[Pair], Awaitable[Probe]]) -> float 
     return time.monotonic() - started
 
 
-async def _title(it: World, pair: Pair) -> Probe:
+async def title_edit(it: World, pair: Pair) -> Probe:
     value = f"title at {time.monotonic_ns()}"
     await it.hubspot.edit("contacts", pair[0], {"jobtitle": value})
 

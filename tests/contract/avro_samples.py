@@ -12,8 +12,12 @@ from typing import Any
 from schemas.codec import Codec
 from schemas.configuration import (
     ConnectorState,
+    DescribedEvent,
     DescribedField,
+    DescribedType,
+    Description,
     DesiredIntegration,
+    Inquiry,
     IntegrationPart,
     IntegrationSettings,
     SystemSettings,
@@ -27,6 +31,8 @@ from schemas.records import (
     DeadLetter,
     FieldPatch,
     FieldRule,
+    Found,
+    HeldEvent,
     MatchedChange,
     Notification,
     ObjectMapping,
@@ -62,6 +68,9 @@ VALUES: Mapping[str, FieldValue] = {
 STAMPED = {name: StampedValue(value, AT_MS, 999, ours=True) for name, value in VALUES.items()}
 _SYSTEM = SystemSettings("12345678", {"source": "webhooks"}, {"token": b"\x00sealed"}, {"contacts": ("email", "plan")})
 _DESCRIBED = DescribedField("contacts", "colour", "Colour", "enumeration", ("red", "green"), read_only=True)
+_EVENT = DescribedEvent(
+    "flow_started", "Flow Started", (DescribedField("flow_started", "flow_name", "Flow", "string"),), ("contacts",)
+)
 _DESIRED = DesiredIntegration("apply-1", "active", "integration: acme", _SYSTEM, _SYSTEM, AT_MS)
 _SETTINGS = IntegrationSettings(
     connection=2,
@@ -75,6 +84,7 @@ _SETTINGS = IntegrationSettings(
     hubspot=_SYSTEM,
     userflow=_SYSTEM,
     create=(_DESCRIBED,),
+    events=(_EVENT,),
 )
 _CONNECTOR = ConnectorState(
     connection=2,
@@ -85,14 +95,23 @@ _CONNECTOR = ConnectorState(
     fields=(_DESCRIBED,),
     grant=b"grant",
     webhook_secret=b"secret",
-    parked_since_ms=AT_MS,
+    events=(_EVENT,),
+    types=(DescribedType("2-77", "2-77", "pet"),),
+    crawled=("users",),
+)
+_INQUIRY = Inquiry("ask-1", {"contacts": ("email",)}, {"users": ("plan",)}, AT_MS)
+_DESCRIPTION = Description("ask-1", "unauthorized", (_DESCRIBED,), (_EVENT,), (DescribedType("2-77", "2-77", "pet"),))
+
+_ACTIVITY = ActivityEvent("acme", 2, "e-1", "flow_started", "users", "u-1", AT_MS, VALUES, CAUSE)
+_ON_TIMELINE = TimelineEvent(
+    "acme", 2, 7, "people", "ada", "contacts", "101", "e-1", "flow_started", AT_MS, VALUES, None, CAUSE
 )
 
 SAMPLES: Mapping[str, Any] = {
     type(record).__name__: record
     for record in (
         Notification("acme", "hubspot", b'[{"objectId":1}]', {"x-hubspot-signature-v3": "abc"}, AT_MS),
-        Request("acme", 2, "lookup", "contacts", ("ada@example.com",), "email", "people", 300, "run-1", CAUSE),
+        Request("acme", 2, "lookup", "contacts", ("ada@example.com",), "email", "people", 300, "run-1", CAUSE, True),
         ChangeEvent(
             "acme",
             2,
@@ -107,8 +126,10 @@ SAMPLES: Mapping[str, Any] = {
             STAMPED,
             VALUES,
             caused_by=CAUSE,
+            given={"company.hs_object_id": "7"},
+            found=Found("people", "ada@example.com", 2),
         ),
-        ActivityEvent("acme", 2, "e-1", "flow_started", "u-1", None, AT_MS, VALUES, CAUSE),
+        _ACTIVITY,
         MatchedChange(
             integration="acme",
             connection=2,
@@ -127,12 +148,23 @@ SAMPLES: Mapping[str, Any] = {
             run_id="run-1",
             bulk=True,
             caused_by=CAUSE,
+            activity=_ACTIVITY,
+            found=2,
         ),
-        StateCommand("acme", 2, "pairs", "rederive", "people", None, "acme:2:people:ada", "run-1", caused_by=CAUSE),
+        StateCommand(
+            "acme",
+            2,
+            "pairs",
+            "rederive",
+            "people",
+            None,
+            "acme:2:people:ada",
+            "run-1",
+            caused_by=CAUSE,
+            where={"company.hs_object_id": "7"},
+        ),
         FieldPatch("acme", 2, 7, "people", "ada", "userflow", "users", "u-1", VALUES, "run-1", True, CAUSE),
-        TimelineEvent(
-            "acme", 2, 7, "people", "ada", "contacts", "101", "e-1", "flow_started", AT_MS, VALUES, None, CAUSE
-        ),
+        _ON_TIMELINE,
         Receipt(
             "acme",
             2,
@@ -147,11 +179,12 @@ SAMPLES: Mapping[str, Any] = {
             "not_an_option",
             "run-1",
             CAUSE,
+            _ON_TIMELINE,
         ),
         DeadLetter(
             "0f", "acme", "pairs", "not_an_option", "a sentence", "sync.matches", 1, 2, "key", b"\x00", AT_MS, "people"
         ),
-        ObjectState(7, True, AT_MS, 999, STAMPED, {"people": "ada"}, "102", "run-1"),
+        ObjectState(7, True, AT_MS, 999, STAMPED, {"people": "ada"}, "102", "run-1", (HeldEvent(_ACTIVITY, AT_MS),)),
         PairState(
             revision=7,
             hubspot={"101": Candidate(AT_MS, 0, {})},
@@ -163,6 +196,12 @@ SAMPLES: Mapping[str, Any] = {
             rivals_read=("userflow.u-2",),
             parked=True,
             run_id="run-1",
+            looked_up_ms=AT_MS,
+            counted={"hubspot": 26},
+            held=(HeldEvent(_ACTIVITY, AT_MS),),
+            parked_events=(_ON_TIMELINE,),
+            streamed={"e-0": AT_MS},
+            streamed_until_ms=AT_MS,
         ),
         ObjectMapping(
             integration="acme",
@@ -177,9 +216,18 @@ SAMPLES: Mapping[str, Any] = {
             rules=(FieldRule("to_hubspot", "plan", "string", "tier", "enumeration", ("pro", "free"), "keep"),),
             stream_events=True,
             event_names=("flow_started",),
+            match_hubspot_type="number",
+            match_hubspot_unique=True,
         ),
         RunProgress("run-1", "acme", "hubspot.contacts", "running", AT_MS, AT_MS + 1, 100, "cursor", None, ("people",)),
-        IntegrationPart("acme", desired=_DESIRED, settings=_SETTINGS, connector=_CONNECTOR),
+        IntegrationPart(
+            "acme",
+            desired=_DESIRED,
+            settings=_SETTINGS,
+            connector=_CONNECTOR,
+            inquiry=_INQUIRY,
+            description=_DESCRIPTION,
+        ),
     )
 }
 

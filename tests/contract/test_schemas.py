@@ -245,6 +245,7 @@ class TestEvolution:
         plain = {
             **dataclasses.asdict(SAMPLES["ObjectState"]),
             "fields": {"a": {"value": 1, "at_ms": 2, "spread_ms": 3}},
+            "held": [],
         }
         decoded = Codec(registry).decode("sync.objects-state", HEADER.pack(0, 1) + body_of(old, plain))
         assert decoded.fields["a"].ours is False

@@ -39,12 +39,27 @@ async def in_step(it: World) -> tuple[str, str]:
 
 async def title_arrives(it: World, user_id: str, title: Any, within_s: float = ARRIVED_S) -> float:
     """Wait until the user shows the contact's job title; returns the seconds it took."""
-    return await _arrives(lambda: it.userflow.fields("users", user_id), TITLE, title, within_s)
+    return await value_arrives(lambda: it.userflow.fields("users", user_id), TITLE, title, within_s)
 
 
 async def plan_arrives(it: World, contact_id: str, plan: Any, within_s: float = ARRIVED_S) -> float:
     """Wait until the contact shows the user's plan; returns the seconds it took."""
-    return await _arrives(lambda: it.hubspot.fields("contacts", contact_id), PLAN, plan, within_s)
+    return await value_arrives(lambda: it.hubspot.fields("contacts", contact_id), PLAN, plan, within_s)
+
+
+async def value_arrives(
+    look: Callable[[], Awaitable[dict[str, Any]]], name: str, value: Any, within_s: float = ARRIVED_S
+) -> float:
+    """Wait until what is looked at shows the value; returns the seconds it took."""
+    started = time.monotonic()
+
+    async def same() -> bool:
+        held = (await look()).get(name)
+        return held == value or (value in CLEARED and held in CLEARED)
+
+    if not await eventually(same, bool, within_s, every_s=0.02):
+        raise AssertionError(f"{name} is {(await look()).get(name)!r}, not {value!r}, after {within_s} s")
+    return time.monotonic() - started
 
 
 async def written(it: World) -> list[tuple[str, int, str, tuple[str, ...]]]:
@@ -79,15 +94,3 @@ async def becomes_true(look: Callable[[], Awaitable[bool]], what: str, within_s:
 def address(mine: int) -> str:
     """The address of `World.pair(mine)`."""
     return f"person{mine}@example.com"
-
-
-async def _arrives(look: Callable[[], Awaitable[dict[str, Any]]], name: str, value: Any, within_s: float) -> float:
-    started = time.monotonic()
-
-    async def same() -> bool:
-        held = (await look()).get(name)
-        return held == value or (value in CLEARED and held in CLEARED)
-
-    if not await eventually(same, bool, within_s, every_s=0.02):
-        raise AssertionError(f"{name} is {(await look()).get(name)!r}, not {value!r}, after {within_s} s")
-    return time.monotonic() - started

@@ -55,10 +55,22 @@ mappings:
 TITLE, STAGE, PLAN = "hubspot_contact_jobtitle", "hubspot_contact_lifecyclestage", "userflow_user_plan"
 SYNCED = {"jobtitle": TITLE, "lifecyclestage": STAGE}
 CONVERGED_S = 60.0
-WORKER_TOPICS = ("hubspot.changes", "userflow.changes", "sync.matches", "sync.receipts", "sync.state-commands")
+WORKER_TOPICS = (
+    "hubspot.changes",
+    "userflow.changes",
+    "userflow.activity",
+    "sync.matches",
+    "sync.receipts",
+    "sync.state-commands",
+)
 GROUPS = {
     "pairstream-worker": WORKER_TOPICS,
-    "pairstream-hubspot": ("hubspot.notifications", "hubspot.requests", "hubspot.field-patches"),
+    "pairstream-hubspot": (
+        "hubspot.notifications",
+        "hubspot.requests",
+        "hubspot.field-patches",
+        "hubspot.timeline-events",
+    ),
     "pairstream-userflow": ("userflow.notifications", "userflow.requests", "userflow.field-patches"),
 }
 
@@ -78,7 +90,9 @@ class World:
         """Run `pairstream WORDS`; returns what it printed, fails the test for another exit code."""
         argv = (sys.executable, "-m", "pipeline.cli", *words)
         environment = {**os.environ, **self.machine.environment}
-        done = await asyncio.to_thread(subprocess.run, argv, env=environment, capture_output=True, text=True)
+        done = await asyncio.to_thread(
+            subprocess.run, argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
         assert done.returncode == expect, f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
@@ -206,6 +220,11 @@ async def eventually(
     while not good(seen := await look()) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(every_s)
     return seen
+
+
+def measured(text: str) -> None:
+    """Show what a test measured; pytest keeps it for `-s` and for failures."""
+    sys.stdout.write(f"{text}\n")
 
 
 @asynccontextmanager

@@ -143,11 +143,6 @@ async def flowing(folder: Path, pairs: int = 40, seed: int = 1) -> AsyncIterator
         yield flow
 
 
-def measured(text: str) -> None:
-    """Show what a test measured; pytest keeps it for `-s` and for failures."""
-    sys.stdout.write(f"{text}\n")
-
-
 async def kill(it: World, role: str, number: int = signal.SIGKILL) -> int:
     """Signal a role's process, waiting for it to run first; returns its pid."""
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.faults.flow import AFTER_FAULTS_S, EDITS, PACE_S, ROUNDS, Flow, kill, measured
+from tests.e2e.world import measured
+from tests.faults.flow import AFTER_FAULTS_S, EDITS, PACE_S, ROUNDS, Flow, kill
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

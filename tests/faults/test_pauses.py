@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from pipeline.local.errors import NotRunning
-from tests.e2e.world import World, eventually
-from tests.faults.flow import AFTER_FAULTS_S, PACE_S, Flow, kill, measured, second
+from tests.e2e.world import World, eventually, measured
+from tests.faults.flow import AFTER_FAULTS_S, PACE_S, Flow, kill, second
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

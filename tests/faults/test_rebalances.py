@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from tests.faults.flow import PACE_S, ROUNDS, Flow, measured, second
+from tests.e2e.world import measured
+from tests.faults.flow import PACE_S, ROUNDS, Flow, second
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,6 +13,7 @@ import pytest
 from connectors.base import (
     Account,
     Answered,
+    Described,
     Gone,
     Opening,
     OwnershipLost,
@@ -32,10 +33,11 @@ from connectors.kafka.publisher import Publisher
 from connectors.kafka.tables import TableReader
 from connectors.runner import Runner, Surroundings
 from schemas.codec import Codec
-from schemas.configuration import DescribedField, IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
+from schemas.configuration import IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
 from schemas.records import Cause, FieldPatch, Notification, Receipt
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
+from schemas.values import FieldDefinition
 from tests.e2e.world import eventually, read_topic
 from tests.kafka import Kafka
 
@@ -73,13 +75,17 @@ class Vendor:
         await self._answer()
         return Page((), None)
 
+    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+        await self._answer()
+        return ()
+
     def translate(self, notification: Notification) -> Translated:
         return Translated()
 
-    async def describe(self, wanted: object) -> Sequence[DescribedField]:
-        return ()
+    async def describe(self, wanted: object) -> Described:
+        return Described()
 
-    async def provision(self, create: object) -> Provisioned:
+    async def provision(self, object_types: object, create: object, events: object = ()) -> Provisioned:
         return Provisioned()
 
     async def probe(self) -> None:

@@ -20,7 +20,7 @@ ROLES = {
     "console": "pairstream run console",
 }
 SIMULATORS = {
-    "hubspot-simulator": "pairstream simulate hubspot --port 9001",
+    "hubspot-simulator": "pairstream simulate hubspot --port 9001 --webhooks http://receiver:8080/webhooks/hubspot",
     "userflow-simulator": "pairstream simulate userflow --port 9002",
 }
 ONE_SHOT = {"topics": "pairstream topics apply"}

@@ -43,7 +43,7 @@ class Never:
 
 SHIPPED = ("schemas/*", "connectors/*", "pipeline/*")
 SIMULATORS = ("connectors/simulation/*", "connectors/*/simulator/*")
-EVERYTHING = ("pipeline/app.py", "pipeline/cli.py", "pipeline/local/*")
+EVERYTHING = ("pipeline/app.py", "pipeline/cli.py", "pipeline/commands/*", "pipeline/local/*")
 SANS_IO = ("connectors.errors", "connectors.wire", "connectors.loose", "connectors.base")
 
 RULES: list[Only | Never] = [
@@ -58,8 +58,14 @@ RULES: list[Only | Never] = [
     ),
     Only(
         "a protocol is sans-I/O: values in, values out",
-        ("connectors/hubspot/protocol/*", "connectors/hubspot/translate.py"),
-        ("schemas", *SANS_IO, "connectors.hubspot.protocol", "connectors.hubspot.object_types"),
+        ("connectors/hubspot/protocol/*", "connectors/hubspot/translate.py", "connectors/hubspot/associated.py"),
+        (
+            "schemas",
+            *SANS_IO,
+            "connectors.hubspot.protocol",
+            "connectors.hubspot.object_types",
+            "connectors.hubspot.associated",
+        ),
     ),
     Only(
         "a protocol is sans-I/O: values in, values out",
@@ -76,9 +82,9 @@ RULES: list[Only | Never] = [
         ("schemas", "pipeline.core", "pipeline.agents", "pipeline.mappings.reader", "faust"),
     ),
     Never(
-        "only the composition root, the command line and local/ import everything",
+        "only the composition root, the commands and local/ import everything",
         ("pipeline/*",),
-        ("pipeline.app", "pipeline.cli", "pipeline.local"),
+        ("pipeline.app", "pipeline.cli", "pipeline.commands", "pipeline.local"),
         but=EVERYTHING,
     ),
     Never(

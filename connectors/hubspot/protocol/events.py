@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from connectors.errors import Refused
-from connectors.hubspot.protocol.answers import accept, call, content, rows
+from connectors.hubspot.protocol.answers import call, content, rows
 from connectors.hubspot.protocol.paths import APP_EVENTS, CUSTOM_EVENTS, EVENT_DEFINITIONS
 from connectors.loose import JsonObject, object_at, objects_at, text_at
-from connectors.wire import Call, Request, Response, json_request
+from connectors.wire import Call, Request, Response, json_request, segment
 
 E = TypeVar("E")
 
@@ -53,7 +52,10 @@ class EventProperty:
 
 @dataclass(frozen=True, slots=True)
 class EventDefinition:
-    """A custom event type; `full_name` is what an occurrence is sent under, known once it exists."""
+    """A custom event type; `full_name` is what an occurrence is sent under, known once it exists.
+
+    `primary_object` is CONTACT, COMPANY, DEAL, or a custom type's id.
+    """
 
     name: str
     label: str
@@ -70,32 +72,10 @@ class EventDefinitionPage:
     after: str | None = None
 
 
-def send_app_event(event: AppEvent) -> Call[bool]:
-    """True when it was stored now, False when an event of that id was there already."""
-    request = json_request("POST", APP_EVENTS, _app_event(event), "write")
-
-    def parse(response: Response) -> bool:
-        try:
-            accept(response, "write", event.object_id)
-        except Refused as refusal:
-            if refusal.status == 409:
-                return False
-            raise
-        return True
-
-    return Call(request, parse, "write")
-
-
 def send_app_events(events: Sequence[AppEvent]) -> Call[None]:
     """All of up to 500, or none: one invalid event or one known id (Refused, status 409) refuses the whole batch."""
     body = {"inputs": [_app_event(event) for event in _batch(events)]}
     return call(json_request("POST", f"{APP_EVENTS}/batch", body, "write"), _nothing, "write")
-
-
-def send_custom_event(event: CustomEvent) -> Call[None]:
-    """One occurrence; sent twice, it can be shown twice."""
-    request = json_request("POST", CUSTOM_EVENTS, _custom_event(event), "write")
-    return call(request, _nothing, "write", idempotent=False, object_id=event.object_id)
 
 
 def send_custom_events(events: Sequence[CustomEvent]) -> Call[None]:
@@ -117,19 +97,26 @@ def create_event_definition(definition: EventDefinition) -> Call[EventDefinition
         "name": definition.name,
         "label": definition.label,
         "primaryObject": definition.primary_object,
-        "propertyDefinitions": [
-            {"name": one.name, "label": one.label or one.name, "type": one.type, "options": []}
-            for one in definition.properties
-        ],
+        "propertyDefinitions": [_property(one) for one in definition.properties],
     }
     request = json_request("POST", EVENT_DEFINITIONS, body, "write")
     return call(request, lambda response: _definition(content(response)), "control")
+
+
+def create_event_property(full_name: str, property: EventProperty) -> Call[None]:
+    """One more property of an event type that exists; raises Refused when it has one of that name."""
+    path = f"{EVENT_DEFINITIONS}/{segment(full_name)}/property"
+    return call(json_request("POST", path, _property(property), "write"), _nothing, "control")
 
 
 def _batch(events: Sequence[E]) -> Sequence[E]:
     if not 0 < len(events) <= EVENT_BATCH_LIMIT:
         raise ValueError(f"a batch takes 1 to {EVENT_BATCH_LIMIT} events")
     return events
+
+
+def _property(property: EventProperty) -> dict[str, object]:
+    return {"name": property.name, "label": property.label or property.name, "type": property.type, "options": []}
 
 
 def _app_event(event: AppEvent) -> dict[str, object]:

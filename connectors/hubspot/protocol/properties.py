@@ -32,6 +32,7 @@ class Property:
     unique: bool = False
     read_only: bool = False
     calculated: bool = False
+    of_hubspot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ class ObjectSchema:
     fully_qualified_name: str = ""
 
 
-def list_properties(object_type: str) -> Call[tuple[Property, ...]]:
-    """Every live property of a type, in one answer."""
-    return call(Request("GET", _of(object_type)), lambda response: tuple(map(_property, rows(response))), "control")
+def list_properties(object_type: str, *, archived: bool = False) -> Call[tuple[Property, ...]]:
+    """Every live property of a type, or every archived one, in one answer."""
+    request = Request("GET", _of(object_type), (("archived", "true"),) if archived else ())
+    return call(request, lambda response: tuple(map(_property, rows(response))), "control")
 
 
 def create_property(object_type: str, definition: Property) -> Call[bool]:
@@ -121,6 +123,7 @@ def _property(found: JsonObject) -> Property:
         unique=flag_at(found, "hasUniqueValue"),
         read_only=flag_at(object_at(found, "modificationMetadata"), "readOnlyValue"),
         calculated=flag_at(found, "calculated"),
+        of_hubspot=flag_at(found, "hubspotDefined"),
     )
 
 

@@ -43,6 +43,7 @@ class AccountApi:
             route("GET", "/events/event-definitions", self._list_definitions),
             route("POST", "/events/event-definitions", self._define),
             route("GET", "/events/event-definitions/{name}", self._definition),
+            route("POST", "/events/event-definitions/{name}/property", self._define_property),
             route("POST", "/events/send", self._send_custom),
             route("POST", "/events/send/batch", self._send_customs),
         ]
@@ -108,6 +109,9 @@ class AccountApi:
 
     async def _define(self, asked: Asked) -> Answer:
         return json_answer(201, self._custom_events.define(asked.body, self._now_ms()))
+
+    async def _define_property(self, asked: Asked) -> Answer:
+        return json_answer(201, self._custom_events.define_property(asked.parts["name"], asked.body))
 
     async def _send_custom(self, asked: Asked) -> Answer:
         self._custom_events.send([asked.body], self._now_ms())

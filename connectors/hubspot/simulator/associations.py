@@ -33,6 +33,11 @@ def primary_type(from_type: ObjectType, to_type: ObjectType) -> int | None:
     return _PRIMARY.get((from_type.type_id, to_type.type_id))
 
 
+def is_primary(type_ids: Iterable[int]) -> bool:
+    """Whether one of an association's types marks the other end as the primary one."""
+    return any(type_id in _PRIMARY_IDS for type_id in type_ids)
+
+
 def types_wire(type_ids: Iterable[int]) -> list[Json]:
     """`associationTypes` of an answer."""
     return [
@@ -51,10 +56,10 @@ class Associations:
     def __init__(self) -> None:
         self._links: dict[Key, dict[str, set[int]]] = {}
 
-    def linked(self, from_type: ObjectType, from_id: str, to_type: ObjectType) -> list[tuple[str, frozenset[int]]]:
-        """(to id, type ids) in the order of the ids."""
+    def linked(self, from_type: ObjectType, from_id: str, to_type: ObjectType) -> Iterator[tuple[str, frozenset[int]]]:
+        """(to id, type ids) in the order of the ids; there may be 50,000."""
         links = self._links.get((from_type.type_id, from_id, to_type.type_id), {})
-        return [(to_id, frozenset(links[to_id])) for to_id in sorted(links, key=int)]
+        return ((to_id, frozenset(links[to_id])) for to_id in sorted(links, key=int))
 
     def link(self, from_type: ObjectType, from_id: str, to_type: ObjectType, to_id: str, *, primary: bool) -> None:
         """Join two records; a new primary takes the mark from the one before. Labels not named are dropped."""

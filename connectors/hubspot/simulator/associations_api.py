@@ -1,6 +1,7 @@
 """The association endpoints: batch read, paged list, create and delete, labels."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from starlette.routing import Route
 
@@ -43,9 +44,8 @@ class AssociationsApi:
         results: list[Json] = []
         bare: list[str] = []
         for one in asked.inputs(_READ_LIMIT):
-            record = self._portal.store.find(from_type.type_id, str(one["id"]))
             page, following = self._page(from_type, str(one["id"]), to_type, str(one.get("after") or "0"), _PAGE)
-            if record is None or not page:
+            if not self._is_live(from_type, str(one["id"])) or not page:
                 bare.append(str(one["id"]))
                 continue
             paging = {"paging": {"next": {"after": following}}} if following else {}
@@ -58,7 +58,7 @@ class AssociationsApi:
     async def _list(self, asked: Asked) -> Answer:
         from_type, to_type = self._types(asked)
         record = self._portal.store.find(from_type.type_id, asked.parts["from_id"])
-        if record is None:
+        if record is None or not record.is_live():
             raise not_found()
         limit = whole_number(asked.query.get("limit"), _PAGE, _PAGE)
         page, following = self._page(from_type, record.record_id, to_type, asked.query.get("after") or "0", limit)
@@ -114,11 +114,12 @@ class AssociationsApi:
     def _page(
         self, from_type: ObjectType, from_id: str, to_type: ObjectType, after: str, limit: int
     ) -> tuple[list[Json], str | None]:
-        links = [
+        live = (
             (to_id, types)
             for to_id, types in self._portal.associations.linked(from_type, from_id, to_type)
             if int(to_id) >= int(after) and self._is_live(to_type, to_id)
-        ]
+        )
+        links = list(islice(live, limit + 1))
         as_number = self._settings().associations_as_numbers
         page: list[Json] = [
             {"toObjectId": int(to_id) if as_number else to_id, "associationTypes": types_wire(types)}

@@ -9,6 +9,7 @@ from connectors.hubspot.simulator.standard import STANDARD_GROUPS, STANDARD_PROP
 from connectors.simulation.calls import Json
 from connectors.simulation.clock import iso_z
 
+MOST_OWN_PROPERTIES = 1_000
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TYPES = ("bool", "date", "datetime", "enumeration", "number", "string", "phone_number")
 
@@ -183,7 +184,7 @@ class Definitions:
         self.groups[kind.type_id].setdefault(definition.group, _group(definition.group, definition.group))
 
     def create(self, kind: ObjectType, definition: Property) -> Property:
-        """What the API does: 409 for a living name, an archived one comes back, the group must exist."""
+        """What the API does: 409 for a living name, an archived one comes back; a group is needed, and room."""
         if self.get(kind, definition.name) is not None:
             raise Refusal(
                 409,
@@ -193,6 +194,8 @@ class Definitions:
             )
         if definition.group not in self.groups[kind.type_id]:
             raise invalid(f"Property group {definition.group} does not exist")
+        if sum(1 for each in self.listing(kind) if not each.defined_by_hubspot) >= MOST_OWN_PROPERTIES:
+            raise invalid(f"Cannot create more than {MOST_OWN_PROPERTIES} properties")
         self.put(kind, definition)
         return definition
 

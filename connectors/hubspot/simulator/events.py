@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from connectors.hubspot.simulator.errors import Refusal, invalid
+from connectors.hubspot.simulator.errors import Fault, Refusal, invalid, invalid_properties, not_found
 from connectors.hubspot.simulator.settings import HubSpotSettings
 from connectors.simulation.calls import Json
 from connectors.simulation.clock import epoch_ms_of, iso_z
@@ -41,14 +41,27 @@ class AppEvents:
         self._check_type(event)
         if len(str(event["id"]).encode()) > MAX_ID_BYTES:
             raise invalid(f"id is longer than {MAX_ID_BYTES} bytes")
-        for name, value in event["properties"].items():
-            if not isinstance(value, str) or len(value.encode()) > MAX_PROPERTY_BYTES:
-                raise invalid(f"event property {name} is not a string of at most {MAX_PROPERTY_BYTES} bytes")
+        self._check_properties(str(event["eventTypeName"]), event["properties"])
         if not any(event.get(name) for name in ("objectId", "email", "utk")):
             raise invalid("one of objectId, email, utk is needed")
         types = self._object_types(event)
         if event.get("objectId") and not any(self._exists(one, str(event["objectId"])) for one in types):
             raise invalid(f"The object of event {event['id']} does not exist")
+
+    def _check_properties(self, type_name: str, properties: Mapping[str, Json]) -> None:
+        declared = (self._settings().timeline_event_properties or {}).get(type_name)
+        faults = [
+            Fault(name, "PROPERTY_DOESNT_EXIST", f"{type_name} has no property {name}")
+            for name in properties
+            if declared is not None and name not in declared
+        ]
+        faults += [
+            Fault(name, "INVALID_STRING", f"not a string of at most {MAX_PROPERTY_BYTES} bytes")
+            for name, value in properties.items()
+            if not isinstance(value, str) or len(value.encode()) > MAX_PROPERTY_BYTES
+        ]
+        if faults:
+            raise invalid_properties(faults, self._settings().error_details)
 
     def _check_type(self, event: Mapping[str, Json]) -> None:
         declared = self._settings().timeline_event_types
@@ -67,15 +80,15 @@ class AppEvents:
 class CustomEvents:
     """Definitions made by API, and completions, each kept however often it comes."""
 
-    def __init__(self, portal_id: int) -> None:
-        self._portal_id = portal_id
+    def __init__(self, settings: Callable[[], HubSpotSettings]) -> None:
+        self._settings = settings
         self.definitions: dict[str, Json] = {}
         self.received: list[Json] = []
 
     def define(self, wire: Mapping[str, Json], now_ms: int) -> Json:
         """A new definition with its full name `pe<account>_<name>`; Refusal 409 when there is one."""
         name = wire.get("name") or str(wire["label"]).lower().replace(" ", "_")
-        full = f"pe{self._portal_id}_{name}"
+        full = f"pe{self._settings().portal_id}_{name}"
         if full in self.definitions:
             raise Refusal(409, "OBJECT_ALREADY_EXISTS", f"Event definition {full} already exists")
         properties = [{"archived": False, **each} for each in wire.get("propertyDefinitions", ())]
@@ -95,6 +108,16 @@ class CustomEvents:
         self.definitions[full] = definition
         return definition
 
+    def define_property(self, full_name: str, wire: Mapping[str, Json]) -> Json:
+        """One more property of a definition; Refusal 404 without the definition, 409 when it has one of that name."""
+        definition = self.definitions.get(full_name)
+        if definition is None:
+            raise not_found()
+        if any(each["name"] == wire["name"] for each in definition["properties"]):
+            raise Refusal(409, "OBJECT_ALREADY_EXISTS", f"Property {wire['name']} already exists")
+        definition["properties"].append({"archived": False, **wire})
+        return definition["properties"][-1]
+
     def send(self, events: Sequence[Mapping[str, Json]], now_ms: int) -> None:
         """Keep every completion; Refusal 400 when one is invalid."""
         if len(events) > CUSTOM_BATCH:
@@ -113,8 +136,12 @@ class CustomEvents:
         known = {each["name"] for each in definition["properties"]}
         unknown = sorted(name for name in properties if name not in known and not name.startswith("hs_"))
         too_long = [name for name, value in properties.items() if len(str(value)) > MAX_CUSTOM_LENGTH]
-        if unknown or too_long or len(properties) > MAX_CUSTOM_PROPERTIES:
-            raise invalid(f"event properties unknown: {unknown}, too long: {too_long}")
+        faults = [Fault(name, "PROPERTY_DOESNT_EXIST", "no such property") for name in unknown]
+        faults += [Fault(name, "INVALID_STRING", f"longer than {MAX_CUSTOM_LENGTH}") for name in too_long]
+        if faults:
+            raise invalid_properties(faults, self._settings().error_details)
+        if len(properties) > MAX_CUSTOM_PROPERTIES:
+            raise invalid(f"at most {MAX_CUSTOM_PROPERTIES} properties in an event")
 
 
 def _moment(value: Json, now_ms: int) -> str:

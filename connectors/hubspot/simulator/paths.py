@@ -43,6 +43,7 @@ _WORDS = frozenset(
         "events",
         "batch",
         "event-definitions",
+        "property",
         "send",
         "details",
     }

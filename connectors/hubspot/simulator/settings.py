@@ -15,7 +15,8 @@ class HubSpotSettings(SimulatorSettings):
     subscribes every property that can be subscribed. `normalise` rules: `trim`, `number`, `lower`, `option_case`.
     `workflows` rewrites a property to the value given whenever the API writes it.
     `timeline_event_types` declares app events, name to object type (CONTACT, COMPANY); None takes any name, for any
-    record with the id. `batch_value_errors`: whether a wrong value refuses its row (207) or the whole batch (400).
+    record with the id; `timeline_event_properties` likewise, name to its properties.
+    `batch_value_errors`: whether a wrong value refuses its row (207) or the whole batch (400).
     """
 
     portal_id: int = 12345678
@@ -68,5 +69,6 @@ class HubSpotSettings(SimulatorSettings):
 
     timeline_needs_oauth: bool = True
     timeline_event_types: Mapping[str, str] | None = None
+    timeline_event_properties: Mapping[str, tuple[str, ...]] | None = None
     timeline_batch_size: int = 500
     timeline_object_types: tuple[str, ...] = ("CONTACT", "COMPANY", "DEAL", "TICKET")

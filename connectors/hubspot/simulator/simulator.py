@@ -7,6 +7,7 @@ import httpx
 from starlette.routing import Route
 
 from connectors.hubspot.simulator.account_api import AccountApi
+from connectors.hubspot.simulator.associations import is_primary
 from connectors.hubspot.simulator.associations_api import AssociationsApi
 from connectors.hubspot.simulator.definitions import ObjectType, property_of
 from connectors.hubspot.simulator.definitions_api import DefinitionsApi
@@ -54,7 +55,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         self.portal = Portal(lambda: self.settings, self.now_ms, self._tell)
         self.tokens = Tokens(lambda: self.settings, self.now_ms, self.rng)
         self.app_events = AppEvents(lambda: self.settings, self._event_object_exists)
-        self.custom_events = CustomEvents(self.settings.portal_id)
+        self.custom_events = CustomEvents(lambda: self.settings)
         self._burst, self._search = RollingWindow(self.clock.monotonic), RollingWindow(self.clock.monotonic)
         self.courier: Courier[Json] = Courier(
             self._compose, lambda: self.settings, lambda: self.clock, self.rng, webhook_transport
@@ -122,10 +123,10 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
 
     def list_objects(self, object_type: str) -> list[Json]:
         kind = self._kind(object_type)
-        return [raw(kind, record) for record in self.portal.store.all(kind.type_id)]
+        return [self._shown(kind, record) for record in self.portal.store.all(kind.type_id)]
 
     def read_object(self, object_type: str, object_id: str) -> Json:
-        return raw(*self._record(object_type, object_id))
+        return self._shown(*self._record(object_type, object_id))
 
     def track_event(self, event: Mapping[str, Json]) -> Json:
         raise ValueError("events come to HubSpot by its API only")
@@ -277,6 +278,15 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         if record is None:
             raise KeyError(f"{object_type} {object_id}")
         return kind, record
+
+    def _shown(self, kind: ObjectType, record: Record) -> Json:
+        """A record in raw form with what it is joined to, by object type."""
+        joined = {
+            other.name: [{"id": to_id, "primary": is_primary(types)} for to_id, types in links]
+            for other in self.portal.definitions.all_types()
+            if (links := list(self.portal.associations.linked(kind, record.record_id, other)))
+        }
+        return {**raw(kind, record), "associations": joined}
 
     def _ends(self, from_type: str, from_id: str, to_type: str, to_id: str) -> tuple[ObjectType, str, ObjectType, str]:
         (one, first), (other, second) = self._record(from_type, from_id), self._record(to_type, to_id)

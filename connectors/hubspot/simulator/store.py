@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _VERSIONS_KEPT = 40
 ADDITIONAL_EMAILS = "hs_additional_emails"
@@ -29,7 +29,10 @@ class Version:
 
 @dataclass
 class Record:
-    """One record; `history` holds the versions of each property, oldest first."""
+    """One record; `history` holds the versions of each property, oldest first.
+
+    A merge makes a record that is as old as one of the two and is there only since `made_ms`.
+    """
 
     record_id: str
     type_id: str
@@ -37,6 +40,7 @@ class Record:
     created_by: str
     history: dict[str, list[Version]] = field(default_factory=dict)
     archived_ms: int | None = None
+    made_ms: int | None = None
 
     def value(self, name: str, as_of_ms: int | None = None) -> str | None:
         """A property's value now, or as it was; None when it never had one."""
@@ -55,7 +59,8 @@ class Record:
         """Whether it exists and is not archived, now or then."""
         if as_of_ms is None:
             return self.archived_ms is None
-        return self.created_ms <= as_of_ms and (self.archived_ms is None or self.archived_ms > as_of_ms)
+        made_ms = self.created_ms if self.made_ms is None else self.made_ms
+        return made_ms <= as_of_ms and (self.archived_ms is None or self.archived_ms > as_of_ms)
 
     def write(self, name: str, version: Version) -> None:
         """Append a version; the oldest are forgotten."""
@@ -166,4 +171,7 @@ def combined(first: Record, other: Record, record_id: str, time_ms: int, source:
     """The record that a merge makes: the first one's values, the other's where the first has none."""
     values = {**other.values(), **{name: value for name, value in first.values().items() if value}}
     history = {name: [Version(time_ms, value, source)] for name, value in values.items()}
-    return Record(record_id, first.type_id, first.created_ms, "merge", history)
+    if record_id == first.record_id:
+        kept = {name: [*versions, *history.get(name, ())] for name, versions in first.history.items()}
+        return replace(first, created_by="merge", history={**history, **kept})
+    return Record(record_id, first.type_id, first.created_ms, "merge", history, made_ms=time_ms)

@@ -45,10 +45,15 @@ SEED = {
     },
 }
 WANTED = {
-    "contacts": ("email", "jobtitle", "seats", "vip", "renewal", "hs_buying_role", "company.name"),
+    "contacts": ("email", "jobtitle", "seats", "vip", "renewal", "hs_buying_role"),
     "companies": ("name", "numberofemployees"),
     "deals": ("dealname", "amount", "closedate"),
     "2-77": ("slug", "seats"),
+}
+OAUTH = {
+    "client_id": "hubspot-client",
+    "client_secret": "hubspot-client-secret",
+    "refresh_token": "hubspot-refresh-token",
 }
 DEFINITIONS = {
     "contacts": {
@@ -144,7 +149,11 @@ def opening(
 
 
 def opened(
-    webhook_transport: httpx.AsyncBaseTransport | None = None, account: str = "12345678", **settings: Any
+    webhook_transport: httpx.AsyncBaseTransport | None = None,
+    account: str = "12345678",
+    timeline: str = "app_events",
+    secrets: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> Opened:
     """A seeded portal a minute after its seed, and the account opened to it."""
     now = ToldTime()
@@ -155,7 +164,8 @@ def opened(
     catalog = Catalog()
     catalog.replace(WANTED, DEFINITIONS)
     transport = AsgiTransport(portal.app)
-    return Opened(portal, assemble(opening(catalog, account=account), transport), catalog, transport, now)
+    given = opening(catalog, account=account, secrets=secrets, options={"timeline": timeline})
+    return Opened(portal, assemble(given, transport), catalog, transport, now)
 
 
 def write(object_id: str, kind: str = "contacts", **fields: FieldValue) -> Write:

@@ -148,6 +148,24 @@ async def test_a_burst_of_writes_leaves_room_for_live_reads() -> None:
     await _run(clock, 0.0, *writing)
 
 
+async def test_a_burst_of_bulk_writes_leaves_room_for_live_ones() -> None:
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(13), latency_s=0.1)
+    budget = RequestBudget(clock, RollingWindow())
+    bulk = [task for purpose in ("bulk_read", "bulk_write") for task in _askers(vendor, budget, purpose, 30)]
+    await clock.advance(30.0)
+    waits = []
+    for _ in range(20):
+        live = asyncio.create_task(vendor.request(budget, "write"))
+        asked_at = clock.now
+        while not live.done():
+            await clock.advance(0.01)
+        waits.append(next(at for at, purpose in reversed(vendor.sent) if purpose == "write") - asked_at)
+        await clock.advance(0.5)
+    await _run(clock, 0.0, *bulk)
+    assert max(waits) < 0.3
+
+
 async def test_bulk_alone_uses_most_of_the_window_evenly() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(8), latency_s=0.1)
@@ -241,6 +259,16 @@ async def test_an_unknown_limit_is_found_and_then_kept_away_from() -> None:
     assert refused_early >= 1
     assert vendor.refused - refused_early <= 3
     assert vendor.served >= 260 * 7
+
+
+async def test_bulk_is_not_held_back_for_ever_by_a_rate_that_others_use_up() -> None:
+    clock = FakeClock()
+    budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(max_per_s=8.0)))
+    vendor = Vendor(clock, random.Random(12), latency_s=0.02, limit=1_000_000, interval_s=1.0)
+    asking = [task for purpose in (*_COMPETING, "bulk_write") for task in _askers(vendor, budget, purpose, 4)]
+    await _run(clock, 60.0, *asking)
+    assert vendor.served["bulk_read"] + vendor.served["bulk_write"] >= 50
+    assert vendor.served["write"] > vendor.served["bulk_write"] * 4
 
 
 async def test_refusals_of_one_moment_halve_the_rate_once() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 from connectors.bulk import BulkCredit
-from connectors.kafka.admin import BrokersUnreachable
+from connectors.kafka.groups import BrokersUnreachable
 
 
 class Downstream:

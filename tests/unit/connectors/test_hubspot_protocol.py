@@ -130,13 +130,13 @@ class TestRequests:
         assert "secret" not in repr(APP)
 
     def test_an_app_event_is_dated_in_utc(self) -> None:
-        body = body_of(CALLS["send_app_event"].request)
+        [body] = body_of(CALLS["send_app_events"].request)["inputs"]
         assert body["timestamp"] == "2023-11-14T22:13:20.123Z"
         assert (body["id"], body["objectId"], body["eventTypeName"]) == ("e1", "7", "flow_started")
 
     def test_custom_events_are_not_idempotent(self) -> None:
-        assert not CALLS["send_custom_event"].idempotent
-        assert CALLS["send_app_event"].idempotent
+        assert not CALLS["send_custom_events"].idempotent
+        assert CALLS["send_app_events"].idempotent
 
     def test_the_browser_is_sent_with_scopes_separated_by_spaces(self) -> None:
         url = hubspot.authorize_url(
@@ -229,7 +229,7 @@ class TestAnswers:
         assert tier == Property("tier", "enumeration", "select", options=(Option("gold", "Gold"),), read_only=True)
         assert (bare.type, bare.options, bare.read_only) == ("", (), False)
 
-    @pytest.mark.parametrize("name", ["create_property", "create_property_group", "send_app_event"])
+    @pytest.mark.parametrize("name", ["create_property", "create_property_group"])
     def test_what_is_there_already_is_no_error(self, name: str) -> None:
         assert CALLS[name].parse(answer(201, {})) is True
         assert CALLS[name].parse(answer(409, {"category": "OBJECT_ALREADY_EXISTS"})) is False

@@ -8,19 +8,18 @@ from connectors.base import Catalog
 from connectors.errors import CredentialsRejected, Misconfigured, Refused
 from connectors.hubspot import open_account
 from connectors.hubspot.account import assemble
+from connectors.hubspot.setup import MOST_PROPERTIES
+from connectors.hubspot.simulator.definitions import Property
 from connectors.simulation.server import serve
-from tests.unit.connectors.hubspot_account import WANTED, AsgiTransport, field_of, opened, opening
-
-OAUTH = {
-    "client_id": "hubspot-client",
-    "client_secret": "hubspot-client-secret",
-    "refresh_token": "hubspot-refresh-token",
-}
+from schemas.configuration import DescribedType
+from tests.unit.connectors.hubspot_account import OAUTH, WANTED, AsgiTransport, field_of, opened, opening
 
 
 async def test_wanted_properties_that_exist_are_described() -> None:
     case = opened()
-    found = await case.account.setup.describe(WANTED | {"contacts": ("email", "seats", "hs_email_domain", "no_such")})
+    found = (
+        await case.account.setup.describe(WANTED | {"contacts": ("email", "seats", "hs_email_domain", "no_such")})
+    ).fields
     told = {(field.object_type, field.name): (field.type, field.read_only) for field in found}
     assert told == {
         ("contacts", "email"): ("string", False),
@@ -36,9 +35,21 @@ async def test_wanted_properties_that_exist_are_described() -> None:
     }
 
 
+async def test_values_that_no_two_records_share_are_described_as_unique() -> None:
+    case = opened()
+    unique = {"name": "code", "type": "string", "hasUniqueValue": True}
+    case.portal.define({"properties": {"contacts": [unique], "companies": [{"name": "email", "type": "string"}]}})
+    wanted = {"contacts": ("email", "code", "jobtitle"), "companies": ("email",)}
+    found = (await case.account.setup.describe(wanted)).fields
+    assert [(field.object_type, field.name) for field in found if field.unique] == [
+        ("contacts", "email"),
+        ("contacts", "code"),
+    ]
+
+
 async def test_a_custom_type_that_does_not_exist_is_left_out() -> None:
     case = opened()
-    found = await case.account.setup.describe({"2-999": ("name",), "contacts": ("email",)})
+    found = (await case.account.setup.describe({"2-999": ("name",), "contacts": ("email",)})).fields
     assert [(field.object_type, field.name) for field in found] == [("contacts", "email")]
 
 
@@ -51,8 +62,19 @@ async def test_a_standard_type_that_is_refused_is_an_error() -> None:
 
 async def test_a_custom_type_by_its_name() -> None:
     case = opened()
-    found = await case.account.setup.describe({"p12345678_workspace": ("slug",)})
-    assert [field.name for field in found] == ["slug"]
+    found = await case.account.setup.describe({"p12345678_workspace": ("slug",), "contacts": ("email",)})
+    assert [(field.object_type, field.name) for field in found.fields] == [
+        ("p12345678_workspace", "slug"),
+        ("contacts", "email"),
+    ]
+    assert found.types == [DescribedType("p12345678_workspace", "2-77", "workspace")]
+
+
+async def test_a_custom_type_whose_schema_may_not_be_read_has_its_fields_all_the_same() -> None:
+    case = opened()
+    case.strike(action="status", status=403, path_contains="schemas")
+    found = await case.account.setup.describe({"2-77": ("slug",)})
+    assert ([field.name for field in found.fields], found.types) == (["slug"], ())
 
 
 CREATE = [
@@ -67,10 +89,11 @@ CREATE = [
 
 async def test_missing_properties_are_made_once() -> None:
     case = opened()
-    assert (await case.account.setup.provision(CREATE)).webhook_secret is None
+    assert (await case.account.setup.provision((), CREATE)).webhook_secret is None
     wanted = {"contacts": tuple(field.name for field in CREATE[:5]), "2-77": ("userflow_company_seats",)}
     found = {
-        field.name: (field.label, field.type, field.options) for field in await case.account.setup.describe(wanted)
+        field.name: (field.label, field.type, field.options)
+        for field in (await case.account.setup.describe(wanted)).fields
     }
     assert found == {
         field.name: (field.label, "string" if field.type == "list" else field.type, field.options) for field in CREATE
@@ -79,24 +102,49 @@ async def test_missing_properties_are_made_once() -> None:
     assert definitions.groups["0-1"]["userflow"]["label"] == "Userflow"
     writes = [request for request in case.transport.sent if request.kind == "write"]
     assert len(writes) == 8
-    await case.account.setup.provision(CREATE)
+    await case.account.setup.provision((), CREATE)
     assert [request for request in case.transport.sent if request.kind == "write"] == writes
 
 
 async def test_an_archived_property_comes_back() -> None:
     case = opened()
-    await case.account.setup.provision(CREATE[-1:])
+    await case.account.setup.provision((), CREATE[-1:])
     definitions = case.portal.portal.definitions
     kind = definitions.resolve("2-77")
     definitions.archive(kind, "userflow_company_seats", case.portal.now_ms())
-    await case.account.setup.provision(CREATE[-1:])
+    await case.account.setup.provision((), CREATE[-1:])
     assert definitions.get(kind, "userflow_company_seats") is not None
+
+
+async def test_an_archived_property_is_described_as_what_it_was() -> None:
+    case = opened()
+    await case.account.setup.provision((), CREATE[-1:])
+    definitions = case.portal.portal.definitions
+    definitions.archive(definitions.resolve("2-77"), "userflow_company_seats", case.portal.now_ms())
+    (found,) = (await case.account.setup.describe({"2-77": ("userflow_company_seats",)})).fields
+    assert (found.name, found.type, found.archived) == ("userflow_company_seats", "number", True)
+
+
+async def test_a_name_that_does_not_exist_brings_the_nearest_that_does() -> None:
+    found = (await opened().account.setup.describe({"contacts": ("jobtitel",)})).fields
+    assert [field.name for field in found] == ["jobtitle"]
+
+
+async def test_nothing_is_made_where_one_type_has_no_room() -> None:
+    case = opened()
+    definitions = case.portal.portal.definitions
+    kind = definitions.resolve("2-77")
+    for number in range(MOST_PROPERTIES):
+        definitions.put(kind, Property(f"own_{number}", "Own", "string", "text", "workspace_information"))
+    with pytest.raises(Misconfigured, match="too_many_properties"):
+        await case.account.setup.provision((), CREATE)
+    assert not any(request.kind == "write" for request in case.transport.sent)
 
 
 async def test_a_property_that_somebody_else_makes_meanwhile_is_fine() -> None:
     case = opened()
     case.strike(action="status", status=409, method="POST")
-    assert (await case.account.setup.provision(CREATE)).webhook_secret is None
+    assert (await case.account.setup.provision((), CREATE)).webhook_secret is None
 
 
 async def test_nothing_is_done_in_another_account() -> None:
@@ -106,7 +154,7 @@ async def test_nothing_is_done_in_another_account() -> None:
     with pytest.raises(Misconfigured, match="wrong_account"):
         await case.account.setup.describe(WANTED)
     with pytest.raises(Misconfigured, match="wrong_account"):
-        await case.account.setup.provision(CREATE)
+        await case.account.setup.provision((), CREATE)
     assert all(request.path.endswith("/details") for request in case.transport.sent)
 
 
@@ -155,5 +203,5 @@ async def test_what_cannot_be_opened() -> None:
 async def test_a_token_that_may_not_read_the_account_is_shown_by_a_page_of_records(status: int) -> None:
     case = opened()
     case.strike(action="status", status=status, path_contains="/account-info/")
-    found = await case.account.setup.describe({"contacts": ("email",)})
+    found = (await case.account.setup.describe({"contacts": ("email",)})).fields
     assert [field.name for field in found] == ["email"]

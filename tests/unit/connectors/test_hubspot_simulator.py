@@ -338,6 +338,16 @@ async def test_a_merge_may_keep_the_primary_id(portal: HubSpotSimulator, api: ht
     assert (ids(answer["results"]), answer["errors"][0]["context"]["ids"]) == (["1"], ["2"])
 
 
+async def test_the_record_that_a_merge_made_is_no_older_than_the_merge(
+    portal: HubSpotSimulator, api: httpx.AsyncClient, now: ToldTime
+) -> None:
+    portal.change_settings(read_lag_ms=5_000)
+    merged = portal.merge_objects("contacts", "1", "2")["id"]
+    assert (await api.get(f"/crm/v3/objects/contacts/{merged}")).status_code == 404
+    now.pass_ms(5_000)
+    assert (await read(api, merged, "email"))["email"] == "annie@example.com"
+
+
 async def test_reads_lag_behind_writes(portal: HubSpotSimulator, api: httpx.AsyncClient, now: ToldTime) -> None:
     portal.change_settings(read_lag_ms=5_000)
     portal.edit_object("contacts", "1", {"city": "Paris"})

@@ -99,11 +99,6 @@ class TestTranslate:
             ("1", "upserted", AT_MS),
         ]
 
-    def test_an_association_asks_for_a_read_that_may_be_older(self) -> None:
-        more = {"associationType": "CONTACT_TO_COMPANY", "fromObjectId": 1, "toObjectId": 10}
-        change = event("x") | {"subscriptionType": "contact.associationChange"} | more
-        assert translated([change]).news == (News("contacts", "1", "upserted", {}, 0, 0, complete=False),)
-
     def test_without_a_time_the_record_is_read_instead(self) -> None:
         body = [event("deletion", occurredAt=None), changed("jobtitle", "Chief", occurredAt=None)]
         found = translated(body).news
@@ -133,15 +128,6 @@ class TestTranslate:
         found = translated([one | {"portalId": ACCOUNT} for one in events])
         assert found.unreadable == 0
         assert found.news
-
-    async def test_the_name_of_a_custom_type_works_once_its_id_is_known(self) -> None:
-        case = opened()
-        full = f"p{ACCOUNT}_workspace"
-        case.catalog.replace({full: ("slug",)}, {})
-        body = [changed("slug", "new", type_id="2-77")]
-        assert translated(body, case) == Translated()
-        await case.account.setup.probe()
-        assert [news.object_type for news in translated(body, case).news] == [full]
 
     @pytest.mark.parametrize("form", ["object", "classic"])
     async def test_what_a_person_does_arrives(self, form: Any) -> None:

@@ -99,9 +99,9 @@ def test_live_patches_can_be_taken_alone() -> None:
     assert queue.take(10, live_only=True) == []
     queue.add(patch("2", {"a": 1}), ends.of("live"))
     [write] = queue.take(10, live_only=True)
-    assert (write.object_id, queue.live(write)) == ("2", True)
+    assert (write.object_id, write.bulk) == ("2", False)
     [bulk] = queue.take(10)
-    assert (bulk.object_id, queue.live(bulk)) == ("1", False)
+    assert (bulk.object_id, bulk.bulk) == ("1", True)
 
 
 def test_a_full_sync_that_derives_a_live_patch_again_does_not_make_it_wait() -> None:
@@ -110,7 +110,7 @@ def test_a_full_sync_that_derives_a_live_patch_again_does_not_make_it_wait() -> 
     queue.add(patch("2", {"a": 1}), ends.of("live"))
     queue.add(patch("2", {"a": 1}, bulk=True), ends.of("again"))
     [write] = queue.take(1)
-    assert (write.object_id, queue.live(write)) == ("2", True)
+    assert (write.object_id, write.bulk) == ("2", False)
     queue.put_back([write])
     assert [one.object_id for one in queue.take(10, live_only=True)] == ["2"]
 

@@ -56,6 +56,7 @@ class Reader:
     lane: Lane
     reading: Reading
     published: list[Any]
+    credit: asyncio.Event
     finished: list[str] = field(default_factory=list)
 
     async def told(self, object_id: str, title: str, at_ms: int) -> None:
@@ -82,8 +83,11 @@ async def reader() -> AsyncIterator[Reader]:
         published.append(record)
         return 0, len(published)
 
+    may = asyncio.Event()
+    may.set()
+
     async def credit(records: int) -> None:
-        return
+        await may.wait()
 
     account: Any = Account("hubspot", source, None, None, None)  # type: ignore[arg-type] # only the source is used
     lane = Lane(
@@ -104,7 +108,7 @@ async def reader() -> AsyncIterator[Reader]:
     half = Reading(lane, RecentWrites())
     running = asyncio.create_task(half.run())
     try:
-        yield Reader(source, lane, half, published)
+        yield Reader(source, lane, half, published, may)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -174,3 +178,21 @@ async def test_what_a_read_does_not_expect_ends_the_reading_instead_of_holding_i
         with pytest.raises(RuntimeError, match="unforeseen"):
             await asyncio.wait_for(it.reading.run(), 10)
         assert it.finished == []
+
+
+async def test_bulk_reads_wait_for_credit_one_batch_at_a_time_and_live_ones_pass() -> None:
+    async with reader() as it:
+        it.credit.clear()
+        numbers = [str(number) for number in range(250)]
+        it.source.held = dict.fromkeys([*numbers, "live"], ("held", 10))
+        request = Request("acme", 1, "reread", "contacts", tuple(numbers), bulk=True)
+        it.reading.requested(request, CAUSE, lambda: it.finished.append("bulk"))
+        await it.told("live", "held", 10)
+
+        await it.until(lambda: it.finished == ["held"])
+
+        assert (it.source.reads, [change.object_id for change in it.published]) == (1, ["live"])
+        it.credit.set()
+        await it.until(lambda: "bulk" in it.finished)
+        assert all(change.bulk for change in it.published[1:])
+        assert len(it.published) == 251

@@ -52,6 +52,27 @@ def test_live_reads_go_first_and_a_batch_has_one_type() -> None:
     assert [one.object_id for one in queue.take(10, 1.0)] == ["1", "2"]
 
 
+def test_bulk_is_left_where_it_may_not_go_and_a_live_asker_takes_it_along() -> None:
+    queue = ReadQueue()
+    queue.add(ask("1", bulk=True), 0.0)
+    queue.add(ask("2", bulk=True), 0.0)
+    assert queue.take(10, 1.0, bulk=False) == []
+    assert (queue.next_due(bulk=False), queue.next_due(), len(queue)) == (None, 0.0, 2)
+    queue.add(ask("2"), 0.0)
+    [found] = queue.take(10, 1.0, bulk=False)
+    assert (found.object_id, len(found.asks), len(queue)) == ("2", 2, 1)
+
+
+def test_a_bulk_read_put_back_joins_what_was_asked_live_meanwhile() -> None:
+    queue = ReadQueue()
+    waiting = pending(ask("1", bulk=True))
+    queue.add(ask("1"), 0.0)
+    queue.put_back(waiting, 5.0)
+    assert len(queue) == 1
+    [found] = queue.take(10, 1.0, bulk=False)
+    assert len(found.asks) == 2
+
+
 def test_a_delayed_read_is_not_due_before_its_time_but_a_notification_makes_it_due() -> None:
     queue = ReadQueue()
     queue.add(ask("1"), 5.0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.kafka.admin import BrokersUnreachable
+from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.publisher import Publisher, PublishFailed
 from connectors.receiver import Limits, NotStored
 from connectors.receiver.kafka_store import LOOK_EVERY_S, KafkaStore

@@ -26,14 +26,14 @@ def subscriptions(userflow: World) -> list[Subscription]:
 
 
 async def provisioned(userflow: World, **secrets: str) -> str | None:
-    return (await userflow.again(secrets).setup.provision(())).webhook_secret
+    return (await userflow.again(secrets).setup.provision(("users", "companies"), ())).webhook_secret
 
 
 async def test_fields_that_mappings_use_and_that_exist(userflow: World) -> None:
     described = await userflow.account.setup.describe(
         {"users": ("id", "joined", "last_flow", "unheard_of"), "companies": ("mrr",)}
     )
-    assert sorted(described, key=lambda one: (one.object_type, one.name)) == [
+    assert sorted(described.fields, key=lambda one: (one.object_type, one.name)) == [
         DescribedField("companies", "id", "Id", "string", read_only=True),
         DescribedField("companies", "mrr", "MRR", "number"),
         DescribedField("users", "id", "Id", "string", read_only=True),
@@ -47,7 +47,7 @@ async def test_definitions_on_several_pages(userflow: World) -> None:
     userflow.simulator.define(
         {"attribute_definitions": [{"name": name, "scope": "user", "data_type": "list"} for name in names]}
     )
-    described = await userflow.account.setup.describe({"users": names})
+    described = (await userflow.account.setup.describe({"users": names})).fields
     assert {one.name for one in described} == {"id", *names}
     assert all(one.type == "list" for one in described[1:])
 
@@ -60,13 +60,11 @@ async def test_a_subscription_is_made_once(userflow: World) -> None:
     assert userflow.transport.verbs == ["GET", "POST", "GET"]
 
 
-async def test_topics_follow_the_types_described(userflow: World) -> None:
+async def test_topics_follow_the_types_that_mappings_use(userflow: World) -> None:
     setup = userflow.account.setup
-    await setup.describe({"users": ("id",)})
-    secret = (await setup.provision(())).webhook_secret
+    secret = (await setup.provision(("users",), ())).webhook_secret
     assert subscriptions(userflow)[0].topics == ("user", "event.tracked")
-    await setup.describe({"users": ("id",), "companies": ("id",)})
-    assert (await setup.provision(())).webhook_secret == secret
+    assert (await setup.provision(("users", "companies"), ())).webhook_secret == secret
     assert [one.topics for one in subscriptions(userflow)] == [ALL_TOPICS]
 
 

@@ -1,5 +1,6 @@
 """Reading Userflow: notifications, objects by id, crawls."""
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import AsyncIterator
@@ -7,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Gone, Seen
-from connectors.errors import Transient
+from connectors.base import MOST_FOUND, Gone, Seen
+from connectors.errors import Refused, Transient
 from connectors.wire import Request
 from schemas.records import Notification, StampedValue
+from schemas.values import FieldDefinition
 from tests.unit.connectors.simulated import sample
 from tests.unit.connectors.userflow_account import World, world
 
 TOLD_MS = 1_669_725_296_000
+EMAIL = FieldDefinition("email", "string")
+ID = FieldDefinition("id", "string")
 
 
 @pytest.fixture
@@ -62,9 +66,11 @@ def test_an_event(userflow: World) -> None:
         "time": "2022-11-29T12:00:00.000+00:00",
         "group_id": "acme",
     }
-    done = userflow.account.source.translate(told(body)).activity[0]
+    users, companies = userflow.account.source.translate(told(body)).activity
+    done = users
     assert (done.integration, done.connection, done.event_id, done.name) == ("acme", 2, "4738382", "flow_completed")
-    assert (done.user_id, done.company_id) == ("c2dfad13-7d2f-4c0b-9a44-0d4b8c0c2f11", "acme")
+    assert (users.object_type, users.object_id) == ("users", "c2dfad13-7d2f-4c0b-9a44-0d4b8c0c2f11")
+    assert companies == dataclasses.replace(users, object_type="companies", object_id="acme")
     assert done.occurred_at_ms == TOLD_MS - 2_096_000
     assert done.attributes == {"step": 2, "seen": True, "name": "Intro", "at": "2026-03-01", "answers": ("a",)}
 
@@ -152,3 +158,39 @@ async def test_a_list_that_does_not_move_on_is_no_endless_crawl(userflow: World)
     assert first.cursor == "u-1"
     with pytest.raises(Transient):
         await userflow.account.source.page("users", first.cursor)
+
+
+async def looked_up(userflow: World, field: FieldDefinition, *values: str, of: str = "users") -> list[str]:
+    return [seen.object_id for seen in await userflow.account.source.look_up(of, field, values)]
+
+
+async def test_users_are_looked_up_by_email_whatever_its_letter_case(userflow: World) -> None:
+    assert await looked_up(userflow, EMAIL, "Annie@example.com", "nobody@example.com") == ["u-1"]
+
+
+async def test_several_users_may_share_an_email(userflow: World) -> None:
+    userflow.simulator.create_object("users", {"email": "annie@example.com"}, object_id="u-2", silent=True)
+    assert await looked_up(userflow, EMAIL, "annie@example.com") == ["u-1", "u-2"]
+
+
+async def test_a_crowd_of_users_is_one_page(userflow: World) -> None:
+    for number in range(60):
+        userflow.simulator.create_object("users", {"email": "n/a"}, object_id=f"na-{number}", silent=True)
+    assert len(await looked_up(userflow, EMAIL, "n/a")) == MOST_FOUND
+    assert len(userflow.transport.sent) == 1
+
+
+async def test_where_the_filter_is_ignored_other_users_are_no_answer() -> None:
+    async with world(email_filter="ignored") as userflow:
+        assert await looked_up(userflow, EMAIL, "nobody@example.com") == []
+        assert await looked_up(userflow, EMAIL, "annie@example.com") == ["u-1"]
+
+
+async def test_objects_are_looked_up_by_id_and_an_id_that_none_can_have_hinders_nobody(userflow: World) -> None:
+    assert await looked_up(userflow, ID, "u-1", "gone", "a/b@ü c") == ["u-1", "a/b@ü c"]
+    assert await looked_up(userflow, ID, "acme", of="companies") == ["acme"]
+
+
+async def test_there_is_no_other_way_to_find_them(userflow: World) -> None:
+    with pytest.raises(Refused, match="no_such_filter"):
+        await looked_up(userflow, FieldDefinition("name", "string"), "Acme", of="companies")

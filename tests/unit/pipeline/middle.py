@@ -12,6 +12,7 @@ from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
 from pipeline.mappings.reader import IntegrationView
 from schemas.records import (
+    ActivityEvent,
     ChangeEvent,
     DeadLetter,
     FieldPatch,
@@ -20,11 +21,14 @@ from schemas.records import (
     PairState,
     Request,
     StateCommand,
+    TimelineEvent,
 )
 from schemas.topics import pair_key
 from schemas.values import FieldValue
 
 NOW_MS = 1_700_000_000_000
+HOLD_MS = 900_000
+LOOKUP_INTERVAL_MS = 900_000
 MOST_STEPS = 10_000
 
 
@@ -36,15 +40,18 @@ class Middle:
         self.pairs: dict[str, PairState] = {}
         self.commands: list[StateCommand] = []
         self.matches: list[MatchedChange] = []
+        self.now_ms = NOW_MS
         self.view_as(*views)
 
-    def view_as(self, *views: MappingView, connection: int = 1, connected: bool = True) -> None:
+    def view_as(
+        self, *views: MappingView, connection: int = 1, connected: bool = True, crawled: frozenset[str] = frozenset()
+    ) -> None:
         """Put mappings in force, as an apply does."""
         by_name = {view.name: view for view in views}
         revision = max(view.record.revision for view in views)
-        view = IntegrationView(connection, revision, connected, by_name)
-        self._objects = Objects(lambda integration: view)
-        self._pairs = Pairs(lambda integration: view, lambda: NOW_MS)
+        view = IntegrationView(connection, revision, connected, by_name, crawled)
+        self._objects = Objects(lambda integration: view, lambda: self.now_ms, HOLD_MS)
+        self._pairs = Pairs(lambda integration: view, lambda: self.now_ms, HOLD_MS, LOOKUP_INTERVAL_MS)
 
     def feed(self, *records: Any) -> "Left":
         """Handle records to the end; returns everything that left for connectors, and how each step ended."""
@@ -60,6 +67,7 @@ class Middle:
                 return
             effects = self._step(waiting.popleft())
             gone.outcomes.append(effects.outcome)
+            gone.expired += effects.expired
             for output in effects.outputs:
                 if isinstance(output.record, MatchedChange | StateCommand):
                     waiting.append(output.record)
@@ -68,7 +76,8 @@ class Middle:
         raise AssertionError(f"one record led to more than {MOST_STEPS} steps")
 
     def _step(self, record: Any) -> Effects:
-        to_objects = isinstance(record, ChangeEvent) or (isinstance(record, StateCommand) and record.stage == "objects")
+        of_objects = isinstance(record, ChangeEvent | ActivityEvent)
+        to_objects = of_objects or (isinstance(record, StateCommand) and record.stage == "objects")
         if isinstance(record, StateCommand):
             self.commands.append(record)
         if isinstance(record, MatchedChange):
@@ -93,20 +102,27 @@ class Middle:
 
 
 class Left:
-    """What left the middle."""
+    """What left the middle; lookups apart from other requests."""
 
     def __init__(self) -> None:
         self.patches: list[FieldPatch] = []
         self.requests: list[Request] = []
+        self.lookups: list[Request] = []
         self.letters: list[DeadLetter] = []
         self.outcomes: list[Outcome] = []
+        self.events: list[TimelineEvent] = []
+        self.expired = 0
 
     def take(self, output: Output) -> None:
         match output.record:
             case FieldPatch():
                 self.patches.append(output.record)
+            case Request(kind="lookup"):
+                self.lookups.append(output.record)
             case Request():
                 self.requests.append(output.record)
+            case TimelineEvent():
+                self.events.append(output.record)
             case DeadLetter():
                 self.letters.append(output.record)
             case other:
@@ -127,4 +143,5 @@ class Left:
 
     @property
     def nothing(self) -> bool:
+        """Nobody was written, read again or reported."""
         return not (self.patches or self.requests or self.letters)

@@ -30,6 +30,7 @@ class FakeLog:
     def __init__(self) -> None:
         self.topic: list[tuple[str, bytes | None]] = []
         self.outputs: list[Output] = []
+        self.offsets: dict[str, int] = {}
         self.opened = 0
         self.closed = 0
         self.commits = 0
@@ -45,13 +46,17 @@ class FakeLog:
         for place in range(offset, len(self.topic)):
             yield Stored(*self.topic[place], place + 1)
 
-    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any]) -> None:
+    def handled(self, topics: Sequence[str]) -> Mapping[str, int]:
+        return {topic: offset for topic, offset in self.offsets.items() if topic in topics}
+
+    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
         self.committing.set()
         assert self.may_commit.wait(10), "nobody let the commit go on"
         if self.failing:
             raise RuntimeError("fenced")
         self.commits += 1
         self.outputs += outputs
+        self.offsets |= handled
         self.topic += [(key, None if row is None else row.encode()) for key, row in rows.items()]
 
     def decode(self, value: bytes) -> str:
@@ -65,6 +70,7 @@ class Appending:
     """A stage whose rows are texts: a record `key=x` appends x to the row and sends the row on."""
 
     name = "objects"
+    topics = ("hubspot.changes", "sync.state-commands")
 
     def __init__(self) -> None:
         self.revisions: dict[str, int] = {}
@@ -84,7 +90,7 @@ class Appending:
 
 
 @dataclass
-class Message:
+class Record:
     topic: str
     partition: int
     offset: int
@@ -93,8 +99,13 @@ class Message:
 
 
 @dataclass
+class Batch:
+    records: Sequence[Record]
+
+
+@dataclass
 class Event:
-    message: Message
+    message: Batch
 
 
 class FakeStream:
@@ -111,11 +122,19 @@ class FakeStream:
         await self.stays_open.wait()
 
     async def ack(self, event: Event) -> None:
-        self.acknowledged.append(event.message.offset)
+        self.acknowledged += [record.offset for record in event.message.records]
 
 
 def event(offset: int, text: str, partition: int = 0) -> Event:
-    return Event(Message("hubspot.changes", partition, offset, b"key", text.encode()))
+    return batch(record(offset, text, partition))
+
+
+def batch(*records: Record) -> Event:
+    return Event(Batch(records))
+
+
+def record(offset: int, text: str, partition: int = 0) -> Record:
+    return Record("hubspot.changes", partition, offset, b"key", text.encode())
 
 
 @dataclass

@@ -6,9 +6,17 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from pipeline.agents.step import FAILURES_IN_A_ROW, AgentLoop, Incoming, PartitionStep, StepFailed, Undecodable
+from pipeline.agents.step import (
+    FAILURES_IN_A_ROW,
+    STEP_RECORDS,
+    AgentLoop,
+    Incoming,
+    PartitionStep,
+    StepFailed,
+    Undecodable,
+)
 from schemas.records import DeadLetter
-from tests.unit.pipeline.agents.stage import NOW_MS, Appending, Around, Event, FakeStream, event
+from tests.unit.pipeline.agents.stage import NOW_MS, Appending, Around, Event, FakeStream, batch, event, record
 
 DEADLINE_S = 5.0
 
@@ -111,9 +119,9 @@ class TestPartitionStep:
         await running.run([incoming("a=1")])
         around.log().failing = True
         with pytest.raises(RuntimeError, match="fenced"):
-            await running.run([incoming("a=2")])
+            await running.run([incoming("a=2", 1)])
         around.log().failing = False
-        await running.run([incoming("a=3")])
+        await running.run([incoming("a=3", 1)])
         assert sent(around) == ["1", "13"]
         assert len(around.counted) == 2
 
@@ -130,9 +138,23 @@ class TestPartitionStep:
         await running.run([incoming("a=1")])
         await running.release()
         around.log().topic += [("a", b"theirs")]
-        await running.run([incoming("a=2")])
+        await running.run([incoming("a=2", 1)])
         assert sent(around) == ["1", "theirs2"]
         assert (around.log().opened, around.log().closed) == (2, 1)
+
+    async def test_what_was_handled_before_a_crash_is_not_decided_again(self) -> None:
+        around, after = Around(), Appending()
+        await step(around).run([incoming("a=1", 7), incoming("a=2", 8)])
+        await step(around, after).run([incoming("a=1", 7), incoming("a=2", 8), incoming("a=3", 9)])
+        assert sent(around) == ["1", "12", "123"]
+        assert after.decided == ["a=3"]
+
+    async def test_a_state_topic_that_was_made_anew_is_filled_by_what_was_handled_before(self) -> None:
+        around = Around()
+        await step(around).run([incoming("a=1", 7)])
+        around.log().topic.clear()
+        await step(around).run([incoming("a=1", 7)])
+        assert around.log().topic == [("a", b"1")]
 
     async def test_release_waits_for_the_running_step(self) -> None:
         around = Around()
@@ -192,6 +214,14 @@ class TestAgentLoop:
         assert sent(around, 0)[-1] == "".join(f"{number};" for number in range(0, 20, 2))
         assert sent(around, 1)[-1] == "".join(f"{number};" for number in range(1, 20, 2))
 
+    async def test_the_batches_that_wait_are_one_step_up_to_its_size(self) -> None:
+        half = STEP_RECORDS // 2
+        batches = [batch(*(record(n, "a=1") for n in range(start, start + half))) for start in (0, half, 2 * half)]
+        around, stream = Around(), FakeStream(batches)
+        async with consuming(around, stream):
+            await until(lambda: stream.acknowledged == [*range(3 * half)])
+        assert [number for *_, number in around.counted] == [2 * half, half]
+
     async def test_bytes_that_are_no_record_are_acknowledged_with_their_letter(self) -> None:
         around, stream = Around(), FakeStream([event(0, "malformed"), event(1, "a=1")])
         async with consuming(around, stream):
@@ -210,7 +240,7 @@ class TestAgentLoop:
         assert around.stopped == ["objects: RuntimeError: fenced"]
 
     async def test_failures_without_end_stop_the_process_unacknowledged(self) -> None:
-        await self.stopped([event(number, "a=1!") for number in range(FAILURES_IN_A_ROW)])
+        await self.stopped([batch(*(record(number, "a=1!") for number in range(FAILURES_IN_A_ROW)))])
 
     async def test_a_stream_that_breaks_stops_the_process(self) -> None:
         around, stream = Around(), FakeStream()

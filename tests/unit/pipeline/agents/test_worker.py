@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.agents.worker import MarkerAwareConsumer, build_app, credentials
+from pipeline.agents.consumer import BatchConsumer
+from pipeline.agents.worker import build_app, credentials
 
 
 def test_plain_text_needs_no_credentials() -> None:
@@ -31,8 +32,8 @@ def test_ssl_alone_is_a_context() -> None:
     assert isinstance(credentials({"security.protocol": "SSL"}).context, ssl.SSLContext)
 
 
-def test_the_app_reads_every_broker_and_counts_markers_rightly(tmp_path: Path) -> None:
+def test_the_app_reads_every_broker_by_the_batch(tmp_path: Path) -> None:
     app = build_app({"bootstrap.servers": "one:9092,two:9092"}, 3, tmp_path / "faust", [])
     assert [str(url) for url in app.conf.broker] == ["kafka://one:9092", "kafka://two:9092"]
     assert app.conf.consumer_group_instance_id == "worker-3"
-    assert app.transport.Consumer is MarkerAwareConsumer
+    assert app.transport.Consumer is BatchConsumer

@@ -44,9 +44,9 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
 
 def test_a_match_on_the_id_needs_no_field() -> None:
     view = mapping(match_hubspot="customer_id", match_userflow="id")
-    assert match_value(view, {}, change("userflow", "42", 1)) == "42"
-    assert match_value(view, {"customer_id": stamped(42, 1)}, change("hubspot", CONTACT, 1)) == "42"
-    assert match_value(view, {}, change("hubspot", CONTACT, 1)) is None
+    assert match_value(view, {}, "userflow", "42") == "42"
+    assert match_value(view, {"customer_id": stamped(42, 1)}, "hubspot", CONTACT) == "42"
+    assert match_value(view, {}, "hubspot", CONTACT) is None
 
 
 def after(*changes: ChangeEvent, views: tuple[MappingView, ...] = (PEOPLE,)) -> ObjectStep:

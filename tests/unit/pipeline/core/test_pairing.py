@@ -238,6 +238,17 @@ class TestSeveral:
         middle.feed(written("userflow", USER, 4_000, {"title": "new"}))
         assert middle.feed(gone("hubspot", "102", 5_000)).wrote == title("old")
 
+    def test_newest_is_the_last_that_was_changed_not_the_last_that_came_back(self) -> None:
+        middle = Middle(mapping(on_several="newest"))
+        middle.feed(
+            contact(1_000, {"jobtitle": "old", "tier": None}),
+            contact(2_000, {"jobtitle": "new", "tier": None}, id="102"),
+            gone("hubspot", CONTACT, 3_000),
+        )
+        restored = contact(1_000, {"jobtitle": "old", "tier": None})
+        middle.feed(user(3_000, {"title": "new", "plan": None}), change("hubspot", CONTACT, 4_000))
+        assert middle.feed(restored).patches == []
+
     def test_newest_of_one_moment_is_the_highest_id(self) -> None:
         middle = Middle(mapping(on_several="newest"))
         middle.feed(*(contact(1_000, {"jobtitle": f"of {id}", "tier": None}, id=id) for id in ("99", "101", "100")))

@@ -29,6 +29,14 @@ def test_a_healthy_minute_starts_the_count_anew() -> None:
     assert waits_after(0, 0, 10, 9.9) == pytest.approx([0.2, 0.4, 0.2, 0.4])
 
 
+def test_kills_do_not_add_up() -> None:
+    restarts = Restarts()
+    for _ in range(10):
+        restarts = restarts.after_end(1, POLICY, killed=True)
+    assert restarts.total == 10
+    assert restarts.wait_s(POLICY) == POLICY.first_wait_s
+
+
 def test_every_restart_is_counted_whatever_ran_before() -> None:
     assert Restarts().after_end(0, POLICY).after_end(1000, POLICY).total == 2
 

@@ -11,7 +11,9 @@ from pipeline.mappings.model import IntegrationFile
 from pipeline.operations.applying import changed_state, desired
 from schemas.configuration import (
     ConnectorState,
+    DescribedEvent,
     DescribedField,
+    DescribedType,
     DesiredIntegration,
     IntegrationPart,
     IntegrationSettings,
@@ -36,9 +38,10 @@ mappings:
     match: {{hubspot: email, userflow: email}}
     to_userflow: [jobtitle]
     to_hubspot: [{attribute}]
+    stream_events: {streams}
 """
 HUBSPOT_FIELDS = (
-    DescribedField("contacts", "email", "Email", "string"),
+    DescribedField("contacts", "email", "Email", "string", unique=True),
     DescribedField("contacts", "jobtitle", "Job title", "string"),
 )
 USERFLOW_FIELDS = (
@@ -47,6 +50,7 @@ USERFLOW_FIELDS = (
     DescribedField("users", "plan", "Plan", "string"),
     DescribedField("users", "seats", "Seats", "number"),
 )
+EVENTS = (DescribedEvent("flow_started", "Flow Started"), DescribedEvent("flow_ended", "Flow Ended"))
 
 
 class Cluster:
@@ -88,6 +92,8 @@ class Cluster:
         state = ConnectorState(
             settings.connection, settings.revision, settings.revision, "ok", settings.revision, None, fields
         )
+        if system == "userflow":
+            state = replace(state, events=EVENTS)
         self.parts[f"{name}/{system}"] = IntegrationPart(name, connector=replace(state, **changes))  # type: ignore[arg-type]
         self.settle()
 
@@ -102,8 +108,11 @@ class Cluster:
             self.report(system, name)
 
 
-def request(name: str = "acme", account: str = "1", key: str = "ak_one", attribute: str = "plan") -> DesiredIntegration:
-    file = load(FILE.format(name=name, account=account, key=key, attribute=attribute), "acme.yaml", {})
+def request(
+    name: str = "acme", account: str = "1", key: str = "ak_one", attribute: str = "plan", streams: str = "false"
+) -> DesiredIntegration:
+    text = FILE.format(name=name, account=account, key=key, attribute=attribute, streams=streams)
+    file = load(text, "acme.yaml", {})
     assert isinstance(file, IntegrationFile), file
     # no two seals of one secret are alike
     return desired(file, lambda _: uuid.uuid4().bytes, 1)
@@ -128,6 +137,8 @@ def test_a_new_integration_is_described_provisioned_and_in_force() -> None:
         FieldRule("to_userflow", "jobtitle", "string", "hubspot_contact_jobtitle", "string"),
         FieldRule("to_hubspot", "plan", "string", "userflow_user_plan", "string"),
     )
+    assert cluster.mappings["acme/people"].match_hubspot_type == "string"
+    assert cluster.mappings["acme/people"].match_hubspot_unique
 
 
 def test_mappings_are_written_before_the_revision_that_names_them() -> None:
@@ -210,6 +221,44 @@ def test_pause_and_resume_ask_nothing_of_the_connectors() -> None:
     assert (cluster.settings().state, cluster.settings().revision) == ("active", 1)
 
 
+PET_FIELDS = (
+    DescribedField("2-77", "email", "Email", "string"),
+    DescribedField("2-77", "jobtitle", "Job title", "string"),
+)
+
+
+@pytest.mark.parametrize("spelled", ["2-77", "p1_pet"])
+def test_a_custom_type_is_told_before_its_fields_are_asked_for(spelled: str) -> None:
+    cluster = Cluster()
+    text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false")
+    file = load(text.replace("contacts", spelled), "", {})
+    assert isinstance(file, IntegrationFile), file
+    cluster.ask(desired(file, lambda _: b"", 1))
+    types = (DescribedType(spelled, "2-77", "pet"),)
+    cluster.report("hubspot", types=types, fields=(), provisioned_revision=0)
+    cluster.report("userflow", provisioned_revision=0)
+    assert cluster.settings().apply_state == "describing"
+    assert cluster.settings().hubspot.fields["2-77"] == ("email", "jobtitle", "userflow_user_plan")
+    assert "hubspot_pet_jobtitle" in cluster.settings().userflow.fields["users"]
+    cluster.report("hubspot", types=(DescribedType("2-77", "2-77", "pet"),), fields=PET_FIELDS)
+    cluster.report("userflow")
+    assert cluster.settings().state == "active"
+    mapping = cluster.mappings["acme/people"]
+    assert (mapping.hubspot_type, mapping.rules[0].target) == ("2-77", "hubspot_pet_jobtitle")
+
+
+def test_a_custom_type_that_is_not_there_refuses_the_request() -> None:
+    cluster = Cluster()
+    text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false")
+    file = load(text.replace("contacts", "p1_pet"), "", {})
+    assert isinstance(file, IntegrationFile), file
+    cluster.ask(desired(file, lambda _: b"", 1))
+    for system in ("hubspot", "userflow"):
+        cluster.report(system, fields=USERFLOW_FIELDS if system == "userflow" else ())
+    assert cluster.settings().apply_state == "failed"
+    assert "account 1 has no object type `p1_pet`" in (cluster.settings().reason or "")
+
+
 def test_a_rejected_token_refuses_the_request_but_only_if_it_is_the_token_of_this_request() -> None:
     cluster = Cluster()
     cluster.connect()
@@ -229,3 +278,27 @@ def test_a_system_that_is_away_is_waited_for() -> None:
     assert cluster.settings().apply_state == "describing"
     cluster.report("hubspot")
     assert cluster.settings().state == "active"
+
+
+def test_streamed_events_are_known_before_their_types_are_made_and_stay_while_others_are_asked_for() -> None:
+    cluster = Cluster()
+    cluster.ask(request(streams="[flow_started]"))
+    cluster.report("hubspot", provisioned_revision=0)
+    cluster.report("userflow", provisioned_revision=0)
+    in_force = (replace(EVENTS[0], timelines=("contacts",)),)
+    assert (cluster.settings().apply_state, cluster.settings().events) == ("provisioning", in_force)
+    cluster.connect(streams="[flow_started]")
+    cluster.ask(request(streams="true"))
+    assert cluster.settings().events == in_force
+    cluster.report("hubspot", provisioned_revision=1)
+    cluster.report("userflow", provisioned_revision=1)
+    assert [event.name for event in cluster.settings().events] == ["flow_started", "flow_ended"]
+    cluster.report("hubspot", status="failed", reason="event_definition_refused", provisioned_revision=1)
+    assert (cluster.settings().apply_state, cluster.settings().events) == ("failed", in_force)
+
+
+def test_an_event_that_nobody_knows_refuses_the_request() -> None:
+    cluster = Cluster()
+    cluster.connect(streams="[flow_startd]")
+    assert cluster.settings().apply_state == "failed"
+    assert "did you mean `flow_started`" in (cluster.settings().reason or "")

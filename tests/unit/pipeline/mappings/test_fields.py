@@ -16,19 +16,32 @@ HUBSPOT: Fields = {
         email="string",
         jobtitle="string",
         birthday="date",
-        colours="multi_select",
         tier="number",
         userflow_user_plan="number",
         userflow_user_score="string",
         opted_in="boolean",
     )
-    | {"hs_score": FieldDefinition("hs_score", "number", read_only=True)},
+    | {
+        "hs_score": FieldDefinition("hs_score", "number", read_only=True),
+        "colours": FieldDefinition("colours", "multi_select", options=("red", "green")),
+        "owner": FieldDefinition("owner", "enumeration"),
+        "userflow_user_height": FieldDefinition("userflow_user_height", "string", archived=True),
+        "userflow_user_active": FieldDefinition("userflow_user_active", "boolean", archived=True),
+    },
     "companies": definitions(name="string"),
 }
+LONG = "a" * 90
 USERFLOW: Fields = {
     "users": definitions(
-        plan="string", score="number", tags="list", active="boolean", born="datetime", height="number", name="string"
+        plan="string",
+        score="number",
+        tags="list",
+        active="boolean",
+        born="datetime",
+        height="number",
+        name="string",
     )
+    | {LONG: FieldDefinition(LONG, "string")}
     | {"last_seen_at": FieldDefinition("last_seen_at", "datetime", read_only=True)}
 }
 
@@ -95,10 +108,25 @@ REFUSALS = [
         "HubSpot contacts `tier` of type number: no converter. Fix: write to a text field, or one of the same type.",
     ),
     (
+        to_hubspot("{from: plan, to: owner}"),
+        "acme.yaml:17: mappings[0].to_hubspot[0].to: HubSpot contacts `owner` has no options of its own, "
+        "so no value can be one of them. Fix: write to another field.",
+    ),
+    (
+        to_hubspot("height"),
+        "acme.yaml:17: mappings[0].to_hubspot[0]: HubSpot contacts `userflow_user_height` was archived as string, "
+        "and would come back so, not as number. Fix: create another field in HubSpot, and name it by `to:`.",
+    ),
+    (
+        to_hubspot(LONG),
+        f"acme.yaml:17: mappings[0].to_hubspot[0]: the name userflow_user_{LONG} has 104 characters, HubSpot takes 100."
+        " Fix: create a field with a shorter name in HubSpot, and name it by `to:`.",
+    ),
+    (
         to_hubspot("plan"),
         "acme.yaml:17: mappings[0].to_hubspot[0]: HubSpot contacts `userflow_user_plan` exists in HubSpot as number, "
         "not as the string that Userflow users `plan` needs. "
-        "Fix: archive that field in HubSpot, or name another one by `to:`.",
+        "Fix: create another field in HubSpot, and name it by `to:`.",
     ),
     (
         GOOD.replace("hubspot: email", "hubspot: e_mail"),
@@ -136,6 +164,8 @@ def test_a_file_is_refused_with_the_line_and_says_so_once(text: str, message: st
         to_hubspot("{from: id, to: jobtitle}"),
         to_hubspot("email"),
         to_hubspot("tags"),
+        # archived with the very type it needs
+        to_hubspot("active"),
         # made by hand, or by an earlier integration, as text: it takes the number all the same
         to_hubspot("score"),
     ],

@@ -15,7 +15,6 @@ from pipeline.mappings.model import (
     Rule,
     Secret,
     UserflowSection,
-    with_schema_names,
 )
 from tests.unit.pipeline.mappings.files import ENVIRONMENT, EXAMPLES, GOOD, HEAD, loaded, refused
 
@@ -110,16 +109,6 @@ def test_a_target_written_out_as_its_default_name_is_the_default() -> None:
     file = loaded(f"{GOOD}    to_hubspot: [{{from: plan, to: userflow_user_plan}}]\n")
 
     assert file.mappings[0].to_hubspot == (Rule("plan", "userflow_user_plan", "clear", explicit_target=False),)
-
-
-def test_a_custom_type_is_named_after_its_schema_once_that_is_known() -> None:
-    text = f"{GOOD.replace('hubspot: contacts', 'hubspot: 2-77')}      - {{from: weight, to: kilos}}\n"
-    file = loaded(text)
-    named = with_schema_names(file, {"2-77": "pet"})
-
-    assert file.mappings[0].to_userflow[0].target == "hubspot_2_77_jobtitle"
-    assert [rule.target for rule in named.mappings[0].to_userflow] == ["hubspot_pet_jobtitle", "kilos"]
-    assert named.positions == file.positions
 
 
 def test_a_file_remembers_its_lines_but_does_not_compare_them() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.mappings.reader import Configuration, RevisionLate
 from schemas.configuration import (
+    ConnectorState,
     IntegrationClaim,
     IntegrationPart,
     IntegrationSettings,
@@ -150,3 +151,27 @@ async def test_a_revision_of_an_earlier_connection_is_waited_for_by_nobody() -> 
 
 async def test_records_of_an_integration_that_is_nowhere_end_nothing() -> None:
     await configuration(settings()).wait_for("nobody", 1, 1, 0.0)
+
+
+def crawled(connection: int, *object_types: str) -> IntegrationPart:
+    return IntegrationPart("acme", connector=ConnectorState(connection, 1, 1, "ok", crawled=object_types))
+
+
+@pytest.mark.parametrize("settings_first", [True, False])
+def test_it_shows_which_of_userflows_types_were_crawled(settings_first: bool) -> None:
+    read = Configuration()
+    parts = [("acme/settings", settings()), ("acme/userflow", crawled(1, "users"))]
+    for key, part in parts if settings_first else reversed(parts):
+        read.apply(INTEGRATIONS, key, part)
+    read.apply(INTEGRATIONS, "acme/hubspot", crawled(1, "contacts"))
+    view = read.view("acme")
+    assert view is not None
+    assert view.crawled == {"users"}
+
+
+def test_a_new_connection_has_crawled_nothing() -> None:
+    read = configuration(settings(connection=2))
+    read.apply(INTEGRATIONS, "acme/userflow", crawled(1, "users"))
+    view = read.view("acme")
+    assert view is not None
+    assert view.crawled == frozenset()

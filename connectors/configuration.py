@@ -1,0 +1,51 @@
+"""The configuration in force as one system's connector reads it from the compacted topics."""
+
+from collections.abc import Mapping
+
+from connectors.kafka.tables import TableReader
+from schemas.configuration import ConnectorState, Inquiry, IntegrationPart, IntegrationSettings
+from schemas.records import ObjectMapping
+from schemas.topics import INTEGRATIONS, MAPPINGS
+from schemas.values import System
+
+
+class ConnectorConfiguration:
+    """Settings, mappings and inquiries of every integration, and what this system's connector last told of each."""
+
+    def __init__(self, tables: TableReader, system: System) -> None:
+        self._tables = tables
+        self._system = system
+
+    def settings(self) -> Mapping[str, IntegrationSettings]:
+        """By the name of the integration."""
+        return {
+            key.removesuffix("/settings"): part.settings
+            for key, part in self._tables.table(INTEGRATIONS).items()
+            if isinstance(part, IntegrationPart) and part.settings is not None and key.endswith("/settings")
+        }
+
+    def mappings(self, integration: str, connection: int) -> list[ObjectMapping]:
+        """The mappings in force under a connection."""
+        return [
+            mapping
+            for mapping in self._tables.table(MAPPINGS).values()
+            if mapping.integration == integration and mapping.connection == connection
+        ]
+
+    def state(self, integration: str) -> ConnectorState | None:
+        """What this connector, or its former owner, last reported."""
+        part = self._part(f"{integration}/{self._system}")
+        return part.connector if part is not None else None
+
+    def inquiry(self, integration: str) -> Inquiry | None:
+        """What somebody wants to know; None where this system has told it already."""
+        asked = self._part(f"{integration}/inquiry")
+        told = self._part(f"{integration}/{self._system}/description")
+        inquiry = asked.inquiry if asked is not None else None
+        description = told.description if told is not None else None
+        answered = inquiry is not None and description is not None and description.inquiry_id == inquiry.inquiry_id
+        return None if answered else inquiry
+
+    def _part(self, key: str) -> IntegrationPart | None:
+        found = self._tables.get(INTEGRATIONS, key)
+        return found if isinstance(found, IntegrationPart) else None

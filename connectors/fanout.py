@@ -1,0 +1,271 @@
+"""Fan-out: what became of an object reaches all that show fields of it, a company's new name all its contacts.
+
+One fan-out for each object at a time; what is told of the object meanwhile joins it. Small ones are published as live
+changes, big ones as bulk, a page of each in turn. Nothing is kept: after a crash the notification is handled again.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from connectors.base import AssociatedNews, AssociatedSource, ReadPurpose, Shown
+from connectors.crawling import ask_for_crawl
+from connectors.errors import ConnectorError, Missing, Refused, Retryable
+from connectors.lane import POLICY, Lane, Observation
+from connectors.retry import Tries
+from schemas.records import Cause, Request, StampedValue, StateCommand
+from schemas.topics import requests_topic
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Finished = Callable[[], None]
+_Gone = tuple[AssociatedNews, Cause, Finished]
+
+LIVE_RECORDS: Final = 100  # a fan-out to more is bulk
+LIVE_FAN_OUTS: Final = 20  # of more that wait at once, each is bulk
+BEGUN_AT_ONCE: Final = 4
+SLICE: Final = 100  # records published, or ids asked for, at once
+MOST_WAITING: Final = 1_000  # while the system is away; were there more, the types that show them are crawled
+MOST_GONE: Final = 500  # ids in one command: every object's state is looked through for it
+GONE_AGAIN_S: Final = 3.0  # a read published just before may reach the agents after the first command
+LOOK_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Ids still to be told, of objects that may show the object; `cursor` is where the list goes on."""
+
+    by_type: str
+    ids: Sequence[str]
+    cursor: str | None
+
+
+@dataclass(slots=True, eq=False)
+class _FanOut:
+    """One object whose fields others show."""
+
+    object_type: str
+    object_id: str
+    caused_by: Cause
+    finished: Finished
+    told: dict[str, StampedValue] = field(default_factory=dict)  # newest of each of its fields that was notified
+    back: bool = False  # it was away: who shows it is to be read, not told
+    newer: bool = False  # something was told since it was last read
+    once_more: bool = False  # something was told since the list was begun
+    shown: Mapping[str, Shown] = field(default_factory=dict)
+    pages: deque[_Page] = field(default_factory=deque)
+
+    def add(self, news: AssociatedNews) -> None:
+        self.back = self.back or news.kind == "back"
+        self.newer = True
+        for name, value in news.fields.items():
+            if name not in self.told or value.at_ms >= self.told[name].at_ms:
+                self.told[name] = value
+
+
+class FanOuts:
+    """All fan-outs of a lane. `command` puts work on the state of every partition."""
+
+    def __init__(
+        self, lane: Lane, source: AssociatedSource, command: Callable[[StateCommand], Awaitable[None]]
+    ) -> None:
+        self._lane = lane
+        self._source = source
+        self._command = command
+        self._known: dict[tuple[str, str], _FanOut] = {}
+        self._waiting: deque[_FanOut] = deque()
+        self._big: deque[_FanOut] = deque()
+        self._gone: list[_Gone] = []
+        self._let_go: set[str] = set()  # types that show objects whose news were let go while the system was away
+        self._told = asyncio.Condition()
+
+    async def tell(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
+        """Take news of an object; where an earlier record waits for the same fan-out, this one is finished at once.
+
+        Both are of one partition: as long as the earlier is not finished, a restart handles the later again too.
+        """
+        async with self._told:
+            if news.kind == "gone":
+                self._lane.shown.end((self._source.id_field(news.object_type), news.object_id), news.at_ms)
+                self._gone.append((news, cause, finished))
+            else:
+                self._add(news, cause, finished)
+            self._told.notify_all()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.gather(*(self._begin_each() for _ in range(BEGUN_AT_ONCE)), self._go_on(), self._tell_of_gone())
+
+    def _add(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
+        key = (news.object_type, news.object_id)
+        fan_out = self._known.get(key)
+        if fan_out is None and not self._lane.works and len(self._known) >= MOST_WAITING:
+            self._let_go.update(self._source.shown_by(news.object_type))
+            finished()
+            return
+        if fan_out is None:
+            fan_out = self._known[key] = _FanOut(*key, cause, finished)
+            self._waiting.append(fan_out)
+        else:
+            finished()
+        fan_out.add(news)
+
+    async def _begin_each(self) -> None:
+        while True:
+            fan_out = await self._next(self._waiting)
+            await self._begin(fan_out)
+
+    async def _begin(self, fan_out: _FanOut) -> None:
+        """Tell all of a few at once; the many wait for their turn."""
+        await self._open(fan_out, "live_read")
+        while self._let_go:
+            await ask_for_crawl(self._lane, self._let_go.pop())
+        few = sum(len(page.ids) for page in fan_out.pages) <= LIVE_RECORDS
+        if not few or any(page.cursor for page in fan_out.pages) or len(self._waiting) > LIVE_FAN_OUTS:
+            await self._put(self._big, fan_out)
+            return
+        while fan_out.pages:
+            await self._publish(fan_out, fan_out.pages.popleft(), bulk=False)
+        if fan_out.newer:
+            await self._put(self._waiting, fan_out)
+        else:
+            self._end(fan_out)
+
+    async def _go_on(self) -> None:
+        """The big ones, a page of each in turn."""
+        while True:
+            fan_out = await self._next(self._big)
+            if fan_out.newer:
+                await self._read(fan_out, "bulk_read")
+                fan_out.once_more = True
+            if fan_out.pages:
+                await self._next_page(fan_out, fan_out.pages.popleft())
+            while not fan_out.pages and (fan_out.once_more or fan_out.newer):
+                await self._open(fan_out, "bulk_read")
+            if fan_out.pages:
+                await self._put(self._big, fan_out)
+            else:
+                self._end(fan_out)
+
+    async def _next_page(self, fan_out: _FanOut, page: _Page) -> None:
+        await self._publish(fan_out, page, bulk=True)
+        if page.cursor is not None:
+            fan_out.pages.append(await self._list(fan_out, page.by_type, page.cursor, "bulk_read"))
+
+    async def _open(self, fan_out: _FanOut, purpose: ReadPurpose) -> None:
+        """Read what is to be shown, then the first page of each type that shows it."""
+        await self._read(fan_out, purpose)
+        fan_out.once_more = False
+        fan_out.pages = deque([await self._list(fan_out, by_type, None, purpose) for by_type in fan_out.shown])
+
+    async def _read(self, fan_out: _FanOut, purpose: ReadPurpose) -> None:
+        fan_out.newer = False
+        place, told = (fan_out.object_type, fan_out.object_id), dict(fan_out.told)
+        nothing: Sequence[Shown] = ()
+        found = await self._answer(lambda: self._source.shown(*place, told, purpose), nothing)
+        fan_out.shown = {shown.object_type: shown for shown in found}
+        for shown in found:
+            self._lane.shown.tell((self._source.id_field(fan_out.object_type), fan_out.object_id), shown.fields)
+
+    async def _list(self, fan_out: _FanOut, by_type: str, cursor: str | None, purpose: ReadPurpose) -> _Page:
+        place = (fan_out.object_type, fan_out.object_id, by_type, cursor)
+        found = await self._answer(lambda: self._source.showing(*place, purpose), None)
+        return _Page(by_type, found.ids if found else (), found.cursor if found else None)
+
+    async def _publish(self, fan_out: _FanOut, page: _Page, *, bulk: bool) -> None:
+        for start in range(0, len(page.ids), SLICE):
+            ids = page.ids[start : start + SLICE]
+            if bulk:
+                await self._lane.bulk_credit(len(ids))
+            if fan_out.back:
+                await self._ask(fan_out, page.by_type, ids, bulk=bulk)
+            elif page.by_type in fan_out.shown:
+                change = self._change(fan_out, fan_out.shown[page.by_type], bulk=bulk)
+                await asyncio.gather(*(self._lane.observed(replace(change, object_id=one)) for one in ids))
+
+    def _change(self, fan_out: _FanOut, shown: Shown, *, bulk: bool) -> Observation:
+        return Observation(
+            shown.object_type,
+            "",  # of each that shows it
+            "upserted",
+            shown.at_ms,
+            shown.spread_ms,
+            "webhook",
+            dict(shown.fields),
+            bulk=bulk,
+            caused_by=fan_out.caused_by,
+            given={self._source.id_field(fan_out.object_type): fan_out.object_id},
+        )
+
+    async def _ask(self, fan_out: _FanOut, object_type: str, ids: Sequence[str], *, bulk: bool) -> None:
+        lane = self._lane
+        request = Request(
+            lane.integration,
+            lane.connection,
+            kind="reread",
+            object_type=object_type,
+            values=tuple(ids),
+            caused_by=fan_out.caused_by,
+            bulk=bulk,
+        )
+        await lane.publish(requests_topic(lane.system), lane.integration, request)
+
+    async def _tell_of_gone(self) -> None:
+        """Whoever is known to show what is gone is read again: there is no list of them any more."""
+        while True:
+            async with self._told:
+                await self._told.wait_for(lambda: self._gone)
+                batch, self._gone = self._gone[:MOST_GONE], self._gone[MOST_GONE:]
+            await self._read_again(batch)
+            await self._lane.clock.sleep(GONE_AGAIN_S)
+            await self._read_again(batch)
+            for _, _, finished in batch:
+                finished()
+
+    async def _read_again(self, gone: Sequence[_Gone]) -> None:
+        for object_type in {news.object_type for news, _, _ in gone}:
+            ids = tuple({news.object_id: None for news, _, _ in gone if news.object_type == object_type})
+            await self._command(self._reread(self._source.id_field(object_type), ids, gone[0][1]))
+
+    def _reread(self, id_field: str, ids: tuple[str, ...], cause: Cause) -> StateCommand:
+        lane = self._lane
+        return StateCommand(
+            lane.integration, lane.connection, stage="objects", kind="reread", where={id_field: ids}, caused_by=cause
+        )
+
+    async def _next(self, queue: deque[_FanOut]) -> _FanOut:
+        async with self._told:
+            await self._told.wait_for(lambda: queue)
+            return queue.popleft()
+
+    async def _put(self, queue: deque[_FanOut], fan_out: _FanOut) -> None:
+        async with self._told:
+            queue.append(fan_out)
+            self._told.notify_all()
+
+    def _end(self, fan_out: _FanOut) -> None:
+        del self._known[fan_out.object_type, fan_out.object_id]
+        fan_out.finished()
+
+    async def _answer(self, ask: Callable[[], Awaitable[T]], nothing: T) -> T:
+        """The answer, however long the system is away; `nothing` where it refuses for good."""
+        tries = Tries()
+        while True:
+            while not self._lane.works or self._lane.closing:
+                await self._lane.clock.sleep(LOOK_S)
+            try:
+                return await ask()
+            except (Refused, Missing) as error:
+                log.warning("%s: what shows an object cannot be read: %s", self._lane.integration, error)
+                self._lane.count("source", None, "dead-lettered", 1)
+                return nothing
+            except ConnectorError as error:
+                tries = tries.after(error) if isinstance(error, Retryable) else tries
+                wait_s = POLICY.wait_s(error, tries, self._lane.uniform)
+                if wait_s is None:
+                    self._lane.fail(error)
+            await self._lane.clock.sleep(LOOK_S if wait_s is None else wait_s)

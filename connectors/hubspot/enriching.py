@@ -1,0 +1,172 @@
+"""Reads the fields that records show of associated ones: first which record it is, then what that one holds.
+
+Follows HubSpot's guide "associate records".
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from connectors.base import Gone, ReadPurpose, Seen, ShowingPage, Shown
+from connectors.errors import Missing, Transient
+from connectors.hubspot.associated import associated_fields, id_field, shown_by, shown_name, the_one
+from connectors.hubspot.client import HubSpotClient
+from connectors.hubspot.dated import Dated, dated, look_up
+from connectors.hubspot.object_types import ObjectTypes
+from connectors.hubspot.protocol import (
+    BATCH_LIMIT,
+    AssociationsRead,
+    Record,
+    list_associations,
+    read_associations,
+    read_objects,
+)
+from connectors.hubspot.translate import field_value, stamp, stored_value
+from schemas.records import StampedValue
+from schemas.values import FieldDefinition
+
+Fields = Mapping[str, StampedValue]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Which fields the records of one type show of another type."""
+
+    object_type: str
+    other: str
+    names: tuple[str, ...]
+
+
+class AssociatedReader:
+    """One account's associated fields. Nothing is kept between calls: it would be stale."""
+
+    def __init__(self, client: HubSpotClient, types: ObjectTypes) -> None:
+        self._client = client
+        self._catalog = types.catalog
+
+    async def enriched(self, object_type: str, found: Sequence[Seen], purpose: ReadPurpose) -> list[Seen]:
+        """The same records with what they show of associated ones, and with the ids of those."""
+        for other, names in associated_fields(self._catalog.wanted(object_type)).items():
+            kind = _Kind(object_type, other, names)
+            shown = await self._shown_of(kind, [seen.object_id for seen in found], purpose)
+            found = [replace(seen, fields={**seen.fields, **shown.get(seen.object_id, {})}) for seen in found]
+        return list(found)
+
+    def shown_by(self, object_type: str) -> Sequence[str]:
+        return tuple(shown_by(self._catalog, object_type))
+
+    def id_field(self, object_type: str) -> str:
+        return id_field(object_type)
+
+    async def shown(self, object_type: str, object_id: str, told: Fields, purpose: ReadPurpose) -> Sequence[Shown]:
+        """One request; what was told wins where the record was modified before it."""
+        by_type = shown_by(self._catalog, object_type)
+        if not by_type:
+            return ()
+        names = tuple(dict.fromkeys(name for wanted in by_type.values() for name in wanted))
+        record = await look_up(self._client, object_type, object_id, names, purpose)
+        if isinstance(record, Gone):
+            return ()
+        at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
+        kinds = [_Kind(mapped, object_type, wanted) for mapped, wanted in by_type.items()]
+        return [
+            Shown(kind.object_type, _with_told(self._values(kind, record), kind, told), at_ms, spread_ms)
+            for kind in kinds
+        ]
+
+    async def showing(
+        self, object_type: str, object_id: str, by_type: str, cursor: str | None, purpose: ReadPurpose
+    ) -> ShowingPage:
+        """Up to 500 ids, whatever the association is called: which one is shown, only the other side knows."""
+        try:
+            page = await self._client.send(
+                list_associations(object_type, object_id, by_type, after=cursor, purpose=purpose)
+            )
+        except Missing:
+            return ShowingPage((), None)
+        return ShowingPage([association.to_id for association in page.to], page.after)
+
+    async def _shown_of(self, kind: _Kind, ids: Sequence[str], purpose: ReadPurpose) -> Mapping[str, Fields]:
+        """What each record shows. One that shows a record which is gone is asked once more whom it is joined to."""
+        shown, lost = await self._shown_once(kind, ids, purpose)
+        if lost:
+            again, gone = await self._shown_once(kind, list(lost), purpose)
+            shown |= again | gone
+        return shown
+
+    async def _shown_once(
+        self, kind: _Kind, ids: Sequence[str], purpose: ReadPurpose
+    ) -> tuple[dict[str, Fields], dict[str, Fields]]:
+        """What is shown by each record whose associate is there or which has none; and nothing, by each other."""
+        if not ids:
+            return {}, {}
+        answer = await self._client.send(
+            dated(read_associations(kind.object_type, kind.other, list(ids), purpose=purpose))
+        )
+        chosen = _chosen(answer.found, ids)
+        records = await self._records(kind, {other for other in chosen.values() if other is not None}, purpose)
+        there: dict[str, Fields] = {}
+        lost: dict[str, Fields] = {}
+        for object_id, other in chosen.items():
+            if other is None or other in records:
+                there[object_id] = self._group(kind, records.get(other or ""), answer)
+            else:
+                lost[object_id] = self._group(kind, None, answer)
+        return there, lost
+
+    async def _records(self, kind: _Kind, ids: Iterable[str], purpose: ReadPurpose) -> Mapping[str, Record]:
+        """The records that are there; one that the batch leaves out is asked for alone."""
+        wanted, found = sorted(ids), dict[str, Record]()
+        for start in range(0, len(wanted), BATCH_LIMIT):
+            batch = wanted[start : start + BATCH_LIMIT]
+            answer = await self._client.send(read_objects(kind.other, batch, kind.names, purpose=purpose))
+            found |= {record.id: record for record in answer.results if not record.archived}
+            for missing in set(batch) - found.keys():
+                alone = await look_up(self._client, kind.other, missing, kind.names, purpose)
+                if isinstance(alone, Record):
+                    found[missing] = alone
+        return found
+
+    def _group(self, kind: _Kind, record: Record | None, answer: Dated[AssociationsRead]) -> Fields:
+        """The values by their modified time, so that a rename has its order; who it is, as of the answer."""
+        at_ms, spread_ms = stamp(None, answer.observed)
+        name = id_field(kind.other)
+        if record is None:
+            return {one: StampedValue(None, at_ms, spread_ms) for one in (name, *self._names(kind))}
+        shown_id = field_value(record.id, self._catalog.definition(kind.object_type, name).type)
+        return {**self._values(kind, record), name: StampedValue(shown_id, at_ms, spread_ms)}
+
+    def _values(self, kind: _Kind, record: Record) -> dict[str, StampedValue]:
+        at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
+        types = {
+            own: self._catalog.definition(kind.object_type, shown_name(kind.other, own)).type for own in kind.names
+        }
+        return {
+            shown_name(kind.other, own): StampedValue(
+                stored_value(record, FieldDefinition(own, type_)), at_ms, spread_ms
+            )
+            for own, type_ in types.items()
+        }
+
+    def _names(self, kind: _Kind) -> Iterable[str]:
+        return (shown_name(kind.other, own) for own in kind.names)
+
+
+def _chosen(read: AssociationsRead, ids: Iterable[str]) -> Mapping[str, str | None]:
+    """Whom each record shows; one whose associations could not be read is left out, which says nothing of it.
+
+    Of more than a page of associations the first page decides: HubSpot lists them in the order of their ids.
+    """
+    odd = [error for error in read.errors if error.reason != "missing"]
+    if any(not error.ids for error in odd):
+        raise Transient(odd[0].reason)
+    unread = {object_id for error in odd for object_id in error.ids}
+    associations = {one.from_id: one.to for one in read.results}
+    return {object_id: the_one(associations.get(object_id, ())) for object_id in ids if object_id not in unread}
+
+
+def _with_told(values: dict[str, StampedValue], kind: _Kind, told: Fields) -> Fields:
+    for own in kind.names:
+        name = shown_name(kind.other, own)
+        if own in told and told[own].at_ms > values[name].at_ms:
+            values[name] = told[own]
+    return values

@@ -1,0 +1,77 @@
+"""The custom event types of one account: read when they are needed, made where they lack.
+
+Follows HubSpot's guide "define custom events".
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from connectors.clock import Clock
+from connectors.errors import Misconfigured, Refused
+from connectors.hubspot.client import HubSpotClient
+from connectors.hubspot.event_types import EventType
+from connectors.hubspot.protocol import (
+    EventDefinition,
+    create_event_definition,
+    create_event_property,
+    list_event_definitions,
+)
+
+LIST_AGAIN_S: Final = 60.0
+
+
+class EventDefinitions:
+    """What exists by name, as last read or made."""
+
+    def __init__(self, client: HubSpotClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._known: Mapping[str, EventDefinition] = {}
+        self._listed_at: float | None = None
+
+    async def named(self, wanted: Collection[str]) -> Mapping[str, EventDefinition]:
+        """Those that exist; where one of the wanted is not known they are read again, at most once a minute."""
+        now = self._clock.monotonic()
+        lately = self._listed_at is not None and now - self._listed_at < LIST_AGAIN_S
+        if not lately and any(name not in self._known for name in wanted):
+            await self._list()
+        return self._known
+
+    async def provide(self, types: Iterable[EventType]) -> None:
+        """Make the types that lack, and the properties that existing ones lack; nothing is taken away.
+
+        Raises Misconfigured `event_definition_<reason>` where HubSpot refuses one.
+        """
+        wanted = list(types)
+        if not wanted:
+            return
+        await self._list()
+        try:
+            for type_ in wanted:
+                await self._make(type_)
+        except Refused as refusal:
+            raise Misconfigured(f"event_definition_{refusal.reason}", status=refusal.status) from refusal
+        await self._list()
+
+    async def _make(self, type_: EventType) -> None:
+        properties = tuple(type_.properties.values())
+        known = self._known.get(type_.name)
+        if known is None:
+            definition = EventDefinition(type_.name, type_.label, type_.primary_object, properties)
+            await self._client.send(create_event_definition(definition))
+            return
+        there = {one.name for one in known.properties}
+        for property in properties:
+            if property.name not in there:
+                await self._client.send(create_event_property(known.full_name or known.name, property))
+
+    async def _list(self) -> None:
+        found: dict[str, EventDefinition] = {}
+        after: str | None = None
+        while True:
+            page = await self._client.send(list_event_definitions(after=after))
+            found |= {definition.name: definition for definition in page.definitions}
+            if page.after is None or page.after == after:
+                break
+            after = page.after
+        self._known, self._listed_at = found, self._clock.monotonic()

@@ -1,0 +1,74 @@
+"""Which records hold a value of a property that several may share: HubSpot's search, a bounded number of calls."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from connectors.base import MOST_FOUND
+from connectors.errors import Refused
+from connectors.hubspot.client import HubSpotClient
+from connectors.hubspot.protocol import Filter, Page, Search, search_objects
+from connectors.hubspot.translate import is_number
+from schemas.values import FieldDefinition
+
+Values = tuple[str, ...]
+
+
+async def search_ids(
+    client: HubSpotClient, object_type: str, field: FieldDefinition, values: Sequence[str]
+) -> tuple[str, ...]:
+    """Ids of all records that hold one of the values, in any letter case; of a value that many hold, some of them.
+
+    One page answers the usual question. Where there is more, values that are shown to be many count as answered, and
+    the rest is asked again: a placeholder on 50,000 records costs two calls.
+    """
+    found: dict[str, list[str]] = {}
+    waiting = [_searchable(field, values)]
+    while waiting:
+        asked = waiting.pop()
+        if not asked:
+            continue
+        page = await _page(client, object_type, field, asked)
+        if page is None:
+            waiting += _halves(asked)
+            continue
+        here = _by_value(page, field.name)
+        found |= {value: ids[:MOST_FOUND] for value, ids in here.items()}
+        if page.after is not None:
+            waiting += _rest(asked, here)
+    return tuple(dict.fromkeys(id for ids in found.values() for id in ids))
+
+
+def _searchable(field: FieldDefinition, values: Sequence[str]) -> Values:
+    """As IN takes them: texts in lower case; of a number's values those that are numbers."""
+    if field.type == "number":
+        return tuple(value for value in values if is_number(value))
+    return tuple(dict.fromkeys(value.lower() if field.type == "string" else value for value in values))
+
+
+async def _page(client: HubSpotClient, object_type: str, field: FieldDefinition, asked: Values) -> Page | None:
+    """The first page; None where so many values do not fit into one request."""
+    condition = Filter(field.name, "IN", values=asked)
+    try:
+        return await client.send(search_objects(object_type, Search(((condition,),), (field.name,))))
+    except Refused as refusal:
+        if refusal.reason == "search_too_long" and len(asked) > 1:
+            return None
+        raise
+
+
+def _by_value(page: Page, name: str) -> Mapping[str, list[str]]:
+    ids: dict[str, list[str]] = defaultdict(list)
+    for record in page.records:
+        ids[(record.fields.get(name) or "").lower()].append(record.id)
+    return ids
+
+
+def _rest(asked: Values, shown: Mapping[str, Sequence[str]]) -> list[Values]:
+    """What is still to be asked: the values of which not many were shown, each time fewer."""
+    few = tuple(value for value in asked if len(shown.get(value.lower(), ())) < MOST_FOUND)
+    return [few] if len(few) < len(asked) else _halves(asked)
+
+
+def _halves(asked: Values) -> list[Values]:
+    middle = len(asked) // 2
+    return [asked[:middle], asked[middle:]] if middle else []

@@ -1,0 +1,143 @@
+"""Sends events to HubSpot's timelines: as app events, or as custom events.
+
+Follows HubSpot's guides "send event occurrences" (app events) and "send event data" (custom events).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from connectors.base import Catalog, EventResult, RefusedEvent
+from connectors.hubspot.client import HubSpotClient
+from connectors.hubspot.event_batch import Batch, Group, Occurrence, Undeclared
+from connectors.hubspot.event_definitions import EventDefinitions
+from connectors.hubspot.event_types import EventType, attribute_text, event_types
+from connectors.hubspot.protocol import AppEvent, CustomEvent, send_app_events, send_custom_events
+from connectors.hubspot.sink import MayWrite
+from connectors.wire import Call
+from schemas.configuration import DescribedEvent
+from schemas.records import TimelineEvent
+
+BATCH_SIZE: Final = 100
+"""HubSpot takes 500; but a refused batch is halved, as is the one that a crash left unfinished and comes again."""
+
+APP_PROPERTY_BYTES: Final = 510_000
+CUSTOM_PROPERTY_CHARACTERS: Final = 256
+UNKNOWN_TYPE: Final = "unknown_event_type"
+
+ClientFor = Callable[[MayWrite, bool], HubSpotClient]
+"""The client that asks before it writes; true: for bulk, which events never are."""
+
+
+class AppEvents:
+    """Event types are declared in the app's project files; HubSpot keeps an id once, so a repeat does no harm."""
+
+    deduplicated = True
+
+    def __init__(self, client_for: ClientFor, catalog: Catalog) -> None:
+        self._client_for = client_for
+        self._types = _Types(catalog)
+        self._undeclared = Undeclared(catalog)
+
+    @property
+    def batch_size(self) -> int:
+        return BATCH_SIZE
+
+    async def send(self, events: Sequence[TimelineEvent], may_write: MayWrite) -> Sequence[EventResult]:
+        """As `base.Timeline` says; an event that no mapping in force streams has no type and is refused."""
+        types = self._types.in_force()
+        batch = Batch(self._client_for(may_write, False), self, self._undeclared)
+        for event in events:
+            type_ = types.get((event.name, event.object_type))
+            if type_ is None:
+                batch.results.append(RefusedEvent(event, UNKNOWN_TYPE))
+            else:
+                names = {attribute: made.name for attribute, made in type_.properties.items()}
+                batch.add(_occurrence(event, type_.name, names, _cut_to_bytes))
+        return await batch.run()
+
+    def call(self, group: Group) -> Call[None]:
+        """All of them or none are stored."""
+        events = [(one.event, one) for one in group]
+        return send_app_events(
+            [
+                AppEvent(one.type_name, event.event_id, event.object_id, one.properties, event.occurred_at_ms)
+                for event, one in events
+            ]
+        )
+
+
+class CustomEvents:
+    """Event types are definitions made by API; HubSpot keeps whatever it is sent, so nothing is knowingly repeated."""
+
+    deduplicated = False
+
+    def __init__(self, client_for: ClientFor, catalog: Catalog, definitions: EventDefinitions) -> None:
+        self._client_for = client_for
+        self._definitions = definitions
+        self._types = _Types(catalog)
+        self._undeclared = Undeclared(catalog)
+
+    @property
+    def batch_size(self) -> int:
+        return BATCH_SIZE
+
+    async def send(self, events: Sequence[TimelineEvent], may_write: MayWrite) -> Sequence[EventResult]:
+        """As `base.Timeline` says; what HubSpot may have kept is `Unsure`."""
+        types, client = self._types.in_force(), self._client_for(may_write, False)
+        wanted = {key: types[key] for event in events if (key := (event.name, event.object_type)) in types}
+        defined = await self._definitions.named({type_.name for type_ in wanted.values()})
+        batch = Batch(client, self, self._undeclared)
+        for event in events:
+            type_ = wanted.get((event.name, event.object_type))
+            definition = defined.get(type_.name) if type_ is not None else None
+            if type_ is None or definition is None:
+                batch.results.append(RefusedEvent(event, UNKNOWN_TYPE))
+            else:
+                there = {one.name for one in definition.properties}
+                names = {attribute: one.name for attribute, one in type_.properties.items() if one.name in there}
+                batch.add(_occurrence(event, definition.full_name or definition.name, names, _cut_to_characters))
+        return await batch.run()
+
+    def call(self, group: Group) -> Call[None]:
+        """All of them or none are taken."""
+        events = [(one.event, one) for one in group]
+        return send_custom_events(
+            [
+                CustomEvent(one.type_name, event.object_id, one.properties, event.occurred_at_ms, event.event_id)
+                for event, one in events
+            ]
+        )
+
+
+class _Types:
+    """The types of the streamed events, by event and object type; made again when these change."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._of: tuple[DescribedEvent, ...] = ()
+        self._types: Mapping[tuple[str, str], EventType] = {}
+
+    def in_force(self) -> Mapping[tuple[str, str], EventType]:
+        if self._of is not self._catalog.events:
+            self._of = self._catalog.events
+            self._types = {(type_.event, type_.object_type): type_ for type_ in event_types(self._of)}
+        return self._types
+
+
+def _occurrence(
+    event: TimelineEvent, type_name: str, names: Mapping[str, str], cut: Callable[[str], str]
+) -> Occurrence:
+    """The event with the attributes that have a property, `names` by attribute; one without a value says nothing."""
+    texts = {attribute: attribute_text(value) for attribute, value in event.attributes.items()}
+    told = {attribute: text for attribute, text in texts.items() if text}
+    properties = {names[attribute]: cut(text) for attribute, text in told.items() if attribute in names}
+    return Occurrence(event, type_name, properties, len(told) - len(properties))
+
+
+def _cut_to_bytes(text: str) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= APP_PROPERTY_BYTES else encoded[:APP_PROPERTY_BYTES].decode(errors="ignore")
+
+
+def _cut_to_characters(text: str) -> str:
+    return text[:CUSTOM_PROPERTY_CHARACTERS]

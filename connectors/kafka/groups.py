@@ -1,0 +1,50 @@
+"""A consumer group as a client sees it that never joins: what it has committed, and what a transaction needs of it."""
+
+import time
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
+
+RETRY_S: Final = 0.1
+PASSING: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+
+
+class BrokersUnreachable(RuntimeError):
+    """No broker answers: check KAFKA_BOOTSTRAP_SERVERS, or start one with `pairstream up` or `docker compose up`."""
+
+
+class Group:
+    """One group by its name."""
+
+    def __init__(self, client: ClientConfig, name: str) -> None:
+        self._name = name
+        self._consumer = Consumer({**reader_config(client), "group.id": name})
+
+    @property
+    def metadata(self) -> Any:
+        """What a transactional producer hands on with the offsets it commits for this group; opaque."""
+        return self._consumer.consumer_group_metadata()
+
+    def committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        """The group's offset of each place, negative where it has none. Blocks. Raises BrokersUnreachable.
+
+        A broker that just started finds and loads its groups first. AdminClient.list_consumer_group_offsets would do,
+        but confluent-kafka 2.16.0 dies (SIGSEGV) on the answer NOT_COORDINATOR, which every broker gives in its first
+        second.
+        """
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                return self._consumer.committed(places, timeout=TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() not in PASSING or time.monotonic() > deadline:
+                    raise BrokersUnreachable(f"group {self._name}: {error.args[0].str()}") from error
+                time.sleep(RETRY_S)

@@ -1,0 +1,154 @@
+"""Lookups of one integration: match values that pairs ask for, gathered, found in batches, published as changes."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from connectors.base import MOST_FOUND, Seen
+from connectors.countdown import Countdown
+from connectors.errors import ConnectorError, CredentialsRejected, Missing, Refused
+from connectors.lane import Lane, seen
+from connectors.retry import RetryPolicy, retrying
+from schemas.records import Cause, Found, Request
+from schemas.values import FieldValue
+
+log = logging.getLogger(__name__)
+
+LINGER_S: Final = 0.01
+AWAY_S: Final = 1.0
+MOST_WAITING: Final = 5_000  # match values of one integration; more are let go
+PATIENCE: Final = RetryPolicy(attempts=20, base_s=0.3, cap_s=30.0, patience_s=60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What lookups have in common that are answered together."""
+
+    mapping: str
+    object_type: str
+    field: str
+    by_email: bool
+
+    def asked(self, found: Seen) -> str:
+        """The match value that an object would have been asked for by."""
+        text = _text(found.fields[self.field].value) if self.field in found.fields else ""
+        return text.strip().lower() if self.by_email else text
+
+
+@dataclass(slots=True)
+class Ask:
+    """One match value, with all that asked for it."""
+
+    caused_by: Cause | None
+    finished: list[Callable[[], None]]
+
+    def end(self) -> None:
+        for finished in self.finished:
+            finished()
+
+
+class Lookups:
+    """The lookups of a lane; `spawn` starts a task that ends with the lane.
+
+    What is let go here, the object's next change or the next full sync asks for again: a miss is no proof anyway.
+    """
+
+    def __init__(self, lane: Lane, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        self._lane = lane
+        self._spawn = spawn
+        self._waiting: dict[Question, dict[str, Ask]] = {}
+
+    def requested(self, request: Request, cause: Cause | None, finished: Callable[[], None]) -> None:
+        """Take a request; it is finished when every value of it was answered or let go."""
+        question = Question(request.mapping or "", request.object_type, request.match_field or "", request.by_email)
+        if not request.values or sum(map(len, self._waiting.values())) >= MOST_WAITING:
+            self._lane.count("source", question.mapping, "unmatched", len(request.values))
+            finished()
+            return
+        done = Countdown(len(request.values), finished)
+        if question not in self._waiting:
+            self._waiting[question] = {}
+            self._spawn(self._serve(question))
+        for value in request.values:
+            self._waiting[question].setdefault(value, Ask(cause, [])).finished.append(done.one)
+        done.start()
+
+    async def _serve(self, question: Question) -> None:
+        """Answer a question's values, one batch at a time, until none waits: what comes meanwhile goes together."""
+        await self._lane.clock.sleep(LINGER_S)
+        waiting = self._waiting[question]
+        while waiting:
+            values = list(waiting)[: self._lane.account.source.read_size]
+            batch = {value: waiting.pop(value) for value in values}
+            await self._answer(question, batch)
+        del self._waiting[question]
+
+    async def _answer(self, question: Question, batch: Mapping[str, Ask]) -> None:
+        lane, field = self._lane, self._lane.catalog.definition(question.object_type, question.field)
+        source = lane.account.source
+        try:
+            found = await self._tried(lambda: source.look_up(question.object_type, field, tuple(batch)))
+        except (Refused, Missing) as error:
+            return await self._refused(question, batch, error)
+        except ConnectorError as error:
+            self._let_go(question, batch, error)
+        else:
+            await self._publish(question, batch, found)
+            for ask in batch.values():
+                ask.end()
+
+    async def _tried(self, look_up: Callable[[], Awaitable[Sequence[Seen]]]) -> Sequence[Seen]:
+        """Look up when the system can be worked with; again and again for some minutes where it fails."""
+        lane = self._lane
+        while True:
+            while lane.closing or not lane.works:
+                await lane.clock.sleep(AWAY_S)
+            try:
+                return await retrying(look_up, PATIENCE, lane.clock, lane.uniform)
+            except CredentialsRejected as error:
+                lane.fail(error)
+
+    async def _publish(self, question: Question, batch: Mapping[str, Ask], found: Sequence[Seen]) -> None:
+        """Every object found, each with how many hold its match value: the first must not pass for the only one."""
+        found = list({one.object_id: one for one in found}.values())
+        counts = Counter(map(question.asked, found))
+        missed = sum(value not in counts for value in batch)
+        if missed:
+            self._lane.count("source", question.mapping, "unmatched", missed)
+        await asyncio.gather(*(self._observed(question, batch, one, counts) for one in found))
+
+    async def _observed(self, question: Question, batch: Mapping[str, Ask], one: Seen, counts: Counter[str]) -> None:
+        value = question.asked(one)
+        ask = batch.get(value)
+        cause = (ask or next(iter(batch.values()))).caused_by
+        observation = seen(question.object_type, one, "lookup", None, False, cause)
+        if ask is not None:
+            told = Found(question.mapping, value, min(counts[value], MOST_FOUND))
+            observation = replace(observation, found=told)
+        await self._lane.observed(observation)
+
+    async def _refused(self, question: Question, batch: Mapping[str, Ask], error: ConnectorError) -> None:
+        """One value that the system cannot take costs the others nothing."""
+        if len(batch) > 1:
+            asks = list(batch.items())
+            for part in (asks[: len(asks) // 2], asks[len(asks) // 2 :]):
+                await self._answer(question, dict(part))
+            return
+        self._let_go(question, batch, error)
+
+    def _let_go(self, question: Question, batch: Mapping[str, Ask], error: ConnectorError) -> None:
+        integration, object_type = self._lane.integration, question.object_type
+        log.warning("%s: %d lookups of %s were let go: %s", integration, len(batch), object_type, error)
+        self._lane.count("source", question.mapping, "unmatched", len(batch))
+        for ask in batch.values():
+            ask.end()
+
+
+def _text(value: FieldValue) -> str:
+    """A match field's value as both systems spell it."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value)

@@ -1,0 +1,91 @@
+"""When the next batch of a lane may leave: after those under way, after a pause, and never past one that broke."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from connectors.errors import ConnectorError, Retryable
+from connectors.lane import POLICY, Lane
+from connectors.retry import Tries
+
+IDLE_S: Final = 5.0
+LEAST_WAIT_S: Final = 0.01
+
+
+class Pace:
+    """The batches under way of one half of a lane, and how long it waits after what went wrong."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._paused_until = 0.0
+        self._tries = Tries()
+        self._broken: BaseException | None = None
+
+    @property
+    def under_way(self) -> int:
+        return len(self._tasks)
+
+    def start(self, batch: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(batch)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def wake(self) -> None:
+        """Something came, ended or changed: look at once."""
+        self._wake.set()
+
+    def pause(self, seconds: float) -> None:
+        """Nothing leaves for so long."""
+        self._paused_until = self._lane.clock.monotonic() + seconds
+        self._wake.set()
+
+    def succeeded(self) -> None:
+        """What went wrong before is over."""
+        self._tries = Tries()
+        self._wake.set()
+
+    def failed(self, error: ConnectorError) -> bool:
+        """Pause as the policy asks. False where it gives up: then the lane has failed, and no pause is needed."""
+        wait_s: float | None = None
+        if isinstance(error, Retryable):
+            self._tries = self._tries.after(error)
+            wait_s = POLICY.wait_s(error, self._tries, self._lane.uniform)
+        if wait_s is None:
+            self._lane.fail(error)
+        self.pause(wait_s or 0.0)
+        return wait_s is not None
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait until something may leave. Raises what a batch did not foresee."""
+        while True:
+            if self._broken is not None:
+                # its records would stay unfinished for ever: the process ends, and the restart handles them again
+                raise self._broken
+            left_s = self._paused_until - self._lane.clock.monotonic()
+            is_ready = ready()
+            if is_ready and left_s <= 0:
+                return
+            self._wake.clear()
+            wait_s = min(left_s, IDLE_S) if is_ready else IDLE_S
+            try:
+                await asyncio.wait_for(self._wake.wait(), max(wait_s, LEAST_WAIT_S))
+            except TimeoutError:
+                continue
+
+    async def drained(self) -> None:
+        """Wait for the batches under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
+        self._wake.set()

@@ -1,0 +1,225 @@
+"""Timeline events of one integration go to their timelines, oldest first; what could not be sent is told."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from connectors.base import (
+    EventResult,
+    OwnershipLost,
+    RefusedEvent,
+    SendAgain,
+    Sent,
+    TargetGone,
+    Timeline,
+    Unsure,
+)
+from connectors.errors import ConnectorError, Refused, UnknownResult
+from connectors.kafka.member import Taken
+from connectors.lane import Lane, Observation
+from connectors.pace import Pace
+from schemas.letters import letter_about, letter_id
+from schemas.records import Receipt, ReceiptKind, TimelineEvent
+from schemas.topics import DEAD_LETTERS, RECEIPTS, pair_key
+
+STAGE: Final = "timeline"
+ATTRIBUTES: Final = "attributes"  # the stage that counts attributes which their event's type does not have
+UNSURE: Final = "unknown_result"
+MOST_WAITING: Final = 10_000
+AGAIN_S: Final = 0.5
+NOT_OURS_S: Final = 1.0
+LATE_S: Final = 5.0  # how far this process's view of the mappings may lag behind an event
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """An event until it has an end; the same one that comes meanwhile ends with it."""
+
+    event: TimelineEvent
+    records: list[Taken]
+    since: float
+    under_way: bool = False
+
+
+class Posting:
+    """The half of a lane that sends events; one batch at a time, so that each timeline gets them in order."""
+
+    def __init__(self, lane: Lane, timeline: Timeline) -> None:
+        self._lane = lane
+        self._timeline = timeline
+        self._held: dict[str, _Held] = {}  # by event id
+        self._pace = Pace(lane)
+
+    async def take(self, event: TimelineEvent, record: Taken) -> None:
+        """Take one event and the record it came as; it ends written, refused, parked or unmatched."""
+        if self._lane.closing:
+            return
+        known = self._held.get(event.event_id)
+        if known is not None:
+            known.records.append(record)
+            return
+        held = _Held(event, [record], self._lane.clock.monotonic())
+        if self._lane.away or len(self._held) >= MOST_WAITING:
+            await self._park([held])
+            return
+        self._held[event.event_id] = held
+        self._pace.wake()
+
+    async def run(self) -> None:
+        """Send what waits until cancelled."""
+        try:
+            while True:
+                await self._pace.until(self._ready)
+                batch = sorted(self._due(), key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
+                for held in batch:
+                    held.under_way = True
+                self._pace.start(self._send(batch))
+        finally:
+            self._pace.cancel()
+
+    def wake(self) -> None:
+        """The mappings or the state of the system may have changed."""
+        self._pace.wake()
+
+    async def drained(self) -> None:
+        """Wait for the batch under way."""
+        await self._pace.drained()
+
+    async def park_all(self) -> None:
+        """Nothing waits for a system that is away: every waiting event gets its receipt and is sent again later."""
+        if not self._lane.closing:
+            await self._park([held for held in self._held.values() if not held.under_way])
+
+    def _ready(self) -> bool:
+        may_begin = not self._lane.away and not self._lane.closing and not self._pace.under_way
+        return may_begin and bool(self._due())
+
+    def _due(self) -> list[_Held]:
+        """What waits; an event of mappings that are not known here yet is given a moment."""
+        late = self._lane.clock.monotonic() - LATE_S
+        return [
+            held
+            for held in self._held.values()
+            if not held.under_way and (held.event.revision <= self._lane.revision or held.since < late)
+        ]
+
+    async def _send(self, batch: Sequence[_Held]) -> None:
+        events = [held.event for held in batch]
+        try:
+            results = await self._timeline.send(events, self._lane.may_write)
+        except OwnershipLost:
+            # the partition goes to its new owner with these records uncommitted: they are sent there
+            self._put_back(events)
+            self._pace.pause(NOT_OURS_S)
+            return
+        except Refused as error:
+            results = [RefusedEvent(event, error.reason) for event in events]
+        except ConnectorError as error:
+            self._put_back(events)
+            await self._paced(error)
+            return
+        await self._settle(results)
+
+    async def _settle(self, results: Sequence[EventResult]) -> None:
+        """Tell what became of each event; it ends only after the brokers have what is told."""
+        await asyncio.gather(*(self._tell(result) for result in results))
+        again = [result.event for result in results if isinstance(result, SendAgain)]
+        self._put_back(again)
+        if any(isinstance(result, Unsure) for result in results):
+            await self._paced(UnknownResult(UNSURE))
+            return
+        self._pace.succeeded()
+        if again:
+            self._pace.pause(AGAIN_S)
+
+    async def _paced(self, error: ConnectorError) -> None:
+        if not self._pace.failed(error):
+            await self.park_all()
+
+    async def _tell(self, result: EventResult) -> None:
+        event = result.event
+        match result:
+            case Sent():
+                self._lane.count(STAGE, event.mapping, "written", 1)
+                if result.left_out:
+                    self._lane.count(ATTRIBUTES, event.mapping, "refused", result.left_out)
+            case TargetGone():
+                await self._gone(result)
+            case RefusedEvent():
+                await self._refused(event, result.reason)
+            case Unsure():
+                await self._refused(event, UNSURE)
+            case SendAgain():
+                return
+        self._end(event)
+
+    async def _gone(self, result: TargetGone) -> None:
+        event = result.event
+        await self._lane.observed(
+            Observation(
+                event.object_type,
+                event.object_id,
+                "deleted",
+                result.at_ms,
+                result.spread_ms,
+                "receipt",
+                run_id=event.run_id,
+                caused_by=event.caused_by,
+            )
+        )
+        self._lane.count(STAGE, event.mapping, "unmatched", 1)
+
+    async def _refused(self, event: TimelineEvent, reason: str) -> None:
+        await self._letter(event, reason)
+        await self._receipt(event, "refused", reason)
+        self._lane.count(STAGE, event.mapping, "refused", 1)
+
+    async def _park(self, parked: Iterable[_Held]) -> None:
+        for held in list(parked):
+            self._lane.parked = True
+            await self._receipt(held.event, "parked", None)
+            self._lane.count(STAGE, held.event.mapping, "parked", 1)
+            self._held.setdefault(held.event.event_id, held)
+            self._end(held.event)
+
+    def _put_back(self, events: Iterable[TimelineEvent]) -> None:
+        for event in events:
+            held = self._held[event.event_id]
+            held.event, held.under_way = event, False
+
+    def _end(self, event: TimelineEvent) -> None:
+        for record in self._held.pop(event.event_id).records:
+            record.finished()
+
+    async def _receipt(self, event: TimelineEvent, kind: ReceiptKind, reason: str | None) -> None:
+        receipt = Receipt(
+            integration=event.integration,
+            connection=event.connection,
+            revision=event.revision,
+            mapping=event.mapping,
+            match_value=event.match_value,
+            system=self._lane.system,
+            object_type=event.object_type,
+            object_id=event.object_id,
+            kind=kind,
+            fields={},
+            reason=reason,
+            run_id=event.run_id,
+            caused_by=event.caused_by,
+            event=event,
+        )
+        await self._lane.publish(RECEIPTS, _pair(event), receipt)
+
+    async def _letter(self, event: TimelineEvent, reason: str) -> None:
+        """The refusal's dead letter, with the record; the same event refused again for the same reason is the same."""
+        record = self._held[event.event_id].records[0]
+        detail = f"event {event.name} is not on the timeline of one of {event.object_type}"
+        stage, now_ms = f"{self._lane.system}.{STAGE}", self._lane.now_ms()
+        letter = letter_about(record, stage, reason, detail, now_ms, about=event)
+        own_id = letter_id(_pair(event), event.event_id, reason)
+        await self._lane.publish(DEAD_LETTERS, _pair(event), replace(letter, id=own_id, mapping=event.mapping))
+
+
+def _pair(event: TimelineEvent) -> str:
+    return pair_key(event.integration, event.connection, event.mapping, event.match_value)

@@ -1,0 +1,97 @@
+"""What every command shares: settings, the brokers, the tables of configuration, and errors in plain words."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final, NoReturn
+
+import click
+
+from connectors.kafka.groups import BrokersUnreachable
+from connectors.kafka.publisher import Publisher, PublishFailed
+from connectors.kafka.tables import TableIncomplete, TableReader
+from pipeline.app import Process
+from pipeline.config import Misconfigured, load_settings
+from pipeline.local.errors import LocalError
+from pipeline.observability.logging import set_up
+from pipeline.operations import applying, full_sync
+from pipeline.operations.generated import ForeignFiles
+from pipeline.operations.hubspot_project import NoProject
+from pipeline.secrets import KeyFileUnsafe, NoKeyFits
+from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.registry import UnknownSchema
+
+REFUSED: Final = 1
+EXPECTED_ERRORS: Final = (
+    Misconfigured,
+    LocalError,
+    BrokersUnreachable,
+    TableIncomplete,
+    PublishFailed,
+    UnknownSchema,
+    applying.NotApplied,
+    full_sync.NotStarted,
+    NoProject,
+    ForeignFiles,
+    NoKeyFits,
+    KeyFileUnsafe,
+)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """An error with a remedy is a message and exit code 1; any other is a bug and keeps its traceback."""
+    try:
+        yield
+    except EXPECTED_ERRORS as error:
+        click.echo(str(error), err=True)
+        sys.exit(REFUSED)
+
+
+def open_process() -> Process:
+    """The settings of the environment, brokers and codec."""
+    settings = load_settings(os.environ)
+    set_up(settings.log_format, settings.log_level, hide=settings.secret_keys)
+    return Process.open(settings)
+
+
+def refuse(*lines: str) -> NoReturn:
+    """Say why, exit 1."""
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(REFUSED)
+
+
+def read_tables(process: Process) -> TableReader:
+    """The configuration in force, read to its end."""
+    tables = process.tables(lambda: None)
+    tables.start()
+    return tables
+
+
+def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]]) -> None:
+    """Run something that publishes and reads configuration, with plain errors."""
+
+    async def inside(process: Process) -> None:
+        tables = process.tables(lambda: None)
+        await asyncio.to_thread(tables.start)
+        publisher = Publisher(process.client, process.codec)
+        try:
+            await work(process, publisher, tables)
+        finally:
+            await publisher.close()
+            await asyncio.to_thread(tables.stop)
+
+    with plain_errors():
+        asyncio.run(inside(open_process()))
+
+
+def known(parts: Mapping[str, IntegrationPart], name: str) -> IntegrationSettings:
+    """The settings of an integration. Raises NotApplied with the names there are."""
+    settings = applying.settings_of(parts, name)
+    if settings is None:
+        names = sorted({part.integration for part in parts.values() if part.settings is not None})
+        raise applying.NotApplied(f"no integration {name}; there are: {', '.join(names) or 'none'}")
+    return settings

@@ -1,0 +1,249 @@
+"""From what people do in Userflow to events on HubSpot timelines, each at most once.
+
+An event goes the way of a change: its object names the pairs, the pair names the target. One that comes before its
+object or its pair is known is held for a bounded time, judged when the row is next touched.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pipeline.core.mapping import MappingView
+from pipeline.core.matching import EXACT_DELAY_MS, matched
+from pipeline.core.outcome import Outcome
+from schemas.records import (
+    ActivityEvent,
+    ChangeEvent,
+    HeldEvent,
+    MatchedChange,
+    ObjectState,
+    PairState,
+    Request,
+    TimelineEvent,
+)
+from schemas.values import System
+
+MOST_HELD: Final = 100
+MOST_PARKED: Final = 200
+REMEMBERED: Final = 500
+UNKNOWN: Final = ObjectState(revision=0, present=False, at_ms=0, spread_ms=0, fields={}, matches={})
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long an event may wait, by our clock: only our own delay is measured with it."""
+
+    now_ms: int
+    longest_ms: int
+
+    def open(self, held: HeldEvent) -> bool:
+        return self.now_ms - held.since_ms < self.longest_ms
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectActivity:
+    """What an object's activity leads to: events for its pairs, a read of an unknown object, events given up."""
+
+    state: ObjectState | None
+    matches: tuple[MatchedChange, ...] = ()
+    rereads: tuple[Request, ...] = ()
+    outcome: Outcome = "equal"
+    expired: int = 0
+
+
+def tell_pairs(
+    state: ObjectState | None, activity: ActivityEvent, views: Sequence[MappingView], hold: Hold
+) -> ObjectActivity:
+    """Hand an event to every pair whose mapping streams it; held while one of these pairs is not known."""
+    streaming = [view for view in views if streams(view, activity)]
+    if not streaming:
+        return ObjectActivity(state)
+    known = state or UNKNOWN
+    waits = not known.present or any(view.name not in known.matches for view in streaming)
+    sent = _for_pairs(known, (activity,), streaming) if known.present else ()
+    rereads = () if known.present else (_read(activity),)
+    if not waits:
+        return ObjectActivity(state, sent, outcome="derived")
+    held, outcome, expired = _held(known.held, activity, hold)
+    return ObjectActivity(replace(known, held=held), sent, rereads, outcome, expired)
+
+
+def release(
+    held: tuple[HeldEvent, ...], state: ObjectState, views: Sequence[MappingView], hold: Hold
+) -> ObjectActivity:
+    """What a changed object does for the events it holds: those whose pairs are all known wait no longer."""
+    opened, expired = _open(held, hold)
+    if not state.present:
+        return ObjectActivity(replace(state, held=opened), expired=expired)
+    activities = [one.activity for one in opened]
+    waiting = tuple(
+        one for one in opened if any(streams(view, one.activity) and view.name not in state.matches for view in views)
+    )
+    return ObjectActivity(replace(state, held=waiting), _for_pairs(state, activities, views), expired=expired)
+
+
+def streams(view: MappingView, activity: ActivityEvent) -> bool:
+    """Whether the mapping sends this event to timelines."""
+    record = view.record
+    if not record.stream_events or record.userflow_type != activity.object_type:
+        return False
+    return not record.event_names or activity.name in record.event_names
+
+
+def _for_pairs(
+    state: ObjectState, activities: Iterable[ActivityEvent], views: Sequence[MappingView]
+) -> tuple[MatchedChange, ...]:
+    """The object as each pair knows it, with the event as the news."""
+    found: list[MatchedChange] = []
+    for activity in activities:
+        change = _seen_again(activity, state)
+        for view in views:
+            value = state.matches.get(view.name)
+            if value is not None and streams(view, activity):
+                found.append(replace(matched(change, state, view, value, "joined"), activity=activity))
+    return tuple(found)
+
+
+def _seen_again(activity: ActivityEvent, state: ObjectState) -> ChangeEvent:
+    return ChangeEvent(
+        integration=activity.integration,
+        connection=activity.connection,
+        revision=state.revision,
+        system="userflow",
+        object_type=activity.object_type,
+        object_id=activity.object_id,
+        operation="upserted",
+        at_ms=state.at_ms,
+        spread_ms=state.spread_ms,
+        origin="webhook",
+        caused_by=activity.caused_by,
+    )
+
+
+def _read(activity: ActivityEvent) -> Request:
+    """Somebody did something who was never seen: read, so that the pair can be found."""
+    return Request(
+        integration=activity.integration,
+        connection=activity.connection,
+        kind="reread",
+        object_type=activity.object_type,
+        values=(activity.object_id,),
+        delay_ms=EXACT_DELAY_MS,
+        caused_by=activity.caused_by,
+    )
+
+
+def _held(held: Sequence[HeldEvent], activity: ActivityEvent, hold: Hold) -> tuple[tuple[HeldEvent, ...], Outcome, int]:
+    """What is held with one more event, how that event ended for now, and how many others were given up."""
+    opened, expired = _open(held, hold)
+    if any(one.activity.event_id == activity.event_id for one in opened):
+        return opened, "equal", expired
+    if len(opened) >= MOST_HELD:
+        return opened, "unmatched", expired
+    return (*opened, HeldEvent(activity, hold.now_ms)), "held", expired
+
+
+def _open(held: Sequence[HeldEvent], hold: Hold) -> tuple[tuple[HeldEvent, ...], int]:
+    """The events that may still wait, and how many may not."""
+    opened = tuple(one for one in held if hold.open(one))
+    return opened, len(held) - len(opened)
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """The pair after its events: which are sent, how the event that came ended, how many were given up."""
+
+    state: PairState
+    events: tuple[TimelineEvent, ...] = ()
+    outcome: Outcome = "equal"
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The timeline that a pair's events go to; `target_id` None where the pair is not complete."""
+
+    view: MappingView
+    match_value: str
+    target_id: str | None
+
+    def event(self, activity: ActivityEvent) -> TimelineEvent | None:
+        """The event as HubSpot is to show it, None where it is not to; its id is the same whatever is replayed."""
+        record = self.view.record
+        if self.target_id is None or not streams(self.view, activity):
+            return None
+        return TimelineEvent(
+            integration=record.integration,
+            connection=record.connection,
+            revision=record.revision,
+            mapping=record.name,
+            match_value=self.match_value,
+            object_type=record.hubspot_type,
+            object_id=self.target_id,
+            event_id=event_id(activity.event_id, record.hubspot_type, self.match_value),
+            name=activity.name,
+            occurred_at_ms=activity.occurred_at_ms,
+            attributes=activity.attributes,
+            caused_by=activity.caused_by,
+        )
+
+
+def event_id(activity_id: str, object_type: str, match_value: str) -> str:
+    """One id for one event on one pair's timeline."""
+    return hashlib.sha256(repr((activity_id, object_type, match_value)).encode()).hexdigest()[:32]
+
+
+def timeline_of(view: MappingView, match_value: str, ids: Mapping[System, str]) -> Timeline:
+    """The timeline of a pair by its two objects; none of them where it is not complete."""
+    return Timeline(view, match_value, ids.get("hubspot"))
+
+
+def stream(state: PairState, activity: ActivityEvent | None, timeline: Timeline, hold: Hold) -> Streamed:
+    """Send what came, what was held and what is parked no more if the pair is complete; hold it otherwise."""
+    if activity is None and not state.held and not _unparked(state):
+        return Streamed(state)
+    if timeline.target_id is None and activity is not None:
+        held, outcome, expired = _held(state.held, activity, hold)
+        return Streamed(replace(state, held=held), (), outcome, expired)
+    opened, expired = _open(state.held, hold)
+    if timeline.target_id is None:
+        return Streamed(replace(state, held=opened), expired=expired)
+    wanted = [one.activity for one in opened] + ([activity] if activity else [])
+    # they were sent before: to the object that is the pair's by now, and whatever is remembered of them
+    again = tuple(replace(event, object_id=timeline.target_id) for event in _unparked(state))
+    if again:
+        state = replace(state, parked_events=())
+    state, events = _sent(replace(state, held=()), wanted, timeline)
+    return Streamed(state, (*again, *events), "derived" if events else "equal", expired)
+
+
+def _unparked(state: PairState) -> tuple[TimelineEvent, ...]:
+    """Events that were parked before the pair was last derived again."""
+    return () if state.parked else state.parked_events
+
+
+def _sent(
+    state: PairState, activities: Sequence[ActivityEvent], timeline: Timeline
+) -> tuple[PairState, tuple[TimelineEvent, ...]]:
+    """The events that were not sent before, remembered as sent."""
+    ids, until_ms = dict(state.streamed), state.streamed_until_ms
+    events: list[TimelineEvent] = []
+    for activity in sorted(activities, key=lambda one: one.occurred_at_ms):
+        event = timeline.event(activity)
+        if event is None or event.event_id in ids or activity.occurred_at_ms < until_ms:
+            continue
+        ids[event.event_id] = activity.occurred_at_ms
+        events.append(event)
+    for forgotten in sorted(ids, key=lambda id: ids[id])[:-REMEMBERED]:
+        until_ms = max(until_ms, ids.pop(forgotten))
+    return replace(state, streamed=ids, streamed_until_ms=until_ms), tuple(events)
+
+
+def park(state: PairState, event: TimelineEvent) -> PairState | None:
+    """Keep an event that the sink could not send until the pair is derived again; None where too many are kept."""
+    if any(one.event_id == event.event_id for one in state.parked_events):
+        return state
+    if len(state.parked_events) >= MOST_PARKED:
+        return None
+    return replace(state, parked=True, parked_events=(*state.parked_events, event))

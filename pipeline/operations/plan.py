@@ -1,0 +1,125 @@
+"""What applying an integration file would do: a pure comparison of the file with what is in force."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pipeline.mappings.claims import check_claims, claim_keys
+from pipeline.mappings.connecting import read_document
+from pipeline.mappings.custom_types import resolved
+from pipeline.mappings.model import IntegrationFile
+from pipeline.mappings.problems import Problem, in_order
+from pipeline.mappings.resolve import object_mappings, to_create
+from pipeline.mappings.streams import streamed
+from pipeline.mappings.subscriptions import TypeSubscriptions, subscriptions
+from pipeline.mappings.told import Told
+from pipeline.operations.applying import settings_of
+from pipeline.operations.differences import MappingChange, file_changes, record_changes, setting_changes
+from pipeline.operations.pair_counts import PairCounts
+from schemas.configuration import (
+    DescribedEvent,
+    DescribedField,
+    DesiredIntegration,
+    IntegrationPart,
+    IntegrationSettings,
+)
+from schemas.records import ObjectMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `apply` would do. `unknown` says why fields and pairs were not looked at, where they were not."""
+
+    integration: str
+    settings: tuple[str, ...] = ()
+    create: tuple[DescribedField, ...] = ()
+    events: tuple[str, ...] = ()  # types of timeline events that are new: `flow_started on contacts`
+    mappings: tuple[MappingChange, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    unknown: str | None = None
+    subscriptions: tuple[TypeSubscriptions, ...] = ()
+    subscriptions_changed: bool = False
+    pairs: Mapping[str, PairCounts] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> bool:
+        return bool(
+            self.settings or self.create or self.events or any(one.kind != "unchanged" for one in self.mappings)
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """0: nothing would change, 1: it would be refused, 2: something would change."""
+        return 1 if self.problems else 2 if self.changes else 0
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What there is before the file: the configuration, its mappings, and how a seal is opened."""
+
+    parts: Mapping[str, IntegrationPart]
+    mappings: Mapping[str, ObjectMapping]
+    open_seal: Callable[[bytes], str]
+
+    def settings(self, integration: str) -> IntegrationSettings | None:
+        """None where nothing of the integration is in force."""
+        found = settings_of(self.parts, integration)
+        return found if found is not None and found.state != "disconnected" and found.active_revision > 0 else None
+
+    def same_accounts(self, request: DesiredIntegration, integration: str) -> IntegrationSettings | None:
+        """The settings in force where the request is for their accounts: their connectors can be asked."""
+        found = self.settings(integration)
+        return found if found is not None and claim_keys(request) == claim_keys(found) else None
+
+    def mappings_of(self, settings: IntegrationSettings, integration: str) -> dict[str, ObjectMapping]:
+        """By name."""
+        return {
+            mapping.name: mapping
+            for mapping in self.mappings.values()
+            if mapping.integration == integration and mapping.connection == settings.connection
+        }
+
+    def file(self, settings: IntegrationSettings, integration: str) -> IntegrationFile:
+        """The file in force, its custom types resolved as far as HubSpot's connector told of them."""
+        part = self.parts.get(f"{integration}/hubspot")
+        types = part.connector.types if part is not None and part.connector is not None else ()
+        return resolved(read_document(settings.document), types)
+
+
+def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, told: Told | str) -> Plan:
+    """The plan without its pairs; `told` is what both systems say of the file's fields, or why they were not asked."""
+    name, settings = file.integration, now.settings(file.integration)
+    named = file if isinstance(told, str) else told.file
+    before = now.file(settings, name) if settings is not None else None
+    misfits = told.misfits() if isinstance(told, Told) else ()
+    plan = Plan(
+        name,
+        settings=tuple(setting_changes(request, settings, now.open_seal)),
+        mappings=tuple(file_changes(named, before)),
+        problems=in_order((*check_claims(file, request, now.parts), *misfits)),
+        unknown=told if isinstance(told, str) else None,
+        subscriptions=_subscriptions(named),
+        subscriptions_changed=before is None or _subscriptions(before) != _subscriptions(named),
+    )
+    if plan.problems or settings is None or isinstance(told, str):
+        return plan
+    wanted = {mapping.name: mapping for mapping in planned_mappings(told, settings)}
+    changes = record_changes(wanted, now.mappings_of(settings, name))
+    events = tuple(_new_events(streamed(named, told.events), settings.events))
+    return replace(plan, create=to_create(named, told.fields), events=events, mappings=tuple(changes))
+
+
+def planned_mappings(told: Told, settings: IntegrationSettings) -> tuple[ObjectMapping, ...]:
+    """The mappings that applying would put in force under the present connection."""
+    return object_mappings(told.file, settings.connection, settings.revision + 1, told.fields)
+
+
+def _new_events(wanted: tuple[DescribedEvent, ...], present: tuple[DescribedEvent, ...]) -> Iterator[str]:
+    there = {(event.name, object_type) for event in present for object_type in event.timelines}
+    for event in wanted:
+        new = [object_type for object_type in event.timelines if (event.name, object_type) not in there]
+        if new:
+            yield f"{event.name} on {', '.join(new)}"
+
+
+def _subscriptions(file: IntegrationFile) -> tuple[TypeSubscriptions, ...]:
+    return subscriptions(file) if file.hubspot.source == "webhooks" else ()

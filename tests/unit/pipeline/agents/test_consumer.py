@@ -1,0 +1,162 @@
+"""Batches of records: in order, none twice, and committed no further than what was acknowledged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from pipeline.agents.consumer import BATCH_RECORDS, Batch, BatchConsumer
+from pipeline.agents.worker import build_app
+
+FIRST, SECOND = TP("sync.matches", 0), TP("sync.matches", 1)
+GENERATION = 7
+
+
+@dataclass(frozen=True)
+class Record:
+    """What aiokafka gives; only the offset matters here."""
+
+    offset: int
+    timestamp: int = 1_700_000_000_000
+    timestamp_type: int = 0
+
+
+def records(*offsets: int) -> list[Any]:
+    return [Record(offset) for offset in offsets]
+
+
+class Fetching(BatchConsumer):
+    """The consumer under test; what its thread would fetch is given."""
+
+    fetched: Mapping[TP, list[Any]] = {}
+    sought = 0
+
+    async def _wait_next_records(self, _: float) -> tuple[Mapping[TP, list[Any]], set[TP]]:
+        return self.fetched, {FIRST, SECOND}
+
+    async def perform_seek(self) -> None:
+        self.sought += 1
+
+
+@pytest.fixture
+def consumer(tmp_path: Path) -> Fetching:
+    app = build_app({"bootstrap.servers": "nowhere:9092"}, 0, tmp_path, [])
+    app.transport.Consumer = Fetching
+    app.topics._acking_topics.add(FIRST.topic)
+    app.consumer_generation_id = GENERATION
+    consumer: Fetching = app.consumer
+    return consumer
+
+
+async def fetch(consumer: Fetching, fetched: Mapping[TP, list[Any]]) -> list[Batch]:
+    """The batches of one fetch, each delivered as Faust delivers it."""
+    consumer.fetched = fetched
+    delivered = []
+    async for tp, batch in consumer.getmany(1.0):
+        batch.incref()
+        consumer.track_message(batch)
+        consumer._read_offset[tp] = batch.offset
+        delivered.append(batch)
+    return delivered
+
+
+def offsets(batch: Batch) -> list[int]:
+    return [record.offset for record in batch.records]
+
+
+def committable(consumer: Fetching, tp: TP = FIRST) -> int | None:
+    """The offset that Faust would commit now, remembered as committed."""
+    offset: int | None = consumer._new_offset(tp)
+    if offset is not None:
+        consumer._committed_offset[tp] = offset
+    return offset
+
+
+async def test_a_fetch_is_a_batch_of_each_partition_in_turn(consumer: Fetching) -> None:
+    long = range(BATCH_RECORDS + 1)
+    batches = await fetch(consumer, {FIRST: records(*long), SECOND: records(5)})
+    assert [(batch.tp, len(batch.records)) for batch in batches] == [(FIRST, BATCH_RECORDS), (SECOND, 1), (FIRST, 1)]
+    assert [batch.generation_id for batch in batches] == [GENERATION] * 3
+    assert offsets(batches[0]) + offsets(batches[2]) == [*long]
+
+
+async def test_nothing_may_be_committed_before_it_is_acknowledged(consumer: Fetching) -> None:
+    first, second = [(await fetch(consumer, {FIRST: records(*part)}))[0] for part in ((0, 1, 2), (3, 4))]
+    assert committable(consumer) is None
+    first.ack(consumer)
+    assert committable(consumer) == 3
+    assert committable(consumer) is None
+    assert set(consumer.unacked) == {second}
+    second.ack(consumer)
+    assert committable(consumer) == 5
+    assert not consumer.unacked
+
+
+async def test_a_batch_acknowledged_too_early_waits_for_the_one_before(consumer: Fetching) -> None:
+    first, second = [(await fetch(consumer, {FIRST: records(*part)}))[0] for part in ((10, 11, 12), (13, 14))]
+    consumer._committed_offset[FIRST] = 10
+    second.ack(consumer)
+    assert committable(consumer) is None
+    first.ack(consumer)
+    assert committable(consumer) == 15
+
+
+async def test_markers_between_and_before_records_are_committed_with_them(consumer: Fetching) -> None:
+    """Each transaction leaves an offset at which no record stands."""
+    first, second = [(await fetch(consumer, {FIRST: records(*part)}))[0] for part in ((0, 1, 3, 6), (9, 10))]
+    first.ack(consumer)
+    assert committable(consumer) == 7
+    second.ack(consumer)
+    assert committable(consumer) == 11
+
+
+async def test_after_a_seek_to_the_committed_offset_reading_goes_on_there(consumer: Fetching) -> None:
+    consumer._committed_offset[FIRST] = consumer._read_offset[FIRST] = 40
+    (batch,) = await fetch(consumer, {FIRST: records(38, 39, 40, 41)})
+    assert offsets(batch) == [40, 41]
+    batch.ack(consumer)
+    assert committable(consumer) == 42
+
+
+async def test_markers_at_the_committed_offset_hold_nothing_up(consumer: Fetching) -> None:
+    consumer._committed_offset[FIRST] = consumer._read_offset[FIRST] = 40
+    (batch,) = await fetch(consumer, {FIRST: records(43)})
+    batch.ack(consumer)
+    assert committable(consumer) == 44
+
+
+async def test_what_was_delivered_before_is_no_batch(consumer: Fetching) -> None:
+    consumer._read_offset[FIRST] = 50
+    assert await fetch(consumer, {FIRST: records(48, 49)}) == []
+
+
+async def test_both_agents_of_a_topic_must_acknowledge(consumer: Fetching) -> None:
+    (batch,) = await fetch(consumer, {FIRST: records(0, 1)})
+    batch.incref()
+    batch.ack(consumer)
+    assert committable(consumer) is None
+    batch.ack(consumer)
+    assert committable(consumer) == 2
+
+
+async def test_a_rebalance_ends_the_fetch(consumer: Fetching) -> None:
+    consumer.fetched = {FIRST: records(0), SECOND: records(0)}
+    delivered = 0
+    async for _ in consumer.getmany(1.0):
+        delivered += 1
+        consumer.app.consumer_generation_id += 1
+    assert delivered == 1
+
+
+async def test_a_stopped_flow_gives_nothing_and_seeks_back(consumer: Fetching) -> None:
+    consumer.stop_flow()
+    assert await fetch(consumer, {FIRST: records(0)}) == []
+    assert consumer.sought == 1
+
+
+async def test_partitions_that_are_paused_give_nothing(consumer: Fetching) -> None:
+    other: Any = TP("sync.matches", 3)
+    assert await fetch(consumer, {other: records(0)}) == []
