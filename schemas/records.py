@@ -106,17 +106,29 @@ class ChangeEvent:
 
 @dataclass(frozen=True, slots=True)
 class ActivityEvent:
-    """Something a person did in Userflow, as the activity of one object. Key: that object."""
+    """Something a person did in Userflow. Key: the user, or the company where there is no user.
+
+    What a person did for a company is told twice: as the user's activity, and as the company's.
+    """
 
     integration: str  # whose environment
     connection: int  # the connection it was observed under
     event_id: str  # the system's id of the event
     name: str  # the event's name, e.g. flow_started
-    object_type: str  # users, or companies: one event can be the activity of one of each
-    object_id: str  # the system's id of that user or company
+    user_id: str | None  # who did it
+    company_id: str | None  # for which company
     occurred_at_ms: int  # vendor clock
     attributes: Mapping[str, FieldValue] = field(default_factory=dict)  # the event's attributes
     caused_by: Cause | None = None  # the first cause
+
+    @property
+    def object_type(self) -> str:
+        """Of the object whose activity it is told as."""
+        return "companies" if self.user_id is None else "users"
+
+    @property
+    def object_id(self) -> str:
+        return (self.user_id if self.user_id is not None else self.company_id) or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +191,7 @@ class StateCommand:
     where: Mapping[str, FieldValue] = field(
         default_factory=dict
     )  # reread: HubSpot objects known to hold one of these values
+    bulk: bool = False  # true: what it leads to goes on as bulk
 
 
 @dataclass(frozen=True, slots=True)

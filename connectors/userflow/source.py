@@ -9,7 +9,6 @@ from connectors.errors import Refused, Transient
 from connectors.userflow import protocol
 from connectors.userflow.observing import Observed, ObservingClient
 from connectors.userflow.translate import (
-    COMPANIES,
     EMAIL_FIELD,
     ID_FIELD,
     USERS,
@@ -124,18 +123,17 @@ class UserflowSource:
 
     def _activity(self, event: protocol.Event, told_at_ms: int) -> Translated:
         """The user's activity and the company's; attributes by their JSON kind, so texts like times stay texts."""
-        subjects = [(USERS, event.user_id), (COMPANIES, event.group_id)]
-        if not any(id for _, id in subjects):
+        if not (event.user_id or event.group_id):
             return Translated(unreadable=1)
         attributes = {well_formed(name): field_value(found) for name, found in event.attributes.items()}
         at_ms = told_at_ms if event.time_ms is None else event.time_ms
         named = (self._integration, self._connection, event.id, event.name)
+        told = [
+            ActivityEvent(*named, user_id or None, company_id or None, at_ms, attributes)
+            for user_id, company_id in ((event.user_id, None), (None, event.group_id))
+        ]
         return Translated(
-            activity=[
-                ActivityEvent(*named, object_type, id, at_ms, attributes)
-                for object_type, id in subjects
-                if id and object_type in self._catalog.object_types
-            ]
+            activity=[one for one in told if one.object_id and one.object_type in self._catalog.object_types]
         )
 
 

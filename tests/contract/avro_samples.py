@@ -5,7 +5,7 @@ A sample is written once and never again: that today's bytes still decode tomorr
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ _CONNECTOR = ConnectorState(
 _INQUIRY = Inquiry("ask-1", {"contacts": ("email",)}, {"users": ("plan",)}, AT_MS)
 _DESCRIPTION = Description("ask-1", "unauthorized", (_DESCRIBED,), (_EVENT,), (DescribedType("2-77", "2-77", "pet"),))
 
-_ACTIVITY = ActivityEvent("acme", 2, "e-1", "flow_started", "users", "u-1", AT_MS, VALUES, CAUSE)
+_ACTIVITY = ActivityEvent("acme", 2, "e-1", "flow_started", "u-1", None, AT_MS, VALUES, CAUSE)
 _ON_TIMELINE = TimelineEvent(
     "acme", 2, 7, "people", "ada", "contacts", "101", "e-1", "flow_started", AT_MS, VALUES, None, CAUSE
 )
@@ -242,9 +242,32 @@ def sample_path(schema_id: int, record: str) -> Path:
 
 
 def shown(record: Any) -> str:
-    """A record as readable text, one field a line, for the file beside the bytes."""
-    fields = "".join(f"  {field.name}={getattr(record, field.name)!r},\n" for field in dataclasses.fields(record))
+    """A record as readable text, one field a line, for the file beside the bytes.
+
+    Fields at their default are left out: those that a record gets later change nothing.
+    """
+    fields = "".join(f"  {name}={_shown(value)},\n" for name, value in _told(record))
     return f"{type(record).__name__}(\n{fields})\n"
+
+
+def _told(record: Any) -> Iterator[tuple[str, Any]]:
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        factory = field.default_factory
+        default = field.default if factory is dataclasses.MISSING else factory()
+        if default is dataclasses.MISSING or value != default:
+            yield field.name, value
+
+
+def _shown(value: Any) -> str:
+    if dataclasses.is_dataclass(value):
+        return f"{type(value).__name__}({', '.join(f'{name}={_shown(inner)}' for name, inner in _told(value))})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key!r}: {_shown(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, tuple):
+        inside = ", ".join(map(_shown, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    return repr(value)
 
 
 def write_missing() -> list[Path]:

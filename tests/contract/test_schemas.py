@@ -22,7 +22,7 @@ from schemas.codec import HEADER, Codec, MalformedRecord
 from schemas.registry import LocalRegistry, UnknownSchema, packaged_history, record_schema
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
-from tests.contract.avro_samples import FOLDER, SAMPLES, schemas_without_sample, shown, topic_of
+from tests.contract.avro_samples import FOLDER, SAMPLES, sample_path, schemas_without_sample, shown, topic_of
 from tests.unit.schemas.strategies import records
 
 RECORDS: dict[str, type[Any]] = {topic.record.__name__: topic.record for topic in TOPICS.values()}
@@ -139,8 +139,7 @@ def test_a_type_taken_twice_is_found() -> None:
 @pytest.mark.parametrize("record", NAMES)
 def test_the_newest_in_the_history_is_the_schema_that_is_written(record: str) -> None:
     newest = max(schema_id for schema_id, (name, _) in packaged_history().items() if name == record)
-    text = (avro_of(record).parent / "history" / f"{newest:04d}-{record}.avsc").read_text("utf-8")
-    assert text == avro_of(record).read_text("utf-8")
+    assert text_of(newest, record) == avro_of(record).read_text("utf-8")
 
 
 def test_the_history_counts_without_a_gap_and_knows_every_record() -> None:
@@ -170,6 +169,30 @@ class TestStoredSamples:
         record = path.stem.partition("-")[2]
         decoded = Codec(LocalRegistry()).decode(topic_of(record), path.read_bytes())
         assert shown(decoded) == path.with_suffix(".txt").read_text("utf-8")
+
+
+HISTORY = packaged_history()
+EACH_OTHER = [
+    (written, read)
+    for written, (record, _) in sorted(HISTORY.items())
+    for read, (other, _) in sorted(HISTORY.items())
+    if record == other and written != read
+]
+
+
+@pytest.mark.parametrize(("written", "read"), EACH_OTHER)
+def test_every_schema_of_a_record_reads_the_bytes_of_every_other(written: int, read: int) -> None:
+    """What a registry calls FULL_TRANSITIVE: old and new processes read each other's while a release rolls out."""
+    record, schema = HISTORY[written]
+    body = io.BytesIO(sample_path(written, record).read_bytes()[HEADER.size :])
+    plain = fastavro.schemaless_reader(body, schema, HISTORY[read][1])
+    assert isinstance(plain, dict)
+    assert set(plain) == {field["name"] for field in json.loads(text_of(read, record))["fields"]}
+    assert body.read() == b""
+
+
+def text_of(schema_id: int, record: str) -> str:
+    return (avro_of(record).parent / "history" / f"{schema_id:04d}-{record}.avsc").read_text("utf-8")
 
 
 class TestBytesThatAreNoRecord:

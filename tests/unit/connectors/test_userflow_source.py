@@ -70,7 +70,8 @@ def test_an_event(userflow: World) -> None:
     done = users
     assert (done.integration, done.connection, done.event_id, done.name) == ("acme", 2, "4738382", "flow_completed")
     assert (users.object_type, users.object_id) == ("users", "c2dfad13-7d2f-4c0b-9a44-0d4b8c0c2f11")
-    assert companies == dataclasses.replace(users, object_type="companies", object_id="acme")
+    assert (companies.object_type, companies.object_id) == ("companies", "acme")
+    assert companies == dataclasses.replace(users, user_id=None, company_id="acme")
     assert done.occurred_at_ms == TOLD_MS - 2_096_000
     assert done.attributes == {"step": 2, "seen": True, "name": "Intro", "at": "2026-03-01", "answers": ("a",)}
 

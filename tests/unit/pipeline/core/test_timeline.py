@@ -24,7 +24,7 @@ def streaming(
 
 
 def did(id: str = "e-1", name: str = "flow_started", at_ms: int = 5_000, who: str = USER) -> ActivityEvent:
-    return ActivityEvent("acme", 1, id, name, "users", who, at_ms, {"flow_name": "Intro"})
+    return ActivityEvent("acme", 1, id, name, who, None, at_ms, {"flow_name": "Intro"})
 
 
 def names(left: Left) -> list[tuple[str, str]]:
