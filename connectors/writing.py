@@ -1,4 +1,4 @@
-"""Patches of one integration become writes; what they led to goes back as changes, receipts and dead letters."""
+"""Patches of one integration become writes; what they led to goes back as changes and receipts."""
 
 import asyncio
 import logging
@@ -12,9 +12,8 @@ from connectors.errors import ConnectorError, Refused
 from connectors.lane import Lane, Observation
 from connectors.pace import Pace
 from connectors.patches import Held, PatchQueue
-from schemas.letters import letter_id
-from schemas.records import Cause, DeadLetter, FieldPatch, Receipt, ReceiptKind, StampedValue
-from schemas.topics import DEAD_LETTERS, RECEIPTS, field_patches_topic, pair_key
+from schemas.records import Cause, FieldPatch, Receipt, ReceiptKind, StampedValue
+from schemas.topics import RECEIPTS, pair_key
 from schemas.values import FieldValue
 
 log = logging.getLogger(__name__)
@@ -181,7 +180,6 @@ class Writing:
                 continue
             patch = held[name].patch
             value = result.write.fields[name]
-            await self._letter(patch, name, value, result.reason)
             await self._receipt(patch, "refused", {name: value}, result.reason)
             self._lane.count("sink", patch.mapping, "refused", 1)
 
@@ -218,27 +216,6 @@ class Writing:
         await self._lane.publish(RECEIPTS, _pair(patch), receipt)
         if kind == "superseded":
             self._lane.count("sink", patch.mapping, "superseded", 1)
-
-    async def _letter(self, patch: FieldPatch, name: str, value: FieldValue, reason: str) -> None:
-        """The refusal's dead letter; the same value refused again for the same reason is the same letter."""
-        pair, target = _pair(patch), f"{patch.system}.{name}"
-        letter = DeadLetter(
-            id=letter_id(pair, target, value, reason),
-            integration=patch.integration,
-            stage=f"{patch.system}.sink",
-            reason=reason,
-            detail=f"{patch.system} refused field {name} of {patch.object_type}",
-            topic=field_patches_topic(patch.system),
-            partition=-1,
-            offset=-1,
-            key=pair,
-            value=b"",
-            at_ms=self._lane.now_ms(),
-            mapping=patch.mapping,
-            field=target,
-            caused_by=patch.caused_by,
-        )
-        await self._lane.publish(DEAD_LETTERS, pair, letter)
 
 
 def _pair(patch: FieldPatch) -> str:

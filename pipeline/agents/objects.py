@@ -119,6 +119,7 @@ def _as_change(command: StateCommand, key: str, state: ObjectState) -> ChangeEve
         spread_ms=state.spread_ms,
         origin="lookup",
         run_id=command.run_id,
+        bulk=command.bulk,
         caused_by=command.caused_by,
     )
 

@@ -141,7 +141,9 @@ def _receipt(state: PairState | None, receipt: Receipt, context: Context, overla
         step = receive(state, receipt, context.mapping)
         if step.state is not None:
             overlay.put(context.key, _worth_keeping(step.state))
-        return Effects((), step.outcome, context.mapping.name)
+        letters = (_letter(refusal, context, f"{receipt.system}.sink") for refusal in step.refused)
+        outputs = tuple(Output(DEAD_LETTERS, context.key, letter) for letter in letters)
+        return Effects(outputs, step.outcome, context.mapping.name)
     if receipt.kind != "parked":
         return Effects((), receipt.kind, context.mapping.name)
     parked = park(state or EMPTY, receipt.event)
@@ -165,7 +167,7 @@ def _effects(step: PairStep, context: Context, overlay: Overlay[PairState], stre
         *(_resend(system, object_id, context) for system, object_id in step.resend),
         *(_reread(system, object_id, context) for system, object_id in step.rivals),
         *((_lookup(step.lookup, context),) if step.lookup else ()),
-        *(Output(DEAD_LETTERS, context.key, _letter(refusal, context)) for refusal in step.refused),
+        *(Output(DEAD_LETTERS, context.key, _letter(refusal, context, NAME)) for refusal in step.refused),
         *(Output(HUBSPOT_TIMELINE_EVENTS, event.integration, event) for event in streamed.events),
     )
     return Effects(outputs, step.outcome, context.mapping.name, streamed.expired)
@@ -203,6 +205,7 @@ def _resend(system: System, object_id: str, context: Context) -> Output:
         object_key=key,
         run_id=context.run_id,
         caused_by=context.caused_by,
+        bulk=context.bulk,
     )
     return Output(STATE_COMMANDS, key, command)
 
@@ -217,6 +220,7 @@ def _reread(system: System, object_id: str, context: Context) -> Output:
         values=(object_id,),
         run_id=context.run_id,
         caused_by=context.caused_by,
+        bulk=context.bulk,
     )
     return Output(requests_topic(system), record.integration, request)
 
@@ -238,14 +242,15 @@ def _lookup(system: System, context: Context) -> Output:
     return Output(requests_topic(system), record.integration, request)
 
 
-def _letter(refusal: RefusedField, context: Context) -> DeadLetter:
+def _letter(refusal: RefusedField, context: Context, stage: str) -> DeadLetter:
+    """The refusal's dead letter; the same value refused again for the same reason is the same letter."""
     incoming, record = context.incoming, context.mapping.record
     return DeadLetter(
         id=letter_id(context.key, f"{refusal.system}.{refusal.name}", refusal.value, refusal.reason),
         integration=record.integration,
-        stage=NAME,
+        stage=stage,
         reason=refusal.reason,
-        detail=_detail(refusal),
+        detail=_detail(refusal, stage),
         topic=incoming.topic,
         partition=incoming.partition,
         offset=incoming.offset,
@@ -258,7 +263,9 @@ def _letter(refusal: RefusedField, context: Context) -> DeadLetter:
     )
 
 
-def _detail(refusal: RefusedField) -> str:
+def _detail(refusal: RefusedField, stage: str) -> str:
+    if stage != NAME:
+        return f"{refusal.system} refused the value of field {refusal.name}"
     if refusal.reason == "contested":
         return f"somebody else keeps rewriting {refusal.system} field {refusal.name}; the next full sync tries again"
     return f"the value does not fit {refusal.system} field {refusal.name}"

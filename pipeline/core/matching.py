@@ -230,6 +230,7 @@ def reread(change: ChangeEvent, delay_ms: int) -> Request:
         delay_ms=delay_ms,
         run_id=change.run_id,
         caused_by=change.caused_by,
+        bulk=change.bulk,
     )
 
 

@@ -59,17 +59,28 @@ def change_pair(state: PairState | None, change: MatchedChange, view: MappingVie
 
 
 def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> PairStep:
-    """What a receipt leaves in the pair's state; the refusal it may carry was dead-lettered by the sink."""
+    """What a receipt leaves in the pair's state; a refusal is reported unless it is remembered already.
+
+    A patch that was derived before the refusal was known here is refused once more: that is the same refusal.
+    """
     known = _for_revision(state or EMPTY, view)
     if receipt.kind == "parked":
         return PairStep(replace(known, parked=True), NOTHING, "parked")
     if receipt.kind == "superseded":
         return PairStep(None, NOTHING, "superseded")
-    refused = {
-        f"{receipt.system}.{name}": Refused(value, receipt.reason or "refused")
-        for name, value in _still_wanted(known, receipt, view).items()
-    }
-    return PairStep(replace(known, refused={**known.refused, **refused}), NOTHING, "refused")
+    wanted = _still_wanted(known, receipt, view)
+    if not wanted:
+        return PairStep(None, NOTHING, "superseded")
+    reason = receipt.reason or "refused"
+    found = {name: RefusedField(receipt.system, name, value, reason) for name, value in wanted.items()}
+    refused = {f"{receipt.system}.{name}": Refused(value, reason) for name, value in wanted.items()}
+    new = tuple(one for name, one in found.items() if not _remembered(known, one))
+    return PairStep(replace(known, refused={**known.refused, **refused}), NOTHING, "refused", refused=new)
+
+
+def _remembered(state: PairState, refusal: RefusedField) -> bool:
+    known = state.refused.get(f"{refusal.system}.{refusal.name}")
+    return known is not None and known.reason == refusal.reason and equal(known.value, refusal.value)
 
 
 def _still_wanted(state: PairState, receipt: Receipt, view: MappingView) -> Mapping[str, FieldValue]:

@@ -87,6 +87,7 @@ def change(
     revision: int = 1,
     connection: int = 1,
     run_id: str | None = None,
+    bulk: bool = False,
 ) -> ChangeEvent:
     """What one system was seen to hold; a receipt's fields are stamped as our own."""
     values = fields or {}
@@ -104,6 +105,7 @@ def change(
         fields={name: stamped(value, at_ms, spread_ms, ours=origin == "receipt") for name, value in values.items()},
         sent=sent or {},
         run_id=run_id,
+        bulk=bulk,
     )
 
 

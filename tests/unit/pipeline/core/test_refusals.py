@@ -41,6 +41,22 @@ class TestRefusals:
         assert middle.feed(user(3_000, {"colour": "blue"}, origin="crawl")).nothing
         assert middle.feed(contact(3_000, {}, origin="crawl")).nothing
 
+    def test_what_the_target_refused_is_reported_once(self) -> None:
+        """A patch derived before the refusal was known is refused too; its receipt is no second refusal."""
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}))
+        refusal = receipt("userflow", USER, {"title": "Prof"}, reason="attribute_conflict")
+        first, second = middle.feed(refusal), middle.feed(refusal)
+        assert first.reported == [("userflow.title", "attribute_conflict")]
+        assert first.letters[0].stage == "userflow.sink"
+        assert (second.letters, second.outcomes) == ([], ["refused"])
+
+    def test_a_refusal_of_a_value_that_was_replaced_is_none(self) -> None:
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}), contact(3_000, {"jobtitle": "Mr"}))
+        late = middle.feed(receipt("userflow", USER, {"title": "Prof"}))
+        assert (late.letters, late.outcomes) == ([], ["superseded"])
+
     def test_not_written_again_what_the_target_refused(self) -> None:
         middle = self.refused_by_target()
         assert middle.feed(contact(3_000, {"jobtitle": "Prof"}, origin="crawl")).nothing
