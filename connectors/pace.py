@@ -10,6 +10,7 @@ from connectors.retry import Tries
 
 IDLE_S: Final = 5.0
 LEAST_WAIT_S: Final = 0.01
+AT_ONCE: Final = 0.0
 
 
 class Pace:
@@ -19,6 +20,7 @@ class Pace:
         self._lane = lane
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._tries = Tries()
         self._broken: BaseException | None = None
@@ -27,9 +29,10 @@ class Pace:
     def under_way(self) -> int:
         return len(self._tasks)
 
-    def start(self, batch: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def start(self, batch: Coroutine[Any, Any, None], *, aside: bool = False) -> "asyncio.Task[None]":
+        """Let a batch go; one `aside` is not counted as under way, and nobody waits for its end."""
         task = asyncio.create_task(batch)
-        self._tasks.add(task)
+        (self._aside if aside else self._tasks).add(task)
         task.add_done_callback(self._ended)
         return task
 
@@ -58,20 +61,22 @@ class Pace:
         self.pause(wait_s or 0.0)
         return wait_s is not None
 
-    async def until(self, ready: Callable[[], bool]) -> None:
-        """Wait until something may leave. Raises what a batch did not foresee."""
+    async def until(self, due: Callable[[], float | None]) -> None:
+        """Wait until something may leave: from when on by the lane's clock, or None, is told by `due`.
+
+        Raises what a batch did not foresee.
+        """
         while True:
             if self._broken is not None:
                 # its records would stay unfinished for ever: the process ends, and the restart handles them again
                 raise self._broken
-            left_s = self._paused_until - self._lane.clock.monotonic()
-            is_ready = ready()
-            if is_ready and left_s <= 0:
+            at = due()
+            wait_s = IDLE_S if at is None else max(at, self._paused_until) - self._lane.clock.monotonic()
+            if wait_s <= 0:
                 return
             self._wake.clear()
-            wait_s = min(left_s, IDLE_S) if is_ready else IDLE_S
             try:
-                await asyncio.wait_for(self._wake.wait(), max(wait_s, LEAST_WAIT_S))
+                await asyncio.wait_for(self._wake.wait(), min(max(wait_s, LEAST_WAIT_S), IDLE_S))
             except TimeoutError:
                 continue
 
@@ -81,11 +86,12 @@ class Pace:
             await asyncio.wait(self._tasks)
 
     def cancel(self) -> None:
-        for task in self._tasks:
+        for task in self._tasks | self._aside:
             task.cancel()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        self._aside.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
         self._wake.set()

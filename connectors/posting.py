@@ -18,7 +18,7 @@ from connectors.base import (
 from connectors.errors import ConnectorError, Refused, UnknownResult
 from connectors.kafka.member import Taken
 from connectors.lane import Lane, Observation
-from connectors.pace import Pace
+from connectors.pace import AT_ONCE, Pace
 from schemas.letters import letter_about, letter_id
 from schemas.records import Receipt, ReceiptKind, TimelineEvent
 from schemas.topics import DEAD_LETTERS, RECEIPTS, pair_key
@@ -70,8 +70,8 @@ class Posting:
         """Send what waits until cancelled."""
         try:
             while True:
-                await self._pace.until(self._ready)
-                batch = sorted(self._due(), key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
+                await self._pace.until(self._due)
+                batch = sorted(self._waiting(), key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
                 for held in batch:
                     held.under_way = True
                 self._pace.start(self._send(batch))
@@ -91,11 +91,11 @@ class Posting:
         if not self._lane.closing:
             await self._park([held for held in self._held.values() if not held.under_way])
 
-    def _ready(self) -> bool:
+    def _due(self) -> float | None:
         may_begin = not self._lane.away and not self._lane.closing and not self._pace.under_way
-        return may_begin and bool(self._due())
+        return AT_ONCE if may_begin and self._waiting() else None
 
-    def _due(self) -> list[_Held]:
+    def _waiting(self) -> list[_Held]:
         """What waits; an event of mappings that are not known here yet is given a moment."""
         late = self._lane.clock.monotonic() - LATE_S
         return [

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -10,18 +10,17 @@ from connectors.base import AssociatedNews, Gone, News, ReadPurpose, Seen
 from connectors.countdown import Countdown
 from connectors.crawling import ask_for_crawl
 from connectors.echoes import RecentWrites
-from connectors.errors import ConnectorError, Missing, Refused, Retryable
+from connectors.errors import ConnectorError, Missing, Refused
 from connectors.fanout import FanOuts
-from connectors.lane import POLICY, Lane, Observation, seen
+from connectors.lane import Lane, Observation, seen
+from connectors.pace import Pace
 from connectors.reads import Ask, Pending, ReadQueue
-from connectors.retry import Tries
 from schemas.records import Cause, Notification, Request, StampedValue
 from schemas.topics import USERFLOW_ACTIVITY, object_key
 
 log = logging.getLogger(__name__)
 
 READS_IN_FLIGHT: Final = 3
-IDLE_S: Final = 5.0
 MOST_WAITING: Final = 1_000  # objects to be read once the system answers again; were there more, their type is crawled
 
 
@@ -33,12 +32,8 @@ class Reading:
         self._writes = writes
         self._fan_outs = fan_outs
         self._queue = ReadQueue()
-        self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pace = Pace(lane)
         self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
-        self._paused_until = 0.0
-        self._tries = Tries()
-        self._broken: BaseException | None = None
         self._let_go: set[str] = set()  # object types of which reads were let go while the system was away
 
     async def notified(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
@@ -74,26 +69,33 @@ class Reading:
         """Read what is due, a few batches at once, until cancelled."""
         try:
             while True:
-                await self._wait_until_due()
+                await self._pace.until(self._due)
                 await self._ask_for_crawls()
                 most, now = self._lane.account.source.read_size, self._lane.clock.monotonic()
-                batch = self._queue.take(most, now, bulk=self._bulk is None)
+                batch = self._queue.take(most, now, bulk=self._bulk_may_go)
                 if batch and batch[0].bulk:
-                    self._bulk = self._begun(self._read_bulk(batch))
+                    self._bulk = self._pace.start(self._read_bulk(batch), aside=True)
                 elif batch:
-                    self._tasks.add(self._begun(self._read(batch)))
+                    self._pace.start(self._read(batch))
         finally:
-            for task in (*self._tasks, *([self._bulk] if self._bulk else [])):
-                task.cancel()
+            self._pace.cancel()
 
     def wake(self) -> None:
         """The system may answer again: look at once."""
-        self._wake.set()
+        self._pace.wake()
 
     async def drained(self) -> None:
         """Wait for the reads under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._pace.drained()
+
+    def _due(self) -> float | None:
+        free = self._pace.under_way < READS_IN_FLIGHT
+        may_begin = free and self._lane.works and not self._lane.closing
+        return self._queue.next_due(bulk=self._bulk_may_go) if may_begin else None
+
+    @property
+    def _bulk_may_go(self) -> bool:
+        return self._bulk is None or self._bulk.done()
 
     async def _fan_out(self, news: AssociatedNews, cause: Cause, finished: Callable[[], None]) -> None:
         if self._fan_outs is None:
@@ -113,38 +115,7 @@ class Reading:
             ask.finished()
             return
         self._queue.add(ask, not_before)
-        self._wake.set()
-
-    def _begun(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if task is self._bulk:
-            self._bulk = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._broken = error
-        self._wake.set()
-
-    async def _wait_until_due(self) -> None:
-        while True:
-            if self._broken is not None:
-                # its records would stay unfinished for ever: the process ends, and the restart handles them again
-                raise self._broken
-            now = self._lane.clock.monotonic()
-            due = self._queue.next_due(bulk=self._bulk is None)
-            at = max(due, self._paused_until) if due is not None else None
-            may_begin = self._lane.works and not self._lane.closing
-            if at is not None and at <= now and len(self._tasks) < READS_IN_FLIGHT and may_begin:
-                return
-            self._wake.clear()
-            wait_s = IDLE_S if at is None or len(self._tasks) >= READS_IN_FLIGHT else max(at - now, 0.01)
-            try:
-                await asyncio.wait_for(self._wake.wait(), min(wait_s, IDLE_S))
-            except TimeoutError:
-                continue
+        self._pace.wake()
 
     async def _read_bulk(self, batch: list[Pending]) -> None:
         await self._lane.bulk_credit(len(batch))
@@ -159,10 +130,10 @@ class Reading:
             await self._unreadable(batch, error)
             return
         except ConnectorError as error:
-            self._failed(batch, error)
+            self._put_back(batch, error)
             await asyncio.gather(*(self._tell(pending) for pending in batch if not pending.told))
             return
-        self._tries = Tries()
+        self._pace.succeeded()
         by_id = {
             (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in found
         }
@@ -184,20 +155,11 @@ class Reading:
         for ask in batch[0].asks:
             ask.finished()
 
-    def _failed(self, batch: list[Pending], error: ConnectorError) -> None:
+    def _put_back(self, batch: list[Pending], error: ConnectorError) -> None:
         """Nothing was read: try again later, all of it; what lasts makes the system unavailable."""
-        now = self._lane.clock.monotonic()
-        wait_s: float | None = None
-        if isinstance(error, Retryable):
-            self._tries = self._tries.after(error)
-            wait_s = POLICY.wait_s(error, self._tries, self._lane.uniform)
-        if wait_s is None:
-            self._lane.fail(error)
-            wait_s = 1.0
-        self._paused_until = now + wait_s
+        self._pace.failed(error)
         for pending in batch:
-            self._queue.put_back(pending, now + wait_s)
-        self._wake.set()
+            self._queue.put_back(pending, self._lane.clock.monotonic())
 
     async def _answered(self, pending: Pending, found: Seen | Gone | None) -> None:
         if found is None:
@@ -210,7 +172,7 @@ class Reading:
             if wait_s is not None:
                 pending.repeats += 1
                 self._queue.put_back(pending, self._lane.clock.monotonic() + wait_s)
-                self._wake.set()
+                self._pace.wake()
                 return
         await self._publish(pending, found)
         for ask in pending.asks:

@@ -10,7 +10,7 @@ from connectors.base import Again, Answered, OwnershipLost, RefusedFields, Vanis
 from connectors.echoes import RecentWrites
 from connectors.errors import ConnectorError, Refused
 from connectors.lane import Lane, Observation
-from connectors.pace import Pace
+from connectors.pace import AT_ONCE, Pace
 from connectors.patches import Held, PatchQueue
 from schemas.records import Cause, FieldPatch, Receipt, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS, pair_key
@@ -51,7 +51,7 @@ class Writing:
         """Write what waits, a few batches at once, until cancelled."""
         try:
             while True:
-                await self._pace.until(self._ready)
+                await self._pace.until(self._due)
                 batch = self._queue.take(self._lane.account.sink.batch_size, live_only=self._live_only)
                 if batch:
                     task = self._pace.start(self._write(batch))
@@ -70,10 +70,10 @@ class Writing:
         if not self._lane.closing:
             await self._park(self._queue.drain())
 
-    def _ready(self) -> bool:
+    def _due(self) -> float | None:
         free = self._pace.under_way < self._lane.account.sink.in_flight
         may_begin = free and not self._lane.away and not self._lane.closing
-        return may_begin and self._queue.ready(live_only=self._live_only)
+        return AT_ONCE if may_begin and self._queue.ready(live_only=self._live_only) else None
 
     @property
     def _live_only(self) -> bool:

@@ -57,13 +57,7 @@ class AppEvents:
 
     def call(self, group: Group) -> Call[None]:
         """All of them or none are stored."""
-        events = [(one.event, one) for one in group]
-        return send_app_events(
-            [
-                AppEvent(one.type_name, event.event_id, event.object_id, one.properties, event.occurred_at_ms)
-                for event, one in events
-            ]
-        )
+        return send_app_events([_app_event(one.event, one) for one in group])
 
 
 class CustomEvents:
@@ -100,13 +94,7 @@ class CustomEvents:
 
     def call(self, group: Group) -> Call[None]:
         """All of them or none are taken."""
-        events = [(one.event, one) for one in group]
-        return send_custom_events(
-            [
-                CustomEvent(one.type_name, event.object_id, one.properties, event.occurred_at_ms, event.event_id)
-                for event, one in events
-            ]
-        )
+        return send_custom_events([_custom_event(one.event, one) for one in group])
 
 
 class _Types:
@@ -132,6 +120,14 @@ def _occurrence(
     told = {attribute: text for attribute, text in texts.items() if text}
     properties = {names[attribute]: cut(text) for attribute, text in told.items() if attribute in names}
     return Occurrence(event, type_name, properties, len(told) - len(properties))
+
+
+def _app_event(event: TimelineEvent, one: Occurrence) -> AppEvent:
+    return AppEvent(one.type_name, event.event_id, event.object_id, one.properties, event.occurred_at_ms)
+
+
+def _custom_event(event: TimelineEvent, one: Occurrence) -> CustomEvent:
+    return CustomEvent(one.type_name, event.object_id, one.properties, event.occurred_at_ms, event.event_id)
 
 
 def _cut_to_bytes(text: str) -> str:
