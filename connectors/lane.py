@@ -11,9 +11,11 @@ from connectors.clock import Clock
 from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured
 from connectors.retry import RetryPolicy, Uniform
 from connectors.shown import ShownValues
+from schemas.codec import RecordTooLarge
 from schemas.configuration import ConnectorStatus
-from schemas.records import Cause, ChangeEvent, Found, Operation, Origin, Request, StampedValue
-from schemas.topics import changes_topic, object_key, requests_topic
+from schemas.letters import letter_id
+from schemas.records import Cause, ChangeEvent, DeadLetter, Found, Operation, Origin, Request, StampedValue
+from schemas.topics import DEAD_LETTERS, changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 POLICY: Final = RetryPolicy(attempts=7, base_s=0.3, cap_s=10.0, patience_s=60.0)
 
 SHOWN_AGAIN_MS: Final = 2_000
+TOO_LARGE: Final = "too_large"
 
 Publish = Callable[[str, str, Any], Awaitable[tuple[int, int]]]
 """(topic, key, record): ends when the brokers have it, with its partition and offset."""
@@ -102,9 +105,32 @@ class Lane:
             given=observation.given,
         )
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
-        await self.publish(changes_topic(self.system), key, change)
+        try:
+            await self.publish(changes_topic(self.system), key, change)
+        except RecordTooLarge as error:
+            await self._too_large(key, str(error), observation)
+            return
         if outdated:
             await self._reread(observation)
+
+    async def _too_large(self, key: str, detail: str, observation: "Observation") -> None:
+        """The object holds more than a message does: reported, and left as it was last known."""
+        letter = DeadLetter(
+            id=letter_id(key, TOO_LARGE),
+            integration=self.integration,
+            stage=f"{self.system}.source",
+            reason=TOO_LARGE,
+            detail=detail,
+            topic=changes_topic(self.system),
+            partition=-1,
+            offset=-1,
+            key=key,
+            value=b"",
+            at_ms=self.now_ms(),
+            caused_by=observation.caused_by,
+        )
+        await self.publish(DEAD_LETTERS, key, letter)
+        self.count("source", None, "dead-lettered", 1)
 
     async def _reread(self, observation: "Observation") -> None:
         request = Request(

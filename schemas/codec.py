@@ -14,7 +14,7 @@ import fastavro
 
 from schemas.records import StampedValue
 from schemas.registry import SchemaRegistry, record_schema
-from schemas.topics import TOPICS
+from schemas.topics import MAX_RECORD_BYTES, TOPICS
 from schemas.values import FieldValue
 
 MAGIC = 0
@@ -28,6 +28,10 @@ class MalformedRecord(ValueError):
     """The bytes are no record of this topic: not in the wire format, or cut, or of another record."""
 
 
+class RecordTooLarge(ValueError):
+    """No topic takes the record: whatever came of the one that led to it cannot be told."""
+
+
 class Codec:
     """Encodes and decodes the records of every topic against one schema registry."""
 
@@ -36,7 +40,7 @@ class Codec:
         self._headers: dict[str, bytes] = {}
 
     def encode(self, topic: str, record: Any) -> bytes:
-        """The wire bytes of a record of that topic. Raises ValueError where the record is not the topic's."""
+        """The wire bytes of a record of that topic. Raises RecordTooLarge, or ValueError for another topic's record."""
         expected = TOPICS[topic].record
         if type(record) is not expected:
             raise ValueError(f"{topic} carries {expected.__name__}, not {type(record).__name__}")
@@ -49,6 +53,9 @@ class Codec:
         fastavro.schemaless_writer(
             body, record_schema(expected.__name__), dump(record) if dump else record, disable_tuple_notation=True
         )
+        size = body.tell()
+        if size > MAX_RECORD_BYTES:
+            raise RecordTooLarge(f"{topic}: a {expected.__name__} of {size:,} bytes, of which {MAX_RECORD_BYTES:,} fit")
         return body.getvalue()
 
     def decode(self, topic: str, data: bytes) -> Any:

@@ -6,6 +6,8 @@ from typing import Final, Protocol
 from schemas.records import Cause, DeadLetter
 
 ID_LENGTH: Final = 32
+MOST_BYTES: Final = 500_000
+"""Of a record's value that its letter repeats: the letter has to fit a message itself."""
 
 
 class Located(Protocol):
@@ -33,7 +35,7 @@ def letter_about(
 ) -> DeadLetter:
     """The letter for a record that could not be handled; `about` is what it decodes to, where it does.
 
-    `at_ms` is our clock; `detail` holds no field values.
+    `at_ms` is our clock; `detail` holds no field values. A value of more than MOST_BYTES is not repeated.
     """
     where = (record.topic, record.partition, record.offset)
     return DeadLetter(
@@ -46,7 +48,7 @@ def letter_about(
         partition=record.partition,
         offset=record.offset,
         key=record.key,
-        value=record.value,
+        value=record.value if len(record.value) <= MOST_BYTES else b"",
         at_ms=at_ms,
         caused_by=getattr(about, "caused_by", None) or Cause(*where, at_ms),
     )

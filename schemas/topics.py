@@ -7,6 +7,8 @@ from schemas import configuration, records
 
 DAY_MS = 24 * 60 * 60 * 1000
 MAX_MESSAGE_BYTES = 1_000_000
+MAX_RECORD_BYTES = MAX_MESSAGE_BYTES - 4_096
+"""The rest is left for the key and Kafka's own frame."""
 
 KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "run", "original"]
 

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from connectors.receiver.hubspot import judge_hubspot
+from connectors.receiver.parts import parts
 from connectors.receiver.room import Limits, NoRoom, Place, Room
 from connectors.receiver.surroundings import Count, Directory, NotStored, StoreNotification, WebhookResult
 from connectors.receiver.userflow import judge_userflow
@@ -118,8 +119,11 @@ class _Receiver:
         judgement = judge(arrived)
         for refusal in judgement.refusals:
             self._count(system, refusal.result, refusal.number)
+        bodies = list(parts(arrived.body, self._limits.part_bytes)) if judgement.recipients else []
         notifications = [
-            Notification(integration, system, arrived.body, {}, arrived.at_ms) for integration in judgement.recipients
+            Notification(integration, system, body, {}, arrived.at_ms)
+            for integration in judgement.recipients
+            for body in bodies
         ]
         failures = await asyncio.gather(*map(self._stored, notifications))
         return next(filter(None, failures), None) or judgement.answer()

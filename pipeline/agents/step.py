@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
-from schemas.codec import MalformedRecord
+from schemas.codec import MalformedRecord, RecordTooLarge
 from schemas.letters import letter_about
 from schemas.topics import DEAD_LETTERS
 
@@ -25,11 +25,15 @@ STEP_RECORDS: Final = 500
 WAITING_BATCHES: Final = 16
 WITHIN_S: Final = 1.0
 REVISION_WAIT_S: Final = 30.0
+COMMIT_WITHIN_S: Final = 20.0
 FAILURES_IN_A_ROW: Final = 100
 SLOW_RESTORE_S: Final = 1.0
 ROWS_KEPT_S: Final = 3_600.0  # far less than compaction keeps a deletion: no deleted row is missed
 
 RowT = TypeVar("RowT")
+
+
+Decide = Callable[["Incoming", Overlay[RowT]], "Effects"]
 
 
 class StepFailed(RuntimeError):
@@ -96,6 +100,7 @@ class Surroundings:
     executor: Executor
     now_ms: Callable[[], int]
     stop_process: Callable[[str], None]  # ends the process at once; the message says what to do
+    commit_within_s: float = COMMIT_WITHIN_S
 
 
 class PartitionStep(Generic[RowT]):
@@ -126,15 +131,31 @@ class PartitionStep(Generic[RowT]):
         state_log = self._log or await self._take_over()
         fresh = self._fresh(batch)
         await self._catch_up(fresh)
+        try:
+            await self._handle(fresh, state_log, self._decide)
+        except RecordTooLarge:
+            for incoming in fresh:
+                await self._handle_alone(incoming, state_log)
+
+    async def _handle(self, batch: Sequence[Incoming], state_log: StateLog, decide: Decide[RowT]) -> None:
+        """Decide in order, commit, then take over what changed. Raises RecordTooLarge, nothing committed."""
         overlay = Overlay(self._rows.by_key)
-        effects = [self._decide(incoming, overlay) for incoming in fresh]
+        effects = [decide(incoming, overlay) for incoming in batch]
         outputs = [output for effect in effects for output in effect.outputs]
-        handled = {incoming.topic: incoming.offset + 1 for incoming in fresh}
+        handled = {incoming.topic: incoming.offset + 1 for incoming in batch}
         if outputs or overlay.changed:
-            await self._blocking(lambda: state_log.commit(outputs, overlay.changed, handled))
+            await self._committed(lambda: state_log.commit(outputs, overlay.changed, handled))
         overlay.apply_to(self._rows.by_key)
         self._handled |= handled
         self._count(effects)
+
+    async def _handle_alone(self, incoming: Incoming, state_log: StateLog) -> None:
+        """One record of a batch in which some lead to more than a message holds: the others go on."""
+        try:
+            await self._handle([incoming], state_log, self._decide)
+        except RecordTooLarge as error:
+            detail = str(error)
+            await self._handle([incoming], state_log, lambda one, _: self._dead_letter(one, "too_large", detail))
 
     def _fresh(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
         """Without what was handled before a crash, though not acknowledged: decided again, on newer state, an object
@@ -228,6 +249,15 @@ class PartitionStep(Generic[RowT]):
         for (mapping, outcome), number in totals.items():
             if number:
                 self._around.count(self._stage.name, mapping, outcome, number)
+
+    async def _committed(self, commit: Callable[[], None]) -> None:
+        """librdkafka's own deadline does not hold for offsets in a transaction (confluentinc/librdkafka#5456): a broker
+        that was killed meanwhile would leave the step, and with it the partition, waiting for ever."""
+        try:
+            await asyncio.wait_for(self._blocking(commit), self._around.commit_within_s)
+        except TimeoutError:
+            place, within_s = f"{self._stage.name}[{self._partition}]", self._around.commit_within_s
+            raise StepFailed(f"{place}: the brokers did not answer within {within_s:.0f} s") from None
 
     async def _blocking(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._around.executor, work)

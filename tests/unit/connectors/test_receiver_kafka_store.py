@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -13,7 +12,7 @@ from connectors.receiver.kafka_store import LOOK_EVERY_S, KafkaStore
 from schemas.codec import Codec
 from schemas.records import Notification
 from schemas.registry import LocalRegistry
-from schemas.topics import HUBSPOT_NOTIFICATIONS, MAX_MESSAGE_BYTES, USERFLOW_NOTIFICATIONS
+from schemas.topics import HUBSPOT_NOTIFICATIONS, USERFLOW_NOTIFICATIONS
 from schemas.values import System
 from tests.kafka import Kafka
 from tests.unit.connectors.receiving import (
@@ -85,12 +84,10 @@ async def test_kafka_tells_what_is_wrong_and_is_asked_once_in_a_while() -> None:
     assert problems[4:] == [None, None]
 
 
-async def test_the_largest_body_that_is_taken_can_be_kept(mock_kafka: Kafka) -> None:
+async def test_the_largest_part_of_a_body_can_be_kept(mock_kafka: Kafka) -> None:
     publisher = Publisher({"bootstrap.servers": mock_kafka.bootstrap_servers}, Codec(LocalRegistry()))
-    largest = Notification("a" * 200, "hubspot", b"x" * Limits().body_bytes, {}, NOW_MS)
+    largest = Notification("a" * 200, "hubspot", b"x" * Limits().part_bytes, {}, NOW_MS)
     try:
         await KafkaStore(publisher, dict).store(largest)
-        with pytest.raises(NotStored):
-            await KafkaStore(publisher, dict).store(replace(largest, body=b"x" * MAX_MESSAGE_BYTES))
     finally:
         await publisher.close()

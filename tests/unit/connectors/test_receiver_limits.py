@@ -1,6 +1,7 @@
 """What the receiver does under load, with slow brokers and with senders that mean no good."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,11 +10,13 @@ from starlette.types import Message, Scope
 from connectors.receiver import Limits
 from tests.unit.connectors.receiving import (
     DEADLINE_S,
+    USERFLOW_SECRET,
     Bench,
     Shelf,
     code,
     events,
     signed,
+    userflow_signature,
 )
 
 
@@ -66,10 +69,44 @@ async def test_a_body_over_the_limit_is_refused(path: str, told: bool) -> None:
     assert (response.status_code, code(response)) == (413, "too_large")
 
 
-async def test_the_largest_body_fits_a_record() -> None:
-    limit = Limits().body_bytes
+async def test_a_body_larger_than_a_record_is_kept_in_several_in_order() -> None:
+    bench = Bench(limits=Limits(part_bytes=250))
+    body = json.dumps(
+        [{"portalId": 62515, "objectId": number, "propertyValue": "é" * 10} for number in range(9)]
+    ).encode()
 
-    assert 990_000 < limit < 1_000_000
+    response = await bench.hubspot(body)
+
+    assert response.status_code == 200
+    assert all(len(one.body) <= 250 for one in bench.shelf.stored)
+    assert len(bench.shelf.stored) > 2
+    assert [event for one in bench.shelf.stored for event in json.loads(one.body)] == json.loads(body)
+
+
+async def test_one_event_larger_than_a_record_is_refused() -> None:
+    bench = Bench(limits=Limits(part_bytes=250))
+    body = json.dumps([{"portalId": 62515, "objectId": 1, "propertyValue": "x" * 250}]).encode()
+
+    response = await bench.hubspot(body)
+
+    assert (response.status_code, code(response)) == (413, "too_large")
+    assert bench.shelf.stored == []
+
+
+async def test_a_notification_of_userflow_is_never_taken_apart() -> None:
+    bench = Bench(limits=Limits(part_bytes=250))
+    body = json.dumps({"data": {"object": {"id": "x" * 250}}}).encode()
+
+    response = await bench.userflow("acme", body, userflow_signature(USERFLOW_SECRET, body))
+
+    assert (response.status_code, code(response)) == (413, "too_large")
+
+
+async def test_a_hundred_of_the_longest_values_are_taken() -> None:
+    one_event = len(json.dumps({"propertyValue": "é" * 65_536})) + 500
+
+    assert Limits().body_bytes > 100 * one_event
+    assert Limits().part_bytes > 2 * one_event
 
 
 async def test_a_bounded_number_of_requests_is_under_way() -> None:

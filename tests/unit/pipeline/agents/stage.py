@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed, Surroundings
 from pipeline.core.outcome import Outcome
-from schemas.codec import MalformedRecord
+from schemas.codec import MalformedRecord, RecordTooLarge
 from schemas.registry import UnknownSchema
 
 NOW_MS = 1_700_000_000_000
@@ -35,6 +35,7 @@ class FakeLog:
         self.closed = 0
         self.commits = 0
         self.failing = False
+        self.most_bytes = 1_000_000  # of an output or a row
         self.may_commit = threading.Event()
         self.may_commit.set()
         self.committing = threading.Event()
@@ -54,6 +55,9 @@ class FakeLog:
         assert self.may_commit.wait(10), "nobody let the commit go on"
         if self.failing:
             raise RuntimeError("fenced")
+        for told in [*(output.record for output in outputs), *rows.values()]:
+            if isinstance(told, str) and len(told) > self.most_bytes:
+                raise RecordTooLarge(f"{len(told)} bytes")
         self.commits += 1
         self.outputs += outputs
         self.offsets |= handled
@@ -146,6 +150,7 @@ class Around:
     stopped: list[str] = field(default_factory=list)
     waited: list[tuple[str, int, float]] = field(default_factory=list)
     known: asyncio.Event = field(default_factory=asyncio.Event)
+    commit_within_s: float = 10.0
 
     def __post_init__(self) -> None:
         self.known.set()
@@ -162,6 +167,7 @@ class Around:
             executor=EXECUTOR,
             now_ms=lambda: NOW_MS,
             stop_process=self.stopped.append,
+            commit_within_s=self.commit_within_s,
         )
 
     def _decode(self, topic: str, data: bytes) -> str:

@@ -113,6 +113,28 @@ class TestPartitionStep:
         ]
         assert sent(around) == ["1"]
 
+    async def test_what_leads_to_more_than_a_message_holds_becomes_a_dead_letter_and_the_others_go_on(self) -> None:
+        around = Around()
+        around.log().most_bytes = 100
+        large = incoming("a=" + "x" * 100, 8)
+        await step(around).run([incoming("a=1", 7), large, incoming("a=2", 9)])
+        assert sent(around) == ["1", "12"]
+        (letter,) = letters(around)
+        assert (letter.reason, letter.detail, letter.offset) == ("too_large", "101 bytes", 8)
+        assert around.log().topic == [("a", b"1"), ("a", b"12")]
+        assert around.log().offsets == {"hubspot.changes": 10}
+        assert sum(number for *_, number in around.counted) == 3
+
+    async def test_a_commit_that_does_not_end_stops_the_step(self) -> None:
+        """librdkafka keeps no deadline for offsets in a transaction: a killed broker stopped a worker for good."""
+        around = Around(commit_within_s=0.05)
+        around.log().may_commit.clear()
+        try:
+            with pytest.raises(StepFailed, match=r"objects\[0\]: the brokers did not answer"):
+                await asyncio.wait_for(step(around).run([incoming("a=1")]), DEADLINE_S)
+        finally:
+            around.log().may_commit.set()
+
     async def test_a_commit_that_fails_leaves_memory_as_it_was(self) -> None:
         around = Around()
         running = step(around)

@@ -1,0 +1,44 @@
+"""A lane: what it publishes of one object, and what becomes of one that no message holds."""
+
+import pytest
+
+from connectors.lane import Observation
+from schemas.codec import Codec, RecordTooLarge
+from schemas.records import ChangeEvent, DeadLetter, StampedValue
+from schemas.registry import LocalRegistry
+from schemas.topics import MAX_RECORD_BYTES
+from tests.unit.connectors.fake_clock import FakeClock
+from tests.unit.connectors.lanes import lane_of
+
+
+def holding(text: str) -> Observation:
+    return Observation("users", "u-1", "upserted", 1, 0, "crawl", {"notes": StampedValue(text, 1)})
+
+
+async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on() -> None:
+    """Were it raised, the connector would end, read the object again, and end again, for every integration it has."""
+    lane, told = lane_of("userflow", None, FakeClock())
+    codec, publish = Codec(LocalRegistry()), lane.publish
+
+    async def encoded(topic: str, key: str, record: object) -> tuple[int, int]:
+        codec.encode(topic, record)
+        return await publish(topic, key, record)
+
+    lane.publish = encoded
+    await lane.observed(holding("x" * MAX_RECORD_BYTES))
+    await lane.observed(holding("short"))
+
+    letter, change = told.published
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.stage, letter.key) == ("too_large", "userflow.source", "acme:1:userflow:users:u-1")
+    assert "ChangeEvent" in letter.detail
+    assert isinstance(change, ChangeEvent)
+    assert told.outcomes == {("source", "dead-lettered"): 1}
+
+
+def test_the_message_of_the_error_holds_no_value() -> None:
+    fields = holding("x" * MAX_RECORD_BYTES).fields
+    record = ChangeEvent("acme", 1, 1, "userflow", "users", "u-1", "upserted", 1, 0, "crawl", fields)
+    with pytest.raises(RecordTooLarge) as refused:
+        Codec(LocalRegistry()).encode("userflow.changes", record)
+    assert "xxx" not in str(refused.value)
