@@ -329,6 +329,10 @@ class Setup(Protocol):
         """The cheapest authorised read: raises where the system cannot be worked with."""
         ...
 
+    async def withdraw(self) -> None:
+        """Take the webhook subscription back; fields that were made are the customer's by now."""
+        ...
+
 
 class Catalog:
     """The fields and events that the mappings use; replaced as a whole when a mapping is applied."""
@@ -386,6 +390,7 @@ class Opening:
     webhook_url: str  # where the receiver takes this integration's webhooks
     store_grant: Callable[[str], Awaitable[None]]  # keeps a new refresh token
     incident: Callable[[str, str], Awaitable[None]]  # (stable reason, sentence without field values)
+    connected: Callable[[str], bool] = lambda _: True  # whether an integration of that name is connected here
 
 
 @dataclass(frozen=True, slots=True)

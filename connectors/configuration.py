@@ -24,6 +24,10 @@ class ConnectorConfiguration:
             if isinstance(part, IntegrationPart) and part.settings is not None and key.endswith("/settings")
         }
 
+    def connected(self, integration: str) -> bool:
+        settings = self.settings().get(integration)
+        return settings is not None and settings.state != "disconnected"
+
     def mappings(self, integration: str, connection: int) -> list[ObjectMapping]:
         """The mappings in force under a connection."""
         return [

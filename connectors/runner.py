@@ -134,7 +134,7 @@ class Runner:
         """One station for every connected integration of our partitions, none for others."""
         wanted = {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
         for name in [name for name in self._stations if not self._fits(name, wanted.get(name))]:
-            left = await self._close(name)
+            left = await self._close(name, withdraw=self._over(name, wanted.get(name)))
             if self._ours(name):
                 # they came first: to the station that follows, or to their end where the connection is over
                 self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic())).records[:0] = left
@@ -150,6 +150,12 @@ class Runner:
 
     def _ours(self, integration: str) -> bool:
         return partition_of(integration, self._around.partitions) in self._member.owned
+
+    def _over(self, name: str, settings: IntegrationSettings | None) -> bool:
+        """Whether the station's connection is over: not only its credentials renewed, or its partition given away."""
+        if settings is None:
+            return False
+        return settings.state == "disconnected" or settings.connection != self._stations[name].lane.connection
 
     def _fits(self, name: str, settings: IntegrationSettings | None) -> bool:
         """Whether the station still speaks for the right account with the right credentials."""
@@ -202,6 +208,7 @@ class Runner:
                 webhook_url=f"{around.webhook_base_url}/webhooks/{self._webhook_path(name)}",
                 store_grant=store_grant,
                 incident=incident,
+                connected=self._configuration.connected,
             )
         )
         lane = Lane(
@@ -250,8 +257,8 @@ class Runner:
         lane.catalog.stream(settings.events)
         lane.changed.set()
 
-    async def _close(self, name: str) -> list[tuple[Taken, Any]]:
-        return await self._stations.pop(name).close()
+    async def _close(self, name: str, *, withdraw: bool = False) -> list[tuple[Taken, Any]]:
+        return await self._stations.pop(name).close(withdraw=withdraw)
 
     def _taken(self, batch: Sequence[Taken]) -> None:
         for taken in batch:

@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.crawling import crawl, unseen
 from connectors.echoes import RecentWrites
+from connectors.errors import ConnectorError
 from connectors.fanout import FanOuts
 from connectors.kafka.member import Taken
 from connectors.keeping import Keeper
@@ -23,6 +24,7 @@ from schemas.records import Cause, FieldPatch, Notification, Request, StateComma
 log = logging.getLogger(__name__)
 
 DRAIN_S = 6.0
+WITHDRAW_S = 4.0
 LOOK_S = 2.0
 
 
@@ -71,8 +73,11 @@ class Station:
 
         return replace(taken, finished=ended)
 
-    async def close(self) -> list[tuple[Taken, Any]]:
-        """Calls in flight end, nothing new is begun, the system is let go; the records that are not finished."""
+    async def close(self, *, withdraw: bool = False) -> list[tuple[Taken, Any]]:
+        """Calls in flight end, nothing new is begun, the system is let go; the records that are not finished.
+
+        With `withdraw` the connection is over: it is the last moment at which its credentials are known.
+        """
         self.lane.closing = True
         drains = [self._reading.drained(), self._writing.drained()]
         if self._posting is not None:
@@ -85,8 +90,17 @@ class Station:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if withdraw:
+            await self._withdraw()
         await self.lane.account.close()
         return list(self._unfinished.values())
+
+    async def _withdraw(self) -> None:
+        name, system = self.lane.integration, self.lane.system
+        try:
+            await asyncio.wait_for(self.lane.account.setup.withdraw(), WITHDRAW_S)
+        except (ConnectorError, TimeoutError) as error:
+            log.warning("%s: its webhook subscription is left in %s: %s", name, system, error or type(error).__name__)
 
     async def notification(self, record: Notification, cause: Cause, finished: Callable[[], None]) -> None:
         await self._reading.notified(record, cause, finished)

@@ -69,6 +69,9 @@ class HubSpotSetup:
         """Whose token it is; raises Misconfigured `wrong_account` when it opens another account than the mapped one."""
         await self._verify_account()
 
+    async def withdraw(self) -> None:
+        """Nothing: HubSpot's subscriptions are the app's, for every account it is installed in."""
+
     async def _verify_account(self) -> None:
         """Where the token may not read the account's details, one page of records shows that it is accepted."""
         try:

@@ -30,6 +30,7 @@ class UserflowSetup:
 
     def __init__(self, opening: Opening, client: ObservingClient) -> None:
         self._url = opening.webhook_url
+        self._connected = opening.connected
         self._known_secret = opening.secrets.get(WEBHOOK_SECRET)
         self._client = client
 
@@ -48,21 +49,32 @@ class UserflowSetup:
     ) -> Provisioned:
         """The webhook subscription; attributes and events come to be with their first use, so none is made.
 
-        Raises Misconfigured `environment_already_claimed` where another integration has subscribed.
+        Raises Misconfigured `environment_already_claimed` where another integration has subscribed. What one left that
+        is disconnected here by now is taken away: its connector was not there to do it.
         """
         topics = (*(_SCOPES[kind_of(object_type)] for object_type in object_types), EVENTS_TOPIC)
-        ours = await self._subscriptions()
+        found = await self._subscriptions()
+        others = [one for one in found if _claims(one.url, self._url)]
+        if not all(self._left_behind(one.url) for one in others):
+            raise Misconfigured("environment_already_claimed")
+        ours = self._ours(found)
         kept = next((one for one in ours if self._secret(one)), None)
-        for other in ours:
-            if other is not kept:
-                # a second one brings everything twice, and one whose secret is lost brings what cannot be verified
-                await self._client.send(protocol.delete_subscription(other.id))
+        # a second one brings everything twice, and one whose secret is lost brings what cannot be verified
+        await self._delete([*others, *(one for one in ours if one is not kept)])
         subscription = await self._fitting(kept, topics) if kept else await self._subscribed(topics)
         return Provisioned(self._secret(subscription))
 
     async def probe(self) -> None:
         """One user, to see that the key is accepted."""
         await self._client.send(protocol.list_objects("users", limit=1, purpose="control"))
+
+    async def withdraw(self) -> None:
+        """No more webhooks for this integration."""
+        await self._delete(self._ours(await self._subscriptions()))
+
+    async def _delete(self, subscriptions: Sequence[Subscription]) -> None:
+        for one in subscriptions:
+            await self._client.send(protocol.delete_subscription(one.id))
 
     async def _attributes(self, scope: Scope) -> list[AttributeDefinition]:
         def call(cursor: str | None) -> Call[protocol.AttributeDefinitionPage]:
@@ -77,16 +89,22 @@ class UserflowSetup:
         return [one async for page in self._pages(call, lambda page: page.next_cursor) for one in page.definitions]
 
     async def _subscriptions(self) -> list[Subscription]:
-        """Those that send to this integration."""
-
         def call(cursor: str | None) -> Call[protocol.SubscriptionPage]:
             return protocol.list_subscriptions(starting_after=cursor)
 
         pages = self._pages(call, lambda page: page.next_cursor)
-        found = [one async for page in pages for one in page.subscriptions]
-        if any(_claims(one.url, self._url) for one in found):
-            raise Misconfigured("environment_already_claimed")
-        return [one for one in found if one.url == self._url]
+        return [one async for page in pages for one in page.subscriptions]
+
+    def _ours(self, subscriptions: Sequence[Subscription]) -> list[Subscription]:
+        """Those that send to this integration."""
+        return [one for one in subscriptions if one.url == self._url]
+
+    def _left_behind(self, url: str) -> bool:
+        """Whether it sends to this installation, for an integration that is not connected."""
+        there, here = _OUR_PATH.search(url), _OUR_PATH.search(self._url)
+        if there is None or here is None or url[: there.start()] != self._url[: here.start()]:
+            return False
+        return not self._connected(there[1])
 
     async def _pages(
         self, call: Callable[[str | None], Call[P]], next_cursor: Callable[[P], str | None]

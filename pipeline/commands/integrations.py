@@ -1,14 +1,19 @@
 """Commands on integrations that are there: list, pause, resume, disconnect, full sync."""
 
+from typing import Final
+
 import click
 
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.tables import TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import known, open_process, plain_errors, read_tables, with_kafka
+from pipeline.mappings.connecting import DISCONNECTED
 from pipeline.operations import applying, full_sync
 from schemas.configuration import DesiredState
 from schemas.topics import INTEGRATIONS, MAPPINGS
+
+NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
 
 
 @click.group()
@@ -20,9 +25,12 @@ def integration() -> None:
 def integration_list() -> None:
     """Every integration and its state."""
     with plain_errors():
-        for key, part in sorted(read_tables(open_process()).table(INTEGRATIONS).items()):
-            if part.settings is not None and key.endswith("/settings"):
-                click.echo(f"{part.integration}: {part.settings.state}, revision {part.settings.active_revision}")
+        there = applying.every(read_tables(open_process()).table(INTEGRATIONS))
+        for name, settings in there.items():
+            refused = "; its last apply was refused" if settings.apply_state == "failed" else ""
+            click.echo(f"{name}: {settings.state}, revision {settings.active_revision}{refused}")
+        if not there:
+            click.echo(NONE_YET)
 
 
 @integration.command("pause")
@@ -52,6 +60,11 @@ def integration_disconnect(name: str, yes: bool) -> None:
 def _change_state(name: str, state: DesiredState) -> None:
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         settings = known(tables.table(INTEGRATIONS), name)
+        if settings.state == "disconnected":
+            if state != "disconnected":
+                raise applying.NotApplied(f"{name}: {DISCONNECTED}")
+            click.echo(f"{name}: disconnected already")
+            return
         request = applying.changed_state(settings, state, now_ms())
         await applying.ask(publisher, name, request)
         applied = await applying.wait_until_applied(tables, name, request, 30.0)
@@ -72,7 +85,10 @@ def full_sync_start(name: str | None) -> None:
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         parts = tables.table(INTEGRATIONS)
-        for each in [name] if name else sorted({part.integration for part in parts.values() if part.settings}):
+        connected = [one for one, found in applying.every(parts).items() if found.state != "disconnected"]
+        if not name and not connected:
+            raise full_sync.NotStarted(NONE_YET)
+        for each in [name] if name else connected:
             settings, run_id = known(parts, each), full_sync.new_run_id(now_ms())
             requests = full_sync.crawls(each, settings, tables.table(MAPPINGS).values(), run_id, now_ms())
             await full_sync.start(publisher, each, requests)

@@ -92,6 +92,5 @@ def known(parts: Mapping[str, IntegrationPart], name: str) -> IntegrationSetting
     """The settings of an integration. Raises NotApplied with the names there are."""
     settings = applying.settings_of(parts, name)
     if settings is None:
-        names = sorted({part.integration for part in parts.values() if part.settings is not None})
-        raise applying.NotApplied(f"no integration {name}; there are: {', '.join(names) or 'none'}")
+        raise applying.NotApplied(f"no integration {name}; there are: {', '.join(applying.every(parts)) or 'none'}")
     return settings

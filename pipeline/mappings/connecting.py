@@ -5,6 +5,7 @@ A request goes: describing (both connectors tell their fields) -> provisioning (
 Custom object types are told first: what their fields are named, and so which fields to ask for, follows from them.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ from schemas.values import System
 
 FIELDS_DO_NOT_FIT: Final = "fields_do_not_fit"
 ALREADY_CLAIMED: Final = "already claimed"
+DISCONNECTED: Final = "it is disconnected and its credentials are forgotten: apply its file"
+VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|failed): (\S+)")
 SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
 
 Parts = Mapping[str, IntegrationPart]
@@ -65,12 +68,18 @@ def _next(
     settings = _settings(name, parts)
     if settings is None or settings.apply_id != desired.apply_id:
         return list(_accept(name, desired, settings, parts, mappings))
+    if settings.apply_state not in ("describing", "provisioning"):
+        return []
     states = [_connector(name, system, parts) for system in SYSTEMS]
+    failure = _failure(settings, states)
+    if failure is not None:
+        return list(_failed(name, settings, failure, parts))
+    told = _told(settings, states)
+    if told is None:
+        return []
     if settings.apply_state == "describing":
-        return list(_described(name, settings, states))
-    if settings.apply_state == "provisioning":
-        return list(_provisioned(name, settings, states, mappings))
-    return []
+        return list(_described(name, settings, told, parts))
+    return list(_provisioned(name, settings, told, states, mappings))
 
 
 def _accept(
@@ -85,6 +94,10 @@ def _accept(
         yield from _disconnect(name, desired, before, parts, mappings)
         return
     connected = before.state != "disconnected"
+    if not connected and before.revision > 0 and _same(desired, before):
+        # a pause or resume that met a disconnect on its way: the credentials are forgotten
+        yield _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
+        return
     if connected and before.active_revision > 0 and desired.document == before.document and _same(desired, before):
         yield _write(
             name, replace(before, state=desired.state, apply_id=desired.apply_id, apply_state="done", reason=None)
@@ -139,37 +152,33 @@ def _disconnect(
     mappings: Mapping[str, ObjectMapping],
 ) -> Iterator[ConfigurationWrite]:
     """Settings first: from that record on every stage drops what belongs to the connection."""
-    gone = replace(before, state="disconnected", apply_id=desired.apply_id, apply_state="done", reason=None)
-    yield _write(name, replace(gone, hubspot=_without_secrets(gone.hubspot), userflow=_without_secrets(gone.userflow)))
-    for key, part in parts.items():
-        if part.claim is not None and part.claim.integration == name:
-            yield ConfigurationWrite(INTEGRATIONS, key, None)
+    yield from _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None), parts)
     for key, mapping in mappings.items():
         if mapping.integration == name:
             yield ConfigurationWrite(MAPPINGS, key, None)
+
+
+def _gone(name: str, settings: IntegrationSettings, parts: Parts) -> Iterator[ConfigurationWrite]:
+    """Not connected: no secrets are kept, and nothing is claimed."""
+    hubspot, userflow = _without_secrets(settings.hubspot), _without_secrets(settings.userflow)
+    yield _write(name, replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow))
+    for key, part in parts.items():
+        if part.claim is not None and part.claim.integration == name:
+            yield ConfigurationWrite(INTEGRATIONS, key, None)
 
 
 def _without_secrets(section: SystemSettings) -> SystemSettings:
     return replace(section, secrets={})
 
 
-def _described(
-    name: str, settings: IntegrationSettings, states: list[ConnectorState | None]
-) -> Iterator[ConfigurationWrite]:
-    failure = _failure(settings, states)
-    if failure is not None:
-        yield _failed(name, settings, failure)
-        return
-    told = _told(settings, states)
-    if told is None:
-        return
+def _described(name: str, settings: IntegrationSettings, told: Told, parts: Parts) -> Iterator[ConfigurationWrite]:
     asked_again = _with_fields_of(told.file, settings)
     if asked_again != settings:
         yield _write(name, replace(asked_again, revision=settings.revision + 1))
         return
     problems = told.misfits()
     if problems:
-        yield _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
+        yield from _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}", parts)
         return
     create, streams = to_create(told.file, told.fields), streamed(told.file, told.events)
     yield _write(name, replace(settings, apply_state="provisioning", create=create, events=streams))
@@ -178,15 +187,11 @@ def _described(
 def _provisioned(
     name: str,
     settings: IntegrationSettings,
+    told: Told,
     states: list[ConnectorState | None],
     mappings: Mapping[str, ObjectMapping],
 ) -> Iterator[ConfigurationWrite]:
-    failure = _failure(settings, states)
-    if failure is not None:
-        yield _failed(name, settings, failure)
-        return
-    told = _told(settings, states)
-    if told is None or any(state is None or state.provisioned_revision < settings.revision for state in states):
+    if any(state is None or state.provisioned_revision < settings.revision for state in states):
         return
     wanted = object_mappings(told.file, settings.connection, settings.revision, told.fields)
     yield from _mappings(name, wanted, mappings)
@@ -270,15 +275,18 @@ def _failure(settings: IntegrationSettings, states: list[ConnectorState | None])
     return None
 
 
-def _failed(name: str, settings: IntegrationSettings, reason: str) -> ConfigurationWrite:
-    """Refused: what was in force before goes on, with the credentials it had."""
+def _failed(name: str, settings: IntegrationSettings, reason: str, parts: Parts) -> Iterator[ConfigurationWrite]:
+    """Refused: what was in force before goes on, with the credentials it had; where nothing was, nothing is left."""
     refused = replace(settings, apply_state="failed", reason=reason, fallback=None)
     kept = settings.fallback
     if kept is not None:
         refused = replace(
             refused, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow, events=kept.events
         )
-    return _write(name, refused)
+    if settings.active_revision == 0:
+        yield from _gone(name, refused, parts)
+    else:
+        yield _write(name, refused)
 
 
 def _claim(name: str, desired: DesiredIntegration, parts: Parts) -> Iterator[ConfigurationWrite]:

@@ -10,10 +10,11 @@ from typing import Final
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.tables import TableReader
 from pipeline.mappings.claims import check_claims
-from pipeline.mappings.connecting import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT
+from pipeline.mappings.connecting import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT, VENDOR_REFUSAL
 from pipeline.mappings.export import to_yaml
 from pipeline.mappings.model import IntegrationFile
 from pipeline.mappings.problems import render
+from pipeline.mappings.remedies import problem
 from pipeline.mappings.resolve import Seal, hubspot_settings, userflow_settings
 from pipeline.mappings.told import told_of
 from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
@@ -80,7 +81,10 @@ async def wait_until_applied(
 def refusal(
     reason: str, file: IntegrationFile, request: DesiredIntegration, parts: Mapping[str, IntegrationPart]
 ) -> str:
-    """The refusal for the owner of the file: where fields do not fit, or accounts are taken, each with its line."""
+    """The refusal for the owner of the file, with its line."""
+    refused = VENDOR_REFUSAL.fullmatch(reason)
+    if refused is not None:
+        return str(problem(file.positions, "hubspot" if refused[1] == "hubspot" else "userflow", refused[2]))
     if reason.startswith(ALREADY_CLAIMED):
         return render(check_claims(file, request, parts)) or reason
     if not reason.startswith(FIELDS_DO_NOT_FIT):
@@ -90,6 +94,15 @@ def refusal(
         return reason
     problems = told_of(file, hubspot.connector, userflow.connector).misfits()
     return render(problems) or reason
+
+
+def every(parts: Mapping[str, IntegrationPart]) -> Mapping[str, IntegrationSettings]:
+    """What is in force for each integration, by name."""
+    return {
+        part.integration: part.settings
+        for key, part in sorted(parts.items())
+        if part.settings is not None and key.endswith("/settings")
+    }
 
 
 def settings_of(parts: Mapping[str, IntegrationPart], integration: str) -> IntegrationSettings | None:

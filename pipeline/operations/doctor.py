@@ -7,12 +7,15 @@ from typing import Literal
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.tables import TableIncomplete
-from pipeline.mappings.connecting import read_document
+from pipeline.mappings.connecting import SYSTEMS, read_document
 from pipeline.mappings.custom_types import resolved
+from pipeline.mappings.remedies import remedy
 from pipeline.mappings.subscriptions import subscriptions
+from pipeline.operations.applying import every
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
 from schemas.registry import SchemaRegistry, UnknownSchema
 from schemas.topics import TOPICS
+from schemas.values import System
 
 Verdict = Literal["ok", "wrong", "unknown"]
 
@@ -54,9 +57,8 @@ def examine(
     except (TableIncomplete, UnknownSchema) as error:
         yield Finding("configuration", "wrong", str(error))
         return
-    for key, part in sorted(parts.items()):
-        if part.settings is not None and key.endswith("/settings"):
-            yield from examine_integration(part.integration, part.settings, parts, opens)
+    for name, settings in every(parts).items():
+        yield from examine_integration(name, settings, parts, opens)
 
 
 def _registry(registry: SchemaRegistry) -> Finding:
@@ -73,17 +75,17 @@ def examine_integration(
 ) -> Iterator[Finding]:
     """Its last apply, its secrets, both connectors, and what its HubSpot app has to subscribe to."""
     what = f"integration {name}"
+    if settings.apply_state == "failed":
+        yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}")
     if settings.state == "disconnected":
         yield Finding(what, "ok", "disconnected")
         return
-    if settings.apply_state == "failed":
-        yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}")
     sealed = (*settings.hubspot.secrets.values(), *settings.userflow.secrets.values())
     if not all(map(opens, sealed)):
         yield Finding(what, "wrong", "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with")
-    for system in ("hubspot", "userflow"):
+    for system in SYSTEMS:
         part = parts.get(f"{name}/{system}")
-        yield _connector(f"{what}: {system}", settings, part.connector if part is not None else None)
+        yield _connector(f"{what}: {system}", system, settings, part.connector if part is not None else None)
     if settings.active_revision:
         yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
 
@@ -96,11 +98,13 @@ def _subscriptions(what: str, settings: IntegrationSettings, hubspot: Integratio
         yield Finding(what, "unknown", f"the HubSpot app must subscribe to {wanted}")
 
 
-def _connector(what: str, settings: IntegrationSettings, state: ConnectorState | None) -> Finding:
+def _connector(what: str, system: System, settings: IntegrationSettings, state: ConnectorState | None) -> Finding:
     if state is None or state.connection != settings.connection:
         return Finding(what, "unknown", "its connector has not reported yet: is it running?")
     if state.status != "ok":
-        return Finding(what, "wrong", f"{state.status.replace('_', ' ')}: {state.reason}")
+        found = remedy(system, state.reason or "")
+        told = f": {found.message}. Fix: {found.fix}" if found is not None else ""
+        return Finding(what, "wrong", f"{state.status.replace('_', ' ')}: {state.reason}{told}")
     missing = sorted(
         f"{field.object_type}.{field.name}"
         for field in settings.create

@@ -19,7 +19,7 @@ from tests.e2e.looking import (
     title_arrives,
     written,
 )
-from tests.e2e.world import FILE, PLAN, TITLE, World, eventually, world
+from tests.e2e.world import CREDENTIALS, FILE, PLAN, TITLE, World, eventually, world
 
 ON_ITS_WAY_MS = 300
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,6 +32,14 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
         for _ in range(5):
             await it.pair(number())
         yield it
+
+
+async def subscribed(it: World) -> list[str]:
+    """Where Userflow sends its webhooks."""
+    url = f"{it.machine.endpoints.userflow_simulator_url}/webhook_subscriptions"
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(url, headers={"Authorization": f"Bearer {CREDENTIALS['USERFLOW_API_KEY']}"})
+    return [one["url"] for one in answer.json()["data"]]
 
 
 async def properties_of_userflow(it: World) -> list[str]:
@@ -243,6 +251,8 @@ async def test_a_disconnected_integration_writes_nothing_more(it: World) -> None
     assert 0 < titles.count("too late") < len(people)
     assert "after" not in titles
     assert "disconnected" in await it.command("integration", "list")
+    assert "apply its file" in await it.command("integration", "resume", "acme", expect=1)
+    assert await subscribed(it) == []
     assert await it.created_by_api() == 0
 
 

@@ -91,6 +91,9 @@ class Vendor:
     async def probe(self) -> None:
         await self._answer()
 
+    async def withdraw(self) -> None:
+        await self._answer()
+
     async def _answer(self) -> None:
         if self.away:
             await asyncio.sleep(SLOW_S)

@@ -1,5 +1,6 @@
 """Setting Userflow up: what fields there are, one subscription, whether the key works."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
@@ -116,6 +117,26 @@ async def test_an_environment_belongs_to_one_integration(userflow: World, url: s
         await provisioned(userflow)
     assert refused.value.reason == "environment_already_claimed"
     assert [one.url for one in subscriptions(userflow)] == [url]
+
+
+async def test_what_a_disconnected_integration_left_behind_is_taken_away() -> None:
+    """Its connector was not there when it was disconnected, and forgot the key."""
+    async with world() as userflow:
+        for name in ("gone", "there"):
+            userflow.simulator.environment.subscribe(WEBHOOK_URL.replace("acme", name), ("user",))
+        userflow.opening = dataclasses.replace(userflow.opening, connected=lambda name: name == "there")
+        with pytest.raises(Misconfigured):
+            await provisioned(userflow)
+        userflow.opening = dataclasses.replace(userflow.opening, connected=lambda name: False)
+        await provisioned(userflow)
+        assert [one.url for one in subscriptions(userflow)] == [WEBHOOK_URL]
+
+
+async def test_a_subscription_is_taken_back_alone(userflow: World) -> None:
+    foreign = userflow.simulator.environment.subscribe("https://else.example.com/hook", ("*",))
+    await provisioned(userflow)
+    await userflow.account.setup.withdraw()
+    assert subscriptions(userflow) == [foreign]
 
 
 async def test_an_opened_account_talks_http() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.mappings.connecting import FIELDS_DO_NOT_FIT, ConfigurationWrite, decide
+from pipeline.mappings.connecting import DISCONNECTED, FIELDS_DO_NOT_FIT, ConfigurationWrite, decide
 from pipeline.mappings.file import load
 from pipeline.mappings.model import IntegrationFile
 from pipeline.operations.applying import changed_state, desired
@@ -15,6 +15,7 @@ from schemas.configuration import (
     DescribedField,
     DescribedType,
     DesiredIntegration,
+    DesiredState,
     IntegrationPart,
     IntegrationSettings,
 )
@@ -168,6 +169,28 @@ def test_fields_that_do_not_fit_refuse_the_request_and_leave_what_is_in_force() 
     assert cluster.settings().active_revision == 1
     assert cluster.mappings == before
     assert cluster.settings().hubspot == in_force
+
+
+def test_a_first_request_that_is_refused_leaves_nothing_claimed_and_no_secrets() -> None:
+    cluster = Cluster()
+    cluster.connect(attribute="unheard_of")
+    assert (cluster.settings().apply_state, cluster.settings().state) == ("failed", "disconnected")
+    assert (cluster.settings().hubspot.secrets, cluster.settings().userflow.secrets) == ({}, {})
+    assert not any(key.startswith("claim/") for key in cluster.parts)
+    cluster.connect("rival")
+    assert cluster.settings("rival").state == "active"
+
+
+@pytest.mark.parametrize("state", ["active", "paused"])
+def test_what_is_disconnected_is_neither_paused_nor_resumed(state: DesiredState) -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+    gone = cluster.settings()
+    cluster.ask(changed_state(gone, state, 3))
+    assert (cluster.settings().state, cluster.settings().connection) == ("disconnected", gone.connection)
+    assert (cluster.settings().apply_state, cluster.settings().reason) == ("failed", DISCONNECTED)
+    assert not any(key.startswith("claim/") for key in cluster.parts)
 
 
 def test_an_edit_keeps_the_connection_and_the_revision_of_mappings_that_did_not_change() -> None:

@@ -31,7 +31,19 @@ def test_secrets_that_no_key_opens() -> None:
 def test_a_connector_that_cannot_work_with_its_system() -> None:
     cluster = in_force()
     cluster.report("hubspot", status="needs_reconnect", reason="unauthorized")
-    assert Finding("integration acme: hubspot", "wrong", "needs reconnect: unauthorized") in found(cluster)
+    detail = "HubSpot does not accept the credentials. Fix: give a token that is in force"
+    told = Finding("integration acme: hubspot", "wrong", f"needs reconnect: unauthorized: {detail}")
+    assert told in found(cluster)
+    cluster.report("hubspot", status="failed", reason="of_tomorrow")
+    assert Finding("integration acme: hubspot", "wrong", "failed: of_tomorrow") in found(cluster)
+
+
+def test_a_first_apply_that_was_refused() -> None:
+    cluster = Cluster()
+    cluster.connect(attribute="unheard_of")
+    first, second = found(cluster)
+    assert (first.verdict, second.detail) == ("wrong", "disconnected")
+    assert first.detail.startswith("the last apply was refused: ")
 
 
 def test_nothing_is_asked_of_a_disconnected_one() -> None:
