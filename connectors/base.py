@@ -15,6 +15,9 @@ from schemas.values import FieldDefinition, FieldValue, System
 
 ReadPurpose = Literal["live_read", "bulk_read"]
 
+TOO_FAR_AHEAD_MS: Final = 24 * 3_600_000
+"""By how much a vendor's clock can be ahead of ours: what is said to happen later would make all that follows stale."""
+
 MOST_FOUND: Final = 26  # objects of one value that are worth reading: more than are ever a pair's candidates
 
 

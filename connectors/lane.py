@@ -11,7 +11,7 @@ from connectors.clock import Clock
 from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured
 from connectors.retry import RetryPolicy, Uniform
 from connectors.shown import ShownValues
-from schemas.codec import RecordTooLarge
+from schemas.codec import Unencodable
 from schemas.configuration import ConnectorStatus
 from schemas.letters import letter_id
 from schemas.records import Cause, ChangeEvent, DeadLetter, Found, Operation, Origin, Request, StampedValue
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 POLICY: Final = RetryPolicy(attempts=7, base_s=0.3, cap_s=10.0, patience_s=60.0)
 
 SHOWN_AGAIN_MS: Final = 2_000
-TOO_LARGE: Final = "too_large"
 
 Publish = Callable[[str, str, Any], Awaitable[tuple[int, int]]]
 """(topic, key, record): ends when the brokers have it, with its partition and offset."""
@@ -107,20 +106,20 @@ class Lane:
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
         try:
             await self.publish(changes_topic(self.system), key, change)
-        except RecordTooLarge as error:
-            await self._too_large(key, str(error), observation)
+        except Unencodable as error:
+            await self._untold(key, error, observation)
             return
         if outdated:
             await self._reread(observation)
 
-    async def _too_large(self, key: str, detail: str, observation: "Observation") -> None:
-        """The object holds more than a message does: reported, and left as it was last known."""
+    async def _untold(self, key: str, error: Unencodable, observation: "Observation") -> None:
+        """No record holds what was seen of the object: reported, and left as it was last known."""
         letter = DeadLetter(
-            id=letter_id(key, TOO_LARGE),
+            id=letter_id(key, error.reason),
             integration=self.integration,
             stage=f"{self.system}.source",
-            reason=TOO_LARGE,
-            detail=detail,
+            reason=error.reason,
+            detail=str(error),
             topic=changes_topic(self.system),
             partition=-1,
             offset=-1,

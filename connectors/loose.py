@@ -2,20 +2,32 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
 JsonObject: TypeAlias = Mapping[str, object]
 
 EMPTY: JsonObject = {}
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999."""
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parsed(body: bytes) -> object:
-    """The decoded JSON, or None when it is none."""
+    """The decoded JSON, every text in it Unicode, or None when it is none."""
     try:
-        return json.loads(body)
+        found = json.loads(body)
+        return _well_formed(found) if _SURROGATE.search(body) else found
     except (ValueError, RecursionError):
         return None
+
+
+def _well_formed(found: object) -> object:
+    """Half of a surrogate pair, as a text cut inside an emoji leaves, is no Unicode and fits into no record."""
+    return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def as_object(found: object) -> JsonObject:
@@ -74,11 +86,10 @@ def flag_at(source: JsonObject, name: str) -> bool:
 
 
 def time_at(source: JsonObject, name: str) -> int | None:
-    """Epoch milliseconds out of an ISO 8601 text (no offset means UTC) or a number of milliseconds."""
+    """Epoch milliseconds out of an ISO 8601 text (no offset means UTC) or a number; None for one that is no time."""
     found = source.get(name)
-    if isinstance(found, str) and not found.isdigit():
-        return _iso_ms(found)
-    return as_whole(found)
+    at_ms = _iso_ms(found) if isinstance(found, str) and not found.isdigit() else as_whole(found)
+    return at_ms if at_ms is not None and 0 <= at_ms <= LATEST_MS else None
 
 
 def _iso_ms(text: str) -> int | None:

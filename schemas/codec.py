@@ -28,8 +28,16 @@ class MalformedRecord(ValueError):
     """The bytes are no record of this topic: not in the wire format, or cut, or of another record."""
 
 
-class RecordTooLarge(ValueError):
-    """No topic takes the record: whatever came of the one that led to it cannot be told."""
+class Unencodable(ValueError):
+    """No bytes stand for the record: whatever came of the one that led to it cannot be told. Holds no values."""
+
+    reason = "unencodable"
+
+
+class RecordTooLarge(Unencodable):
+    """No topic takes so many bytes in a message."""
+
+    reason = "too_large"
 
 
 class Codec:
@@ -40,7 +48,7 @@ class Codec:
         self._headers: dict[str, bytes] = {}
 
     def encode(self, topic: str, record: Any) -> bytes:
-        """The wire bytes of a record of that topic. Raises RecordTooLarge, or ValueError for another topic's record."""
+        """The wire bytes of a record of that topic. Raises Unencodable, or ValueError for another topic's record."""
         expected = TOPICS[topic].record
         if type(record) is not expected:
             raise ValueError(f"{topic} carries {expected.__name__}, not {type(record).__name__}")
@@ -50,9 +58,13 @@ class Codec:
         body = io.BytesIO()
         body.write(header)
         dump = _dumper(expected)
-        fastavro.schemaless_writer(
-            body, record_schema(expected.__name__), dump(record) if dump else record, disable_tuple_notation=True
-        )
+        plain = dump(record) if dump else record
+        try:
+            fastavro.schemaless_writer(body, record_schema(expected.__name__), plain, disable_tuple_notation=True)
+        except Exception as error:  # fastavro raises whatever a number too large or a text that is none leads to
+            raise Unencodable(
+                f"{topic}: a {expected.__name__} that does not fit its schema ({type(error).__name__})"
+            ) from error
         size = body.tell()
         if size > MAX_RECORD_BYTES:
             raise RecordTooLarge(f"{topic}: a {expected.__name__} of {size:,} bytes, of which {MAX_RECORD_BYTES:,} fit")

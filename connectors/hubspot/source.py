@@ -1,8 +1,9 @@
 """Reads one HubSpot account: webhooks into news, records by id, whole types page by page."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from connectors.base import Gone, Page, ReadPurpose, Seen, Translated
+from connectors.base import TOO_FAR_AHEAD_MS, Gone, Page, ReadPurpose, Seen, Translated
 from connectors.errors import Refused
 from connectors.hubspot.associated import OBJECT_ID, own_fields
 from connectors.hubspot.client import HubSpotClient
@@ -10,7 +11,7 @@ from connectors.hubspot.dated import look_up
 from connectors.hubspot.enriching import AssociatedReader
 from connectors.hubspot.lookups import search_ids
 from connectors.hubspot.object_types import ObjectTypes
-from connectors.hubspot.protocol import BATCH_LIMIT, list_objects, parse_notifications, read_objects
+from connectors.hubspot.protocol import BATCH_LIMIT, WebhookEvent, list_objects, parse_notifications, read_objects
 from connectors.hubspot.translate import associated_news, news, seen
 from schemas.records import Notification
 from schemas.values import FieldDefinition
@@ -38,7 +39,8 @@ class HubSpotSource:
             batch = parse_notifications(notification.body)
         except Refused as refusal:
             raise ValueError(refusal.reason) from None
-        ours = [event for event in batch.events if event.account == self._account]
+        latest_ms = notification.received_at_ms + TOO_FAR_AHEAD_MS
+        ours = [_dated(event, latest_ms) for event in batch.events if event.account == self._account]
         strangers = len(batch.events) - len(ours)
         told = tuple(item for event in ours for item in news(event, self._types))
         associated = tuple(item for event in ours for item in associated_news(event, self._types))
@@ -102,3 +104,10 @@ class HubSpotSource:
     def _definitions(self, object_type: str) -> Mapping[str, FieldDefinition]:
         catalog = self._types.catalog
         return {name: catalog.definition(object_type, name) for name in own_fields(catalog.wanted(object_type))}
+
+
+def _dated(event: WebhookEvent, latest_ms: int) -> WebhookEvent:
+    """The event without a time that cannot be: then its record is read instead."""
+    if event.occurred_at_ms is None or event.occurred_at_ms <= latest_ms:
+        return event
+    return replace(event, occurred_at_ms=None)

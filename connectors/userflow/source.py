@@ -2,9 +2,21 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
-from connectors.base import MOST_FOUND, Catalog, Gone, News, Opening, Page, ReadPurpose, Seen, Translated
+from connectors.base import (
+    MOST_FOUND,
+    TOO_FAR_AHEAD_MS,
+    Catalog,
+    Gone,
+    News,
+    Opening,
+    Page,
+    ReadPurpose,
+    Seen,
+    Translated,
+)
 from connectors.errors import Refused, Transient
 from connectors.userflow import protocol
 from connectors.userflow.observing import Observed, ObservingClient
@@ -16,7 +28,6 @@ from connectors.userflow.translate import (
     kind_of,
     object_type_of,
     wanted_fields,
-    well_formed,
 )
 from schemas.records import ActivityEvent, Notification, StampedValue
 from schemas.values import FieldDefinition
@@ -49,6 +60,8 @@ class UserflowSource:
             found = protocol.parse_notification(notification.body)
         except Refused as refusal:
             raise ValueError(refusal.reason) from refusal
+        if found.created_at_ms is not None and found.created_at_ms > notification.received_at_ms + TOO_FAR_AHEAD_MS:
+            found = replace(found, created_at_ms=None)
         if found.record is not None:
             return self._news(found, found.record)
         if found.event is not None:
@@ -125,7 +138,7 @@ class UserflowSource:
         """The user's activity and the company's; attributes by their JSON kind, so texts like times stay texts."""
         if not (event.user_id or event.group_id):
             return Translated(unreadable=1)
-        attributes = {well_formed(name): field_value(found) for name, found in event.attributes.items()}
+        attributes = {name: field_value(found) for name, found in event.attributes.items()}
         at_ms = told_at_ms if event.time_ms is None else event.time_ms
         named = (self._integration, self._connection, event.id, event.name)
         told = [

@@ -59,7 +59,7 @@ def field_value(found: object, definition: FieldDefinition | None = None) -> Fie
     """A JSON value as its definition says; by its own JSON kind without one, or where it does not fit. Never raises."""
     # of Userflow's types only datetime has no JSON kind of its own
     if isinstance(found, str) and definition is not None and definition.type == "datetime":
-        return _instant(found) or well_formed(found)
+        return _instant(found) or found
     return _by_kind(found)
 
 
@@ -75,9 +75,9 @@ def attribute(value: FieldValue) -> Attribute:
         case dt.date():
             return change(instant_text(millis(_moment(value))), "datetime")
         case tuple():
-            return change([well_formed(item) for item in value], "list")
+            return change(list(value), "list")
         case str():
-            return change(well_formed(value), "string")
+            return change(value, "string")
 
 
 def holds(found: object, value: FieldValue) -> bool:
@@ -87,11 +87,6 @@ def holds(found: object, value: FieldValue) -> bool:
     if held in _EMPTY or value in _EMPTY:
         return held in _EMPTY and value in _EMPTY
     return _comparable(held) == _comparable(value)
-
-
-def well_formed(text: str) -> str:
-    """Half of a surrogate pair, as a text cut inside an emoji leaves, is no Unicode and fits into no record."""
-    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
 
 
 def _instant(text: str) -> dt.datetime | None:
@@ -111,7 +106,7 @@ def _by_kind(found: object) -> FieldValue:
         case int():
             return _whole(found)
         case str():
-            return well_formed(found)
+            return found
         case list():
             return tuple(_item(item) for item in found if item is not None)
     return _item(found)
@@ -131,10 +126,10 @@ def _item(item: object) -> str:
     """A list's item as text, a number without trailing zeros; what is no literal, as JSON."""
     match item:
         case str():
-            return well_formed(item)
+            return item
         case float() if item.is_integer():
             return str(int(item))
-    return well_formed(json.dumps(item, ensure_ascii=False, separators=(",", ":")))
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":"))
 
 
 def _comparable(value: FieldValue) -> tuple[str, object]:
@@ -147,9 +142,9 @@ def _comparable(value: FieldValue) -> tuple[str, object]:
         case dt.date():
             return "datetime", millis(_moment(value))
         case tuple():
-            return "list", tuple(map(well_formed, value))
+            return "list", value
         case str():
-            return "string", well_formed(value)
+            return "string", value
     return "none", None
 
 

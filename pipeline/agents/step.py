@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
-from schemas.codec import MalformedRecord, RecordTooLarge
+from schemas.codec import MalformedRecord, Unencodable
 from schemas.letters import letter_about
 from schemas.topics import DEAD_LETTERS
 
@@ -133,12 +133,12 @@ class PartitionStep(Generic[RowT]):
         await self._catch_up(fresh)
         try:
             await self._handle(fresh, state_log, self._decide)
-        except RecordTooLarge:
+        except Unencodable:
             for incoming in fresh:
                 await self._handle_alone(incoming, state_log)
 
     async def _handle(self, batch: Sequence[Incoming], state_log: StateLog, decide: Decide[RowT]) -> None:
-        """Decide in order, commit, then take over what changed. Raises RecordTooLarge, nothing committed."""
+        """Decide in order, commit, then take over what changed. Raises Unencodable, nothing committed."""
         overlay = Overlay(self._rows.by_key)
         effects = [decide(incoming, overlay) for incoming in batch]
         outputs = [output for effect in effects for output in effect.outputs]
@@ -150,12 +150,12 @@ class PartitionStep(Generic[RowT]):
         self._count(effects)
 
     async def _handle_alone(self, incoming: Incoming, state_log: StateLog) -> None:
-        """One record of a batch in which some lead to more than a message holds: the others go on."""
+        """One record of a batch in which some lead to what no message holds: the others go on."""
         try:
             await self._handle([incoming], state_log, self._decide)
-        except RecordTooLarge as error:
-            detail = str(error)
-            await self._handle([incoming], state_log, lambda one, _: self._dead_letter(one, "too_large", detail))
+        except Unencodable as error:
+            reason, detail = error.reason, str(error)
+            await self._handle([incoming], state_log, lambda one, _: self._dead_letter(one, reason, detail))
 
     def _fresh(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
         """Without what was handled before a crash, though not acknowledged: decided again, on newer state, an object

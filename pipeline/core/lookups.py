@@ -1,10 +1,10 @@
-"""When a pair asks the system of the side it lacks: a lookup by match value, never more often than an interval."""
+"""When a pair asks a system: for the side it lacks, or for its rivals again; never more often than an interval."""
 
 from dataclasses import dataclass, replace
 
 from pipeline.core.candidates import side
 from pipeline.core.mapping import OTHER, MappingView
-from pipeline.core.pairing import PairStep
+from pipeline.core.pairing import PairStep, rivals
 from schemas.records import MatchedChange, PairState
 from schemas.values import System
 
@@ -19,17 +19,21 @@ class Asking:
 
 
 def with_lookup(step: PairStep, change: MatchedChange, view: MappingView, asking: Asking) -> PairStep:
-    """The step with the lookup that it leads to, where it leads to one."""
+    """The step with the lookup, or the reads of rivals, that it leads to."""
     state = step.state
     if state is None or not _may_ask(state, change, asking):
         return step
+    asked = replace(state, looked_up_ms=asking.now_ms)
     if _lacks_hubspot(state):
         lacking: System = "hubspot"
     elif _lacks_userflow(state, change, view, asking):
         lacking = "userflow"
+    elif step.outcome == "ambiguous" and not step.rivals and change.origin == "webhook":
+        # one may have been deleted since they were read: Userflow does not tell
+        return replace(step, state=asked, rivals=rivals(state))
     else:
         return step
-    return replace(step, state=replace(state, looked_up_ms=asking.now_ms), lookup=lacking)
+    return replace(step, state=asked, lookup=lacking)
 
 
 def _may_ask(state: PairState, change: MatchedChange, asking: Asking) -> bool:

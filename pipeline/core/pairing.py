@@ -167,9 +167,9 @@ def _decide(state: PairState, view: MappingView, told: str | None = None) -> Pai
     """Pair, then derive; `told` is the object that just told all that is known of it, so it is not asked again."""
     pair = paired(state, view)
     if not isinstance(pair, Paired):
-        rivals = _rivals(state) if pair == "ambiguous" else ()
-        read = tuple(sorted({*state.rivals_read, *(f"{system}.{object_id}" for system, object_id in rivals)}))
-        return PairStep(_slim(replace(state, rivals_read=read)), NOTHING, pair, rivals=rivals)
+        unread = _unread(state) if pair == "ambiguous" else ()
+        read = tuple(sorted({*state.rivals_read, *(f"{system}.{object_id}" for system, object_id in unread)}))
+        return PairStep(_slim(replace(state, rivals_read=read)), NOTHING, pair, rivals=unread)
     if _slimmed(pair, view) and pair.ids["hubspot"] != told:
         return PairStep(state, NOTHING, "derived", resend=(("hubspot", pair.ids["hubspot"]),))
     return _derived(state, pair, view)
@@ -207,15 +207,15 @@ def _standing(state: PairState, derivation: Derivation) -> Outcome:
     return "refused" if derivation.refused or state.refused else "equal"
 
 
-def _rivals(state: PairState) -> tuple[tuple[System, str], ...]:
-    """Candidates to read once more: Userflow deletes in silence, so a rival may be long gone."""
+def rivals(state: PairState) -> tuple[tuple[System, str], ...]:
+    """The candidates of sides that have several."""
     several = [(system, side(state, system)) for system in OTHER if len(side(state, system)) > 1]
-    return tuple(
-        (system, object_id)
-        for system, side in several
-        for object_id in sorted(side)
-        if f"{system}.{object_id}" not in state.rivals_read
-    )
+    return tuple((system, object_id) for system, side in several for object_id in sorted(side))
+
+
+def _unread(state: PairState) -> tuple[tuple[System, str], ...]:
+    """Rivals to read once more: Userflow deletes in silence, so one may be long gone."""
+    return tuple((system, id) for system, id in rivals(state) if f"{system}.{id}" not in state.rivals_read)
 
 
 def _slim(state: PairState) -> PairState:

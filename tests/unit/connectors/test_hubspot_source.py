@@ -99,8 +99,10 @@ class TestTranslate:
             ("1", "upserted", AT_MS),
         ]
 
-    def test_without_a_time_the_record_is_read_instead(self) -> None:
-        body = [event("deletion", occurredAt=None), changed("jobtitle", "Chief", occurredAt=None)]
+    @pytest.mark.parametrize("at", [None, AT_MS + 2 * 86_400_000, 10**18, 1e308, -1, -(10**30), "when?"])
+    def test_without_a_time_that_can_be_the_record_is_read_instead(self, at: Any) -> None:
+        """Taken as it is, a time far ahead would make all that follows stale, and one larger still fits no record."""
+        body = [event("deletion", occurredAt=at), changed("jobtitle", "Chief", occurredAt=at)]
         found = translated(body).news
         assert [(one.operation, one.fields, one.at_ms, one.complete) for one in found] == [
             ("upserted", {}, 0, False)

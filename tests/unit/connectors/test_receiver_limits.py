@@ -8,6 +8,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from connectors.receiver import Limits
+from connectors.userflow.protocol import parse_notification
 from tests.unit.connectors.receiving import (
     DEADLINE_S,
     USERFLOW_SECRET,
@@ -93,9 +94,29 @@ async def test_one_event_larger_than_a_record_is_refused() -> None:
     assert bench.shelf.stored == []
 
 
-async def test_a_notification_of_userflow_is_never_taken_apart() -> None:
+async def test_of_a_user_larger_than_a_record_is_kept_that_it_is_to_be_read() -> None:
     bench = Bench(limits=Limits(part_bytes=250))
-    body = json.dumps({"data": {"object": {"id": "x" * 250}}}).encode()
+    body = json.dumps(
+        {
+            "id": "n-1",
+            "topic": "user.updated",
+            "created_at": "2026-01-01T00:00:00Z",
+            "data": {"object": {"object": "user", "id": "u-1", "attributes": {"notes": "x" * 250}}},
+        }
+    ).encode()
+
+    response = await bench.userflow("acme", body, userflow_signature(USERFLOW_SECRET, body))
+
+    assert response.status_code == 200
+    [kept] = bench.shelf.stored
+    notification = parse_notification(kept.body)
+    assert notification.record is not None
+    assert (notification.record.id, notification.created_at_ms) == ("u-1", None)
+
+
+async def test_one_event_of_userflow_larger_than_a_record_is_refused() -> None:
+    bench = Bench(limits=Limits(part_bytes=250))
+    body = json.dumps({"id": "n-1", "data": {"object": {"object": "event", "id": "x" * 250}}}).encode()
 
     response = await bench.userflow("acme", body, userflow_signature(USERFLOW_SECRET, body))
 

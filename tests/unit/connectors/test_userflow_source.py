@@ -28,7 +28,13 @@ async def userflow() -> AsyncIterator[World]:
 
 
 def told(body: Any) -> Notification:
-    return Notification("acme", "userflow", json.dumps(body).encode(), {}, 1)
+    return Notification("acme", "userflow", json.dumps(body).encode(), {}, TOLD_MS)
+
+
+def test_a_time_that_cannot_be_makes_nothing_stale_but_has_the_user_read(userflow: World) -> None:
+    body = sample("userflow", "notification_user_updated") | {"created_at": "2999-01-01T00:00:00Z"}
+    [news] = userflow.account.source.translate(told(body)).news
+    assert (news.fields, news.at_ms, news.complete) == ({}, 0, False)
 
 
 def test_a_user_is_told_whole(userflow: World) -> None:

@@ -53,7 +53,6 @@ def test_a_datetime_field(found: object, value: FieldValue) -> None:
         (["a", 1, 2.0, 2.5, True, None, {"x": 1}], ("a", "1", "2", "2.5", "true", '{"x":1}')),
         ([], ()),
         ({"a": [1]}, '{"a":[1]}'),
-        ("cut \ud83d", "cut ?"),
         (None, None),
     ],
 )
@@ -81,7 +80,7 @@ def test_what_is_sent(value: FieldValue, sent: Any) -> None:
     assert attribute(value) == sent
 
 
-@pytest.mark.parametrize("value", ["text", "", "cut \ud83d", True, 0, 4.5, NOON, dt.date(2026, 3, 1), ("a",), None])
+@pytest.mark.parametrize("value", ["text", "", True, 0, 4.5, NOON, dt.date(2026, 3, 1), ("a",), None])
 def test_what_was_sent_is_held(value: FieldValue) -> None:
     sent = attribute(value)
     stored = sent["set"] if isinstance(sent, dict) else sent

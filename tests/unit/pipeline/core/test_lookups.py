@@ -36,6 +36,19 @@ def later(middle: Middle) -> Middle:
     return middle
 
 
+class TestRivals:
+    def test_they_are_read_again_at_a_later_change_but_not_at_each(self) -> None:
+        """Userflow deletes in silence: a rival may be gone since they were read."""
+        middle = Middle(mapping())
+        middle.feed(*(user(1_000, {"title": None}, id=id, origin="crawl") for id in ("u-1", "u-2")))
+        middle.feed(contact(1_000, {"jobtitle": "Dr"}, origin="crawl"))
+        first, second = (middle.feed(contact(at_ms, {"jobtitle": str(at_ms)})) for at_ms in (2_000, 3_000))
+        assert sorted(request.values[0] for request in first.requests) == ["u-1", "u-2"]
+        assert second.requests == []
+        assert len(later(middle).feed(contact(4_000, {"jobtitle": "Prof"})).requests) == 2
+        assert middle.feed(gone("userflow", "u-2", 5_000)).wrote == [("userflow", "u-1", {"title": "Prof"})]
+
+
 class TestAsking:
     @pytest.mark.parametrize("origin", ["webhook", "journal", "poll", "receipt", "lookup"])
     def test_a_user_without_a_contact_asks_hubspot(self, origin: Origin) -> None:
