@@ -25,7 +25,7 @@ from connectors.bulk import BulkCredit, outstanding_downstream
 from connectors.clock import SystemClock
 from connectors.errors import Misconfigured
 from connectors.kafka.admin import Admin
-from connectors.kafka.groups import Group
+from connectors.kafka.groups import BrokersUnreachable, Group
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.tables import TableReader
@@ -142,7 +142,8 @@ def run_worker(process: Process) -> None:
     """OBJECTS and PAIRS in one Faust worker."""
     import faust  # Faust takes a second to import: only the worker pays for it
 
-    from pipeline.agents.worker import Agent, build_app
+    from pipeline.agents.watchdog import watch
+    from pipeline.agents.worker import GROUP, Agent, assigned, build_app
 
     settings = process.settings
     configuration = Configuration()
@@ -179,6 +180,24 @@ def run_worker(process: Process) -> None:
     app = build_app(
         process.client, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
     )
+    admin, topics = process.admin(), sorted({topic for agent in agents for topic in agent.topics})
+
+    def waiting() -> Mapping[tuple[str, int], object]:
+        """How far each of this worker's partitions got that holds records; brokers that are away tell of none."""
+        try:
+            committed, unread, ours = admin.committed(GROUP, topics), admin.unread(GROUP, topics), assigned(app)
+        except BrokersUnreachable:
+            return {}
+        places = [place for place in unread if place in ours]
+        return {place: (committed[place], *(agent.loop.reached(place[1]) for agent in agents)) for place in places}
+
+    def watching() -> None:
+        try:
+            watch(waiting, stop_process, time.sleep)
+        except Exception as error:  # noqa: BLE001 - a watchdog that died would watch nothing
+            stop_process(f"watchdog: {type(error).__name__}: {error}")
+
+    threading.Thread(target=watching, name="watchdog", daemon=True).start()
     faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
 
 

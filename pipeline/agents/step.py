@@ -169,6 +169,11 @@ class PartitionStep(Generic[RowT]):
             )
         return fresh
 
+    @property
+    def reached(self) -> int:
+        """Grows with every row that is restored and every record that is handled; may be asked on any thread."""
+        return self._rows.next_offset + sum(dict(self._handled).values())
+
     async def release(self) -> None:
         """The partition is ours no more: a running step ends first; rows are kept, to be caught up if it comes back."""
         async with self._lock:
@@ -316,6 +321,11 @@ class AgentLoop(Generic[RowT]):
         for number in partitions:
             if number in self._partitions:
                 await self._partitions[number].release()
+
+    def reached(self, number: int) -> int:
+        """How far the partition of that number has got; may be asked on any thread."""
+        step = self._partitions.get(number)
+        return step.reached if step is not None else 0
 
     def _partition(self, number: int) -> PartitionStep[RowT]:
         if number not in self._partitions:

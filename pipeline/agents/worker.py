@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 from faust.tables import TableManager
 
 from pipeline.agents.consumer import BatchTransport
@@ -94,6 +95,14 @@ def build_app(client: Mapping[str, str], ordinal: int, datadir: Path, agents: Se
         _add(app, agent)
     _release_on_revocation(app, agents)
     return app
+
+
+def assigned(app: Any) -> set[tuple[str, int]]:
+    """The topics and partitions that this worker is to handle; may be asked on any thread."""
+    try:
+        return {(place.topic, place.partition) for place in app.consumer.assignment()}
+    except ConsumerNotStarted:
+        return set()
 
 
 def _add(app: Any, agent: Agent) -> None:

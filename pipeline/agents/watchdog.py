@@ -1,0 +1,44 @@
+"""Notices a worker that stands still while records wait for it: whatever the cause is, a restart helps.
+
+Faust has stopped committing or fetching for good after a rebalance or a broker's return (faust-streaming #596; decision
+0010): a process that lives, answers, and does nothing.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+LOOK_S: Final = 15.0
+STILL_S: Final = 75.0  # longer than a rebalance, a step's deadline and the wait for a mapping revision together
+
+Place = tuple[str, int]
+"""A topic and a partition number."""
+
+
+class Watchdog:
+    """Judges what is seen of the partitions that are this worker's; times are of one monotonic clock."""
+
+    def __init__(self, still_s: float = STILL_S) -> None:
+        self._still_s = still_s
+        self._since: dict[Place, tuple[object, float]] = {}
+
+    def stuck(self, waiting: Mapping[Place, object], now: float) -> list[Place]:
+        """The partitions that hold records and have got no further for so long; `waiting` says how far each got."""
+        self._since = {
+            place: self._since[place] if self._since.get(place, (None, 0.0))[0] == reached else (reached, now)
+            for place, reached in waiting.items()
+        }
+        return [place for place, (_, since) in self._since.items() if now - since >= self._still_s]
+
+
+def watch(
+    look: Callable[[], Mapping[Place, object]], stop_process: Callable[[str], None], pause: Callable[[float], None]
+) -> None:
+    """Look for ever, on a thread of its own: an event loop that hangs would look no more."""
+    watchdog = Watchdog()
+    while True:
+        pause(LOOK_S)
+        stuck = watchdog.stuck(look(), time.monotonic())
+        if stuck:
+            places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(stuck))
+            stop_process(f"nothing was handled of {places} for {STILL_S:.0f} s though records wait there: start again")
