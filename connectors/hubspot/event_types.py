@@ -53,12 +53,11 @@ def event_type(event: DescribedEvent, object_type: str) -> EventType:
     Text takes any value, so that no attribute can refuse its event; `Checklist Task Completed` is filtered by name.
     """
     made: dict[str, EventProperty] = {}
-    taken: set[str] = set()
-    for attribute in event.attributes:
+    for attribute in event.attributes[:MOST_PROPERTIES]:
         name = _property_name(attribute.name)
-        if name not in taken and len(taken) < MOST_PROPERTIES:
-            taken.add(name)
-            made[attribute.name] = EventProperty(name, "string", attribute.label or attribute.name)
+        if any(name == other.name for other in made.values()):
+            name = _told_apart(name, attribute.name)
+        made[attribute.name] = EventProperty(name, "string", attribute.label or attribute.name)
     label = f"Userflow: {event.label or event.name}"
     return EventType(event.name, type_name(event.name, object_type), label, object_type, made)
 
@@ -87,7 +86,9 @@ def _plain(name: str) -> str:
 
 def _fitting(name: str) -> str:
     """The name, or its beginning and what tells it from others with that beginning."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    told_apart_by = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: LONGEST_NAME - 9]}_{told_apart_by}"
+    return name if len(name) <= LONGEST_NAME else _told_apart(name, name)
+
+
+def _told_apart(name: str, by: str) -> str:
+    """A name that only `by` leads to."""
+    return f"{name[: LONGEST_NAME - 9]}_{hashlib.sha256(by.encode()).hexdigest()[:8]}"

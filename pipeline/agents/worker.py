@@ -1,5 +1,6 @@
 """The Faust app of a worker: it gives the agents their records and partitions, nothing else."""
 
+import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,9 @@ def build_app(client: Mapping[str, str], ordinal: int, datadir: Path, agents: Se
         broker_session_timeout=SESSION_S,
         broker_heartbeat_interval=HEARTBEAT_S,
         broker_request_timeout=60.0,
+        # Faust would put handlers of its own in place of ours, which mask secrets
+        loghandlers=list(logging.root.handlers),
+        logging_config={"version": 1, "incremental": True},
         key_serializer="raw",
         value_serializer="raw",
         TableManager=NoTables,

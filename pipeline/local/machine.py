@@ -13,6 +13,7 @@ from pipeline.config import Settings, load_settings
 from pipeline.local import endpoints
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.local.ports import free_port
+from pipeline.local.revival import Revival
 from pipeline.local.supervisor import Role, Supervisor
 from pipeline.secrets import load_or_make_key
 
@@ -75,7 +76,14 @@ def machine(
         stack.callback(endpoints.remove, settings.state_dir, where.pid)
         stack.enter_context(supervisor)
         supervisor.wait_ready(READY_S)
+        if broker is not None:
+            stack.enter_context(Revival(broker, lambda line: _note(line, terminal)))
         yield Machine(settings, where, supervisor, inherited, broker)
+
+
+def _note(line: str, terminal: TextIO | None) -> None:
+    if terminal is not None:
+        print(f"--- {line}", file=terminal, flush=True)
 
 
 def _apply_topics(settings: Settings, servers: str) -> None:

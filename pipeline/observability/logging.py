@@ -13,6 +13,8 @@ MASK: Final = "***"
 QUIET: Final = ("aiokafka", "asyncio", "faust", "hpack", "httpcore", "httpx", "kafka", "mode", "urllib3", "uvicorn")
 """Libraries that tell their debugging only themselves, some of it with headers, URLs and bodies: warnings only."""
 
+REPEATED_EVERY_S: Final = 10.0
+
 _SHORTEST_SECRET: Final = 6
 """Masking a shorter text would blot out words that merely contain it."""
 _PATTERNS: Final = (
@@ -43,11 +45,31 @@ def set_up(
     """
     masked = Masking(hide)
     written = logging.StreamHandler(stream or sys.stderr)
+    written.addFilter(Repeats())
     written.setFormatter(JsonLines(masked) if form == "json" else TextLines(masked))
     logging.basicConfig(level=level, handlers=[written], force=True)
     logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Repeats(logging.Filter):
+    """Lets what a library says again and again through every few seconds: a broker that is away fills no disk."""
+
+    def __init__(self, every_s: float = REPEATED_EVERY_S) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._said_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in QUIET:
+            return True
+        # the message without its arguments: few, and the same for every attempt
+        said = (record.name, str(record.msg))
+        if record.created - self._said_at.get(said, 0.0) < self._every_s:
+            return False
+        self._said_at[said] = record.created
+        return True
 
 
 class Masking:

@@ -3,16 +3,18 @@
 import asyncio
 import os
 import signal
+import time
 
 import pytest
 
 from pipeline.local.errors import NotRunning
 from tests.e2e.world import World, eventually, measured
-from tests.faults.flow import AFTER_FAULTS_S, PACE_S, Flow, kill, second
+from tests.faults.flow import AFTER_FAULTS_S, PACE_S, ROUNDS, Flow, kill, second
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EDITS_ASLEEP = 40
+ASLEEP_S = 3.0 * ROUNDS  # the long form: half a minute
 AWAKE_S = 8.0  # longer than the connectors' wait after sleep: what one wants to do wrong it has done by then
 
 
@@ -24,12 +26,14 @@ async def test_a_woken_process_changes_nothing(flow: Flow, role: str, words: tup
     edits = asyncio.create_task(flow.run(EDITS_ASLEEP))
     await asyncio.sleep(EDITS_ASLEEP * PACE_S / 2)
     asleep = await kill(it, role, signal.SIGSTOP)  # with work in its hands
+    awake_at = time.monotonic() + ASLEEP_S
     with second(it, *words):
         try:
             await edits
             # what the sleeper had goes to the other when its session is over
             await it.converged(AFTER_FAULTS_S)
             taken_over = [await flow.visible_after(to_userflow=number % 2 == 0) for number in range(4)]
+            await flow.run(max(0, int((awake_at - time.monotonic()) / PACE_S)))
         finally:
             os.kill(asleep, signal.SIGCONT)
         await flow.run(EDITS_ASLEEP)

@@ -1,8 +1,10 @@
 """The Faust app is given what every other client is given."""
 
+import logging
 import ssl
 from pathlib import Path
 
+import faust
 import pytest
 
 from pipeline.agents.consumer import BatchConsumer
@@ -37,3 +39,14 @@ def test_the_app_reads_every_broker_by_the_batch(tmp_path: Path) -> None:
     assert [str(url) for url in app.conf.broker] == ["kafka://one:9092", "kafka://two:9092"]
     assert app.conf.consumer_group_instance_id == "worker-3"
     assert app.transport.Consumer is BatchConsumer
+
+
+def test_faust_leaves_our_log_handlers_in_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own mask no secrets, and know no JSON."""
+    ours = logging.NullHandler()
+    monkeypatch.setattr(logging.root, "handlers", [ours])
+    app = build_app({"bootstrap.servers": "one:9092"}, 0, tmp_path / "faust", [])
+
+    faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False)._setup_logging()
+
+    assert logging.root.handlers == [ours]

@@ -1,0 +1,76 @@
+"""Starts the local broker again when it dies by itself, as the supervisor does with the roles."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from pipeline.local.errors import LocalError
+from pipeline.local.restarts import RestartPolicy, Restarts
+
+LOOK_S: Final = 0.5
+
+
+class Mortal(Protocol):
+    """What is used of `LocalBroker`."""
+
+    @property
+    def died(self) -> bool:
+        """Whether its process ended though nobody stopped or killed it here."""
+        ...
+
+    def kill(self) -> None: ...
+
+    def start(self) -> None: ...
+
+
+class Revival:
+    """Looks after a broker on a thread of its own while the block lasts; `note` takes a line for the operator."""
+
+    def __init__(
+        self,
+        broker: Mortal,
+        note: Callable[[str], None],
+        *,
+        policy: RestartPolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._broker = broker
+        self._note = note
+        self._policy = policy or RestartPolicy()
+        self._clock = clock
+        self._restarts = Restarts()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._look_after, name="revival of the broker", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _look_after(self) -> None:
+        started = self._clock()
+        while not self._stopping.wait(LOOK_S):
+            if not self._broker.died:
+                continue
+            self._restarts = self._restarts.after_end(self._clock() - started, self._policy)
+            wait_s = self._restarts.wait_s(self._policy)
+            self._note(f"the local broker ended; restart {self._restarts.total} in {wait_s:g} s")
+            if self._stopping.wait(wait_s):
+                return
+            started = self._clock()
+            self._revive()
+
+    def _revive(self) -> None:
+        """One try; where it fails, the broker counts as ended once more."""
+        self._broker.kill()
+        try:
+            self._broker.start()
+        except LocalError as error:
+            self._note(f"the local broker: {error}")
