@@ -49,4 +49,5 @@ def test_faust_leaves_our_log_handlers_in_their_place(tmp_path: Path, monkeypatc
 
     faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False)._setup_logging()
 
-    assert logging.root.handlers == [ours]
+    assert ours in logging.root.handlers
+    assert not any(isinstance(one, logging.StreamHandler) for one in logging.root.handlers)
