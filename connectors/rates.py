@@ -156,7 +156,7 @@ class AdaptiveSettings:
 
     start_per_s: float = 8.0
     min_per_s: float = 1.0
-    max_per_s: float = 50.0
+    max_per_s: float = 100.0
     in_flight: int = 4
     burst: int = 4
 

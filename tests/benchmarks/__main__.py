@@ -52,7 +52,7 @@ def _latencies(title: str, rows: Mapping[str, Latency], pace: str) -> str:
 def _associated(folder: Path) -> str:
     found = asyncio.run(associated.fan_out(folder))
     lines = ["## A company's new name on its contacts' users", ""]
-    lines += ["Userflow takes two requests a user, at most 50 a second; the simulators answer in 20 ms.", ""]
+    lines += ["Userflow takes two requests a user, at most 100 a second; the simulators answer in 20 ms.", ""]
     lines += [
         "| contacts | of them with a user | on the first user after | on all after | users/s |",
         "|---|---|---|---|---|",
