@@ -325,7 +325,7 @@ class PairState:
     rivals_read: tuple[str, ...] = ()  # `<system>.<id>` of candidates read once more
     parked: bool = False  # true: a patch was parked since the pair was last derived
     run_id: str | None = None  # the last full sync that reached it
-    looked_up_ms: int = 0  # our clock: when its missing side was last looked up
+    looked_up_ms: int = 0  # our clock: when its missing side, or its rivals, were last asked for
     counted: Mapping[str, int] = field(default_factory=dict)  # system -> how many objects, where not all are kept
     held: tuple[HeldEvent, ...] = ()  # events that wait for the pair's other side
     parked_events: tuple[TimelineEvent, ...] = ()  # events that were parked since the pair was last derived

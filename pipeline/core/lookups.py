@@ -1,12 +1,15 @@
 """When a pair asks a system: for the side it lacks, or for its rivals again; never more often than an interval."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from pipeline.core.candidates import side
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, rivals
 from schemas.records import MatchedChange, PairState
 from schemas.values import System
+
+RIVALS_AGAIN_MS: Final = 10_000  # a few reads by id; people who mend an ambiguous pair wait for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +24,23 @@ class Asking:
 def with_lookup(step: PairStep, change: MatchedChange, view: MappingView, asking: Asking) -> PairStep:
     """The step with the lookup, or the reads of rivals, that it leads to."""
     state = step.state
-    if state is None or not _may_ask(state, change, asking):
+    if state is None:
         return step
     asked = replace(state, looked_up_ms=asking.now_ms)
-    if _lacks_hubspot(state):
-        lacking: System = "hubspot"
-    elif _lacks_userflow(state, change, view, asking):
-        lacking = "userflow"
-    elif step.outcome == "ambiguous" and not step.rivals and change.origin == "webhook":
-        # one may have been deleted since they were read: Userflow does not tell
+    if _may_ask(state, change, asking):
+        if _lacks_hubspot(state):
+            return replace(step, state=asked, lookup="hubspot")
+        if _lacks_userflow(state, change, view, asking):
+            return replace(step, state=asked, lookup="userflow")
+    if step.outcome == "ambiguous" and not step.rivals and _rivals_may_be_gone(state, change, asking):
         return replace(step, state=asked, rivals=rivals(state))
-    else:
-        return step
-    return replace(step, state=asked, lookup=lacking)
+    return step
+
+
+def _rivals_may_be_gone(state: PairState, change: MatchedChange, asking: Asking) -> bool:
+    """One may have been deleted since they were read: Userflow does not tell, so that a change asks again."""
+    live = change.origin == "webhook" and change.run_id is None
+    return live and not 0 <= asking.now_ms - state.looked_up_ms < RIVALS_AGAIN_MS
 
 
 def _may_ask(state: PairState, change: MatchedChange, asking: Asking) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from connectors.base import MOST_FOUND
 from pipeline.core.candidates import MOST_CANDIDATES
+from pipeline.core.lookups import RIVALS_AGAIN_MS
 from schemas.records import ChangeEvent, Found, Origin, Request
 from schemas.values import System
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, TYPES, USER, change, contact, gone, mapping, user
@@ -45,7 +46,8 @@ class TestRivals:
         first, second = (middle.feed(contact(at_ms, {"jobtitle": str(at_ms)})) for at_ms in (2_000, 3_000))
         assert sorted(request.values[0] for request in first.requests) == ["u-1", "u-2"]
         assert second.requests == []
-        assert len(later(middle).feed(contact(4_000, {"jobtitle": "Prof"})).requests) == 2
+        middle.now_ms += RIVALS_AGAIN_MS
+        assert len(middle.feed(contact(4_000, {"jobtitle": "Prof"})).requests) == 2
         assert middle.feed(gone("userflow", "u-2", 5_000)).wrote == [("userflow", "u-1", {"title": "Prof"})]
 
 
