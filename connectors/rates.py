@@ -23,6 +23,9 @@ BULK_PATIENCE_S = 1.0
 """How long bulk steps back behind a rate that others use up: nobody waits for ever."""
 
 THROTTLED_PAUSE_S = 1.0
+SLOW_START = 0.25
+"""By which each request raises a rate that was never refused, as TCP does: from 8 a second to 32 takes 6 s, not 24."""
+
 CEILING_SHARE = 0.9
 CEILING_HOLD_S = 300.0
 _ROUNDING = 1e-9
@@ -162,7 +165,7 @@ class AdaptiveSettings:
 
 
 class AdaptiveRate:
-    """A rate that grows by one per second while it is used up, and is halved when the vendor refuses.
+    """A rate that grows while it is used up, by a quarter a second until the vendor refuses and is halved; then by one.
 
     A rate that was refused is not tried again for some minutes. Bulk leaves a place under way and some tokens, so that
     a live request leaves at once; bulk alone still uses the whole rate.
@@ -208,7 +211,9 @@ class AdaptiveRate:
         self._used_up = False
         if now - self._cut_at > CEILING_HOLD_S:
             self._ceiling = self._settings.max_per_s
-        self.per_s = max(self.per_s, min(self._ceiling, self.per_s + 1.0 / self.per_s))
+        never_refused = self._cut_at == -NEVER
+        growth = SLOW_START if never_refused else 1.0 / self.per_s
+        self.per_s = max(self.per_s, min(self._ceiling, self.per_s + growth))
 
     def follow(self, notice: RateNotice, now: float) -> None:
         """Userflow sends no such headers; should they come, they cap the rate."""
