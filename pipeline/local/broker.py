@@ -107,7 +107,6 @@ class LocalBroker:
         self._process: Process | None = None
         self._leash: Leash | None = None
         self._lock: IO[str] | None = None
-        self._wanted = False
 
     @property
     def bootstrap_servers(self) -> str:
@@ -127,13 +126,12 @@ class LocalBroker:
 
     @property
     def died(self) -> bool:
-        """Whether it is not there though it was started, and not stopped or killed here since."""
+        """Whether it ended though it was not stopped or killed here."""
         process = self._process
-        return self._wanted and (process is None or process.ended() is not None)
+        return process is not None and process.ended() is not None
 
     def start(self) -> None:
         """Start and wait until it answers. Fetches Kafka first if it is not in the cache."""
-        self._wanted = True
         java, jars = find_java(os.environ), fetch(POM, "copy-dependencies")
         self._dir.mkdir(parents=True, exist_ok=True)
         self._lock = _lock_directory(self._dir)
@@ -142,22 +140,17 @@ class LocalBroker:
             self._wait_until_ready()
         except BaseException:
             # Whatever interrupted the start, KeyboardInterrupt too, must not leave a broker behind.
-            self._end()
+            self.kill()
             raise
 
     def stop(self) -> None:
         """SIGTERM, SIGKILL after ten seconds. The data stays. Does nothing if it is not running."""
-        self._wanted = False
         if self._process is not None:
             self._process.stop(STOP_DEADLINE_S)
         self._forget_process()
 
     def kill(self) -> None:
         """SIGKILL: what a crash does. `start` again continues with the same data and port."""
-        self._wanted = False
-        self._end()
-
-    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
         self._forget_process()

@@ -55,22 +55,23 @@ class Revival:
         self._thread.join()
 
     def _look_after(self) -> None:
-        started = self._clock()
+        started, works = self._clock(), True
         while not self._stopping.wait(LOOK_S):
-            if not self._broker.died:
+            if works and not self._broker.died:
                 continue
             self._restarts = self._restarts.after_end(self._clock() - started, self._policy)
             wait_s = self._restarts.wait_s(self._policy)
             self._note(f"the local broker ended; restart {self._restarts.total} in {wait_s:g} s")
             if self._stopping.wait(wait_s):
                 return
-            started = self._clock()
-            self._revive()
+            started, works = self._clock(), self._revived()
 
-    def _revive(self) -> None:
+    def _revived(self) -> bool:
         """One try; where it fails, the broker counts as ended once more."""
         self._broker.kill()
         try:
             self._broker.start()
         except LocalError as error:
             self._note(f"the local broker: {error}")
+            return False
+        return True

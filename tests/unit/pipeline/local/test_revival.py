@@ -25,10 +25,10 @@ class Broker:
 
     def start(self) -> None:
         self.starts += 1
+        self.died = False  # what failed to start is no process that ended
         if self.failures > 0:
             self.failures -= 1
             raise StartFailed("no space left")
-        self.died = False
         self.alive.set()
 
 
