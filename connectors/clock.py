@@ -27,3 +27,16 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Give way for that many seconds."""
         await asyncio.sleep(seconds)
+
+
+async def set_within(event: asyncio.Event, within_s: float | None) -> bool:
+    """Whether the event was set before so many seconds of this machine's clock passed; None waits without an end.
+
+    Not `asyncio.wait_for`: before Python 3.12 it forgets a cancellation that comes just after what it waits for, and a
+    task that was told to end once goes on for ever (ruff refuses it in this tree).
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await event.wait()
+    except TimeoutError:
+        return False

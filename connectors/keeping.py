@@ -1,12 +1,12 @@
 """Keeps one integration's system ready: describes and provisions it for a mapping, notices that it is away or back."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.base import Account
+from connectors.clock import set_within
 from connectors.errors import ConnectorError, Retryable
 from connectors.lane import POLICY, Lane
 from connectors.retry import Tries
@@ -72,10 +72,7 @@ class Keeper:
                 await self._keep.rederive()
             was_active = not self._lane.away
             wait_s = CHECK_S if self._lane.works else PROBE_S[min(probes, len(PROBE_S) - 1)]
-            try:
-                await asyncio.wait_for(self._lane.changed.wait(), wait_s)
-            except TimeoutError:
-                continue
+            await set_within(self._lane.changed, wait_s)
 
     async def keep_grant(self, refresh_token: str) -> None:
         """Store a new refresh token before it is used."""

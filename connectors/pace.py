@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from connectors.clock import set_within
 from connectors.errors import ConnectorError, Retryable
 from connectors.lane import POLICY, Lane
 from connectors.retry import Tries
@@ -75,10 +76,7 @@ class Pace:
             if wait_s <= 0:
                 return
             self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), min(max(wait_s, LEAST_WAIT_S), IDLE_S))
-            except TimeoutError:
-                continue
+            await set_within(self._wake, min(max(wait_s, LEAST_WAIT_S), IDLE_S))
 
     async def drained(self) -> None:
         """Wait for the batches under way."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from connectors.base import Account, Catalog, Opening
 from connectors.bulk import connector_group
 from connectors.catalog import fields_of
-from connectors.clock import Clock
+from connectors.clock import Clock, set_within
 from connectors.configuration import ConnectorConfiguration
 from connectors.errors import ConnectorError
 from connectors.kafka.member import GroupMember, Hooks, Taken
@@ -123,10 +123,7 @@ class Runner:
             while True:
                 self._wake.clear()
                 await self._reconcile()
-                try:
-                    await asyncio.wait_for(self._wake.wait(), LATE_S / 10 if self._waiting else None)
-                except TimeoutError:
-                    continue
+                await set_within(self._wake, LATE_S / 10 if self._waiting else None)
         finally:
             await self._member.stop()
 

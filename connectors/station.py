@@ -1,12 +1,12 @@
 """All that works for one integration in one connector: its lane, its reading, writing, crawling and keeping."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+from connectors.clock import set_within
 from connectors.crawling import crawl, unseen
 from connectors.echoes import RecentWrites
 from connectors.errors import ConnectorError
@@ -24,6 +24,7 @@ from schemas.records import Cause, FieldPatch, Notification, Request, StateComma
 log = logging.getLogger(__name__)
 
 DRAIN_S = 6.0
+CANCEL_S = 2.0
 WITHDRAW_S = 4.0
 LOOK_S = 2.0
 
@@ -82,23 +83,30 @@ class Station:
         drains = [self._reading.drained(), self._writing.drained()]
         if self._posting is not None:
             drains.append(self._posting.drained())
-        drained = asyncio.gather(*drains)
         try:
-            await asyncio.wait_for(drained, DRAIN_S)
+            async with asyncio.timeout(DRAIN_S):
+                await asyncio.gather(*drains)
         except TimeoutError:
             log.warning("%s: calls in flight did not end within %.0f s", self.lane.integration, DRAIN_S)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._cancel()
         if withdraw:
             await self._withdraw()
         await self.lane.account.close()
         return list(self._unfinished.values())
 
+    async def _cancel(self) -> None:
+        """Every task ends now; one that does not would hold up the other integrations too: the process ends instead."""
+        for task in self._tasks:
+            task.cancel()
+        left = (await asyncio.wait(self._tasks, timeout=CANCEL_S))[1] if self._tasks else ()
+        for task in left:
+            self._failed(RuntimeError(f"{self.lane.integration}: {task.get_coro()} does not end when cancelled"))
+
     async def _withdraw(self) -> None:
         name, system = self.lane.integration, self.lane.system
         try:
-            await asyncio.wait_for(self.lane.account.setup.withdraw(), WITHDRAW_S)
+            async with asyncio.timeout(WITHDRAW_S):
+                await self.lane.account.setup.withdraw()
         except (ConnectorError, TimeoutError) as error:
             log.warning("%s: its webhook subscription is left in %s: %s", name, system, error or type(error).__name__)
 
@@ -142,8 +150,7 @@ class Station:
             if self.lane.works:
                 self._reading.wake()
             # the keeper clears the event as it pleases, so the time says too when to look
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.lane.changed.wait(), LOOK_S)
+            await set_within(self.lane.changed, LOOK_S)
             await asyncio.sleep(0.1)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

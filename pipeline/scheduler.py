@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from connectors.clock import set_within
 from connectors.kafka.member import GroupMember, Hooks, Taken
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.settings import ClientConfig
@@ -53,10 +54,7 @@ class Scheduler:
                 self._wake.clear()
                 while self.active and (writes := self._decide()):
                     await self._carry_out(writes)
-                try:
-                    await asyncio.wait_for(self._wake.wait(), LOOK_S)
-                except TimeoutError:
-                    continue
+                await set_within(self._wake, LOOK_S)
         finally:
             await self._member.stop()
 

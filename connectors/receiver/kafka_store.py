@@ -55,7 +55,8 @@ class KafkaStore:
             self._looked_at = self._monotonic()
             self._look = asyncio.create_task(asyncio.to_thread(self._found))
         try:
-            return await asyncio.wait_for(asyncio.shield(self._look), LOOK_WITHIN_S)
+            async with asyncio.timeout(LOOK_WITHIN_S):
+                return await asyncio.shield(self._look)
         except TimeoutError:
             return "the brokers do not answer"
 

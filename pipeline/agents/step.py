@@ -259,7 +259,8 @@ class PartitionStep(Generic[RowT]):
         """librdkafka's own deadline does not hold for offsets in a transaction (confluentinc/librdkafka#5456): a broker
         that was killed meanwhile would leave the step, and with it the partition, waiting for ever."""
         try:
-            await asyncio.wait_for(self._blocking(commit), self._around.commit_within_s)
+            async with asyncio.timeout(self._around.commit_within_s):
+                await self._blocking(commit)
         except TimeoutError:
             place, within_s = f"{self._stage.name}[{self._partition}]", self._around.commit_within_s
             raise StepFailed(f"{place}: the brokers did not answer within {within_s:.0f} s") from None

@@ -52,7 +52,8 @@ def serve_health(app: ASGIApp, host: str, port: int) -> AbstractAsyncContextMana
 async def _reason(name: str, check: Check, within_s: float) -> str | None:
     try:
         found = check()
-        return await asyncio.wait_for(found, within_s) if inspect.isawaitable(found) else found
+        async with asyncio.timeout(within_s):
+            return await found if inspect.isawaitable(found) else found
     except TimeoutError:
         return f"no answer within {within_s:g} s"
     except Exception as error:  # a check that breaks says that its subject is not ready, and not that we are dead
