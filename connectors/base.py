@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
+from connectors.catalog import Catalog
 from connectors.clock import Clock
 from schemas.configuration import DescribedEvent, DescribedField, DescribedType
 from schemas.records import ActivityEvent, Notification, Operation, StampedValue, TimelineEvent
@@ -335,46 +336,6 @@ class Setup(Protocol):
     async def withdraw(self) -> None:
         """Take the webhook subscription back; fields that were made are the customer's by now."""
         ...
-
-
-class Catalog:
-    """The fields and events that the mappings use; replaced as a whole when a mapping is applied."""
-
-    def __init__(self) -> None:
-        self._wanted: Mapping[str, tuple[str, ...]] = {}
-        self._definitions: Mapping[str, Mapping[str, FieldDefinition]] = {}
-        self._events: tuple[DescribedEvent, ...] = ()
-
-    def replace(
-        self, wanted: Mapping[str, tuple[str, ...]], definitions: Mapping[str, Mapping[str, FieldDefinition]]
-    ) -> None:
-        self._wanted, self._definitions = wanted, definitions
-
-    def stream(self, events: tuple[DescribedEvent, ...]) -> None:
-        """The events that mappings put on timelines are these from now on; equal ones stay the same object."""
-        if events != self._events:
-            self._events = events
-
-    @property
-    def events(self) -> tuple[DescribedEvent, ...]:
-        """The events that mappings put on timelines."""
-        return self._events
-
-    @property
-    def object_types(self) -> tuple[str, ...]:
-        return tuple(self._wanted)
-
-    def wanted(self, object_type: str) -> tuple[str, ...]:
-        """The fields to read of a type: sources, targets and match fields of its mappings."""
-        return self._wanted.get(object_type, ())
-
-    def definition(self, object_type: str, name: str) -> FieldDefinition:
-        """What is known of a field; text where nothing is."""
-        found = self._definitions.get(object_type, {}).get(name)
-        return found or FieldDefinition(name, "string")
-
-    def known(self, object_type: str, name: str) -> bool:
-        return name in self._definitions.get(object_type, {})
 
 
 @dataclass(frozen=True, slots=True)

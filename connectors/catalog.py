@@ -1,10 +1,51 @@
 """Which fields of a system the mappings in force use, and what is known of each."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from schemas.configuration import DescribedEvent
 from schemas.records import ObjectMapping
 from schemas.values import FieldDefinition, System
+
+
+class Catalog:
+    """The fields and events that the mappings use; replaced as a whole when a mapping is applied."""
+
+    def __init__(self) -> None:
+        self._wanted: Mapping[str, tuple[str, ...]] = {}
+        self._definitions: Mapping[str, Mapping[str, FieldDefinition]] = {}
+        self._events: tuple[DescribedEvent, ...] = ()
+
+    def replace(
+        self, wanted: Mapping[str, tuple[str, ...]], definitions: Mapping[str, Mapping[str, FieldDefinition]]
+    ) -> None:
+        self._wanted, self._definitions = wanted, definitions
+
+    def stream(self, events: tuple[DescribedEvent, ...]) -> None:
+        """The events that mappings put on timelines are these from now on; equal ones stay the same object."""
+        if events != self._events:
+            self._events = events
+
+    @property
+    def events(self) -> tuple[DescribedEvent, ...]:
+        """The events that mappings put on timelines."""
+        return self._events
+
+    @property
+    def object_types(self) -> tuple[str, ...]:
+        return tuple(self._wanted)
+
+    def wanted(self, object_type: str) -> tuple[str, ...]:
+        """The fields to read of a type: sources, targets and match fields of its mappings."""
+        return self._wanted.get(object_type, ())
+
+    def definition(self, object_type: str, name: str) -> FieldDefinition:
+        """What is known of a field; text where nothing is."""
+        found = self._definitions.get(object_type, {}).get(name)
+        return found or FieldDefinition(name, "string")
+
+    def known(self, object_type: str, name: str) -> bool:
+        return name in self._definitions.get(object_type, {})
 
 
 def fields_of(

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connectors.base import Account, Catalog, Seen
+from connectors.base import Account, Seen
+from connectors.catalog import Catalog
 from connectors.clock import Clock
 from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured
 from connectors.retry import RetryPolicy, Uniform

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from connectors.base import Account, Catalog, Opening
+from connectors.base import Account, Opening
 from connectors.bulk import connector_group
-from connectors.catalog import fields_of
+from connectors.catalog import Catalog, fields_of
 from connectors.clock import Clock, set_within
 from connectors.configuration import ConnectorConfiguration
 from connectors.errors import ConnectorError

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from connectors.base import Catalog, EventResult, OwnershipLost, RefusedEvent, SendAgain, Sent, TargetGone, Unsure
+from connectors.base import EventResult, OwnershipLost, RefusedEvent, SendAgain, Sent, TargetGone, Unsure
+from connectors.catalog import Catalog
 from connectors.errors import ConnectorError, Missing, Refused, UnknownResult
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import look_up

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final
 
-from connectors.base import Again, Answered, Catalog, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.base import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.catalog import Catalog
 from connectors.errors import ConnectorError, Missing, Refused
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import look_up

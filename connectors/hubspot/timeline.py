@@ -6,7 +6,8 @@ Follows HubSpot's guides "send event occurrences" (app events) and "send event d
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from connectors.base import Catalog, EventResult, RefusedEvent
+from connectors.base import EventResult, RefusedEvent
+from connectors.catalog import Catalog
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.event_batch import Batch, Group, Occurrence, Undeclared
 from connectors.hubspot.event_definitions import EventDefinitions

@@ -8,7 +8,6 @@ from typing import TypeVar
 from connectors.base import (
     MOST_FOUND,
     TOO_FAR_AHEAD_MS,
-    Catalog,
     Gone,
     News,
     Opening,
@@ -17,6 +16,7 @@ from connectors.base import (
     Seen,
     Translated,
 )
+from connectors.catalog import Catalog
 from connectors.errors import Refused, Transient
 from connectors.userflow import protocol
 from connectors.userflow.observing import Observed, ObservingClient

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from connectors.base import Account, Catalog, Opening, Write
+from connectors.base import Account, Opening, Write
+from connectors.catalog import Catalog
 from connectors.errors import Transient, UnknownResult
 from connectors.hubspot.account import assemble
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator

@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.base import Account, Catalog
+from connectors.base import Account
+from connectors.catalog import Catalog
 from connectors.clock import Clock
 from connectors.lane import Lane
 from schemas.values import System

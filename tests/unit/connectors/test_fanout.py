@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from connectors import fanout
-from connectors.base import Account, AssociatedNews, Catalog, ReadPurpose, ShowingPage, Shown
+from connectors.base import Account, AssociatedNews, ReadPurpose, ShowingPage, Shown
+from connectors.catalog import Catalog
 from connectors.errors import CredentialsRejected, Refused, Transient
 from connectors.fanout import LIVE_FAN_OUTS, LIVE_RECORDS, FanOuts
 from connectors.lane import Lane, Observation

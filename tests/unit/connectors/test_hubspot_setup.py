@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.base import Catalog
+from connectors.catalog import Catalog
 from connectors.errors import CredentialsRejected, Misconfigured, Refused
 from connectors.hubspot import open_account
 from connectors.hubspot.account import assemble

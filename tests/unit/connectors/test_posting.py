@@ -11,7 +11,6 @@ import pytest
 
 from connectors.base import (
     Account,
-    Catalog,
     EventResult,
     OwnershipLost,
     RefusedEvent,
@@ -20,6 +19,7 @@ from connectors.base import (
     TargetGone,
     Unsure,
 )
+from connectors.catalog import Catalog
 from connectors.errors import ConnectorError, CredentialsRejected, Transient
 from connectors.kafka.member import Taken
 from connectors.lane import Lane

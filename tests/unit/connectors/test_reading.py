@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from connectors import reading
-from connectors.base import Account, Catalog, Gone, News, Page, ReadPurpose, Seen, Translated
+from connectors.base import Account, Gone, News, Page, ReadPurpose, Seen, Translated
+from connectors.catalog import Catalog
 from connectors.clock import SystemClock
 from connectors.echoes import RecentWrites
 from connectors.errors import CredentialsRejected, Transient

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Catalog
+from connectors.catalog import Catalog
 from connectors.errors import Refused
 from connectors.userflow.protocol import AttributeDefinition, Record
 from connectors.userflow.translate import attribute, field_definition, field_value, holds, kind_of, wanted_fields

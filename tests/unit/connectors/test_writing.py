@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Account, Answered, Catalog, Write, WriteResult
+from connectors.base import Account, Answered, Write, WriteResult
+from connectors.catalog import Catalog
 from connectors.clock import SystemClock
 from connectors.echoes import RecentWrites
 from connectors.lane import Lane

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
-from connectors.base import Account, Catalog, Opening
+from connectors.base import Account, Opening
+from connectors.catalog import Catalog
 from connectors.errors import Transient, UnknownResult
 from connectors.simulation import VendorClock
 from connectors.userflow.account import assemble
