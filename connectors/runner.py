@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -95,6 +95,7 @@ class Runner:
         self._around = around
         self._stations: dict[str, Station] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
+        self._closing: dict[str, asyncio.Task[list[tuple[Taken, Any]]]] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,7 +131,9 @@ class Runner:
     async def _reconcile(self) -> None:
         """One station for every connected integration of our partitions, none for others."""
         wanted = {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
-        for name in [name for name in self._stations if not self._fits(name, wanted.get(name))]:
+        for name in list(self._stations):
+            if name not in self._stations or self._fits(name, wanted.get(name)):
+                continue  # the first: its partition was given away while another station closed
             left = await self._close(name, withdraw=self._over(name, wanted.get(name)))
             if self._ours(name):
                 # they came first: to the station that follows, or to their end where the connection is over
@@ -255,7 +258,12 @@ class Runner:
         lane.changed.set()
 
     async def _close(self, name: str, *, withdraw: bool = False) -> list[tuple[Taken, Any]]:
-        return await self._stations.pop(name).close(withdraw=withdraw)
+        closing = asyncio.create_task(self._stations.pop(name).close(withdraw=withdraw))
+        self._closing[name] = closing
+        try:
+            return await closing
+        finally:
+            del self._closing[name]
 
     def _taken(self, batch: Sequence[Taken]) -> None:
         for taken in batch:
@@ -360,9 +368,14 @@ class Runner:
             await self._around.publisher.send(STATE_COMMANDS, f"partition-{number}", command, number)
 
     async def _revoked(self, partitions: frozenset[int]) -> None:
-        names = [name for name in self._stations if partition_of(name, self._around.partitions) in partitions]
-        await asyncio.gather(*(self._close(name) for name in names))
-        for name in [name for name in self._waiting if partition_of(name, self._around.partitions) in partitions]:
+        def gone(names: Iterable[str]) -> list[str]:
+            return [name for name in names if partition_of(name, self._around.partitions) in partitions]
+
+        closing = [self._closing[name] for name in gone(self._closing)]
+        await asyncio.gather(*(self._close(name) for name in gone(self._stations)))
+        if closing:
+            await asyncio.wait(closing)
+        for name in gone(self._waiting):
             self._waiting.pop(name)
 
     def _failed(self, error: BaseException) -> None:

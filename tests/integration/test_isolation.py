@@ -1,107 +1,26 @@
 """One connector with two integrations on one partition: neither delays the other, and every patch has an end."""
 
 import asyncio
-import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
-from connectors.base import (
-    Account,
-    Answered,
-    Described,
-    Gone,
-    Opening,
-    OwnershipLost,
-    Page,
-    Provisioned,
-    ReadPurpose,
-    Seen,
-    Translated,
-    Write,
-    WriteResult,
-)
-from connectors.clock import SystemClock
-from connectors.errors import Transient
 from connectors.kafka.admin import Admin
-from connectors.kafka.placing import partition_of
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.tables import TableReader
-from connectors.runner import Runner, Surroundings
+from connectors.runner import Runner
 from schemas.codec import Codec
-from schemas.configuration import IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
-from schemas.records import Cause, FieldPatch, Notification, Receipt
+from schemas.configuration import IntegrationState
+from schemas.records import Receipt
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
-from schemas.values import FieldDefinition
 from tests.e2e.world import eventually, read_topic
 from tests.kafka import Kafka
-
-PARTITIONS = 4
-SLOW_S = 2.0
-DOWN = "down"
-WELL = next(name for number in range(100) if partition_of(name := f"well-{number}", 4) == partition_of(DOWN, 4))
-
-
-@dataclass
-class Vendor:
-    """A system in memory; `away` lets every call fail after a while, as a vendor in trouble does."""
-
-    away: bool
-    slow_s: float = 0.0
-    written: dict[str, float] = field(default_factory=dict)
-    batch_size: int = 1
-    in_flight: int = 4
-    read_size: int = 10
-
-    async def write(self, writes: Sequence[Write], may_write: Callable[[], bool]) -> Sequence[WriteResult]:
-        await self._answer()
-        await asyncio.sleep(self.slow_s)
-        if not may_write():
-            raise OwnershipLost("a test's vendor")
-        self.written.update({write.object_id: time.monotonic() for write in writes})
-        at_ms = time.time_ns() // 1_000_000
-        return [Answered(write, write.fields, at_ms, 0) for write in writes]
-
-    async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
-        await self._answer()
-        return [Gone(id, 0, 0) for id in ids]
-
-    async def page(self, object_type: str, cursor: str | None) -> Page:
-        await self._answer()
-        return Page((), None)
-
-    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
-        await self._answer()
-        return ()
-
-    def translate(self, notification: Notification) -> Translated:
-        return Translated()
-
-    async def describe(self, wanted: object) -> Described:
-        return Described()
-
-    async def provision(self, object_types: object, create: object, events: object = ()) -> Provisioned:
-        return Provisioned()
-
-    async def probe(self) -> None:
-        await self._answer()
-
-    async def withdraw(self) -> None:
-        await self._answer()
-
-    async def _answer(self) -> None:
-        if self.away:
-            await asyncio.sleep(SLOW_S)
-            raise Transient("http_503")
-
-
-async def close() -> None:
-    """A vendor in memory holds nothing."""
+from tests.unit.connectors.runners import DOWN, PARTITIONS, SLOW_S, WELL, Vendor, patch_of, settings_part, surroundings
 
 
 @dataclass
@@ -114,31 +33,15 @@ class Connector:
     admin: Admin
 
     async def configure(self, integration: str, state: IntegrationState = "active", secret: bytes = b"key") -> None:
-        section = SystemSettings(integration, secrets={"api_key": secret})
-        settings = IntegrationSettings(1, 1, 1, state, "a", "done", None, "", section, section)
-        await self.publisher.send(
-            INTEGRATIONS, f"{integration}/settings", IntegrationPart(integration, settings=settings)
-        )
+        part = settings_part(integration, state, secret)
+        await self.publisher.send(INTEGRATIONS, f"{integration}/settings", part)
 
     async def ended(self) -> None:
         """Wait until no patch is left without an end."""
         assert await eventually(lambda: unread(self), lambda found: not found, 60) == {}
 
     async def patch(self, integration: str, object_id: str) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        patch = FieldPatch(
-            integration,
-            1,
-            1,
-            "people",
-            object_id,
-            "userflow",
-            "users",
-            object_id,
-            {"title": f"of {object_id}"},
-            caused_by=Cause("", -1, -1, now_ms),
-        )
-        await self.publisher.send(field_patches_topic("userflow"), integration, patch)
+        await self.publisher.send(field_patches_topic("userflow"), integration, patch_of(integration, object_id))
 
 
 @asynccontextmanager
@@ -157,42 +60,13 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
     await asyncio.to_thread(tables.start)
     outcomes: dict[str, int] = defaultdict(int)
 
-    async def open_account(opening: Opening) -> Account:
-        vendor = vendors[opening.integration]
-        return Account("userflow", vendor, vendor, vendor, close)
-
     def count(stage: str, mapping: str | None, outcome: str, number: int) -> None:
         outcomes[outcome] += number
 
-    async def no_credit(records: int) -> None:
-        raise AssertionError("nothing here is bulk")
-
-    def stop(message: str) -> None:
-        pytest.fail(message)
-
-    runner = Runner(
-        "userflow",
-        Surroundings(
-            client=client,
-            codec=codec,
-            publisher=publisher,
-            tables=tables,
-            ordinal=0,
-            partitions=PARTITIONS,
-            open_account=open_account,
-            unseal=bytes.decode,
-            seal=str.encode,
-            api_url=None,
-            api_version="",
-            webhook_base_url="",
-            clock=SystemClock(),
-            uniform=random.Random(1).uniform,
-            now_ms=lambda: time.time_ns() // 1_000_000,
-            count=count,
-            bulk_credit=no_credit,
-            stop_process=stop,
-        ),
+    around = surroundings(
+        vendors, client=client, publisher=publisher, tables=tables, count=count, stop_process=pytest.fail
     )
+    runner = Runner("userflow", around)
     runners.append(runner)
     it = Connector(publisher, vendors, outcomes, admin)
     for name in vendors:

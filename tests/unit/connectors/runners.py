@@ -1,0 +1,159 @@
+"""What a test gives a connector's runner: vendors in memory, and everything else from outside."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.base import (
+    Account,
+    Answered,
+    Described,
+    Gone,
+    Opening,
+    OwnershipLost,
+    Page,
+    Provisioned,
+    ReadPurpose,
+    Seen,
+    Translated,
+    Write,
+    WriteResult,
+)
+from connectors.clock import SystemClock
+from connectors.errors import Transient
+from connectors.kafka.placing import partition_of
+from connectors.runner import Surroundings
+from schemas.codec import Codec
+from schemas.configuration import IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
+from schemas.records import Cause, FieldPatch, Notification
+from schemas.registry import LocalRegistry
+from schemas.values import FieldDefinition
+
+PARTITIONS = 4
+SLOW_S = 2.0
+DOWN = "down"
+WELL = next(name for number in range(100) if partition_of(name := f"well-{number}", 4) == partition_of(DOWN, 4))
+
+
+@dataclass
+class Vendor:
+    """A system in memory; `away` lets every call fail after a while, as a vendor in trouble does."""
+
+    away: bool = False
+    slow_s: float = 0.0
+    written: dict[str, float] = field(default_factory=dict)
+    batch_size: int = 1
+    in_flight: int = 4
+    read_size: int = 10
+
+    async def write(self, writes: Sequence[Write], may_write: Callable[[], bool]) -> Sequence[WriteResult]:
+        await self._answer()
+        await asyncio.sleep(self.slow_s)
+        if not may_write():
+            raise OwnershipLost("a test's vendor")
+        self.written.update({write.object_id: time.monotonic() for write in writes})
+        at_ms = time.time_ns() // 1_000_000
+        return [Answered(write, write.fields, at_ms, 0) for write in writes]
+
+    async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
+        await self._answer()
+        return [Gone(id, 0, 0) for id in ids]
+
+    async def page(self, object_type: str, cursor: str | None) -> Page:
+        await self._answer()
+        return Page((), None)
+
+    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+        await self._answer()
+        return ()
+
+    def translate(self, notification: Notification) -> Translated:
+        return Translated()
+
+    async def describe(self, wanted: object) -> Described:
+        return Described()
+
+    async def provision(self, object_types: object, create: object, events: object = ()) -> Provisioned:
+        return Provisioned()
+
+    async def probe(self) -> None:
+        await self._answer()
+
+    async def withdraw(self) -> None:
+        await self._answer()
+
+    async def _answer(self) -> None:
+        if self.away:
+            await asyncio.sleep(SLOW_S)
+            raise Transient("http_503")
+
+
+async def _close() -> None:
+    """A vendor in memory holds nothing."""
+
+
+async def _no_credit(records: int) -> None:
+    raise AssertionError("nothing here is bulk")
+
+
+def surroundings(
+    vendors: Mapping[str, Vendor],
+    *,
+    client: dict[str, Any],
+    publisher: Any,
+    tables: Any,
+    count: Callable[[str, str | None, str, int], None],
+    stop_process: Callable[[str], None],
+) -> Surroundings:
+    """What the Userflow connector of these integrations is given."""
+
+    async def open_account(opening: Opening) -> Account:
+        vendor = vendors[opening.integration]
+        return Account("userflow", vendor, vendor, vendor, _close)
+
+    return Surroundings(
+        client=client,
+        codec=Codec(LocalRegistry()),
+        publisher=publisher,
+        tables=tables,
+        ordinal=0,
+        partitions=PARTITIONS,
+        open_account=open_account,
+        unseal=bytes.decode,
+        seal=str.encode,
+        api_url=None,
+        api_version="",
+        webhook_base_url="",
+        clock=SystemClock(),
+        uniform=random.Random(1).uniform,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        count=count,
+        bulk_credit=_no_credit,
+        stop_process=stop_process,
+    )
+
+
+def settings_part(integration: str, state: IntegrationState = "active", secret: bytes = b"key") -> IntegrationPart:
+    """The settings of a connected integration, applied once."""
+    section = SystemSettings(integration, secrets={"api_key": secret})
+    settings = IntegrationSettings(1, 1, 1, state, "a", "done", None, "", section, section)
+    return IntegrationPart(integration, settings=settings)
+
+
+def patch_of(integration: str, object_id: str) -> FieldPatch:
+    """A patch for one user."""
+    return FieldPatch(
+        integration,
+        1,
+        1,
+        "people",
+        object_id,
+        "userflow",
+        "users",
+        object_id,
+        {"title": f"of {object_id}"},
+        caused_by=Cause("", -1, -1, time.time_ns() // 1_000_000),
+    )

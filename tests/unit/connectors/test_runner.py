@@ -1,0 +1,136 @@
+"""What a runner does when its partitions are given away in the middle of something else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from connectors import runner as runner_module
+from connectors.kafka.member import Hooks, Taken
+from connectors.kafka.placing import partition_of
+from connectors.runner import Runner
+from schemas.codec import Codec
+from schemas.configuration import IntegrationPart
+from schemas.registry import LocalRegistry
+from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
+from tests.unit.connectors.runners import DOWN, PARTITIONS, WELL, Vendor, patch_of, settings_part, surroundings
+
+DEADLINE_S = 10.0
+TOPIC = field_patches_topic("userflow")
+
+
+class Member:
+    """A group member without a group: the test assigns and revokes."""
+
+    def __init__(self, *_: Any, hooks: Hooks, topics: Any) -> None:
+        self.hooks = hooks
+        self.owned: frozenset[int] = frozenset()
+
+    def start(self) -> None:
+        """Nobody is asked."""
+
+    async def stop(self) -> None:
+        """Nothing is given back."""
+
+    def owns(self, partition: int) -> bool:
+        return partition in self.owned
+
+    def assign(self, *partitions: int) -> None:
+        self.owned = frozenset(partitions)
+        self.hooks.assigned(self.owned)
+
+    async def revoke(self) -> None:
+        gone, self.owned = self.owned, frozenset()
+        await self.hooks.revoked(gone)
+
+
+class Tables:
+    """The configuration's topics as dictionaries."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, IntegrationPart]] = {INTEGRATIONS: {}, MAPPINGS: {}}
+
+    def table(self, topic: str) -> dict[str, IntegrationPart]:
+        return self.tables[topic]
+
+    def get(self, topic: str, key: str) -> IntegrationPart | None:
+        return self.tables[topic].get(key)
+
+
+class GatedVendor(Vendor):
+    """Lets writes end when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def write(self, *arguments: Any) -> Any:
+        self.begun.set()
+        await self.may_end.wait()
+        return await super().write(*arguments)
+
+
+class Publisher:
+    """Takes every record."""
+
+    async def send(self, topic: str, key: str, record: Any, partition: int | None = None) -> tuple[int, int]:
+        return 0, 0
+
+
+@pytest.fixture
+def members(monkeypatch: pytest.MonkeyPatch) -> list[Member]:
+    """The members that runners are given, newest last."""
+    made: list[Member] = []
+
+    def member(*arguments: Any, **options: Any) -> Member:
+        made.append(Member(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(runner_module, "GroupMember", member)
+    return made
+
+
+async def test_partitions_are_given_away_after_all_calls_in_flight_even_of_stations_that_close(
+    members: list[Member],
+) -> None:
+    vendors, tables = {DOWN: GatedVendor(), WELL: GatedVendor()}, Tables()
+    runner = Runner(
+        "userflow",
+        surroundings(vendors, client={}, publisher=Publisher(), tables=tables, count=_count, stop_process=pytest.fail),
+    )
+    running = asyncio.create_task(runner.run())
+    for name in vendors:
+        tables.tables[INTEGRATIONS][f"{name}/settings"] = settings_part(name)
+    members[0].assign(partition_of(DOWN, PARTITIONS))
+    members[0].hooks.taken([taken(name, offset) for offset, name in enumerate(vendors)])
+    await within(lambda: asyncio.gather(*(vendor.begun.wait() for vendor in vendors.values())))
+
+    for name in vendors:
+        tables.tables[INTEGRATIONS][f"{name}/settings"] = settings_part(name, secret=b"another key")
+    runner.configuration_changed()
+    await asyncio.sleep(0)
+    given_away = asyncio.create_task(members[0].revoke())
+    vendors[WELL].may_end.set()
+    _, still = await asyncio.wait({given_away}, timeout=0.2)
+    assert still, "the partitions went while a call was in flight"
+
+    vendors[DOWN].may_end.set()
+    await within(lambda: given_away)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def within(work: Callable[[], Awaitable[Any]]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        await work()
+
+
+def taken(integration: str, offset: int) -> Taken:
+    value = Codec(LocalRegistry()).encode(TOPIC, patch_of(integration, f"user-{offset}"))
+    return Taken(TOPIC, partition_of(integration, PARTITIONS), offset, integration, value, lambda: None)
+
+
+def _count(*_: object) -> None:
+    """Not looked at here."""
