@@ -16,7 +16,6 @@ from schemas.configuration import (
     Inquiry,
     IntegrationPart,
     IntegrationSettings,
-    SystemSettings,
 )
 from schemas.topics import INTEGRATIONS
 
@@ -106,7 +105,7 @@ class Keeper:
         if settings is None or settings.state == "disconnected":
             return
         if self._state.described_revision < settings.revision:
-            described = await self._account.setup.describe(self._section(settings).fields)
+            described = await self._account.setup.describe(settings.section(self._lane.system).fields)
             await self._publish(
                 replace(
                     self._state,
@@ -120,7 +119,7 @@ class Keeper:
         if provisioning and self._state.provisioned_revision < settings.revision:
             mine = self._lane.system == "hubspot"
             create, events = (settings.create, settings.events) if mine else ((), ())
-            object_types = tuple(self._section(settings).fields)
+            object_types = tuple(settings.section(self._lane.system).fields)
             provisioned = await self._account.setup.provision(object_types, create, events)
             secret = provisioned.webhook_secret
             sealed = self._keep.seal(secret) if secret is not None else self._state.webhook_secret
@@ -141,9 +140,6 @@ class Keeper:
         part = IntegrationPart(self._lane.integration, description=answer)
         await self._lane.publish(INTEGRATIONS, f"{self._lane.integration}/{self._lane.system}/description", part)
         self._answered = inquiry.inquiry_id
-
-    def _section(self, settings: IntegrationSettings) -> SystemSettings:
-        return settings.hubspot if self._lane.system == "hubspot" else settings.userflow
 
     async def _publish_status(self) -> None:
         settings = self._keep.settings()

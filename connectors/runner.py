@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connectors.base import Account, Opening
@@ -159,10 +159,10 @@ class Runner:
 
     def _fits(self, name: str, settings: IntegrationSettings | None) -> bool:
         """Whether the station still speaks for the right account with the right credentials."""
-        station = self._stations[name]
-        if settings is None or settings.state == "disconnected" or settings.connection != station.lane.connection:
+        if settings is None or settings.state == "disconnected":
             return False
-        return replace(self._section(settings), fields={}) == replace(station.section, fields={})
+        section = settings.section(self._system)
+        return self._stations[name].fits(settings.connection, section, self._around.unseal)
 
     async def _open(self, name: str, settings: IntegrationSettings) -> None:
         """Open the account and start its station; the records that came meanwhile are handed over."""
@@ -175,14 +175,14 @@ class Runner:
         finally:
             self._opening.pop(name, None)
             self._wake.set()
-        station = Station(lane, keeper, self._section(settings), self._command, self._failed)
+        station = Station(lane, keeper, settings.section(self._system), self._command, self._failed)
         self._stations[name] = station
         self._refresh(lane, settings)
         station.start()
         self._hand_over(name)
 
     async def _lane(self, name: str, settings: IntegrationSettings) -> tuple[Lane, Keeper]:
-        around, catalog, section = self._around, Catalog(), self._section(settings)
+        around, catalog, section = self._around, Catalog(), settings.section(self._system)
         state = self._configuration.state(name)
         keepers: list[Keeper] = []
 
@@ -244,9 +244,6 @@ class Runner:
         if state is not None and state.webhook_secret is not None:
             secrets["webhook_secret"] = self._around.unseal(state.webhook_secret)
         return secrets
-
-    def _section(self, settings: IntegrationSettings) -> SystemSettings:
-        return settings.hubspot if self._system == "hubspot" else settings.userflow
 
     def _refresh(self, lane: Lane, settings: IntegrationSettings) -> None:
         """Take over what changed: active or paused, the mappings in force."""

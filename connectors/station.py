@@ -63,6 +63,19 @@ class Station:
         if self._fan_outs is not None:
             self._spawn(self._fan_outs.run())
 
+    def fits(self, connection: int, section: SystemSettings, unseal: Callable[[bytes], str]) -> bool:
+        """Whether it speaks for that account with those credentials; an apply seals again even what did not change."""
+        if connection != self.lane.connection:
+            return False
+        if replace(section, fields={}, secrets={}) != replace(self.section, fields={}, secrets={}):
+            return False
+        if section.secrets == self.section.secrets:
+            return True
+        try:
+            return _opened(section, unseal) == _opened(self.section, unseal)
+        except ConnectorError:
+            return False  # no key opens one of them: the attempt to open a new station says so
+
     def tracked(self, taken: Taken, record: Any) -> Taken:
         """The same, remembered until it is finished."""
         place = (taken.topic, taken.partition, taken.offset)
@@ -162,3 +175,7 @@ class Station:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failed(task.exception() or RuntimeError("ended"))
+
+
+def _opened(section: SystemSettings, unseal: Callable[[bytes], str]) -> dict[str, str]:
+    return {name: unseal(sealed) for name, sealed in section.secrets.items()}

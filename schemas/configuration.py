@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.values import FieldType
+from schemas.values import FieldType, System
 
 DesiredState = Literal["active", "paused", "disconnected"]
 ApplyState = Literal["describing", "provisioning", "done", "failed"]
@@ -104,6 +104,10 @@ class IntegrationSettings:
     create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning
     events: tuple[DescribedEvent, ...] = ()  # the Userflow events that mappings stream to timelines
     fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
+
+    def section(self, system: System) -> SystemSettings:
+        """That system's section."""
+        return self.hubspot if system == "hubspot" else self.userflow
 
 
 @dataclass(frozen=True, slots=True)

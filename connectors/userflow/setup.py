@@ -137,6 +137,7 @@ class UserflowSetup:
         made = (await self._client.send(protocol.create_subscription(self._url, topics))).answer
         if not made.secret:
             raise Misconfigured("webhook_secret_not_told")
+        self._known_secret = made.secret
         return made
 
     def _secret(self, subscription: Subscription) -> str | None:

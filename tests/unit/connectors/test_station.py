@@ -1,10 +1,14 @@
-"""How a station ends: at once, or the process with it."""
+"""How long a station is the right one, and how it ends: at once, or the process with it."""
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from connectors.clock import SystemClock
+from connectors.errors import Misconfigured
 from connectors.station import Station
 from schemas.configuration import SystemSettings
 from tests.unit.connectors.lanes import lane_of
@@ -38,13 +42,17 @@ class DeafKeeper:
                     raise
 
 
-async def closed(keeper: DeafKeeper) -> list[BaseException]:
+def station_of(keeper: DeafKeeper, failed: Callable[[BaseException], None], **section: Any) -> Station:
     lane, _ = lane_of("userflow", None, SystemClock())
     account: Any = Account()
     lane.account = account
-    failures: list[BaseException] = []
     kept: Any = keeper
-    station = Station(lane, kept, SystemSettings("production"), _command, failures.append)
+    return Station(lane, kept, SystemSettings("production", **section), _command, failed)
+
+
+async def closed(keeper: DeafKeeper) -> list[BaseException]:
+    failures: list[BaseException] = []
+    station = station_of(keeper, failures.append)
     station.start()
     await asyncio.sleep(0)
     async with asyncio.timeout(DEADLINE_S):
@@ -56,6 +64,33 @@ async def closed(keeper: DeafKeeper) -> list[BaseException]:
 
 async def _command(_: Any) -> None:
     raise AssertionError("nothing is to be derived again")
+
+
+def unseal(sealed: bytes) -> str:
+    """What two seals of one secret have in common."""
+    key, _, secret = sealed.partition(b":")
+    if key == b"lost":
+        raise Misconfigured("pairstream_secret_key_does_not_open_it")
+    return secret.decode()
+
+
+@pytest.mark.parametrize(
+    ("connection", "section", "fits"),
+    [
+        (1, {"secrets": {"api_key": b"once:ak"}}, True),
+        (1, {"secrets": {"api_key": b"again:ak"}, "fields": {"users": ("plan",)}}, True),
+        (1, {"secrets": {"api_key": b"again:another"}}, False),
+        (1, {"secrets": {"api_key": b"lost:ak"}}, False),
+        (1, {"secrets": {"api_key": b"once:ak"}, "options": {"region": "eu"}}, False),
+        (2, {"secrets": {"api_key": b"once:ak"}}, False),
+    ],
+)
+async def test_only_another_connection_account_or_secret_needs_another_station(
+    connection: int, section: dict[str, Any], fits: bool
+) -> None:
+    failures: list[BaseException] = []
+    station = station_of(DeafKeeper(deaf=False), failures.append, secrets={"api_key": b"once:ak"})
+    assert station.fits(connection, SystemSettings("production", **section), unseal) is fits
 
 
 async def test_a_station_that_closes_lets_all_its_work_end() -> None:

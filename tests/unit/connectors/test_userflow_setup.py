@@ -89,6 +89,9 @@ async def test_a_hidden_secret_that_is_known_is_kept() -> None:
         secret = await provisioned(userflow)
         assert secret is not None
         assert await provisioned(userflow, webhook_secret=secret) == secret
+        setup = userflow.again({}).setup
+        secret = (await setup.provision(("users", "companies"), ())).webhook_secret
+        assert (await setup.provision(("users",), ())).webhook_secret == secret
         assert [one.secret for one in subscriptions(userflow)] == [secret]
 
 
