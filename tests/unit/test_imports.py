@@ -44,7 +44,7 @@ class Never:
 SHIPPED = ("schemas/*", "connectors/*", "pipeline/*")
 SIMULATORS = ("connectors/simulation/*", "connectors/*/simulator/*")
 EVERYTHING = ("pipeline/app.py", "pipeline/cli.py", "pipeline/commands/*", "pipeline/local/*")
-SANS_IO = ("connectors.errors", "connectors.wire", "connectors.loose", "connectors.base")
+SANS_IO = ("connectors.errors", "connectors.wire", "connectors.loose", "connectors.base", "connectors.catalog")
 
 RULES: list[Only | Never] = [
     Only(
