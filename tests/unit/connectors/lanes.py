@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from connectors.base import Account
 from connectors.catalog import Catalog
@@ -29,10 +29,12 @@ class Told:
         """Bulk is never held back."""
 
 
-def lane_of(system: System, source: Any, clock: Clock) -> tuple[Lane, Told]:
-    """An active lane on a source alone: its account has no sink and no setup."""
-    told = Told()
-    account: Any = Account(system, source, None, None, None)  # type: ignore[arg-type] # only the source is used
+def lane_of(
+    system: System, clock: Clock, *, source: Any = None, sink: Any = None, timeline: Any = None, **changes: Any
+) -> tuple[Lane, Told]:
+    """An active lane on those parts of an account that a test needs; `changes` are fields of the lane."""
+    told, nothing = Told(), cast(Any, None)
+    account = Account(system, source, sink, setup=nothing, close=nothing, timeline=timeline)
     lane = Lane(
         integration="acme",
         connection=1,
@@ -41,11 +43,13 @@ def lane_of(system: System, source: Any, clock: Clock) -> tuple[Lane, Told]:
         catalog=Catalog(),
         publish=told.publish,
         clock=clock,
-        uniform=lambda low, high: high,
+        uniform=lambda low, high: low,
         now_ms=lambda: 0,
         may_write=lambda: True,
         count=told.count,
         bulk_credit=told.credit,
         active=True,
     )
+    for name, value in changes.items():
+        setattr(lane, name, value)
     return lane, told

@@ -30,7 +30,7 @@ class Source:
 
 async def crawled(source: Source) -> tuple[Told, list[str]]:
     """What a crawl published, and the types that it told to be complete."""
-    lane, told = lane_of("userflow", source, InstantClock())
+    lane, told = lane_of("userflow", InstantClock(), source=source)
     completed: list[str] = []
 
     async def complete(object_type: str) -> None:
@@ -58,14 +58,14 @@ async def test_a_crawl_that_is_refused_is_not_complete() -> None:
 
 
 def test_after_it_all_of_its_type_that_it_did_not_see_is_to_be_read() -> None:
-    lane, _ = lane_of("userflow", Source(), InstantClock())
+    lane, _ = lane_of("userflow", InstantClock(), source=Source())
     command = unseen(lane, REQUEST, None)
     assert (command.stage, command.kind, command.run_id) == ("objects", "sweep", "run-1")
     assert command.object_key == "acme:1:userflow:users:"
 
 
 async def test_the_keeper_tells_each_type_once_and_a_new_connection_forgets_them() -> None:
-    lane, told = lane_of("userflow", Source(), InstantClock())
+    lane, told = lane_of("userflow", InstantClock(), source=Source())
     before = ConnectorState(1, 1, 1, "ok", crawled=("users",))
 
     keeper = Keeper(lane, lane.account, before, KEEPSAKES)

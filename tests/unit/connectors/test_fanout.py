@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from connectors import fanout
-from connectors.base import Account, AssociatedNews, ReadPurpose, ShowingPage, Shown
-from connectors.catalog import Catalog
+from connectors.base import AssociatedNews, ReadPurpose, ShowingPage, Shown
 from connectors.errors import CredentialsRejected, Refused, Transient
 from connectors.fanout import LIVE_FAN_OUTS, LIVE_RECORDS, FanOuts
 from connectors.lane import Lane, Observation
 from schemas.records import Cause, ChangeEvent, Request, StampedValue, StateCommand
 from tests.unit.connectors.fake_clock import FakeClock
+from tests.unit.connectors.lanes import lane_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
 ID, NAME = "company.hs_object_id", "company.name"
@@ -109,13 +109,9 @@ class Fan:
 
 @asynccontextmanager
 async def fan(*, credit: int = 1_000_000) -> AsyncIterator[Fan]:
-    source, published, commands = Source(), list[Any](), list[StateCommand]()
+    source, commands = Source(), list[StateCommand]()
     source.gate.set()
     clock, left = FakeClock(), asyncio.Semaphore(credit)
-
-    async def publish(topic: str, key: str, record: Any) -> tuple[int, int]:
-        published.append(record)
-        return 0, len(published)
 
     async def take(records: int) -> None:
         await left.acquire()
@@ -123,26 +119,11 @@ async def fan(*, credit: int = 1_000_000) -> AsyncIterator[Fan]:
     async def command(record: StateCommand) -> None:
         commands.append(record)
 
-    account: Any = Account("hubspot", None, None, None, None)  # type: ignore[arg-type] # it is not read through it
-    lane = Lane(
-        "acme",
-        1,
-        "hubspot",
-        account,
-        Catalog(),
-        publish,
-        clock,
-        lambda low, high: low,
-        lambda: 0,
-        lambda: True,
-        lambda *_: None,
-        take,
-        active=True,
-    )
+    lane, told = lane_of("hubspot", clock, bulk_credit=take)
     fan_outs = FanOuts(lane, source, command)
     running = asyncio.create_task(fan_outs.run())
     try:
-        yield Fan(source, lane, clock, fan_outs, published, left, commands)
+        yield Fan(source, lane, clock, fan_outs, told.published, left, commands)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

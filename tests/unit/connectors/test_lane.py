@@ -17,7 +17,7 @@ def holding(text: str) -> Observation:
 
 def encoding_lane() -> tuple[Lane, Told]:
     """A lane whose records have to fit their schemas."""
-    lane, told = lane_of("userflow", None, FakeClock())
+    lane, told = lane_of("userflow", FakeClock())
     codec, publish = Codec(LocalRegistry()), lane.publish
 
     async def encoded(topic: str, key: str, record: object) -> tuple[int, int]:

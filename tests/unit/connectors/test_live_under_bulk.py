@@ -10,12 +10,12 @@ from typing import Any
 
 from connectors.base import Account
 from connectors.echoes import RecentWrites
-from connectors.lane import Lane
 from connectors.userflow.account import assemble
 from connectors.wire import Headers, Request, Response
 from connectors.writing import Writing
 from schemas.records import FieldPatch
 from tests.unit.connectors.fake_clock import FakeClock
+from tests.unit.connectors.lanes import lane_of
 from tests.unit.connectors.userflow_account import KEY, Incidents, opening
 
 ANSWER_S = 0.02
@@ -109,7 +109,8 @@ async def road(per_s: float = float("inf")) -> AsyncIterator[tuple[Road, Environ
     clock = FakeClock()
     environment = Environment(clock, per_s)
     account = assemble(replace(opening(Incidents()), clock=clock), environment, KEY)
-    it = Road(clock, account, Writing(lane(account, clock), RecentWrites()))
+    lane, _ = lane_of("userflow", clock, connection=2, account=account)
+    it = Road(clock, account, Writing(lane, RecentWrites()))
     work = [asyncio.create_task(it.writing.run())]
     await it.keep_full()
     work.append(asyncio.create_task(it.crawl()))
@@ -119,30 +120,6 @@ async def road(per_s: float = float("inf")) -> AsyncIterator[tuple[Road, Environ
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
-
-
-def lane(account: Account, clock: FakeClock) -> Lane:
-    async def publish(topic: str, key: str, record: Any) -> tuple[int, int]:
-        return 0, 0
-
-    async def credit(records: int) -> None:
-        return
-
-    return Lane(
-        integration="acme",
-        connection=2,
-        system="userflow",
-        account=account,
-        catalog=opening(Incidents()).catalog,
-        publish=publish,
-        clock=clock,
-        uniform=lambda low, high: low,
-        now_ms=lambda: 0,
-        may_write=lambda: True,
-        count=lambda *_: None,
-        bulk_credit=credit,
-        active=True,
-    )
 
 
 async def edits(it: Road) -> list[float]:

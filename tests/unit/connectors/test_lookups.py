@@ -82,7 +82,7 @@ class Looking:
 async def looking(**source: Any) -> AsyncIterator[Looking]:
     clock, tasks = FakeClock(), list[asyncio.Task[None]]()
     system = Source(**source)
-    lane, told = lane_of("hubspot", system, clock)
+    lane, told = lane_of("hubspot", clock, source=system, uniform=lambda low, high: high)
     made = Looking(system, lane, clock, Lookups(lane, lambda work: tasks.append(asyncio.ensure_future(work))), told)
     try:
         yield made

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from connectors.base import (
-    Account,
     EventResult,
     OwnershipLost,
     RefusedEvent,
@@ -19,13 +18,13 @@ from connectors.base import (
     TargetGone,
     Unsure,
 )
-from connectors.catalog import Catalog
 from connectors.errors import ConnectorError, CredentialsRejected, Transient
 from connectors.kafka.member import Taken
 from connectors.lane import Lane
 from connectors.posting import LATE_S, Posting
 from schemas.records import ChangeEvent, DeadLetter, Receipt, TimelineEvent
 from tests.unit.connectors.fake_clock import InstantClock
+from tests.unit.connectors.lanes import Told, lane_of
 from tests.unit.connectors.simulated import eventually
 from tests.unit.connectors.timeline_events import event
 
@@ -58,8 +57,7 @@ class Half:
     timeline: FakeTimeline
     lane: Lane
     posting: Posting
-    published: list[Any]
-    counted: list[tuple[str, str, int]]
+    told: Told
     finished: list[str]
 
     async def take(self, *events: TimelineEvent) -> None:
@@ -68,45 +66,17 @@ class Half:
             await self.posting.take(one, Taken("hubspot.timeline-events", 0, 7, "acme", b"raw", finished))
 
     def of(self, kind: type[Any]) -> list[Any]:
-        return [record for record in self.published if isinstance(record, kind)]
+        return [record for record in self.told.published if isinstance(record, kind)]
 
 
 @asynccontextmanager
 async def half(*answers: Answer, **changes: Any) -> AsyncIterator[Half]:
-    published: list[Any] = []
-    counted: list[tuple[str, str, int]] = []
-
-    async def publish(topic: str, key: str, record: Any) -> tuple[int, int]:
-        published.append(record)
-        return 0, len(published)
-
-    async def credit(records: int) -> None:
-        return
-
     timeline = FakeTimeline(list(answers))
-    account: Any = Account("hubspot", None, None, None, None, timeline)  # type: ignore[arg-type] # only the timeline
-    lane = Lane(
-        integration="acme",
-        connection=1,
-        system="hubspot",
-        account=account,
-        catalog=Catalog(),
-        publish=publish,
-        clock=InstantClock(),
-        uniform=lambda low, high: low,
-        now_ms=lambda: 0,
-        may_write=lambda: True,
-        count=lambda stage, mapping, outcome, many: counted.append((stage, outcome, many)),
-        bulk_credit=credit,
-        revision=1,
-        active=True,
-    )
-    for name, value in changes.items():
-        setattr(lane, name, value)
+    lane, told = lane_of("hubspot", InstantClock(), timeline=timeline, **{"revision": 1, **changes})
     posting = Posting(lane, timeline)
     running = asyncio.create_task(posting.run())
     try:
-        yield Half(timeline, lane, posting, published, counted, [])
+        yield Half(timeline, lane, posting, told, [])
     finally:
         running.cancel()
 
@@ -116,8 +86,8 @@ async def test_events_leave_oldest_first_in_batches_and_end_once() -> None:
         await it.take(event(3), event(1), event(2))
         await eventually(lambda: len(it.finished) == 3)
         assert it.timeline.batches == [["event-1", "event-2"], ["event-3"]]
-        assert it.published == []
-        assert it.counted == [("timeline", "written", 1)] * 3
+        assert it.told.published == []
+        assert it.told.outcomes == {("timeline", "written"): 3}
 
 
 async def test_an_event_that_comes_again_while_it_waits_is_sent_once_and_both_records_end() -> None:
@@ -135,7 +105,7 @@ async def test_attributes_left_out_are_counted() -> None:
     async with half(lambda one: Sent(one, 2)) as it:
         await it.take(event(1))
         await eventually(lambda: bool(it.finished))
-        assert it.counted == [("timeline", "written", 1), ("attributes", "refused", 2)]
+        assert it.told.outcomes == {("timeline", "written"): 1, ("attributes", "refused"): 2}
 
 
 async def test_a_refused_event_is_a_receipt_and_a_letter_that_holds_the_record() -> None:
@@ -163,7 +133,7 @@ async def test_an_event_whose_target_is_gone_tells_so() -> None:
         await eventually(lambda: bool(it.finished))
         (change,) = it.of(ChangeEvent)
         assert (change.object_id, change.operation, change.at_ms, change.spread_ms) == ("8", "deleted", 5, 9)
-        assert it.counted == [("timeline", "unmatched", 1)]
+        assert it.told.outcomes == {("timeline", "unmatched"): 1}
 
 
 async def test_what_failed_for_the_time_being_is_sent_again() -> None:
@@ -176,7 +146,7 @@ async def test_what_failed_for_the_time_being_is_sent_again() -> None:
             it.posting.wake()
         assert it.finished == ["event-1"]
         assert it.timeline.batches == [["event-1"]] * 4
-        assert it.published == []
+        assert it.told.published == []
 
 
 async def test_a_result_that_is_not_known_is_a_dead_letter_and_never_sent_again() -> None:
@@ -246,4 +216,4 @@ async def test_a_lane_that_closes_begins_nothing_and_ends_nothing() -> None:
         it.timeline.gate.set()
         await it.posting.drained()
         assert it.finished == ["event-1"]
-        assert it.published == []
+        assert it.told.published == []

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from connectors import reading
-from connectors.base import Account, Gone, News, Page, ReadPurpose, Seen, Translated
-from connectors.catalog import Catalog
+from connectors.base import Gone, News, Page, ReadPurpose, Seen, Translated
 from connectors.clock import SystemClock
 from connectors.echoes import RecentWrites
 from connectors.errors import CredentialsRejected, Transient
 from connectors.lane import Lane
 from connectors.reading import Reading
 from schemas.records import Cause, ChangeEvent, Notification, Request, StampedValue
+from tests.unit.connectors.lanes import lane_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
 
@@ -78,38 +78,17 @@ class Reader:
 
 @asynccontextmanager
 async def reader() -> AsyncIterator[Reader]:
-    source, published = Source(), list[Any]()
-
-    async def publish(topic: str, key: str, record: Any) -> tuple[int, int]:
-        published.append(record)
-        return 0, len(published)
-
-    may = asyncio.Event()
+    source, may = Source(), asyncio.Event()
     may.set()
 
     async def credit(records: int) -> None:
         await may.wait()
 
-    account: Any = Account("hubspot", source, None, None, None)  # type: ignore[arg-type] # only the source is used
-    lane = Lane(
-        "acme",
-        1,
-        "hubspot",
-        account,
-        Catalog(),
-        publish,
-        SystemClock(),
-        lambda low, high: low,
-        lambda: 0,
-        lambda: True,
-        lambda *_: None,
-        credit,
-        active=True,
-    )
+    lane, told = lane_of("hubspot", SystemClock(), source=source, bulk_credit=credit)
     half = Reading(lane, RecentWrites())
     running = asyncio.create_task(half.run())
     try:
-        yield Reader(source, lane, half, published, may)
+        yield Reader(source, lane, half, told.published, may)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -43,9 +43,7 @@ class DeafKeeper:
 
 
 def station_of(keeper: DeafKeeper, failed: Callable[[BaseException], None], **section: Any) -> Station:
-    lane, _ = lane_of("userflow", None, SystemClock())
-    account: Any = Account()
-    lane.account = account
+    lane, _ = lane_of("userflow", SystemClock(), account=Account())
     kept: Any = keeper
     return Station(lane, kept, SystemSettings("production", **section), _command, failed)
 

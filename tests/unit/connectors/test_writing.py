@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 
-from connectors.base import Account, Answered, Write, WriteResult
-from connectors.catalog import Catalog
+from connectors.base import Answered, Write, WriteResult
 from connectors.clock import SystemClock
 from connectors.echoes import RecentWrites
-from connectors.lane import Lane
 from connectors.writing import Writing
 from schemas.records import ChangeEvent, FieldPatch
+from tests.unit.connectors.lanes import Told, lane_of
 
 SECOND_MS, SPREAD_MS = 1_000, 999
 DEADLINE_S = 10.0
@@ -47,36 +45,13 @@ def patch(title: str) -> FieldPatch:
     )
 
 
-def half(sink: Sink, published: list[Any]) -> Writing:
-    async def publish(topic: str, key: str, record: Any) -> tuple[int, int]:
-        published.append(record)
-        return 0, len(published)
-
-    async def credit(records: int) -> None:
-        return
-
-    account: Any = Account("userflow", None, sink, None, None)  # type: ignore[arg-type] # only the sink is used
-    lane = Lane(
-        integration="acme",
-        connection=1,
-        system="userflow",
-        account=account,
-        catalog=Catalog(),
-        publish=publish,
-        clock=SystemClock(),
-        uniform=lambda low, high: low,
-        now_ms=lambda: 0,
-        may_write=lambda: True,
-        count=lambda *_: None,
-        bulk_credit=credit,
-        active=True,
-    )
-    return Writing(lane, RecentWrites())
+def half(sink: Sink) -> tuple[Writing, Told]:
+    lane, told = lane_of("userflow", SystemClock(), sink=sink)
+    return Writing(lane, RecentWrites()), told
 
 
 async def test_an_equal_answer_and_a_write_of_one_second_are_told_as_ours_and_in_order() -> None:
-    published: list[Any] = []
-    writing = half(Sink(), published)
+    writing, so_far = half(Sink())
     running = asyncio.create_task(writing.run())
     for title in ("held", "new"):
         done = asyncio.Event()
@@ -84,7 +59,7 @@ async def test_an_equal_answer_and_a_write_of_one_second_are_told_as_ours_and_in
         await asyncio.wait_for(done.wait(), DEADLINE_S)
     running.cancel()
 
-    told = [change.fields["title"] for change in published if isinstance(change, ChangeEvent)]
+    told = [change.fields["title"] for change in so_far.published if isinstance(change, ChangeEvent)]
     assert [(value.value, value.ours) for value in told] == [("held", True), ("new", True)]
     assert told[0].at_ms + told[0].spread_ms < told[1].at_ms + told[1].spread_ms
 
@@ -92,7 +67,7 @@ async def test_an_equal_answer_and_a_write_of_one_second_are_told_as_ours_and_in
 async def test_what_a_write_does_not_expect_ends_the_writing_instead_of_holding_its_records_for_ever() -> None:
     sink = Sink()
     sink.error = RuntimeError("unforeseen")
-    writing, finished = half(sink, []), asyncio.Event()
+    (writing, _), finished = half(sink), asyncio.Event()
     await writing.take(patch("new"), finished.set)
     with pytest.raises(RuntimeError, match="unforeseen"):
         await asyncio.wait_for(writing.run(), DEADLINE_S)
