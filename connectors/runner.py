@@ -144,7 +144,8 @@ class Runner:
             if name in self._stations:
                 self._refresh(self._stations[name].lane, settings)
             elif name not in self._opening:
-                self._opening[name] = asyncio.create_task(self._open(name, settings))
+                self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
+                opening.add_done_callback(self._ended)
         for name in [name for name in self._waiting if name not in self._opening]:
             self._hand_over(name)
 

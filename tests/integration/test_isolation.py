@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import pytest
-
 from connectors.kafka.admin import Admin
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.tables import TableReader
@@ -63,8 +61,9 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
     def count(stage: str, mapping: str | None, outcome: str, number: int) -> None:
         outcomes[outcome] += number
 
+    stops: list[str] = []
     around = surroundings(
-        vendors, client=client, publisher=publisher, tables=tables, count=count, stop_process=pytest.fail
+        vendors, client=client, publisher=publisher, tables=tables, count=count, stop_process=stops.append
     )
     runner = Runner("userflow", around)
     runners.append(runner)
@@ -79,6 +78,7 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
         await asyncio.gather(running, return_exceptions=True)
         await publisher.close()
         await asyncio.to_thread(tables.stop)
+    assert stops == []
 
 
 async def test_a_system_that_is_away_delays_no_other_integration(kafka: Kafka) -> None:

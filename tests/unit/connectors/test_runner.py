@@ -1,7 +1,9 @@
-"""What a runner does when its partitions are given away in the middle of something else."""
+"""What a runner does when its partitions are given away in the middle of something, or an account does not open."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -91,35 +93,77 @@ def members(monkeypatch: pytest.MonkeyPatch) -> list[Member]:
     return made
 
 
+@dataclass
+class Running:
+    """A runner at work: its member, its configuration, and why it wanted the process to stop."""
+
+    runner: Runner
+    member: Member
+    tables: Tables
+    stops: list[str] = field(default_factory=list)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def configure(self, *names: str, secret: bytes = b"key") -> None:
+        for name in names:
+            self.tables.tables[INTEGRATIONS][f"{name}/settings"] = settings_part(name, secret=secret)
+        self.runner.configuration_changed()
+
+    def stop(self, why: str) -> None:
+        self.stops.append(why)
+        self.stopped.set()
+
+
+@asynccontextmanager
+async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> AsyncIterator[Running]:
+    """A runner that owns the partition of every vendor here."""
+    tables, reasons = Tables(), list[Callable[[str], None]]()
+    around = surroundings(
+        vendors,
+        client={},
+        publisher=Publisher(),
+        tables=tables,
+        count=lambda *_: None,
+        stop_process=lambda why: reasons[0](why),
+    )
+    runner = Runner("userflow", around)
+    it = Running(runner, members[-1], tables)
+    reasons.append(it.stop)
+    task = asyncio.create_task(runner.run())
+    it.configure(*vendors)
+    it.member.assign(partition_of(DOWN, PARTITIONS))
+    try:
+        yield it
+    finally:
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_partitions_are_given_away_after_all_calls_in_flight_even_of_stations_that_close(
     members: list[Member],
 ) -> None:
-    vendors, tables = {DOWN: GatedVendor(), WELL: GatedVendor()}, Tables()
-    runner = Runner(
-        "userflow",
-        surroundings(vendors, client={}, publisher=Publisher(), tables=tables, count=_count, stop_process=pytest.fail),
-    )
-    running = asyncio.create_task(runner.run())
-    for name in vendors:
-        tables.tables[INTEGRATIONS][f"{name}/settings"] = settings_part(name)
-    members[0].assign(partition_of(DOWN, PARTITIONS))
-    members[0].hooks.taken([taken(name, offset) for offset, name in enumerate(vendors)])
-    await within(lambda: asyncio.gather(*(vendor.begun.wait() for vendor in vendors.values())))
+    vendors = {DOWN: GatedVendor(), WELL: GatedVendor()}
+    async with running(members, vendors) as it:
+        it.member.hooks.taken([taken(name, offset) for offset, name in enumerate(vendors)])
+        await within(lambda: asyncio.gather(*(vendor.begun.wait() for vendor in vendors.values())))
 
-    for name in vendors:
-        tables.tables[INTEGRATIONS][f"{name}/settings"] = settings_part(name, secret=b"another key")
-    runner.configuration_changed()
-    await asyncio.sleep(0)
-    given_away = asyncio.create_task(members[0].revoke())
-    vendors[WELL].may_end.set()
-    _, still = await asyncio.wait({given_away}, timeout=0.2)
-    assert still, "the partitions went while a call was in flight"
+        it.configure(*vendors, secret=b"another key")
+        await asyncio.sleep(0)
+        given_away = asyncio.create_task(it.member.revoke())
+        vendors[WELL].may_end.set()
+        _, still = await asyncio.wait({given_away}, timeout=0.2)
+        assert still, "the partitions went while a call was in flight"
 
-    vendors[DOWN].may_end.set()
-    await within(lambda: given_away)
-    assert not running.done()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+        vendors[DOWN].may_end.set()
+        await within(lambda: given_away)
+        assert it.stops == []
+
+
+async def test_an_account_that_cannot_be_opened_for_no_known_reason_ends_the_process(members: list[Member]) -> None:
+    async with running(members, {}) as it:
+        it.configure(WELL)
+        await within(it.stopped.wait)
+        assert "KeyError" in it.stops[0]
 
 
 async def within(work: Callable[[], Awaitable[Any]]) -> None:
@@ -130,7 +174,3 @@ async def within(work: Callable[[], Awaitable[Any]]) -> None:
 def taken(integration: str, offset: int) -> Taken:
     value = Codec(LocalRegistry()).encode(TOPIC, patch_of(integration, f"user-{offset}"))
     return Taken(TOPIC, partition_of(integration, PARTITIONS), offset, integration, value, lambda: None)
-
-
-def _count(*_: object) -> None:
-    """Not looked at here."""
