@@ -8,7 +8,7 @@ from typing import Final
 from connectors.base import Account
 from connectors.clock import set_within
 from connectors.errors import ConnectorError, Retryable
-from connectors.lane import POLICY, Lane
+from connectors.lane import POLICY, Lane, status_after
 from connectors.retry import Tries
 from schemas.configuration import (
     ConnectorState,
@@ -35,6 +35,22 @@ class Keepsakes:
     rederive: Callable[[], Awaitable[None]]  # every pair of the integration is derived again
 
 
+def kept_state(state: ConnectorState | None, connection: int) -> ConnectorState:
+    """What was told last, if it is of this connection: of an earlier one only the secrets the system gave are left."""
+    if state is not None and state.connection == connection:
+        return state
+    fresh = ConnectorState(connection, 0, 0, "ok")
+    return fresh if state is None else replace(fresh, grant=state.grant, webhook_secret=state.webhook_secret)
+
+
+def unopened_state(
+    state: ConnectorState | None, settings: IntegrationSettings, error: ConnectorError
+) -> ConnectorState:
+    """What there is to tell of a system without a keeper: the credentials of these settings do not open it."""
+    kept = kept_state(state, settings.connection)
+    return replace(kept, status=status_after(error), reason=error.reason, checked_revision=settings.revision)
+
+
 class Keeper:
     """The only writer of the integration's ConnectorState for this system."""
 
@@ -42,12 +58,8 @@ class Keeper:
         self._lane = lane
         self._account = account
         self._keep = keepsakes
-        fresh = ConnectorState(lane.connection, 0, 0, "ok")
         self._answered = ""
-        self._state = state if state is not None and state.connection == lane.connection else fresh
-        if state is not None and state is not self._state:
-            # a new connection: only the grant outlives the old one
-            self._state = replace(fresh, grant=state.grant, webhook_secret=state.webhook_secret)
+        self._state = kept_state(state, lane.connection)
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -65,11 +65,7 @@ class Lane:
 
     def fail(self, error: ConnectorError) -> None:
         """The system cannot be worked with for now; says so once."""
-        status: ConnectorStatus = "unavailable"
-        if isinstance(error, CredentialsRejected):
-            status = "needs_reconnect"
-        elif isinstance(error, Misconfigured):
-            status = "failed"
+        status = status_after(error)
         if (status, error.reason) != (self.status, self.reason):
             log.warning("%s: %s is %s: %s", self.integration, self.system, status.replace("_", " "), error)
         self.status, self.reason = status, error.reason
@@ -145,6 +141,13 @@ class Lane:
             bulk=observation.bulk,
         )
         await self.publish(requests_topic(self.system), self.integration, request)
+
+
+def status_after(error: ConnectorError) -> ConnectorStatus:
+    """How the system is after an error that lasts."""
+    if isinstance(error, CredentialsRejected):
+        return "needs_reconnect"
+    return "failed" if isinstance(error, Misconfigured) else "unavailable"
 
 
 @dataclass(frozen=True, slots=True)

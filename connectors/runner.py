@@ -17,12 +17,12 @@ from connectors.kafka.placing import partition_of
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.settings import ClientConfig
 from connectors.kafka.tables import TableReader
-from connectors.keeping import Keeper, Keepsakes
+from connectors.keeping import Keeper, Keepsakes, unopened_state
 from connectors.lane import Lane
 from connectors.retry import Uniform
 from connectors.station import Station
 from schemas.codec import Codec, MalformedRecord
-from schemas.configuration import ConnectorState, IntegrationSettings, SystemSettings
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.letters import letter_about, letter_id
 from schemas.records import (
     Cause,
@@ -36,6 +36,7 @@ from schemas.records import (
 from schemas.topics import (
     DEAD_LETTERS,
     HUBSPOT_TIMELINE_EVENTS,
+    INTEGRATIONS,
     STATE_COMMANDS,
     field_patches_topic,
     requests_topic,
@@ -169,8 +170,9 @@ class Runner:
         """Open the account and start its station; the records that came meanwhile are handed over."""
         try:
             lane, keeper = await self._lane(name, settings)
-        except (ConnectorError, ValueError) as error:
+        except ConnectorError as error:
             log.warning("%s: %s cannot be opened: %s", name, self._system, error)
+            await self._unopened(name, settings, error)
             await self._around.clock.sleep(OPEN_AGAIN_S)
             return
         finally:
@@ -181,6 +183,14 @@ class Runner:
         self._refresh(lane, settings)
         station.start()
         self._hand_over(name)
+
+    async def _unopened(self, name: str, settings: IntegrationSettings, error: ConnectorError) -> None:
+        """Tell of it: an apply that brought such credentials is refused, and what was in force before goes on."""
+        told = self._configuration.state(name)
+        state = unopened_state(told, settings, error)
+        if state != told:
+            part = IntegrationPart(name, connector=state)
+            await self._around.publisher.send(INTEGRATIONS, f"{name}/{self._system}", part)
 
     async def _lane(self, name: str, settings: IntegrationSettings) -> tuple[Lane, Keeper]:
         around, catalog, section = self._around, Catalog(), settings.section(self._system)

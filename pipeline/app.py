@@ -28,7 +28,7 @@ from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable, Group
 from connectors.kafka.publisher import Publisher
 from connectors.kafka.state_log import CompactedStateLog
-from connectors.kafka.tables import TableReader
+from connectors.kafka.tables import Changed, TableReader
 from connectors.receiver import build_receiver
 from connectors.receiver.kafka_store import KafkaStore
 from connectors.registry import OPENERS
@@ -90,7 +90,15 @@ class Process:
 
     def tables(self, changed: Callable[[], None]) -> TableReader:
         """Configuration as tables, not yet started; `changed` is called on the reader's thread."""
-        return TableReader(self.client, self.codec, (INTEGRATIONS, MAPPINGS), lambda *_: changed())
+        return self.tables_told(lambda *_: changed())
+
+    def tables_told(self, changed: Changed) -> TableReader:
+        """The same, where `changed` wants to know what; a process that can follow them no longer ends."""
+
+        def failed(error: BaseException) -> None:
+            stop_process(f"configuration is no longer followed: {type(error).__name__}: {error}")
+
+        return TableReader(self.client, self.codec, (INTEGRATIONS, MAPPINGS), changed, failed)
 
     def health(self, checks: Mapping[str, Check]) -> AbstractAsyncContextManager[str]:
         """Liveness, readiness and metrics on this process's own port."""
@@ -122,16 +130,15 @@ async def run_receiver(process: Process) -> None:
 
     tables = process.tables(changed)
     await asyncio.to_thread(tables.start)
-    directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), lambda: tables.failure, process.box.open)
+    directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
     directories.append(directory)
     publisher = Publisher(process.client, process.codec)
     store = KafkaStore(publisher, process.admin().partitions)
     app = build_receiver(
         store, directory, public_url=settings.webhook_base_url, count=process.metrics.webhook, now_ms=now_ms
     )
-    checks = {"kafka": store.problem, "configuration": directory.problem}
     try:
-        async with process.health(checks), serve(app, settings.bind_host, settings.receiver_port):
+        async with process.health({"kafka": store.problem}), serve(app, settings.bind_host, settings.receiver_port):
             await asyncio.Event().wait()
     finally:
         await publisher.close()
@@ -147,7 +154,7 @@ def run_worker(process: Process) -> None:
 
     settings = process.settings
     configuration = Configuration()
-    tables = TableReader(process.client, process.codec, (INTEGRATIONS, MAPPINGS), configuration.apply)
+    tables = process.tables_told(configuration.apply)
     tables.start()
 
     prefix = settings.transactional_id_prefix
@@ -175,7 +182,7 @@ def run_worker(process: Process) -> None:
             pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms, hold_ms, interval_ms), around)
         ),
     ]
-    _serve_health_aside(process, {"configuration": lambda: _following(tables)})
+    _serve_health_aside(process)
     gc.set_threshold(GARBAGE_OBJECTS)
     app = build_app(
         process.client, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
@@ -239,10 +246,7 @@ async def run_connector(process: Process, system: System) -> None:
             ),
         )
     )
-    checks = {
-        "membership": lambda: None if runners[0].owned else "no partitions are assigned",
-        "configuration": lambda: _following(tables),
-    }
+    checks = {"membership": lambda: None if runners[0].owned else "no partitions are assigned"}
     try:
         async with process.health(checks):
             await runners[0].run()
@@ -271,23 +275,18 @@ async def run_scheduler(process: Process) -> None:
         Scheduler(process.client, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
     )
     try:
-        async with process.health({"configuration": lambda: _following(tables)}):
+        async with process.health({}):
             await schedulers[0].run()
     finally:
         await publisher.close()
         await asyncio.to_thread(tables.stop)
 
 
-def _following(tables: TableReader) -> str | None:
-    failure = tables.failure
-    return f"configuration is no longer followed: {type(failure).__name__}" if failure is not None else None
-
-
-def _serve_health_aside(process: Process, checks: Mapping[str, Check]) -> None:
+def _serve_health_aside(process: Process) -> None:
     """The worker's health on a thread and loop of its own: Faust owns the main one."""
 
     async def forever() -> None:
-        async with process.health(checks):
+        async with process.health({}):
             await asyncio.Event().wait()
 
     threading.Thread(target=lambda: asyncio.run(forever()), name="health", daemon=True).start()

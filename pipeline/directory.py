@@ -22,19 +22,17 @@ Parts = Mapping[str, IntegrationPart]
 class ConfigurationDirectory:
     """The integrations of a table of `sync.integrations`, read again after `configuration_changed`.
 
-    `parts` gives the table, `failure` why it is no longer followed (None: it is), `unseal` opens a secret or raises
-    NoKeyFits. A secret that does not open is logged once for its integration and leaves the others as they are.
+    `parts` gives the table, `unseal` opens a secret or raises NoKeyFits. A secret that does not open is logged once for
+    its integration and leaves the others as they are.
     """
 
     def __init__(
         self,
         parts: Callable[[], Parts],
-        failure: Callable[[], BaseException | None],
         unseal: Callable[[bytes], str],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._parts = parts
-        self._failure = failure
         self._keyring = _Keyring(unseal)
         self._replaced = _Replaced(monotonic)
         self._stale = True
@@ -56,11 +54,6 @@ class ConfigurationDirectory:
         self._refresh()
         names = self._by_account.get(account, ())
         return tuple(self._replaced.with_old(self._recipients[name]) for name in names)
-
-    def problem(self) -> str | None:
-        """Why webhooks may be for integrations that are not known here."""
-        failure = self._failure()
-        return f"integrations are no longer followed: {type(failure).__name__}" if failure is not None else None
 
     def _refresh(self) -> None:
         if not self._stale:

@@ -84,19 +84,28 @@ class Admin:
 
     def end_offsets(self, topics: Iterable[str]) -> dict[Place, int]:
         """The end offset of every partition, as a reader of committed records sees it."""
-        places = [TopicPartition(topic, number) for topic in topics for number in range(self.partitions()[topic])]
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        answers = self._admin.list_offsets(dict.fromkeys(places, latest), request_timeout=TIMEOUT_S)
+        partitions = self.partitions()
+        places = [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
+        return self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def _offsets(self, places: list[TopicPartition], which: OffsetSpec) -> dict[Place, int]:
+        answers = self._admin.list_offsets(dict.fromkeys(places, which), request_timeout=TIMEOUT_S)
         try:
             return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
         except KafkaException as error:
-            raise BrokersUnreachable(f"end offsets: {error.args[0].str()}") from error
+            raise BrokersUnreachable(f"offsets: {error.args[0].str()}") from error
 
     def committed(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
-        """The committed offset of every partition; 0 where the group has none."""
+        """The committed offset of every partition; where the group has none, the first one there is.
+
+        A group that was away for long has lost its offsets, and retention the records that it would have begun with.
+        """
         partitions = self.partitions()
         places = [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
-        return {(place.topic, place.partition): max(place.offset, 0) for place in self._group(group).committed(places)}
+        found = {(place.topic, place.partition): place.offset for place in self._group(group).committed(places)}
+        lost = [TopicPartition(*place) for place, offset in found.items() if offset < 0]
+        first = self._offsets(lost, OffsetSpec.earliest()) if lost else {}  # type: ignore[no-untyped-call]
+        return {**found, **first}
 
     def _group(self, name: str) -> Group:
         if name not in self._groups:

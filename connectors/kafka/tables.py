@@ -1,5 +1,6 @@
 """A compacted topic as a table that is always complete: read to the end before use, then followed."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,10 +8,16 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
-from schemas.codec import Codec
+from schemas.codec import Codec, MalformedRecord
+
+log = logging.getLogger(__name__)
 
 Changed = Callable[[str, str, Any], None]
 """Called with topic, key and the new record (None: deleted), on the reader's thread."""
+
+
+def _not_told(*_: Any) -> None:
+    """Nobody wants to know."""
 
 
 class TableIncomplete(RuntimeError):
@@ -21,12 +28,19 @@ class TableReader:
     """Follows compacted topics on a thread and keeps the newest record of every key."""
 
     def __init__(
-        self, client: ClientConfig, codec: Codec, topics: tuple[str, ...], changed: Changed | None = None
+        self,
+        client: ClientConfig,
+        codec: Codec,
+        topics: tuple[str, ...],
+        changed: Changed = _not_told,
+        failed: Callable[[BaseException], None] = _not_told,
     ) -> None:
+        """`failed` is told on the reader's thread why a table that was complete can be followed no longer."""
         self._client = client
         self._codec = codec
         self._topics = topics
-        self._changed = changed or (lambda topic, key, record: None)
+        self._changed = changed
+        self._failed = failed
         self._tables: dict[str, dict[str, Any]] = {topic: {} for topic in topics}
         self._stopped = threading.Event()
         self._complete = threading.Event()
@@ -46,11 +60,6 @@ class TableReader:
     def get(self, topic: str, key: str) -> Any:
         return self._tables[topic].get(key)
 
-    @property
-    def failure(self) -> BaseException | None:
-        """Why following ended, if it did by itself."""
-        return self._failure
-
     def stop(self) -> None:
         self._stopped.set()
         self._thread.join()
@@ -67,10 +76,12 @@ class TableReader:
                     continue
                 error = message.error()
                 if error is None:
-                    self._apply(message.topic() or "", (message.key() or b"").decode(), message.value())
+                    self._apply(message.topic() or "", (message.key() or b"").decode(errors="replace"), message.value())
                 elif error.code() == KafkaError._PARTITION_EOF:
                     open_ends.discard((message.topic(), message.partition()))
-        except Exception as error:  # noqa: BLE001 - the thread's edge: whatever ends it is kept for `failure`
+        except Exception as error:  # noqa: BLE001 - the thread's edge: whatever ends it is told
+            if self._complete.is_set():
+                self._failed(error)
             self._failure = error
             self._complete.set()
         finally:
@@ -88,7 +99,11 @@ class TableReader:
         return {(place.topic, place.partition) for place in places}
 
     def _apply(self, topic: str, key: str, value: bytes | None) -> None:
-        record = None if value is None else self._codec.decode(topic, value)
+        try:
+            record = None if value is None else self._codec.decode(topic, value)
+        except MalformedRecord as error:
+            log.error("%s: %s is left as it was, for what it became is no record: %s", topic, key, error)
+            return
         if record is None:
             self._tables[topic].pop(key, None)
         else:

@@ -85,8 +85,8 @@ class _Receiver:
         )
 
     async def health(self, _: Request) -> Response:
-        """200 only while a webhook that comes now would be known and kept."""
-        problem = self._directory.problem() or await self._store.problem()
+        """200 only while a webhook that comes now would be kept."""
+        problem = await self._store.problem()
         if problem:
             return _error(503, "not_ready", problem)
         return JSONResponse({"status": "ok"})

@@ -56,10 +56,6 @@ class Directory(Protocol):
         """The integrations whose HubSpot account that is."""
         ...
 
-    def problem(self) -> str | None:
-        """Why the directory may not be complete; None when it is."""
-        ...
-
 
 class NotStored(RuntimeError):
     """The brokers did not take a webhook: the vendor has to send it again."""

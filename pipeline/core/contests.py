@@ -142,9 +142,10 @@ def but_doubtful(derivation: Derivation, state: PairState, change: MatchedChange
 
     Were they written again at once, each answer would lead to the next write until the vendor's second has passed.
     """
-    if not change.answered:
+    seen = side(state, change.system).get(change.object_id)
+    if not change.answered or seen is None:
         return derivation
-    known = side(state, change.system)[change.object_id].fields
+    known = seen.fields
     doubtful = {
         name
         for name, answer in change.answered.items()

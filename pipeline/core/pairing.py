@@ -125,10 +125,10 @@ def _for_revision(state: PairState, view: MappingView) -> PairState:
 
 
 def _for_run(state: PairState, change: MatchedChange) -> PairState:
-    """A full sync tries once more what was refused or contested; run ids sort by time, so a replayed one does not."""
+    """A full sync tries once more what was refused, contested or parked; ids of runs sort by time, so no replayed one."""
     if change.run_id is None or change.run_id <= (state.run_id or ""):
         return state
-    return replace(counting_anew(retry_refused(state)), run_id=change.run_id, rivals_read=())
+    return replace(counting_anew(retry_refused(state)), run_id=change.run_id, rivals_read=(), parked=False)
 
 
 def _with_candidate(state: PairState, change: MatchedChange) -> PairState:
@@ -168,7 +168,8 @@ def _decide(state: PairState, view: MappingView, told: str | None = None) -> Pai
     pair = paired(state, view)
     if not isinstance(pair, Paired):
         unread = _unread(state) if pair == "ambiguous" else ()
-        read = tuple(sorted({*state.rivals_read, *(f"{system}.{object_id}" for system, object_id in unread)}))
+        present = {f"{system}.{object_id}" for system, object_id in rivals(state)}
+        read = tuple(sorted({*state.rivals_read, *(f"{system}.{id}" for system, id in unread)} & present))
         return PairStep(_slim(replace(state, rivals_read=read)), NOTHING, pair, rivals=unread)
     if _slimmed(pair, view) and pair.ids["hubspot"] != told:
         return PairStep(state, NOTHING, "derived", resend=(("hubspot", pair.ids["hubspot"]),))

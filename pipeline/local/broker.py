@@ -166,8 +166,11 @@ class LocalBroker:
 
     def _run(self, java: str, jars: Path) -> None:
         assert self._lock is not None
-        self._ports = choose_ports(self._wanted_port, _read_ports(self._dir))
-        _write_ports(self._dir, self._ports)
+        # started again by this process, clients know the port: while somebody else has it, the start fails
+        wanted, remembered = self._ports.broker if self._ports else self._wanted_port, _read_ports(self._dir)
+        self._ports = choose_ports(wanted, remembered)
+        if self._ports != remembered:
+            _write_ports(self._dir, self._ports)
         properties = self._dir / "server.properties"
         properties.write_text(server_properties(self._dir / "data", self._ports))
         classpath = str(jars / "*")

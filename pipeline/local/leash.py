@@ -47,7 +47,8 @@ class Leash:
 
     def _say(self, line: str) -> None:
         assert self._watcher.stdin is not None
-        with suppress(BrokenPipeError):  # somebody ended the watcher: the children lose its protection, not their work
+        # somebody ended the watcher, or closed it meanwhile: the children lose its protection, not their work
+        with suppress(BrokenPipeError, ValueError):
             self._watcher.stdin.write(line.encode())
             self._watcher.stdin.flush()
 

@@ -71,7 +71,7 @@ class Revival:
         self._broker.kill()
         try:
             self._broker.start()
-        except LocalError as error:
+        except (LocalError, OSError) as error:  # a full disk, say: that may pass
             self._note(f"the local broker: {error}")
             return False
         return True

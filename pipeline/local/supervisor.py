@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -202,10 +203,12 @@ class _Keeper:
             return self._process
 
     def _note(self, line: str) -> None:
-        with self.log.open("a") as file:
+        """Where neither the disk nor the terminal takes it the line is lost, and the role looked after all the same."""
+        with suppress(OSError), self.log.open("a") as file:
             file.write(f"--- {line}\n")
         if self._echo is not None:
-            self._echo(f"--- {line}")
+            with suppress(OSError):
+                self._echo(f"--- {line}")
 
 
 def _why_not_ready(keeper: _Keeper, deadline_s: float) -> str:

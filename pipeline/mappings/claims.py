@@ -5,7 +5,7 @@ from typing import Final
 
 from pipeline.mappings.model import IntegrationFile
 from pipeline.mappings.problems import Problem
-from schemas.configuration import DesiredIntegration, IntegrationPart, IntegrationSettings
+from schemas.configuration import DesiredIntegration, IntegrationPart, IntegrationSettings, Sections
 from schemas.values import System
 
 _PLACES: Final[Mapping[System, tuple[str, str]]] = {
@@ -16,12 +16,30 @@ _PLACES: Final[Mapping[System, tuple[str, str]]] = {
 Parts = Mapping[str, IntegrationPart]
 
 
-def claim_keys(request: DesiredIntegration | IntegrationSettings) -> dict[System, str]:
+def claim_keys(request: DesiredIntegration | IntegrationSettings | Sections) -> dict[System, str]:
     """The keys of `sync.integrations` that the request needs for itself."""
     return {
         "hubspot": f"claim/hubspot/{request.hubspot.account}",
         "userflow": f"claim/userflow/{request.userflow.options.get('claim', request.userflow.account)}",
     }
+
+
+def same_accounts(one: DesiredIntegration | IntegrationSettings, other: IntegrationSettings) -> bool:
+    """Whether both are the same HubSpot account and Userflow environment: only a new name with a new key is another."""
+    same_key = claim_keys(one)["userflow"] == claim_keys(other)["userflow"]
+    return one.hubspot.account == other.hubspot.account and (same_key or _environment(one) == _environment(other))
+
+
+def _environment(one: DesiredIntegration | IntegrationSettings) -> tuple[str, str | None]:
+    return one.userflow.account, one.userflow.options.get("region")
+
+
+def rightful(settings: IntegrationSettings) -> set[str]:
+    """The claims that an integration may hold: for the accounts in force, and for those it falls back to."""
+    if settings.state == "disconnected":
+        return set()
+    fallback = claim_keys(settings.fallback).values() if settings.fallback is not None else ()
+    return {*claim_keys(settings).values(), *fallback}
 
 
 def other_holders(name: str, request: DesiredIntegration, parts: Parts) -> dict[System, str]:

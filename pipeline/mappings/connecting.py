@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pipeline.mappings.claims import claim_keys, other_holders
+from pipeline.mappings.claims import claim_keys, other_holders, rightful, same_accounts
 from pipeline.mappings.file import load
 from pipeline.mappings.model import IntegrationFile
 from pipeline.mappings.problems import render
@@ -37,6 +37,7 @@ ALREADY_CLAIMED: Final = "already claimed"
 DISCONNECTED: Final = "it is disconnected and its credentials are forgotten: apply its file"
 VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|failed): (\S+)")
 SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
+UNDER_WAY: Final = frozenset({"describing", "provisioning"})
 
 Parts = Mapping[str, IntegrationPart]
 
@@ -65,21 +66,47 @@ def decide(parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[Configur
 def _next(
     name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
 ) -> list[ConfigurationWrite]:
+    """What is asked for; then what follows from it, also where a scheduler died before it wrote that."""
+    writes = _asked(name, desired, parts, mappings)
+    parts = {**parts, **{write.key: write.record for write in writes if isinstance(write.record, IntegrationPart)}}
+    settings = _settings(name, parts)
+    return writes + list(_following(name, settings, parts, mappings)) if settings is not None else writes
+
+
+def _following(
+    name: str, settings: IntegrationSettings, parts: Parts, mappings: Mapping[str, ObjectMapping]
+) -> Iterator[ConfigurationWrite]:
+    """The claims that are the integration's by right, no others, and no mapping of one that is disconnected."""
+    wanted = rightful(settings)
+    for key in sorted(wanted - parts.keys()):
+        yield _claimed(name, key)
+    for key, part in parts.items():
+        if part.claim is not None and part.claim.integration == name and key not in wanted:
+            yield ConfigurationWrite(INTEGRATIONS, key, None)
+    if settings.state == "disconnected":
+        for key, mapping in mappings.items():
+            if mapping.integration == name:
+                yield ConfigurationWrite(MAPPINGS, key, None)
+
+
+def _asked(
+    name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
+) -> list[ConfigurationWrite]:
     settings = _settings(name, parts)
     if settings is None or settings.apply_id != desired.apply_id:
         return list(_accept(name, desired, settings, parts, mappings))
-    if settings.apply_state not in ("describing", "provisioning"):
+    if settings.apply_state not in UNDER_WAY:
         return []
     states = [_connector(name, system, parts) for system in SYSTEMS]
     failure = _failure(settings, states)
     if failure is not None:
-        return list(_failed(name, settings, failure, parts))
+        return [_failed(name, settings, failure)]
     told = _told(settings, states)
     if told is None:
         return []
     if settings.apply_state == "describing":
-        return list(_described(name, settings, told, parts))
-    return list(_provisioned(name, settings, told, states, mappings))
+        return [_described(name, settings, told)]
+    return list(_provisioned(name, desired, settings, told, states, mappings))
 
 
 def _accept(
@@ -91,25 +118,24 @@ def _accept(
 ) -> Iterator[ConfigurationWrite]:
     before = settings or _nothing_yet(desired)
     if desired.state == "disconnected":
-        yield from _disconnect(name, desired, before, parts, mappings)
+        yield _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None))
         return
     connected = before.state != "disconnected"
     if not connected and before.revision > 0 and _same(desired, before):
         # a pause or resume that met a disconnect on its way: the credentials are forgotten
         yield _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
         return
-    if connected and before.active_revision > 0 and desired.document == before.document and _same(desired, before):
-        yield _write(
-            name, replace(before, state=desired.state, apply_id=desired.apply_id, apply_state="done", reason=None)
-        )
+    if connected and desired.document == before.document and _same(desired, before):
+        yield _write(name, _in_state(before, desired))
         return
     holders = other_holders(name, desired, parts)
     if holders:
         reason = f"{ALREADY_CLAIMED} by integration {next(iter(holders.values()))}: disconnect it first"
         yield _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=reason))
         return
-    yield from _claim(name, desired, parts)
-    same = connected and claim_keys(desired) == claim_keys(before)
+    for key in sorted(set(claim_keys(desired).values()) - parts.keys()):
+        yield _claimed(name, key)
+    same = connected and same_accounts(desired, before)
     yield _write(
         name,
         IntegrationSettings(
@@ -129,6 +155,17 @@ def _accept(
     )
 
 
+def _in_state(before: IntegrationSettings, desired: DesiredIntegration) -> IntegrationSettings:
+    """Paused or active at once; an apply that is under way goes on, for its credentials are not proven yet."""
+    return replace(
+        before,
+        state=desired.state if before.active_revision else before.state,
+        apply_id=desired.apply_id,
+        apply_state=before.apply_state if before.apply_state in UNDER_WAY else "done",
+        reason=None,
+    )
+
+
 def _fallback(before: IntegrationSettings) -> Sections:
     return before.fallback or Sections(before.document, before.hubspot, before.userflow, before.events)
 
@@ -144,48 +181,30 @@ def _same(desired: DesiredIntegration, settings: IntegrationSettings) -> bool:
     return desired.hubspot == settings.hubspot and desired.userflow == settings.userflow
 
 
-def _disconnect(
-    name: str,
-    desired: DesiredIntegration,
-    before: IntegrationSettings,
-    parts: Parts,
-    mappings: Mapping[str, ObjectMapping],
-) -> Iterator[ConfigurationWrite]:
-    """Settings first: from that record on every stage drops what belongs to the connection."""
-    yield from _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None), parts)
-    for key, mapping in mappings.items():
-        if mapping.integration == name:
-            yield ConfigurationWrite(MAPPINGS, key, None)
-
-
-def _gone(name: str, settings: IntegrationSettings, parts: Parts) -> Iterator[ConfigurationWrite]:
-    """Not connected: no secrets are kept, and nothing is claimed."""
+def _gone(name: str, settings: IntegrationSettings) -> ConfigurationWrite:
+    """Not connected, and no secrets are kept: from that record on every stage drops what belongs to the connection."""
     hubspot, userflow = _without_secrets(settings.hubspot), _without_secrets(settings.userflow)
-    yield _write(name, replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow))
-    for key, part in parts.items():
-        if part.claim is not None and part.claim.integration == name:
-            yield ConfigurationWrite(INTEGRATIONS, key, None)
+    return _write(name, replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow))
 
 
 def _without_secrets(section: SystemSettings) -> SystemSettings:
     return replace(section, secrets={})
 
 
-def _described(name: str, settings: IntegrationSettings, told: Told, parts: Parts) -> Iterator[ConfigurationWrite]:
+def _described(name: str, settings: IntegrationSettings, told: Told) -> ConfigurationWrite:
     asked_again = _with_fields_of(told.file, settings)
     if asked_again != settings:
-        yield _write(name, replace(asked_again, revision=settings.revision + 1))
-        return
+        return _write(name, replace(asked_again, revision=settings.revision + 1))
     problems = told.misfits()
     if problems:
-        yield from _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}", parts)
-        return
+        return _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
     create, streams = to_create(told.file, told.fields), streamed(told.file, told.events)
-    yield _write(name, replace(settings, apply_state="provisioning", create=create, events=streams))
+    return _write(name, replace(settings, apply_state="provisioning", create=create, events=streams))
 
 
 def _provisioned(
     name: str,
+    desired: DesiredIntegration,
     settings: IntegrationSettings,
     told: Told,
     states: list[ConnectorState | None],
@@ -195,7 +214,7 @@ def _provisioned(
         return
     wanted = object_mappings(told.file, settings.connection, settings.revision, told.fields)
     yield from _mappings(name, wanted, mappings)
-    state: IntegrationState = "paused" if settings.state == "paused" else "active"
+    state: IntegrationState = "paused" if "paused" in (settings.state, desired.state) else "active"
     yield _write(
         name,
         replace(
@@ -275,7 +294,7 @@ def _failure(settings: IntegrationSettings, states: list[ConnectorState | None])
     return None
 
 
-def _failed(name: str, settings: IntegrationSettings, reason: str, parts: Parts) -> Iterator[ConfigurationWrite]:
+def _failed(name: str, settings: IntegrationSettings, reason: str) -> ConfigurationWrite:
     """Refused: what was in force before goes on, with the credentials it had; where nothing was, nothing is left."""
     refused = replace(settings, apply_state="failed", reason=reason, fallback=None)
     kept = settings.fallback
@@ -283,19 +302,11 @@ def _failed(name: str, settings: IntegrationSettings, reason: str, parts: Parts)
         refused = replace(
             refused, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow, events=kept.events
         )
-    if settings.active_revision == 0:
-        yield from _gone(name, refused, parts)
-    else:
-        yield _write(name, refused)
+    return _gone(name, refused) if settings.active_revision == 0 else _write(name, refused)
 
 
-def _claim(name: str, desired: DesiredIntegration, parts: Parts) -> Iterator[ConfigurationWrite]:
-    wanted = set(claim_keys(desired).values())
-    for key in sorted(wanted):
-        yield ConfigurationWrite(INTEGRATIONS, key, IntegrationPart(name, claim=IntegrationClaim(name)))
-    for key, part in parts.items():
-        if part.claim is not None and part.claim.integration == name and key not in wanted:
-            yield ConfigurationWrite(INTEGRATIONS, key, None)
+def _claimed(name: str, key: str) -> ConfigurationWrite:
+    return ConfigurationWrite(INTEGRATIONS, key, IntegrationPart(name, claim=IntegrationClaim(name)))
 
 
 def _write(name: str, settings: IntegrationSettings) -> ConfigurationWrite:

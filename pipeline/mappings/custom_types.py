@@ -33,6 +33,6 @@ def _resolved(mapping: MappingSpec, types: Sequence[DescribedType], words: Mappi
 
 def _type_id(spelled: str, types: Sequence[DescribedType]) -> str:
     """By the spelling that was asked for, or by the schema's name once `2-N` was asked for instead."""
-    name = schema_name(spelled)
-    found = (told.type_id for told in types if told.object_type == spelled or (name and told.name == name))
+    name = (schema_name(spelled) or "").casefold()
+    found = (told.type_id for told in types if told.object_type == spelled or (name and told.name.casefold() == name))
     return next(found, spelled)

@@ -65,12 +65,12 @@ async def ask(publisher: Publisher, integration: str, request: DesiredIntegratio
 async def wait_until_applied(
     tables: TableReader, integration: str, request: DesiredIntegration, within_s: float
 ) -> Applied:
-    """Wait for the scheduler and both connectors. Raises NotApplied."""
+    """Wait for the scheduler and both connectors; a pause holds at once. Raises NotApplied."""
     started = time.monotonic()
     while time.monotonic() - started < within_s:
         settings = settings_of(tables.table(INTEGRATIONS), integration)
         if settings is not None and settings.apply_id == request.apply_id:
-            if settings.apply_state == "done":
+            if settings.apply_state == "done" or settings.state == request.state == "paused":
                 return Applied(settings, time.monotonic() - started)
             if settings.apply_state == "failed":
                 raise NotApplied(settings.reason or "refused")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from pipeline.mappings.claims import claim_keys
+from pipeline.mappings.claims import same_accounts
 from pipeline.mappings.model import IntegrationFile, MappingSpec, Rule
 from pipeline.secrets import NoKeyFits
 from schemas.configuration import DesiredIntegration, IntegrationSettings, SystemSettings
@@ -35,7 +35,7 @@ def setting_changes(
         account, environment = request.hubspot.account, request.userflow.account
         yield f"new: HubSpot account {account} with Userflow environment {environment}"
         return
-    if claim_keys(request) != claim_keys(settings):
+    if not same_accounts(request, settings):
         yield "another account or environment: this disconnects the former, and every pair starts anew"
     if settings.state != request.state:
         yield f"state: {settings.state} -> {request.state}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.mappings.claims import check_claims, claim_keys
+from pipeline.mappings.claims import check_claims, same_accounts
 from pipeline.mappings.connecting import read_document
 from pipeline.mappings.custom_types import resolved
 from pipeline.mappings.model import IntegrationFile
@@ -68,7 +68,7 @@ class InForce:
     def same_accounts(self, request: DesiredIntegration, integration: str) -> IntegrationSettings | None:
         """The settings in force where the request is for their accounts: their connectors can be asked."""
         found = self.settings(integration)
-        return found if found is not None and claim_keys(request) == claim_keys(found) else None
+        return found if found is not None and same_accounts(request, found) else None
 
     def mappings_of(self, settings: IntegrationSettings, integration: str) -> dict[str, ObjectMapping]:
         """By name."""

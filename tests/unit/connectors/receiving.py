@@ -34,16 +34,12 @@ class Book:
     """A Directory in memory."""
 
     recipients: Sequence[Recipient] = (ACME, BETA, OTHER_APP)
-    trouble: str | None = None
 
     def recipient(self, integration: str) -> Recipient | None:
         return next((one for one in self.recipients if one.integration == integration), None)
 
     def of_account(self, account: str) -> Sequence[Recipient]:
         return [one for one in self.recipients if one.account == account]
-
-    def problem(self) -> str | None:
-        return self.trouble
 
 
 @dataclass

@@ -23,7 +23,7 @@ from connectors.base import (
     WriteResult,
 )
 from connectors.clock import SystemClock
-from connectors.errors import Transient
+from connectors.errors import CredentialsRejected, Transient
 from connectors.kafka.placing import partition_of
 from connectors.runner import Surroundings
 from schemas.codec import Codec
@@ -95,6 +95,13 @@ async def _close() -> None:
     """A vendor in memory holds nothing."""
 
 
+def _unseal(sealed: bytes) -> str:
+    try:
+        return sealed.decode()
+    except UnicodeDecodeError as error:
+        raise CredentialsRejected("unauthorized") from error
+
+
 async def _no_credit(records: int) -> None:
     raise AssertionError("nothing here is bulk")
 
@@ -122,7 +129,7 @@ def surroundings(
         ordinal=0,
         partitions=PARTITIONS,
         open_account=open_account,
-        unseal=bytes.decode,
+        unseal=_unseal,
         seal=str.encode,
         api_url=None,
         api_version="",

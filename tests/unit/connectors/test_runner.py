@@ -13,7 +13,7 @@ from connectors.kafka.member import Hooks, Taken
 from connectors.kafka.placing import partition_of
 from connectors.runner import Runner
 from schemas.codec import Codec
-from schemas.configuration import IntegrationPart
+from schemas.configuration import ConnectorState, IntegrationPart
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
 from tests.unit.connectors.runners import DOWN, PARTITIONS, WELL, Vendor, patch_of, settings_part, surroundings
@@ -74,10 +74,21 @@ class GatedVendor(Vendor):
 
 
 class Publisher:
-    """Takes every record."""
+    """Takes every record, and tells of configuration."""
+
+    def __init__(self) -> None:
+        self.parts: asyncio.Queue[IntegrationPart] = asyncio.Queue()
 
     async def send(self, topic: str, key: str, record: Any, partition: int | None = None) -> tuple[int, int]:
+        if topic == INTEGRATIONS:
+            await self.parts.put(record)
         return 0, 0
+
+    async def state(self) -> ConnectorState:
+        """What is told next of how a system is."""
+        while (state := (await self.parts.get()).connector) is None:
+            pass
+        return state
 
 
 @pytest.fixture
@@ -100,6 +111,7 @@ class Running:
     runner: Runner
     member: Member
     tables: Tables
+    publisher: Publisher
     stops: list[str] = field(default_factory=list)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -116,17 +128,17 @@ class Running:
 @asynccontextmanager
 async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> AsyncIterator[Running]:
     """A runner that owns the partition of every vendor here."""
-    tables, reasons = Tables(), list[Callable[[str], None]]()
+    tables, publisher, reasons = Tables(), Publisher(), list[Callable[[str], None]]()
     around = surroundings(
         vendors,
         client={},
-        publisher=Publisher(),
+        publisher=publisher,
         tables=tables,
         count=lambda *_: None,
         stop_process=lambda why: reasons[0](why),
     )
     runner = Runner("userflow", around)
-    it = Running(runner, members[-1], tables)
+    it = Running(runner, members[-1], tables, publisher)
     reasons.append(it.stop)
     task = asyncio.create_task(runner.run())
     it.configure(*vendors)
@@ -157,6 +169,18 @@ async def test_partitions_are_given_away_after_all_calls_in_flight_even_of_stati
         vendors[DOWN].may_end.set()
         await within(lambda: given_away)
         assert it.stops == []
+
+
+async def test_credentials_that_do_not_open_an_account_are_told_for_the_revision_that_brought_them(
+    members: list[Member],
+) -> None:
+    async with running(members, {WELL: Vendor()}) as it:
+        async with asyncio.timeout(DEADLINE_S):
+            state = await it.publisher.state()
+            it.configure(WELL, secret=b"\xff is no text")
+            while state.status == "ok":
+                state = await it.publisher.state()
+    assert (state.status, state.reason, state.checked_revision) == ("needs_reconnect", "unauthorized", 1)
 
 
 async def test_an_account_that_cannot_be_opened_for_no_known_reason_ends_the_process(members: list[Member]) -> None:

@@ -25,16 +25,15 @@ STRANGE_BOX = SecretBox([make_key()])
 
 @dataclass
 class Table:
-    """The table of `sync.integrations`, its failure and the clock, in the test's hands."""
+    """The table of `sync.integrations`, and the clock, in the test's hands."""
 
     parts: dict[str, IntegrationPart] = field(default_factory=dict)
-    failure: BaseException | None = None
     now_s: float = 0.0
     reads: int = 0
     unsealed: int = 0
 
     def __post_init__(self) -> None:
-        self.directory = ConfigurationDirectory(self._read, lambda: self.failure, self._unseal, lambda: self.now_s)
+        self.directory = ConfigurationDirectory(self._read, self._unseal, lambda: self.now_s)
 
     def put(self, key: str, part: IntegrationPart | None) -> None:
         if part is None:
@@ -207,15 +206,6 @@ def test_a_secret_of_another_account_or_a_former_connection_counts_no_more(
 
     assert found is not None
     assert found.hubspot_secrets == ("app-2",)
-
-
-def test_a_table_that_is_no_longer_followed_is_a_problem() -> None:
-    table = Table()
-    assert table.directory.problem() is None
-
-    table.failure = RuntimeError("broker secret-1 away")
-
-    assert table.directory.problem() == "integrations are no longer followed: RuntimeError"
 
 
 def test_secrets_do_not_show() -> None:

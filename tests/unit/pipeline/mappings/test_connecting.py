@@ -74,10 +74,10 @@ class Cluster:
                 return
             for write in writes:
                 self.order.append(write.key)
-                self._write(write)
+                self.write(write)
         raise AssertionError("decisions do not come to an end")
 
-    def _write(self, write: ConfigurationWrite) -> None:
+    def write(self, write: ConfigurationWrite) -> None:
         match write.record:
             case IntegrationPart():
                 self.parts[write.key] = write.record
@@ -235,6 +235,22 @@ def test_another_account_is_another_connection() -> None:
     assert "claim/hubspot/1" not in cluster.parts
 
 
+def test_a_new_api_key_is_the_same_environment_and_a_wrong_one_leaves_what_is_in_force() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    (claimed,) = (key for key in cluster.parts if key.startswith("claim/userflow/"))
+    cluster.ask(request(key="ak_typo"))
+    assert claimed in cluster.parts
+    cluster.report("userflow", status="needs_reconnect", reason="unauthorized")
+    assert (cluster.settings().state, cluster.settings().connection) == ("active", 1)
+    assert [key for key in cluster.parts if key.startswith("claim/userflow/")] == [claimed]
+
+    cluster.connect(key="ak_two")
+    assert (cluster.settings().state, cluster.settings().connection) == ("active", 1)
+    (renewed,) = (key for key in cluster.parts if key.startswith("claim/userflow/"))
+    assert renewed != claimed
+
+
 def test_pause_and_resume_ask_nothing_of_the_connectors() -> None:
     cluster = Cluster()
     cluster.connect()
@@ -248,6 +264,53 @@ PET_FIELDS = (
     DescribedField("2-77", "email", "Email", "string"),
     DescribedField("2-77", "jobtitle", "Job title", "string"),
 )
+
+
+def test_a_pause_in_the_middle_of_an_apply_holds_at_once_and_lets_the_apply_go_on() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(attribute="seats"))
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("paused", "describing")
+    assert cluster.settings().fallback is not None
+    cluster.report("hubspot")
+    cluster.report("userflow")
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("paused", "done")
+    assert [rule.source for rule in cluster.mappings["acme/people"].rules] == ["jobtitle", "seats"]
+
+
+def test_credentials_that_were_not_proven_before_a_pause_still_fall_back() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    good = cluster.settings().hubspot
+    cluster.ask(request(attribute="seats"))
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    cluster.report("hubspot", status="needs_reconnect", reason="unauthorized")
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("paused", "failed")
+    assert cluster.settings().hubspot == good
+
+
+def test_a_pause_during_the_first_connect_holds_once_it_is_connected() -> None:
+    cluster = Cluster()
+    cluster.ask(request())
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("connecting", "describing")
+    cluster.report("hubspot")
+    cluster.report("userflow")
+    assert (cluster.settings().state, cluster.settings().active_revision) == ("paused", 1)
+
+
+def test_a_disconnect_that_a_scheduler_did_not_end_is_ended_by_the_next_one() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    disconnect = changed_state(cluster.settings(), "disconnected", 2)
+    cluster.parts["acme/desired"] = IntegrationPart("acme", desired=disconnect)
+    settings, *others = decide(cluster.parts, cluster.mappings)
+    assert len(others) == 3  # two claims and a mapping
+    cluster.write(settings)  # and there it died
+    cluster.settle()
+    assert not [key for key in cluster.parts if key.startswith("claim/")]
+    assert cluster.mappings == {}
 
 
 @pytest.mark.parametrize("spelled", ["2-77", "p1_pet"])

@@ -1,0 +1,67 @@
+"""A table of configuration is complete, follows its topic, and says so when it no longer can."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from connectors.kafka.admin import Admin
+from connectors.kafka.publisher import Publisher
+from connectors.kafka.tables import TableReader
+from schemas.codec import Codec
+from schemas.configuration import IntegrationClaim, IntegrationPart
+from schemas.registry import LocalRegistry
+from schemas.topics import INTEGRATIONS
+from tests.kafka import Kafka
+
+DEADLINE_S = 15.0
+NEWER_SCHEMA = b"\x00\x7f\xff\xff\xff..."
+
+
+def claim(integration: str) -> IntegrationPart:
+    return IntegrationPart(integration, claim=IntegrationClaim(integration))
+
+
+class Followed:
+    """What a reader told, and a way to wait for it."""
+
+    def __init__(self, client: dict[str, Any]) -> None:
+        self.failures: list[BaseException] = []
+        self._told = threading.Condition()
+        self.reader = TableReader(client, Codec(LocalRegistry()), (INTEGRATIONS,), self._changed, self._failed)
+        self.reader.start()
+
+    def until(self, good: Callable[[], bool]) -> None:
+        with self._told:
+            assert self._told.wait_for(good, DEADLINE_S)
+
+    def _changed(self, *_: Any) -> None:
+        with self._told:
+            self._told.notify_all()
+
+    def _failed(self, error: BaseException) -> None:
+        with self._told:
+            self.failures.append(error)
+            self._told.notify_all()
+
+
+async def test_what_is_no_record_is_left_out_and_a_schema_that_is_not_known_ends_it(kafka: Kafka) -> None:
+    client = {"bootstrap.servers": kafka.bootstrap_servers}
+    Admin(client).apply_topics(4, 1)
+    publisher = Publisher(client, Codec(LocalRegistry()))
+    await publisher.send(INTEGRATIONS, "claim/tables/1", claim("first"))
+    it = Followed(client)
+    try:
+        assert it.reader.get(INTEGRATIONS, "claim/tables/1") == claim("first")
+        await publisher.send_bytes(INTEGRATIONS, "claim/tables/1", b"no record at all")
+        await publisher.send(INTEGRATIONS, "claim/tables/2", claim("second"))
+        it.until(lambda: it.reader.get(INTEGRATIONS, "claim/tables/2") == claim("second"))
+        assert it.reader.get(INTEGRATIONS, "claim/tables/1") == claim("first")
+        assert it.failures == []
+
+        await publisher.send_bytes(INTEGRATIONS, "claim/tables/3", NEWER_SCHEMA)
+        it.until(lambda: bool(it.failures))
+    finally:
+        for key in ("claim/tables/1", "claim/tables/2", "claim/tables/3"):
+            await publisher.send_bytes(INTEGRATIONS, key, None)
+        await publisher.close()
+        it.reader.stop()
