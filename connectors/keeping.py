@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 CHECK_S: Final = 30.0
 PROBE_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+AGAIN_S: Final = 15.0
+"""How long after a rederive it is repeated: no topic orders it with the receipts of what was parked just before."""
+NEVER: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Until cancelled."""
-        probes = 0
+        probes, again_at = 0, NEVER
         # what was parked before a restart is derived again like what was parked before an outage
         was_active = self._lane.active and self._state.status == "ok"
         while True:
@@ -81,9 +84,15 @@ class Keeper:
             if not self._lane.away and (self._lane.parked or not was_active):
                 self._lane.parked = False
                 await self._keep.rederive()
+                again_at = self._lane.clock.monotonic() + AGAIN_S
+            elif self._lane.away:
+                again_at = NEVER
+            elif self._lane.clock.monotonic() >= again_at:
+                await self._keep.rederive()
+                again_at = NEVER
             was_active = not self._lane.away
             wait_s = CHECK_S if self._lane.works else PROBE_S[min(probes, len(PROBE_S) - 1)]
-            await set_within(self._lane.changed, wait_s)
+            await set_within(self._lane.changed, min(wait_s, max(again_at - self._lane.clock.monotonic(), 0.0)))
 
     async def keep_grant(self, refresh_token: str) -> None:
         """Store a new refresh token before it is used."""

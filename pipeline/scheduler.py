@@ -64,6 +64,8 @@ class Scheduler:
     async def _carry_out(self, writes: Sequence[ConfigurationWrite]) -> None:
         """Write in order, then wait until this process reads its own writes: it must not decide on the past."""
         for write in writes:
+            if not self.active:
+                return  # another scheduler decides by now: what is left is its to write
             log.info("%s: %s", write.topic, write.key)
             if write.record is None:
                 await self._publisher.send_bytes(write.topic, write.key, None)

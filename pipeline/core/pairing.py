@@ -125,7 +125,7 @@ def _for_revision(state: PairState, view: MappingView) -> PairState:
 
 
 def _for_run(state: PairState, change: MatchedChange) -> PairState:
-    """A full sync tries once more what was refused, contested or parked; ids of runs sort by time, so no replayed one."""
+    """A full sync tries once more what was refused, contested or parked; a replayed one, of an earlier id, does not."""
     if change.run_id is None or change.run_id <= (state.run_id or ""):
         return state
     return replace(counting_anew(retry_refused(state)), run_id=change.run_id, rivals_read=(), parked=False)

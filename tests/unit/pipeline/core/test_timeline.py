@@ -142,6 +142,13 @@ class TestParked:
         assert again == event
         assert middle.feed(rederive()).events == []
 
+    def test_a_full_sync_sends_what_was_parked_after_the_pair_was_derived_again(self) -> None:
+        middle = in_step()
+        (event,) = middle.feed(did()).events
+        middle.feed(rederive(), parked(event))
+        crawled = user(9_500, {"title": "Dr", "plan": "pro"}, origin="crawl", run_id="2-run")
+        assert middle.feed(crawled).events == [event]
+
     def test_it_goes_to_the_object_that_is_the_pairs_by_then(self) -> None:
         middle = in_step()
         (event,) = middle.feed(did()).events
