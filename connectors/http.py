@@ -41,8 +41,11 @@ class HttpTransport:
         self._base_url = base_url.rstrip("/")
         self._timeout_s = timeout_s
         self._monotonic = monotonic
+        self._exchanges: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
+        # waiting for a connection, TCP and TLS together end before the deadline: nothing is sent that was given up
+        early = timeout_s / 4
         self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(timeout_s, connect=timeout_s / 2),
+            timeout=httpx.Timeout(timeout_s, connect=early, pool=early),
             limits=httpx.Limits(max_connections=self._limits.connections),
             follow_redirects=False,
         )
@@ -53,27 +56,42 @@ class HttpTransport:
         Raises Transient, UnknownResult (writes only), Misconfigured, and Refused for an answer that is too large.
         """
         started = self._monotonic()
+        # httpcore loses a connection for ever where it is cancelled at a bad moment (encode/httpcore#830): who waits no
+        # longer leaves the exchange to end by itself
+        exchange = asyncio.create_task(self._exchange(request))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(self._timeout_s):
-                status, headers, body = await self._exchange(request)
+                status, headers, body = await asyncio.shield(exchange)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             # the original is dropped on purpose: it holds the request and with it the token
             raise _named(error, request) from None
         return Response(status, headers, body, round((self._monotonic() - started) * 1000))
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """End what nobody waits for, and close every connection."""
+        for exchange in self._exchanges:
+            exchange.cancel()
+        await asyncio.gather(*self._exchanges, return_exceptions=True)
         await self._client.aclose()
 
-    async def _exchange(self, request: Request) -> tuple[int, Headers, bytes]:
-        url = self._base_url + request.target
-        async with self._client.stream(request.method, url, headers=request.headers, content=request.body) as answer:
-            return answer.status_code, Headers(answer.headers.multi_items()), await self._body(answer)
+    def _ended(self, exchange: "asyncio.Task[tuple[int, Headers, bytes]]") -> None:
+        self._exchanges.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # told to whoever still waits
 
-    async def _body(self, answer: httpx.Response) -> bytes:
+    async def _exchange(self, request: Request) -> tuple[int, Headers, bytes]:
+        url, until = self._base_url + request.target, asyncio.get_running_loop().time() + self._timeout_s
+        async with self._client.stream(request.method, url, headers=request.headers, content=request.body) as answer:
+            return answer.status_code, Headers(answer.headers.multi_items()), await self._body(answer, until)
+
+    async def _body(self, answer: httpx.Response, until: float) -> bytes:
         body = bytearray()
         async for chunk in answer.aiter_bytes():
             body += chunk
+            if asyncio.get_running_loop().time() > until:
+                raise httpx.ReadTimeout("the answer trickles")
             if len(body) > self._limits.answer_bytes:
                 raise Refused("answer_too_large", status=answer.status_code)
         return bytes(body)

@@ -364,6 +364,7 @@ class ObjectMapping:
     event_names: tuple[str, ...] = ()  # only these events; none named: all
     match_hubspot_type: FieldType = "string"  # the type of the HubSpot ID field
     match_hubspot_unique: bool = False  # true: HubSpot lets no two objects share its value
+    read_since: Mapping[str, int] = field(default_factory=dict)  # `<system>.<field>` -> revision, not read just before
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,11 +165,9 @@ def _folded(email: object) -> str:
 
 
 async def _together(reads: Sequence[Coroutine[object, object, T]]) -> Sequence[T]:
-    """All at once; where one fails the others are cancelled, so that none outlives the call."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(read) for read in reads]
-    except ExceptionGroup as failures:
-        # whoever called knows the errors of one read, not groups of them
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
+    """All at once; where some fail the first error is raised once all have ended, so that none outlives the call."""
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+    found = [answer for answer in answers if not isinstance(answer, BaseException)]
+    if len(found) < len(answers):
+        raise next(answer for answer in answers if isinstance(answer, BaseException))
+    return found

@@ -45,6 +45,20 @@ class MappingView:
         return {system: frozenset(names) for system, names in sides.items()}
 
     @cached_property
+    def read(self) -> Mapping[System, frozenset[str]]:
+        """The fields of each side that are known through the mapping: those, and the one it matches by."""
+        return {system: names | {self.match_field(system)} for system, names in self.fields.items()}
+
+    @cached_property
+    def newest_gap(self) -> int:
+        """The newest revision at which a field was read again, or for the first time."""
+        return max(self.record.read_since.values(), default=0)
+
+    def read_without_gap(self, system: System, name: str, revision: int) -> bool:
+        """Whether the mapping has read the field ever since that revision: what was known then was kept up to date."""
+        return name in self.read[system] and self.record.read_since.get(f"{system}.{name}", 0) <= revision
+
+    @cached_property
     def rules_for(self) -> Mapping[System, tuple[tuple[FieldRule, FieldDefinition], ...]]:
         """Per written side: its rules, each with what its target accepts."""
         sides: dict[System, list[tuple[FieldRule, FieldDefinition]]] = {"hubspot": [], "userflow": []}

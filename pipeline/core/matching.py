@@ -50,6 +50,7 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
 
     `views` are the mappings of the object's type in the change's integration and connection.
     """
+    state = kept_up_to_date(state, change.system, views) if state is not None else None
     if change.given:
         return _observe_given(state, change, views)
     if state is not None and (found := _presence(state, change)) is not Order.NEWER:
@@ -66,12 +67,24 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
     return ObjectStep(new, sent, rereads, "derived" if sent else ("equal" if matches else "unmatched"))
 
 
+def kept_up_to_date(state: ObjectState, system: System, views: Sequence[MappingView]) -> ObjectState:
+    """Without what is known of fields that no mapping read for a while: it may be a value of long ago."""
+    if all(view.newest_gap <= state.revision for view in views):
+        return state
+
+    def up_to_date(name: str) -> bool:
+        readers = [view for view in views if name in view.read[system]]
+        return not readers or any(view.read_without_gap(system, name, state.revision) for view in readers)
+
+    return replace(state, fields={name: known for name, known in state.fields.items() if up_to_date(name)})
+
+
 def _observe_given(state: ObjectState | None, change: ChangeEvent, views: Sequence[MappingView]) -> ObjectStep:
     """What holds on a condition tells nothing else of the object: not that it is there, nor whose pair it is."""
     if state is None or not state.present or not holds(state.fields, change.given):
         return ObjectStep(None, (), (), "stale")
     merged = merge(state.fields, change.fields, change.origin)
-    new = replace(state, fields=merged.fields)
+    new = replace(state, fields=merged.fields, revision=max(state.revision, change.revision))
     sent = _joined(state, new, merged, change, views)
     if merged.stale and not merged.changed and not merged.unsettled:
         return ObjectStep(new, sent, (), "stale")
@@ -236,6 +249,7 @@ def reread(change: ChangeEvent, delay_ms: int) -> Request:
 
 def resend(state: ObjectState, change: ChangeEvent, views: Sequence[MappingView]) -> tuple[MatchedChange, ...]:
     """Every match of a known object once more, for a pair that kept only its existence."""
+    known = kept_up_to_date(state, change.system, views)
     return tuple(
-        matched(change, state, view, state.matches[view.name], "joined") for view in views if view.name in state.matches
+        matched(change, known, view, known.matches[view.name], "joined") for view in views if view.name in known.matches
     )

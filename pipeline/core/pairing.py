@@ -117,11 +117,26 @@ def retry_refused(state: PairState, names: frozenset[str] | None = None) -> Pair
 
 
 def _for_revision(state: PairState, view: MappingView) -> PairState:
-    """A mapping edit clears what was refused, settled or contested under the old one."""
+    """A mapping edit clears what was refused, settled or contested under the old one, and values of long ago."""
     revision = view.record.revision
     if state.revision == revision:
         return state
+    if view.newest_gap > state.revision:
+        for system in OTHER:
+            state = with_side(state, system, _read_without_gap(side(state, system), system, state.revision, view))
     return replace(state, revision=revision, settled={}, refused={}, rewrites={}, contested=(), rivals_read=())
+
+
+def _read_without_gap(
+    candidates: Mapping[str, Candidate], system: System, revision: int, view: MappingView
+) -> dict[str, Candidate]:
+    return {
+        object_id: replace(
+            one,
+            fields={name: known for name, known in one.fields.items() if view.read_without_gap(system, name, revision)},
+        )
+        for object_id, one in candidates.items()
+    }
 
 
 def _for_run(state: PairState, change: MatchedChange) -> PairState:

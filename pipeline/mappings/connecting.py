@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pipeline.core.mapping import MappingView
 from pipeline.mappings.claims import claim_keys, other_holders, rightful, same_accounts
 from pipeline.mappings.file import load
 from pipeline.mappings.model import IntegrationFile
@@ -233,13 +234,26 @@ def _mappings(
 ) -> Iterator[ConfigurationWrite]:
     """Only what changed: an equal mapping keeps its revision, and with it what is settled and refused."""
     keys = {f"{name}/{mapping.name}": mapping for mapping in wanted}
-    for key, mapping in keys.items():
+    for key, fresh in keys.items():
         before = present.get(key)
+        mapping = replace(fresh, read_since=_read_since(fresh, before))
         if before is None or replace(before, revision=mapping.revision) != mapping:
             yield ConfigurationWrite(MAPPINGS, key, mapping)
     for key, mapping in present.items():
         if mapping.integration == name and key not in keys:
             yield ConfigurationWrite(MAPPINGS, key, None)
+
+
+def _read_since(mapping: ObjectMapping, before: ObjectMapping | None) -> dict[str, int]:
+    """A field that the mapping did not read before is read from now on; for any other stands what stood."""
+    known = before if before is not None and before.connection == mapping.connection else None
+    stood = set(_read(known)) if known is not None else set()
+    since = {name: mapping.revision for name in _read(mapping) if name not in stood}
+    return {**since, **{name: at for name, at in (known.read_since if known else {}).items() if name in _read(mapping)}}
+
+
+def _read(mapping: ObjectMapping) -> list[str]:
+    return [f"{system}.{name}" for system, names in MappingView(mapping).read.items() for name in sorted(names)]
 
 
 def _with_fields_of(file: IntegrationFile, settings: IntegrationSettings) -> IntegrationSettings:

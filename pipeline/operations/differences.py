@@ -87,7 +87,11 @@ def record_changes(
     """Mapping by mapping with every type resolved; revisions are not compared."""
     for name in dict.fromkeys((*wanted, *present)):
         old, new = present.get(name), wanted.get(name)
-        same = old is not None and new is not None and replace(old, revision=new.revision) == new
+        same = (
+            old is not None
+            and new is not None
+            and replace(old, revision=new.revision, read_since=new.read_since) == new
+        )
         yield _change(name, _record_lines(old), _record_lines(new), same=same)
 
 

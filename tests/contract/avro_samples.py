@@ -218,6 +218,7 @@ SAMPLES: Mapping[str, Any] = {
             event_names=("flow_started",),
             match_hubspot_type="number",
             match_hubspot_unique=True,
+            read_since={"hubspot.jobtitle": 3},
         ),
         RunProgress("run-1", "acme", "hubspot.contacts", "running", AT_MS, AT_MS + 1, 100, "cursor", None, ("people",)),
         IntegrationPart(

@@ -138,6 +138,35 @@ async def test_a_trickling_answer_ends_with_the_timeout() -> None:
             await _sent(url, READ, timeout_s=0.4)
 
 
+async def test_a_call_that_is_cancelled_cuts_no_exchange_and_its_connection_serves_the_next() -> None:
+    begun, may_answer, cut = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            begun.set()
+            await may_answer.wait()
+            if reader.at_eof():
+                cut.append("the caller hung up")
+            writer.write(OK)
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    transport = HttpTransport(url, 5.0, HttpLimits(connections=1))
+    call = asyncio.create_task(transport.send(WRITE))
+    await begun.wait()
+    call.cancel()
+    await asyncio.wait({call})
+    following = asyncio.create_task(transport.send(READ))
+    await asyncio.sleep(0)
+    may_answer.set()
+
+    assert (await following).status == 200
+    assert (call.cancelled(), cut) == (True, [])
+    await transport.aclose()
+    listening.close()
+
+
 async def test_neither_urls_nor_headers_nor_tokens_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with _server(OK) as server:
