@@ -1,8 +1,11 @@
 """The life of a pair, told as scenarios through both agents' decisions."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.core.candidates import MOST_CANDIDATES
+from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
 from tests.unit.pipeline.core.given import (
     BOTH_WAYS,
@@ -309,4 +312,25 @@ def test_a_mapping_edit_derives_for_the_new_rule() -> None:
     middle.feed(contact(3_000, {"jobtitle": "Dr", "tier": "free"}, revision=2))
     assert middle.feed(user(3_000, {"title": "Dr", "plan": "gold"}, revision=2)).wrote == [
         ("hubspot", CONTACT, {"tier": "gold"})
+    ]
+
+
+@pytest.mark.parametrize("touched", [(), ("contact",), ("user",), ("contact", "user")])
+def test_a_rule_that_comes_back_writes_no_value_of_the_time_before_it_went(touched: tuple[str, ...]) -> None:
+    title, plan = BOTH_WAYS
+    middle = Middle(mapping(title, plan))
+    middle.feed(contact(1_000, {"jobtitle": "A", "tier": "pro"}), user(1_000, {"title": "A", "plan": "pro"}))
+    middle.view_as(mapping(plan, revision=2))
+    if "contact" in touched:
+        middle.feed(contact(2_000, {"tier": "pro"}, revision=2))
+    if "user" in touched:
+        middle.feed(user(2_000, {"plan": "pro"}, revision=2))
+    # meanwhile, read by nobody, the job title becomes B and somebody in Userflow makes the title C
+    back = mapping(title, plan, revision=3)
+    since = {"hubspot.jobtitle": 3, "userflow.title": 3}
+    middle.view_as(MappingView(replace(back.record, read_since=since)))
+
+    assert middle.feed(user(3_000, {"title": "C", "plan": "pro"}, revision=3)).wrote == []
+    assert middle.feed(contact(3_500, {"jobtitle": "B", "tier": "pro"}, revision=3)).wrote == [
+        ("userflow", USER, {"title": "B"})
     ]

@@ -251,6 +251,22 @@ def test_a_new_api_key_is_the_same_environment_and_a_wrong_one_leaves_what_is_in
     assert renewed != claimed
 
 
+def test_a_mapping_tells_since_when_each_field_is_read() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.connect(attribute="seats")
+    cluster.connect(attribute="plan")
+    since = cluster.mappings["acme/people"].read_since
+    assert since == {
+        "hubspot.email": 1,
+        "hubspot.jobtitle": 1,
+        "hubspot.userflow_user_plan": 3,
+        "userflow.email": 1,
+        "userflow.hubspot_contact_jobtitle": 1,
+        "userflow.plan": 3,
+    }
+
+
 def test_pause_and_resume_ask_nothing_of_the_connectors() -> None:
     cluster = Cluster()
     cluster.connect()
