@@ -32,6 +32,8 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, completed: Ca
 
     await progress("running")
     while True:
+        while not lane.works:
+            await lane.clock.sleep(AWAY_S)
         try:
             page = await lane.account.source.page(object_type, cursor)
         except (Refused, Missing) as error:
@@ -43,7 +45,7 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, completed: Ca
             wait_s = POLICY.wait_s(error, tries, lane.uniform)
             if wait_s is None:
                 lane.fail(error)
-            await lane.clock.sleep(AWAY_S if wait_s is None else wait_s)
+            await lane.clock.sleep(wait_s or 0.0)
             continue
         tries = Tries()
         await lane.bulk_credit(len(page.found))
@@ -58,7 +60,7 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, completed: Ca
 
 
 async def ask_for_crawl(lane: Lane, object_type: str) -> None:
-    """What was let go while the system was away is read with its whole type."""
+    """What is let go while the system is away is read with its whole type once it answers."""
     # run ids sort by time: a pair takes a later one for a newer run
     run_id = f"{lane.now_ms():013d}-away"
     request = Request(lane.integration, lane.connection, "crawl", object_type, run_id=run_id)

@@ -80,7 +80,7 @@ class FanOuts:
         self._waiting: deque[_FanOut] = deque()
         self._big: deque[_FanOut] = deque()
         self._gone: list[_Gone] = []
-        self._let_go: set[str] = set()  # types that show objects whose news were let go while the system was away
+        self._let_go: set[str] = set()  # types that are to be crawled, for news of what they show were let go
         self._told = asyncio.Condition()
 
     async def tell(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
@@ -93,18 +93,20 @@ class FanOuts:
                 self._lane.shown.end((self._source.id_field(news.object_type), news.object_id), news.at_ms)
                 self._gone.append((news, cause, finished))
             else:
-                self._add(news, cause, finished)
+                await self._add(news, cause, finished)
             self._told.notify_all()
 
     async def run(self) -> None:
         """Until cancelled."""
         await asyncio.gather(*(self._begin_each() for _ in range(BEGUN_AT_ONCE)), self._go_on(), self._tell_of_gone())
 
-    def _add(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
+    async def _add(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
         key = (news.object_type, news.object_id)
         fan_out = self._known.get(key)
         if fan_out is None and not self._lane.works and len(self._known) >= MOST_WAITING:
-            self._let_go.update(self._source.shown_by(news.object_type))
+            for object_type in set(self._source.shown_by(news.object_type)) - self._let_go:
+                await ask_for_crawl(self._lane, object_type)
+                self._let_go.add(object_type)
             finished()
             return
         if fan_out is None:
@@ -122,8 +124,7 @@ class FanOuts:
     async def _begin(self, fan_out: _FanOut) -> None:
         """Tell all of a few at once; the many wait for their turn."""
         await self._open(fan_out, "live_read")
-        while self._let_go:
-            await ask_for_crawl(self._lane, self._let_go.pop())
+        self._let_go.clear()
         few = sum(len(page.ids) for page in fan_out.pages) <= LIVE_RECORDS
         if not few or any(page.cursor for page in fan_out.pages) or len(self._waiting) > LIVE_FAN_OUTS:
             await self._put(self._big, fan_out)

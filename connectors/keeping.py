@@ -22,7 +22,9 @@ from schemas.topics import INTEGRATIONS
 log = logging.getLogger(__name__)
 
 CHECK_S: Final = 30.0
-PROBE_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+PROBE_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""How long it waits before each probe, until the system has worked for a while: some answer probes and nothing else."""
+STEADY_S: Final = 60.0
 AGAIN_S: Final = 15.0
 """How long after a rederive it is repeated: no topic orders it with the receipts of what was parked just before."""
 NEVER: Final = float("inf")
@@ -62,25 +64,30 @@ class Keeper:
         self._account = account
         self._keep = keepsakes
         self._answered = ""
+        self._checked = 0
         self._state = kept_state(state, lane.connection)
+        lane.parked, lane.keep_parked = self._state.parked, self._keep_parked
 
     async def run(self) -> None:
         """Until cancelled."""
-        probes, again_at = 0, NEVER
+        probes, again_at, recovered_at = 0, NEVER, -STEADY_S
         # what was parked before a restart is derived again like what was parked before an outage
         was_active = self._lane.active and self._state.status == "ok"
         while True:
             self._lane.changed.clear()
+            self._lane.renewed.clear()
             if self._lane.works:
-                probes = 0
+                if self._lane.clock.monotonic() - recovered_at > STEADY_S:
+                    probes = 0
                 await self._attempt(self._prepare)
                 await self._answer()
             else:
                 # told before the probe, which may take long: a restart meanwhile must know what was parked
                 await self._publish_status()
+                await set_within(self._lane.renewed, PROBE_S[min(probes, len(PROBE_S) - 1)])
                 await self._attempt(self._probe)
                 probes += 1
-            await self._publish_status()
+                recovered_at = self._lane.clock.monotonic()
             if not self._lane.away and (self._lane.parked or not was_active):
                 self._lane.parked = False
                 await self._keep.rederive()
@@ -90,13 +97,23 @@ class Keeper:
             elif self._lane.clock.monotonic() >= again_at:
                 await self._keep.rederive()
                 again_at = NEVER
+                if self._state.parked and not self._lane.parked:
+                    await self._publish(replace(self._state, parked=False))
             was_active = not self._lane.away
-            wait_s = CHECK_S if self._lane.works else PROBE_S[min(probes, len(PROBE_S) - 1)]
-            await set_within(self._lane.changed, min(wait_s, max(again_at - self._lane.clock.monotonic(), 0.0)))
+            # the last of all: who restarts before it derives again
+            await self._publish_status()
+            if self._lane.works:
+                wait_s = min(CHECK_S, max(again_at - self._lane.clock.monotonic(), 0.0))
+                await set_within(self._lane.changed, wait_s)
 
     async def keep_grant(self, refresh_token: str) -> None:
         """Store a new refresh token before it is used."""
         await self._publish(replace(self._state, grant=self._keep.seal(refresh_token)))
+
+    async def _keep_parked(self) -> None:
+        """Tell that something is parked, for whoever owns the integration when it is to be derived again."""
+        if not self._state.parked:
+            await self._publish(replace(self._state, parked=True))
 
     async def keep_crawled(self, object_type: str) -> None:
         """Tell that every object of the type was shown under this connection."""
@@ -104,7 +121,9 @@ class Keeper:
             await self._publish(replace(self._state, crawled=(*self._state.crawled, object_type)))
 
     async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
-        tries = Tries()
+        settings, tries = self._keep.settings(), Tries()
+        # what the status says holds for these settings, not for those that somebody brings meanwhile
+        self._checked = settings.revision if settings is not None else 0
         while True:
             try:
                 return await work()
@@ -163,12 +182,10 @@ class Keeper:
         self._answered = inquiry.inquiry_id
 
     async def _publish_status(self) -> None:
-        settings = self._keep.settings()
-        revision = settings.revision if settings is not None else 0
-        now = (self._lane.status, self._lane.reason, revision)
+        now = (self._lane.status, self._lane.reason, self._checked)
         if (self._state.status, self._state.reason, self._state.checked_revision) != now:
             await self._publish(
-                replace(self._state, status=self._lane.status, reason=self._lane.reason, checked_revision=revision)
+                replace(self._state, status=self._lane.status, reason=self._lane.reason, checked_revision=self._checked)
             )
 
     async def _publish(self, state: ConnectorState) -> None:

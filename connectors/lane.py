@@ -29,6 +29,10 @@ Publish = Callable[[str, str, Any], Awaitable[tuple[int, int]]]
 """(topic, key, record): ends when the brokers have it, with its partition and offset."""
 
 
+async def _not_kept() -> None:
+    """Nobody keeps it."""
+
+
 @dataclass(slots=True)
 class Lane:
     """What everything that works for one integration is given; `status` and `reason` say how the system is."""
@@ -48,10 +52,12 @@ class Lane:
     revision: int = 0
     active: bool = False  # the integration is to be written
     closing: bool = False  # nothing new is begun; what is not finished stays so, for the next owner
-    parked: bool = False  # patches were parked since the pairs were last derived again
+    parked: bool = False  # something was parked since the pairs were last derived again
+    keep_parked: Callable[[], Awaitable[None]] = _not_kept  # tell so, for whoever owns the integration next
     status: ConnectorStatus = "ok"
     reason: str | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)  # status or settings changed
+    renewed: asyncio.Event = field(default_factory=asyncio.Event)  # settings changed
     shown: ShownValues = field(default_factory=ShownValues)  # what was told of associated objects
 
     @property
@@ -62,6 +68,12 @@ class Lane:
     def away(self) -> bool:
         """Nothing is to be written for now: the integration is paused, or the system cannot be worked with."""
         return not self.active or not self.works
+
+    async def park(self) -> None:
+        """Note that something is about to be parked."""
+        if not self.parked:
+            self.parked = True
+            await self.keep_parked()
 
     def fail(self, error: ConnectorError) -> None:
         """The system cannot be worked with for now; says so once."""

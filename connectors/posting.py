@@ -60,11 +60,12 @@ class Posting:
             known.records.append(record)
             return
         held = _Held(event, [record], self._lane.clock.monotonic())
-        if self._lane.away or len(self._held) >= MOST_WAITING:
-            await self._park([held])
-            return
+        full = len(self._held) >= MOST_WAITING
         self._held[event.event_id] = held
-        self._pace.wake()
+        if self._lane.away or full:
+            await self._park([held])
+        else:
+            self._pace.wake()
 
     async def run(self) -> None:
         """Send what waits until cancelled."""
@@ -176,11 +177,14 @@ class Posting:
         self._lane.count(STAGE, event.mapping, "refused", 1)
 
     async def _park(self, parked: Iterable[_Held]) -> None:
-        for held in list(parked):
-            self._lane.parked = True
+        leaving = list(parked)
+        for held in leaving:
+            held.under_way = True  # from here on it is neither sent nor parked by somebody else
+        if leaving:
+            await self._lane.park()
+        for held in leaving:
             await self._receipt(held.event, "parked", None)
             self._lane.count(STAGE, held.event.mapping, "parked", 1)
-            self._held.setdefault(held.event.event_id, held)
             self._end(held.event)
 
     def _put_back(self, events: Iterable[TimelineEvent]) -> None:

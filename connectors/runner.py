@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from connectors.base import Account, Opening
 from connectors.bulk import connector_group
-from connectors.catalog import Catalog, fields_of
+from connectors.catalog import Catalog
 from connectors.clock import Clock, set_within
 from connectors.configuration import ConnectorConfiguration
 from connectors.errors import ConnectorError
@@ -139,12 +139,12 @@ class Runner:
             if self._ours(name):
                 # they came first: to the station that follows, or to their end where the connection is over
                 self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic())).records[:0] = left
-        for name, settings in wanted.items():
-            if settings.state == "disconnected":
+        for name, settings in self._configuration.settings().items():  # as it is by now: closing may have taken long
+            if settings.state == "disconnected" or not self._ours(name):
                 continue
             if name in self._stations:
-                self._refresh(self._stations[name].lane, settings)
-            elif name not in self._opening:
+                self._refresh(name, settings)
+            elif name not in self._opening and name not in self._closing:
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
                 opening.add_done_callback(self._ended)
         for name in [name for name in self._waiting if name not in self._opening]:
@@ -178,10 +178,12 @@ class Runner:
         finally:
             self._opening.pop(name, None)
             self._wake.set()
-        station = Station(lane, keeper, settings.section(self._system), self._command, self._failed)
-        self._stations[name] = station
-        self._refresh(lane, settings)
-        station.start()
+        if not self._ours(name):
+            await lane.account.close()
+            return
+        self._stations[name] = Station(lane, keeper, settings.section(self._system), self._command, self._failed)
+        self._refresh(name, settings)
+        self._stations[name].start()
         self._hand_over(name)
 
     async def _unopened(self, name: str, settings: IntegrationSettings, error: ConnectorError) -> None:
@@ -256,22 +258,21 @@ class Runner:
             secrets["webhook_secret"] = self._around.unseal(state.webhook_secret)
         return secrets
 
-    def _refresh(self, lane: Lane, settings: IntegrationSettings) -> None:
-        """Take over what changed: active or paused, the mappings in force."""
-        mappings = self._configuration.mappings(lane.integration, lane.connection)
-        lane.revision = settings.active_revision
-        lane.active = settings.state == "active"
-        lane.catalog.replace(*fields_of(self._system, mappings))
-        lane.catalog.stream(settings.events)
-        lane.changed.set()
+    def _refresh(self, name: str, settings: IntegrationSettings) -> None:
+        if self._fits(name, settings):
+            mappings = self._configuration.mappings(name, settings.connection)
+            self._stations[name].refresh(settings, mappings, self._configuration.inquiry(name))
 
     async def _close(self, name: str, *, withdraw: bool = False) -> list[tuple[Taken, Any]]:
+        """The records that are not finished; closing goes on where this process is told to end meanwhile."""
+        return await asyncio.shield(self._begin_to_close(name, withdraw))
+
+    def _begin_to_close(self, name: str, withdraw: bool = False) -> "asyncio.Task[list[tuple[Taken, Any]]]":
         closing = asyncio.create_task(self._stations.pop(name).close(withdraw=withdraw))
         self._closing[name] = closing
-        try:
-            return await closing
-        finally:
-            del self._closing[name]
+        closing.add_done_callback(lambda _: self._closing.pop(name))
+        closing.add_done_callback(self._ended)
+        return closing
 
     def _taken(self, batch: Sequence[Taken]) -> None:
         for taken in batch:
@@ -379,12 +380,13 @@ class Runner:
         def gone(names: Iterable[str]) -> list[str]:
             return [name for name in names if partition_of(name, self._around.partitions) in partitions]
 
-        closing = [self._closing[name] for name in gone(self._closing)]
-        await asyncio.gather(*(self._close(name) for name in gone(self._stations)))
-        if closing:
-            await asyncio.wait(closing)
         for name in gone(self._waiting):
             self._waiting.pop(name)
+        for name in gone(self._stations):
+            self._begin_to_close(name)
+        closing = [self._closing[name] for name in gone(self._closing)]
+        if closing:
+            await asyncio.wait(closing)
 
     def _failed(self, error: BaseException) -> None:
         self._around.stop_process(f"{self._system} connector: {type(error).__name__}: {error}")
@@ -394,7 +396,7 @@ class Runner:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failed(task.exception() or RuntimeError("ended"))

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
+from connectors.catalog import fields_of
 from connectors.clock import set_within
 from connectors.crawling import crawl, unseen
 from connectors.echoes import RecentWrites
@@ -18,8 +19,8 @@ from connectors.lookups import Lookups
 from connectors.posting import Posting
 from connectors.reading import Reading
 from connectors.writing import Writing
-from schemas.configuration import SystemSettings
-from schemas.records import Cause, FieldPatch, Notification, Request, StateCommand, TimelineEvent
+from schemas.configuration import Inquiry, IntegrationSettings, SystemSettings
+from schemas.records import Cause, FieldPatch, Notification, ObjectMapping, Request, StateCommand, TimelineEvent
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Station:
         self._reading = Reading(lane, writes, self._fan_outs)
         self._writing = Writing(lane, writes)
         self._posting = Posting(lane, lane.account.timeline) if lane.account.timeline is not None else None
+        self._told: tuple[IntegrationSettings, Inquiry | None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._lookups = Lookups(lane, self._spawn)
         self._unfinished: dict[tuple[str, int, int], tuple[Taken, Any]] = {}
@@ -62,6 +64,20 @@ class Station:
             self._spawn(self._posting.run())
         if self._fan_outs is not None:
             self._spawn(self._fan_outs.run())
+
+    def refresh(
+        self, settings: IntegrationSettings, mappings: Sequence[ObjectMapping], inquiry: Inquiry | None
+    ) -> None:
+        """Take over what changed: active or paused, the mappings in force, what somebody wants to know."""
+        lane = self.lane
+        lane.revision = settings.active_revision
+        lane.active = settings.state == "active"
+        lane.catalog.replace(*fields_of(lane.system, mappings))
+        lane.catalog.stream(settings.events)
+        if (settings, inquiry) != self._told:
+            self._told = (settings, inquiry)
+            lane.changed.set()
+            lane.renewed.set()
 
     def fits(self, connection: int, section: SystemSettings, unseal: Callable[[bytes], str]) -> bool:
         """Whether it speaks for that account with those credentials; an apply seals again even what did not change."""

@@ -185,7 +185,8 @@ class Writing:
 
     async def _park(self, fields: Sequence[tuple[Held, str]]) -> None:
         by_patch: dict[int, tuple[Held, list[str]]] = {}
-        self._lane.parked = self._lane.parked or bool(fields)
+        if fields:
+            await self._lane.park()
         for held, name in fields:
             by_patch.setdefault(id(held), (held, []))[1].append(name)
         for held, names in by_patch.values():

@@ -133,6 +133,7 @@ class ConnectorState:
     events: tuple[DescribedEvent, ...] = ()  # every kind of event the system knows
     types: tuple[DescribedType, ...] = ()  # the account's own object types that mappings use
     crawled: tuple[str, ...] = ()  # object types that were crawled to their end under this connection
+    parked: bool = False  # something was parked since the pairs were last derived again
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Final
@@ -61,6 +62,7 @@ class GroupMember:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._held: set[Place] = set()
+        self._assignments = 0  # how often what is held changed
         self._owned: frozenset[int] = frozenset()
         self._paused = False
         self._heard = time.monotonic()
@@ -113,7 +115,11 @@ class GroupMember:
         self._heard = now
         if first is None:
             return
+        assignments = self._assignments
         messages = [first, *self._consumer.consume(BATCH_RECORDS - 1, 0)]
+        if self._assignments != assignments:
+            # partitions were given away within that call: the first record is read again by whoever has its partition
+            messages = messages[1:]
         batch = [self._taken(message) for message in messages if self._is_record(message)]
         if batch:
             self._loop.call_soon_threadsafe(self._hooks.taken, batch)
@@ -168,6 +174,7 @@ class GroupMember:
         self._paused = full
 
     def _assign(self, _: Consumer, places: list[TopicPartition]) -> None:
+        self._assignments += 1
         self._held = {(place.topic, place.partition) for place in places}
         self._paused = False
         by_topic: dict[str, set[int]] = defaultdict(set)
@@ -207,9 +214,14 @@ class GroupMember:
         gone = frozenset(number for _, number in lost)
         self._owned -= gone
         self._drop(lost)
-        asyncio.run_coroutine_threadsafe(self._finish(gone), self._loop)
+        asyncio.run_coroutine_threadsafe(self._finish(gone), self._loop).add_done_callback(self._let_go)
+
+    def _let_go(self, finished: Future[None]) -> None:
+        if not finished.cancelled() and (error := finished.exception()) is not None:
+            self._loop.call_soon_threadsafe(self._hooks.failed, error)
 
     def _drop(self, places: frozenset[Place]) -> None:
+        self._assignments += 1
         self._held -= places
         with self._lock:
             self._tracker.forget(set(places))

@@ -98,6 +98,7 @@ _CONNECTOR = ConnectorState(
     events=(_EVENT,),
     types=(DescribedType("2-77", "2-77", "pet"),),
     crawled=("users",),
+    parked=True,
 )
 _INQUIRY = Inquiry("ask-1", {"contacts": ("email",)}, {"users": ("plan",)}, AT_MS)
 _DESCRIPTION = Description("ask-1", "unauthorized", (_DESCRIBED,), (_EVENT,), (DescribedType("2-77", "2-77", "pet"),))

@@ -1,4 +1,4 @@
-"""Keeping a system ready: what was parked is derived again, twice, for nothing orders the command with the receipts."""
+"""Keeping a system ready: what was parked is derived again, also after a restart, and probes are made with patience."""
 
 import asyncio
 from types import SimpleNamespace
@@ -7,10 +7,10 @@ import pytest
 
 from connectors import keeping
 from connectors.clock import SystemClock
-from connectors.errors import Transient
+from connectors.errors import Misconfigured, Transient
 from connectors.keeping import Keeper, Keepsakes
 from schemas.configuration import ConnectorState
-from tests.unit.connectors.lanes import lane_of
+from tests.unit.connectors.lanes import Told, lane_of
 from tests.unit.connectors.simulated import eventually
 
 
@@ -27,7 +27,7 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
 ) -> None:
     monkeypatch.setattr(keeping, "AGAIN_S", 0.02)
     monkeypatch.setattr(keeping, "CHECK_S", 0.02)
-    lane, _ = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
+    lane, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
     rederived: list[bool] = []
     looks: list[int] = []
 
@@ -36,11 +36,63 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
 
     keepsakes = Keepsakes(lambda: None, lambda: looks.append(len(rederived)), str.encode, rederive)
     keeper = Keeper(lane, lane.account, ConnectorState(1, 1, 1, "ok"), keepsakes)
-    lane.parked = True
+    await lane.park()
     if away:
         lane.fail(Transient("http_503"))
     running = asyncio.create_task(keeper.run())
     await eventually(lambda: looks.count(2) > 5)
     assert rederived == [False, False]
+    assert not states(told)[-1].parked
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_is_parked_is_known_after_a_restart() -> None:
+    lane, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
+    keepsakes = Keepsakes(lambda: None, lambda: None, str.encode, _not_derived)
+    Keeper(lane, lane.account, ConnectorState(1, 1, 1, "ok"), keepsakes)
+    await lane.park()
+    await lane.park()
+    (state,) = states(told)
+    assert state.parked
+    after, _ = lane_of("hubspot", SystemClock(), account=lane.account)
+    Keeper(after, lane.account, state, keepsakes)
+    assert after.parked
+
+
+async def test_a_system_that_answers_probes_and_nothing_else_is_tried_ever_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+
+    async def waited(event: asyncio.Event, within_s: float | None) -> bool:
+        if event is lane.renewed:
+            waits.append(within_s or 0.0)
+        else:
+            lane.fail(Misconfigured("missing_scope"))  # work fails as soon as it begins again
+        if len(waits) == 8:
+            enough.set()
+            await asyncio.Event().wait()
+        return False
+
+    enough = asyncio.Event()
+    monkeypatch.setattr(keeping, "set_within", waited)
+    lane, _ = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
+    keepsakes = Keepsakes(lambda: None, lambda: None, str.encode, _derived)
+    running = asyncio.create_task(Keeper(lane, lane.account, ConnectorState(1, 1, 1, "ok"), keepsakes).run())
+    await eventually(enough.is_set)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert waits == [0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 30.0, 30.0]
+
+
+def states(told: Told) -> list[ConnectorState]:
+    return [part.connector for part in told.published if part.connector is not None]
+
+
+async def _derived() -> None:
+    """As often as it likes."""
+
+
+async def _not_derived() -> None:
+    raise AssertionError("nothing is to be derived again")

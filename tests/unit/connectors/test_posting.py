@@ -179,6 +179,45 @@ async def test_events_of_a_system_that_is_away_are_parked() -> None:
         assert it.timeline.batches == [["event-1", "event-2"]]
 
 
+async def test_an_event_that_is_being_parked_is_not_sent_as_well_when_the_system_is_back() -> None:
+    async with half() as it:
+        it.timeline.gate, told = asyncio.Event(), asyncio.Event()
+        publish = it.lane.publish
+
+        async def slowly(topic: str, key: str, record: Any) -> tuple[int, int]:
+            await told.wait()
+            return await publish(topic, key, record)
+
+        await it.take(*(event(number) for number in range(1, 6)))
+        await eventually(lambda: bool(it.timeline.batches))
+        it.lane.fail(CredentialsRejected("unauthorized"))
+        it.lane.publish = slowly
+        parking = [asyncio.create_task(it.posting.park_all()) for _ in range(2)]
+        await asyncio.sleep(0)
+        it.lane.recover()
+        it.timeline.gate.set()
+        await eventually(lambda: len(it.finished) == 2)
+        told.set()
+        await asyncio.gather(*parking)
+
+        assert sorted(it.finished) == [f"event-{number}" for number in range(1, 6)]
+        assert it.timeline.batches == [["event-1", "event-2"]]
+        assert sorted(receipt.event.event_id for receipt in it.of(Receipt)) == ["event-3", "event-4", "event-5"]
+
+
+async def test_that_something_is_parked_is_kept_before_it_is_told() -> None:
+    async with half() as it:
+        kept: list[int] = []
+
+        async def keep() -> None:
+            kept.append(len(it.told.published))
+
+        it.lane.keep_parked = keep
+        it.lane.fail(CredentialsRejected("unauthorized"))
+        await it.take(event(1), event(2))
+        assert (kept, len(it.of(Receipt))) == ([0], 2)
+
+
 async def test_an_event_of_mappings_that_are_not_known_here_waits_for_them() -> None:
     async with half() as it:
         ahead = replace(event(1), revision=2)

@@ -143,7 +143,8 @@ async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monk
             await it.told(str(number), f"t{number}", 10)
 
         assert it.titles() == ["t0", "t1", "t2", "t3"]
-        assert it.finished == ["t2", "t3"]
+        await it.until(lambda: it.finished == ["t2", "t3"])
+        assert [record for record in it.published if isinstance(record, Request)], "nobody was asked for a crawl"
         it.lane.recover()
         it.reading.wake()
         await it.until(lambda: sorted(it.finished) == ["t0", "t1", "t2", "t3"])
