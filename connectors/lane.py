@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from connectors.base import Account, Seen
@@ -14,8 +14,8 @@ from connectors.retry import RetryPolicy, Uniform
 from connectors.shown import ShownValues
 from schemas.codec import Unencodable
 from schemas.configuration import ConnectorStatus
-from schemas.letters import letter_id
-from schemas.records import Cause, ChangeEvent, DeadLetter, Found, Operation, Origin, Request, StampedValue
+from schemas.letters import letter_id, letter_of_no_record
+from schemas.records import Cause, ChangeEvent, Found, Operation, Origin, Request, StampedValue
 from schemas.topics import DEAD_LETTERS, changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
 
@@ -123,21 +123,17 @@ class Lane:
 
     async def _untold(self, key: str, error: Unencodable, observation: "Observation") -> None:
         """No record holds what was seen of the object: reported, and left as it was last known."""
-        letter = DeadLetter(
-            id=letter_id(key, error.reason),
-            integration=self.integration,
-            stage=f"{self.system}.source",
-            reason=error.reason,
-            detail=str(error),
-            topic=changes_topic(self.system),
-            partition=-1,
-            offset=-1,
+        letter = letter_of_no_record(
+            letter_id(key, error.reason),
+            self.integration,
+            f"{self.system}.source",
+            error.reason,
+            str(error),
+            self.now_ms(),
             key=key,
-            value=b"",
-            at_ms=self.now_ms(),
-            caused_by=observation.caused_by,
+            topic=changes_topic(self.system),
         )
-        await self.publish(DEAD_LETTERS, key, letter)
+        await self.publish(DEAD_LETTERS, key, replace(letter, caused_by=observation.caused_by))
         self.count("source", None, "dead-lettered", 1)
 
     async def _reread(self, observation: "Observation") -> None:

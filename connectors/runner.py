@@ -23,10 +23,9 @@ from connectors.retry import Uniform
 from connectors.station import Station
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
-from schemas.letters import letter_about, letter_id
+from schemas.letters import letter_about, letter_id, letter_of_no_record
 from schemas.records import (
     Cause,
-    DeadLetter,
     FieldPatch,
     Notification,
     Request,
@@ -348,20 +347,8 @@ class Runner:
     async def _incident(self, name: str, reason: str, detail: str) -> None:
         """Something that must never happen was seen: loud in the log, kept as a dead letter."""
         log.error("%s: incident %s: %s", name, reason, detail)
-        at_ms = self._around.now_ms()
-        letter = DeadLetter(
-            id=letter_id(name, reason, at_ms),
-            integration=name,
-            stage=f"{self._system}.sink",
-            reason=reason,
-            detail=detail,
-            topic="",
-            partition=-1,
-            offset=-1,
-            key=name,
-            value=b"",
-            at_ms=at_ms,
-        )
+        at_ms, stage = self._around.now_ms(), f"{self._system}.sink"
+        letter = letter_of_no_record(letter_id(name, reason, at_ms), name, stage, reason, detail, at_ms, key=name)
         await self._around.publisher.send(DEAD_LETTERS, name, letter)
 
     async def _rederive(self, name: str) -> None:

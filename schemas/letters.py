@@ -52,3 +52,22 @@ def letter_about(
         at_ms=at_ms,
         caused_by=getattr(about, "caused_by", None) or Cause(*where, at_ms),
     )
+
+
+def letter_of_no_record(
+    id: str, integration: str, stage: str, reason: str, detail: str, at_ms: int, *, key: str, topic: str = ""
+) -> DeadLetter:
+    """The letter for what never became a record, or never may: an incident, or an object that no record holds."""
+    return DeadLetter(
+        id=id,
+        integration=integration,
+        stage=stage,
+        reason=reason,
+        detail=detail,
+        topic=topic,
+        partition=-1,
+        offset=-1,
+        key=key,
+        value=b"",
+        at_ms=at_ms,
+    )
