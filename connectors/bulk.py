@@ -10,6 +10,7 @@ from typing import Final
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
+from connectors.membership import connector_group
 from schemas.topics import MATCHES, RECEIPTS, changes_topic, field_patches_topic
 
 log = logging.getLogger(__name__)
@@ -17,11 +18,6 @@ log = logging.getLogger(__name__)
 REFRESH_S: Final = 0.05
 WORKER_GROUP: Final = "pairstream-worker"
 SYSTEMS: Final = ("hubspot", "userflow")
-
-
-def connector_group(system: str) -> str:
-    """The consumer group of a system's connector."""
-    return f"pairstream-{system}"
 
 
 class BulkCredit:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connectors.base import Account, Opening
-from connectors.bulk import connector_group
 from connectors.catalog import Catalog
 from connectors.clock import Clock, set_within
 from connectors.configuration import ConnectorConfiguration
@@ -19,6 +18,7 @@ from connectors.kafka.settings import ClientConfig
 from connectors.kafka.tables import TableReader
 from connectors.keeping import Keeper, Keepsakes, unopened_state
 from connectors.lane import Lane
+from connectors.membership import connector_group, connector_topics
 from connectors.retry import Uniform
 from connectors.station import Station
 from schemas.codec import Codec, MalformedRecord
@@ -34,11 +34,8 @@ from schemas.records import (
 )
 from schemas.topics import (
     DEAD_LETTERS,
-    HUBSPOT_TIMELINE_EVENTS,
     INTEGRATIONS,
     STATE_COMMANDS,
-    field_patches_topic,
-    requests_topic,
 )
 from schemas.values import System
 
@@ -71,12 +68,6 @@ class Surroundings:
     count: Callable[[str, str | None, str, int], None]
     bulk_credit: Callable[[int], Awaitable[None]]
     stop_process: Callable[[str], None]
-
-
-def connector_topics(system: System) -> tuple[str, ...]:
-    """The topics a connector takes, all keyed by integration and equally partitioned."""
-    common = (f"{system}.notifications", requests_topic(system), field_patches_topic(system))
-    return (*common, HUBSPOT_TIMELINE_EVENTS) if system == "hubspot" else common
 
 
 @dataclass(slots=True, eq=False)
@@ -130,24 +121,31 @@ class Runner:
 
     async def _reconcile(self) -> None:
         """One station for every connected integration of our partitions, none for others."""
-        wanted = {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
-        for name in list(self._stations):
-            if name not in self._stations or self._fits(name, wanted.get(name)):
-                continue  # the first: its partition was given away while another station closed
-            left = await self._close(name, withdraw=self._over(name, wanted.get(name)))
-            if self._ours(name):
-                # they came first: to the station that follows, or to their end where the connection is over
-                self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic())).records[:0] = left
-        for name, settings in self._configuration.settings().items():  # as it is by now: closing may have taken long
-            if settings.state == "disconnected" or not self._ours(name):
-                continue
-            if name in self._stations:
-                self._refresh(name, settings)
-            elif name not in self._opening and name not in self._closing:
+        for name, settings in self._connected().items():
+            if name in self._stations and self._fits(name, settings):
+                self._refresh(name, settings)  # before anything is waited for: a pause holds from here on
+        await self._leave()
+        for name, settings in self._connected().items():  # as it is by now: closing may have taken long
+            if name not in self._stations and name not in self._opening and name not in self._closing:
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
                 opening.add_done_callback(self._ended)
         for name in [name for name in self._waiting if name not in self._opening]:
             self._hand_over(name)
+
+    def _connected(self) -> dict[str, IntegrationSettings]:
+        """What is to have a station here."""
+        found = self._configuration.settings().items()
+        return {name: settings for name, settings in found if settings.state != "disconnected" and self._ours(name)}
+
+    async def _leave(self) -> None:
+        """Close the stations that fit no more, all at once; what they left goes to those that follow, or ends."""
+        wanted = {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
+        leaving = [name for name in self._stations if not self._fits(name, wanted.get(name))]
+        closing = {name: self._begin_to_close(name, self._over(name, wanted.get(name))) for name in leaving}
+        for name, task in closing.items():
+            left = await asyncio.shield(task)  # it goes on where this process is told to end meanwhile
+            if self._ours(name):
+                self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic())).records[:0] = left
 
     def _ours(self, integration: str) -> bool:
         return partition_of(integration, self._around.partitions) in self._member.owned
@@ -258,19 +256,22 @@ class Runner:
         return secrets
 
     def _refresh(self, name: str, settings: IntegrationSettings) -> None:
-        if self._fits(name, settings):
-            mappings = self._configuration.mappings(name, settings.connection)
-            self._stations[name].refresh(settings, mappings, self._configuration.inquiry(name))
-
-    async def _close(self, name: str, *, withdraw: bool = False) -> list[tuple[Taken, Any]]:
-        """The records that are not finished; closing goes on where this process is told to end meanwhile."""
-        return await asyncio.shield(self._begin_to_close(name, withdraw))
+        mappings = self._configuration.mappings(name, settings.connection)
+        self._stations[name].refresh(settings, mappings, self._configuration.inquiry(name))
 
     def _begin_to_close(self, name: str, withdraw: bool = False) -> "asyncio.Task[list[tuple[Taken, Any]]]":
-        closing = asyncio.create_task(self._stations.pop(name).close(withdraw=withdraw))
+        """Gives the records that are not finished."""
+        station = self._stations.pop(name)
+        station.lane.closing = True
+        closing = asyncio.create_task(station.close(withdraw=withdraw))
         self._closing[name] = closing
-        closing.add_done_callback(lambda _: self._closing.pop(name))
-        closing.add_done_callback(self._ended)
+
+        def closed(task: "asyncio.Task[Any]") -> None:
+            del self._closing[name]
+            self._wake.set()
+            self._ended(task)
+
+        closing.add_done_callback(closed)
         return closing
 
     def _taken(self, batch: Sequence[Taken]) -> None:
