@@ -185,7 +185,7 @@ def _same(desired: DesiredIntegration, settings: IntegrationSettings) -> bool:
 def _gone(name: str, settings: IntegrationSettings) -> ConfigurationWrite:
     """Not connected, and no secrets are kept: from that record on every stage drops what belongs to the connection."""
     hubspot, userflow = _without_secrets(settings.hubspot), _without_secrets(settings.userflow)
-    return _write(name, replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow))
+    return _write(name, replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow, fallback=None))
 
 
 def _without_secrets(section: SystemSettings) -> SystemSettings:

@@ -316,6 +316,16 @@ def test_a_pause_during_the_first_connect_holds_once_it_is_connected() -> None:
     assert (cluster.settings().state, cluster.settings().active_revision) == ("paused", 1)
 
 
+def test_a_disconnect_in_the_middle_of_an_apply_keeps_no_secret_of_either() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(attribute="seats"))
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+    settings = cluster.settings()
+    assert (settings.state, settings.fallback) == ("disconnected", None)
+    assert (settings.hubspot.secrets, settings.userflow.secrets) == ({}, {})
+
+
 def test_a_disconnect_that_a_scheduler_did_not_end_is_ended_by_the_next_one() -> None:
     cluster = Cluster()
     cluster.connect()
