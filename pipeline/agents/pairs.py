@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
@@ -40,7 +40,8 @@ from schemas.values import FieldValue, System
 NAME = "pairs"
 TOPICS = (MATCHES, RECEIPTS, STATE_COMMANDS)
 STATE_TOPIC = PAIRS_STATE
-MOST_OUTPUTS = 500
+MOST_OUTPUTS: Final = 500
+MOST_PAIRS: Final = 5_000  # the event loop stands still meanwhile: some 14 us a pair
 DISCONNECTED = Effects((), "disconnected")
 NOT_OURS = Effects((), "equal")
 
@@ -113,12 +114,12 @@ class Pairs:
     def _rederive(
         self, incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[PairState]
     ) -> Effects:
-        """Rederive slice by slice: at about MOST_OUTPUTS outputs the rest goes on behind a cursor."""
+        """Slice by slice: after about MOST_OUTPUTS outputs, or MOST_PAIRS pairs, the rest goes on behind a cursor."""
         outputs: list[Output] = []
         prefix = f"{command.integration}:{command.connection}:" + (f"{command.mapping}:" if command.mapping else "")
         done = command.cursor
-        for key in overlay.keys_after(command.cursor, prefix):
-            if len(outputs) >= MOST_OUTPUTS:
+        for looked, key in enumerate(overlay.keys_after(command.cursor, prefix)):
+            if len(outputs) >= MOST_OUTPUTS or looked >= MOST_PAIRS:
                 go_on = replace(command, cursor=done)
                 outputs.append(Output(STATE_COMMANDS, incoming.key, go_on, incoming.partition))
                 break

@@ -207,8 +207,9 @@ class PartitionStep(Generic[RowT]):
             needed = None if isinstance(incoming.record, Undecodable) else self._stage.needs(incoming.record)
             if needed is not None:
                 newest[needed[0]] = max(needed[1:], newest.get(needed[0], (0, 0)))
-        for integration, (connection, revision) in newest.items():
-            await self._around.wait_for(integration, connection, revision, REVISION_WAIT_S)
+        await asyncio.gather(
+            *(self._around.wait_for(name, *wanted, REVISION_WAIT_S) for name, wanted in newest.items())
+        )
 
     def _decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
         if isinstance(incoming.record, Undecodable):

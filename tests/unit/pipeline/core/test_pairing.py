@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.agents import pairs
 from pipeline.core.candidates import MOST_CANDIDATES
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
@@ -334,3 +335,20 @@ def test_a_rule_that_comes_back_writes_no_value_of_the_time_before_it_went(touch
     assert middle.feed(contact(3_500, {"jobtitle": "B", "tier": "pro"}, revision=3)).wrote == [
         ("userflow", USER, {"title": "B"})
     ]
+
+
+@pytest.mark.parametrize("limit", ["MOST_OUTPUTS", "MOST_PAIRS"])
+def test_all_pairs_are_derived_again_slice_by_slice(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, limit, 3)
+    middle = Middle(mapping())
+    numbers = [f"{number:02d}" for number in range(10)]
+    for number in numbers:
+        one = {"email": f"p{number}@example.com"}
+        middle.feed(
+            contact(1_000, {**one, "jobtitle": "Dr", "tier": "free"}, id=f"c{number}"),
+            user(1_000, {**one, "title": "Dr", "plan": "free"}, id=f"u{number}"),
+            user(2_000, {**one, "title": "Prof", "plan": "free"}, id=f"u{number}"),
+        )
+    wrote = middle.feed(rederive()).wrote
+    assert [(system, object_id) for system, object_id, _ in wrote] == [("userflow", f"u{number}") for number in numbers]
+    assert len([command for command in middle.commands if command.kind == "rederive"]) == 4
