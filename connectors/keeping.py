@@ -22,6 +22,7 @@ from schemas.topics import INTEGRATIONS
 log = logging.getLogger(__name__)
 
 CHECK_S: Final = 30.0
+DESCRIBE_S: Final = 600.0  # how old what is known of the fields may become: an option may have been added
 PROBE_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """How long it waits before each probe, until the system has worked for a while: some answer probes and nothing else."""
 STEADY_S: Final = 60.0
@@ -65,6 +66,8 @@ class Keeper:
         self._keep = keepsakes
         self._answered = ""
         self._checked = 0
+        self._describe_at = lane.clock.monotonic() + DESCRIBE_S
+        self._changed_at: int | None = None  # the revision in whose time a description changed
         self._state = kept_state(state, lane.connection)
         lane.parked, lane.keep_parked = self._state.parked, self._keep_parked
 
@@ -88,8 +91,9 @@ class Keeper:
                 await self._attempt(self._probe)
                 probes += 1
                 recovered_at = self._lane.clock.monotonic()
-            if not self._lane.away and (self._lane.parked or not was_active):
-                self._lane.parked = False
+            taken_over = self._changed_at is not None and self._lane.revision > self._changed_at
+            if not self._lane.away and (self._lane.parked or taken_over or not was_active):
+                self._lane.parked, self._changed_at = False, None if taken_over else self._changed_at
                 await self._keep.rederive()
                 again_at = self._lane.clock.monotonic() + AGAIN_S
             elif self._lane.away:
@@ -105,6 +109,11 @@ class Keeper:
             if self._lane.works:
                 wait_s = min(CHECK_S, max(again_at - self._lane.clock.monotonic(), 0.0))
                 await set_within(self._lane.changed, wait_s)
+
+    def describe_again(self) -> None:
+        """What is known of the fields may be old: ask the system soon."""
+        self._describe_at = self._lane.clock.monotonic()
+        self._lane.changed.set()
 
     async def keep_grant(self, refresh_token: str) -> None:
         """Store a new refresh token before it is used."""
@@ -144,17 +153,8 @@ class Keeper:
         settings = self._keep.settings()
         if settings is None or settings.state == "disconnected":
             return
-        if self._state.described_revision < settings.revision:
-            described = await self._account.setup.describe(settings.section(self._lane.system).fields)
-            await self._publish(
-                replace(
-                    self._state,
-                    described_revision=settings.revision,
-                    fields=tuple(described.fields),
-                    types=tuple(described.types),
-                    events=tuple(described.events),
-                )
-            )
+        if self._state.described_revision < settings.revision or self._lane.clock.monotonic() >= self._describe_at:
+            await self._describe(settings)
         provisioning = settings.apply_state == "provisioning"
         if provisioning and self._state.provisioned_revision < settings.revision:
             mine = self._lane.system == "hubspot"
@@ -164,6 +164,18 @@ class Keeper:
             secret = provisioned.webhook_secret
             sealed = self._keep.seal(secret) if secret is not None else self._state.webhook_secret
             await self._publish(replace(self._state, provisioned_revision=settings.revision, webhook_secret=sealed))
+
+    async def _describe(self, settings: IntegrationSettings) -> None:
+        """Tell what the system says of the fields; where that changed in force, the pairs are derived again with it."""
+        told = await self._account.setup.describe(settings.section(self._lane.system).fields)
+        state = replace(self._state, fields=tuple(told.fields), types=tuple(told.types), events=tuple(told.events))
+        if state != self._state:
+            state = replace(state, descriptions=state.descriptions + 1)
+            self._changed_at = settings.revision if settings.apply_state == "done" else self._changed_at
+        state = replace(state, described_revision=settings.revision)
+        if state != self._state:
+            await self._publish(state)
+        self._describe_at = self._lane.clock.monotonic() + DESCRIBE_S
 
     async def _answer(self) -> None:
         """Tell somebody who only wants to know: whatever goes wrong is the answer, and no sign of how the system is."""

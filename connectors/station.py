@@ -166,6 +166,7 @@ class Station:
             await self.keeper.keep_crawled(object_type)
             await self._command(unseen(self.lane, record, cause))
 
+        self.keeper.describe_again()
         await crawl(self.lane, record, cause, completed)
         finished()
 

@@ -104,6 +104,7 @@ class IntegrationSettings:
     create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning
     events: tuple[DescribedEvent, ...] = ()  # the Userflow events that mappings stream to timelines
     fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
+    descriptions: int = 0  # how many of both connectors' descriptions the mappings in force take into account
 
     def section(self, system: System) -> SystemSettings:
         """That system's section."""
@@ -134,6 +135,7 @@ class ConnectorState:
     types: tuple[DescribedType, ...] = ()  # the account's own object types that mappings use
     crawled: tuple[str, ...] = ()  # object types that were crawled to their end under this connection
     parked: bool = False  # something was parked since the pairs were last derived again
+    descriptions: int = 0  # how often what the system says of the fields has changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,9 +96,9 @@ def _asked(
     settings = _settings(name, parts)
     if settings is None or settings.apply_id != desired.apply_id:
         return list(_accept(name, desired, settings, parts, mappings))
-    if settings.apply_state not in UNDER_WAY:
-        return []
     states = [_connector(name, system, parts) for system in SYSTEMS]
+    if settings.apply_state not in UNDER_WAY:
+        return list(_redescribed(name, settings, states, mappings))
     failure = _failure(settings, states)
     if failure is not None:
         return [_failed(name, settings, failure)]
@@ -203,6 +203,27 @@ def _described(name: str, settings: IntegrationSettings, told: Told) -> Configur
     return _write(name, replace(settings, apply_state="provisioning", create=create, events=streams))
 
 
+def _redescribed(
+    name: str, settings: IntegrationSettings, states: list[ConnectorState | None], mappings: Mapping[str, ObjectMapping]
+) -> Iterator[ConfigurationWrite]:
+    """What changed of a field in its system, an option that was added say, is taken over if the file still fits."""
+    if settings.state == "disconnected" or settings.apply_state != "done":
+        return
+    if _descriptions(states) == settings.descriptions or (told := _told(settings, states)) is None:
+        return
+    revision, changes = settings.revision + 1, list[ConfigurationWrite]()
+    if not told.misfits():
+        wanted = object_mappings(told.file, settings.connection, revision, told.fields)
+        changes = list(_mappings(name, wanted, mappings))
+    yield from changes
+    known = replace(settings, descriptions=_descriptions(states))
+    yield _write(name, replace(known, revision=revision, active_revision=revision) if changes else known)
+
+
+def _descriptions(states: list[ConnectorState | None]) -> int:
+    return sum(state.descriptions for state in states if state is not None)
+
+
 def _provisioned(
     name: str,
     desired: DesiredIntegration,
@@ -225,6 +246,7 @@ def _provisioned(
             apply_state="done",
             reason=None,
             fallback=None,
+            descriptions=_descriptions(states),
         ),
     )
 

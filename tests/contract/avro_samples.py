@@ -99,6 +99,7 @@ _CONNECTOR = ConnectorState(
     types=(DescribedType("2-77", "2-77", "pet"),),
     crawled=("users",),
     parked=True,
+    descriptions=2,
 )
 _INQUIRY = Inquiry("ask-1", {"contacts": ("email",)}, {"users": ("plan",)}, AT_MS)
 _DESCRIPTION = Description("ask-1", "unauthorized", (_DESCRIBED,), (_EVENT,), (DescribedType("2-77", "2-77", "pet"),))

@@ -115,6 +115,32 @@ async def test_the_name_of_a_custom_type_is_enough(it: World) -> None:
     await it.apply(FILE)
 
 
+async def test_an_option_that_is_added_later_is_taken_over_by_a_full_sync(it: World) -> None:
+    await define_tier(it, "silver")
+    await it.apply(FILE.replace("[plan]", "[plan, {from: plan, to: tier}]"))
+    contact_id, user_id = await it.pair(number())
+    await it.userflow.edit("users", user_id, {"plan": "gold"})
+
+    async def refused() -> bool:
+        return any(letter.reason == "not_an_option" for letter in await it.dead_letters())
+
+    async def taken_over() -> bool:
+        return (await it.hubspot.fields("contacts", contact_id)).get("tier") == "gold"
+
+    await becomes_true(refused, "no dead letter tells of the refused value")
+    await define_tier(it, "silver", "gold")
+    await it.full_sync()
+    await becomes_true(taken_over, "the added option is not taken over")
+    await it.apply(FILE)
+
+
+async def define_tier(it: World, *options: str) -> None:
+    """A property that accepts these options only."""
+    tier: dict[str, Any] = {"name": "tier", "label": "Tier", "type": "enumeration", "fieldType": "select"}
+    choices = [{"label": option, "value": option} for option in options]
+    await it.hubspot.define({"properties": {"contacts": [{**tier, "options": choices}]}})
+
+
 async def test_a_property_that_changes_its_type_later_refuses_values_and_ends(it: World) -> None:
     mine = number()
     contact_id, user_id = await it.pair(mine)

@@ -1,21 +1,32 @@
 """Keeping a system ready: what was parked is derived again, also after a restart, and probes are made with patience."""
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from connectors import keeping
+from connectors.base import Described
 from connectors.clock import SystemClock
 from connectors.errors import Misconfigured, Transient
 from connectors.keeping import Keeper, Keepsakes
-from schemas.configuration import ConnectorState
+from schemas.configuration import ConnectorState, DescribedField
 from tests.unit.connectors.lanes import Told, lane_of
+from tests.unit.connectors.runners import settings_part
 from tests.unit.connectors.simulated import eventually
 
 
 class Setup:
     """A system that answers."""
+
+    def __init__(self) -> None:
+        self.fields = (DescribedField("contacts", "tier", "Tier", "enumeration", ("silver",)),)
+        self.described = 0
+
+    async def describe(self, wanted: object) -> Described:
+        self.described += 1
+        return Described(self.fields)
 
     async def probe(self) -> None:
         """It can be worked with."""
@@ -84,6 +95,35 @@ async def test_a_system_that_answers_probes_and_nothing_else_is_tried_ever_less_
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert waits == [0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 30.0, 30.0]
+
+
+async def test_what_changed_of_a_field_is_told_and_the_pairs_are_derived_again_once_it_is_in_force() -> None:
+    setup, rederived = Setup(), asyncio.Event()
+
+    async def rederive() -> None:
+        rederived.set()
+
+    lane, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=setup), revision=1)
+    settings = settings_part("acme").settings
+    keeper = Keeper(
+        lane,
+        lane.account,
+        ConnectorState(1, 1, 1, "ok", 1, fields=setup.fields),
+        Keepsakes(lambda: settings, lambda: None, str.encode, rederive),
+    )
+    running = asyncio.create_task(keeper.run())
+    keeper.describe_again()
+    await eventually(lambda: setup.described == 1)
+    setup.fields = (replace(setup.fields[0], options=("silver", "gold")),)
+    keeper.describe_again()
+    await eventually(lambda: bool(states(told)))
+    assert (states(told)[-1].fields, states(told)[-1].descriptions) == (setup.fields, 1)
+    assert not rederived.is_set()
+    lane.revision = 2
+    lane.changed.set()
+    await eventually(rederived.is_set)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def states(told: Told) -> list[ConnectorState]:

@@ -267,6 +267,23 @@ def test_a_mapping_tells_since_when_each_field_is_read() -> None:
     }
 
 
+def test_a_definition_that_changes_is_taken_over_while_the_file_fits() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    unique = tuple(replace(field, unique=False) for field in HUBSPOT_FIELDS)
+    cluster.report("hubspot", fields=unique, descriptions=1)
+    settings = cluster.settings()
+    assert (settings.revision, settings.active_revision, settings.apply_state) == (2, 2, "done")
+    assert cluster.mappings["acme/people"].revision == 2
+    assert not cluster.mappings["acme/people"].match_hubspot_unique
+
+    cluster.report("userflow")
+    gone = tuple(field for field in unique if field.name != "jobtitle")
+    cluster.report("hubspot", fields=gone, descriptions=2)
+    assert (cluster.settings().revision, cluster.settings().descriptions) == (2, 2)
+    assert [rule.source for rule in cluster.mappings["acme/people"].rules] == ["jobtitle", "plan"]
+
+
 def test_pause_and_resume_ask_nothing_of_the_connectors() -> None:
     cluster = Cluster()
     cluster.connect()
