@@ -24,7 +24,7 @@ BULK_PATIENCE_S = 1.0
 
 THROTTLED_PAUSE_S = 1.0
 SLOW_START = 0.25
-"""By which each request raises a rate that was never refused, as TCP does: from 8 a second to 32 takes 6 s, not 24."""
+"""By which each request raises a rate not known to be bad, as TCP does: from 8 a second to 32 takes 6 s, not 24."""
 
 CEILING_SHARE = 0.9
 CEILING_HOLD_S = 300.0
@@ -167,8 +167,10 @@ class AdaptiveSettings:
 class AdaptiveRate:
     """A rate that grows while it is used up, by a quarter a second until the vendor refuses and is halved; then by one.
 
-    A rate that was refused is not tried again for some minutes. Bulk leaves a place under way and some tokens, so that
-    a live request leaves at once; bulk alone still uses the whole rate.
+    A rate that was refused is not tried again for some minutes. Refusals without an answer between them, as in an outage,
+    say nothing more of the limit: once the vendor answers, the rate grows by a quarter again up to what the first of them
+    left of it (TCP's slow start). Bulk leaves a place under way and some tokens, so that a live request leaves at once;
+    bulk alone still uses the whole rate.
     """
 
     def __init__(self, settings: AdaptiveSettings | None = None) -> None:
@@ -180,6 +182,8 @@ class AdaptiveRate:
         self._bulk_at = -NEVER
         self._used_up = False
         self._cut_at = -NEVER
+        self._answered = True  # since the last cut
+        self._known_good = NEVER  # what was left of the rate by the first cut since an answer
         self._ceiling = self._settings.max_per_s
         self._paused_until = 0.0
 
@@ -206,13 +210,15 @@ class AdaptiveRate:
     def ended(self, purpose: Purpose, sent_at: float, now: float) -> None:
         """An answer without complaint lets the rate grow, if somebody had to wait for it."""
         self._flying[purpose] -= 1
-        if not self._used_up or sent_at <= self._cut_at:
+        if sent_at <= self._cut_at:
+            return
+        self._answered = True
+        if not self._used_up:
             return
         self._used_up = False
         if now - self._cut_at > CEILING_HOLD_S:
             self._ceiling = self._settings.max_per_s
-        never_refused = self._cut_at == -NEVER
-        growth = SLOW_START if never_refused else 1.0 / self.per_s
+        growth = SLOW_START if self.per_s < self._known_good else 1.0 / self.per_s
         self.per_s = max(self.per_s, min(self._ceiling, self.per_s + growth))
 
     def follow(self, notice: RateNotice, now: float) -> None:
@@ -225,10 +231,13 @@ class AdaptiveRate:
         self._paused_until = max(self._paused_until, now + (THROTTLED_PAUSE_S if wait_s is None else wait_s))
         if sent_at <= self._cut_at:
             return
-        self._cut_at = now
+        half = max(self._settings.min_per_s, self.per_s / 2)
+        if self._answered:
+            self._known_good = half
+            self._ceiling = max(self._settings.min_per_s, self.per_s * CEILING_SHARE)
+        self._cut_at, self._answered = now, False
         self._tokens = 0.0
-        self._ceiling = max(self._settings.min_per_s, self.per_s * CEILING_SHARE)
-        self.per_s = max(self._settings.min_per_s, self.per_s / 2)
+        self.per_s = half
 
     def _has_place(self, purpose: Purpose) -> bool:
         bulk = sum(self._flying[one] for one in BULK)

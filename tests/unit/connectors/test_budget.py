@@ -279,6 +279,21 @@ async def test_refusals_of_one_moment_halve_the_rate_once() -> None:
     assert rate.per_s == 8.0
 
 
+async def test_an_outage_that_looks_like_a_limit_leaves_no_slow_vendor_behind() -> None:
+    clock = FakeClock()
+    rate = AdaptiveRate(AdaptiveSettings(start_per_s=32.0))
+    budget = RequestBudget(clock, rate)
+    vendor = SilentVendor(clock, per_s=0.0)
+    asking = [asyncio.create_task(vendor.ask_for_ever(budget)) for _ in range(8)]
+    await clock.advance(30.0)
+    assert (vendor.served, rate.per_s) == (0, 1.0)
+    vendor.per_s = 1_000.0
+    await clock.advance(15.0)
+    assert rate.per_s >= 16.0
+    await _run(clock, 20.0, *asking)
+    assert rate.per_s == pytest.approx(32.0 * 0.9)
+
+
 async def test_an_unused_rate_does_not_grow() -> None:
     clock = FakeClock()
     rate = AdaptiveRate()
