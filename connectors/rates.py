@@ -167,10 +167,10 @@ class AdaptiveSettings:
 class AdaptiveRate:
     """A rate that grows while it is used up, by a quarter a second until the vendor refuses and is halved; then by one.
 
-    A rate that was refused is not tried again for some minutes. Refusals without an answer between them, as in an outage,
-    say nothing more of the limit: once the vendor answers, the rate grows by a quarter again up to what the first of them
-    left of it (TCP's slow start). Bulk leaves a place under way and some tokens, so that a live request leaves at once;
-    bulk alone still uses the whole rate.
+    A rate that was refused is not tried again for some minutes. Refusals without an answer between them, as in an
+    outage, say nothing more of the limit: once the vendor answers, the rate grows by a quarter again up to what the
+    first of them left of it (TCP's slow start). Bulk leaves a place under way and some tokens, so that a live request
+    leaves at once; bulk alone still uses the whole rate.
     """
 
     def __init__(self, settings: AdaptiveSettings | None = None) -> None:
