@@ -153,8 +153,10 @@ class Keeper:
         settings = self._keep.settings()
         if settings is None or settings.state == "disconnected":
             return
-        if self._state.described_revision < settings.revision or self._lane.clock.monotonic() >= self._describe_at:
+        if self._state.described_revision < settings.revision:
             await self._describe(settings)
+        elif self._lane.clock.monotonic() >= self._describe_at:
+            await self._look_again(settings)
         provisioning = settings.apply_state == "provisioning"
         if provisioning and self._state.provisioned_revision < settings.revision:
             mine = self._lane.system == "hubspot"
@@ -175,7 +177,16 @@ class Keeper:
         state = replace(state, described_revision=settings.revision)
         if state != self._state:
             await self._publish(state)
+
+    async def _look_again(self, settings: IntegrationSettings) -> None:
+        """Nobody waits for it: where it fails, it is no sign of how the system is."""
         self._describe_at = self._lane.clock.monotonic() + DESCRIBE_S
+        try:
+            await self._describe(settings)
+        except ConnectorError as error:
+            log.info(
+                "%s: what %s says of its fields is not known anew: %s", self._lane.integration, self._lane.system, error
+            )
 
     async def _answer(self) -> None:
         """Tell somebody who only wants to know: whatever goes wrong is the answer, and no sign of how the system is."""

@@ -23,9 +23,12 @@ class Setup:
     def __init__(self) -> None:
         self.fields = (DescribedField("contacts", "tier", "Tier", "enumeration", ("silver",)),)
         self.described = 0
+        self.error: Exception | None = None
 
     async def describe(self, wanted: object) -> Described:
         self.described += 1
+        if self.error is not None:
+            raise self.error
         return Described(self.fields)
 
     async def probe(self) -> None:
@@ -114,6 +117,11 @@ async def test_what_changed_of_a_field_is_told_and_the_pairs_are_derived_again_o
     running = asyncio.create_task(keeper.run())
     keeper.describe_again()
     await eventually(lambda: setup.described == 1)
+    setup.error = Misconfigured("missing_scope")
+    keeper.describe_again()
+    await eventually(lambda: setup.described == 2)
+    setup.error = None
+    assert lane.works
     setup.fields = (replace(setup.fields[0], options=("silver", "gold")),)
     keeper.describe_again()
     await eventually(lambda: bool(states(told)))
