@@ -75,10 +75,11 @@ async def written(it: World) -> list[tuple[str, int, str, tuple[str, ...]]]:
 async def settled(it: World, within_s: float = ARRIVED_S) -> None:
     """Wait until no group has a record before it, seen twice in a row: a record may pass between two looks."""
 
-    async def quiet() -> bool:
-        return not await it.unread() and not await it.unread()
+    async def left() -> dict[str, int]:
+        return await it.unread() or await it.unread()
 
-    await becomes_true(quiet, "records are still under way", within_s)
+    found = await eventually(left, lambda unread: not unread, within_s)
+    assert not found, f"records are still under way: {found}"
 
 
 async def letters(it: World, *, key_holds: str) -> list[Any]:
