@@ -59,12 +59,31 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, completed: Ca
             return
 
 
-async def ask_for_crawl(lane: Lane, object_type: str) -> None:
-    """What is let go while the system is away is read with its whole type once it answers."""
-    # run ids sort by time: a pair takes a later one for a newer run
-    run_id = f"{lane.now_ms():013d}-away"
-    request = Request(lane.integration, lane.connection, "crawl", object_type, run_id=run_id)
-    await lane.publish(requests_topic(lane.system), lane.integration, request)
+class OwedCrawls:
+    """What is let go while the system is away is read with its whole type once it answers: asked for once an outage."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._asked: set[str] = set()
+        self._lock = asyncio.Lock()
+
+    async def owe(self, object_type: str) -> None:
+        """Ends when the brokers have the request: what is let go may be finished then, for a restart knows of it."""
+        async with self._lock:
+            if object_type not in self._asked:
+                await self._ask(object_type)
+                self._asked.add(object_type)
+
+    def begin_anew(self) -> None:
+        """The system answers: a crawl that was asked for before may not see what is let go from now on."""
+        self._asked.clear()
+
+    async def _ask(self, object_type: str) -> None:
+        lane = self._lane
+        # run ids sort by time: a pair takes a later one for a newer run
+        run_id = f"{lane.now_ms():013d}-away"
+        request = Request(lane.integration, lane.connection, "crawl", object_type, run_id=run_id)
+        await lane.publish(requests_topic(lane.system), lane.integration, request)
 
 
 def unseen(lane: Lane, request: Request, cause: Cause | None) -> StateCommand:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from connectors.base import AssociatedNews, AssociatedSource, ReadPurpose, Shown
-from connectors.crawling import ask_for_crawl
+from connectors.crawling import OwedCrawls
 from connectors.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.lane import POLICY, Lane, Observation
 from connectors.retry import Tries
@@ -80,7 +80,7 @@ class FanOuts:
         self._waiting: deque[_FanOut] = deque()
         self._big: deque[_FanOut] = deque()
         self._gone: list[_Gone] = []
-        self._let_go: set[str] = set()  # types that are to be crawled, for news of what they show were let go
+        self._owed = OwedCrawls(lane)  # of types that show objects whose news were let go
         self._told = asyncio.Condition()
 
     async def tell(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
@@ -104,9 +104,8 @@ class FanOuts:
         key = (news.object_type, news.object_id)
         fan_out = self._known.get(key)
         if fan_out is None and not self._lane.works and len(self._known) >= MOST_WAITING:
-            for object_type in set(self._source.shown_by(news.object_type)) - self._let_go:
-                await ask_for_crawl(self._lane, object_type)
-                self._let_go.add(object_type)
+            for object_type in self._source.shown_by(news.object_type):
+                await self._owed.owe(object_type)
             finished()
             return
         if fan_out is None:
@@ -124,7 +123,7 @@ class FanOuts:
     async def _begin(self, fan_out: _FanOut) -> None:
         """Tell all of a few at once; the many wait for their turn."""
         await self._open(fan_out, "live_read")
-        self._let_go.clear()
+        self._owed.begin_anew()
         few = sum(len(page.ids) for page in fan_out.pages) <= LIVE_RECORDS
         if not few or any(page.cursor for page in fan_out.pages) or len(self._waiting) > LIVE_FAN_OUTS:
             await self._put(self._big, fan_out)

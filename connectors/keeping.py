@@ -68,14 +68,16 @@ class Keeper:
         self._checked = 0
         self._describe_at = lane.clock.monotonic() + DESCRIBE_S
         self._changed_at: int | None = None  # the revision in whose time a description changed
+        self._was_active = False
+        self._again_at = NEVER  # when the pairs are derived again once more
         self._state = kept_state(state, lane.connection)
         lane.parked, lane.keep_parked = self._state.parked, self._keep_parked
 
     async def run(self) -> None:
         """Until cancelled."""
-        probes, again_at, recovered_at = 0, NEVER, -STEADY_S
+        probes, recovered_at = 0, -STEADY_S
         # what was parked before a restart is derived again like what was parked before an outage
-        was_active = self._lane.active and self._state.status == "ok"
+        self._was_active = self._lane.active and self._state.status == "ok"
         while True:
             self._lane.changed.clear()
             self._lane.renewed.clear()
@@ -91,24 +93,29 @@ class Keeper:
                 await self._attempt(self._probe)
                 probes += 1
                 recovered_at = self._lane.clock.monotonic()
-            taken_over = self._changed_at is not None and self._lane.revision > self._changed_at
-            if not self._lane.away and (self._lane.parked or taken_over or not was_active):
-                self._lane.parked, self._changed_at = False, None if taken_over else self._changed_at
-                await self._keep.rederive()
-                again_at = self._lane.clock.monotonic() + AGAIN_S
-            elif self._lane.away:
-                again_at = NEVER
-            elif self._lane.clock.monotonic() >= again_at:
-                await self._keep.rederive()
-                again_at = NEVER
-                if self._state.parked and not self._lane.parked:
-                    await self._publish(replace(self._state, parked=False))
-            was_active = not self._lane.away
+            await self._derive_again()
             # the last of all: who restarts before it derives again
             await self._publish_status()
             if self._lane.works:
-                wait_s = min(CHECK_S, max(again_at - self._lane.clock.monotonic(), 0.0))
+                wait_s = min(CHECK_S, max(self._again_at - self._lane.clock.monotonic(), 0.0))
                 await set_within(self._lane.changed, wait_s)
+
+    async def _derive_again(self) -> None:
+        """Where it is back, or something was parked or taken over; and once more a while later."""
+        lane = self._lane
+        taken_over = self._changed_at is not None and lane.revision > self._changed_at
+        if lane.away:
+            self._again_at = NEVER
+        elif lane.parked or taken_over or not self._was_active:
+            lane.parked, self._changed_at = False, None if taken_over else self._changed_at
+            await self._keep.rederive()
+            self._again_at = lane.clock.monotonic() + AGAIN_S
+        elif lane.clock.monotonic() >= self._again_at:
+            await self._keep.rederive()
+            self._again_at = NEVER
+            if self._state.parked and not lane.parked:
+                await self._publish(replace(self._state, parked=False))
+        self._was_active = not lane.away
 
     def describe_again(self) -> None:
         """What is known of the fields may be old: ask the system soon."""

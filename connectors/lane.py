@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connectors.base import Account, Seen
@@ -124,16 +124,17 @@ class Lane:
     async def _untold(self, key: str, error: Unencodable, observation: "Observation") -> None:
         """No record holds what was seen of the object: reported, and left as it was last known."""
         letter = letter_of_no_record(
-            letter_id(key, error.reason),
-            self.integration,
-            f"{self.system}.source",
-            error.reason,
-            str(error),
-            self.now_ms(),
+            id=letter_id(key, error.reason),
+            integration=self.integration,
+            stage=f"{self.system}.source",
+            reason=error.reason,
+            detail=str(error),
+            at_ms=self.now_ms(),
             key=key,
             topic=changes_topic(self.system),
+            caused_by=observation.caused_by,
         )
-        await self.publish(DEAD_LETTERS, key, replace(letter, caused_by=observation.caused_by))
+        await self.publish(DEAD_LETTERS, key, letter)
         self.count("source", None, "dead-lettered", 1)
 
     async def _reread(self, observation: "Observation") -> None:

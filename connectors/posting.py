@@ -176,13 +176,12 @@ class Posting:
         await self._receipt(event, "refused", reason)
         self._lane.count(STAGE, event.mapping, "refused", 1)
 
-    async def _park(self, parked: Iterable[_Held]) -> None:
-        leaving = list(parked)
-        for held in leaving:
+    async def _park(self, parked: Sequence[_Held]) -> None:
+        for held in parked:
             held.under_way = True  # from here on it is neither sent nor parked by somebody else
-        if leaving:
+        if parked:
             await self._lane.park()
-        for held in leaving:
+        for held in parked:
             await self._receipt(held.event, "parked", None)
             self._lane.count(STAGE, held.event.mapping, "parked", 1)
             self._end(held.event)

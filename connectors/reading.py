@@ -8,7 +8,7 @@ from typing import Final
 
 from connectors.base import AssociatedNews, Gone, News, ReadPurpose, Seen
 from connectors.countdown import Countdown
-from connectors.crawling import ask_for_crawl
+from connectors.crawling import OwedCrawls
 from connectors.echoes import RecentWrites
 from connectors.errors import ConnectorError, Missing, Refused
 from connectors.fanout import FanOuts
@@ -34,7 +34,7 @@ class Reading:
         self._queue = ReadQueue()
         self._pace = Pace(lane)
         self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
-        self._let_go: dict[str, asyncio.Task[None]] = {}  # object types of which reads were let go, and their crawls
+        self._owed = OwedCrawls(lane)
 
     async def notified(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
         """Take one stored webhook request. Raises ValueError where its body is none of the system's."""
@@ -70,7 +70,7 @@ class Reading:
         try:
             while True:
                 await self._pace.until(self._due)
-                self._let_go.clear()  # the system answers: what is let go from now on is not seen by a crawl of before
+                self._owed.begin_anew()
                 most, now = self._lane.account.source.read_size, self._lane.clock.monotonic()
                 batch = self._queue.take(most, now, bulk=self._bulk_may_go)
                 if batch and batch[0].bulk:
@@ -111,7 +111,7 @@ class Reading:
 
     def _ask(self, ask: Ask, not_before: float) -> None:
         if not self._lane.works and len(self._queue) >= MOST_WAITING:
-            self._let(ask)
+            self._pace.start(self._let_go(ask), aside=True)
             return
         self._queue.add(ask, not_before)
         self._pace.wake()
@@ -138,17 +138,9 @@ class Reading:
         }
         await asyncio.gather(*(self._answered(pending, by_id.get(pending.object_id)) for pending in batch))
 
-    def _let(self, ask: Ask) -> None:
-        """Let a read go: its whole type is crawled once the system answers, and that was asked for before it ends."""
-        if ask.object_type not in self._let_go:
-            asking = ask_for_crawl(self._lane, ask.object_type)
-            self._let_go[ask.object_type] = self._pace.start(asking, aside=True)
-
-        def asked(task: "asyncio.Task[None]") -> None:
-            if not task.cancelled() and task.exception() is None:
-                ask.finished()
-
-        self._let_go[ask.object_type].add_done_callback(asked)
+    async def _let_go(self, ask: Ask) -> None:
+        await self._owed.owe(ask.object_type)
+        ask.finished()
 
     async def _unreadable(self, batch: list[Pending], error: ConnectorError) -> None:
         """The system refuses the read for good: found one by one, so that one odd object costs the others nothing."""

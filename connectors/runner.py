@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,19 +24,8 @@ from connectors.station import Station
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.letters import letter_about, letter_id, letter_of_no_record
-from schemas.records import (
-    Cause,
-    FieldPatch,
-    Notification,
-    Request,
-    StateCommand,
-    TimelineEvent,
-)
-from schemas.topics import (
-    DEAD_LETTERS,
-    INTEGRATIONS,
-    STATE_COMMANDS,
-)
+from schemas.records import Cause, FieldPatch, Notification, Request, StateCommand, TimelineEvent
+from schemas.topics import DEAD_LETTERS, INTEGRATIONS, STATE_COMMANDS
 from schemas.values import System
 
 log = logging.getLogger(__name__)
@@ -121,27 +110,26 @@ class Runner:
 
     async def _reconcile(self) -> None:
         """One station for every connected integration of our partitions, none for others."""
-        for name, settings in self._connected().items():
-            if name in self._stations and self._fits(name, settings):
-                self._refresh(name, settings)  # before anything is waited for: a pause holds from here on
-        await self._leave()
-        for name, settings in self._connected().items():  # as it is by now: closing may have taken long
-            if name not in self._stations and name not in self._opening and name not in self._closing:
+        wanted = self._wanted()
+        leaving = [name for name in self._stations if not self._fits(name, wanted.get(name))]
+        closing = {name: self._begin_to_close(name, self._over(name, wanted.get(name))) for name in leaving}
+        for name in self._stations:
+            self._refresh(name, wanted[name])  # before anything is waited for: a pause holds from here on
+        await self._left(closing)
+        for name, settings in self._wanted().items():  # as it is by now: closing may have taken long
+            here = name in self._stations or name in self._opening or name in self._closing
+            if settings.state != "disconnected" and not here:
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
                 opening.add_done_callback(self._ended)
         for name in [name for name in self._waiting if name not in self._opening]:
             self._hand_over(name)
 
-    def _connected(self) -> dict[str, IntegrationSettings]:
-        """What is to have a station here."""
-        found = self._configuration.settings().items()
-        return {name: settings for name, settings in found if settings.state != "disconnected" and self._ours(name)}
+    def _wanted(self) -> dict[str, IntegrationSettings]:
+        """The integrations of our partitions, disconnected ones too."""
+        return {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
 
-    async def _leave(self) -> None:
-        """Close the stations that fit no more, all at once; what they left goes to those that follow, or ends."""
-        wanted = {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
-        leaving = [name for name in self._stations if not self._fits(name, wanted.get(name))]
-        closing = {name: self._begin_to_close(name, self._over(name, wanted.get(name))) for name in leaving}
+    async def _left(self, closing: Mapping[str, "asyncio.Task[list[tuple[Taken, Any]]]"]) -> None:
+        """Wait for stations that close; what they left goes to those that follow, or ends."""
         for name, task in closing.items():
             left = await asyncio.shield(task)  # it goes on where this process is told to end meanwhile
             if self._ours(name):
@@ -348,8 +336,16 @@ class Runner:
     async def _incident(self, name: str, reason: str, detail: str) -> None:
         """Something that must never happen was seen: loud in the log, kept as a dead letter."""
         log.error("%s: incident %s: %s", name, reason, detail)
-        at_ms, stage = self._around.now_ms(), f"{self._system}.sink"
-        letter = letter_of_no_record(letter_id(name, reason, at_ms), name, stage, reason, detail, at_ms, key=name)
+        at_ms = self._around.now_ms()
+        letter = letter_of_no_record(
+            id=letter_id(name, reason, at_ms),
+            integration=name,
+            stage=f"{self._system}.sink",
+            reason=reason,
+            detail=detail,
+            at_ms=at_ms,
+            key=name,
+        )
         await self._around.publisher.send(DEAD_LETTERS, name, letter)
 
     async def _rederive(self, name: str) -> None:

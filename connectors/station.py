@@ -70,6 +70,7 @@ class Station:
     ) -> None:
         """Take over what changed: active or paused, the mappings in force, what somebody wants to know."""
         lane = self.lane
+        self.section = settings.section(lane.system)  # it fits; its seals may be new, and need not be opened again
         lane.revision = settings.active_revision
         lane.active = settings.state == "active"
         lane.catalog.replace(*fields_of(lane.system, mappings))

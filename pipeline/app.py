@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -88,12 +88,12 @@ class Process:
     def admin(self) -> Admin:
         return Admin(self.client)
 
-    def tables(self, changed: Callable[[], None]) -> TableReader:
-        """Configuration as tables, not yet started; `changed` is called on the reader's thread."""
-        return self.tables_told(lambda *_: changed())
+    def tables(self) -> TableReader:
+        """Configuration as tables, not yet started, for a command that looks at them for a while."""
+        return TableReader(self.client, self.codec, (INTEGRATIONS, MAPPINGS))
 
-    def tables_told(self, changed: Changed) -> TableReader:
-        """The same, where `changed` wants to know what; a process that can follow them no longer ends."""
+    def followed_tables(self, changed: Changed) -> TableReader:
+        """The same for a role, which ends where it can follow them no longer; `changed` is for the reader's thread."""
 
         def failed(error: BaseException) -> None:
             stop_process(f"configuration is no longer followed: {type(error).__name__}: {error}")
@@ -124,11 +124,11 @@ async def run_receiver(process: Process) -> None:
     settings = process.settings
     directories: list[ConfigurationDirectory] = []
 
-    def changed() -> None:
+    def changed(*_: object) -> None:
         for directory in directories:
             directory.configuration_changed()
 
-    tables = process.tables(changed)
+    tables = process.followed_tables(changed)
     await asyncio.to_thread(tables.start)
     directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
     directories.append(directory)
@@ -154,7 +154,7 @@ def run_worker(process: Process) -> None:
 
     settings = process.settings
     configuration = Configuration()
-    tables = process.tables_told(configuration.apply)
+    tables = process.followed_tables(configuration.apply)
     tables.start()
 
     prefix = settings.transactional_id_prefix
@@ -213,11 +213,11 @@ async def run_connector(process: Process, system: System) -> None:
     settings, loop = process.settings, asyncio.get_running_loop()
     runners: list[Runner] = []
 
-    def changed() -> None:
+    def changed(*_: object) -> None:
         for runner in runners:
             loop.call_soon_threadsafe(runner.configuration_changed)
 
-    tables = process.tables(changed)
+    tables = process.followed_tables(changed)
     await asyncio.to_thread(tables.start)
     admin, publisher = process.admin(), Publisher(process.client, process.codec)
     credit = BulkCredit(lambda: outstanding_downstream(admin), settings.bulk_credit)
@@ -260,11 +260,11 @@ async def run_scheduler(process: Process) -> None:
     loop = asyncio.get_running_loop()
     schedulers: list[Scheduler] = []
 
-    def changed() -> None:
+    def changed(*_: object) -> None:
         for scheduler in schedulers:
             loop.call_soon_threadsafe(scheduler.configuration_changed)
 
-    tables = process.tables(changed)
+    tables = process.followed_tables(changed)
     await asyncio.to_thread(tables.start)
     publisher = Publisher(process.client, process.codec)
 

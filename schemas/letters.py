@@ -55,7 +55,16 @@ def letter_about(
 
 
 def letter_of_no_record(
-    id: str, integration: str, stage: str, reason: str, detail: str, at_ms: int, *, key: str, topic: str = ""
+    *,
+    id: str,
+    integration: str,
+    stage: str,
+    reason: str,
+    detail: str,
+    at_ms: int,
+    key: str,
+    topic: str = "",
+    caused_by: Cause | None = None,
 ) -> DeadLetter:
     """The letter for what never became a record, or never may: an incident, or an object that no record holds."""
     return DeadLetter(
@@ -70,4 +79,5 @@ def letter_of_no_record(
         key=key,
         value=b"",
         at_ms=at_ms,
+        caused_by=caused_by,
     )

@@ -84,9 +84,11 @@ class Admin:
 
     def end_offsets(self, topics: Iterable[str]) -> dict[Place, int]:
         """The end offset of every partition, as a reader of committed records sees it."""
+        return self._offsets(self._places(topics), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def _places(self, topics: Iterable[str]) -> list[TopicPartition]:
         partitions = self.partitions()
-        places = [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
-        return self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
 
     def _offsets(self, places: list[TopicPartition], which: OffsetSpec) -> dict[Place, int]:
         answers = self._admin.list_offsets(dict.fromkeys(places, which), request_timeout=TIMEOUT_S)
@@ -96,16 +98,9 @@ class Admin:
             raise BrokersUnreachable(f"offsets: {error.args[0].str()}") from error
 
     def committed(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
-        """The committed offset of every partition; where the group has none, the first one there is.
-
-        A group that was away for long has lost its offsets, and retention the records that it would have begun with.
-        """
-        partitions = self.partitions()
-        places = [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
-        found = {(place.topic, place.partition): place.offset for place in self._group(group).committed(places)}
-        lost = [TopicPartition(*place) for place, offset in found.items() if offset < 0]
-        first = self._offsets(lost, OffsetSpec.earliest()) if lost else {}  # type: ignore[no-untyped-call]
-        return {**found, **first}
+        """The committed offset of every partition; 0 where the group has none."""
+        found = self._group(group).committed(self._places(topics))
+        return {(place.topic, place.partition): max(place.offset, 0) for place in found}
 
     def _group(self, name: str) -> Group:
         if name not in self._groups:
@@ -113,10 +108,15 @@ class Admin:
         return self._groups[name]
 
     def lag(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
-        """Offsets between a group and the end of each partition; transaction markers count too."""
+        """Offsets between a group and the end of each partition; transaction markers count too.
+
+        A group that was away for long has lost its offsets, and retention the records that it would have begun with.
+        """
         wanted = tuple(topics)
-        committed = self.committed(group, wanted)
-        return {place: max(end - committed.get(place, 0), 0) for place, end in self.end_offsets(wanted).items()}
+        committed, ends = self.committed(group, wanted), self.end_offsets(wanted)
+        unbegun = [TopicPartition(*place) for place, end in ends.items() if end > 0 and committed[place] == 0]
+        first = self._offsets(unbegun, OffsetSpec.earliest()) if unbegun else {}  # type: ignore[no-untyped-call]
+        return {place: max(end - max(committed[place], first.get(place, 0)), 0) for place, end in ends.items()}
 
     def unread(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
         """Partitions that hold records a group has not committed, judged by reading: markers are no records."""

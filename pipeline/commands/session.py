@@ -66,7 +66,7 @@ def refuse(*lines: str) -> NoReturn:
 
 def read_tables(process: Process) -> TableReader:
     """The configuration in force, read to its end."""
-    tables = process.tables(lambda: None)
+    tables = process.tables()
     tables.start()
     return tables
 
@@ -75,7 +75,7 @@ def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]
     """Run something that publishes and reads configuration, with plain errors."""
 
     async def inside(process: Process) -> None:
-        tables = process.tables(lambda: None)
+        tables = process.tables()
         await asyncio.to_thread(tables.start)
         publisher = Publisher(process.client, process.codec)
         try:

@@ -142,8 +142,8 @@ def but_doubtful(derivation: Derivation, state: PairState, change: MatchedChange
 
     Were they written again at once, each answer would lead to the next write until the vendor's second has passed.
     """
-    seen = side(state, change.system).get(change.object_id)
-    if not change.answered or seen is None:
+    seen = side(state, change.system).get(change.object_id) if change.answered else None
+    if seen is None:
         return derivation
     known = seen.fields
     doubtful = {

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.core.mapping import MappingView
-from pipeline.mappings.claims import claim_keys, other_holders, rightful, same_accounts
+from pipeline.mappings.claims import other_holders, rightful, same_accounts
 from pipeline.mappings.file import load
 from pipeline.mappings.model import IntegrationFile
 from pipeline.mappings.problems import render
-from pipeline.mappings.resolve import fields_of, object_mappings, to_create
+from pipeline.mappings.resolve import fields_of, object_mappings, to_create, unchanged
 from pipeline.mappings.streams import streamed
 from pipeline.mappings.told import Told, told_of
 from schemas.configuration import (
@@ -69,18 +69,19 @@ def _next(
 ) -> list[ConfigurationWrite]:
     """What is asked for; then what follows from it, also where a scheduler died before it wrote that."""
     writes = _asked(name, desired, parts, mappings)
-    parts = {**parts, **{write.key: write.record for write in writes if isinstance(write.record, IntegrationPart)}}
-    settings = _settings(name, parts)
-    return writes + list(_following(name, settings, parts, mappings)) if settings is not None else writes
+    told = {write.key: write.record for write in writes if isinstance(write.record, IntegrationPart)}
+    settings = _settings(name, {**parts, **told})
+    if settings is None:
+        return writes
+    claims = [_claimed(name, key) for key in sorted(rightful(settings) - parts.keys())]
+    return [*claims, *writes, *_superfluous(name, settings, parts, mappings)]
 
 
-def _following(
+def _superfluous(
     name: str, settings: IntegrationSettings, parts: Parts, mappings: Mapping[str, ObjectMapping]
 ) -> Iterator[ConfigurationWrite]:
-    """The claims that are the integration's by right, no others, and no mapping of one that is disconnected."""
+    """No claim is kept that is not the integration's by right, and no mapping of one that is disconnected."""
     wanted = rightful(settings)
-    for key in sorted(wanted - parts.keys()):
-        yield _claimed(name, key)
     for key, part in parts.items():
         if part.claim is not None and part.claim.integration == name and key not in wanted:
             yield ConfigurationWrite(INTEGRATIONS, key, None)
@@ -95,7 +96,7 @@ def _asked(
 ) -> list[ConfigurationWrite]:
     settings = _settings(name, parts)
     if settings is None or settings.apply_id != desired.apply_id:
-        return list(_accept(name, desired, settings, parts, mappings))
+        return [_accepted(name, desired, settings, parts)]
     states = [_connector(name, system, parts) for system in SYSTEMS]
     if settings.apply_state not in UNDER_WAY:
         return list(_redescribed(name, settings, states, mappings))
@@ -110,34 +111,24 @@ def _asked(
     return list(_provisioned(name, desired, settings, told, states, mappings))
 
 
-def _accept(
-    name: str,
-    desired: DesiredIntegration,
-    settings: IntegrationSettings | None,
-    parts: Parts,
-    mappings: Mapping[str, ObjectMapping],
-) -> Iterator[ConfigurationWrite]:
+def _accepted(
+    name: str, desired: DesiredIntegration, settings: IntegrationSettings | None, parts: Parts
+) -> ConfigurationWrite:
     before = settings or _nothing_yet(desired)
     if desired.state == "disconnected":
-        yield _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None))
-        return
+        return _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None))
     connected = before.state != "disconnected"
     if not connected and before.revision > 0 and _same(desired, before):
         # a pause or resume that met a disconnect on its way: the credentials are forgotten
-        yield _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
-        return
+        return _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
     if connected and desired.document == before.document and _same(desired, before):
-        yield _write(name, _in_state(before, desired))
-        return
+        return _write(name, _in_state(before, desired))
     holders = other_holders(name, desired, parts)
     if holders:
         reason = f"{ALREADY_CLAIMED} by integration {next(iter(holders.values()))}: disconnect it first"
-        yield _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=reason))
-        return
-    for key in sorted(set(claim_keys(desired).values()) - parts.keys()):
-        yield _claimed(name, key)
+        return _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=reason))
     same = connected and same_accounts(desired, before)
-    yield _write(
+    return _write(
         name,
         IntegrationSettings(
             connection=before.connection if same else before.connection + 1,
@@ -256,11 +247,10 @@ def _mappings(
 ) -> Iterator[ConfigurationWrite]:
     """Only what changed: an equal mapping keeps its revision, and with it what is settled and refused."""
     keys = {f"{name}/{mapping.name}": mapping for mapping in wanted}
-    for key, fresh in keys.items():
+    for key, mapping in keys.items():
         before = present.get(key)
-        mapping = replace(fresh, read_since=_read_since(fresh, before))
-        if before is None or replace(before, revision=mapping.revision) != mapping:
-            yield ConfigurationWrite(MAPPINGS, key, mapping)
+        if not unchanged(before, mapping):
+            yield ConfigurationWrite(MAPPINGS, key, replace(mapping, read_since=_read_since(mapping, before)))
     for key, mapping in present.items():
         if mapping.integration == name and key not in keys:
             yield ConfigurationWrite(MAPPINGS, key, None)
@@ -268,10 +258,11 @@ def _mappings(
 
 def _read_since(mapping: ObjectMapping, before: ObjectMapping | None) -> dict[str, int]:
     """A field that the mapping did not read before is read from now on; for any other stands what stood."""
-    known = before if before is not None and before.connection == mapping.connection else None
-    stood = set(_read(known)) if known is not None else set()
-    since = {name: mapping.revision for name in _read(mapping) if name not in stood}
-    return {**since, **{name: at for name, at in (known.read_since if known else {}).items() if name in _read(mapping)}}
+    if before is None or before.connection != mapping.connection:
+        return dict.fromkeys(_read(mapping), mapping.revision)
+    stood = dict.fromkeys(_read(before), 0) | dict(before.read_since)
+    since = {name: stood.get(name, mapping.revision) for name in _read(mapping)}
+    return {name: revision for name, revision in since.items() if revision}
 
 
 def _read(mapping: ObjectMapping) -> list[str]:

@@ -92,6 +92,11 @@ def object_mappings(
     )
 
 
+def unchanged(one: ObjectMapping | None, other: ObjectMapping) -> bool:
+    """Whether a mapping is the same but for what the scheduler adds: revisions."""
+    return one is not None and replace(one, revision=other.revision, read_since=other.read_since) == other
+
+
 def _mapping(
     integration: str, connection: int, revision: int, spec: MappingSpec, rules: tuple[FieldRule, ...]
 ) -> ObjectMapping:

@@ -1,11 +1,12 @@
 """Where a request differs from what is in force, one line for each difference and never a secret."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.mappings.claims import same_accounts
 from pipeline.mappings.model import IntegrationFile, MappingSpec, Rule
+from pipeline.mappings.resolve import unchanged
 from pipeline.secrets import NoKeyFits
 from schemas.configuration import DesiredIntegration, IntegrationSettings, SystemSettings
 from schemas.records import FieldRule, ObjectMapping
@@ -87,11 +88,7 @@ def record_changes(
     """Mapping by mapping with every type resolved; revisions are not compared."""
     for name in dict.fromkeys((*wanted, *present)):
         old, new = present.get(name), wanted.get(name)
-        same = (
-            old is not None
-            and new is not None
-            and replace(old, revision=new.revision, read_since=new.read_since) == new
-        )
+        same = new is not None and unchanged(old, new)
         yield _change(name, _record_lines(old), _record_lines(new), same=same)
 
 

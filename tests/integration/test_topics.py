@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
     AdminClient,
     ConfigResource,
@@ -55,3 +56,19 @@ def test_another_partition_count_is_told_and_never_changed(bootstrap_servers: st
     assert {problem.message for problem in problems} == {"has 2 partitions, PAIRSTREAM_PARTITIONS says 3"}
     assert admin.apply_topics(PARTITIONS + 1, replication=1) == []
     assert admin.partitions()[HUBSPOT_CHANGES] == PARTITIONS
+
+
+def test_a_group_without_offsets_is_behind_only_by_what_retention_left(bootstrap_servers: str) -> None:
+    admin = Admin({"bootstrap.servers": bootstrap_servers})
+    admin.apply_topics(PARTITIONS, replication=1)
+    producer = Producer({"bootstrap.servers": bootstrap_servers})
+    for _ in range(5):
+        producer.produce(HUBSPOT_CHANGES, b"any", partition=0)
+    assert producer.flush(15) == 0
+    assert admin.lag("away for long", (HUBSPOT_CHANGES,)) == {(HUBSPOT_CHANGES, 0): 5, (HUBSPOT_CHANGES, 1): 0}
+
+    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    (deleted,) = client.delete_records([TopicPartition(HUBSPOT_CHANGES, 0, 3)]).values()
+    deleted.result(15)
+
+    assert admin.lag("away for long", (HUBSPOT_CHANGES,)) == {(HUBSPOT_CHANGES, 0): 2, (HUBSPOT_CHANGES, 1): 0}

@@ -2,8 +2,8 @@
 
 from pipeline.operations.applying import changed_state
 from pipeline.operations.doctor import Finding, examine_integration
+from tests.unit.pipeline.mappings.cluster import Cluster
 from tests.unit.pipeline.mappings.files import GOOD
-from tests.unit.pipeline.mappings.test_connecting import Cluster
 from tests.unit.pipeline.operations.test_plan import in_force
 
 

@@ -15,8 +15,8 @@ from pipeline.operations.plan_text import as_json, as_text
 from pipeline.operations.planning import NOT_CONNECTED
 from pipeline.secrets import NoKeyFits
 from schemas.configuration import DescribedEvent, DescribedField, DesiredIntegration
+from tests.unit.pipeline.mappings.cluster import Cluster
 from tests.unit.pipeline.mappings.files import ENVIRONMENT, GOOD, loaded
-from tests.unit.pipeline.mappings.test_connecting import Cluster
 
 HUBSPOT = (
     DescribedField("contacts", "email", "Email", "string"),
