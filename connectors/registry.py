@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from connectors.base import Account, Opening
+from connectors.contract.account import Account, Opening
 from connectors.hubspot.account import open_account as open_hubspot
 from connectors.userflow.account import open_account as open_userflow
 from schemas.values import System

@@ -21,19 +21,19 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from connectors.bulk import BulkCredit, outstanding_downstream
 from connectors.clock import SystemClock
-from connectors.errors import Misconfigured
+from connectors.contract.errors import Misconfigured
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable, Group
-from connectors.kafka.publisher import Publisher
+from connectors.kafka.producer import Publisher
 from connectors.kafka.state_log import CompactedStateLog
-from connectors.kafka.tables import Changed, TableReader
+from connectors.kafka.table import Changed, TableReader
 from connectors.receiver import build_receiver
 from connectors.receiver.kafka_store import KafkaStore
 from connectors.registry import OPENERS
-from connectors.runner import Runner
-from connectors.runner import Surroundings as ConnectorSurroundings
+from connectors.runtime.backpressure import BulkCredit, outstanding_downstream
+from connectors.runtime.runner import Runner
+from connectors.runtime.runner import Surroundings as ConnectorSurroundings
 from pipeline.agents import objects, pairs
 from pipeline.agents.step import AgentLoop, Surroundings
 from pipeline.config import Settings

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from connectors.clock import set_within
-from connectors.kafka.member import GroupMember, Hooks, Taken
-from connectors.kafka.publisher import Publisher
+from connectors.kafka.consumer import GroupMember, Hooks, Taken
+from connectors.kafka.producer import Publisher
 from connectors.kafka.settings import ClientConfig
-from connectors.kafka.tables import TableReader
+from connectors.kafka.table import TableReader
 from pipeline.mappings.connecting import ConfigurationWrite, decide
 from schemas.topics import INTEGRATIONS, MAPPINGS
 

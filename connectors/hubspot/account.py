@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from connectors.base import Account, Opening, Timeline
-from connectors.budget import Budget, BulkBudget
-from connectors.errors import CredentialsRejected, Misconfigured
-from connectors.http import HttpTransport
+from connectors.contract.account import Account, Opening
+from connectors.contract.errors import CredentialsRejected, Misconfigured
+from connectors.contract.timeline import Timeline
+from connectors.http.budget import Budget, BulkBudget
+from connectors.http.messages import Transport
+from connectors.http.transport import HttpTransport
 from connectors.hubspot.client import HubSpotClient, windowed_budget
 from connectors.hubspot.credentials import Credentials, OAuthCredentials, StaticToken
 from connectors.hubspot.enriching import AssociatedReader
@@ -16,7 +18,6 @@ from connectors.hubspot.setup import HubSpotSetup
 from connectors.hubspot.sink import HubSpotSink, MayWrite, OwnedTransport
 from connectors.hubspot.source import HubSpotSource
 from connectors.hubspot.timeline import AppEvents, CustomEvents
-from connectors.wire import Transport
 
 API_URL = "https://api.hubapi.com"
 CUSTOM_EVENTS = "custom_events"

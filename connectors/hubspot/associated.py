@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from connectors.catalog import Catalog
+from connectors.contract.catalog import Catalog
 from connectors.hubspot.protocol import Association
 
 OBJECT_ID: Final = "hs_object_id"

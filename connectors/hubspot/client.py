@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from connectors.budget import Budget, RequestBudget
 from connectors.clock import Clock
-from connectors.errors import CredentialsRejected, RateLimited
+from connectors.contract.errors import CredentialsRejected, RateLimited
+from connectors.http.budget import Budget, RequestBudget
+from connectors.http.messages import Call, Request, Transport
+from connectors.http.rate_limits import RollingWindow, WindowSettings
 from connectors.hubspot.credentials import Credentials
 from connectors.hubspot.protocol import DEFAULT_VERSION, rate_notice, spelled
-from connectors.rates import RollingWindow, WindowSettings
-from connectors.wire import Call, Request, Transport
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class HubSpotClient:
         self._api_version = api_version
 
     async def send(self, call: Call[T]) -> T:
-        """What the call's answer says; raises the errors of `connectors.errors`.
+        """What the call's answer says; raises the errors of `connectors.contract.errors`.
 
         A rejected token is replaced once, and the call sent once more.
         """

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 from connectors.clock import Clock
-from connectors.errors import CredentialsRejected, Retryable
+from connectors.contract.errors import CredentialsRejected, Retryable
+from connectors.http.messages import Call
 from connectors.hubspot.protocol import Grant, OAuthApp, refresh_token
-from connectors.wire import Call
 
 SendGrant: TypeAlias = Callable[[Call[Grant]], Awaitable[Grant]]
 StoreGrant: TypeAlias = Callable[[Grant], Awaitable[None]]

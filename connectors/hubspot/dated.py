@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from connectors.base import Gone
+from connectors.contract.source import Gone
+from connectors.http.messages import Call, Observation, Purpose, Response
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.protocol import Record, get_object
 from connectors.hubspot.translate import gone
-from connectors.wire import Call, Observation, Purpose, Response
 
 T = TypeVar("T")
 

@@ -6,8 +6,9 @@ Follows HubSpot's guide "associate records".
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connectors.base import Gone, ReadPurpose, Seen, ShowingPage, Shown
-from connectors.errors import Missing, Transient
+from connectors.contract.associations import ShowingPage, Shown
+from connectors.contract.errors import Missing, Transient
+from connectors.contract.source import Gone, ReadPurpose, Seen
 from connectors.hubspot.associated import associated_fields, id_field, shown_by, shown_name, the_one
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import Dated, dated, look_up

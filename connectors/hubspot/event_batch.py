@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from connectors.base import EventResult, OwnershipLost, RefusedEvent, SendAgain, Sent, TargetGone, Unsure
-from connectors.catalog import Catalog
-from connectors.errors import ConnectorError, Missing, Refused, UnknownResult
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import ConnectorError, Missing, Refused, UnknownResult
+from connectors.contract.sink import OwnershipLost
+from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Unsure
+from connectors.http.messages import Call
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import look_up
 from connectors.hubspot.protocol import Record
-from connectors.wire import Call
 from schemas.records import TimelineEvent
 
 UNDECLARED: Final = "unknown_field"

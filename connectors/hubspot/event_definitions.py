@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from connectors.clock import Clock
-from connectors.errors import Misconfigured, Refused
+from connectors.contract.errors import Misconfigured, Refused
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.event_types import EventType
 from connectors.hubspot.protocol import (

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from connectors.base import MOST_FOUND
-from connectors.errors import Refused
+from connectors.contract.errors import Refused
+from connectors.contract.source import MOST_FOUND
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.protocol import Filter, Page, Search, search_objects
 from connectors.hubspot.translate import is_number

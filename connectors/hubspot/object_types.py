@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from connectors.catalog import Catalog
+from connectors.contract.catalog import Catalog
 from connectors.hubspot.associated import associated_fields, associated_types
 from connectors.hubspot.protocol import OBJECT_TYPE_IDS
 

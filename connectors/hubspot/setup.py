@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from connectors.base import Described, Provisioned
-from connectors.describing import asked_or_near
-from connectors.errors import Misconfigured, Missing, Refused
+from connectors.contract.errors import Misconfigured, Missing, Refused
+from connectors.contract.setup import Described, Provisioned
+from connectors.contract.suggestions import asked_or_near
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.definitions import GROUP, GROUP_LABEL, definition_of, described
 from connectors.hubspot.event_definitions import EventDefinitions

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final
 
-from connectors.base import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
-from connectors.catalog import Catalog
-from connectors.errors import ConnectorError, Missing, Refused
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import ConnectorError, Missing, Refused
+from connectors.contract.sink import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.http.messages import Request, Response, Transport
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import look_up
 from connectors.hubspot.protocol import BATCH_LIMIT, BatchResult, ObjectUpdate, Record, RowError, update_objects
 from connectors.hubspot.translate import field_value, property_text, stamp
-from connectors.wire import Request, Response, Transport
 
 BATCHES_IN_FLIGHT: Final = 2
 

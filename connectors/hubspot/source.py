@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from connectors.base import TOO_FAR_AHEAD_MS, Gone, Page, ReadPurpose, Seen, Translated
-from connectors.errors import Refused
+from connectors.contract.errors import Refused
+from connectors.contract.source import TOO_FAR_AHEAD_MS, Gone, Page, ReadPurpose, Seen, Translated
 from connectors.hubspot.associated import OBJECT_ID, own_fields
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import look_up

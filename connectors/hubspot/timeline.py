@@ -6,15 +6,15 @@ Follows HubSpot's guides "send event occurrences" (app events) and "send event d
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from connectors.base import EventResult, RefusedEvent
-from connectors.catalog import Catalog
+from connectors.contract.catalog import Catalog
+from connectors.contract.timeline import EventResult, RefusedEvent
+from connectors.http.messages import Call
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.event_batch import Batch, Group, Occurrence, Undeclared
 from connectors.hubspot.event_definitions import EventDefinitions
 from connectors.hubspot.event_types import EventType, attribute_text, event_types
 from connectors.hubspot.protocol import AppEvent, CustomEvent, send_app_events, send_custom_events
 from connectors.hubspot.sink import MayWrite
-from connectors.wire import Call
 from schemas.configuration import DescribedEvent
 from schemas.records import TimelineEvent
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from connectors.base import AssociatedNews, Gone, News, Seen
-from connectors.errors import Transient
+from connectors.contract.errors import Transient
+from connectors.contract.source import AssociatedNews, Gone, News, Seen
+from connectors.http.messages import Observation
 from connectors.hubspot.associated import OBJECT_ID, shown_by, shown_name
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import AssociationChange, Record, WebhookEvent
-from connectors.wire import Observation
 from schemas.records import StampedValue
 from schemas.values import FieldDefinition, FieldType, FieldValue, instant
 

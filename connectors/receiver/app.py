@@ -11,13 +11,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from connectors.http.messages import Headers
 from connectors.receiver.hubspot import judge_hubspot
 from connectors.receiver.parts import parts
 from connectors.receiver.room import Limits, NoRoom, Place, Room
 from connectors.receiver.surroundings import Count, Directory, NotStored, StoreNotification, WebhookResult
 from connectors.receiver.userflow import judge_userflow
 from connectors.receiver.verdicts import RETRY_AFTER_S, Arrived, Judgement, Refusal
-from connectors.wire import Headers
 from schemas.records import Notification
 from schemas.values import System
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.publisher import PublishFailed
+from connectors.kafka.producer import PublishFailed
 from connectors.receiver.surroundings import NotStored
 from schemas.records import Notification
 from schemas.topics import HUBSPOT_NOTIFICATIONS, USERFLOW_NOTIFICATIONS

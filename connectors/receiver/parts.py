@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from connectors.loose import JsonObject, object_at, parsed
+from connectors.http.lenient_json import JsonObject, object_at, parsed
 from connectors.receiver.room import NoRoom
 
 READABLE = ("user", "group")

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from connectors.loose import parsed
+from connectors.http.lenient_json import parsed
+from connectors.http.messages import Verdict
 from connectors.receiver.surroundings import Directory, Recipient
 from connectors.receiver.verdicts import Arrived, Judgement, Refusal, refused, unsigned
 from connectors.userflow.protocol.webhooks import verify_signature
-from connectors.wire import Verdict
 
 SIGNATURE: Final = "Userflow-Signature"
 

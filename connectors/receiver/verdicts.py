@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from connectors.http.messages import Headers
 from connectors.receiver.surroundings import WebhookResult
-from connectors.wire import Headers
 
 RETRY_AFTER_S: Final = 1
 

@@ -1,15 +1,15 @@
 """Opens a Userflow environment: one pool of connections and one budget behind its source, sink and setup."""
 
-from connectors.base import Account, Opening
-from connectors.budget import Budget, BulkBudget
-from connectors.errors import Misconfigured
-from connectors.http import HttpTransport
+from connectors.contract.account import Account, Opening
+from connectors.contract.errors import Misconfigured
+from connectors.http.budget import Budget, BulkBudget
+from connectors.http.messages import Transport
+from connectors.http.transport import HttpTransport
 from connectors.userflow.client import API_URLS, UserflowClient, adaptive_budget
 from connectors.userflow.observing import ObservingClient
 from connectors.userflow.setup import UserflowSetup
 from connectors.userflow.sink import MayWrite, OwnedTransport, UserflowSink
 from connectors.userflow.source import UserflowSource
-from connectors.wire import Transport
 
 
 async def open_account(opening: Opening) -> Account:

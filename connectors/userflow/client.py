@@ -2,12 +2,12 @@
 
 from typing import Literal, TypeVar
 
-from connectors.budget import Budget, RequestBudget
 from connectors.clock import Clock
-from connectors.errors import RateLimited
-from connectors.rates import AdaptiveRate, AdaptiveSettings
+from connectors.contract.errors import RateLimited
+from connectors.http.budget import Budget, RequestBudget
+from connectors.http.messages import Call, Transport
+from connectors.http.rate_limits import AdaptiveRate, AdaptiveSettings
 from connectors.userflow.protocol import VERSION_HEADER
-from connectors.wire import Call, Transport
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class UserflowClient:
         self._api_key = api_key
 
     async def send(self, call: Call[T]) -> T:
-        """What the call's answer says; raises the errors of `connectors.errors`."""
+        """What the call's answer says; raises the errors of `connectors.contract.errors`."""
         request = call.request.with_header(*VERSION_HEADER).with_header("Authorization", f"Bearer {self._api_key}")
         async with self._budget.slot(call.purpose) as slot:
             response = await self._transport.send(request)

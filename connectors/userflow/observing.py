@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from connectors.http.messages import Call, Observation, Response
 from connectors.userflow.client import UserflowClient
-from connectors.wire import Call, Observation, Response
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -36,7 +36,7 @@ class ObservingClient:
         self._wall_ms = wall_ms
 
     async def send(self, call: Call[T]) -> Observed[T]:
-        """What the call's answer says; raises the errors of `connectors.errors`."""
+        """What the call's answer says; raises the errors of `connectors.contract.errors`."""
 
         def parse(response: Response) -> tuple[T, Observation | None]:
             return call.parse(response), response.observed

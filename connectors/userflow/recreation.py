@@ -9,10 +9,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from connectors.base import OwnershipLost, Vanished, Write
 from connectors.clock import Clock
-from connectors.errors import ConnectorError
-from connectors.retry import RetryPolicy, Uniform, retrying
+from connectors.contract.errors import ConnectorError
+from connectors.contract.sink import OwnershipLost, Vanished, Write
+from connectors.http.retry import RetryPolicy, Uniform, retrying
 from connectors.userflow.observing import Observed, ObservingClient
 from connectors.userflow.protocol import Record, delete_object, get_object
 from connectors.userflow.translate import holds, kind_of

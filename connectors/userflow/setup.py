@@ -5,15 +5,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from connectors.base import Described, Opening, Provisioned
-from connectors.describing import asked_or_near
-from connectors.errors import Misconfigured, Missing, Refused
+from connectors.contract.account import Opening
+from connectors.contract.errors import Misconfigured, Missing, Refused
+from connectors.contract.setup import Described, Provisioned
+from connectors.contract.suggestions import asked_or_near
+from connectors.http.messages import Call
 from connectors.userflow import protocol
 from connectors.userflow.events import describe_events
 from connectors.userflow.observing import ObservingClient
 from connectors.userflow.protocol import AttributeDefinition, EventDefinition, Kind, Scope, Subscription
 from connectors.userflow.translate import ID_FIELD, field_definition, kind_of
-from connectors.wire import Call
 from schemas.configuration import DescribedEvent, DescribedField
 
 P = TypeVar("P")

@@ -4,14 +4,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.base import Answered, Opening, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
-from connectors.errors import Missing, RateLimited, Refused, Retryable
+from connectors.contract.account import Opening
+from connectors.contract.errors import Missing, RateLimited, Refused, Retryable
+from connectors.contract.sink import Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.http.messages import Request, Response, Transport
 from connectors.userflow import protocol
 from connectors.userflow.observing import Observed, ObservingClient
 from connectors.userflow.protocol import Record
 from connectors.userflow.recreation import RecreationGuard, Target
 from connectors.userflow.translate import ID_FIELD, attribute, held_field, holds, kind_of
-from connectors.wire import Request, Response, Transport
 from schemas.values import FieldValue
 
 Fields = Mapping[str, FieldValue]

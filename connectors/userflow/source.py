@@ -5,19 +5,10 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from connectors.base import (
-    MOST_FOUND,
-    TOO_FAR_AHEAD_MS,
-    Gone,
-    News,
-    Opening,
-    Page,
-    ReadPurpose,
-    Seen,
-    Translated,
-)
-from connectors.catalog import Catalog
-from connectors.errors import Refused, Transient
+from connectors.contract.account import Opening
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import Refused, Transient
+from connectors.contract.source import MOST_FOUND, TOO_FAR_AHEAD_MS, Gone, News, Page, ReadPurpose, Seen, Translated
 from connectors.userflow import protocol
 from connectors.userflow.observing import Observed, ObservingClient
 from connectors.userflow.translate import (

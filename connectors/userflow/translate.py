@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Literal
 
-from connectors.catalog import Catalog
-from connectors.errors import Refused
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import Refused
 from connectors.userflow.protocol import Attribute, AttributeDefinition, Kind, Record, change, instant_text
 from schemas.values import FieldDefinition, FieldType, FieldValue, millis
 

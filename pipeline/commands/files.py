@@ -9,8 +9,8 @@ from typing import Final
 import click
 
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.publisher import Publisher
-from connectors.kafka.tables import TableIncomplete, TableReader
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import known, open_process, plain_errors, read_tables, refuse, with_kafka
 from pipeline.config import Misconfigured, Settings, load_settings

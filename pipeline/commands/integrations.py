@@ -4,8 +4,8 @@ from typing import Final
 
 import click
 
-from connectors.kafka.publisher import Publisher
-from connectors.kafka.tables import TableReader
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import known, open_process, plain_errors, read_tables, with_kafka
 from pipeline.mappings.connecting import DISCONNECTED

@@ -10,8 +10,8 @@ from typing import Final, NoReturn
 import click
 
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.publisher import Publisher, PublishFailed
-from connectors.kafka.tables import TableIncomplete, TableReader
+from connectors.kafka.producer import Publisher, PublishFailed
+from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.app import Process
 from pipeline.config import Misconfigured, load_settings
 from pipeline.local.errors import LocalError

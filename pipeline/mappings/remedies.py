@@ -1,4 +1,4 @@
-"""What the owner of an integration file can do about a system's refusal, by its reason: see `connectors/errors.py`."""
+"""What the owner of an integration file can do about a refusal, by its reason (`connectors/contract/errors.py`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

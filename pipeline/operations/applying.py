@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.kafka.publisher import Publisher
-from connectors.kafka.tables import TableReader
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
 from pipeline.mappings.claims import check_claims
 from pipeline.mappings.connecting import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT, VENDOR_REFUSAL
 from pipeline.mappings.export import to_yaml

@@ -6,7 +6,7 @@ from typing import Literal
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.tables import TableIncomplete
+from connectors.kafka.table import TableIncomplete
 from pipeline.mappings.connecting import SYSTEMS, read_document
 from pipeline.mappings.custom_types import resolved
 from pipeline.mappings.remedies import remedy

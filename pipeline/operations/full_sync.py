@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable
 
-from connectors.kafka.publisher import Publisher
+from connectors.kafka.producer import Publisher
 from schemas.configuration import IntegrationSettings
 from schemas.records import Cause, ObjectMapping, Request
 from schemas.topics import requests_topic

@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from connectors.kafka.publisher import Publisher
-from connectors.kafka.tables import TableReader
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
 from pipeline.mappings.model import IntegrationFile
 from pipeline.mappings.resolve import fields_of
 from pipeline.mappings.told import Told, told_of

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from connectors.kafka.latest import Progress, latest_rows
-from connectors.kafka.publisher import Publisher
+from connectors.kafka.producer import Publisher
 from connectors.kafka.settings import ClientConfig
-from connectors.kafka.tables import TableReader
+from connectors.kafka.table import TableReader
 from pipeline.core.mapping import MappingView
 from pipeline.mappings.model import IntegrationFile
 from pipeline.operations import applying

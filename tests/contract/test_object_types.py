@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Account, Answered, Gone, News, RefusedFields, Seen, Vanished, Write
+from connectors.contract.account import Account
+from connectors.contract.sink import Answered, RefusedFields, Vanished, Write
+from connectors.contract.source import Gone, News, Seen
 from connectors.simulation import Simulator
 from connectors.userflow.account import assemble
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator

@@ -16,7 +16,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
-from connectors.kafka.placing import partition_of
+from connectors.kafka.partitioner import partition_of
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
 from pipeline.local.machine import Machine, machine
 from pipeline.local.ports import free_port

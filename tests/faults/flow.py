@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.kafka.publisher import Publisher
+from connectors.kafka.producer import Publisher
 from connectors.kafka.transactions import Row, read_committed_rows
 from pipeline.local.errors import NotRunning
 from schemas.codec import Codec

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from connectors.kafka.admin import Admin
-from connectors.kafka.publisher import Publisher
-from connectors.kafka.tables import TableReader
-from connectors.runner import Runner
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from connectors.runtime.runner import Runner
 from schemas.codec import Codec
 from schemas.configuration import IntegrationState
 from schemas.records import Receipt

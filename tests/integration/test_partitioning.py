@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from connectors.kafka.placing import partition_of
-from connectors.kafka.publisher import Publisher
+from connectors.kafka.partitioner import partition_of
+from connectors.kafka.producer import Publisher
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry
 from schemas.topics import object_key, pair_key

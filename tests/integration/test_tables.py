@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from connectors.kafka.admin import Admin
-from connectors.kafka.publisher import Publisher
-from connectors.kafka.tables import TableReader
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
 from schemas.codec import Codec
 from schemas.configuration import IntegrationClaim, IntegrationPart
 from schemas.registry import LocalRegistry

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from connectors.errors import (
+from connectors.contract.errors import (
     CredentialsRejected,
     Misconfigured,
     Missing,
@@ -15,8 +15,18 @@ from connectors.errors import (
     Transient,
     UnknownResult,
 )
-from connectors.loose import EMPTY, JsonObject, as_object, as_whole, object_at, objects_at, parsed, text_at, texts_at
-from connectors.wire import Call, Purpose, Request, Response, no_redirect
+from connectors.http.lenient_json import (
+    EMPTY,
+    JsonObject,
+    as_object,
+    as_whole,
+    object_at,
+    objects_at,
+    parsed,
+    text_at,
+    texts_at,
+)
+from connectors.http.messages import Call, Purpose, Request, Response, no_redirect
 
 T = TypeVar("T")
 

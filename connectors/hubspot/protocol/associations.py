@@ -6,11 +6,11 @@ Follows HubSpot's guide "associate records".
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connectors.http.lenient_json import JsonObject, object_at, objects_at, text_at, texts_at, whole_at
+from connectors.http.messages import Call, Purpose, Request, Response, json_request, segment
 from connectors.hubspot.protocol.answers import call, content, field_problems, reason_of, rows, trace_of
 from connectors.hubspot.protocol.objects import RowError
 from connectors.hubspot.protocol.paths import ASSOCIATIONS, OBJECTS
-from connectors.loose import JsonObject, object_at, objects_at, text_at, texts_at, whole_at
-from connectors.wire import Call, Purpose, Request, Response, json_request, segment
 
 READ_LIMIT = 1_000
 PAGE_LIMIT = 500

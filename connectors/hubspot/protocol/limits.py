@@ -1,7 +1,7 @@
 """What HubSpot's rate headers say; search answers carry none."""
 
-from connectors.loose import as_whole
-from connectors.wire import Headers, RateNotice
+from connectors.http.lenient_json import as_whole
+from connectors.http.messages import Headers, RateNotice
 
 DEFAULT_INTERVAL_MS = 10_000
 

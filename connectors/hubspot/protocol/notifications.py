@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from connectors.errors import Refused
+from connectors.contract.errors import Refused
+from connectors.http.lenient_json import JsonObject, flag_at, parsed, text_at, texts_at, time_at, whole_at
 from connectors.hubspot.protocol.objects import OBJECT_TYPE_IDS
-from connectors.loose import JsonObject, flag_at, parsed, text_at, texts_at, time_at, whole_at
 
 Happening = Literal[
     "created", "changed", "deleted", "restored", "merged", "association_changed", "privacy_deleted", "other"

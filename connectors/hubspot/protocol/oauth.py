@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from connectors.errors import CredentialsRejected, Misconfigured, Transient
+from connectors.contract.errors import CredentialsRejected, Misconfigured, Transient
+from connectors.http.lenient_json import as_object, flag_at, parsed, text_at, texts_at, whole_at
+from connectors.http.messages import Call, Request, Response, form_request
 from connectors.hubspot.protocol.answers import accept, call, content
 from connectors.hubspot.protocol.paths import ACCOUNT, OAUTH
-from connectors.loose import as_object, flag_at, parsed, text_at, texts_at, whole_at
-from connectors.wire import Call, Request, Response, form_request
 
 AUTHORIZE_URL = "https://app.hubspot.com/oauth/authorize"
 ACCESS_TOKEN_LIFE_S = 1_800

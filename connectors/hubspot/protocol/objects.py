@@ -9,7 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from connectors.errors import Missing, Refused, Transient
+from connectors.contract.errors import Missing, Refused, Transient
+from connectors.http.lenient_json import (
+    JsonObject,
+    flag_at,
+    object_at,
+    objects_at,
+    text_at,
+    texts_at,
+    time_at,
+    whole_at,
+)
+from connectors.http.messages import Call, Observation, Purpose, Request, Response, json_request, segment
 from connectors.hubspot.protocol.answers import (
     accept,
     call,
@@ -20,8 +31,6 @@ from connectors.hubspot.protocol.answers import (
     trace_of,
 )
 from connectors.hubspot.protocol.paths import OBJECTS
-from connectors.loose import JsonObject, flag_at, object_at, objects_at, text_at, texts_at, time_at, whole_at
-from connectors.wire import Call, Observation, Purpose, Request, Response, json_request, segment
 
 BATCH_LIMIT = 100
 LIST_LIMIT = 100

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from connectors.errors import Refused
+from connectors.contract.errors import Refused
+from connectors.http.lenient_json import JsonObject, flag_at, object_at, objects_at, text_at
+from connectors.http.messages import Call, Request, Response, json_request, segment
 from connectors.hubspot.protocol.answers import accept, call, rows
 from connectors.hubspot.protocol.paths import PROPERTIES, SCHEMAS
-from connectors.loose import JsonObject, flag_at, object_at, objects_at, text_at
-from connectors.wire import Call, Request, Response, json_request, segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 
-from connectors.wire import Verdict
+from connectors.http.messages import Verdict
 
 TOLERANCE_MS = 300_000
 

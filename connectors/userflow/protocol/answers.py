@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from connectors.errors import (
+from connectors.contract.errors import (
     CredentialsRejected,
     Misconfigured,
     Missing,
@@ -14,8 +14,8 @@ from connectors.errors import (
     Transient,
     UnknownResult,
 )
-from connectors.loose import JsonObject, as_object, as_whole, object_at, parsed, text_at
-from connectors.wire import Call, Purpose, Request, Response, no_redirect
+from connectors.http.lenient_json import JsonObject, as_object, as_whole, object_at, parsed, text_at
+from connectors.http.messages import Call, Purpose, Request, Response, no_redirect
 
 T = TypeVar("T")
 

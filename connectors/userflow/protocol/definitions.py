@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from connectors.loose import JsonObject, text_at
+from connectors.http.lenient_json import JsonObject, text_at
+from connectors.http.messages import Call, Request, Response
 from connectors.userflow.protocol.answers import call, content
 from connectors.userflow.protocol.objects import LIST_LIMIT, listed, next_cursor
-from connectors.wire import Call, Request, Response
 
 T = TypeVar("T")
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-from connectors.errors import Missing, Refused, Transient
-from connectors.loose import JsonObject, flag_at, objects_at, text_at, time_at
+from connectors.contract.errors import Missing, Refused, Transient
+from connectors.http.lenient_json import JsonObject, flag_at, objects_at, text_at, time_at
+from connectors.http.messages import Call, Observation, Purpose, Request, Response, json_request, segment
 from connectors.userflow.protocol.answers import accept, call, content, missing_in_words
-from connectors.wire import Call, Observation, Purpose, Request, Response, json_request, segment
 
 LIST_LIMIT = 100
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from connectors.errors import Missing, Refused, Transient
-from connectors.loose import JsonObject, flag_at, object_at, parsed, text_at, texts_at, time_at
+from connectors.contract.errors import Missing, Refused, Transient
+from connectors.http.lenient_json import JsonObject, flag_at, object_at, parsed, text_at, texts_at, time_at
+from connectors.http.messages import Call, Request, Response, Verdict, json_request, segment
 from connectors.userflow.protocol.answers import accept, call, content
 from connectors.userflow.protocol.objects import LIST_LIMIT, Record, listed, next_cursor, record
-from connectors.wire import Call, Request, Response, Verdict, json_request, segment
 
 SUBSCRIPTIONS = "/webhook_subscriptions"
 TOLERANCE_S = 300

@@ -6,14 +6,15 @@ from typing import Any
 
 import httpx
 
-from connectors.base import Account, Opening, Write
-from connectors.catalog import Catalog
-from connectors.errors import Transient, UnknownResult
+from connectors.contract.account import Account, Opening
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import Transient, UnknownResult
+from connectors.contract.sink import Write
+from connectors.http.messages import Headers, Request, Response
 from connectors.hubspot.account import assemble
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.simulation import VendorClock
 from connectors.simulation.faults import FaultRule
-from connectors.wire import Headers, Request, Response
 from schemas.configuration import DescribedField
 from schemas.values import FieldDefinition, FieldValue
 from tests.unit.connectors.fake_clock import InstantClock

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from connectors.http.messages import Call, Headers, Request, Response
 from connectors.hubspot import protocol as hubspot
 from connectors.hubspot.protocol import (
     AppEvent,
@@ -16,7 +17,6 @@ from connectors.hubspot.protocol import (
     PropertyGroup,
     Search,
 )
-from connectors.wire import Call, Headers, Request, Response
 
 APP = OAuthApp("client", "app-secret")
 UPDATE = ObjectUpdate("7", {"city": "Oslo", "phone": ""})

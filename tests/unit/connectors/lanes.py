@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from connectors.base import Account
-from connectors.catalog import Catalog
 from connectors.clock import Clock
-from connectors.lane import Lane
+from connectors.contract.account import Account
+from connectors.contract.catalog import Catalog
+from connectors.session.context import Lane
 from schemas.values import System
 
 

@@ -7,25 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.base import (
-    Account,
-    Answered,
-    Described,
-    Gone,
-    Opening,
-    OwnershipLost,
-    Page,
-    Provisioned,
-    ReadPurpose,
-    Seen,
-    Translated,
-    Write,
-    WriteResult,
-)
 from connectors.clock import SystemClock
-from connectors.errors import CredentialsRejected, Transient
-from connectors.kafka.placing import partition_of
-from connectors.runner import Surroundings
+from connectors.contract.account import Account, Opening
+from connectors.contract.errors import CredentialsRejected, Transient
+from connectors.contract.setup import Described, Provisioned
+from connectors.contract.sink import Answered, OwnershipLost, Write, WriteResult
+from connectors.contract.source import Gone, Page, ReadPurpose, Seen, Translated
+from connectors.kafka.partitioner import partition_of
+from connectors.runtime.runner import Surroundings
 from schemas.codec import Codec
 from schemas.configuration import IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
 from schemas.records import Cause, FieldPatch, Notification

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import pytest
 
-from connectors.budget import RequestBudget
-from connectors.errors import RateLimited
+from connectors.contract.errors import RateLimited
+from connectors.http.budget import RequestBudget
+from connectors.http.messages import Purpose, RateNotice
+from connectors.http.rate_limits import AdaptiveRate, AdaptiveSettings, RollingWindow, WindowSettings
 from connectors.hubspot.client import SEARCH_WINDOW, windowed_budget
-from connectors.rates import AdaptiveRate, AdaptiveSettings, RollingWindow, WindowSettings
-from connectors.wire import Purpose, RateNotice
 from tests.unit.connectors.fake_clock import FakeClock
 
 LIMIT = 110

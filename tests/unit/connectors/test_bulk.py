@@ -2,8 +2,8 @@
 
 import asyncio
 
-from connectors.bulk import BulkCredit
 from connectors.kafka.groups import BrokersUnreachable
+from connectors.runtime.backpressure import BulkCredit
 
 
 class Downstream:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from connectors.catalog import fields_of
+from connectors.contract.catalog import fields_of
 from schemas.records import ObjectMapping
 from schemas.values import FieldDefinition
 from tests.unit.pipeline.core.given import flow, mapping

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from connectors.base import Page, Seen
-from connectors.crawling import crawl, unseen
-from connectors.errors import ConnectorError, Refused, Transient
-from connectors.keeping import Keeper, Keepsakes
+from connectors.contract.errors import ConnectorError, Refused, Transient
+from connectors.contract.source import Page, Seen
+from connectors.inbound.crawl import crawl, unseen
+from connectors.runtime.monitor import Keeper, Keepsakes
 from schemas.configuration import ConnectorState, IntegrationPart
 from schemas.records import ChangeEvent, Request
 from tests.unit.connectors.fake_clock import InstantClock

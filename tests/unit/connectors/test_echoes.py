@@ -1,7 +1,7 @@
 """What was written here lately: echoes need no read, and answers of one second keep their order."""
 
-from connectors.base import News
-from connectors.echoes import REMEMBERED_WRITES, RecentWrites
+from connectors.contract.source import News
+from connectors.session.echoes import REMEMBERED_WRITES, RecentWrites
 from schemas.records import StampedValue
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from connectors import fanout
-from connectors.base import AssociatedNews, ReadPurpose, ShowingPage, Shown
-from connectors.errors import CredentialsRejected, Refused, Transient
-from connectors.fanout import LIVE_FAN_OUTS, LIVE_RECORDS, FanOuts
-from connectors.lane import Lane, Observation
+from connectors.contract.associations import ShowingPage, Shown
+from connectors.contract.errors import CredentialsRejected, Refused, Transient
+from connectors.contract.source import AssociatedNews, ReadPurpose
+from connectors.inbound import fan_out as fanout
+from connectors.inbound.fan_out import LIVE_FAN_OUTS, LIVE_RECORDS, FanOuts
+from connectors.session.context import Lane, Observation
 from schemas.records import Cause, ChangeEvent, Request, StampedValue, StateCommand
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.lanes import lane_of

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from connectors.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
-from connectors.http import HttpLimits, HttpTransport
-from connectors.wire import Headers, Request, Response, json_request
+from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
+from connectors.http.messages import Headers, Request, Response, json_request
+from connectors.http.transport import HttpLimits, HttpTransport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: Tue, 15 Nov 2022 08:12:31 GMT\r\nX-Thing: one\r\n\r\n{}"
 

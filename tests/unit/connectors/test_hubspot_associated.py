@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.base import AssociatedNews, AssociatedSource, News, Seen
-from connectors.errors import Transient
+from connectors.contract.associations import AssociatedSource
+from connectors.contract.errors import Transient
+from connectors.contract.source import AssociatedNews, News, Seen
 from schemas.records import StampedValue
 from schemas.values import FieldDefinition
 from tests.unit.connectors.hubspot_account import Opened, opened

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from connectors.errors import CredentialsRejected, RateLimited, Transient
+from connectors.contract.errors import CredentialsRejected, RateLimited, Transient
+from connectors.http.messages import Headers, Request, Response
 from connectors.hubspot import protocol
 from connectors.hubspot.client import HubSpotClient, windowed_budget
 from connectors.hubspot.credentials import OAuthCredentials, StaticToken
 from connectors.hubspot.protocol import Grant, OAuthApp
-from connectors.wire import Headers, Request, Response
 from tests.unit.connectors.fake_clock import FakeClock
 
 APP = OAuthApp("client", "app-secret")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.errors import (
+from connectors.contract.errors import (
     ConnectorError,
     CredentialsRejected,
     Misconfigured,
@@ -12,8 +12,8 @@ from connectors.errors import (
     Transient,
     UnknownResult,
 )
+from connectors.http.messages import Headers, Response
 from connectors.hubspot import protocol as hubspot
-from connectors.wire import Headers, Response
 from tests.unit.connectors.hubspot_calls import CALLS, answer
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from connectors.base import MOST_FOUND, Seen
-from connectors.errors import Refused
+from connectors.contract.errors import Refused
+from connectors.contract.source import MOST_FOUND, Seen
 from connectors.hubspot.protocol.objects import SEARCH_BODY_LIMIT
 from schemas.values import FieldDefinition
 from tests.unit.connectors.hubspot_account import DEFINITIONS, WANTED, Opened, opened

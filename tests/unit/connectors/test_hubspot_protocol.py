@@ -4,10 +4,10 @@ import inspect
 
 import pytest
 
-from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
+from connectors.http.messages import Response
 from connectors.hubspot import protocol as hubspot
 from connectors.hubspot.protocol import Filter, ObjectUpdate, Option, Property, Search
-from connectors.wire import Response
 from tests.unit.connectors.hubspot_calls import APP, CALLS, answer, body_of
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.catalog import Catalog
-from connectors.errors import CredentialsRejected, Misconfigured, Refused
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import CredentialsRejected, Misconfigured, Refused
 from connectors.hubspot import open_account
 from connectors.hubspot.account import assemble
 from connectors.hubspot.setup import MOST_PROPERTIES

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from connectors.base import Again, Answered, OwnershipLost, RefusedFields, Vanished
-from connectors.errors import CredentialsRejected, Transient, UnknownResult
+from connectors.contract.errors import CredentialsRejected, Transient, UnknownResult
+from connectors.contract.sink import Again, Answered, OwnershipLost, RefusedFields, Vanished
+from connectors.http.messages import Request, Response
 from connectors.hubspot.account import assemble
-from connectors.wire import Request, Response
 from tests.unit.connectors.hubspot_account import AsgiTransport, Opened, opened, opening, write
 
 

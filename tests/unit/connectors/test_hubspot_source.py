@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Gone, News, Seen, Translated
-from connectors.errors import ConnectorError, Misconfigured
+from connectors.contract.errors import ConnectorError, Misconfigured
+from connectors.contract.source import Gone, News, Seen, Translated
 from schemas.records import Notification, StampedValue
 from tests.unit.connectors.hubspot_account import Opened, opened
 from tests.unit.connectors.simulated import RECEIVER_URL, Receiver, sample

@@ -5,17 +5,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import (
-    EventResult,
-    OwnershipLost,
-    RefusedEvent,
-    SendAgain,
-    Sent,
-    TargetGone,
-    Timeline,
-    Unsure,
-)
-from connectors.errors import Misconfigured, RateLimited, UnknownResult
+from connectors.contract.errors import Misconfigured, RateLimited, UnknownResult
+from connectors.contract.sink import OwnershipLost
+from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Timeline, Unsure
 from schemas.records import TimelineEvent
 from tests.unit.connectors.hubspot_account import OAUTH, Opened, opened
 from tests.unit.connectors.timeline_events import event, streamed

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import Transient
+from connectors.contract.errors import Transient
+from connectors.http.messages import Observation
 from connectors.hubspot.associated import own_fields
 from connectors.hubspot.definitions import definition_of, described, field_type
 from connectors.hubspot.protocol import Option, Property, Record
 from connectors.hubspot.translate import field_value, property_text, seen, stamp
-from connectors.wire import Observation
 from schemas.configuration import DescribedField
 from schemas.values import FieldDefinition, FieldType, FieldValue
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import Refused
+from connectors.contract.errors import Refused
 from connectors.hubspot import protocol as hubspot
 from connectors.hubspot.protocol.signatures import decoded
 

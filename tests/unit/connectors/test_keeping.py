@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from connectors import keeping
-from connectors.base import Described
 from connectors.clock import SystemClock
-from connectors.errors import Misconfigured, Transient
-from connectors.keeping import Keeper, Keepsakes
+from connectors.contract.errors import Misconfigured, Transient
+from connectors.contract.setup import Described
+from connectors.runtime import monitor as keeping
+from connectors.runtime.monitor import Keeper, Keepsakes
 from schemas.configuration import ConnectorState, DescribedField
 from tests.unit.connectors.lanes import Told, lane_of
 from tests.unit.connectors.runners import settings_part

@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.lane import Lane, Observation
+from connectors.session.context import Lane, Observation
 from schemas.codec import Codec, RecordTooLarge
 from schemas.records import ChangeEvent, DeadLetter, StampedValue
 from schemas.registry import LocalRegistry

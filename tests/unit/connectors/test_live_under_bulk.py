@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from connectors.base import Account
-from connectors.echoes import RecentWrites
+from connectors.contract.account import Account
+from connectors.http.messages import Headers, Request, Response
+from connectors.outbound.patch_writer import Writing
+from connectors.session.echoes import RecentWrites
 from connectors.userflow.account import assemble
-from connectors.wire import Headers, Request, Response
-from connectors.writing import Writing
 from schemas.records import FieldPatch
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.lanes import lane_of

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from connectors import lookups
-from connectors.base import MOST_FOUND, Seen
-from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
-from connectors.lane import Lane
-from connectors.lookups import LINGER_S, Lookups
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
+from connectors.contract.source import MOST_FOUND, Seen
+from connectors.inbound import lookups
+from connectors.inbound.lookups import LINGER_S, Lookups
+from connectors.session.context import Lane
 from schemas.records import Cause, ChangeEvent, Found, Request, StampedValue
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import FakeClock

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from connectors.loose import parsed
+from connectors.http.lenient_json import parsed
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.offsets import OffsetTracker
+from connectors.kafka.offsets import OffsetTracker
 
 PLACE = ("hubspot.field-patches", 2)
 

@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Write
-from connectors.patches import PatchQueue
+from connectors.contract.sink import Write
+from connectors.outbound.patch_queue import PatchQueue
 from schemas.records import FieldPatch
 from schemas.values import FieldValue
 

@@ -9,19 +9,12 @@ from typing import Any
 
 import pytest
 
-from connectors.base import (
-    EventResult,
-    OwnershipLost,
-    RefusedEvent,
-    SendAgain,
-    Sent,
-    TargetGone,
-    Unsure,
-)
-from connectors.errors import ConnectorError, CredentialsRejected, Transient
-from connectors.kafka.member import Taken
-from connectors.lane import Lane
-from connectors.posting import LATE_S, Posting
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Transient
+from connectors.contract.sink import OwnershipLost
+from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Unsure
+from connectors.kafka.consumer import Taken
+from connectors.outbound.event_writer import LATE_S, Posting
+from connectors.session.context import Lane
 from schemas.records import ChangeEvent, DeadLetter, Receipt, TimelineEvent
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.lanes import Told, lane_of

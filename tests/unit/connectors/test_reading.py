@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from connectors import reading
-from connectors.base import Gone, News, Page, ReadPurpose, Seen, Translated
 from connectors.clock import SystemClock
-from connectors.echoes import RecentWrites
-from connectors.errors import CredentialsRejected, Transient
-from connectors.lane import Lane
-from connectors.reading import Reading
+from connectors.contract.errors import CredentialsRejected, Transient
+from connectors.contract.source import Gone, News, Page, ReadPurpose, Seen, Translated
+from connectors.inbound import notifications as reading
+from connectors.inbound.notifications import Reading
+from connectors.session.context import Lane
+from connectors.session.echoes import RecentWrites
 from schemas.records import Cause, ChangeEvent, Notification, Request, StampedValue
 from tests.unit.connectors.lanes import lane_of
 

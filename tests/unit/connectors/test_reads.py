@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from connectors.base import Gone, News, Seen
-from connectors.reads import REPEATS_S, Ask, Pending, ReadQueue
+from connectors.contract.source import Gone, News, Seen
+from connectors.inbound.read_queue import REPEATS_S, Ask, Pending, ReadQueue
 from schemas.records import StampedValue
 
 

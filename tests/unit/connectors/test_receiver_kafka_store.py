@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.publisher import Publisher, PublishFailed
+from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.receiver import Limits, NotStored
 from connectors.receiver.kafka_store import LOOK_EVERY_S, KafkaStore
 from schemas.codec import Codec

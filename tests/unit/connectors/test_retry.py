@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from connectors.errors import (
+from connectors.contract.errors import (
     ConnectorError,
     CredentialsRejected,
     Misconfigured,
@@ -14,7 +14,7 @@ from connectors.errors import (
     Transient,
     UnknownResult,
 )
-from connectors.retry import RetryPolicy, Tries, retrying
+from connectors.http.retry import RetryPolicy, Tries, retrying
 from tests.unit.connectors.fake_clock import InstantClock
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from connectors import runner as runner_module
-from connectors.kafka.member import Hooks, Taken
-from connectors.kafka.placing import partition_of
-from connectors.runner import Runner
+from connectors.kafka.consumer import Hooks, Taken
+from connectors.kafka.partitioner import partition_of
+from connectors.runtime import runner as runner_module
+from connectors.runtime.runner import Runner
 from schemas.codec import Codec
 from schemas.configuration import ConnectorState, IntegrationPart
 from schemas.registry import LocalRegistry

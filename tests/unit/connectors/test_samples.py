@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured, Missing, RateLimited, Refused
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Missing, RateLimited, Refused
+from connectors.http.messages import Response
 from connectors.hubspot import protocol as hubspot
 from connectors.userflow import protocol as userflow
-from connectors.wire import Response
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 

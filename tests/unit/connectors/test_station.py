@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.clock import SystemClock
-from connectors.errors import Misconfigured
-from connectors.station import Station
+from connectors.contract.errors import Misconfigured
+from connectors.runtime.integration import Station
 from schemas.configuration import SystemSettings
 from tests.unit.connectors.lanes import lane_of
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from connectors.errors import CredentialsRejected, RateLimited
+from connectors.contract.errors import CredentialsRejected, RateLimited
+from connectors.http.messages import Request, Response
 from connectors.userflow import protocol
 from connectors.userflow.client import UserflowClient, adaptive_budget
-from connectors.wire import Request, Response
 from tests.unit.connectors.fake_clock import FakeClock
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import (
+from connectors.contract.errors import (
     ConnectorError,
     CredentialsRejected,
     Misconfigured,
@@ -18,9 +18,9 @@ from connectors.errors import (
     Transient,
     UnknownResult,
 )
+from connectors.http.messages import Call, Headers, Response
 from connectors.userflow import protocol as userflow
 from connectors.userflow.protocol import Membership
-from connectors.wire import Call, Headers, Response
 
 ODD_ID = "a/b@c d?é"
 USER: dict[str, object] = {

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from connectors.errors import CredentialsRejected, Misconfigured
+from connectors.contract.errors import CredentialsRejected, Misconfigured
 from connectors.simulation.server import serve
 from connectors.userflow.account import open_account
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
-from connectors.errors import RateLimited, Transient, UnknownResult
-from connectors.wire import Request
+from connectors.contract.errors import RateLimited, Transient, UnknownResult
+from connectors.contract.sink import Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.http.messages import Request
 from schemas.values import FieldValue
 from tests.unit.connectors.userflow_account import World, world
 

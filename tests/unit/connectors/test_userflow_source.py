@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import MOST_FOUND, Gone, Seen
-from connectors.errors import Refused, Transient
-from connectors.wire import Request
+from connectors.contract.errors import Refused, Transient
+from connectors.contract.source import MOST_FOUND, Gone, Seen
+from connectors.http.messages import Request
 from schemas.records import Notification, StampedValue
 from schemas.values import FieldDefinition
 from tests.unit.connectors.simulated import sample

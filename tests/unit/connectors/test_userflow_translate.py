@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from connectors.catalog import Catalog
-from connectors.errors import Refused
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import Refused
 from connectors.userflow.protocol import AttributeDefinition, Record
 from connectors.userflow.translate import attribute, field_definition, field_value, holds, kind_of, wanted_fields
 from schemas.values import FieldDefinition, FieldType, FieldValue

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from connectors.base import Answered, Write, WriteResult
 from connectors.clock import SystemClock
-from connectors.echoes import RecentWrites
-from connectors.writing import Writing
+from connectors.contract.sink import Answered, Write, WriteResult
+from connectors.outbound.patch_writer import Writing
+from connectors.session.echoes import RecentWrites
 from schemas.records import ChangeEvent, FieldPatch
 from tests.unit.connectors.lanes import Told, lane_of
 

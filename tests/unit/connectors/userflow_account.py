@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
-from connectors.base import Account, Opening
-from connectors.catalog import Catalog
-from connectors.errors import Transient, UnknownResult
+from connectors.contract.account import Account, Opening
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import Transient, UnknownResult
+from connectors.http.messages import Headers, Request, Response
 from connectors.simulation import VendorClock
 from connectors.userflow.account import assemble
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
-from connectors.wire import Headers, Request, Response
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.simulated import Json, ToldTime

@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.shown import ShownValues
+from connectors.session.associated_values import ShownValues
 from schemas.records import ChangeEvent, StampedValue, StateCommand
 from schemas.values import FieldValue
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, change, flow, mapping, stamped, user

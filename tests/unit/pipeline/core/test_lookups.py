@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import MOST_FOUND
+from connectors.contract.source import MOST_FOUND
 from pipeline.core.candidates import MOST_CANDIDATES
 from pipeline.core.lookups import RIVALS_AGAIN_MS
 from schemas.records import ChangeEvent, Found, Origin, Request

@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from connectors.clock import set_within
-from connectors.errors import ConnectorError, Retryable
-from connectors.lane import POLICY, Lane
-from connectors.retry import Tries
+from connectors.contract.errors import ConnectorError, Retryable
+from connectors.http.retry import Tries
+from connectors.session.context import POLICY, Lane
 
 IDLE_S: Final = 5.0
 LEAST_WAIT_S: Final = 0.01

@@ -6,21 +6,21 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connectors.base import Account, Opening
-from connectors.catalog import Catalog
 from connectors.clock import Clock, set_within
-from connectors.configuration import ConnectorConfiguration
-from connectors.errors import ConnectorError
-from connectors.kafka.member import GroupMember, Hooks, Taken
-from connectors.kafka.placing import partition_of
-from connectors.kafka.publisher import Publisher
+from connectors.contract.account import Account, Opening
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import ConnectorError
+from connectors.http.retry import Uniform
+from connectors.kafka.consumer import GroupMember, Hooks, Taken
+from connectors.kafka.partitioner import partition_of
+from connectors.kafka.producer import Publisher
 from connectors.kafka.settings import ClientConfig
-from connectors.kafka.tables import TableReader
-from connectors.keeping import Keeper, Keepsakes, unopened_state
-from connectors.lane import Lane
-from connectors.membership import connector_group, connector_topics
-from connectors.retry import Uniform
-from connectors.station import Station
+from connectors.kafka.table import TableReader
+from connectors.kafka.topology import connector_group, connector_topics
+from connectors.runtime.configuration import ConnectorConfiguration
+from connectors.runtime.integration import Station
+from connectors.runtime.monitor import Keeper, Keepsakes, unopened_state
+from connectors.session.context import Lane
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.letters import letter_about, letter_id, letter_of_no_record

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from connectors.errors import ConnectorError, Missing, Refused, Retryable
-from connectors.lane import POLICY, Lane, seen
-from connectors.retry import Tries
+from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
+from connectors.http.retry import Tries
+from connectors.session.context import POLICY, Lane, seen
 from schemas.records import Cause, Request, RunProgress, RunState, StateCommand
 from schemas.topics import RUNS, object_key, requests_topic
 

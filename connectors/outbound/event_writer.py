@@ -5,20 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connectors.base import (
-    EventResult,
-    OwnershipLost,
-    RefusedEvent,
-    SendAgain,
-    Sent,
-    TargetGone,
-    Timeline,
-    Unsure,
-)
-from connectors.errors import ConnectorError, Refused, UnknownResult
-from connectors.kafka.member import Taken
-from connectors.lane import Lane, Observation
-from connectors.pace import AT_ONCE, Pace
+from connectors.contract.errors import ConnectorError, Refused, UnknownResult
+from connectors.contract.sink import OwnershipLost
+from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Timeline, Unsure
+from connectors.kafka.consumer import Taken
+from connectors.session.context import Lane, Observation
+from connectors.session.dispatcher import AT_ONCE, Pace
 from schemas.letters import letter_about, letter_id
 from schemas.records import Receipt, ReceiptKind, TimelineEvent
 from schemas.topics import DEAD_LETTERS, RECEIPTS, pair_key

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from connectors.clock import Clock
-from connectors.errors import ConnectorError, RateLimited, Retryable, UnknownResult
+from connectors.contract.errors import ConnectorError, RateLimited, Retryable, UnknownResult
 
 T = TypeVar("T")
 

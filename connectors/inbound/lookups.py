@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from connectors.base import MOST_FOUND, Seen
-from connectors.countdown import Countdown
-from connectors.errors import ConnectorError, CredentialsRejected, Missing, Refused
-from connectors.lane import Lane, seen
-from connectors.retry import RetryPolicy, retrying
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Missing, Refused
+from connectors.contract.source import MOST_FOUND, Seen
+from connectors.http.retry import RetryPolicy, retrying
+from connectors.session.context import Lane, seen
+from connectors.session.latch import Countdown
 from schemas.records import Cause, Found, Request
 from schemas.values import FieldValue
 

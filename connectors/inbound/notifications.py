@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from connectors.base import AssociatedNews, Gone, News, ReadPurpose, Seen
-from connectors.countdown import Countdown
-from connectors.crawling import OwedCrawls
-from connectors.echoes import RecentWrites
-from connectors.errors import ConnectorError, Missing, Refused
-from connectors.fanout import FanOuts
-from connectors.lane import Lane, Observation, seen
-from connectors.pace import Pace
-from connectors.reads import Ask, Pending, ReadQueue
+from connectors.contract.errors import ConnectorError, Missing, Refused
+from connectors.contract.source import AssociatedNews, Gone, News, ReadPurpose, Seen
+from connectors.inbound.crawl import OwedCrawls
+from connectors.inbound.fan_out import FanOuts
+from connectors.inbound.read_queue import Ask, Pending, ReadQueue
+from connectors.session.context import Lane, Observation, seen
+from connectors.session.dispatcher import Pace
+from connectors.session.echoes import RecentWrites
+from connectors.session.latch import Countdown
 from schemas.records import Cause, Notification, Request, StampedValue
 from schemas.topics import USERFLOW_ACTIVITY, object_key
 

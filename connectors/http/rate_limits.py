@@ -4,7 +4,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from connectors.wire import BULK, Purpose, RateNotice
+from connectors.http.messages import BULK, Purpose, RateNotice
 
 NEVER = float("inf")
 """Not before an answer comes."""

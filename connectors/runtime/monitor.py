@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connectors.base import Account
 from connectors.clock import set_within
-from connectors.errors import ConnectorError, Retryable
-from connectors.lane import POLICY, Lane, status_after
-from connectors.retry import Tries
+from connectors.contract.account import Account
+from connectors.contract.errors import ConnectorError, Retryable
+from connectors.http.retry import Tries
+from connectors.session.context import POLICY, Lane, status_after
 from schemas.configuration import (
     ConnectorState,
     Description,

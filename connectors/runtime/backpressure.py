@@ -10,7 +10,7 @@ from typing import Final
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.membership import connector_group
+from connectors.kafka.topology import connector_group
 from schemas.topics import MATCHES, RECEIPTS, changes_topic, field_patches_topic
 
 log = logging.getLogger(__name__)

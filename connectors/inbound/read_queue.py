@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
 
-from connectors.base import Gone, News, Seen
+from connectors.contract.source import Gone, News, Seen
 from schemas.records import Cause, Origin, StampedValue
 
 # HubSpot's reads lag behind its webhooks: one that is older than its notification is repeated after these waits.

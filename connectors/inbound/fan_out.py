@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from connectors.base import AssociatedNews, AssociatedSource, ReadPurpose, Shown
-from connectors.crawling import OwedCrawls
-from connectors.errors import ConnectorError, Missing, Refused, Retryable
-from connectors.lane import POLICY, Lane, Observation
-from connectors.retry import Tries
+from connectors.contract.associations import AssociatedSource, Shown
+from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
+from connectors.contract.source import AssociatedNews, ReadPurpose
+from connectors.http.retry import Tries
+from connectors.inbound.crawl import OwedCrawls
+from connectors.session.context import POLICY, Lane, Observation
 from schemas.records import Cause, Request, StampedValue, StateCommand
 from schemas.topics import requests_topic
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.base import News
+from connectors.contract.source import News
 from schemas.values import FieldValue
 
 REMEMBERED_WRITES: Final = 10_000

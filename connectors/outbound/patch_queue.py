@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connectors.base import Write
+from connectors.contract.sink import Write
 from schemas.records import FieldPatch
 from schemas.values import FieldValue
 

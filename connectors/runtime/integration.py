@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.catalog import fields_of
 from connectors.clock import set_within
-from connectors.crawling import crawl, unseen
-from connectors.echoes import RecentWrites
-from connectors.errors import ConnectorError
-from connectors.fanout import FanOuts
-from connectors.kafka.member import Taken
-from connectors.keeping import Keeper
-from connectors.lane import Lane
-from connectors.lookups import Lookups
-from connectors.posting import Posting
-from connectors.reading import Reading
-from connectors.writing import Writing
+from connectors.contract.catalog import fields_of
+from connectors.contract.errors import ConnectorError
+from connectors.inbound.crawl import crawl, unseen
+from connectors.inbound.fan_out import FanOuts
+from connectors.inbound.lookups import Lookups
+from connectors.inbound.notifications import Reading
+from connectors.kafka.consumer import Taken
+from connectors.outbound.event_writer import Posting
+from connectors.outbound.patch_writer import Writing
+from connectors.runtime.monitor import Keeper
+from connectors.session.context import Lane
+from connectors.session.echoes import RecentWrites
 from schemas.configuration import Inquiry, IntegrationSettings, SystemSettings
 from schemas.records import Cause, FieldPatch, Notification, ObjectMapping, Request, StateCommand, TimelineEvent
 

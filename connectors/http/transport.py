@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from connectors.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
-from connectors.wire import Headers, Request, Response
+from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
+from connectors.http.messages import Headers, Request, Response
 
 # httpx logs every URL, and a query can hold an email; httpcore logs headers, and one of them is the token
 for _talkative in ("httpx", "httpcore"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
-from connectors.errors import Misconfigured, Refused
+from connectors.contract.errors import Misconfigured, Refused
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -95,7 +95,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T_co]):
-    """A request and how to read its answer; `parse` raises the errors of `connectors.errors`.
+    """A request and how to read its answer; `parse` raises the errors of `connectors.contract.errors`.
 
     `idempotent` says that sending it twice leaves the other system as sending it once does.
     """

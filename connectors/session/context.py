@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connectors.base import Account, Seen
-from connectors.catalog import Catalog
 from connectors.clock import Clock
-from connectors.errors import ConnectorError, CredentialsRejected, Misconfigured
-from connectors.retry import RetryPolicy, Uniform
-from connectors.shown import ShownValues
+from connectors.contract.account import Account
+from connectors.contract.catalog import Catalog
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured
+from connectors.contract.source import Seen
+from connectors.http.retry import RetryPolicy, Uniform
+from connectors.session.associated_values import ShownValues
 from schemas.codec import Unencodable
 from schemas.configuration import ConnectorStatus
 from schemas.letters import letter_id, letter_of_no_record

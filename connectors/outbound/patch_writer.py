@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from connectors.base import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
-from connectors.echoes import RecentWrites
-from connectors.errors import ConnectorError, Refused
-from connectors.lane import Lane, Observation
-from connectors.pace import AT_ONCE, Pace
-from connectors.patches import Held, PatchQueue
+from connectors.contract.errors import ConnectorError, Refused
+from connectors.contract.sink import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.outbound.patch_queue import Held, PatchQueue
+from connectors.session.context import Lane, Observation
+from connectors.session.dispatcher import AT_ONCE, Pace
+from connectors.session.echoes import RecentWrites
 from schemas.records import Cause, FieldPatch, Receipt, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS, pair_key
 from schemas.values import FieldValue

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from connectors.kafka.tables import TableReader
+from connectors.kafka.table import TableReader
 from schemas.configuration import ConnectorState, Inquiry, IntegrationPart, IntegrationSettings
 from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS

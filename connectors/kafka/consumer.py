@@ -13,8 +13,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connectors.kafka.offsets import OffsetTracker, Place
 from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, ClientConfig, member_config
-from connectors.offsets import OffsetTracker, Place
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from connectors.clock import Clock
-from connectors.errors import RateLimited
-from connectors.rates import NEVER, Limiter
-from connectors.wire import Purpose, RateNotice
+from connectors.contract.errors import RateLimited
+from connectors.http.messages import Purpose, RateNotice
+from connectors.http.rate_limits import NEVER, Limiter
 
 WEIGHTS: dict[Purpose, float] = {
     "live_read": 40,

@@ -1,0 +1,1 @@
+"""What every system implements, and the errors it raises."""

@@ -1,0 +1,45 @@
+"""One opened account of a system, and what it is opened with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from connectors.clock import Clock
+from connectors.contract.associations import AssociatedSource
+from connectors.contract.catalog import Catalog
+from connectors.contract.setup import Setup
+from connectors.contract.sink import Sink
+from connectors.contract.source import Source
+from connectors.contract.timeline import Timeline
+from schemas.values import System
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a system is given for one integration."""
+
+    integration: str
+    connection: int
+    account: str
+    options: Mapping[str, str]  # plain settings of the section of the integration file
+    secrets: Mapping[str, str] = field(repr=False)  # opened
+    catalog: Catalog
+    clock: Clock
+    api_url: str | None  # None: the vendor's own, by region where it has several
+    api_version: str
+    webhook_url: str  # where the receiver takes this integration's webhooks
+    store_grant: Callable[[str], Awaitable[None]]  # keeps a new refresh token
+    incident: Callable[[str, str], Awaitable[None]]  # (stable reason, sentence without field values)
+    connected: Callable[[str], bool] = lambda _: True  # whether an integration of that name is connected here
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One opened account or environment."""
+
+    system: System
+    source: Source
+    sink: Sink
+    setup: Setup
+    close: Callable[[], Awaitable[None]]
+    timeline: Timeline | None = None  # None: the system has no timelines
+    associated: AssociatedSource | None = None  # None: no object shows fields of another

@@ -1,0 +1,56 @@
+"""What a system offers whose objects show fields of associated ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from connectors.contract.source import ReadPurpose
+from schemas.records import StampedValue
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the objects of one type show of an associated object, by the names they show it under.
+
+    It holds for those of them whose `id_field` is that object's id; seen some time in [at_ms, at_ms + spread_ms].
+    """
+
+    object_type: str
+    fields: Mapping[str, StampedValue]
+    at_ms: int
+    spread_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowingPage:
+    """Ids of objects of one type that may show an associated object; `cursor` None at the end."""
+
+    ids: Sequence[str]
+    cursor: str | None
+
+
+class AssociatedSource(Protocol):
+    """Reads what objects show of associated ones, in a system that has such fields."""
+
+    def shown_by(self, object_type: str) -> Sequence[str]:
+        """The mapped types whose objects show fields of this type."""
+        ...
+
+    def id_field(self, object_type: str) -> str:
+        """The field by which an object says which object of this type it shows."""
+        ...
+
+    async def shown(
+        self, object_type: str, object_id: str, told: Mapping[str, StampedValue], purpose: ReadPurpose
+    ) -> Sequence[Shown]:
+        """What is to be shown of the object, with what notifications told of it where the read is older.
+
+        Nothing where it is not there; else an item for each of `shown_by`.
+        """
+        ...
+
+    async def showing(
+        self, object_type: str, object_id: str, by_type: str, cursor: str | None, purpose: ReadPurpose
+    ) -> ShowingPage:
+        """The next page of the objects of `by_type` that are associated with the object; none where it is gone."""
+        ...

@@ -1,0 +1,118 @@
+"""What a system offers to be read: webhooks translated, objects by id, whole types, lookups."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from schemas.records import ActivityEvent, Notification, Operation, StampedValue
+from schemas.values import FieldDefinition
+
+ReadPurpose = Literal["live_read", "bulk_read"]
+
+
+TOO_FAR_AHEAD_MS: Final = 24 * 3_600_000
+"""By how much a vendor's clock can be ahead of ours: what is said to happen later would make all that follows stale."""
+
+
+MOST_FOUND: Final = 26  # objects of one value that are worth reading: more than are ever a pair's candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One object as an answer showed it, some time in [at_ms, at_ms + spread_ms] of the vendor's clock.
+
+    `fields` lists every field the catalog wants of its type; null where the system has none. `asked_id` is the id that
+    was read, where the system resolves it to another object (a merge).
+    """
+
+    object_id: str
+    fields: Mapping[str, StampedValue]
+    at_ms: int
+    spread_ms: int
+    asked_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An object that was asked for and is not there; `merged_into` is the survivor of a merge."""
+
+    object_id: str
+    at_ms: int
+    spread_ms: int
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a notification tells of one object; `complete` where it shows the whole object and no read is needed.
+
+    A read for the rest counts only if it is not older than `at_ms`, the vendor's time of the happening.
+    """
+
+    object_type: str
+    object_id: str
+    operation: Operation
+    fields: Mapping[str, StampedValue]
+    at_ms: int
+    spread_ms: int
+    complete: bool
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssociatedNews:
+    """What a notification tells of an object of which others show fields.
+
+    `changed`: `fields` are those it names, by the object's own names; `back`: it was away; `gone` since `at_ms`.
+    """
+
+    object_type: str
+    object_id: str
+    kind: Literal["changed", "back", "gone"]
+    at_ms: int
+    fields: Mapping[str, StampedValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """One notification in our words; `unreadable` counts items of a batch that could not be understood."""
+
+    news: Sequence[News] = ()
+    activity: Sequence[ActivityEvent] = ()
+    unreadable: int = 0
+    associated: Sequence[AssociatedNews] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a whole object type; `cursor` None at the end."""
+
+    found: Sequence[Seen]
+    cursor: str | None
+
+
+class Source(Protocol):
+    """Reads a system."""
+
+    def translate(self, notification: Notification) -> Translated:
+        """A stored webhook request in our words. Raises ValueError where its body is none of the system's."""
+        ...
+
+    async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
+        """The objects by id, each seen or gone; at most `read_size` ids."""
+        ...
+
+    async def page(self, object_type: str, cursor: str | None) -> Page:
+        """The next page of a crawl, oldest object first where the system can."""
+        ...
+
+    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+        """The objects whose field holds one of the values; at most `read_size` values.
+
+        Of a value that many hold at least MOST_FOUND are shown. An object may hold another value than was asked for: a
+        secondary email leads to its contact.
+        """
+        ...
+
+    @property
+    def read_size(self) -> int: ...

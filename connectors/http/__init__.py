@@ -1,0 +1,1 @@
+"""HTTP for both systems: requests as values, one transport, retries, rate limits."""

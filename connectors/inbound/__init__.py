@@ -1,0 +1,1 @@
+"""From a system into topics: notifications, reads, lookups, crawls, fan-outs."""

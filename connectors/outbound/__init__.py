@@ -1,0 +1,1 @@
+"""From topics into a system: patches and timeline events."""

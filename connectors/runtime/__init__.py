@@ -1,0 +1,1 @@
+"""One connector process: its integrations, the read path and the write path."""

@@ -1,0 +1,1 @@
+"""One integration at work in a connector: what its read and write paths share."""
