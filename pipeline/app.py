@@ -35,11 +35,11 @@ from connectors.runtime.backpressure import BulkCredit, outstanding_downstream
 from connectors.runtime.runner import Runner
 from connectors.runtime.runner import Surroundings as ConnectorSurroundings
 from pipeline.agents import objects, pairs
+from pipeline.agents.configuration import Configuration
 from pipeline.agents.step import AgentLoop, Surroundings
 from pipeline.config import Settings
 from pipeline.directory import ConfigurationDirectory
 from pipeline.local import endpoints
-from pipeline.mappings.reader import Configuration
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
 from pipeline.scheduler import Scheduler

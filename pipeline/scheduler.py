@@ -10,7 +10,7 @@ from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.producer import Publisher
 from connectors.kafka.settings import ClientConfig
 from connectors.kafka.table import TableReader
-from pipeline.mappings.connecting import ConfigurationWrite, decide
+from pipeline.provisioning.state_machine import ConfigurationWrite, decide
 from schemas.topics import INTEGRATIONS, MAPPINGS
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ The rim's webhooks come in here, so this is the one place beside a system's own 
 signatures; what a webhook says is read later, by the system's source.
 """
 
+from connectors.receiver.admission import Limits
 from connectors.receiver.app import build_receiver
-from connectors.receiver.room import Limits
-from connectors.receiver.surroundings import (
+from connectors.receiver.ports import (
     Count,
     Directory,
     NotStored,

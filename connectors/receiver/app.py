@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from connectors.http.messages import Headers
+from connectors.receiver.admission import Limits, NoRoom, Place, Room
 from connectors.receiver.hubspot import judge_hubspot
-from connectors.receiver.parts import parts
-from connectors.receiver.room import Limits, NoRoom, Place, Room
-from connectors.receiver.surroundings import Count, Directory, NotStored, StoreNotification, WebhookResult
+from connectors.receiver.ports import Count, Directory, NotStored, StoreNotification, WebhookResult
+from connectors.receiver.responses import RETRY_AFTER_S, Arrived, Judgement, Refusal
+from connectors.receiver.splitting import parts
 from connectors.receiver.userflow import judge_userflow
-from connectors.receiver.verdicts import RETRY_AFTER_S, Arrived, Judgement, Refusal
 from schemas.records import Notification
 from schemas.values import System
 

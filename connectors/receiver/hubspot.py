@@ -6,8 +6,8 @@ from typing import Final
 from connectors.http.lenient_json import parsed, text_at
 from connectors.http.messages import Verdict
 from connectors.hubspot.protocol.signatures import verify_v3
-from connectors.receiver.surroundings import Directory, Recipient
-from connectors.receiver.verdicts import Arrived, Judgement, Refusal, refused, unsigned
+from connectors.receiver.ports import Directory, Recipient
+from connectors.receiver.responses import Arrived, Judgement, Refusal, refused, unsigned
 
 SIGNATURE: Final = "X-HubSpot-Signature-v3"
 TIMESTAMP: Final = "X-HubSpot-Request-Timestamp"

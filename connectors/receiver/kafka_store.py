@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import PublishFailed
-from connectors.receiver.surroundings import NotStored
+from connectors.receiver.ports import NotStored
 from schemas.records import Notification
 from schemas.topics import HUBSPOT_NOTIFICATIONS, USERFLOW_NOTIFICATIONS
 from schemas.values import System

@@ -4,8 +4,8 @@ from typing import Final
 
 from connectors.http.lenient_json import parsed
 from connectors.http.messages import Verdict
-from connectors.receiver.surroundings import Directory, Recipient
-from connectors.receiver.verdicts import Arrived, Judgement, Refusal, refused, unsigned
+from connectors.receiver.ports import Directory, Recipient
+from connectors.receiver.responses import Arrived, Judgement, Refusal, refused, unsigned
 from connectors.userflow.protocol.webhooks import verify_signature
 
 SIGNATURE: Final = "Userflow-Signature"

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.rereading import holding, sweep
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.matching import observe, resend
 from pipeline.core.timeline import Hold, ObjectActivity, release, tell_pairs
-from pipeline.mappings.reader import IntegrationView
 from schemas.records import ActivityEvent, ChangeEvent, MatchedChange, ObjectState, Request, StateCommand
 from schemas.topics import (
     HUBSPOT_CHANGES,

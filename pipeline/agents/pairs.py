@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.derive import RefusedField
@@ -11,7 +12,6 @@ from pipeline.core.lookups import Asking, with_lookup
 from pipeline.core.mapping import MappingView
 from pipeline.core.pairing import EMPTY, PairStep, change_pair, receive, rederive, retry_refused
 from pipeline.core.timeline import Hold, Streamed, park, stream, timeline_of
-from pipeline.mappings.reader import IntegrationView
 from schemas.letters import letter_about, letter_id
 from schemas.records import (
     Cause,

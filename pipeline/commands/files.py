@@ -14,12 +14,13 @@ from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import known, open_process, plain_errors, read_tables, refuse, with_kafka
 from pipeline.config import Misconfigured, Settings, load_settings
-from pipeline.mappings.file import load
-from pipeline.mappings.model import IntegrationFile
-from pipeline.mappings.problems import render
-from pipeline.operations import applying, planning
+from pipeline.integration_file.loader import load
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.problems import render
+from pipeline.operations import apply as applying
 from pipeline.operations import hubspot_project as project
-from pipeline.operations.generated import write_generated
+from pipeline.operations import make_plan
+from pipeline.operations.generated_files import write_generated
 from pipeline.operations.plan_text import as_json, as_text
 from schemas.configuration import IntegrationPart
 from schemas.topics import INTEGRATIONS
@@ -60,15 +61,15 @@ def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: f
 
     async def look(process: Process, publisher: Publisher, tables: TableReader) -> None:
         around = _around(process, publisher, tables)
-        found = await planning.plan(around, integration_file, timeout_s, pairs=not no_pairs)
+        found = await make_plan.plan(around, integration_file, timeout_s, pairs=not no_pairs)
         click.echo((as_json if shape == "json" else as_text)(found, show_values=show_values))
         raise click.exceptions.Exit(found.exit_code)
 
     with_kafka(look)
 
 
-def _around(process: Process, publisher: Publisher, tables: TableReader) -> planning.Surroundings:
-    return planning.Surroundings(
+def _around(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.Surroundings:
+    return make_plan.Surroundings(
         publisher, tables, process.client, process.codec, process.box, process.settings.partitions, _progress, now_ms
     )
 
@@ -98,9 +99,9 @@ def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
     with_kafka(ask)
 
 
-async def _confirm(around: planning.Surroundings, file: IntegrationFile) -> None:
+async def _confirm(around: make_plan.Surroundings, file: IntegrationFile) -> None:
     """Show the plan and ask. Raises NotApplied where it would be refused."""
-    found = await planning.plan(around, file, PLAN_S, pairs=True)
+    found = await make_plan.plan(around, file, PLAN_S, pairs=True)
     if found.problems:
         raise applying.NotApplied(render(found.problems))
     click.echo(as_text(found))

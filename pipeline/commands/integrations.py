@@ -8,8 +8,8 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import known, open_process, plain_errors, read_tables, with_kafka
-from pipeline.mappings.connecting import DISCONNECTED
-from pipeline.operations import applying, full_sync
+from pipeline.operations import apply, full_sync
+from pipeline.provisioning.state_machine import DISCONNECTED
 from schemas.configuration import DesiredState
 from schemas.topics import INTEGRATIONS, MAPPINGS
 
@@ -25,7 +25,7 @@ def integration() -> None:
 def integration_list() -> None:
     """Every integration and its state."""
     with plain_errors():
-        there = applying.every(read_tables(open_process()).table(INTEGRATIONS))
+        there = apply.every(read_tables(open_process()).table(INTEGRATIONS))
         for name, settings in there.items():
             refused = "; its last apply was refused" if settings.apply_state == "failed" else ""
             click.echo(f"{name}: {settings.state}, revision {settings.active_revision}{refused}")
@@ -62,12 +62,12 @@ def _change_state(name: str, state: DesiredState) -> None:
         settings = known(tables.table(INTEGRATIONS), name)
         if settings.state == "disconnected":
             if state != "disconnected":
-                raise applying.NotApplied(f"{name}: {DISCONNECTED}")
+                raise apply.NotApplied(f"{name}: {DISCONNECTED}")
             click.echo(f"{name}: disconnected already")
             return
-        request = applying.changed_state(settings, state, now_ms())
-        await applying.ask(publisher, name, request)
-        applied = await applying.wait_until_applied(tables, name, request, 30.0)
+        request = apply.changed_state(settings, state, now_ms())
+        await apply.ask(publisher, name, request)
+        applied = await apply.wait_until_applied(tables, name, request, 30.0)
         click.echo(f"{name}: {applied.settings.state}")
 
     with_kafka(ask)
@@ -85,7 +85,7 @@ def full_sync_start(name: str | None) -> None:
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         parts = tables.table(INTEGRATIONS)
-        connected = [one for one, found in applying.every(parts).items() if found.state != "disconnected"]
+        connected = [one for one, found in apply.every(parts).items() if found.state != "disconnected"]
         if not name and not connected:
             raise full_sync.NotStarted(NONE_YET)
         for each in [name] if name else connected:

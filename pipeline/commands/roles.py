@@ -53,7 +53,7 @@ def scheduler() -> None:
 @click.option("--userflow-seed", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def up(simulators: bool, hubspot_seed: Path | None, userflow_seed: Path | None) -> None:
     """Run everything on this machine until Ctrl-C."""
-    from pipeline.local.machine import Seeds, machine  # only `up` and `demo` need the local broker
+    from pipeline.local.stack import Seeds, machine  # only `up` and `demo` need the local broker
 
     with plain_errors():
         seeds = Seeds(hubspot_seed, userflow_seed)

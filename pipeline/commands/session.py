@@ -16,8 +16,8 @@ from pipeline.app import Process
 from pipeline.config import Misconfigured, load_settings
 from pipeline.local.errors import LocalError
 from pipeline.observability.logging import set_up
-from pipeline.operations import applying, full_sync
-from pipeline.operations.generated import ForeignFiles
+from pipeline.operations import apply, full_sync
+from pipeline.operations.generated_files import ForeignFiles
 from pipeline.operations.hubspot_project import NoProject
 from pipeline.secrets import KeyFileUnsafe, NoKeyFits
 from schemas.configuration import IntegrationPart, IntegrationSettings
@@ -31,7 +31,7 @@ EXPECTED_ERRORS: Final = (
     TableIncomplete,
     PublishFailed,
     UnknownSchema,
-    applying.NotApplied,
+    apply.NotApplied,
     full_sync.NotStarted,
     NoProject,
     ForeignFiles,
@@ -90,7 +90,7 @@ def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]
 
 def known(parts: Mapping[str, IntegrationPart], name: str) -> IntegrationSettings:
     """The settings of an integration. Raises NotApplied with the names there are."""
-    settings = applying.settings_of(parts, name)
+    settings = apply.settings_of(parts, name)
     if settings is None:
-        raise applying.NotApplied(f"no integration {name}; there are: {', '.join(applying.every(parts)) or 'none'}")
+        raise apply.NotApplied(f"no integration {name}; there are: {', '.join(apply.every(parts)) or 'none'}")
     return settings

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.core.candidates import MOST_CANDIDATES, counting_anew, crowded, paired, recounted, side, with_side
-from pipeline.core.contests import but_doubtful, newly_contested, noting_rewrites, with_answers
+from pipeline.core.conflicts import but_doubtful, newly_contested, noting_rewrites, with_answers
 from pipeline.core.conversion import equal
 from pipeline.core.derive import Derivation, Paired, RefusedField, derive, desired_values
 from pipeline.core.freshness import Order, merge, order

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.local.errors import DirectoryInUse, StartFailed
 from pipeline.local.jars import fetch, find_java
-from pipeline.local.leash import GRACE_S, Leash
+from pipeline.local.orphan_guard import GRACE_S, Leash
 from pipeline.local.ports import LOOPBACK, free_port, is_free
 from pipeline.local.process import Process
 from pipeline.local.readiness import wait_until

@@ -18,7 +18,7 @@ from typing import Any, Final
 import click
 
 from pipeline.local.control import SimulatorControl
-from pipeline.local.machine import Machine, Seeds, machine
+from pipeline.local.stack import Machine, Seeds, machine
 
 CONTACTS: Final = 200
 USERS: Final = 150

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from pipeline.local.leash import Leash
+from pipeline.local.orphan_guard import Leash
 
 TAIL_LINES = 15
 _TAIL_BYTES = 16_384

@@ -10,7 +10,7 @@ from typing import Self
 
 from pipeline.local.errors import StartFailed
 from pipeline.local.jars import fetch, find_java
-from pipeline.local.leash import Leash
+from pipeline.local.orphan_guard import Leash
 from pipeline.local.ports import LOOPBACK, free_port
 from pipeline.local.process import Process
 from pipeline.local.readiness import answers, wait_until

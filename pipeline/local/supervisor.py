@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from pipeline.local.errors import NotRunning, StartFailed
-from pipeline.local.leash import Leash
+from pipeline.local.orphan_guard import Leash
 from pipeline.local.process import Process, last_lines
 from pipeline.local.readiness import answers
 from pipeline.local.restarts import RestartPolicy, Restarts

@@ -7,11 +7,11 @@ from typing import Literal
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
-from pipeline.mappings.connecting import SYSTEMS, read_document
-from pipeline.mappings.custom_types import resolved
-from pipeline.mappings.remedies import remedy
-from pipeline.mappings.subscriptions import subscriptions
-from pipeline.operations.applying import every
+from pipeline.operations.apply import every
+from pipeline.provisioning.custom_types import resolved
+from pipeline.provisioning.remedies import remedy
+from pipeline.provisioning.state_machine import SYSTEMS, read_document
+from pipeline.provisioning.subscriptions import subscriptions
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
 from schemas.registry import SchemaRegistry, UnknownSchema
 from schemas.topics import TOPICS

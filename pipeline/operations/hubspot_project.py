@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from connectors.hubspot.event_types import EventType, event_types
 from connectors.userflow.events import describe_events
-from pipeline.mappings.custom_types import resolved
-from pipeline.mappings.model import IntegrationFile
-from pipeline.mappings.names import HUBSPOT_TYPES, is_custom_type, object_word
-from pipeline.mappings.problems import render
-from pipeline.mappings.resolve import fields_of
-from pipeline.mappings.streams import check_events, streamed
-from pipeline.mappings.subscriptions import PRIVACY, TypeSubscriptions, subscriptions
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.names import HUBSPOT_TYPES, is_custom_type, object_word
+from pipeline.integration_file.problems import render
+from pipeline.provisioning.custom_types import resolved
+from pipeline.provisioning.resolve import fields_of
+from pipeline.provisioning.streams import check_events, streamed
+from pipeline.provisioning.subscriptions import PRIVACY, TypeSubscriptions, subscriptions
 from schemas.configuration import DescribedEvent, DescribedType, IntegrationPart
 
 PLATFORM: Final = "2026.03"

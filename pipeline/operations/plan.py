@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.mappings.claims import check_claims, same_accounts
-from pipeline.mappings.connecting import read_document
-from pipeline.mappings.custom_types import resolved
-from pipeline.mappings.model import IntegrationFile
-from pipeline.mappings.problems import Problem, in_order
-from pipeline.mappings.resolve import object_mappings, to_create
-from pipeline.mappings.streams import streamed
-from pipeline.mappings.subscriptions import TypeSubscriptions, subscriptions
-from pipeline.mappings.told import Told
-from pipeline.operations.applying import settings_of
-from pipeline.operations.differences import MappingChange, file_changes, record_changes, setting_changes
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.problems import Problem, in_order
+from pipeline.operations.apply import settings_of
 from pipeline.operations.pair_counts import PairCounts
+from pipeline.operations.plan_diff import MappingChange, file_changes, record_changes, setting_changes
+from pipeline.provisioning.claims import check_claims, same_accounts
+from pipeline.provisioning.custom_types import resolved
+from pipeline.provisioning.described import Told
+from pipeline.provisioning.resolve import object_mappings, to_create
+from pipeline.provisioning.state_machine import read_document
+from pipeline.provisioning.streams import streamed
+from pipeline.provisioning.subscriptions import TypeSubscriptions, subscriptions
 from schemas.configuration import (
     DescribedEvent,
     DescribedField,

@@ -15,8 +15,9 @@ from connectors.userflow.account import assemble
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
 from schemas.records import Notification
 from schemas.values import FieldValue
-from tests.unit.connectors import hubspot_account, userflow_account
-from tests.unit.connectors.simulated import RECEIVER_URL, Receiver, eventually
+from tests.unit.connectors.hubspot import account as hubspot_account
+from tests.unit.connectors.simulation.simulated import RECEIVER_URL, Receiver, eventually
+from tests.unit.connectors.userflow import account as userflow_account
 
 
 @dataclass(frozen=True)

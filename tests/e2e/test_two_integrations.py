@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.kafka.partitioner import partition_of
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
-from pipeline.local.machine import Machine, machine
 from pipeline.local.ports import free_port
+from pipeline.local.stack import Machine, machine
 from pipeline.serving import serve
 from tests.e2e.world import eventually, measured
 

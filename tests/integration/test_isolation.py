@@ -18,7 +18,16 @@ from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
 from tests.e2e.world import eventually, read_topic
 from tests.kafka import Kafka
-from tests.unit.connectors.runners import DOWN, PARTITIONS, SLOW_S, WELL, Vendor, patch_of, settings_part, surroundings
+from tests.unit.connectors.runtime.runners import (
+    DOWN,
+    PARTITIONS,
+    SLOW_S,
+    WELL,
+    Vendor,
+    patch_of,
+    settings_part,
+    surroundings,
+)
 
 
 @dataclass

@@ -17,13 +17,13 @@ import yaml
 
 from pipeline.cli import main
 from pipeline.config import Settings, shown, variable
-from pipeline.mappings.file import load
-from pipeline.mappings.model import IntegrationFile
-from pipeline.mappings.problems import render
+from pipeline.integration_file.loader import load
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.problems import render
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
-EXAMPLES: Final = sorted((ROOT / "pipeline/mappings/examples").glob("*.yaml"))
+EXAMPLES: Final = sorted((ROOT / "pipeline/integration_file/examples").glob("*.yaml"))
 DECISIONS: Final = sorted((ROOT / "pipeline/decisions").glob("*.md"))
 PAGES: Final = sorted(
     path

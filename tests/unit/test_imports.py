@@ -79,7 +79,7 @@ RULES: list[Only | Never] = [
     Only(
         "agents carry values in and effects out; the reader gives them the mappings in force",
         ("pipeline/agents/*",),
-        ("schemas", "pipeline.core", "pipeline.agents", "pipeline.mappings.reader", "faust"),
+        ("schemas", "pipeline.core", "pipeline.agents", "pipeline.agents.configuration", "faust"),
     ),
     Never(
         "only the composition root, the commands and local/ import everything",
@@ -162,7 +162,7 @@ BROKEN = [
     ("connectors/session/context.py", "from pipeline.core.outcome import Outcome"),
     ("pipeline/core/derive.py", "import faust"),
     ("pipeline/core/derive.py", "from pipeline.agents.state import Output"),
-    ("pipeline/agents/step.py", "from pipeline.mappings.model import Secret"),
+    ("pipeline/agents/step.py", "from pipeline.integration_file.model import Secret"),
     ("pipeline/operations/lag.py", "from pipeline import app"),
     ("pipeline/app.py", "from connectors.hubspot.simulator import HubSpotSimulator"),
     ("pipeline/operations/lag.py", "from confluent_kafka import Consumer"),
@@ -180,7 +180,7 @@ ALLOWED = [
     ("schemas/registry.py", "from confluent_kafka.schema_registry import Schema"),
     ("connectors/hubspot/simulator/simulator.py", "import httpx"),
     ("connectors/receiver/hubspot.py", "from connectors.hubspot.protocol.signatures import verify"),
-    ("pipeline/agents/objects.py", "from pipeline.mappings.reader import IntegrationView"),
+    ("pipeline/agents/objects.py", "from pipeline.agents.configuration import IntegrationView"),
     ("pipeline/local/simulate.py", "from connectors.userflow.simulator import UserflowSimulator"),
     ("pipeline/core/freshness.py", "from collections.abc import Mapping"),
 ]

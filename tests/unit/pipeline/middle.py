@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.objects import Objects
 from pipeline.agents.pairs import Pairs
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
-from pipeline.mappings.reader import IntegrationView
 from schemas.records import (
     ActivityEvent,
     ChangeEvent,

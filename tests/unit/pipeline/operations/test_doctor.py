@@ -1,10 +1,10 @@
 """What doctor finds of one integration."""
 
-from pipeline.operations.applying import changed_state
+from pipeline.operations.apply import changed_state
 from pipeline.operations.doctor import Finding, examine_integration
-from tests.unit.pipeline.mappings.cluster import Cluster
-from tests.unit.pipeline.mappings.files import GOOD
+from tests.unit.pipeline.integration_file.files import GOOD
 from tests.unit.pipeline.operations.test_plan import in_force
+from tests.unit.pipeline.provisioning.cluster import Cluster
 
 
 def found(cluster: Cluster, *, opens: bool = True) -> list[Finding]:

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
-from pipeline.operations.generated import LISTING, ForeignFiles, write_generated
+from pipeline.operations.generated_files import LISTING, ForeignFiles, write_generated
 from pipeline.operations.hubspot_project import NoProject, knowledge, project_files, summary
 from schemas.configuration import ConnectorState, DescribedEvent, DescribedField, DescribedType, IntegrationPart
-from tests.unit.pipeline.mappings.files import ENVIRONMENT, HEAD, loaded
+from tests.unit.pipeline.integration_file.files import ENVIRONMENT, HEAD, loaded
 
 PUBLIC = "https://pairs.example.com"
 OAUTH = HEAD.replace(

@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.mappings.model import IntegrationFile
-from pipeline.mappings.resolve import described
-from pipeline.mappings.told import Told
-from pipeline.operations.applying import desired
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.operations.apply import desired
+from pipeline.operations.make_plan import NOT_CONNECTED
 from pipeline.operations.pair_counts import PairCounts, Sample
 from pipeline.operations.plan import InForce, Plan, make_plan
 from pipeline.operations.plan_text import as_json, as_text
-from pipeline.operations.planning import NOT_CONNECTED
+from pipeline.provisioning.described import Told
+from pipeline.provisioning.resolve import described
 from pipeline.secrets import NoKeyFits
 from schemas.configuration import DescribedEvent, DescribedField, DesiredIntegration
-from tests.unit.pipeline.mappings.cluster import Cluster
-from tests.unit.pipeline.mappings.files import ENVIRONMENT, GOOD, loaded
+from tests.unit.pipeline.integration_file.files import ENVIRONMENT, GOOD, loaded
+from tests.unit.pipeline.provisioning.cluster import Cluster
 
 HUBSPOT = (
     DescribedField("contacts", "email", "Email", "string"),

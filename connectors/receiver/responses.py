@@ -1,0 +1,90 @@
+"""What becomes of one webhook, as values: for whom it is stored, and what is answered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from connectors.http.messages import Headers
+from connectors.receiver.ports import WebhookResult
+
+RETRY_AFTER_S: Final = 1
+
+_STATUS: Final[Mapping[WebhookResult, int]] = {
+    "broken_off": 400,
+    "not_json": 400,
+    "no_account": 400,
+    "missing": 401,
+    "malformed": 401,
+    "stale": 401,
+    "mismatch": 401,
+    "no_secret": 401,
+    "unknown": 404,
+    "disconnected": 410,
+    "too_large": 413,
+    "sealed": 503,
+    "overloaded": 503,
+    "not_stored": 503,
+    "too_slow": 503,
+}
+_NOBODY: Final = (404, 410)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One request: every URL the vendor may have called it by, and when we had the whole body (our clock)."""
+
+    method: str
+    urls: tuple[str, ...]
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a webhook is not stored, and what its sender can do; `number` accounts end like this."""
+
+    result: WebhookResult
+    message: str
+    number: int = 1
+
+    @property
+    def status(self) -> int:
+        return _STATUS[self.result]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The integrations a webhook is stored for, and why it is not stored for others."""
+
+    recipients: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    def answer(self) -> Refusal | None:
+        """None: 2xx. What can be mended is refused though others have it, so that the vendor sends it again."""
+        if self.recipients:
+            return gravest([refusal for refusal in self.refusals if refusal.status not in _NOBODY])
+        return gravest(self.refusals)
+
+
+def gravest(refusals: Sequence[Refusal]) -> Refusal | None:
+    """What is likeliest to pass comes first: ours to mend, then a secret, then nobody there."""
+    return min(refusals, key=lambda refusal: (refusal.status != 503, refusal.status), default=None)
+
+
+def refused(result: WebhookResult, message: str) -> Judgement:
+    """Stored for nobody."""
+    return Judgement(refusals=(Refusal(result, message),))
+
+
+def unsigned(result: str | None, header: str) -> Refusal:
+    """`result` is the reason of a signature's Verdict."""
+    match result:
+        case "missing":
+            return Refusal("missing", f"sign the request: {header} is missing")
+        case "malformed":
+            return Refusal("malformed", f"{header} cannot be read")
+        case "stale":
+            return Refusal("stale", "the signature's time is more than 5 minutes away: sign it anew, check the clocks")
+        case _:
+            return Refusal("mismatch", "the signature does not fit: check the secret and PAIRSTREAM_PUBLIC_URL")

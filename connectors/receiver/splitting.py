@@ -1,0 +1,48 @@
+"""A webhook whose body is more than a record holds: its events in several records, or only what it names."""
+
+import json
+from collections.abc import Iterator
+
+from connectors.http.lenient_json import JsonObject, object_at, parsed
+from connectors.receiver.admission import NoRoom
+
+READABLE = ("user", "group")
+
+
+def parts(body: bytes, most: int) -> Iterator[bytes]:
+    """The body where it has at most `most` bytes; else the events of a JSON array in arrays that have, in order.
+
+    HubSpot sends up to 100 events at once, each with a value of up to 65,536 characters. Of an object that Userflow
+    tells only its name is kept, so that it is read. Raises NoRoom `too_large` where one event alone is too large.
+    """
+    if len(body) <= most:
+        yield body
+        return
+    found = parsed(body)
+    if isinstance(found, dict):
+        yield _name_of(found)
+        return
+    part: list[bytes] = []
+    for item in found if isinstance(found, list) else ():
+        text = json.dumps(item, separators=(",", ":")).encode()
+        if len(text) + len(b"[]") > most:
+            raise NoRoom("too_large")
+        if len(_array([*part, text])) > most:
+            yield _array(part)
+            part = []
+        part.append(text)
+    yield _array(part)
+
+
+def _array(items: list[bytes]) -> bytes:
+    return b"[" + b",".join(items) + b"]"
+
+
+def _name_of(notification: JsonObject) -> bytes:
+    """Without a time and attributes it says no more than that the user or group is worth a read."""
+    subject = object_at(object_at(notification, "data"), "object")
+    if subject.get("object") not in READABLE:
+        raise NoRoom("too_large")
+    name = {"object": subject["object"], "id": subject.get("id"), "attributes": {}}
+    told = {key: notification.get(key) for key in ("id", "object", "topic")}
+    return json.dumps({**told, "data": {"object": name}}).encode()

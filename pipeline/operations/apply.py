@@ -1,0 +1,128 @@
+"""Asking for a change of an integration, and waiting until it is in force or refused."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from pipeline.integration_file.export import to_yaml
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.problems import render
+from pipeline.provisioning.claims import check_claims
+from pipeline.provisioning.described import told_of
+from pipeline.provisioning.remedies import problem
+from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
+from pipeline.provisioning.state_machine import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT, VENDOR_REFUSAL
+from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
+from schemas.topics import INTEGRATIONS
+
+LOOK_S: Final = 0.05
+
+
+class NotApplied(RuntimeError):
+    """The request was refused, or nothing carried it out in time; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What is in force after the request."""
+
+    settings: IntegrationSettings
+    seconds: float
+
+
+def desired(file: IntegrationFile, seal: Seal, now_ms: int) -> DesiredIntegration:
+    """The request that an integration file is; its secrets sealed, its text without them."""
+    return DesiredIntegration(
+        apply_id=uuid.uuid4().hex,
+        state="active",
+        document=to_yaml(file),
+        hubspot=hubspot_settings(file, seal),
+        userflow=userflow_settings(file, seal),
+        applied_at_ms=now_ms,
+    )
+
+
+def without_effect(file: IntegrationFile) -> list[str]:
+    """What the file asks for that this version does not do yet."""
+    return [f"`source: {file.hubspot.source}`"] if file.hubspot.source != "webhooks" else []
+
+
+def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: int) -> DesiredIntegration:
+    """The request to pause, resume or disconnect what is in force."""
+    return DesiredIntegration(uuid.uuid4().hex, state, settings.document, settings.hubspot, settings.userflow, now_ms)
+
+
+async def ask(publisher: Publisher, integration: str, request: DesiredIntegration) -> None:
+    """Hand the request to the active scheduler."""
+    await publisher.send(INTEGRATIONS, f"{integration}/desired", IntegrationPart(integration, desired=request))
+
+
+async def wait_until_applied(
+    tables: TableReader, integration: str, request: DesiredIntegration, within_s: float
+) -> Applied:
+    """Wait for the scheduler and both connectors; a pause holds at once. Raises NotApplied."""
+    started = time.monotonic()
+    while time.monotonic() - started < within_s:
+        settings = settings_of(tables.table(INTEGRATIONS), integration)
+        if settings is not None and settings.apply_id == request.apply_id:
+            if settings.apply_state == "done" or settings.state == request.state == "paused":
+                return Applied(settings, time.monotonic() - started)
+            if settings.apply_state == "failed":
+                raise NotApplied(settings.reason or "refused")
+        await asyncio.sleep(LOOK_S)
+    raise NotApplied(_late(tables.table(INTEGRATIONS), integration, request, within_s))
+
+
+def refusal(
+    reason: str, file: IntegrationFile, request: DesiredIntegration, parts: Mapping[str, IntegrationPart]
+) -> str:
+    """The refusal for the owner of the file, with its line."""
+    refused = VENDOR_REFUSAL.fullmatch(reason)
+    if refused is not None:
+        return str(problem(file.positions, "hubspot" if refused[1] == "hubspot" else "userflow", refused[2]))
+    if reason.startswith(ALREADY_CLAIMED):
+        return render(check_claims(file, request, parts)) or reason
+    if not reason.startswith(FIELDS_DO_NOT_FIT):
+        return reason
+    hubspot, userflow = (parts.get(f"{file.integration}/{system}") for system in ("hubspot", "userflow"))
+    if hubspot is None or userflow is None or hubspot.connector is None or userflow.connector is None:
+        return reason
+    problems = told_of(file, hubspot.connector, userflow.connector).misfits()
+    return render(problems) or reason
+
+
+def every(parts: Mapping[str, IntegrationPart]) -> Mapping[str, IntegrationSettings]:
+    """What is in force for each integration, by name."""
+    return {
+        part.integration: part.settings
+        for key, part in sorted(parts.items())
+        if part.settings is not None and key.endswith("/settings")
+    }
+
+
+def settings_of(parts: Mapping[str, IntegrationPart], integration: str) -> IntegrationSettings | None:
+    """What is in force for an integration."""
+    part = parts.get(f"{integration}/settings")
+    return part.settings if part is not None else None
+
+
+def _late(parts: Mapping[str, IntegrationPart], integration: str, request: DesiredIntegration, within_s: float) -> str:
+    settings = settings_of(parts, integration)
+    if settings is None or settings.apply_id != request.apply_id:
+        return (
+            f"no scheduler took the request within {within_s:.0f} s: is `pairstream run scheduler` (or `up`) running?"
+        )
+    waiting = [
+        f"{system} is {part.connector.status}: {part.connector.reason}"
+        for system in ("hubspot", "userflow")
+        if (part := parts.get(f"{integration}/{system}")) is not None
+        and part.connector is not None
+        and part.connector.status != "ok"
+    ]
+    why = "; ".join(waiting) or "are both connectors running?"
+    return f"still {settings.apply_state} after {within_s:.0f} s ({why}); it goes on by itself once they answer"

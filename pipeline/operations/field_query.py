@@ -1,0 +1,91 @@
+"""Asking both connectors what fields a file would find, while nothing changes.
+
+They own the vendors' budgets and the credentials in force, so nobody else calls a vendor.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.provisioning.described import Told, told_of
+from pipeline.provisioning.resolve import fields_of
+from schemas.configuration import Description, Inquiry, IntegrationPart
+from schemas.topics import INTEGRATIONS
+from schemas.values import System
+
+LOOK_S: Final = 0.05
+SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
+
+Wanted = Mapping[System, Mapping[str, tuple[str, ...]]]
+"""System -> object type -> fields."""
+
+
+class NotTold(RuntimeError):
+    """A system could not be asked; the message says which and why."""
+
+
+class Asker:
+    """Asks the connectors that own an integration; `within_s` is how long each of their answers may take."""
+
+    def __init__(self, publisher: Publisher, tables: TableReader, within_s: float, now_ms: Callable[[], int]) -> None:
+        self._publisher = publisher
+        self._tables = tables
+        self._within_s = within_s
+        self._now_ms = now_ms
+
+    async def ask(self, file: IntegrationFile) -> Told:
+        """What both systems say of the file's fields. Raises NotTold.
+
+        Names of a custom type's fields follow from its schema, so a file that has one is asked for twice.
+        """
+        wanted = _wanted(file)
+        while True:
+            answers = await self._answers(file.integration, wanted)
+            told = told_of(file, answers["hubspot"], answers["userflow"])
+            if _wanted(told.file) == wanted:
+                return told
+            wanted = _wanted(told.file)
+
+    async def _answers(self, integration: str, wanted: Wanted) -> Mapping[System, Description]:
+        inquiry = Inquiry(uuid.uuid4().hex, wanted["hubspot"], wanted["userflow"], self._now_ms())
+        part = IntegrationPart(integration, inquiry=inquiry)
+        await self._publisher.send(INTEGRATIONS, f"{integration}/inquiry", part)
+        deadline = time.monotonic() + self._within_s
+        while True:
+            parts = self._tables.table(INTEGRATIONS)
+            answers = {system: _answer(parts, integration, system, inquiry.inquiry_id) for system in SYSTEMS}
+            found = {system: answer for system, answer in answers.items() if answer is not None}
+            refused = [f"{system} says {told.reason}" for system, told in found.items() if told.reason is not None]
+            if refused:
+                raise NotTold("; ".join(refused))
+            if len(found) == len(SYSTEMS):
+                return found
+            if time.monotonic() > deadline:
+                silent = (_silence(parts, integration, system) for system in SYSTEMS if system not in found)
+                raise NotTold("; ".join(silent))
+            await asyncio.sleep(LOOK_S)
+
+
+def _wanted(file: IntegrationFile) -> Wanted:
+    return {system: fields_of(file, system) for system in SYSTEMS}
+
+
+def _answer(
+    parts: Mapping[str, IntegrationPart], integration: str, system: System, inquiry_id: str
+) -> Description | None:
+    part = parts.get(f"{integration}/{system}/description")
+    answer = part.description if part is not None else None
+    return answer if answer is not None and answer.inquiry_id == inquiry_id else None
+
+
+def _silence(parts: Mapping[str, IntegrationPart], integration: str, system: System) -> str:
+    part = parts.get(f"{integration}/{system}")
+    state = part.connector if part is not None else None
+    if state is not None and state.status != "ok":
+        return f"{system} is {state.status.replace('_', ' ')}: {state.reason}"
+    return f"the {system} connector did not answer: is it running?"

@@ -1,0 +1,106 @@
+"""Making a plan: what both systems say, and what the retained state would make of it."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from connectors.kafka.latest import Progress, latest_rows
+from connectors.kafka.producer import Publisher
+from connectors.kafka.settings import ClientConfig
+from connectors.kafka.table import TableReader
+from pipeline.core.mapping import MappingView
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.operations import apply
+from pipeline.operations.field_query import Asker, NotTold
+from pipeline.operations.pair_counts import Known, PairCounts, count_pairs
+from pipeline.operations.plan import InForce, Plan, make_plan, planned_mappings
+from pipeline.secrets import SecretBox
+from schemas.codec import Codec
+from schemas.configuration import IntegrationSettings
+from schemas.records import ObjectMapping, ObjectState, PairState
+from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
+from schemas.values import System
+
+NOT_CONNECTED = "not connected yet: `apply` checks the fields, and pairs are known after a full sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What planning needs of its process."""
+
+    publisher: Publisher
+    tables: TableReader
+    client: ClientConfig
+    codec: Codec
+    box: SecretBox
+    partitions: int
+    progress: Progress
+    now_ms: Callable[[], int]
+
+
+async def plan(around: Surroundings, file: IntegrationFile, within_s: float, *, pairs: bool) -> Plan:
+    """What applying the file would do. Nothing is changed but for the inquiry itself."""
+    request = apply.desired(file, around.box.seal, around.now_ms())
+    tables = around.tables
+    now = InForce(tables.table(INTEGRATIONS), tables.table(MAPPINGS), around.box.open)
+    settings = now.same_accounts(request, file.integration)
+    if settings is None:
+        return make_plan(file, request, now, NOT_CONNECTED)
+    try:
+        told = await Asker(around.publisher, tables, within_s, around.now_ms).ask(file)
+    except NotTold as error:
+        return make_plan(file, request, now, f"fields and pairs could not be looked at: {error}")
+    made = make_plan(file, request, now, told)
+    if made.problems or not pairs:
+        return made
+    wanted = planned_mappings(told, settings)
+    return replace(made, pairs=await asyncio.to_thread(_pairs, around, settings, made, wanted))
+
+
+def _pairs(
+    around: Surroundings, settings: IntegrationSettings, made: Plan, wanted: tuple[ObjectMapping, ...]
+) -> Mapping[str, PairCounts]:
+    retained = _Retained(around, f"{made.integration}:{settings.connection}:")
+    kept = {change.name for change in made.mappings if change.kind == "unchanged"}
+    return {
+        mapping.name: count_pairs(
+            MappingView(mapping),
+            Known(
+                retained.objects_of(mapping),
+                retained.pair_of(mapping) if mapping.name in kept else _no_pair,
+                frozenset(one.name for one in made.create if one.object_type == mapping.hubspot_type),
+            ),
+        )
+        for mapping in wanted
+    }
+
+
+def _no_pair(match_value: str) -> None:
+    """A mapping that changes starts without what was settled or refused under the former one."""
+
+
+class _Retained:
+    """The state rows of one connection, decoded one at a time."""
+
+    def __init__(self, around: Surroundings, prefix: str) -> None:
+        self._codec = around.codec
+        self._objects = latest_rows(around.client, OBJECTS_STATE, around.partitions, prefix, around.progress)
+        self._pairs = latest_rows(around.client, PAIRS_STATE, around.partitions, prefix, around.progress)
+
+    def objects_of(self, mapping: ObjectMapping) -> Callable[[System], Iterator[tuple[str, ObjectState]]]:
+        def rows(system: System) -> Iterator[tuple[str, ObjectState]]:
+            object_type = mapping.hubspot_type if system == "hubspot" else mapping.userflow_type
+            prefix = object_key(mapping.integration, mapping.connection, system, object_type, "")
+            for key, value in self._objects.items():
+                if key.startswith(prefix):
+                    yield key.removeprefix(prefix), self._codec.decode(OBJECTS_STATE, value)
+
+        return rows
+
+    def pair_of(self, mapping: ObjectMapping) -> Callable[[str], PairState | None]:
+        def row(match_value: str) -> PairState | None:
+            key = pair_key(mapping.integration, mapping.connection, mapping.name, match_value)
+            found = self._pairs.get(key)
+            return None if found is None else self._codec.decode(PAIRS_STATE, found)
+
+        return row

@@ -1,0 +1,51 @@
+"""What both systems say of a file: its custom types resolved, its fields and events, and what does not fit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.integration_file.checks import check
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.problems import Problem, in_order
+from pipeline.provisioning.custom_types import resolved
+from pipeline.provisioning.field_checks import Fields, check_fields
+from pipeline.provisioning.resolve import described
+from pipeline.provisioning.streams import check_events
+from schemas.configuration import DescribedEvent, DescribedField, DescribedType
+from schemas.values import System
+
+
+class Telling(Protocol):
+    """A system's description, whatever record carries it."""
+
+    @property
+    def fields(self) -> tuple[DescribedField, ...]: ...
+    @property
+    def types(self) -> tuple[DescribedType, ...]: ...
+    @property
+    def events(self) -> tuple[DescribedEvent, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A file as the systems understand it."""
+
+    file: IntegrationFile
+    fields: Mapping[System, Fields]
+    events: tuple[DescribedEvent, ...]
+
+    def misfits(self) -> tuple[Problem, ...]:
+        """Why the file cannot be applied, in the order of the file."""
+        wrong = check(self.file)  # names may meet that did not before the custom types were known
+        return wrong or in_order(
+            (
+                *check_fields(self.file, self.fields["hubspot"], self.fields["userflow"]),
+                *check_events(self.file, self.events),
+            )
+        )
+
+
+def told_of(file: IntegrationFile, hubspot: Telling, userflow: Telling) -> Told:
+    """The file in the light of both descriptions."""
+    fields: Mapping[System, Fields] = {"hubspot": described(hubspot.fields), "userflow": described(userflow.fields)}
+    return Told(resolved(file, hubspot.types), fields, (*hubspot.events, *userflow.events))

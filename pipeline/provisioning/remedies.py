@@ -1,0 +1,85 @@
+"""What the owner of an integration file can do about a refusal, by its reason (`connectors/contract/errors.py`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.integration_file.problems import Positions, Problem
+from schemas.values import System
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """Where in the file it is, what is wrong, and what to do."""
+
+    path: str
+    message: str
+    fix: str
+
+
+_URL_FIX: Final = "check HUBSPOT_API_URL and USERFLOW_API_URL where the connectors run"
+_GRANT_FIX: Final = "grant access to the app again and give the new refresh token"
+_TOKEN: Final = Remedy("hubspot.token", "HubSpot does not accept the credentials", "give a token that is in force")
+_GRANT: Final = Remedy("hubspot.oauth", "HubSpot does not accept the refresh token", _GRANT_FIX)
+_KEY: Final = Remedy("userflow.api_key", "Userflow does not accept the key", "give a key of this environment")
+
+REMEDIES: Final[Mapping[System, Mapping[str, Remedy]]] = {
+    "hubspot": {
+        "unauthorized": _TOKEN,
+        "no_token": _TOKEN,
+        "grant_rejected": _GRANT,
+        "not_granted": Remedy("hubspot.oauth", "there is no refresh token", _GRANT_FIX),
+        "oauth_app_rejected": Remedy(
+            "hubspot.oauth", "HubSpot does not accept the app's id and secret", "check client_id and client_secret"
+        ),
+        "wrong_account": Remedy(
+            "hubspot.account", "the credentials are of another account", "give its number, or credentials of this one"
+        ),
+        "missing_scopes": Remedy(
+            "hubspot",
+            "the credentials lack scopes",
+            "grant those that `pairstream hubspot-project` writes for this file",
+        ),
+        "forbidden": Remedy("hubspot", "the credentials may not do this", "grant what the mappings need"),
+        "too_many_properties": Remedy(
+            "mappings", "HubSpot has no room for more properties", "archive some there, or map fewer attributes"
+        ),
+    },
+    "userflow": {
+        "unauthorized": _KEY,
+        "forbidden": _KEY,
+        "environment_already_claimed": Remedy(
+            "userflow.api_key",
+            "the webhook subscription of another integration is in this environment",
+            "disconnect that one where it runs, or delete its subscription in Userflow",
+        ),
+        "webhook_secret_not_told": Remedy(
+            "userflow.api_key", "Userflow did not tell the secret of a new subscription", "apply again"
+        ),
+    },
+}
+EITHER: Final[Mapping[str, tuple[str, str]]] = {
+    "not_this_api": ("what answers is not this system's API", _URL_FIX),
+    "bad_address": ("the API's address is none", _URL_FIX),
+    "redirected": ("the API's address leads elsewhere", _URL_FIX),
+    "pairstream_secret_key_does_not_open_it": (
+        "PAIRSTREAM_SECRET_KEY does not open its secrets",
+        "set the key they were sealed with, or apply again",
+    ),
+}
+
+
+def remedy(system: System, reason: str) -> Remedy | None:
+    """None for a reason of which no more is known than its code."""
+    if reason in EITHER:
+        return Remedy(system, *EITHER[reason])
+    return REMEDIES[system].get(reason)
+
+
+def problem(positions: Positions, system: System, reason: str) -> Problem:
+    """The refusal at its line of the file; with OAuth there is no token to name."""
+    found = remedy(system, reason) or Remedy(system, f"{system} refuses: {reason}", "see the connector's log")
+    path = found.path
+    if path == "hubspot.token" and path not in positions.places:
+        path = "hubspot.oauth"
+    return positions.problem(path, f"{found.message} ({reason})", found.fix)

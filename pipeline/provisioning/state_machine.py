@@ -1,0 +1,350 @@
+"""How a request to connect, change, pause or disconnect an integration becomes what is in force: pure decisions.
+
+The active scheduler is the only writer of settings and claims; it calls `decide` until there is nothing left to write.
+A request goes: describing (both connectors tell their fields) -> provisioning (missing fields are made) -> done.
+Custom object types are told first: what their fields are named, and so which fields to ask for, follows from them.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pipeline.core.mapping import MappingView
+from pipeline.integration_file.loader import load
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.problems import render
+from pipeline.provisioning.claims import other_holders, rightful, same_accounts
+from pipeline.provisioning.described import Told, told_of
+from pipeline.provisioning.resolve import fields_of, object_mappings, to_create, unchanged
+from pipeline.provisioning.streams import streamed
+from schemas.configuration import (
+    ConnectorState,
+    DesiredIntegration,
+    IntegrationClaim,
+    IntegrationPart,
+    IntegrationSettings,
+    IntegrationState,
+    Sections,
+    SystemSettings,
+)
+from schemas.records import ObjectMapping
+from schemas.topics import INTEGRATIONS, MAPPINGS
+from schemas.values import System
+
+FIELDS_DO_NOT_FIT: Final = "fields_do_not_fit"
+ALREADY_CLAIMED: Final = "already claimed"
+DISCONNECTED: Final = "it is disconnected and its credentials are forgotten: apply its file"
+VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|failed): (\S+)")
+SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
+UNDER_WAY: Final = frozenset({"describing", "provisioning"})
+
+Parts = Mapping[str, IntegrationPart]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationWrite:
+    """One record of a configuration topic; None deletes the key."""
+
+    topic: str
+    key: str
+    record: IntegrationPart | ObjectMapping | None
+
+
+def decide(parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[ConfigurationWrite]:
+    """What to write next, in order; empty when everything asked for is done or waits for a connector."""
+    writes: list[ConfigurationWrite] = []
+    for key, part in sorted(parts.items()):
+        if part.desired is None or not key.endswith("/desired"):
+            continue
+        writes += _next(part.integration, part.desired, parts, mappings)
+        if writes:
+            break  # one integration at a time: what it claims is seen before the next one claims
+    return writes
+
+
+def _next(
+    name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
+) -> list[ConfigurationWrite]:
+    """What is asked for; then what follows from it, also where a scheduler died before it wrote that."""
+    writes = _asked(name, desired, parts, mappings)
+    told = {write.key: write.record for write in writes if isinstance(write.record, IntegrationPart)}
+    settings = _settings(name, {**parts, **told})
+    if settings is None:
+        return writes
+    claims = [_claimed(name, key) for key in sorted(rightful(settings) - parts.keys())]
+    return [*claims, *writes, *_superfluous(name, settings, parts, mappings)]
+
+
+def _superfluous(
+    name: str, settings: IntegrationSettings, parts: Parts, mappings: Mapping[str, ObjectMapping]
+) -> Iterator[ConfigurationWrite]:
+    """No claim is kept that is not the integration's by right, and no mapping of one that is disconnected."""
+    wanted = rightful(settings)
+    for key, part in parts.items():
+        if part.claim is not None and part.claim.integration == name and key not in wanted:
+            yield ConfigurationWrite(INTEGRATIONS, key, None)
+    if settings.state == "disconnected":
+        for key, mapping in mappings.items():
+            if mapping.integration == name:
+                yield ConfigurationWrite(MAPPINGS, key, None)
+
+
+def _asked(
+    name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
+) -> list[ConfigurationWrite]:
+    settings = _settings(name, parts)
+    if settings is None or settings.apply_id != desired.apply_id:
+        return [_accepted(name, desired, settings, parts)]
+    states = [_connector(name, system, parts) for system in SYSTEMS]
+    if settings.apply_state not in UNDER_WAY:
+        return list(_redescribed(name, settings, states, mappings))
+    failure = _failure(settings, states)
+    if failure is not None:
+        return [_failed(name, settings, failure)]
+    told = _told(settings, states)
+    if told is None:
+        return []
+    if settings.apply_state == "describing":
+        return [_described(name, settings, told)]
+    return list(_provisioned(name, desired, settings, told, states, mappings))
+
+
+def _accepted(
+    name: str, desired: DesiredIntegration, settings: IntegrationSettings | None, parts: Parts
+) -> ConfigurationWrite:
+    before = settings or _nothing_yet(desired)
+    if desired.state == "disconnected":
+        return _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None))
+    connected = before.state != "disconnected"
+    if not connected and before.revision > 0 and _same(desired, before):
+        # a pause or resume that met a disconnect on its way: the credentials are forgotten
+        return _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
+    if connected and desired.document == before.document and _same(desired, before):
+        return _write(name, _in_state(before, desired))
+    holders = other_holders(name, desired, parts)
+    if holders:
+        reason = f"{ALREADY_CLAIMED} by integration {next(iter(holders.values()))}: disconnect it first"
+        return _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=reason))
+    same = connected and same_accounts(desired, before)
+    return _write(
+        name,
+        IntegrationSettings(
+            connection=before.connection if same else before.connection + 1,
+            revision=before.revision + 1,
+            active_revision=before.active_revision if same else 0,
+            state=before.state if same and before.active_revision else "connecting",
+            apply_id=desired.apply_id,
+            apply_state="describing",
+            reason=None,
+            document=desired.document,
+            hubspot=desired.hubspot,
+            userflow=desired.userflow,
+            events=before.events if same else (),
+            fallback=_fallback(before) if same and before.active_revision else None,
+        ),
+    )
+
+
+def _in_state(before: IntegrationSettings, desired: DesiredIntegration) -> IntegrationSettings:
+    """Paused or active at once; an apply that is under way goes on, for its credentials are not proven yet."""
+    return replace(
+        before,
+        state=desired.state if before.active_revision else before.state,
+        apply_id=desired.apply_id,
+        apply_state=before.apply_state if before.apply_state in UNDER_WAY else "done",
+        reason=None,
+    )
+
+
+def _fallback(before: IntegrationSettings) -> Sections:
+    return before.fallback or Sections(before.document, before.hubspot, before.userflow, before.events)
+
+
+def _nothing_yet(desired: DesiredIntegration) -> IntegrationSettings:
+    return IntegrationSettings(
+        0, 0, 0, "disconnected", "", "done", None, desired.document, desired.hubspot, desired.userflow
+    )
+
+
+def _same(desired: DesiredIntegration, settings: IntegrationSettings) -> bool:
+    """Whether only the state is asked to change: the very sections in force came back, seals and all."""
+    return desired.hubspot == settings.hubspot and desired.userflow == settings.userflow
+
+
+def _gone(name: str, settings: IntegrationSettings) -> ConfigurationWrite:
+    """Not connected, and no secrets are kept: from that record on every stage drops what belongs to the connection."""
+    hubspot, userflow = _without_secrets(settings.hubspot), _without_secrets(settings.userflow)
+    return _write(name, replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow, fallback=None))
+
+
+def _without_secrets(section: SystemSettings) -> SystemSettings:
+    return replace(section, secrets={})
+
+
+def _described(name: str, settings: IntegrationSettings, told: Told) -> ConfigurationWrite:
+    asked_again = _with_fields_of(told.file, settings)
+    if asked_again != settings:
+        return _write(name, replace(asked_again, revision=settings.revision + 1))
+    problems = told.misfits()
+    if problems:
+        return _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
+    create, streams = to_create(told.file, told.fields), streamed(told.file, told.events)
+    return _write(name, replace(settings, apply_state="provisioning", create=create, events=streams))
+
+
+def _redescribed(
+    name: str, settings: IntegrationSettings, states: list[ConnectorState | None], mappings: Mapping[str, ObjectMapping]
+) -> Iterator[ConfigurationWrite]:
+    """What changed of a field in its system, an option that was added say, is taken over if the file still fits."""
+    if settings.state == "disconnected" or settings.apply_state != "done":
+        return
+    if _descriptions(states) == settings.descriptions or (told := _told(settings, states)) is None:
+        return
+    revision, changes = settings.revision + 1, list[ConfigurationWrite]()
+    if not told.misfits():
+        wanted = object_mappings(told.file, settings.connection, revision, told.fields)
+        changes = list(_mappings(name, wanted, mappings))
+    yield from changes
+    known = replace(settings, descriptions=_descriptions(states))
+    yield _write(name, replace(known, revision=revision, active_revision=revision) if changes else known)
+
+
+def _descriptions(states: list[ConnectorState | None]) -> int:
+    return sum(state.descriptions for state in states if state is not None)
+
+
+def _provisioned(
+    name: str,
+    desired: DesiredIntegration,
+    settings: IntegrationSettings,
+    told: Told,
+    states: list[ConnectorState | None],
+    mappings: Mapping[str, ObjectMapping],
+) -> Iterator[ConfigurationWrite]:
+    if any(state is None or state.provisioned_revision < settings.revision for state in states):
+        return
+    wanted = object_mappings(told.file, settings.connection, settings.revision, told.fields)
+    yield from _mappings(name, wanted, mappings)
+    state: IntegrationState = "paused" if "paused" in (settings.state, desired.state) else "active"
+    yield _write(
+        name,
+        replace(
+            settings,
+            active_revision=settings.revision,
+            state=state,
+            apply_state="done",
+            reason=None,
+            fallback=None,
+            descriptions=_descriptions(states),
+        ),
+    )
+
+
+def _mappings(
+    name: str, wanted: tuple[ObjectMapping, ...], present: Mapping[str, ObjectMapping]
+) -> Iterator[ConfigurationWrite]:
+    """Only what changed: an equal mapping keeps its revision, and with it what is settled and refused."""
+    keys = {f"{name}/{mapping.name}": mapping for mapping in wanted}
+    for key, mapping in keys.items():
+        before = present.get(key)
+        if not unchanged(before, mapping):
+            yield ConfigurationWrite(MAPPINGS, key, replace(mapping, read_since=_read_since(mapping, before)))
+    for key, mapping in present.items():
+        if mapping.integration == name and key not in keys:
+            yield ConfigurationWrite(MAPPINGS, key, None)
+
+
+def _read_since(mapping: ObjectMapping, before: ObjectMapping | None) -> dict[str, int]:
+    """A field that the mapping did not read before is read from now on; for any other stands what stood."""
+    if before is None or before.connection != mapping.connection:
+        return dict.fromkeys(_read(mapping), mapping.revision)
+    stood = dict.fromkeys(_read(before), 0) | dict(before.read_since)
+    since = {name: stood.get(name, mapping.revision) for name in _read(mapping)}
+    return {name: revision for name, revision in since.items() if revision}
+
+
+def _read(mapping: ObjectMapping) -> list[str]:
+    return [f"{system}.{name}" for system, names in MappingView(mapping).read.items() for name in sorted(names)]
+
+
+def _with_fields_of(file: IntegrationFile, settings: IntegrationSettings) -> IntegrationSettings:
+    """The settings asking for the fields of the file: those of a custom type are named once its schema is known."""
+    return replace(
+        settings,
+        hubspot=replace(settings.hubspot, fields=fields_of(file, "hubspot")),
+        userflow=replace(settings.userflow, fields=fields_of(file, "userflow")),
+    )
+
+
+def read_document(document: str) -> IntegrationFile:
+    """A stored integration file; its secrets are placeholders, so any value stands for them."""
+    file = load(document, "", _AnyValue())
+    if not isinstance(file, IntegrationFile):
+        raise ValueError("a stored integration file can no longer be read: apply it again")
+    return file
+
+
+class _AnyValue(defaultdict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "sealed"
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def get(self, name: str, default: object = None) -> str:
+        return "sealed"
+
+
+def _told(settings: IntegrationSettings, states: list[ConnectorState | None]) -> Told | None:
+    """What both systems say of the request's file; None until both have told for this revision."""
+    hubspot, userflow = (_of_revision(state, settings) for state in states)
+    if hubspot is None or userflow is None:
+        return None
+    return told_of(read_document(settings.document), hubspot, userflow)
+
+
+def _of_revision(state: ConnectorState | None, settings: IntegrationSettings) -> ConnectorState | None:
+    if state is None or state.connection != settings.connection or state.described_revision < settings.revision:
+        return None
+    return state
+
+
+def _failure(settings: IntegrationSettings, states: list[ConnectorState | None]) -> str | None:
+    """Why a connector cannot go on with this very request; a system that is away for now is waited for."""
+    for system, state in zip(SYSTEMS, states, strict=True):
+        if state is None or state.connection != settings.connection or state.checked_revision != settings.revision:
+            continue
+        if state.status in ("needs_reconnect", "failed"):
+            return f"{system}: {state.status.replace('_', ' ')}: {state.reason}"
+    return None
+
+
+def _failed(name: str, settings: IntegrationSettings, reason: str) -> ConfigurationWrite:
+    """Refused: what was in force before goes on, with the credentials it had; where nothing was, nothing is left."""
+    refused = replace(settings, apply_state="failed", reason=reason, fallback=None)
+    kept = settings.fallback
+    if kept is not None:
+        refused = replace(
+            refused, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow, events=kept.events
+        )
+    return _gone(name, refused) if settings.active_revision == 0 else _write(name, refused)
+
+
+def _claimed(name: str, key: str) -> ConfigurationWrite:
+    return ConfigurationWrite(INTEGRATIONS, key, IntegrationPart(name, claim=IntegrationClaim(name)))
+
+
+def _write(name: str, settings: IntegrationSettings) -> ConfigurationWrite:
+    return ConfigurationWrite(INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings))
+
+
+def _settings(name: str, parts: Parts) -> IntegrationSettings | None:
+    part = parts.get(f"{name}/settings")
+    return part.settings if part is not None else None
+
+
+def _connector(name: str, system: System, parts: Parts) -> ConnectorState | None:
+    part = parts.get(f"{name}/{system}")
+    return part.connector if part is not None else None

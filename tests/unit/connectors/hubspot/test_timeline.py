@@ -1,0 +1,220 @@
+"""App events and custom events against the simulator: what is stored, once, and what the rest of a batch gets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from connectors.contract.errors import Misconfigured, RateLimited, UnknownResult
+from connectors.contract.sink import OwnershipLost
+from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Timeline, Unsure
+from schemas.records import TimelineEvent
+from tests.unit.connectors.hubspot.account import OAUTH, Opened, opened
+from tests.unit.connectors.outbound.timeline_events import event, streamed
+
+ON_CONTACT = "userflow_checklist_task_completed_contact"
+PROPERTIES = {"checklist_task_name": "Task 1", "checklist_version_number": "1"}
+
+
+def app_case(**settings: Any) -> Opened:
+    case = opened(secrets=OAUTH, **settings)
+    case.catalog.stream(streamed("contacts", "companies"))
+    return case
+
+
+async def custom_case(*timelines: str, **settings: Any) -> Opened:
+    case = opened(timeline="custom_events", **settings)
+    case.catalog.stream(streamed(*timelines))
+    await case.account.setup.provision((), (), case.catalog.events)
+    return case
+
+
+async def send(case: Opened, *events: TimelineEvent) -> Sequence[EventResult]:
+    timeline = case.account.timeline
+    assert timeline is not None
+    return await timeline.send(events, lambda: case.allowed)
+
+
+def stored(case: Opened) -> list[str]:
+    """The ids on all timelines, oldest first."""
+    return [str(one.get("id") or one.get("uuid")) for one in case.portal.list_events()]
+
+
+def kinds(results: Sequence[EventResult]) -> dict[str, str]:
+    return {result.event.event_id: type(result).__name__ for result in results}
+
+
+async def test_an_app_event_is_told_with_its_type_time_and_attributes_as_text() -> None:
+    case = app_case(timeline_event_types={ON_CONTACT: "CONTACT"})
+    assert await send(case, event(1)) == [Sent(event(1))]
+    (told,) = case.portal.list_events()
+    assert (told["eventTypeName"], told["objectId"], told["timestamp"]) == (ON_CONTACT, "1", "2026-09-21T14:13:21.000Z")
+    assert told["properties"] == PROPERTIES
+
+
+async def test_a_batch_with_one_duplicate_and_one_invalid_event_still_delivers_the_rest() -> None:
+    case = app_case()
+    await send(case, event(3))
+    events = [event(number) for number in range(1, 9)]
+    events[5] = event(6, event_id="x" * 501)
+    results = await send(case, *events)
+    assert [result.event.event_id for result in results if isinstance(result, Sent)] == [
+        f"event-{number}" for number in (1, 2, 3, 4, 5, 7, 8)
+    ]
+    assert [result for result in results if not isinstance(result, Sent)] == [
+        RefusedEvent(events[5], "invalid_request")
+    ]
+    assert sorted(stored(case)) == [f"event-{number}" for number in (1, 2, 3, 4, 5, 7, 8)]
+
+
+async def test_a_whole_batch_that_is_stored_already_counts_as_sent() -> None:
+    case, events = app_case(), [event(number) for number in range(20)]
+    await send(case, *events)
+    assert set(kinds(await send(case, *events)).values()) == {"Sent"}
+    assert len(stored(case)) == 20
+
+
+async def test_a_property_that_the_type_lacks_is_cut_out_and_asked_for_no_more() -> None:
+    on_company = "userflow_checklist_task_completed_company"
+    properties = {ON_CONTACT: ("checklist_task_name",), on_company: tuple(PROPERTIES)}
+    case = app_case(timeline_event_properties=properties)
+    events = [event(1), event(2), event(3, "10", object_type="companies")]
+    assert await send(case, *events) == [Sent(events[0], 1), Sent(events[1], 1), Sent(events[2], 0)]
+    sent = len(case.transport.sent)
+    assert await send(case, event(4)) == [Sent(event(4), 1)]
+    assert len(case.transport.sent) == sent + 1
+    assert [len(told["properties"]) for told in case.portal.list_events()] == [1, 1, 2, 1]
+
+
+async def test_an_attribute_that_came_later_and_an_empty_one_are_left_out() -> None:
+    case = app_case()
+    odd = event(1, attributes={"checklist_task_name": "Task 1", "brand_new": "x", "checklist_id": None})
+    assert await send(case, odd) == [Sent(odd, 1)]
+    assert case.portal.list_events()[0]["properties"] == {"checklist_task_name": "Task 1"}
+
+
+async def test_a_long_text_is_cut_to_what_a_property_takes() -> None:
+    case = app_case()
+    await send(case, event(1, attributes={"checklist_task_name": "ü" * 300_000}))
+    assert len(case.portal.list_events()[0]["properties"]["checklist_task_name"].encode()) == 510_000
+
+
+async def test_an_event_of_an_object_that_is_gone_finds_no_target_and_of_a_merged_one_the_survivor() -> None:
+    case = app_case()
+    case.portal.delete_object("contacts", "2")
+    survivor = case.portal.merge_objects("contacts", "3", "4")["id"]
+    case.strike(action="status", status=400, path_contains="/integrators/timeline", object_id="4")
+    results = await send(case, event(1), event(2, "2"), event(4, "4"))
+    assert kinds(results) == {"event-1": "Sent", "event-2": "TargetGone", "event-4": "Sent"}
+    gone = next(result for result in results if isinstance(result, TargetGone))
+    assert gone.at_ms <= case.now.seconds * 1000 <= gone.at_ms + gone.spread_ms
+    assert {told["objectId"] for told in case.portal.list_events()} == {"1", survivor}
+
+
+async def test_an_event_that_nobody_streams_has_no_type() -> None:
+    case = app_case()
+    unknown = event(1, name="never_heard_of")
+    assert kinds(await send(case, unknown, event(2))) == {"event-1": "RefusedEvent", "event-2": "Sent"}
+    assert RefusedEvent(unknown, "unknown_event_type") in await send(case, unknown)
+
+
+async def test_an_app_event_whose_answer_was_lost_is_stored_once() -> None:
+    case = app_case()
+    case.strike(action="timeout_after_effect", path_contains="/integrators/timeline", times=1)
+    with pytest.raises(UnknownResult):
+        await send(case, event(1), event(2))
+    assert kinds(await send(case, event(1), event(2))) == {"event-1": "Sent", "event-2": "Sent"}
+    assert sorted(stored(case)) == ["event-1", "event-2"]
+
+
+async def test_what_could_not_be_sent_for_the_time_being_waits() -> None:
+    case = app_case()
+    case.strike(action="status", status=429, path_contains="/integrators/timeline", times=1)
+    with pytest.raises(RateLimited):
+        await send(case, event(1))
+    case.strike(action="status", status=400, path_contains="/integrators/timeline", times=1)
+    case.strike(action="status", status=429, path_contains="/integrators/timeline", object_id="2")
+    assert await send(case, event(1), event(2, "2")) == [Sent(event(1)), SendAgain(event(2, "2"))]
+
+
+async def test_nothing_is_sent_once_it_is_not_ours() -> None:
+    case = app_case()
+    case.allowed = False
+    with pytest.raises(OwnershipLost):
+        await send(case, event(1))
+    assert stored(case) == []
+
+
+async def test_app_events_with_a_plain_token_are_no_dead_letters() -> None:
+    case = opened()
+    case.catalog.stream(streamed())
+    with pytest.raises(Misconfigured, match="missing_scopes"):
+        await send(case, event(1))
+
+
+async def test_custom_events_are_defined_once_for_each_object_type_and_later_attributes_added() -> None:
+    case = await custom_case("contacts", "deals", "2-77")
+    definitions = case.portal.custom_events.definitions
+    assert len(definitions) == 3 * len(case.catalog.events)
+    made = definitions[f"pe12345678_{ON_CONTACT}"]
+    assert (made["labels"]["singular"], made["primaryObject"]) == ("Userflow: Checklist Task Completed", "CONTACT")
+    assert definitions["pe12345678_userflow_flow_started_2_77"]["primaryObject"] == "2-77"
+    made["properties"] = made["properties"][1:]
+    sent = len(case.transport.sent)
+    await case.account.setup.provision((), (), case.catalog.events)
+    posts = [request.path for request in case.transport.sent[sent:] if request.method == "POST"]
+    assert posts == [f"/events/2026-03/event-definitions/pe12345678_{ON_CONTACT}/property"]
+
+
+async def test_definitions_that_may_not_be_made_are_a_setting_to_change() -> None:
+    case = opened(timeline="custom_events")
+    case.strike(action="status", status=400, path_contains="event-definitions", method="POST")
+    with pytest.raises(Misconfigured, match="event_definition_"):
+        await case.account.setup.provision((), (), streamed())
+
+
+async def test_a_custom_event_is_told_by_its_full_name_for_deals_too() -> None:
+    case = await custom_case("contacts", "deals")
+    on_deal = event(2, "20", object_type="deals")
+    assert await send(case, event(1), on_deal) == [Sent(event(1)), Sent(on_deal)]
+    told = {one["eventName"]: one["properties"] for one in case.portal.list_events()}
+    assert told == {
+        f"pe12345678_{ON_CONTACT}": PROPERTIES,
+        "pe12345678_userflow_checklist_task_completed_deal": {
+            "checklist_task_name": "Task 2",
+            "checklist_version_number": "2",
+        },
+    }
+
+
+async def test_a_custom_event_takes_256_characters_of_a_text() -> None:
+    case = await custom_case()
+    await send(case, event(1, attributes={"checklist_task_name": "x" * 300}))
+    assert case.portal.list_events()[0]["properties"] == {"checklist_task_name": "x" * 256}
+
+
+async def test_a_custom_event_whose_answer_was_lost_is_not_sent_again() -> None:
+    case = await custom_case()
+    case.strike(action="timeout_after_effect", path_contains="/send", times=1)
+    assert await send(case, event(1), event(2)) == [Unsure(event(1)), Unsure(event(2))]
+    assert stored(case) == ["event-1", "event-2"]
+
+
+async def test_after_a_lost_answer_the_rest_of_a_custom_batch_waits() -> None:
+    case = await custom_case()
+    case.strike(action="status", status=400, path_contains="/send", times=1)
+    case.strike(action="status", status=502, path_contains="/send", times=2, object_id="1")
+    events = event(1), event(2, "2")
+    assert await send(case, *events) == [Unsure(events[0]), SendAgain(events[1])]
+
+
+async def test_a_definition_that_somebody_deleted_refuses_its_events_only() -> None:
+    case = await custom_case()
+    del case.portal.custom_events.definitions[f"pe12345678_{ON_CONTACT}"]
+    other = event(2, name="flow_started", attributes={})
+    assert kinds(await send(case, event(1), other)) == {"event-1": "RefusedEvent", "event-2": "Sent"}
+
+
+def test_both_kinds_are_timelines() -> None:
+    both: list[Timeline | None] = [opened(timeline=kind).account.timeline for kind in ("app_events", "custom_events")]
+    assert [type(one).__name__ for one in both] == ["AppEvents", "CustomEvents"]

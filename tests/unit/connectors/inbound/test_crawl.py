@@ -1,0 +1,90 @@
+"""A crawl tells when a whole type was shown, and only then."""
+
+from dataclasses import dataclass, field
+
+from connectors.contract.errors import ConnectorError, Refused, Transient
+from connectors.contract.source import Page, Seen
+from connectors.inbound.crawl import crawl, unseen
+from connectors.runtime.monitor import Keeper, Keepsakes
+from schemas.configuration import ConnectorState, IntegrationPart
+from schemas.records import ChangeEvent, Request
+from tests.unit.connectors.fake_clock import InstantClock
+from tests.unit.connectors.session.contexts import Told, lane_of
+
+REQUEST = Request("acme", 1, "crawl", "users", run_id="run-1")
+
+
+@dataclass
+class Source:
+    """Three pages of one user each; an error comes before the page that it stands for."""
+
+    errors: dict[str | None, ConnectorError] = field(default_factory=dict)
+
+    async def page(self, object_type: str, cursor: str | None) -> Page:
+        error = self.errors.pop(cursor, None)
+        if error is not None:
+            raise error
+        number = int(cursor or 0)
+        return Page([Seen(f"u-{number}", {}, 1, 0)], str(number + 1) if number < 2 else None)
+
+
+async def crawled(source: Source) -> tuple[Told, list[str]]:
+    """What a crawl published, and the types that it told to be complete."""
+    lane, told = lane_of("userflow", InstantClock(), source=source)
+    completed: list[str] = []
+
+    async def complete(object_type: str) -> None:
+        assert len([one for one in told.published if isinstance(one, ChangeEvent)]) == 3
+        completed.append(object_type)
+
+    await crawl(lane, REQUEST, None, complete)
+    return told, completed
+
+
+async def test_it_is_complete_once_every_page_was_published() -> None:
+    told, completed = await crawled(Source())
+    assert completed == ["users"]
+    assert [one.object_id for one in told.published if isinstance(one, ChangeEvent)] == ["u-0", "u-1", "u-2"]
+
+
+async def test_a_page_that_failed_is_read_again() -> None:
+    _, completed = await crawled(Source({"1": Transient("http_500")}))
+    assert completed == ["users"]
+
+
+async def test_a_crawl_that_is_refused_is_not_complete() -> None:
+    _, completed = await crawled(Source({"1": Refused("invalid_request")}))
+    assert completed == []
+
+
+def test_after_it_all_of_its_type_that_it_did_not_see_is_to_be_read() -> None:
+    lane, _ = lane_of("userflow", InstantClock(), source=Source())
+    command = unseen(lane, REQUEST, None)
+    assert (command.stage, command.kind, command.run_id) == ("objects", "sweep", "run-1")
+    assert command.object_key == "acme:1:userflow:users:"
+
+
+async def test_the_keeper_tells_each_type_once_and_a_new_connection_forgets_them() -> None:
+    lane, told = lane_of("userflow", InstantClock(), source=Source())
+    before = ConnectorState(1, 1, 1, "ok", crawled=("users",))
+
+    keeper = Keeper(lane, lane.account, before, KEEPSAKES)
+    await keeper.keep_crawled("users")
+    await keeper.keep_crawled("companies")
+    assert [_crawled(one) for one in told.published] == [("users", "companies")]
+
+    lane.connection = 2
+    await Keeper(lane, lane.account, before, KEEPSAKES).keep_crawled("companies")
+    assert _crawled(told.published[-1]) == ("companies",)
+
+
+def _crawled(part: IntegrationPart) -> tuple[str, ...]:
+    assert part.connector is not None
+    return part.connector.crawled
+
+
+async def _nothing() -> None:
+    """Nothing is derived again here."""
+
+
+KEEPSAKES = Keepsakes(lambda: None, lambda: None, lambda text: text.encode(), _nothing)

@@ -1,0 +1,208 @@
+"""Lookups of a lane: gathered, asked once, told with their counts, finished when answered or let go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
+from connectors.contract.source import MOST_FOUND, Seen
+from connectors.inbound import lookups
+from connectors.inbound.lookups import LINGER_S, Lookups
+from connectors.session.context import Lane
+from schemas.records import Cause, ChangeEvent, Found, Request, StampedValue
+from schemas.values import FieldDefinition
+from tests.unit.connectors.fake_clock import FakeClock
+from tests.unit.connectors.session.contexts import Told, lane_of
+
+CAUSE = Cause("userflow.notifications", 0, 7, 0)
+
+
+@dataclass
+class Source:
+    """A system whose contacts are told by their emails; `hold` keeps an answer back until it is set."""
+
+    emails: dict[str, str] = field(default_factory=dict)  # id -> email
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    errors: list[ConnectorError] = field(default_factory=list)
+    refuses: str | None = None
+    hold: asyncio.Event | None = None
+    read_size: int = 3
+    leads_to: dict[str, str] = field(default_factory=dict)  # secondary email -> id
+
+    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+        assert (object_type, field.name) == ("contacts", "email")
+        self.asked.append(tuple(values))
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        if self.refuses in values:
+            raise Refused("invalid_request")
+        own = [id for id, email in self.emails.items() if email.strip().lower() in values]
+        return [self._seen(id) for id in (*own, *(self.leads_to[value] for value in values if value in self.leads_to))]
+
+    def _seen(self, object_id: str) -> Seen:
+        return Seen(object_id, {"email": StampedValue(self.emails[object_id], 5)}, 5, 0)
+
+
+@dataclass
+class Looking:
+    """Lookups under test: what they published and finished."""
+
+    source: Source
+    lane: Lane
+    clock: FakeClock
+    lookups: Lookups
+    heard: Told
+    finished: list[str] = field(default_factory=list)
+
+    def ask(self, *values: str, mapping: str = "people") -> None:
+        for value in values:
+            request = Request("acme", 1, "lookup", "contacts", (value,), "email", mapping, by_email=True)
+            self.lookups.requested(request, CAUSE, lambda value=value: self.finished.append(value))  # type: ignore[misc]
+
+    @property
+    def published(self) -> list[ChangeEvent]:
+        return self.heard.published
+
+    @property
+    def unmatched(self) -> int:
+        return self.heard.outcomes["source", "unmatched"]
+
+    @property
+    def told(self) -> dict[str, Found | None]:
+        return {change.object_id: change.found for change in self.published}
+
+
+@asynccontextmanager
+async def looking(**source: Any) -> AsyncIterator[Looking]:
+    clock, tasks = FakeClock(), list[asyncio.Task[None]]()
+    system = Source(**source)
+    lane, told = lane_of("hubspot", clock, source=system, uniform=lambda low, high: high)
+    made = Looking(system, lane, clock, Lookups(lane, lambda work: tasks.append(asyncio.ensure_future(work))), told)
+    try:
+        yield made
+        assert not [task for task in tasks if task.done() and task.exception()]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_values_that_come_together_are_one_call_and_each_is_asked_once() -> None:
+    async with looking(emails={"1": "ada@x", "2": "bob@x"}) as it:
+        it.ask("ada@x", "bob@x", "ada@x")
+        assert it.source.asked == []
+        await it.clock.advance(LINGER_S)
+        assert it.source.asked == [("ada@x", "bob@x")]
+        assert it.finished == ["ada@x", "ada@x", "bob@x"]
+        assert [(change.origin, change.caused_by, change.bulk) for change in it.published] == [
+            ("lookup", CAUSE, False)
+        ] * 2
+
+
+async def test_what_comes_while_a_call_is_under_way_goes_together_after_it() -> None:
+    async with looking(hold=asyncio.Event()) as it:
+        it.ask("ada@x")
+        await it.clock.advance(LINGER_S)
+        it.ask("bob@x", "carl@x", "dora@x", "emil@x")
+        assert it.source.hold is not None
+        it.source.hold.set()
+        await it.clock.settle()
+        assert it.source.asked == [("ada@x",), ("bob@x", "carl@x", "dora@x"), ("emil@x",)]
+        assert len(it.finished) == 5
+
+
+async def test_each_object_is_told_with_how_many_hold_the_value() -> None:
+    async with looking(emails={"1": "ada@x", "2": " Ada@X", "3": "bob@x"}) as it:
+        it.ask("ada@x", "bob@x", "carl@x")
+        await it.clock.advance(LINGER_S)
+        two, one = Found("people", "ada@x", 2), Found("people", "bob@x", 1)
+        assert it.told == {"1": two, "2": two, "3": one}
+        assert it.unmatched == 1
+
+
+async def test_a_crowd_is_told_as_more_than_a_pair_keeps() -> None:
+    async with looking(emails={str(number): "n/a" for number in range(200)}) as it:
+        it.ask("n/a")
+        await it.clock.advance(LINGER_S)
+        assert set(it.told.values()) == {Found("people", "n/a", MOST_FOUND)}
+
+
+async def test_an_object_with_another_value_is_told_without_a_count_and_once() -> None:
+    async with looking(emails={"1": "ada@x"}, leads_to={"old@x": "1", "older@x": "1"}) as it:
+        it.ask("old@x", "older@x")
+        await it.clock.advance(LINGER_S)
+        assert [(change.object_id, change.found) for change in it.published] == [("1", None)]
+        assert len(it.finished) == 2
+
+
+async def test_one_mapping_does_not_wait_for_another() -> None:
+    async with looking(hold=asyncio.Event()) as it:
+        it.ask("ada@x")
+        it.ask("ada@x", mapping="others")
+        await it.clock.advance(LINGER_S)
+        assert len(it.source.asked) == 2
+
+
+async def test_a_failure_is_tried_again_and_the_request_stays_unfinished_meanwhile() -> None:
+    async with looking(emails={"1": "ada@x"}, errors=[Transient("http_500")]) as it:
+        it.ask("ada@x")
+        await it.clock.advance(LINGER_S)
+        assert (it.finished, it.published) == ([], [])
+        await it.clock.advance(1)
+        assert (it.finished, list(it.told)) == (["ada@x"], ["1"])
+        assert it.lane.works
+
+
+async def test_what_fails_for_minutes_is_let_go_and_leaves_the_system_to_others() -> None:
+    async with looking(errors=[Transient("http_500")] * 100) as it:
+        it.ask("ada@x")
+        await it.clock.advance(1_000)
+        assert (it.finished, it.unmatched, it.lane.works) == (["ada@x"], 1, True)
+        assert len(it.source.asked) == lookups.PATIENCE.attempts
+
+
+@pytest.mark.parametrize("error", [Misconfigured("missing_scopes"), Refused("invalid_request")])
+async def test_what_will_be_refused_again_is_let_go(error: ConnectorError) -> None:
+    async with looking(errors=[error]) as it:
+        it.ask("ada@x")
+        await it.clock.advance(LINGER_S)
+        assert (it.finished, len(it.source.asked)) == (["ada@x"], 1)
+
+
+async def test_a_value_that_the_system_refuses_costs_the_others_nothing() -> None:
+    async with looking(emails={"1": "ada@x", "2": "bob@x"}, refuses="?") as it:
+        it.ask("ada@x", "?", "bob@x")
+        await it.clock.advance(LINGER_S)
+        assert sorted(it.told) == ["1", "2"]
+        assert (sorted(it.finished), it.unmatched) == (["?", "ada@x", "bob@x"], 1)
+
+
+async def test_while_the_system_is_away_they_wait_and_go_when_it_is_back() -> None:
+    async with looking(emails={"1": "ada@x"}, errors=[CredentialsRejected("unauthorized")]) as it:
+        it.ask("ada@x")
+        await it.clock.advance(30)
+        assert (it.finished, it.lane.status, len(it.source.asked)) == ([], "needs_reconnect", 1)
+        it.lane.recover()
+        await it.clock.advance(lookups.AWAY_S)
+        assert (it.finished, list(it.told)) == (["ada@x"], ["1"])
+
+
+async def test_no_more_wait_than_memory_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "MOST_WAITING", 2)
+    async with looking() as it:
+        it.ask("ada@x", "bob@x", "carl@x")
+        assert (it.finished, it.unmatched) == (["carl@x"], 1)
+
+
+async def test_nothing_is_asked_once_the_lane_closes() -> None:
+    async with looking() as it:
+        it.ask("ada@x")
+        it.lane.closing = True
+        await it.clock.advance(60)
+        assert (it.source.asked, it.finished) == ([], [])

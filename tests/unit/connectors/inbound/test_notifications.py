@@ -1,0 +1,179 @@
+"""Reading: what a notification tells is never lost while its read is late, or its system away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from connectors.clock import SystemClock
+from connectors.contract.errors import CredentialsRejected, Transient
+from connectors.contract.source import Gone, News, Page, ReadPurpose, Seen, Translated
+from connectors.inbound import notifications as reading
+from connectors.inbound.notifications import Reading
+from connectors.session.context import Lane
+from connectors.session.echoes import RecentWrites
+from schemas.records import Cause, ChangeEvent, Notification, Request, StampedValue
+from tests.unit.connectors.session.contexts import lane_of
+
+CAUSE = Cause("hubspot.notifications", 0, 0, 0)
+
+
+@dataclass
+class Source:
+    """A system whose news are the numbers in a notification's body, and whose reads show what `held` says."""
+
+    held: dict[str, tuple[str, int]] = field(default_factory=dict)  # id -> title, modified time
+    error: Exception | None = None
+    reads: int = 0
+    read_size: int = 100
+
+    def translate(self, notification: Notification) -> Translated:
+        object_id, title, at_ms = notification.body.decode().split()
+        fields = {"title": StampedValue(title, int(at_ms))}
+        return Translated([News("contacts", object_id, "upserted", fields, int(at_ms), 0, complete=False)])
+
+    async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
+        self.reads += 1
+        if self.error is not None:
+            raise self.error
+        return [self._seen(object_id) for object_id in ids]
+
+    async def page(self, object_type: str, cursor: str | None) -> Page:
+        return Page((), None)
+
+    def _seen(self, object_id: str) -> Seen:
+        title, at_ms = self.held[object_id]
+        return Seen(object_id, {"title": StampedValue(title, at_ms), "city": StampedValue("Bonn", at_ms)}, at_ms, 0)
+
+
+@dataclass
+class Reader:
+    """A reading half under test: what it published and which notifications it finished."""
+
+    source: Source
+    lane: Lane
+    reading: Reading
+    published: list[Any]
+    credit: asyncio.Event
+    finished: list[str] = field(default_factory=list)
+
+    async def told(self, object_id: str, title: str, at_ms: int) -> None:
+        body = f"{object_id} {title} {at_ms}".encode()
+        notification = Notification("acme", "hubspot", body, {}, 0)
+        await self.reading.notified(notification, CAUSE, lambda: self.finished.append(title))
+
+    def titles(self) -> list[Any]:
+        return [change.fields["title"].value for change in self.published if isinstance(change, ChangeEvent)]
+
+    async def until(self, good: Callable[[], bool]) -> None:
+        for _ in range(2_000):
+            if good():
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError("it did not come about within 10 s")
+
+
+@asynccontextmanager
+async def reader() -> AsyncIterator[Reader]:
+    source, may = Source(), asyncio.Event()
+    may.set()
+
+    async def credit(records: int) -> None:
+        await may.wait()
+
+    lane, told = lane_of("hubspot", SystemClock(), source=source, bulk_credit=credit)
+    half = Reading(lane, RecentWrites())
+    running = asyncio.create_task(half.run())
+    try:
+        yield Reader(source, lane, half, told.published, may)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_edit_is_told_at_once_while_its_object_waits_for_a_repeated_read() -> None:
+    async with reader() as it:
+        it.source.held["7"] = ("old", 1)
+        await it.told("7", "first", 10)
+        await it.until(lambda: it.titles() == ["first"])
+
+        await it.told("7", "second", 20)
+
+        assert it.titles() == ["first", "second"]
+        assert it.finished == []
+        it.source.held["7"] = ("second", 20)
+        await it.until(lambda: sorted(it.finished) == ["first", "second"])
+        assert it.published[-1].fields["city"].value == "Bonn"
+
+
+async def test_what_is_told_while_the_system_is_away_is_used_at_once_and_read_later() -> None:
+    async with reader() as it:
+        it.lane.fail(CredentialsRejected("unauthorized"))
+
+        await it.told("7", "meanwhile", 10)
+
+        assert it.titles() == ["meanwhile"]
+        assert (it.source.reads, it.finished) == (0, [])
+        it.source.held["7"] = ("meanwhile", 10)
+        it.lane.recover()
+        it.reading.wake()
+        await it.until(lambda: it.finished == ["meanwhile"])
+        assert it.published[-1].fields["city"].value == "Bonn"
+
+
+async def test_a_read_that_fails_does_not_hold_up_what_was_told() -> None:
+    async with reader() as it:
+        it.source.error = Transient("http_500", wait_s=5)
+
+        await it.told("7", "told", 10)
+
+        await it.until(lambda: it.titles() == ["told"])
+        assert it.finished == []
+
+
+async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monkeypatch: Any) -> None:
+    monkeypatch.setattr(reading, "MOST_WAITING", 2)
+    async with reader() as it:
+        it.lane.fail(CredentialsRejected("unauthorized"))
+        for number in range(4):
+            it.source.held[str(number)] = (f"t{number}", 10)
+            await it.told(str(number), f"t{number}", 10)
+
+        assert it.titles() == ["t0", "t1", "t2", "t3"]
+        await it.until(lambda: it.finished == ["t2", "t3"])
+        assert [record for record in it.published if isinstance(record, Request)], "nobody was asked for a crawl"
+        it.lane.recover()
+        it.reading.wake()
+        await it.until(lambda: sorted(it.finished) == ["t0", "t1", "t2", "t3"])
+        crawls = [record for record in it.published if isinstance(record, Request)]
+        assert [(crawl.kind, crawl.object_type) for crawl in crawls] == [("crawl", "contacts")]
+
+
+async def test_what_a_read_does_not_expect_ends_the_reading_instead_of_holding_its_records_for_ever() -> None:
+    async with reader() as it:
+        it.source.error = RuntimeError("unforeseen")
+        await it.told("1", "told", 10)
+        with pytest.raises(RuntimeError, match="unforeseen"):
+            await asyncio.wait_for(it.reading.run(), 10)
+        assert it.finished == []
+
+
+async def test_bulk_reads_wait_for_credit_one_batch_at_a_time_and_live_ones_pass() -> None:
+    async with reader() as it:
+        it.credit.clear()
+        numbers = [str(number) for number in range(250)]
+        it.source.held = dict.fromkeys([*numbers, "live"], ("held", 10))
+        request = Request("acme", 1, "reread", "contacts", tuple(numbers), bulk=True)
+        it.reading.requested(request, CAUSE, lambda: it.finished.append("bulk"))
+        await it.told("live", "held", 10)
+
+        await it.until(lambda: it.finished == ["held"])
+
+        assert (it.source.reads, [change.object_id for change in it.published]) == (1, ["live"])
+        it.credit.set()
+        await it.until(lambda: "bulk" in it.finished)
+        assert all(change.bulk for change in it.published[1:])
+        assert len(it.published) == 251

@@ -1,0 +1,184 @@
+"""What the receiver does under load, with slow brokers and with senders that mean no good."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.types import Message, Scope
+
+from connectors.receiver import Limits
+from connectors.userflow.protocol import parse_notification
+from tests.unit.connectors.receiver.receiving import (
+    DEADLINE_S,
+    USERFLOW_SECRET,
+    Bench,
+    Shelf,
+    code,
+    events,
+    signed,
+    userflow_signature,
+)
+
+
+async def test_what_the_brokers_do_not_take_is_to_be_sent_again() -> None:
+    bench = Bench(shelf=Shelf(refuses=["beta"]))
+
+    response = await bench.hubspot(events(62515, 777))
+
+    assert (response.status_code, code(response)) == (503, "not_stored")
+    assert response.headers["Retry-After"] == "1"
+    assert bench.counted == {("hubspot", "stored"): 1, ("hubspot", "not_stored"): 1}
+
+
+async def test_brokers_that_are_too_slow_are_not_waited_for() -> None:
+    bench = Bench(shelf=Shelf(waits=True), limits=Limits(answer_within_s=0.02))
+
+    response = await asyncio.wait_for(bench.hubspot(events(62515)), DEADLINE_S)
+
+    assert (response.status_code, code(response)) == (503, "too_slow")
+    assert bench.counted == {("hubspot", "too_slow"): 1}
+
+
+async def test_a_body_that_trickles_is_not_waited_for() -> None:
+    bench = Bench(limits=Limits(answer_within_s=0.02))
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b"["
+        await asyncio.Event().wait()
+
+    response = await asyncio.wait_for(bench.call("/webhooks/hubspot", trickle(), signed(events(62515))), DEADLINE_S)
+
+    assert (response.status_code, code(response)) == (503, "too_slow")
+
+
+async def test_the_default_deadline_leaves_hubspot_its_five_seconds() -> None:
+    assert Limits().answer_within_s == 4.0
+
+
+@pytest.mark.parametrize("path", ["/webhooks/hubspot", "/webhooks/userflow/acme"])
+@pytest.mark.parametrize("told", [True, False], ids=["length told", "length not told"])
+async def test_a_body_over_the_limit_is_refused(path: str, told: bool) -> None:
+    bench = Bench(limits=Limits(body_bytes=100))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"x" * 100
+        yield b"x"
+
+    response = await bench.call(path, b"x" * 101 if told else chunks())
+
+    assert (response.status_code, code(response)) == (413, "too_large")
+
+
+async def test_a_body_larger_than_a_record_is_kept_in_several_in_order() -> None:
+    bench = Bench(limits=Limits(part_bytes=250))
+    body = json.dumps(
+        [{"portalId": 62515, "objectId": number, "propertyValue": "é" * 10} for number in range(9)]
+    ).encode()
+
+    response = await bench.hubspot(body)
+
+    assert response.status_code == 200
+    assert all(len(one.body) <= 250 for one in bench.shelf.stored)
+    assert len(bench.shelf.stored) > 2
+    assert [event for one in bench.shelf.stored for event in json.loads(one.body)] == json.loads(body)
+
+
+async def test_one_event_larger_than_a_record_is_refused() -> None:
+    bench = Bench(limits=Limits(part_bytes=250))
+    body = json.dumps([{"portalId": 62515, "objectId": 1, "propertyValue": "x" * 250}]).encode()
+
+    response = await bench.hubspot(body)
+
+    assert (response.status_code, code(response)) == (413, "too_large")
+    assert bench.shelf.stored == []
+
+
+async def test_of_a_user_larger_than_a_record_is_kept_that_it_is_to_be_read() -> None:
+    bench = Bench(limits=Limits(part_bytes=250))
+    body = json.dumps(
+        {
+            "id": "n-1",
+            "topic": "user.updated",
+            "created_at": "2026-01-01T00:00:00Z",
+            "data": {"object": {"object": "user", "id": "u-1", "attributes": {"notes": "x" * 250}}},
+        }
+    ).encode()
+
+    response = await bench.userflow("acme", body, userflow_signature(USERFLOW_SECRET, body))
+
+    assert response.status_code == 200
+    [kept] = bench.shelf.stored
+    notification = parse_notification(kept.body)
+    assert notification.record is not None
+    assert (notification.record.id, notification.created_at_ms) == ("u-1", None)
+
+
+async def test_one_event_of_userflow_larger_than_a_record_is_refused() -> None:
+    bench = Bench(limits=Limits(part_bytes=250))
+    body = json.dumps({"id": "n-1", "data": {"object": {"object": "event", "id": "x" * 250}}}).encode()
+
+    response = await bench.userflow("acme", body, userflow_signature(USERFLOW_SECRET, body))
+
+    assert (response.status_code, code(response)) == (413, "too_large")
+
+
+async def test_a_hundred_of_the_longest_values_are_taken() -> None:
+    one_event = len(json.dumps({"propertyValue": "é" * 65_536})) + 500
+
+    assert Limits().body_bytes > 100 * one_event
+    assert Limits().part_bytes > 2 * one_event
+
+
+async def test_a_bounded_number_of_requests_is_under_way() -> None:
+    bench = Bench(shelf=Shelf(waits=True), limits=Limits(requests=1))
+    first = asyncio.ensure_future(bench.hubspot(events(62515)))
+    await asyncio.wait_for(bench.shelf.asked.wait(), DEADLINE_S)
+
+    second = await bench.hubspot(events(62515))
+    bench.shelf.acknowledge.set()
+    assert (await first).status_code == 200
+    third = await bench.hubspot(events(62515))
+
+    assert (second.status_code, code(second)) == (503, "overloaded")
+    assert second.headers["Retry-After"] == "1"
+    assert third.status_code == 200
+
+
+async def test_a_bounded_number_of_bytes_is_held_and_given_back() -> None:
+    body = events(62515)
+    bench = Bench(shelf=Shelf(waits=True), limits=Limits(held_bytes=len(body) + 1))
+    first = asyncio.ensure_future(bench.hubspot(body))
+    await asyncio.wait_for(bench.shelf.asked.wait(), DEADLINE_S)
+
+    second = await bench.hubspot(body)
+    bench.shelf.acknowledge.set()
+    assert (await first).status_code == 200
+
+    assert (second.status_code, code(second)) == (503, "overloaded")
+    assert (await bench.hubspot(body)).status_code == 200
+
+
+async def test_a_sender_that_hangs_up_leaves_nothing_behind() -> None:
+    bench = Bench(limits=Limits(requests=1))
+    parts: list[Message] = [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/webhooks/hubspot",
+        "query_string": b"",
+        "headers": [],
+        "scheme": "http",
+        "server": ("receiver", 80),
+    }
+
+    async def receive() -> Message:
+        return parts.pop(0)
+
+    async def send(_: Message) -> None:
+        return None
+
+    await bench.app(scope, receive, send)
+
+    assert bench.counted == {("hubspot", "broken_off"): 1}
+    assert (await bench.hubspot(events(62515))).status_code == 200

@@ -1,0 +1,320 @@
+"""The receiver's promise: 2xx only for what the brokers have, and only where a known secret signed it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from schemas.configuration import IntegrationState
+from schemas.records import Notification
+from schemas.values import System
+from tests.unit.connectors.receiver.receiving import (
+    ACME,
+    APP_SECRET,
+    DEADLINE_S,
+    HUBSPOT_URL,
+    NOW_MS,
+    OTHER_APP,
+    OTHER_SECRET,
+    USERFLOW_SECRET,
+    Bench,
+    Book,
+    Shelf,
+    code,
+    events,
+    hubspot_signature,
+    signed,
+    userflow_signature,
+)
+from tests.unit.connectors.simulation.simulated import sample
+
+
+def test_our_signatures_are_those_of_the_published_vectors() -> None:
+    v3 = next(one for one in sample("hubspot", "signature_vectors")["vectors"] if one["version"] == "v3")
+    userflow = sample("userflow", "signature_vectors")["vectors"][0]
+
+    assert hubspot_signature(APP_SECRET, v3["uri"], v3["body"].encode(), int(v3["timestamp"])) == v3["signature"]
+    assert userflow_signature(USERFLOW_SECRET, userflow["body"].encode(), userflow["timestamp"]) == userflow["header"]
+
+
+async def test_a_signed_hubspot_webhook_is_stored_raw_under_its_integration() -> None:
+    bench = Bench()
+    body = sample("hubspot", "signature_vectors")["vectors"][0]["body"].encode()
+
+    response = await bench.hubspot(body)
+
+    assert response.status_code == 200
+    assert bench.shelf.stored == [Notification("acme", "hubspot", body, {}, NOW_MS)]
+    assert bench.counted == {("hubspot", "stored"): 1}
+
+
+async def test_a_signed_userflow_webhook_is_stored_raw_under_its_integration() -> None:
+    bench = Bench()
+    vector = sample("userflow", "signature_vectors")["vectors"][0]
+
+    response = await bench.userflow("acme", vector["body"].encode(), vector["header"])
+
+    assert response.status_code == 200
+    assert bench.shelf.stored == [Notification("acme", "userflow", vector["body"].encode(), {}, NOW_MS)]
+    assert bench.counted == {("userflow", "stored"): 1}
+
+
+@pytest.mark.parametrize("system", ["hubspot", "userflow"])
+async def test_the_answer_waits_for_the_brokers(system: System) -> None:
+    bench = Bench(shelf=Shelf(waits=True))
+    body = events(62515) if system == "hubspot" else b"{}"
+    send: Awaitable[httpx.Response] = (
+        bench.hubspot(body)
+        if system == "hubspot"
+        else bench.userflow("acme", body, userflow_signature(USERFLOW_SECRET, body))
+    )
+
+    answering = asyncio.ensure_future(send)
+    await asyncio.wait_for(bench.shelf.asked.wait(), DEADLINE_S)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not answering.done()
+    assert not bench.counted
+
+    bench.shelf.acknowledge.set()
+    assert (await asyncio.wait_for(answering, DEADLINE_S)).status_code == 200
+    assert bench.counted == {(system, "stored"): 1}
+
+
+# what the request was signed with, what it holds, and how it ends
+HUBSPOT_REFUSALS: dict[str, tuple[bytes, dict[str, str], int, str]] = {
+    "no signature at all": (events(62515), {}, 401, "missing"),
+    "no timestamp": (events(62515), {"X-HubSpot-Signature-v3": "abc"}, 401, "missing"),
+    "only the old signature": (events(62515), {"X-HubSpot-Signature": "abc"}, 401, "missing"),
+    "a timestamp that is no number": (
+        events(62515),
+        {"X-HubSpot-Signature-v3": "abc", "X-HubSpot-Request-Timestamp": "now"},
+        401,
+        "malformed",
+    ),
+    "signed six minutes ago": (events(62515), signed(events(62515), timestamp_ms=NOW_MS - 360_000), 401, "stale"),
+    "signed in the future": (events(62515), signed(events(62515), timestamp_ms=NOW_MS + 360_000), 401, "stale"),
+    "another secret": (events(62515), signed(events(62515), secret=OTHER_SECRET), 401, "mismatch"),
+    "another body": (events(62515), signed(events(777)), 401, "mismatch"),
+    "another host": (events(62515), signed(events(62515), url="https://evil.com/webhooks/hubspot"), 401, "mismatch"),
+    "another account's app": (events(888), signed(events(888)), 401, "mismatch"),
+    "no JSON": (b"[{", signed(b"[{"), 400, "not_json"),
+    "an object": (b'{"portalId": 62515}', signed(b'{"portalId": 62515}'), 400, "not_json"),
+    "nested beyond reading": (b"[" * 100_000, signed(b"[" * 100_000), 400, "not_json"),
+    "no events": (b"[]", signed(b"[]"), 400, "no_account"),
+    "events without account": (b'[1, {"objectId": 1}]', signed(b'[1, {"objectId": 1}]'), 400, "no_account"),
+    "an unknown account": (events(999), signed(events(999)), 404, "unknown"),
+}
+
+
+@pytest.mark.parametrize(("body", "headers", "status", "error"), HUBSPOT_REFUSALS.values(), ids=HUBSPOT_REFUSALS)
+async def test_what_hubspot_is_refused(body: bytes, headers: dict[str, str], status: int, error: str) -> None:
+    bench = Bench()
+
+    response = await bench.hubspot(body, headers)
+
+    assert (response.status_code, code(response)) == (status, error)
+    assert bench.counted == {("hubspot", error): 1}
+    assert not bench.shelf.stored
+
+
+async def test_an_unknown_account_is_named_in_the_answer() -> None:
+    response = await Bench().hubspot(events(999))
+
+    assert response.json()["message"] == "no integration for account 999"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "stored"), [("paused", 200, 1), ("connecting", 200, 1), ("disconnected", 410, 0)]
+)
+async def test_all_but_a_disconnected_integration_keep_their_webhooks(
+    state: IntegrationState, status: int, stored: int
+) -> None:
+    bench = Bench(Book([replace(ACME, state=state)]))
+
+    hubspot = await bench.hubspot(events(62515))
+    userflow = await bench.userflow("acme", b"{}", userflow_signature(USERFLOW_SECRET, b"{}"))
+
+    assert (hubspot.status_code, userflow.status_code) == (status, status)
+    assert len(bench.shelf.stored) == 2 * stored
+
+
+async def test_an_account_let_go_by_one_integration_is_served_to_the_one_that_has_it() -> None:
+    bench = Bench(Book([replace(ACME, integration="former", state="disconnected", hubspot_secrets=()), ACME]))
+
+    assert (await bench.hubspot(events(62515))).status_code == 200
+    assert bench.shelf.integrations == ["acme"]
+
+
+async def test_a_body_for_several_accounts_of_one_app_is_stored_for_each() -> None:
+    bench = Bench()
+    body = events(62515, 777, 62515)
+
+    assert (await bench.hubspot(body)).status_code == 200
+    assert bench.shelf.integrations == ["acme", "beta"]
+    assert {one.body for one in bench.shelf.stored} == {body}
+
+
+async def test_unknown_accounts_beside_a_known_one_are_counted() -> None:
+    bench = Bench()
+
+    assert (await bench.hubspot(events(62515, 998, 999))).status_code == 200
+    assert bench.shelf.integrations == ["acme"]
+    assert bench.counted == {("hubspot", "stored"): 1, ("hubspot", "unknown"): 2}
+
+
+async def test_nothing_is_stored_for_an_account_whose_secret_did_not_sign() -> None:
+    bench = Bench()
+
+    response = await bench.hubspot(events(62515, 888))
+
+    assert (response.status_code, code(response)) == (401, "mismatch")
+    assert bench.shelf.integrations == ["acme"]
+
+
+async def test_of_several_refusals_the_one_that_is_ours_to_mend_is_answered() -> None:
+    bench = Bench(Book([replace(ACME, hubspot_secrets=(), sealed=True), OTHER_APP]))
+
+    response = await bench.hubspot(events(62515, 888, 999))
+
+    assert (response.status_code, code(response)) == (503, "sealed")
+    assert bench.counted == {("hubspot", "sealed"): 1, ("hubspot", "mismatch"): 1, ("hubspot", "unknown"): 1}
+
+
+async def test_an_integration_without_app_secret_says_what_is_missing() -> None:
+    bench = Bench(Book([replace(ACME, hubspot_secrets=())]))
+
+    response = await bench.hubspot(events(62515))
+
+    assert (response.status_code, code(response)) == (401, "no_secret")
+    assert "app_secret" in response.json()["message"]
+
+
+async def test_secrets_that_do_not_open_are_ours_to_mend_so_the_vendor_is_told_to_come_again() -> None:
+    bench = Bench(Book([replace(ACME, hubspot_secrets=(), userflow_secrets=(), sealed=True)]))
+
+    hubspot = await bench.hubspot(events(62515))
+    userflow = await bench.userflow("acme", b"{}", userflow_signature(USERFLOW_SECRET, b"{}"))
+
+    for response in (hubspot, userflow):
+        assert (response.status_code, code(response)) == (503, "sealed")
+        assert response.json()["message"].startswith("PAIRSTREAM_SECRET_KEY does not open")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{HUBSPOT_URL}?shard=a%20b&tag=x:y",
+        "https://receiver.internal:8080/webhooks/hubspot?shard=a%20b&tag=x:y",
+        "http://receiver.internal:8080/webhooks/hubspot?shard=a%20b&tag=x:y",
+    ],
+    ids=["the public URL", "the proxy's scheme and the host", "the request's own"],
+)
+async def test_the_url_that_was_signed_may_be_any_that_leads_here(url: str) -> None:
+    bench = Bench()
+    headers = {**signed(events(62515), url=url), "X-Forwarded-Proto": "https"}
+
+    # HubSpot undoes %3A before it signs
+    response = await bench.call("/webhooks/hubspot?shard=a%20b&tag=x%3Ay", events(62515), headers)
+
+    assert response.status_code == 200
+
+
+async def test_the_query_is_part_of_what_is_signed() -> None:
+    bench = Bench()
+
+    response = await bench.call("/webhooks/hubspot?shard=b", events(62515), signed(events(62515)))
+
+    assert (response.status_code, code(response)) == (401, "mismatch")
+
+
+async def test_a_public_url_may_have_a_path_and_a_slash() -> None:
+    bench = Bench(public_url="https://acme.com/pairstream/")
+    headers = signed(events(62515), url="https://acme.com/pairstream/webhooks/hubspot")
+
+    assert (await bench.hubspot(events(62515), headers)).status_code == 200
+
+
+USERFLOW_REFUSALS: dict[str, tuple[str, bytes, str | None, int, str]] = {
+    "no signature": ("acme", b"{}", None, 401, "missing"),
+    "no time": ("acme", b"{}", "v1=abc", 401, "malformed"),
+    "signed too long ago": ("acme", b"{}", userflow_signature(USERFLOW_SECRET, b"{}", 1_669_724_995), 401, "stale"),
+    "signed in the future": ("acme", b"{}", userflow_signature(USERFLOW_SECRET, b"{}", 1_669_725_597), 401, "stale"),
+    "another integration's secret": ("beta", b"{}", userflow_signature(USERFLOW_SECRET, b"{}"), 401, "mismatch"),
+    "another body": ("acme", b"{}", userflow_signature(USERFLOW_SECRET, b'{"id":1}'), 401, "mismatch"),
+    "a secret not told yet": ("other-app", b"{}", userflow_signature("new", b"{}"), 401, "no_secret"),
+    "an unknown integration": ("nobody", b"{}", userflow_signature(USERFLOW_SECRET, b"{}"), 404, "unknown"),
+    "no JSON": ("acme", b"{", userflow_signature(USERFLOW_SECRET, b"{"), 400, "not_json"),
+    "a list": ("acme", b"[]", userflow_signature(USERFLOW_SECRET, b"[]"), 400, "not_json"),
+}
+
+
+@pytest.mark.parametrize(
+    ("integration", "body", "header", "status", "error"), USERFLOW_REFUSALS.values(), ids=USERFLOW_REFUSALS
+)
+async def test_what_userflow_is_refused(
+    integration: str, body: bytes, header: str | None, status: int, error: str
+) -> None:
+    bench = Bench()
+
+    response = await bench.userflow(integration, body, header)
+
+    assert (response.status_code, code(response)) == (status, error)
+    assert bench.counted == {("userflow", error): 1}
+    assert not bench.shelf.stored
+
+
+@pytest.mark.parametrize("secret", ["new", "old"])
+async def test_a_secret_replaced_a_moment_ago_still_counts(secret: str) -> None:
+    bench = Bench(Book([replace(ACME, hubspot_secrets=("new", "old"), userflow_secrets=("new", "old"))]))
+
+    hubspot = await bench.hubspot(events(62515), signed(events(62515), secret=secret))
+    userflow = await bench.userflow("acme", b"{}", userflow_signature(secret, b"{}"))
+
+    assert (hubspot.status_code, userflow.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize(("trouble", "status"), [(None, 200), ("the brokers do not answer", 503)])
+async def test_health_is_whether_a_webhook_would_be_kept(trouble: str | None, status: int) -> None:
+    response = await Bench(shelf=Shelf(trouble=trouble)).call("/health", method="GET")
+
+    assert response.status_code == status
+    assert response.json() == ({"status": "ok"} if trouble is None else {"error": "not_ready", "message": trouble})
+
+
+async def test_the_root_is_one_line_for_whoever_looks() -> None:
+    response = await Bench().call("/", method="GET")
+
+    assert response.status_code == 200
+    assert response.text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [("GET", "/webhooks/hubspot", 405, "wrong_method"), ("POST", "/webhooks/other", 404, "no_such_path")],
+)
+async def test_a_wrong_path_or_method_says_which_are_right(method: str, path: str, status: int, error: str) -> None:
+    response = await Bench().call(path, method=method)
+
+    assert (response.status_code, code(response)) == (status, error)
+    assert "/webhooks/hubspot" in response.json()["message"]
+
+
+async def test_nothing_of_a_request_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bench = Bench(shelf=Shelf(refuses=["acme"]))
+    body = b'[{"portalId": 62515, "propertyValue": "annie@example.com"}]'
+    headers = signed(body)
+
+    await bench.hubspot(body, headers)
+    await bench.hubspot(body, signed(body, secret=OTHER_SECRET))
+    await bench.userflow("acme", body, userflow_signature(USERFLOW_SECRET, body))
+
+    ours = "".join(record.getMessage() for record in caplog.records if record.name.startswith("connectors"))
+    assert "acme: a webhook of hubspot was not stored" in ours
+    for hidden in ("annie", headers["X-HubSpot-Signature-v3"], APP_SECRET, USERFLOW_SECRET):
+        assert hidden not in ours
+        assert hidden not in repr(ACME)

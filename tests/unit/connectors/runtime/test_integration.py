@@ -1,0 +1,100 @@
+"""How long a station is the right one, and how it ends: at once, or the process with it."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from connectors.clock import SystemClock
+from connectors.contract.errors import Misconfigured
+from connectors.runtime.integration import Station
+from schemas.configuration import SystemSettings
+from tests.unit.connectors.session.contexts import lane_of
+
+DEADLINE_S = 10.0
+
+
+class Account:
+    """A system without anything to read, write or set up."""
+
+    source = sink = SimpleNamespace(read_size=1, batch_size=1, in_flight=1)
+    setup = timeline = associated = None
+
+    async def close(self) -> None:
+        """Nothing was open."""
+
+
+class DeafKeeper:
+    """Goes on when it is cancelled, until it may end."""
+
+    def __init__(self, deaf: bool) -> None:
+        self.may_end = asyncio.Event()
+        self._deaf = deaf
+
+    async def run(self) -> None:
+        while not self.may_end.is_set():
+            try:
+                await self.may_end.wait()
+            except asyncio.CancelledError:
+                if not self._deaf:
+                    raise
+
+
+def station_of(keeper: DeafKeeper, failed: Callable[[BaseException], None], **section: Any) -> Station:
+    lane, _ = lane_of("userflow", SystemClock(), account=Account())
+    kept: Any = keeper
+    return Station(lane, kept, SystemSettings("production", **section), _command, failed)
+
+
+async def closed(keeper: DeafKeeper) -> list[BaseException]:
+    failures: list[BaseException] = []
+    station = station_of(keeper, failures.append)
+    station.start()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await station.close() == []
+    keeper.may_end.set()
+    await asyncio.sleep(0)
+    return failures
+
+
+async def _command(_: Any) -> None:
+    raise AssertionError("nothing is to be derived again")
+
+
+def unseal(sealed: bytes) -> str:
+    """What two seals of one secret have in common."""
+    key, _, secret = sealed.partition(b":")
+    if key == b"lost":
+        raise Misconfigured("pairstream_secret_key_does_not_open_it")
+    return secret.decode()
+
+
+@pytest.mark.parametrize(
+    ("connection", "section", "fits"),
+    [
+        (1, {"secrets": {"api_key": b"once:ak"}}, True),
+        (1, {"secrets": {"api_key": b"again:ak"}, "fields": {"users": ("plan",)}}, True),
+        (1, {"secrets": {"api_key": b"again:another"}}, False),
+        (1, {"secrets": {"api_key": b"lost:ak"}}, False),
+        (1, {"secrets": {"api_key": b"once:ak"}, "options": {"region": "eu"}}, False),
+        (2, {"secrets": {"api_key": b"once:ak"}}, False),
+    ],
+)
+async def test_only_another_connection_account_or_secret_needs_another_station(
+    connection: int, section: dict[str, Any], fits: bool
+) -> None:
+    failures: list[BaseException] = []
+    station = station_of(DeafKeeper(deaf=False), failures.append, secrets={"api_key": b"once:ak"})
+    assert station.fits(connection, SystemSettings("production", **section), unseal) is fits
+
+
+async def test_a_station_that_closes_lets_all_its_work_end() -> None:
+    assert await closed(DeafKeeper(deaf=False)) == []
+
+
+async def test_work_that_does_not_end_ends_the_process_instead_of_holding_up_the_others() -> None:
+    (failure,) = await closed(DeafKeeper(deaf=True))
+    assert "DeafKeeper.run" in str(failure)

@@ -1,0 +1,200 @@
+"""What a runner does when its partitions are given away in the middle of something, or an account does not open."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from connectors.kafka.consumer import Hooks, Taken
+from connectors.kafka.partitioner import partition_of
+from connectors.runtime import runner as runner_module
+from connectors.runtime.runner import Runner
+from schemas.codec import Codec
+from schemas.configuration import ConnectorState, IntegrationPart
+from schemas.registry import LocalRegistry
+from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
+from tests.unit.connectors.runtime.runners import DOWN, PARTITIONS, WELL, Vendor, patch_of, settings_part, surroundings
+
+DEADLINE_S = 10.0
+TOPIC = field_patches_topic("userflow")
+
+
+class Member:
+    """A group member without a group: the test assigns and revokes."""
+
+    def __init__(self, *_: Any, hooks: Hooks, topics: Any) -> None:
+        self.hooks = hooks
+        self.owned: frozenset[int] = frozenset()
+
+    def start(self) -> None:
+        """Nobody is asked."""
+
+    async def stop(self) -> None:
+        """Nothing is given back."""
+
+    def owns(self, partition: int) -> bool:
+        return partition in self.owned
+
+    def assign(self, *partitions: int) -> None:
+        self.owned = frozenset(partitions)
+        self.hooks.assigned(self.owned)
+
+    async def revoke(self) -> None:
+        gone, self.owned = self.owned, frozenset()
+        await self.hooks.revoked(gone)
+
+
+class Tables:
+    """The configuration's topics as dictionaries."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, IntegrationPart]] = {INTEGRATIONS: {}, MAPPINGS: {}}
+
+    def table(self, topic: str) -> dict[str, IntegrationPart]:
+        return self.tables[topic]
+
+    def get(self, topic: str, key: str) -> IntegrationPart | None:
+        return self.tables[topic].get(key)
+
+
+class GatedVendor(Vendor):
+    """Lets writes end when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def write(self, *arguments: Any) -> Any:
+        self.begun.set()
+        await self.may_end.wait()
+        return await super().write(*arguments)
+
+
+class Publisher:
+    """Takes every record, and tells of configuration."""
+
+    def __init__(self) -> None:
+        self.parts: asyncio.Queue[IntegrationPart] = asyncio.Queue()
+
+    async def send(self, topic: str, key: str, record: Any, partition: int | None = None) -> tuple[int, int]:
+        if topic == INTEGRATIONS:
+            await self.parts.put(record)
+        return 0, 0
+
+    async def state(self) -> ConnectorState:
+        """What is told next of how a system is."""
+        while (state := (await self.parts.get()).connector) is None:
+            pass
+        return state
+
+
+@pytest.fixture
+def members(monkeypatch: pytest.MonkeyPatch) -> list[Member]:
+    """The members that runners are given, newest last."""
+    made: list[Member] = []
+
+    def member(*arguments: Any, **options: Any) -> Member:
+        made.append(Member(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(runner_module, "GroupMember", member)
+    return made
+
+
+@dataclass
+class Running:
+    """A runner at work: its member, its configuration, and why it wanted the process to stop."""
+
+    runner: Runner
+    member: Member
+    tables: Tables
+    publisher: Publisher
+    stops: list[str] = field(default_factory=list)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def configure(self, *names: str, secret: bytes = b"key") -> None:
+        for name in names:
+            self.tables.tables[INTEGRATIONS][f"{name}/settings"] = settings_part(name, secret=secret)
+        self.runner.configuration_changed()
+
+    def stop(self, why: str) -> None:
+        self.stops.append(why)
+        self.stopped.set()
+
+
+@asynccontextmanager
+async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> AsyncIterator[Running]:
+    """A runner that owns the partition of every vendor here."""
+    tables, publisher, reasons = Tables(), Publisher(), list[Callable[[str], None]]()
+    around = surroundings(
+        vendors,
+        client={},
+        publisher=publisher,
+        tables=tables,
+        count=lambda *_: None,
+        stop_process=lambda why: reasons[0](why),
+    )
+    runner = Runner("userflow", around)
+    it = Running(runner, members[-1], tables, publisher)
+    reasons.append(it.stop)
+    task = asyncio.create_task(runner.run())
+    it.configure(*vendors)
+    it.member.assign(partition_of(DOWN, PARTITIONS))
+    try:
+        yield it
+    finally:
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_partitions_are_given_away_after_all_calls_in_flight_even_of_stations_that_close(
+    members: list[Member],
+) -> None:
+    vendors = {DOWN: GatedVendor(), WELL: GatedVendor()}
+    async with running(members, vendors) as it:
+        it.member.hooks.taken([taken(name, offset) for offset, name in enumerate(vendors)])
+        await within(lambda: asyncio.gather(*(vendor.begun.wait() for vendor in vendors.values())))
+
+        it.configure(*vendors, secret=b"another key")
+        await asyncio.sleep(0)
+        given_away = asyncio.create_task(it.member.revoke())
+        vendors[WELL].may_end.set()
+        _, still = await asyncio.wait({given_away}, timeout=0.2)
+        assert still, "the partitions went while a call was in flight"
+
+        vendors[DOWN].may_end.set()
+        await within(lambda: given_away)
+        assert it.stops == []
+
+
+async def test_credentials_that_do_not_open_an_account_are_told_for_the_revision_that_brought_them(
+    members: list[Member],
+) -> None:
+    async with running(members, {WELL: Vendor()}) as it:
+        async with asyncio.timeout(DEADLINE_S):
+            state = await it.publisher.state()
+            it.configure(WELL, secret=b"\xff is no text")
+            while state.status == "ok":
+                state = await it.publisher.state()
+    assert (state.status, state.reason, state.checked_revision) == ("needs_reconnect", "unauthorized", 1)
+
+
+async def test_an_account_that_cannot_be_opened_for_no_known_reason_ends_the_process(members: list[Member]) -> None:
+    async with running(members, {}) as it:
+        it.configure(WELL)
+        await within(it.stopped.wait)
+        assert "KeyError" in it.stops[0]
+
+
+async def within(work: Callable[[], Awaitable[Any]]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        await work()
+
+
+def taken(integration: str, offset: int) -> Taken:
+    value = Codec(LocalRegistry()).encode(TOPIC, patch_of(integration, f"user-{offset}"))
+    return Taken(TOPIC, partition_of(integration, PARTITIONS), offset, integration, value, lambda: None)

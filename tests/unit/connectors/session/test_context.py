@@ -1,0 +1,56 @@
+"""A lane: what it publishes of one object, and what becomes of one that no message holds."""
+
+import pytest
+
+from connectors.session.context import Lane, Observation
+from schemas.codec import Codec, RecordTooLarge
+from schemas.records import ChangeEvent, DeadLetter, StampedValue
+from schemas.registry import LocalRegistry
+from schemas.topics import MAX_RECORD_BYTES
+from tests.unit.connectors.fake_clock import FakeClock
+from tests.unit.connectors.session.contexts import Told, lane_of
+
+
+def holding(text: str) -> Observation:
+    return Observation("users", "u-1", "upserted", 1, 0, "crawl", {"notes": StampedValue(text, 1)})
+
+
+def encoding_lane() -> tuple[Lane, Told]:
+    """A lane whose records have to fit their schemas."""
+    lane, told = lane_of("userflow", FakeClock())
+    codec, publish = Codec(LocalRegistry()), lane.publish
+
+    async def encoded(topic: str, key: str, record: object) -> tuple[int, int]:
+        codec.encode(topic, record)
+        return await publish(topic, key, record)
+
+    lane.publish = encoded
+    return lane, told
+
+
+async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on() -> None:
+    """Were it raised, the connector would end, read the object again, and end again, for every integration it has."""
+    lane, told = encoding_lane()
+    await lane.observed(holding("x" * MAX_RECORD_BYTES))
+    await lane.observed(holding("short"))
+
+    letter, change = told.published
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.stage, letter.key) == ("too_large", "userflow.source", "acme:1:userflow:users:u-1")
+    assert "ChangeEvent" in letter.detail
+    assert isinstance(change, ChangeEvent)
+    assert told.outcomes == {("source", "dead-lettered"): 1}
+
+
+async def test_what_fits_no_schema_is_reported_too() -> None:
+    lane, told = encoding_lane()
+    await lane.observed(Observation("users", "u-1", "upserted", 2**70, 0, "webhook"))
+    assert [letter.reason for letter in told.published] == ["unencodable"]
+
+
+def test_the_message_of_the_error_holds_no_value() -> None:
+    fields = holding("x" * MAX_RECORD_BYTES).fields
+    record = ChangeEvent("acme", 1, 1, "userflow", "users", "u-1", "upserted", 1, 0, "crawl", fields)
+    with pytest.raises(RecordTooLarge) as refused:
+        Codec(LocalRegistry()).encode("userflow.changes", record)
+    assert "xxx" not in str(refused.value)

@@ -1,0 +1,203 @@
+"""Reading Userflow: notifications, objects by id, crawls."""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from connectors.contract.errors import Refused, Transient
+from connectors.contract.source import MOST_FOUND, Gone, Seen
+from connectors.http.messages import Request
+from schemas.records import Notification, StampedValue
+from schemas.values import FieldDefinition
+from tests.unit.connectors.simulation.simulated import sample
+from tests.unit.connectors.userflow.account import World, world
+
+TOLD_MS = 1_669_725_296_000
+EMAIL = FieldDefinition("email", "string")
+ID = FieldDefinition("id", "string")
+
+
+@pytest.fixture
+async def userflow() -> AsyncIterator[World]:
+    async with world() as made:
+        yield made
+
+
+def told(body: Any) -> Notification:
+    return Notification("acme", "userflow", json.dumps(body).encode(), {}, TOLD_MS)
+
+
+def test_a_time_that_cannot_be_makes_nothing_stale_but_has_the_user_read(userflow: World) -> None:
+    body = sample("userflow", "notification_user_updated") | {"created_at": "2999-01-01T00:00:00Z"}
+    [news] = userflow.account.source.translate(told(body)).news
+    assert (news.fields, news.at_ms, news.complete) == ({}, 0, False)
+
+
+def test_a_user_is_told_whole(userflow: World) -> None:
+    news = userflow.account.source.translate(told(sample("userflow", "notification_user_updated"))).news
+    assert [(one.object_type, one.operation, one.complete) for one in news] == [("users", "upserted", True)]
+    assert news[0].object_id == news[0].fields["id"].value
+    assert news[0].fields["plan"] == StampedValue("plus", TOLD_MS, 0)
+    assert news[0].fields["tags"] == StampedValue(None, TOLD_MS, 0)
+    assert "signed_up_at" not in news[0].fields
+
+
+def test_a_type_that_no_mapping_uses(userflow: World) -> None:
+    userflow.opening.catalog.replace({"companies": ("name",)}, {})
+    assert not userflow.account.source.translate(told(sample("userflow", "notification_user_updated"))).news
+
+
+def test_a_deletion_if_ever_one_is_told(userflow: World) -> None:
+    body = sample("userflow", "notification_user_updated") | {"topic": "user.deleted"}
+    news = userflow.account.source.translate(told(body)).news
+    assert [(one.operation, dict(one.fields), one.at_ms, one.complete) for one in news] == [
+        ("deleted", {}, TOLD_MS, True)
+    ]
+
+
+def test_news_without_a_time_asks_for_a_read(userflow: World) -> None:
+    body = sample("userflow", "notification_user_updated") | {"created_at": None}
+    news = userflow.account.source.translate(told(body)).news
+    assert [(one.complete, dict(one.fields), one.at_ms) for one in news] == [(False, {}, 0)]
+
+
+def test_an_event(userflow: World) -> None:
+    body = sample("userflow", "notification_event")
+    body["data"]["object"] |= {
+        "attributes": {"step": 2, "seen": True, "name": "Intro", "at": "2026-03-01", "answers": ["a"]},
+        "time": "2022-11-29T12:00:00.000+00:00",
+        "group_id": "acme",
+    }
+    users, companies = userflow.account.source.translate(told(body)).activity
+    done = users
+    assert (done.integration, done.connection, done.event_id, done.name) == ("acme", 2, "4738382", "flow_completed")
+    assert (users.object_type, users.object_id) == ("users", "c2dfad13-7d2f-4c0b-9a44-0d4b8c0c2f11")
+    assert (companies.object_type, companies.object_id) == ("companies", "acme")
+    assert companies == dataclasses.replace(users, user_id=None, company_id="acme")
+    assert done.occurred_at_ms == TOLD_MS - 2_096_000
+    assert done.attributes == {"step": 2, "seen": True, "name": "Intro", "at": "2026-03-01", "answers": ("a",)}
+
+
+def test_an_event_of_nobody_is_counted(userflow: World) -> None:
+    body = sample("userflow", "notification_event")
+    body["data"]["object"]["user_id"] = None
+    translated = userflow.account.source.translate(told(body))
+    assert (list(translated.activity), translated.unreadable) == ([], 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"id":"n","data":{"object":{"object":"user"}}}'])
+def test_what_is_no_notification(userflow: World, body: bytes) -> None:
+    with pytest.raises(ValueError):
+        userflow.account.source.translate(Notification("acme", "userflow", body, {}, 1))
+
+
+async def test_reading_by_id(userflow: World) -> None:
+    userflow.simulator.edit_object("users", "u-1", {"joined": "2026-03-01T12:00:00+02:00"})
+    second_ms = int(userflow.now.seconds) * 1000
+    annie, odd, gone, strange = await userflow.account.source.read(
+        "users", ["u-1", "a/b@ü c", "none", ".."], "live_read"
+    )
+    assert isinstance(annie, Seen) and isinstance(odd, Seen)
+    assert (annie.object_id, annie.at_ms, annie.spread_ms) == ("u-1", second_ms, 999)
+    assert annie.fields["joined"].value == dt.datetime(2026, 3, 1, 10, tzinfo=dt.UTC)
+    assert annie.fields["active"] == StampedValue(None, second_ms, 999)
+    assert odd.fields["id"].value == "a/b@ü c"
+    assert gone == Gone("none", second_ms, 999)
+    assert isinstance(strange, Gone)
+
+
+async def test_without_a_date_our_own_clock_counts_a_minute_wide(userflow: World) -> None:
+    userflow.transport.dated = False
+    (seen,) = await userflow.account.source.read("companies", ["acme"], "bulk_read")
+    assert isinstance(seen, Seen)
+    assert seen.spread_ms == 60_000
+    assert abs(seen.at_ms + 30_000 - dt.datetime.now(dt.UTC).timestamp() * 1000) < 30_000
+    assert {name: stamped.value for name, stamped in seen.fields.items()} == {"name": "Acme", "mrr": 12.5}
+
+
+async def test_one_failed_read_fails_all_with_its_own_error(userflow: World) -> None:
+    userflow.simulator.add_faults([{"action": "status", "status": 500, "match": {"object_id": "u-1"}}])
+    with pytest.raises(Transient):
+        await userflow.account.source.read("users", ["a/b@ü c", "u-1"], "live_read")
+
+
+async def crawled(userflow: World) -> list[str]:
+    source, cursor, ids = userflow.account.source, None, list[str]()
+    while True:
+        page = await source.page("users", cursor)
+        ids += [seen.object_id for seen in page.found]
+        cursor = page.cursor
+        if cursor is None:
+            return ids
+
+
+async def test_a_crawl_sees_every_user_once_oldest_first(userflow: World) -> None:
+    for number in range(250):
+        userflow.simulator.create_object("users", {}, object_id=f"n-{number}")
+    ids = await crawled(userflow)
+    assert ids == ["u-1", "a/b@ü c", *(f"n-{number}" for number in range(250))]
+    assert len(userflow.transport.sent) == 3
+
+
+async def test_a_crawl_begins_again_when_its_place_was_deleted(userflow: World) -> None:
+    for number in range(150):
+        userflow.simulator.create_object("users", {}, object_id=f"n-{number}")
+
+    def lose_the_cursor(request: Request, before: int) -> None:
+        if before == 1:
+            userflow.simulator.delete_object("users", dict(request.query)["starting_after"])
+
+    userflow.transport.intercept = lose_the_cursor
+    ids = await crawled(userflow)
+    assert len(userflow.transport.sent) == 4
+    assert {"u-1", "n-149"} <= set(ids)
+    assert len(ids) == 100 + 151
+
+
+async def test_a_list_that_does_not_move_on_is_no_endless_crawl(userflow: World) -> None:
+    body = {"object": "list", "data": [{"id": "u-1", "attributes": {}}], "has_more": True, "next_page_url": None}
+    userflow.simulator.add_faults([{"action": "status", "status": 200, "body": body}])
+    first = await userflow.account.source.page("users", None)
+    assert first.cursor == "u-1"
+    with pytest.raises(Transient):
+        await userflow.account.source.page("users", first.cursor)
+
+
+async def looked_up(userflow: World, field: FieldDefinition, *values: str, of: str = "users") -> list[str]:
+    return [seen.object_id for seen in await userflow.account.source.look_up(of, field, values)]
+
+
+async def test_users_are_looked_up_by_email_whatever_its_letter_case(userflow: World) -> None:
+    assert await looked_up(userflow, EMAIL, "Annie@example.com", "nobody@example.com") == ["u-1"]
+
+
+async def test_several_users_may_share_an_email(userflow: World) -> None:
+    userflow.simulator.create_object("users", {"email": "annie@example.com"}, object_id="u-2", silent=True)
+    assert await looked_up(userflow, EMAIL, "annie@example.com") == ["u-1", "u-2"]
+
+
+async def test_a_crowd_of_users_is_one_page(userflow: World) -> None:
+    for number in range(60):
+        userflow.simulator.create_object("users", {"email": "n/a"}, object_id=f"na-{number}", silent=True)
+    assert len(await looked_up(userflow, EMAIL, "n/a")) == MOST_FOUND
+    assert len(userflow.transport.sent) == 1
+
+
+async def test_where_the_filter_is_ignored_other_users_are_no_answer() -> None:
+    async with world(email_filter="ignored") as userflow:
+        assert await looked_up(userflow, EMAIL, "nobody@example.com") == []
+        assert await looked_up(userflow, EMAIL, "annie@example.com") == ["u-1"]
+
+
+async def test_objects_are_looked_up_by_id_and_an_id_that_none_can_have_hinders_nobody(userflow: World) -> None:
+    assert await looked_up(userflow, ID, "u-1", "gone", "a/b@ü c") == ["u-1", "a/b@ü c"]
+    assert await looked_up(userflow, ID, "acme", of="companies") == ["acme"]
+
+
+async def test_there_is_no_other_way_to_find_them(userflow: World) -> None:
+    with pytest.raises(Refused, match="no_such_filter"):
+        await looked_up(userflow, FieldDefinition("name", "string"), "Acme", of="companies")

@@ -1,0 +1,308 @@
+"""Reading an integration file: what it means, and what reading alone refuses, with the whole message."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.integration_file.loader import load
+from pipeline.integration_file.model import (
+    HubSpotSection,
+    IntegrationFile,
+    MappingSpec,
+    OAuth,
+    Rule,
+    Secret,
+    UserflowSection,
+)
+from tests.unit.pipeline.integration_file.files import ENVIRONMENT, EXAMPLES, GOOD, HEAD, loaded, refused
+
+
+def test_the_full_example_means_what_it_says() -> None:
+    oauth = OAuth("client-id-0", Secret("client-secret-0"), Secret("refresh-token-0"))
+
+    assert loaded((EXAMPLES / "full.yaml").read_text()) == IntegrationFile(
+        "acme-production",
+        HubSpotSection(12345678, 4242, Secret("app-secret-0"), oauth, None, "webhooks", "app_events"),
+        UserflowSection("production", "us", Secret("api-key-0")),
+        (
+            MappingSpec(
+                "contacts-users",
+                "contacts",
+                "users",
+                "email",
+                "email",
+                "refuse",
+                (Rule("jobtitle", "hubspot_contact_jobtitle"), Rule("company.name", "employer", "keep", True)),
+                (Rule("signed_up_at", "userflow_user_signed_up_at"), Rule("plan", "existing_property", "clear", True)),
+                True,
+            ),
+            MappingSpec(
+                "companies",
+                "companies",
+                "companies",
+                "userflow_company_id",
+                "id",
+                to_userflow=(Rule("industry", "hubspot_company_industry"),),
+            ),
+        ),
+    )
+
+
+def test_the_minimal_example_takes_the_defaults() -> None:
+    file = loaded((EXAMPLES / "minimal.yaml").read_text())
+
+    assert file.hubspot == HubSpotSection(
+        12345678, None, Secret("app-secret-0"), None, Secret("token-0"), "webhooks", "custom_events"
+    )
+    assert file.userflow.region == "us"
+    assert file.mappings[0].on_several == "refuse"
+    assert file.mappings[0].stream_events is False
+
+
+def test_the_timeline_follows_the_kind_of_connection() -> None:
+    oauth = GOOD.replace("token: ${HUBSPOT_TOKEN}", "oauth: {client_id: a, client_secret: b}")
+
+    assert loaded(GOOD).hubspot.timeline == "custom_events"
+    assert loaded(oauth).hubspot.timeline == "app_events"
+    assert loaded(oauth).hubspot.oauth == OAuth("a", Secret("b"), None)
+
+
+@pytest.mark.parametrize("written", ["123", "'123'", '"123"', "${ACCOUNT}"])
+def test_an_account_may_be_a_number_or_its_text(written: str) -> None:
+    file = load(GOOD.replace("account: 123", f"account: {written}"), "f", ENVIRONMENT | {"ACCOUNT": "123"})
+
+    assert isinstance(file, IntegrationFile)
+    assert file.hubspot.account == 123
+
+
+def test_accounts_are_companies() -> None:
+    text = GOOD.replace("hubspot: contacts", "hubspot: accounts").replace("users", "companies")
+    file = loaded(text.replace("userflow: email", "userflow: id"))
+
+    assert file.mappings[0].hubspot_type == "companies"
+    assert file.mappings[0].to_userflow == (Rule("jobtitle", "hubspot_company_jobtitle"),)
+
+
+def test_a_name_that_yaml_takes_for_something_else_stays_a_name() -> None:
+    rules = loaded(f"{GOOD}      - no\n      - 12\n      - 2024-01-02\n").mappings[0].to_userflow
+
+    assert [rule.source for rule in rules] == ["jobtitle", "no", "12", "2024-01-02"]
+
+
+@pytest.mark.parametrize(
+    ("written", "events"),
+    [
+        ("true", True),
+        ("yes", True),
+        ("false", False),
+        ("off", False),
+        ("[flow_started, flow_started, NPS]", ("flow_started", "NPS")),
+    ],
+)
+def test_events_are_all_none_or_named(written: str, events: bool | tuple[str, ...]) -> None:
+    assert loaded(f"{GOOD}    stream_events: {written}\n").mappings[0].stream_events == events
+
+
+def test_a_target_written_out_as_its_default_name_is_the_default() -> None:
+    file = loaded(f"{GOOD}    to_hubspot: [{{from: plan, to: userflow_user_plan}}]\n")
+
+    assert file.mappings[0].to_hubspot == (Rule("plan", "userflow_user_plan", "clear", explicit_target=False),)
+
+
+def test_a_file_remembers_its_lines_but_does_not_compare_them() -> None:
+    moved = loaded(f"# a remark\n{GOOD}")
+
+    assert moved == loaded(GOOD)
+    assert moved.positions.at("mappings[0].to_userflow[0]") == (16, 9)
+
+
+def test_secrets_show_themselves_nowhere() -> None:
+    file = loaded((EXAMPLES / "full.yaml").read_text())
+    shown = f"{file!r} {file} {dataclasses.asdict(file)}"
+
+    assert file.hubspot.app_secret is not None
+    assert (file.hubspot.app_secret.reveal(), f"{file.hubspot.app_secret}") == ("app-secret-0", "***")
+    for name in ("app-secret-0", "client-secret-0", "refresh-token-0", "api-key-0"):
+        assert name not in shown
+
+
+REFUSALS = [
+    (
+        GOOD.replace("integration: acme\n", ""),
+        "acme.yaml:1: integration: the key `integration` is needed. Fix: add `integration:`.",
+    ),
+    (
+        GOOD.replace("integration: acme", "integration:"),
+        "acme.yaml:1: integration: the key `integration` is needed. Fix: add `integration:`.",
+    ),
+    (
+        GOOD.replace("integration: acme", 'integration: ""'),
+        "acme.yaml:1: integration: the text is empty. Fix: write a value.",
+    ),
+    (
+        GOOD.replace("acme\n", "[acme]\n", 1),
+        "acme.yaml:1: integration: expected text, got a list. "
+        "Fix: see the examples in pipeline/integration_file/examples.",
+    ),
+    (
+        GOOD.replace("  account: 123\n", ""),
+        "acme.yaml:2: hubspot.account: the key `account` is needed. Fix: add `account:`.",
+    ),
+    (
+        GOOD.replace("account: 123", "account: acme"),
+        "acme.yaml:3: hubspot.account: expected a whole number, got `acme`. Fix: write the digits only.",
+    ),
+    (
+        GOOD.replace("account: 123", "account: 12.0"),
+        "acme.yaml:3: hubspot.account: expected a whole number, got `12.0`. Fix: write the digits only.",
+    ),
+    (
+        GOOD.replace("account: 123", "acount: 123\n  account: 123"),
+        "acme.yaml:3: hubspot.acount: unknown key `acount`. Fix: did you mean `account`.",
+    ),
+    (
+        GOOD.replace("    to_userflow", "    zebra: 1\n    to_userflow"),
+        "acme.yaml:14: mappings[0].zebra: unknown key `zebra`. Fix: remove it; known keys: name, hubspot, userflow, "
+        "match, on_several, to_userflow, to_hubspot, stream_events.",
+    ),
+    (
+        GOOD.replace("userflow:\n  environment", "userflow:\n  region: uk\n  environment"),
+        "acme.yaml:7: userflow.region: expected us or eu, got `uk`. Fix: write us or eu.",
+    ),
+    (
+        GOOD.replace("  account", "  source: webhook\n  account"),
+        "acme.yaml:3: hubspot.source: expected webhooks or journal or poll, got `webhook`. "
+        "Fix: did you mean `webhooks`.",
+    ),
+    (
+        GOOD.replace("  account", "  timeline: off\n  account"),
+        "acme.yaml:3: hubspot.timeline: expected app_events or custom_events, got `off`. "
+        "Fix: write app_events or custom_events.",
+    ),
+    (
+        GOOD.replace("match: {hubspot: email, userflow: email}", "match: email"),
+        "acme.yaml:13: mappings[0].match: expected keys: hubspot, userflow, got text. "
+        "Fix: see the examples in pipeline/integration_file/examples.",
+    ),
+    (
+        GOOD.replace("{hubspot: email, userflow: email}", "{hubspot: email}"),
+        "acme.yaml:13: mappings[0].match.userflow: the key `userflow` is needed. Fix: add `userflow:`.",
+    ),
+    (
+        f"{GOOD}    on_several: oldest\n",
+        "acme.yaml:16: mappings[0].on_several: expected refuse or newest, got `oldest`. Fix: write refuse or newest.",
+    ),
+    (
+        f"{GOOD}      - {{from: a, on_empty: forget}}\n",
+        "acme.yaml:16: mappings[0].to_userflow[1].on_empty: expected clear or keep, got `forget`. "
+        "Fix: write clear or keep.",
+    ),
+    (
+        f"{GOOD}      - {{to: a}}\n",
+        "acme.yaml:16: mappings[0].to_userflow[1].from: the key `from` is needed. Fix: add `from:`.",
+    ),
+    (
+        f"{GOOD}      -\n",
+        "acme.yaml:16: mappings[0].to_userflow[1]: expected text, got nothing. "
+        "Fix: see the examples in pipeline/integration_file/examples.",
+    ),
+    (
+        f"{GOOD}      - [a]\n",
+        "acme.yaml:16: mappings[0].to_userflow[1]: expected text, got a list. "
+        "Fix: see the examples in pipeline/integration_file/examples.",
+    ),
+    (
+        f"{GOOD}    stream_events: all\n",
+        "acme.yaml:16: mappings[0].stream_events: expected true, false or a list, got `all`. "
+        "Fix: write true for every event.",
+    ),
+    (
+        f"{GOOD}    stream_events: []\n",
+        "acme.yaml:16: mappings[0].stream_events: the list names no event. "
+        "Fix: write false, true, or the names of events.",
+    ),
+    (
+        f"{HEAD}mappings: contacts\n",
+        "acme.yaml:9: mappings: expected a list, got text. "
+        "Fix: see the examples in pipeline/integration_file/examples.",
+    ),
+    (
+        GOOD.replace("to_userflow:\n      - jobtitle", "to_userflow: jobtitle"),
+        "acme.yaml:14: mappings[0].to_userflow: expected a list, got text. "
+        "Fix: see the examples in pipeline/integration_file/examples.",
+    ),
+    (
+        f"{GOOD}mappings: []\n",
+        "acme.yaml:16: mappings: given twice, first on line 9. Fix: keep one of them.",
+    ),
+    (
+        "- a\n",
+        "acme.yaml:1: expected keys: integration, hubspot, userflow, mappings, got a list. "
+        "Fix: see the examples in pipeline/integration_file/examples.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSALS)
+def test_reading_refuses_with_the_line_and_says_so_once(text: str, message: str) -> None:
+    assert refused(text) == [message]
+
+
+def test_a_missing_variable_is_named_and_hides_nothing_else() -> None:
+    text = f"{GOOD}      - jobtitle\n".replace("account: 123", "account: ${ACCOUNT}")
+
+    assert refused(text, {}) == [
+        "acme.yaml:3: hubspot.account: the environment variable ACCOUNT is not set. "
+        "Fix: set ACCOUNT before running this command.",
+        "acme.yaml:4: hubspot.app_secret: the environment variable HUBSPOT_APP_SECRET is not set. "
+        "Fix: set HUBSPOT_APP_SECRET before running this command.",
+        "acme.yaml:5: hubspot.token: the environment variable HUBSPOT_TOKEN is not set. "
+        "Fix: set HUBSPOT_TOKEN before running this command.",
+        "acme.yaml:8: userflow.api_key: the environment variable USERFLOW_API_KEY is not set. "
+        "Fix: set USERFLOW_API_KEY before running this command.",
+        "acme.yaml:16: mappings[0].to_userflow[1]: two rules write Userflow users `hubspot_contact_jobtitle`, "
+        "the other is on line 15. Fix: remove one of them, or give it another name by `to:`.",
+    ]
+
+
+def test_the_value_of_a_variable_is_never_shown() -> None:
+    environment = ENVIRONMENT | {"ANY": "s3cret-value"}
+    text = GOOD.replace("account: 123", "account: ${ANY}\n  source: ${ANY}\n  app_id: ${ANY}")
+
+    messages = refused(text.replace("production", "production\n  region: ${ANY}"), environment)
+
+    assert len(messages) == 4
+    assert "s3cret-value" not in "".join(messages)
+    assert "got `${ANY}`" in messages[0]
+
+
+def test_a_file_of_nothing_but_mistakes_reports_them_all() -> None:
+    text = "integration: Acme!\nhubspot:\n  account: x\nuserflow: 1\nmappings:\n  - a\n  - {name: b}\nother: 1\n"
+
+    assert [message.split(": ")[0] + " " + message.split(": ")[1] for message in refused(text)] == [
+        "acme.yaml:1 integration",
+        "acme.yaml:2 hubspot",
+        "acme.yaml:2 hubspot",
+        "acme.yaml:3 hubspot.account",
+        "acme.yaml:4 userflow",
+        "acme.yaml:6 mappings[0]",
+        "acme.yaml:7 mappings[1].hubspot",
+        "acme.yaml:7 mappings[1].userflow",
+        "acme.yaml:7 mappings[1].match",
+        "acme.yaml:7 mappings[1]",
+        "acme.yaml:8 other",
+    ]
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    assert isinstance(load(text, "f.yaml", ENVIRONMENT), tuple)
+
+
+@given(st.integers(0, len(GOOD)), st.integers(0, 40), st.text(alphabet="{}[]:-$ \n\t'\"a1&*", max_size=6))
+def test_a_spoiled_file_never_raises(start: int, length: int, inserted: str) -> None:
+    result = load(GOOD[:start] + inserted + GOOD[start + length :], "f.yaml", ENVIRONMENT)
+
+    assert isinstance(result, IntegrationFile) or all(problem.line > 0 for problem in result)

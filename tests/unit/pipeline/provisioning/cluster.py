@@ -1,0 +1,115 @@
+"""Configuration topics in memory, where a test asks as a command does and reports as a connector does."""
+
+import uuid
+from dataclasses import replace
+
+from pipeline.integration_file.loader import load
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.operations.apply import desired
+from pipeline.provisioning.state_machine import ConfigurationWrite, decide
+from schemas.configuration import (
+    ConnectorState,
+    DescribedEvent,
+    DescribedField,
+    DesiredIntegration,
+    IntegrationPart,
+    IntegrationSettings,
+)
+from schemas.records import ObjectMapping
+from schemas.topics import INTEGRATIONS
+from schemas.values import System
+
+FILE = """\
+integration: {name}
+hubspot:
+  account: {account}
+  app_secret: s3cret-s3cret
+  token: pat-secret
+userflow:
+  environment: production
+  api_key: {key}
+mappings:
+  - name: people
+    hubspot: contacts
+    userflow: users
+    match: {{hubspot: email, userflow: email}}
+    to_userflow: [jobtitle]
+    to_hubspot: [{attribute}]
+    stream_events: {streams}
+"""
+HUBSPOT_FIELDS = (
+    DescribedField("contacts", "email", "Email", "string", unique=True),
+    DescribedField("contacts", "jobtitle", "Job title", "string"),
+)
+USERFLOW_FIELDS = (
+    DescribedField("users", "id", "Id", "string", read_only=True),
+    DescribedField("users", "email", "Email", "string"),
+    DescribedField("users", "plan", "Plan", "string"),
+    DescribedField("users", "seats", "Seats", "number"),
+)
+EVENTS = (DescribedEvent("flow_started", "Flow Started"), DescribedEvent("flow_ended", "Flow Ended"))
+
+
+class Cluster:
+    """Configuration topics in memory: asks, decides and reports as scheduler and connectors do."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, IntegrationPart] = {}
+        self.mappings: dict[str, ObjectMapping] = {}
+        self.order: list[str] = []
+
+    def ask(self, request: DesiredIntegration, name: str = "acme") -> None:
+        self.parts[f"{name}/desired"] = IntegrationPart(name, desired=request)
+        self.settle()
+
+    def settle(self) -> None:
+        """Carry out decisions until there are none."""
+        for _ in range(20):
+            writes = decide(self.parts, self.mappings)
+            if not writes:
+                return
+            for write in writes:
+                self.order.append(write.key)
+                self.write(write)
+        raise AssertionError("decisions do not come to an end")
+
+    def write(self, write: ConfigurationWrite) -> None:
+        match write.record:
+            case IntegrationPart():
+                self.parts[write.key] = write.record
+            case ObjectMapping():
+                self.mappings[write.key] = write.record
+            case None:
+                (self.parts if write.topic == INTEGRATIONS else self.mappings).pop(write.key, None)
+
+    def report(self, system: System, name: str = "acme", **changes: object) -> None:
+        """What a connector says of the revision that is asked for, everything fine unless told otherwise."""
+        settings = self.settings(name)
+        fields = HUBSPOT_FIELDS if system == "hubspot" else USERFLOW_FIELDS
+        state = ConnectorState(
+            settings.connection, settings.revision, settings.revision, "ok", settings.revision, None, fields
+        )
+        if system == "userflow":
+            state = replace(state, events=EVENTS)
+        self.parts[f"{name}/{system}"] = IntegrationPart(name, connector=replace(state, **changes))  # type: ignore[arg-type]
+        self.settle()
+
+    def settings(self, name: str = "acme") -> IntegrationSettings:
+        found = self.parts[f"{name}/settings"].settings
+        assert found is not None
+        return found
+
+    def connect(self, name: str = "acme", **changes: str) -> None:
+        self.ask(request(name, **changes), name)
+        for system in ("hubspot", "userflow"):
+            self.report(system, name)
+
+
+def request(
+    name: str = "acme", account: str = "1", key: str = "ak_one", attribute: str = "plan", streams: str = "false"
+) -> DesiredIntegration:
+    text = FILE.format(name=name, account=account, key=key, attribute=attribute, streams=streams)
+    file = load(text, "acme.yaml", {})
+    assert isinstance(file, IntegrationFile), file
+    # no two seals of one secret are alike
+    return desired(file, lambda _: uuid.uuid4().bytes, 1)

@@ -1,0 +1,147 @@
+"""Who holds an account, and what pausing, resuming and disconnecting do to what is in force."""
+
+import pytest
+
+from pipeline.operations.apply import changed_state
+from pipeline.provisioning.state_machine import DISCONNECTED, decide
+from schemas.configuration import (
+    DesiredState,
+    IntegrationPart,
+)
+from tests.unit.pipeline.provisioning.cluster import Cluster, request
+
+
+def test_a_first_request_that_is_refused_leaves_nothing_claimed_and_no_secrets() -> None:
+    cluster = Cluster()
+    cluster.connect(attribute="unheard_of")
+    assert (cluster.settings().apply_state, cluster.settings().state) == ("failed", "disconnected")
+    assert (cluster.settings().hubspot.secrets, cluster.settings().userflow.secrets) == ({}, {})
+    assert not any(key.startswith("claim/") for key in cluster.parts)
+    cluster.connect("rival")
+    assert cluster.settings("rival").state == "active"
+
+
+@pytest.mark.parametrize("state", ["active", "paused"])
+def test_what_is_disconnected_is_neither_paused_nor_resumed(state: DesiredState) -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+    gone = cluster.settings()
+    cluster.ask(changed_state(gone, state, 3))
+    assert (cluster.settings().state, cluster.settings().connection) == ("disconnected", gone.connection)
+    assert (cluster.settings().apply_state, cluster.settings().reason) == ("failed", DISCONNECTED)
+    assert not any(key.startswith("claim/") for key in cluster.parts)
+
+
+@pytest.mark.parametrize("changes", [{"account": "1", "key": "ak_two"}, {"account": "2", "key": "ak_one"}])
+def test_the_second_claim_on_an_account_or_environment_is_refused(changes: dict[str, str]) -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request("rival", **changes), "rival")
+    assert cluster.settings("rival").apply_state == "failed"
+    assert "acme" in (cluster.settings("rival").reason or "")
+    assert cluster.settings("rival").state == "disconnected"
+
+
+def test_disconnecting_frees_the_claims_forgets_secrets_and_takes_a_new_number_on_return() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+    assert cluster.settings().state == "disconnected"
+    assert cluster.settings().hubspot.secrets == {}
+    assert cluster.mappings == {}
+    cluster.connect("rival")
+    assert cluster.settings("rival").state == "active"
+    cluster.ask(changed_state(cluster.settings("rival"), "disconnected", 3), "rival")
+    cluster.connect()
+    assert cluster.settings().connection == 2
+
+
+def test_another_account_is_another_connection() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.connect(account="2")
+    assert cluster.settings().connection == 2
+    assert "claim/hubspot/1" not in cluster.parts
+
+
+def test_a_new_api_key_is_the_same_environment_and_a_wrong_one_leaves_what_is_in_force() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    (claimed,) = (key for key in cluster.parts if key.startswith("claim/userflow/"))
+    cluster.ask(request(key="ak_typo"))
+    assert claimed in cluster.parts
+    cluster.report("userflow", status="needs_reconnect", reason="unauthorized")
+    assert (cluster.settings().state, cluster.settings().connection) == ("active", 1)
+    assert [key for key in cluster.parts if key.startswith("claim/userflow/")] == [claimed]
+
+    cluster.connect(key="ak_two")
+    assert (cluster.settings().state, cluster.settings().connection) == ("active", 1)
+    (renewed,) = (key for key in cluster.parts if key.startswith("claim/userflow/"))
+    assert renewed != claimed
+
+
+def test_pause_and_resume_ask_nothing_of_the_connectors() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    assert (cluster.settings().state, cluster.settings().revision) == ("paused", 1)
+    cluster.ask(changed_state(cluster.settings(), "active", 3))
+    assert (cluster.settings().state, cluster.settings().revision) == ("active", 1)
+
+
+def test_a_pause_in_the_middle_of_an_apply_holds_at_once_and_lets_the_apply_go_on() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(attribute="seats"))
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("paused", "describing")
+    assert cluster.settings().fallback is not None
+    cluster.report("hubspot")
+    cluster.report("userflow")
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("paused", "done")
+    assert [rule.source for rule in cluster.mappings["acme/people"].rules] == ["jobtitle", "seats"]
+
+
+def test_credentials_that_were_not_proven_before_a_pause_still_fall_back() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    good = cluster.settings().hubspot
+    cluster.ask(request(attribute="seats"))
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    cluster.report("hubspot", status="needs_reconnect", reason="unauthorized")
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("paused", "failed")
+    assert cluster.settings().hubspot == good
+
+
+def test_a_pause_during_the_first_connect_holds_once_it_is_connected() -> None:
+    cluster = Cluster()
+    cluster.ask(request())
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("connecting", "describing")
+    cluster.report("hubspot")
+    cluster.report("userflow")
+    assert (cluster.settings().state, cluster.settings().active_revision) == ("paused", 1)
+
+
+def test_a_disconnect_in_the_middle_of_an_apply_keeps_no_secret_of_either() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(attribute="seats"))
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+    settings = cluster.settings()
+    assert (settings.state, settings.fallback) == ("disconnected", None)
+    assert (settings.hubspot.secrets, settings.userflow.secrets) == ({}, {})
+
+
+def test_a_disconnect_that_a_scheduler_did_not_end_is_ended_by_the_next_one() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    disconnect = changed_state(cluster.settings(), "disconnected", 2)
+    cluster.parts["acme/desired"] = IntegrationPart("acme", desired=disconnect)
+    settings, *others = decide(cluster.parts, cluster.mappings)
+    assert len(others) == 3  # two claims and a mapping
+    cluster.write(settings)  # and there it died
+    cluster.settle()
+    assert not [key for key in cluster.parts if key.startswith("claim/")]
+    assert cluster.mappings == {}
