@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured
 from connectors.kafka.admin import Admin
-from connectors.kafka.groups import BrokersUnreachable, Group
+from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.producer import Publisher
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.table import Changed, TableReader
@@ -32,11 +32,10 @@ from connectors.receiver import build_receiver
 from connectors.receiver.kafka_store import KafkaStore
 from connectors.registry import OPENERS
 from connectors.runtime.backpressure import BulkCredit, outstanding_downstream
-from connectors.runtime.runner import Runner
-from connectors.runtime.runner import Surroundings as ConnectorSurroundings
+from connectors.runtime.runner import ConnectorDeps, Runner
 from pipeline.agents import objects, pairs
 from pipeline.agents.configuration import Configuration
-from pipeline.agents.step import AgentLoop, Surroundings
+from pipeline.agents.step import AgentLoop, StepDeps
 from pipeline.config import Settings
 from pipeline.directory import ConfigurationDirectory
 from pipeline.local import endpoints
@@ -158,7 +157,7 @@ def run_worker(process: Process) -> None:
     tables.start()
 
     prefix = settings.transactional_id_prefix
-    handled = {stage: Group(process.client, f"{prefix}-{stage}-handled") for stage in STATE_TOPICS}
+    handled = {stage: ConsumerGroup(process.client, f"{prefix}-{stage}-handled") for stage in STATE_TOPICS}
 
     def open_log(stage: str, partition: int) -> CompactedStateLog:
         name = f"{prefix}-{stage}-{partition}"
@@ -166,7 +165,7 @@ def run_worker(process: Process) -> None:
             process.client, process.codec, handled[stage], name, topic=STATE_TOPICS[stage], partition=partition
         )
 
-    around = Surroundings(
+    around = StepDeps(
         decode=process.codec.decode,
         open_log=open_log,
         wait_for=configuration.wait_for,
@@ -224,7 +223,7 @@ async def run_connector(process: Process, system: System) -> None:
     runners.append(
         Runner(
             system,
-            ConnectorSurroundings(
+            ConnectorDeps(
                 client=process.client,
                 codec=process.codec,
                 publisher=publisher,

@@ -22,7 +22,7 @@ _USERINFO: Final = re.compile(r"^([A-Za-z]+://)?.*@")
 _PLAIN_WORDS: Final = {"string_pattern_mismatch": "not in the form it needs", "int_parsing": "not a whole number"}
 
 
-class Misconfigured(Exception):
+class SettingsInvalid(Exception):
     """Settings have to be changed before anything can start; one line per setting, secrets never shown."""
 
     def __init__(self, *problems: str) -> None:
@@ -185,7 +185,7 @@ class Settings(BaseSettings):
         """
         servers = self.kafka_bootstrap_servers or local_broker
         if not servers:
-            raise Misconfigured(
+            raise SettingsInvalid(
                 "KAFKA_BOOTSTRAP_SERVERS: not set, and no local broker is running. "
                 "Fix: set it, for example KAFKA_BOOTSTRAP_SERVERS=kafka:9092, or run `pairstream up`."
             )
@@ -210,7 +210,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        raise Misconfigured(*(_problem(dict(found), given) for found in problems)) from None
+        raise SettingsInvalid(*(_problem(dict(found), given) for found in problems)) from None
 
 
 def _default_state_dir(environment: Mapping[str, str]) -> Path:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 GROUP: Final = "pairstream-scheduler"
 ACTIVE_PARTITION: Final = 0
-LOOK_S: Final = 0.5
+CHECK_EVERY_S: Final = 0.5
 SEEN_S: Final = 10.0
 
 
@@ -54,7 +54,7 @@ class Scheduler:
                 self._wake.clear()
                 while self.active and (writes := self._decide()):
                     await self._carry_out(writes)
-                await set_within(self._wake, LOOK_S)
+                await set_within(self._wake, CHECK_EVERY_S)
         finally:
             await self._member.stop()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import fastavro
 
-from schemas.records import StampedValue
+from schemas.records import StampedValue, avro_name
 from schemas.registry import SchemaRegistry, record_schema
 from schemas.topics import MAX_RECORD_BYTES, TOPICS
 from schemas.values import FieldValue
@@ -54,13 +54,13 @@ class Codec:
             raise ValueError(f"{topic} carries {expected.__name__}, not {type(record).__name__}")
         header = self._headers.get(topic)
         if header is None:
-            header = self._headers[topic] = HEADER.pack(MAGIC, self._registry.id_of(topic, expected.__name__))
+            header = self._headers[topic] = HEADER.pack(MAGIC, self._registry.id_of(topic, avro_name(expected)))
         body = io.BytesIO()
         body.write(header)
         dump = _dumper(expected)
         plain = dump(record) if dump else record
         try:
-            fastavro.schemaless_writer(body, record_schema(expected.__name__), plain, disable_tuple_notation=True)
+            fastavro.schemaless_writer(body, record_schema(avro_name(expected)), plain, disable_tuple_notation=True)
         except Exception as error:  # fastavro raises whatever a number too large or a text that is none leads to
             raise Unencodable(
                 f"{topic}: a {expected.__name__} that does not fit its schema ({type(error).__name__})"
@@ -82,11 +82,11 @@ class Codec:
         written = self._registry.schema(topic, schema_id)
         if written is None:
             raise MalformedRecord(f"{topic}: schema {schema_id} was never given out")
-        if written.record != record.__name__:
-            raise MalformedRecord(f"{topic}: schema {schema_id} is {written.record}, not {record.__name__}")
+        if written.record != avro_name(record):
+            raise MalformedRecord(f"{topic}: schema {schema_id} is {written.record}, not {avro_name(record)}")
         body = io.BytesIO(data)
         body.seek(HEADER.size)
-        reader = None if written.current else record_schema(record.__name__)
+        reader = None if written.current else record_schema(avro_name(record))
         try:
             plain = fastavro.schemaless_reader(body, written.schema, reader)
         except Exception as error:  # fastavro raises whatever the cut or foreign bytes lead to

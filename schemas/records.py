@@ -5,7 +5,7 @@ Times are milliseconds since 1970 in UTC, by the vendor's clock where the field 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from schemas.values import FieldType, FieldValue, System
 
@@ -20,6 +20,12 @@ Direction = Literal["to_hubspot", "to_userflow"]
 OnEmpty = Literal["clear", "keep"]
 OnSeveral = Literal["refuse", "newest"]
 RunState = Literal["running", "completed", "failed", "superseded"]
+
+
+def avro_name(record: type[Any]) -> str:
+    """The name of a record type's schema: the class's own, unless it keeps an older one in `AVRO_NAME`."""
+    name: str = getattr(record, "AVRO_NAME", record.__name__)
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,10 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ConnectorRequest:
     """Work for a connector: read what is named. Key: integration."""
+
+    AVRO_NAME: ClassVar[str] = "Request"
 
     integration: str  # whose objects
     connection: int  # the connection it was asked under
@@ -140,8 +148,10 @@ class HeldEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FieldAnswer:
     """What the target answered to one written field."""
+
+    AVRO_NAME: ClassVar[str] = "Answer"
 
     sent: FieldValue  # what we wrote
     stored: FieldValue  # what the answer says the target holds
@@ -166,7 +176,7 @@ class MatchedChange:
     spread_ms: int  # how much later it may have been
     origin: Origin  # the road it came by
     fields: Mapping[str, StampedValue] = field(default_factory=dict)  # every known field the mapping uses
-    answered: Mapping[str, Answer] = field(default_factory=dict)  # receipt: what our write asked for and got
+    answered: Mapping[str, FieldAnswer] = field(default_factory=dict)  # receipt: what our write asked for and got
     run_id: str | None = None  # the full sync it belongs to
     bulk: bool = False  # true: what it derives is written after live patches
     caused_by: Cause | None = None  # the first cause
@@ -304,8 +314,10 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedValue:
     """A value the target, or conversion, refused."""
+
+    AVRO_NAME: ClassVar[str] = "Refused"
 
     value: FieldValue  # the value that was refused
     reason: str  # stable code
@@ -319,7 +331,7 @@ class PairState:
     hubspot: Mapping[str, Candidate]  # object id -> candidate
     userflow: Mapping[str, Candidate]  # object id -> candidate
     settled: Mapping[str, Settled] = field(default_factory=dict)  # target field -> sent and stored
-    refused: Mapping[str, Refused] = field(default_factory=dict)  # target field -> refused value
+    refused: Mapping[str, RefusedValue] = field(default_factory=dict)  # target field -> refused value
     rewrites: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # target field -> times somebody rewrote it
     contested: tuple[str, ...] = ()  # target fields left alone until the next full sync
     rivals_read: tuple[str, ...] = ()  # `<system>.<id>` of candidates read once more

@@ -10,6 +10,7 @@ import fastavro
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+from schemas.records import avro_name
 from schemas.topics import TOPICS
 
 COMPATIBILITY = "FULL_TRANSITIVE"
@@ -117,7 +118,7 @@ class RemoteRegistry:
             ) from error
         parsed = _parse(text or "")
         name = str(parsed["name"]).removeprefix("pairstream.")
-        known = name in {topic.record.__name__ for topic in TOPICS.values()}
+        known = name in {avro_name(topic.record) for topic in TOPICS.values()}
         return WrittenSchema(name, parsed, known and _canonical(parsed) == _canonical(record_schema(name)))
 
 

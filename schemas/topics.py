@@ -63,8 +63,8 @@ TOPICS: dict[str, Topic] = {
     for topic in (
         Topic(HUBSPOT_NOTIFICATIONS, "integration", records.Notification, 7),
         Topic(USERFLOW_NOTIFICATIONS, "integration", records.Notification, 7),
-        Topic(HUBSPOT_REQUESTS, "integration", records.Request, 1),
-        Topic(USERFLOW_REQUESTS, "integration", records.Request, 1),
+        Topic(HUBSPOT_REQUESTS, "integration", records.ConnectorRequest, 1),
+        Topic(USERFLOW_REQUESTS, "integration", records.ConnectorRequest, 1),
         Topic(HUBSPOT_CHANGES, "object", records.ChangeEvent, 7),
         Topic(USERFLOW_CHANGES, "object", records.ChangeEvent, 7),
         Topic(USERFLOW_ACTIVITY, "object", records.ActivityEvent, 7),

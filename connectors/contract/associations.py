@@ -9,7 +9,7 @@ from schemas.records import StampedValue
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class AssociatedFields:
     """What the objects of one type show of an associated object, by the names they show it under.
 
     It holds for those of them whose `id_field` is that object's id; seen some time in [at_ms, at_ms + spread_ms].
@@ -22,7 +22,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class ShowingPage:
+class ReaderIdsPage:
     """Ids of objects of one type that may show an associated object; `cursor` None at the end."""
 
     ids: Sequence[str]
@@ -42,7 +42,7 @@ class AssociatedSource(Protocol):
 
     async def shown(
         self, object_type: str, object_id: str, told: Mapping[str, StampedValue], purpose: ReadPurpose
-    ) -> Sequence[Shown]:
+    ) -> Sequence[AssociatedFields]:
         """What is to be shown of the object, with what notifications told of it where the read is older.
 
         Nothing where it is not there; else an item for each of `shown_by`.
@@ -51,6 +51,6 @@ class AssociatedSource(Protocol):
 
     async def showing(
         self, object_type: str, object_id: str, by_type: str, cursor: str | None, purpose: ReadPurpose
-    ) -> ShowingPage:
+    ) -> ReaderIdsPage:
         """The next page of the objects of `by_type` that are associated with the object; none where it is gone."""
         ...

@@ -15,7 +15,7 @@ class Provisioned:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SystemDescription:
     """What a system says of what mappings are to use; whatever does not exist is left out."""
 
     fields: Sequence[DescribedField] = ()
@@ -26,7 +26,7 @@ class Described:
 class Setup(Protocol):
     """Makes a system ready for an integration; every call may be repeated."""
 
-    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Described:
+    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> SystemDescription:
         """The definitions of the fields that mappings are to use, by object type; those that exist."""
         ...
 

@@ -84,7 +84,7 @@ class Translated:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ObjectPage:
     """One page of a whole object type; `cursor` None at the end."""
 
     found: Sequence[Seen]
@@ -102,7 +102,7 @@ class Source(Protocol):
         """The objects by id, each seen or gone; at most `read_size` ids."""
         ...
 
-    async def page(self, object_type: str, cursor: str | None) -> Page:
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
         """The next page of a crawl, oldest object first where the system can."""
         ...
 

@@ -8,7 +8,7 @@ from schemas.records import TimelineEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class EventSent:
     """The event is on the timeline, by this request or an earlier one; `left_out` counts attributes it lacks there."""
 
     event: TimelineEvent
@@ -46,7 +46,7 @@ class SendAgain:
     event: TimelineEvent
 
 
-EventResult = Sent | TargetGone | RefusedEvent | Unsure | SendAgain
+EventResult = EventSent | TargetGone | RefusedEvent | Unsure | SendAgain
 
 
 class Timeline(Protocol):

@@ -67,7 +67,7 @@ class Headers(Mapping[str, str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class VendorInterval:
     """When, by the vendor's clock, an answer was true: somewhere in this interval of epoch milliseconds."""
 
     earliest_ms: int
@@ -84,13 +84,13 @@ class Response:
     elapsed_ms: int = 0
 
     @property
-    def observed(self) -> Observation | None:
+    def observed(self) -> VendorInterval | None:
         """`Date` counts whole seconds, and the state was read within the round trip; None without that header."""
         date = email.utils.parsedate_tz(self.headers.get("date", ""))
         if date is None:
             return None
         date_ms = int(email.utils.mktime_tz(date)) * 1000
-        return Observation(date_ms - self.elapsed_ms, date_ms + LAST_MS_OF_SECOND)
+        return VendorInterval(date_ms - self.elapsed_ms, date_ms + LAST_MS_OF_SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Transport(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SignatureCheck:
     """Whether a webhook's signature holds; `reason` says why not: `missing`, `malformed`, `stale` or `mismatch`."""
 
     reason: str | None = None

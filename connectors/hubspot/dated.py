@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from connectors.contract.source import Gone
-from connectors.http.messages import Call, Observation, Purpose, Response
+from connectors.http.messages import Call, Purpose, Response, VendorInterval
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.protocol import Record, get_object
 from connectors.hubspot.translate import gone
@@ -17,7 +17,7 @@ class Dated(Generic[T]):
     """What an answer said, and when it was true by HubSpot's clock."""
 
     found: T
-    observed: Observation | None
+    observed: VendorInterval | None
 
 
 def dated(call: Call[T]) -> Call[Dated[T]]:

@@ -6,7 +6,7 @@ Follows HubSpot's guide "associate records".
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connectors.contract.associations import ShowingPage, Shown
+from connectors.contract.associations import AssociatedFields, ReaderIdsPage
 from connectors.contract.errors import Missing, Transient
 from connectors.contract.source import Gone, ReadPurpose, Seen
 from connectors.hubspot.associated import associated_fields, id_field, shown_by, shown_name, the_one
@@ -29,7 +29,7 @@ Fields = Mapping[str, StampedValue]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _AssociatedType:
     """Which fields the records of one type show of another type."""
 
     object_type: str
@@ -47,7 +47,7 @@ class AssociatedReader:
     async def enriched(self, object_type: str, found: Sequence[Seen], purpose: ReadPurpose) -> list[Seen]:
         """The same records with what they show of associated ones, and with the ids of those."""
         for other, names in associated_fields(self._catalog.wanted(object_type)).items():
-            kind = _Kind(object_type, other, names)
+            kind = _AssociatedType(object_type, other, names)
             shown = await self._shown_of(kind, [seen.object_id for seen in found], purpose)
             found = [replace(seen, fields={**seen.fields, **shown.get(seen.object_id, {})}) for seen in found]
         return list(found)
@@ -58,7 +58,9 @@ class AssociatedReader:
     def id_field(self, object_type: str) -> str:
         return id_field(object_type)
 
-    async def shown(self, object_type: str, object_id: str, told: Fields, purpose: ReadPurpose) -> Sequence[Shown]:
+    async def shown(
+        self, object_type: str, object_id: str, told: Fields, purpose: ReadPurpose
+    ) -> Sequence[AssociatedFields]:
         """One request; what was told wins where the record was modified before it."""
         by_type = shown_by(self._catalog, object_type)
         if not by_type:
@@ -68,25 +70,25 @@ class AssociatedReader:
         if isinstance(record, Gone):
             return ()
         at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
-        kinds = [_Kind(mapped, object_type, wanted) for mapped, wanted in by_type.items()]
+        kinds = [_AssociatedType(mapped, object_type, wanted) for mapped, wanted in by_type.items()]
         return [
-            Shown(kind.object_type, _with_told(self._values(kind, record), kind, told), at_ms, spread_ms)
+            AssociatedFields(kind.object_type, _with_told(self._values(kind, record), kind, told), at_ms, spread_ms)
             for kind in kinds
         ]
 
     async def showing(
         self, object_type: str, object_id: str, by_type: str, cursor: str | None, purpose: ReadPurpose
-    ) -> ShowingPage:
+    ) -> ReaderIdsPage:
         """Up to 500 ids, whatever the association is called: which one is shown, only the other side knows."""
         try:
             page = await self._client.send(
                 list_associations(object_type, object_id, by_type, after=cursor, purpose=purpose)
             )
         except Missing:
-            return ShowingPage((), None)
-        return ShowingPage([association.to_id for association in page.to], page.after)
+            return ReaderIdsPage((), None)
+        return ReaderIdsPage([association.to_id for association in page.to], page.after)
 
-    async def _shown_of(self, kind: _Kind, ids: Sequence[str], purpose: ReadPurpose) -> Mapping[str, Fields]:
+    async def _shown_of(self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose) -> Mapping[str, Fields]:
         """What each record shows. One that shows a record which is gone is asked once more whom it is joined to."""
         shown, lost = await self._shown_once(kind, ids, purpose)
         if lost:
@@ -95,7 +97,7 @@ class AssociatedReader:
         return shown
 
     async def _shown_once(
-        self, kind: _Kind, ids: Sequence[str], purpose: ReadPurpose
+        self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose
     ) -> tuple[dict[str, Fields], dict[str, Fields]]:
         """What is shown by each record whose associate is there or which has none; and nothing, by each other."""
         if not ids:
@@ -114,7 +116,7 @@ class AssociatedReader:
                 lost[object_id] = self._group(kind, None, answer)
         return there, lost
 
-    async def _records(self, kind: _Kind, ids: Iterable[str], purpose: ReadPurpose) -> Mapping[str, Record]:
+    async def _records(self, kind: _AssociatedType, ids: Iterable[str], purpose: ReadPurpose) -> Mapping[str, Record]:
         """The records that are there; one that the batch leaves out is asked for alone."""
         wanted, found = sorted(ids), dict[str, Record]()
         for start in range(0, len(wanted), BATCH_LIMIT):
@@ -127,7 +129,7 @@ class AssociatedReader:
                     found[missing] = alone
         return found
 
-    def _group(self, kind: _Kind, record: Record | None, answer: Dated[AssociationsRead]) -> Fields:
+    def _group(self, kind: _AssociatedType, record: Record | None, answer: Dated[AssociationsRead]) -> Fields:
         """The values by their modified time, so that a rename has its order; who it is, as of the answer."""
         at_ms, spread_ms = stamp(None, answer.observed)
         name = id_field(kind.other)
@@ -136,7 +138,7 @@ class AssociatedReader:
         shown_id = field_value(record.id, self._catalog.definition(kind.object_type, name).type)
         return {**self._values(kind, record), name: StampedValue(shown_id, at_ms, spread_ms)}
 
-    def _values(self, kind: _Kind, record: Record) -> dict[str, StampedValue]:
+    def _values(self, kind: _AssociatedType, record: Record) -> dict[str, StampedValue]:
         at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
         types = {
             own: self._catalog.definition(kind.object_type, shown_name(kind.other, own)).type for own in kind.names
@@ -148,7 +150,7 @@ class AssociatedReader:
             for own, type_ in types.items()
         }
 
-    def _names(self, kind: _Kind) -> Iterable[str]:
+    def _names(self, kind: _AssociatedType) -> Iterable[str]:
         return (shown_name(kind.other, own) for own in kind.names)
 
 
@@ -165,7 +167,7 @@ def _chosen(read: AssociationsRead, ids: Iterable[str]) -> Mapping[str, str | No
     return {object_id: the_one(associations.get(object_id, ())) for object_id in ids if object_id not in unread}
 
 
-def _with_told(values: dict[str, StampedValue], kind: _Kind, told: Fields) -> Fields:
+def _with_told(values: dict[str, StampedValue], kind: _AssociatedType, told: Fields) -> Fields:
     for own in kind.names:
         name = shown_name(kind.other, own)
         if own in told and told[own].at_ms > values[name].at_ms:

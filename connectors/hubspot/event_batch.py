@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError, Missing, Refused, UnknownResult
 from connectors.contract.sink import OwnershipLost
-from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Unsure
+from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Unsure
 from connectors.http.messages import Call
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import look_up
@@ -35,7 +35,7 @@ class Occurrence:
 Group = tuple[Occurrence, ...]
 
 
-class Kind(Protocol):
+class EventKind(Protocol):
     """What tells one kind of events from the other."""
 
     def call(self, group: Group) -> Call[None]: ...
@@ -65,10 +65,10 @@ class Undeclared:
         return occurrence
 
 
-class Batch:
+class EventBatch:
     """One batch on its way: what came of some events, the groups still to be sent."""
 
-    def __init__(self, client: HubSpotClient, kind: Kind, undeclared: Undeclared) -> None:
+    def __init__(self, client: HubSpotClient, kind: EventKind, undeclared: Undeclared) -> None:
         self._client = client
         self._kind = kind
         self._undeclared = undeclared
@@ -87,7 +87,7 @@ class Batch:
         except (ConnectorError, OwnershipLost):
             if not self.results:
                 raise
-            # the lane would repeat what is done already; what is wrong shows again when the rest is tried
+            # the integration would repeat what is done already; what is wrong shows again when the rest is tried
             self.results += [SendAgain(one.event) for group in self._groups for one in group]
         return self.results
 
@@ -105,7 +105,7 @@ class Batch:
             self._groups[:1] = await self._smaller(group, refusal)
         else:
             self._groups.pop(0)
-            self.results += [Sent(one.event, one.left_out) for one in group]
+            self.results += [EventSent(one.event, one.left_out) for one in group]
 
     async def _smaller(self, group: Group, refusal: Refused | Missing) -> list[Group]:
         """What to send instead of a refused group. Only the first property blamed is sure to be refused."""
@@ -132,7 +132,7 @@ class Batch:
         """A single event is refused, and no property of it: it is there already, or its object is not, or it is bad."""
         event = one.event
         if refusal.status == CONFLICT and self._kind.deduplicated:
-            self.results.append(Sent(event, one.left_out))
+            self.results.append(EventSent(event, one.left_out))
             return []
         try:
             found = await look_up(self._client, event.object_type, event.object_id, (), "live_read")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from connectors.contract.errors import Refused
 from connectors.contract.source import MOST_FOUND
 from connectors.hubspot.client import HubSpotClient
-from connectors.hubspot.protocol import Filter, Page, Search, search_objects
+from connectors.hubspot.protocol import Filter, RecordPage, Search, search_objects
 from connectors.hubspot.translate import is_number
 from schemas.values import FieldDefinition
 
@@ -45,7 +45,7 @@ def _searchable(field: FieldDefinition, values: Sequence[str]) -> Values:
     return tuple(dict.fromkeys(value.lower() if field.type == "string" else value for value in values))
 
 
-async def _page(client: HubSpotClient, object_type: str, field: FieldDefinition, asked: Values) -> Page | None:
+async def _page(client: HubSpotClient, object_type: str, field: FieldDefinition, asked: Values) -> RecordPage | None:
     """The first page; None where so many values do not fit into one request."""
     condition = Filter(field.name, "IN", values=asked)
     try:
@@ -56,7 +56,7 @@ async def _page(client: HubSpotClient, object_type: str, field: FieldDefinition,
         raise
 
 
-def _by_value(page: Page, name: str) -> Mapping[str, list[str]]:
+def _by_value(page: RecordPage, name: str) -> Mapping[str, list[str]]:
     ids: dict[str, list[str]] = defaultdict(list)
     for record in page.records:
         ids[(record.fields.get(name) or "").lower()].append(record.id)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from connectors.contract.errors import Misconfigured, Missing, Refused
-from connectors.contract.setup import Described, Provisioned
+from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.suggestions import asked_or_near
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.definitions import GROUP, GROUP_LABEL, definition_of, described
@@ -40,7 +40,7 @@ class HubSpotSetup:
         self._account = account
         self._definitions = definitions
 
-    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Described:
+    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> SystemDescription:
         """The wanted properties that exist; those of a custom type that does not exist are left out with it."""
         await self._verify_account()
         found: list[DescribedField] = []
@@ -48,7 +48,7 @@ class HubSpotSetup:
             existing = await self._properties(object_type)
             found += [described(object_type, existing[name]) for name in asked_or_near(names, existing)]
             found += await self._archived(object_type, [name for name in names if name not in existing])
-        return Described(found, await self._custom_types(wanted))
+        return SystemDescription(found, await self._custom_types(wanted))
 
     async def provision(
         self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()

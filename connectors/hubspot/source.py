@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from connectors.contract.errors import Refused
-from connectors.contract.source import TOO_FAR_AHEAD_MS, Gone, Page, ReadPurpose, Seen, Translated
+from connectors.contract.source import TOO_FAR_AHEAD_MS, Gone, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.hubspot.associated import OBJECT_ID, own_fields
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.dated import look_up
@@ -65,12 +65,12 @@ class HubSpotSource:
         enriched = {item.object_id: item for item in await self._associated.enriched(object_type, there, purpose)}
         return [enriched.get(item.object_id, item) for item in all_of_them]
 
-    async def page(self, object_type: str, cursor: str | None) -> Page:
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
         """A hundred records in the order of their ids."""
         definitions = self._definitions(object_type)
         page = await self._client.send(list_objects(object_type, tuple(definitions), after=cursor))
         found = [seen(record, definitions) for record in page.records]
-        return Page(await self._associated.enriched(object_type, found, "bulk_read"), page.after)
+        return ObjectPage(await self._associated.enriched(object_type, found, "bulk_read"), page.after)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
         """By id, by a unique property, or by search: that only tells which records to read, for its index lags behind.

@@ -10,7 +10,7 @@ from connectors.contract.catalog import Catalog
 from connectors.contract.timeline import EventResult, RefusedEvent
 from connectors.http.messages import Call
 from connectors.hubspot.client import HubSpotClient
-from connectors.hubspot.event_batch import Batch, Group, Occurrence, Undeclared
+from connectors.hubspot.event_batch import EventBatch, Group, Occurrence, Undeclared
 from connectors.hubspot.event_definitions import EventDefinitions
 from connectors.hubspot.event_types import EventType, attribute_text, event_types
 from connectors.hubspot.protocol import AppEvent, CustomEvent, send_app_events, send_custom_events
@@ -46,7 +46,7 @@ class AppEvents:
     async def send(self, events: Sequence[TimelineEvent], may_write: MayWrite) -> Sequence[EventResult]:
         """As `base.Timeline` says; an event that no mapping in force streams has no type and is refused."""
         types = self._types.in_force()
-        batch = Batch(self._client_for(may_write, False), self, self._undeclared)
+        batch = EventBatch(self._client_for(may_write, False), self, self._undeclared)
         for event in events:
             type_ = types.get((event.name, event.object_type))
             if type_ is None:
@@ -81,7 +81,7 @@ class CustomEvents:
         types, client = self._types.in_force(), self._client_for(may_write, False)
         wanted = {key: types[key] for event in events if (key := (event.name, event.object_type)) in types}
         defined = await self._definitions.named({type_.name for type_ in wanted.values()})
-        batch = Batch(client, self, self._undeclared)
+        batch = EventBatch(client, self, self._undeclared)
         for event in events:
             type_ = wanted.get((event.name, event.object_type))
             definition = defined.get(type_.name) if type_ is not None else None

@@ -9,7 +9,7 @@ from typing import Final
 
 from connectors.contract.errors import Transient
 from connectors.contract.source import AssociatedNews, Gone, News, Seen
-from connectors.http.messages import Observation
+from connectors.http.messages import VendorInterval
 from connectors.hubspot.associated import OBJECT_ID, shown_by, shown_name
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import AssociationChange, Record, WebhookEvent
@@ -58,7 +58,7 @@ def property_text(value: FieldValue) -> str:
     return value
 
 
-def stamp(updated_at_ms: int | None, observed: Observation | None) -> tuple[int, int]:
+def stamp(updated_at_ms: int | None, observed: VendorInterval | None) -> tuple[int, int]:
     """(at_ms, spread_ms) of an answer: HubSpot's modified time, else the interval in which the answer was true.
 
     Raises Transient `undated_answer` when HubSpot told neither: our own clock orders nothing.
@@ -80,7 +80,7 @@ def seen(record: Record, definitions: Mapping[str, FieldDefinition]) -> Seen:
     return Seen(record.id, fields, at_ms, spread_ms)
 
 
-def gone(object_id: str, observed: Observation | None, merged_into: str | None = None) -> Gone:
+def gone(object_id: str, observed: VendorInterval | None, merged_into: str | None = None) -> Gone:
     """A record that an answer showed to be away, or to be part of another one."""
     at_ms, spread_ms = stamp(None, observed)
     return Gone(object_id, at_ms, spread_ms, merged_into)

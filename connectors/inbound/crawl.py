@@ -7,8 +7,8 @@ from typing import Final
 
 from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.http.retry import Tries
-from connectors.session.context import POLICY, Lane, seen
-from schemas.records import Cause, Request, RunProgress, RunState, StateCommand
+from connectors.session.context import POLICY, IntegrationContext, seen
+from schemas.records import Cause, ConnectorRequest, RunProgress, RunState, StateCommand
 from schemas.topics import RUNS, object_key, requests_topic
 
 log = logging.getLogger(__name__)
@@ -16,41 +16,46 @@ log = logging.getLogger(__name__)
 AWAY_S: Final = 5.0
 
 
-async def crawl(lane: Lane, request: Request, cause: Cause | None, completed: Callable[[str], Awaitable[None]]) -> None:
+async def crawl(
+    context: IntegrationContext,
+    request: ConnectorRequest,
+    cause: Cause | None,
+    completed: Callable[[str], Awaitable[None]],
+) -> None:
     """Read every object of the request's type; a page that fails is read again for as long as it takes.
 
     `completed` is told the type once all of it was published.
     """
     run_id, object_type = request.run_id or "", request.object_type
-    started_at_ms, read, cursor = lane.now_ms(), 0, None
+    started_at_ms, read, cursor = context.now_ms(), 0, None
     tries = Tries()
 
     async def progress(state: RunState) -> None:
-        part = f"{lane.system}.{object_type}"
-        record = RunProgress(run_id, lane.integration, part, state, started_at_ms, lane.now_ms(), read, cursor)
-        await lane.publish(RUNS, f"{run_id}/{part}", record)
+        part = f"{context.system}.{object_type}"
+        record = RunProgress(run_id, context.integration, part, state, started_at_ms, context.now_ms(), read, cursor)
+        await context.publish(RUNS, f"{run_id}/{part}", record)
 
     await progress("running")
     while True:
-        while not lane.works:
-            await lane.clock.sleep(AWAY_S)
+        while not context.works:
+            await context.clock.sleep(AWAY_S)
         try:
-            page = await lane.account.source.page(object_type, cursor)
+            page = await context.account.source.page(object_type, cursor)
         except (Refused, Missing) as error:
-            log.warning("%s: %s cannot be crawled: %s", lane.integration, object_type, error)
+            log.warning("%s: %s cannot be crawled: %s", context.integration, object_type, error)
             await progress("failed")
             return
         except ConnectorError as error:
             tries = tries.after(error) if isinstance(error, Retryable) else tries
-            wait_s = POLICY.wait_s(error, tries, lane.uniform)
+            wait_s = POLICY.wait_s(error, tries, context.uniform)
             if wait_s is None:
-                lane.fail(error)
-            await lane.clock.sleep(wait_s or 0.0)
+                context.fail(error)
+            await context.clock.sleep(wait_s or 0.0)
             continue
         tries = Tries()
-        await lane.bulk_credit(len(page.found))
+        await context.bulk_credit(len(page.found))
         await asyncio.gather(
-            *(lane.observed(seen(object_type, found, "crawl", run_id, True, cause)) for found in page.found)
+            *(context.observed(seen(object_type, found, "crawl", run_id, True, cause)) for found in page.found)
         )
         read, cursor = read + len(page.found), page.cursor
         await progress("completed" if cursor is None else "running")
@@ -62,8 +67,8 @@ async def crawl(lane: Lane, request: Request, cause: Cause | None, completed: Ca
 class OwedCrawls:
     """What is let go while the system is away is read with its whole type once it answers: asked for once an outage."""
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, context: IntegrationContext) -> None:
+        self._context = context
         self._asked: set[str] = set()
         self._lock = asyncio.Lock()
 
@@ -79,19 +84,19 @@ class OwedCrawls:
         self._asked.clear()
 
     async def _ask(self, object_type: str) -> None:
-        lane = self._lane
+        context = self._context
         # run ids sort by time: a pair takes a later one for a newer run
-        run_id = f"{lane.now_ms():013d}-away"
-        request = Request(lane.integration, lane.connection, "crawl", object_type, run_id=run_id)
-        await lane.publish(requests_topic(lane.system), lane.integration, request)
+        run_id = f"{context.now_ms():013d}-away"
+        request = ConnectorRequest(context.integration, context.connection, "crawl", object_type, run_id=run_id)
+        await context.publish(requests_topic(context.system), context.integration, request)
 
 
-def unseen(lane: Lane, request: Request, cause: Cause | None) -> StateCommand:
+def unseen(context: IntegrationContext, request: ConnectorRequest, cause: Cause | None) -> StateCommand:
     """After a completed crawl: objects of its type that it did not see are to be read once."""
-    start = object_key(lane.integration, lane.connection, lane.system, request.object_type, "")
+    start = object_key(context.integration, context.connection, context.system, request.object_type, "")
     return StateCommand(
-        lane.integration,
-        lane.connection,
+        context.integration,
+        context.connection,
         stage="objects",
         kind="sweep",
         object_key=start,

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from connectors.contract.associations import AssociatedSource, Shown
+from connectors.contract.associations import AssociatedFields, AssociatedSource
 from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.contract.source import AssociatedNews, ReadPurpose
 from connectors.http.retry import Tries
 from connectors.inbound.crawl import OwedCrawls
-from connectors.session.context import POLICY, Lane, Observation
-from schemas.records import Cause, Request, StampedValue, StateCommand
+from connectors.session.context import POLICY, IntegrationContext, ObservedObject
+from schemas.records import Cause, ConnectorRequest, StampedValue, StateCommand
 from schemas.topics import requests_topic
 
 log = logging.getLogger(__name__)
@@ -33,11 +33,11 @@ SLICE: Final = 100  # records published, or ids asked for, at once
 MOST_WAITING: Final = 1_000  # while the system is away; were there more, the types that show them are crawled
 MOST_GONE: Final = 500  # ids in one command: every object's state is looked through for it
 GONE_AGAIN_S: Final = 3.0  # a read published just before may reach the agents after the first command
-LOOK_S: Final = 1.0
+CHECK_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class _ReaderPage:
     """Ids still to be told, of objects that may show the object; `cursor` is where the list goes on."""
 
     by_type: str
@@ -57,8 +57,8 @@ class _FanOut:
     back: bool = False  # it was away: who shows it is to be read, not told
     newer: bool = False  # something was told since it was last read
     once_more: bool = False  # something was told since the list was begun
-    shown: Mapping[str, Shown] = field(default_factory=dict)
-    pages: deque[_Page] = field(default_factory=deque)
+    shown: Mapping[str, AssociatedFields] = field(default_factory=dict)
+    pages: deque[_ReaderPage] = field(default_factory=deque)
 
     def add(self, news: AssociatedNews) -> None:
         self.back = self.back or news.kind == "back"
@@ -69,19 +69,19 @@ class _FanOut:
 
 
 class FanOuts:
-    """All fan-outs of a lane. `command` puts work on the state of every partition."""
+    """All fan-outs of an integration. `command` puts work on the state of every partition."""
 
     def __init__(
-        self, lane: Lane, source: AssociatedSource, command: Callable[[StateCommand], Awaitable[None]]
+        self, context: IntegrationContext, source: AssociatedSource, command: Callable[[StateCommand], Awaitable[None]]
     ) -> None:
-        self._lane = lane
+        self._context = context
         self._source = source
         self._command = command
         self._known: dict[tuple[str, str], _FanOut] = {}
         self._waiting: deque[_FanOut] = deque()
         self._big: deque[_FanOut] = deque()
         self._gone: list[_Gone] = []
-        self._owed = OwedCrawls(lane)  # of types that show objects whose news were let go
+        self._owed = OwedCrawls(context)  # of types that show objects whose news were let go
         self._told = asyncio.Condition()
 
     async def tell(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
@@ -91,7 +91,7 @@ class FanOuts:
         """
         async with self._told:
             if news.kind == "gone":
-                self._lane.shown.end((self._source.id_field(news.object_type), news.object_id), news.at_ms)
+                self._context.shown.end((self._source.id_field(news.object_type), news.object_id), news.at_ms)
                 self._gone.append((news, cause, finished))
             else:
                 await self._add(news, cause, finished)
@@ -104,7 +104,7 @@ class FanOuts:
     async def _add(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
         key = (news.object_type, news.object_id)
         fan_out = self._known.get(key)
-        if fan_out is None and not self._lane.works and len(self._known) >= MOST_WAITING:
+        if fan_out is None and not self._context.works and len(self._known) >= MOST_WAITING:
             for object_type in self._source.shown_by(news.object_type):
                 await self._owed.owe(object_type)
             finished()
@@ -152,7 +152,7 @@ class FanOuts:
             else:
                 self._end(fan_out)
 
-    async def _next_page(self, fan_out: _FanOut, page: _Page) -> None:
+    async def _next_page(self, fan_out: _FanOut, page: _ReaderPage) -> None:
         await self._publish(fan_out, page, bulk=True)
         if page.cursor is not None:
             fan_out.pages.append(await self._list(fan_out, page.by_type, page.cursor, "bulk_read"))
@@ -166,30 +166,30 @@ class FanOuts:
     async def _read(self, fan_out: _FanOut, purpose: ReadPurpose) -> None:
         fan_out.newer = False
         place, told = (fan_out.object_type, fan_out.object_id), dict(fan_out.told)
-        nothing: Sequence[Shown] = ()
+        nothing: Sequence[AssociatedFields] = ()
         found = await self._answer(lambda: self._source.shown(*place, told, purpose), nothing)
         fan_out.shown = {shown.object_type: shown for shown in found}
         for shown in found:
-            self._lane.shown.tell((self._source.id_field(fan_out.object_type), fan_out.object_id), shown.fields)
+            self._context.shown.tell((self._source.id_field(fan_out.object_type), fan_out.object_id), shown.fields)
 
-    async def _list(self, fan_out: _FanOut, by_type: str, cursor: str | None, purpose: ReadPurpose) -> _Page:
+    async def _list(self, fan_out: _FanOut, by_type: str, cursor: str | None, purpose: ReadPurpose) -> _ReaderPage:
         place = (fan_out.object_type, fan_out.object_id, by_type, cursor)
         found = await self._answer(lambda: self._source.showing(*place, purpose), None)
-        return _Page(by_type, found.ids if found else (), found.cursor if found else None)
+        return _ReaderPage(by_type, found.ids if found else (), found.cursor if found else None)
 
-    async def _publish(self, fan_out: _FanOut, page: _Page, *, bulk: bool) -> None:
+    async def _publish(self, fan_out: _FanOut, page: _ReaderPage, *, bulk: bool) -> None:
         for start in range(0, len(page.ids), SLICE):
             ids = page.ids[start : start + SLICE]
             if bulk:
-                await self._lane.bulk_credit(len(ids))
+                await self._context.bulk_credit(len(ids))
             if fan_out.back:
                 await self._ask(fan_out, page.by_type, ids, bulk=bulk)
             elif page.by_type in fan_out.shown:
                 change = self._change(fan_out, fan_out.shown[page.by_type], bulk=bulk)
-                await asyncio.gather(*(self._lane.observed(replace(change, object_id=one)) for one in ids))
+                await asyncio.gather(*(self._context.observed(replace(change, object_id=one)) for one in ids))
 
-    def _change(self, fan_out: _FanOut, shown: Shown, *, bulk: bool) -> Observation:
-        return Observation(
+    def _change(self, fan_out: _FanOut, shown: AssociatedFields, *, bulk: bool) -> ObservedObject:
+        return ObservedObject(
             shown.object_type,
             "",  # of each that shows it
             "upserted",
@@ -203,17 +203,17 @@ class FanOuts:
         )
 
     async def _ask(self, fan_out: _FanOut, object_type: str, ids: Sequence[str], *, bulk: bool) -> None:
-        lane = self._lane
-        request = Request(
-            lane.integration,
-            lane.connection,
+        context = self._context
+        request = ConnectorRequest(
+            context.integration,
+            context.connection,
             kind="reread",
             object_type=object_type,
             values=tuple(ids),
             caused_by=fan_out.caused_by,
             bulk=bulk,
         )
-        await lane.publish(requests_topic(lane.system), lane.integration, request)
+        await context.publish(requests_topic(context.system), context.integration, request)
 
     async def _tell_of_gone(self) -> None:
         """Whoever is known to show what is gone is read again: there is no list of them any more."""
@@ -222,7 +222,7 @@ class FanOuts:
                 await self._told.wait_for(lambda: self._gone)
                 batch, self._gone = self._gone[:MOST_GONE], self._gone[MOST_GONE:]
             await self._read_again(batch)
-            await self._lane.clock.sleep(GONE_AGAIN_S)
+            await self._context.clock.sleep(GONE_AGAIN_S)
             await self._read_again(batch)
             for _, _, finished in batch:
                 finished()
@@ -233,9 +233,14 @@ class FanOuts:
             await self._command(self._reread(self._source.id_field(object_type), ids, gone[0][1]))
 
     def _reread(self, id_field: str, ids: tuple[str, ...], cause: Cause) -> StateCommand:
-        lane = self._lane
+        context = self._context
         return StateCommand(
-            lane.integration, lane.connection, stage="objects", kind="reread", where={id_field: ids}, caused_by=cause
+            context.integration,
+            context.connection,
+            stage="objects",
+            kind="reread",
+            where={id_field: ids},
+            caused_by=cause,
         )
 
     async def _next(self, queue: deque[_FanOut]) -> _FanOut:
@@ -256,17 +261,17 @@ class FanOuts:
         """The answer, however long the system is away; `nothing` where it refuses for good."""
         tries = Tries()
         while True:
-            while not self._lane.works or self._lane.closing:
-                await self._lane.clock.sleep(LOOK_S)
+            while not self._context.works or self._context.closing:
+                await self._context.clock.sleep(CHECK_EVERY_S)
             try:
                 return await ask()
             except (Refused, Missing) as error:
-                log.warning("%s: what shows an object cannot be read: %s", self._lane.integration, error)
-                self._lane.count("source", None, "dead-lettered", 1)
+                log.warning("%s: what shows an object cannot be read: %s", self._context.integration, error)
+                self._context.count("source", None, "dead-lettered", 1)
                 return nothing
             except ConnectorError as error:
                 tries = tries.after(error) if isinstance(error, Retryable) else tries
-                wait_s = POLICY.wait_s(error, tries, self._lane.uniform)
+                wait_s = POLICY.wait_s(error, tries, self._context.uniform)
                 if wait_s is None:
-                    self._lane.fail(error)
-            await self._lane.clock.sleep(LOOK_S if wait_s is None else wait_s)
+                    self._context.fail(error)
+            await self._context.clock.sleep(CHECK_EVERY_S if wait_s is None else wait_s)

@@ -10,9 +10,9 @@ from typing import Any, Final
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Missing, Refused
 from connectors.contract.source import MOST_FOUND, Seen
 from connectors.http.retry import RetryPolicy, retrying
-from connectors.session.context import Lane, seen
-from connectors.session.latch import Countdown
-from schemas.records import Cause, Found, Request
+from connectors.session.context import IntegrationContext, seen
+from connectors.session.latch import CompletionLatch
+from schemas.records import Cause, ConnectorRequest, Found
 from schemas.values import FieldValue
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Question:
 
 
 @dataclass(slots=True)
-class Ask:
+class LookupValue:
     """One match value, with all that asked for it."""
 
     caused_by: Cause | None
@@ -51,44 +51,44 @@ class Ask:
 
 
 class Lookups:
-    """The lookups of a lane; `spawn` starts a task that ends with the lane.
+    """The lookups of an integration; `spawn` starts a task that ends with the integration.
 
     What is let go here, the object's next change or the next full sync asks for again: a miss is no proof anyway.
     """
 
-    def __init__(self, lane: Lane, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
-        self._lane = lane
+    def __init__(self, context: IntegrationContext, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        self._context = context
         self._spawn = spawn
-        self._waiting: dict[Question, dict[str, Ask]] = {}
+        self._waiting: dict[Question, dict[str, LookupValue]] = {}
 
-    def requested(self, request: Request, cause: Cause | None, finished: Callable[[], None]) -> None:
+    def requested(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
         """Take a request; it is finished when every value of it was answered or let go."""
         question = Question(request.mapping or "", request.object_type, request.match_field or "", request.by_email)
         if not request.values or sum(map(len, self._waiting.values())) >= MOST_WAITING:
-            self._lane.count("source", question.mapping, "unmatched", len(request.values))
+            self._context.count("source", question.mapping, "unmatched", len(request.values))
             finished()
             return
-        done = Countdown(len(request.values), finished)
+        done = CompletionLatch(len(request.values), finished)
         if question not in self._waiting:
             self._waiting[question] = {}
             self._spawn(self._serve(question))
         for value in request.values:
-            self._waiting[question].setdefault(value, Ask(cause, [])).finished.append(done.one)
+            self._waiting[question].setdefault(value, LookupValue(cause, [])).finished.append(done.one)
         done.start()
 
     async def _serve(self, question: Question) -> None:
         """Answer a question's values, one batch at a time, until none waits: what comes meanwhile goes together."""
-        await self._lane.clock.sleep(LINGER_S)
+        await self._context.clock.sleep(LINGER_S)
         waiting = self._waiting[question]
         while waiting:
-            values = list(waiting)[: self._lane.account.source.read_size]
+            values = list(waiting)[: self._context.account.source.read_size]
             batch = {value: waiting.pop(value) for value in values}
             await self._answer(question, batch)
         del self._waiting[question]
 
-    async def _answer(self, question: Question, batch: Mapping[str, Ask]) -> None:
-        lane, field = self._lane, self._lane.catalog.definition(question.object_type, question.field)
-        source = lane.account.source
+    async def _answer(self, question: Question, batch: Mapping[str, LookupValue]) -> None:
+        context, field = self._context, self._context.catalog.definition(question.object_type, question.field)
+        source = context.account.source
         try:
             found = await self._tried(lambda: source.look_up(question.object_type, field, tuple(batch)))
         except (Refused, Missing) as error:
@@ -102,25 +102,27 @@ class Lookups:
 
     async def _tried(self, look_up: Callable[[], Awaitable[Sequence[Seen]]]) -> Sequence[Seen]:
         """Look up when the system can be worked with; again and again for some minutes where it fails."""
-        lane = self._lane
+        context = self._context
         while True:
-            while lane.closing or not lane.works:
-                await lane.clock.sleep(AWAY_S)
+            while context.closing or not context.works:
+                await context.clock.sleep(AWAY_S)
             try:
-                return await retrying(look_up, PATIENCE, lane.clock, lane.uniform)
+                return await retrying(look_up, PATIENCE, context.clock, context.uniform)
             except CredentialsRejected as error:
-                lane.fail(error)
+                context.fail(error)
 
-    async def _publish(self, question: Question, batch: Mapping[str, Ask], found: Sequence[Seen]) -> None:
+    async def _publish(self, question: Question, batch: Mapping[str, LookupValue], found: Sequence[Seen]) -> None:
         """Every object found, each with how many hold its match value: the first must not pass for the only one."""
         found = list({one.object_id: one for one in found}.values())
         counts = Counter(map(question.asked, found))
         missed = sum(value not in counts for value in batch)
         if missed:
-            self._lane.count("source", question.mapping, "unmatched", missed)
+            self._context.count("source", question.mapping, "unmatched", missed)
         await asyncio.gather(*(self._observed(question, batch, one, counts) for one in found))
 
-    async def _observed(self, question: Question, batch: Mapping[str, Ask], one: Seen, counts: Counter[str]) -> None:
+    async def _observed(
+        self, question: Question, batch: Mapping[str, LookupValue], one: Seen, counts: Counter[str]
+    ) -> None:
         value = question.asked(one)
         ask = batch.get(value)
         cause = (ask or next(iter(batch.values()))).caused_by
@@ -128,9 +130,9 @@ class Lookups:
         if ask is not None:
             told = Found(question.mapping, value, min(counts[value], MOST_FOUND))
             observation = replace(observation, found=told)
-        await self._lane.observed(observation)
+        await self._context.observed(observation)
 
-    async def _refused(self, question: Question, batch: Mapping[str, Ask], error: ConnectorError) -> None:
+    async def _refused(self, question: Question, batch: Mapping[str, LookupValue], error: ConnectorError) -> None:
         """One value that the system cannot take costs the others nothing."""
         if len(batch) > 1:
             asks = list(batch.items())
@@ -139,10 +141,10 @@ class Lookups:
             return
         self._let_go(question, batch, error)
 
-    def _let_go(self, question: Question, batch: Mapping[str, Ask], error: ConnectorError) -> None:
-        integration, object_type = self._lane.integration, question.object_type
+    def _let_go(self, question: Question, batch: Mapping[str, LookupValue], error: ConnectorError) -> None:
+        integration, object_type = self._context.integration, question.object_type
         log.warning("%s: %d lookups of %s were let go: %s", integration, len(batch), object_type, error)
-        self._lane.count("source", question.mapping, "unmatched", len(batch))
+        self._context.count("source", question.mapping, "unmatched", len(batch))
         for ask in batch.values():
             ask.end()
 

@@ -10,12 +10,12 @@ from connectors.contract.errors import ConnectorError, Missing, Refused
 from connectors.contract.source import AssociatedNews, Gone, News, ReadPurpose, Seen
 from connectors.inbound.crawl import OwedCrawls
 from connectors.inbound.fan_out import FanOuts
-from connectors.inbound.read_queue import Ask, Pending, ReadQueue
-from connectors.session.context import Lane, Observation, seen
-from connectors.session.dispatcher import Pace
+from connectors.inbound.read_queue import Pending, ReadQueue, ReadReason
+from connectors.session.context import IntegrationContext, ObservedObject, seen
+from connectors.session.dispatcher import BatchDispatcher
 from connectors.session.echoes import RecentWrites
-from connectors.session.latch import Countdown
-from schemas.records import Cause, Notification, Request, StampedValue
+from connectors.session.latch import CompletionLatch
+from schemas.records import Cause, ConnectorRequest, Notification, StampedValue
 from schemas.topics import USERFLOW_ACTIVITY, object_key
 
 log = logging.getLogger(__name__)
@@ -24,44 +24,46 @@ READS_IN_FLIGHT: Final = 3
 MOST_WAITING: Final = 1_000  # objects to be read once the system answers again; were there more, their type is crawled
 
 
-class Reading:
-    """The reading half of a lane."""
+class NotificationReader:
+    """The reading half of an integration."""
 
-    def __init__(self, lane: Lane, writes: RecentWrites, fan_outs: FanOuts | None = None) -> None:
-        self._lane = lane
+    def __init__(self, context: IntegrationContext, writes: RecentWrites, fan_outs: FanOuts | None = None) -> None:
+        self._context = context
         self._writes = writes
         self._fan_outs = fan_outs
         self._queue = ReadQueue()
-        self._pace = Pace(lane)
+        self._dispatcher = BatchDispatcher(context)
         self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
-        self._owed = OwedCrawls(lane)
+        self._owed = OwedCrawls(context)
 
     async def notified(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
         """Take one stored webhook request. Raises ValueError where its body is none of the system's."""
-        translated = self._lane.account.source.translate(notification)
+        translated = self._context.account.source.translate(notification)
         if translated.unreadable:
-            self._lane.count("source", None, "dead-lettered", translated.unreadable)
+            self._context.count("source", None, "dead-lettered", translated.unreadable)
         to_read = [news for news in translated.news if not self._complete(news)]
-        done = Countdown(len(to_read) + len(translated.associated), finished)
+        done = CompletionLatch(len(to_read) + len(translated.associated), finished)
         for news in to_read:
-            self._ask(Ask(news.object_type, news.object_id, news, "webhook", None, False, cause, done.one), 0.0)
+            self._ask(ReadReason(news.object_type, news.object_id, news, "webhook", None, False, cause, done.one), 0.0)
         for news in translated.news:
             if self._complete(news) or (news.fields and self._late(news)):
-                await self._lane.observed(_told(news, cause))
+                await self._context.observed(_told(news, cause))
         for item in translated.associated:
             await self._fan_out(item, cause, done.one)
         for event in translated.activity:
-            lane, owner = self._lane, (event.object_type, event.object_id)
-            key = object_key(lane.integration, lane.connection, lane.system, *owner)
-            await lane.publish(USERFLOW_ACTIVITY, key, replace(event, caused_by=cause))
+            context, owner = self._context, (event.object_type, event.object_id)
+            key = object_key(context.integration, context.connection, context.system, *owner)
+            await context.publish(USERFLOW_ACTIVITY, key, replace(event, caused_by=cause))
         done.start()
 
-    def requested(self, request: Request, cause: Cause | None, finished: Callable[[], None]) -> None:
+    def requested(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
         """Take a request to read objects by id."""
-        done = Countdown(len(request.values), finished)
-        not_before = self._lane.clock.monotonic() + request.delay_ms / 1000
+        done = CompletionLatch(len(request.values), finished)
+        not_before = self._context.clock.monotonic() + request.delay_ms / 1000
         for object_id in request.values:
-            ask = Ask(request.object_type, object_id, None, "lookup", request.run_id, request.bulk, cause, done.one)
+            ask = ReadReason(
+                request.object_type, object_id, None, "lookup", request.run_id, request.bulk, cause, done.one
+            )
             self._ask(ask, not_before)
         done.start()
 
@@ -69,28 +71,28 @@ class Reading:
         """Read what is due, a few batches at once, until cancelled."""
         try:
             while True:
-                await self._pace.until(self._due)
+                await self._dispatcher.until(self._due)
                 self._owed.begin_anew()
-                most, now = self._lane.account.source.read_size, self._lane.clock.monotonic()
+                most, now = self._context.account.source.read_size, self._context.clock.monotonic()
                 batch = self._queue.take(most, now, bulk=self._bulk_may_go)
                 if batch and batch[0].bulk:
-                    self._bulk = self._pace.start(self._read_bulk(batch), aside=True)
+                    self._bulk = self._dispatcher.start(self._read_bulk(batch), aside=True)
                 elif batch:
-                    self._pace.start(self._read(batch))
+                    self._dispatcher.start(self._read(batch))
         finally:
-            self._pace.cancel()
+            self._dispatcher.cancel()
 
     def wake(self) -> None:
         """The system may answer again: look at once."""
-        self._pace.wake()
+        self._dispatcher.wake()
 
     async def drained(self) -> None:
         """Wait for the reads under way."""
-        await self._pace.drained()
+        await self._dispatcher.drained()
 
     def _due(self) -> float | None:
-        free = self._pace.under_way < READS_IN_FLIGHT
-        may_begin = free and self._lane.works and not self._lane.closing
+        free = self._dispatcher.under_way < READS_IN_FLIGHT
+        may_begin = free and self._context.works and not self._context.closing
         return self._queue.next_due(bulk=self._bulk_may_go) if may_begin else None
 
     @property
@@ -107,24 +109,24 @@ class Reading:
 
     def _late(self, news: News) -> bool:
         """Whether the read will be long in coming: what the notification tells of itself is used meanwhile."""
-        return not self._lane.works or self._queue.lagging(news.object_type, news.object_id)
+        return not self._context.works or self._queue.lagging(news.object_type, news.object_id)
 
-    def _ask(self, ask: Ask, not_before: float) -> None:
-        if not self._lane.works and len(self._queue) >= MOST_WAITING:
-            self._pace.start(self._let_go(ask), aside=True)
+    def _ask(self, ask: ReadReason, not_before: float) -> None:
+        if not self._context.works and len(self._queue) >= MOST_WAITING:
+            self._dispatcher.start(self._let_go(ask), aside=True)
             return
         self._queue.add(ask, not_before)
-        self._pace.wake()
+        self._dispatcher.wake()
 
     async def _read_bulk(self, batch: list[Pending]) -> None:
-        await self._lane.bulk_credit(len(batch))
+        await self._context.bulk_credit(len(batch))
         await self._read(batch)
 
     async def _read(self, batch: list[Pending]) -> None:
         ids = [pending.object_id for pending in batch]
         purpose: ReadPurpose = "bulk_read" if all(pending.bulk for pending in batch) else "live_read"
         try:
-            found = await self._lane.account.source.read(batch[0].object_type, ids, purpose)
+            found = await self._context.account.source.read(batch[0].object_type, ids, purpose)
         except (Refused, Missing) as error:
             await self._unreadable(batch, error)
             return
@@ -132,13 +134,13 @@ class Reading:
             self._put_back(batch, error)
             await asyncio.gather(*(self._tell(pending) for pending in batch if not pending.told))
             return
-        self._pace.succeeded()
+        self._dispatcher.succeeded()
         by_id = {
             (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in found
         }
         await asyncio.gather(*(self._answered(pending, by_id.get(pending.object_id)) for pending in batch))
 
-    async def _let_go(self, ask: Ask) -> None:
+    async def _let_go(self, ask: ReadReason) -> None:
         await self._owed.owe(ask.object_type)
         ask.finished()
 
@@ -147,21 +149,21 @@ class Reading:
         if len(batch) > 1:
             await asyncio.gather(*(self._read([pending]) for pending in batch))
             return
-        log.warning("%s: an object of %s cannot be read: %s", self._lane.integration, batch[0].object_type, error)
-        self._lane.count("source", None, "dead-lettered", 1)
+        log.warning("%s: an object of %s cannot be read: %s", self._context.integration, batch[0].object_type, error)
+        self._context.count("source", None, "dead-lettered", 1)
         await self._tell(batch[0])
         for ask in batch[0].asks:
             ask.finished()
 
     def _put_back(self, batch: list[Pending], error: ConnectorError) -> None:
         """Nothing was read: try again later, all of it; what lasts makes the system unavailable."""
-        self._pace.failed(error)
+        self._dispatcher.failed(error)
         for pending in batch:
-            self._queue.put_back(pending, self._lane.clock.monotonic())
+            self._queue.put_back(pending, self._context.clock.monotonic())
 
     async def _answered(self, pending: Pending, found: Seen | Gone | None) -> None:
         if found is None:
-            self._queue.put_back(pending, self._lane.clock.monotonic() + 1.0)
+            self._queue.put_back(pending, self._context.clock.monotonic() + 1.0)
             return
         if pending.lags(found):
             if not pending.told:
@@ -169,8 +171,8 @@ class Reading:
             wait_s = pending.repeat_after_s()
             if wait_s is not None:
                 pending.repeats += 1
-                self._queue.put_back(pending, self._lane.clock.monotonic() + wait_s)
-                self._pace.wake()
+                self._queue.put_back(pending, self._context.clock.monotonic() + wait_s)
+                self._dispatcher.wake()
                 return
         await self._publish(pending, found)
         for ask in pending.asks:
@@ -183,8 +185,8 @@ class Reading:
         if fields:
             ask = next(ask for ask in pending.asks if ask.news)
             at_ms = max(value.at_ms for value in fields.values())
-            await self._lane.observed(
-                Observation(
+            await self._context.observed(
+                ObservedObject(
                     pending.object_type,
                     pending.object_id,
                     "upserted",
@@ -199,8 +201,8 @@ class Reading:
     async def _publish(self, pending: Pending, found: Seen | Gone) -> None:
         first = pending.asks[0]
         if isinstance(found, Gone):
-            await self._lane.observed(
-                Observation(
+            await self._context.observed(
+                ObservedObject(
                     pending.object_type,
                     pending.object_id,
                     "deleted",
@@ -218,12 +220,12 @@ class Reading:
         for name, told in pending.notified.items():
             if name in observation.fields and told.at_ms > observation.fields[name].at_ms:
                 observation.fields[name] = told
-        await self._lane.observed(observation)
+        await self._context.observed(observation)
 
 
-def _told(news: News, cause: Cause) -> Observation:
+def _told(news: News, cause: Cause) -> ObservedObject:
     fields: dict[str, StampedValue] = dict(news.fields)
-    return Observation(
+    return ObservedObject(
         news.object_type,
         news.object_id,
         news.operation,

@@ -13,7 +13,7 @@ REPEATS_S: Final = (0.5, 2.0, 10.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ReadReason:
     """One reason for a read."""
 
     object_type: str
@@ -33,7 +33,7 @@ class Pending:
     object_type: str
     object_id: str
     not_before: float
-    asks: list[Ask] = field(default_factory=list)
+    asks: list[ReadReason] = field(default_factory=list)
     repeats: int = 0
     told: bool = False  # its notifications' own values were published
 
@@ -87,7 +87,7 @@ class ReadQueue:
         pending = self._live.get((object_type, object_id))
         return pending is not None and pending.told
 
-    def add(self, ask: Ask, not_before: float) -> None:
+    def add(self, ask: ReadReason, not_before: float) -> None:
         """Ask for a read; one that waits already serves this asker too."""
         key = (ask.object_type, ask.object_id)
         pending = self._live.get(key) or self._bulk.pop(key, None)

@@ -15,11 +15,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
     ResourceType,
 )
 
-from connectors.kafka.groups import BrokersUnreachable, Group
+from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
 from schemas.topics import TOPICS
 
-Place = tuple[str, int]
+TopicAndPartition = tuple[str, int]
 """A topic and a partition number."""
 
 
@@ -39,7 +39,7 @@ class Admin:
     def __init__(self, client: ClientConfig) -> None:
         self._client = dict(client)
         self._admin = AdminClient({**client, "log_level": 2})
-        self._groups: dict[str, Group] = {}
+        self._groups: dict[str, ConsumerGroup] = {}
 
     def partitions(self) -> dict[str, int]:
         """Every topic's partition count."""
@@ -82,7 +82,7 @@ class Admin:
                 raise BrokersUnreachable(f"topics were made but are not known after {TIMEOUT_S:.0f} s")
             time.sleep(0.05)
 
-    def end_offsets(self, topics: Iterable[str]) -> dict[Place, int]:
+    def end_offsets(self, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
         """The end offset of every partition, as a reader of committed records sees it."""
         return self._offsets(self._places(topics), OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
@@ -90,24 +90,24 @@ class Admin:
         partitions = self.partitions()
         return [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
 
-    def _offsets(self, places: list[TopicPartition], which: OffsetSpec) -> dict[Place, int]:
+    def _offsets(self, places: list[TopicPartition], which: OffsetSpec) -> dict[TopicAndPartition, int]:
         answers = self._admin.list_offsets(dict.fromkeys(places, which), request_timeout=TIMEOUT_S)
         try:
             return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
         except KafkaException as error:
             raise BrokersUnreachable(f"offsets: {error.args[0].str()}") from error
 
-    def committed(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
+    def committed(self, group: str, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
         """The committed offset of every partition; 0 where the group has none."""
         found = self._group(group).committed(self._places(topics))
         return {(place.topic, place.partition): max(place.offset, 0) for place in found}
 
-    def _group(self, name: str) -> Group:
+    def _group(self, name: str) -> ConsumerGroup:
         if name not in self._groups:
-            self._groups[name] = Group(self._client, name)
+            self._groups[name] = ConsumerGroup(self._client, name)
         return self._groups[name]
 
-    def lag(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
+    def lag(self, group: str, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
         """Offsets between a group and the end of each partition; transaction markers count too.
 
         A group that was away for long has lost its offsets, and retention the records that it would have begun with.
@@ -118,17 +118,17 @@ class Admin:
         first = self._offsets(unbegun, OffsetSpec.earliest()) if unbegun else {}  # type: ignore[no-untyped-call]
         return {place: max(end - max(committed[place], first.get(place, 0)), 0) for place, end in ends.items()}
 
-    def unread(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
+    def unread(self, group: str, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
         """Partitions that hold records a group has not committed, judged by reading: markers are no records."""
         committed = self.committed(group, tuple(topics))
         behind = {place: lag for place, lag in self.lag(group, topics).items() if lag > 0}
         holding = self._holding({place: committed.get(place, 0) for place in behind}) if behind else set()
         return {place: lag for place, lag in behind.items() if place in holding}
 
-    def _holding(self, offsets: Mapping[Place, int]) -> set[Place]:
+    def _holding(self, offsets: Mapping[TopicAndPartition, int]) -> set[TopicAndPartition]:
         """Partitions with any committed record behind these offsets: where there is none, the end comes first."""
         consumer = Consumer(reader_config(self._client))
-        left, holding = set(offsets), set[Place]()
+        left, holding = set(offsets), set[TopicAndPartition]()
         try:
             consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()])
             while left:

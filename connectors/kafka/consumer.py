@@ -13,7 +13,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from connectors.kafka.offsets import OffsetTracker, Place
+from connectors.kafka.offsets import OffsetTracker, TopicAndPartition
 from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, ClientConfig, member_config
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class GroupMember:
         self._tracker = OffsetTracker()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._held: set[Place] = set()
+        self._held: set[TopicAndPartition] = set()
         self._assignments = 0  # how often what is held changed
         self._owned: frozenset[int] = frozenset()
         self._paused = False
@@ -193,7 +193,7 @@ class GroupMember:
     def _revoke(self, _: Consumer, places: list[TopicPartition]) -> None:
         self._give_back(frozenset((place.topic, place.partition) for place in places))
 
-    def _give_back(self, places: frozenset[Place]) -> None:
+    def _give_back(self, places: frozenset[TopicAndPartition]) -> None:
         """Calls in flight end, their offsets are committed, then the partitions are given back."""
         gone = frozenset(number for _, number in places)
         self._owned -= gone
@@ -220,7 +220,7 @@ class GroupMember:
         if not finished.cancelled() and (error := finished.exception()) is not None:
             self._loop.call_soon_threadsafe(self._hooks.failed, error)
 
-    def _drop(self, places: frozenset[Place]) -> None:
+    def _drop(self, places: frozenset[TopicAndPartition]) -> None:
         self._assignments += 1
         self._held -= places
         with self._lock:

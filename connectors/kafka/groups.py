@@ -21,7 +21,7 @@ class BrokersUnreachable(RuntimeError):
     """No broker answers: check KAFKA_BOOTSTRAP_SERVERS, or start one with `pairstream up` or `docker compose up`."""
 
 
-class Group:
+class ConsumerGroup:
     """One group by its name."""
 
     def __init__(self, client: ClientConfig, name: str) -> None:

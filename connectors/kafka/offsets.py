@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-Place = tuple[str, int]
+TopicAndPartition = tuple[str, int]
 """A topic and a partition number."""
 
 
@@ -16,30 +16,30 @@ class OffsetTracker:
     """Per partition the offsets that were taken and not finished yet."""
 
     def __init__(self) -> None:
-        self._partitions: dict[Place, _Partition] = {}
-        self._committed: dict[Place, int] = {}
+        self._partitions: dict[TopicAndPartition, _Partition] = {}
+        self._committed: dict[TopicAndPartition, int] = {}
 
-    def taken(self, place: Place, offset: int) -> None:
+    def taken(self, place: TopicAndPartition, offset: int) -> None:
         """A record came; offsets of one partition come in order."""
         partition = self._partitions.setdefault(place, _Partition())
         partition.unfinished[offset] = None
         partition.next_offset = offset + 1
 
-    def finished(self, place: Place, offset: int) -> None:
+    def finished(self, place: TopicAndPartition, offset: int) -> None:
         """A record ended with an outcome. One of a partition that was given back is ignored."""
         partition = self._partitions.get(place)
         if partition is not None:
             partition.unfinished.pop(offset, None)
 
-    def to_commit(self) -> dict[Place, int]:
+    def to_commit(self) -> dict[TopicAndPartition, int]:
         """The offsets to commit that were not committed yet."""
         found = {place: self._position(partition) for place, partition in self._partitions.items()}
         return {place: offset for place, offset in found.items() if offset > self._committed.get(place, -1)}
 
-    def committed(self, offsets: dict[Place, int]) -> None:
+    def committed(self, offsets: dict[TopicAndPartition, int]) -> None:
         self._committed.update(offsets)
 
-    def forget(self, places: set[Place]) -> None:
+    def forget(self, places: set[TopicAndPartition]) -> None:
         """Partitions that are ours no more."""
         for place in places:
             self._partitions.pop(place, None)

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import TopicPartition
 
-from connectors.kafka.groups import Group
+from connectors.kafka.groups import ConsumerGroup
 from connectors.kafka.settings import ClientConfig
 from connectors.kafka.transactions import Produced, Row, TransactionalWriter, read_committed_rows
 from schemas.codec import Codec
@@ -28,7 +28,13 @@ class CompactedStateLog:
     """State rows of one partition, written to the same partition number as the records they come from."""
 
     def __init__(
-        self, client: ClientConfig, codec: Codec, group: Group, transactional_id: str, topic: str, partition: int
+        self,
+        client: ClientConfig,
+        codec: Codec,
+        group: ConsumerGroup,
+        transactional_id: str,
+        topic: str,
+        partition: int,
     ) -> None:
         self._client = client
         self._codec = codec

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from connectors.kafka.groups import Group
+from connectors.kafka.groups import ConsumerGroup
 from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, ClientConfig, reader_config, transactional_config
 
 RESTORE_STALL_S = 60.0
@@ -36,7 +36,7 @@ class Produced:
 class TransactionalWriter:
     """A producer that commits many messages or none; opening it fences every earlier holder of its id."""
 
-    def __init__(self, client: ClientConfig, transactional_id: str, group: Group) -> None:
+    def __init__(self, client: ClientConfig, transactional_id: str, group: ConsumerGroup) -> None:
         self._group = group
         self._producer = Producer(transactional_config(client, transactional_id))
         self._commit_failed = False

@@ -7,10 +7,10 @@ from typing import Final
 
 from connectors.contract.errors import ConnectorError, Refused, UnknownResult
 from connectors.contract.sink import OwnershipLost
-from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Timeline, Unsure
+from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
 from connectors.kafka.consumer import Taken
-from connectors.session.context import Lane, Observation
-from connectors.session.dispatcher import AT_ONCE, Pace
+from connectors.session.context import IntegrationContext, ObservedObject
+from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
 from schemas.letters import letter_about, letter_id
 from schemas.records import Receipt, ReceiptKind, TimelineEvent
 from schemas.topics import DEAD_LETTERS, RECEIPTS, pair_key
@@ -25,7 +25,7 @@ LATE_S: Final = 5.0  # how far this process's view of the mappings may lag behin
 
 
 @dataclass(slots=True, eq=False)
-class _Held:
+class _HeldEvent:
     """An event until it has an end; the same one that comes meanwhile ends with it."""
 
     event: TimelineEvent
@@ -34,77 +34,77 @@ class _Held:
     under_way: bool = False
 
 
-class Posting:
-    """The half of a lane that sends events; one batch at a time, so that each timeline gets them in order."""
+class EventWriter:
+    """The half of an integration that sends events; one batch at a time, so that each timeline gets them in order."""
 
-    def __init__(self, lane: Lane, timeline: Timeline) -> None:
-        self._lane = lane
+    def __init__(self, context: IntegrationContext, timeline: Timeline) -> None:
+        self._context = context
         self._timeline = timeline
-        self._held: dict[str, _Held] = {}  # by event id
-        self._pace = Pace(lane)
+        self._held: dict[str, _HeldEvent] = {}  # by event id
+        self._dispatcher = BatchDispatcher(context)
 
     async def take(self, event: TimelineEvent, record: Taken) -> None:
         """Take one event and the record it came as; it ends written, refused, parked or unmatched."""
-        if self._lane.closing:
+        if self._context.closing:
             return
         known = self._held.get(event.event_id)
         if known is not None:
             known.records.append(record)
             return
-        held = _Held(event, [record], self._lane.clock.monotonic())
+        held = _HeldEvent(event, [record], self._context.clock.monotonic())
         full = len(self._held) >= MOST_WAITING
         self._held[event.event_id] = held
-        if self._lane.away or full:
+        if self._context.away or full:
             await self._park([held])
         else:
-            self._pace.wake()
+            self._dispatcher.wake()
 
     async def run(self) -> None:
         """Send what waits until cancelled."""
         try:
             while True:
-                await self._pace.until(self._due)
+                await self._dispatcher.until(self._due)
                 batch = sorted(self._waiting(), key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
                 for held in batch:
                     held.under_way = True
-                self._pace.start(self._send(batch))
+                self._dispatcher.start(self._send(batch))
         finally:
-            self._pace.cancel()
+            self._dispatcher.cancel()
 
     def wake(self) -> None:
         """The mappings or the state of the system may have changed."""
-        self._pace.wake()
+        self._dispatcher.wake()
 
     async def drained(self) -> None:
         """Wait for the batch under way."""
-        await self._pace.drained()
+        await self._dispatcher.drained()
 
     async def park_all(self) -> None:
         """Nothing waits for a system that is away: every waiting event gets its receipt and is sent again later."""
-        if not self._lane.closing:
+        if not self._context.closing:
             await self._park([held for held in self._held.values() if not held.under_way])
 
     def _due(self) -> float | None:
-        may_begin = not self._lane.away and not self._lane.closing and not self._pace.under_way
+        may_begin = not self._context.away and not self._context.closing and not self._dispatcher.under_way
         return AT_ONCE if may_begin and self._waiting() else None
 
-    def _waiting(self) -> list[_Held]:
+    def _waiting(self) -> list[_HeldEvent]:
         """What waits; an event of mappings that are not known here yet is given a moment."""
-        late = self._lane.clock.monotonic() - LATE_S
+        late = self._context.clock.monotonic() - LATE_S
         return [
             held
             for held in self._held.values()
-            if not held.under_way and (held.event.revision <= self._lane.revision or held.since < late)
+            if not held.under_way and (held.event.revision <= self._context.revision or held.since < late)
         ]
 
-    async def _send(self, batch: Sequence[_Held]) -> None:
+    async def _send(self, batch: Sequence[_HeldEvent]) -> None:
         events = [held.event for held in batch]
         try:
-            results = await self._timeline.send(events, self._lane.may_write)
+            results = await self._timeline.send(events, self._context.may_write)
         except OwnershipLost:
             # the partition goes to its new owner with these records uncommitted: they are sent there
             self._put_back(events)
-            self._pace.pause(NOT_OURS_S)
+            self._dispatcher.pause(NOT_OURS_S)
             return
         except Refused as error:
             results = [RefusedEvent(event, error.reason) for event in events]
@@ -122,21 +122,21 @@ class Posting:
         if any(isinstance(result, Unsure) for result in results):
             await self._paced(UnknownResult(UNSURE))
             return
-        self._pace.succeeded()
+        self._dispatcher.succeeded()
         if again:
-            self._pace.pause(AGAIN_S)
+            self._dispatcher.pause(AGAIN_S)
 
     async def _paced(self, error: ConnectorError) -> None:
-        if not self._pace.failed(error):
+        if not self._dispatcher.failed(error):
             await self.park_all()
 
     async def _tell(self, result: EventResult) -> None:
         event = result.event
         match result:
-            case Sent():
-                self._lane.count(STAGE, event.mapping, "written", 1)
+            case EventSent():
+                self._context.count(STAGE, event.mapping, "written", 1)
                 if result.left_out:
-                    self._lane.count(ATTRIBUTES, event.mapping, "refused", result.left_out)
+                    self._context.count(ATTRIBUTES, event.mapping, "refused", result.left_out)
             case TargetGone():
                 await self._gone(result)
             case RefusedEvent():
@@ -149,8 +149,8 @@ class Posting:
 
     async def _gone(self, result: TargetGone) -> None:
         event = result.event
-        await self._lane.observed(
-            Observation(
+        await self._context.observed(
+            ObservedObject(
                 event.object_type,
                 event.object_id,
                 "deleted",
@@ -161,21 +161,21 @@ class Posting:
                 caused_by=event.caused_by,
             )
         )
-        self._lane.count(STAGE, event.mapping, "unmatched", 1)
+        self._context.count(STAGE, event.mapping, "unmatched", 1)
 
     async def _refused(self, event: TimelineEvent, reason: str) -> None:
         await self._letter(event, reason)
         await self._receipt(event, "refused", reason)
-        self._lane.count(STAGE, event.mapping, "refused", 1)
+        self._context.count(STAGE, event.mapping, "refused", 1)
 
-    async def _park(self, parked: Sequence[_Held]) -> None:
+    async def _park(self, parked: Sequence[_HeldEvent]) -> None:
         for held in parked:
             held.under_way = True  # from here on it is neither sent nor parked by somebody else
         if parked:
-            await self._lane.park()
+            await self._context.park()
         for held in parked:
             await self._receipt(held.event, "parked", None)
-            self._lane.count(STAGE, held.event.mapping, "parked", 1)
+            self._context.count(STAGE, held.event.mapping, "parked", 1)
             self._end(held.event)
 
     def _put_back(self, events: Iterable[TimelineEvent]) -> None:
@@ -194,7 +194,7 @@ class Posting:
             revision=event.revision,
             mapping=event.mapping,
             match_value=event.match_value,
-            system=self._lane.system,
+            system=self._context.system,
             object_type=event.object_type,
             object_id=event.object_id,
             kind=kind,
@@ -204,16 +204,16 @@ class Posting:
             caused_by=event.caused_by,
             event=event,
         )
-        await self._lane.publish(RECEIPTS, _pair(event), receipt)
+        await self._context.publish(RECEIPTS, _pair(event), receipt)
 
     async def _letter(self, event: TimelineEvent, reason: str) -> None:
         """The refusal's dead letter, with the record; the same event refused again for the same reason is the same."""
         record = self._held[event.event_id].records[0]
         detail = f"event {event.name} is not on the timeline of one of {event.object_type}"
-        stage, now_ms = f"{self._lane.system}.{STAGE}", self._lane.now_ms()
+        stage, now_ms = f"{self._context.system}.{STAGE}", self._context.now_ms()
         letter = letter_about(record, stage, reason, detail, now_ms, about=event)
         own_id = letter_id(_pair(event), event.event_id, reason)
-        await self._lane.publish(DEAD_LETTERS, _pair(event), replace(letter, id=own_id, mapping=event.mapping))
+        await self._context.publish(DEAD_LETTERS, _pair(event), replace(letter, id=own_id, mapping=event.mapping))
 
 
 def _pair(event: TimelineEvent) -> str:

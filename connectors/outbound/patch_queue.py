@@ -15,7 +15,7 @@ Target = tuple[str, str]
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class QueuedPatch:
     """A patch until every one of its fields has an end; then `finished` is called."""
 
     patch: FieldPatch
@@ -33,15 +33,15 @@ class Held:
 class Superseded:
     """A field whose patch was overtaken before it was written."""
 
-    held: Held
+    held: QueuedPatch
     name: str
     value: FieldValue
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    fields: dict[str, Held] = field(default_factory=dict)
-    in_flight: dict[str, Held] | None = None
+    fields: dict[str, QueuedPatch] = field(default_factory=dict)
+    in_flight: dict[str, QueuedPatch] | None = None
     # a full sync derives again what a live patch is on its way with: the target stays as urgent as it was
     live: bool = False
     live_in_flight: bool = False
@@ -66,9 +66,9 @@ class PatchQueue:
         """Whether there is something to take."""
         return any(True for _ in self._ready(live_only))
 
-    def add(self, patch: FieldPatch, finished: Callable[[], None]) -> tuple[Held, list[Superseded]]:
+    def add(self, patch: FieldPatch, finished: Callable[[], None]) -> tuple[QueuedPatch, list[Superseded]]:
         """Take a patch; fields that it overtakes end as superseded, equal repeats of what is in flight are dropped."""
-        held = Held(patch, finished, set(patch.fields))
+        held = QueuedPatch(patch, finished, set(patch.fields))
         target = self._targets.setdefault((patch.object_type, patch.object_id), _Waiting())
         target.live = target.live or not patch.bulk
         superseded = []
@@ -100,7 +100,7 @@ class PatchQueue:
             if waiting.fields and waiting.in_flight is None and (waiting.live or not live_only):
                 yield target
 
-    def held(self, write: Write) -> Mapping[str, Held]:
+    def held(self, write: Write) -> Mapping[str, QueuedPatch]:
         """The patches behind the fields of a write that is under way."""
         waiting = self._targets.get((write.object_type, write.object_id))
         return (waiting.in_flight if waiting else None) or {}
@@ -134,7 +134,7 @@ class PatchQueue:
             waiting.in_flight = None
             waiting.live = waiting.live or waiting.live_in_flight
 
-    def drain(self) -> list[tuple[Held, str]]:
+    def drain(self) -> list[tuple[QueuedPatch, str]]:
         """Empty the queue of what is not under way: each field with its patch, its end still to be told."""
         drained = []
         for target, waiting in list(self._targets.items()):

@@ -8,9 +8,9 @@ from typing import Final
 
 from connectors.contract.errors import ConnectorError, Refused
 from connectors.contract.sink import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
-from connectors.outbound.patch_queue import Held, PatchQueue
-from connectors.session.context import Lane, Observation
-from connectors.session.dispatcher import AT_ONCE, Pace
+from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
+from connectors.session.context import IntegrationContext, ObservedObject
+from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
 from connectors.session.echoes import RecentWrites
 from schemas.records import Cause, FieldPatch, Receipt, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS, pair_key
@@ -22,28 +22,28 @@ AGAIN_S: Final = 0.5
 NOT_OURS_S: Final = 1.0
 
 
-class Writing:
-    """The writing half of a lane."""
+class PatchWriter:
+    """The writing half of an integration."""
 
-    def __init__(self, lane: Lane, writes: RecentWrites) -> None:
-        self._lane = lane
+    def __init__(self, context: IntegrationContext, writes: RecentWrites) -> None:
+        self._context = context
         self._writes = writes
         self._queue = PatchQueue()
-        self._pace = Pace(lane)
+        self._dispatcher = BatchDispatcher(context)
         self._bulk: set[asyncio.Task[None]] = set()
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
         """Take one patch; it ends written, equal, refused, parked or superseded."""
-        if self._lane.closing:
+        if self._context.closing:
             return
-        if self._lane.away or self._queue.full:
-            held = Held(patch, finished, set(patch.fields))
+        if self._context.away or self._queue.full:
+            held = QueuedPatch(patch, finished, set(patch.fields))
             await self._park([(held, name) for name in patch.fields])
             if not patch.fields:
                 finished()
             return
         _, superseded = self._queue.add(patch, finished)
-        self._pace.wake()
+        self._dispatcher.wake()
         for overtaken in superseded:
             await self._receipt(overtaken.held.patch, "superseded", {overtaken.name: overtaken.value}, None)
 
@@ -51,58 +51,58 @@ class Writing:
         """Write what waits, a few batches at once, until cancelled."""
         try:
             while True:
-                await self._pace.until(self._due)
-                batch = self._queue.take(self._lane.account.sink.batch_size, live_only=self._live_only)
+                await self._dispatcher.until(self._due)
+                batch = self._queue.take(self._context.account.sink.batch_size, live_only=self._live_only)
                 if batch:
-                    task = self._pace.start(self._write(batch))
+                    task = self._dispatcher.start(self._write(batch))
                     if all(write.bulk for write in batch):
                         self._bulk.add(task)
                         task.add_done_callback(self._bulk.discard)
         finally:
-            self._pace.cancel()
+            self._dispatcher.cancel()
 
     async def drained(self) -> None:
         """Wait for the writes under way."""
-        await self._pace.drained()
+        await self._dispatcher.drained()
 
     async def park_all(self) -> None:
         """Nothing waits for a system that is away: every waiting patch gets its receipt and is derived again later."""
-        if not self._lane.closing:
+        if not self._context.closing:
             await self._park(self._queue.drain())
 
     def _due(self) -> float | None:
-        free = self._pace.under_way < self._lane.account.sink.in_flight
-        may_begin = free and not self._lane.away and not self._lane.closing
+        free = self._dispatcher.under_way < self._context.account.sink.in_flight
+        may_begin = free and not self._context.away and not self._context.closing
         return AT_ONCE if may_begin and self._queue.ready(live_only=self._live_only) else None
 
     @property
     def _live_only(self) -> bool:
         """Bulk leaves half of what may be under way free: a live patch never waits for a bulk one to end."""
-        return len(self._bulk) >= max(self._lane.account.sink.in_flight // 2, 1)
+        return len(self._bulk) >= max(self._context.account.sink.in_flight // 2, 1)
 
     async def _write(self, batch: list[Write]) -> None:
         try:
-            results = await self._lane.account.sink.write(batch, self._lane.may_write)
+            results = await self._context.account.sink.write(batch, self._context.may_write)
         except OwnershipLost:
             # the partition goes to its new owner with these records uncommitted: they are written there
             self._queue.put_back(batch)
-            self._pace.pause(NOT_OURS_S)
+            self._dispatcher.pause(NOT_OURS_S)
             return
         except Refused as error:
             results = [RefusedFields(write, tuple(write.fields), error.reason) for write in batch]
         except ConnectorError as error:
             self._queue.put_back(batch)
-            if not self._pace.failed(error):
+            if not self._dispatcher.failed(error):
                 await self.park_all()
             return
-        self._pace.succeeded()
+        self._dispatcher.succeeded()
         # first what has ended: only the fields that are left go back
         await self._settle(result for result in results if not isinstance(result, Again))
         again = [result.write for result in results if isinstance(result, Again)]
         if again:
             self._queue.put_back(again)
-            self._pace.pause(AGAIN_S)
-        self._pace.wake()
+            self._dispatcher.pause(AGAIN_S)
+        self._dispatcher.wake()
 
     async def _settle(self, results: Iterable[WriteResult]) -> None:
         """Tell what became of each write; a patch ends only after the brokers have what is told."""
@@ -127,7 +127,7 @@ class Writing:
                 case Again():
                     continue
 
-    async def _answered(self, result: Answered, held: Mapping[str, Held]) -> None:
+    async def _answered(self, result: Answered, held: Mapping[str, QueuedPatch]) -> None:
         write, patches = result.write, _patches(held, result.stored)
         spread_ms = self._writes.spread_ms(write.object_type, write.object_id, result.at_ms, result.spread_ms)
         # what was there before is ours too: this sink saw it between its own writes, so their order is known
@@ -137,8 +137,8 @@ class Writing:
         for name, value in result.stored.items():
             self._writes.wrote(write.object_type, write.object_id, name, value, result.at_ms)
         sent: dict[str, FieldValue] = {name: write.fields[name] for name in result.stored if name in write.fields}
-        await self._lane.observed(
-            Observation(
+        await self._context.observed(
+            ObservedObject(
                 write.object_type,
                 write.object_id,
                 "upserted",
@@ -153,12 +153,12 @@ class Writing:
             )
         )
         for patch in patches:
-            self._lane.count("sink", patch.mapping, "equal" if result.equal else "written", 1)
+            self._context.count("sink", patch.mapping, "equal" if result.equal else "written", 1)
 
-    async def _vanished(self, result: Vanished, held: Mapping[str, Held]) -> None:
+    async def _vanished(self, result: Vanished, held: Mapping[str, QueuedPatch]) -> None:
         write, patches = result.write, _patches(held, result.write.fields)
-        await self._lane.observed(
-            Observation(
+        await self._context.observed(
+            ObservedObject(
                 write.object_type,
                 write.object_id,
                 "deleted",
@@ -172,27 +172,27 @@ class Writing:
             )
         )
         for patch in patches:
-            self._lane.count("sink", patch.mapping, "unmatched", 1)
+            self._context.count("sink", patch.mapping, "unmatched", 1)
 
-    async def _refused(self, result: RefusedFields, held: Mapping[str, Held]) -> None:
+    async def _refused(self, result: RefusedFields, held: Mapping[str, QueuedPatch]) -> None:
         for name in result.fields:
             if name not in held:
                 continue
             patch = held[name].patch
             value = result.write.fields[name]
             await self._receipt(patch, "refused", {name: value}, result.reason)
-            self._lane.count("sink", patch.mapping, "refused", 1)
+            self._context.count("sink", patch.mapping, "refused", 1)
 
-    async def _park(self, fields: Sequence[tuple[Held, str]]) -> None:
-        by_patch: dict[int, tuple[Held, list[str]]] = {}
+    async def _park(self, fields: Sequence[tuple[QueuedPatch, str]]) -> None:
+        by_patch: dict[int, tuple[QueuedPatch, list[str]]] = {}
         if fields:
-            await self._lane.park()
+            await self._context.park()
         for held, name in fields:
             by_patch.setdefault(id(held), (held, []))[1].append(name)
         for held, names in by_patch.values():
             patch = held.patch
             await self._receipt(patch, "parked", {name: patch.fields[name] for name in names}, None)
-            self._lane.count("sink", patch.mapping, "parked", 1)
+            self._context.count("sink", patch.mapping, "parked", 1)
             for name in names:
                 held.end(name)
 
@@ -214,16 +214,16 @@ class Writing:
             run_id=patch.run_id,
             caused_by=patch.caused_by,
         )
-        await self._lane.publish(RECEIPTS, _pair(patch), receipt)
+        await self._context.publish(RECEIPTS, _pair(patch), receipt)
         if kind == "superseded":
-            self._lane.count("sink", patch.mapping, "superseded", 1)
+            self._context.count("sink", patch.mapping, "superseded", 1)
 
 
 def _pair(patch: FieldPatch) -> str:
     return pair_key(patch.integration, patch.connection, patch.mapping, patch.match_value)
 
 
-def _patches(held: Mapping[str, Held], names: Iterable[str]) -> list[FieldPatch]:
+def _patches(held: Mapping[str, QueuedPatch], names: Iterable[str]) -> list[FieldPatch]:
     found = {id(held[name]): held[name].patch for name in names if name in held}
     return list(found.values())
 

@@ -4,7 +4,7 @@ The rim's webhooks come in here, so this is the one place beside a system's own 
 signatures; what a webhook says is read later, by the system's source.
 """
 
-from connectors.receiver.admission import Limits
+from connectors.receiver.admission import AdmissionLimits
 from connectors.receiver.app import build_receiver
 from connectors.receiver.ports import (
     Count,
@@ -16,9 +16,9 @@ from connectors.receiver.ports import (
 )
 
 __all__ = [
+    "AdmissionLimits",
     "Count",
     "Directory",
-    "Limits",
     "NotStored",
     "Recipient",
     "StoreNotification",

@@ -15,7 +15,7 @@ _ENVELOPE_BYTES: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AdmissionLimits:
     """`answer_within_s` stays below HubSpot's 5 s, body and all.
 
     `body_bytes` are a hundred of the longest texts, each character as six (`\\u00e9`); a record takes `part_bytes`.
@@ -28,7 +28,7 @@ class Limits:
     part_bytes: int = MAX_RECORD_BYTES - _ENVELOPE_BYTES
 
 
-class NoRoom(Exception):
+class NotAdmitted(Exception):
     """A request cannot be taken; `result` says why."""
 
     def __init__(self, result: WebhookResult) -> None:
@@ -36,20 +36,20 @@ class NoRoom(Exception):
         self.result: WebhookResult = result
 
 
-class Room:
+class Admission:
     """Counts the requests under way and the bytes of their bodies."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: AdmissionLimits) -> None:
         self._limits = limits
         self._requests = 0
         self._bytes = 0
 
     @contextmanager
-    def taken(self) -> Iterator["Place"]:
+    def taken(self) -> Iterator["AdmittedRequest"]:
         """A place for one request. Raises NoRoom `overloaded`."""
         if self._requests >= self._limits.requests:
-            raise NoRoom("overloaded")
-        place = Place(self, self._limits)
+            raise NotAdmitted("overloaded")
+        place = AdmittedRequest(self, self._limits)
         self._requests += 1
         try:
             yield place
@@ -60,14 +60,14 @@ class Room:
     def grow(self, size: int) -> None:
         """Raises NoRoom `overloaded`, nothing taken."""
         if self._bytes + size > self._limits.held_bytes:
-            raise NoRoom("overloaded")
+            raise NotAdmitted("overloaded")
         self._bytes += size
 
 
-class Place:
+class AdmittedRequest:
     """One request's share of the room."""
 
-    def __init__(self, room: Room, limits: Limits) -> None:
+    def __init__(self, room: Admission, limits: AdmissionLimits) -> None:
         self._room = room
         self._limits = limits
         self.held = 0
@@ -76,13 +76,13 @@ class Place:
         """The raw body. Raises NoRoom `too_large` (before reading on) or `overloaded`."""
         told = request.headers.get("content-length", "")
         if told.isascii() and told.isdigit() and int(told[:20]) > self._limits.body_bytes:
-            raise NoRoom("too_large")
+            raise NotAdmitted("too_large")
         return b"".join([chunk async for chunk in self._chunks(request)])
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
         async for chunk in request.stream():
             if self.held + len(chunk) > self._limits.body_bytes:
-                raise NoRoom("too_large")
+                raise NotAdmitted("too_large")
             self._room.grow(len(chunk))
             self.held += len(chunk)
             yield chunk

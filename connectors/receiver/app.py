@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from connectors.http.messages import Headers
-from connectors.receiver.admission import Limits, NoRoom, Place, Room
+from connectors.receiver.admission import Admission, AdmissionLimits, AdmittedRequest, NotAdmitted
 from connectors.receiver.hubspot import judge_hubspot
 from connectors.receiver.ports import Count, Directory, NotStored, StoreNotification, WebhookResult
-from connectors.receiver.responses import RETRY_AFTER_S, Arrived, Judgement, Refusal
+from connectors.receiver.responses import RETRY_AFTER_S, Arrived, Judgement, WebhookRefusal
 from connectors.receiver.splitting import parts
 from connectors.receiver.userflow import judge_userflow
 from schemas.records import Notification
@@ -42,10 +42,10 @@ def build_receiver(
     public_url: str,
     count: Count,
     now_ms: Callable[[], int],
-    limits: Limits | None = None,
+    limits: AdmissionLimits | None = None,
 ) -> Starlette:
     """The application; `public_url` is where the vendors reach it, `now_ms` our clock."""
-    receiver = _Receiver(store, directory, public_url.rstrip("/"), count, now_ms, limits or Limits())
+    receiver = _Receiver(store, directory, public_url.rstrip("/"), count, now_ms, limits or AdmissionLimits())
     return Starlette(
         routes=[
             Route("/", _greeting),
@@ -65,7 +65,7 @@ class _Receiver:
         public_url: str,
         count: Count,
         now_ms: Callable[[], int],
-        limits: Limits,
+        limits: AdmissionLimits,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -73,7 +73,7 @@ class _Receiver:
         self._count = count
         self._now_ms = now_ms
         self._limits = limits
-        self._room = Room(limits)
+        self._room = Admission(limits)
 
     async def hubspot(self, request: Request) -> Response:
         return await self._answer(request, "hubspot", lambda arrived: judge_hubspot(arrived, self._directory))
@@ -97,25 +97,25 @@ class _Receiver:
             return JSONResponse({"status": "stored"})
         return _error(refusal.status, refusal.result, refusal.message)
 
-    async def _taken(self, request: Request, system: System, judge: Judge) -> Refusal | None:
+    async def _taken(self, request: Request, system: System, judge: Judge) -> WebhookRefusal | None:
         """None once every recipient's webhook is with the brokers."""
         try:
             with self._room.taken() as place:
                 async with asyncio.timeout(self._limits.answer_within_s):
                     return await self._kept(await self._arrived(request, place), system, judge)
-        except NoRoom as error:
+        except NotAdmitted as error:
             return self._ended(system, error.result)
         except ClientDisconnect:
             return self._ended(system, "broken_off")
         except TimeoutError:
             return self._ended(system, "too_slow")
 
-    async def _arrived(self, request: Request, place: Place) -> Arrived:
+    async def _arrived(self, request: Request, place: AdmittedRequest) -> Arrived:
         body = await place.body(request)
         headers = Headers(request.headers.items())
         return Arrived(request.method, _urls(request, self._public_url), headers, body, self._now_ms())
 
-    async def _kept(self, arrived: Arrived, system: System, judge: Judge) -> Refusal | None:
+    async def _kept(self, arrived: Arrived, system: System, judge: Judge) -> WebhookRefusal | None:
         judgement = judge(arrived)
         for refusal in judgement.refusals:
             self._count(system, refusal.result, refusal.number)
@@ -128,7 +128,7 @@ class _Receiver:
         failures = await asyncio.gather(*map(self._stored, notifications))
         return next(filter(None, failures), None) or judgement.answer()
 
-    async def _stored(self, notification: Notification) -> Refusal | None:
+    async def _stored(self, notification: Notification) -> WebhookRefusal | None:
         try:
             await self._store.store(notification)
         except NotStored as error:
@@ -137,9 +137,9 @@ class _Receiver:
         self._count(notification.system, "stored")
         return None
 
-    def _ended(self, system: System, result: WebhookResult) -> Refusal:
+    def _ended(self, system: System, result: WebhookResult) -> WebhookRefusal:
         self._count(system, result)
-        return Refusal(result, _MESSAGES[result])
+        return WebhookRefusal(result, _MESSAGES[result])
 
 
 def _urls(request: Request, public_url: str) -> tuple[str, ...]:

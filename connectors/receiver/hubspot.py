@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from connectors.http.lenient_json import parsed, text_at
-from connectors.http.messages import Verdict
+from connectors.http.messages import SignatureCheck
 from connectors.hubspot.protocol.signatures import verify_v3
 from connectors.receiver.ports import Directory, Recipient
-from connectors.receiver.responses import Arrived, Judgement, Refusal, refused, unsigned
+from connectors.receiver.responses import Arrived, Judgement, WebhookRefusal, refused, unsigned
 
 SIGNATURE: Final = "X-HubSpot-Signature-v3"
 TIMESTAMP: Final = "X-HubSpot-Request-Timestamp"
@@ -42,19 +42,23 @@ def _judged(arrived: Arrived, accounts: set[str], directory: Directory) -> Judge
     )
 
 
-def _refusal(arrived: Arrived, recipient: Recipient) -> Refusal | None:
+def _refusal(arrived: Arrived, recipient: Recipient) -> WebhookRefusal | None:
     if recipient.sealed and not recipient.hubspot_secrets:
-        return Refusal("sealed", "PAIRSTREAM_SECRET_KEY does not open the app's secret: set the key it was sealed with")
+        return WebhookRefusal(
+            "sealed", "PAIRSTREAM_SECRET_KEY does not open the app's secret: set the key it was sealed with"
+        )
     if not recipient.hubspot_secrets:
-        return Refusal("no_secret", f"no app_secret is known for account {recipient.account}: add it and apply again")
+        return WebhookRefusal(
+            "no_secret", f"no app_secret is known for account {recipient.account}: add it and apply again"
+        )
     verdict = _verified(arrived, recipient.hubspot_secrets)
     return None if verdict else unsigned(verdict.reason, SIGNATURE)
 
 
-def _verified(arrived: Arrived, secrets: tuple[str, ...]) -> Verdict:
+def _verified(arrived: Arrived, secrets: tuple[str, ...]) -> SignatureCheck:
     """Whichever URL was signed, the secret proves it."""
     timestamp, signature = arrived.headers.get(TIMESTAMP), arrived.headers.get(SIGNATURE)
-    verdict = Verdict("mismatch")
+    verdict = SignatureCheck("mismatch")
     for secret in secrets:
         for url in arrived.urls:
             verdict = verify_v3(secret, arrived.method, url, arrived.body, timestamp, signature, arrived.at_ms)
@@ -63,7 +67,7 @@ def _verified(arrived: Arrived, secrets: tuple[str, ...]) -> Verdict:
     return verdict
 
 
-def _without_integration(found: Mapping[str, Sequence[Recipient]]) -> Iterator[Refusal]:
+def _without_integration(found: Mapping[str, Sequence[Recipient]]) -> Iterator[WebhookRefusal]:
     """One refusal for all accounts that are unknown, and one for all that are disconnected."""
     unknown = sorted(account for account, recipients in found.items() if not recipients)
     gone = sorted(
@@ -72,9 +76,11 @@ def _without_integration(found: Mapping[str, Sequence[Recipient]]) -> Iterator[R
         if recipients and all(one.state == "disconnected" for one in recipients)
     )
     if unknown:
-        yield Refusal("unknown", f"no integration for account {_shortened(unknown)}", len(unknown))
+        yield WebhookRefusal("unknown", f"no integration for account {_shortened(unknown)}", len(unknown))
     if gone:
-        yield Refusal("disconnected", f"the integration of account {_shortened(gone)} is disconnected", len(gone))
+        yield WebhookRefusal(
+            "disconnected", f"the integration of account {_shortened(gone)} is disconnected", len(gone)
+        )
 
 
 def _shortened(accounts: Sequence[str]) -> str:

@@ -12,8 +12,8 @@ from schemas.records import Notification
 from schemas.topics import HUBSPOT_NOTIFICATIONS, USERFLOW_NOTIFICATIONS
 from schemas.values import System
 
-LOOK_EVERY_S: Final = 5.0
-LOOK_WITHIN_S: Final = 2.0
+CHECK_EVERY_S: Final = 5.0
+CHECK_WITHIN_S: Final = 2.0
 
 _TOPICS: Final[Mapping[System, str]] = {"hubspot": HUBSPOT_NOTIFICATIONS, "userflow": USERFLOW_NOTIFICATIONS}
 
@@ -51,11 +51,11 @@ class KafkaStore:
 
     async def problem(self) -> str | None:
         """What is wrong with the brokers or the topics; looked at every few seconds, however often it is asked."""
-        if self._look is None or (self._look.done() and self._monotonic() - self._looked_at >= LOOK_EVERY_S):
+        if self._look is None or (self._look.done() and self._monotonic() - self._looked_at >= CHECK_EVERY_S):
             self._looked_at = self._monotonic()
             self._look = asyncio.create_task(asyncio.to_thread(self._found))
         try:
-            async with asyncio.timeout(LOOK_WITHIN_S):
+            async with asyncio.timeout(CHECK_WITHIN_S):
                 return await asyncio.shield(self._look)
         except TimeoutError:
             return "the brokers do not answer"

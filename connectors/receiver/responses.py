@@ -41,7 +41,7 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class WebhookRefusal:
     """Why a webhook is not stored, and what its sender can do; `number` accounts end like this."""
 
     result: WebhookResult
@@ -58,33 +58,35 @@ class Judgement:
     """The integrations a webhook is stored for, and why it is not stored for others."""
 
     recipients: tuple[str, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[WebhookRefusal, ...] = ()
 
-    def answer(self) -> Refusal | None:
+    def answer(self) -> WebhookRefusal | None:
         """None: 2xx. What can be mended is refused though others have it, so that the vendor sends it again."""
         if self.recipients:
             return gravest([refusal for refusal in self.refusals if refusal.status not in _NOBODY])
         return gravest(self.refusals)
 
 
-def gravest(refusals: Sequence[Refusal]) -> Refusal | None:
+def gravest(refusals: Sequence[WebhookRefusal]) -> WebhookRefusal | None:
     """What is likeliest to pass comes first: ours to mend, then a secret, then nobody there."""
     return min(refusals, key=lambda refusal: (refusal.status != 503, refusal.status), default=None)
 
 
 def refused(result: WebhookResult, message: str) -> Judgement:
     """Stored for nobody."""
-    return Judgement(refusals=(Refusal(result, message),))
+    return Judgement(refusals=(WebhookRefusal(result, message),))
 
 
-def unsigned(result: str | None, header: str) -> Refusal:
+def unsigned(result: str | None, header: str) -> WebhookRefusal:
     """`result` is the reason of a signature's Verdict."""
     match result:
         case "missing":
-            return Refusal("missing", f"sign the request: {header} is missing")
+            return WebhookRefusal("missing", f"sign the request: {header} is missing")
         case "malformed":
-            return Refusal("malformed", f"{header} cannot be read")
+            return WebhookRefusal("malformed", f"{header} cannot be read")
         case "stale":
-            return Refusal("stale", "the signature's time is more than 5 minutes away: sign it anew, check the clocks")
+            return WebhookRefusal(
+                "stale", "the signature's time is more than 5 minutes away: sign it anew, check the clocks"
+            )
         case _:
-            return Refusal("mismatch", "the signature does not fit: check the secret and PAIRSTREAM_PUBLIC_URL")
+            return WebhookRefusal("mismatch", "the signature does not fit: check the secret and PAIRSTREAM_PUBLIC_URL")

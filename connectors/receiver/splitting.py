@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from connectors.http.lenient_json import JsonObject, object_at, parsed
-from connectors.receiver.admission import NoRoom
+from connectors.receiver.admission import NotAdmitted
 
 READABLE = ("user", "group")
 
@@ -26,7 +26,7 @@ def parts(body: bytes, most: int) -> Iterator[bytes]:
     for item in found if isinstance(found, list) else ():
         text = json.dumps(item, separators=(",", ":")).encode()
         if len(text) + len(b"[]") > most:
-            raise NoRoom("too_large")
+            raise NotAdmitted("too_large")
         if len(_array([*part, text])) > most:
             yield _array(part)
             part = []
@@ -42,7 +42,7 @@ def _name_of(notification: JsonObject) -> bytes:
     """Without a time and attributes it says no more than that the user or group is worth a read."""
     subject = object_at(object_at(notification, "data"), "object")
     if subject.get("object") not in READABLE:
-        raise NoRoom("too_large")
+        raise NotAdmitted("too_large")
     name = {"object": subject["object"], "id": subject.get("id"), "attributes": {}}
     told = {key: notification.get(key) for key in ("id", "object", "topic")}
     return json.dumps({**told, "data": {"object": name}}).encode()

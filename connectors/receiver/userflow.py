@@ -3,9 +3,9 @@
 from typing import Final
 
 from connectors.http.lenient_json import parsed
-from connectors.http.messages import Verdict
+from connectors.http.messages import SignatureCheck
 from connectors.receiver.ports import Directory, Recipient
-from connectors.receiver.responses import Arrived, Judgement, Refusal, refused, unsigned
+from connectors.receiver.responses import Arrived, Judgement, WebhookRefusal, refused, unsigned
 from connectors.userflow.protocol.webhooks import verify_signature
 
 SIGNATURE: Final = "Userflow-Signature"
@@ -24,21 +24,23 @@ def judge_userflow(arrived: Arrived, integration: str, directory: Directory) -> 
     return Judgement((integration,))
 
 
-def _refusal(arrived: Arrived, recipient: Recipient) -> Refusal | None:
+def _refusal(arrived: Arrived, recipient: Recipient) -> WebhookRefusal | None:
     header = arrived.headers.get(SIGNATURE)
     if recipient.state == "disconnected":
-        return Refusal("disconnected", "the integration is disconnected: delete the webhook subscription")
+        return WebhookRefusal("disconnected", "the integration is disconnected: delete the webhook subscription")
     if not header:
         return unsigned("missing", SIGNATURE)
     if recipient.sealed and not recipient.userflow_secrets:
-        return Refusal("sealed", "PAIRSTREAM_SECRET_KEY does not open the secret: set the key it was sealed with")
+        return WebhookRefusal(
+            "sealed", "PAIRSTREAM_SECRET_KEY does not open the secret: set the key it was sealed with"
+        )
     if not recipient.userflow_secrets:
         # the connector makes the subscription before its secret can be read here
-        return Refusal("no_secret", "the subscription's secret is not known yet: send it again")
+        return WebhookRefusal("no_secret", "the subscription's secret is not known yet: send it again")
     verdict = _verified(arrived, header, recipient.userflow_secrets)
     return None if verdict else unsigned(verdict.reason, SIGNATURE)
 
 
-def _verified(arrived: Arrived, header: str, secrets: tuple[str, ...]) -> Verdict:
+def _verified(arrived: Arrived, header: str, secrets: tuple[str, ...]) -> SignatureCheck:
     verdicts = [verify_signature(header, arrived.body, secret, arrived.at_ms / 1000) for secret in secrets]
     return next((verdict for verdict in verdicts if verdict), verdicts[0])

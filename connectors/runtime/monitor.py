@@ -9,7 +9,7 @@ from connectors.clock import set_within
 from connectors.contract.account import Account
 from connectors.contract.errors import ConnectorError, Retryable
 from connectors.http.retry import Tries
-from connectors.session.context import POLICY, Lane, status_after
+from connectors.session.context import POLICY, IntegrationContext, status_after
 from schemas.configuration import (
     ConnectorState,
     Description,
@@ -32,8 +32,8 @@ NEVER: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Keepsakes:
-    """What the keeper needs from its surroundings."""
+class MonitorDeps:
+    """What the monitor needs from its surroundings."""
 
     settings: Callable[[], IntegrationSettings | None]
     inquiry: Callable[[], Inquiry | None]  # the newest, unless it was answered
@@ -52,75 +52,77 @@ def kept_state(state: ConnectorState | None, connection: int) -> ConnectorState:
 def unopened_state(
     state: ConnectorState | None, settings: IntegrationSettings, error: ConnectorError
 ) -> ConnectorState:
-    """What there is to tell of a system without a keeper: the credentials of these settings do not open it."""
+    """What there is to tell of a system without a monitor: the credentials of these settings do not open it."""
     kept = kept_state(state, settings.connection)
     return replace(kept, status=status_after(error), reason=error.reason, checked_revision=settings.revision)
 
 
-class Keeper:
+class ConnectionMonitor:
     """The only writer of the integration's ConnectorState for this system."""
 
-    def __init__(self, lane: Lane, account: Account, state: ConnectorState | None, keepsakes: Keepsakes) -> None:
-        self._lane = lane
+    def __init__(
+        self, context: IntegrationContext, account: Account, state: ConnectorState | None, deps: MonitorDeps
+    ) -> None:
+        self._context = context
         self._account = account
-        self._keep = keepsakes
+        self._keep = deps
         self._answered = ""
         self._checked = 0
-        self._describe_at = lane.clock.monotonic() + DESCRIBE_S
+        self._describe_at = context.clock.monotonic() + DESCRIBE_S
         self._changed_at: int | None = None  # the revision in whose time a description changed
         self._was_active = False
         self._again_at = NEVER  # when the pairs are derived again once more
-        self._state = kept_state(state, lane.connection)
-        lane.parked, lane.keep_parked = self._state.parked, self._keep_parked
+        self._state = kept_state(state, context.connection)
+        context.parked, context.keep_parked = self._state.parked, self._keep_parked
 
     async def run(self) -> None:
         """Until cancelled."""
         probes, recovered_at = 0, -STEADY_S
         # what was parked before a restart is derived again like what was parked before an outage
-        self._was_active = self._lane.active and self._state.status == "ok"
+        self._was_active = self._context.active and self._state.status == "ok"
         while True:
-            self._lane.changed.clear()
-            self._lane.renewed.clear()
-            if self._lane.works:
-                if self._lane.clock.monotonic() - recovered_at > STEADY_S:
+            self._context.changed.clear()
+            self._context.renewed.clear()
+            if self._context.works:
+                if self._context.clock.monotonic() - recovered_at > STEADY_S:
                     probes = 0
                 await self._attempt(self._prepare)
                 await self._answer()
             else:
                 # told before the probe, which may take long: a restart meanwhile must know what was parked
                 await self._publish_status()
-                await set_within(self._lane.renewed, PROBE_S[min(probes, len(PROBE_S) - 1)])
+                await set_within(self._context.renewed, PROBE_S[min(probes, len(PROBE_S) - 1)])
                 await self._attempt(self._probe)
                 probes += 1
-                recovered_at = self._lane.clock.monotonic()
+                recovered_at = self._context.clock.monotonic()
             await self._derive_again()
             # the last of all: who restarts before it derives again
             await self._publish_status()
-            if self._lane.works:
-                wait_s = min(CHECK_S, max(self._again_at - self._lane.clock.monotonic(), 0.0))
-                await set_within(self._lane.changed, wait_s)
+            if self._context.works:
+                wait_s = min(CHECK_S, max(self._again_at - self._context.clock.monotonic(), 0.0))
+                await set_within(self._context.changed, wait_s)
 
     async def _derive_again(self) -> None:
         """Where it is back, or something was parked or taken over; and once more a while later."""
-        lane = self._lane
-        taken_over = self._changed_at is not None and lane.revision > self._changed_at
-        if lane.away:
+        context = self._context
+        taken_over = self._changed_at is not None and context.revision > self._changed_at
+        if context.away:
             self._again_at = NEVER
-        elif lane.parked or taken_over or not self._was_active:
-            lane.parked, self._changed_at = False, None if taken_over else self._changed_at
+        elif context.parked or taken_over or not self._was_active:
+            context.parked, self._changed_at = False, None if taken_over else self._changed_at
             await self._keep.rederive()
-            self._again_at = lane.clock.monotonic() + AGAIN_S
-        elif lane.clock.monotonic() >= self._again_at:
+            self._again_at = context.clock.monotonic() + AGAIN_S
+        elif context.clock.monotonic() >= self._again_at:
             await self._keep.rederive()
             self._again_at = NEVER
-            if self._state.parked and not lane.parked:
+            if self._state.parked and not context.parked:
                 await self._publish(replace(self._state, parked=False))
-        self._was_active = not lane.away
+        self._was_active = not context.away
 
     def describe_again(self) -> None:
         """What is known of the fields may be old: ask the system soon."""
-        self._describe_at = self._lane.clock.monotonic()
-        self._lane.changed.set()
+        self._describe_at = self._context.clock.monotonic()
+        self._context.changed.set()
 
     async def keep_grant(self, refresh_token: str) -> None:
         """Store a new refresh token before it is used."""
@@ -145,16 +147,16 @@ class Keeper:
                 return await work()
             except Retryable as error:
                 tries = tries.after(error)
-                wait_s = POLICY.wait_s(error, tries, self._lane.uniform)
-                if wait_s is None or not self._lane.works:
-                    return self._lane.fail(error)
+                wait_s = POLICY.wait_s(error, tries, self._context.uniform)
+                if wait_s is None or not self._context.works:
+                    return self._context.fail(error)
             except ConnectorError as error:
-                return self._lane.fail(error)
-            await self._lane.clock.sleep(wait_s)
+                return self._context.fail(error)
+            await self._context.clock.sleep(wait_s)
 
     async def _probe(self) -> None:
         await self._account.setup.probe()
-        self._lane.recover()
+        self._context.recover()
 
     async def _prepare(self) -> None:
         settings = self._keep.settings()
@@ -162,13 +164,13 @@ class Keeper:
             return
         if self._state.described_revision < settings.revision:
             await self._describe(settings)
-        elif self._lane.clock.monotonic() >= self._describe_at:
+        elif self._context.clock.monotonic() >= self._describe_at:
             await self._look_again(settings)
         provisioning = settings.apply_state == "provisioning"
         if provisioning and self._state.provisioned_revision < settings.revision:
-            mine = self._lane.system == "hubspot"
+            mine = self._context.system == "hubspot"
             create, events = (settings.create, settings.events) if mine else ((), ())
-            object_types = tuple(settings.section(self._lane.system).fields)
+            object_types = tuple(settings.section(self._context.system).fields)
             provisioned = await self._account.setup.provision(object_types, create, events)
             secret = provisioned.webhook_secret
             sealed = self._keep.seal(secret) if secret is not None else self._state.webhook_secret
@@ -176,7 +178,7 @@ class Keeper:
 
     async def _describe(self, settings: IntegrationSettings) -> None:
         """Tell what the system says of the fields; where that changed in force, the pairs are derived again with it."""
-        told = await self._account.setup.describe(settings.section(self._lane.system).fields)
+        told = await self._account.setup.describe(settings.section(self._context.system).fields)
         state = replace(self._state, fields=tuple(told.fields), types=tuple(told.types), events=tuple(told.events))
         if state != self._state:
             state = replace(state, descriptions=state.descriptions + 1)
@@ -187,12 +189,15 @@ class Keeper:
 
     async def _look_again(self, settings: IntegrationSettings) -> None:
         """Nobody waits for it: where it fails, it is no sign of how the system is."""
-        self._describe_at = self._lane.clock.monotonic() + DESCRIBE_S
+        self._describe_at = self._context.clock.monotonic() + DESCRIBE_S
         try:
             await self._describe(settings)
         except ConnectorError as error:
             log.info(
-                "%s: what %s says of its fields is not known anew: %s", self._lane.integration, self._lane.system, error
+                "%s: what %s says of its fields is not known anew: %s",
+                self._context.integration,
+                self._context.system,
+                error,
             )
 
     async def _answer(self) -> None:
@@ -200,25 +205,32 @@ class Keeper:
         inquiry = self._keep.inquiry()
         if inquiry is None or inquiry.inquiry_id == self._answered:
             return
-        wanted = inquiry.hubspot if self._lane.system == "hubspot" else inquiry.userflow
+        wanted = inquiry.hubspot if self._context.system == "hubspot" else inquiry.userflow
         try:
             told = await self._account.setup.describe(wanted)
         except ConnectorError as error:
             answer = Description(inquiry.inquiry_id, error.reason)
         else:
             answer = Description(inquiry.inquiry_id, None, tuple(told.fields), tuple(told.events), tuple(told.types))
-        part = IntegrationPart(self._lane.integration, description=answer)
-        await self._lane.publish(INTEGRATIONS, f"{self._lane.integration}/{self._lane.system}/description", part)
+        part = IntegrationPart(self._context.integration, description=answer)
+        await self._context.publish(
+            INTEGRATIONS, f"{self._context.integration}/{self._context.system}/description", part
+        )
         self._answered = inquiry.inquiry_id
 
     async def _publish_status(self) -> None:
-        now = (self._lane.status, self._lane.reason, self._checked)
+        now = (self._context.status, self._context.reason, self._checked)
         if (self._state.status, self._state.reason, self._state.checked_revision) != now:
             await self._publish(
-                replace(self._state, status=self._lane.status, reason=self._lane.reason, checked_revision=self._checked)
+                replace(
+                    self._state,
+                    status=self._context.status,
+                    reason=self._context.reason,
+                    checked_revision=self._checked,
+                )
             )
 
     async def _publish(self, state: ConnectorState) -> None:
         self._state = state
-        part = IntegrationPart(self._lane.integration, connector=state)
-        await self._lane.publish(INTEGRATIONS, f"{self._lane.integration}/{self._lane.system}", part)
+        part = IntegrationPart(self._context.integration, connector=state)
+        await self._context.publish(INTEGRATIONS, f"{self._context.integration}/{self._context.system}", part)

@@ -1,4 +1,4 @@
-"""Runs one system's connector: a member of its group that owns integrations wholly, and a station for each of them."""
+"""Runs one system's connector: a member of its group that owns integrations wholly, and a worker for each of them."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ from connectors.kafka.settings import ClientConfig
 from connectors.kafka.table import TableReader
 from connectors.kafka.topology import connector_group, connector_topics
 from connectors.runtime.configuration import ConnectorConfiguration
-from connectors.runtime.integration import Station
-from connectors.runtime.monitor import Keeper, Keepsakes, unopened_state
-from connectors.session.context import Lane
+from connectors.runtime.integration import IntegrationWorker
+from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps, unopened_state
+from connectors.session.context import IntegrationContext
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.letters import letter_about, letter_id, letter_of_no_record
-from schemas.records import Cause, FieldPatch, Notification, Request, StateCommand, TimelineEvent
+from schemas.records import Cause, ConnectorRequest, FieldPatch, Notification, StateCommand, TimelineEvent
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, STATE_COMMANDS
 from schemas.values import System
 
@@ -36,7 +36,7 @@ GRANTED: Final = "refresh_token"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ConnectorDeps:
     """What a connector is given from outside; wired in `pipeline/app.py`."""
 
     client: ClientConfig
@@ -61,7 +61,7 @@ class Surroundings:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """Records that came before their station, or before the configuration they were made under."""
+    """Records that came before their worker, or before the configuration they were made under."""
 
     since: float
     records: list[tuple[Taken, Any]] = field(default_factory=list)
@@ -70,10 +70,10 @@ class _Waiting:
 class Runner:
     """One process's share of a system's integrations."""
 
-    def __init__(self, system: System, around: Surroundings) -> None:
+    def __init__(self, system: System, around: ConnectorDeps) -> None:
         self._system = system
         self._around = around
-        self._stations: dict[str, Station] = {}
+        self._workers: dict[str, IntegrationWorker] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._closing: dict[str, asyncio.Task[list[tuple[Taken, Any]]]] = {}
         self._waiting: dict[str, _Waiting] = {}
@@ -109,15 +109,15 @@ class Runner:
             await self._member.stop()
 
     async def _reconcile(self) -> None:
-        """One station for every connected integration of our partitions, none for others."""
+        """One worker for every connected integration of our partitions, none for others."""
         wanted = self._wanted()
-        leaving = [name for name in self._stations if not self._fits(name, wanted.get(name))]
+        leaving = [name for name in self._workers if not self._fits(name, wanted.get(name))]
         closing = {name: self._begin_to_close(name, self._over(name, wanted.get(name))) for name in leaving}
-        for name in self._stations:
+        for name in self._workers:
             self._refresh(name, wanted[name])  # before anything is waited for: a pause holds from here on
         await self._left(closing)
         for name, settings in self._wanted().items():  # as it is by now: closing may have taken long
-            here = name in self._stations or name in self._opening or name in self._closing
+            here = name in self._workers or name in self._opening or name in self._closing
             if settings.state != "disconnected" and not here:
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
                 opening.add_done_callback(self._ended)
@@ -129,7 +129,7 @@ class Runner:
         return {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
 
     async def _left(self, closing: Mapping[str, "asyncio.Task[list[tuple[Taken, Any]]]"]) -> None:
-        """Wait for stations that close; what they left goes to those that follow, or ends."""
+        """Wait for workers that close; what they left goes to those that follow, or ends."""
         for name, task in closing.items():
             left = await asyncio.shield(task)  # it goes on where this process is told to end meanwhile
             if self._ours(name):
@@ -139,22 +139,22 @@ class Runner:
         return partition_of(integration, self._around.partitions) in self._member.owned
 
     def _over(self, name: str, settings: IntegrationSettings | None) -> bool:
-        """Whether the station's connection is over: not only its credentials renewed, or its partition given away."""
+        """Whether the worker's connection is over: not only its credentials renewed, or its partition given away."""
         if settings is None:
             return False
-        return settings.state == "disconnected" or settings.connection != self._stations[name].lane.connection
+        return settings.state == "disconnected" or settings.connection != self._workers[name].context.connection
 
     def _fits(self, name: str, settings: IntegrationSettings | None) -> bool:
-        """Whether the station still speaks for the right account with the right credentials."""
+        """Whether the worker still speaks for the right account with the right credentials."""
         if settings is None or settings.state == "disconnected":
             return False
         section = settings.section(self._system)
-        return self._stations[name].fits(settings.connection, section, self._around.unseal)
+        return self._workers[name].fits(settings.connection, section, self._around.unseal)
 
     async def _open(self, name: str, settings: IntegrationSettings) -> None:
-        """Open the account and start its station; the records that came meanwhile are handed over."""
+        """Open the account and start its worker; the records that came meanwhile are handed over."""
         try:
-            lane, keeper = await self._lane(name, settings)
+            context, monitor = await self._context(name, settings)
         except ConnectorError as error:
             log.warning("%s: %s cannot be opened: %s", name, self._system, error)
             await self._unopened(name, settings, error)
@@ -164,11 +164,13 @@ class Runner:
             self._opening.pop(name, None)
             self._wake.set()
         if not self._ours(name):
-            await lane.account.close()
+            await context.account.close()
             return
-        self._stations[name] = Station(lane, keeper, settings.section(self._system), self._command, self._failed)
+        self._workers[name] = IntegrationWorker(
+            context, monitor, settings.section(self._system), self._command, self._failed
+        )
         self._refresh(name, settings)
-        self._stations[name].start()
+        self._workers[name].start()
         self._hand_over(name)
 
     async def _unopened(self, name: str, settings: IntegrationSettings, error: ConnectorError) -> None:
@@ -179,14 +181,14 @@ class Runner:
             part = IntegrationPart(name, connector=state)
             await self._around.publisher.send(INTEGRATIONS, f"{name}/{self._system}", part)
 
-    async def _lane(self, name: str, settings: IntegrationSettings) -> tuple[Lane, Keeper]:
+    async def _context(self, name: str, settings: IntegrationSettings) -> tuple[IntegrationContext, ConnectionMonitor]:
         around, catalog, section = self._around, Catalog(), settings.section(self._system)
         state = self._configuration.state(name)
-        keepers: list[Keeper] = []
+        monitors: list[ConnectionMonitor] = []
 
         async def store_grant(refresh_token: str) -> None:
-            for keeper in keepers:
-                await keeper.keep_grant(refresh_token)
+            for monitor in monitors:
+                await monitor.keep_grant(refresh_token)
 
         async def incident(reason: str, detail: str) -> None:
             await self._incident(name, reason, detail)
@@ -209,7 +211,7 @@ class Runner:
                 connected=self._configuration.connected,
             )
         )
-        lane = Lane(
+        context = IntegrationContext(
             integration=name,
             connection=settings.connection,
             system=self._system,
@@ -219,18 +221,18 @@ class Runner:
             clock=around.clock,
             uniform=around.uniform,
             now_ms=around.now_ms,
-            may_write=lambda: self._member.owns(partition) and lane.active and not lane.closing,
+            may_write=lambda: self._member.owns(partition) and context.active and not context.closing,
             count=around.count,
             bulk_credit=around.bulk_credit,
         )
-        keepsakes = Keepsakes(
+        deps = MonitorDeps(
             lambda: self._configuration.settings().get(name),
             lambda: self._configuration.inquiry(name),
             around.seal,
             lambda: self._rederive(name),
         )
-        keepers.append(Keeper(lane, account, state, keepsakes))
-        return lane, keepers[0]
+        monitors.append(ConnectionMonitor(context, account, state, deps))
+        return context, monitors[0]
 
     def _webhook_path(self, name: str) -> str:
         return self._system if self._system == "hubspot" else f"{self._system}/{name}"
@@ -245,13 +247,13 @@ class Runner:
 
     def _refresh(self, name: str, settings: IntegrationSettings) -> None:
         mappings = self._configuration.mappings(name, settings.connection)
-        self._stations[name].refresh(settings, mappings, self._configuration.inquiry(name))
+        self._workers[name].refresh(settings, mappings, self._configuration.inquiry(name))
 
     def _begin_to_close(self, name: str, withdraw: bool = False) -> "asyncio.Task[list[tuple[Taken, Any]]]":
         """Gives the records that are not finished."""
-        station = self._stations.pop(name)
-        station.lane.closing = True
-        closing = asyncio.create_task(station.close(withdraw=withdraw))
+        worker = self._workers.pop(name)
+        worker.context.closing = True
+        closing = asyncio.create_task(worker.close(withdraw=withdraw))
         self._closing[name] = closing
 
         def closed(task: "asyncio.Task[Any]") -> None:
@@ -276,11 +278,11 @@ class Runner:
 
     def _dispatch(self, taken: Taken, record: Any) -> None:
         name = record.integration
-        station = self._stations.get(name)
-        if station is None or name in self._waiting or _ahead(record, station):
+        worker = self._workers.get(name)
+        if worker is None or name in self._waiting or _ahead(record, worker):
             self._wait(name, taken, record)
         else:
-            self._spawn(self._handle(station, taken, record))
+            self._spawn(self._handle(worker, taken, record))
 
     def _wait(self, name: str, taken: Taken, record: Any) -> None:
         waiting = self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic()))
@@ -288,38 +290,38 @@ class Runner:
         self._wake.set()
 
     def _hand_over(self, name: str) -> None:
-        """The records that waited go to their station in order, or end where there will be none."""
+        """The records that waited go to their worker in order, or end where there will be none."""
         waiting = self._waiting.pop(name, None)
-        station, settings = self._stations.get(name), self._configuration.settings().get(name)
+        worker, settings = self._workers.get(name), self._configuration.settings().get(name)
         if waiting is None:
             return
         late = self._around.clock.monotonic() - waiting.since > LATE_S
         for taken, record in waiting.records:
-            if station is not None and (late or not _ahead(record, station)):
-                self._spawn(self._handle(station, taken, record))
+            if worker is not None and (late or not _ahead(record, worker)):
+                self._spawn(self._handle(worker, taken, record))
             elif late and (settings is None or settings.state == "disconnected"):
                 self._disconnected(taken)
             else:
                 self._waiting.setdefault(name, _Waiting(waiting.since)).records.append((taken, record))
 
-    async def _handle(self, station: Station, taken: Taken, record: Any) -> None:
-        if getattr(record, "connection", station.lane.connection) != station.lane.connection:
+    async def _handle(self, worker: IntegrationWorker, taken: Taken, record: Any) -> None:
+        if getattr(record, "connection", worker.context.connection) != worker.context.connection:
             return self._disconnected(taken)
         cause = Cause(taken.topic, taken.partition, taken.offset, self._around.now_ms())
-        taken = station.tracked(taken, record)
+        taken = worker.tracked(taken, record)
         match record:
             case Notification():
                 cause = Cause(taken.topic, taken.partition, taken.offset, record.received_at_ms)
                 try:
-                    await station.notification(record, cause, taken.finished)
+                    await worker.notification(record, cause, taken.finished)
                 except ValueError as error:
                     await self._dead_letter(taken, "untranslatable", type(error).__name__, record)
-            case Request():
-                station.request(record, cause, taken.finished)
+            case ConnectorRequest():
+                worker.request(record, cause, taken.finished)
             case FieldPatch():
-                await station.patch(record, taken.finished)
+                await worker.patch(record, taken.finished)
             case TimelineEvent():
-                await station.event(record, taken)
+                await worker.event(record, taken)
             case _:
                 raise TypeError(f"{taken.topic} carries a {type(record).__name__}")
 
@@ -366,7 +368,7 @@ class Runner:
 
         for name in gone(self._waiting):
             self._waiting.pop(name)
-        for name in gone(self._stations):
+        for name in gone(self._workers):
             self._begin_to_close(name)
         closing = [self._closing[name] for name in gone(self._closing)]
         if closing:
@@ -386,6 +388,6 @@ class Runner:
             self._failed(task.exception() or RuntimeError("ended"))
 
 
-def _ahead(record: Any, station: Station) -> bool:
+def _ahead(record: Any, worker: IntegrationWorker) -> bool:
     """Whether the record was made under a connection that this process has not read of yet."""
-    return bool(getattr(record, "connection", 0) > station.lane.connection)
+    return bool(getattr(record, "connection", 0) > worker.context.connection)

@@ -17,25 +17,25 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _CachedObject:
     fields: Mapping[str, StampedValue] = field(default_factory=dict)
     gone_at_ms: int | None = None
 
 
-class ShownValues:
+class AssociatedValueCache:
     """The newest values told of associated objects, by the vendor's time, and which of them are gone."""
 
     def __init__(self) -> None:
-        self._told: dict[Key, _Told] = {}
+        self._told: dict[Key, _CachedObject] = {}
 
     def tell(self, key: Key, fields: Mapping[str, StampedValue]) -> None:
         """It is there, and this is what is told of it from now on."""
-        known = self._told.get(key, _Told())
-        self._keep(key, _Told(_newest(known.fields, fields)))
+        known = self._told.get(key, _CachedObject())
+        self._keep(key, _CachedObject(_newest(known.fields, fields)))
 
     def end(self, key: Key, at_ms: int) -> None:
         """It is gone since then."""
-        self._keep(key, replace(self._told.get(key, _Told()), gone_at_ms=at_ms))
+        self._keep(key, replace(self._told.get(key, _CachedObject()), gone_at_ms=at_ms))
 
     def up_to_date(self, fields: dict[str, StampedValue]) -> tuple[dict[str, StampedValue], bool]:
         """The fields of a read with nothing older than what was told; true: it shows what is gone, so read it again."""
@@ -52,7 +52,7 @@ class ShownValues:
                 fields |= _newest(fields, {name: value for name, value in told.fields.items() if name in fields})
         return fields, outdated
 
-    def _keep(self, key: Key, told: _Told) -> None:
+    def _keep(self, key: Key, told: _CachedObject) -> None:
         self._told.pop(key, None)
         self._told[key] = told
         if len(self._told) > REMEMBERED:

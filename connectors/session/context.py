@@ -12,11 +12,11 @@ from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured
 from connectors.contract.source import Seen
 from connectors.http.retry import RetryPolicy, Uniform
-from connectors.session.associated_values import ShownValues
+from connectors.session.associated_values import AssociatedValueCache
 from schemas.codec import Unencodable
 from schemas.configuration import ConnectorStatus
 from schemas.letters import letter_id, letter_of_no_record
-from schemas.records import Cause, ChangeEvent, Found, Operation, Origin, Request, StampedValue
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, StampedValue
 from schemas.topics import DEAD_LETTERS, changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
 
@@ -35,7 +35,7 @@ async def _not_kept() -> None:
 
 
 @dataclass(slots=True)
-class Lane:
+class IntegrationContext:
     """What everything that works for one integration is given; `status` and `reason` say how the system is."""
 
     integration: str
@@ -59,7 +59,7 @@ class Lane:
     reason: str | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)  # status or settings changed
     renewed: asyncio.Event = field(default_factory=asyncio.Event)  # settings changed
-    shown: ShownValues = field(default_factory=ShownValues)  # what was told of associated objects
+    shown: AssociatedValueCache = field(default_factory=AssociatedValueCache)  # what was told of associated objects
 
     @property
     def works(self) -> bool:
@@ -90,7 +90,7 @@ class Lane:
         self.status, self.reason = "ok", None
         self.changed.set()
 
-    async def observed(self, observation: "Observation") -> None:
+    async def observed(self, observation: "ObservedObject") -> None:
         """Publish what was seen of one object; what it shows of an object that is gone is left out and read again."""
         fields, outdated = self.shown.up_to_date(observation.fields)
         change = ChangeEvent(
@@ -122,7 +122,7 @@ class Lane:
         if outdated:
             await self._reread(observation)
 
-    async def _untold(self, key: str, error: Unencodable, observation: "Observation") -> None:
+    async def _untold(self, key: str, error: Unencodable, observation: "ObservedObject") -> None:
         """No record holds what was seen of the object: reported, and left as it was last known."""
         letter = letter_of_no_record(
             id=letter_id(key, error.reason),
@@ -138,8 +138,8 @@ class Lane:
         await self.publish(DEAD_LETTERS, key, letter)
         self.count("source", None, "dead-lettered", 1)
 
-    async def _reread(self, observation: "Observation") -> None:
-        request = Request(
+    async def _reread(self, observation: "ObservedObject") -> None:
+        request = ConnectorRequest(
             self.integration,
             self.connection,
             kind="reread",
@@ -161,8 +161,8 @@ def status_after(error: ConnectorError) -> ConnectorStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """One object as it is published: the shape of a ChangeEvent without what the lane knows."""
+class ObservedObject:
+    """One object as it is published: the shape of a ChangeEvent without what the integration knows."""
 
     object_type: str
     object_id: str
@@ -182,9 +182,9 @@ class Observation:
 
 def seen(
     object_type: str, found: Seen, origin: Origin, run_id: str | None, bulk: bool, cause: Cause | None
-) -> Observation:
+) -> ObservedObject:
     """The observation that a read's answer is."""
-    return Observation(
+    return ObservedObject(
         object_type,
         found.object_id,
         "upserted",

@@ -1,4 +1,4 @@
-"""When the next batch of a lane may leave: after those under way, after a pause, and never past one that broke."""
+"""When the next batch may leave: after those under way, after a pause, and never past one that broke."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,18 +7,18 @@ from typing import Any, Final
 from connectors.clock import set_within
 from connectors.contract.errors import ConnectorError, Retryable
 from connectors.http.retry import Tries
-from connectors.session.context import POLICY, Lane
+from connectors.session.context import POLICY, IntegrationContext
 
 IDLE_S: Final = 5.0
 LEAST_WAIT_S: Final = 0.01
 AT_ONCE: Final = 0.0
 
 
-class Pace:
-    """The batches under way of one half of a lane, and how long it waits after what went wrong."""
+class BatchDispatcher:
+    """The batches under way of one half of an integration, and how long it waits after what went wrong."""
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, context: IntegrationContext) -> None:
+        self._context = context
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._aside: set[asyncio.Task[None]] = set()
@@ -43,7 +43,7 @@ class Pace:
 
     def pause(self, seconds: float) -> None:
         """Nothing leaves for so long."""
-        self._paused_until = self._lane.clock.monotonic() + seconds
+        self._paused_until = self._context.clock.monotonic() + seconds
         self._wake.set()
 
     def succeeded(self) -> None:
@@ -52,18 +52,18 @@ class Pace:
         self._wake.set()
 
     def failed(self, error: ConnectorError) -> bool:
-        """Pause as the policy asks. False where it gives up: then the lane has failed, and no pause is needed."""
+        """Pause as the policy asks. False where it gives up: then the integration has failed."""
         wait_s: float | None = None
         if isinstance(error, Retryable):
             self._tries = self._tries.after(error)
-            wait_s = POLICY.wait_s(error, self._tries, self._lane.uniform)
+            wait_s = POLICY.wait_s(error, self._tries, self._context.uniform)
         if wait_s is None:
-            self._lane.fail(error)
+            self._context.fail(error)
         self.pause(wait_s or 0.0)
         return wait_s is not None
 
     async def until(self, due: Callable[[], float | None]) -> None:
-        """Wait until something may leave: from when on by the lane's clock, or None, is told by `due`.
+        """Wait until something may leave: from when on by the integration's clock, or None, is told by `due`.
 
         Raises what a batch did not foresee.
         """
@@ -72,7 +72,7 @@ class Pace:
                 # its records would stay unfinished for ever: the process ends, and the restart handles them again
                 raise self._broken
             at = due()
-            wait_s = IDLE_S if at is None else max(at, self._paused_until) - self._lane.clock.monotonic()
+            wait_s = IDLE_S if at is None else max(at, self._paused_until) - self._context.clock.monotonic()
             if wait_s <= 0:
                 return
             self._wake.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Countdown:
+class CompletionLatch:
     """Calls `finished` once, when all parts have ended and all of them were handed out."""
 
     def __init__(self, parts: int, finished: Callable[[], None]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from connectors.http.messages import Call, Observation, Response
+from connectors.http.messages import Call, Response, VendorInterval
 from connectors.userflow.client import UserflowClient
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class ObservingClient:
     async def send(self, call: Call[T]) -> Observed[T]:
         """What the call's answer says; raises the errors of `connectors.contract.errors`."""
 
-        def parse(response: Response) -> tuple[T, Observation | None]:
+        def parse(response: Response) -> tuple[T, VendorInterval | None]:
             return call.parse(response), response.observed
 
         answer, seen = await self._client.send(Call(call.request, parse, call.purpose, call.idempotent))

@@ -26,7 +26,7 @@ UNDO = RetryPolicy(attempts=4, base_s=0.2, cap_s=2.0, patience_s=10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentAttributes:
     """What we sent to an object, and when that object had been created."""
 
     created_at_ms: int
@@ -54,7 +54,7 @@ class RecreationGuard:
         self._clock = clock
         self._incident = incident
         self._uniform = uniform
-        self._sent: dict[tuple[str, str], Sent] = {}
+        self._sent: dict[tuple[str, str], SentAttributes] = {}
 
     def sending(self, target: Target, before: Record, fields: Mapping[str, FieldValue]) -> None:
         """These fields are about to be sent to the object that was read as `before`."""
@@ -63,7 +63,7 @@ class RecreationGuard:
         earlier = self._remembered(target)
         unanswered = earlier.fields if earlier and earlier.created_at_ms == before.created_at_ms else {}
         self._sent.pop(target.key, None)
-        self._sent[target.key] = Sent(before.created_at_ms, {**unanswered, **fields}, self._clock.monotonic())
+        self._sent[target.key] = SentAttributes(before.created_at_ms, {**unanswered, **fields}, self._clock.monotonic())
         if len(self._sent) > MOST_UNANSWERED:
             del self._sent[next(iter(self._sent))]
 
@@ -92,7 +92,7 @@ class RecreationGuard:
         at_ms = max(undone.at_ms, shown.created_at_ms + 1)
         return Vanished(target.write, at_ms, max(0, undone.at_ms + undone.spread_ms - at_ms))
 
-    async def _undo(self, target: Target, sent: Sent) -> Observed[object] | None:
+    async def _undo(self, target: Target, sent: SentAttributes) -> Observed[object] | None:
         """Delete the object if it is nothing but what we made; None where it is more and stays."""
         kind, id = kind_of(target.write.object_type), target.write.object_id
         found = await target.client.send(get_object(kind, id, memberships=True, purpose="write"))
@@ -109,7 +109,7 @@ class RecreationGuard:
             "An object deleted during our write exists again and was left: it may hold more than we wrote",
         )
 
-    def _remembered(self, target: Target) -> Sent | None:
+    def _remembered(self, target: Target) -> SentAttributes | None:
         sent = self._sent.get(target.key)
         if sent is not None and self._clock.monotonic() - sent.at_s > UNANSWERED_FOR_S:
             # by now a newer object is more likely the customer's own
@@ -118,7 +118,7 @@ class RecreationGuard:
         return sent
 
 
-def _only_ours(found: Record, sent: Sent) -> bool:
+def _only_ours(found: Record, sent: SentAttributes) -> bool:
     """Exactly the attributes we sent and, as far as was told, no memberships: not told is not none."""
     held = {name: value for name, value in found.attributes.items() if not holds(value, None)}
     ours = {name: value for name, value in sent.fields.items() if not holds(None, value)}

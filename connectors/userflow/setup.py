@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from connectors.contract.account import Opening
 from connectors.contract.errors import Misconfigured, Missing, Refused
-from connectors.contract.setup import Described, Provisioned
+from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.suggestions import asked_or_near
 from connectors.http.messages import Call
 from connectors.userflow import protocol
@@ -35,7 +35,7 @@ class UserflowSetup:
         self._known_secret = opening.secrets.get(WEBHOOK_SECRET)
         self._client = client
 
-    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> Described:
+    async def describe(self, wanted: Mapping[str, Sequence[str]]) -> SystemDescription:
         """The attributes named by object type that exist, each type's `id`, which nobody can write, and all events."""
         fields: list[DescribedField] = []
         for object_type, names in wanted.items():
@@ -43,7 +43,7 @@ class UserflowSetup:
             found = await self._attributes(_SCOPES[kind_of(object_type)])
             by_name = {one.name: one for one in found if one.name != ID_FIELD}
             fields += [_described(object_type, by_name[name]) for name in asked_or_near(names, by_name)]
-        return Described(fields, events=describe_events(await self._events(), await self._attributes("event")))
+        return SystemDescription(fields, events=describe_events(await self._events(), await self._attributes("event")))
 
     async def provision(
         self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()

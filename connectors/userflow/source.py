@@ -8,7 +8,16 @@ from typing import TypeVar
 from connectors.contract.account import Opening
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import Refused, Transient
-from connectors.contract.source import MOST_FOUND, TOO_FAR_AHEAD_MS, Gone, News, Page, ReadPurpose, Seen, Translated
+from connectors.contract.source import (
+    MOST_FOUND,
+    TOO_FAR_AHEAD_MS,
+    Gone,
+    News,
+    ObjectPage,
+    ReadPurpose,
+    Seen,
+    Translated,
+)
 from connectors.userflow import protocol
 from connectors.userflow.observing import Observed, ObservingClient
 from connectors.userflow.translate import (
@@ -63,7 +72,7 @@ class UserflowSource:
         """One GET for each; the first error ends the others and is raised."""
         return await _together([self._read(object_type, id, purpose) for id in ids])
 
-    async def page(self, object_type: str, cursor: str | None) -> Page:
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
         """Up to 100 objects, oldest first; `cursor` is the id of the last one seen.
 
         Where that one was deleted meanwhile, the crawl begins again: there is no other place to go on from.
@@ -78,7 +87,7 @@ class UserflowSource:
         if cursor is not None and seen.answer.next_cursor == cursor:
             raise Transient("cursor_stuck")
         found = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
-        return Page(found, seen.answer.next_cursor if found else None)
+        return ObjectPage(found, seen.answer.next_cursor if found else None)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
         """By id, or users by email: Userflow has no other way to find them."""
@@ -112,7 +121,7 @@ class UserflowSource:
             return Gone(id, seen.at_ms, seen.spread_ms)
         return _seen(seen.answer, seen, self._catalog)
 
-    def _news(self, found: protocol.Notification, record: protocol.Record) -> Translated:
+    def _news(self, found: protocol.WebhookDelivery, record: protocol.Record) -> Translated:
         object_type = object_type_of(record.kind)
         if object_type not in self._catalog.object_types:
             return Translated()

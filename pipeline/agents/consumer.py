@@ -10,7 +10,7 @@ from faust.types.tuples import ConsumerMessage
 BATCH_RECORDS: Final = 250  # decoded at one go: the event loop stands still meanwhile
 
 
-class Batch(ConsumerMessage):
+class RecordBatch(ConsumerMessage):
     """Records of one partition as one of Faust's messages, at the offset of the last one.
 
     Acknowledged, it frees every offset from `first_offset` on, those of transaction markers before its records too.
@@ -38,7 +38,7 @@ class Batch(ConsumerMessage):
 class BatchConsumer(driver.Consumer):
     """Fetches, acknowledges and commits batches; rebalances and flow control stay Faust's own (decision 0008)."""
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Batch]]:  # noqa: ASYNC109 - Faust's signature
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, RecordBatch]]:  # noqa: ASYNC109 - Faust's signature
         """The records of one fetch, partitions taking turns; like Faust's own it ends where the flow is stopped."""
         fetched, active = await self._wait_next_records(timeout)
         generation_id = self.app.consumer_generation_id
@@ -61,7 +61,7 @@ class BatchConsumer(driver.Consumer):
         except Exception as error:  # noqa: BLE001 - the flow is stopped: a rebalance is under way and seeks again
             self.log.warning("no seek while the flow is stopped: %s", type(error).__name__)
 
-    def _batch(self, tp: TP, records: Sequence[Any], generation_id: int) -> Batch | None:
+    def _batch(self, tp: TP, records: Sequence[Any], generation_id: int) -> RecordBatch | None:
         """Without what was delivered before; Faust's read offset is the last delivered one, after a seek the next."""
         read = self._read_offset[tp]
         if read:
@@ -69,7 +69,7 @@ class BatchConsumer(driver.Consumer):
         if not records:
             return None
         first_offset = records[0].offset
-        return Batch(tp, records, min(first_offset, read + 1) if read else first_offset, generation_id)
+        return RecordBatch(tp, records, min(first_offset, read + 1) if read else first_offset, generation_id)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Faust's list of missing offsets: a batch names them itself."""

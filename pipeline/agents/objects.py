@@ -9,7 +9,7 @@ from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.matching import observe, resend
 from pipeline.core.timeline import Hold, ObjectActivity, release, tell_pairs
-from schemas.records import ActivityEvent, ChangeEvent, MatchedChange, ObjectState, Request, StateCommand
+from schemas.records import ActivityEvent, ChangeEvent, ConnectorRequest, MatchedChange, ObjectState, StateCommand
 from schemas.topics import (
     HUBSPOT_CHANGES,
     MATCHES,
@@ -124,7 +124,7 @@ def _as_change(command: StateCommand, key: str, state: ObjectState) -> ChangeEve
     )
 
 
-def _requests(system: System, requests: Iterable[Request]) -> Iterable[Output]:
+def _requests(system: System, requests: Iterable[ConnectorRequest]) -> Iterable[Output]:
     return (Output(requests_topic(system), request.integration, request) for request in requests)
 
 

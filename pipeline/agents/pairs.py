@@ -15,12 +15,12 @@ from pipeline.core.timeline import Hold, Streamed, park, stream, timeline_of
 from schemas.letters import letter_about, letter_id
 from schemas.records import (
     Cause,
+    ConnectorRequest,
     DeadLetter,
     FieldPatch,
     MatchedChange,
     PairState,
     Receipt,
-    Request,
     StateCommand,
 )
 from schemas.topics import (
@@ -213,7 +213,7 @@ def _resend(system: System, object_id: str, context: Context) -> Output:
 
 def _reread(system: System, object_id: str, context: Context) -> Output:
     record = context.mapping.record
-    request = Request(
+    request = ConnectorRequest(
         record.integration,
         record.connection,
         kind="reread",
@@ -229,7 +229,7 @@ def _reread(system: System, object_id: str, context: Context) -> Output:
 def _lookup(system: System, context: Context) -> Output:
     mapping = context.mapping
     record = mapping.record
-    request = Request(
+    request = ConnectorRequest(
         record.integration,
         record.connection,
         kind="lookup",

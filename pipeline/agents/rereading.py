@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
 from pipeline.core.matching import holds
-from schemas.records import ObjectState, Request, StateCommand
+from schemas.records import ConnectorRequest, ObjectState, StateCommand
 from schemas.topics import STATE_COMMANDS, requests_topic
 
 MOST_OUTPUTS: Final = 500
@@ -60,7 +60,7 @@ def _reread(
 
 
 def _request(command: StateCommand, system: str, object_type: str, ids: tuple[str, ...]) -> Output:
-    request = Request(
+    request = ConnectorRequest(
         command.integration,
         command.connection,
         kind="reread",

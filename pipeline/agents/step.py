@@ -90,7 +90,7 @@ class Stage(Protocol[RowT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class StepDeps:
     """What the loop needs from outside, wired in `pipeline/app.py`."""
 
     decode: Callable[[str, bytes], Any]  # raises MalformedRecord; anything else, as UnknownSchema, ends the process
@@ -106,7 +106,7 @@ class Surroundings:
 class PartitionStep(Generic[RowT]):
     """One partition of one agent: its rows, its transactional log, one step at a time."""
 
-    def __init__(self, stage: Stage[RowT], partition: int, around: Surroundings) -> None:
+    def __init__(self, stage: Stage[RowT], partition: int, around: StepDeps) -> None:
         self._stage = stage
         self._partition = partition
         self._around = around
@@ -273,7 +273,7 @@ class PartitionStep(Generic[RowT]):
 class AgentLoop(Generic[RowT]):
     """All partitions of one agent in this process."""
 
-    def __init__(self, stage: Stage[RowT], around: Surroundings) -> None:
+    def __init__(self, stage: Stage[RowT], around: StepDeps) -> None:
         self._stage = stage
         self._around = around
         self._partitions: dict[int, PartitionStep[RowT]] = {}

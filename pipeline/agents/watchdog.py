@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-LOOK_S: Final = 15.0
+CHECK_EVERY_S: Final = 15.0
 STILL_S: Final = 75.0  # longer than a rebalance, a step's deadline and the wait for a mapping revision together
 
-Place = tuple[str, int]
+TopicAndPartition = tuple[str, int]
 """A topic and a partition number."""
 
 
@@ -20,9 +20,9 @@ class Watchdog:
 
     def __init__(self, still_s: float = STILL_S) -> None:
         self._still_s = still_s
-        self._since: dict[Place, tuple[object, float]] = {}
+        self._since: dict[TopicAndPartition, tuple[object, float]] = {}
 
-    def stuck(self, waiting: Mapping[Place, object], now: float) -> list[Place]:
+    def stuck(self, waiting: Mapping[TopicAndPartition, object], now: float) -> list[TopicAndPartition]:
         """The partitions that hold records and have got no further for so long; `waiting` says how far each got."""
         self._since = {
             place: self._since[place] if self._since.get(place, (None, 0.0))[0] == reached else (reached, now)
@@ -32,12 +32,14 @@ class Watchdog:
 
 
 def watch(
-    look: Callable[[], Mapping[Place, object]], stop_process: Callable[[str], None], pause: Callable[[float], None]
+    look: Callable[[], Mapping[TopicAndPartition, object]],
+    stop_process: Callable[[str], None],
+    pause: Callable[[float], None],
 ) -> None:
     """Look for ever, on a thread of its own: an event loop that hangs would look no more."""
     watchdog = Watchdog()
     while True:
-        pause(LOOK_S)
+        pause(CHECK_EVERY_S)
         stuck = watchdog.stuck(look(), time.monotonic())
         if stuck:
             places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(stuck))

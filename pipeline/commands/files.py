@@ -13,7 +13,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import known, open_process, plain_errors, read_tables, refuse, with_kafka
-from pipeline.config import Misconfigured, Settings, load_settings
+from pipeline.config import Settings, SettingsInvalid, load_settings
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
@@ -68,8 +68,8 @@ def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: f
     with_kafka(look)
 
 
-def _around(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.Surroundings:
-    return make_plan.Surroundings(
+def _around(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:
+    return make_plan.PlanDeps(
         publisher, tables, process.client, process.codec, process.box, process.settings.partitions, _progress, now_ms
     )
 
@@ -99,7 +99,7 @@ def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
     with_kafka(ask)
 
 
-async def _confirm(around: make_plan.Surroundings, file: IntegrationFile) -> None:
+async def _confirm(around: make_plan.PlanDeps, file: IntegrationFile) -> None:
     """Show the plan and ask. Raises NotApplied where it would be refused."""
     found = await make_plan.plan(around, file, PLAN_S, pairs=True)
     if found.problems:
@@ -167,7 +167,7 @@ def _in_force(settings: Settings) -> Mapping[str, IntegrationPart]:
     """The configuration in force; none where no brokers are named or none answer, for the files need none."""
     try:
         tables = read_tables(Process.open(settings))
-    except (Misconfigured, BrokersUnreachable, TableIncomplete) as error:
+    except (SettingsInvalid, BrokersUnreachable, TableIncomplete) as error:
         click.echo(f"note: without the configuration in force ({error})", err=True)
         return {}
     try:

@@ -13,7 +13,7 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.app import Process
-from pipeline.config import Misconfigured, load_settings
+from pipeline.config import SettingsInvalid, load_settings
 from pipeline.local.errors import LocalError
 from pipeline.observability.logging import set_up
 from pipeline.operations import apply, full_sync
@@ -25,7 +25,7 @@ from schemas.registry import UnknownSchema
 
 REFUSED: Final = 1
 EXPECTED_ERRORS: Final = (
-    Misconfigured,
+    SettingsInvalid,
     LocalError,
     BrokersUnreachable,
     TableIncomplete,

@@ -12,7 +12,7 @@ from pipeline.core.conversion import equal
 from pipeline.core.derive import Derivation, Paired, RefusedField, derive
 from pipeline.core.freshness import Order, order
 from pipeline.core.mapping import MappingView
-from schemas.records import Answer, FieldRule, MatchedChange, PairState, Settled, StampedValue
+from schemas.records import FieldAnswer, FieldRule, MatchedChange, PairState, Settled, StampedValue
 
 REWRITES: Final = 3
 REWRITE_WINDOW_MS: Final = 10 * 60 * 1000
@@ -90,12 +90,12 @@ def _known_before(before: PairState, change: MatchedChange, field_name: str) -> 
     return None if candidate is None else candidate.fields.get(field_name)
 
 
-def _standing_to(answer: Answer, known: StampedValue) -> Order:
+def _standing_to(answer: FieldAnswer, known: StampedValue) -> Order:
     """Whether the known value is newer than the answer; Userflow's answers name whole seconds only."""
     return order(answer.at_ms, answer.spread_ms, known.at_ms, known.spread_ms)
 
 
-def _overwritten(answer: Answer, known: StampedValue, counted: tuple[int, ...]) -> bool:
+def _overwritten(answer: FieldAnswer, known: StampedValue, counted: tuple[int, ...]) -> bool:
     """Whether the known value came after our write.
 
     Within the second that an answer names nobody can tell. A read of that very second counts for nothing, and one
@@ -119,7 +119,7 @@ def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
     return replace(state, rewrites={**others, name: times} if times else others, contested=contested)
 
 
-def _settled(state: PairState, name: str, answer: Answer) -> PairState:
+def _settled(state: PairState, name: str, answer: FieldAnswer) -> PairState:
     """The target holds what it made of our write; that it took the value ends a refusal of that value."""
     settled = {key: value for key, value in state.settled.items() if key != name}
     if not equal(answer.sent, answer.stored):

@@ -55,13 +55,13 @@ class Converted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class DoesNotFit:
     """The value does not fit; nothing was guessed."""
 
     reason: ConversionReason
 
 
-Result: TypeAlias = Converted | Refusal
+Result: TypeAlias = Converted | DoesNotFit
 _Converter: TypeAlias = Callable[[FieldValue, FieldDefinition], Result]
 
 
@@ -72,7 +72,7 @@ def convert(value: FieldValue, source: FieldType, target: FieldDefinition) -> Re
     """
     converter = _TABLE.get((source, target.type))
     if converter is None:
-        return Refusal("no_converter")
+        return DoesNotFit("no_converter")
     if is_empty(value):
         return Converted(None)
     return converter(value, target)
@@ -110,14 +110,14 @@ def equal(a: FieldValue, b: FieldValue, stored_as: FieldType | None = None) -> b
 
 def _to_string(value: FieldValue, _: FieldDefinition) -> Result:
     text = _text(value)
-    if isinstance(text, Refusal):
+    if isinstance(text, DoesNotFit):
         return text
     if len(text) > TEXT_LIMIT_CHARACTERS:
-        return Refusal("too_long")
+        return DoesNotFit("too_long")
     return Converted(text or None)
 
 
-def _text(value: FieldValue) -> str | Refusal:
+def _text(value: FieldValue) -> str | DoesNotFit:
     match value:
         case bool():
             return "true" if value else "false"
@@ -125,7 +125,7 @@ def _text(value: FieldValue) -> str | Refusal:
             return _digits(value)
         case dt.datetime():
             moment = _instant(value)
-            return moment if isinstance(moment, Refusal) else _iso(moment)
+            return moment if isinstance(moment, DoesNotFit) else _iso(moment)
         case dt.date():
             return value.isoformat()
         case tuple():
@@ -134,13 +134,13 @@ def _text(value: FieldValue) -> str | Refusal:
             return value or ""
 
 
-def _digits(number: int | float) -> str | Refusal:
+def _digits(number: int | float) -> str | DoesNotFit:
     """Every digit and no exponent: repr() is the shortest text that reads back as the same double."""
     if isinstance(number, int):
         # str(int) raises past 4,300 digits, Decimal does not
         return format(Decimal(number), "f")
     if not math.isfinite(number):
-        return Refusal("not_finite")
+        return DoesNotFit("not_finite")
     text = format(Decimal(repr(number)), "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
@@ -150,39 +150,39 @@ def _iso(moment: dt.datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def _instant(moment: dt.datetime) -> dt.datetime | Refusal:
+def _instant(moment: dt.datetime) -> dt.datetime | DoesNotFit:
     """The instant in UTC, cut (not rounded) to the millisecond that records carry."""
     if moment.utcoffset() is None:
-        return Refusal("no_time_zone")
+        return DoesNotFit("no_time_zone")
     try:
         moment = moment.astimezone(dt.UTC)
     except OverflowError:
-        return Refusal("out_of_range")
+        return DoesNotFit("out_of_range")
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _to_number(value: FieldValue, _: FieldDefinition) -> Result:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return Refusal("not_a_number")
+        return DoesNotFit("not_a_number")
     if isinstance(value, int):
-        return Converted(value) if -(2**63) <= value < 2**63 else Refusal("too_large")
+        return Converted(value) if -(2**63) <= value < 2**63 else DoesNotFit("too_large")
     if not math.isfinite(value):
-        return Refusal("not_finite")
+        return DoesNotFit("not_finite")
     # one spelling per number, so that equal values are equal bytes and equal dead-letter ids
     return Converted(int(value) if value.is_integer() and abs(value) <= 2**53 else value)
 
 
 def _to_boolean(value: FieldValue, _: FieldDefinition) -> Result:
-    return Converted(value) if isinstance(value, bool) else Refusal("not_a_boolean")
+    return Converted(value) if isinstance(value, bool) else DoesNotFit("not_a_boolean")
 
 
 def _date_to_date(value: FieldValue, _: FieldDefinition) -> Result:
-    return Converted(value) if _is_date(value) else Refusal("not_a_date")
+    return Converted(value) if _is_date(value) else DoesNotFit("not_a_date")
 
 
 def _date_to_datetime(value: FieldValue, _: FieldDefinition) -> Result:
     if not isinstance(value, dt.date) or not _is_date(value):
-        return Refusal("not_a_date")
+        return DoesNotFit("not_a_date")
     return Converted(dt.datetime.combine(value, dt.time(0), dt.UTC))
 
 
@@ -193,9 +193,9 @@ def _is_date(value: FieldValue) -> bool:
 
 def _datetime_to_datetime(value: FieldValue, _: FieldDefinition) -> Result:
     if not isinstance(value, dt.datetime):
-        return Refusal("not_an_instant")
+        return DoesNotFit("not_an_instant")
     moment = _instant(value)
-    return moment if isinstance(moment, Refusal) else Converted(moment)
+    return moment if isinstance(moment, DoesNotFit) else Converted(moment)
 
 
 def _datetime_to_date(value: FieldValue, target: FieldDefinition) -> Result:
@@ -206,44 +206,44 @@ def _datetime_to_date(value: FieldValue, target: FieldDefinition) -> Result:
 
 
 def _text_to_option(value: FieldValue, target: FieldDefinition) -> Result:
-    return _one_option((value,), target) if isinstance(value, str) else Refusal("not_text")
+    return _one_option((value,), target) if isinstance(value, str) else DoesNotFit("not_text")
 
 
 def _text_to_options(value: FieldValue, target: FieldDefinition) -> Result:
     """The text is one option, or options between semicolons (as our own list -> text writes them)."""
     if not isinstance(value, str):
-        return Refusal("not_text")
+        return DoesNotFit("not_text")
     if value in target.options:
         return Converted((value,))
     return _some_options(tuple(item.strip() for item in value.split(";")), target)
 
 
 def _option_to_options(value: FieldValue, target: FieldDefinition) -> Result:
-    return _some_options((value,), target) if isinstance(value, str) else Refusal("not_text")
+    return _some_options((value,), target) if isinstance(value, str) else DoesNotFit("not_text")
 
 
 def _items_to_option(value: FieldValue, target: FieldDefinition) -> Result:
-    return _one_option(value, target) if isinstance(value, tuple) else Refusal("not_a_list")
+    return _one_option(value, target) if isinstance(value, tuple) else DoesNotFit("not_a_list")
 
 
 def _items_to_options(value: FieldValue, target: FieldDefinition) -> Result:
-    return _some_options(value, target) if isinstance(value, tuple) else Refusal("not_a_list")
+    return _some_options(value, target) if isinstance(value, tuple) else DoesNotFit("not_a_list")
 
 
 def _items_to_list(value: FieldValue, _: FieldDefinition) -> Result:
-    return Converted(value) if isinstance(value, tuple) else Refusal("not_a_list")
+    return Converted(value) if isinstance(value, tuple) else DoesNotFit("not_a_list")
 
 
 def _one_option(items: tuple[str, ...], target: FieldDefinition) -> Result:
     if len(set(items)) > 1:
-        return Refusal("several_items")
-    return Converted(items[0]) if items[0] in target.options else Refusal("not_an_option")
+        return DoesNotFit("several_items")
+    return Converted(items[0]) if items[0] in target.options else DoesNotFit("not_an_option")
 
 
 def _some_options(items: tuple[str, ...], target: FieldDefinition) -> Result:
     """In the order of the target's options: one set has one spelling, whatever order it came in."""
     if not set(items) <= set(target.options):
-        return Refusal("not_an_option")
+        return DoesNotFit("not_an_option")
     return Converted(tuple(option for option in dict.fromkeys(target.options) if option in items))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.core.conversion import Converted, Refusal, convert, equal, is_empty
+from pipeline.core.conversion import Converted, DoesNotFit, convert, equal, is_empty
 from pipeline.core.mapping import OTHER, MappingView
 from schemas.records import Candidate, FieldRule, PairState
 from schemas.values import FieldDefinition, FieldValue, System
@@ -68,7 +68,7 @@ def _wanted(pair: Paired, system: System, rule: FieldRule, target: FieldDefiniti
     if source is None or (rule.on_empty == "keep" and is_empty(source.value)):
         return None
     result = convert(source.value, rule.source_type, target)
-    if isinstance(result, Refusal):
+    if isinstance(result, DoesNotFit):
         return RefusedField(system, rule.target, source.value, result.reason)
     return result
 

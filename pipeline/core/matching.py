@@ -8,7 +8,15 @@ from pipeline.core.conversion import Converted, convert
 from pipeline.core.freshness import Merged, Order, merge, order
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
-from schemas.records import Answer, ChangeEvent, MatchedChange, ObjectState, Presence, Request, StampedValue
+from schemas.records import (
+    ChangeEvent,
+    ConnectorRequest,
+    FieldAnswer,
+    MatchedChange,
+    ObjectState,
+    Presence,
+    StampedValue,
+)
 from schemas.values import FieldDefinition, FieldValue, System
 
 EXACT_DELAY_MS: Final = 300
@@ -24,7 +32,7 @@ class ObjectStep:
 
     state: ObjectState | None
     matches: tuple[MatchedChange, ...]
-    rereads: tuple[Request, ...]
+    rereads: tuple[ConnectorRequest, ...]
     outcome: Outcome
 
 
@@ -215,16 +223,16 @@ def _modified(state: ObjectState) -> tuple[int, int]:
     return (state.at_ms, state.spread_ms) if newest is None else (newest.at_ms, newest.spread_ms)
 
 
-def _answered(change: ChangeEvent, wanted: frozenset[str]) -> dict[str, Answer]:
+def _answered(change: ChangeEvent, wanted: frozenset[str]) -> dict[str, FieldAnswer]:
     answers = {}
     for name, sent in change.sent.items():
         seen = change.fields.get(name)
         if seen is not None and name in wanted:
-            answers[name] = Answer(sent, seen.value, seen.at_ms, seen.spread_ms)
+            answers[name] = FieldAnswer(sent, seen.value, seen.at_ms, seen.spread_ms)
     return answers
 
 
-def _rereads(merged: Merged, change: ChangeEvent) -> tuple[Request, ...]:
+def _rereads(merged: Merged, change: ChangeEvent) -> tuple[ConnectorRequest, ...]:
     """Two different values that cannot be ordered are settled by a read that is certain to be later than both."""
     if not merged.unsettled:
         return ()
@@ -232,9 +240,9 @@ def _rereads(merged: Merged, change: ChangeEvent) -> tuple[Request, ...]:
     return (reread(change, EXACT_DELAY_MS if spread_ms == 0 else spread_ms + PRESENCE_DELAY_MS),)
 
 
-def reread(change: ChangeEvent, delay_ms: int) -> Request:
+def reread(change: ChangeEvent, delay_ms: int) -> ConnectorRequest:
     """A read of the changed object, late enough to be ordered after all that is known."""
-    return Request(
+    return ConnectorRequest(
         integration=change.integration,
         connection=change.connection,
         kind="reread",

@@ -19,7 +19,7 @@ from schemas.records import (
     MatchedChange,
     PairState,
     Receipt,
-    Refused,
+    RefusedValue,
 )
 from schemas.values import FieldValue, System
 
@@ -73,7 +73,7 @@ def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> Pai
         return PairStep(None, NOTHING, "superseded")
     reason = receipt.reason or "refused"
     found = {name: RefusedField(receipt.system, name, value, reason) for name, value in wanted.items()}
-    refused = {f"{receipt.system}.{name}": Refused(value, reason) for name, value in wanted.items()}
+    refused = {f"{receipt.system}.{name}": RefusedValue(value, reason) for name, value in wanted.items()}
     new = tuple(one for name, one in found.items() if not _remembered(known, one))
     return PairStep(replace(known, refused={**known.refused, **refused}), NOTHING, "refused", refused=new)
 
@@ -209,7 +209,7 @@ def _with_refusals(state: PairState, derivation: Derivation, pair: Paired, view:
         return state
     refused = dict(state.refused)
     for refusal in derivation.refused:
-        refused[f"{refusal.system}.{refusal.name}"] = Refused(refusal.value, refusal.reason)
+        refused[f"{refusal.system}.{refusal.name}"] = RefusedValue(refusal.value, refusal.reason)
     desired = desired_values(pair, view)
     return replace(
         state,

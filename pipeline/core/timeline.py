@@ -15,11 +15,11 @@ from pipeline.core.outcome import Outcome
 from schemas.records import (
     ActivityEvent,
     ChangeEvent,
+    ConnectorRequest,
     HeldEvent,
     MatchedChange,
     ObjectState,
     PairState,
-    Request,
     TimelineEvent,
 )
 from schemas.values import System
@@ -47,7 +47,7 @@ class ObjectActivity:
 
     state: ObjectState | None
     matches: tuple[MatchedChange, ...] = ()
-    rereads: tuple[Request, ...] = ()
+    rereads: tuple[ConnectorRequest, ...] = ()
     outcome: Outcome = "equal"
     expired: int = 0
 
@@ -121,9 +121,9 @@ def _seen_again(activity: ActivityEvent, state: ObjectState) -> ChangeEvent:
     )
 
 
-def _read(activity: ActivityEvent) -> Request:
+def _read(activity: ActivityEvent) -> ConnectorRequest:
     """Somebody did something who was never seen: read, so that the pair can be found."""
-    return Request(
+    return ConnectorRequest(
         integration=activity.integration,
         connection=activity.connection,
         kind="reread",
@@ -161,7 +161,7 @@ class Streamed:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class TimelineTarget:
     """The timeline that a pair's events go to; `target_id` None where the pair is not complete."""
 
     view: MappingView
@@ -194,12 +194,12 @@ def event_id(activity_id: str, object_type: str, match_value: str) -> str:
     return hashlib.sha256(repr((activity_id, object_type, match_value)).encode()).hexdigest()[:32]
 
 
-def timeline_of(view: MappingView, match_value: str, ids: Mapping[System, str]) -> Timeline:
+def timeline_of(view: MappingView, match_value: str, ids: Mapping[System, str]) -> TimelineTarget:
     """The timeline of a pair by its two objects; none of them where it is not complete."""
-    return Timeline(view, match_value, ids.get("hubspot"))
+    return TimelineTarget(view, match_value, ids.get("hubspot"))
 
 
-def stream(state: PairState, activity: ActivityEvent | None, timeline: Timeline, hold: Hold) -> Streamed:
+def stream(state: PairState, activity: ActivityEvent | None, timeline: TimelineTarget, hold: Hold) -> Streamed:
     """Send what came, what was held and what is parked no more if the pair is complete; hold it otherwise."""
     if activity is None and not state.held and not _unparked(state):
         return Streamed(state)
@@ -224,7 +224,7 @@ def _unparked(state: PairState) -> tuple[TimelineEvent, ...]:
 
 
 def _sent(
-    state: PairState, activities: Sequence[ActivityEvent], timeline: Timeline
+    state: PairState, activities: Sequence[ActivityEvent], timeline: TimelineTarget
 ) -> tuple[PairState, tuple[TimelineEvent, ...]]:
     """The events that were not sent before, remembered as sent."""
     ids, until_ms = dict(state.streamed), state.streamed_until_ms

@@ -15,9 +15,9 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.local.errors import DirectoryInUse, StartFailed
 from pipeline.local.jars import fetch, find_java
-from pipeline.local.orphan_guard import GRACE_S, Leash
+from pipeline.local.orphan_guard import GRACE_S, OrphanGuard
 from pipeline.local.ports import LOOPBACK, free_port, is_free
-from pipeline.local.process import Process
+from pipeline.local.process import ChildProcess
 from pipeline.local.readiness import wait_until
 
 POM = Path(__file__).with_name("pom.xml")
@@ -104,8 +104,8 @@ class LocalBroker:
         self._dir = settings.directory.absolute()
         self._wanted_port = settings.port
         self._ports: Ports | None = None
-        self._process: Process | None = None
-        self._leash: Leash | None = None
+        self._process: ChildProcess | None = None
+        self._leash: OrphanGuard | None = None
         self._lock: IO[str] | None = None
 
     @property
@@ -176,10 +176,10 @@ class LocalBroker:
         classpath = str(jars / "*")
         if not (self._dir / "data" / "meta.properties").exists():
             self._format(java, classpath, properties)
-        self._leash = Leash()
+        self._leash = OrphanGuard()
         argv = [java, *_JVM, "-cp", classpath, "kafka.Kafka", str(properties)]
         # The broker inherits the lock, so the directory stays taken until it is gone, even if this process dies first.
-        self._process = Process(argv, log=self.log, leash=self._leash, pass_fds=(self._lock.fileno(),))
+        self._process = ChildProcess(argv, log=self.log, leash=self._leash, pass_fds=(self._lock.fileno(),))
         _write_pid(self._lock, self._process.pid)
 
     def _format(self, java: str, classpath: str, properties: Path) -> None:

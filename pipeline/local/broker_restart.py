@@ -9,7 +9,7 @@ from typing import Final, Protocol, Self
 from pipeline.local.errors import LocalError
 from pipeline.local.restarts import RestartPolicy, Restarts
 
-LOOK_S: Final = 0.5
+CHECK_EVERY_S: Final = 0.5
 
 
 class Mortal(Protocol):
@@ -25,7 +25,7 @@ class Mortal(Protocol):
     def start(self) -> None: ...
 
 
-class Revival:
+class BrokerRestart:
     """Looks after a broker on a thread of its own while the block lasts; `note` takes a line for the operator."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Revival:
 
     def _look_after(self) -> None:
         started, works = self._clock(), True
-        while not self._stopping.wait(LOOK_S):
+        while not self._stopping.wait(CHECK_EVERY_S):
             if works and not self._broker.died:
                 continue
             self._restarts = self._restarts.after_end(self._clock() - started, self._policy)

@@ -18,7 +18,7 @@ from typing import Any, Final
 import click
 
 from pipeline.local.control import SimulatorControl
-from pipeline.local.stack import Machine, Seeds, machine
+from pipeline.local.stack import Seeds, Stack, machine
 
 CONTACTS: Final = 200
 USERS: Final = 150
@@ -57,10 +57,10 @@ PLAN: Final = "userflow_user_plan"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoStage:
     """The running demo, and where a person works in it."""
 
-    machine: Machine
+    machine: Stack
     hubspot: SimulatorControl
     userflow: SimulatorControl
     folder: Path
@@ -106,12 +106,12 @@ def _seeds(folder: Path) -> Seeds:
     return Seeds(folder / "hubspot.json", folder / "userflow.json")
 
 
-async def _story(running: Machine, folder: Path) -> bool:
+async def _story(running: Stack, folder: Path) -> bool:
     where = running.endpoints
     async with AsyncExitStack() as stack:
         hubspot = await stack.enter_async_context(SimulatorControl("hubspot", where.hubspot_simulator_url or ""))
         userflow = await stack.enter_async_context(SimulatorControl("userflow", where.userflow_simulator_url or ""))
-        stage = Stage(running, hubspot, userflow, folder)
+        stage = DemoStage(running, hubspot, userflow, folder)
         await _command(stage, "apply", str(folder / "demo.yaml"), "--yes")
         await _first_pairing(stage)
         pairs = await _pairs(stage)
@@ -121,7 +121,7 @@ async def _story(running: Machine, folder: Path) -> bool:
         return await _check(stage, len(to_userflow) + len(to_hubspot) == 2 * EDITS)
 
 
-async def _command(stage: Stage, *words: str) -> None:
+async def _command(stage: DemoStage, *words: str) -> None:
     click.echo(f"$ pairstream {' '.join(Path(word).name if '/' in word else word for word in words)}")
     argv = (sys.executable, "-m", "pipeline.cli", *words)
     done = await asyncio.to_thread(
@@ -132,7 +132,7 @@ async def _command(stage: Stage, *words: str) -> None:
         raise SystemExit(done.returncode)
 
 
-async def _first_pairing(stage: Stage) -> None:
+async def _first_pairing(stage: DemoStage) -> None:
     await _command(stage, "full-sync", "start", "demo")
     started = time.monotonic()
     while len(left := await _out_of_step(stage)) > 0:
@@ -143,7 +143,7 @@ async def _first_pairing(stage: Stage) -> None:
     click.echo(f"{PAIRED} pairs in step after {time.monotonic() - started:.1f} s")
 
 
-async def _pairs(stage: Stage) -> list[tuple[str, str]]:
+async def _pairs(stage: DemoStage) -> list[tuple[str, str]]:
     """Contact id and user id of every pair, in a shuffled order."""
     contacts, users = await stage.hubspot.objects("contacts"), await stage.userflow.objects("users")
     by_email = {fields["email"]: user_id for user_id, fields in users.items()}
@@ -154,7 +154,7 @@ async def _pairs(stage: Stage) -> list[tuple[str, str]]:
     return found
 
 
-async def _out_of_step(stage: Stage) -> list[str]:
+async def _out_of_step(stage: DemoStage) -> list[str]:
     """Every mapped field of every pair that does not equal its owner's."""
     contacts, users = await stage.hubspot.objects("contacts"), await stage.userflow.objects("users")
     by_email = {fields["email"]: fields for fields in users.values()}
@@ -171,32 +171,32 @@ async def _out_of_step(stage: Stage) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class DemoEdit:
     """One edit, and how to see that it has arrived."""
 
     make: Callable[[], Awaitable[None]]
     arrived: Callable[[], Awaitable[bool]]
 
 
-def _title_edit(stage: Stage, contact: str, user: str) -> Edit:
+def _title_edit(stage: DemoStage, contact: str, user: str) -> DemoEdit:
     title = f"new title {contact}"
 
     async def arrived() -> bool:
         return bool((await stage.userflow.fields("users", user)).get(TITLE) == title)
 
-    return Edit(lambda: stage.hubspot.edit("contacts", contact, {"jobtitle": title}), arrived)
+    return DemoEdit(lambda: stage.hubspot.edit("contacts", contact, {"jobtitle": title}), arrived)
 
 
-def _plan_edit(stage: Stage, contact: str, user: str) -> Edit:
+def _plan_edit(stage: DemoStage, contact: str, user: str) -> DemoEdit:
     plan = f"new plan {user}"
 
     async def arrived() -> bool:
         return bool((await stage.hubspot.fields("contacts", contact)).get(PLAN) == plan)
 
-    return Edit(lambda: stage.userflow.edit("users", user, {"plan": plan}), arrived)
+    return DemoEdit(lambda: stage.userflow.edit("users", user, {"plan": plan}), arrived)
 
 
-async def _edits(what: str, edits: list[Edit]) -> list[float]:
+async def _edits(what: str, edits: list[DemoEdit]) -> list[float]:
     """Seconds each edit took to become visible on the other side; those that did not arrive are left out."""
     click.echo(f"{what}: {len(edits)} edits, one every {PACE_S} s")
     watches = []
@@ -208,7 +208,7 @@ async def _edits(what: str, edits: list[Edit]) -> list[float]:
     return [seconds for seconds in taken if seconds is not None]
 
 
-async def _timed(edit: Edit) -> float | None:
+async def _timed(edit: DemoEdit) -> float | None:
     await edit.make()
     started = time.monotonic()
     while not await edit.arrived():
@@ -225,7 +225,7 @@ def _table(rows: Mapping[str, list[float]]) -> None:
         click.echo(f"{name:<24}" + "".join(f"{cuts[number - 1] * 1000:>6.0f} ms" for number in (50, 95, 99)))
 
 
-async def _check(stage: Stage, all_arrived: bool) -> bool:
+async def _check(stage: DemoStage, all_arrived: bool) -> bool:
     """Look at both stores once more; returns whether anything is wrong."""
     wrong = await _out_of_step(stage)
     for line in wrong[:10]:

@@ -20,7 +20,7 @@ GRACE_S = 3.0
 _POLL_S = 0.05
 
 
-class Leash:
+class OrphanGuard:
     """Holds pids of this process's children; whatever is still held when this process ends is ended too."""
 
     def __init__(self) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from pipeline.local.orphan_guard import Leash
+from pipeline.local.orphan_guard import OrphanGuard
 
 TAIL_LINES = 15
 _TAIL_BYTES = 16_384
 _DRAIN_S = 1.0
 
 
-class Process:
+class ChildProcess:
     """Starts `argv` at once, in a session of its own: a Ctrl-C reaches only whoever decides the order of stopping.
 
     `env` replaces the environment (None: inherited). Output is appended to `log`; each line goes to `echo` too, if
@@ -27,7 +27,7 @@ class Process:
         argv: Sequence[str],
         *,
         log: Path,
-        leash: Leash,
+        leash: OrphanGuard,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
         echo: Callable[[str], None] | None = None,

@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-from pipeline.local.process import Process
+from pipeline.local.process import ChildProcess
 
 _POLL_S = 0.1
 _ANSWER_S = 2.0
@@ -22,7 +22,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until(ready: Callable[[], bool], process: Process, deadline_s: float) -> str | None:
+def wait_until(ready: Callable[[], bool], process: ChildProcess, deadline_s: float) -> str | None:
     """None once `ready` says so; else what went wrong, for an error message."""
     deadline = time.monotonic() + deadline_s
     while not ready():

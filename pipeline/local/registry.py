@@ -10,9 +10,9 @@ from typing import Self
 
 from pipeline.local.errors import StartFailed
 from pipeline.local.jars import fetch, find_java
-from pipeline.local.orphan_guard import Leash
+from pipeline.local.orphan_guard import OrphanGuard
 from pipeline.local.ports import LOOPBACK, free_port
-from pipeline.local.process import Process
+from pipeline.local.process import ChildProcess
 from pipeline.local.readiness import answers, wait_until
 
 POM = Path(__file__).with_name("registry.pom.xml")
@@ -27,8 +27,8 @@ class LocalSchemaRegistry:
     def __init__(self, directory: Path) -> None:
         self._log = directory / "registry.log"
         self._port = free_port()
-        self._leash: Leash | None = None
-        self._process: Process | None = None
+        self._leash: OrphanGuard | None = None
+        self._process: ChildProcess | None = None
 
     @property
     def url(self) -> str:
@@ -40,8 +40,8 @@ class LocalSchemaRegistry:
         java, program = find_java(os.environ), fetch(POM, "unpack-dependencies")
         (jar,) = program.glob("*-runner.jar")
         listen = (f"-Dquarkus.http.host={LOOPBACK}", f"-Dquarkus.http.port={self._port}")
-        self._leash = Leash()
-        self._process = Process([java, *_JVM, *listen, "-jar", str(jar)], log=self._log, leash=self._leash)
+        self._leash = OrphanGuard()
+        self._process = ChildProcess([java, *_JVM, *listen, "-jar", str(jar)], log=self._log, leash=self._leash)
         failure = wait_until(lambda: answers(f"{self.url}/subjects"), self._process, START_DEADLINE_S)
         if failure:
             tail = self._process.last_lines()

@@ -12,7 +12,7 @@ from connectors.kafka.admin import Admin
 from pipeline.config import Settings, load_settings
 from pipeline.local import endpoints
 from pipeline.local.broker import BrokerSettings, LocalBroker
-from pipeline.local.broker_restart import Revival
+from pipeline.local.broker_restart import BrokerRestart
 from pipeline.local.ports import free_port
 from pipeline.local.supervisor import Role, Supervisor
 from pipeline.secrets import load_or_make_key
@@ -37,7 +37,7 @@ class Seeds:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Stack:
     """A running `up`: where everything answers, and the supervisor of its processes.
 
     `broker` is the local one, None where brokers are set: it may be killed and started again under the roles.
@@ -53,7 +53,7 @@ class Machine:
 @contextmanager
 def machine(
     environment: Mapping[str, str], *, simulators: bool, seeds: Seeds | None = None, terminal: TextIO | None = None
-) -> Iterator[Machine]:
+) -> Iterator[Stack]:
     """Start everything, wait until it is ready, and stop it in the end.
 
     Raises the errors of `pipeline.local.errors` and `pipeline.config.Misconfigured`.
@@ -77,8 +77,8 @@ def machine(
         stack.enter_context(supervisor)
         supervisor.wait_ready(READY_S)
         if broker is not None:
-            stack.enter_context(Revival(broker, lambda line: _note(line, terminal)))
-        yield Machine(settings, where, supervisor, inherited, broker)
+            stack.enter_context(BrokerRestart(broker, lambda line: _note(line, terminal)))
+        yield Stack(settings, where, supervisor, inherited, broker)
 
 
 def _note(line: str, terminal: TextIO | None) -> None:

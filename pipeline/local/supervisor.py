@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from pipeline.local.errors import NotRunning, StartFailed
-from pipeline.local.orphan_guard import Leash
-from pipeline.local.process import Process, last_lines
+from pipeline.local.orphan_guard import OrphanGuard
+from pipeline.local.process import ChildProcess, last_lines
 from pipeline.local.readiness import answers
 from pipeline.local.restarts import RestartPolicy, Restarts
 
@@ -53,7 +53,7 @@ class Supervisor:
     ) -> None:
         self._log_dir = log_dir
         self._stop_deadline_s = stop_deadline_s
-        self._leash: Leash | None = None
+        self._leash: OrphanGuard | None = None
         width = max((len(role.name) for role in roles), default=0)
         self._keepers = {
             role.name: _Keeper(role, log_dir / f"{role.name}.log", policy, clock, _echo(terminal, role.name, width))
@@ -63,7 +63,7 @@ class Supervisor:
     def start(self) -> None:
         """Start every role; raises FileNotFoundError for a program that is not there."""
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        self._leash = Leash()
+        self._leash = OrphanGuard()
         try:
             for keeper in self._keepers.values():
                 keeper.start(self._leash)
@@ -142,10 +142,10 @@ class _Keeper:
         self._echo = echo
         self._stopping = threading.Event()
         self._change = threading.Lock()  # no start may slip in between "no more restarts" and the last signal
-        self._process: Process | None = None
+        self._process: ChildProcess | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, leash: Leash) -> None:
+    def start(self, leash: OrphanGuard) -> None:
         self._stopping.clear()
         if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -172,7 +172,7 @@ class _Keeper:
             thread.join()
         self._process = self._thread = None
 
-    def _keep(self, process: Process | None, leash: Leash) -> None:
+    def _keep(self, process: ChildProcess | None, leash: OrphanGuard) -> None:
         while not self._stopping.is_set():
             started = self._clock()
             code = process.wait() if process else None
@@ -187,19 +187,19 @@ class _Keeper:
             self._stopping.wait(wait_s)
             process = self._relaunch(leash)
 
-    def _relaunch(self, leash: Leash) -> Process | None:
+    def _relaunch(self, leash: OrphanGuard) -> ChildProcess | None:
         try:
             return self._launch(leash)
         except OSError as error:  # out of processes or memory: that may pass
             self._note(f"{self.role.name}: {error}")
             return None
 
-    def _launch(self, leash: Leash) -> Process | None:
+    def _launch(self, leash: OrphanGuard) -> ChildProcess | None:
         with self._change:
             if self._stopping.is_set():
                 return None
             env = {**os.environ, **self.role.env}
-            self._process = Process(self.role.argv, log=self.log, leash=leash, env=env, echo=self._echo)
+            self._process = ChildProcess(self.role.argv, log=self.log, leash=leash, env=env, echo=self._echo)
             return self._process
 
     def _note(self, line: str) -> None:

@@ -32,38 +32,42 @@ SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class MetricMeaning:
     """What a metric tells, as a sentence, and what it is told apart by."""
 
     sentence: str
     labels: tuple[str, ...] = ()
 
 
-METRICS: Final[Mapping[MetricName, Described]] = {
-    "pairstream_outcomes_total": Described(
+METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
+    "pairstream_outcomes_total": MetricMeaning(
         "Records by how they ended; each stage ends each of its records once.", ("stage", "mapping", "outcome")
     ),
-    "pairstream_webhooks_total": Described("Webhooks by how the receiver answered them.", ("system", "result")),
-    "pairstream_api_calls_total": Described(
+    "pairstream_webhooks_total": MetricMeaning("Webhooks by how the receiver answered them.", ("system", "result")),
+    "pairstream_api_calls_total": MetricMeaning(
         "Requests to a vendor by purpose and HTTP status; status none: no answer came.", ("system", "purpose", "status")
     ),
-    "pairstream_api_limited_total": Described(
+    "pairstream_api_limited_total": MetricMeaning(
         "Answers of a vendor that said a limit was met, by limit.", ("system", "limit")
     ),
-    "pairstream_dead_letters_total": Described("Records and fields that were given up, by reason.", ("reason",)),
-    "pairstream_api_remaining_requests": Described(
+    "pairstream_dead_letters_total": MetricMeaning("Records and fields that were given up, by reason.", ("reason",)),
+    "pairstream_api_remaining_requests": MetricMeaning(
         "Requests that the newest answer says are left of the vendor's limit.", ("system", "integration")
     ),
-    "pairstream_restore_seconds": Described(
+    "pairstream_restore_seconds": MetricMeaning(
         "How long the last restore of a partition's state took, in seconds.", ("stage", "partition")
     ),
-    "pairstream_bulk_outstanding": Described("Bulk records that are not finished downstream."),
-    "pairstream_integration_status": Described(
+    "pairstream_bulk_outstanding": MetricMeaning("Bulk records that are not finished downstream."),
+    "pairstream_integration_status": MetricMeaning(
         "1 for the status that an integration's system has, 0 for those it has not.",
         ("integration", "system", "status"),
     ),
-    "pairstream_api_call_seconds": Described("How long requests to a vendor took, in seconds.", ("system", "purpose")),
-    "pairstream_step_seconds": Described("How long steps of an agent took, commit and all, in seconds.", ("stage",)),
+    "pairstream_api_call_seconds": MetricMeaning(
+        "How long requests to a vendor took, in seconds.", ("system", "purpose")
+    ),
+    "pairstream_step_seconds": MetricMeaning(
+        "How long steps of an agent took, commit and all, in seconds.", ("stage",)
+    ),
 }
 
 

@@ -20,7 +20,7 @@ from pipeline.provisioning.state_machine import ALREADY_CLAIMED, FIELDS_DO_NOT_F
 from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
 
-LOOK_S: Final = 0.05
+POLL_EVERY_S: Final = 0.05
 
 
 class NotApplied(RuntimeError):
@@ -74,7 +74,7 @@ async def wait_until_applied(
                 return Applied(settings, time.monotonic() - started)
             if settings.apply_state == "failed":
                 raise NotApplied(settings.reason or "refused")
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_EVERY_S)
     raise NotApplied(_late(tables.table(INTEGRATIONS), integration, request, within_s))
 
 

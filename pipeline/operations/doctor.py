@@ -13,11 +13,12 @@ from pipeline.provisioning.remedies import remedy
 from pipeline.provisioning.state_machine import SYSTEMS, read_document
 from pipeline.provisioning.subscriptions import subscriptions
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
+from schemas.records import avro_name
 from schemas.registry import SchemaRegistry, UnknownSchema
 from schemas.topics import TOPICS
 from schemas.values import System
 
-Verdict = Literal["ok", "wrong", "unknown"]
+FindingStatus = Literal["ok", "wrong", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Finding:
     """One thing that was looked at, and what to do where it is wrong."""
 
     what: str
-    verdict: Verdict
+    verdict: FindingStatus
     detail: str
 
 
@@ -64,7 +65,7 @@ def examine(
 def _registry(registry: SchemaRegistry) -> Finding:
     try:
         for topic in TOPICS.values():
-            registry.id_of(topic.name, topic.record.__name__)
+            registry.id_of(topic.name, avro_name(topic.record))
     except Exception as error:  # noqa: BLE001 - a registry client raises whatever its HTTP library does
         return Finding("schema registry", "wrong", f"{type(error).__name__}: check SCHEMA_REGISTRY_URL")
     return Finding("schema registry", "ok", "every topic's schema has an id")

@@ -12,20 +12,20 @@ from typing import Final
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.integration_file.model import IntegrationFile
-from pipeline.provisioning.described import Told, told_of
+from pipeline.provisioning.described import DescribedFile, told_of
 from pipeline.provisioning.resolve import fields_of
 from schemas.configuration import Description, Inquiry, IntegrationPart
 from schemas.topics import INTEGRATIONS
 from schemas.values import System
 
-LOOK_S: Final = 0.05
+POLL_EVERY_S: Final = 0.05
 SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
 
 Wanted = Mapping[System, Mapping[str, tuple[str, ...]]]
 """System -> object type -> fields."""
 
 
-class NotTold(RuntimeError):
+class NotAnswered(RuntimeError):
     """A system could not be asked; the message says which and why."""
 
 
@@ -38,7 +38,7 @@ class Asker:
         self._within_s = within_s
         self._now_ms = now_ms
 
-    async def ask(self, file: IntegrationFile) -> Told:
+    async def ask(self, file: IntegrationFile) -> DescribedFile:
         """What both systems say of the file's fields. Raises NotTold.
 
         Names of a custom type's fields follow from its schema, so a file that has one is asked for twice.
@@ -62,13 +62,13 @@ class Asker:
             found = {system: answer for system, answer in answers.items() if answer is not None}
             refused = [f"{system} says {told.reason}" for system, told in found.items() if told.reason is not None]
             if refused:
-                raise NotTold("; ".join(refused))
+                raise NotAnswered("; ".join(refused))
             if len(found) == len(SYSTEMS):
                 return found
             if time.monotonic() > deadline:
                 silent = (_silence(parts, integration, system) for system in SYSTEMS if system not in found)
-                raise NotTold("; ".join(silent))
-            await asyncio.sleep(LOOK_S)
+                raise NotAnswered("; ".join(silent))
+            await asyncio.sleep(POLL_EVERY_S)
 
 
 def _wanted(file: IntegrationFile) -> Wanted:

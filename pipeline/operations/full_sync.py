@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from connectors.kafka.producer import Publisher
 from schemas.configuration import IntegrationSettings
-from schemas.records import Cause, ObjectMapping, Request
+from schemas.records import Cause, ConnectorRequest, ObjectMapping
 from schemas.topics import requests_topic
 from schemas.values import System
 
@@ -18,7 +18,7 @@ class NotStarted(RuntimeError):
 
 def crawls(
     integration: str, settings: IntegrationSettings, mappings: Iterable[ObjectMapping], run_id: str, now_ms: int
-) -> tuple[tuple[System, Request], ...]:
+) -> tuple[tuple[System, ConnectorRequest], ...]:
     """One crawl for each object type that the mappings name, Userflow first: most of a CRM has no user.
 
     Raises NotStarted.
@@ -34,13 +34,16 @@ def crawls(
     }
     cause = Cause("", -1, -1, now_ms)
     return tuple(
-        (system, Request(integration, settings.connection, "crawl", object_type, run_id=run_id, caused_by=cause))
+        (
+            system,
+            ConnectorRequest(integration, settings.connection, "crawl", object_type, run_id=run_id, caused_by=cause),
+        )
         for system in SYSTEMS
         for object_type in types[system]
     )
 
 
-async def start(publisher: Publisher, integration: str, requests: Iterable[tuple[System, Request]]) -> None:
+async def start(publisher: Publisher, integration: str, requests: Iterable[tuple[System, ConnectorRequest]]) -> None:
     """Hand the crawls to the connectors that own the integration."""
     for system, request in requests:
         await publisher.send(requests_topic(system), integration, request)

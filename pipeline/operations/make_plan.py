@@ -11,8 +11,8 @@ from connectors.kafka.table import TableReader
 from pipeline.core.mapping import MappingView
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations import apply
-from pipeline.operations.field_query import Asker, NotTold
-from pipeline.operations.pair_counts import Known, PairCounts, count_pairs
+from pipeline.operations.field_query import Asker, NotAnswered
+from pipeline.operations.pair_counts import PairCounts, RetainedState, count_pairs
 from pipeline.operations.plan import InForce, Plan, make_plan, planned_mappings
 from pipeline.secrets import SecretBox
 from schemas.codec import Codec
@@ -25,7 +25,7 @@ NOT_CONNECTED = "not connected yet: `apply` checks the fields, and pairs are kno
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PlanDeps:
     """What planning needs of its process."""
 
     publisher: Publisher
@@ -38,7 +38,7 @@ class Surroundings:
     now_ms: Callable[[], int]
 
 
-async def plan(around: Surroundings, file: IntegrationFile, within_s: float, *, pairs: bool) -> Plan:
+async def plan(around: PlanDeps, file: IntegrationFile, within_s: float, *, pairs: bool) -> Plan:
     """What applying the file would do. Nothing is changed but for the inquiry itself."""
     request = apply.desired(file, around.box.seal, around.now_ms())
     tables = around.tables
@@ -48,7 +48,7 @@ async def plan(around: Surroundings, file: IntegrationFile, within_s: float, *, 
         return make_plan(file, request, now, NOT_CONNECTED)
     try:
         told = await Asker(around.publisher, tables, within_s, around.now_ms).ask(file)
-    except NotTold as error:
+    except NotAnswered as error:
         return make_plan(file, request, now, f"fields and pairs could not be looked at: {error}")
     made = make_plan(file, request, now, told)
     if made.problems or not pairs:
@@ -58,14 +58,14 @@ async def plan(around: Surroundings, file: IntegrationFile, within_s: float, *, 
 
 
 def _pairs(
-    around: Surroundings, settings: IntegrationSettings, made: Plan, wanted: tuple[ObjectMapping, ...]
+    around: PlanDeps, settings: IntegrationSettings, made: Plan, wanted: tuple[ObjectMapping, ...]
 ) -> Mapping[str, PairCounts]:
     retained = _Retained(around, f"{made.integration}:{settings.connection}:")
     kept = {change.name for change in made.mappings if change.kind == "unchanged"}
     return {
         mapping.name: count_pairs(
             MappingView(mapping),
-            Known(
+            RetainedState(
                 retained.objects_of(mapping),
                 retained.pair_of(mapping) if mapping.name in kept else _no_pair,
                 frozenset(one.name for one in made.create if one.object_type == mapping.hubspot_type),
@@ -82,7 +82,7 @@ def _no_pair(match_value: str) -> None:
 class _Retained:
     """The state rows of one connection, decoded one at a time."""
 
-    def __init__(self, around: Surroundings, prefix: str) -> None:
+    def __init__(self, around: PlanDeps, prefix: str) -> None:
         self._codec = around.codec
         self._objects = latest_rows(around.client, OBJECTS_STATE, around.partitions, prefix, around.progress)
         self._pairs = latest_rows(around.client, PAIRS_STATE, around.partitions, prefix, around.progress)

@@ -22,7 +22,7 @@ Side = Mapping[str, Mapping[str, Candidate]]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RetainedState:
     """What is retained: both sides' objects by their ids, and what pairs settled or refused under this very mapping."""
 
     objects: Callable[[System], Iterable[tuple[str, ObjectState]]]
@@ -52,7 +52,7 @@ class PairCounts:
     samples: list[Sample] = field(default_factory=list)
 
 
-def count_pairs(view: MappingView, known: Known) -> PairCounts:
+def count_pairs(view: MappingView, known: RetainedState) -> PairCounts:
     """The ends of all pairs that the mapping makes of the known objects."""
     counts = PairCounts()
     userflow = _side(view, "userflow", known, None)
@@ -65,7 +65,7 @@ def count_pairs(view: MappingView, known: Known) -> PairCounts:
     return counts
 
 
-def _side(view: MappingView, system: System, known: Known, other: Side | None) -> Side:
+def _side(view: MappingView, system: System, known: RetainedState, other: Side | None) -> Side:
     """The present objects of a side; fields are kept only where the other side has the match value too."""
     found: dict[str, dict[str, Candidate]] = defaultdict(dict)
     for object_id, row in known.objects(system):
@@ -81,7 +81,11 @@ def _side(view: MappingView, system: System, known: Known, other: Side | None) -
 
 
 def _state(
-    view: MappingView, known: Known, value: str, hubspot: Mapping[str, Candidate], userflow: Mapping[str, Candidate]
+    view: MappingView,
+    known: RetainedState,
+    value: str,
+    hubspot: Mapping[str, Candidate],
+    userflow: Mapping[str, Candidate],
 ) -> PairState:
     return replace(known.pair(value) or EMPTY, revision=view.record.revision, hubspot=hubspot, userflow=userflow)
 

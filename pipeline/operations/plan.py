@@ -10,7 +10,7 @@ from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan_diff import MappingChange, file_changes, record_changes, setting_changes
 from pipeline.provisioning.claims import check_claims, same_accounts
 from pipeline.provisioning.custom_types import resolved
-from pipeline.provisioning.described import Told
+from pipeline.provisioning.described import DescribedFile
 from pipeline.provisioning.resolve import object_mappings, to_create
 from pipeline.provisioning.state_machine import read_document
 from pipeline.provisioning.streams import streamed
@@ -85,12 +85,12 @@ class InForce:
         return resolved(read_document(settings.document), types)
 
 
-def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, told: Told | str) -> Plan:
+def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, told: DescribedFile | str) -> Plan:
     """The plan without its pairs; `told` is what both systems say of the file's fields, or why they were not asked."""
     name, settings = file.integration, now.settings(file.integration)
     named = file if isinstance(told, str) else told.file
     before = now.file(settings, name) if settings is not None else None
-    misfits = told.misfits() if isinstance(told, Told) else ()
+    misfits = told.misfits() if isinstance(told, DescribedFile) else ()
     plan = Plan(
         name,
         settings=tuple(setting_changes(request, settings, now.open_seal)),
@@ -108,7 +108,7 @@ def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, 
     return replace(plan, create=to_create(named, told.fields), events=events, mappings=tuple(changes))
 
 
-def planned_mappings(told: Told, settings: IntegrationSettings) -> tuple[ObjectMapping, ...]:
+def planned_mappings(told: DescribedFile, settings: IntegrationSettings) -> tuple[ObjectMapping, ...]:
     """The mappings that applying would put in force under the present connection."""
     return object_mappings(told.file, settings.connection, settings.revision + 1, told.fields)
 

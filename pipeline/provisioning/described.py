@@ -15,7 +15,7 @@ from schemas.configuration import DescribedEvent, DescribedField, DescribedType
 from schemas.values import System
 
 
-class Telling(Protocol):
+class DescriptionSource(Protocol):
     """A system's description, whatever record carries it."""
 
     @property
@@ -27,7 +27,7 @@ class Telling(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DescribedFile:
     """A file as the systems understand it."""
 
     file: IntegrationFile
@@ -45,7 +45,7 @@ class Told:
         )
 
 
-def told_of(file: IntegrationFile, hubspot: Telling, userflow: Telling) -> Told:
+def told_of(file: IntegrationFile, hubspot: DescriptionSource, userflow: DescriptionSource) -> DescribedFile:
     """The file in the light of both descriptions."""
     fields: Mapping[System, Fields] = {"hubspot": described(hubspot.fields), "userflow": described(userflow.fields)}
-    return Told(resolved(file, hubspot.types), fields, (*hubspot.events, *userflow.events))
+    return DescribedFile(resolved(file, hubspot.types), fields, (*hubspot.events, *userflow.events))

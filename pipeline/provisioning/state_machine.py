@@ -16,7 +16,7 @@ from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
 from pipeline.provisioning.claims import other_holders, rightful, same_accounts
-from pipeline.provisioning.described import Told, told_of
+from pipeline.provisioning.described import DescribedFile, told_of
 from pipeline.provisioning.resolve import fields_of, object_mappings, to_create, unchanged
 from pipeline.provisioning.streams import streamed
 from schemas.configuration import (
@@ -183,7 +183,7 @@ def _without_secrets(section: SystemSettings) -> SystemSettings:
     return replace(section, secrets={})
 
 
-def _described(name: str, settings: IntegrationSettings, told: Told) -> ConfigurationWrite:
+def _described(name: str, settings: IntegrationSettings, told: DescribedFile) -> ConfigurationWrite:
     asked_again = _with_fields_of(told.file, settings)
     if asked_again != settings:
         return _write(name, replace(asked_again, revision=settings.revision + 1))
@@ -219,7 +219,7 @@ def _provisioned(
     name: str,
     desired: DesiredIntegration,
     settings: IntegrationSettings,
-    told: Told,
+    told: DescribedFile,
     states: list[ConnectorState | None],
     mappings: Mapping[str, ObjectMapping],
 ) -> Iterator[ConfigurationWrite]:
@@ -297,7 +297,7 @@ class _AnyValue(defaultdict[str, str]):
         return "sealed"
 
 
-def _told(settings: IntegrationSettings, states: list[ConnectorState | None]) -> Told | None:
+def _told(settings: IntegrationSettings, states: list[ConnectorState | None]) -> DescribedFile | None:
     """What both systems say of the request's file; None until both have told for this revision."""
     hubspot, userflow = (_of_revision(state, settings) for state in states)
     if hubspot is None or userflow is None:

@@ -24,11 +24,12 @@ from schemas.configuration import (
 )
 from schemas.records import (
     ActivityEvent,
-    Answer,
     Candidate,
     Cause,
     ChangeEvent,
+    ConnectorRequest,
     DeadLetter,
+    FieldAnswer,
     FieldPatch,
     FieldRule,
     Found,
@@ -39,13 +40,13 @@ from schemas.records import (
     ObjectState,
     PairState,
     Receipt,
-    Refused,
-    Request,
+    RefusedValue,
     RunProgress,
     Settled,
     StampedValue,
     StateCommand,
     TimelineEvent,
+    avro_name,
 )
 from schemas.registry import LocalRegistry, packaged_history
 from schemas.topics import TOPICS
@@ -110,10 +111,12 @@ _ON_TIMELINE = TimelineEvent(
 )
 
 SAMPLES: Mapping[str, Any] = {
-    type(record).__name__: record
+    avro_name(type(record)): record
     for record in (
         Notification("acme", "hubspot", b'[{"objectId":1}]', {"x-hubspot-signature-v3": "abc"}, AT_MS),
-        Request("acme", 2, "lookup", "contacts", ("ada@example.com",), "email", "people", 300, "run-1", CAUSE, True),
+        ConnectorRequest(
+            "acme", 2, "lookup", "contacts", ("ada@example.com",), "email", "people", 300, "run-1", CAUSE, True
+        ),
         ChangeEvent(
             "acme",
             2,
@@ -146,7 +149,7 @@ SAMPLES: Mapping[str, Any] = {
             spread_ms=999,
             origin="crawl",
             fields=STAMPED,
-            answered={"title": Answer("a ", "a", AT_MS, 999)},
+            answered={"title": FieldAnswer("a ", "a", AT_MS, 999)},
             run_id="run-1",
             bulk=True,
             caused_by=CAUSE,
@@ -192,7 +195,7 @@ SAMPLES: Mapping[str, Any] = {
             hubspot={"101": Candidate(AT_MS, 0, {})},
             userflow={"u-1": Candidate(AT_MS, 999, STAMPED)},
             settled={"userflow.title": Settled("a ", "a")},
-            refused={"hubspot.colour": Refused("blue", "not_an_option")},
+            refused={"hubspot.colour": RefusedValue("blue", "not_an_option")},
             rewrites={"userflow.title": (AT_MS, AT_MS + 1)},
             contested=("userflow.seats",),
             rivals_read=("userflow.u-2",),
@@ -237,7 +240,7 @@ SAMPLES: Mapping[str, Any] = {
 
 def topic_of(record: str) -> str:
     """Any topic that carries the record."""
-    return next(name for name, topic in TOPICS.items() if topic.record.__name__ == record)
+    return next(name for name, topic in TOPICS.items() if avro_name(topic.record) == record)
 
 
 def sample_path(schema_id: int, record: str) -> Path:
@@ -250,7 +253,7 @@ def shown(record: Any) -> str:
     Fields at their default are left out: those that a record gets later change nothing.
     """
     fields = "".join(f"  {name}={_shown(value)},\n" for name, value in _told(record))
-    return f"{type(record).__name__}(\n{fields})\n"
+    return f"{avro_name(type(record))}(\n{fields})\n"
 
 
 def _told(record: Any) -> Iterator[tuple[str, Any]]:
@@ -264,7 +267,7 @@ def _told(record: Any) -> Iterator[tuple[str, Any]]:
 
 def _shown(value: Any) -> str:
     if dataclasses.is_dataclass(value):
-        return f"{type(value).__name__}({', '.join(f'{name}={_shown(inner)}' for name, inner in _told(value))})"
+        return f"{avro_name(type(value))}({', '.join(f'{name}={_shown(inner)}' for name, inner in _told(value))})"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key!r}: {_shown(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, tuple):

@@ -19,13 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import HEADER, Codec, MalformedRecord
+from schemas.records import avro_name
 from schemas.registry import LocalRegistry, UnknownSchema, packaged_history, record_schema
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
 from tests.contract.avro_samples import FOLDER, SAMPLES, sample_path, schemas_without_sample, shown, topic_of
 from tests.unit.schemas.strategies import records
 
-RECORDS: dict[str, type[Any]] = {topic.record.__name__: topic.record for topic in TOPICS.values()}
+RECORDS: dict[str, type[Any]] = {avro_name(topic.record): topic.record for topic in TOPICS.values()}
 NAMES = sorted(RECORDS)
 STORED = sorted(FOLDER.glob("*.bin"))
 FIELD_VALUE = [
@@ -48,17 +49,17 @@ def avro_of(record: str) -> Path:
 
 def check_record(schema: Any, record: type[Any], known: set[str]) -> None:
     """The schema of a record says what its dataclass says: names, order, types, defaults, and a sentence each."""
-    if record.__name__ in known:
-        assert schema == f"pairstream.{record.__name__}"
+    if avro_name(record) in known:
+        assert schema == f"pairstream.{avro_name(record)}"
         return
-    known.add(record.__name__)
-    assert (schema["name"], schema["namespace"]) == (record.__name__, "pairstream")
+    known.add(avro_name(record))
+    assert (schema["name"], schema["namespace"]) == (avro_name(record), "pairstream")
     assert SENTENCE.fullmatch(schema["doc"])
     fields, hints = dataclasses.fields(record), typing.get_type_hints(record)
     assert [field["name"] for field in schema["fields"]] == [field.name for field in fields]
     for written, field in zip(schema["fields"], fields, strict=True):
-        assert SENTENCE.fullmatch(written["doc"]), f"{record.__name__}.{field.name} has no doc"
-        assert written.get("default", "none") == default_of(field), f"{record.__name__}.{field.name}"
+        assert SENTENCE.fullmatch(written["doc"]), f"{avro_name(record)}.{field.name} has no doc"
+        assert written.get("default", "none") == default_of(field), f"{avro_name(record)}.{field.name}"
         check_type(written["type"], hints[field.name], known)
 
 

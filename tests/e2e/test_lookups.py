@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from schemas.records import MatchedChange, Request
+from schemas.records import ConnectorRequest, MatchedChange
 from tests.e2e.looking import becomes_true, settled, title_arrives, value_arrives, written
 from tests.e2e.world import FILE, TITLE, World, world
 
@@ -63,12 +63,12 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
         yield it
 
 
-async def lookups(it: World, value: str) -> list[Request]:
+async def lookups(it: World, value: str) -> list[ConnectorRequest]:
     """What was asked of HubSpot for a match value."""
     asked = [
         one
         for one in await asyncio.to_thread(it.records, "hubspot.requests")
-        if isinstance(one, Request) and one.kind == "lookup"
+        if isinstance(one, ConnectorRequest) and one.kind == "lookup"
     ]
     return [one for one in asked if one.values == (value,)]
 

@@ -19,7 +19,7 @@ from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.kafka.partitioner import partition_of
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
 from pipeline.local.ports import free_port
-from pipeline.local.stack import Machine, machine
+from pipeline.local.stack import Stack, machine
 from pipeline.serving import serve
 from tests.e2e.world import eventually, measured
 
@@ -118,7 +118,7 @@ async def test_a_vendor_that_is_down_delays_no_other_integration(tmp_path: Path)
 
 
 @asynccontextmanager
-async def customers(folder: Path) -> AsyncIterator[tuple[Machine, Customer, Customer]]:
+async def customers(folder: Path) -> AsyncIterator[tuple[Stack, Customer, Customer]]:
     receiver = free_port()
     own = {name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP_SERVERS"}
     public_url = f"http://127.0.0.1:{receiver}"
@@ -158,7 +158,7 @@ async def customer(name: str, public_url: str) -> AsyncIterator[Customer]:
         yield Customer(name, hubspot, userflow)
 
 
-async def command(running: Machine, folder: Path, name: str) -> None:
+async def command(running: Stack, folder: Path, name: str) -> None:
     """Apply the integration, then bring it in step."""
     path = folder / f"{name}.yaml"
     path.write_text(FILE.format(name=name, account=ACCOUNTS[name]))

@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from connectors.kafka.admin import Admin
 from connectors.kafka.settings import reader_config
 from pipeline.local.control import SimulatorControl
-from pipeline.local.stack import Machine, machine
+from pipeline.local.stack import Stack, machine
 from schemas.codec import Codec
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry
@@ -79,7 +79,7 @@ GROUPS = {
 class World:
     """A running pipeline with its two vendors."""
 
-    machine: Machine
+    machine: Stack
     hubspot: SimulatorControl
     userflow: SimulatorControl
     folder: Path

@@ -8,6 +8,7 @@ from confluent_kafka.schema_registry.schema_registry_client import Schema
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from schemas.codec import HEADER, Codec, MalformedRecord
+from schemas.records import avro_name
 from schemas.registry import COMPATIBILITY, LocalRegistry, RemoteRegistry, UnknownSchema
 from schemas.topics import RECEIPTS, TOPICS
 from tests.contract.avro_samples import SAMPLES
@@ -19,7 +20,7 @@ BREAKING = '{"type": "record", "name": "Receipt", "namespace": "pairstream", "fi
 def registry(schema_registry_url: str) -> RemoteRegistry:
     remote = RemoteRegistry(schema_registry_url)
     for topic in TOPICS.values():
-        remote.id_of(topic.name, topic.record.__name__)
+        remote.id_of(topic.name, avro_name(topic.record))
     return remote
 
 
@@ -48,24 +49,24 @@ def test_the_registry_keeps_a_breaking_schema_out(registry: RemoteRegistry, clie
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))
 def test_a_record_comes_back(registry: RemoteRegistry, topic: str) -> None:
-    sample = SAMPLES[TOPICS[topic].record.__name__]
+    sample = SAMPLES[avro_name(TOPICS[topic].record)]
     codec = Codec(registry)
     assert codec.decode(topic, codec.encode(topic, sample)) == sample
 
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))
 def test_only_the_id_differs_from_the_bytes_written_without_a_registry(registry: RemoteRegistry, topic: str) -> None:
-    sample = SAMPLES[TOPICS[topic].record.__name__]
+    sample = SAMPLES[avro_name(TOPICS[topic].record)]
     remote, local = (Codec(kind).encode(topic, sample) for kind in (registry, LocalRegistry()))
     assert remote[HEADER.size :] == local[HEADER.size :]
-    assert HEADER.unpack_from(remote) == (0, registry.id_of(topic, type(sample).__name__))
+    assert HEADER.unpack_from(remote) == (0, registry.id_of(topic, avro_name(type(sample))))
 
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))
 def test_confluents_own_deserializer_reads_it(
     registry: RemoteRegistry, client: SchemaRegistryClient, topic: str
 ) -> None:
-    sample = SAMPLES[TOPICS[topic].record.__name__]
+    sample = SAMPLES[avro_name(TOPICS[topic].record)]
     read = AvroDeserializer(client)
     plain = read(Codec(registry).encode(topic, sample), SerializationContext(topic, MessageField.VALUE))
     assert isinstance(plain, dict)

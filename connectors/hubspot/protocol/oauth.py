@@ -48,7 +48,7 @@ class TokenInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class TokenAccount:
     """The account a token belongs to; `type` is such as STANDARD or DEVELOPER_TEST."""
 
     id: str
@@ -96,7 +96,7 @@ def introspect_token(app: OAuthApp, access_token: str) -> Call[TokenInfo]:
     return Call(request, parse, "control")
 
 
-def account_details() -> Call[Account]:
+def account_details() -> Call[TokenAccount]:
     """The account of the token in use."""
     return call(Request("GET", ACCOUNT), _account, "control")
 
@@ -148,11 +148,11 @@ def _token_info(response: Response) -> TokenInfo:
     )
 
 
-def _account(response: Response) -> Account:
+def _account(response: Response) -> TokenAccount:
     found = content(response)
     id = text_at(found, "portalId")
     if not id:
         raise Transient("unreadable_answer", status=response.status)
-    return Account(
+    return TokenAccount(
         id, text_at(found, "accountType") or "", text_at(found, "timeZone") or "", text_at(found, "uiDomain") or ""
     )

@@ -20,7 +20,7 @@ from connectors.http.lenient_json import (
     time_at,
     whole_at,
 )
-from connectors.http.messages import Call, Observation, Purpose, Request, Response, json_request, segment
+from connectors.http.messages import Call, Purpose, Request, Response, VendorInterval, json_request, segment
 from connectors.hubspot.protocol.answers import (
     accept,
     call,
@@ -58,7 +58,7 @@ class Record:
     created_at_ms: int | None = None
     updated_at_ms: int | None = None
     archived: bool = False
-    observed: Observation | None = None
+    observed: VendorInterval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class ObjectUpdate:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RecordPage:
     """Some records and where the next page starts, None at the end; `total` is known by search only."""
 
     records: tuple[Record, ...]
@@ -141,7 +141,7 @@ def list_objects(
     after: str | None = None,
     limit: int = LIST_LIMIT,
     archived: bool = False,
-) -> Call[Page]:
+) -> Call[RecordPage]:
     """One page of a whole type, in the order of ids; `archived` lists the recycling bin instead."""
     query = [("limit", str(limit)), *_properties_query(properties)]
     query += [("after", after)] if after else []
@@ -206,7 +206,7 @@ def update_object(object_type: str, update: ObjectUpdate) -> Call[Record]:
     return call(request, lambda response: _record(content(response), response.observed), "write", object_id=update.id)
 
 
-def search_objects(object_type: str, search: Search) -> Call[Page]:
+def search_objects(object_type: str, search: Search) -> Call[RecordPage]:
     """One page; lags behind writes, never shows archived records, ends at 10,000 results.
 
     Raises Refused `search_too_long` when the conditions do not fit in one request.
@@ -248,11 +248,11 @@ def _batch(ids: Sequence[str]) -> Sequence[str]:
     return ids
 
 
-def _page(response: Response) -> Page:
+def _page(response: Response) -> RecordPage:
     records = _records(rows(response), response.observed)
     found = content(response)
     after = text_at(object_at(object_at(found, "paging"), "next"), "after")
-    return Page(records, after, whole_at(found, "total"))
+    return RecordPage(records, after, whole_at(found, "total"))
 
 
 def _batch_result(response: Response) -> BatchResult:
@@ -267,11 +267,11 @@ def _row_error(error: JsonObject) -> RowError:
     return RowError(ids, reason_of(error), text_at(error, "category") or "", fields, trace_of(error))
 
 
-def _records(found: tuple[JsonObject, ...], observed: Observation | None) -> tuple[Record, ...]:
+def _records(found: tuple[JsonObject, ...], observed: VendorInterval | None) -> tuple[Record, ...]:
     return tuple(_record(item, observed) for item in found)
 
 
-def _record(found: JsonObject, observed: Observation | None) -> Record:
+def _record(found: JsonObject, observed: VendorInterval | None) -> Record:
     id = text_at(found, "id")
     if not id:
         raise Transient("unreadable_answer")

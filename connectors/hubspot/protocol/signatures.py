@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 
-from connectors.http.messages import Verdict
+from connectors.http.messages import SignatureCheck
 
 TOLERANCE_MS = 300_000
 
@@ -21,28 +21,28 @@ _ESCAPE = re.compile("%(" + "|".join(_DECODED) + ")", re.IGNORECASE)
 
 def verify_v3(
     secret: str, method: str, uri: str, body: bytes, timestamp: str | None, signature: str | None, now_ms: int
-) -> Verdict:
+) -> SignatureCheck:
     """`uri` is the whole public URL that was called, `timestamp` and `signature` the headers as they came.
 
     A timestamp more than five minutes away, in either direction, is `stale`.
     """
     if not timestamp or not signature:
-        return Verdict("missing")
+        return SignatureCheck("missing")
     if not (timestamp.isascii() and timestamp.isdigit()):
-        return Verdict("malformed")
+        return SignatureCheck("malformed")
     if abs(now_ms - int(timestamp)) > TOLERANCE_MS:
-        return Verdict("stale")
+        return SignatureCheck("stale")
     message = method.upper().encode() + decoded(uri).encode() + body + timestamp.encode()
     expected = base64.b64encode(hmac.digest(secret.encode(), message, hashlib.sha256))
     return _compared(expected, signature)
 
 
-def verify_v2(secret: str, method: str, uri: str, body: bytes, signature: str | None) -> Verdict:
+def verify_v2(secret: str, method: str, uri: str, body: bytes, signature: str | None) -> SignatureCheck:
     """The older signature of workflow and card requests; carries no time."""
     return _hashed(secret.encode() + method.upper().encode() + uri.encode() + body, signature)
 
 
-def verify_v1(secret: str, body: bytes, signature: str | None) -> Verdict:
+def verify_v1(secret: str, body: bytes, signature: str | None) -> SignatureCheck:
     """The older signature of CRM webhooks; carries no time."""
     return _hashed(secret.encode() + body, signature)
 
@@ -52,12 +52,12 @@ def decoded(uri: str) -> str:
     return _ESCAPE.sub(lambda escape: _DECODED[escape[1].upper()], uri)
 
 
-def _hashed(message: bytes, signature: str | None) -> Verdict:
+def _hashed(message: bytes, signature: str | None) -> SignatureCheck:
     if not signature:
-        return Verdict("missing")
+        return SignatureCheck("missing")
     return _compared(hashlib.sha256(message).hexdigest().encode(), signature)
 
 
-def _compared(expected: bytes, signature: str) -> Verdict:
+def _compared(expected: bytes, signature: str) -> SignatureCheck:
     matches = hmac.compare_digest(expected, signature.encode(errors="replace"))
-    return Verdict() if matches else Verdict("mismatch")
+    return SignatureCheck() if matches else SignatureCheck("mismatch")

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.routing import Route
 
 from connectors.hubspot.simulator.endpoints import Asked, batch_answer, page_answer, route
-from connectors.hubspot.simulator.errors import Refusal
+from connectors.hubspot.simulator.errors import ErrorAnswer
 from connectors.hubspot.simulator.events import AppEvents, CustomEvents
 from connectors.hubspot.simulator.oauth import Tokens
 from connectors.hubspot.simulator.settings import HubSpotSettings
@@ -78,7 +78,7 @@ class AccountApi:
     async def _token_info(self, asked: Asked) -> Answer:
         state = self._tokens.state(asked.parts["token"])
         if state != "valid":
-            raise Refusal(404, "OBJECT_NOT_FOUND", "access token is invalid or expired")
+            raise ErrorAnswer(404, "OBJECT_NOT_FOUND", "access token is invalid or expired")
         return json_answer(200, self._tokens.info(asked.parts["token"]))
 
     async def _revoke(self, asked: Asked) -> Answer:
@@ -104,7 +104,7 @@ class AccountApi:
     async def _definition(self, asked: Asked) -> Answer:
         found = self._custom_events.definitions.get(asked.parts["name"])
         if found is None:
-            raise Refusal(404, "OBJECT_NOT_FOUND", f"No event definition named {asked.parts['name']}")
+            raise ErrorAnswer(404, "OBJECT_NOT_FOUND", f"No event definition named {asked.parts['name']}")
         return json_answer(200, found)
 
     async def _define(self, asked: Asked) -> Answer:

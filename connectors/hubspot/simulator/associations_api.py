@@ -8,7 +8,7 @@ from starlette.routing import Route
 from connectors.hubspot.simulator.associations import plain_type, primary_type, types_wire
 from connectors.hubspot.simulator.definitions import ObjectType
 from connectors.hubspot.simulator.endpoints import Asked, batch_answer, page_answer, route, whole_number
-from connectors.hubspot.simulator.errors import Refusal, not_found
+from connectors.hubspot.simulator.errors import ErrorAnswer, not_found
 from connectors.hubspot.simulator.portal import Portal
 from connectors.hubspot.simulator.settings import HubSpotSettings
 from connectors.simulation.calls import Answer, Json, json_answer
@@ -51,7 +51,7 @@ class AssociationsApi:
             paging = {"paging": {"next": {"after": following}}} if following else {}
             results.append({"from": {"id": str(one["id"])}, "to": page, **paging})
         text = f"No {to_type.name} is associated with {from_type.name} {bare}."
-        errors = [Refusal(404, "OBJECT_NOT_FOUND", text, context={"fromObjectId": bare}).row()] if bare else []
+        errors = [ErrorAnswer(404, "OBJECT_NOT_FOUND", text, context={"fromObjectId": bare}).row()] if bare else []
         errors = errors if self._settings().associations_missing_as_errors else []
         return batch_answer(results, errors, self._now_ms())
 

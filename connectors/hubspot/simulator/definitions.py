@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from connectors.hubspot.simulator.errors import Refusal, invalid
+from connectors.hubspot.simulator.errors import ErrorAnswer, invalid
 from connectors.hubspot.simulator.standard import STANDARD_GROUPS, STANDARD_PROPERTIES
 from connectors.simulation.calls import Json
 from connectors.simulation.clock import iso_z
@@ -186,7 +186,7 @@ class Definitions:
     def create(self, kind: ObjectType, definition: Property) -> Property:
         """What the API does: 409 for a living name, an archived one comes back; a group is needed, and room."""
         if self.get(kind, definition.name) is not None:
-            raise Refusal(
+            raise ErrorAnswer(
                 409,
                 "OBJECT_ALREADY_EXISTS",
                 f"A property named '{definition.name}' already exists.",
@@ -207,13 +207,13 @@ class Definitions:
         """One definition; Refusal 404 when there is none in that state."""
         found = self.get(kind, name, archived=archived)
         if found is None:
-            raise Refusal(404, "OBJECT_NOT_FOUND", f"No property named '{name}'.")
+            raise ErrorAnswer(404, "OBJECT_NOT_FOUND", f"No property named '{name}'.")
         return found
 
     def create_group(self, kind: ObjectType, wire: Mapping[str, Json]) -> Json:
         """Add a group; Refusal 409 when its name is taken."""
         if wire["name"] in self.groups[kind.type_id]:
-            raise Refusal(409, "OBJECT_ALREADY_EXISTS", f"A property group named '{wire['name']}' already exists.")
+            raise ErrorAnswer(409, "OBJECT_ALREADY_EXISTS", f"A property group named '{wire['name']}' already exists.")
         group = _group(wire["name"], wire.get("label") or wire["name"])
         self.groups[kind.type_id][group["name"]] = group
         return group

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from connectors.hubspot.simulator.definitions import ObjectType, options_of, property_of
 from connectors.hubspot.simulator.endpoints import Asked, batch_answer, route
-from connectors.hubspot.simulator.errors import Refusal, invalid
+from connectors.hubspot.simulator.errors import ErrorAnswer, invalid
 from connectors.hubspot.simulator.portal import Portal
 from connectors.simulation.calls import Answer, json_answer
 
@@ -58,7 +58,7 @@ class DefinitionsApi:
             try:
                 definition = property_of(one, created_ms=now_ms, created_by="api")
                 made.append(self._definitions.create(kind, definition).wire())
-            except Refusal as refusal:
+            except ErrorAnswer as refusal:
                 errors.append({**refusal.row(), "context": {"name": [one.get("name")]}})
         return batch_answer(made, errors, now_ms, 201)
 
@@ -91,7 +91,7 @@ class DefinitionsApi:
     async def _group(self, asked: Asked) -> Answer:
         group = self._definitions.groups[self._kind(asked).type_id].get(asked.parts["name"])
         if group is None:
-            raise Refusal(404, "OBJECT_NOT_FOUND", f"No property group named '{asked.parts['name']}'.")
+            raise ErrorAnswer(404, "OBJECT_NOT_FOUND", f"No property group named '{asked.parts['name']}'.")
         return json_answer(200, group)
 
     async def _create_group(self, asked: Asked) -> Answer:

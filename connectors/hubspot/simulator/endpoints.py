@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.hubspot.simulator.errors import Refusal, invalid
+from connectors.hubspot.simulator.errors import ErrorAnswer, invalid
 from connectors.simulation.calls import Answer, Json, json_answer
 from connectors.simulation.clock import iso_z
 from connectors.simulation.faults import FaultRule
@@ -52,7 +52,7 @@ def route(method: str, path: str, work: Work) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
             answer = await work(await _asked(request))
-        except Refusal as refusal:
+        except ErrorAnswer as refusal:
             answer = json_answer(refusal.status, refusal.body())
         except (KeyError, TypeError, AttributeError) as error:
             # a part that the body should have had, or one of another shape

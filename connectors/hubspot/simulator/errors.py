@@ -13,7 +13,7 @@ DAILY_MESSAGE = "You have reached your daily limit."
 
 
 @dataclass(eq=False)
-class Refusal(Exception):
+class ErrorAnswer(Exception):
     """An error answer; `details` are the entries of its `errors` list, `context` its context."""
 
     status: int
@@ -58,37 +58,37 @@ class Fault:
     message: str
 
 
-def not_found() -> Refusal:
+def not_found() -> ErrorAnswer:
     """No such record, or an archived one."""
-    return Refusal(404, "OBJECT_NOT_FOUND", "resource not found")
+    return ErrorAnswer(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
-def invalid(message: str) -> Refusal:
+def invalid(message: str) -> ErrorAnswer:
     """A request that makes no sense to HubSpot."""
-    return Refusal(400, "VALIDATION_ERROR", message)
+    return ErrorAnswer(400, "VALIDATION_ERROR", message)
 
 
-def invalid_properties(faults: Sequence[Fault], with_details: bool) -> Refusal:
+def invalid_properties(faults: Sequence[Fault], with_details: bool) -> ErrorAnswer:
     """Properties that cannot be written: a JSON string inside the message, and a list when asked."""
     rows = [{"isValid": False, "message": f.message, "error": f.code, "name": f.property} for f in faults]
     details = [{"message": f.message, "code": f.code, "context": {"propertyName": [f.property]}} for f in faults]
     details = details if with_details else []
-    return Refusal(400, "VALIDATION_ERROR", f"Property values were not valid: {json.dumps(rows)}", details)
+    return ErrorAnswer(400, "VALIDATION_ERROR", f"Property values were not valid: {json.dumps(rows)}", details)
 
 
-def missing_scopes(scopes: Sequence[str]) -> Refusal:
+def missing_scopes(scopes: Sequence[str]) -> ErrorAnswer:
     """The token lacks a scope."""
     text = "This app hasn't been granted all required scopes to make this call."
     context = {"requiredGranularScopes": list(scopes)}
     detail = {"message": "One or more of the following scopes are required.", "context": context}
-    return Refusal(403, "MISSING_SCOPES", text, [detail])
+    return ErrorAnswer(403, "MISSING_SCOPES", text, [detail])
 
 
-def unauthorised(expired: bool) -> Refusal:
+def unauthorised(expired: bool) -> ErrorAnswer:
     """A token that is unknown or too old."""
     if expired:
-        return Refusal(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.")
-    return Refusal(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
+        return ErrorAnswer(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.")
+    return ErrorAnswer(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
 
 
 def limit_body(form: str | None) -> Json:
@@ -114,4 +114,4 @@ def default_body(status: int, form: str | None) -> Json:
     if status >= 500:
         return {"status": "error", "message": "internal error", "correlationId": str(uuid.uuid4())}
     category = _CATEGORIES.get(status, "VALIDATION_ERROR")
-    return Refusal(status, category, _MESSAGES.get(status, "The request was refused.")).body()
+    return ErrorAnswer(status, category, _MESSAGES.get(status, "The request was refused.")).body()

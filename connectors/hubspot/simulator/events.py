@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from connectors.hubspot.simulator.errors import Fault, Refusal, invalid, invalid_properties, not_found
+from connectors.hubspot.simulator.errors import ErrorAnswer, Fault, invalid, invalid_properties, not_found
 from connectors.hubspot.simulator.settings import HubSpotSettings
 from connectors.simulation.calls import Json
 from connectors.simulation.clock import epoch_ms_of, iso_z
@@ -28,7 +28,7 @@ class AppEvents:
         ids = [str(event["id"]) for event in events]
         repeated = sorted({one for one in ids if one in self._ids or ids.count(one) > 1})
         if repeated:
-            raise Refusal(409, "CONFLICT", f"Events already exist: {repeated}", context={"ids": repeated})
+            raise ErrorAnswer(409, "CONFLICT", f"Events already exist: {repeated}", context={"ids": repeated})
         self._ids.update(ids)
         kept = [{**event, "timestamp": _moment(event.get("timestamp"), now_ms)} for event in events]
         self.received += [{"via": "app_events", "received_at": now_ms, **event} for event in kept]
@@ -90,7 +90,7 @@ class CustomEvents:
         name = wire.get("name") or str(wire["label"]).lower().replace(" ", "_")
         full = f"pe{self._settings().portal_id}_{name}"
         if full in self.definitions:
-            raise Refusal(409, "OBJECT_ALREADY_EXISTS", f"Event definition {full} already exists")
+            raise ErrorAnswer(409, "OBJECT_ALREADY_EXISTS", f"Event definition {full} already exists")
         properties = [{"archived": False, **each} for each in wire.get("propertyDefinitions", ())]
         labels = {"singular": wire.get("label", name), "plural": wire.get("label", name)}
         definition = {
@@ -114,7 +114,7 @@ class CustomEvents:
         if definition is None:
             raise not_found()
         if any(each["name"] == wire["name"] for each in definition["properties"]):
-            raise Refusal(409, "OBJECT_ALREADY_EXISTS", f"Property {wire['name']} already exists")
+            raise ErrorAnswer(409, "OBJECT_ALREADY_EXISTS", f"Property {wire['name']} already exists")
         definition["properties"].append({"archived": False, **wire})
         return definition["properties"][-1]
 

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from connectors.hubspot.simulator import search
 from connectors.hubspot.simulator.definitions import ObjectType
 from connectors.hubspot.simulator.endpoints import Asked, batch_answer, page_answer, route, whole_number
-from connectors.hubspot.simulator.errors import Fault, Refusal, invalid, invalid_properties, not_found
+from connectors.hubspot.simulator.errors import ErrorAnswer, Fault, invalid, invalid_properties, not_found
 from connectors.hubspot.simulator.portal import Portal
 from connectors.hubspot.simulator.rendering import render
 from connectors.hubspot.simulator.settings import HubSpotSettings
@@ -141,7 +141,7 @@ class ObjectsApi:
     def _write_row(self, kind: ObjectType, record: Record, one: Json, results: list[Json], errors: list[Json]) -> None:
         try:
             results.append(self._write(kind, record, one.get("properties", {})))
-        except Refusal as refusal:
+        except ErrorAnswer as refusal:
             named = {"ids": [str(one["id"])]} if self._settings().row_error_names_id else {}
             traced = {"objectWriteTraceId": [one["objectWriteTraceId"]]} if one.get("objectWriteTraceId") else {}
             errors.append({**refusal.row(), "context": {**refusal.context, **named, **traced}})
@@ -241,13 +241,13 @@ class ObjectsApi:
     def _missing_rows(self, kind: ObjectType, missing: Sequence[str]) -> list[Json]:
         text = f"Could not get some {kind.word.upper()} objects, they may be deleted or not exist."
         together = [list(missing)] if self._settings().not_found_aggregated and missing else [[one] for one in missing]
-        return [Refusal(404, "OBJECT_NOT_FOUND", text, context={"ids": ids}).row() for ids in together]
+        return [ErrorAnswer(404, "OBJECT_NOT_FOUND", text, context={"ids": ids}).row() for ids in together]
 
     def _fault_row(self, fault: FaultRule, wanted: str) -> Json:
         given = fault.body or {}
         category, text = given.get("category", "VALIDATION_ERROR"), given.get("message", "The row was refused.")
         named = {"ids": [wanted]} if self._settings().row_error_names_id else {}
-        return {**Refusal(fault.status, category, text).row(), "context": named, **given}
+        return {**ErrorAnswer(fault.status, category, text).row(), "context": named, **given}
 
     def _refuse_wished(self, asked: Asked, writes: Sequence[Mapping[str, Json]]) -> None:
         for rule in asked.faults:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from connectors.hubspot.simulator.associations import Associations, plain_type, primary_type
 from connectors.hubspot.simulator.definitions import Definitions, ObjectType
-from connectors.hubspot.simulator.errors import Fault, Refusal, invalid_properties
+from connectors.hubspot.simulator.errors import ErrorAnswer, Fault, invalid_properties
 from connectors.hubspot.simulator.settings import HubSpotSettings
 from connectors.hubspot.simulator.standard import LIFECYCLE_STAGES
 from connectors.hubspot.simulator.store import Record, Source, Store, Version, combined
@@ -195,7 +195,7 @@ class Portal:
         lacking = [names[0] for names in needed if not any(values.get(name) for name in names)]
         if lacking:
             text = f"Error creating {kind.word.upper()}. Some required properties were not set."
-            raise Refusal(400, "VALIDATION_ERROR", text, [{"message": text, "context": {"properties": lacking}}])
+            raise ErrorAnswer(400, "VALIDATION_ERROR", text, [{"message": text, "context": {"properties": lacking}}])
 
     def _refuse_taken(self, kind: ObjectType, values: Mapping[str, str], own: Record | None) -> None:
         for name, value in values.items():
@@ -206,7 +206,7 @@ class Portal:
             for holder in self.store.find_by(kind.type_id, name, value):
                 if holder is not own and holder.is_live():
                     text = f"{kind.word.capitalize()} already exists. Existing ID: {holder.record_id}"
-                    raise Refusal(409, "CONFLICT", text)
+                    raise ErrorAnswer(409, "CONFLICT", text)
 
     def _say(self, action: str, kind: ObjectType, record_id: str, source: Source, extra: Mapping[str, Json]) -> None:
         self._tell(Happening(action, kind, record_id, self._now_ms(), source, extra))

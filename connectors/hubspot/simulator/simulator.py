@@ -11,7 +11,7 @@ from connectors.hubspot.simulator.associations import is_primary
 from connectors.hubspot.simulator.associations_api import AssociationsApi
 from connectors.hubspot.simulator.definitions import ObjectType, property_of
 from connectors.hubspot.simulator.definitions_api import DefinitionsApi
-from connectors.hubspot.simulator.errors import Refusal, default_body, limit_body, missing_scopes, unauthorised
+from connectors.hubspot.simulator.errors import ErrorAnswer, default_body, limit_body, missing_scopes, unauthorised
 from connectors.hubspot.simulator.events import AppEvents, CustomEvents
 from connectors.hubspot.simulator.limits import RollingWindow
 from connectors.hubspot.simulator.oauth import Tokens
@@ -218,7 +218,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         account = AccountApi(lambda: self.settings, self.now_ms, self.tokens, self.app_events, self.custom_events)
         return [*associations.routes(), *objects.routes(), *definitions.routes(), *account.routes()]
 
-    def _refused(self, refusal: Refusal) -> Answer:
+    def _refused(self, refusal: ErrorAnswer) -> Answer:
         return json_answer(refusal.status, refusal.body())
 
     def _unscoped(self, call: Call, grant: str) -> Answer | None:
@@ -229,7 +229,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
             return None
         try:
             kind = self.portal.definitions.resolve(object_type_of(canonical(call.path)) or "contacts")
-        except Refusal:
+        except ErrorAnswer:
             return None
         custom = object_type_of(canonical(call.path)) is None
         wanted = scopes_for(call.kind, call.method, None if custom else kind.type_id, kind.name)
@@ -296,5 +296,5 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         """A person who asks for what HubSpot refuses is told so by ValueError."""
         try:
             return work()
-        except Refusal as refusal:
+        except ErrorAnswer as refusal:
             raise ValueError(refusal.message) from refusal

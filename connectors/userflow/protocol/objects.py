@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from connectors.contract.errors import Missing, Refused, Transient
 from connectors.http.lenient_json import JsonObject, flag_at, objects_at, text_at, time_at
-from connectors.http.messages import Call, Observation, Purpose, Request, Response, json_request, segment
+from connectors.http.messages import Call, Purpose, Request, Response, VendorInterval, json_request, segment
 from connectors.userflow.protocol.answers import accept, call, content, missing_in_words
 
 LIST_LIMIT = 100
@@ -41,11 +41,11 @@ class Record:
     attributes: Mapping[str, object] = field(repr=False)
     created_at_ms: int | None = None
     memberships: tuple[Membership, ...] | None = None
-    observed: Observation | None = None
+    observed: VendorInterval | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RecordPage:
     """Some records, oldest first, and the cursor of the next page, None at the end."""
 
     records: tuple[Record, ...]
@@ -81,7 +81,7 @@ def list_objects(
     memberships: bool = False,
     limit: int = LIST_LIMIT,
     purpose: Purpose = "bulk_read",
-) -> Call[Page]:
+) -> Call[RecordPage]:
     """One page in order of creation; Refused `cursor_gone` when the object named by `starting_after` was deleted.
 
     `email` (users only) may be ignored by the server, so the caller checks each record's own.
@@ -91,10 +91,10 @@ def list_objects(
     query += [("email", email)] if email else []
     query += [("expand", "memberships")] if memberships else []
 
-    def page(response: Response) -> Page:
+    def page(response: Response) -> RecordPage:
         found = listed(response)
         records = tuple(record(item, kind, response.observed) for item in found)
-        return Page(records, next_cursor(content(response), records[-1].id if records else None))
+        return RecordPage(records, next_cursor(content(response), records[-1].id if records else None))
 
     return call(Request("GET", f"/{kind}", tuple(query)), page, purpose)
 
@@ -139,7 +139,7 @@ def instant_text(epoch_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-def record(found: JsonObject, kind: Kind, observed: Observation | None = None) -> Record:
+def record(found: JsonObject, kind: Kind, observed: VendorInterval | None = None) -> Record:
     """A user or group out of its JSON; Transient when it has no id or no attributes."""
     id, attributes = text_at(found, "id"), found.get("attributes")
     if not id or not isinstance(attributes, dict):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from connectors.contract.errors import Missing, Refused, Transient
 from connectors.http.lenient_json import JsonObject, flag_at, object_at, parsed, text_at, texts_at, time_at
-from connectors.http.messages import Call, Request, Response, Verdict, json_request, segment
+from connectors.http.messages import Call, Request, Response, SignatureCheck, json_request, segment
 from connectors.userflow.protocol.answers import accept, call, content
 from connectors.userflow.protocol.objects import LIST_LIMIT, Record, listed, next_cursor, record
 
@@ -50,7 +50,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Notification:
+class WebhookDelivery:
     """One delivery: a user or group as it is now, or an event; neither when it is of another kind.
 
     `previous` and `updated` hold the changed attributes when Userflow sends them.
@@ -109,26 +109,26 @@ def delete_subscription(id: str) -> Call[bool]:
     return Call(request, parse, "control")
 
 
-def verify_signature(header: str | None, body: bytes, secret: str, now_s: float) -> Verdict:
+def verify_signature(header: str | None, body: bytes, secret: str, now_s: float) -> SignatureCheck:
     """`header` is `Userflow-Signature`: `t=<unix seconds>,v1=<hex>`, perhaps with more parts.
 
     A time more than 300 s away, in either direction, is `stale`.
     """
     if not header:
-        return Verdict("missing")
+        return SignatureCheck("missing")
     parts = [part.strip().partition("=") for part in header.split(",")]
     times = [value for name, _, value in parts if name == "t"]
     signatures = [value for name, _, value in parts if name == "v1"]
     if len(times) != 1 or not signatures or not (times[0].isascii() and times[0].isdigit()):
-        return Verdict("malformed")
+        return SignatureCheck("malformed")
     if abs(now_s - int(times[0])) > TOLERANCE_S:
-        return Verdict("stale")
+        return SignatureCheck("stale")
     expected = hmac.digest(secret.encode(), times[0].encode() + b"." + body, hashlib.sha256).hex()
     matches = [hmac.compare_digest(expected.encode(), found.encode(errors="replace")) for found in signatures]
-    return Verdict() if any(matches) else Verdict("mismatch")
+    return SignatureCheck() if any(matches) else SignatureCheck("mismatch")
 
 
-def parse_notification(body: bytes) -> Notification:
+def parse_notification(body: bytes) -> WebhookDelivery:
     """What kind it is, is decided by `data.object`, not by the topic; Refused when it cannot be read."""
     found = parsed(body)
     if not isinstance(found, dict) or not text_at(found, "id"):
@@ -136,7 +136,7 @@ def parse_notification(body: bytes) -> Notification:
     data = object_at(found, "data")
     subject = object_at(data, "object")
     topic = text_at(found, "topic") or ""
-    return Notification(
+    return WebhookDelivery(
         text_at(found, "id") or "",
         topic,
         time_at(found, "created_at"),

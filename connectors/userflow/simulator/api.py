@@ -12,7 +12,7 @@ from connectors.simulation.calls import Answer, Json, json_answer
 from connectors.simulation.faults import FaultRule
 from connectors.simulation.gate import FAULTS_KEY
 from connectors.userflow.simulator.environment import Environment
-from connectors.userflow.simulator.errors import Refusal, error_body, invalid, unknown_id
+from connectors.userflow.simulator.errors import ErrorAnswer, error_body, invalid, unknown_id
 from connectors.userflow.simulator.lists import ListQuery, list_body, list_query, page_of, unknown_cursor
 from connectors.userflow.simulator.settings import UserflowSettings
 from connectors.userflow.simulator.store import Entity, Kind
@@ -186,7 +186,7 @@ class UserflowApi:
 
     async def _content_sessions(self, asked: Asked) -> Answer:
         if asked.one("content_id") is None and self._settings().sessions_need_content_id:
-            raise Refusal(500, "internal_error", "Internal server error")
+            raise ErrorAnswer(500, "internal_error", "Internal server error")
         return self._by_content(asked, "content_sessions", "Content session")
 
     def _by_content(self, asked: Asked, collection: str, what: str) -> Answer:
@@ -248,7 +248,7 @@ def _route(method: str, path: str, work: Work) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
             answer = await work(await _asked(request))
-        except Refusal as refusal:
+        except ErrorAnswer as refusal:
             answer = json_answer(refusal.status, error_body(refusal.status, refusal.message, refusal.code))
         except (KeyError, TypeError, AttributeError) as error:
             # a part that the body should have had, or one of another shape

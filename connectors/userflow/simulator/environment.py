@@ -12,7 +12,7 @@ from connectors.userflow.simulator.definitions import Definitions
 from connectors.userflow.simulator.errors import invalid, unknown_id
 from connectors.userflow.simulator.settings import UserflowSettings
 from connectors.userflow.simulator.store import Entity, Kind, Membership, Store
-from connectors.userflow.simulator.webhooks import Notification, Subscription
+from connectors.userflow.simulator.webhooks import OutgoingNotification, Subscription
 
 STANDING = "standing"
 """The id of the subscription that settings make."""
@@ -26,7 +26,7 @@ class Environment:
         settings: Callable[[], UserflowSettings],
         now_ms: Callable[[], int],
         rng: random.Random,
-        send: Callable[[Notification], None],
+        send: Callable[[OutgoingNotification], None],
     ) -> None:
         self._settings, self._now_ms, self._rng, self._send = settings, now_ms, rng, send
         self.store, self.definitions = Store(), Definitions()
@@ -187,7 +187,7 @@ class Environment:
             if settings.webhooks and subscription is not None and subscription.wants(topic):
                 told = subscription.topic_of(topic, settings)
                 ids = (self.new_uuid(), subscription_id)
-                self._send(Notification(*ids, told, self._now_ms(), wire, previous or {}, updated or {}))
+                self._send(OutgoingNotification(*ids, told, self._now_ms(), wire, previous or {}, updated or {}))
 
     def _created_ms(self, kind: Kind, entity_id: str) -> int:
         first_ms = self.store.first_created_ms(kind, entity_id)

@@ -8,7 +8,7 @@ _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_li
 
 
 @dataclass(eq=False)
-class Refusal(Exception):
+class ErrorAnswer(Exception):
     """An error answer; only the code `invalid_params` has been seen, the others are guesses."""
 
     status: int
@@ -16,15 +16,15 @@ class Refusal(Exception):
     message: str
 
 
-def invalid(message: str) -> Refusal:
+def invalid(message: str) -> ErrorAnswer:
     """Parameters that Userflow does not take."""
-    return Refusal(400, "invalid_params", message)
+    return ErrorAnswer(400, "invalid_params", message)
 
 
-def unknown_id(status: int, what: str, object_id: str) -> Refusal:
+def unknown_id(status: int, what: str, object_id: str) -> ErrorAnswer:
     """No such object; the status is a switch."""
     code = "not_found" if status == 404 else "invalid_params"
-    return Refusal(status, code, f"{what.capitalize()} with id '{object_id}' not found")
+    return ErrorAnswer(status, code, f"{what.capitalize()} with id '{object_id}' not found")
 
 
 def error_body(status: int, message: str = "", code: str | None = None) -> Json:

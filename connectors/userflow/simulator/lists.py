@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from connectors.simulation.calls import Json
-from connectors.userflow.simulator.errors import Refusal, invalid
+from connectors.userflow.simulator.errors import ErrorAnswer, invalid
 from connectors.userflow.simulator.settings import UserflowSettings
 
 MAX_LIMIT = 100
@@ -53,12 +53,12 @@ def _behind(ordered: Sequence[Json], query: ListQuery, what: str) -> int:
         if row["id"] == query.starting_after:
             if any(_field(row, name.removeprefix("-")) is None for name in query.order_by):
                 # a cursor whose sort key is null makes the real one stumble
-                raise Refusal(500, "internal_error", "Internal server error")
+                raise ErrorAnswer(500, "internal_error", "Internal server error")
             return place + 1
     raise unknown_cursor(what, query.starting_after or "")
 
 
-def unknown_cursor(what: str, cursor: str) -> Refusal:
+def unknown_cursor(what: str, cursor: str) -> ErrorAnswer:
     """The cursor's object is gone."""
     return invalid(f"`starting_after`: {what} with id '{cursor}' not found")
 

@@ -13,11 +13,11 @@ from connectors.simulation.server import build_app
 from connectors.simulation.vendor import Simulator
 from connectors.userflow.simulator.api import UserflowApi
 from connectors.userflow.simulator.environment import Environment
-from connectors.userflow.simulator.errors import Refusal, error_body
+from connectors.userflow.simulator.errors import ErrorAnswer, error_body
 from connectors.userflow.simulator.limits import Limits
 from connectors.userflow.simulator.settings import UserflowSettings
 from connectors.userflow.simulator.store import Entity, Kind
-from connectors.userflow.simulator.webhooks import Notification, notification_post
+from connectors.userflow.simulator.webhooks import OutgoingNotification, notification_post
 
 _KINDS: dict[str, Kind] = {"users": "user", "user": "user", "groups": "group", "group": "group", "companies": "group"}
 _VERBS = {"GET": "read", "POST": "write", "PATCH": "change", "DELETE": "delete"}
@@ -42,7 +42,7 @@ class UserflowSimulator(Simulator[UserflowSettings]):
         webhook_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         super().__init__(settings or UserflowSettings(), clock or VendorClock(), webhook_transport)
-        self.courier: Courier[Notification] = Courier(
+        self.courier: Courier[OutgoingNotification] = Courier(
             self._compose, lambda: self.settings, lambda: self.clock, self.rng, webhook_transport
         )
         self.environment = Environment(lambda: self.settings, self.now_ms, self.rng, self.courier.submit)
@@ -107,7 +107,7 @@ class UserflowSimulator(Simulator[UserflowSettings]):
     def track_event(self, event: Mapping[str, Json]) -> Json:
         try:
             tracked = self.environment.track(event, "person")
-        except Refusal as refusal:
+        except ErrorAnswer as refusal:
             raise ValueError(refusal.message) from refusal
         self.note("tracked", "events", tracked["id"], {"name": tracked["name"], "attributes": tracked["attributes"]})
         return tracked
@@ -176,7 +176,7 @@ class UserflowSimulator(Simulator[UserflowSettings]):
 
     # inside
 
-    def _compose(self, notifications: Sequence[Notification], attempt: int) -> Post | None:
+    def _compose(self, notifications: Sequence[OutgoingNotification], attempt: int) -> Post | None:
         notification = notifications[0]
         subscription = self.environment.subscription(notification.subscription_id)
         if subscription is None or subscription.disabled or not self.settings.webhooks:
@@ -186,7 +186,7 @@ class UserflowSimulator(Simulator[UserflowSettings]):
     def _upsert(self, kind: Kind, entity_id: str, fields: Mapping[str, Json], silent: bool) -> Entity:
         try:
             return self.environment.upsert(kind, entity_id, fields, "person", silent=silent)[0]
-        except Refusal as refusal:
+        except ErrorAnswer as refusal:
             raise ValueError(refusal.message) from refusal
 
     def _seed(self, kind: Kind, wire: Mapping[str, Json]) -> None:

@@ -51,7 +51,7 @@ class Subscription:
 
 
 @dataclass(frozen=True)
-class Notification:
+class OutgoingNotification:
     """One notification on its way to one subscription."""
 
     notification_id: str
@@ -86,7 +86,7 @@ def signature(secret: str, timestamp_s: int, body: bytes) -> str:
 
 
 def notification_post(
-    notification: Notification, subscription: Subscription, settings: UserflowSettings, now_ms: int
+    notification: OutgoingNotification, subscription: Subscription, settings: UserflowSettings, now_ms: int
 ) -> Post:
     """The signed request."""
     body = json.dumps(notification.wire(settings), separators=(",", ":")).encode()

@@ -14,12 +14,12 @@ from pipeline.core.outcome import Outcome
 from schemas.records import (
     ActivityEvent,
     ChangeEvent,
+    ConnectorRequest,
     DeadLetter,
     FieldPatch,
     MatchedChange,
     ObjectState,
     PairState,
-    Request,
     StateCommand,
     TimelineEvent,
 )
@@ -106,8 +106,8 @@ class Left:
 
     def __init__(self) -> None:
         self.patches: list[FieldPatch] = []
-        self.requests: list[Request] = []
-        self.lookups: list[Request] = []
+        self.requests: list[ConnectorRequest] = []
+        self.lookups: list[ConnectorRequest] = []
         self.letters: list[DeadLetter] = []
         self.outcomes: list[Outcome] = []
         self.events: list[TimelineEvent] = []
@@ -117,9 +117,9 @@ class Left:
         match output.record:
             case FieldPatch():
                 self.patches.append(output.record)
-            case Request(kind="lookup"):
+            case ConnectorRequest(kind="lookup"):
                 self.lookups.append(output.record)
-            case Request():
+            case ConnectorRequest():
                 self.requests.append(output.record)
             case TimelineEvent():
                 self.events.append(output.record)

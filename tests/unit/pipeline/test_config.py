@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Misconfigured, Settings, describe, load_settings, unknown_variables, variable
+from pipeline.config import Settings, SettingsInvalid, describe, load_settings, unknown_variables, variable
 from pipeline.secrets import make_key
 
 DOCUMENTED = {
@@ -52,7 +52,7 @@ SASL = {
 
 
 def refused(environment: dict[str, str]) -> list[str]:
-    with pytest.raises(Misconfigured) as caught:
+    with pytest.raises(SettingsInvalid) as caught:
         load_settings(HOME | environment)
     assert str(caught.value).splitlines() == list(caught.value.problems)
     return list(caught.value.problems)
@@ -181,7 +181,7 @@ def test_a_local_broker_stands_in_where_none_is_set() -> None:
 
 
 def test_no_broker_at_all_is_an_error_with_a_way_out() -> None:
-    with pytest.raises(Misconfigured, match=r"KAFKA_BOOTSTRAP_SERVERS: not set.*run `pairstream up`"):
+    with pytest.raises(SettingsInvalid, match=r"KAFKA_BOOTSTRAP_SERVERS: not set.*run `pairstream up`"):
         load_settings(HOME).kafka_client_config()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.contract.errors import Misconfigured, RateLimited, UnknownResult
 from connectors.contract.sink import OwnershipLost
-from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Timeline, Unsure
+from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
 from schemas.records import TimelineEvent
 from tests.unit.connectors.hubspot.account import OAUTH, Opened, opened
 from tests.unit.connectors.outbound.timeline_events import event, streamed
@@ -46,7 +46,7 @@ def kinds(results: Sequence[EventResult]) -> dict[str, str]:
 
 async def test_an_app_event_is_told_with_its_type_time_and_attributes_as_text() -> None:
     case = app_case(timeline_event_types={ON_CONTACT: "CONTACT"})
-    assert await send(case, event(1)) == [Sent(event(1))]
+    assert await send(case, event(1)) == [EventSent(event(1))]
     (told,) = case.portal.list_events()
     assert (told["eventTypeName"], told["objectId"], told["timestamp"]) == (ON_CONTACT, "1", "2026-09-21T14:13:21.000Z")
     assert told["properties"] == PROPERTIES
@@ -58,10 +58,10 @@ async def test_a_batch_with_one_duplicate_and_one_invalid_event_still_delivers_t
     events = [event(number) for number in range(1, 9)]
     events[5] = event(6, event_id="x" * 501)
     results = await send(case, *events)
-    assert [result.event.event_id for result in results if isinstance(result, Sent)] == [
+    assert [result.event.event_id for result in results if isinstance(result, EventSent)] == [
         f"event-{number}" for number in (1, 2, 3, 4, 5, 7, 8)
     ]
-    assert [result for result in results if not isinstance(result, Sent)] == [
+    assert [result for result in results if not isinstance(result, EventSent)] == [
         RefusedEvent(events[5], "invalid_request")
     ]
     assert sorted(stored(case)) == [f"event-{number}" for number in (1, 2, 3, 4, 5, 7, 8)]
@@ -70,7 +70,7 @@ async def test_a_batch_with_one_duplicate_and_one_invalid_event_still_delivers_t
 async def test_a_whole_batch_that_is_stored_already_counts_as_sent() -> None:
     case, events = app_case(), [event(number) for number in range(20)]
     await send(case, *events)
-    assert set(kinds(await send(case, *events)).values()) == {"Sent"}
+    assert set(kinds(await send(case, *events)).values()) == {"EventSent"}
     assert len(stored(case)) == 20
 
 
@@ -79,9 +79,9 @@ async def test_a_property_that_the_type_lacks_is_cut_out_and_asked_for_no_more()
     properties = {ON_CONTACT: ("checklist_task_name",), on_company: tuple(PROPERTIES)}
     case = app_case(timeline_event_properties=properties)
     events = [event(1), event(2), event(3, "10", object_type="companies")]
-    assert await send(case, *events) == [Sent(events[0], 1), Sent(events[1], 1), Sent(events[2], 0)]
+    assert await send(case, *events) == [EventSent(events[0], 1), EventSent(events[1], 1), EventSent(events[2], 0)]
     sent = len(case.transport.sent)
-    assert await send(case, event(4)) == [Sent(event(4), 1)]
+    assert await send(case, event(4)) == [EventSent(event(4), 1)]
     assert len(case.transport.sent) == sent + 1
     assert [len(told["properties"]) for told in case.portal.list_events()] == [1, 1, 2, 1]
 
@@ -89,7 +89,7 @@ async def test_a_property_that_the_type_lacks_is_cut_out_and_asked_for_no_more()
 async def test_an_attribute_that_came_later_and_an_empty_one_are_left_out() -> None:
     case = app_case()
     odd = event(1, attributes={"checklist_task_name": "Task 1", "brand_new": "x", "checklist_id": None})
-    assert await send(case, odd) == [Sent(odd, 1)]
+    assert await send(case, odd) == [EventSent(odd, 1)]
     assert case.portal.list_events()[0]["properties"] == {"checklist_task_name": "Task 1"}
 
 
@@ -105,7 +105,7 @@ async def test_an_event_of_an_object_that_is_gone_finds_no_target_and_of_a_merge
     survivor = case.portal.merge_objects("contacts", "3", "4")["id"]
     case.strike(action="status", status=400, path_contains="/integrators/timeline", object_id="4")
     results = await send(case, event(1), event(2, "2"), event(4, "4"))
-    assert kinds(results) == {"event-1": "Sent", "event-2": "TargetGone", "event-4": "Sent"}
+    assert kinds(results) == {"event-1": "EventSent", "event-2": "TargetGone", "event-4": "EventSent"}
     gone = next(result for result in results if isinstance(result, TargetGone))
     assert gone.at_ms <= case.now.seconds * 1000 <= gone.at_ms + gone.spread_ms
     assert {told["objectId"] for told in case.portal.list_events()} == {"1", survivor}
@@ -114,7 +114,7 @@ async def test_an_event_of_an_object_that_is_gone_finds_no_target_and_of_a_merge
 async def test_an_event_that_nobody_streams_has_no_type() -> None:
     case = app_case()
     unknown = event(1, name="never_heard_of")
-    assert kinds(await send(case, unknown, event(2))) == {"event-1": "RefusedEvent", "event-2": "Sent"}
+    assert kinds(await send(case, unknown, event(2))) == {"event-1": "RefusedEvent", "event-2": "EventSent"}
     assert RefusedEvent(unknown, "unknown_event_type") in await send(case, unknown)
 
 
@@ -123,7 +123,7 @@ async def test_an_app_event_whose_answer_was_lost_is_stored_once() -> None:
     case.strike(action="timeout_after_effect", path_contains="/integrators/timeline", times=1)
     with pytest.raises(UnknownResult):
         await send(case, event(1), event(2))
-    assert kinds(await send(case, event(1), event(2))) == {"event-1": "Sent", "event-2": "Sent"}
+    assert kinds(await send(case, event(1), event(2))) == {"event-1": "EventSent", "event-2": "EventSent"}
     assert sorted(stored(case)) == ["event-1", "event-2"]
 
 
@@ -134,7 +134,7 @@ async def test_what_could_not_be_sent_for_the_time_being_waits() -> None:
         await send(case, event(1))
     case.strike(action="status", status=400, path_contains="/integrators/timeline", times=1)
     case.strike(action="status", status=429, path_contains="/integrators/timeline", object_id="2")
-    assert await send(case, event(1), event(2, "2")) == [Sent(event(1)), SendAgain(event(2, "2"))]
+    assert await send(case, event(1), event(2, "2")) == [EventSent(event(1)), SendAgain(event(2, "2"))]
 
 
 async def test_nothing_is_sent_once_it_is_not_ours() -> None:
@@ -176,7 +176,7 @@ async def test_definitions_that_may_not_be_made_are_a_setting_to_change() -> Non
 async def test_a_custom_event_is_told_by_its_full_name_for_deals_too() -> None:
     case = await custom_case("contacts", "deals")
     on_deal = event(2, "20", object_type="deals")
-    assert await send(case, event(1), on_deal) == [Sent(event(1)), Sent(on_deal)]
+    assert await send(case, event(1), on_deal) == [EventSent(event(1)), EventSent(on_deal)]
     told = {one["eventName"]: one["properties"] for one in case.portal.list_events()}
     assert told == {
         f"pe12345678_{ON_CONTACT}": PROPERTIES,
@@ -212,7 +212,7 @@ async def test_a_definition_that_somebody_deleted_refuses_its_events_only() -> N
     case = await custom_case()
     del case.portal.custom_events.definitions[f"pe12345678_{ON_CONTACT}"]
     other = event(2, name="flow_started", attributes={})
-    assert kinds(await send(case, event(1), other)) == {"event-1": "RefusedEvent", "event-2": "Sent"}
+    assert kinds(await send(case, event(1), other)) == {"event-1": "RefusedEvent", "event-2": "EventSent"}
 
 
 def test_both_kinds_are_timelines() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.contract.errors import Transient
-from connectors.http.messages import Observation
+from connectors.http.messages import VendorInterval
 from connectors.hubspot.associated import own_fields
 from connectors.hubspot.definitions import definition_of, described, field_type
 from connectors.hubspot.protocol import Option, Property, Record
@@ -181,8 +181,8 @@ def test_a_record_lists_every_field_asked_for() -> None:
 
 
 def test_the_modified_time_orders_an_answer_else_the_time_of_the_answer() -> None:
-    assert stamp(5, Observation(1, 3)) == (5, 0)
-    assert stamp(None, Observation(1, 3)) == (1, 2)
+    assert stamp(5, VendorInterval(1, 3)) == (5, 0)
+    assert stamp(None, VendorInterval(1, 3)) == (1, 2)
     with pytest.raises(Transient, match="undated_answer"):
         stamp(None, None)
 

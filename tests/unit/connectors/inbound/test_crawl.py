@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 
 from connectors.contract.errors import ConnectorError, Refused, Transient
-from connectors.contract.source import Page, Seen
+from connectors.contract.source import ObjectPage, Seen
 from connectors.inbound.crawl import crawl, unseen
-from connectors.runtime.monitor import Keeper, Keepsakes
+from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
 from schemas.configuration import ConnectorState, IntegrationPart
-from schemas.records import ChangeEvent, Request
+from schemas.records import ChangeEvent, ConnectorRequest
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.session.contexts import Told, lane_of
 
-REQUEST = Request("acme", 1, "crawl", "users", run_id="run-1")
+REQUEST = ConnectorRequest("acme", 1, "crawl", "users", run_id="run-1")
 
 
 @dataclass
@@ -20,24 +20,24 @@ class Source:
 
     errors: dict[str | None, ConnectorError] = field(default_factory=dict)
 
-    async def page(self, object_type: str, cursor: str | None) -> Page:
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
         error = self.errors.pop(cursor, None)
         if error is not None:
             raise error
         number = int(cursor or 0)
-        return Page([Seen(f"u-{number}", {}, 1, 0)], str(number + 1) if number < 2 else None)
+        return ObjectPage([Seen(f"u-{number}", {}, 1, 0)], str(number + 1) if number < 2 else None)
 
 
 async def crawled(source: Source) -> tuple[Told, list[str]]:
     """What a crawl published, and the types that it told to be complete."""
-    lane, told = lane_of("userflow", InstantClock(), source=source)
+    context, told = lane_of("userflow", InstantClock(), source=source)
     completed: list[str] = []
 
     async def complete(object_type: str) -> None:
         assert len([one for one in told.published if isinstance(one, ChangeEvent)]) == 3
         completed.append(object_type)
 
-    await crawl(lane, REQUEST, None, complete)
+    await crawl(context, REQUEST, None, complete)
     return told, completed
 
 
@@ -58,23 +58,23 @@ async def test_a_crawl_that_is_refused_is_not_complete() -> None:
 
 
 def test_after_it_all_of_its_type_that_it_did_not_see_is_to_be_read() -> None:
-    lane, _ = lane_of("userflow", InstantClock(), source=Source())
-    command = unseen(lane, REQUEST, None)
+    context, _ = lane_of("userflow", InstantClock(), source=Source())
+    command = unseen(context, REQUEST, None)
     assert (command.stage, command.kind, command.run_id) == ("objects", "sweep", "run-1")
     assert command.object_key == "acme:1:userflow:users:"
 
 
 async def test_the_keeper_tells_each_type_once_and_a_new_connection_forgets_them() -> None:
-    lane, told = lane_of("userflow", InstantClock(), source=Source())
+    context, told = lane_of("userflow", InstantClock(), source=Source())
     before = ConnectorState(1, 1, 1, "ok", crawled=("users",))
 
-    keeper = Keeper(lane, lane.account, before, KEEPSAKES)
-    await keeper.keep_crawled("users")
-    await keeper.keep_crawled("companies")
+    monitor = ConnectionMonitor(context, context.account, before, KEEPSAKES)
+    await monitor.keep_crawled("users")
+    await monitor.keep_crawled("companies")
     assert [_crawled(one) for one in told.published] == [("users", "companies")]
 
-    lane.connection = 2
-    await Keeper(lane, lane.account, before, KEEPSAKES).keep_crawled("companies")
+    context.connection = 2
+    await ConnectionMonitor(context, context.account, before, KEEPSAKES).keep_crawled("companies")
     assert _crawled(told.published[-1]) == ("companies",)
 
 
@@ -87,4 +87,4 @@ async def _nothing() -> None:
     """Nothing is derived again here."""
 
 
-KEEPSAKES = Keepsakes(lambda: None, lambda: None, lambda text: text.encode(), _nothing)
+KEEPSAKES = MonitorDeps(lambda: None, lambda: None, lambda text: text.encode(), _nothing)

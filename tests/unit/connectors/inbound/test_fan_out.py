@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from connectors.contract.associations import ShowingPage, Shown
+from connectors.contract.associations import AssociatedFields, ReaderIdsPage
 from connectors.contract.errors import CredentialsRejected, Refused, Transient
 from connectors.contract.source import AssociatedNews, ReadPurpose
 from connectors.inbound import fan_out as fanout
 from connectors.inbound.fan_out import LIVE_FAN_OUTS, LIVE_RECORDS, FanOuts
-from connectors.session.context import Lane, Observation
-from schemas.records import Cause, ChangeEvent, Request, StampedValue, StateCommand
+from connectors.session.context import IntegrationContext, ObservedObject
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, StampedValue, StateCommand
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import lane_of
 
@@ -42,24 +42,24 @@ class Source:
 
     async def shown(
         self, object_type: str, object_id: str, told: Mapping[str, StampedValue], purpose: ReadPurpose
-    ) -> Sequence[Shown]:
+    ) -> Sequence[AssociatedFields]:
         self.reads.append((object_id, purpose))
         if self.errors:
             raise self.errors.pop(0)
         if object_id not in self.names:
             return ()
         name, at_ms = self.names[object_id]
-        return [Shown("contacts", {NAME: StampedValue(name, at_ms)}, at_ms, 0)]
+        return [AssociatedFields("contacts", {NAME: StampedValue(name, at_ms)}, at_ms, 0)]
 
     async def showing(
         self, object_type: str, object_id: str, by_type: str, cursor: str | None, purpose: ReadPurpose
-    ) -> ShowingPage:
+    ) -> ReaderIdsPage:
         self.listed.append((object_id, cursor, purpose))
         await self.gate.wait()
         start = int(cursor or 0)
         found = self.contacts.get(object_id, [])
         following = str(start + PAGE) if len(found) > start + PAGE else None
-        return ShowingPage(found[start : start + PAGE], following)
+        return ReaderIdsPage(found[start : start + PAGE], following)
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Fan:
     """Fan-outs under test: what they published, asked for and finished."""
 
     source: Source
-    lane: Lane
+    context: IntegrationContext
     clock: FakeClock
     fan_outs: FanOuts
     published: list[Any]
@@ -92,8 +92,8 @@ class Fan:
         return [record for record in self.published if isinstance(record, ChangeEvent)]
 
     @property
-    def requests(self) -> list[Request]:
-        return [record for record in self.published if isinstance(record, Request)]
+    def requests(self) -> list[ConnectorRequest]:
+        return [record for record in self.published if isinstance(record, ConnectorRequest)]
 
     def last_names(self, company_id: str) -> set[Any]:
         """What the company's contacts show in the end."""
@@ -120,11 +120,11 @@ async def fan(*, credit: int = 1_000_000) -> AsyncIterator[Fan]:
     async def command(record: StateCommand) -> None:
         commands.append(record)
 
-    lane, told = lane_of("hubspot", clock, bulk_credit=take)
-    fan_outs = FanOuts(lane, source, command)
+    context, told = lane_of("hubspot", clock, bulk_credit=take)
+    fan_outs = FanOuts(context, source, command)
     running = asyncio.create_task(fan_outs.run())
     try:
-        yield Fan(source, lane, clock, fan_outs, told.published, left, commands)
+        yield Fan(source, context, clock, fan_outs, told.published, left, commands)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -189,11 +189,11 @@ async def test_many_small_ones_at_once_are_bulk_too() -> None:
 async def test_what_is_told_of_a_company_whose_fan_out_waits_joins_it() -> None:
     async with fan() as it:
         it.company("10", 2)
-        it.lane.fail(CredentialsRejected("unauthorized"))
+        it.context.fail(CredentialsRejected("unauthorized"))
         await it.tell("10", "first")
         await it.tell("10", "second")
         assert it.finished == ["second"]
-        it.lane.recover()
+        it.context.recover()
         await it.clock.advance(5)
         await it.until(lambda: "first" in it.finished)
         assert [one for one, _ in it.source.reads] == ["10"]
@@ -231,7 +231,7 @@ async def test_a_read_that_was_under_way_is_brought_up_to_date() -> None:
         await it.tell("10")
         await it.until(lambda: it.finished)
         late = {ID: StampedValue("10", 5, 999), NAME: StampedValue("Old", 5)}
-        await it.lane.observed(Observation("contacts", "late", "upserted", 5, 0, "webhook", late))
+        await it.context.observed(ObservedObject("contacts", "late", "upserted", 5, 0, "webhook", late))
         assert it.changes[-1].fields[NAME] == StampedValue("New", 10)
 
 
@@ -253,11 +253,11 @@ async def test_a_read_under_way_that_shows_what_is_gone_is_read_again() -> None:
     async with fan() as it:
         await it.tell("10", kind="gone", at_ms=50_000)
         fields = {"email": StampedValue("ada@x", 1), ID: StampedValue("10", 49_000, 999), NAME: StampedValue("Old", 5)}
-        await it.lane.observed(Observation("contacts", "7", "upserted", 5, 0, "crawl", fields, bulk=True))
+        await it.context.observed(ObservedObject("contacts", "7", "upserted", 5, 0, "crawl", fields, bulk=True))
         assert set(it.changes[-1].fields) == {"email"}
         assert [(request.kind, request.values, request.bulk) for request in it.requests] == [("reread", ("7",), True)]
         back = {ID: StampedValue("10", 200_000, 999), NAME: StampedValue("Old", 5)}
-        await it.lane.observed(Observation("contacts", "8", "upserted", 5, 0, "webhook", back))
+        await it.context.observed(ObservedObject("contacts", "8", "upserted", 5, 0, "webhook", back))
         assert it.changes[-1].fields == back
 
 
@@ -300,12 +300,12 @@ async def test_it_is_tried_again_until_the_system_answers_and_given_up_where_it_
 async def test_more_than_can_wait_is_let_go_and_the_types_that_show_it_are_crawled(monkeypatch: Any) -> None:
     monkeypatch.setattr(fanout, "MOST_WAITING", 2)
     async with fan() as it:
-        it.lane.fail(CredentialsRejected("unauthorized"))
+        it.context.fail(CredentialsRejected("unauthorized"))
         for number in range(4):
             it.company(str(number), 1)
             await it.tell(str(number), str(number))
         assert it.finished == ["2", "3"]
-        it.lane.recover()
+        it.context.recover()
         await it.clock.advance(5)
         await it.until(lambda: len(it.finished) == 4)
         assert [(request.kind, request.object_type) for request in it.requests] == [("crawl", "contacts")]

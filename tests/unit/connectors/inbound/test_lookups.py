@@ -1,4 +1,4 @@
-"""Lookups of a lane: gathered, asked once, told with their counts, finished when answered or let go."""
+"""Lookups of an integration: gathered, asked once, told with their counts, finished when answered or let go."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,8 +12,8 @@ from connectors.contract.errors import ConnectorError, CredentialsRejected, Misc
 from connectors.contract.source import MOST_FOUND, Seen
 from connectors.inbound import lookups
 from connectors.inbound.lookups import LINGER_S, Lookups
-from connectors.session.context import Lane
-from schemas.records import Cause, ChangeEvent, Found, Request, StampedValue
+from connectors.session.context import IntegrationContext
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, StampedValue
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import Told, lane_of
@@ -54,7 +54,7 @@ class Looking:
     """Lookups under test: what they published and finished."""
 
     source: Source
-    lane: Lane
+    context: IntegrationContext
     clock: FakeClock
     lookups: Lookups
     heard: Told
@@ -62,7 +62,7 @@ class Looking:
 
     def ask(self, *values: str, mapping: str = "people") -> None:
         for value in values:
-            request = Request("acme", 1, "lookup", "contacts", (value,), "email", mapping, by_email=True)
+            request = ConnectorRequest("acme", 1, "lookup", "contacts", (value,), "email", mapping, by_email=True)
             self.lookups.requested(request, CAUSE, lambda value=value: self.finished.append(value))  # type: ignore[misc]
 
     @property
@@ -82,8 +82,10 @@ class Looking:
 async def looking(**source: Any) -> AsyncIterator[Looking]:
     clock, tasks = FakeClock(), list[asyncio.Task[None]]()
     system = Source(**source)
-    lane, told = lane_of("hubspot", clock, source=system, uniform=lambda low, high: high)
-    made = Looking(system, lane, clock, Lookups(lane, lambda work: tasks.append(asyncio.ensure_future(work))), told)
+    context, told = lane_of("hubspot", clock, source=system, uniform=lambda low, high: high)
+    made = Looking(
+        system, context, clock, Lookups(context, lambda work: tasks.append(asyncio.ensure_future(work))), told
+    )
     try:
         yield made
         assert not [task for task in tasks if task.done() and task.exception()]
@@ -156,14 +158,14 @@ async def test_a_failure_is_tried_again_and_the_request_stays_unfinished_meanwhi
         assert (it.finished, it.published) == ([], [])
         await it.clock.advance(1)
         assert (it.finished, list(it.told)) == (["ada@x"], ["1"])
-        assert it.lane.works
+        assert it.context.works
 
 
 async def test_what_fails_for_minutes_is_let_go_and_leaves_the_system_to_others() -> None:
     async with looking(errors=[Transient("http_500")] * 100) as it:
         it.ask("ada@x")
         await it.clock.advance(1_000)
-        assert (it.finished, it.unmatched, it.lane.works) == (["ada@x"], 1, True)
+        assert (it.finished, it.unmatched, it.context.works) == (["ada@x"], 1, True)
         assert len(it.source.asked) == lookups.PATIENCE.attempts
 
 
@@ -187,8 +189,8 @@ async def test_while_the_system_is_away_they_wait_and_go_when_it_is_back() -> No
     async with looking(emails={"1": "ada@x"}, errors=[CredentialsRejected("unauthorized")]) as it:
         it.ask("ada@x")
         await it.clock.advance(30)
-        assert (it.finished, it.lane.status, len(it.source.asked)) == ([], "needs_reconnect", 1)
-        it.lane.recover()
+        assert (it.finished, it.context.status, len(it.source.asked)) == ([], "needs_reconnect", 1)
+        it.context.recover()
         await it.clock.advance(lookups.AWAY_S)
         assert (it.finished, list(it.told)) == (["ada@x"], ["1"])
 
@@ -203,6 +205,6 @@ async def test_no_more_wait_than_memory_is_for(monkeypatch: pytest.MonkeyPatch) 
 async def test_nothing_is_asked_once_the_lane_closes() -> None:
     async with looking() as it:
         it.ask("ada@x")
-        it.lane.closing = True
+        it.context.closing = True
         await it.clock.advance(60)
         assert (it.source.asked, it.finished) == ([], [])

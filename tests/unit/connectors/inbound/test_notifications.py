@@ -10,12 +10,12 @@ import pytest
 
 from connectors.clock import SystemClock
 from connectors.contract.errors import CredentialsRejected, Transient
-from connectors.contract.source import Gone, News, Page, ReadPurpose, Seen, Translated
+from connectors.contract.source import Gone, News, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.inbound import notifications as reading
-from connectors.inbound.notifications import Reading
-from connectors.session.context import Lane
+from connectors.inbound.notifications import NotificationReader
+from connectors.session.context import IntegrationContext
 from connectors.session.echoes import RecentWrites
-from schemas.records import Cause, ChangeEvent, Notification, Request, StampedValue
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, Notification, StampedValue
 from tests.unit.connectors.session.contexts import lane_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
@@ -41,8 +41,8 @@ class Source:
             raise self.error
         return [self._seen(object_id) for object_id in ids]
 
-    async def page(self, object_type: str, cursor: str | None) -> Page:
-        return Page((), None)
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
+        return ObjectPage((), None)
 
     def _seen(self, object_id: str) -> Seen:
         title, at_ms = self.held[object_id]
@@ -54,8 +54,8 @@ class Reader:
     """A reading half under test: what it published and which notifications it finished."""
 
     source: Source
-    lane: Lane
-    reading: Reading
+    context: IntegrationContext
+    reading: NotificationReader
     published: list[Any]
     credit: asyncio.Event
     finished: list[str] = field(default_factory=list)
@@ -84,11 +84,11 @@ async def reader() -> AsyncIterator[Reader]:
     async def credit(records: int) -> None:
         await may.wait()
 
-    lane, told = lane_of("hubspot", SystemClock(), source=source, bulk_credit=credit)
-    half = Reading(lane, RecentWrites())
+    context, told = lane_of("hubspot", SystemClock(), source=source, bulk_credit=credit)
+    half = NotificationReader(context, RecentWrites())
     running = asyncio.create_task(half.run())
     try:
-        yield Reader(source, lane, half, told.published, may)
+        yield Reader(source, context, half, told.published, may)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -111,14 +111,14 @@ async def test_an_edit_is_told_at_once_while_its_object_waits_for_a_repeated_rea
 
 async def test_what_is_told_while_the_system_is_away_is_used_at_once_and_read_later() -> None:
     async with reader() as it:
-        it.lane.fail(CredentialsRejected("unauthorized"))
+        it.context.fail(CredentialsRejected("unauthorized"))
 
         await it.told("7", "meanwhile", 10)
 
         assert it.titles() == ["meanwhile"]
         assert (it.source.reads, it.finished) == (0, [])
         it.source.held["7"] = ("meanwhile", 10)
-        it.lane.recover()
+        it.context.recover()
         it.reading.wake()
         await it.until(lambda: it.finished == ["meanwhile"])
         assert it.published[-1].fields["city"].value == "Bonn"
@@ -137,18 +137,20 @@ async def test_a_read_that_fails_does_not_hold_up_what_was_told() -> None:
 async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monkeypatch: Any) -> None:
     monkeypatch.setattr(reading, "MOST_WAITING", 2)
     async with reader() as it:
-        it.lane.fail(CredentialsRejected("unauthorized"))
+        it.context.fail(CredentialsRejected("unauthorized"))
         for number in range(4):
             it.source.held[str(number)] = (f"t{number}", 10)
             await it.told(str(number), f"t{number}", 10)
 
         assert it.titles() == ["t0", "t1", "t2", "t3"]
         await it.until(lambda: it.finished == ["t2", "t3"])
-        assert [record for record in it.published if isinstance(record, Request)], "nobody was asked for a crawl"
-        it.lane.recover()
+        assert [record for record in it.published if isinstance(record, ConnectorRequest)], (
+            "nobody was asked for a crawl"
+        )
+        it.context.recover()
         it.reading.wake()
         await it.until(lambda: sorted(it.finished) == ["t0", "t1", "t2", "t3"])
-        crawls = [record for record in it.published if isinstance(record, Request)]
+        crawls = [record for record in it.published if isinstance(record, ConnectorRequest)]
         assert [(crawl.kind, crawl.object_type) for crawl in crawls] == [("crawl", "contacts")]
 
 
@@ -166,7 +168,7 @@ async def test_bulk_reads_wait_for_credit_one_batch_at_a_time_and_live_ones_pass
         it.credit.clear()
         numbers = [str(number) for number in range(250)]
         it.source.held = dict.fromkeys([*numbers, "live"], ("held", 10))
-        request = Request("acme", 1, "reread", "contacts", tuple(numbers), bulk=True)
+        request = ConnectorRequest("acme", 1, "reread", "contacts", tuple(numbers), bulk=True)
         it.reading.requested(request, CAUSE, lambda: it.finished.append("bulk"))
         await it.told("live", "held", 10)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from connectors.contract.source import Gone, News, Seen
-from connectors.inbound.read_queue import REPEATS_S, Ask, Pending, ReadQueue
+from connectors.inbound.read_queue import REPEATS_S, Pending, ReadQueue, ReadReason
 from schemas.records import StampedValue
 
 
@@ -12,15 +12,15 @@ def news(object_id: str, at_ms: int, fields: Mapping[str, str | None] | None = N
     return News("contacts", object_id, "upserted", stamped, at_ms, 0, complete=False)
 
 
-def ask(object_id: str, told: News | None = None, *, bulk: bool = False, object_type: str = "contacts") -> Ask:
-    return Ask(object_type, object_id, told, "webhook" if told else "lookup", None, bulk, None, lambda: None)
+def ask(object_id: str, told: News | None = None, *, bulk: bool = False, object_type: str = "contacts") -> ReadReason:
+    return ReadReason(object_type, object_id, told, "webhook" if told else "lookup", None, bulk, None, lambda: None)
 
 
 def seen(object_id: str, at_ms: int, **fields: str | None) -> Seen:
     return Seen(object_id, {name: StampedValue(value, at_ms) for name, value in fields.items()}, at_ms, 0)
 
 
-def pending(*asks: Ask) -> Pending:
+def pending(*asks: ReadReason) -> Pending:
     queue = ReadQueue()
     for one in asks:
         queue.add(one, 0.0)

@@ -11,10 +11,10 @@ import pytest
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Transient
 from connectors.contract.sink import OwnershipLost
-from connectors.contract.timeline import EventResult, RefusedEvent, SendAgain, Sent, TargetGone, Unsure
+from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Unsure
 from connectors.kafka.consumer import Taken
-from connectors.outbound.event_writer import LATE_S, Posting
-from connectors.session.context import Lane
+from connectors.outbound.event_writer import LATE_S, EventWriter
+from connectors.session.context import IntegrationContext
 from schemas.records import ChangeEvent, DeadLetter, Receipt, TimelineEvent
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.outbound.timeline_events import event
@@ -37,7 +37,7 @@ class FakeTimeline:
         self.batches.append([one.event_id for one in events])
         if self.gate is not None:
             await self.gate.wait()
-        answer = self.answers.pop(0) if self.answers else Sent
+        answer = self.answers.pop(0) if self.answers else EventSent
         if isinstance(answer, BaseException):
             raise answer
         return [answer(one) for one in events]
@@ -45,11 +45,11 @@ class FakeTimeline:
 
 @dataclass
 class Half:
-    """A posting on a lane whose clock moves by itself, and all that came of it."""
+    """A posting on an integration whose clock moves by itself, and all that came of it."""
 
     timeline: FakeTimeline
-    lane: Lane
-    posting: Posting
+    context: IntegrationContext
+    posting: EventWriter
     told: Told
     finished: list[str]
 
@@ -65,11 +65,11 @@ class Half:
 @asynccontextmanager
 async def half(*answers: Answer, **changes: Any) -> AsyncIterator[Half]:
     timeline = FakeTimeline(list(answers))
-    lane, told = lane_of("hubspot", InstantClock(), timeline=timeline, **{"revision": 1, **changes})
-    posting = Posting(lane, timeline)
+    context, told = lane_of("hubspot", InstantClock(), timeline=timeline, **{"revision": 1, **changes})
+    posting = EventWriter(context, timeline)
     running = asyncio.create_task(posting.run())
     try:
-        yield Half(timeline, lane, posting, told, [])
+        yield Half(timeline, context, posting, told, [])
     finally:
         running.cancel()
 
@@ -95,7 +95,7 @@ async def test_an_event_that_comes_again_while_it_waits_is_sent_once_and_both_re
 
 
 async def test_attributes_left_out_are_counted() -> None:
-    async with half(lambda one: Sent(one, 2)) as it:
+    async with half(lambda one: EventSent(one, 2)) as it:
         await it.take(event(1))
         await eventually(lambda: bool(it.finished))
         assert it.told.outcomes == {("timeline", "written"): 1, ("attributes", "refused"): 2}
@@ -135,7 +135,7 @@ async def test_what_failed_for_the_time_being_is_sent_again() -> None:
         for tries in range(1, 5):
             await eventually(lambda tries=tries: len(it.timeline.batches) >= tries)  # type: ignore[misc]
             await it.posting.drained()
-            await it.lane.clock.sleep(10)
+            await it.context.clock.sleep(10)
             it.posting.wake()
         assert it.finished == ["event-1"]
         assert it.timeline.batches == [["event-1"]] * 4
@@ -157,7 +157,7 @@ async def test_results_that_stay_unknown_make_the_system_unavailable() -> None:
         for number in range(7):
             await it.take(event(number))
             await eventually(lambda number=number: len(it.finished) == number + 1)  # type: ignore[misc]
-        assert it.lane.status == "unavailable"
+        assert it.context.status == "unavailable"
 
 
 async def test_events_of_a_system_that_is_away_are_parked() -> None:
@@ -168,14 +168,14 @@ async def test_events_of_a_system_that_is_away_are_parked() -> None:
         await it.take(event(4))
         assert sorted(receipt.event.event_id for receipt in it.of(Receipt)) == [f"event-{n}" for n in range(1, 5)]
         assert {(receipt.kind, receipt.reason) for receipt in it.of(Receipt)} == {("parked", None)}
-        assert (it.lane.status, it.lane.parked) == ("needs_reconnect", True)
+        assert (it.context.status, it.context.parked) == ("needs_reconnect", True)
         assert it.timeline.batches == [["event-1", "event-2"]]
 
 
 async def test_an_event_that_is_being_parked_is_not_sent_as_well_when_the_system_is_back() -> None:
     async with half() as it:
         it.timeline.gate, told = asyncio.Event(), asyncio.Event()
-        publish = it.lane.publish
+        publish = it.context.publish
 
         async def slowly(topic: str, key: str, record: Any) -> tuple[int, int]:
             await told.wait()
@@ -183,11 +183,11 @@ async def test_an_event_that_is_being_parked_is_not_sent_as_well_when_the_system
 
         await it.take(*(event(number) for number in range(1, 6)))
         await eventually(lambda: bool(it.timeline.batches))
-        it.lane.fail(CredentialsRejected("unauthorized"))
-        it.lane.publish = slowly
+        it.context.fail(CredentialsRejected("unauthorized"))
+        it.context.publish = slowly
         parking = [asyncio.create_task(it.posting.park_all()) for _ in range(2)]
         await asyncio.sleep(0)
-        it.lane.recover()
+        it.context.recover()
         it.timeline.gate.set()
         await eventually(lambda: len(it.finished) == 2)
         told.set()
@@ -205,8 +205,8 @@ async def test_that_something_is_parked_is_kept_before_it_is_told() -> None:
         async def keep() -> None:
             kept.append(len(it.told.published))
 
-        it.lane.keep_parked = keep
-        it.lane.fail(CredentialsRejected("unauthorized"))
+        it.context.keep_parked = keep
+        it.context.fail(CredentialsRejected("unauthorized"))
         await it.take(event(1), event(2))
         assert (kept, len(it.of(Receipt))) == ([0], 2)
 
@@ -216,7 +216,7 @@ async def test_an_event_of_mappings_that_are_not_known_here_waits_for_them() -> 
         ahead = replace(event(1), revision=2)
         await it.take(ahead, event(2))
         await eventually(lambda: it.finished == ["event-2"])
-        it.lane.revision = 2
+        it.context.revision = 2
         it.posting.wake()
         await eventually(lambda: it.finished == ["event-2", "event-1"])
 
@@ -224,7 +224,7 @@ async def test_an_event_of_mappings_that_are_not_known_here_waits_for_them() -> 
 async def test_an_event_does_not_wait_for_mappings_for_ever() -> None:
     async with half() as it:
         await it.take(replace(event(1), revision=2))
-        await it.lane.clock.sleep(LATE_S + 1)
+        await it.context.clock.sleep(LATE_S + 1)
         it.posting.wake()
         await eventually(lambda: it.finished == ["event-1"])
 
@@ -242,7 +242,7 @@ async def test_a_lane_that_closes_begins_nothing_and_ends_nothing() -> None:
         it.timeline.gate = asyncio.Event()
         await it.take(event(1))
         await eventually(lambda: bool(it.timeline.batches))
-        it.lane.closing = True
+        it.context.closing = True
         await it.take(event(2))
         await it.posting.park_all()
         it.timeline.gate.set()

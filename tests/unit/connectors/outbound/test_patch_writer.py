@@ -7,7 +7,7 @@ import pytest
 
 from connectors.clock import SystemClock
 from connectors.contract.sink import Answered, Write, WriteResult
-from connectors.outbound.patch_writer import Writing
+from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
 from schemas.records import ChangeEvent, FieldPatch
 from tests.unit.connectors.session.contexts import Told, lane_of
@@ -45,9 +45,9 @@ def patch(title: str) -> FieldPatch:
     )
 
 
-def half(sink: Sink) -> tuple[Writing, Told]:
-    lane, told = lane_of("userflow", SystemClock(), sink=sink)
-    return Writing(lane, RecentWrites()), told
+def half(sink: Sink) -> tuple[PatchWriter, Told]:
+    context, told = lane_of("userflow", SystemClock(), sink=sink)
+    return PatchWriter(context, RecentWrites()), told
 
 
 async def test_an_equal_answer_and_a_write_of_one_second_are_told_as_ours_and_in_order() -> None:

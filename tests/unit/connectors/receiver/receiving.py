@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from connectors.receiver import Limits, NotStored, Recipient, build_receiver
+from connectors.receiver import AdmissionLimits, NotStored, Recipient, build_receiver
 from schemas.records import Notification
 from schemas.values import System
 from tests.unit.connectors.simulation.simulated import sample
@@ -75,7 +75,7 @@ class Bench:
 
     book: Book = field(default_factory=Book)
     shelf: Shelf = field(default_factory=Shelf)
-    limits: Limits | None = None
+    limits: AdmissionLimits | None = None
     public_url: str = PUBLIC_URL
     now_ms: Callable[[], int] = lambda: NOW_MS
     counted: Counter[tuple[System, str]] = field(default_factory=Counter)

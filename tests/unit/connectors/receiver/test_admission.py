@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message, Scope
 
-from connectors.receiver import Limits
+from connectors.receiver import AdmissionLimits
 from connectors.userflow.protocol import parse_notification
 from tests.unit.connectors.receiver.receiving import (
     DEADLINE_S,
@@ -32,7 +32,7 @@ async def test_what_the_brokers_do_not_take_is_to_be_sent_again() -> None:
 
 
 async def test_brokers_that_are_too_slow_are_not_waited_for() -> None:
-    bench = Bench(shelf=Shelf(waits=True), limits=Limits(answer_within_s=0.02))
+    bench = Bench(shelf=Shelf(waits=True), limits=AdmissionLimits(answer_within_s=0.02))
 
     response = await asyncio.wait_for(bench.hubspot(events(62515)), DEADLINE_S)
 
@@ -41,7 +41,7 @@ async def test_brokers_that_are_too_slow_are_not_waited_for() -> None:
 
 
 async def test_a_body_that_trickles_is_not_waited_for() -> None:
-    bench = Bench(limits=Limits(answer_within_s=0.02))
+    bench = Bench(limits=AdmissionLimits(answer_within_s=0.02))
 
     async def trickle() -> AsyncIterator[bytes]:
         yield b"["
@@ -53,13 +53,13 @@ async def test_a_body_that_trickles_is_not_waited_for() -> None:
 
 
 async def test_the_default_deadline_leaves_hubspot_its_five_seconds() -> None:
-    assert Limits().answer_within_s == 4.0
+    assert AdmissionLimits().answer_within_s == 4.0
 
 
 @pytest.mark.parametrize("path", ["/webhooks/hubspot", "/webhooks/userflow/acme"])
 @pytest.mark.parametrize("told", [True, False], ids=["length told", "length not told"])
 async def test_a_body_over_the_limit_is_refused(path: str, told: bool) -> None:
-    bench = Bench(limits=Limits(body_bytes=100))
+    bench = Bench(limits=AdmissionLimits(body_bytes=100))
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b"x" * 100
@@ -71,7 +71,7 @@ async def test_a_body_over_the_limit_is_refused(path: str, told: bool) -> None:
 
 
 async def test_a_body_larger_than_a_record_is_kept_in_several_in_order() -> None:
-    bench = Bench(limits=Limits(part_bytes=250))
+    bench = Bench(limits=AdmissionLimits(part_bytes=250))
     body = json.dumps(
         [{"portalId": 62515, "objectId": number, "propertyValue": "é" * 10} for number in range(9)]
     ).encode()
@@ -85,7 +85,7 @@ async def test_a_body_larger_than_a_record_is_kept_in_several_in_order() -> None
 
 
 async def test_one_event_larger_than_a_record_is_refused() -> None:
-    bench = Bench(limits=Limits(part_bytes=250))
+    bench = Bench(limits=AdmissionLimits(part_bytes=250))
     body = json.dumps([{"portalId": 62515, "objectId": 1, "propertyValue": "x" * 250}]).encode()
 
     response = await bench.hubspot(body)
@@ -95,7 +95,7 @@ async def test_one_event_larger_than_a_record_is_refused() -> None:
 
 
 async def test_of_a_user_larger_than_a_record_is_kept_that_it_is_to_be_read() -> None:
-    bench = Bench(limits=Limits(part_bytes=250))
+    bench = Bench(limits=AdmissionLimits(part_bytes=250))
     body = json.dumps(
         {
             "id": "n-1",
@@ -115,7 +115,7 @@ async def test_of_a_user_larger_than_a_record_is_kept_that_it_is_to_be_read() ->
 
 
 async def test_one_event_of_userflow_larger_than_a_record_is_refused() -> None:
-    bench = Bench(limits=Limits(part_bytes=250))
+    bench = Bench(limits=AdmissionLimits(part_bytes=250))
     body = json.dumps({"id": "n-1", "data": {"object": {"object": "event", "id": "x" * 250}}}).encode()
 
     response = await bench.userflow("acme", body, userflow_signature(USERFLOW_SECRET, body))
@@ -126,12 +126,12 @@ async def test_one_event_of_userflow_larger_than_a_record_is_refused() -> None:
 async def test_a_hundred_of_the_longest_values_are_taken() -> None:
     one_event = len(json.dumps({"propertyValue": "é" * 65_536})) + 500
 
-    assert Limits().body_bytes > 100 * one_event
-    assert Limits().part_bytes > 2 * one_event
+    assert AdmissionLimits().body_bytes > 100 * one_event
+    assert AdmissionLimits().part_bytes > 2 * one_event
 
 
 async def test_a_bounded_number_of_requests_is_under_way() -> None:
-    bench = Bench(shelf=Shelf(waits=True), limits=Limits(requests=1))
+    bench = Bench(shelf=Shelf(waits=True), limits=AdmissionLimits(requests=1))
     first = asyncio.ensure_future(bench.hubspot(events(62515)))
     await asyncio.wait_for(bench.shelf.asked.wait(), DEADLINE_S)
 
@@ -147,7 +147,7 @@ async def test_a_bounded_number_of_requests_is_under_way() -> None:
 
 async def test_a_bounded_number_of_bytes_is_held_and_given_back() -> None:
     body = events(62515)
-    bench = Bench(shelf=Shelf(waits=True), limits=Limits(held_bytes=len(body) + 1))
+    bench = Bench(shelf=Shelf(waits=True), limits=AdmissionLimits(held_bytes=len(body) + 1))
     first = asyncio.ensure_future(bench.hubspot(body))
     await asyncio.wait_for(bench.shelf.asked.wait(), DEADLINE_S)
 
@@ -160,7 +160,7 @@ async def test_a_bounded_number_of_bytes_is_held_and_given_back() -> None:
 
 
 async def test_a_sender_that_hangs_up_leaves_nothing_behind() -> None:
-    bench = Bench(limits=Limits(requests=1))
+    bench = Bench(limits=AdmissionLimits(requests=1))
     parts: list[Message] = [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
     scope: Scope = {
         "type": "http",

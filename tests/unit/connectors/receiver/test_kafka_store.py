@@ -7,8 +7,8 @@ import pytest
 
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher, PublishFailed
-from connectors.receiver import Limits, NotStored
-from connectors.receiver.kafka_store import LOOK_EVERY_S, KafkaStore
+from connectors.receiver import AdmissionLimits, NotStored
+from connectors.receiver.kafka_store import CHECK_EVERY_S, KafkaStore
 from schemas.codec import Codec
 from schemas.records import Notification
 from schemas.registry import LocalRegistry
@@ -77,7 +77,7 @@ async def test_kafka_tells_what_is_wrong_and_is_asked_once_in_a_while() -> None:
     problems = []
     for _ in range(3):
         problems += [await store.problem(), await store.problem()]
-        now_s += LOOK_EVERY_S
+        now_s += CHECK_EVERY_S
 
     assert problems[0] == problems[1] == "the brokers cannot be reached: check KAFKA_BOOTSTRAP_SERVERS"
     assert problems[2] == problems[3] == "userflow.notifications not there: run `pairstream topics apply`"
@@ -86,7 +86,7 @@ async def test_kafka_tells_what_is_wrong_and_is_asked_once_in_a_while() -> None:
 
 async def test_the_largest_part_of_a_body_can_be_kept(mock_kafka: Kafka) -> None:
     publisher = Publisher({"bootstrap.servers": mock_kafka.bootstrap_servers}, Codec(LocalRegistry()))
-    largest = Notification("a" * 200, "hubspot", b"x" * Limits().part_bytes, {}, NOW_MS)
+    largest = Notification("a" * 200, "hubspot", b"x" * AdmissionLimits().part_bytes, {}, NOW_MS)
     try:
         await KafkaStore(publisher, dict).store(largest)
     finally:

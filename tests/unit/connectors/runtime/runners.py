@@ -10,11 +10,11 @@ from typing import Any
 from connectors.clock import SystemClock
 from connectors.contract.account import Account, Opening
 from connectors.contract.errors import CredentialsRejected, Transient
-from connectors.contract.setup import Described, Provisioned
+from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.sink import Answered, OwnershipLost, Write, WriteResult
-from connectors.contract.source import Gone, Page, ReadPurpose, Seen, Translated
+from connectors.contract.source import Gone, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.kafka.partitioner import partition_of
-from connectors.runtime.runner import Surroundings
+from connectors.runtime.runner import ConnectorDeps
 from schemas.codec import Codec
 from schemas.configuration import IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
 from schemas.records import Cause, FieldPatch, Notification
@@ -51,9 +51,9 @@ class Vendor:
         await self._answer()
         return [Gone(id, 0, 0) for id in ids]
 
-    async def page(self, object_type: str, cursor: str | None) -> Page:
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
         await self._answer()
-        return Page((), None)
+        return ObjectPage((), None)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
         await self._answer()
@@ -62,8 +62,8 @@ class Vendor:
     def translate(self, notification: Notification) -> Translated:
         return Translated()
 
-    async def describe(self, wanted: object) -> Described:
-        return Described()
+    async def describe(self, wanted: object) -> SystemDescription:
+        return SystemDescription()
 
     async def provision(self, object_types: object, create: object, events: object = ()) -> Provisioned:
         return Provisioned()
@@ -103,14 +103,14 @@ def surroundings(
     tables: Any,
     count: Callable[[str, str | None, str, int], None],
     stop_process: Callable[[str], None],
-) -> Surroundings:
+) -> ConnectorDeps:
     """What the Userflow connector of these integrations is given."""
 
     async def open_account(opening: Opening) -> Account:
         vendor = vendors[opening.integration]
         return Account("userflow", vendor, vendor, vendor, _close)
 
-    return Surroundings(
+    return ConnectorDeps(
         client=client,
         codec=Codec(LocalRegistry()),
         publisher=publisher,

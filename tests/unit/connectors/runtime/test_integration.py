@@ -1,4 +1,4 @@
-"""How long a station is the right one, and how it ends: at once, or the process with it."""
+"""How long a worker is the right one, and how it ends: at once, or the process with it."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured
-from connectors.runtime.integration import Station
+from connectors.runtime.integration import IntegrationWorker
 from schemas.configuration import SystemSettings
 from tests.unit.connectors.session.contexts import lane_of
 
@@ -42,20 +42,20 @@ class DeafKeeper:
                     raise
 
 
-def station_of(keeper: DeafKeeper, failed: Callable[[BaseException], None], **section: Any) -> Station:
-    lane, _ = lane_of("userflow", SystemClock(), account=Account())
-    kept: Any = keeper
-    return Station(lane, kept, SystemSettings("production", **section), _command, failed)
+def station_of(monitor: DeafKeeper, failed: Callable[[BaseException], None], **section: Any) -> IntegrationWorker:
+    context, _ = lane_of("userflow", SystemClock(), account=Account())
+    kept: Any = monitor
+    return IntegrationWorker(context, kept, SystemSettings("production", **section), _command, failed)
 
 
-async def closed(keeper: DeafKeeper) -> list[BaseException]:
+async def closed(monitor: DeafKeeper) -> list[BaseException]:
     failures: list[BaseException] = []
-    station = station_of(keeper, failures.append)
-    station.start()
+    worker = station_of(monitor, failures.append)
+    worker.start()
     await asyncio.sleep(0)
     async with asyncio.timeout(DEADLINE_S):
-        assert await station.close() == []
-    keeper.may_end.set()
+        assert await worker.close() == []
+    monitor.may_end.set()
     await asyncio.sleep(0)
     return failures
 
@@ -87,8 +87,8 @@ async def test_only_another_connection_account_or_secret_needs_another_station(
     connection: int, section: dict[str, Any], fits: bool
 ) -> None:
     failures: list[BaseException] = []
-    station = station_of(DeafKeeper(deaf=False), failures.append, secrets={"api_key": b"once:ak"})
-    assert station.fits(connection, SystemSettings("production", **section), unseal) is fits
+    worker = station_of(DeafKeeper(deaf=False), failures.append, secrets={"api_key": b"once:ak"})
+    assert worker.fits(connection, SystemSettings("production", **section), unseal) is fits
 
 
 async def test_a_station_that_closes_lets_all_its_work_end() -> None:

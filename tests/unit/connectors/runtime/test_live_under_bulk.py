@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors.contract.account import Account
 from connectors.http.messages import Headers, Request, Response
-from connectors.outbound.patch_writer import Writing
+from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
 from connectors.userflow.account import assemble
 from schemas.records import FieldPatch
@@ -54,7 +54,7 @@ class Road:
 
     clock: FakeClock
     account: Account
-    writing: Writing
+    writing: PatchWriter
     numbers: Iterator[int] = field(default_factory=count)
     bulk_done: int = 0
 
@@ -109,8 +109,8 @@ async def road(per_s: float = float("inf")) -> AsyncIterator[tuple[Road, Environ
     clock = FakeClock()
     environment = Environment(clock, per_s)
     account = assemble(replace(opening(Incidents()), clock=clock), environment, KEY)
-    lane, _ = lane_of("userflow", clock, connection=2, account=account)
-    it = Road(clock, account, Writing(lane, RecentWrites()))
+    context, _ = lane_of("userflow", clock, connection=2, account=account)
+    it = Road(clock, account, PatchWriter(context, RecentWrites()))
     work = [asyncio.create_task(it.writing.run())]
     await it.keep_full()
     work.append(asyncio.create_task(it.crawl()))

@@ -8,9 +8,9 @@ import pytest
 
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured, Transient
-from connectors.contract.setup import Described
+from connectors.contract.setup import SystemDescription
 from connectors.runtime import monitor as keeping
-from connectors.runtime.monitor import Keeper, Keepsakes
+from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
 from schemas.configuration import ConnectorState, DescribedField
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.connectors.session.contexts import Told, lane_of
@@ -25,11 +25,11 @@ class Setup:
         self.described = 0
         self.error: Exception | None = None
 
-    async def describe(self, wanted: object) -> Described:
+    async def describe(self, wanted: object) -> SystemDescription:
         self.described += 1
         if self.error is not None:
             raise self.error
-        return Described(self.fields)
+        return SystemDescription(self.fields)
 
     async def probe(self) -> None:
         """It can be worked with."""
@@ -41,19 +41,19 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
 ) -> None:
     monkeypatch.setattr(keeping, "AGAIN_S", 0.02)
     monkeypatch.setattr(keeping, "CHECK_S", 0.02)
-    lane, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
+    context, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
     rederived: list[bool] = []
     looks: list[int] = []
 
     async def rederive() -> None:
-        rederived.append(lane.away)
+        rederived.append(context.away)
 
-    keepsakes = Keepsakes(lambda: None, lambda: looks.append(len(rederived)), str.encode, rederive)
-    keeper = Keeper(lane, lane.account, ConnectorState(1, 1, 1, "ok"), keepsakes)
-    await lane.park()
+    deps = MonitorDeps(lambda: None, lambda: looks.append(len(rederived)), str.encode, rederive)
+    monitor = ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps)
+    await context.park()
     if away:
-        lane.fail(Transient("http_503"))
-    running = asyncio.create_task(keeper.run())
+        context.fail(Transient("http_503"))
+    running = asyncio.create_task(monitor.run())
     await eventually(lambda: looks.count(2) > 5)
     assert rederived == [False, False]
     assert not states(told)[-1].parked
@@ -62,15 +62,15 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
 
 
 async def test_what_is_parked_is_known_after_a_restart() -> None:
-    lane, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
-    keepsakes = Keepsakes(lambda: None, lambda: None, str.encode, _not_derived)
-    Keeper(lane, lane.account, ConnectorState(1, 1, 1, "ok"), keepsakes)
-    await lane.park()
-    await lane.park()
+    context, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
+    deps = MonitorDeps(lambda: None, lambda: None, str.encode, _not_derived)
+    ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps)
+    await context.park()
+    await context.park()
     (state,) = states(told)
     assert state.parked
-    after, _ = lane_of("hubspot", SystemClock(), account=lane.account)
-    Keeper(after, lane.account, state, keepsakes)
+    after, _ = lane_of("hubspot", SystemClock(), account=context.account)
+    ConnectionMonitor(after, context.account, state, deps)
     assert after.parked
 
 
@@ -80,10 +80,10 @@ async def test_a_system_that_answers_probes_and_nothing_else_is_tried_ever_less_
     waits: list[float] = []
 
     async def waited(event: asyncio.Event, within_s: float | None) -> bool:
-        if event is lane.renewed:
+        if event is context.renewed:
             waits.append(within_s or 0.0)
         else:
-            lane.fail(Misconfigured("missing_scope"))  # work fails as soon as it begins again
+            context.fail(Misconfigured("missing_scope"))  # work fails as soon as it begins again
         if len(waits) == 8:
             enough.set()
             await asyncio.Event().wait()
@@ -91,9 +91,11 @@ async def test_a_system_that_answers_probes_and_nothing_else_is_tried_ever_less_
 
     enough = asyncio.Event()
     monkeypatch.setattr(keeping, "set_within", waited)
-    lane, _ = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
-    keepsakes = Keepsakes(lambda: None, lambda: None, str.encode, _derived)
-    running = asyncio.create_task(Keeper(lane, lane.account, ConnectorState(1, 1, 1, "ok"), keepsakes).run())
+    context, _ = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
+    deps = MonitorDeps(lambda: None, lambda: None, str.encode, _derived)
+    running = asyncio.create_task(
+        ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps).run()
+    )
     await eventually(enough.is_set)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -106,29 +108,29 @@ async def test_what_changed_of_a_field_is_told_and_the_pairs_are_derived_again_o
     async def rederive() -> None:
         rederived.set()
 
-    lane, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=setup), revision=1)
+    context, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=setup), revision=1)
     settings = settings_part("acme").settings
-    keeper = Keeper(
-        lane,
-        lane.account,
+    monitor = ConnectionMonitor(
+        context,
+        context.account,
         ConnectorState(1, 1, 1, "ok", 1, fields=setup.fields),
-        Keepsakes(lambda: settings, lambda: None, str.encode, rederive),
+        MonitorDeps(lambda: settings, lambda: None, str.encode, rederive),
     )
-    running = asyncio.create_task(keeper.run())
-    keeper.describe_again()
+    running = asyncio.create_task(monitor.run())
+    monitor.describe_again()
     await eventually(lambda: setup.described == 1)
     setup.error = Misconfigured("missing_scope")
-    keeper.describe_again()
+    monitor.describe_again()
     await eventually(lambda: setup.described == 2)
     setup.error = None
-    assert lane.works
+    assert context.works
     setup.fields = (replace(setup.fields[0], options=("silver", "gold")),)
-    keeper.describe_again()
+    monitor.describe_again()
     await eventually(lambda: bool(states(told)))
     assert (states(told)[-1].fields, states(told)[-1].descriptions) == (setup.fields, 1)
     assert not rederived.is_set()
-    lane.revision = 2
-    lane.changed.set()
+    context.revision = 2
+    context.changed.set()
     await eventually(rederived.is_set)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A lane for tests of its parts: what it publishes is kept, what it counts is summed."""
+"""An integration for tests of its parts: what it publishes is kept, what it counts is summed."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from typing import Any, cast
 from connectors.clock import Clock
 from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
-from connectors.session.context import Lane
+from connectors.session.context import IntegrationContext
 from schemas.values import System
 
 
 @dataclass
 class Told:
-    """What a lane told: records in the order of their publishing, outcomes by (stage, outcome)."""
+    """What an integration told: records in the order of their publishing, outcomes by (stage, outcome)."""
 
     published: list[Any] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -31,11 +31,11 @@ class Told:
 
 def lane_of(
     system: System, clock: Clock, *, source: Any = None, sink: Any = None, timeline: Any = None, **changes: Any
-) -> tuple[Lane, Told]:
-    """An active lane on those parts of an account that a test needs; `changes` are fields of the lane."""
+) -> tuple[IntegrationContext, Told]:
+    """An active integration on those parts of an account that a test needs; `changes` are fields of the integration."""
     told, nothing = Told(), cast(Any, None)
     account = Account(system, source, sink, setup=nothing, close=nothing, timeline=timeline)
-    lane = Lane(
+    context = IntegrationContext(
         integration="acme",
         connection=1,
         system=system,
@@ -51,5 +51,5 @@ def lane_of(
         active=True,
     )
     for name, value in changes.items():
-        setattr(lane, name, value)
-    return lane, told
+        setattr(context, name, value)
+    return context, told

@@ -1,8 +1,8 @@
-"""A lane: what it publishes of one object, and what becomes of one that no message holds."""
+"""An integration: what it publishes of one object, and what becomes of one that no message holds."""
 
 import pytest
 
-from connectors.session.context import Lane, Observation
+from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.codec import Codec, RecordTooLarge
 from schemas.records import ChangeEvent, DeadLetter, StampedValue
 from schemas.registry import LocalRegistry
@@ -11,28 +11,28 @@ from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import Told, lane_of
 
 
-def holding(text: str) -> Observation:
-    return Observation("users", "u-1", "upserted", 1, 0, "crawl", {"notes": StampedValue(text, 1)})
+def holding(text: str) -> ObservedObject:
+    return ObservedObject("users", "u-1", "upserted", 1, 0, "crawl", {"notes": StampedValue(text, 1)})
 
 
-def encoding_lane() -> tuple[Lane, Told]:
-    """A lane whose records have to fit their schemas."""
-    lane, told = lane_of("userflow", FakeClock())
-    codec, publish = Codec(LocalRegistry()), lane.publish
+def encoding_lane() -> tuple[IntegrationContext, Told]:
+    """An integration whose records have to fit their schemas."""
+    context, told = lane_of("userflow", FakeClock())
+    codec, publish = Codec(LocalRegistry()), context.publish
 
     async def encoded(topic: str, key: str, record: object) -> tuple[int, int]:
         codec.encode(topic, record)
         return await publish(topic, key, record)
 
-    lane.publish = encoded
-    return lane, told
+    context.publish = encoded
+    return context, told
 
 
 async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on() -> None:
     """Were it raised, the connector would end, read the object again, and end again, for every integration it has."""
-    lane, told = encoding_lane()
-    await lane.observed(holding("x" * MAX_RECORD_BYTES))
-    await lane.observed(holding("short"))
+    context, told = encoding_lane()
+    await context.observed(holding("x" * MAX_RECORD_BYTES))
+    await context.observed(holding("short"))
 
     letter, change = told.published
     assert isinstance(letter, DeadLetter)
@@ -43,8 +43,8 @@ async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on(
 
 
 async def test_what_fits_no_schema_is_reported_too() -> None:
-    lane, told = encoding_lane()
-    await lane.observed(Observation("users", "u-1", "upserted", 2**70, 0, "webhook"))
+    context, told = encoding_lane()
+    await context.observed(ObservedObject("users", "u-1", "upserted", 2**70, 0, "webhook"))
     assert [letter.reason for letter in told.published] == ["unencodable"]
 
 

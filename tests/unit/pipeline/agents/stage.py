@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.agents.state import Output, Overlay
-from pipeline.agents.step import Effects, Incoming, Needed, Surroundings
+from pipeline.agents.step import Effects, Incoming, Needed, StepDeps
 from pipeline.core.outcome import Outcome
 from schemas.codec import MalformedRecord, RecordTooLarge
 from schemas.registry import UnknownSchema
@@ -158,8 +158,8 @@ class Around:
     def log(self, partition: int = 0) -> FakeLog:
         return self.logs.setdefault(partition, FakeLog())
 
-    def surroundings(self) -> Surroundings:
-        return Surroundings(
+    def surroundings(self) -> StepDeps:
+        return StepDeps(
             decode=self._decode,
             open_log=lambda stage, partition: self.log(partition),
             wait_for=self._wait_for,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from pipeline.agents.consumer import BATCH_RECORDS, Batch, BatchConsumer
+from pipeline.agents.consumer import BATCH_RECORDS, BatchConsumer, RecordBatch
 from pipeline.agents.worker import build_app
 
 FIRST, SECOND = TP("sync.matches", 0), TP("sync.matches", 1)
@@ -51,7 +51,7 @@ def consumer(tmp_path: Path) -> Fetching:
     return consumer
 
 
-async def fetch(consumer: Fetching, fetched: Mapping[TP, list[Any]]) -> list[Batch]:
+async def fetch(consumer: Fetching, fetched: Mapping[TP, list[Any]]) -> list[RecordBatch]:
     """The batches of one fetch, each delivered as Faust delivers it."""
     consumer.fetched = fetched
     delivered = []
@@ -63,7 +63,7 @@ async def fetch(consumer: Fetching, fetched: Mapping[TP, list[Any]]) -> list[Bat
     return delivered
 
 
-def offsets(batch: Batch) -> list[int]:
+def offsets(batch: RecordBatch) -> list[int]:
     return [record.offset for record in batch.records]
 
 

@@ -6,7 +6,7 @@ from pipeline.agents import rereading
 from pipeline.agents.rereading import sweep
 from pipeline.agents.state import Overlay
 from pipeline.agents.step import Incoming
-from schemas.records import ObjectState, Request, StateCommand
+from schemas.records import ConnectorRequest, ObjectState, StateCommand
 
 RUN = "0000000000002-aaaa"
 COMMAND = StateCommand("acme", 1, "objects", "sweep", object_key="acme:1:userflow:users:", run_id=RUN)
@@ -28,7 +28,7 @@ def swept(states: dict[str, ObjectState]) -> tuple[list[str], int]:
                 assert (output.key, output.partition) == ("partition-3", 3)
                 waiting.append(output.record)
             else:
-                assert isinstance(output.record, Request)
+                assert isinstance(output.record, ConnectorRequest)
                 assert (output.topic, output.record.object_type) == ("userflow.requests", "users")
                 assert len(output.record.values) <= rereading.IDS_A_REQUEST
                 asked += output.record.values

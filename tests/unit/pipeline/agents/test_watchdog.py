@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.agents.watchdog import LOOK_S, STILL_S, Watchdog, watch
+from pipeline.agents.watchdog import CHECK_EVERY_S, STILL_S, Watchdog, watch
 
 HERE, THERE = ("hubspot.changes", 0), ("sync.matches", 1)
 
@@ -31,7 +31,7 @@ def test_the_process_is_ended_with_the_place_in_the_message(monkeypatch: pytest.
 
     def pause(seconds: float) -> None:
         nonlocal now
-        assert seconds == LOOK_S
+        assert seconds == CHECK_EVERY_S
         now += seconds
 
     looks = 0
@@ -50,4 +50,4 @@ def test_the_process_is_ended_with_the_place_in_the_message(monkeypatch: pytest.
     with pytest.raises(Ended, match=r"hubspot\.changes\[0\] for 75 s"):
         watch(look, stop_process, pause)
     # brokers that are away say nothing of the worker: it counts from their return
-    assert now == 3 * LOOK_S + STILL_S
+    assert now == 3 * CHECK_EVERY_S + STILL_S

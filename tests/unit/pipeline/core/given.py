@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from pipeline.core.mapping import MappingView
 from schemas.records import (
-    Answer,
     ChangeEvent,
     Direction,
+    FieldAnswer,
     FieldRule,
     MatchedChange,
     ObjectMapping,
@@ -143,7 +143,7 @@ def joined(
     at_ms: int,
     fields: Mapping[str, FieldValue],
     *,
-    answered: Mapping[str, Answer] | None = None,
+    answered: Mapping[str, FieldAnswer] | None = None,
     origin: Origin = "webhook",
     run_id: str | None = None,
 ) -> MatchedChange:

@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.session.associated_values import ShownValues
+from connectors.session.associated_values import AssociatedValueCache
 from schemas.records import ChangeEvent, StampedValue, StateCommand
 from schemas.values import FieldValue
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, change, flow, mapping, stamped, user
@@ -96,7 +96,7 @@ class World:
         self.names = {"1": "A", "2": "B"}
         self.modified_ms = dict.fromkeys(self.names, self.now_ms)
         self.there = dict.fromkeys(self.names, True)
-        self.shown = ShownValues()
+        self.shown = AssociatedValueCache()
         self.work: list[Work] = []
         self.published: list[ChangeEvent] = []
         self.commands: list[StateCommand] = []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.conversion import equal
 from pipeline.core.mapping import OTHER
-from schemas.records import ChangeEvent, Request, StateCommand
+from schemas.records import ChangeEvent, ConnectorRequest, StateCommand
 from schemas.values import FieldValue, System
 from tests.unit.pipeline.core.given import CONTACT, USER, change, gone, mapping
 from tests.unit.pipeline.middle import Left, Middle
@@ -195,7 +195,7 @@ class World:
             self.rereads.append((self.now_ms + request.delay_ms, _system_of(request)))
 
 
-def _system_of(request: Request) -> System:
+def _system_of(request: ConnectorRequest) -> System:
     return "hubspot" if request.object_type == "contacts" else "userflow"
 
 

@@ -14,7 +14,7 @@ from pipeline.core.conversion import (
     TEXT_LIMIT_CHARACTERS,
     ConversionReason,
     Converted,
-    Refusal,
+    DoesNotFit,
     Result,
     convert,
     equal,
@@ -30,7 +30,7 @@ LATE_EVENING = dt.datetime(2024, 1, 2, 23, 30, 0, 999_999, tzinfo=dt.timezone(dt
 LONGEST = "ü" * TEXT_LIMIT_CHARACTERS
 
 OK = Converted
-NO = Refusal
+NO = DoesNotFit
 
 CONVERTIBLE: dict[tuple[FieldType, FieldType], list[tuple[FieldValue, Result]]] = {
     ("string", "string"): [
@@ -175,7 +175,7 @@ def test_a_value_of_a_convertible_pair(source: FieldType, wanted: FieldType, val
 @pytest.mark.parametrize("wanted", FIELD_TYPES)
 def test_each_of_the_64_pairs_either_clears_on_empty_or_has_no_converter(source: FieldType, wanted: FieldType) -> None:
     known = (source, wanted) in CONVERTIBLE
-    expected: Result = Converted(None) if known else Refusal("no_converter")
+    expected: Result = Converted(None) if known else DoesNotFit("no_converter")
 
     assert has_converter(source, wanted) is known
     assert [convert(empty, source, target(wanted)) for empty in (None, "", ())] == [expected] * 3
@@ -191,7 +191,7 @@ def test_text_is_never_read_as_a_number_a_boolean_or_a_date() -> None:
 
 
 def test_an_enumeration_without_options_takes_nothing() -> None:
-    assert convert("red", "string", FieldDefinition("owner", "enumeration")) == Refusal("not_an_option")
+    assert convert("red", "string", FieldDefinition("owner", "enumeration")) == DoesNotFit("not_an_option")
 
 
 def test_every_reason_has_a_sentence() -> None:
@@ -260,7 +260,7 @@ FITS: dict[FieldType, tuple[type, ...]] = {
 def test_any_value_is_refused_or_fits_the_target(value: FieldValue, source: FieldType, wanted: FieldType) -> None:
     result = convert(value, source, target(wanted))
 
-    if isinstance(result, Refusal):
+    if isinstance(result, DoesNotFit):
         assert result.reason in MEANING
     else:
         assert result.value is None or type(result.value) in FITS[wanted]

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from pipeline.core.derive import Derivation, Paired, derive, desired_values
-from schemas.records import Candidate, FieldRule, PairState, Refused, Settled
+from schemas.records import Candidate, FieldRule, PairState, RefusedValue, Settled
 from schemas.values import FieldValue
 from tests.unit.pipeline.core.given import CONTACT, USER, flow, mapping, stamped
 
@@ -84,12 +84,12 @@ def test_a_value_that_does_not_fit_is_refused_and_the_rest_is_written() -> None:
 
 
 def test_a_refused_value_is_neither_reported_nor_written_again() -> None:
-    state = PairState(1, {}, {}, refused={"hubspot.colour": Refused("blue", "not_an_option")})
+    state = PairState(1, {}, {}, refused={"hubspot.colour": RefusedValue("blue", "not_an_option")})
     assert derived({}, {"colour": "blue"}, COLOUR, state=state) == Derivation({}, ())
 
 
 def test_another_value_is_tried() -> None:
-    state = PairState(1, {}, {}, refused={"hubspot.colour": Refused("blue", "not_an_option")})
+    state = PairState(1, {}, {}, refused={"hubspot.colour": RefusedValue("blue", "not_an_option")})
     assert derived({}, {"colour": "green"}, COLOUR, state=state).patches == {"hubspot": {"colour": "green"}}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.core.conversion import has_converter
 from pipeline.core.derive import Derivation, Paired, derive
 from pipeline.core.mapping import OTHER, TARGET
-from schemas.records import Candidate, Direction, FieldRule, OnEmpty, PairState, Refused
+from schemas.records import Candidate, Direction, FieldRule, OnEmpty, PairState, RefusedValue
 from schemas.values import FieldType, FieldValue, System
 from tests.unit.pipeline.core.given import CONTACT, USER, flow, mapping, stamped
 from tests.unit.pipeline.core.test_conversion import FIELD_TYPES, OPTIONS, values
@@ -44,7 +44,7 @@ def written(pair: Paired, derivation: Derivation) -> Paired:
 
 def remembered(state: PairState, derivation: Derivation) -> PairState:
     """The state once every refusal was reported."""
-    refused = {f"{one.system}.{one.name}": Refused(one.value, one.reason) for one in derivation.refused}
+    refused = {f"{one.system}.{one.name}": RefusedValue(one.value, one.reason) for one in derivation.refused}
     return replace(state, refused={**state.refused, **refused})
 
 

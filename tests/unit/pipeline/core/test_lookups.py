@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from connectors.contract.source import MOST_FOUND
 from pipeline.core.candidates import MOST_CANDIDATES
 from pipeline.core.lookups import RIVALS_AGAIN_MS
-from schemas.records import ChangeEvent, Found, Origin, Request
+from schemas.records import ChangeEvent, ConnectorRequest, Found, Origin
 from schemas.values import System
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, TYPES, USER, change, contact, gone, mapping, user
 from tests.unit.pipeline.core.pair_in_step import title
@@ -56,7 +56,9 @@ class TestAsking:
     def test_a_user_without_a_contact_asks_hubspot(self, origin: Origin) -> None:
         found = Middle(mapping()).feed(user(1_000, {"plan": "pro"}, origin=origin))
         assert found.lookups == [
-            Request("acme", 1, "lookup", "contacts", (EMAIL,), match_field="email", mapping="people", by_email=True)
+            ConnectorRequest(
+                "acme", 1, "lookup", "contacts", (EMAIL,), match_field="email", mapping="people", by_email=True
+            )
         ]
 
     def test_ids_are_asked_for_as_they_are(self) -> None:

@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
-from pipeline.local.broker_restart import Revival
+from pipeline.local.broker_restart import BrokerRestart
 from pipeline.local.errors import StartFailed
 from pipeline.local.restarts import RestartPolicy
 
@@ -34,7 +34,7 @@ class Broker:
 
 def test_a_broker_that_died_is_started_again_until_it_works() -> None:
     broker, notes = Broker(failures=1), list[str]()
-    with Revival(broker, notes.append, policy=AT_ONCE):
+    with BrokerRestart(broker, notes.append, policy=AT_ONCE):
         assert broker.alive.wait(DEADLINE_S)
     assert broker.starts == 2
     assert notes == [
@@ -46,6 +46,6 @@ def test_a_broker_that_died_is_started_again_until_it_works() -> None:
 
 def test_one_that_lives_is_left_alone_and_the_end_is_not_waited_for() -> None:
     broker = Broker(died=False)
-    with Revival(broker, lambda _: None):
+    with BrokerRestart(broker, lambda _: None):
         pass
     assert broker.starts == 0

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from pipeline.operations.pair_counts import MOST_SAMPLES, Known, PairCounts, count_pairs
-from schemas.records import ObjectState, PairState, Refused, Settled
+from pipeline.operations.pair_counts import MOST_SAMPLES, PairCounts, RetainedState, count_pairs
+from schemas.records import ObjectState, PairState, RefusedValue, Settled
 from schemas.values import FieldValue, System
 from tests.unit.pipeline.core.given import flow, mapping, stamped
 
@@ -28,7 +28,7 @@ def counted(hubspot: Rows, userflow: Rows, **more: object) -> PairCounts:
 
     view = more.pop("view", mapping())
     pair = more.pop("pair", None)
-    return count_pairs(view, Known(objects, lambda _: pair, **more))  # type: ignore[arg-type, return-value]
+    return count_pairs(view, RetainedState(objects, lambda _: pair, **more))  # type: ignore[arg-type, return-value]
 
 
 ENDS: list[tuple[str, Rows, Rows, dict[str, int], int]] = [
@@ -75,7 +75,7 @@ def test_what_a_pair_settled_or_refused_before_is_not_written_again() -> None:
     hubspot, userflow = {"1": person(jobtitle="Dr ")}, {"a": person(title="Dr")}
     settled = PairState(1, {}, {}, settled={"userflow.title": Settled("Dr ", "Dr")})
     assert counted(hubspot, userflow, pair=settled).pairs == {"equal": 1}
-    refused = PairState(1, {}, {}, refused={"userflow.title": Refused("Dr ", "too_long")})
+    refused = PairState(1, {}, {}, refused={"userflow.title": RefusedValue("Dr ", "too_long")})
     found = counted(hubspot, userflow, pair=refused)
     assert (dict(found.pairs), dict(found.refused)) == ({"refused": 1}, {"userflow.title: too_long": 1})
 

@@ -11,7 +11,7 @@ from pipeline.operations.make_plan import NOT_CONNECTED
 from pipeline.operations.pair_counts import PairCounts, Sample
 from pipeline.operations.plan import InForce, Plan, make_plan
 from pipeline.operations.plan_text import as_json, as_text
-from pipeline.provisioning.described import Told
+from pipeline.provisioning.described import DescribedFile
 from pipeline.provisioning.resolve import described
 from pipeline.secrets import NoKeyFits
 from schemas.configuration import DescribedEvent, DescribedField, DesiredIntegration
@@ -46,8 +46,8 @@ def in_force(text: str = GOOD) -> Cluster:
     return cluster
 
 
-def told(file: IntegrationFile) -> Told:
-    return Told(file, {"hubspot": described(HUBSPOT), "userflow": described(USERFLOW)}, ())
+def told(file: IntegrationFile) -> DescribedFile:
+    return DescribedFile(file, {"hubspot": described(HUBSPOT), "userflow": described(USERFLOW)}, ())
 
 
 def planned(text: str, cluster: Cluster, *, asked: bool = True) -> Plan:
