@@ -165,7 +165,7 @@ def run_worker(process: Process) -> None:
             process.client, process.codec, handled[stage], name, topic=STATE_TOPICS[stage], partition=partition
         )
 
-    around = StepDeps(
+    deps = StepDeps(
         decode=process.codec.decode,
         open_log=open_log,
         wait_for=configuration.wait_for,
@@ -176,10 +176,8 @@ def run_worker(process: Process) -> None:
     )
     hold_ms, interval_ms = settings.event_hold_s * 1000, settings.lookup_interval_s * 1000
     agents = [
-        Agent(objects.NAME, objects.TOPICS, AgentLoop(objects.Objects(configuration.view, now_ms, hold_ms), around)),
-        Agent(
-            pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms, hold_ms, interval_ms), around)
-        ),
+        Agent(objects.NAME, objects.TOPICS, AgentLoop(objects.Objects(configuration.view, now_ms, hold_ms), deps)),
+        Agent(pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms, hold_ms, interval_ms), deps)),
     ]
     _serve_health_aside(process)
     gc.set_threshold(GARBAGE_OBJECTS)

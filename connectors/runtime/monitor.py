@@ -33,7 +33,7 @@ NEVER: Final = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class MonitorDeps:
-    """What the monitor needs from its surroundings."""
+    """What the monitor needs from outside."""
 
     settings: Callable[[], IntegrationSettings | None]
     inquiry: Callable[[], Inquiry | None]  # the newest, unless it was answered

@@ -70,9 +70,9 @@ class _Waiting:
 class Runner:
     """One process's share of a system's integrations."""
 
-    def __init__(self, system: System, around: ConnectorDeps) -> None:
+    def __init__(self, system: System, deps: ConnectorDeps) -> None:
         self._system = system
-        self._around = around
+        self._deps = deps
         self._workers: dict[str, IntegrationWorker] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._closing: dict[str, asyncio.Task[list[tuple[Taken, Any]]]] = {}
@@ -80,11 +80,11 @@ class Runner:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         hooks = Hooks(self._taken, lambda _: self._wake.set(), self._revoked, self._failed)
-        self._configuration = ConnectorConfiguration(around.tables, system)
+        self._configuration = ConnectorConfiguration(deps.tables, system)
         self._member = GroupMember(
-            around.client,
+            deps.client,
             connector_group(system),
-            f"{system}-{around.ordinal}",
+            f"{system}-{deps.ordinal}",
             topics=connector_topics(system),
             hooks=hooks,
         )
@@ -133,10 +133,10 @@ class Runner:
         for name, task in closing.items():
             left = await asyncio.shield(task)  # it goes on where this process is told to end meanwhile
             if self._ours(name):
-                self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic())).records[:0] = left
+                self._waiting.setdefault(name, _Waiting(self._deps.clock.monotonic())).records[:0] = left
 
     def _ours(self, integration: str) -> bool:
-        return partition_of(integration, self._around.partitions) in self._member.owned
+        return partition_of(integration, self._deps.partitions) in self._member.owned
 
     def _over(self, name: str, settings: IntegrationSettings | None) -> bool:
         """Whether the worker's connection is over: not only its credentials renewed, or its partition given away."""
@@ -149,7 +149,7 @@ class Runner:
         if settings is None or settings.state == "disconnected":
             return False
         section = settings.section(self._system)
-        return self._workers[name].fits(settings.connection, section, self._around.unseal)
+        return self._workers[name].fits(settings.connection, section, self._deps.unseal)
 
     async def _open(self, name: str, settings: IntegrationSettings) -> None:
         """Open the account and start its worker; the records that came meanwhile are handed over."""
@@ -158,7 +158,7 @@ class Runner:
         except ConnectorError as error:
             log.warning("%s: %s cannot be opened: %s", name, self._system, error)
             await self._unopened(name, settings, error)
-            await self._around.clock.sleep(OPEN_AGAIN_S)
+            await self._deps.clock.sleep(OPEN_AGAIN_S)
             return
         finally:
             self._opening.pop(name, None)
@@ -179,10 +179,10 @@ class Runner:
         state = unopened_state(told, settings, error)
         if state != told:
             part = IntegrationPart(name, connector=state)
-            await self._around.publisher.send(INTEGRATIONS, f"{name}/{self._system}", part)
+            await self._deps.publisher.send(INTEGRATIONS, f"{name}/{self._system}", part)
 
     async def _context(self, name: str, settings: IntegrationSettings) -> tuple[IntegrationContext, ConnectionMonitor]:
-        around, catalog, section = self._around, Catalog(), settings.section(self._system)
+        deps, catalog, section = self._deps, Catalog(), settings.section(self._system)
         state = self._configuration.state(name)
         monitors: list[ConnectionMonitor] = []
 
@@ -193,8 +193,8 @@ class Runner:
         async def incident(reason: str, detail: str) -> None:
             await self._incident(name, reason, detail)
 
-        partition = partition_of(name, around.partitions)
-        account = await around.open_account(
+        partition = partition_of(name, deps.partitions)
+        account = await deps.open_account(
             Opening(
                 integration=name,
                 connection=settings.connection,
@@ -202,10 +202,10 @@ class Runner:
                 options=section.options,
                 secrets=self._secrets(section, state),
                 catalog=catalog,
-                clock=around.clock,
-                api_url=around.api_url,
-                api_version=around.api_version,
-                webhook_url=f"{around.webhook_base_url}/webhooks/{self._webhook_path(name)}",
+                clock=deps.clock,
+                api_url=deps.api_url,
+                api_version=deps.api_version,
+                webhook_url=f"{deps.webhook_base_url}/webhooks/{self._webhook_path(name)}",
                 store_grant=store_grant,
                 incident=incident,
                 connected=self._configuration.connected,
@@ -217,32 +217,32 @@ class Runner:
             system=self._system,
             account=account,
             catalog=catalog,
-            publish=around.publisher.send,
-            clock=around.clock,
-            uniform=around.uniform,
-            now_ms=around.now_ms,
+            publish=deps.publisher.send,
+            clock=deps.clock,
+            uniform=deps.uniform,
+            now_ms=deps.now_ms,
             may_write=lambda: self._member.owns(partition) and context.active and not context.closing,
-            count=around.count,
-            bulk_credit=around.bulk_credit,
+            count=deps.count,
+            bulk_credit=deps.bulk_credit,
         )
-        deps = MonitorDeps(
+        monitor_deps = MonitorDeps(
             lambda: self._configuration.settings().get(name),
             lambda: self._configuration.inquiry(name),
-            around.seal,
+            deps.seal,
             lambda: self._rederive(name),
         )
-        monitors.append(ConnectionMonitor(context, account, state, deps))
+        monitors.append(ConnectionMonitor(context, account, state, monitor_deps))
         return context, monitors[0]
 
     def _webhook_path(self, name: str) -> str:
         return self._system if self._system == "hubspot" else f"{self._system}/{name}"
 
     def _secrets(self, section: SystemSettings, state: ConnectorState | None) -> dict[str, str]:
-        secrets = {name: self._around.unseal(sealed) for name, sealed in section.secrets.items()}
+        secrets = {name: self._deps.unseal(sealed) for name, sealed in section.secrets.items()}
         if state is not None and state.grant is not None:
-            secrets[GRANTED] = self._around.unseal(state.grant)
+            secrets[GRANTED] = self._deps.unseal(state.grant)
         if state is not None and state.webhook_secret is not None:
-            secrets["webhook_secret"] = self._around.unseal(state.webhook_secret)
+            secrets["webhook_secret"] = self._deps.unseal(state.webhook_secret)
         return secrets
 
     def _refresh(self, name: str, settings: IntegrationSettings) -> None:
@@ -267,7 +267,7 @@ class Runner:
     def _taken(self, batch: Sequence[Taken]) -> None:
         for taken in batch:
             try:
-                record = self._around.codec.decode(taken.topic, taken.value)
+                record = self._deps.codec.decode(taken.topic, taken.value)
             except MalformedRecord as error:
                 self._spawn(self._dead_letter(taken, "undecodable", str(error)))
             except Exception as error:  # noqa: BLE001 - a schema this build does not know, or the registry is away: stop
@@ -285,7 +285,7 @@ class Runner:
             self._spawn(self._handle(worker, taken, record))
 
     def _wait(self, name: str, taken: Taken, record: Any) -> None:
-        waiting = self._waiting.setdefault(name, _Waiting(self._around.clock.monotonic()))
+        waiting = self._waiting.setdefault(name, _Waiting(self._deps.clock.monotonic()))
         waiting.records.append((taken, record))
         self._wake.set()
 
@@ -295,7 +295,7 @@ class Runner:
         worker, settings = self._workers.get(name), self._configuration.settings().get(name)
         if waiting is None:
             return
-        late = self._around.clock.monotonic() - waiting.since > LATE_S
+        late = self._deps.clock.monotonic() - waiting.since > LATE_S
         for taken, record in waiting.records:
             if worker is not None and (late or not _ahead(record, worker)):
                 self._spawn(self._handle(worker, taken, record))
@@ -307,7 +307,7 @@ class Runner:
     async def _handle(self, worker: IntegrationWorker, taken: Taken, record: Any) -> None:
         if getattr(record, "connection", worker.context.connection) != worker.context.connection:
             return self._disconnected(taken)
-        cause = Cause(taken.topic, taken.partition, taken.offset, self._around.now_ms())
+        cause = Cause(taken.topic, taken.partition, taken.offset, self._deps.now_ms())
         taken = worker.tracked(taken, record)
         match record:
             case Notification():
@@ -326,19 +326,19 @@ class Runner:
                 raise TypeError(f"{taken.topic} carries a {type(record).__name__}")
 
     def _disconnected(self, taken: Taken) -> None:
-        self._around.count(self._system, None, "disconnected", 1)
+        self._deps.count(self._system, None, "disconnected", 1)
         taken.finished()
 
     async def _dead_letter(self, taken: Taken, reason: str, detail: str, about: Notification | None = None) -> None:
-        letter = letter_about(taken, f"{self._system}.source", reason, detail, self._around.now_ms(), about=about)
-        await self._around.publisher.send(DEAD_LETTERS, taken.key, letter)
-        self._around.count(self._system, None, "dead-lettered", 1)
+        letter = letter_about(taken, f"{self._system}.source", reason, detail, self._deps.now_ms(), about=about)
+        await self._deps.publisher.send(DEAD_LETTERS, taken.key, letter)
+        self._deps.count(self._system, None, "dead-lettered", 1)
         taken.finished()
 
     async def _incident(self, name: str, reason: str, detail: str) -> None:
         """Something that must never happen was seen: loud in the log, kept as a dead letter."""
         log.error("%s: incident %s: %s", name, reason, detail)
-        at_ms = self._around.now_ms()
+        at_ms = self._deps.now_ms()
         letter = letter_of_no_record(
             id=letter_id(name, reason, at_ms),
             integration=name,
@@ -348,7 +348,7 @@ class Runner:
             at_ms=at_ms,
             key=name,
         )
-        await self._around.publisher.send(DEAD_LETTERS, name, letter)
+        await self._deps.publisher.send(DEAD_LETTERS, name, letter)
 
     async def _rederive(self, name: str) -> None:
         """Every pair of an integration is derived again: what was parked comes back."""
@@ -359,12 +359,12 @@ class Runner:
 
     async def _command(self, command: StateCommand) -> None:
         """Work on the state of every partition."""
-        for number in range(self._around.partitions):
-            await self._around.publisher.send(STATE_COMMANDS, f"partition-{number}", command, number)
+        for number in range(self._deps.partitions):
+            await self._deps.publisher.send(STATE_COMMANDS, f"partition-{number}", command, number)
 
     async def _revoked(self, partitions: frozenset[int]) -> None:
         def gone(names: Iterable[str]) -> list[str]:
-            return [name for name in names if partition_of(name, self._around.partitions) in partitions]
+            return [name for name in names if partition_of(name, self._deps.partitions) in partitions]
 
         for name in gone(self._waiting):
             self._waiting.pop(name)
@@ -375,7 +375,7 @@ class Runner:
             await asyncio.wait(closing)
 
     def _failed(self, error: BaseException) -> None:
-        self._around.stop_process(f"{self._system} connector: {type(error).__name__}: {error}")
+        self._deps.stop_process(f"{self._system} connector: {type(error).__name__}: {error}")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

@@ -106,10 +106,10 @@ class StepDeps:
 class PartitionStep(Generic[RowT]):
     """One partition of one agent: its rows, its transactional log, one step at a time."""
 
-    def __init__(self, stage: Stage[RowT], partition: int, around: StepDeps) -> None:
+    def __init__(self, stage: Stage[RowT], partition: int, deps: StepDeps) -> None:
         self._stage = stage
         self._partition = partition
-        self._around = around
+        self._deps = deps
         self._rows: Rows[RowT] = Rows()
         self._handled: dict[str, int] = {}
         self._log: StateLog | None = None
@@ -188,7 +188,7 @@ class PartitionStep(Generic[RowT]):
     async def _take_over(self) -> StateLog:
         if time.monotonic() - self._released_at > ROWS_KEPT_S:
             self._rows = Rows()
-        state_log = self._around.open_log(self._stage.name, self._partition)
+        state_log = self._deps.open_log(self._stage.name, self._partition)
         started = time.monotonic()
         await self._blocking(state_log.open)
         count = await self._blocking(lambda: self._rows.restore(state_log))
@@ -207,9 +207,7 @@ class PartitionStep(Generic[RowT]):
             needed = None if isinstance(incoming.record, Undecodable) else self._stage.needs(incoming.record)
             if needed is not None:
                 newest[needed[0]] = max(needed[1:], newest.get(needed[0], (0, 0)))
-        await asyncio.gather(
-            *(self._around.wait_for(name, *wanted, REVISION_WAIT_S) for name, wanted in newest.items())
-        )
+        await asyncio.gather(*(self._deps.wait_for(name, *wanted, REVISION_WAIT_S) for name, wanted in newest.items()))
 
     def _decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
         if isinstance(incoming.record, Undecodable):
@@ -235,7 +233,7 @@ class PartitionStep(Generic[RowT]):
         return self._dead_letter(incoming, "step_failed", f"{type(error).__name__} in {place}")
 
     def _dead_letter(self, incoming: Incoming, reason: str, detail: str) -> Effects:
-        letter = letter_about(incoming, self._stage.name, reason, detail, self._around.now_ms(), about=incoming.record)
+        letter = letter_about(incoming, self._stage.name, reason, detail, self._deps.now_ms(), about=incoming.record)
         log.warning(
             "%s: %s[%d]@%d became a dead letter: %s (%s)",
             self._stage.name,
@@ -254,28 +252,28 @@ class PartitionStep(Generic[RowT]):
             totals[effect.mapping, "unmatched"] += effect.expired
         for (mapping, outcome), number in totals.items():
             if number:
-                self._around.count(self._stage.name, mapping, outcome, number)
+                self._deps.count(self._stage.name, mapping, outcome, number)
 
     async def _committed(self, commit: Callable[[], None]) -> None:
         """librdkafka's own deadline does not hold for offsets in a transaction (confluentinc/librdkafka#5456): a broker
         that was killed meanwhile would leave the step, and with it the partition, waiting for ever."""
         try:
-            async with asyncio.timeout(self._around.commit_within_s):
+            async with asyncio.timeout(self._deps.commit_within_s):
                 await self._blocking(commit)
         except TimeoutError:
-            place, within_s = f"{self._stage.name}[{self._partition}]", self._around.commit_within_s
+            place, within_s = f"{self._stage.name}[{self._partition}]", self._deps.commit_within_s
             raise StepFailed(f"{place}: the brokers did not answer within {within_s:.0f} s") from None
 
     async def _blocking(self, work: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._around.executor, work)
+        return await asyncio.get_running_loop().run_in_executor(self._deps.executor, work)
 
 
 class AgentLoop(Generic[RowT]):
     """All partitions of one agent in this process."""
 
-    def __init__(self, stage: Stage[RowT], around: StepDeps) -> None:
+    def __init__(self, stage: Stage[RowT], deps: StepDeps) -> None:
         self._stage = stage
-        self._around = around
+        self._deps = deps
         self._partitions: dict[int, PartitionStep[RowT]] = {}
 
     async def consume(self, stream: Any) -> None:
@@ -292,7 +290,7 @@ class AgentLoop(Generic[RowT]):
                     await waiting.put(event)
         except Exception as error:
             # Faust would start this agent again beside a step still under way, whose rows are not in memory yet
-            self._around.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
+            self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
             raise
         finally:
             steps.cancel()
@@ -309,7 +307,7 @@ class AgentLoop(Generic[RowT]):
                 for event in events:
                     await stream.ack(event)
             except Exception as error:
-                self._around.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
+                self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
                 raise
 
     async def _run(self, batch: Sequence[Incoming]) -> None:
@@ -331,7 +329,7 @@ class AgentLoop(Generic[RowT]):
 
     def _partition(self, number: int) -> PartitionStep[RowT]:
         if number not in self._partitions:
-            self._partitions[number] = PartitionStep(self._stage, number, self._around)
+            self._partitions[number] = PartitionStep(self._stage, number, self._deps)
         return self._partitions[number]
 
     def _decoded(self, event: Any) -> list[Incoming]:
@@ -339,7 +337,7 @@ class AgentLoop(Generic[RowT]):
 
     def _incoming(self, message: Any) -> Incoming:
         try:
-            record = self._around.decode(message.topic, message.value or b"")
+            record = self._deps.decode(message.topic, message.value or b"")
         except MalformedRecord as error:
             record = Undecodable(str(error))
         key = (message.key or b"").decode(errors="replace")

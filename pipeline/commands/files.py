@@ -60,15 +60,15 @@ def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: f
     integration_file = read_file(file)
 
     async def look(process: Process, publisher: Publisher, tables: TableReader) -> None:
-        around = _around(process, publisher, tables)
-        found = await make_plan.plan(around, integration_file, timeout_s, pairs=not no_pairs)
+        deps = _deps(process, publisher, tables)
+        found = await make_plan.plan(deps, integration_file, timeout_s, pairs=not no_pairs)
         click.echo((as_json if shape == "json" else as_text)(found, show_values=show_values))
         raise click.exceptions.Exit(found.exit_code)
 
     with_kafka(look)
 
 
-def _around(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:
+def _deps(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:
     return make_plan.PlanDeps(
         publisher, tables, process.client, process.codec, process.box, process.settings.partitions, _progress, now_ms
     )
@@ -93,15 +93,15 @@ def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
         for part in applying.without_effect(integration_file):
             click.echo(f"note: {part} has no effect yet", err=True)
         if not yes:
-            await _confirm(_around(process, publisher, tables), integration_file)
+            await _confirm(_deps(process, publisher, tables), integration_file)
         await _carry_out(process, publisher, tables, integration_file, None if no_wait else timeout_s)
 
     with_kafka(ask)
 
 
-async def _confirm(around: make_plan.PlanDeps, file: IntegrationFile) -> None:
+async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile) -> None:
     """Show the plan and ask. Raises NotApplied where it would be refused."""
-    found = await make_plan.plan(around, file, PLAN_S, pairs=True)
+    found = await make_plan.plan(deps, file, PLAN_S, pairs=True)
     if found.problems:
         raise applying.NotApplied(render(found.problems))
     click.echo(as_text(found))

@@ -38,29 +38,29 @@ class PlanDeps:
     now_ms: Callable[[], int]
 
 
-async def plan(around: PlanDeps, file: IntegrationFile, within_s: float, *, pairs: bool) -> Plan:
+async def plan(deps: PlanDeps, file: IntegrationFile, within_s: float, *, pairs: bool) -> Plan:
     """What applying the file would do. Nothing is changed but for the inquiry itself."""
-    request = apply.desired(file, around.box.seal, around.now_ms())
-    tables = around.tables
-    now = InForce(tables.table(INTEGRATIONS), tables.table(MAPPINGS), around.box.open)
+    request = apply.desired(file, deps.box.seal, deps.now_ms())
+    tables = deps.tables
+    now = InForce(tables.table(INTEGRATIONS), tables.table(MAPPINGS), deps.box.open)
     settings = now.same_accounts(request, file.integration)
     if settings is None:
         return make_plan(file, request, now, NOT_CONNECTED)
     try:
-        told = await Asker(around.publisher, tables, within_s, around.now_ms).ask(file)
+        told = await Asker(deps.publisher, tables, within_s, deps.now_ms).ask(file)
     except NotAnswered as error:
         return make_plan(file, request, now, f"fields and pairs could not be looked at: {error}")
     made = make_plan(file, request, now, told)
     if made.problems or not pairs:
         return made
     wanted = planned_mappings(told, settings)
-    return replace(made, pairs=await asyncio.to_thread(_pairs, around, settings, made, wanted))
+    return replace(made, pairs=await asyncio.to_thread(_pairs, deps, settings, made, wanted))
 
 
 def _pairs(
-    around: PlanDeps, settings: IntegrationSettings, made: Plan, wanted: tuple[ObjectMapping, ...]
+    deps: PlanDeps, settings: IntegrationSettings, made: Plan, wanted: tuple[ObjectMapping, ...]
 ) -> Mapping[str, PairCounts]:
-    retained = _Retained(around, f"{made.integration}:{settings.connection}:")
+    retained = _Retained(deps, f"{made.integration}:{settings.connection}:")
     kept = {change.name for change in made.mappings if change.kind == "unchanged"}
     return {
         mapping.name: count_pairs(
@@ -82,10 +82,10 @@ def _no_pair(match_value: str) -> None:
 class _Retained:
     """The state rows of one connection, decoded one at a time."""
 
-    def __init__(self, around: PlanDeps, prefix: str) -> None:
-        self._codec = around.codec
-        self._objects = latest_rows(around.client, OBJECTS_STATE, around.partitions, prefix, around.progress)
-        self._pairs = latest_rows(around.client, PAIRS_STATE, around.partitions, prefix, around.progress)
+    def __init__(self, deps: PlanDeps, prefix: str) -> None:
+        self._codec = deps.codec
+        self._objects = latest_rows(deps.client, OBJECTS_STATE, deps.partitions, prefix, deps.progress)
+        self._pairs = latest_rows(deps.client, PAIRS_STATE, deps.partitions, prefix, deps.progress)
 
     def objects_of(self, mapping: ObjectMapping) -> Callable[[System], Iterator[tuple[str, ObjectState]]]:
         def rows(system: System) -> Iterator[tuple[str, ObjectState]]:

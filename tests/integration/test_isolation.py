@@ -26,7 +26,6 @@ from tests.unit.connectors.runtime.runners import (
     Vendor,
     patch_of,
     settings_part,
-    surroundings,
 )
 
 
@@ -71,10 +70,10 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
         outcomes[outcome] += number
 
     stops: list[str] = []
-    around = surroundings(
+    deps = connector_deps(
         vendors, client=client, publisher=publisher, tables=tables, count=count, stop_process=stops.append
     )
-    runner = Runner("userflow", around)
+    runner = Runner("userflow", deps)
     runners.append(runner)
     it = Connector(publisher, vendors, outcomes, admin)
     for name in vendors:

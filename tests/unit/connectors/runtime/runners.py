@@ -95,7 +95,7 @@ async def _no_credit(records: int) -> None:
     raise AssertionError("nothing here is bulk")
 
 
-def surroundings(
+def connector_deps(
     vendors: Mapping[str, Vendor],
     *,
     client: dict[str, Any],

@@ -16,7 +16,15 @@ from schemas.codec import Codec
 from schemas.configuration import ConnectorState, IntegrationPart
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
-from tests.unit.connectors.runtime.runners import DOWN, PARTITIONS, WELL, Vendor, patch_of, settings_part, surroundings
+from tests.unit.connectors.runtime.runners import (
+    DOWN,
+    PARTITIONS,
+    WELL,
+    Vendor,
+    connector_deps,
+    patch_of,
+    settings_part,
+)
 
 DEADLINE_S = 10.0
 TOPIC = field_patches_topic("userflow")
@@ -129,7 +137,7 @@ class Running:
 async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> AsyncIterator[Running]:
     """A runner that owns the partition of every vendor here."""
     tables, publisher, reasons = Tables(), Publisher(), list[Callable[[str], None]]()
-    around = surroundings(
+    deps = connector_deps(
         vendors,
         client={},
         publisher=publisher,
@@ -137,7 +145,7 @@ async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> Async
         count=lambda *_: None,
         stop_process=lambda why: reasons[0](why),
     )
-    runner = Runner("userflow", around)
+    runner = Runner("userflow", deps)
     it = Running(runner, members[-1], tables, publisher)
     reasons.append(it.stop)
     task = asyncio.create_task(runner.run())

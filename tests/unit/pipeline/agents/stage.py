@@ -142,7 +142,7 @@ def record(offset: int, text: str, partition: int = 0) -> Record:
 
 
 @dataclass
-class Around:
+class FakeStepDeps:
     """Everything a step gets from outside, recorded."""
 
     logs: dict[int, FakeLog] = field(default_factory=dict)
@@ -158,7 +158,7 @@ class Around:
     def log(self, partition: int = 0) -> FakeLog:
         return self.logs.setdefault(partition, FakeLog())
 
-    def surroundings(self) -> StepDeps:
+    def deps(self) -> StepDeps:
         return StepDeps(
             decode=self._decode,
             open_log=lambda stage, partition: self.log(partition),

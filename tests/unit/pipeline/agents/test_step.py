@@ -16,7 +16,7 @@ from pipeline.agents.step import (
     Undecodable,
 )
 from schemas.records import DeadLetter
-from tests.unit.pipeline.agents.stage import NOW_MS, Appending, Around, Event, FakeStream, batch, event, record
+from tests.unit.pipeline.agents.stage import NOW_MS, Appending, Event, FakeStepDeps, FakeStream, batch, event, record
 
 DEADLINE_S = 5.0
 
@@ -25,8 +25,8 @@ def incoming(text: str, offset: int = 0) -> Incoming:
     return Incoming("hubspot.changes", 0, offset, "key", text.encode(), text)
 
 
-def step(around: Around, stage: Appending | None = None) -> PartitionStep[str]:
-    return PartitionStep(stage or Appending(), 0, around.surroundings())
+def step(deps: FakeStepDeps, stage: Appending | None = None) -> PartitionStep[str]:
+    return PartitionStep(stage or Appending(), 0, deps.deps())
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -36,8 +36,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def consuming(around: Around, stream: FakeStream) -> AsyncIterator[AgentLoop[str]]:
-    loop: AgentLoop[str] = AgentLoop(Appending(), around.surroundings())
+async def consuming(deps: FakeStepDeps, stream: FakeStream) -> AsyncIterator[AgentLoop[str]]:
+    loop: AgentLoop[str] = AgentLoop(Appending(), deps.deps())
     task = asyncio.create_task(loop.consume(stream))
     try:
         yield loop
@@ -47,12 +47,12 @@ async def consuming(around: Around, stream: FakeStream) -> AsyncIterator[AgentLo
             await task
 
 
-def sent(around: Around, partition: int = 0) -> list[object]:
-    return [output.record for output in around.log(partition).outputs if output.topic == "sync.matches"]
+def sent(deps: FakeStepDeps, partition: int = 0) -> list[object]:
+    return [output.record for output in deps.log(partition).outputs if output.topic == "sync.matches"]
 
 
-def letters(around: Around) -> list[DeadLetter]:
-    return [output.record for output in around.log().outputs if isinstance(output.record, DeadLetter)]
+def letters(deps: FakeStepDeps) -> list[DeadLetter]:
+    return [output.record for output in deps.log().outputs if isinstance(output.record, DeadLetter)]
 
 
 async def broken(_: int, __: float) -> AsyncIterator[Sequence[Event]]:
@@ -66,228 +66,228 @@ async def unanswered(event: Event) -> None:
 
 class TestPartitionStep:
     async def test_outputs_and_rows_are_committed_together(self) -> None:
-        around = Around()
-        await step(around).run([incoming("a=1"), incoming("b=2"), incoming("a=3")])
-        assert around.log().commits == 1
-        assert sent(around) == ["1", "2", "13"]
-        assert around.log().topic == [("a", b"13"), ("b", b"2")]
-        assert around.counted == [("objects", None, "derived", 3)]
+        deps = FakeStepDeps()
+        await step(deps).run([incoming("a=1"), incoming("b=2"), incoming("a=3")])
+        assert deps.log().commits == 1
+        assert sent(deps) == ["1", "2", "13"]
+        assert deps.log().topic == [("a", b"13"), ("b", b"2")]
+        assert deps.counted == [("objects", None, "derived", 3)]
 
     async def test_a_decision_that_raises_becomes_a_dead_letter_and_the_others_go_on(self) -> None:
-        around = Around()
-        await step(around).run([incoming("a=1", 7), incoming("a=2!", 8), incoming("a=3", 9)])
-        assert sent(around) == ["1", "13"]
-        (letter,) = letters(around)
+        deps = FakeStepDeps()
+        await step(deps).run([incoming("a=1", 7), incoming("a=2!", 8), incoming("a=3", 9)])
+        assert sent(deps) == ["1", "13"]
+        (letter,) = letters(deps)
         assert (letter.reason, letter.topic, letter.offset, letter.value) == (
             "step_failed",
             "hubspot.changes",
             8,
             b"a=2!",
         )
-        assert ("objects", None, "dead-lettered", 1) in around.counted
+        assert ("objects", None, "dead-lettered", 1) in deps.counted
 
     async def test_its_half_made_changes_of_state_are_dropped(self) -> None:
-        around = Around()
-        await step(around).run([incoming("a=1"), incoming("a=2!")])
-        assert around.log().topic == [("a", b"1")]
+        deps = FakeStepDeps()
+        await step(deps).run([incoming("a=1"), incoming("a=2!")])
+        assert deps.log().topic == [("a", b"1")]
 
     async def test_no_value_reaches_the_letter_or_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
-        around = Around()
-        await step(around).run([incoming("a=2!")])
-        assert "must not be logged" not in caplog.text + letters(around)[0].detail
-        assert "LookupError" in letters(around)[0].detail
+        deps = FakeStepDeps()
+        await step(deps).run([incoming("a=2!")])
+        assert "must not be logged" not in caplog.text + letters(deps)[0].detail
+        assert "LookupError" in letters(deps)[0].detail
 
     async def test_a_dead_letter_told_again_has_the_same_id(self) -> None:
-        first, second = Around(), Around()
+        first, second = FakeStepDeps(), FakeStepDeps()
         await step(first).run([incoming("a=2!", 8)])
         await step(second).run([incoming("a=2!", 8)])
         assert letters(first) == letters(second)
         assert letters(first)[0].at_ms == NOW_MS
 
     async def test_bytes_that_are_no_record_become_a_dead_letter(self) -> None:
-        around = Around()
+        deps = FakeStepDeps()
         bad = Incoming("hubspot.changes", 0, 3, "key", b"\xff", Undecodable("cut"))
-        await step(around).run([bad, incoming("a=1")])
-        assert [(letter.reason, letter.detail, letter.value) for letter in letters(around)] == [
+        await step(deps).run([bad, incoming("a=1")])
+        assert [(letter.reason, letter.detail, letter.value) for letter in letters(deps)] == [
             ("undecodable", "cut", b"\xff")
         ]
-        assert sent(around) == ["1"]
+        assert sent(deps) == ["1"]
 
     async def test_what_leads_to_more_than_a_message_holds_becomes_a_dead_letter_and_the_others_go_on(self) -> None:
-        around = Around()
-        around.log().most_bytes = 100
+        deps = FakeStepDeps()
+        deps.log().most_bytes = 100
         large = incoming("a=" + "x" * 100, 8)
-        await step(around).run([incoming("a=1", 7), large, incoming("a=2", 9)])
-        assert sent(around) == ["1", "12"]
-        (letter,) = letters(around)
+        await step(deps).run([incoming("a=1", 7), large, incoming("a=2", 9)])
+        assert sent(deps) == ["1", "12"]
+        (letter,) = letters(deps)
         assert (letter.reason, letter.detail, letter.offset) == ("too_large", "101 bytes", 8)
-        assert around.log().topic == [("a", b"1"), ("a", b"12")]
-        assert around.log().offsets == {"hubspot.changes": 10}
-        assert sum(number for *_, number in around.counted) == 3
+        assert deps.log().topic == [("a", b"1"), ("a", b"12")]
+        assert deps.log().offsets == {"hubspot.changes": 10}
+        assert sum(number for *_, number in deps.counted) == 3
 
     async def test_a_commit_that_does_not_end_stops_the_step(self) -> None:
         """librdkafka keeps no deadline for offsets in a transaction: a killed broker stopped a worker for good."""
-        around = Around(commit_within_s=0.05)
-        around.log().may_commit.clear()
+        deps = FakeStepDeps(commit_within_s=0.05)
+        deps.log().may_commit.clear()
         try:
             with pytest.raises(StepFailed, match=r"objects\[0\]: the brokers did not answer"):
-                await asyncio.wait_for(step(around).run([incoming("a=1")]), DEADLINE_S)
+                await asyncio.wait_for(step(deps).run([incoming("a=1")]), DEADLINE_S)
         finally:
-            around.log().may_commit.set()
+            deps.log().may_commit.set()
 
     async def test_a_commit_that_fails_leaves_memory_as_it_was(self) -> None:
-        around = Around()
-        running = step(around)
+        deps = FakeStepDeps()
+        running = step(deps)
         await running.run([incoming("a=1")])
-        around.log().failing = True
+        deps.log().failing = True
         with pytest.raises(RuntimeError, match="fenced"):
             await running.run([incoming("a=2", 1)])
-        around.log().failing = False
+        deps.log().failing = False
         await running.run([incoming("a=3", 1)])
-        assert sent(around) == ["1", "13"]
-        assert len(around.counted) == 2
+        assert sent(deps) == ["1", "13"]
+        assert len(deps.counted) == 2
 
     async def test_a_partition_taken_over_is_restored_before_its_first_record(self) -> None:
-        around = Around()
-        around.log().topic += [("a", b"old"), ("b", b"gone"), ("b", None)]
-        await step(around).run([incoming("a=+new"), incoming("b=new")])
-        assert sent(around) == ["old+new", "new"]
-        assert around.log().opened == 1
+        deps = FakeStepDeps()
+        deps.log().topic += [("a", b"old"), ("b", b"gone"), ("b", None)]
+        await step(deps).run([incoming("a=+new"), incoming("b=new")])
+        assert sent(deps) == ["old+new", "new"]
+        assert deps.log().opened == 1
 
     async def test_a_partition_that_comes_back_reads_what_others_wrote_meanwhile(self) -> None:
-        around = Around()
-        running = step(around)
+        deps = FakeStepDeps()
+        running = step(deps)
         await running.run([incoming("a=1")])
         await running.release()
-        around.log().topic += [("a", b"theirs")]
+        deps.log().topic += [("a", b"theirs")]
         await running.run([incoming("a=2", 1)])
-        assert sent(around) == ["1", "theirs2"]
-        assert (around.log().opened, around.log().closed) == (2, 1)
+        assert sent(deps) == ["1", "theirs2"]
+        assert (deps.log().opened, deps.log().closed) == (2, 1)
 
     async def test_what_was_handled_before_a_crash_is_not_decided_again(self) -> None:
-        around, after = Around(), Appending()
-        await step(around).run([incoming("a=1", 7), incoming("a=2", 8)])
-        await step(around, after).run([incoming("a=1", 7), incoming("a=2", 8), incoming("a=3", 9)])
-        assert sent(around) == ["1", "12", "123"]
+        deps, after = FakeStepDeps(), Appending()
+        await step(deps).run([incoming("a=1", 7), incoming("a=2", 8)])
+        await step(deps, after).run([incoming("a=1", 7), incoming("a=2", 8), incoming("a=3", 9)])
+        assert sent(deps) == ["1", "12", "123"]
         assert after.decided == ["a=3"]
 
     async def test_a_state_topic_that_was_made_anew_is_filled_by_what_was_handled_before(self) -> None:
-        around = Around()
-        await step(around).run([incoming("a=1", 7)])
-        around.log().topic.clear()
-        await step(around).run([incoming("a=1", 7)])
-        assert around.log().topic == [("a", b"1")]
+        deps = FakeStepDeps()
+        await step(deps).run([incoming("a=1", 7)])
+        deps.log().topic.clear()
+        await step(deps).run([incoming("a=1", 7)])
+        assert deps.log().topic == [("a", b"1")]
 
     async def test_release_waits_for_the_running_step(self) -> None:
-        around = Around()
-        running = step(around)
-        around.log().may_commit.clear()
+        deps = FakeStepDeps()
+        running = step(deps)
+        deps.log().may_commit.clear()
         work = asyncio.create_task(running.run([incoming("a=1")]))
-        await until(around.log().committing.is_set)
+        await until(deps.log().committing.is_set)
         release = asyncio.create_task(running.release())
         await asyncio.sleep(0)
-        assert (around.log().closed, release.done()) == (0, False)
-        around.log().may_commit.set()
+        assert (deps.log().closed, release.done()) == (0, False)
+        deps.log().may_commit.set()
         await asyncio.gather(work, release)
-        assert (around.log().commits, around.log().closed) == (1, 1)
+        assert (deps.log().commits, deps.log().closed) == (1, 1)
 
     async def test_a_revision_that_is_not_known_here_yet_is_waited_for_before_anything_is_decided(self) -> None:
-        around, stage = Around(), Appending()
+        deps, stage = FakeStepDeps(), Appending()
         stage.revisions = {"a=1": 3, "a=2": 7}
-        around.known.clear()
-        work = asyncio.create_task(step(around, stage).run([incoming("a=1"), incoming("a=2")]))
-        await until(lambda: bool(around.waited))
-        assert ([wait[:2] for wait in around.waited], stage.decided) == ([("acme", 7)], [])
-        around.known.set()
+        deps.known.clear()
+        work = asyncio.create_task(step(deps, stage).run([incoming("a=1"), incoming("a=2")]))
+        await until(lambda: bool(deps.waited))
+        assert ([wait[:2] for wait in deps.waited], stage.decided) == ([("acme", 7)], [])
+        deps.known.set()
         await work
-        assert sent(around) == ["1", "12"]
+        assert sent(deps) == ["1", "12"]
 
     async def test_many_failures_in_a_row_end_the_step(self) -> None:
-        around = Around()
+        deps = FakeStepDeps()
         with pytest.raises(StepFailed, match=f"{FAILURES_IN_A_ROW} records in a row"):
-            await step(around).run([incoming("a=1!")] * FAILURES_IN_A_ROW)
-        assert around.log().commits == 0
+            await step(deps).run([incoming("a=1!")] * FAILURES_IN_A_ROW)
+        assert deps.log().commits == 0
 
     async def test_a_success_in_between_starts_the_count_anew(self) -> None:
-        around = Around()
+        deps = FakeStepDeps()
         failures = [incoming("a=1!")] * (FAILURES_IN_A_ROW - 1)
-        await step(around).run([*failures, incoming("a=2"), *failures])
-        assert len(letters(around)) == 2 * (FAILURES_IN_A_ROW - 1)
+        await step(deps).run([*failures, incoming("a=2"), *failures])
+        assert len(letters(deps)) == 2 * (FAILURES_IN_A_ROW - 1)
 
 
 class TestAgentLoop:
     async def test_records_are_acknowledged_after_their_commit(self) -> None:
-        around, stream = Around(), FakeStream([event(0, "a=1"), event(1, "a=2")])
-        around.log().may_commit.clear()
-        async with consuming(around, stream):
-            await until(around.log().committing.is_set)
+        deps, stream = FakeStepDeps(), FakeStream([event(0, "a=1"), event(1, "a=2")])
+        deps.log().may_commit.clear()
+        async with consuming(deps, stream):
+            await until(deps.log().committing.is_set)
             assert stream.acknowledged == []
-            around.log().may_commit.set()
+            deps.log().may_commit.set()
             await until(lambda: stream.acknowledged == [0, 1])
-        assert sent(around) == ["1", "12"]
+        assert sent(deps) == ["1", "12"]
 
     async def test_order_within_a_partition_is_kept_and_partitions_have_a_log_each(self) -> None:
         batches = [
             [event(number, f"a={number};", number % 2) for number in range(start, start + 10)] for start in (0, 10)
         ]
-        around, stream = Around(), FakeStream(*batches)
-        async with consuming(around, stream):
+        deps, stream = FakeStepDeps(), FakeStream(*batches)
+        async with consuming(deps, stream):
             await until(lambda: len(stream.acknowledged) == 20)
-        assert sent(around, 0)[-1] == "".join(f"{number};" for number in range(0, 20, 2))
-        assert sent(around, 1)[-1] == "".join(f"{number};" for number in range(1, 20, 2))
+        assert sent(deps, 0)[-1] == "".join(f"{number};" for number in range(0, 20, 2))
+        assert sent(deps, 1)[-1] == "".join(f"{number};" for number in range(1, 20, 2))
 
     async def test_the_batches_that_wait_are_one_step_up_to_its_size(self) -> None:
         half = STEP_RECORDS // 2
         batches = [batch(*(record(n, "a=1") for n in range(start, start + half))) for start in (0, half, 2 * half)]
-        around, stream = Around(), FakeStream(batches)
-        async with consuming(around, stream):
+        deps, stream = FakeStepDeps(), FakeStream(batches)
+        async with consuming(deps, stream):
             await until(lambda: stream.acknowledged == [*range(3 * half)])
-        assert [number for *_, number in around.counted] == [2 * half, half]
+        assert [number for *_, number in deps.counted] == [2 * half, half]
 
     async def test_bytes_that_are_no_record_are_acknowledged_with_their_letter(self) -> None:
-        around, stream = Around(), FakeStream([event(0, "malformed"), event(1, "a=1")])
-        async with consuming(around, stream):
+        deps, stream = FakeStepDeps(), FakeStream([event(0, "malformed"), event(1, "a=1")])
+        async with consuming(deps, stream):
             await until(lambda: stream.acknowledged == [0, 1])
-        assert [letter.reason for letter in letters(around)] == ["undecodable"]
+        assert [letter.reason for letter in letters(deps)] == ["undecodable"]
 
     @pytest.mark.parametrize("text", ["newer", "registry answers nonsense"])
     async def test_a_record_this_build_cannot_judge_stops_the_process_unacknowledged(self, text: str) -> None:
-        around = await self.stopped([event(0, "a=1"), event(1, text)])
-        assert around.log().commits == 0
+        deps = await self.stopped([event(0, "a=1"), event(1, text)])
+        assert deps.log().commits == 0
 
     async def test_a_commit_that_fails_stops_the_process_unacknowledged(self) -> None:
-        around = Around()
-        around.log().failing = True
-        await self.stopped([event(0, "a=1")], around)
-        assert around.stopped == ["objects: RuntimeError: fenced"]
+        deps = FakeStepDeps()
+        deps.log().failing = True
+        await self.stopped([event(0, "a=1")], deps)
+        assert deps.stopped == ["objects: RuntimeError: fenced"]
 
     async def test_failures_without_end_stop_the_process_unacknowledged(self) -> None:
         await self.stopped([batch(*(record(number, "a=1!") for number in range(FAILURES_IN_A_ROW)))])
 
     async def test_a_stream_that_breaks_stops_the_process(self) -> None:
-        around, stream = Around(), FakeStream()
+        deps, stream = FakeStepDeps(), FakeStream()
         stream.noack_take = broken  # type: ignore[method-assign] # the stream under test
         with pytest.raises(ConnectionError):
-            await AgentLoop(Appending(), around.surroundings()).consume(stream)
-        assert around.stopped == ["objects: ConnectionError: gone"]
+            await AgentLoop(Appending(), deps.deps()).consume(stream)
+        assert deps.stopped == ["objects: ConnectionError: gone"]
 
     async def test_an_acknowledgement_that_fails_stops_the_process(self) -> None:
-        around, stream = Around(), FakeStream([event(0, "a=1")])
+        deps, stream = FakeStepDeps(), FakeStream([event(0, "a=1")])
         stream.ack = unanswered  # type: ignore[method-assign] # the stream under test
-        async with consuming(around, stream):
-            await until(lambda: bool(around.stopped))
-        assert around.stopped == ["objects: ConnectionError: gone"]
+        async with consuming(deps, stream):
+            await until(lambda: bool(deps.stopped))
+        assert deps.stopped == ["objects: ConnectionError: gone"]
 
-    async def stopped(self, batch: list[Event], around: Around | None = None) -> Around:
-        around, stream = around or Around(), FakeStream(batch)
-        async with consuming(around, stream):
-            await until(lambda: bool(around.stopped))
+    async def stopped(self, batch: list[Event], deps: FakeStepDeps | None = None) -> FakeStepDeps:
+        deps, stream = deps or FakeStepDeps(), FakeStream(batch)
+        async with consuming(deps, stream):
+            await until(lambda: bool(deps.stopped))
         assert stream.acknowledged == []
-        return around
+        return deps
 
     async def test_release_lets_go_of_the_partitions_named(self) -> None:
-        around, stream = Around(), FakeStream([event(0, "a=1", 0), event(0, "a=1", 1)])
-        async with consuming(around, stream) as loop:
+        deps, stream = FakeStepDeps(), FakeStream([event(0, "a=1", 0), event(0, "a=1", 1)])
+        async with consuming(deps, stream) as loop:
             await until(lambda: len(stream.acknowledged) == 2)
             await loop.release([1, 5])
-        assert (around.log(0).closed, around.log(1).closed) == (0, 1)
+        assert (deps.log(0).closed, deps.log(1).closed) == (0, 1)
