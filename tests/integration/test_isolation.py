@@ -24,6 +24,7 @@ from tests.unit.connectors.runtime.runners import (
     SLOW_S,
     WELL,
     Vendor,
+    connector_deps,
     patch_of,
     settings_part,
 )
