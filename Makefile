@@ -1,11 +1,19 @@
 # Each line is all there is to know: on a machine with Python 3.11+, Java 17+ and Maven, `make demo` does the rest.
 PYTHON ?= python3
-HOUSE_TESTS = $(wildcard tests/unit/test_imports.py tests/unit/test_docs.py tests/unit/test_compose.py)
-.PHONY: setup demo up test check bench
+HOUSE_TESTS = $(wildcard tests/unit/test_imports.py tests/unit/test_docs.py tests/unit/test_compose.py tests/unit/test_locks.py)
+# The locks pin every package by hash, for Python 3.11 to 3.13 on any platform: requirements.lock is what a production
+# image installs, requirements-dev.lock that and what tests, checks and docs need. Both follow pyproject.toml: after an
+# edit there, `make lock` keeps every pin that still fits; `make lock LOCK_OPTIONS=--upgrade` renews all.
+LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --strip-extras --no-emit-index-url \
+  --custom-compile-command "make lock" $(LOCK_OPTIONS) pyproject.toml
+.PHONY: setup lock demo up test check bench
 .DEFAULT_GOAL := setup
 
-setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements.lock
-.venv/.installed: requirements.lock ; .ci/setup $(PYTHON)
+setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
+.venv/.installed: requirements.lock requirements-dev.lock ; .ci/setup $(PYTHON)
+lock: setup ## both locks anew
+	$(LOCK) -o requirements.lock
+	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
 demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up
 test: setup ; .venv/bin/python -m pytest -q -m "not benchmarks" $(PYTEST_OPTIONS)
