@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from schemas.values import FieldDefinition, FieldType, FieldValue, System
+from schemas.values import FieldType, FieldValue, System
 
 Origin = Literal["webhook", "crawl", "lookup", "journal", "poll", "receipt"]
 Operation = Literal["upserted", "deleted"]
@@ -357,11 +357,6 @@ class FieldRule:
     target_options: tuple[str, ...] = ()  # what an enumeration or multi-select target accepts
     on_empty: OnEmpty = "clear"  # what an empty value does
 
-    @property
-    def written(self) -> System:
-        """The system that holds the target."""
-        return "hubspot" if self.direction == "to_hubspot" else "userflow"
-
 
 @dataclass(frozen=True, slots=True)
 class ObjectMapping:
@@ -382,16 +377,6 @@ class ObjectMapping:
     match_hubspot_type: FieldType = "string"  # the type of the HubSpot ID field
     match_hubspot_unique: bool = False  # true: HubSpot lets no two objects share its value
     read_since: Mapping[str, int] = field(default_factory=dict)  # `<system>.<field>` -> revision, not read just before
-
-    def object_type(self, system: System) -> str:
-        """Its object type in that system."""
-        return self.hubspot_type if system == "hubspot" else self.userflow_type
-
-    def match_field(self, system: System) -> FieldDefinition:
-        """The field of that system that it matches by."""
-        if system == "hubspot":
-            return FieldDefinition(self.match_hubspot, self.match_hubspot_type, unique=self.match_hubspot_unique)
-        return FieldDefinition(self.match_userflow, "string")
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,10 +88,6 @@ def changes_topic(system: str) -> str:
     return f"{system}.changes"
 
 
-def notifications_topic(system: str) -> str:
-    return f"{system}.notifications"
-
-
 def requests_topic(system: str) -> str:
     return f"{system}.requests"
 

@@ -168,8 +168,8 @@ class ConnectionMonitor:
             await self._look_again(settings)
         provisioning = settings.apply_state == "provisioning"
         if provisioning and self._state.provisioned_revision < settings.revision:
-            creates = self._context.traits.creates_fields
-            create, events = (settings.create, settings.events) if creates else ((), ())
+            mine = self._context.system == "hubspot"
+            create, events = (settings.create, settings.events) if mine else ((), ())
             object_types = tuple(settings.section(self._context.system).fields)
             provisioned = await self._account.setup.provision(object_types, create, events)
             secret = provisioned.webhook_secret
@@ -205,8 +205,9 @@ class ConnectionMonitor:
         inquiry = self._keep.inquiry()
         if inquiry is None or inquiry.inquiry_id == self._answered:
             return
+        wanted = inquiry.hubspot if self._context.system == "hubspot" else inquiry.userflow
         try:
-            told = await self._account.setup.describe(inquiry.fields(self._context.system))
+            told = await self._account.setup.describe(wanted)
         except ConnectorError as error:
             answer = Description(inquiry.inquiry_id, error.reason)
         else:

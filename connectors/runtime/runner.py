@@ -10,12 +10,11 @@ from connectors.clock import Clock, set_within
 from connectors.contract.account import Account, Opening
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError
-from connectors.contract.traits import SystemTraits
 from connectors.http.retry import Uniform
-from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.producer import Publisher
+from connectors.kafka.settings import ClientConfig
 from connectors.kafka.table import TableReader
 from connectors.kafka.topology import connector_group, connector_topics
 from connectors.runtime.configuration import ConnectorConfiguration
@@ -27,6 +26,7 @@ from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSe
 from schemas.letters import letter_about, letter_id, letter_of_no_record
 from schemas.records import Cause, ConnectorRequest, FieldPatch, Notification, StateCommand, TimelineEvent
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, STATE_COMMANDS
+from schemas.values import System
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ GRANTED: Final = "refresh_token"
 class ConnectorDeps:
     """What a connector is given from outside; wired in `pipeline/app.py`."""
 
-    cluster: Cluster
+    client: ClientConfig
     codec: Codec
     publisher: Publisher
     tables: TableReader  # of sync.integrations and sync.mappings, complete
@@ -70,9 +70,8 @@ class _Waiting:
 class Runner:
     """One process's share of a system's integrations."""
 
-    def __init__(self, traits: SystemTraits, deps: ConnectorDeps) -> None:
-        self._traits = traits
-        self._system = system = traits.system
+    def __init__(self, system: System, deps: ConnectorDeps) -> None:
+        self._system = system
         self._deps = deps
         self._workers: dict[str, IntegrationWorker] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -83,10 +82,10 @@ class Runner:
         hooks = Hooks(self._taken, lambda _: self._wake.set(), self._revoked, self._failed)
         self._configuration = ConnectorConfiguration(deps.tables, system)
         self._member = GroupMember(
-            deps.cluster,
+            deps.client,
             connector_group(system),
             f"{system}-{deps.ordinal}",
-            topics=connector_topics(system, traits.timeline_topic),
+            topics=connector_topics(system),
             hooks=hooks,
         )
 
@@ -206,7 +205,7 @@ class Runner:
                 clock=deps.clock,
                 api_url=deps.api_url,
                 api_version=deps.api_version,
-                webhook_url=f"{deps.webhook_base_url}/{self._traits.webhook_path_of(name)}",
+                webhook_url=f"{deps.webhook_base_url}/webhooks/{self._webhook_path(name)}",
                 store_grant=store_grant,
                 incident=incident,
                 connected=self._configuration.connected,
@@ -215,7 +214,7 @@ class Runner:
         context = IntegrationContext(
             integration=name,
             connection=settings.connection,
-            traits=self._traits,
+            system=self._system,
             account=account,
             catalog=catalog,
             publish=deps.publisher.send,
@@ -234,6 +233,9 @@ class Runner:
         )
         monitors.append(ConnectionMonitor(context, account, state, monitor_deps))
         return context, monitors[0]
+
+    def _webhook_path(self, name: str) -> str:
+        return self._system if self._system == "hubspot" else f"{self._system}/{name}"
 
     def _secrets(self, section: SystemSettings, state: ConnectorState | None) -> dict[str, str]:
         secrets = {name: self._deps.unseal(sealed) for name, sealed in section.secrets.items()}

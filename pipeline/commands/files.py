@@ -70,7 +70,7 @@ def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: f
 
 def _deps(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:
     return make_plan.PlanDeps(
-        publisher, tables, process.cluster, process.codec, process.box, process.settings.partitions, _progress, now_ms
+        publisher, tables, process.client, process.codec, process.box, process.settings.partitions, _progress, now_ms
     )
 
 

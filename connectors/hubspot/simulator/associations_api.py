@@ -7,7 +7,15 @@ from starlette.routing import Route
 
 from connectors.hubspot.simulator.associations import plain_type, primary_type, types_wire
 from connectors.hubspot.simulator.definitions import ObjectType
-from connectors.hubspot.simulator.endpoints import Asked, batch_answer, page_answer, route, whole_number
+from connectors.hubspot.simulator.endpoints import (
+    Asked,
+    batch_answer,
+    cursor_of,
+    page_answer,
+    position_of,
+    route,
+    whole_number,
+)
 from connectors.hubspot.simulator.errors import ErrorAnswer, not_found
 from connectors.hubspot.simulator.portal import Portal
 from connectors.hubspot.simulator.settings import HubSpotSettings
@@ -44,7 +52,7 @@ class AssociationsApi:
         results: list[Json] = []
         bare: list[str] = []
         for one in asked.inputs(_READ_LIMIT):
-            page, following = self._page(from_type, str(one["id"]), to_type, str(one.get("after") or "0"), _PAGE)
+            page, following = self._page(from_type, str(one["id"]), to_type, one.get("after"), _PAGE)
             if not self._is_live(from_type, str(one["id"])) or not page:
                 bare.append(str(one["id"]))
                 continue
@@ -61,7 +69,7 @@ class AssociationsApi:
         if record is None or not record.is_live():
             raise not_found()
         limit = whole_number(asked.query.get("limit"), _PAGE, _PAGE)
-        page, following = self._page(from_type, record.record_id, to_type, asked.query.get("after") or "0", limit)
+        page, following = self._page(from_type, record.record_id, to_type, asked.query.get("after"), limit)
         return page_answer(page, following, "/associations")
 
     async def _put(self, asked: Asked) -> Answer:
@@ -112,20 +120,24 @@ class AssociationsApi:
         return marked is not None and any(one.get("associationTypeId") == marked for one in types)
 
     def _page(
-        self, from_type: ObjectType, from_id: str, to_type: ObjectType, after: str, limit: int
+        self, from_type: ObjectType, from_id: str, to_type: ObjectType, after: str | None, limit: int
     ) -> tuple[list[Json], str | None]:
+        settings = self._settings()
+        position = int(position_of(after, settings.cursors))
         live = (
             (to_id, types)
             for to_id, types in self._portal.associations.linked(from_type, from_id, to_type)
-            if int(to_id) >= int(after) and self._is_live(to_type, to_id)
+            if int(to_id) >= position and self._is_live(to_type, to_id)
         )
         links = list(islice(live, limit + 1))
-        as_number = self._settings().associations_as_numbers
         page: list[Json] = [
-            {"toObjectId": int(to_id) if as_number else to_id, "associationTypes": types_wire(types)}
+            {
+                "toObjectId": int(to_id) if settings.associations_as_numbers else to_id,
+                "associationTypes": types_wire(types),
+            }
             for to_id, types in links[:limit]
         ]
-        return page, links[limit][0] if len(links) > limit else None
+        return page, cursor_of(links[limit][0], settings.cursors) if len(links) > limit else None
 
     def _is_live(self, kind: ObjectType, record_id: str) -> bool:
         record = self._portal.store.find(kind.type_id, record_id)

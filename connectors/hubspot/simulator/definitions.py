@@ -42,7 +42,7 @@ STANDARD_TYPES = (
 
 @dataclass(frozen=True)
 class Property:
-    """One property definition; `options` are (value, label) pairs."""
+    """One property definition; `options` are (value, label) pairs, kept elsewhere (owners, say) when `external`."""
 
     name: str
     label: str
@@ -58,6 +58,7 @@ class Property:
     created_ms: int = 0
     archived_ms: int | None = None
     created_by: str = "hubspot"
+    external: bool = False
 
     @property
     def several(self) -> bool:
@@ -68,7 +69,7 @@ class Property:
         """The definition as the API shows it."""
         options = [
             {"value": value, "label": label, "displayOrder": order, "hidden": False}
-            for order, (value, label) in enumerate(self.options)
+            for order, (value, label) in enumerate(() if self.external else self.options)
         ]
         archived = {} if self.archived_ms is None else {"archivedAt": iso_z(self.archived_ms)}
         return {
@@ -81,7 +82,7 @@ class Property:
             "options": options,
             "displayOrder": -1,
             "calculated": self.calculated,
-            "externalOptions": False,
+            "externalOptions": self.external,
             "hasUniqueValue": self.unique,
             "hidden": False,
             "hubspotDefined": self.defined_by_hubspot,
@@ -119,6 +120,7 @@ def property_of(wire: Mapping[str, Json], *, created_ms: int, created_by: str) -
         calculated=bool(wire.get("calculated")),
         created_ms=created_ms,
         created_by=created_by,
+        external=bool(wire.get("externalOptions")),
     )
 
 
@@ -190,7 +192,7 @@ class Definitions:
                 409,
                 "OBJECT_ALREADY_EXISTS",
                 f"A property named '{definition.name}' already exists.",
-                [{"message": "property exists", "subCategory": "Properties.PROPERTY_WITH_NAME_EXISTS"}],
+                sub_category="Properties.PROPERTY_WITH_NAME_EXISTS",
             )
         if definition.group not in self.groups[kind.type_id]:
             raise invalid(f"Property group {definition.group} does not exist")
@@ -263,9 +265,9 @@ def _standard_property(row: tuple[str, str, str], group: str) -> Property:
     name, types, extra = row
     kind, field_type = types.split("/")
     marked = extra in ("ro", "calculated")
-    options = () if marked else tuple((value, value) for value in extra.split("|") if value)
+    options = () if marked or extra == "external" else tuple((value, value) for value in extra.split("|") if value)
     label = name.removeprefix("hs_").replace("_", " ").capitalize()
     return Property(
         name, label, kind, field_type, group, options=options, read_only=marked, calculated=extra == "calculated",
-        defined_by_hubspot=True,
+        defined_by_hubspot=True, external=extra == "external",
     )  # fmt: skip

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from starlette.routing import Route
 
-from connectors.hubspot.simulator.definitions import ObjectType, options_of, property_of
+from connectors.hubspot.simulator.definitions import ObjectType, Property, options_of, property_of
 from connectors.hubspot.simulator.endpoints import Asked, batch_answer, route
 from connectors.hubspot.simulator.errors import ErrorAnswer, invalid
 from connectors.hubspot.simulator.portal import Portal
-from connectors.simulation.calls import Answer, json_answer
+from connectors.simulation.calls import Answer, Json, json_answer
 
 
 class DefinitionsApi:
@@ -39,13 +39,15 @@ class DefinitionsApi:
         ]
 
     async def _list(self, asked: Asked) -> Answer:
-        listing = self._definitions.listing(self._kind(asked), archived=asked.query.get("archived") == "true")
-        return json_answer(200, {"results": [definition.wire() for definition in listing]})
+        kind = self._kind(asked)
+        listing = self._definitions.listing(kind, archived=asked.flag("archived"))
+        return json_answer(200, {"results": [self._wire(kind, definition) for definition in listing]})
 
     async def _get(self, asked: Asked) -> Answer:
-        archived = asked.query.get("archived") == "true"
-        found = self._definitions.required(self._kind(asked), asked.parts["name"], archived=archived)
-        return json_answer(200, found.wire())
+        archived = asked.flag("archived")
+        kind = self._kind(asked)
+        found = self._definitions.required(kind, asked.parts["name"], archived=archived)
+        return json_answer(200, self._wire(kind, found))
 
     async def _create(self, asked: Asked) -> Answer:
         definition = property_of(asked.body, created_ms=self._now_ms(), created_by="api")
@@ -65,7 +67,7 @@ class DefinitionsApi:
     async def _batch_read(self, asked: Asked) -> Answer:
         kind = self._kind(asked)
         found = [self._definitions.get(kind, one["name"]) for one in asked.inputs()]
-        return batch_answer([definition.wire() for definition in found if definition], [], self._now_ms())
+        return batch_answer([self._wire(kind, one) for one in found if one], [], self._now_ms())
 
     async def _update(self, asked: Asked) -> Answer:
         kind, body = self._kind(asked), asked.body
@@ -109,6 +111,9 @@ class DefinitionsApi:
     async def _create_schema(self, asked: Asked) -> Answer:
         kind = self._definitions.add_schema(asked.body, self._now_ms())
         return json_answer(201, self._definitions.schema_wire(kind))
+
+    def _wire(self, kind: ObjectType, definition: Property) -> Json:
+        return self._portal.shown(kind, definition).wire()
 
     def _kind(self, asked: Asked) -> ObjectType:
         return self._definitions.resolve(asked.parts["type"])

@@ -1,9 +1,11 @@
 """What the endpoint files share: routes whose work returns an answer or raises a refusal."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,16 +24,20 @@ class Asked:
     """A call as an endpoint sees it: path parts decoded, the query, the JSON body, the faults that strike it."""
 
     parts: Mapping[str, str]
-    query: Mapping[str, str]
+    query: QueryParams
     body: Json
     length: int = 0
     faults: Sequence[FaultRule] = ()
     form: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, key: str) -> tuple[str, ...] | None:
-        """A comma-separated query parameter, None when absent."""
-        value = self.query.get(key)
-        return tuple(name for name in value.split(",") if name) if value else None
+        """A list in the query, None when absent: joined by commas, repeated (as HubSpot's clients do), or both."""
+        names = tuple(name for value in self.query.getlist(key) for name in value.split(",") if name)
+        return names or None
+
+    def flag(self, key: str) -> bool:
+        """A yes or no in the query; HubSpot's Python client writes `True`."""
+        return self.query.get(key, "").lower() == "true"
 
     def inputs(self, limit: int = BATCH_LIMIT) -> list[Json]:
         """The inputs of a batch; Refusal 400 when there are too many or none."""
@@ -100,6 +106,23 @@ def page_answer(results: Sequence[Json], after: str | None, path: str, total: in
     if after is not None:
         body["paging"] = {"next": {"after": after, "link": f"https://api.hubapi.com{path}?after={after}"}}
     return json_answer(200, body)
+
+
+_OPAQUE = re.compile(r"([0-9]+)\+/%3D==")
+
+
+def cursor_of(position: str, form: str) -> str:
+    """A cursor: the position itself, or `opaque` text of characters that mean something else in an address."""
+    return f"{position}+/%3D==" if form == "opaque" else position
+
+
+def position_of(cursor: str | None, form: str) -> str:
+    """The position that a cursor names, `0` without one; Refusal 400 where it did not come back as it was given."""
+    opaque = _OPAQUE.fullmatch(cursor or "")
+    position = opaque[1] if opaque and form == "opaque" else cursor or "0"
+    if not position.isdigit() or (cursor and form == "opaque" and not opaque):
+        raise invalid(f"after {cursor} is not valid")
+    return position
 
 
 def whole_number(value: str | None, default: int, most: int) -> int:

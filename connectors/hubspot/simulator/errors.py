@@ -14,13 +14,14 @@ DAILY_MESSAGE = "You have reached your daily limit."
 
 @dataclass(eq=False)
 class ErrorAnswer(Exception):
-    """An error answer; `details` are the entries of its `errors` list, `context` its context."""
+    """An error answer; `details` are the entries of its `errors` list, `context` and `sub_category` its own."""
 
     status: int
     category: str
     message: str
     details: Sequence[Json] = ()
     context: Mapping[str, Json] = field(default_factory=dict)
+    sub_category: str = ""
 
     def body(self) -> Json:
         """The whole error body."""
@@ -30,6 +31,8 @@ class ErrorAnswer(Exception):
             "correlationId": str(uuid.uuid4()),
             "category": self.category,
         }
+        if self.sub_category:
+            body["subCategory"] = self.sub_category
         if self.details:
             body["errors"] = list(self.details)
         if self.context:
@@ -42,6 +45,7 @@ class ErrorAnswer(Exception):
         return {
             "status": "error",
             "category": self.category,
+            **({"subCategory": self.sub_category} if self.sub_category else {}),
             "message": self.message,
             "context": context,
             "errors": details,

@@ -7,7 +7,15 @@ from starlette.routing import Route
 
 from connectors.hubspot.simulator import search
 from connectors.hubspot.simulator.definitions import ObjectType
-from connectors.hubspot.simulator.endpoints import Asked, batch_answer, page_answer, route, whole_number
+from connectors.hubspot.simulator.endpoints import (
+    Asked,
+    batch_answer,
+    cursor_of,
+    page_answer,
+    position_of,
+    route,
+    whole_number,
+)
 from connectors.hubspot.simulator.errors import ErrorAnswer, Fault, invalid, invalid_properties, not_found
 from connectors.hubspot.simulator.portal import Portal
 from connectors.hubspot.simulator.rendering import render
@@ -46,18 +54,16 @@ class ObjectsApi:
 
     async def _get(self, asked: Asked) -> Answer:
         kind = self._kind(asked)
-        archived = asked.query.get("archived") == "true"
+        archived = asked.flag("archived")
         record = self._find(kind, asked.parts["id"], asked.query.get("idProperty"))
         if record is None or not self._visible(record, archived):
             raise not_found()
         return json_answer(200, self._shown(kind, record, asked, archived=archived))
 
     async def _list(self, asked: Asked) -> Answer:
-        kind = self._kind(asked)
-        limit, after = whole_number(asked.query.get("limit"), 10, 100), asked.query.get("after") or "0"
-        if not after.isdigit():
-            raise invalid(f"after {after} is not valid")
-        archived = asked.query.get("archived") == "true"
+        kind, cursors = self._kind(asked), self._settings().cursors
+        limit, after = whole_number(asked.query.get("limit"), 10, 100), position_of(asked.query.get("after"), cursors)
+        archived = asked.flag("archived")
         page: list[Record] = []
         for record in self._portal.store.all(kind.type_id, int(after)):
             if self._visible(record, archived):
@@ -65,12 +71,12 @@ class ObjectsApi:
             if len(page) > limit:
                 break
         results = [self._shown(kind, record, asked, archived=archived) for record in page[:limit]]
-        following = page[limit].record_id if len(page) > limit else None
+        following = cursor_of(page[limit].record_id, cursors) if len(page) > limit else None
         return page_answer(results, following, f"/crm/v3/objects/{kind.name}")
 
     async def _batch_read(self, asked: Asked) -> Answer:
         kind, body = self._kind(asked), asked.body
-        archived = asked.query.get("archived") == "true"
+        archived = asked.flag("archived")
         names, history = tuple(body.get("properties", ())), tuple(body.get("propertiesWithHistory", ()))
         results: dict[str, Json] = {}
         missing: list[str] = []
@@ -224,9 +230,9 @@ class ObjectsApi:
         as_of_ms: int | None = None,
         history: Sequence[str] = (),
     ) -> Json:
-        # HubSpot leaves out what it does not know instead of refusing it
-        known = [name for name in names or () if self._portal.definitions.get(kind, name) is not None]
-        return render(kind, record, known if names else None, as_of_ms, history)
+        # HubSpot leaves out what it does not know, or may not show, instead of refusing it
+        known = self._portal.readable(kind, names or kind.shown)
+        return render(kind, record, known, as_of_ms, self._portal.readable(kind, history))
 
     def _linked(self, kind: ObjectType, record: Record, name: str) -> Json:
         other = self._portal.definitions.resolve(name)

@@ -17,6 +17,9 @@ _SPELLINGS = (
     (rf"/crm-object-schemas{_DATED}/schemas", "/crm/schemas"),
     (rf"/crm{_V4}/associations/", "/crm/associations/"),
     (rf"/crm/associations(?:{_V4}|{_DATED})/", "/crm/associations/"),
+    (rf"/crm{_V3}/(?=owners|pipelines)", "/crm/"),
+    (rf"/crm/owners{_DATED}", "/crm/owners"),
+    (rf"/crm/pipelines{_DATED}/", "/crm/pipelines/"),
     (rf"/account-info(?:{_V3}|{_DATED})/", "/account-info/"),
     (rf"/oauth(?:/v1|{_V3}|{_DATED})/", "/oauth/"),
     (rf"/integrators/timeline(?:{_V4}|{_DATED})/", "/integrators/timeline/"),
@@ -80,7 +83,7 @@ def kind_of(method: str, path: str) -> str:
 
 def object_type_of(path: str) -> str | None:
     """The object type that a canonical path is about."""
-    match = re.match(r"/crm/(?:objects|properties|associations)/([^/]+)", path)
+    match = re.match(r"/crm/(?:objects|properties|associations|pipelines)/([^/]+)", path)
     return unquote(match[1]) if match else None
 
 
@@ -112,7 +115,9 @@ def scopes_for(kind: str, method: str, type_id: str | None, word: str) -> Sequen
     group = "custom" if type_id is None or type_id.startswith("2-") else word
     access = "read" if reads else "write"
     objects = [f"crm.objects.{group}.{access}"] if type_id != "0-5" else ["tickets"]
-    if family in ("objects", "associations"):
+    if family == "owners":
+        return ["crm.objects.owners.read"]
+    if family in ("objects", "associations", "pipelines"):
         return objects
     if family in ("properties", "property_groups"):
         return [f"crm.schemas.{group}.{access}", *(objects if reads else [])]

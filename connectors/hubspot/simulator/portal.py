@@ -1,12 +1,13 @@
 """The simulated account: what a write does to records, whoever makes it, and what it tells the webhooks."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from connectors.hubspot.simulator.associations import Associations, plain_type, primary_type
-from connectors.hubspot.simulator.definitions import Definitions, ObjectType
+from connectors.hubspot.simulator.definitions import Definitions, ObjectType, Property
 from connectors.hubspot.simulator.errors import ErrorAnswer, Fault, invalid_properties
 from connectors.hubspot.simulator.settings import HubSpotSettings
-from connectors.hubspot.simulator.standard import LIFECYCLE_STAGES
+from connectors.hubspot.simulator.standard import LIFECYCLE_STAGES, OWNER
 from connectors.hubspot.simulator.store import Record, Source, Store, Version, combined
 from connectors.hubspot.simulator.values import as_webhook_value, stored
 from connectors.hubspot.simulator.webhooks import NEVER_SENT, Happening
@@ -51,6 +52,24 @@ class Portal:
         if faults:
             raise invalid_properties(faults, self._settings().error_details)
         return values
+
+    def shown(self, kind: ObjectType, definition: Property) -> Property:
+        """A definition as the account's moods have it."""
+        settings = self._settings()
+        if definition.type == "bool" and settings.checkbox_type == "enumeration":
+            definition = replace(definition, type="enumeration", options=(("true", "Yes"), ("false", "No")))
+        return replace(
+            definition, external=definition.external or f"{kind.name}.{definition.name}" in settings.external_options
+        )
+
+    def readable(self, kind: ObjectType, names: Sequence[str]) -> list[str]:
+        """Of the names those that exist and may be read."""
+        hidden = self._settings().unreadable
+        return [
+            name
+            for name in names
+            if self.definitions.get(kind, name) is not None and f"{kind.name}.{name}" not in hidden
+        ]
 
     def unknown(self, kind: ObjectType, names: Sequence[str]) -> list[Fault]:
         """A fault for each name that is no property."""
@@ -178,9 +197,27 @@ class Portal:
         if name == "hs_merged_object_ids":
             return str(value)
         text = stored(definition, value, self._settings().normalise.get(f"{kind.name}.{name}", ""), current)
-        if name == "lifecyclestage" and source.label == "api" and current and _goes_back(current, text):
+        if isinstance(text, Fault):
+            return text
+        outside = self._outside(kind, definition, text)
+        return outside or (self._taken(kind, name, text, current or "") if source.label == "api" else text)
+
+    def _outside(self, kind: ObjectType, definition: Property, text: str) -> Fault | None:
+        """A fault where a property with options kept elsewhere is given what is none of them."""
+        if definition.name != OWNER or not text or text in self._settings().owners:
+            return None
+        return Fault(definition.name, "INVALID_OPTION", f"{text} was not one of the allowed options")
+
+    def _taken(self, kind: ObjectType, name: str, text: str, current: str) -> str | Fault:
+        """What becomes of the API's write: some are ignored without a word."""
+        settings = self._settings()
+        if f"{kind.name}.{name}" in settings.ignored_writes:
             return current
-        return text
+        if name != "lifecyclestage" or not _goes_back(current, text) or settings.lifecycle_backwards == "taken":
+            return text
+        if settings.lifecycle_backwards == "refused":
+            return Fault(name, "INVALID_LIFECYCLE_STAGE", f"{name} may not go back to {text}.")
+        return current
 
     def _store(
         self, kind: ObjectType, record: Record, values: Mapping[str, str], now_ms: int, source: Source, *, silent: bool
@@ -225,7 +262,8 @@ class Portal:
             definition = self.definitions.get(kind, name)
             calculated = definition is not None and definition.calculated and not settings.calculated_fire_webhooks
             chosen = settings.webhook_properties
-            if name in NEVER_SENT or calculated or (chosen is not None and name not in chosen):
+            hidden = f"{kind.name}.{name}" in settings.unreadable
+            if hidden or name in NEVER_SENT or calculated or (chosen is not None and name not in chosen):
                 continue
             shown = as_webhook_value(definition, value, settings.webhook_dates_as_epoch)
             extra = {"propertyName": name, "propertyValue": shown}
@@ -252,8 +290,6 @@ class Portal:
                 self._tell(Happening("associationChange", one, None, self._now_ms(), source, extra))
 
 
-def _goes_back(current: str, text: str | Fault) -> bool:
+def _goes_back(current: str, text: str) -> bool:
     order = LIFECYCLE_STAGES
-    if isinstance(text, Fault):
-        return False
     return current in order and text in order and order.index(text) < order.index(current)

@@ -11,12 +11,12 @@ from connectors.simulation.clock import iso_z
 def render(
     kind: ObjectType,
     record: Record,
-    properties: Sequence[str] | None,
+    properties: Sequence[str],
     as_of_ms: int | None = None,
     history: Sequence[str] = (),
 ) -> Json:
-    """A record with the asked properties (none asked: the type's usual ones) and always the system's three."""
-    names = dict.fromkeys([*(properties or kind.shown), *kind.system_properties])
+    """A record with the given properties and always the system's three."""
+    names = dict.fromkeys([*properties, *kind.system_properties])
     values = {name: record.value(name, as_of_ms) for name in names}
     shown: Json = {
         "id": record.record_id,

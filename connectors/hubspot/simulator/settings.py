@@ -17,6 +17,10 @@ class HubSpotSettings(SimulatorSettings):
     `timeline_event_types` declares app events, name to object type (CONTACT, COMPANY); None takes any name, for any
     record with the id; `timeline_event_properties` likewise, name to its properties.
     `batch_value_errors`: whether a wrong value refuses its row (207) or the whole batch (400).
+    Properties named `<object type>.<property>`: `external_options` are shown without their options,
+    `ignored_writes` answer the API's writes with 200 and the former value, `unreadable` ones are listed but missing in
+    every record (a scope that was lost). `lifecycle_backwards`: what becomes of a stage that the API sets back.
+    `checkbox_type`: how a single checkbox is typed. `cursors`: `opaque` ones must be percent-encoded by the caller.
     """
 
     portal_id: int = 12345678
@@ -35,6 +39,14 @@ class HubSpotSettings(SimulatorSettings):
     rate_limit_window_ms: int = 10_000
     search_limit: int | None = 5
     daily_limit_shown: bool = False
+
+    owners: tuple[str, ...] = ("501", "502")
+    external_options: tuple[str, ...] = ()
+    ignored_writes: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    lifecycle_backwards: Literal["ignored", "refused", "taken"] = "ignored"
+    checkbox_type: Literal["bool", "enumeration"] = "bool"
+    cursors: Literal["plain", "opaque"] = "plain"
 
     read_lag_ms: float = 0
     search_lag_ms: float = 3_000

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from connectors.hubspot.simulator.account_api import AccountApi
 from connectors.hubspot.simulator.associations import is_primary
 from connectors.hubspot.simulator.associations_api import AssociationsApi
+from connectors.hubspot.simulator.choices_api import ChoicesApi
 from connectors.hubspot.simulator.definitions import ObjectType, property_of
 from connectors.hubspot.simulator.definitions_api import DefinitionsApi
 from connectors.hubspot.simulator.errors import ErrorAnswer, default_body, limit_body, missing_scopes, unauthorised
@@ -215,8 +216,9 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         objects = ObjectsApi(self.portal, lambda: self.settings, self.now_ms, self.rng)
         associations = AssociationsApi(self.portal, lambda: self.settings, self.now_ms)
         definitions = DefinitionsApi(self.portal, self.now_ms)
+        choices = ChoicesApi(self.portal, lambda: self.settings)
         account = AccountApi(lambda: self.settings, self.now_ms, self.tokens, self.app_events, self.custom_events)
-        return [*associations.routes(), *objects.routes(), *definitions.routes(), *account.routes()]
+        return [*associations.routes(), *objects.routes(), *definitions.routes(), *choices.routes(), *account.routes()]
 
     def _refused(self, refusal: ErrorAnswer) -> Answer:
         return json_answer(refusal.status, refusal.body())

@@ -12,6 +12,10 @@ LIFECYCLE_STAGES = (
 )
 """In the order in which a record may move."""
 
+OWNER = "hubspot_owner_id"
+PIPELINES = {"deals": ("pipeline", "dealstage"), "tickets": ("hs_pipeline", "hs_pipeline_stage")}
+"""Type name to the properties that hold the pipeline and its stage."""
+
 STANDARD_GROUPS = {
     "contacts": "contactinformation",
     "companies": "companyinformation",
@@ -31,6 +35,7 @@ STANDARD_PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("country", "string/text", ""),
         ("website", "string/text", ""),
         ("lifecyclestage", "enumeration/radio", "|".join(LIFECYCLE_STAGES)),
+        (OWNER, "enumeration/select", "external"),
         ("hs_lead_status", "enumeration/radio", "NEW|OPEN|IN_PROGRESS|OPEN_DEAL|UNQUALIFIED|CONNECTED"),
         ("hs_buying_role", "enumeration/checkbox", "BLOCKER|BUDGET_HOLDER|CHAMPION|DECISION_MAKER|END_USER"),
         ("hs_email_domain", "string/text", "calculated"),
@@ -57,6 +62,7 @@ STANDARD_PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("annualrevenue", "number/number", ""),
         ("is_public", "bool/booleancheckbox", ""),
         ("lifecyclestage", "enumeration/radio", "|".join(LIFECYCLE_STAGES)),
+        (OWNER, "enumeration/select", "external"),
         ("num_associated_contacts", "number/number", "calculated"),
     ),
     "deals": (
@@ -69,6 +75,7 @@ STANDARD_PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "enumeration/radio",
             "appointmentscheduled|qualifiedtobuy|presentationscheduled|contractsent|closedwon|closedlost",
         ),
+        (OWNER, "enumeration/select", "external"),
         ("dealtype", "enumeration/radio", "newbusiness|existingbusiness"),
         ("description", "string/textarea", ""),
         ("hs_is_closed", "bool/booleancheckbox", "calculated"),
@@ -81,4 +88,4 @@ STANDARD_PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("hs_ticket_priority", "enumeration/select", "LOW|MEDIUM|HIGH|URGENT"),
     ),
 }
-"""Type name to rows of (name, type/fieldType, options joined by |, or `ro`, or `calculated`)."""
+"""Type name to rows of (name, type/fieldType, options joined by |, or `ro`, `calculated`, `external`)."""

@@ -66,6 +66,8 @@ def _one_of(definition: Property, text: str, allowed: tuple[str, ...], rule: str
 
 def _options(definition: Property, text: str, rule: str, current: str | None) -> str | Fault:
     allowed = tuple(value for value, _ in definition.options)
+    if definition.external and not allowed:
+        return text
     if not definition.several:
         return _one_of(definition, text, allowed, rule)
     chosen = (current or "").split(";") if text.startswith(";") else []

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, quote_plus
 
 from connectors.simulation.calls import Json
 from connectors.userflow.simulator.errors import ErrorAnswer, invalid
 from connectors.userflow.simulator.settings import UserflowSettings
 
 MAX_LIMIT = 100
+_CURSORS: Mapping[str, Callable[[str], str]] = {
+    "form": quote_plus,
+    "percent": lambda text: quote(text, ""),
+    "none": str,
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ def list_body(page: Sequence[Json], more: bool, path: str, query: ListQuery, set
     """The list object of one page."""
     following = None
     if more and page and settings.next_page_url != "null":
-        following = f"{path}?{urlencode({'limit': query.limit, 'starting_after': page[-1]['id']})}"
+        cursor = _CURSORS[settings.next_page_encoding](str(page[-1]["id"]))
+        following = f"{path}?limit={query.limit}&starting_after={cursor}"
         following = settings.public_url + following if settings.next_page_url == "absolute" else following
     return {"object": "list", "data": list(page), "has_more": more, "url": path, "next_page_url": following}
 

@@ -11,8 +11,9 @@ class UserflowSettings(SimulatorSettings):
     """Defaults are those of section 10 of the fact sheet.
 
     `rate_per_s` (a bucket of `burst` tokens) and `max_in_flight` None lift the limit; `limit_retry_after_s` adds the
-    header. `webhook_target_url` stands for a subscription that was there before, with `webhook_secret` and
-    `webhook_topics`; others are made by the API.
+    header. `next_page_encoding`: how a cursor stands in the next page's address, `none` as it is.
+    `webhook_target_url` stands for a subscription that was there before, with `webhook_secret` and `webhook_topics`;
+    others are made by the API.
     """
 
     api_keys: tuple[str, ...] = ("ak_simulated",)
@@ -32,6 +33,7 @@ class UserflowSettings(SimulatorSettings):
     list_default_limit: int = 20
     list_over_limit: Literal["refuse", "clamp"] = "refuse"
     next_page_url: Literal["path", "absolute", "null"] = "path"
+    next_page_encoding: Literal["form", "percent", "none"] = "form"
     sessions_need_content_id: bool = False
 
     null_write: Literal["remove", "keep"] = "remove"

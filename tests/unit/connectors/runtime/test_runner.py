@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import Hooks, Taken
 from connectors.kafka.partitioner import partition_of
-from connectors.registry import SYSTEMS
 from connectors.runtime import runner as runner_module
 from connectors.runtime.runner import Runner
 from schemas.codec import Codec
@@ -141,13 +139,13 @@ async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> Async
     tables, publisher, reasons = Tables(), Publisher(), list[Callable[[str], None]]()
     deps = connector_deps(
         vendors,
-        cluster=Cluster({}),
+        client={},
         publisher=publisher,
         tables=tables,
         count=lambda *_: None,
         stop_process=lambda why: reasons[0](why),
     )
-    runner = Runner(SYSTEMS["userflow"].traits, deps)
+    runner = Runner("userflow", deps)
     it = Running(runner, members[-1], tables, publisher)
     reasons.append(it.stop)
     task = asyncio.create_task(runner.run())

@@ -256,6 +256,18 @@ async def test_cursors_fail_as_they_do_in_life(api: httpx.AsyncClient, userflow:
     assert first == "https://api.userflow.com/users?limit=1&starting_after=u-1"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "cursor"), [("form", "sam%2Bx+1%26y"), ("percent", "sam%2Bx%201%26y"), ("none", "sam+x 1&y")]
+)
+async def test_the_next_page_names_its_cursor_in_several_ways(
+    api: httpx.AsyncClient, userflow: UserflowSimulator, encoding: str, cursor: str
+) -> None:
+    userflow.change_settings(next_page_encoding=encoding)
+    userflow.load({"users": [{"id": "sam+x 1&y"}, {"id": "zoe"}]})
+    found = (await api.get("/users?limit=4")).json()
+    assert found["next_page_url"] == f"/users?limit=4&starting_after={cursor}"
+
+
 async def test_events_are_kept_and_define_themselves(api: httpx.AsyncClient, userflow: UserflowSimulator) -> None:
     body = {"name": "report made", "user_id": "u-1", "attributes": {"pages": 3}, "time": "2020-01-01T00:00:00Z"}
     event = (await api.post("/events", json=body)).json()
