@@ -28,7 +28,7 @@ from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.producer import Publisher
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.table import Changed, TableReader
-from connectors.receiver import build_receiver
+from connectors.receiver import AdmissionLimits, build_receiver
 from connectors.receiver.kafka_store import KafkaStore
 from connectors.registry import OPENERS
 from connectors.runtime.backpressure import BulkCredit, outstanding_downstream
@@ -36,6 +36,7 @@ from connectors.runtime.runner import ConnectorDeps, Runner
 from pipeline.agents import objects, pairs
 from pipeline.agents.configuration import Configuration
 from pipeline.agents.step import AgentLoop, StepDeps
+from pipeline.bounded_http import ConnectionLimits
 from pipeline.config import Settings
 from pipeline.directory import ConfigurationDirectory
 from pipeline.local import endpoints
@@ -133,11 +134,25 @@ async def run_receiver(process: Process) -> None:
     directories.append(directory)
     publisher = Publisher(process.client, process.codec)
     store = KafkaStore(publisher, process.admin().partitions)
-    app = build_receiver(
-        store, directory, public_url=settings.webhook_base_url, count=process.metrics.webhook, now_ms=now_ms
+    admission = AdmissionLimits(
+        hubspot_body_bytes=settings.hubspot_webhook_bytes, userflow_body_bytes=settings.userflow_webhook_bytes
     )
+    app = build_receiver(
+        store,
+        directory,
+        public_url=settings.webhook_base_url,
+        count=process.metrics.webhook,
+        now_ms=now_ms,
+        limits=admission,
+    )
+    connections = ConnectionLimits(
+        connections=settings.receiver_connections,
+        exchange_s=2 * admission.answer_within_s,
+        body_bytes=2 * max(settings.hubspot_webhook_bytes, settings.userflow_webhook_bytes),
+    )
+    public = serve(app, settings.bind_host, settings.receiver_port, connections)
     try:
-        async with process.health({"kafka": store.problem}), serve(app, settings.bind_host, settings.receiver_port):
+        async with process.health({"kafka": store.problem}), public:
             await asyncio.Event().wait()
     finally:
         await publisher.close()

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -40,8 +41,31 @@ def _setting(default: Any, meaning: str, example: str, **limits: Any) -> Any:
     return Field(default, description=meaning, examples=[example], **limits)
 
 
+def _checked_url(text: str) -> str:
+    """Refuses an address that no request can be sent to, such as one with the port 99999."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("no address: the host or the port cannot be read") from None
+    if not parts.hostname or not parts.hostname.isascii() or port == 0:
+        raise ValueError("no address: the host is a name in ASCII letters, the port 1 to 65535")
+    return text
+
+
+def _public(url: str) -> str:
+    """One form of an address, as the vendors sign it: small letters, no port that goes without saying, no end slash."""
+    parts = urlsplit(url)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("an address with a user, `?` or `#` cannot be a webhook's")
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
 _Port = Annotated[int, Field(ge=0, le=65_535)]
-_Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+_Url = Annotated[str, Field(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/]+"), AfterValidator(_checked_url)]
 
 
 class Settings(BaseSettings):
@@ -83,10 +107,19 @@ class Settings(BaseSettings):
     console_port: _Port = _setting(8090, "where the console answers; 0: any free port", "8090")
     health_port: _Port = _setting(0, "where this process answers /health/live and /ready; 0: any free port", "8070")
     bind_host: str = _setting("127.0.0.1", "the address the receiver and the console bind", "0.0.0.0")
-    public_url: _Url | None = _setting(
+    public_url: Annotated[_Url, AfterValidator(_public)] | None = _setting(
         None,
         "where the vendors reach the receiver; unset: the receiver's port on this machine",
         "https://sync.acme.com",
+    )
+    hubspot_webhook_bytes: int = _setting(
+        1_000_000, "the largest body of a HubSpot webhook that is read", "1000000", ge=10_000, le=40_000_000
+    )
+    userflow_webhook_bytes: int = _setting(
+        1_000_000, "the largest body of a Userflow webhook that is read", "1000000", ge=10_000, le=40_000_000
+    )
+    receiver_connections: int = _setting(
+        500, "connections the receiver holds open; strangers' are closed first", "500", ge=10, le=100_000
     )
     hubspot_api_url: _Url = _setting("https://api.hubapi.com", "HubSpot's API", "https://api.hubapi.com")
     hubspot_api_version: str = _setting(

@@ -38,6 +38,7 @@ class ConfigurationDirectory:
         self._stale = True
         self._recipients: dict[str, Recipient] = {}
         self._by_account: dict[str, tuple[str, ...]] = {}
+        self._sealed = False
 
     def configuration_changed(self) -> None:
         """The table has changed; may be called on any thread."""
@@ -55,6 +56,11 @@ class ConfigurationDirectory:
         names = self._by_account.get(account, ())
         return tuple(self._replaced.with_old(self._recipients[name]) for name in names)
 
+    def has_sealed(self) -> bool:
+        """Whether a secret of an integration that is connected does not open here."""
+        self._refresh()
+        return self._sealed
+
     def _refresh(self) -> None:
         if not self._stale:
             return
@@ -65,6 +71,7 @@ class ConfigurationDirectory:
         self._replaced.note(self._recipients, recipients)
         self._recipients = recipients
         self._by_account = _by_account(recipients)
+        self._sealed = any(one.sealed and one.state != "disconnected" for one in recipients.values())
 
     def _read(self, parts: Parts) -> Iterator[Recipient]:
         for key, part in parts.items():

@@ -9,20 +9,23 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from pipeline.bounded_http import BoundedConfig, ConnectionLimits
+
 END_WITHIN_S: Final = 5
 """How long requests under way may take once the block ends."""
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
+async def serve(app: ASGIApp, host: str, port: int, limits: ConnectionLimits | None = None) -> AsyncIterator[str]:
     """Answer on `host:port` (0: any free port) until the block ends; yields the base URL without a slash at the end.
 
     Raises OSError where the port is taken.
     """
     with _listener(host, port) as listener:
         server = _Server(
-            uvicorn.Config(
+            BoundedConfig(
                 app,
+                limits or ConnectionLimits(),
                 loop="none",
                 lifespan="auto",
                 log_config=None,

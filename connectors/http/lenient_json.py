@@ -9,6 +9,9 @@ from typing import TypeAlias
 JsonObject: TypeAlias = Mapping[str, object]
 
 EMPTY: JsonObject = {}
+LONGEST_NUMBER = 18
+"""Digits of a whole number that we read: more fit into no record, and thousands of them Python itself refuses."""
+
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999."""
 
@@ -74,10 +77,13 @@ def as_whole(found: object) -> int | None:
     """The same for a value already in hand."""
     if isinstance(found, bool) or not isinstance(found, int | float | str):
         return None
+    if isinstance(found, str) and len(found.strip()) > LONGEST_NUMBER + len("-"):
+        return None
     try:
-        return int(found)
+        number = int(found)
     except (ValueError, OverflowError):
         return None
+    return number if abs(number) < 10**LONGEST_NUMBER else None
 
 
 def flag_at(source: JsonObject, name: str) -> bool:

@@ -1,5 +1,7 @@
 """How much of strangers' requests this process holds at once."""
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,8 +9,10 @@ from typing import Final
 
 from starlette.requests import Request
 
+from connectors.http.lenient_json import as_whole
 from connectors.receiver.ports import WebhookResult
 from schemas.topics import MAX_RECORD_BYTES
+from schemas.values import System
 
 _ENVELOPE_BYTES: Final = 1_024
 """The integration's name and the record's other fields around a body."""
@@ -16,16 +20,21 @@ _ENVELOPE_BYTES: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """`answer_within_s` stays below HubSpot's 5 s, body and all.
+    """`answer_within_s` stays below HubSpot's 5 s, body and all; a record takes `part_bytes` of a body.
 
-    `body_bytes` are a hundred of the longest texts, each character as six (`\\u00e9`); a record takes `part_bytes`.
+    `held_bytes` are those of all bodies together: where they are reached, the oldest body of a stranger is dropped.
     """
 
     answer_within_s: float = 4.0
     requests: int = 1_000
-    held_bytes: int = 128_000_000
-    body_bytes: int = 40_000_000
+    held_bytes: int = 64_000_000
+    hubspot_body_bytes: int = 1_000_000
+    userflow_body_bytes: int = 1_000_000
     part_bytes: int = MAX_RECORD_BYTES - _ENVELOPE_BYTES
+
+    def body_bytes(self, system: System) -> int:
+        """The largest body that is read of one request."""
+        return self.hubspot_body_bytes if system == "hubspot" else self.userflow_body_bytes
 
 
 class NotAdmitted(Exception):
@@ -43,46 +52,87 @@ class Admission:
         self._limits = limits
         self._requests = 0
         self._bytes = 0
+        self._strangers: OrderedDict[AdmittedRequest, None] = OrderedDict()
 
     @contextmanager
-    def taken(self) -> Iterator["AdmittedRequest"]:
-        """A place for one request. Raises NoRoom `overloaded`."""
+    def taken(self, known: bool) -> Iterator["AdmittedRequest"]:
+        """A place for one request; `known` senders keep theirs when it gets tight. Raises NotAdmitted `overloaded`."""
         if self._requests >= self._limits.requests:
             raise NotAdmitted("overloaded")
-        place = AdmittedRequest(self, self._limits)
+        place = AdmittedRequest(self)
         self._requests += 1
+        if not known:
+            self._strangers[place] = None
         try:
             yield place
         finally:
             self._requests -= 1
             self._bytes -= place.held
+            self.proved(place)
 
-    def grow(self, size: int) -> None:
-        """Raises NoRoom `overloaded`, nothing taken."""
-        if self._bytes + size > self._limits.held_bytes:
-            raise NotAdmitted("overloaded")
+    def proved(self, place: "AdmittedRequest") -> None:
+        """Its sender is no stranger: what it holds is dropped for nobody."""
+        self._strangers.pop(place, None)
+
+    def grow(self, place: "AdmittedRequest", size: int) -> None:
+        """Takes the bytes from the oldest strangers where there are none left.
+
+        Raises NotAdmitted `overloaded` where none can be had, nothing taken.
+        """
+        while self._bytes + size > self._limits.held_bytes:
+            oldest = next(iter(self._strangers), None)
+            if oldest is None or oldest is place:
+                raise NotAdmitted("overloaded")
+            del self._strangers[oldest]
+            self._bytes -= oldest.drop()
         self._bytes += size
+        place.held += size
 
 
 class AdmittedRequest:
     """One request's share of the room."""
 
-    def __init__(self, room: Admission, limits: AdmissionLimits) -> None:
+    def __init__(self, room: Admission) -> None:
         self._room = room
-        self._limits = limits
+        self._reading: asyncio.Timeout | None = None
+        self._chunks: list[bytes] = []
         self.held = 0
+        self.dropped = False
 
-    async def body(self, request: Request) -> bytes:
-        """The raw body. Raises NoRoom `too_large` (before reading on) or `overloaded`."""
-        told = request.headers.get("content-length", "")
-        if told.isascii() and told.isdigit() and int(told[:20]) > self._limits.body_bytes:
+    def drop(self) -> int:
+        """Ends the reading of its body and answers how many bytes that frees."""
+        freed, self.held, self.dropped = self.held, 0, True
+        self._chunks.clear()
+        if self._reading is not None:
+            self._reading.reschedule(asyncio.get_running_loop().time())
+        return freed
+
+    def proved(self) -> None:
+        """Its signature fits."""
+        self._room.proved(self)
+
+    async def body(self, request: Request, most: int) -> bytes:
+        """The raw body. Raises NotAdmitted `too_large` (before reading on) or `overloaded`."""
+        told = as_whole(request.headers.get("content-length"))
+        if told is not None and told > most:
             raise NotAdmitted("too_large")
-        return b"".join([chunk async for chunk in self._chunks(request)])
+        try:
+            async with asyncio.timeout(None) as self._reading:
+                async for chunk in self._taken(request, most):
+                    self._chunks.append(chunk)
+        except TimeoutError:
+            raise NotAdmitted("overloaded") from None
+        finally:
+            self._reading = None
+        if self.dropped:
+            raise NotAdmitted("overloaded")
+        body = b"".join(self._chunks)
+        self._chunks.clear()
+        return body
 
-    async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
+    async def _taken(self, request: Request, most: int) -> AsyncIterator[bytes]:
         async for chunk in request.stream():
-            if self.held + len(chunk) > self._limits.body_bytes:
+            if self.held + len(chunk) > most:
                 raise NotAdmitted("too_large")
-            self._room.grow(len(chunk))
-            self.held += len(chunk)
+            self._room.grow(self, len(chunk))
             yield chunk

@@ -4,30 +4,34 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from connectors.http.messages import Headers
+from connectors.receiver import hubspot, userflow
 from connectors.receiver.admission import Admission, AdmissionLimits, AdmittedRequest, NotAdmitted
-from connectors.receiver.hubspot import judge_hubspot
-from connectors.receiver.ports import Count, Directory, NotStored, StoreNotification, WebhookResult
+from connectors.receiver.ports import Count, Directory, NotStored, StoreNotification, Visitor, WebhookResult
 from connectors.receiver.responses import RETRY_AFTER_S, Arrived, Judgement, WebhookRefusal
 from connectors.receiver.splitting import parts
-from connectors.receiver.userflow import judge_userflow
 from schemas.records import Notification
 from schemas.values import System
 
 log = logging.getLogger(__name__)
 
+VISITOR: Final = "visitor"
+"""Where a server that knows its connections leaves the one that a request came by, in the scope's `state`."""
+
+RefuseHead = Callable[[Headers, int], WebhookRefusal | None]
 Judge = Callable[[Arrived], Judgement]
 
 _GREETING: Final = "Pairstream's receiver: POST /webhooks/hubspot, POST /webhooks/userflow/<integration>, GET /health\n"
 _MESSAGES: Final[dict[WebhookResult, str]] = {
-    "too_large": "the body is too large: send fewer events at once",
+    "too_large": "the body is too large: send fewer events at once, or raise {SYSTEM}_WEBHOOK_BYTES",
     "broken_off": "the request ended before its body did",
     "overloaded": "too many webhooks at once: send it again",
     "not_stored": "the webhook could not be stored: send it again",
@@ -44,17 +48,20 @@ def build_receiver(
     now_ms: Callable[[], int],
     limits: AdmissionLimits | None = None,
 ) -> Starlette:
-    """The application; `public_url` is where the vendors reach it, `now_ms` our clock."""
-    receiver = _Receiver(store, directory, public_url.rstrip("/"), count, now_ms, limits or AdmissionLimits())
-    return Starlette(
-        routes=[
-            Route("/", _greeting),
-            Route("/health", receiver.health),
-            Route("/webhooks/hubspot", receiver.hubspot, methods=["POST"]),
-            Route("/webhooks/userflow/{integration}", receiver.userflow, methods=["POST"]),
-        ],
-        exception_handlers={HTTPException: _http_error},
-    )
+    """The application; `public_url` is where the vendors reach it, `now_ms` our clock.
+
+    A path in `public_url` may be kept or taken off by the proxy in front.
+    """
+    prefix = urlsplit(public_url).path.rstrip("/")
+    receiver = _Receiver(store, directory, public_url.rstrip("/"), prefix, count, now_ms, limits or AdmissionLimits())
+    routes = [
+        Route("/", _greeting),
+        Route("/health", receiver.health),
+        Route("/webhooks/hubspot", receiver.hubspot, methods=["POST"]),
+        Route("/webhooks/userflow/{integration}", receiver.userflow, methods=["POST"]),
+    ]
+    below = [Mount(prefix, routes=routes)] if prefix else []
+    return Starlette(routes=[*below, *routes], exception_handlers={HTTPException: _http_error})
 
 
 class _Receiver:
@@ -63,6 +70,7 @@ class _Receiver:
         store: StoreNotification,
         directory: Directory,
         public_url: str,
+        prefix: str,
         count: Count,
         now_ms: Callable[[], int],
         limits: AdmissionLimits,
@@ -70,19 +78,23 @@ class _Receiver:
         self._store = store
         self._directory = directory
         self._public_url = public_url
+        self._prefix = prefix
         self._count = count
         self._now_ms = now_ms
         self._limits = limits
         self._room = Admission(limits)
 
     async def hubspot(self, request: Request) -> Response:
-        return await self._answer(request, "hubspot", lambda arrived: judge_hubspot(arrived, self._directory))
+        def judge(arrived: Arrived) -> Judgement:
+            return hubspot.judge_hubspot(arrived, self._directory)
+
+        return await self._answer(request, "hubspot", hubspot.refuse_head, judge)
 
     async def userflow(self, request: Request) -> Response:
-        integration = request.path_params["integration"]
-        return await self._answer(
-            request, "userflow", lambda arrived: judge_userflow(arrived, integration, self._directory)
-        )
+        def judge(arrived: Arrived) -> Judgement:
+            return userflow.judge_userflow(arrived, request.path_params["integration"], self._directory)
+
+        return await self._answer(request, "userflow", userflow.refuse_head, judge)
 
     async def health(self, _: Request) -> Response:
         """200 only while a webhook that comes now would be kept."""
@@ -91,18 +103,29 @@ class _Receiver:
             return _error(503, "not_ready", problem)
         return JSONResponse({"status": "ok"})
 
-    async def _answer(self, request: Request, system: System, judge: Judge) -> Response:
-        refusal = await self._taken(request, system, judge)
+    async def _answer(self, request: Request, system: System, refuse: RefuseHead, judge: Judge) -> Response:
+        refusal = refuse(Headers(request.headers.items()), self._now_ms())
+        if refusal is None:
+            refusal = await self._taken(request, system, judge)
+        else:
+            self._count(system, refusal.result)
         if refusal is None:
             return JSONResponse({"status": "stored"})
         return _error(refusal.status, refusal.result, refusal.message)
 
     async def _taken(self, request: Request, system: System, judge: Judge) -> WebhookRefusal | None:
         """None once every recipient's webhook is with the brokers."""
+        visitor = _visitor(request)
         try:
-            with self._room.taken() as place:
+            with self._room.taken(visitor is not None and visitor.known) as place:
                 async with asyncio.timeout(self._limits.answer_within_s):
-                    return await self._kept(await self._arrived(request, place), system, judge)
+                    arrived = await self._arrived(request, place, self._limits.body_bytes(system))
+                    judgement = judge(arrived)
+                    if judgement.signed:
+                        place.proved()
+                        if visitor is not None:
+                            visitor.prove()
+                    return await self._kept(arrived, system, judgement)
         except NotAdmitted as error:
             return self._ended(system, error.result)
         except ClientDisconnect:
@@ -110,13 +133,19 @@ class _Receiver:
         except TimeoutError:
             return self._ended(system, "too_slow")
 
-    async def _arrived(self, request: Request, place: AdmittedRequest) -> Arrived:
-        body = await place.body(request)
+    async def _arrived(self, request: Request, place: AdmittedRequest, most: int) -> Arrived:
+        body = await place.body(request, most)
         headers = Headers(request.headers.items())
-        return Arrived(request.method, _urls(request, self._public_url), headers, body, self._now_ms())
+        return Arrived(request.method, self._signed_url(request), headers, body, self._now_ms())
 
-    async def _kept(self, arrived: Arrived, system: System, judge: Judge) -> WebhookRefusal | None:
-        judgement = judge(arrived)
+    def _signed_url(self, request: Request) -> str:
+        """The URL as the vendor knows it: our own scheme and host, whatever the request says of them."""
+        path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+        query: bytes = request.scope["query_string"]
+        target = (path + b"?" + query if query else path).decode("latin-1")
+        return self._public_url + target.removeprefix(self._prefix)
+
+    async def _kept(self, arrived: Arrived, system: System, judgement: Judgement) -> WebhookRefusal | None:
         for refusal in judgement.refusals:
             self._count(system, refusal.result, refusal.number)
         bodies = list(parts(arrived.body, self._limits.part_bytes)) if judgement.recipients else []
@@ -139,18 +168,12 @@ class _Receiver:
 
     def _ended(self, system: System, result: WebhookResult) -> WebhookRefusal:
         self._count(system, result)
-        return WebhookRefusal(result, _MESSAGES[result])
+        return WebhookRefusal(result, _MESSAGES[result].format(SYSTEM=system.upper()))
 
 
-def _urls(request: Request, public_url: str) -> tuple[str, ...]:
-    """The URLs that may have been called: the public one, and the one that the request and its proxy name."""
-    path = request.scope.get("raw_path") or request.url.path.encode()
-    query = request.scope["query_string"]
-    target = (path + b"?" + query if query else path).decode("latin-1")
-    host = request.headers.get("host", "")
-    forwarded = request.headers.get("x-forwarded-proto", "").split(",")[0].strip()
-    schemes = filter(None, (forwarded, request.url.scheme))
-    return tuple(dict.fromkeys((public_url + target, *(f"{scheme}://{host}{target}" for scheme in schemes))))
+def _visitor(request: Request) -> Visitor | None:
+    state: dict[str, Visitor] = request.scope.get("state", {})
+    return state.get(VISITOR)
 
 
 async def _greeting(_: Request) -> Response:

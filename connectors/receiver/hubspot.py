@@ -1,48 +1,101 @@
 """Judges HubSpot's webhooks: one URL for every account, the accounts named by the events."""
 
+import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from connectors.http.lenient_json import parsed, text_at
-from connectors.http.messages import SignatureCheck
-from connectors.hubspot.protocol.signatures import verify_v3
-from connectors.receiver.ports import Directory, Recipient
-from connectors.receiver.responses import Arrived, Judgement, WebhookRefusal, refused, unsigned
+from connectors.http.messages import Headers
+from connectors.hubspot.protocol.signatures import signature_time, verify_v3
+from connectors.receiver.ports import Directory, Recipient, WebhookResult
+from connectors.receiver.responses import Arrived, Judgement, WebhookRefusal, not_proven, refused, unsigned
 
 SIGNATURE: Final = "X-HubSpot-Signature-v3"
 TIMESTAMP: Final = "X-HubSpot-Request-Timestamp"
 _SHOWN: Final = 5
 _SHOWN_LENGTH: Final = 20
 
+_ACCOUNT: Final = re.compile(rb'"portalId"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"?([0-9]{1,19})(?![0-9])')
+_MOST_NAMED: Final = 1_000
+"""Ten times the events of HubSpot's largest batch."""
+
+MOST_SECRETS: Final = 5
+"""One app signs a body, with the secret it has or had a moment ago: more can only be wanted by an attack."""
+
+_DECOY: Final = secrets.token_hex(16)
+"""Tried where there is nothing to try, so that an answer takes as long for an unknown account as for a known one."""
+
+
+def refuse_head(headers: Headers, now_ms: int) -> WebhookRefusal | None:
+    """What the headers alone rule out, before any of the body is read."""
+    for header in (SIGNATURE, TIMESTAMP):
+        if not headers.get(header):
+            return unsigned("missing", header)
+    timed = signature_time(headers.get(TIMESTAMP), now_ms)
+    return None if timed else unsigned(timed.reason, TIMESTAMP)
+
 
 def judge_hubspot(arrived: Arrived, directory: Directory) -> Judgement:
     """Stored for each integration whose account the body names and whose secret signed it.
 
-    The body is read before it is verified, because it says whose secret to try; nothing else of it is believed.
+    Nothing of the body is parsed before a signature fits: the accounts whose secrets to try are found by their look.
     """
-    for header in (SIGNATURE, TIMESTAMP):
-        if not arrived.headers.get(header):
-            return Judgement(refusals=(unsigned("missing", header),))
+    named = _accounts_at_sight(arrived.body)
+    recipients = [one for account in named for one in directory.of_account(account)]
+    fitting = _fitting(arrived, recipients)
+    if fitting is None:
+        return not_proven(_reason(named, recipients), directory.has_sealed())
     items = parsed(arrived.body)
     if not isinstance(items, list):
         return refused("not_json", "the body must be a JSON array of events")
     accounts = {account for item in items if isinstance(item, dict) and (account := text_at(item, "portalId"))}
     if not accounts:
         return refused("no_account", "no event in the body names a portalId")
-    return _judged(arrived, accounts, directory)
+    return _judged(accounts, fitting, directory)
 
 
-def _judged(arrived: Arrived, accounts: set[str], directory: Directory) -> Judgement:
+def _accounts_at_sight(body: bytes) -> list[str]:
+    found = islice(_ACCOUNT.finditer(body), _MOST_NAMED)
+    return list(dict.fromkeys(match[1].decode() for match in found))
+
+
+def _fitting(arrived: Arrived, recipients: Sequence[Recipient]) -> str | None:
+    """The secret that signed the body."""
+    candidates = dict.fromkeys(secret for one in recipients for secret in one.hubspot_secrets)
+    timestamp, signature = arrived.headers.get(TIMESTAMP), arrived.headers.get(SIGNATURE)
+    for secret in list(candidates)[:MOST_SECRETS] or [_DECOY]:
+        if verify_v3(secret, arrived.method, arrived.url, arrived.body, timestamp, signature, arrived.at_ms):
+            return secret
+    return None
+
+
+def _reason(named: Sequence[str], recipients: Sequence[Recipient]) -> WebhookResult:
+    """Why no secret fits, for who reads the metrics."""
+    connected = [one for one in recipients if one.state != "disconnected"]
+    if not named:
+        return "no_account"
+    if not connected:
+        return "disconnected" if recipients else "unknown"
+    if any(one.hubspot_secrets for one in connected):
+        return "mismatch"
+    return "sealed" if any(one.sealed for one in connected) else "no_secret"
+
+
+def _judged(accounts: set[str], fitting: str, directory: Directory) -> Judgement:
     found = {account: directory.of_account(account) for account in accounts}
     connected = [one for recipients in found.values() for one in recipients if one.state != "disconnected"]
-    refusals = {one.integration: _refusal(arrived, one) for one in connected}
+    refusals = {one.integration: _refusal(one, fitting) for one in connected}
     return Judgement(
         tuple(sorted(integration for integration, refusal in refusals.items() if refusal is None)),
         (*(refusal for refusal in refusals.values() if refusal), *_without_integration(found)),
     )
 
 
-def _refusal(arrived: Arrived, recipient: Recipient) -> WebhookRefusal | None:
+def _refusal(recipient: Recipient, fitting: str) -> WebhookRefusal | None:
+    if fitting in recipient.hubspot_secrets:
+        return None
     if recipient.sealed and not recipient.hubspot_secrets:
         return WebhookRefusal(
             "sealed", "PAIRSTREAM_SECRET_KEY does not open the app's secret: set the key it was sealed with"
@@ -51,20 +104,7 @@ def _refusal(arrived: Arrived, recipient: Recipient) -> WebhookRefusal | None:
         return WebhookRefusal(
             "no_secret", f"no app_secret is known for account {recipient.account}: add it and apply again"
         )
-    verdict = _verified(arrived, recipient.hubspot_secrets)
-    return None if verdict else unsigned(verdict.reason, SIGNATURE)
-
-
-def _verified(arrived: Arrived, secrets: tuple[str, ...]) -> SignatureCheck:
-    """Whichever URL was signed, the secret proves it."""
-    timestamp, signature = arrived.headers.get(TIMESTAMP), arrived.headers.get(SIGNATURE)
-    verdict = SignatureCheck("mismatch")
-    for secret in secrets:
-        for url in arrived.urls:
-            verdict = verify_v3(secret, arrived.method, url, arrived.body, timestamp, signature, arrived.at_ms)
-            if verdict:
-                return verdict
-    return verdict
+    return unsigned("mismatch", SIGNATURE)
 
 
 def _without_integration(found: Mapping[str, Sequence[Recipient]]) -> Iterator[WebhookRefusal]:
@@ -84,5 +124,5 @@ def _without_integration(found: Mapping[str, Sequence[Recipient]]) -> Iterator[W
 
 
 def _shortened(accounts: Sequence[str]) -> str:
-    """Strangers choose these texts and their number."""
+    """An app's other customers choose these texts and their number."""
     return ", ".join(account[:_SHOWN_LENGTH] for account in accounts[:_SHOWN])

@@ -56,6 +56,23 @@ class Directory(Protocol):
         """The integrations whose HubSpot account that is."""
         ...
 
+    def has_sealed(self) -> bool:
+        """Whether a secret is there that this process cannot open."""
+        ...
+
+
+class Visitor(Protocol):
+    """The connection that a request came by, if the server tells of it."""
+
+    @property
+    def known(self) -> bool:
+        """Whether something signed came from there before: strangers are shed first."""
+        ...
+
+    def prove(self) -> None:
+        """Something signed came just now."""
+        ...
+
 
 class NotStored(RuntimeError):
     """The brokers did not take a webhook: the vendor has to send it again."""

@@ -31,10 +31,10 @@ _NOBODY: Final = (404, 410)
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One request: every URL the vendor may have called it by, and when we had the whole body (our clock)."""
+    """One request: the URL the vendor called it by, and when we had the whole body (our clock)."""
 
     method: str
-    urls: tuple[str, ...]
+    url: str
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
     at_ms: int
@@ -55,13 +55,24 @@ class WebhookRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The integrations a webhook is stored for, and why it is not stored for others."""
+    """The integrations a webhook is stored for, and why it is not stored for others.
+
+    `signed` says that a secret of ours fits. Who has signed nothing learns nothing of what there is: `to_strangers` is
+    the answer whatever the refusals are, which are counted only.
+    """
 
     recipients: tuple[str, ...] = ()
     refusals: tuple[WebhookRefusal, ...] = ()
+    to_strangers: WebhookRefusal | None = None
+
+    @property
+    def signed(self) -> bool:
+        return self.to_strangers is None
 
     def answer(self) -> WebhookRefusal | None:
         """None: 2xx. What can be mended is refused though others have it, so that the vendor sends it again."""
+        if self.to_strangers is not None:
+            return self.to_strangers
         if self.recipients:
             return gravest([refusal for refusal in self.refusals if refusal.status not in _NOBODY])
         return gravest(self.refusals)
@@ -73,8 +84,23 @@ def gravest(refusals: Sequence[WebhookRefusal]) -> WebhookRefusal | None:
 
 
 def refused(result: WebhookResult, message: str) -> Judgement:
-    """Stored for nobody."""
+    """Signed, and stored for nobody."""
     return Judgement(refusals=(WebhookRefusal(result, message),))
+
+
+def not_proven(result: WebhookResult, some_sealed: bool) -> Judgement:
+    """No secret fits, for a reason that is counted.
+
+    The answer is the same for a name or account that is unknown, known or disconnected. Where a secret of whichever
+    integration does not open, all are told to come again: it may be the one.
+    """
+    answer = SEALED if some_sealed else unsigned("mismatch", "")
+    return Judgement(refusals=(WebhookRefusal(result, answer.message),), to_strangers=answer)
+
+
+SEALED: Final = WebhookRefusal(
+    "sealed", "a secret cannot be opened here: set PAIRSTREAM_SECRET_KEY, then send it again"
+)
 
 
 def unsigned(result: str | None, header: str) -> WebhookRefusal:

@@ -13,7 +13,7 @@ def parts(body: bytes, most: int) -> Iterator[bytes]:
     """The body where it has at most `most` bytes; else the events of a JSON array in arrays that have, in order.
 
     HubSpot sends up to 100 events at once, each with a value of up to 65,536 characters. Of an object that Userflow
-    tells only its name is kept, so that it is read. Raises NoRoom `too_large` where one event alone is too large.
+    tells only its name is kept, so that it is read. Raises NotAdmitted `too_large` where one event alone is too large.
     """
     if len(body) <= most:
         yield body
@@ -23,14 +23,16 @@ def parts(body: bytes, most: int) -> Iterator[bytes]:
         yield _name_of(found)
         return
     part: list[bytes] = []
+    size = len(b"[]")
     for item in found if isinstance(found, list) else ():
-        text = json.dumps(item, separators=(",", ":")).encode()
+        text = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
         if len(text) + len(b"[]") > most:
             raise NotAdmitted("too_large")
-        if len(_array([*part, text])) > most:
+        if size + len(text) > most:
             yield _array(part)
-            part = []
+            part, size = [], len(b"[]")
         part.append(text)
+        size += len(text) + len(b",")
     yield _array(part)
 
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 
+from connectors.http.lenient_json import as_whole
 from connectors.http.messages import SignatureCheck
 
 TOLERANCE_MS = 300_000
@@ -28,13 +29,22 @@ def verify_v3(
     """
     if not timestamp or not signature:
         return SignatureCheck("missing")
-    if not (timestamp.isascii() and timestamp.isdigit()):
-        return SignatureCheck("malformed")
-    if abs(now_ms - int(timestamp)) > TOLERANCE_MS:
-        return SignatureCheck("stale")
+    timed = signature_time(timestamp, now_ms)
+    if not timed:
+        return timed
     message = method.upper().encode() + decoded(uri).encode() + body + timestamp.encode()
     expected = base64.b64encode(hmac.digest(secret.encode(), message, hashlib.sha256))
     return _compared(expected, signature)
+
+
+def signature_time(timestamp: str | None, now_ms: int) -> SignatureCheck:
+    """Whether the time can be read and is near; holds whatever was signed."""
+    if not timestamp:
+        return SignatureCheck("missing")
+    at_ms = as_whole(timestamp) if timestamp.isascii() and timestamp.isdigit() else None
+    if at_ms is None:
+        return SignatureCheck("malformed")
+    return SignatureCheck("stale") if abs(now_ms - at_ms) > TOLERANCE_MS else SignatureCheck()
 
 
 def verify_v2(secret: str, method: str, uri: str, body: bytes, signature: str | None) -> SignatureCheck:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.contract.errors import Missing, Refused, Transient
-from connectors.http.lenient_json import JsonObject, flag_at, object_at, parsed, text_at, texts_at, time_at
+from connectors.http.lenient_json import JsonObject, as_whole, flag_at, object_at, parsed, text_at, texts_at, time_at
 from connectors.http.messages import Call, Request, Response, SignatureCheck, json_request, segment
 from connectors.userflow.protocol.answers import accept, call, content
 from connectors.userflow.protocol.objects import LIST_LIMIT, Record, listed, next_cursor, record
 
 SUBSCRIPTIONS = "/webhook_subscriptions"
 TOLERANCE_S = 300
+_LONGEST_HEADER = 2_000
+_MOST_SIGNATURES = 10
 
 _KINDS: dict[str, Literal["users", "groups"]] = {"user": "users", "group": "groups"}
 
@@ -114,18 +116,33 @@ def verify_signature(header: str | None, body: bytes, secret: str, now_s: float)
 
     A time more than 300 s away, in either direction, is `stale`.
     """
-    if not header:
-        return SignatureCheck("missing")
-    parts = [part.strip().partition("=") for part in header.split(",")]
-    times = [value for name, _, value in parts if name == "t"]
-    signatures = [value for name, _, value in parts if name == "v1"]
-    if len(times) != 1 or not signatures or not (times[0].isascii() and times[0].isdigit()):
-        return SignatureCheck("malformed")
-    if abs(now_s - int(times[0])) > TOLERANCE_S:
-        return SignatureCheck("stale")
-    expected = hmac.digest(secret.encode(), times[0].encode() + b"." + body, hashlib.sha256).hex()
+    timed = signature_time(header, now_s)
+    if not timed or header is None:
+        return timed
+    time, signatures = _signature_parts(header)
+    expected = hmac.digest(secret.encode(), time.encode() + b"." + body, hashlib.sha256).hex()
     matches = [hmac.compare_digest(expected.encode(), found.encode(errors="replace")) for found in signatures]
     return SignatureCheck() if any(matches) else SignatureCheck("mismatch")
+
+
+def signature_time(header: str | None, now_s: float) -> SignatureCheck:
+    """Whether the header can be read and its time is near; holds whatever was signed."""
+    if not header:
+        return SignatureCheck("missing")
+    time, signatures = _signature_parts(header)
+    at_s = as_whole(time) if time.isascii() and time.isdigit() else None
+    if at_s is None or not signatures:
+        return SignatureCheck("malformed")
+    return SignatureCheck("stale") if abs(now_s - at_s) > TOLERANCE_S else SignatureCheck()
+
+
+def _signature_parts(header: str) -> tuple[str, list[str]]:
+    """The time, empty unless it is told once, and the signatures, none unless they are few."""
+    parts = [part.strip().partition("=") for part in header[:_LONGEST_HEADER].split(",")]
+    times = [value for name, _, value in parts if name == "t"]
+    signatures = [value for name, _, value in parts if name == "v1"]
+    few = len(header) <= _LONGEST_HEADER and len(signatures) <= _MOST_SIGNATURES
+    return times[0] if len(times) == 1 else "", signatures if few else []
 
 
 def parse_notification(body: bytes) -> WebhookDelivery:

@@ -27,6 +27,9 @@ DOCUMENTED = {
     "PAIRSTREAM_HEALTH_PORT": 0,
     "PAIRSTREAM_BIND_HOST": "127.0.0.1",
     "PAIRSTREAM_PUBLIC_URL": None,
+    "HUBSPOT_WEBHOOK_BYTES": 1_000_000,
+    "USERFLOW_WEBHOOK_BYTES": 1_000_000,
+    "PAIRSTREAM_RECEIVER_CONNECTIONS": 500,
     "HUBSPOT_API_URL": "https://api.hubapi.com",
     "HUBSPOT_API_VERSION": "2026-03",
     "USERFLOW_API_URL": None,
@@ -87,6 +90,49 @@ def test_the_state_directory_follows_xdg_unless_it_is_named() -> None:
 def test_the_public_url_is_the_receivers_port_unless_it_is_named() -> None:
     assert load_settings({"PAIRSTREAM_RECEIVER_PORT": "81"}).webhook_base_url == "http://127.0.0.1:81"
     assert load_settings({"PAIRSTREAM_PUBLIC_URL": "https://a.test/b/"}).webhook_base_url == "https://a.test/b"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://Sync.Acme.COM", "https://sync.acme.com"),
+        ("HTTPS://sync.acme.com:443/", "https://sync.acme.com"),
+        ("http://sync.acme.com:80//", "http://sync.acme.com"),
+        ("https://sync.acme.com:8443", "https://sync.acme.com:8443"),
+        ("https://sync.acme.com/Pairstream/", "https://sync.acme.com/Pairstream"),
+        ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+    ],
+)
+def test_the_public_url_has_one_form_however_it_is_written(written: str, meant: str) -> None:
+    assert load_settings({"PAIRSTREAM_PUBLIC_URL": written}).webhook_base_url == meant
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://me@sync.acme.com", "a user"),
+        ("https://sync.acme.com/?a=1", "`?`"),
+        ("https://sync.acme.com/#a", "`#`"),
+        ("http://[x", "the port cannot be read"),
+        ("http://sync.acme.com:99999", "the port cannot be read"),
+        ("http://sync.acme.com:0", "the port 1 to 65535"),
+        ("https://müller.test", "in ASCII"),
+    ],
+)
+def test_a_public_url_that_no_vendor_can_call_is_refused(url: str, reason: str) -> None:
+    [problem] = refused({"PAIRSTREAM_PUBLIC_URL": url})
+
+    assert problem.startswith("PAIRSTREAM_PUBLIC_URL: ")
+    assert reason in problem
+    assert "Fix: write" in problem
+
+
+@pytest.mark.parametrize("name", ["HUBSPOT_API_URL", "USERFLOW_API_URL", "SCHEMA_REGISTRY_URL"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "https://[x"])
+def test_an_address_that_no_request_can_be_sent_to_is_refused_at_the_start(name: str, url: str) -> None:
+    [problem] = refused({name: url})
+
+    assert problem.startswith(f"{name}: no address")
 
 
 def test_a_member_is_named_after_its_role_and_number() -> None:

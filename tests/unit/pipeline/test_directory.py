@@ -125,6 +125,17 @@ def test_the_table_is_read_once_for_each_change_and_a_secret_opened_once() -> No
     assert (table.reads, table.unsealed) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("box", "state", "sealed"),
+    [(BOX, "active", False), (STRANGE_BOX, "active", True), (STRANGE_BOX, "disconnected", False)],
+)
+def test_whether_a_secret_stays_sealed_is_known(box: SecretBox, state: IntegrationState, sealed: bool) -> None:
+    table = Table()
+    table.settings({"app_secret": "app-1"}, state=state, box=box)
+
+    assert table.directory.has_sealed() is sealed
+
+
 def test_changes_show_at_once() -> None:
     table = Table()
     table.settings({"app_secret": "app-1"})

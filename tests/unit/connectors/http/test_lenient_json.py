@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from connectors.http.lenient_json import parsed
+from connectors.http.lenient_json import as_whole, parsed
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,24 @@ def test_a_text_cut_inside_an_emoji_is_unicode_again(text: str, read: str, ascii
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_what_is_no_json(body: bytes) -> None:
     assert parsed(body) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "whole"),
+    [
+        ("12", 12),
+        (" -7 ", -7),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, None),
+        ("1" * 400, None),
+        ("1" * 5_000, None),
+        (10**400, None),
+        (1e300, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        (True, None),
+        ("x", None),
+    ],
+)
+def test_a_whole_number_is_one_that_fits_into_a_record(found: object, whole: int | None) -> None:
+    assert as_whole(found) == whole

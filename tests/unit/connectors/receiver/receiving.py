@@ -41,6 +41,9 @@ class Book:
     def of_account(self, account: str) -> Sequence[Recipient]:
         return [one for one in self.recipients if one.account == account]
 
+    def has_sealed(self) -> bool:
+        return any(one.sealed for one in self.recipients)
+
 
 @dataclass
 class Shelf:

@@ -8,6 +8,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from connectors.receiver import AdmissionLimits
+from connectors.receiver.splitting import parts
 from connectors.userflow.protocol import parse_notification
 from tests.unit.connectors.receiver.receiving import (
     DEADLINE_S,
@@ -59,13 +60,14 @@ async def test_the_default_deadline_leaves_hubspot_its_five_seconds() -> None:
 @pytest.mark.parametrize("path", ["/webhooks/hubspot", "/webhooks/userflow/acme"])
 @pytest.mark.parametrize("told", [True, False], ids=["length told", "length not told"])
 async def test_a_body_over_the_limit_is_refused(path: str, told: bool) -> None:
-    bench = Bench(limits=AdmissionLimits(body_bytes=100))
+    bench = Bench(limits=AdmissionLimits(hubspot_body_bytes=100, userflow_body_bytes=100))
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b"x" * 100
         yield b"x"
 
-    response = await bench.call(path, b"x" * 101 if told else chunks())
+    heads = signed(b"") | {"Userflow-Signature": userflow_signature(USERFLOW_SECRET, b"")}
+    response = await bench.call(path, b"x" * 101 if told else chunks(), heads)
 
     assert (response.status_code, code(response)) == (413, "too_large")
 
@@ -123,11 +125,27 @@ async def test_one_event_of_userflow_larger_than_a_record_is_refused() -> None:
     assert (response.status_code, code(response)) == (413, "too_large")
 
 
-async def test_a_hundred_of_the_longest_values_are_taken() -> None:
-    one_event = len(json.dumps({"propertyValue": "é" * 65_536})) + 500
+async def test_a_megabyte_is_read_by_default_and_a_setting_away_from_more() -> None:
+    limits = AdmissionLimits()
 
-    assert AdmissionLimits().body_bytes > 100 * one_event
-    assert AdmissionLimits().part_bytes > 2 * one_event
+    assert (limits.body_bytes("hubspot"), limits.body_bytes("userflow")) == (1_000_000, 1_000_000)
+
+
+async def test_splitting_a_large_body_looks_at_each_event_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # joining all of a part for each of its events took seconds for a megabyte
+    joined = list[int]()
+
+    def counting(items: list[bytes]) -> bytes:
+        joined.append(len(items))
+        return b"[" + b",".join(items) + b"]"
+
+    monkeypatch.setattr("connectors.receiver.splitting._array", counting)
+    body = json.dumps([{"portalId": 62515, "objectId": number} for number in range(1_000)]).encode()
+
+    found = list(parts(body, 10_000))
+
+    assert all(len(part) <= 10_000 for part in found)
+    assert sum(joined) == 1_000
 
 
 async def test_a_bounded_number_of_requests_is_under_way() -> None:
@@ -159,21 +177,52 @@ async def test_a_bounded_number_of_bytes_is_held_and_given_back() -> None:
     assert (await bench.hubspot(body)).status_code == 200
 
 
+async def test_the_oldest_body_of_a_stranger_is_dropped_when_room_gets_tight() -> None:
+    body = events(62515)
+    bench = Bench(limits=AdmissionLimits(held_bytes=len(body) + 10))
+    reading = asyncio.Event()
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b"x" * 11
+        reading.set()
+        await asyncio.Event().wait()
+
+    first = asyncio.ensure_future(bench.call("/webhooks/hubspot", trickle(), signed(body)))
+    await asyncio.wait_for(reading.wait(), DEADLINE_S)
+
+    assert (await bench.hubspot(body)).status_code == 200
+    shed = await asyncio.wait_for(first, DEADLINE_S)
+    assert (shed.status_code, code(shed)) == (503, "overloaded")
+
+
+async def test_what_is_signed_is_dropped_for_nobody() -> None:
+    body = events(62515)
+    bench = Bench(shelf=Shelf(waits=True), limits=AdmissionLimits(held_bytes=len(body) + 10))
+    first = asyncio.ensure_future(bench.hubspot(body))
+    await asyncio.wait_for(bench.shelf.asked.wait(), DEADLINE_S)
+
+    second = await bench.hubspot(body)
+    bench.shelf.acknowledge.set()
+
+    assert (second.status_code, code(second)) == (503, "overloaded")
+    assert (await first).status_code == 200
+
+
 async def test_a_sender_that_hangs_up_leaves_nothing_behind() -> None:
     bench = Bench(limits=AdmissionLimits(requests=1))
-    parts: list[Message] = [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
+    messages: list[Message] = [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
     scope: Scope = {
         "type": "http",
         "method": "POST",
         "path": "/webhooks/hubspot",
         "query_string": b"",
-        "headers": [],
+        "headers": [(name.lower().encode(), value.encode()) for name, value in signed(b"").items()],
         "scheme": "http",
         "server": ("receiver", 80),
     }
 
     async def receive() -> Message:
-        return parts.pop(0)
+        return messages.pop(0)
 
     async def send(_: Message) -> None:
         return None

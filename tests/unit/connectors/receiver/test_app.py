@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 
 import httpx
 import pytest
 
+from connectors.http.messages import SignatureCheck
+from connectors.receiver.hubspot import MOST_SECRETS
 from schemas.configuration import IntegrationState
 from schemas.records import Notification
 from schemas.values import System
 from tests.unit.connectors.receiver.receiving import (
     ACME,
     APP_SECRET,
+    BETA,
     DEADLINE_S,
     HUBSPOT_URL,
     NOW_MS,
@@ -84,6 +87,11 @@ async def test_the_answer_waits_for_the_brokers(system: System) -> None:
     assert bench.counted == {(system, "stored"): 1}
 
 
+STRANGERS = "a stranger's secret"
+NO_JSON = b'[{"portalId": 62515'
+DEEP = b'[{"portalId": 62515}, ' + b"[" * 100_000
+HIDDEN = b'[{"of": {"portalId": 62515}}]'
+
 # what the request was signed with, what it holds, and how it ends
 HUBSPOT_REFUSALS: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "no signature at all": (events(62515), {}, 401, "missing"),
@@ -101,12 +109,22 @@ HUBSPOT_REFUSALS: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "another body": (events(62515), signed(events(777)), 401, "mismatch"),
     "another host": (events(62515), signed(events(62515), url="https://evil.com/webhooks/hubspot"), 401, "mismatch"),
     "another account's app": (events(888), signed(events(888)), 401, "mismatch"),
-    "no JSON": (b"[{", signed(b"[{"), 400, "not_json"),
+    "a timestamp of 5,000 digits": (
+        events(62515),
+        {"X-HubSpot-Signature-v3": "abc", "X-HubSpot-Request-Timestamp": "1" * 5_000},
+        401,
+        "malformed",
+    ),
+    "the scheme and host of the request": (
+        events(62515),
+        signed(events(62515), url="http://receiver.internal:8080/webhooks/hubspot"),
+        401,
+        "mismatch",
+    ),
+    "no JSON": (NO_JSON, signed(NO_JSON), 400, "not_json"),
     "an object": (b'{"portalId": 62515}', signed(b'{"portalId": 62515}'), 400, "not_json"),
-    "nested beyond reading": (b"[" * 100_000, signed(b"[" * 100_000), 400, "not_json"),
-    "no events": (b"[]", signed(b"[]"), 400, "no_account"),
-    "events without account": (b'[1, {"objectId": 1}]', signed(b'[1, {"objectId": 1}]'), 400, "no_account"),
-    "an unknown account": (events(999), signed(events(999)), 404, "unknown"),
+    "nested beyond reading": (DEEP, signed(DEEP), 400, "not_json"),
+    "an account in the depths only": (HIDDEN, signed(HIDDEN), 400, "no_account"),
 }
 
 
@@ -121,10 +139,86 @@ async def test_what_hubspot_is_refused(body: bytes, headers: dict[str, str], sta
     assert not bench.shelf.stored
 
 
-async def test_an_unknown_account_is_named_in_the_answer() -> None:
-    response = await Bench().hubspot(events(999))
+# bodies that are signed by nobody we know, and what is counted for those who read metrics
+NOT_PROVEN = {
+    "no events": (b"[]", "no_account"),
+    "events without account": (b'[1, {"objectId": 1}]', "no_account"),
+    "an unknown account": (events(999), "unknown"),
+    "a disconnected account": (events(1), "disconnected"),
+    "an account without a secret": (events(2), "no_secret"),
+    "a known account": (events(62515), "mismatch"),
+}
 
-    assert response.json()["message"] == "no integration for account 999"
+
+@pytest.mark.parametrize(("body", "counted"), NOT_PROVEN.values(), ids=NOT_PROVEN)
+async def test_who_has_signed_nothing_learns_of_no_account(body: bytes, counted: str) -> None:
+    gone = replace(ACME, integration="gone", account="1", state="disconnected", hubspot_secrets=())
+    bench = Bench(Book([ACME, gone, replace(ACME, integration="new", account="2", hubspot_secrets=())]))
+
+    response = await bench.hubspot(body, signed(body, secret=STRANGERS))
+    known = await Bench().hubspot(events(62515), signed(events(62515), secret=STRANGERS))
+
+    assert (response.status_code, response.content) == (known.status_code, known.content)
+    assert bench.counted == {("hubspot", counted): 1}
+
+
+@pytest.mark.parametrize("name", ["acme", "gone", "new", "nobody"])
+@pytest.mark.parametrize("header", [None, "t=1,v1=ab", userflow_signature(STRANGERS, b"{}")])
+async def test_who_has_signed_nothing_learns_of_no_name(name: str, header: str | None) -> None:
+    gone = replace(ACME, integration="gone", state="disconnected", userflow_secrets=())
+    bench = Bench(Book([ACME, gone, replace(ACME, integration="new", userflow_secrets=())]))
+
+    response = await bench.userflow(name, b"{}", header)
+    known = await bench.userflow("acme", b"{}", header)
+
+    assert (response.status_code, response.content) == (known.status_code, known.content)
+
+
+@pytest.mark.parametrize("system", ["hubspot", "userflow"])
+async def test_nothing_is_parsed_before_a_signature_fits(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: bytes) -> object:
+        raise AssertionError("parsed")
+
+    for module in ("hubspot", "userflow", "splitting"):
+        monkeypatch.setattr(f"connectors.receiver.{module}.parsed", refuse)
+    bench = Bench()
+
+    if system == "hubspot":
+        response = await bench.hubspot(events(62515), signed(events(62515), secret=STRANGERS))
+    else:
+        response = await bench.userflow("acme", b"{}", userflow_signature(STRANGERS, b"{}"))
+
+    assert response.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/webhooks/hubspot", "/webhooks/userflow/acme"])
+async def test_no_body_is_read_of_a_request_whose_head_is_not_signed(path: str) -> None:
+    bench = Bench()
+
+    async def unread() -> AsyncIterator[bytes]:
+        raise AssertionError("read")
+        yield b""
+
+    response = await bench.call(path, unread())
+
+    assert (response.status_code, code(response)) == (401, "missing")
+
+
+async def test_a_handful_of_secrets_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = list[str]()
+
+    def verify(secret: str, *_: object) -> SignatureCheck:
+        tried.append(secret)
+        return SignatureCheck("mismatch")
+
+    monkeypatch.setattr("connectors.receiver.hubspot.verify_v3", verify)
+    crowd = [replace(ACME, integration=f"i{n}", account=str(n), hubspot_secrets=(f"secret {n}",)) for n in range(50)]
+    bench = Bench(Book(crowd))
+
+    response = await bench.hubspot(events(*range(50)))
+
+    assert response.status_code == 401
+    assert len(tried) == MOST_SECRETS
 
 
 @pytest.mark.parametrize(
@@ -176,18 +270,23 @@ async def test_nothing_is_stored_for_an_account_whose_secret_did_not_sign() -> N
 
 
 async def test_of_several_refusals_the_one_that_is_ours_to_mend_is_answered() -> None:
-    bench = Bench(Book([replace(ACME, hubspot_secrets=(), sealed=True), OTHER_APP]))
+    bench = Bench(Book([replace(ACME, hubspot_secrets=(), sealed=True), BETA, OTHER_APP]))
 
-    response = await bench.hubspot(events(62515, 888, 999))
+    response = await bench.hubspot(events(62515, 777, 888, 999))
 
     assert (response.status_code, code(response)) == (503, "sealed")
-    assert bench.counted == {("hubspot", "sealed"): 1, ("hubspot", "mismatch"): 1, ("hubspot", "unknown"): 1}
+    assert bench.counted == {
+        ("hubspot", "stored"): 1,
+        ("hubspot", "sealed"): 1,
+        ("hubspot", "mismatch"): 1,
+        ("hubspot", "unknown"): 1,
+    }
 
 
 async def test_an_integration_without_app_secret_says_what_is_missing() -> None:
-    bench = Bench(Book([replace(ACME, hubspot_secrets=())]))
+    bench = Bench(Book([replace(ACME, hubspot_secrets=()), BETA]))
 
-    response = await bench.hubspot(events(62515))
+    response = await bench.hubspot(events(62515, 777))
 
     assert (response.status_code, code(response)) == (401, "no_secret")
     assert "app_secret" in response.json()["message"]
@@ -201,26 +300,26 @@ async def test_secrets_that_do_not_open_are_ours_to_mend_so_the_vendor_is_told_t
 
     for response in (hubspot, userflow):
         assert (response.status_code, code(response)) == (503, "sealed")
-        assert response.json()["message"].startswith("PAIRSTREAM_SECRET_KEY does not open")
+        assert "PAIRSTREAM_SECRET_KEY" in response.json()["message"]
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"{HUBSPOT_URL}?shard=a%20b&tag=x:y",
-        "https://receiver.internal:8080/webhooks/hubspot?shard=a%20b&tag=x:y",
-        "http://receiver.internal:8080/webhooks/hubspot?shard=a%20b&tag=x:y",
-    ],
-    ids=["the public URL", "the proxy's scheme and the host", "the request's own"],
-)
-async def test_the_url_that_was_signed_may_be_any_that_leads_here(url: str) -> None:
+async def test_the_url_that_counts_is_the_public_one_with_hubspots_escapes_undone() -> None:
     bench = Bench()
-    headers = {**signed(events(62515), url=url), "X-Forwarded-Proto": "https"}
+    headers = signed(events(62515), url=f"{HUBSPOT_URL}?shard=a%20b&tag=x:y")
 
     # HubSpot undoes %3A before it signs
     response = await bench.call("/webhooks/hubspot?shard=a%20b&tag=x%3Ay", events(62515), headers)
 
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize(("scheme", "host"), [("https", "evil.com"), ("http", "sync.acme.com")])
+async def test_what_a_request_says_of_its_own_address_does_not_count(scheme: str, host: str) -> None:
+    headers = signed(events(62515), url=f"{scheme}://{host}/webhooks/hubspot") | {"X-Forwarded-Proto": scheme}
+
+    response = await Bench().call("/webhooks/hubspot", events(62515), headers, host=host)
+
+    assert (response.status_code, code(response)) == (401, "mismatch")
 
 
 async def test_the_query_is_part_of_what_is_signed() -> None:
@@ -231,11 +330,13 @@ async def test_the_query_is_part_of_what_is_signed() -> None:
     assert (response.status_code, code(response)) == (401, "mismatch")
 
 
-async def test_a_public_url_may_have_a_path_and_a_slash() -> None:
+@pytest.mark.parametrize("path", ["/webhooks/hubspot", "/pairstream/webhooks/hubspot"], ids=["taken off", "kept"])
+async def test_a_path_of_the_public_url_may_be_kept_by_the_proxy_or_not(path: str) -> None:
     bench = Bench(public_url="https://acme.com/pairstream/")
     headers = signed(events(62515), url="https://acme.com/pairstream/webhooks/hubspot")
 
-    assert (await bench.hubspot(events(62515), headers)).status_code == 200
+    assert (await bench.call(path, events(62515), headers)).status_code == 200
+    assert (await bench.call(path, events(62515), signed(events(62515)))).status_code == 401
 
 
 USERFLOW_REFUSALS: dict[str, tuple[str, bytes, str | None, int, str]] = {
@@ -245,8 +346,9 @@ USERFLOW_REFUSALS: dict[str, tuple[str, bytes, str | None, int, str]] = {
     "signed in the future": ("acme", b"{}", userflow_signature(USERFLOW_SECRET, b"{}", 1_669_725_597), 401, "stale"),
     "another integration's secret": ("beta", b"{}", userflow_signature(USERFLOW_SECRET, b"{}"), 401, "mismatch"),
     "another body": ("acme", b"{}", userflow_signature(USERFLOW_SECRET, b'{"id":1}'), 401, "mismatch"),
-    "a secret not told yet": ("other-app", b"{}", userflow_signature("new", b"{}"), 401, "no_secret"),
-    "an unknown integration": ("nobody", b"{}", userflow_signature(USERFLOW_SECRET, b"{}"), 404, "unknown"),
+    "a time of 5,000 digits": ("acme", b"{}", f"t={'1' * 5_000},v1=ab", 401, "malformed"),
+    "a time of 500 digits": ("acme", b"{}", f"t={'1' * 500},v1=ab", 401, "malformed"),
+    "a hundred signatures": ("acme", b"{}", f"t={NOW_MS // 1000}" + ",v1=ab" * 100, 401, "malformed"),
     "no JSON": ("acme", b"{", userflow_signature(USERFLOW_SECRET, b"{"), 400, "not_json"),
     "a list": ("acme", b"[]", userflow_signature(USERFLOW_SECRET, b"[]"), 400, "not_json"),
 }
