@@ -4,13 +4,14 @@ from typing import Final
 
 import click
 
-from pipeline.commands import files, installation, integrations, roles
+from pipeline.commands import files, installation, integrations, roles, simulators
+from pipeline.commands.command_line import WIDTH, Program
 
 COMMANDS: Final[tuple[click.Command, ...]] = (
     roles.demo,
     roles.up,
     roles.run,
-    roles.simulate,
+    simulators.simulate,
     files.validate,
     files.plan,
     files.apply,
@@ -23,7 +24,11 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
 )
 
 
-@click.group()
+@click.group(
+    cls=Program,
+    examples=("pairstream demo", "pairstream up --simulators", "pairstream apply acme.yaml"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+)
 def main() -> None:
     """Keeps HubSpot and Userflow in step."""
 

@@ -9,6 +9,8 @@ from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from pipeline.state_dir import make_private
+
 KEY_FILE: Final = "secret.key"
 OWNER_ONLY: Final = 0o600
 
@@ -84,7 +86,7 @@ def load_or_make_key(state_dir: Path) -> str:
     """
     path = state_dir / KEY_FILE
     if not path.exists():
-        state_dir.mkdir(parents=True, exist_ok=True)
+        make_private(state_dir)
         _publish(make_key(), path)
     if path.stat().st_mode & 0o077:
         raise KeyFileUnsafe(f"{path} may be read by others; run: chmod 600 {path}")

@@ -1,176 +1,78 @@
-"""Commands on an integration file."""
+"""Commands on an integration file; `file_actions` does the work."""
 
-import os
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import click
 
-from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.producer import Publisher
-from connectors.kafka.table import TableIncomplete, TableReader
-from pipeline.app import Process, now_ms
-from pipeline.commands.session import known, open_process, plain_errors, read_tables, refuse, with_kafka
-from pipeline.config import Settings, SettingsInvalid, load_settings
-from pipeline.integration_file.loader import load
-from pipeline.integration_file.model import IntegrationFile
-from pipeline.integration_file.problems import render
-from pipeline.operations import apply as applying
-from pipeline.operations import hubspot_project as project
-from pipeline.operations import make_plan
-from pipeline.operations.generated_files import write_generated
-from pipeline.operations.plan_text import as_json, as_text
-from schemas.configuration import IntegrationPart
-from schemas.topics import INTEGRATIONS
+from pipeline.commands.command_line import command
 
-PLAN_S: Final = 10.0
 FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
-@click.command()
+@command(examples=("pairstream validate acme.yaml",))
 @FILE
 def validate(file: Path) -> None:
     """Check an integration file without touching anything."""
-    read_file(file)
-    click.echo(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems")
+    from pipeline.commands.file_actions import validate_file
+
+    validate_file(file)
 
 
-def read_file(path: Path) -> IntegrationFile:
-    """The integration file, or every problem with its line and exit code 1."""
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        refuse(f"{path}: not UTF-8 text (byte {error.start}). Fix: save it as UTF-8.")
-    found = load(text, str(path), os.environ)
-    if isinstance(found, IntegrationFile):
-        return found
-    refuse(render(found))
-
-
-@click.command()
+@command(
+    examples=(
+        "pairstream plan acme.yaml",
+        "pairstream plan acme.yaml --format json --show-values",
+    )
+)
 @FILE
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--show-values", is_flag=True, help="Show the values of sample differences; they are people's data.")
 @click.option("--no-pairs", is_flag=True, help="Do not read the retained state.")
 @click.option("--timeout", "timeout_s", default=10.0, show_default=True, help="Seconds to wait for each connector.")
 def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: float) -> None:
-    """Show what applying the file would do: exits 0 for nothing, 2 for a change, 1 for a refusal."""
-    integration_file = read_file(file)
+    """Show what applying the file would do.
 
-    async def look(process: Process, publisher: Publisher, tables: TableReader) -> None:
-        deps = _deps(process, publisher, tables)
-        found = await make_plan.plan(deps, integration_file, timeout_s, pairs=not no_pairs)
-        click.echo((as_json if shape == "json" else as_text)(found, show_values=show_values))
-        raise click.exceptions.Exit(found.exit_code)
+    Exits 0 for nothing, 2 for a change, 1 for a refusal.
+    """
+    from pipeline.commands.file_actions import show_plan
 
-    with_kafka(look)
+    show_plan(file, shape, show_values=show_values, pairs=not no_pairs, timeout_s=timeout_s)
 
 
-def _deps(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:
-    return make_plan.PlanDeps(
-        publisher, tables, process.client, process.codec, process.box, process.settings.partitions, _progress, now_ms
-    )
-
-
-def _progress(topic: str, done: int, there_are: int) -> None:
-    """On a terminal alone: a log has no use for it."""
-    if sys.stderr.isatty():
-        click.echo(f"\rreading {topic}: {done} of {there_are} partitions", err=True, nl=done == there_are)
-
-
-@click.command()
+@command(examples=("pairstream apply acme.yaml", "pairstream apply acme.yaml --yes --timeout 120"))
 @FILE
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--no-wait", is_flag=True, help="Hand the request over and return.")
 @click.option("--timeout", "timeout_s", default=60.0, show_default=True, help="Seconds to wait for it to be in force.")
 def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
-    """Put an integration file in force: shows what it would do, and asks."""
-    integration_file = read_file(file)
+    """Put an integration file in force.
 
-    async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
-        for part in applying.without_effect(integration_file):
-            click.echo(f"note: {part} has no effect yet", err=True)
-        if not yes:
-            await _confirm(_deps(process, publisher, tables), integration_file)
-        await _carry_out(process, publisher, tables, integration_file, None if no_wait else timeout_s)
+    Shows what it would do, and asks.
+    """
+    from pipeline.commands.file_actions import apply_file
 
-    with_kafka(ask)
+    apply_file(file, ask_first=not yes, within_s=None if no_wait else timeout_s)
 
 
-async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile) -> None:
-    """Show the plan and ask. Raises NotApplied where it would be refused."""
-    found = await make_plan.plan(deps, file, PLAN_S, pairs=True)
-    if found.problems:
-        raise applying.NotApplied(render(found.problems))
-    click.echo(as_text(found))
-    click.confirm(f"Put integration {file.integration} in force?", abort=True)
-
-
-async def _carry_out(
-    process: Process, publisher: Publisher, tables: TableReader, file: IntegrationFile, within_s: float | None
-) -> None:
-    """Hand the request over and, unless `within_s` is None, wait until it is in force. Raises NotApplied."""
-    name, request = file.integration, applying.desired(file, process.box.seal, now_ms())
-    await applying.ask(publisher, name, request)
-    if within_s is None:
-        click.echo(f"{name}: asked; `pairstream doctor` tells how it stands")
-        return
-    try:
-        applied = await applying.wait_until_applied(tables, name, request, within_s)
-    except applying.NotApplied as error:
-        parts = tables.table(INTEGRATIONS)
-        raise applying.NotApplied(applying.refusal(str(error), file, request, parts)) from None
-    made = len(applied.settings.create)
-    click.echo(f"{name}: in force as revision {applied.settings.revision} after {applied.seconds:.1f} s")
-    if made:
-        click.echo(f"{made} HubSpot fields were created")
-    if applied.settings.events and file.hubspot.timeline == "app_events":
-        click.echo("event types are part of the HubSpot app: `pairstream hubspot-project` writes its files")
-    click.echo(f"run `pairstream full-sync start {name}` to bring what exists in step")
-
-
-@click.command()
+@command(examples=("pairstream export acme", "pairstream export acme --out acme.yaml"))
 @click.argument("name")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="A file to write instead.")
 def export(name: str, out: Path | None) -> None:
-    """Write the integration file in force, every secret as ${NAME}."""
-    with plain_errors():
-        text = known(read_tables(open_process()).table(INTEGRATIONS), name).document
-        if out is None:
-            click.echo(text, nl=False)
-        else:
-            out.write_text(text, "utf-8")
-            click.echo(f"{out}: written", err=True)
+    """Write the file in force, every secret as ${NAME}."""
+    from pipeline.commands.file_actions import export_file
+
+    export_file(name, out)
 
 
-@click.command("hubspot-project")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@command("hubspot-project", examples=("pairstream hubspot-project acme.yaml --out acme-hubspot",))
+@FILE
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder.")
 def hubspot_project(file: Path, folder: Path) -> None:
-    """Write the HubSpot project of an integration: app, webhooks, event types; upload it with HubSpot's CLI."""
-    integration_file = read_file(file)
-    with plain_errors():
-        settings = load_settings(os.environ)
-        known = project.knowledge(integration_file, _in_force(settings))
-        written = project.project_files(integration_file, known, settings.webhook_base_url)
-        left = write_generated(folder, written)
-        for line in project.summary(written, known):
-            click.echo(line)
-        for path in left:
-            click.echo(f"{path} is no more needed: HubSpot keeps what it has, so remove it there first", err=True)
-        click.echo(f"next: `hs project upload` in {folder}")
+    """Write the HubSpot project of an integration.
 
+    App, webhooks and event types; upload it with HubSpot's CLI.
+    """
+    from pipeline.commands.file_actions import write_project
 
-def _in_force(settings: Settings) -> Mapping[str, IntegrationPart]:
-    """The configuration in force; none where no brokers are named or none answer, for the files need none."""
-    try:
-        tables = read_tables(Process.open(settings))
-    except (SettingsInvalid, BrokersUnreachable, TableIncomplete) as error:
-        click.echo(f"note: without the configuration in force ({error})", err=True)
-        return {}
-    try:
-        return tables.table(INTEGRATIONS)
-    finally:
-        tables.stop()
+    write_project(file, folder)

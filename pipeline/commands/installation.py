@@ -1,62 +1,35 @@
-"""Commands about the installation: its topics, and what is wrong with it."""
-
-import sys
+"""Commands about the installation: its topics, and what is wrong with it; `installation_actions` does the work."""
 
 import click
 
-from pipeline.commands.session import REFUSED, open_process, plain_errors, read_tables, refuse
-from pipeline.operations.doctor import examine
-from schemas.registry import LocalRegistry, RemoteRegistry
-from schemas.topics import INTEGRATIONS, TOPICS
+from pipeline.commands.command_line import command, group
 
 
-@click.group()
+@group(examples=("pairstream topics apply", "pairstream topics check"))
 def topics() -> None:
     """Make and check the topics."""
 
 
-@topics.command("apply")
+@topics.command("apply", examples=("pairstream topics apply", "pairstream topics apply --replication 3"))
 @click.option("--replication", default=1, show_default=True, help="Replicas of each new topic.")
 def topics_apply(replication: int) -> None:
     """Make missing topics and mend their settings."""
-    with plain_errors():
-        process = open_process()
-        settings = process.settings
-        done = process.admin().apply_topics(settings.partitions, replication, settings.changes_retention_days)
-        for line in done or [f"all {len(TOPICS)} topics are as they should be"]:
-            click.echo(line)
-        left = process.admin().check_topics(settings.partitions, settings.changes_retention_days)
-        if left:
-            refuse(*(f"{problem.topic} {problem.message}" for problem in left))
+    from pipeline.commands.installation_actions import apply_topics
+
+    apply_topics(replication)
 
 
-@topics.command("check")
+@topics.command("check", examples=("pairstream topics check",))
 def topics_check() -> None:
     """Say where topics differ from the table; exits 1 where they do."""
-    with plain_errors():
-        process = open_process()
-        settings = process.settings
-        found = process.admin().check_topics(settings.partitions, settings.changes_retention_days)
-        if found:
-            refuse(*(f"{problem.topic} {problem.message}" for problem in found))
-        click.echo(f"all {len(TOPICS)} topics are as they should be")
+    from pipeline.commands.installation_actions import check_topics
+
+    check_topics()
 
 
-@click.command()
+@command(examples=("pairstream doctor",))
 def doctor() -> None:
-    """Say what is wrong with this installation, in the order in which to mend it."""
-    with plain_errors():
-        process = open_process()
-        url = process.settings.schema_registry_url
-        wrong = False
-        for finding in examine(
-            process.admin(),
-            RemoteRegistry(url) if url else LocalRegistry(),
-            lambda: read_tables(process).table(INTEGRATIONS),
-            partitions=process.settings.partitions,
-            changes_retention_days=process.settings.changes_retention_days,
-            opens=process.box.can_open,
-        ):
-            click.echo(f"{finding.verdict:<8} {finding.what}: {finding.detail}")
-            wrong = wrong or finding.verdict == "wrong"
-        sys.exit(REFUSED if wrong else 0)
+    """Say what is wrong here, in the order in which to mend it."""
+    from pipeline.commands.installation_actions import examine_installation
+
+    examine_installation()

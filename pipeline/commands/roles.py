@@ -1,91 +1,76 @@
-"""Commands that run Pairstream or a part of it in this process."""
+"""Commands that run Pairstream or a part of it in this process; `role_actions` does the work."""
 
-import asyncio
-import os
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from pipeline.app import run_connector, run_receiver, run_scheduler, run_until_signal, run_worker
-from pipeline.commands.session import open_process, plain_errors
-from pipeline.config import load_settings
+from pipeline.commands.command_line import command, group
+
+SEED: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@group(examples=("pairstream run worker", "pairstream run connector hubspot"))
 def run() -> None:
     """Run one role in this process."""
 
 
-@run.command()
+@run.command(examples=("pairstream run worker",))
 def worker() -> None:
     """Join changes into pairs and derive patches."""
-    with plain_errors():
-        run_worker(open_process())
+    from pipeline.commands.role_actions import work
+
+    work()
 
 
-@run.command()
+@run.command(examples=("pairstream run connector hubspot",))
 @click.argument("system", type=click.Choice(["hubspot", "userflow"]))
 def connector(system: Any) -> None:
     """Read and write one system."""
-    with plain_errors():
-        run_until_signal(run_connector(open_process(), system))
+    from pipeline.commands.role_actions import connect
+
+    connect(system)
 
 
-@run.command()
+@run.command(examples=("pairstream run receiver",))
 def receiver() -> None:
     """Take webhooks and store them."""
-    with plain_errors():
-        run_until_signal(run_receiver(open_process()))
+    from pipeline.commands.role_actions import receive
+
+    receive()
 
 
-@run.command()
+@run.command(examples=("pairstream run scheduler",))
 def scheduler() -> None:
     """Carry out what is asked of integrations."""
-    with plain_errors():
-        run_until_signal(run_scheduler(open_process()))
+    from pipeline.commands.role_actions import schedule
+
+    schedule()
 
 
-@click.command()
+@command(
+    examples=(
+        "pairstream up --simulators",
+        "pairstream up --simulators --hubspot-seed contacts.json",
+        "pairstream up",
+    )
+)
 @click.option("--simulators", is_flag=True, help="Serve both vendors' simulators too, and talk to them.")
-@click.option("--hubspot-seed", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--userflow-seed", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--hubspot-seed", type=SEED, help="JSON that HubSpot's simulator starts with; unset: the demo's.")
+@click.option("--userflow-seed", type=SEED, help="JSON that Userflow's simulator starts with; unset: the demo's.")
 def up(simulators: bool, hubspot_seed: Path | None, userflow_seed: Path | None) -> None:
     """Run everything on this machine until Ctrl-C."""
-    from pipeline.local.stack import Seeds, machine  # only `up` and `demo` need the local broker
+    from pipeline.commands.role_actions import run_everything
 
-    with plain_errors():
-        seeds = Seeds(hubspot_seed, userflow_seed)
-        with machine(os.environ, simulators=simulators, seeds=seeds, terminal=sys.stderr) as running:
-            where = running.endpoints
-            click.echo(f"brokers: {where.kafka_bootstrap_servers}")
-            click.echo(f"receiver: {where.receiver_url}")
-            if simulators:
-                click.echo(f"HubSpot simulator: {where.hubspot_simulator_url}")
-                click.echo(f"Userflow simulator: {where.userflow_simulator_url}")
-            click.echo("ready; Ctrl-C stops everything", err=True)
-            asyncio.run(running.supervisor.run_until_stopped())
+    run_everything(simulators, hubspot_seed, userflow_seed)
 
 
-@click.command()
+@command(examples=("pairstream demo",))
 def demo() -> None:
-    """Show the whole of it on this machine: pairing, edits on both sides, latencies; ends by itself."""
-    from pipeline.local.demo import run_demo  # only `demo` needs it
+    """Show the whole of it on this machine; ends by itself.
 
-    with plain_errors():
-        sys.exit(run_demo(os.environ))
+    Pairing, edits on both sides, latencies; about a minute.
+    """
+    from pipeline.commands.role_actions import show_demo
 
-
-@click.command()
-@click.argument("system", type=click.Choice(["hubspot", "userflow"]))
-@click.option("--port", type=int, required=True, help="0 picks a free one.")
-@click.option("--seed", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="JSON to start with.")
-@click.option("--webhooks", help="Where the simulator of HubSpot sends its webhooks.")
-def simulate(system: str, port: int, seed: Path | None, webhooks: str | None) -> None:
-    """Serve one vendor's simulator alone."""
-    from pipeline.local.simulate import serve_simulator  # production code never imports simulators
-
-    with plain_errors():
-        host = load_settings(os.environ).bind_host
-        asyncio.run(serve_simulator(system, (host, port), seed, webhooks))
+    show_demo()

@@ -20,12 +20,15 @@ from pipeline.operations import apply, full_sync
 from pipeline.operations.generated_files import ForeignFiles
 from pipeline.operations.hubspot_project import NoProject
 from pipeline.secrets import KeyFileUnsafe, NoKeyFits
+from pipeline.state_dir import AlreadyRunning, StateDirUnusable
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.registry import UnknownSchema
 
 REFUSED: Final = 1
 EXPECTED_ERRORS: Final = (
     SettingsInvalid,
+    StateDirUnusable,
+    AlreadyRunning,
     LocalError,
     BrokersUnreachable,
     TableIncomplete,
@@ -62,6 +65,18 @@ def refuse(*lines: str) -> NoReturn:
     for line in lines:
         click.echo(line, err=True)
     sys.exit(REFUSED)
+
+
+def confirm(question: str) -> None:
+    """Ask on the terminal; refuses where nobody can answer, and where the answer is no."""
+    try:
+        yes = click.confirm(question)
+    except click.Abort:
+        if sys.stdin.isatty():  # Ctrl-C
+            raise
+        refuse("", "no terminal to ask on. Fix: add --yes.")
+    if not yes:
+        refuse("nothing was changed")
 
 
 def read_tables(process: Process) -> TableReader:

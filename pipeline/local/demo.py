@@ -1,7 +1,6 @@
 """The demo: 200 contacts and 150 users, 100 of them in both; paired, edited on both sides, timed and checked."""
 
 import asyncio
-import json
 import os
 import random
 import subprocess
@@ -18,7 +17,9 @@ from typing import Any, Final
 import click
 
 from pipeline.local.control import SimulatorControl
+from pipeline.local.seed_file import shipped
 from pipeline.local.stack import Seeds, Stack, machine
+from pipeline.local.welcome import demo_file, simulated
 
 CONTACTS: Final = 200
 USERS: Final = 150
@@ -28,30 +29,6 @@ PACE_S: Final = 0.3
 CONVERGED_S: Final = 60.0
 VISIBLE_S: Final = 10.0
 WRONG: Final = 1
-FILE: Final = """\
-integration: demo
-hubspot:
-  account: 12345678
-  app_id: 4242
-  app_secret: ${HUBSPOT_APP_SECRET}
-  token: ${HUBSPOT_TOKEN}
-userflow:
-  environment: production
-  api_key: ${USERFLOW_API_KEY}
-mappings:
-  - name: contacts-users
-    hubspot: contacts
-    userflow: users
-    match: {hubspot: email, userflow: email}
-    to_userflow: [jobtitle]
-    to_hubspot: [plan]
-"""
-# what the simulators accept; they open nothing else
-CREDENTIALS: Final = {
-    "HUBSPOT_APP_SECRET": "hubspot-app-secret",
-    "HUBSPOT_TOKEN": "pat-simulated",
-    "USERFLOW_API_KEY": "ak_simulated",
-}
 TITLE: Final = "hubspot_contact_jobtitle"
 PLAN: Final = "userflow_user_plan"
 
@@ -63,7 +40,6 @@ class DemoStage:
     machine: Stack
     hubspot: SimulatorControl
     userflow: SimulatorControl
-    folder: Path
 
 
 def run_demo(environment: Mapping[str, str]) -> int:
@@ -71,48 +47,27 @@ def run_demo(environment: Mapping[str, str]) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pairstream-demo-") as name:
         folder = Path(name)
-        seeds = _seeds(folder)
-        (folder / "demo.yaml").write_text(FILE)
         click.echo("starting Apache Kafka, both simulators and every role on this machine ...")
         own = {
-            **environment,
-            **CREDENTIALS,
+            **simulated(environment),
             "PAIRSTREAM_STATE_DIR": str(folder / "state"),
             "PAIRSTREAM_RECEIVER_PORT": "0",
             "PAIRSTREAM_CONSOLE_PORT": "0",
         }
-        with machine(own, simulators=True, seeds=seeds) as running:
+        with machine(own, simulators=True, seeds=Seeds(shipped("hubspot"), shipped("userflow"))) as running:
             click.echo(f"ready after {time.monotonic() - started:.1f} s")
-            wrong = asyncio.run(_story(running, folder))
+            wrong = asyncio.run(_story(running))
     click.echo(f"the whole demo took {time.monotonic() - started:.0f} s")
     return WRONG if wrong else 0
 
 
-def _seeds(folder: Path) -> Seeds:
-    def email(number: int) -> str:
-        return f"person{number}@example.com"
-
-    contacts = [
-        {"id": str(1000 + number), "properties": {"email": email(number), "jobtitle": f"title {number}"}}
-        for number in range(CONTACTS)
-    ]
-    first = CONTACTS - PAIRED
-    users = [
-        {"id": f"user-{number}", "attributes": {"email": email(number), "plan": f"plan {number % 3}"}}
-        for number in range(first, first + USERS)
-    ]
-    (folder / "hubspot.json").write_text(json.dumps({"objects": {"contacts": contacts}}))
-    (folder / "userflow.json").write_text(json.dumps({"users": users}))
-    return Seeds(folder / "hubspot.json", folder / "userflow.json")
-
-
-async def _story(running: Stack, folder: Path) -> bool:
+async def _story(running: Stack) -> bool:
     where = running.endpoints
     async with AsyncExitStack() as stack:
         hubspot = await stack.enter_async_context(SimulatorControl("hubspot", where.hubspot_simulator_url or ""))
         userflow = await stack.enter_async_context(SimulatorControl("userflow", where.userflow_simulator_url or ""))
-        stage = DemoStage(running, hubspot, userflow, folder)
-        await _command(stage, "apply", str(folder / "demo.yaml"), "--yes")
+        stage = DemoStage(running, hubspot, userflow)
+        await _command(stage, "apply", str(demo_file()), "--yes")
         await _first_pairing(stage)
         pairs = await _pairs(stage)
         to_userflow = await _edits("HubSpot edit -> Userflow", [_title_edit(stage, *pair) for pair in pairs[:EDITS]])

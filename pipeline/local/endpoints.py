@@ -3,10 +3,12 @@
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pipeline.local.errors import EndpointsUnreadable
+from pipeline.state_dir import make_private
 
 FILE_NAME = "endpoints.json"
 
@@ -21,11 +23,16 @@ class Endpoints:
     pid: int
     hubspot_simulator_url: str | None = None
     userflow_simulator_url: str | None = None
+    health_urls: Mapping[str, str] = field(default_factory=dict)
+
+    def simulator_url(self, system: str) -> str | None:
+        """None where that system is not simulated."""
+        return self.hubspot_simulator_url if system == "hubspot" else self.userflow_simulator_url
 
 
 def write(state_dir: Path, endpoints: Endpoints) -> None:
     """Replace the file at once: a reader sees the old one or the new one whole."""
-    state_dir.mkdir(parents=True, exist_ok=True)
+    make_private(state_dir)
     number, aside = tempfile.mkstemp(prefix=f".{FILE_NAME}-", dir=state_dir)
     with os.fdopen(number, "w") as file:
         json.dump(asdict(endpoints), file, indent=2)

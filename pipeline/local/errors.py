@@ -6,6 +6,7 @@ LocalError
   DirectoryInUse     another broker still works in that directory
   StartFailed        a child process died or was not ready in time: its last lines are in the message
   NotRunning         the role is between two runs: wait for its restart
+  PortTaken          somebody listens where a role should: end that, or set another port
   EndpointsUnreadable  endpoints.json is damaged: remove it, or start `pairstream up` again
 """
 
@@ -40,6 +41,15 @@ class StartFailed(LocalError):
 
 class NotRunning(LocalError):
     """A role has no process at this moment."""
+
+
+class PortTaken(LocalError):
+    """Somebody listens on a port that a role needs."""
+
+    def __init__(self, port: int, setting: str) -> None:
+        super().__init__(
+            f"{setting}: port {port} is taken. Fix: end what listens there, or set another port; 0 is any free one."
+        )
 
 
 class EndpointsUnreadable(LocalError):

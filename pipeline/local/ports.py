@@ -1,5 +1,6 @@
 """Free TCP ports on the loopback address."""
 
+import errno
 import random
 import socket
 
@@ -11,14 +12,17 @@ _FIRST, _LAST = 20_000, 32_000
 _TRIES = 200
 
 
-def is_free(port: int) -> bool:
-    """True if a server could listen on `port` now."""
-    with socket.socket() as probe:
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """True if a server could listen on `port` now. Raises OSError for a host that is none of this machine's."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind(address)
             probe.listen()
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise
             return False
     return True
 

@@ -1,5 +1,6 @@
 """Waiting until something on this machine is ready: a deadline, and an early end if it died."""
 
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -14,11 +15,11 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 def answers(url: str) -> bool:
-    """True if `url` answers with a 2xx status now."""
+    """True if `url` answers with a 2xx status now; somebody else there, who speaks no HTTP, does not."""
     try:
         with _open(url, timeout=_ANSWER_S) as response:
             return 200 <= int(response.status) < 300
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, OSError, http.client.HTTPException):
         return False
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,15 @@ from pipeline.config import Settings, load_settings
 from pipeline.local import endpoints
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.local.broker_restart import BrokerRestart
-from pipeline.local.ports import free_port
+from pipeline.local.errors import PortTaken
+from pipeline.local.ports import LOOPBACK, free_port, is_free
 from pipeline.local.supervisor import Role, Supervisor
 from pipeline.secrets import load_or_make_key
+from pipeline.state_dir import private_files, taken
 
 READY_S: Final = 120.0
 SIMULATORS: Final = ("hubspot", "userflow")
+EVERY_ADDRESS: Final = ("0.0.0.0", "::")
 ROLES: Final = (
     ("scheduler", ("scheduler",)),
     ("worker", ("worker",)),
@@ -52,23 +55,35 @@ class Stack:
 
 @contextmanager
 def machine(
-    environment: Mapping[str, str], *, simulators: bool, seeds: Seeds | None = None, terminal: TextIO | None = None
+    environment: Mapping[str, str],
+    *,
+    simulators: bool,
+    seeds: Seeds | None = None,
+    keep_stores: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+    terminal: TextIO | None = None,
 ) -> Iterator[Stack]:
     """Start everything, wait until it is ready, and stop it in the end.
 
-    Raises the errors of `pipeline.local.errors` and `pipeline.config.Misconfigured`.
+    `keep_stores`: the simulators find their records again after a restart. `say` takes what is being started.
+    Raises AlreadyRunning, StateDirUnusable, SettingsInvalid and the errors of `pipeline.local.errors`.
     """
     settings = load_settings(environment)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
+        stack.enter_context(private_files())
+        stack.enter_context(taken(settings.state_dir))
+        _refuse_taken_ports(settings)
         servers, broker = settings.kafka_bootstrap_servers, None
         if servers is None:
+            say("starting Apache Kafka (the first time Maven fetches it, 54 MB) ...")
             broker = stack.enter_context(LocalBroker(BrokerSettings(settings.state_dir / "kafka")))
             servers = broker.bootstrap_servers
         _apply_topics(settings, servers)
         where = _places(settings, servers, simulators)
         inherited = {**environment, **_told(settings, where)}
-        roles = [*_simulators(where, seeds or Seeds()), *_roles(where)]
+        stores = settings.state_dir / "simulators" if keep_stores and simulators else None
+        roles = [*_simulators(where, seeds or Seeds(), stores), *_roles(where)]
+        say(f"starting {', '.join(role.name for role in roles)} ...")
         supervisor = Supervisor(
             [_with(role, inherited) for role in roles], settings.state_dir / "logs", terminal=terminal
         )
@@ -79,6 +94,20 @@ def machine(
         if broker is not None:
             stack.enter_context(BrokerRestart(broker, lambda line: _note(line, terminal)))
         yield Stack(settings, where, supervisor, inherited, broker)
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    """Say so at once: a role whose port is taken ends again and again, and nothing else tells why."""
+    wanted = [(settings.receiver_port, "PAIRSTREAM_RECEIVER_PORT")]
+    wanted += [(port, "PAIRSTREAM_HEALTH_PORT") for port in _health_ports(settings)]
+    for port, setting in wanted:
+        if port and not is_free(port, settings.bind_host):
+            raise PortTaken(port, setting)
+
+
+def _health_ports(settings: Settings) -> list[int]:
+    """One for each role, counted from the one that is set; 0: any."""
+    return [settings.health_port and settings.health_port + number for number in range(len(ROLES))]
 
 
 def _note(line: str, terminal: TextIO | None) -> None:
@@ -92,17 +121,30 @@ def _apply_topics(settings: Settings, servers: str) -> None:
 
 
 def _places(settings: Settings, servers: str, simulators: bool) -> endpoints.Endpoints:
-    host = "127.0.0.1"
-    receiver = settings.receiver_port or free_port()
-    console = settings.console_port or free_port()
+    here = f"http://{_reached_at(settings.bind_host)}"
+    health = {
+        name: f"{here}:{port or free_port()}" for (name, _), port in zip(ROLES, _health_ports(settings), strict=True)
+    }
     return endpoints.Endpoints(
         kafka_bootstrap_servers=servers,
-        receiver_url=f"http://{host}:{receiver}",
-        console_url=f"http://{host}:{console}",
+        receiver_url=f"{here}:{settings.receiver_port or free_port()}",
+        console_url=f"{here}:{settings.console_port or free_port()}",
         pid=os.getpid(),
-        hubspot_simulator_url=f"http://{host}:{free_port()}" if simulators else None,
-        userflow_simulator_url=f"http://{host}:{free_port()}" if simulators else None,
+        hubspot_simulator_url=f"{here}:{free_port()}" if simulators else None,
+        userflow_simulator_url=f"{here}:{free_port()}" if simulators else None,
+        health_urls=health,
     )
+
+
+def _reached_at(bind_host: str) -> str:
+    """The host of URLs to what listens at `bind_host`."""
+    if bind_host in EVERY_ADDRESS:
+        return LOOPBACK
+    return f"[{bind_host}]" if ":" in bind_host else bind_host
+
+
+def _port(url: str) -> str:
+    return url.rsplit(":", 1)[1]
 
 
 def _told(settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
@@ -110,8 +152,8 @@ def _told(settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
     told = {
         "KAFKA_BOOTSTRAP_SERVERS": where.kafka_bootstrap_servers,
         "PAIRSTREAM_STATE_DIR": str(settings.state_dir),
-        "PAIRSTREAM_RECEIVER_PORT": where.receiver_url.rsplit(":", 1)[1],
-        "PAIRSTREAM_CONSOLE_PORT": where.console_url.rsplit(":", 1)[1],
+        "PAIRSTREAM_RECEIVER_PORT": _port(where.receiver_url),
+        "PAIRSTREAM_CONSOLE_PORT": _port(where.console_url),
     }
     if not settings.secret_key:
         told["PAIRSTREAM_SECRET_KEY"] = load_or_make_key(settings.state_dir)
@@ -122,22 +164,34 @@ def _told(settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
 
 
 def _roles(where: endpoints.Endpoints) -> list[Role]:
-    ready = {"receiver": f"{where.receiver_url}/health"}
-    return [Role(name, _command("run", *words), ready_url=ready.get(name)) for name, words in ROLES]
+    """Each with a health port of its own: one that all inherited would be taken by the first."""
+    return [
+        Role(
+            name,
+            _command("run", *words),
+            {"PAIRSTREAM_HEALTH_PORT": _port(where.health_urls[name])},
+            f"{where.receiver_url}/health" if name == "receiver" else f"{where.health_urls[name]}/health/ready",
+        )
+        for name, words in ROLES
+    ]
 
 
-def _simulators(where: endpoints.Endpoints, seeds: Seeds) -> list[Role]:
-    if where.hubspot_simulator_url is None or where.userflow_simulator_url is None:
-        return []
-    urls = {"hubspot": where.hubspot_simulator_url, "userflow": where.userflow_simulator_url}
+def _simulators(where: endpoints.Endpoints, seeds: Seeds, stores: Path | None) -> list[Role]:
+    """`stores`: the folder that keeps their records; None: they begin anew each time."""
     files = {"hubspot": seeds.hubspot, "userflow": seeds.userflow}
+    if stores is not None:
+        stores.mkdir(exist_ok=True)
     roles = []
     for system in SIMULATORS:
+        url = where.simulator_url(system)
+        if url is None:
+            continue
         seed = ("--seed", str(files[system])) if files[system] else ()
+        store = ("--store", str(stores / f"{system}.store")) if stores else ()
         # HubSpot's webhooks go to one target per app; Userflow's to the subscription that `apply` makes
         target = ("--webhooks", f"{where.receiver_url}/webhooks/hubspot") if system == "hubspot" else ()
-        words = ("simulate", system, "--port", urls[system].rsplit(":", 1)[1], *seed, *target)
-        roles.append(Role(f"{system}-simulator", _command(*words), ready_url=f"{urls[system]}/_simulator/settings"))
+        words = ("simulate", system, "--port", _port(url), *seed, *target, *store)
+        roles.append(Role(f"{system}-simulator", _command(*words), ready_url=f"{url}/_simulator/settings"))
     return roles
 
 

@@ -1,0 +1,123 @@
+"""What every command has: examples in its help, -h, --version, suggestions for typing mistakes, the exit codes.
+
+Modules that declare commands import nothing heavy (Kafka, Faust, HTTP, pydantic): each command imports its work when it
+runs, so that `--help` answers at once.
+"""
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from typing import Any, Final
+
+import click
+
+MISTYPED: Final = 64
+INTERRUPTED: Final = 130
+WIDTH: Final = 80
+
+
+class Command(click.Command):
+    """One command; `examples` are whole lines as typed."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.examples = tuple(examples)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), _version(hidden=True)]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_examples(formatter, self.examples)
+
+
+class Group(click.Group):
+    """Commands under one name, with the closest one for a mistyped name."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.examples = tuple(examples)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), _version(hidden=ctx.parent is not None)]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_examples(formatter, self.examples)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchOption:
+            raise
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not close:
+                raise
+            path = f"{ctx.command_path} {close[0]}"
+            raise click.UsageError(f"{error.message} Did you mean `{path}`?", ctx) from None
+
+
+class Program(Group):
+    """The root: turns what was raised into the exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, False, **extra)
+        try:
+            code = super().main(args, prog_name, complete_var, False, **extra)
+        except click.UsageError as error:
+            error.show()
+            code = MISTYPED
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except click.Abort:  # Ctrl-C, in whatever phase
+            click.echo("stopped", err=True)
+            code = INTERRUPTED
+        sys.exit(code)
+
+
+def command(name: str | None = None, *, examples: Sequence[str]) -> Callable[[Callable[..., Any]], Command]:
+    """`click.command` with examples."""
+    return click.command(name, cls=Command, examples=examples)
+
+
+def group(name: str | None = None, *, examples: Sequence[str]) -> Callable[[Callable[..., Any]], Group]:
+    """`click.group` with examples."""
+    return click.group(name, cls=Group, examples=examples)
+
+
+def _write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
+    if examples:
+        with formatter.section("Examples"):
+            for line in examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+def _version(*, hidden: bool) -> click.Option:
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        hidden=hidden,
+        callback=_print_version,
+        help="Show the version and exit.",
+    )
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"pairstream {metadata.version('pairstream')}")
+        ctx.exit()

@@ -1,0 +1,156 @@
+"""What the commands on an integration file do."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from connectors.kafka.groups import BrokersUnreachable
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableIncomplete, TableReader
+from pipeline.app import Process, now_ms
+from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, refuse, with_kafka
+from pipeline.config import Settings, SettingsInvalid, load_settings
+from pipeline.integration_file.loader import load
+from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.problems import render
+from pipeline.operations import apply as applying
+from pipeline.operations import hubspot_project as project
+from pipeline.operations import make_plan
+from pipeline.operations.generated_files import write_generated
+from pipeline.operations.plan_text import as_json, as_text
+from schemas.configuration import IntegrationPart
+from schemas.topics import INTEGRATIONS
+
+PLAN_S: Final = 10.0
+
+
+def validate_file(file: Path) -> None:
+    """Check an integration file without touching anything."""
+    read_file(file)
+    click.echo(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems")
+
+
+def read_file(path: Path) -> IntegrationFile:
+    """The integration file, or every problem with its line and exit code 1."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        refuse(f"{path}: not UTF-8 text (byte {error.start}). Fix: save it as UTF-8.")
+    found = load(text, str(path), os.environ)
+    if isinstance(found, IntegrationFile):
+        return found
+    refuse(render(found))
+
+
+def show_plan(file: Path, shape: str, *, show_values: bool, pairs: bool, timeout_s: float) -> None:
+    """Print what applying the file would do, as text or json; exit with the plan's code."""
+    integration_file = read_file(file)
+
+    async def look(process: Process, publisher: Publisher, tables: TableReader) -> None:
+        deps = _deps(process, publisher, tables)
+        found = await make_plan.plan(deps, integration_file, timeout_s, pairs=pairs)
+        click.echo((as_json if shape == "json" else as_text)(found, show_values=show_values))
+        raise click.exceptions.Exit(found.exit_code)
+
+    with_kafka(look)
+
+
+def _deps(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:
+    return make_plan.PlanDeps(
+        publisher, tables, process.client, process.codec, process.box, process.settings.partitions, _progress, now_ms
+    )
+
+
+def _progress(topic: str, done: int, there_are: int) -> None:
+    """On a terminal alone: a log has no use for it."""
+    if sys.stderr.isatty():
+        click.echo(f"\rreading {topic}: {done} of {there_are} partitions", err=True, nl=done == there_are)
+
+
+def apply_file(file: Path, *, ask_first: bool, within_s: float | None) -> None:
+    """Put an integration file in force and wait for it; None: do not wait."""
+    integration_file = read_file(file)
+
+    async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
+        for part in applying.without_effect(integration_file):
+            click.echo(f"note: {part} has no effect yet", err=True)
+        if ask_first:
+            await _confirm(_deps(process, publisher, tables), integration_file)
+        await _carry_out(process, publisher, tables, integration_file, within_s)
+
+    with_kafka(ask)
+
+
+async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile) -> None:
+    """Show the plan and ask. Raises NotApplied where it would be refused."""
+    found = await make_plan.plan(deps, file, PLAN_S, pairs=True)
+    if found.problems:
+        raise applying.NotApplied(render(found.problems))
+    click.echo(as_text(found))
+    confirm(f"Put integration {file.integration} in force?")
+
+
+async def _carry_out(
+    process: Process, publisher: Publisher, tables: TableReader, file: IntegrationFile, within_s: float | None
+) -> None:
+    """Hand the request over and, unless `within_s` is None, wait until it is in force. Raises NotApplied."""
+    name, request = file.integration, applying.desired(file, process.box.seal, now_ms())
+    await applying.ask(publisher, name, request)
+    if within_s is None:
+        click.echo(f"{name}: asked; `pairstream doctor` tells how it stands")
+        return
+    try:
+        applied = await applying.wait_until_applied(tables, name, request, within_s)
+    except applying.NotApplied as error:
+        parts = tables.table(INTEGRATIONS)
+        raise applying.NotApplied(applying.refusal(str(error), file, request, parts)) from None
+    made = len(applied.settings.create)
+    click.echo(f"{name}: in force as revision {applied.settings.revision} after {applied.seconds:.1f} s")
+    if made:
+        click.echo(f"{made} HubSpot fields were created")
+    if applied.settings.events and file.hubspot.timeline == "app_events":
+        click.echo("event types are part of the HubSpot app: `pairstream hubspot-project` writes its files")
+    click.echo(f"run `pairstream full-sync start {name}` to bring what exists in step")
+
+
+def export_file(name: str, out: Path | None) -> None:
+    """The integration file in force, to the terminal or a file."""
+    with plain_errors():
+        text = known(read_tables(open_process()).table(INTEGRATIONS), name).document
+        if out is None:
+            click.echo(text, nl=False)
+        else:
+            out.write_text(text, "utf-8")
+            click.echo(f"{out}: written", err=True)
+
+
+def write_project(file: Path, folder: Path) -> None:
+    """Write the HubSpot project of an integration into a folder."""
+    integration_file = read_file(file)
+    with plain_errors():
+        settings = load_settings(os.environ)
+        known = project.knowledge(integration_file, _in_force(settings))
+        written = project.project_files(integration_file, known, settings.webhook_base_url)
+        left = write_generated(folder, written)
+        for line in project.summary(written, known):
+            click.echo(line)
+        for path in left:
+            click.echo(f"{path} is no more needed: HubSpot keeps what it has, so remove it there first", err=True)
+        click.echo(f"next: `hs project upload` in {folder}")
+
+
+def _in_force(settings: Settings) -> Mapping[str, IntegrationPart]:
+    """The configuration in force; none where no brokers are named or none answer, for the files need none."""
+    try:
+        tables = read_tables(Process.open(settings))
+    except (SettingsInvalid, BrokersUnreachable, TableIncomplete) as error:
+        click.echo(f"note: without the configuration in force ({error})", err=True)
+        return {}
+    try:
+        return tables.table(INTEGRATIONS)
+    finally:
+        tables.stop()

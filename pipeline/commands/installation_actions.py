@@ -1,0 +1,53 @@
+"""What the commands about the installation do: topics, and what is wrong with it."""
+
+import sys
+
+import click
+
+from pipeline.commands.session import REFUSED, open_process, plain_errors, read_tables, refuse
+from pipeline.operations.doctor import examine
+from schemas.registry import LocalRegistry, RemoteRegistry
+from schemas.topics import INTEGRATIONS, TOPICS
+
+
+def apply_topics(replication: int) -> None:
+    """Make missing topics and mend their settings."""
+    with plain_errors():
+        process = open_process()
+        settings = process.settings
+        done = process.admin().apply_topics(settings.partitions, replication, settings.changes_retention_days)
+        for line in done or [f"all {len(TOPICS)} topics are as they should be"]:
+            click.echo(line)
+        left = process.admin().check_topics(settings.partitions, settings.changes_retention_days)
+        if left:
+            refuse(*(f"{problem.topic} {problem.message}" for problem in left))
+
+
+def check_topics() -> None:
+    """Say where topics differ from the table; exits 1 where they do."""
+    with plain_errors():
+        process = open_process()
+        settings = process.settings
+        found = process.admin().check_topics(settings.partitions, settings.changes_retention_days)
+        if found:
+            refuse(*(f"{problem.topic} {problem.message}" for problem in found))
+        click.echo(f"all {len(TOPICS)} topics are as they should be")
+
+
+def examine_installation() -> None:
+    """Say what is wrong with this installation, in the order in which to mend it."""
+    with plain_errors():
+        process = open_process()
+        url = process.settings.schema_registry_url
+        wrong = False
+        for finding in examine(
+            process.admin(),
+            RemoteRegistry(url) if url else LocalRegistry(),
+            lambda: read_tables(process).table(INTEGRATIONS),
+            partitions=process.settings.partitions,
+            changes_retention_days=process.settings.changes_retention_days,
+            opens=process.box.can_open,
+        ):
+            click.echo(f"{finding.verdict:<8} {finding.what}: {finding.detail}")
+            wrong = wrong or finding.verdict == "wrong"
+        sys.exit(REFUSED if wrong else 0)

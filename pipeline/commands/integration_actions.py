@@ -1,0 +1,70 @@
+"""What the commands on integrations do: list, pause, resume, disconnect, full sync."""
+
+from typing import Final
+
+import click
+
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from pipeline.app import Process, now_ms
+from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, with_kafka
+from pipeline.operations import apply, full_sync
+from pipeline.provisioning.state_machine import DISCONNECTED
+from schemas.configuration import DesiredState
+from schemas.topics import INTEGRATIONS, MAPPINGS
+
+NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
+
+
+def list_integrations() -> None:
+    """Print every integration and its state."""
+    with plain_errors():
+        there = apply.every(read_tables(open_process()).table(INTEGRATIONS))
+        for name, settings in there.items():
+            refused = "; its last apply was refused" if settings.apply_state == "failed" else ""
+            click.echo(f"{name}: {settings.state}, revision {settings.active_revision}{refused}")
+        if not there:
+            click.echo(NONE_YET)
+
+
+def disconnect(name: str, *, ask_first: bool) -> None:
+    """Stop at once and forget the credentials; values that were written stay."""
+    if ask_first:
+        confirm(f"Disconnect {name}?")
+    change_state(name, "disconnected")
+
+
+def change_state(name: str, state: DesiredState) -> None:
+    """Ask for another state and wait until it is in force."""
+
+    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
+        settings = known(tables.table(INTEGRATIONS), name)
+        if settings.state == "disconnected":
+            if state != "disconnected":
+                raise apply.NotApplied(f"{name}: {DISCONNECTED}")
+            click.echo(f"{name}: disconnected already")
+            return
+        request = apply.changed_state(settings, state, now_ms())
+        await apply.ask(publisher, name, request)
+        applied = await apply.wait_until_applied(tables, name, request, 30.0)
+        click.echo(f"{name}: {applied.settings.state}")
+
+    with_kafka(ask)
+
+
+def start_full_sync(name: str | None) -> None:
+    """Ask for a crawl of one integration; None: of every connected one."""
+
+    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
+        parts = tables.table(INTEGRATIONS)
+        connected = [one for one, found in apply.every(parts).items() if found.state != "disconnected"]
+        if not name and not connected:
+            raise full_sync.NotStarted(NONE_YET)
+        for each in [name] if name else connected:
+            settings, run_id = known(parts, each), full_sync.new_run_id(now_ms())
+            requests = full_sync.crawls(each, settings, tables.table(MAPPINGS).values(), run_id, now_ms())
+            await full_sync.start(publisher, each, requests)
+            types = ", ".join(f"{system} {request.object_type}" for system, request in requests)
+            click.echo(f"{each}: full sync {run_id} started: {types}")
+
+    with_kafka(ask)

@@ -1,0 +1,85 @@
+"""What the commands that run Pairstream or a part of it do."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from pipeline.app import Process, run_connector, run_receiver, run_scheduler, run_until_signal, run_worker
+from pipeline.commands.session import open_process, plain_errors
+from pipeline.config import load_settings
+from pipeline.state_dir import PRIVATE_UMASK
+from schemas.values import System
+
+
+def _open() -> Process:
+    """What a role makes on disk is for its owner only."""
+    os.umask(PRIVATE_UMASK)
+    return open_process()
+
+
+def work() -> None:
+    """The worker, until a signal."""
+    with plain_errors():
+        run_worker(_open())
+
+
+def connect(system: System) -> None:
+    """One system's connector, until a signal."""
+    with plain_errors():
+        run_until_signal(run_connector(_open(), system))
+
+
+def receive() -> None:
+    """The receiver, until a signal."""
+    with plain_errors():
+        run_until_signal(run_receiver(_open()))
+
+
+def schedule() -> None:
+    """The scheduler, until a signal."""
+    with plain_errors():
+        run_until_signal(run_scheduler(_open()))
+
+
+def run_everything(simulators: bool, hubspot_seed: Path | None, userflow_seed: Path | None) -> None:
+    """`up`: every process of one machine, until a signal."""
+    from pipeline.local import welcome  # only `up` and `demo` need these
+    from pipeline.local.seed_file import read_seed, shipped
+    from pipeline.local.stack import Seeds, machine
+
+    with plain_errors():
+        started = time.monotonic()
+        seeds = Seeds(hubspot_seed or shipped("hubspot"), userflow_seed or shipped("userflow"))
+        if simulators:
+            for system, path in (("hubspot", seeds.hubspot), ("userflow", seeds.userflow)):
+                read_seed(system, path or shipped(system))  # a mistake in it is said before anything starts
+        with machine(
+            os.environ, simulators=simulators, seeds=seeds, keep_stores=True, say=click.echo, terminal=sys.stderr
+        ) as running:
+            state_dir, default = running.settings.state_dir, load_settings(_without_state_dir()).state_dir
+            click.echo(f"ready after {time.monotonic() - started:.1f} s; Ctrl-C stops everything\n")
+            lines = welcome.listening(running.endpoints, state_dir / "logs")
+            lines += welcome.next_steps(
+                welcome.program(),
+                state_dir if state_dir != default else None,
+                simulators=simulators,
+                demo_data=hubspot_seed is None and userflow_seed is None,
+            )
+            click.echo("\n".join(lines))
+            asyncio.run(running.supervisor.run_until_stopped())
+
+
+def _without_state_dir() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("XDG_")}
+
+
+def show_demo() -> None:
+    """`demo`: exits 0 if every value is right in the end."""
+    from pipeline.local.demo import run_demo  # only `demo` needs it
+
+    with plain_errors():
+        sys.exit(run_demo(os.environ))

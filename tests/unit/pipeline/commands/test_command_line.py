@@ -1,0 +1,138 @@
+"""Every command: examples in its help, -h, --version, 80 columns, suggestions, exit codes, and a quick start."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from copy import copy
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.cli import main
+from pipeline.commands import session
+from pipeline.commands.command_line import INTERRUPTED, MISTYPED, Command, Group
+
+HEAVY: Final = ("aiokafka", "confluent_kafka", "cryptography", "fastavro", "faust", "httpx", "pydantic", "yaml")
+
+
+def every(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from every(below, (*path, name))
+
+
+EVERY: Final = list(every(main))
+NAMES: Final = [" ".join(path) or "pairstream" for path, _ in EVERY]
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(main, words, prog_name="pairstream")
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY, ids=NAMES)
+def test_help_has_an_example_and_fits_80_columns(path: tuple[str, ...], command: click.Command) -> None:
+    short, long = typed(*path, "-h"), typed(*path, "--help")
+
+    assert short.exit_code == long.exit_code == 0
+    assert short.output == long.output
+    assert "\nExamples:\n  pairstream " in short.output
+    assert max(map(len, short.output.splitlines())) <= 80
+    assert "..." not in re.sub(r"\]\.\.\.|[A-Z]\.\.\.", "", short.output)  # no sentence is cut off
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY, ids=NAMES)
+def test_examples_are_what_can_be_typed(path: tuple[str, ...], command: click.Command) -> None:
+    assert isinstance(command, Command | Group)
+    for line in command.examples:
+        program, *words = shlex.split(line)
+        assert program == "pairstream"
+        assert tuple(words[: len(path)]) == path
+        leaf: click.Command = main
+        while isinstance(leaf, click.Group):
+            leaf = leaf.commands[words.pop(0)]
+        parameters = [copy(parameter) for parameter in leaf.params]
+        for parameter in parameters:
+            if isinstance(parameter.type, click.Path):
+                parameter.type = click.STRING  # files need not be there
+        click.Command("x", params=parameters).make_context("x", words)
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY, ids=NAMES)
+def test_every_command_tells_the_version(path: tuple[str, ...], command: click.Command) -> None:
+    result = typed(*path, "--version")
+
+    assert result.exit_code == 0
+    assert re.fullmatch(r"pairstream \d+\.\d+\.\d+\S*\n", result.output)
+
+
+@pytest.mark.parametrize(
+    ("words", "suggestion"),
+    [
+        (("aply", "x.yaml"), "pairstream apply"),
+        (("topics", "chek"), "pairstream topics check"),
+        (("full-sink", "start"), "pairstream full-sync"),
+        (("up", "--simulator"), "--simulators"),
+        (("plan", "x.yaml", "--show-value"), "--show-values"),
+        (("nothing-like-it",), "No such command"),
+        (("run", "connector", "hubspott"), "hubspot"),
+        (("validate", "not-there.yaml"), "not-there.yaml"),
+        (("simulate", "edit", "hubspot", "contacts", "1", "jobtitle"), "jobtitle=Engineer"),
+        (("simulate", "edit", "hubspot", "contacts", "1", "seats:=x"), "seats:=12"),
+    ],
+)
+def test_what_is_mistyped_ends_with_64_and_says_what_was_meant(words: tuple[str, ...], suggestion: str) -> None:
+    result = typed(*words)
+
+    assert result.exit_code == MISTYPED
+    assert suggestion in result.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    look = (
+        "import sys\n"
+        "from pipeline.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        f"except SystemExit: print('LOADED', *(name for name in {HEAVY} if name in sys.modules))\n"
+    )
+    for words in (["--help"], ["apply", "--help"], ["simulate", "-h"], ["aply"]):
+        done = subprocess.run([sys.executable, "-c", look, *words], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1].split() == ["LOADED"]
+
+
+def test_ctrl_c_is_a_word_and_not_a_trace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "acme.yaml"
+    path.write_text("integration: acme")
+    monkeypatch.setattr("pipeline.commands.file_actions.load", interrupted)
+
+    result = typed("validate", str(path))
+
+    assert result.exit_code == INTERRUPTED
+    assert result.stderr.split() == ["stopped"]
+
+
+def test_a_question_that_nobody_can_answer_names_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = click.Command("ask", callback=lambda: session.confirm("Go on?"))
+
+    nobody, no, yes = (CliRunner().invoke(asking, input=text) for text in ("", "n\n", "y\n"))
+
+    assert (nobody.exit_code, no.exit_code, yes.exit_code) == (1, 1, 0)
+    assert "Fix: add --yes" in nobody.stderr
+    assert "nothing was changed" in no.stderr
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_nothing_is_coloured(no_color: str) -> None:
+    environment = {**os.environ, "NO_COLOR": no_color, "FORCE_COLOR": "1"}
+    done = subprocess.run([sys.executable, "-m", "pipeline", "-h"], env=environment, capture_output=True, check=True)
+
+    assert b"\x1b" not in done.stdout + done.stderr
