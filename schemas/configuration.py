@@ -44,6 +44,8 @@ class DescribedField:
     read_only: bool = False  # true: the system refuses writes
     unique: bool = False  # true: the system lets no two objects share its value
     archived: bool = False  # true: it was deleted; creating it again brings it back, its type too
+    unreadable: bool = False  # true: it is there, but records are shown without it: a permission is lacking
+    external: bool = False  # true: its options are kept elsewhere; where none are known the system judges a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class ConnectorState:
     crawled: tuple[str, ...] = ()  # object types that were crawled to their end under this connection
     parked: bool = False  # something was parked since the pairs were last derived again
     descriptions: int = 0  # how often what the system says of the fields has changed
+    clock_ahead_ms: int = 0  # by how much the system's clock is ahead of ours, where more than is believed
 
 
 @dataclass(frozen=True, slots=True)

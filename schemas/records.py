@@ -14,7 +14,7 @@ Operation = Literal["upserted", "deleted"]
 Presence = Literal["joined", "left"]
 RequestKind = Literal["lookup", "reread", "crawl"]
 ReceiptKind = Literal["refused", "parked", "superseded"]
-CommandKind = Literal["rederive", "resend", "reread", "forget", "sweep"]
+CommandKind = Literal["rederive", "resend", "reread", "forget", "sweep", "stream"]
 Stage = Literal["objects", "pairs"]
 Direction = Literal["to_hubspot", "to_userflow"]
 OnEmpty = Literal["clear", "keep"]
@@ -110,6 +110,7 @@ class ChangeEvent:
     caused_by: Cause | None = None  # the first cause
     given: Mapping[str, FieldValue] = field(default_factory=dict)  # it holds only while these fields are known to be so
     found: Found | None = None  # the lookup that showed it, where it was one
+    unknown: tuple[str, ...] = ()  # fields asked for that a full answer did not hold: archived, or not readable now
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,26 +186,6 @@ class MatchedChange:
 
 
 @dataclass(frozen=True, slots=True)
-class StateCommand:
-    """Work on the state of one partition of one stage. Key: the object (resend), else `partition-<n>`."""
-
-    integration: str  # whose state
-    connection: int  # the connection it was asked under
-    stage: Stage  # the agent it is for
-    kind: CommandKind  # rederive pairs; resend or reread objects; forget all; sweep what a crawl did not see
-    mapping: str | None = None  # only this mapping
-    object_key: str | None = None  # resend: the object; sweep: how the keys of the crawled type begin
-    cursor: str | None = None  # go on after this state key
-    run_id: str | None = None  # the full sync it belongs to
-    retry_refused: bool = False  # rederive: also what was refused or contested
-    caused_by: Cause | None = None  # the first cause
-    where: Mapping[str, FieldValue] = field(
-        default_factory=dict
-    )  # reread: HubSpot objects known to hold one of these values
-    bulk: bool = False  # true: what it leads to goes on as bulk
-
-
-@dataclass(frozen=True, slots=True)
 class FieldPatch:
     """The smallest write that brings one object in step. Key: integration."""
 
@@ -233,12 +214,34 @@ class TimelineEvent:
     match_value: str  # the pair it was derived for
     object_type: str  # the target's type
     object_id: str  # the target's id
-    event_id: str  # hash(Userflow event id, object type, match value): the same whatever is retried or replayed
+    event_id: str  # hash(Userflow event id, object type, target id): the same whatever mapping streams or replays it
     name: str  # the event's name
     occurred_at_ms: int  # vendor clock
     attributes: Mapping[str, FieldValue] = field(default_factory=dict)  # the event's attributes
     run_id: str | None = None  # the replay or full sync it belongs to
     caused_by: Cause | None = None  # the first cause
+    activity_id: str = ""  # the system's id of the event it tells of; empty before ids hashed the target
+
+
+@dataclass(frozen=True, slots=True)
+class StateCommand:
+    """Work on the state of one partition of one stage. Key: the object (resend), else `partition-<n>`."""
+
+    integration: str  # whose state
+    connection: int  # the connection it was asked under
+    stage: Stage  # the agent it is for
+    kind: CommandKind  # rederive pairs; resend, reread, sweep objects; stream an event; forget all
+    mapping: str | None = None  # only this mapping
+    object_key: str | None = None  # resend, stream: the object; sweep: how the keys of the crawled type begin
+    cursor: str | None = None  # go on after this state key
+    run_id: str | None = None  # the full sync it belongs to
+    retry_refused: bool = False  # rederive: also what was refused or contested
+    caused_by: Cause | None = None  # the first cause
+    where: Mapping[str, FieldValue] = field(
+        default_factory=dict
+    )  # reread: HubSpot objects known to hold one of these values
+    bulk: bool = False  # true: what it leads to goes on as bulk
+    event: TimelineEvent | None = None  # stream: the event, for the timeline of the object
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +297,10 @@ class ObjectState:
     merged_into: str | None = None  # the id of the object it was merged into
     run_id: str | None = None  # the last full sync that read it
     held: tuple[HeldEvent, ...] = ()  # events that wait until it is known which pair it belongs to
+    unknown: tuple[str, ...] = ()  # known fields that the newest full answer did not hold: no rule reads them
+    streamed: Mapping[str, int] = field(
+        default_factory=dict
+    )  # HubSpot: the newest events on its timeline: Userflow event id -> when it occurred
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +363,9 @@ class FieldRule:
     target_type: FieldType  # its type
     target_options: tuple[str, ...] = ()  # what an enumeration or multi-select target accepts
     on_empty: OnEmpty = "clear"  # what an empty value does
+    target_external: bool = (
+        False  # true: the target's options are kept elsewhere; where none are known it judges itself
+    )
 
 
 @dataclass(frozen=True, slots=True)

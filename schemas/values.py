@@ -24,6 +24,8 @@ class FieldDefinition:
     read_only: bool = False
     unique: bool = False
     archived: bool = False
+    unreadable: bool = False
+    external: bool = False
 
 
 def millis(moment: dt.datetime) -> int:

@@ -68,7 +68,9 @@ VALUES: Mapping[str, FieldValue] = {
 }
 STAMPED = {name: StampedValue(value, AT_MS, 999, ours=True) for name, value in VALUES.items()}
 _SYSTEM = SystemSettings("12345678", {"source": "webhooks"}, {"token": b"\x00sealed"}, {"contacts": ("email", "plan")})
-_DESCRIBED = DescribedField("contacts", "colour", "Colour", "enumeration", ("red", "green"), read_only=True)
+_DESCRIBED = DescribedField(
+    "contacts", "colour", "Colour", "enumeration", ("red", "green"), True, False, False, True, True
+)
 _EVENT = DescribedEvent(
     "flow_started", "Flow Started", (DescribedField("flow_started", "flow_name", "Flow", "string"),), ("contacts",)
 )
@@ -101,13 +103,14 @@ _CONNECTOR = ConnectorState(
     crawled=("users",),
     parked=True,
     descriptions=2,
+    clock_ahead_ms=-90_000_000,
 )
 _INQUIRY = Inquiry("ask-1", {"contacts": ("email",)}, {"users": ("plan",)}, AT_MS)
 _DESCRIPTION = Description("ask-1", "unauthorized", (_DESCRIBED,), (_EVENT,), (DescribedType("2-77", "2-77", "pet"),))
 
 _ACTIVITY = ActivityEvent("acme", 2, "e-1", "flow_started", "u-1", None, AT_MS, VALUES, CAUSE)
 _ON_TIMELINE = TimelineEvent(
-    "acme", 2, 7, "people", "ada", "contacts", "101", "e-1", "flow_started", AT_MS, VALUES, None, CAUSE
+    "acme", 2, 7, "people", "ada", "contacts", "101", "e-1", "flow_started", AT_MS, VALUES, None, CAUSE, "a-1"
 )
 
 SAMPLES: Mapping[str, Any] = {
@@ -133,6 +136,7 @@ SAMPLES: Mapping[str, Any] = {
             caused_by=CAUSE,
             given={"company.hs_object_id": "7"},
             found=Found("people", "ada@example.com", 2),
+            unknown=("industry",),
         ),
         _ACTIVITY,
         MatchedChange(
@@ -167,6 +171,7 @@ SAMPLES: Mapping[str, Any] = {
             "run-1",
             caused_by=CAUSE,
             where={"company.hs_object_id": "7"},
+            event=_ON_TIMELINE,
         ),
         FieldPatch("acme", 2, 7, "people", "ada", "userflow", "users", "u-1", VALUES, "run-1", True, CAUSE),
         _ON_TIMELINE,
@@ -189,7 +194,19 @@ SAMPLES: Mapping[str, Any] = {
         DeadLetter(
             "0f", "acme", "pairs", "not_an_option", "a sentence", "sync.matches", 1, 2, "key", b"\x00", AT_MS, "people"
         ),
-        ObjectState(7, True, AT_MS, 999, STAMPED, {"people": "ada"}, "102", "run-1", (HeldEvent(_ACTIVITY, AT_MS),)),
+        ObjectState(
+            7,
+            True,
+            AT_MS,
+            999,
+            STAMPED,
+            {"people": "ada"},
+            "102",
+            "run-1",
+            (HeldEvent(_ACTIVITY, AT_MS),),
+            ("industry",),
+            {"a-0": AT_MS},
+        ),
         PairState(
             revision=7,
             hubspot={"101": Candidate(AT_MS, 0, {})},
@@ -218,7 +235,7 @@ SAMPLES: Mapping[str, Any] = {
             match_hubspot="email",
             match_userflow="email",
             on_several="newest",
-            rules=(FieldRule("to_hubspot", "plan", "string", "tier", "enumeration", ("pro", "free"), "keep"),),
+            rules=(FieldRule("to_hubspot", "plan", "string", "tier", "enumeration", ("pro", "free"), "keep", True),),
             stream_events=True,
             event_names=("flow_started",),
             match_hubspot_type="number",
