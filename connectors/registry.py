@@ -1,14 +1,25 @@
 """The systems that Pairstream speaks to: one line each."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
+import connectors.hubspot.account as hubspot
+import connectors.userflow.account as userflow
 from connectors.contract.account import Account, Opening
-from connectors.hubspot.account import open_account as open_hubspot
-from connectors.userflow.account import open_account as open_userflow
+from connectors.contract.traits import SystemTraits
 from schemas.values import System
 
-OPENERS: Final[Mapping[System, Callable[[Opening], Awaitable[Account]]]] = {
-    "hubspot": open_hubspot,
-    "userflow": open_userflow,
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSystem:
+    """A system's traits, and how an account of it is opened."""
+
+    traits: SystemTraits
+    open_account: Callable[[Opening], Awaitable[Account]]
+
+
+SYSTEMS: Final[Mapping[System, RegisteredSystem]] = {
+    "hubspot": RegisteredSystem(hubspot.TRAITS, hubspot.open_account),
+    "userflow": RegisteredSystem(userflow.TRAITS, userflow.open_account),
 }

@@ -30,7 +30,7 @@ from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.table import Changed, TableReader
 from connectors.receiver import AdmissionLimits, build_receiver
 from connectors.receiver.kafka_store import KafkaStore
-from connectors.registry import OPENERS
+from connectors.registry import SYSTEMS
 from connectors.runtime.backpressure import BulkCredit, outstanding_downstream
 from connectors.runtime.runner import ConnectorDeps, Runner
 from pipeline.agents import objects, pairs
@@ -232,10 +232,10 @@ async def run_connector(process: Process, system: System) -> None:
     tables = process.followed_tables(changed)
     await asyncio.to_thread(tables.start)
     admin, publisher = process.admin(), Publisher(process.client, process.codec)
-    credit = BulkCredit(lambda: outstanding_downstream(admin), settings.bulk_credit)
+    credit = BulkCredit(lambda: outstanding_downstream(admin, tuple(SYSTEMS)), settings.bulk_credit)
     runners.append(
         Runner(
-            system,
+            SYSTEMS[system].traits,
             ConnectorDeps(
                 client=process.client,
                 codec=process.codec,
@@ -243,7 +243,7 @@ async def run_connector(process: Process, system: System) -> None:
                 tables=tables,
                 ordinal=settings.ordinal,
                 partitions=settings.partitions,
-                open_account=OPENERS[system],
+                open_account=SYSTEMS[system].open_account,
                 unseal=process.unseal,
                 seal=process.box.seal,
                 api_url=settings.hubspot_api_url if system == "hubspot" else settings.userflow_api_url,

@@ -150,6 +150,10 @@ class Inquiry:
     userflow: Mapping[str, tuple[str, ...]]  # Userflow object type -> fields
     asked_at_ms: int  # our clock
 
+    def fields(self, system: System) -> Mapping[str, tuple[str, ...]]:
+        """The fields of that system, by object type."""
+        return self.hubspot if system == "hubspot" else self.userflow
+
 
 @dataclass(frozen=True, slots=True)
 class Description:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from schemas.values import FieldType, FieldValue, System
+from schemas.values import FieldDefinition, FieldType, FieldValue, System
 
 Origin = Literal["webhook", "crawl", "lookup", "journal", "poll", "receipt"]
 Operation = Literal["upserted", "deleted"]
@@ -367,6 +367,11 @@ class FieldRule:
         False  # true: the target's options are kept elsewhere; where none are known it judges itself
     )
 
+    @property
+    def written(self) -> System:
+        """The system that holds the target."""
+        return "hubspot" if self.direction == "to_hubspot" else "userflow"
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectMapping:
@@ -387,6 +392,16 @@ class ObjectMapping:
     match_hubspot_type: FieldType = "string"  # the type of the HubSpot ID field
     match_hubspot_unique: bool = False  # true: HubSpot lets no two objects share its value
     read_since: Mapping[str, int] = field(default_factory=dict)  # `<system>.<field>` -> revision, not read just before
+
+    def object_type(self, system: System) -> str:
+        """Its object type in that system."""
+        return self.hubspot_type if system == "hubspot" else self.userflow_type
+
+    def match_field(self, system: System) -> FieldDefinition:
+        """The field of that system that it matches by."""
+        if system == "hubspot":
+            return FieldDefinition(self.match_hubspot, self.match_hubspot_type, unique=self.match_hubspot_unique)
+        return FieldDefinition(self.match_userflow, "string")
 
 
 @dataclass(frozen=True, slots=True)

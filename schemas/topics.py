@@ -88,6 +88,10 @@ def changes_topic(system: str) -> str:
     return f"{system}.changes"
 
 
+def notifications_topic(system: str) -> str:
+    return f"{system}.notifications"
+
+
 def requests_topic(system: str) -> str:
     return f"{system}.requests"
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from connectors.contract.account import Account, Opening
 from connectors.contract.errors import CredentialsRejected, Misconfigured
 from connectors.contract.timeline import Timeline
+from connectors.contract.traits import SystemTraits
 from connectors.http.budget import Budget, BulkBudget
 from connectors.http.messages import Transport
 from connectors.http.transport import HttpTransport
@@ -18,9 +19,11 @@ from connectors.hubspot.setup import HubSpotSetup
 from connectors.hubspot.sink import HubSpotSink, MayWrite, OwnedTransport
 from connectors.hubspot.source import HubSpotSource
 from connectors.hubspot.timeline import AppEvents, CustomEvents
+from schemas.topics import HUBSPOT_TIMELINE_EVENTS
 
 API_URL = "https://api.hubapi.com"
 CUSTOM_EVENTS = "custom_events"
+TRAITS = SystemTraits("hubspot", webhook_path="hubspot", timeline_topic=HUBSPOT_TIMELINE_EVENTS, creates_fields=True)
 
 
 async def open_account(opening: Opening) -> Account:

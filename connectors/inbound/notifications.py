@@ -15,8 +15,8 @@ from connectors.session.context import IntegrationContext, ObservedObject, seen
 from connectors.session.dispatcher import BatchDispatcher
 from connectors.session.echoes import RecentWrites
 from connectors.session.latch import CompletionLatch
-from schemas.records import Cause, ConnectorRequest, Notification, StampedValue
-from schemas.topics import USERFLOW_ACTIVITY, object_key
+from schemas.records import ActivityEvent, Cause, ConnectorRequest, Notification, StampedValue
+from schemas.topics import object_key
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,16 @@ class NotificationReader:
         for item in translated.associated:
             await self._fan_out(item, cause, done.one)
         for event in translated.activity:
-            context, owner = self._context, (event.object_type, event.object_id)
-            key = object_key(context.integration, context.connection, context.system, *owner)
-            await context.publish(USERFLOW_ACTIVITY, key, replace(event, caused_by=cause))
+            await self._publish_activity(event, cause)
         done.start()
+
+    async def _publish_activity(self, event: ActivityEvent, cause: Cause) -> None:
+        context = self._context
+        topic = context.traits.activity_topic
+        if topic is None:
+            raise RuntimeError(f"{context.system} reports activity, and its traits name no topic for it")
+        key = object_key(context.integration, context.connection, context.system, event.object_type, event.object_id)
+        await context.publish(topic, key, replace(event, caused_by=cause))
 
     def requested(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
         """Take a request to read objects by id."""

@@ -1,6 +1,6 @@
 """What a connector is to Kafka: a consumer group of its own, and the topics it takes together."""
 
-from schemas.topics import HUBSPOT_TIMELINE_EVENTS, field_patches_topic, requests_topic
+from schemas.topics import field_patches_topic, notifications_topic, requests_topic
 from schemas.values import System
 
 
@@ -9,7 +9,7 @@ def connector_group(system: str) -> str:
     return f"pairstream-{system}"
 
 
-def connector_topics(system: System) -> tuple[str, ...]:
+def connector_topics(system: System, timeline_topic: str | None) -> tuple[str, ...]:
     """The topics a connector takes, all keyed by integration and equally partitioned."""
-    common = (f"{system}.notifications", requests_topic(system), field_patches_topic(system))
-    return (*common, HUBSPOT_TIMELINE_EVENTS) if system == "hubspot" else common
+    common = (notifications_topic(system), requests_topic(system), field_patches_topic(system))
+    return common if timeline_topic is None else (*common, timeline_topic)

@@ -5,19 +5,19 @@ Queues stand at the rim: with 30,000 records queued in front, a live edit took 2
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.topology import connector_group
 from schemas.topics import MATCHES, RECEIPTS, changes_topic, field_patches_topic
+from schemas.values import System
 
 log = logging.getLogger(__name__)
 
 REFRESH_S: Final = 0.05
 WORKER_GROUP: Final = "pairstream-worker"
-SYSTEMS: Final = ("hubspot", "userflow")
 
 
 class BulkCredit:
@@ -49,11 +49,11 @@ class BulkCredit:
             return self._limit
 
 
-def outstanding_downstream(admin: Admin) -> int:
+def outstanding_downstream(admin: Admin, systems: Collection[System]) -> int:
     """Records between a connector's output and the last sink that no group has committed yet; blocks."""
-    worker = (*(changes_topic(system) for system in SYSTEMS), MATCHES, RECEIPTS)
+    worker = (*(changes_topic(system) for system in systems), MATCHES, RECEIPTS)
     total = _behind(admin.lag(WORKER_GROUP, worker))
-    return total + sum(_behind(admin.lag(connector_group(name), (field_patches_topic(name),))) for name in SYSTEMS)
+    return total + sum(_behind(admin.lag(connector_group(name), (field_patches_topic(name),))) for name in systems)
 
 
 def _behind(lag: Mapping[tuple[str, int], int]) -> int:

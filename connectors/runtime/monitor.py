@@ -168,8 +168,8 @@ class ConnectionMonitor:
             await self._look_again(settings)
         provisioning = settings.apply_state == "provisioning"
         if provisioning and self._state.provisioned_revision < settings.revision:
-            mine = self._context.system == "hubspot"
-            create, events = (settings.create, settings.events) if mine else ((), ())
+            creates = self._context.traits.creates_fields
+            create, events = (settings.create, settings.events) if creates else ((), ())
             object_types = tuple(settings.section(self._context.system).fields)
             provisioned = await self._account.setup.provision(object_types, create, events)
             secret = provisioned.webhook_secret
@@ -205,9 +205,8 @@ class ConnectionMonitor:
         inquiry = self._keep.inquiry()
         if inquiry is None or inquiry.inquiry_id == self._answered:
             return
-        wanted = inquiry.hubspot if self._context.system == "hubspot" else inquiry.userflow
         try:
-            told = await self._account.setup.describe(wanted)
+            told = await self._account.setup.describe(inquiry.fields(self._context.system))
         except ConnectorError as error:
             answer = Description(inquiry.inquiry_id, error.reason)
         else:

@@ -10,6 +10,7 @@ from connectors.clock import Clock, set_within
 from connectors.contract.account import Account, Opening
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError
+from connectors.contract.traits import SystemTraits
 from connectors.http.retry import Uniform
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.partitioner import partition_of
@@ -26,7 +27,6 @@ from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSe
 from schemas.letters import letter_about, letter_id, letter_of_no_record
 from schemas.records import Cause, ConnectorRequest, FieldPatch, Notification, StateCommand, TimelineEvent
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, STATE_COMMANDS
-from schemas.values import System
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,9 @@ class _Waiting:
 class Runner:
     """One process's share of a system's integrations."""
 
-    def __init__(self, system: System, deps: ConnectorDeps) -> None:
-        self._system = system
+    def __init__(self, traits: SystemTraits, deps: ConnectorDeps) -> None:
+        self._traits = traits
+        self._system = system = traits.system
         self._deps = deps
         self._workers: dict[str, IntegrationWorker] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -85,7 +86,7 @@ class Runner:
             deps.client,
             connector_group(system),
             f"{system}-{deps.ordinal}",
-            topics=connector_topics(system),
+            topics=connector_topics(system, traits.timeline_topic),
             hooks=hooks,
         )
 
@@ -205,7 +206,7 @@ class Runner:
                 clock=deps.clock,
                 api_url=deps.api_url,
                 api_version=deps.api_version,
-                webhook_url=f"{deps.webhook_base_url}/webhooks/{self._webhook_path(name)}",
+                webhook_url=f"{deps.webhook_base_url}/{self._traits.webhook_path_of(name)}",
                 store_grant=store_grant,
                 incident=incident,
                 connected=self._configuration.connected,
@@ -214,7 +215,7 @@ class Runner:
         context = IntegrationContext(
             integration=name,
             connection=settings.connection,
-            system=self._system,
+            traits=self._traits,
             account=account,
             catalog=catalog,
             publish=deps.publisher.send,
@@ -233,9 +234,6 @@ class Runner:
         )
         monitors.append(ConnectionMonitor(context, account, state, monitor_deps))
         return context, monitors[0]
-
-    def _webhook_path(self, name: str) -> str:
-        return self._system if self._system == "hubspot" else f"{self._system}/{name}"
 
     def _secrets(self, section: SystemSettings, state: ConnectorState | None) -> dict[str, str]:
         secrets = {name: self._deps.unseal(sealed) for name, sealed in section.secrets.items()}

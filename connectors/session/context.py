@@ -11,6 +11,7 @@ from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured
 from connectors.contract.source import Seen
+from connectors.contract.traits import SystemTraits
 from connectors.http.retry import RetryPolicy, Uniform
 from connectors.session.associated_values import AssociatedValueCache
 from schemas.codec import Unencodable
@@ -40,7 +41,7 @@ class IntegrationContext:
 
     integration: str
     connection: int
-    system: System
+    traits: SystemTraits
     account: Account
     catalog: Catalog
     publish: Publish
@@ -60,6 +61,10 @@ class IntegrationContext:
     changed: asyncio.Event = field(default_factory=asyncio.Event)  # status or settings changed
     renewed: asyncio.Event = field(default_factory=asyncio.Event)  # settings changed
     shown: AssociatedValueCache = field(default_factory=AssociatedValueCache)  # what was told of associated objects
+
+    @property
+    def system(self) -> System:
+        return self.traits.system
 
     @property
     def works(self) -> bool:

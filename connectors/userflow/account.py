@@ -2,6 +2,7 @@
 
 from connectors.contract.account import Account, Opening
 from connectors.contract.errors import Misconfigured
+from connectors.contract.traits import SystemTraits
 from connectors.http.budget import Budget, BulkBudget
 from connectors.http.messages import Transport
 from connectors.http.transport import HttpTransport
@@ -10,6 +11,9 @@ from connectors.userflow.observing import ObservingClient
 from connectors.userflow.setup import UserflowSetup
 from connectors.userflow.sink import MayWrite, OwnedTransport, UserflowSink
 from connectors.userflow.source import UserflowSource
+from schemas.topics import USERFLOW_ACTIVITY
+
+TRAITS = SystemTraits("userflow", webhook_path="userflow/{integration}", activity_topic=USERFLOW_ACTIVITY)
 
 
 async def open_account(opening: Opening) -> Account:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from connectors.kafka.admin import Admin
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
+from connectors.registry import SYSTEMS
 from connectors.runtime.runner import Runner
 from schemas.codec import Codec
 from schemas.configuration import IntegrationState
@@ -74,7 +75,7 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
     deps = connector_deps(
         vendors, client=client, publisher=publisher, tables=tables, count=count, stop_process=stops.append
     )
-    runner = Runner("userflow", deps)
+    runner = Runner(SYSTEMS["userflow"].traits, deps)
     runners.append(runner)
     it = Connector(publisher, vendors, outcomes, admin)
     for name in vendors:

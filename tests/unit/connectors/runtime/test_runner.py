@@ -10,6 +10,7 @@ import pytest
 
 from connectors.kafka.consumer import Hooks, Taken
 from connectors.kafka.partitioner import partition_of
+from connectors.registry import SYSTEMS
 from connectors.runtime import runner as runner_module
 from connectors.runtime.runner import Runner
 from schemas.codec import Codec
@@ -145,7 +146,7 @@ async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> Async
         count=lambda *_: None,
         stop_process=lambda why: reasons[0](why),
     )
-    runner = Runner("userflow", deps)
+    runner = Runner(SYSTEMS["userflow"].traits, deps)
     it = Running(runner, members[-1], tables, publisher)
     reasons.append(it.stop)
     task = asyncio.create_task(runner.run())

@@ -7,6 +7,7 @@ from typing import Any, cast
 from connectors.clock import Clock
 from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
+from connectors.registry import SYSTEMS
 from connectors.session.context import IntegrationContext
 from schemas.values import System
 
@@ -38,7 +39,7 @@ def lane_of(
     context = IntegrationContext(
         integration="acme",
         connection=1,
-        system=system,
+        traits=SYSTEMS[system].traits,
         account=account,
         catalog=Catalog(),
         publish=told.publish,
