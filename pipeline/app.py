@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured
 from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.producer import Publisher
 from connectors.kafka.state_log import CompactedStateLog
@@ -46,7 +47,7 @@ from pipeline.scheduler import Scheduler
 from pipeline.secrets import NoKeyFits, SecretBox, load_or_make_key
 from pipeline.serving import serve
 from schemas.codec import Codec
-from schemas.registry import LocalRegistry, RemoteRegistry
+from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import System
 
@@ -63,7 +64,7 @@ class Process:
     """What every process has: settings, the brokers, the codec, the seal for secrets."""
 
     settings: Settings
-    client: dict[str, str]
+    cluster: Cluster
     codec: Codec
     box: SecretBox
     metrics: Metrics
@@ -73,10 +74,10 @@ class Process:
         """Raises Misconfigured where there are no brokers."""
         running = endpoints.read(settings.state_dir)
         client = settings.kafka_client_config(running.kafka_bootstrap_servers if running else None)
-        url = settings.schema_registry_url
-        registry = RemoteRegistry(url) if url else LocalRegistry()
+        cluster = Cluster(client, settings.prefix)
         keys = settings.secret_keys or (load_or_make_key(settings.state_dir),)
-        return cls(settings, client, Codec(registry), SecretBox(keys), Metrics(CollectorRegistry()))
+        metrics = Metrics(CollectorRegistry(), settings.prefix)
+        return cls(settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys), metrics)
 
     def unseal(self, sealed: bytes) -> str:
         """A secret from Kafka. Raises Misconfigured where no key opens it: the integration waits, others go on."""
@@ -86,11 +87,15 @@ class Process:
             raise Misconfigured("pairstream_secret_key_does_not_open_it") from error
 
     def admin(self) -> Admin:
-        return Admin(self.client)
+        return Admin(self.cluster)
+
+    def registry(self) -> SchemaRegistry:
+        """A registry that has asked nothing yet, for a command that examines it."""
+        return _registry(self.settings, self.cluster)
 
     def tables(self) -> TableReader:
         """Configuration as tables, not yet started, for a command that looks at them for a while."""
-        return TableReader(self.client, self.codec, (INTEGRATIONS, MAPPINGS))
+        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS))
 
     def followed_tables(self, changed: Changed) -> TableReader:
         """The same for a role, which ends where it can follow them no longer; `changed` is for the reader's thread."""
@@ -98,12 +103,17 @@ class Process:
         def failed(error: BaseException) -> None:
             stop_process(f"configuration is no longer followed: {type(error).__name__}: {error}")
 
-        return TableReader(self.client, self.codec, (INTEGRATIONS, MAPPINGS), changed, failed)
+        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS), changed, failed)
 
     def health(self, checks: Mapping[str, Check]) -> AbstractAsyncContextManager[str]:
         """Liveness, readiness and metrics on this process's own port."""
         app = build_health(checks, self.metrics)
         return serve_health(app, self.settings.bind_host, self.settings.health_port)
+
+
+def _registry(settings: Settings, cluster: Cluster) -> SchemaRegistry:
+    url = settings.schema_registry_url
+    return RemoteRegistry(url, cluster.physical) if url else LocalRegistry()
 
 
 def now_ms() -> int:
@@ -132,7 +142,7 @@ async def run_receiver(process: Process) -> None:
     await asyncio.to_thread(tables.start)
     directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
     directories.append(directory)
-    publisher = Publisher(process.client, process.codec)
+    publisher = Publisher(process.cluster, process.codec)
     store = KafkaStore(publisher, process.admin().partitions)
     admission = AdmissionLimits(
         hubspot_body_bytes=settings.hubspot_webhook_bytes, userflow_body_bytes=settings.userflow_webhook_bytes
@@ -171,17 +181,17 @@ def run_worker(process: Process) -> None:
     tables = process.followed_tables(configuration.apply)
     tables.start()
 
-    prefix = settings.transactional_id_prefix
-    handled = {stage: ConsumerGroup(process.client, f"{prefix}-{stage}-handled") for stage in STATE_TOPICS}
+    handled = {stage: ConsumerGroup(process.cluster, f"pairstream-{stage}-handled") for stage in STATE_TOPICS}
 
     def open_log(stage: str, partition: int) -> CompactedStateLog:
-        name = f"{prefix}-{stage}-{partition}"
+        name = f"pairstream-{stage}-{partition}"
         return CompactedStateLog(
-            process.client, process.codec, handled[stage], name, topic=STATE_TOPICS[stage], partition=partition
+            process.cluster, process.codec, handled[stage], name, topic=STATE_TOPICS[stage], partition=partition
         )
 
     deps = StepDeps(
         decode=process.codec.decode,
+        logical=process.cluster.logical,
         open_log=open_log,
         wait_for=configuration.wait_for,
         count=process.metrics.outcome,
@@ -197,16 +207,17 @@ def run_worker(process: Process) -> None:
     _serve_health_aside(process)
     gc.set_threshold(GARBAGE_OBJECTS)
     app = build_app(
-        process.client, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
+        process.cluster, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
     )
     admin, topics = process.admin(), sorted({topic for agent in agents for topic in agent.topics})
 
     def waiting() -> Mapping[tuple[str, int], object]:
         """How far each of this worker's partitions got that holds records; brokers that are away tell of none."""
         try:
-            committed, unread, ours = admin.committed(GROUP, topics), admin.unread(GROUP, topics), assigned(app)
+            committed, unread = admin.committed(GROUP, topics), admin.unread(GROUP, topics)
         except BrokersUnreachable:
             return {}
+        ours = assigned(app, process.cluster)
         places = [place for place in unread if place in ours]
         return {place: (committed[place], *(agent.loop.reached(place[1]) for agent in agents)) for place in places}
 
@@ -231,13 +242,13 @@ async def run_connector(process: Process, system: System) -> None:
 
     tables = process.followed_tables(changed)
     await asyncio.to_thread(tables.start)
-    admin, publisher = process.admin(), Publisher(process.client, process.codec)
+    admin, publisher = process.admin(), Publisher(process.cluster, process.codec)
     credit = BulkCredit(lambda: outstanding_downstream(admin, tuple(SYSTEMS)), settings.bulk_credit)
     runners.append(
         Runner(
             SYSTEMS[system].traits,
             ConnectorDeps(
-                client=process.client,
+                cluster=process.cluster,
                 codec=process.codec,
                 publisher=publisher,
                 tables=tables,
@@ -278,13 +289,13 @@ async def run_scheduler(process: Process) -> None:
 
     tables = process.followed_tables(changed)
     await asyncio.to_thread(tables.start)
-    publisher = Publisher(process.client, process.codec)
+    publisher = Publisher(process.cluster, process.codec)
 
     def failed(error: BaseException) -> None:
         stop_process(f"scheduler: {type(error).__name__}: {error}")
 
     schedulers.append(
-        Scheduler(process.client, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
+        Scheduler(process.cluster, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
     )
     try:
         async with process.health({}):

@@ -12,7 +12,9 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from connectors.kafka.cluster import SEPARATOR
 from pipeline.secrets import is_key
+from schemas.topics import TOPICS
 
 MASK: Final = "***"
 
@@ -20,6 +22,10 @@ _log = logging.getLogger(__name__)
 _PREFIX: Final = "PAIRSTREAM_"
 _OWN_NAMES: Final = ("kafka_", "schema_registry_", "hubspot_", "userflow_")
 _USERINFO: Final = re.compile(r"^([A-Za-z]+://)?.*@")
+_KAFKA_NAME: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
+# 249 characters are the most that a topic's name may have
+_LONGEST_PREFIX: Final = 249 - len(SEPARATOR) - max(map(len, TOPICS))
+_REPLACED: Final = {"PAIRSTREAM_TRANSACTIONAL_ID_PREFIX": "PAIRSTREAM_PREFIX"}
 _PLAIN_WORDS: Final = {"string_pattern_mismatch": "not in the form it needs", "int_parsing": "not a whole number"}
 
 
@@ -126,8 +132,8 @@ class Settings(BaseSettings):
         "2026-03", "HubSpot's API version", "2026-03", pattern=r"^(20[0-9]{2}-[0-9]{2}|v[0-9])$"
     )
     userflow_api_url: _Url | None = _setting(None, "Userflow's API; unset: by region", "https://api.userflow.com")
-    transactional_id_prefix: str = _setting(
-        "pairstream", "starts every transactional.id, so two installations may share brokers", "pairstream-staging"
+    prefix: str = _setting(
+        "", "starts every name on the brokers, so that several installations may share them; unset: none", "staging"
     )
     ordinal: int = _setting(0, "the number of this process among those of its role: `<role>-<ordinal>`", "0", ge=0)
     bulk_credit: int = _setting(300, "bulk records per worker that may be unfinished downstream", "300", ge=1)
@@ -149,6 +155,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment is an argument of `load_settings`; nothing else is read."""
         return (init_settings,)
+
+    @field_validator("prefix")
+    @classmethod
+    def _fit_for_kafka(cls, prefix: str) -> str:
+        if not _KAFKA_NAME.fullmatch(prefix):
+            raise ValueError("only letters, digits, `.`, `_` and `-`, a letter or digit first and last")
+        if len(prefix) > _LONGEST_PREFIX:
+            raise ValueError(f"{len(prefix)} characters, and Kafka's names leave {_LONGEST_PREFIX}")
+        return prefix
 
     @field_validator("secret_key", mode="before")
     @classmethod
@@ -252,7 +267,7 @@ def _default_state_dir(environment: Mapping[str, str]) -> Path:
 
 
 def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """One sentence per PAIRSTREAM_ variable that means nothing, with the closest one that does."""
+    """One sentence per PAIRSTREAM_ variable that means nothing, with the one that took its place or the closest."""
     known = _variables()
     return tuple(
         f"{name} is set but means nothing{_suggestion(name, known)}"
@@ -271,7 +286,7 @@ def describe(settings: Settings) -> str:
 
 def shown(value: object) -> str:
     """A setting's value as anybody may see it."""
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "-"
     if isinstance(value, SecretStr):
         return MASK
@@ -301,6 +316,8 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def _suggestion(name: str, known: Mapping[str, FieldInfo]) -> str:
+    if name in _REPLACED:
+        return f"; {_REPLACED[name]} took its place"
     # without the prefix that they share, which would make any two of them alike
     tails = {other.removeprefix(_PREFIX): other for other in known}
     close = difflib.get_close_matches(name.removeprefix(_PREFIX), tails, n=1)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from connectors.clock import set_within
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.producer import Publisher
-from connectors.kafka.settings import ClientConfig
 from connectors.kafka.table import TableReader
 from pipeline.provisioning.state_machine import ConfigurationWrite, decide
 from schemas.topics import INTEGRATIONS, MAPPINGS
@@ -26,7 +26,7 @@ class Scheduler:
 
     def __init__(
         self,
-        client: ClientConfig,
+        cluster: Cluster,
         ordinal: int,
         *,
         tables: TableReader,
@@ -37,7 +37,7 @@ class Scheduler:
         self._publisher = publisher
         self._wake = asyncio.Event()
         hooks = Hooks(_finish, lambda _: self._wake.set(), self._revoked, failed)
-        self._member = GroupMember(client, GROUP, f"scheduler-{ordinal}", topics=(INTEGRATIONS,), hooks=hooks)
+        self._member = GroupMember(cluster, GROUP, f"scheduler-{ordinal}", topics=(INTEGRATIONS,), hooks=hooks)
 
     @property
     def active(self) -> bool:

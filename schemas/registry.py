@@ -1,6 +1,7 @@
 """Where schema ids come from: the packaged history, the same on every machine, or a Confluent-compatible registry."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -89,16 +90,20 @@ class LocalRegistry:
 
 
 class RemoteRegistry:
-    """Ids from a Confluent-compatible schema registry; subject `<topic>-value`, compatibility FULL_TRANSITIVE."""
+    """Ids from a Confluent-compatible schema registry; subject `<topic>-value`, compatibility FULL_TRANSITIVE.
 
-    def __init__(self, url: str) -> None:
+    `physical` turns a topic's name into the one it has on the brokers, as other people's tools see it.
+    """
+
+    def __init__(self, url: str, physical: Callable[[str], str] = str) -> None:
         self._client = SchemaRegistryClient({"url": url})
+        self._physical = physical
         self._ids: dict[str, int] = {}
         self._written: dict[int, WrittenSchema] = {}
 
     def id_of(self, topic: str, record: str) -> int:
         if topic not in self._ids:
-            subject = f"{topic}-value"
+            subject = f"{self._physical(topic)}-value"
             self._client.set_compatibility(subject, COMPATIBILITY)
             self._ids[topic] = self._client.register_schema(subject, Schema(_avro_text(f"{record}.avsc"), "AVRO"))
         return self._ids[topic]

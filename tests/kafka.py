@@ -21,6 +21,7 @@ from typing import Literal
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from connectors.kafka.cluster import Cluster
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.local.ports import free_port
 
@@ -37,6 +38,10 @@ class KafkaUnavailable(Exception):
 class Kafka:
     bootstrap_servers: str
     kind: Kind
+
+    def cluster(self, prefix: str = "") -> Cluster:
+        """These brokers for an installation of that prefix."""
+        return Cluster({"bootstrap.servers": self.bootstrap_servers}, prefix)
 
 
 def parse_option(value: str) -> Kind:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
     AdminClient,
     AlterConfigOpType,
@@ -15,17 +15,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
     ResourceType,
 )
 
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
-from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
-from schemas.topics import TOPICS
-
-TopicAndPartition = tuple[str, int]
-"""A topic and a partition number."""
+from connectors.kafka.offsets import TopicAndPartition
+from connectors.kafka.settings import TIMEOUT_S, reader_config
+from schemas.topics import TOPICS, Topic
 
 
 @dataclass(frozen=True, slots=True)
 class TopicProblem:
-    """Where a topic differs from the table, and what to do about it."""
+    """Where a topic, by its name on the brokers, differs from the table, and what to do about it."""
 
     topic: str
     message: str
@@ -34,31 +33,35 @@ class TopicProblem:
 
 
 class Admin:
-    """What the tools ask of the brokers. Every method blocks and raises BrokersUnreachable."""
+    """What the tools ask of the brokers about one installation. Every method blocks and raises BrokersUnreachable."""
 
-    def __init__(self, client: ClientConfig) -> None:
-        self._client = dict(client)
-        self._admin = AdminClient({**client, "log_level": 2})
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._admin = AdminClient({**cluster.client, "log_level": 2})
         self._groups: dict[str, ConsumerGroup] = {}
 
     def partitions(self) -> dict[str, int]:
-        """Every topic's partition count."""
+        """The partition count of every topic of this installation."""
         try:
             metadata = self._admin.list_topics(timeout=TIMEOUT_S)
         except KafkaException as error:
-            servers = self._client.get("bootstrap.servers", "nowhere")
+            servers = self._cluster.client.get("bootstrap.servers", "nowhere")
             raise BrokersUnreachable(f"{BrokersUnreachable.__doc__} ({servers})") from error
-        return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+        return {
+            self._cluster.logical(name): len(topic.partitions)
+            for name, topic in metadata.topics.items()
+            if self._cluster.owns(name)
+        }
 
     def check_topics(self, partitions: int, changes_retention_days: int | None = None) -> list[TopicProblem]:
         """Every difference between the brokers and the table."""
         present = self.partitions()
-        problems = [TopicProblem(name, "does not exist", missing=True) for name in TOPICS if name not in present]
+        missing = [name for name in TOPICS if name not in present]
+        problems = [TopicProblem(self._cluster.physical(name), "does not exist", missing=True) for name in missing]
         for name in TOPICS:
             if name in present and present[name] != partitions:
-                problems.append(
-                    TopicProblem(name, f"has {present[name]} partitions, PAIRSTREAM_PARTITIONS says {partitions}")
-                )
+                said = f"has {present[name]} partitions, PAIRSTREAM_PARTITIONS says {partitions}"
+                problems.append(TopicProblem(self._cluster.physical(name), said))
         return problems + self._setting_problems([name for name in TOPICS if name in present], changes_retention_days)
 
     def apply_topics(self, partitions: int, replication: int, changes_retention_days: int | None = None) -> list[str]:
@@ -70,14 +73,14 @@ class Admin:
         self._wait_until_known(missing)
         mended = [problem for problem in problems if problem.setting]
         for name in {problem.topic for problem in mended}:
-            self._alter(name, TOPICS[name].broker_settings(changes_retention_days))
+            self._alter(name, self._table_row(name).broker_settings(changes_retention_days))
         made = [f"{name}: made with {partitions} partitions" for name in missing]
         return made + [f"{problem.topic}: {problem.message}, mended" for problem in mended]
 
     def _wait_until_known(self, topics: list[str]) -> None:
         """A topic is made before every broker knows of it: a client that comes at once would not find it."""
         deadline = time.monotonic() + TIMEOUT_S
-        while not set(topics) <= self.partitions().keys():
+        while not set(map(self._cluster.logical, topics)) <= self.partitions().keys():
             if time.monotonic() > deadline:
                 raise BrokersUnreachable(f"topics were made but are not known after {TIMEOUT_S:.0f} s")
             time.sleep(0.05)
@@ -86,25 +89,29 @@ class Admin:
         """The end offset of every partition, as a reader of committed records sees it."""
         return self._offsets(self._places(topics), OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
-    def _places(self, topics: Iterable[str]) -> list[TopicPartition]:
+    def _places(self, topics: Iterable[str]) -> list[TopicAndPartition]:
         partitions = self.partitions()
-        return [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
+        return [(topic, number) for topic in topics for number in range(partitions[topic])]
 
-    def _offsets(self, places: list[TopicPartition], which: OffsetSpec) -> dict[TopicAndPartition, int]:
-        answers = self._admin.list_offsets(dict.fromkeys(places, which), request_timeout=TIMEOUT_S)
+    def _offsets(self, places: Iterable[TopicAndPartition], which: OffsetSpec) -> dict[TopicAndPartition, int]:
+        asked = {self._physical(place): which for place in places}
+        answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+        logical = self._cluster.logical
         try:
-            return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+            return {
+                (logical(place.topic), place.partition): future.result().offset for place, future in answers.items()
+            }
         except KafkaException as error:
             raise BrokersUnreachable(f"offsets: {error.args[0].str()}") from error
 
     def committed(self, group: str, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
         """The committed offset of every partition; 0 where the group has none."""
-        found = self._group(group).committed(self._places(topics))
-        return {(place.topic, place.partition): max(place.offset, 0) for place in found}
+        places = self._places(topics)
+        return dict.fromkeys(places, 0) | self._group(group).committed(places)
 
     def _group(self, name: str) -> ConsumerGroup:
         if name not in self._groups:
-            self._groups[name] = ConsumerGroup(self._client, name)
+            self._groups[name] = ConsumerGroup(self._cluster, name)
         return self._groups[name]
 
     def lag(self, group: str, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
@@ -114,7 +121,7 @@ class Admin:
         """
         wanted = tuple(topics)
         committed, ends = self.committed(group, wanted), self.end_offsets(wanted)
-        unbegun = [TopicPartition(*place) for place, end in ends.items() if end > 0 and committed[place] == 0]
+        unbegun = [place for place, end in ends.items() if end > 0 and committed[place] == 0]
         first = self._offsets(unbegun, OffsetSpec.earliest()) if unbegun else {}  # type: ignore[no-untyped-call]
         return {place: max(end - max(committed[place], first.get(place, 0)), 0) for place, end in ends.items()}
 
@@ -127,15 +134,15 @@ class Admin:
 
     def _holding(self, offsets: Mapping[TopicAndPartition, int]) -> set[TopicAndPartition]:
         """Partitions with any committed record behind these offsets: where there is none, the end comes first."""
-        consumer = Consumer(reader_config(self._client))
+        consumer = Consumer(reader_config(self._cluster))
         left, holding = set(offsets), set[TopicAndPartition]()
         try:
-            consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()])
+            consumer.assign([self._physical(place, offset) for place, offset in offsets.items()])
             while left:
                 message = consumer.poll(TIMEOUT_S)
                 if message is None:
                     return holding | left
-                place = (message.topic() or "", message.partition() or 0)
+                place = (self._cluster.logical(message.topic() or ""), message.partition() or 0)
                 error = message.error()
                 if error is None and place in left:
                     holding.add(place)
@@ -145,14 +152,22 @@ class Admin:
         finally:
             consumer.close()
 
+    def _physical(self, place: TopicAndPartition, offset: int = OFFSET_INVALID) -> TopicPartition:
+        topic, number = place
+        return TopicPartition(self._cluster.physical(topic), number, offset)
+
+    def _table_row(self, physical: str) -> Topic:
+        return TOPICS[self._cluster.logical(physical)]
+
     def _setting_problems(self, topics: list[str], changes_retention_days: int | None) -> list[TopicProblem]:
         if not topics:
             return []
-        answers = self._admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
+        resources = [ConfigResource(ResourceType.TOPIC, self._cluster.physical(name)) for name in topics]
+        answers = self._admin.describe_configs(resources)
         problems = []
         for resource, future in answers.items():
             present = future.result(TIMEOUT_S)
-            for setting, wanted in TOPICS[resource.name].broker_settings(changes_retention_days).items():
+            for setting, wanted in self._table_row(resource.name).broker_settings(changes_retention_days).items():
                 if setting in present and not _same(present[setting].value, wanted):
                     problems.append(
                         TopicProblem(
@@ -162,7 +177,7 @@ class Admin:
         return problems
 
     def _create(self, name: str, partitions: int, replication: int, changes_retention_days: int | None) -> None:
-        settings = TOPICS[name].broker_settings(changes_retention_days)
+        settings = self._table_row(name).broker_settings(changes_retention_days)
         topic = NewTopic(name, partitions, replication, config=settings)
         for future in self._admin.create_topics([topic], request_timeout=TIMEOUT_S).values():
             future.result(TIMEOUT_S)

@@ -13,8 +13,9 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.offsets import OffsetTracker, TopicAndPartition
-from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, ClientConfig, member_config
+from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, member_config
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,10 @@ class Hooks:
 class GroupMember:
     """Owns the same partitions of every topic, or does nothing and says so."""
 
-    def __init__(self, client: ClientConfig, group: str, instance: str, *, topics: Sequence[str], hooks: Hooks) -> None:
-        self._consumer = Consumer(member_config(client, group, instance))
-        self._topics = tuple(topics)
+    def __init__(self, cluster: Cluster, group: str, instance: str, *, topics: Sequence[str], hooks: Hooks) -> None:
+        self._cluster = cluster
+        self._consumer = Consumer(member_config(cluster, group, instance))
+        self._topics = tuple(map(cluster.physical, topics))
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
         self._tracker = OffsetTracker()
@@ -145,7 +147,8 @@ class GroupMember:
                 self._tracker.finished(place, offset)
 
         key = (message.key() or b"").decode(errors="replace")
-        return Taken(place[0], place[1], offset, key, message.value() or b"", finished)
+        topic = self._cluster.logical(place[0])
+        return Taken(topic, place[1], offset, key, message.value() or b"", finished)
 
     def _commit(self) -> None:
         with self._lock:

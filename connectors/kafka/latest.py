@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from connectors.kafka.settings import ClientConfig
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.transactions import read_committed_rows
 
 Progress = Callable[[str, int, int], None]
 """(topic, partitions read, partitions there are)"""
 
 
-def latest_rows(client: ClientConfig, topic: str, partitions: int, prefix: str, progress: Progress) -> dict[str, bytes]:
+def latest_rows(cluster: Cluster, topic: str, partitions: int, prefix: str, progress: Progress) -> dict[str, bytes]:
     """Key -> newest value, of the keys with a prefix. Blocks. Raises TransactionFailed where reading stalls.
 
     Bytes take a fraction of what decoded rows take: decode one at a time.
@@ -17,7 +17,7 @@ def latest_rows(client: ClientConfig, topic: str, partitions: int, prefix: str, 
     found: dict[str, bytes] = {}
     for partition in range(partitions):
         progress(topic, partition, partitions)
-        for row in read_committed_rows(client, topic, partition, 0):
+        for row in read_committed_rows(cluster, topic, partition, 0):
             if not row.key.startswith(prefix):
                 continue
             if row.value is None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from connectors.kafka.settings import ANY_PARTITION, ClientConfig, publisher_config
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.settings import ANY_PARTITION, publisher_config
 from schemas.codec import Codec
 
 FLUSH_S = 10.0
@@ -19,8 +20,9 @@ class PublishFailed(RuntimeError):
 class Publisher:
     """An idempotent producer on an asyncio loop."""
 
-    def __init__(self, client: ClientConfig, codec: Codec) -> None:
-        self._producer = Producer(publisher_config(client))
+    def __init__(self, cluster: Cluster, codec: Codec) -> None:
+        self._cluster = cluster
+        self._producer = Producer(publisher_config(cluster))
         self._codec = codec
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
@@ -42,15 +44,15 @@ class Publisher:
         def delivered(error: KafkaError | None, message: Message) -> None:
             self._loop.call_soon_threadsafe(_resolve, future, error, message)
 
-        place = ANY_PARTITION if partition is None else partition
+        physical, place = self._cluster.physical(topic), ANY_PARTITION if partition is None else partition
         while True:
             try:
-                self._producer.produce(topic, key=key.encode(), value=value, on_delivery=delivered, partition=place)
+                self._producer.produce(physical, key=key.encode(), value=value, on_delivery=delivered, partition=place)
             except BufferError:
                 self._producer.poll(0.05)
                 continue
             except KafkaException as error:
-                raise PublishFailed(f"{topic}: {error.args[0].str()}") from error
+                raise PublishFailed(f"{physical}: {error.args[0].str()}") from error
             return future
 
     async def close(self) -> None:

@@ -1,9 +1,8 @@
-"""How every client here talks to the brokers, on top of the plain configuration that `pipeline.config` makes."""
+"""How every client here talks to the brokers, on top of its connection properties."""
 
-from collections.abc import Mapping
 from typing import Final
 
-ClientConfig = Mapping[str, str]
+from connectors.kafka.cluster import Cluster
 
 # Faust (aiokafka) places keys by murmur2; librdkafka's own default does not.
 PARTITIONER: Final = "murmur2_random"
@@ -16,10 +15,10 @@ TIMEOUT_S: Final = 15.0
 ANY_PARTITION: Final = -1  # the partitioner chooses by key
 
 
-def publisher_config(client: ClientConfig) -> dict[str, str | int | bool]:
+def publisher_config(cluster: Cluster) -> dict[str, str | int | bool]:
     """An idempotent producer that sends at once when idle and batches by itself under load."""
     return {
-        **client,
+        **cluster.client,
         "log_level": LOG_LEVEL,
         "partitioner": PARTITIONER,
         "enable.idempotence": True,
@@ -29,21 +28,21 @@ def publisher_config(client: ClientConfig) -> dict[str, str | int | bool]:
     }
 
 
-def transactional_config(client: ClientConfig, transactional_id: str) -> dict[str, str | int | bool]:
+def transactional_config(cluster: Cluster, transactional_id: str) -> dict[str, str | int | bool]:
     """A transactional producer; its id fences whoever held the same id before."""
     return {
-        **publisher_config(client),
-        "transactional.id": transactional_id,
+        **publisher_config(cluster),
+        "transactional.id": cluster.physical(transactional_id),
         "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
     }
 
 
-def reader_config(client: ClientConfig) -> dict[str, str | int | bool]:
+def reader_config(cluster: Cluster) -> dict[str, str | int | bool]:
     """A consumer outside any group that reads assigned partitions to their end."""
     return {
-        **client,
+        **cluster.client,
         "log_level": LOG_LEVEL,
-        "group.id": "pairstream-readers",  # librdkafka wants one; nothing is ever committed to it
+        "group.id": cluster.physical("pairstream-readers"),  # librdkafka wants one; nothing is ever committed to it
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
@@ -53,12 +52,12 @@ def reader_config(client: ClientConfig) -> dict[str, str | int | bool]:
     }
 
 
-def member_config(client: ClientConfig, group: str, instance: str) -> dict[str, str | int | bool]:
+def member_config(cluster: Cluster, group: str, instance: str) -> dict[str, str | int | bool]:
     """A static member of a connector's group; `range` gives one member the same partition of every topic."""
     return {
-        **client,
+        **cluster.client,
         "log_level": LOG_LEVEL,
-        "group.id": group,
+        "group.id": cluster.physical(group),
         "group.instance.id": instance,
         "group.protocol": "classic",
         "partition.assignment.strategy": "range",

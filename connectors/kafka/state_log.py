@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from confluent_kafka import TopicPartition
-
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import ConsumerGroup
-from connectors.kafka.settings import ClientConfig
 from connectors.kafka.transactions import Produced, Row, TransactionalWriter, read_committed_rows
 from schemas.codec import Codec
 
@@ -29,14 +27,14 @@ class CompactedStateLog:
 
     def __init__(
         self,
-        client: ClientConfig,
+        cluster: Cluster,
         codec: Codec,
         group: ConsumerGroup,
         transactional_id: str,
         topic: str,
         partition: int,
     ) -> None:
-        self._client = client
+        self._cluster = cluster
         self._codec = codec
         self._group = group
         self._transactional_id = transactional_id
@@ -46,16 +44,16 @@ class CompactedStateLog:
 
     def open(self) -> None:
         """Fence every earlier owner. Raises TransactionFailed."""
-        self._writer = TransactionalWriter(self._client, self._transactional_id, self._group)
+        self._writer = TransactionalWriter(self._cluster, self._transactional_id, self._group)
 
     def handled(self, topics: Sequence[str]) -> Mapping[str, int]:
         """Per topic the offset behind the last record whose effects were committed. Raises BrokersUnreachable."""
-        found = self._group.committed([TopicPartition(topic, self._partition) for topic in topics])
-        return {place.topic: place.offset for place in found if place.offset >= 0}
+        found = self._group.committed((topic, self._partition) for topic in topics)
+        return {topic: offset for (topic, _), offset in found.items()}
 
     def restore(self, offset: int) -> Iterator[Row]:
         """Committed rows from an offset to the end."""
-        return read_committed_rows(self._client, self._topic, self._partition, offset)
+        return read_committed_rows(self._cluster, self._topic, self._partition, offset)
 
     def commit(self, outputs: Sequence[OutputRecord], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
         """Outputs, rows and where each input topic goes on, in one transaction. Raises TransactionFailed."""
@@ -68,8 +66,7 @@ class CompactedStateLog:
         for key, row in rows.items():
             value = None if row is None else self._codec.encode(self._topic, row)
             messages.append(Produced(self._topic, key, value, self._partition))
-        places = [TopicPartition(topic, self._partition, offset) for topic, offset in handled.items()]
-        self._writer.write(messages, places)
+        self._writer.write(messages, {(topic, self._partition): offset for topic, offset in handled.items()})
 
     def decode(self, value: bytes) -> Any:
         return self._codec.decode(self._topic, value)

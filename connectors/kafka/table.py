@@ -7,7 +7,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from connectors.kafka.settings import TIMEOUT_S, ClientConfig, reader_config
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.settings import TIMEOUT_S, reader_config
 from schemas.codec import Codec, MalformedRecord
 
 log = logging.getLogger(__name__)
@@ -29,14 +30,14 @@ class TableReader:
 
     def __init__(
         self,
-        client: ClientConfig,
+        cluster: Cluster,
         codec: Codec,
         topics: tuple[str, ...],
         changed: Changed = _not_told,
         failed: Callable[[BaseException], None] = _not_told,
     ) -> None:
         """`failed` is told on the reader's thread why a table that was complete can be followed no longer."""
-        self._client = client
+        self._cluster = cluster
         self._codec = codec
         self._topics = topics
         self._changed = changed
@@ -65,7 +66,7 @@ class TableReader:
         self._thread.join()
 
     def _follow(self) -> None:
-        consumer = Consumer(reader_config(self._client))
+        consumer = Consumer(reader_config(self._cluster))
         try:
             open_ends = self._assign(consumer)
             while not self._stopped.is_set():
@@ -76,7 +77,8 @@ class TableReader:
                     continue
                 error = message.error()
                 if error is None:
-                    self._apply(message.topic() or "", (message.key() or b"").decode(errors="replace"), message.value())
+                    topic = self._cluster.logical(message.topic() or "")
+                    self._apply(topic, (message.key() or b"").decode(errors="replace"), message.value())
                 elif error.code() == KafkaError._PARTITION_EOF:
                     open_ends.discard((message.topic(), message.partition()))
         except Exception as error:  # noqa: BLE001 - the thread's edge: whatever ends it is told
@@ -90,7 +92,7 @@ class TableReader:
     def _assign(self, consumer: Consumer) -> set[tuple[str | None, int | None]]:
         metadata = consumer.list_topics(timeout=TIMEOUT_S)
         places = []
-        for topic in self._topics:
+        for topic in map(self._cluster.physical, self._topics):
             found = metadata.topics.get(topic)
             if found is None or found.error is not None:
                 raise TableIncomplete(f"topic {topic} does not exist: run `pairstream topics apply`")

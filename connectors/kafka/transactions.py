@@ -4,13 +4,15 @@ And reading the rows back.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import ConsumerGroup
-from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, ClientConfig, reader_config, transactional_config
+from connectors.kafka.offsets import TopicAndPartition
+from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, reader_config, transactional_config
 
 RESTORE_STALL_S = 60.0
 
@@ -36,27 +38,32 @@ class Produced:
 class TransactionalWriter:
     """A producer that commits many messages or none; opening it fences every earlier holder of its id."""
 
-    def __init__(self, client: ClientConfig, transactional_id: str, group: ConsumerGroup) -> None:
+    def __init__(self, cluster: Cluster, transactional_id: str, group: ConsumerGroup) -> None:
+        self._cluster = cluster
         self._group = group
-        self._producer = Producer(transactional_config(client, transactional_id))
+        self._producer = Producer(transactional_config(cluster, transactional_id))
         self._commit_failed = False
         with _named("init_transactions"):
             self._producer.init_transactions(TIMEOUT_S)
 
-    def write(self, messages: Iterable[Produced], handled: Sequence[TopicPartition]) -> None:
+    def write(self, messages: Iterable[Produced], handled: Mapping[TopicAndPartition, int]) -> None:
         """Commit all messages, and for the group where its input goes on. Blocks. Raises TransactionFailed."""
+        places = [
+            TopicPartition(self._cluster.physical(topic), number, offset) for (topic, number), offset in handled.items()
+        ]
         with _named("transaction"):
             self._producer.begin_transaction()
             for message in messages:
                 self._produce(message)
-            self._producer.send_offsets_to_transaction(list(handled), self._group.metadata, TIMEOUT_S)
+            self._producer.send_offsets_to_transaction(places, self._group.metadata, TIMEOUT_S)
             self._producer.commit_transaction(TIMEOUT_S)
 
     def _produce(self, message: Produced) -> None:
+        topic = self._cluster.physical(message.topic)
         place = ANY_PARTITION if message.partition is None else message.partition
         while True:
             try:
-                self._producer.produce(message.topic, key=message.key.encode(), value=message.value, partition=place)
+                self._producer.produce(topic, key=message.key.encode(), value=message.value, partition=place)
             except BufferError:
                 self._producer.poll(0.05)
                 continue
@@ -93,14 +100,14 @@ class Row:
     next_offset: int
 
 
-def read_committed_rows(client: ClientConfig, topic: str, partition: int, offset: int) -> Iterator[Row]:
+def read_committed_rows(cluster: Cluster, topic: str, partition: int, offset: int) -> Iterator[Row]:
     """Every committed row of one partition from an offset to the end it has now. Blocks.
 
     Raises TransactionFailed where nothing comes for RESTORE_STALL_S.
     """
-    consumer = Consumer(reader_config(client))
+    consumer = Consumer(reader_config(cluster))
     try:
-        consumer.assign([TopicPartition(topic, partition, offset)])
+        consumer.assign([TopicPartition(cluster.physical(topic), partition, offset)])
         heard = time.monotonic()
         while True:
             for message in consumer.consume(2_000, 0.2):

@@ -12,10 +12,10 @@ from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError
 from connectors.contract.traits import SystemTraits
 from connectors.http.retry import Uniform
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.producer import Publisher
-from connectors.kafka.settings import ClientConfig
 from connectors.kafka.table import TableReader
 from connectors.kafka.topology import connector_group, connector_topics
 from connectors.runtime.configuration import ConnectorConfiguration
@@ -39,7 +39,7 @@ GRANTED: Final = "refresh_token"
 class ConnectorDeps:
     """What a connector is given from outside; wired in `pipeline/app.py`."""
 
-    client: ClientConfig
+    cluster: Cluster
     codec: Codec
     publisher: Publisher
     tables: TableReader  # of sync.integrations and sync.mappings, complete
@@ -83,7 +83,7 @@ class Runner:
         hooks = Hooks(self._taken, lambda _: self._wake.set(), self._revoked, self._failed)
         self._configuration = ConnectorConfiguration(deps.tables, system)
         self._member = GroupMember(
-            deps.client,
+            deps.cluster,
             connector_group(system),
             f"{system}-{deps.ordinal}",
             topics=connector_topics(system, traits.timeline_topic),

@@ -93,6 +93,7 @@ class Stage(Protocol[RowT]):
 class StepDeps:
     """What the loop needs from outside, wired in `pipeline/app.py`."""
 
+    logical: Callable[[str], str]  # a topic's name on the brokers -> its name in code and records
     decode: Callable[[str, bytes], Any]  # raises MalformedRecord; anything else, as UnknownSchema, ends the process
     open_log: Callable[[str, int], StateLog]  # (stage name, partition)
     wait_for: Callable[[str, int, int, float], Awaitable[None]]  # integration, connection, revision, seconds
@@ -333,12 +334,13 @@ class AgentLoop(Generic[RowT]):
         return self._partitions[number]
 
     def _decoded(self, event: Any) -> list[Incoming]:
-        return [self._incoming(record) for record in event.message.records]
+        topic = self._deps.logical(event.message.topic)
+        return [self._incoming(topic, record) for record in event.message.records]
 
-    def _incoming(self, message: Any) -> Incoming:
+    def _incoming(self, topic: str, message: Any) -> Incoming:
         try:
-            record = self._deps.decode(message.topic, message.value or b"")
+            record = self._deps.decode(topic, message.value or b"")
         except MalformedRecord as error:
             record = Undecodable(str(error))
         key = (message.key or b"").decode(errors="replace")
-        return Incoming(message.topic, message.partition, message.offset, key, message.value or b"", record)
+        return Incoming(topic, message.partition, message.offset, key, message.value or b"", record)

@@ -11,6 +11,7 @@ import faust
 from faust.exceptions import ConsumerNotStarted
 from faust.tables import TableManager
 
+from connectors.kafka.cluster import Cluster
 from pipeline.agents.consumer import BatchTransport
 from pipeline.agents.step import AgentLoop
 
@@ -63,14 +64,12 @@ def _ssl_context(client: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
-def build_app(client: Mapping[str, str], ordinal: int, datadir: Path, agents: Sequence[Agent]) -> Any:
-    """The Faust app, untyped by Faust; every default that is meant for development is set (faust.md, row 13).
-
-    `client` is the plain librdkafka configuration that all other clients use.
-    """
+def build_app(cluster: Cluster, ordinal: int, datadir: Path, agents: Sequence[Agent]) -> Any:
+    """The Faust app, untyped by Faust; every default that is meant for development is set (faust.md, row 13)."""
     datadir.mkdir(parents=True, exist_ok=True)
+    client = cluster.client
     app = faust.App(
-        GROUP,
+        cluster.physical(GROUP),
         broker=[f"kafka://{broker}" for broker in client["bootstrap.servers"].split(",")],
         broker_credentials=credentials(client),
         datadir=str(datadir),
@@ -96,21 +95,23 @@ def build_app(client: Mapping[str, str], ordinal: int, datadir: Path, agents: Se
     )
     app.transport = BatchTransport(app.conf.broker, app)
     for agent in agents:
-        _add(app, agent)
-    _release_on_revocation(app, agents)
+        _add(app, agent, cluster)
+    _release_on_revocation(app, agents, cluster)
     return app
 
 
-def assigned(app: Any) -> set[tuple[str, int]]:
+def assigned(app: Any, cluster: Cluster) -> set[tuple[str, int]]:
     """The topics and partitions that this worker is to handle; may be asked on any thread."""
     try:
-        return {(place.topic, place.partition) for place in app.consumer.assignment()}
+        return {(cluster.logical(place.topic), place.partition) for place in app.consumer.assignment()}
     except ConsumerNotStarted:
         return set()
 
 
-def _add(app: Any, agent: Agent) -> None:
-    topic = app.topic(*agent.topics, key_serializer="raw", value_serializer="raw", internal=False)
+def _add(app: Any, agent: Agent, cluster: Cluster) -> None:
+    topic = app.topic(
+        *map(cluster.physical, agent.topics), key_serializer="raw", value_serializer="raw", internal=False
+    )
 
     async def consume(stream: Any) -> None:
         await agent.loop.consume(stream)
@@ -118,7 +119,7 @@ def _add(app: Any, agent: Agent) -> None:
     app.agent(topic, name=agent.name, concurrency=1)(consume)
 
 
-def _release_on_revocation(app: Any, agents: Sequence[Agent]) -> None:
+def _release_on_revocation(app: Any, agents: Sequence[Agent], cluster: Cluster) -> None:
     by_topic: Mapping[str, list[AgentLoop[Any]]] = {
         topic: [agent.loop for agent in agents if topic in agent.topics]
         for topic in {name for agent in agents for name in agent.topics}
@@ -126,7 +127,7 @@ def _release_on_revocation(app: Any, agents: Sequence[Agent]) -> None:
 
     async def release(_: Any, revoked: Any, **__: Any) -> None:
         for place in revoked:
-            for loop in by_topic.get(place.topic, ()):
+            for loop in by_topic.get(cluster.logical(place.topic), ()):
                 await loop.release([place.partition])
 
     app.on_partitions_revoked.connect(release, weak=False)

@@ -61,7 +61,7 @@ def show_plan(file: Path, shape: str, *, show_values: bool, pairs: bool, timeout
 
 def _deps(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:
     return make_plan.PlanDeps(
-        publisher, tables, process.client, process.codec, process.box, process.settings.partitions, _progress, now_ms
+        publisher, tables, process.cluster, process.codec, process.box, process.settings.partitions, _progress, now_ms
     )
 
 

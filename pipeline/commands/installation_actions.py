@@ -6,7 +6,6 @@ import click
 
 from pipeline.commands.session import REFUSED, open_process, plain_errors, read_tables, refuse
 from pipeline.operations.doctor import examine
-from schemas.registry import LocalRegistry, RemoteRegistry
 from schemas.topics import INTEGRATIONS, TOPICS
 
 
@@ -38,11 +37,10 @@ def examine_installation() -> None:
     """Say what is wrong with this installation, in the order in which to mend it."""
     with plain_errors():
         process = open_process()
-        url = process.settings.schema_registry_url
         wrong = False
         for finding in examine(
             process.admin(),
-            RemoteRegistry(url) if url else LocalRegistry(),
+            process.registry(),
             lambda: read_tables(process).table(INTEGRATIONS),
             partitions=process.settings.partitions,
             changes_retention_days=process.settings.changes_retention_days,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
 from pipeline.config import Settings, load_settings
 from pipeline.local import endpoints
 from pipeline.local.broker import BrokerSettings, LocalBroker
@@ -116,7 +117,7 @@ def _note(line: str, terminal: TextIO | None) -> None:
 
 
 def _apply_topics(settings: Settings, servers: str) -> None:
-    admin = Admin(settings.kafka_client_config(servers))
+    admin = Admin(Cluster(settings.kafka_client_config(servers), settings.prefix))
     admin.apply_topics(settings.partitions, 1, settings.changes_retention_days)
 
 

@@ -1,11 +1,13 @@
 """Every metric there is, in one table, and the one place that counts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from schemas.configuration import ConnectorStatus
 
@@ -72,10 +74,14 @@ METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
 
 
 class Metrics:
-    """All metrics of one process, in the registry that it is given; may be used on any thread."""
+    """All metrics of one process, in the registry that it is given; may be used on any thread.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    `installation` becomes a label of every sample, unless it is empty: Prometheus takes an empty label for none.
+    """
+
+    def __init__(self, registry: CollectorRegistry, installation: str = "") -> None:
         self._registry = registry
+        self._installation = installation
         self._counters = {name: Counter(name, *_spread(name), registry=registry) for name in _names(CounterName)}
         self._gauges = {name: Gauge(name, *_spread(name), registry=registry) for name in _names(GaugeName)}
         self._histograms = {
@@ -133,7 +139,24 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format, of the type CONTENT_TYPE."""
-        return generate_latest(self._registry)
+        if not self._installation:
+            return generate_latest(self._registry)
+        marked = CollectorRegistry()
+        marked.register(_Marked(self._registry, {"installation": self._installation}))
+        return generate_latest(marked)
+
+
+class _Marked(Collector):
+    """Another registry's families with constant labels on every sample."""
+
+    def __init__(self, registry: CollectorRegistry, labels: Mapping[str, str]) -> None:
+        self._registry = registry
+        self._labels = labels
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            family.samples = [one._replace(labels={**self._labels, **one.labels}) for one in family.samples]
+            yield family
 
 
 def _names(kind: object) -> tuple[MetricName, ...]:

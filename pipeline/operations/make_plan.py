@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.latest import Progress, latest_rows
 from connectors.kafka.producer import Publisher
-from connectors.kafka.settings import ClientConfig
 from connectors.kafka.table import TableReader
 from pipeline.core.mapping import MappingView
 from pipeline.integration_file.model import IntegrationFile
@@ -30,7 +30,7 @@ class PlanDeps:
 
     publisher: Publisher
     tables: TableReader
-    client: ClientConfig
+    cluster: Cluster
     codec: Codec
     box: SecretBox
     partitions: int
@@ -84,8 +84,8 @@ class _Retained:
 
     def __init__(self, deps: PlanDeps, prefix: str) -> None:
         self._codec = deps.codec
-        self._objects = latest_rows(deps.client, OBJECTS_STATE, deps.partitions, prefix, deps.progress)
-        self._pairs = latest_rows(deps.client, PAIRS_STATE, deps.partitions, prefix, deps.progress)
+        self._objects = latest_rows(deps.cluster, OBJECTS_STATE, deps.partitions, prefix, deps.progress)
+        self._pairs = latest_rows(deps.cluster, PAIRS_STATE, deps.partitions, prefix, deps.progress)
 
     def objects_of(self, mapping: ObjectMapping) -> Callable[[System], Iterator[tuple[str, ObjectState]]]:
         def rows(system: System) -> Iterator[tuple[str, ObjectState]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from confluent_kafka import Producer
 
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import publisher_config
 from schemas.codec import Codec
 from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
@@ -70,7 +71,7 @@ def change(side: System, pair: int, number: int, at_ms: int) -> ChangeEvent:
 
 def publish(servers: str, codec: Codec, number: int, pairs: int) -> None:
     """Everything the workers will find when they start."""
-    producer = Producer(publisher_config({"bootstrap.servers": servers}))
+    producer = Producer(publisher_config(Cluster({"bootstrap.servers": servers})))
     configuration(producer, codec)
     for event in changes(number, pairs):
         topic = changes_topic(event.system)

@@ -13,6 +13,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import publisher_config, reader_config
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from schemas.codec import Codec
@@ -45,7 +46,7 @@ def loaded_broker() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder,
         LocalBroker(BrokerSettings(Path(folder))) as broker,
     ):
-        Admin({"bootstrap.servers": broker.bootstrap_servers}).apply_topics(PARTITIONS, 1)
+        Admin(Cluster({"bootstrap.servers": broker.bootstrap_servers})).apply_topics(PARTITIONS, 1)
         publish(broker.bootstrap_servers, Codec(LocalRegistry()), CHANGES, PAIRS)
         yield broker.bootstrap_servers
 
@@ -56,7 +57,7 @@ def workers(number: int) -> Throughput:
         started = time.monotonic()
         processes = [_worker(servers, Path(folder), ordinal) for ordinal in range(number)]
         try:
-            return _watched(Admin({"bootstrap.servers": servers}), started)
+            return _watched(Admin(Cluster({"bootstrap.servers": servers})), started)
         finally:
             for process in processes:
                 process.terminate()
@@ -91,8 +92,8 @@ def _watched(admin: Admin, started: float) -> Throughput:
 def bare_loop() -> float:
     """The limit: read, decode, keep in a dict, encode a patch, publish; no join, no transaction, no group."""
     with loaded_broker() as servers:
-        codec, client = Codec(LocalRegistry()), {"bootstrap.servers": servers}
-        consumer, producer = Consumer(reader_config(client)), Producer(publisher_config(client))
+        codec, cluster = Codec(LocalRegistry()), Cluster({"bootstrap.servers": servers})
+        consumer, producer = Consumer(reader_config(cluster)), Producer(publisher_config(cluster))
         topics = (HUBSPOT_CHANGES, USERFLOW_CHANGES)
         consumer.assign([TopicPartition(topic, number, 0) for topic in topics for number in range(PARTITIONS)])
         known: dict[str, object] = {}

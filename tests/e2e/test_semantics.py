@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from confluent_kafka import Producer
 
+from connectors.kafka.settings import publisher_config
 from schemas.codec import HEADER, MAGIC
 from tests.e2e.looking import (
     becomes_true,
@@ -206,11 +207,11 @@ async def test_wrong_clocks_of_the_vendors_lose_no_edit(it: World, hubspot_ms: i
 async def test_bytes_that_are_no_record_are_a_dead_letter_and_the_stream_goes_on(it: World, topic: str) -> None:
     await it.hubspot.set(clock_offset_ms=0)
     await it.userflow.set(clock_offset_ms=0)
-    producer = Producer({"bootstrap.servers": it.machine.endpoints.kafka_bootstrap_servers})
+    producer, physical = Producer(publisher_config(it.cluster)), it.cluster.physical(topic)
     for partition in range(it.machine.settings.partitions):
-        producer.produce(topic, key=b"garbage-" + topic.encode(), value=b"\xff\x00garbage", partition=partition)
+        producer.produce(physical, key=b"garbage-" + topic.encode(), value=b"\xff\x00garbage", partition=partition)
         cut = HEADER.pack(MAGIC, 1) + b"\x02"
-        producer.produce(topic, key=b"cut-" + topic.encode(), value=cut, partition=partition)
+        producer.produce(physical, key=b"cut-" + topic.encode(), value=cut, partition=partition)
     await asyncio.to_thread(producer.flush, 10)
 
     async def told() -> bool:
@@ -259,10 +260,10 @@ async def test_a_live_edit_passes_three_thousand_queued_ones(it: World) -> None:
 
 async def test_a_record_of_a_newer_schema_stops_the_worker_before_it_is_acknowledged(it: World) -> None:
     """The last of the module: nothing but an upgrade makes that partition go on."""
-    producer = Producer({"bootstrap.servers": it.machine.endpoints.kafka_bootstrap_servers})
+    producer = Producer(publisher_config(it.cluster))
     places: list[tuple[int, int]] = []
     producer.produce(
-        "hubspot.changes",
+        it.cluster.physical("hubspot.changes"),
         key=b"newer",
         value=HEADER.pack(MAGIC, 4_711) + b"\x00",
         partition=0,

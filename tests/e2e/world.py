@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import reader_config
 from pipeline.local.control import SimulatorControl
 from pipeline.local.stack import Stack, machine
@@ -83,6 +84,7 @@ class World:
     hubspot: SimulatorControl
     userflow: SimulatorControl
     folder: Path
+    cluster: Cluster
     admin: Admin
     made: dict[str, str] = field(default_factory=dict)  # contact id -> user id, as made here
 
@@ -160,7 +162,7 @@ class World:
 
     def records(self, topic: str) -> list[Any]:
         """Every record that a topic holds now, in order of each partition; blocks."""
-        return read_topic(self.machine.endpoints.kafka_bootstrap_servers, topic)
+        return read_topic(self.cluster, topic)
 
     async def dead_letters(self) -> list[DeadLetter]:
         return list(await asyncio.to_thread(self.records, DEAD_LETTERS))
@@ -187,12 +189,13 @@ def is_write(name: str) -> bool:
     return not any(word in kind for word in ("batch_read", "search", "oauth", "webhook", "propert"))
 
 
-def read_topic(servers: str, topic: str) -> list[Any]:
+def read_topic(cluster: Cluster, topic: str) -> list[Any]:
     """Every decoded record between the beginning and the present end of a topic; undecodable ones are left out."""
-    consumer, codec = Consumer(reader_config({"bootstrap.servers": servers})), Codec(LocalRegistry())
+    consumer, codec = Consumer(reader_config(cluster)), Codec(LocalRegistry())
     try:
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        physical = cluster.physical(topic)
+        partitions = consumer.list_topics(physical, timeout=10).topics[physical].partitions
+        consumer.assign([TopicPartition(physical, number, 0) for number in partitions])
         left, found = set(partitions), []
         while left:
             message = consumer.poll(10)
@@ -251,7 +254,7 @@ async def world(folder: Path, *, unlimited: bool = True, **environment: str) -> 
             if unlimited:
                 await hubspot.set(rate_limit=1_000_000, search_limit=None)
                 await userflow.set(rate_per_s=None, max_in_flight=None)
-            admin = Admin({"bootstrap.servers": where.kafka_bootstrap_servers})
-            yield World(running, hubspot, userflow, folder, admin)
+            cluster = Cluster({"bootstrap.servers": where.kafka_bootstrap_servers}, running.settings.prefix)
+            yield World(running, hubspot, userflow, folder, cluster, Admin(cluster))
     finally:
         await asyncio.to_thread(whole.__exit__, None, None, None)

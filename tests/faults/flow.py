@@ -96,7 +96,7 @@ class Flow:
         """Feed all changes again; returns how many. The vendors' write counters must not move."""
         before = await self.world.writes()
         rows = await asyncio.to_thread(lambda: [*self._rows(HUBSPOT_CHANGES), *self._rows(USERFLOW_CHANGES)])
-        publisher = Publisher(self._client, Codec(LocalRegistry()))
+        publisher = Publisher(self.world.cluster, Codec(LocalRegistry()))
         try:
             await asyncio.gather(*(publisher.send_bytes(topic, row.key, row.value) for topic, row in rows))
         finally:
@@ -119,13 +119,9 @@ class Flow:
         left = await eventually(look, lambda found: not any(found), AFTER_FAULTS_S)
         assert left == [{}, {}]
 
-    @property
-    def _client(self) -> dict[str, str]:
-        return {"bootstrap.servers": self.world.machine.endpoints.kafka_bootstrap_servers}
-
     def _rows(self, topic: str) -> Iterator[tuple[str, Row]]:
         for partition in range(self.world.machine.settings.partitions):
-            for row in read_committed_rows(self._client, topic, partition, 0):
+            for row in read_committed_rows(self.world.cluster, topic, partition, 0):
                 yield topic, row
 
     async def _counted(self) -> tuple[int, int]:

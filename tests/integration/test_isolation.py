@@ -54,17 +54,17 @@ class Connector:
 
 @asynccontextmanager
 async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
-    client = {"bootstrap.servers": kafka.bootstrap_servers}
-    admin, codec = Admin(client), Codec(LocalRegistry())
+    cluster = kafka.cluster()
+    admin, codec = Admin(cluster), Codec(LocalRegistry())
     admin.apply_topics(PARTITIONS, 1)
-    publisher, vendors = Publisher(client, codec), {DOWN: Vendor(away=True), WELL: Vendor(away=False)}
+    publisher, vendors = Publisher(cluster, codec), {DOWN: Vendor(away=True), WELL: Vendor(away=False)}
     runners: list[Runner] = []
 
     def changed(*_: object) -> None:
         for one in runners:
             loop.call_soon_threadsafe(one.configuration_changed)
 
-    loop, tables = asyncio.get_running_loop(), TableReader(client, codec, (INTEGRATIONS, MAPPINGS), changed)
+    loop, tables = asyncio.get_running_loop(), TableReader(cluster, codec, (INTEGRATIONS, MAPPINGS), changed)
     await asyncio.to_thread(tables.start)
     outcomes: dict[str, int] = defaultdict(int)
 
@@ -73,7 +73,7 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
 
     stops: list[str] = []
     deps = connector_deps(
-        vendors, client=client, publisher=publisher, tables=tables, count=count, stop_process=stops.append
+        vendors, cluster=cluster, publisher=publisher, tables=tables, count=count, stop_process=stops.append
     )
     runner = Runner(SYSTEMS["userflow"].traits, deps)
     runners.append(runner)
@@ -109,7 +109,7 @@ async def test_a_system_that_is_away_delays_no_other_integration(kafka: Kafka) -
         assert max(took_s) < SLOW_S, took_s
         # nor does it hold the partition's offset for ever: what waits for it is parked, with a receipt
         await it.ended()
-        receipts = [record for record in read_topic(kafka.bootstrap_servers, "sync.receipts") if is_parked(record)]
+        receipts = [record for record in read_topic(kafka.cluster(), "sync.receipts") if is_parked(record)]
         assert len({receipt.object_id for receipt in receipts}) == 520
         assert it.vendors[DOWN].written == {}
 

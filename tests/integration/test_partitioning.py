@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.producer import Publisher
 from schemas.codec import Codec
@@ -34,7 +35,7 @@ def bootstrap_servers(kafka: Kafka) -> str:
 
 
 async def placed_by_confluent_kafka(bootstrap_servers: str, keys: Sequence[str]) -> list[int]:
-    publisher = Publisher({"bootstrap.servers": bootstrap_servers}, Codec(LocalRegistry()))
+    publisher = Publisher(Cluster({"bootstrap.servers": bootstrap_servers}), Codec(LocalRegistry()))
     try:
         places = await asyncio.gather(*(publisher.send_bytes(TOPIC, key, b"") for key in keys))
     finally:

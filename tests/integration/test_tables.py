@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from schemas.codec import Codec
@@ -24,10 +25,10 @@ def claim(integration: str) -> IntegrationPart:
 class Followed:
     """What a reader told, and a way to wait for it."""
 
-    def __init__(self, client: dict[str, Any]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.failures: list[BaseException] = []
         self._told = threading.Condition()
-        self.reader = TableReader(client, Codec(LocalRegistry()), (INTEGRATIONS,), self._changed, self._failed)
+        self.reader = TableReader(cluster, Codec(LocalRegistry()), (INTEGRATIONS,), self._changed, self._failed)
         self.reader.start()
 
     def until(self, good: Callable[[], bool]) -> None:
@@ -45,11 +46,11 @@ class Followed:
 
 
 async def test_what_is_no_record_is_left_out_and_a_schema_that_is_not_known_ends_it(kafka: Kafka) -> None:
-    client = {"bootstrap.servers": kafka.bootstrap_servers}
-    Admin(client).apply_topics(4, 1)
-    publisher = Publisher(client, Codec(LocalRegistry()))
+    cluster = kafka.cluster()
+    Admin(cluster).apply_topics(4, 1)
+    publisher = Publisher(cluster, Codec(LocalRegistry()))
     await publisher.send(INTEGRATIONS, "claim/tables/1", claim("first"))
-    it = Followed(client)
+    it = Followed(cluster)
     try:
         assert it.reader.get(INTEGRATIONS, "claim/tables/1") == claim("first")
         await publisher.send_bytes(INTEGRATIONS, "claim/tables/1", b"no record at all")

@@ -12,6 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
 )
 
 from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from schemas.topics import HUBSPOT_CHANGES, TOPICS
 
@@ -35,7 +36,7 @@ def test_apply_makes_what_is_missing_mends_what_differs_and_keeps_what_is_the_op
     theirs = {"retention.ms": "1000", "max.message.bytes": "2000000"}
     client = AdminClient({"bootstrap.servers": bootstrap_servers})
     client.create_topics([NewTopic(HUBSPOT_CHANGES, PARTITIONS, 1, config=theirs)])[HUBSPOT_CHANGES].result(15)
-    admin = Admin({"bootstrap.servers": bootstrap_servers})
+    admin = Admin(Cluster({"bootstrap.servers": bootstrap_servers}))
 
     done = admin.apply_topics(PARTITIONS, replication=1)
 
@@ -50,7 +51,7 @@ def test_apply_makes_what_is_missing_mends_what_differs_and_keeps_what_is_the_op
 
 
 def test_another_partition_count_is_told_and_never_changed(bootstrap_servers: str) -> None:
-    admin = Admin({"bootstrap.servers": bootstrap_servers})
+    admin = Admin(Cluster({"bootstrap.servers": bootstrap_servers}))
     admin.apply_topics(PARTITIONS, replication=1)
     problems = admin.check_topics(PARTITIONS + 1)
     assert {problem.message for problem in problems} == {"has 2 partitions, PAIRSTREAM_PARTITIONS says 3"}
@@ -59,7 +60,7 @@ def test_another_partition_count_is_told_and_never_changed(bootstrap_servers: st
 
 
 def test_a_group_without_offsets_is_behind_only_by_what_retention_left(bootstrap_servers: str) -> None:
-    admin = Admin({"bootstrap.servers": bootstrap_servers})
+    admin = Admin(Cluster({"bootstrap.servers": bootstrap_servers}))
     admin.apply_topics(PARTITIONS, replication=1)
     producer = Producer({"bootstrap.servers": bootstrap_servers})
     for _ in range(5):

@@ -77,9 +77,9 @@ RULES: list[Only | Never] = [
     Never("the rim does not know the middle", ("connectors/*",), ("pipeline",)),
     Only("the core decides and does nothing else", ("pipeline/core/*",), ("schemas", "pipeline.core")),
     Only(
-        "agents carry values in and effects out; the reader gives them the mappings in force",
+        "agents carry values in and effects out; of the rim they know the names on the brokers",
         ("pipeline/agents/*",),
-        ("schemas", "pipeline.core", "pipeline.agents", "pipeline.agents.configuration", "faust"),
+        ("schemas", "pipeline.core", "pipeline.agents", "faust", "connectors.kafka.cluster"),
     ),
     Never(
         "only the composition root, the commands and local/ import everything",

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from connectors.kafka.cluster import Cluster
 from pipeline.config import Settings, SettingsInvalid, describe, load_settings, unknown_variables, variable
 from pipeline.secrets import make_key
+from schemas.topics import TOPICS
 
 DOCUMENTED = {
     "KAFKA_BOOTSTRAP_SERVERS": None,
@@ -33,7 +35,7 @@ DOCUMENTED = {
     "HUBSPOT_API_URL": "https://api.hubapi.com",
     "HUBSPOT_API_VERSION": "2026-03",
     "USERFLOW_API_URL": None,
-    "PAIRSTREAM_TRANSACTIONAL_ID_PREFIX": "pairstream",
+    "PAIRSTREAM_PREFIX": "",
     "PAIRSTREAM_ORDINAL": 0,
     "PAIRSTREAM_BULK_CREDIT": 300,
     "PAIRSTREAM_LOOKUP_INTERVAL_S": 900,
@@ -250,6 +252,36 @@ def test_an_unknown_variable_is_a_warning_with_the_closest_name(caplog: pytest.L
         load_settings(HOME | {"PAIRSTREAM_PARTITION": "8", "OTHER_VARIABLE": "x"})
 
     assert caplog.messages == ["PAIRSTREAM_PARTITION is set but means nothing; did you mean PAIRSTREAM_PARTITIONS?"]
+
+
+def test_a_variable_that_was_replaced_names_what_took_its_place() -> None:
+    assert unknown_variables({"PAIRSTREAM_TRANSACTIONAL_ID_PREFIX": "staging"}) == (
+        "PAIRSTREAM_TRANSACTIONAL_ID_PREFIX is set but means nothing; PAIRSTREAM_PREFIX took its place",
+    )
+
+
+@pytest.mark.parametrize("prefix", ["staging", "a", "Team-7.eu_west", "x" * 225])
+def test_a_prefix_that_kafka_takes_is_taken(prefix: str) -> None:
+    settings = load_settings(HOME | {"PAIRSTREAM_PREFIX": prefix})
+
+    cluster = Cluster({}, settings.prefix)
+    assert max(len(cluster.physical(topic)) for topic in TOPICS) <= 249
+
+
+@pytest.mark.parametrize(
+    ("prefix", "why"),
+    [
+        ("größe", "only letters, digits, `.`, `_` and `-`, a letter or digit first and last"),
+        ("my team", "only letters, digits, `.`, `_` and `-`, a letter or digit first and last"),
+        ("-staging", "only letters, digits, `.`, `_` and `-`, a letter or digit first and last"),
+        ("staging.", "only letters, digits, `.`, `_` and `-`, a letter or digit first and last"),
+        ("x" * 226, "226 characters, and Kafka's names leave 225"),
+    ],
+)
+def test_a_prefix_that_kafka_would_refuse_is_refused(prefix: str, why: str) -> None:
+    assert refused({"PAIRSTREAM_PREFIX": prefix}) == [
+        f"PAIRSTREAM_PREFIX: {why}, got `{prefix}`. Fix: write, for example, PAIRSTREAM_PREFIX=staging."
+    ]
 
 
 def test_a_variable_close_to_none_gets_no_suggestion() -> None:

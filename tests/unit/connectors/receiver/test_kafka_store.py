@@ -85,7 +85,7 @@ async def test_kafka_tells_what_is_wrong_and_is_asked_once_in_a_while() -> None:
 
 
 async def test_the_largest_part_of_a_body_can_be_kept(mock_kafka: Kafka) -> None:
-    publisher = Publisher({"bootstrap.servers": mock_kafka.bootstrap_servers}, Codec(LocalRegistry()))
+    publisher = Publisher(mock_kafka.cluster(), Codec(LocalRegistry()))
     largest = Notification("a" * 200, "hubspot", b"x" * AdmissionLimits().part_bytes, {}, NOW_MS)
     try:
         await KafkaStore(publisher, dict).store(largest)

@@ -13,6 +13,7 @@ from connectors.contract.errors import CredentialsRejected, Transient
 from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.sink import Answered, OwnershipLost, Write, WriteResult
 from connectors.contract.source import Gone, ObjectPage, ReadPurpose, Seen, Translated
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
 from connectors.runtime.runner import ConnectorDeps
 from schemas.codec import Codec
@@ -98,7 +99,7 @@ async def _no_credit(records: int) -> None:
 def connector_deps(
     vendors: Mapping[str, Vendor],
     *,
-    client: dict[str, Any],
+    cluster: Cluster,
     publisher: Any,
     tables: Any,
     count: Callable[[str, str | None, str, int], None],
@@ -111,7 +112,7 @@ def connector_deps(
         return Account("userflow", vendor, vendor, vendor, _close)
 
     return ConnectorDeps(
-        client=client,
+        cluster=cluster,
         codec=Codec(LocalRegistry()),
         publisher=publisher,
         tables=tables,

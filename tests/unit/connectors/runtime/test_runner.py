@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import Hooks, Taken
 from connectors.kafka.partitioner import partition_of
 from connectors.registry import SYSTEMS
@@ -140,7 +141,7 @@ async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> Async
     tables, publisher, reasons = Tables(), Publisher(), list[Callable[[str], None]]()
     deps = connector_deps(
         vendors,
-        client={},
+        cluster=Cluster({}),
         publisher=publisher,
         tables=tables,
         count=lambda *_: None,

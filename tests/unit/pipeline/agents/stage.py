@@ -105,6 +105,7 @@ class Record:
 @dataclass
 class Batch:
     records: Sequence[Record]
+    topic: str = "ours.hubspot.changes"
 
 
 @dataclass
@@ -138,7 +139,7 @@ def batch(*records: Record) -> Event:
 
 
 def record(offset: int, text: str, partition: int = 0) -> Record:
-    return Record("hubspot.changes", partition, offset, b"key", text.encode())
+    return Record("ours.hubspot.changes", partition, offset, b"key", text.encode())
 
 
 @dataclass
@@ -160,6 +161,7 @@ class FakeStepDeps:
 
     def deps(self) -> StepDeps:
         return StepDeps(
+            logical=lambda topic: topic.removeprefix("ours."),
             decode=self._decode,
             open_log=lambda stage, partition: self.log(partition),
             wait_for=self._wait_for,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from connectors.kafka.cluster import Cluster
 from pipeline.agents.consumer import BATCH_RECORDS, BatchConsumer, RecordBatch
 from pipeline.agents.worker import build_app
 
@@ -43,7 +44,7 @@ class Fetching(BatchConsumer):
 
 @pytest.fixture
 def consumer(tmp_path: Path) -> Fetching:
-    app = build_app({"bootstrap.servers": "nowhere:9092"}, 0, tmp_path, [])
+    app = build_app(Cluster({"bootstrap.servers": "nowhere:9092"}), 0, tmp_path, [])
     app.transport.Consumer = Fetching
     app.topics._acking_topics.add(FIRST.topic)
     app.consumer_generation_id = GENERATION

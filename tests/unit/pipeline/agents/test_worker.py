@@ -7,8 +7,11 @@ from pathlib import Path
 import faust
 import pytest
 
+from connectors.kafka.cluster import Cluster
 from pipeline.agents.consumer import BatchConsumer
-from pipeline.agents.worker import build_app, credentials
+from pipeline.agents.step import AgentLoop
+from pipeline.agents.worker import Agent, build_app, credentials
+from tests.unit.pipeline.agents.stage import Appending, FakeStepDeps
 
 
 def test_plain_text_needs_no_credentials() -> None:
@@ -35,17 +38,28 @@ def test_ssl_alone_is_a_context() -> None:
 
 
 def test_the_app_reads_every_broker_by_the_batch(tmp_path: Path) -> None:
-    app = build_app({"bootstrap.servers": "one:9092,two:9092"}, 3, tmp_path / "faust", [])
+    app = build_app(Cluster({"bootstrap.servers": "one:9092,two:9092"}), 3, tmp_path / "faust", [])
     assert [str(url) for url in app.conf.broker] == ["kafka://one:9092", "kafka://two:9092"]
     assert app.conf.consumer_group_instance_id == "worker-3"
     assert app.transport.Consumer is BatchConsumer
+
+
+def test_a_prefix_starts_the_names_of_the_group_and_its_topics(tmp_path: Path) -> None:
+    cluster = Cluster({"bootstrap.servers": "one:9092"}, "staging")
+    agent = Agent("one", Appending.topics, AgentLoop(Appending(), FakeStepDeps().deps()))
+
+    app = build_app(cluster, 0, tmp_path / "faust", [agent])
+
+    assert app.conf.id == "staging.pairstream-worker"
+    [consumer] = app.agents.values()
+    assert set(consumer.channel.topics) == {"staging.hubspot.changes", "staging.sync.state-commands"}
 
 
 def test_faust_leaves_our_log_handlers_in_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own mask no secrets, and know no JSON."""
     ours = logging.NullHandler()
     monkeypatch.setattr(logging.root, "handlers", [ours])
-    app = build_app({"bootstrap.servers": "one:9092"}, 0, tmp_path / "faust", [])
+    app = build_app(Cluster({"bootstrap.servers": "one:9092"}), 0, tmp_path / "faust", [])
 
     faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False)._setup_logging()
 

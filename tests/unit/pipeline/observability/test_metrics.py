@@ -121,6 +121,18 @@ def test_an_integration_has_one_status_at_a_time_and_none_once_it_is_gone() -> N
     assert statuses() == {("beta", "ok"): 1}
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_every_sample_of_an_installation_with_a_name_carries_it(name: MetricName) -> None:
+    metrics = Metrics(CollectorRegistry(), "staging")
+    use, labels, value = USES[name]
+
+    use(metrics)
+
+    exposed = f"{name}_sum" if name in SUMS else name
+    assert samples(metrics)[exposed, frozenset({**labels, "installation": "staging"}.items())] == value
+    assert all(dict(found)["installation"] == "staging" for _, found in samples(metrics))
+
+
 def test_two_registries_share_nothing() -> None:
     one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
 
