@@ -88,10 +88,13 @@ class World:
     admin: Admin
     made: dict[str, str] = field(default_factory=dict)  # contact id -> user id, as made here
 
-    async def command(self, *words: str, expect: int = 0) -> str:
-        """Run `pairstream WORDS`; returns what it printed, fails the test for another exit code."""
+    async def command(self, *words: str, expect: int = 0, **more: str) -> str:
+        """Run `pairstream WORDS`; returns what it printed, fails the test for another exit code.
+
+        `more` is added to the environment of the roles.
+        """
         argv = (sys.executable, "-m", "pipeline.cli", *words)
-        environment = {**os.environ, **self.machine.environment}
+        environment = {**os.environ, **self.machine.environment, **more}
         done = await asyncio.to_thread(
             subprocess.run, argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
         )
