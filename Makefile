@@ -6,7 +6,7 @@ HOUSE_TESTS = $(wildcard tests/unit/test_imports.py tests/unit/test_docs.py test
 # edit there, `make lock` keeps every pin that still fits; `make lock LOCK_OPTIONS=--upgrade` renews all.
 LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --strip-extras --no-emit-index-url \
   --custom-compile-command "make lock" $(LOCK_OPTIONS) pyproject.toml
-.PHONY: setup lock demo up test check bench
+.PHONY: setup lock demo up test check docs bench
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
@@ -17,5 +17,6 @@ lock: setup ## both locks anew
 demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up
 test: setup ; .venv/bin/python -m pytest -q -m "not benchmarks" $(PYTEST_OPTIONS)
-check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/python -m pytest -q $(HOUSE_TESTS)
+check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
+docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet ## every page, links checked, into site/
 bench: setup ; .venv/bin/python -m tests.benchmarks

@@ -40,6 +40,7 @@ from pipeline.agents.step import AgentLoop, StepDeps
 from pipeline.bounded_http import ConnectionLimits
 from pipeline.config import Settings
 from pipeline.directory import ConfigurationDirectory
+from pipeline.exit_codes import STOPPED_BY_ITSELF
 from pipeline.local import endpoints
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
@@ -53,7 +54,6 @@ from schemas.values import System
 
 log = logging.getLogger(__name__)
 
-STOPPED_BY_ITSELF: Final = 70
 STEP_THREADS: Final = 16
 GARBAGE_OBJECTS: Final = 50_000  # a worker's rows are many, long-lived and no cycles: looking through them is in vain
 STATE_TOPICS: Final = {objects.NAME: objects.STATE_TOPIC, pairs.NAME: pairs.STATE_TOPIC}

@@ -1,8 +1,8 @@
 """What the receiver is given from outside: whom webhooks are for, where they are stored, how they are counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from schemas.configuration import IntegrationState
 from schemas.records import Notification
@@ -27,6 +27,26 @@ WebhookResult = Literal[
     "too_slow",
 ]
 """How a webhook ended; all but `stored` are also the `error` of the answer."""
+
+WEBHOOK_RESULTS: Final[Mapping[WebhookResult, str]] = {
+    "stored": "verified and on its topic",
+    "too_large": "the body is larger than the receiver takes",
+    "broken_off": "the request ended before its body did",
+    "missing": "there is no signature",
+    "malformed": "the signature cannot be read",
+    "stale": "the signature's time is more than 5 minutes from ours",
+    "mismatch": "the signature does not fit: check the secret and PAIRSTREAM_PUBLIC_URL",
+    "no_secret": "the secret that the signature needs is not known (yet)",
+    "not_json": "the body is no JSON",
+    "no_account": "no account number stands in the body",
+    "unknown": "no integration has this account or name",
+    "disconnected": "the integration is disconnected",
+    "sealed": "PAIRSTREAM_SECRET_KEY does not open the secret",
+    "overloaded": "too many webhooks at once",
+    "not_stored": "the brokers did not take it",
+    "too_slow": "it was not read and stored in time",
+}
+"""A sentence for each, for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import click
 
-MISTYPED: Final = 64
-INTERRUPTED: Final = 130
+from pipeline.exit_codes import INTERRUPTED, MISTYPED
+
 WIDTH: Final = 80
 
 

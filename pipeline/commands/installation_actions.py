@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from pipeline.commands.session import REFUSED, open_process, plain_errors, read_tables, refuse
+from pipeline.commands.session import open_process, plain_errors, read_tables, refuse
+from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.doctor import examine
 from schemas.topics import INTEGRATIONS, TOPICS
 
@@ -48,4 +49,4 @@ def examine_installation() -> None:
         ):
             click.echo(f"{finding.verdict:<8} {finding.what}: {finding.detail}")
             wrong = wrong or finding.verdict == "wrong"
-        sys.exit(REFUSED if wrong else 0)
+        sys.exit(REFUSED if wrong else DONE)

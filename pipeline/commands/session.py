@@ -14,6 +14,7 @@ from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.app import Process
 from pipeline.config import SettingsInvalid, load_settings
+from pipeline.exit_codes import REFUSED
 from pipeline.local.errors import LocalError
 from pipeline.observability.logging import set_up
 from pipeline.operations import apply, full_sync
@@ -24,7 +25,6 @@ from pipeline.state_dir import AlreadyRunning, StateDirUnusable
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.registry import UnknownSchema
 
-REFUSED: Final = 1
 EXPECTED_ERRORS: Final = (
     SettingsInvalid,
     StateDirUnusable,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from pipeline.exit_codes import CHANGES, DONE, REFUSED
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import Problem, in_order
 from pipeline.operations.apply import settings_of
@@ -49,7 +50,7 @@ class Plan:
     @property
     def exit_code(self) -> int:
         """0: nothing would change, 1: it would be refused, 2: something would change."""
-        return 1 if self.problems else 2 if self.changes else 0
+        return REFUSED if self.problems else CHANGES if self.changes else DONE
 
 
 @dataclass(frozen=True, slots=True)

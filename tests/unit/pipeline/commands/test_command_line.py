@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli import main
 from pipeline.commands import session
-from pipeline.commands.command_line import INTERRUPTED, MISTYPED, Command, Group
+from pipeline.commands.command_line import Command, Group
+from pipeline.exit_codes import INTERRUPTED, MISTYPED
 
 HEAVY: Final = ("aiokafka", "confluent_kafka", "cryptography", "fastavro", "faust", "httpx", "pydantic", "yaml")
 

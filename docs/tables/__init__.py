@@ -1,0 +1,21 @@
+"""Tables and pages made from the code when the site is built: one function each, by the word that a page asks with."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from docs.tables import commands, decisions, metrics, reasons, records, settings, topics
+
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "settings": settings.page,
+    "commands": commands.page,
+    "exit-codes": commands.exit_codes,
+    "metrics": metrics.page,
+    "topics": topics.page,
+    "records": records.page,
+    "outcomes": reasons.outcomes,
+    "conversion-reasons": reasons.conversions,
+    "webhook-results": reasons.webhooks,
+    "reasons": reasons.page,
+    "decisions": decisions.page,
+}
+"""A page holds `<!-- table: settings -->` on a line of its own where the result stands."""

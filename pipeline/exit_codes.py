@@ -1,0 +1,19 @@
+"""What the exit code of a command or role means."""
+
+from typing import Final
+
+DONE: Final = 0
+REFUSED: Final = 1
+CHANGES: Final = 2
+MISTYPED: Final = 64
+STOPPED_BY_ITSELF: Final = 70
+INTERRUPTED: Final = 130
+
+EXIT_CODES: Final[tuple[tuple[int, str], ...]] = (
+    (DONE, "done; of `plan`: nothing would change; of `doctor` and `topics check`: nothing is wrong"),
+    (REFUSED, "refused, with the reason and the fix; of `doctor` and `topics check`: something is wrong"),
+    (CHANGES, "`plan` only: applying the file would change something"),
+    (MISTYPED, "a mistyped command, option or argument"),
+    (STOPPED_BY_ITSELF, "a role stopped itself before it acknowledged anything: start it again"),
+    (INTERRUPTED, "Ctrl-C"),
+)

@@ -1,0 +1,120 @@
+"""Every stable reason code that dead letters, receipts and connectors carry, each with a sentence.
+
+A vendor's own code that is not listed goes on in lower case, an answer without a code as `http_<status>`.
+Codes of conversion stand with their table in `pipeline/core/conversion.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+ReasonKind = Literal["value", "request", "connection", "passing", "record", "incident"]
+
+KINDS: Final[Mapping[ReasonKind, str]] = {
+    "value": "The system refuses a value or an event: dead letter; the other fields go on.",
+    "request": "The system, or its connector, refuses a whole request: dead letter, or the request is let go.",
+    "connection": "Somebody has to act before the system can be worked with: patches are parked, `doctor` says so.",
+    "passing": "Nothing was done this time: tried again, then `unavailable` until the system answers.",
+    "record": "A record of a topic could not be handled: dead letter; the rest goes on.",
+    "incident": "Something that must never happen was seen: dead letter and an error in the log.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a code says, and what follows from its kind."""
+
+    kind: ReasonKind
+    sentence: str
+
+
+def _of(kind: ReasonKind, sentences: Mapping[str, str]) -> dict[str, Reason]:
+    return {code: Reason(kind, sentence) for code, sentence in sentences.items()}
+
+
+REASONS: Final[Mapping[str, Reason]] = {
+    **_of(
+        "value",
+        {
+            "unknown_field": "the target has no field of this name",
+            "read_only_field": "HubSpot lets nobody write this property",
+            "read_only": "Userflow sets this attribute itself",
+            "invalid_option": "the value is none of the property's options",
+            "invalid_value": "HubSpot does not accept this value for this property",
+            "missing_required_field": "the record would lack a property that HubSpot requires",
+            "not_unique": "another record holds this value, and the property is unique",
+            "contested": "somebody else rewrote the field three times in ten minutes; the next full sync tries again",
+            "not_finite": "infinity or not-a-number, which neither system stores",
+            "unknown_event_type": "HubSpot has no such event type: `apply` the file, or upload the project again",
+            "unknown_result": "the answer to a custom event was lost; sending again could show it twice",
+        },
+    ),
+    **_of(
+        "request",
+        {
+            "missing": "the object is not there",
+            "already_exists": "an object with this identity exists",
+            "invalid_id": "an empty id, `.` or `..`, which a server would read as another path",
+            "invalid_request": "HubSpot refuses the request and blames no property",
+            "search_too_long": "the search is longer than HubSpot takes",
+            "no_such_filter": "Userflow finds objects by id, and users by email; nothing else",
+            "unknown_object_type": "Userflow has users and companies only",
+            "cursor_gone": "the object that a Userflow list goes on after is deleted: the list starts again",
+            "answer_too_large": "the answer is larger than the connector reads",
+            "malformed_notification": "the body of a webhook is not what the vendor documents",
+        },
+    ),
+    **_of(
+        "connection",
+        {
+            "unauthorized": "the system does not accept the token or key",
+            "no_token": "the token was refused, and there is no other",
+            "grant_rejected": "HubSpot does not accept the refresh token",
+            "not_granted": "the file has no refresh token",
+            "oauth_app_rejected": "HubSpot does not accept the app's id and secret",
+            "no_credentials": "neither a token nor an OAuth app was given",
+            "api_key_missing": "no Userflow key was given",
+            "unknown_region": "the region is neither `us` nor `eu`",
+            "wrong_account": "the credentials are of another HubSpot account",
+            "missing_scopes": "the credentials lack scopes that a mapping needs",
+            "forbidden": "the credentials may not do this",
+            "too_many_properties": "HubSpot has no room for more properties on the object type",
+            "environment_already_claimed": "another receiver's webhook subscription is in this Userflow environment",
+            "webhook_secret_not_told": "Userflow did not tell the secret of a new webhook subscription",
+            "not_this_api": "the address answers, but it is not this system's API",
+            "bad_address": "the API's address is none",
+            "redirected": "the API's address leads elsewhere; redirects are not followed",
+            "pairstream_secret_key_does_not_open_it": "no key of PAIRSTREAM_SECRET_KEY opens the sealed credentials",
+        },
+    ),
+    **_of(
+        "passing",
+        {
+            "rate_limited": "the system takes no more requests for now",
+            "timed_out": "no answer came in time",
+            "connection_lost": "the connection broke before the answer was there",
+            "not_connected": "no connection could be made",
+            "unreadable_answer": "a successful answer that is not what the API documents, as a broken proxy sends",
+            "undated_answer": "the answer has no usable `Date` and the record no modified time",
+            "cursor_stuck": "a page names itself as the next one",
+        },
+    ),
+    **_of(
+        "record",
+        {
+            "undecodable": "the bytes are no record of this topic",
+            "untranslatable": "the body of a webhook is not the vendor's",
+            "unencodable": "what the record led to fits no schema",
+            "too_large": "what the record led to is larger than a message (1 MB)",
+            "step_failed": "a decision raised; the detail names the function and line",
+            "too_many_parked": "too many events of one pair wait for the system to come back",
+        },
+    ),
+    **_of(
+        "incident",
+        {
+            "userflow_object_recreated": "a user deleted during our write was made again by it; it was deleted again",
+            "userflow_object_recreated_kept": "as before, but left, since it may hold more than we wrote: look at it",
+        },
+    ),
+}
