@@ -49,7 +49,7 @@ from pipeline.secrets import NoKeyFits, SecretBox, load_or_make_key
 from pipeline.serving import serve
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
-from schemas.topics import INTEGRATIONS, MAPPINGS
+from schemas.topics import INTEGRATIONS, MAPPINGS, WORKER_GROUP
 from schemas.values import System
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def run_worker(process: Process) -> None:
     import faust  # Faust takes a second to import: only the worker pays for it
 
     from pipeline.agents.watchdog import watch
-    from pipeline.agents.worker import GROUP, Agent, assigned, build_app
+    from pipeline.agents.worker import Agent, assigned, build_app
 
     settings = process.settings
     configuration = Configuration()
@@ -214,7 +214,7 @@ def run_worker(process: Process) -> None:
     def waiting() -> Mapping[tuple[str, int], object]:
         """How far each of this worker's partitions got that holds records; brokers that are away tell of none."""
         try:
-            committed, unread = admin.committed(GROUP, topics), admin.unread(GROUP, topics)
+            committed, unread = admin.committed(WORKER_GROUP, topics), admin.unread(WORKER_GROUP, topics)
         except BrokersUnreachable:
             return {}
         ours = assigned(app, process.cluster)

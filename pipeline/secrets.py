@@ -54,13 +54,6 @@ class SecretBox:
             return False
         return True
 
-    def reseal(self, sealed: bytes) -> bytes:
-        """The same text sealed with the first key, for a rotation. Raises NoKeyFits."""
-        try:
-            return self._keys.rotate(sealed)
-        except InvalidToken:
-            raise NoKeyFits from None
-
     def __repr__(self) -> str:
         return "SecretBox(***)"
 

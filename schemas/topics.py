@@ -22,10 +22,6 @@ class Topic:
     record: type[Any]
     retention_days: int | None
 
-    @property
-    def compacted(self) -> bool:
-        return self.retention_days is None
-
     def broker_settings(self, changes_retention_days: int | None = None) -> dict[str, str]:
         """The topic-level settings `topics apply` asks of the broker; a replay window given wins over the table."""
         if self.retention_days is None:
@@ -55,6 +51,9 @@ PAIRS_STATE = "sync.pairs-state"
 INTEGRATIONS = "sync.integrations"
 MAPPINGS = "sync.mappings"
 RUNS = "sync.runs"
+
+WORKER_GROUP = "pairstream-worker"
+"""The consumer group of the agents, whose lag the rim measures too."""
 
 REPLAYABLE = (HUBSPOT_CHANGES, USERFLOW_CHANGES)
 

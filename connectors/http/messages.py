@@ -95,15 +95,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T_co]):
-    """A request and how to read its answer; `parse` raises the errors of `connectors.contract.errors`.
-
-    `idempotent` says that sending it twice leaves the other system as sending it once does.
-    """
+    """A request and how to read its answer; `parse` raises the errors of `connectors.contract.errors`."""
 
     request: Request
     parse: Callable[[Response], T_co]
     purpose: Purpose
-    idempotent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from connectors.clock import Clock
-from connectors.contract.errors import ConnectorError, RateLimited, Retryable, UnknownResult
+from connectors.contract.errors import ConnectorError, RateLimited, Retryable
 
 T = TypeVar("T")
 
@@ -29,16 +29,12 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`attempts` counts the first one; waits in seconds, `patience_s` is the longest wait done here.
-
-    `repeat_unknown` is for writes that do no harm when done twice.
-    """
+    """`attempts` counts the first one; waits in seconds, `patience_s` is the longest wait done here."""
 
     attempts: int = 6
     base_s: float = 0.5
     cap_s: float = 30.0
     patience_s: float = float("inf")
-    repeat_unknown: bool = True
 
     def wait_s(self, error: ConnectorError, tries: Tries, uniform: Uniform) -> float | None:
         """Seconds to wait after `tries`, the last of which ended in `error`; None gives up.
@@ -56,8 +52,6 @@ class RetryPolicy:
     def _again(self, error: ConnectorError, tries: Tries) -> bool:
         if isinstance(error, RateLimited):
             return True
-        if isinstance(error, UnknownResult) and not self.repeat_unknown:
-            return False
         return tries.failures < self.attempts
 
 

@@ -26,7 +26,7 @@ def dated(call: Call[T]) -> Call[Dated[T]]:
     def parse(response: Response) -> Dated[T]:
         return Dated(call.parse(response), response.observed)
 
-    return Call(call.request, parse, call.purpose, call.idempotent)
+    return Call(call.request, parse, call.purpose)
 
 
 async def look_up(

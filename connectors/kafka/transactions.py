@@ -42,7 +42,6 @@ class TransactionalWriter:
         self._cluster = cluster
         self._group = group
         self._producer = Producer(transactional_config(cluster, transactional_id))
-        self._commit_failed = False
         with _named("init_transactions"):
             self._producer.init_transactions(TIMEOUT_S)
 

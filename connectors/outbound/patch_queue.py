@@ -58,10 +58,6 @@ class PatchQueue:
     def full(self) -> bool:
         return self._fields >= MOST_FIELDS
 
-    @property
-    def waiting(self) -> bool:
-        return self.ready(live_only=False)
-
     def ready(self, *, live_only: bool) -> bool:
         """Whether there is something to take."""
         return any(True for _ in self._ready(live_only))

@@ -11,13 +11,12 @@ from typing import Final
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.topology import connector_group
-from schemas.topics import MATCHES, RECEIPTS, changes_topic, field_patches_topic
+from schemas.topics import MATCHES, RECEIPTS, WORKER_GROUP, changes_topic, field_patches_topic
 from schemas.values import System
 
 log = logging.getLogger(__name__)
 
 REFRESH_S: Final = 0.05
-WORKER_GROUP: Final = "pairstream-worker"
 
 
 class BulkCredit:

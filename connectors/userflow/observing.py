@@ -41,7 +41,7 @@ class ObservingClient:
         def parse(response: Response) -> tuple[T, VendorInterval | None]:
             return call.parse(response), response.observed
 
-        answer, seen = await self._client.send(Call(call.request, parse, call.purpose, call.idempotent))
+        answer, seen = await self._client.send(Call(call.request, parse, call.purpose))
         if seen is None:
             return self.undated(answer)
         return Observed(answer, seen.earliest_ms, seen.latest_ms - seen.earliest_ms)

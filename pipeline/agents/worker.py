@@ -14,8 +14,8 @@ from faust.tables import TableManager
 from connectors.kafka.cluster import Cluster
 from pipeline.agents.consumer import BatchTransport
 from pipeline.agents.step import AgentLoop
+from schemas.topics import WORKER_GROUP
 
-GROUP: Final = "pairstream-worker"
 SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
 COMMIT_INTERVAL_S: Final = 0.5
@@ -69,7 +69,7 @@ def build_app(cluster: Cluster, ordinal: int, datadir: Path, agents: Sequence[Ag
     datadir.mkdir(parents=True, exist_ok=True)
     client = cluster.client
     app = faust.App(
-        cluster.physical(GROUP),
+        cluster.physical(WORKER_GROUP),
         broker=[f"kafka://{broker}" for broker in client["bootstrap.servers"].split(",")],
         broker_credentials=credentials(client),
         datadir=str(datadir),

@@ -19,13 +19,19 @@ from pipeline.local.broker import BrokerSettings, LocalBroker
 from schemas.codec import Codec
 from schemas.records import FieldPatch
 from schemas.registry import LocalRegistry
-from schemas.topics import HUBSPOT_CHANGES, HUBSPOT_FIELD_PATCHES, MATCHES, STATE_COMMANDS, USERFLOW_CHANGES
+from schemas.topics import (
+    HUBSPOT_CHANGES,
+    HUBSPOT_FIELD_PATCHES,
+    MATCHES,
+    STATE_COMMANDS,
+    USERFLOW_CHANGES,
+    WORKER_GROUP,
+)
 from tests.benchmarks.load import publish
 
 CHANGES = int(os.environ.get("BENCH_CHANGES", "100000"))
 PAIRS = int(os.environ.get("BENCH_PAIRS", "20000"))
 PARTITIONS = 4
-GROUP = "pairstream-worker"
 ROAD = (HUBSPOT_CHANGES, USERFLOW_CHANGES, MATCHES, STATE_COMMANDS)
 LOOK_S = 0.5
 DEADLINE_S = 300.0
@@ -81,10 +87,10 @@ def _watched(admin: Admin, started: float) -> Throughput:
     first: tuple[float, int] | None = None
     while time.monotonic() - started < DEADLINE_S:
         time.sleep(LOOK_S)
-        done = sum(admin.committed(GROUP, ROAD[:2]).values())
+        done = sum(admin.committed(WORKER_GROUP, ROAD[:2]).values())
         if first is None and done > 0:
             first = (time.monotonic(), done)
-        if first is not None and done >= CHANGES and not admin.unread(GROUP, ROAD):
+        if first is not None and done >= CHANGES and not admin.unread(WORKER_GROUP, ROAD):
             return Throughput((CHANGES - first[1]) / (time.monotonic() - first[0]), first[0] - started)
     raise RuntimeError(f"the load was not through after {DEADLINE_S:.0f} s")
 

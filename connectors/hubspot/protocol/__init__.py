@@ -20,7 +20,7 @@ from connectors.hubspot.protocol.events import (
     send_app_events,
     send_custom_events,
 )
-from connectors.hubspot.protocol.limits import daily_remaining, rate_notice
+from connectors.hubspot.protocol.limits import rate_notice
 from connectors.hubspot.protocol.notifications import (
     AssociationChange,
     Happening,
@@ -57,7 +57,6 @@ from connectors.hubspot.protocol.objects import (
     list_objects,
     read_objects,
     search_objects,
-    update_object,
     update_objects,
 )
 from connectors.hubspot.protocol.paths import DEFAULT_VERSION, LEGACY, spelled
@@ -69,10 +68,9 @@ from connectors.hubspot.protocol.properties import (
     create_property,
     create_property_group,
     list_properties,
-    list_property_groups,
     list_schemas,
 )
-from connectors.hubspot.protocol.signatures import verify_v1, verify_v2, verify_v3
+from connectors.hubspot.protocol.signatures import verify_v3
 
 __all__ = [
     "BATCH_LIMIT",
@@ -117,7 +115,6 @@ __all__ = [
     "create_event_property",
     "create_property",
     "create_property_group",
-    "daily_remaining",
     "exchange_code",
     "get_object",
     "introspect_token",
@@ -125,7 +122,6 @@ __all__ = [
     "list_event_definitions",
     "list_objects",
     "list_properties",
-    "list_property_groups",
     "list_schemas",
     "parse_notifications",
     "rate_notice",
@@ -136,9 +132,6 @@ __all__ = [
     "send_app_events",
     "send_custom_events",
     "spelled",
-    "update_object",
     "update_objects",
-    "verify_v1",
-    "verify_v2",
     "verify_v3",
 ]

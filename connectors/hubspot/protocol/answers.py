@@ -67,7 +67,6 @@ def call(
     read: Callable[[Response], T],
     purpose: Purpose,
     *,
-    idempotent: bool = True,
     object_id: str | None = None,
 ) -> Call[T]:
     """A call whose answer is read only when its status says success."""
@@ -76,7 +75,7 @@ def call(
         accept(response, request.kind, object_id)
         return read(response)
 
-    return Call(request, parse, purpose, idempotent)
+    return Call(request, parse, purpose)
 
 
 def content(response: Response) -> JsonObject:

@@ -82,7 +82,7 @@ def send_custom_events(events: Sequence[CustomEvent]) -> Call[None]:
     """Up to 500 occurrences; sent twice, they can be shown twice."""
     body = {"inputs": [_custom_event(event) for event in _batch(events)]}
     request = json_request("POST", f"{CUSTOM_EVENTS}/batch", body, "write")
-    return call(request, _nothing, "write", idempotent=False)
+    return call(request, _nothing, "write")
 
 
 def list_event_definitions(*, after: str | None = None) -> Call[EventDefinitionPage]:

@@ -14,8 +14,3 @@ def rate_notice(headers: Headers) -> RateNotice | None:
     if limit is None or limit <= 0 or remaining is None or interval_ms <= 0:
         return None
     return RateNotice(limit, max(0, remaining), interval_ms / 1000)
-
-
-def daily_remaining(headers: Headers) -> int | None:
-    """Requests left today; OAuth answers do not tell."""
-    return as_whole(headers.get("x-hubspot-ratelimit-daily-remaining"))

@@ -67,7 +67,6 @@ class WebhookEvent:
     occurred_at_ms: int | None
     property_name: str | None = None
     property_value: str | None = field(default=None, repr=False)
-    change_source: str | None = None
     source_id: str | None = None
     app_id: str | None = None
     event_id: str | None = None
@@ -80,12 +79,6 @@ class WebhookEvent:
     def object_type(self) -> str:
         """`contacts`, `companies`, `deals`, `tickets`, or the id of any other type."""
         return _NAMES.get(self.object_type_id, self.object_type_id)
-
-    @property
-    def identity(self) -> tuple[str | None, ...]:
-        """Equal for repeats of one event: HubSpot promises no unique event id, and a repeat counts its attempts."""
-        return (self.account, self.object_type_id, self.object_id, self.happening, self.property_name,
-                self.event_id, str(self.occurred_at_ms))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +127,6 @@ def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
         occurred_at_ms=time_at(item, "occurredAt"),
         property_name=text_at(item, "propertyName"),
         property_value=text_at(item, "propertyValue"),
-        change_source=text_at(item, "changeSource"),
         source_id=text_at(item, "sourceId"),
         app_id=text_at(item, "appId"),
         event_id=text_at(item, "eventId"),

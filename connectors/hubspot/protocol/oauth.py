@@ -53,8 +53,6 @@ class TokenAccount:
 
     id: str
     type: str = ""
-    time_zone: str = ""
-    ui_domain: str = ""
 
 
 def authorize_url(
@@ -70,12 +68,12 @@ def authorize_url(
 def exchange_code(app: OAuthApp, code: str, redirect_uri: str) -> Call[Grant]:
     """The first tokens, for the code the browser came back with; a code works once."""
     form = _form(app, "authorization_code") | {"code": code, "redirect_uri": redirect_uri}
-    return _grant_call(form, idempotent=False)
+    return _grant_call(form)
 
 
 def refresh_token(app: OAuthApp, token: str) -> Call[Grant]:
     """A new access token; raises CredentialsRejected when the grant was revoked."""
-    return _grant_call(_form(app, "refresh_token") | {"refresh_token": token}, idempotent=True)
+    return _grant_call(_form(app, "refresh_token") | {"refresh_token": token})
 
 
 def introspect_token(app: OAuthApp, access_token: str) -> Call[TokenInfo]:
@@ -105,12 +103,12 @@ def _form(app: OAuthApp, grant_type: str) -> dict[str, str]:
     return {"grant_type": grant_type, "client_id": app.client_id, "client_secret": app.client_secret}
 
 
-def _grant_call(form: dict[str, str], *, idempotent: bool) -> Call[Grant]:
+def _grant_call(form: dict[str, str]) -> Call[Grant]:
     def parse(response: Response) -> Grant:
         _accept(response)
         return _grant(response, form.get("refresh_token", ""))
 
-    return Call(form_request(OAUTH, form, "read"), parse, "control", idempotent)
+    return Call(form_request(OAUTH, form, "read"), parse, "control")
 
 
 def _accept(response: Response) -> None:
@@ -153,6 +151,4 @@ def _account(response: Response) -> TokenAccount:
     id = text_at(found, "portalId")
     if not id:
         raise Transient("unreadable_answer", status=response.status)
-    return TokenAccount(
-        id, text_at(found, "accountType") or "", text_at(found, "timeZone") or "", text_at(found, "uiDomain") or ""
-    )
+    return TokenAccount(id, text_at(found, "accountType") or "")

@@ -84,11 +84,6 @@ class BatchResult:
     results: tuple[Record, ...]
     errors: tuple[RowError, ...] = ()
 
-    @property
-    def missing_ids(self) -> tuple[str, ...]:
-        """The ids sent that HubSpot says it does not have."""
-        return tuple(id for error in self.errors if error.reason == "missing" for id in error.ids)
-
 
 BatchRead = BatchResult
 BatchUpdate = BatchResult
@@ -190,20 +185,13 @@ def get_object(
 
 
 def update_objects(object_type: str, updates: Sequence[ObjectUpdate]) -> Call[BatchUpdate]:
-    """Up to 100 existing records; ids merged away are refused here, `update_object` follows them."""
+    """Up to 100 existing records; ids merged away are refused."""
     _batch([update.id for update in updates])
     inputs = [
         {"id": update.id, "properties": dict(update.properties), "objectWriteTraceId": update.id} for update in updates
     ]
     path = f"{OBJECTS}/{segment(object_type)}/batch/update"
     return call(json_request("POST", path, {"inputs": inputs}, "write"), _batch_result, "write")
-
-
-def update_object(object_type: str, update: ObjectUpdate) -> Call[Record]:
-    """One existing record; raises Missing, and accepts an id merged away."""
-    path = f"{OBJECTS}/{segment(object_type)}/{segment(update.id)}"
-    request = json_request("PATCH", path, {"properties": dict(update.properties)}, "write")
-    return call(request, lambda response: _record(content(response), response.observed), "write", object_id=update.id)
 
 
 def search_objects(object_type: str, search: Search) -> Call[RecordPage]:

@@ -15,7 +15,6 @@ class Option:
 
     value: str
     label: str = ""
-    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,6 @@ class ObjectSchema:
 
     object_type_id: str
     name: str
-    singular: str = ""
-    plural: str = ""
     fully_qualified_name: str = ""
 
 
@@ -75,12 +72,6 @@ def create_property(object_type: str, definition: Property) -> Call[bool]:
         ],
     }
     return _created(json_request("POST", _of(object_type), body, "write"))
-
-
-def list_property_groups(object_type: str) -> Call[tuple[PropertyGroup, ...]]:
-    """Every group of a type."""
-    request = Request("GET", f"{_of(object_type)}/groups")
-    return call(request, lambda response: tuple(map(_group, rows(response))), "control")
 
 
 def create_property_group(object_type: str, group: PropertyGroup) -> Call[bool]:
@@ -128,7 +119,7 @@ def _property(found: JsonObject) -> Property:
 
 
 def _option(found: JsonObject) -> Option:
-    return Option(text_at(found, "value") or "", text_at(found, "label") or "", flag_at(found, "hidden"))
+    return Option(text_at(found, "value") or "", text_at(found, "label") or "")
 
 
 def _group(found: JsonObject) -> PropertyGroup:
@@ -136,11 +127,8 @@ def _group(found: JsonObject) -> PropertyGroup:
 
 
 def _schema(found: JsonObject) -> ObjectSchema:
-    labels = object_at(found, "labels")
     return ObjectSchema(
         text_at(found, "objectTypeId") or text_at(found, "id") or "",
         text_at(found, "name") or "",
-        text_at(labels, "singular") or "",
-        text_at(labels, "plural") or "",
         text_at(found, "fullyQualifiedName") or "",
     )

@@ -1,7 +1,4 @@
-"""Whether a webhook was signed by HubSpot with the app's secret.
-
-Follows HubSpot's page "request validation": v3 for webhooks of today, v1 and v2 for older ones.
-"""
+"""Whether a webhook was signed by HubSpot with the app's secret: version 3 of HubSpot's page "request validation"."""
 
 import base64
 import hashlib
@@ -47,25 +44,9 @@ def signature_time(timestamp: str | None, now_ms: int) -> SignatureCheck:
     return SignatureCheck("stale") if abs(now_ms - at_ms) > TOLERANCE_MS else SignatureCheck()
 
 
-def verify_v2(secret: str, method: str, uri: str, body: bytes, signature: str | None) -> SignatureCheck:
-    """The older signature of workflow and card requests; carries no time."""
-    return _hashed(secret.encode() + method.upper().encode() + uri.encode() + body, signature)
-
-
-def verify_v1(secret: str, body: bytes, signature: str | None) -> SignatureCheck:
-    """The older signature of CRM webhooks; carries no time."""
-    return _hashed(secret.encode() + body, signature)
-
-
 def decoded(uri: str) -> str:
     """The twelve escapes that HubSpot undoes before it signs; all others stay."""
     return _ESCAPE.sub(lambda escape: _DECODED[escape[1].upper()], uri)
-
-
-def _hashed(message: bytes, signature: str | None) -> SignatureCheck:
-    if not signature:
-        return SignatureCheck("missing")
-    return _compared(hashlib.sha256(message).hexdigest().encode(), signature)
 
 
 def _compared(expected: bytes, signature: str) -> SignatureCheck:

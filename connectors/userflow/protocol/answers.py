@@ -28,7 +28,6 @@ def call(
     read: Callable[[Response], T],
     purpose: Purpose,
     *,
-    idempotent: bool = True,
     object_id: str | None = None,
 ) -> Call[T]:
     """A call whose answer is read only when its status says success."""
@@ -37,7 +36,7 @@ def call(
         accept(response, request.kind, object_id)
         return read(response)
 
-    return Call(request, parse, purpose, idempotent)
+    return Call(request, parse, purpose)
 
 
 def content(response: Response) -> JsonObject:

@@ -83,7 +83,7 @@ def list_subscriptions(*, starting_after: str | None = None) -> Call[Subscriptio
 def create_subscription(url: str, topics: Sequence[str]) -> Call[Subscription]:
     """The subscription with its secret; sent twice it makes two, so the caller lists first."""
     request = json_request("POST", SUBSCRIPTIONS, {"url": url, "topics": list(topics)}, "write")
-    return call(request, _subscribed, "control", idempotent=False)
+    return call(request, _subscribed, "control")
 
 
 def update_subscription(

@@ -48,7 +48,7 @@ HUBSPOT_ERRORS: dict[str, tuple[type[ConnectorError], str]] = {
 @pytest.mark.parametrize("name", [name for name in _names("hubspot", "4*") if name != "400_bad_refresh_token"])
 def test_hubspot_errors(name: str) -> None:
     sample = _sample("hubspot", name)
-    call = hubspot.update_object("contacts", hubspot.ObjectUpdate("1", {}))
+    call = hubspot.update_objects("contacts", [hubspot.ObjectUpdate("1", {})])
     with pytest.raises(ConnectorError) as caught:
         call.parse(_answer(sample["body"], sample["status"]))
     error = caught.value
@@ -75,7 +75,7 @@ def test_hubspot_records(name: str) -> None:
 def test_hubspot_partial_batches() -> None:
     read = hubspot.read_objects("contacts", ["1"], []).parse(_answer(_body("hubspot", "batch_read_207"), 207))
     assert read.results
-    assert read.missing_ids
+    assert [error.reason for error in read.errors if error.ids] == ["missing"]
     update = hubspot.update_objects("contacts", [hubspot.ObjectUpdate("1", {})])
     written = update.parse(_answer(_body("hubspot", "batch_update_207"), 207))
     assert written.results

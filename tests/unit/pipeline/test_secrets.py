@@ -35,16 +35,14 @@ def test_an_old_key_still_opens_and_the_new_one_seals() -> None:
 
     assert rotating.open(sealed) == "token-0"
     assert SecretBox([new]).open(rotating.seal("token-1")) == "token-1"
-    assert SecretBox([new]).open(rotating.reseal(sealed)) == "token-0"
 
 
 def test_a_lost_key_is_said_clearly() -> None:
     sealed = SecretBox([KEY]).seal("token-0")
     other = SecretBox([make_key()])
 
-    for attempt in (other.open, other.reseal):
-        with pytest.raises(NoKeyFits, match="None of the keys in PAIRSTREAM_SECRET_KEY opens this secret"):
-            attempt(sealed)
+    with pytest.raises(NoKeyFits, match="None of the keys in PAIRSTREAM_SECRET_KEY opens this secret"):
+        other.open(sealed)
 
 
 def test_a_changed_seal_does_not_open() -> None:

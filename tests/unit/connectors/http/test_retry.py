@@ -56,12 +56,6 @@ def test_a_wait_beyond_patience_is_left_to_the_caller() -> None:
     assert RetryPolicy(patience_s=60.0).wait_s(RateLimited("daily", wait_s=900.0), Tries(0, 1), _least) is None
 
 
-def test_an_unknown_result_is_not_repeated_where_that_does_harm() -> None:
-    policy = RetryPolicy(repeat_unknown=False)
-    assert policy.wait_s(UnknownResult("timed_out"), Tries(1), _least) is None
-    assert policy.wait_s(Transient("not_connected"), Tries(1), _least) == 0.0
-
-
 async def test_rate_limits_never_use_up_the_attempts() -> None:
     clock = InstantClock()
     ends = [*[RateLimited("burst", wait_s=1.0)] * 20, Transient("http_502"), RateLimited("burst", wait_s=1.0)]

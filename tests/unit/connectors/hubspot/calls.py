@@ -37,7 +37,6 @@ CALLS: dict[str, Call[Any]] = {
     "list_event_definitions": hubspot.list_event_definitions(),
     "list_objects": hubspot.list_objects("contacts", ["email", "city"], after="9", archived=True),
     "list_properties": hubspot.list_properties("contacts"),
-    "list_property_groups": hubspot.list_property_groups("contacts"),
     "list_schemas": hubspot.list_schemas(),
     "read_associations": hubspot.read_associations("contacts", "companies", ["7", "8"]),
     "read_objects": hubspot.read_objects("contacts", ["a@b.c"], ["email"], id_property="email"),
@@ -45,7 +44,6 @@ CALLS: dict[str, Call[Any]] = {
     "search_objects": hubspot.search_objects("contacts", SEARCH),
     "send_app_events": hubspot.send_app_events([APP_EVENT]),
     "send_custom_events": hubspot.send_custom_events([CUSTOM_EVENT]),
-    "update_object": hubspot.update_object("contacts", UPDATE),
     "update_objects": hubspot.update_objects("contacts", [UPDATE]),
 }
 

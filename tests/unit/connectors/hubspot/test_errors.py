@@ -50,7 +50,7 @@ class TestErrors:
     ) -> None:
         headers = {"Retry-After": "7"} if status == 477 else {}
         with pytest.raises(ConnectorError) as caught:
-            CALLS["update_object"].parse(answer(status, body, headers))
+            CALLS["update_objects"].parse(answer(status, body, headers))
         assert type(caught.value) is kind
         assert getattr(caught.value, "wait_s", None) == wait_s
 
@@ -91,13 +91,13 @@ class TestErrors:
     )
     def test_a_refusal_names_reason_and_fields(self, body: object, reason: str, fields: tuple[str, ...]) -> None:
         with pytest.raises(Refused) as caught:
-            CALLS["update_object"].parse(answer(400, body))
+            CALLS["get_object"].parse(answer(400, body))
         assert (caught.value.reason, caught.value.fields, caught.value.object_id) == (reason, fields, "7")
 
     def test_no_error_repeats_what_the_vendor_said_in_words(self) -> None:
         body = {"message": 'Email address ann@example.com is invalid [{"name":"email","error":"INVALID_EMAIL"}]'}
         with pytest.raises(Refused) as caught:
-            CALLS["update_object"].parse(answer(400, body | {"correlationId": "c-1"}))
+            CALLS["get_object"].parse(answer(400, body | {"correlationId": "c-1"}))
         assert str(caught.value) == (
             "The request was understood and refused (reason invalid_value, status 400, trace c-1, fields email)"
         )
@@ -115,4 +115,3 @@ class TestErrors:
         assert (notice.limit, notice.remaining, notice.interval_s) == (190, 3, 10.0)
         assert hubspot.rate_notice(Headers()) is None
         assert hubspot.rate_notice(Headers([("X-HubSpot-RateLimit-Max", "many")])) is None
-        assert hubspot.daily_remaining(Headers([("X-HubSpot-RateLimit-Daily-Remaining", "12")])) == 12

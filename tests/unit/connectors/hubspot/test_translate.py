@@ -134,7 +134,7 @@ def test_no_text_is_too_odd_to_be_read_and_reading_settles(text: str, kind: Fiel
     ],
 )
 def test_a_definition_in_neutral_words(type_: str, field_type_: str, kind: FieldType, read_only: bool) -> None:
-    found = described("deals", Property("a", type_, field_type_, options=(Option("x"), Option("y", hidden=True))))
+    found = described("deals", Property("a", type_, field_type_, options=(Option("x"), Option("y"))))
     assert (found.object_type, found.name, found.label, found.type) == ("deals", "a", "a", kind)
     assert found.read_only is read_only
     assert found.options == (("x", "y") if kind in ("enumeration", "multi_select") else ())

@@ -123,7 +123,7 @@ def test_draining_leaves_what_is_under_way() -> None:
     drained = queue.drain()
     assert sorted((held.patch.object_id, name) for held, name in drained) == [("2", "a"), ("2", "b")]
     assert queue.held(write)["a"].patch.object_id == "1"
-    assert not queue.waiting
+    assert not queue.ready(live_only=False)
 
 
 Step = tuple[str, int, int]
@@ -158,7 +158,7 @@ def test_every_patch_ends_exactly_once_and_the_last_value_is_written(steps: list
                 end(write)
             else:
                 queue.put_back([write])
-    while flying or queue.waiting:
+    while flying or queue.ready(live_only=False):
         for write in flying or queue.take(10):
             end(write)
         flying = []
