@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
-from connectors.contract.errors import Misconfigured, Refused
+from connectors.contract.errors import Refused
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -155,9 +155,3 @@ def form_request(path: str, form: Mapping[str, str], kind: Literal["read", "writ
     """A POST with a form-encoded body that carries its own credentials."""
     body = urlencode(form).encode()
     return Request("POST", path, headers=(("Content-Type", FORM_CONTENT),), body=body, kind=kind, authorized=False)
-
-
-def no_redirect(response: Response) -> None:
-    """Redirects are not followed, because the next host would be given the token."""
-    if 300 <= response.status < 400:
-        raise Misconfigured("redirected", status=response.status)

@@ -44,7 +44,7 @@ class Never:
 SHIPPED = ("schemas/*", "connectors/*", "pipeline/*")
 SIMULATORS = ("connectors/simulation/*", "connectors/*/simulator/*")
 EVERYTHING = ("pipeline/__main__.py", "pipeline/app.py", "pipeline/cli.py", "pipeline/commands/*", "pipeline/local/*")
-SANS_IO = ("connectors.contract", "connectors.http.messages", "connectors.http.lenient_json")
+SANS_IO = ("connectors.contract", "connectors.http.messages", "connectors.http.answers", "connectors.http.lenient_json")
 
 RULES: list[Only | Never] = [
     Only(

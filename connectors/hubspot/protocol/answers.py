@@ -3,30 +3,22 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Final, TypeVar
 
-from connectors.contract.errors import (
-    CredentialsRejected,
-    Misconfigured,
-    Missing,
-    RateLimited,
-    Refused,
-    Retryable,
-    Transient,
-    UnknownResult,
-)
+from connectors.contract.errors import Misconfigured, RateLimited, Refused, Transient
+from connectors.http.answers import Dialect, RequestKind, checked_call, content, retry_after_s
+from connectors.http.answers import accept as check
 from connectors.http.lenient_json import (
     EMPTY,
     JsonObject,
     as_object,
-    as_whole,
     object_at,
     objects_at,
     parsed,
     text_at,
     texts_at,
 )
-from connectors.http.messages import Call, Purpose, Request, Response, no_redirect
+from connectors.http.messages import Call, Purpose, Request, Response
 
 T = TypeVar("T")
 
@@ -62,28 +54,14 @@ class FieldProblem:
     reason: str
 
 
-def call(
-    request: Request,
-    read: Callable[[Response], T],
-    purpose: Purpose,
-    *,
-    object_id: str | None = None,
-) -> Call[T]:
+def call(request: Request, read: Callable[[Response], T], purpose: Purpose, *, object_id: str | None = None) -> Call[T]:
     """A call whose answer is read only when its status says success."""
-
-    def parse(response: Response) -> T:
-        accept(response, request.kind, object_id)
-        return read(response)
-
-    return Call(request, parse, purpose)
+    return checked_call(HUBSPOT, request, read, purpose, object_id=object_id)
 
 
-def content(response: Response) -> JsonObject:
-    """The JSON object of a successful answer; Transient when there is none, as a broken proxy sends."""
-    found = parsed(response.body)
-    if not isinstance(found, dict):
-        raise Transient("unreadable_answer", status=response.status)
-    return found
+def accept(response: Response, kind: RequestKind, object_id: str | None = None) -> None:
+    """Raise what a status other than success means; `kind` is that of the request."""
+    check(HUBSPOT, response, kind, object_id)
 
 
 def rows(response: Response) -> tuple[JsonObject, ...]:
@@ -92,33 +70,6 @@ def rows(response: Response) -> tuple[JsonObject, ...]:
     if "results" not in found and "errors" not in found:
         raise Transient("unreadable_answer", status=response.status)
     return objects_at(found, "results")
-
-
-def accept(response: Response, kind: Literal["read", "write"], object_id: str | None = None) -> None:
-    """Raise what a status other than success means; `kind` is that of the request."""
-    if 200 <= response.status < 300:
-        return
-    no_redirect(response)
-    error = parsed(response.body)
-    told = as_object(error)
-    trace = trace_of(told)
-    match response.status:
-        case 401:
-            raise CredentialsRejected("unauthorized", status=401, trace=trace)
-        case 403:
-            raise Misconfigured(_forbidden(told), needed=_scopes(told), status=403, trace=trace)
-        case 404 if not isinstance(error, dict):
-            raise Misconfigured("not_this_api", status=404)
-        case 404:
-            raise Missing(object_id, status=404, trace=trace)
-        case 429:
-            raise _rate_limit(response, told, trace)
-        case 408 | 423 | 477:
-            raise _repeatable(response, kind, trace)
-        case status if status >= 500:
-            raise _repeatable(response, kind, trace)
-        case status:
-            raise _refusal(told, status, object_id, trace)
 
 
 def field_problems(error: JsonObject) -> tuple[FieldProblem, ...]:
@@ -180,10 +131,10 @@ def _in_context(error: JsonObject) -> Iterator[FieldProblem]:
         yield FieldProblem(name, reason)
 
 
-def _rate_limit(response: Response, error: JsonObject, trace: str | None) -> RateLimited:
+def _rate_limit(response: Response, error: JsonObject) -> RateLimited:
     policy, usual_wait_s = _policy(error)
     wait_s = retry_after_s(response)
-    return RateLimited(policy, wait_s=usual_wait_s if wait_s is None else wait_s, status=429, trace=trace)
+    return RateLimited(policy, wait_s=usual_wait_s if wait_s is None else wait_s, status=429, trace=trace_of(error))
 
 
 def _policy(error: JsonObject) -> tuple[str, float | None]:
@@ -195,22 +146,15 @@ def _policy(error: JsonObject) -> tuple[str, float | None]:
     return ("search", SEARCH_WAIT_S) if "secondly" in name else ("unknown", None)
 
 
-def _repeatable(response: Response, kind: str, trace: str | None) -> Retryable:
-    wait_s = retry_after_s(response)
-    if response.status == 423 and wait_s is None:
-        wait_s = LOCK_WAIT_S
-    done = UnknownResult if kind == "write" and response.status not in (423, 477, 503) else Transient
-    return done(f"http_{response.status}", wait_s=wait_s, status=response.status, trace=trace)
-
-
-def _refusal(error: JsonObject, status: int, object_id: str | None, trace: str | None) -> Refused:
+def _refusal(error: JsonObject, status: int, object_id: str | None) -> Refused:
     fields = tuple(problem.field for problem in field_problems(error))
     reason = reason_of(error) if error else f"http_{status}"
-    return Refused(reason, fields=fields, object_id=object_id, status=status, trace=trace)
+    return Refused(reason, fields=fields, object_id=object_id, status=status, trace=trace_of(error))
 
 
-def _forbidden(error: JsonObject) -> str:
-    return "missing_scopes" if text_at(error, "category") == "MISSING_SCOPES" else "forbidden"
+def _forbidden(error: JsonObject) -> Misconfigured:
+    reason = "missing_scopes" if text_at(error, "category") == "MISSING_SCOPES" else "forbidden"
+    return Misconfigured(reason, needed=_scopes(error), status=403, trace=trace_of(error))
 
 
 def _scopes(error: JsonObject) -> tuple[str, ...]:
@@ -218,7 +162,17 @@ def _scopes(error: JsonObject) -> tuple[str, ...]:
     return tuple(scope for context in contexts for scope in texts_at(context, "requiredGranularScopes"))
 
 
-def retry_after_s(response: Response) -> float | None:
-    """`Retry-After` in seconds, when it is a number."""
-    waiting = as_whole(response.headers.get("retry-after"))
-    return None if waiting is None else float(max(0, waiting))
+def _error(response: Response) -> JsonObject | None:
+    error = parsed(response.body)
+    return as_object(error) if isinstance(error, dict) or response.status != 404 else None
+
+
+HUBSPOT: Final = Dialect(
+    error=_error,
+    forbidden=_forbidden,
+    limited=_rate_limit,
+    refused=_refusal,
+    trace=trace_of,
+    not_done=frozenset({423, 477, 503}),
+    waits_s={423: LOCK_WAIT_S},
+)

@@ -6,9 +6,10 @@ Follows HubSpot's guide "associate records".
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, object_at, objects_at, text_at, texts_at, whole_at
 from connectors.http.messages import Call, Purpose, Request, Response, json_request, segment
-from connectors.hubspot.protocol.answers import call, content, field_problems, reason_of, rows, trace_of
+from connectors.hubspot.protocol.answers import call, field_problems, reason_of, rows, trace_of
 from connectors.hubspot.protocol.objects import RowError
 from connectors.hubspot.protocol.paths import ASSOCIATIONS, OBJECTS
 

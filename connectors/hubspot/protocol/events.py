@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, object_at, objects_at, text_at
 from connectors.http.messages import Call, Request, Response, json_request, segment
-from connectors.hubspot.protocol.answers import call, content, rows
+from connectors.hubspot.protocol.answers import call, rows
 from connectors.hubspot.protocol.paths import APP_EVENTS, CUSTOM_EVENTS, EVENT_DEFINITIONS
 
 E = TypeVar("E")

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from connectors.contract.errors import CredentialsRejected, Misconfigured, Transient
+from connectors.http.answers import content
 from connectors.http.lenient_json import as_object, flag_at, parsed, text_at, texts_at, whole_at
 from connectors.http.messages import Call, Request, Response, form_request
-from connectors.hubspot.protocol.answers import accept, call, content
+from connectors.hubspot.protocol.answers import accept, call
 from connectors.hubspot.protocol.paths import ACCOUNT, OAUTH
 
 AUTHORIZE_URL = "https://app.hubspot.com/oauth/authorize"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.contract.errors import Missing, Refused, Transient
+from connectors.http.answers import content
 from connectors.http.lenient_json import (
     JsonObject,
     flag_at,
@@ -24,7 +25,6 @@ from connectors.http.messages import Call, Purpose, Request, Response, VendorInt
 from connectors.hubspot.protocol.answers import (
     accept,
     call,
-    content,
     field_problems,
     reason_of,
     rows,

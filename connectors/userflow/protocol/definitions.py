@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, text_at
 from connectors.http.messages import Call, Request, Response
-from connectors.userflow.protocol.answers import call, content
+from connectors.userflow.protocol.answers import call
 from connectors.userflow.protocol.objects import LIST_LIMIT, listed, next_cursor
 
 T = TypeVar("T")

@@ -10,9 +10,10 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from connectors.contract.errors import Missing, Refused, Transient
+from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, flag_at, objects_at, text_at, time_at
 from connectors.http.messages import Call, Purpose, Request, Response, VendorInterval, json_request, segment
-from connectors.userflow.protocol.answers import accept, call, content, missing_in_words
+from connectors.userflow.protocol.answers import accept, call, missing_in_words
 
 LIST_LIMIT = 100
 

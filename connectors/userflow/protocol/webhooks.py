@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.contract.errors import Missing, Refused, Transient
+from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, as_whole, flag_at, object_at, parsed, text_at, texts_at, time_at
 from connectors.http.messages import Call, Request, Response, SignatureCheck, json_request, segment
-from connectors.userflow.protocol.answers import accept, call, content
+from connectors.userflow.protocol.answers import accept, call
 from connectors.userflow.protocol.objects import LIST_LIMIT, Record, listed, next_cursor, record
 
 SUBSCRIPTIONS = "/webhook_subscriptions"
