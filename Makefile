@@ -18,5 +18,5 @@ demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up
 test: setup ; .venv/bin/python -m pytest -q -m "not benchmarks" $(PYTEST_OPTIONS)
 check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
-docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet ## every page, links checked, into site/
+docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet
 bench: setup ; .venv/bin/python -m tests.benchmarks

@@ -20,22 +20,22 @@ from schemas.values import FieldValue
 MAGIC = 0
 HEADER = struct.Struct(">bI")
 
-# Avro's dynamically typed rim: a loader or dumper takes and gives plain Avro data; None stands for "as it is".
+# Any: a loader takes plain Avro data, a dumper returns it, and both are dynamically typed. None: no conversion needed.
 Step = Callable[[Any], Any] | None
 
 
 class MalformedRecord(ValueError):
-    """The bytes are no record of this topic: not in the wire format, or cut, or of another record."""
+    """The bytes are not a record of this topic: not in the wire format, cut short, or another record."""
 
 
 class Unencodable(ValueError):
-    """No bytes stand for the record: whatever came of the one that led to it cannot be told. Holds no values."""
+    """The record does not fit its schema, so it cannot be published. The message holds no field values."""
 
     reason = "unencodable"
 
 
 class RecordTooLarge(Unencodable):
-    """No topic takes so many bytes in a message."""
+    """The record is larger than a topic takes in one message."""
 
     reason = "too_large"
 
@@ -61,7 +61,7 @@ class Codec:
         plain = dump(record) if dump else record
         try:
             fastavro.schemaless_writer(body, record_schema(avro_name(expected)), plain, disable_tuple_notation=True)
-        except Exception as error:  # fastavro raises whatever a number too large or a text that is none leads to
+        except Exception as error:  # fastavro raises many types: OverflowError, TypeError, struct.error
             raise Unencodable(
                 f"{topic}: a {expected.__name__} that does not fit its schema ({type(error).__name__})"
             ) from error
@@ -71,7 +71,7 @@ class Codec:
         return body.getvalue()
 
     def decode(self, topic: str, data: bytes) -> Any:
-        """The record behind wire bytes.
+        """The record that wire bytes hold.
 
         Raises MalformedRecord (a dead letter) or UnknownSchema (this build is too old: stop, before acknowledging).
         """
@@ -89,7 +89,7 @@ class Codec:
         reader = None if written.current else record_schema(avro_name(record))
         try:
             plain = fastavro.schemaless_reader(body, written.schema, reader)
-        except Exception as error:  # fastavro raises whatever the cut or foreign bytes lead to
+        except Exception as error:  # fastavro raises many types: EOFError, IndexError, ValueError
             raise MalformedRecord(f"{topic}: the body does not fit schema {schema_id}") from error
         if body.read(1):
             raise MalformedRecord(f"{topic}: bytes are left after a record of schema {schema_id}")
@@ -134,14 +134,14 @@ def _load_value(value: Any) -> FieldValue:
 
 
 def _dump_value(value: FieldValue) -> Any:
-    """Plain Avro data; an instant is a record of its own: timestamp-millis is a long, and a union takes long once."""
+    """Plain Avro data. An instant is its own record: timestamp-millis is a long, and a union holds long once."""
     kind = type(value)
     if kind is tuple:
         return list(typing.cast(tuple[str, ...], value))
     return {"at": value} if kind is dt.datetime else value
 
 
-# Most of what travels is maps of stamped values: written out, they cost half of what the general steps cost.
+# Maps of stamped values are most of the traffic. Handling them directly halves the cost of the general steps.
 def _load_stamped(plain: dict[str, Any]) -> dict[str, StampedValue]:
     return {
         name: StampedValue(_load_value(stamped["value"]), stamped["at_ms"], stamped["spread_ms"], stamped["ours"])

@@ -1,4 +1,4 @@
-"""The records of `sync.integrations`: configuration that is written by one writer for each key.
+"""The records of `sync.integrations`: configuration, each key with exactly one writer.
 
 | key | part | written by |
 |---|---|---|

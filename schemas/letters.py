@@ -7,11 +7,11 @@ from schemas.records import Cause, DeadLetter
 
 ID_LENGTH: Final = 32
 MOST_BYTES: Final = 500_000
-"""Of a record's value that its letter repeats: the letter has to fit a message itself."""
+"""The largest value that a letter repeats, so that the letter itself fits a message."""
 
 
 class Located(Protocol):
-    """A record as it stood on its topic."""
+    """A record with its place on its topic."""
 
     @property
     def topic(self) -> str: ...
@@ -26,16 +26,16 @@ class Located(Protocol):
 
 
 def letter_id(*what: object) -> str:
-    """The id of a letter about `what`: the same refusal told twice is the same letter."""
+    """The id of a letter about `what`. Equal refusals get equal ids, so a repeated letter is recognised."""
     return hashlib.sha256(repr(what).encode()).hexdigest()[:ID_LENGTH]
 
 
 def letter_about(
     record: Located, stage: str, reason: str, detail: str, at_ms: int, *, about: object = None
 ) -> DeadLetter:
-    """The letter for a record that could not be handled; `about` is what it decodes to, where it does.
+    """The letter for a record that could not be handled. `about` is the decoded record, if it could be decoded.
 
-    `at_ms` is our clock; `detail` holds no field values. A value of more than MOST_BYTES is not repeated.
+    `at_ms` is our clock. `detail` holds no field values. A value above MOST_BYTES is left out.
     """
     where = (record.topic, record.partition, record.offset)
     return DeadLetter(
@@ -66,7 +66,7 @@ def letter_of_no_record(
     topic: str = "",
     caused_by: Cause | None = None,
 ) -> DeadLetter:
-    """The letter for what never became a record, or never may: an incident, or an object that no record holds."""
+    """The letter for something without a record: an incident, or an object too large for any record."""
     return DeadLetter(
         id=id,
         integration=integration,

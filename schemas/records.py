@@ -1,6 +1,6 @@
-"""Every record that travels through Kafka, as a frozen dataclass; `schemas/avro/<name>.avsc` is its shape on the wire.
+"""Every record on Kafka as a frozen dataclass; `schemas/avro/<name>.avsc` is its wire format.
 
-Times are milliseconds since 1970 in UTC, by the vendor's clock where the field says so: our own clocks may be wrong.
+Times are milliseconds since 1970 in UTC. Fields marked "vendor clock" use the vendor's clock, since ours may be wrong.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ RunState = Literal["running", "completed", "failed", "superseded"]
 
 
 def avro_name(record: type[Any]) -> str:
-    """The name of a record type's schema: the class's own, unless it keeps an older one in `AVRO_NAME`."""
+    """The schema name of a record type: the class name, unless `AVRO_NAME` keeps an older one."""
     name: str = getattr(record, "AVRO_NAME", record.__name__)
     return name
 
@@ -132,7 +132,7 @@ class ActivityEvent:
 
     @property
     def object_type(self) -> str:
-        """Of the object whose activity it is told as."""
+        """The type of the object that did it."""
         return "companies" if self.user_id is None else "users"
 
     @property

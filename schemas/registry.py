@@ -1,4 +1,4 @@
-"""Where schema ids come from: the packaged history, the same on every machine, or a Confluent-compatible registry."""
+"""Gives out schema ids: from the packaged history, equal on every machine, or from a Confluent-compatible registry."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class UnknownSchema(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class WrittenSchema:
-    """The schema some bytes were written with; `current` where it is the one this build writes."""
+    """The schema that some bytes were written with. `current`: this build writes the same one."""
 
     record: str
     schema: AvroSchema
@@ -38,7 +38,7 @@ class SchemaRegistry(Protocol):
     def id_of(self, topic: str, record: str) -> int: ...
 
     def schema(self, topic: str, schema_id: int) -> WrittenSchema | None:
-        """None for an id that was never given out; raises UnknownSchema for one that a newer build may know."""
+        """None: the id was never given out. Raises UnknownSchema for an id that a newer build may know."""
 
 
 @cache

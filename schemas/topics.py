@@ -1,5 +1,6 @@
 """Every topic in one table: key, record, how long it is kept and whether it is compacted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,14 +9,25 @@ from schemas import configuration, records
 DAY_MS = 24 * 60 * 60 * 1000
 MAX_MESSAGE_BYTES = 1_000_000
 MAX_RECORD_BYTES = MAX_MESSAGE_BYTES - 4_096
-"""The rest is left for the key and Kafka's own frame."""
+"""The largest encoded record. The key and Kafka's frame take the rest of a message."""
 
 KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "run", "original"]
+
+KEYS: Mapping[KeyKind, str] = {
+    "integration": "the integration's name",
+    "object": "`<integration>:<connection>:<system>:<type>:<id>`",
+    "pair": "`<integration>:<connection>:<mapping>:<match value>`",
+    "partition": "the object, or `partition-<number>`",
+    "configuration": "what it configures, with one writer for each key: see `schemas/configuration.py`",
+    "run": "the full sync, with stage and partition where it is a part of one",
+    "original": "the key of the record that was refused",
+}
+"""The form of each kind of key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic; `retention_days` is None for a compacted topic, which keeps the newest record of each key."""
+    """One topic. `retention_days` is None for a compacted topic, which keeps the newest record of each key."""
 
     name: str
     key: KeyKind
@@ -23,7 +35,7 @@ class Topic:
     retention_days: int | None
 
     def broker_settings(self, changes_retention_days: int | None = None) -> dict[str, str]:
-        """The topic-level settings `topics apply` asks of the broker; a replay window given wins over the table."""
+        """The topic settings that `topics apply` asks of the broker. `changes_retention_days` replaces the table's."""
         if self.retention_days is None:
             return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": str(DAY_MS)}
         days = self.retention_days

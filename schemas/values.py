@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 FieldValue: TypeAlias = bool | int | float | str | dt.datetime | dt.date | tuple[str, ...] | None
-"""null means that the system says "no value"; a datetime is an instant in UTC with millisecond precision."""
+"""None: the system says "no value". A datetime is an instant in UTC with millisecond precision."""
 
 FieldType = Literal["string", "number", "boolean", "date", "datetime", "enumeration", "multi_select", "list"]
-"""`enumeration` takes one of its options, `multi_select` several of them; `list` is an open list of strings."""
+"""`enumeration` takes one of its options, `multi_select` several. `list` takes any strings."""
 
 System = Literal["hubspot", "userflow"]
 

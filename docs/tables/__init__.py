@@ -11,6 +11,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "exit-codes": commands.exit_codes,
     "metrics": metrics.page,
     "topics": topics.page,
+    "keys": topics.keys,
     "records": records.page,
     "outcomes": reasons.outcomes,
     "conversion-reasons": reasons.conversions,

@@ -3,7 +3,7 @@
 from docs.tables.markdown import code, table
 from docs.tables.records import link
 from schemas.records import avro_name
-from schemas.topics import REPLAYABLE, TOPICS, Topic
+from schemas.topics import KEYS, REPLAYABLE, TOPICS, Topic
 
 
 def page() -> str:
@@ -12,6 +12,11 @@ def page() -> str:
         ("Topic", "Key", "Record", "Kept"),
         [(code(topic.name), topic.key, link(avro_name(topic.record)), _kept(topic)) for topic in TOPICS.values()],
     )
+
+
+def keys() -> str:
+    """The form of each kind of key."""
+    return table(("Key", "Form"), KEYS.items())
 
 
 def _kept(topic: Topic) -> str:

@@ -56,10 +56,10 @@ VARIABLE: Final = re.compile(
 NAME_IN_FILE: Final = re.compile(r"`(\w+)` in `([\w/]+\.py)`")
 ROW: Final = re.compile(r"^\| (?!-)(.*) \|$", re.MULTILINE)
 
-# Only the console is promised to come to a port that is already a setting.
+# The console is not built, but its port is already a setting that other code compares with.
 WITHOUT_EFFECT_BY_HAND: Final = {"PAIRSTREAM_CONSOLE_PORT"}
 NOT_BUILT: Final = "not-built"
-# A path of somebody's machine (Ada is nobody), or where some machine gets its packages from: true nowhere else.
+# A path or package index of one machine; neither exists on others. Home directories of `ada` are examples.
 FOREIGN: Final = re.compile(
     r"(?<![\w.~$}/-])/(?:home|Users|root|work|mnt)/(?!ada\b)[\w.-]+"
     r"|(?:extra-)?index-url[ =]+https?:|registry-url[ =]+https?:"
@@ -81,7 +81,7 @@ def fences(page: Path, *languages: str) -> list[str]:
 
 
 def commands(page: Path) -> Iterator[str]:
-    """Every `pairstream ...` that a fenced block shows as typed."""
+    """Every `pairstream ...` line in a page's shell and console blocks."""
     for block in fences(page, "sh", "console"):
         for line in block.splitlines():
             if found := COMMAND.match(line.strip()):
@@ -93,7 +93,7 @@ SHOWN_COMMANDS: Final = [(page, command) for page in PAGES for command in comman
 
 @dataclass(frozen=True)
 class Found:
-    """Where a command line leads in the tree of commands, and what follows."""
+    """The command that a line names, the words that name it, and its arguments."""
 
     command: click.Command
     words: tuple[str, ...]
@@ -101,7 +101,7 @@ class Found:
 
 
 def look_up(line: str) -> Found:
-    """Follow the words of a command line. Raises UsageError at the first that is no command."""
+    """The command that a line names. Raises UsageError at the first word that is not a command."""
     command: click.Command = main
     words = shlex.split(line, comments=True)[1:]
     taken: list[str] = []
@@ -123,7 +123,7 @@ def check(line: str) -> None:
         if isinstance(parameter.type, click.Path):
             parameter.type = click.STRING
     click.Command(found.words[-1], params=parameters).make_context(found.words[-1], list(found.rest))
-    # options that only the comment behind the command names
+    # options named only in the comment after the command
     known = {option for parameter in parameters for option in parameter.opts}
     for option in re.findall(r"(?<=[ (])--[a-z][a-z-]*", line):
         if option not in known:
@@ -181,7 +181,7 @@ def test_settings_without_effect_are_named() -> None:
     code = "\n".join(
         path.read_text() for folder in ("pipeline", "connectors") for path in (ROOT / folder).rglob("*.py")
     )
-    # those of the brokers' security are taken by their prefix
+    # the brokers' security settings are read by prefix
     names = [name for name in Settings.model_fields if not name.startswith("kafka_s")]
     unused = {variable(name) for name in names if not re.search(rf"\b(?:settings|self)\.{name}\b", code)}
     page = (DOCS / "reference/settings.md").read_text()
@@ -199,6 +199,12 @@ def test_named_paths_exist(page: Path) -> None:
         and not any(list(base.glob(place)) for base in (ROOT, page.parent))
     ]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_modules_exist(page: Path) -> None:
+    there = {path.name for path in tracked()}
+    assert set(re.findall(r"`(\w+\.py)`", page.read_text())) <= there
 
 
 def test_the_map_names_paths() -> None:
@@ -335,7 +341,7 @@ def test_compose_sets_settings_that_exist() -> None:
 
 @cache
 def tracked() -> tuple[Path, ...]:
-    """Every text file that git keeps, but for this one, which spells what it looks for."""
+    """Every file that git tracks, except this one, which spells what it looks for."""
     listing = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, env={**os.environ, "LC_ALL": "C"}
     )

@@ -20,7 +20,7 @@ from pipeline.observability.metrics import CounterName, GaugeName, HistogramName
 from pipeline.provisioning.remedies import EITHER, REMEDIES
 from schemas.reasons import KINDS, REASONS
 from schemas.records import avro_name
-from schemas.topics import TOPICS
+from schemas.topics import TOPICS, KeyKind
 
 RECORDS: Final = {avro_name(topic.record): topic.record for topic in TOPICS.values()}
 
@@ -41,6 +41,7 @@ def first_cells(name: str) -> list[str]:
         ("settings", [variable(name) for name in Settings.model_fields]),
         ("metrics", [name for kind in (CounterName, GaugeName, HistogramName) for name in get_args(kind)]),
         ("topics", list(TOPICS)),
+        ("keys", get_args(KeyKind)),
         ("outcomes", get_args(Outcome)),
         ("conversion-reasons", get_args(ConversionReason)),
         ("webhook-results", get_args(WebhookResult)),
