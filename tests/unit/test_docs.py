@@ -172,7 +172,10 @@ def test_shown_make_targets_exist() -> None:
     assert {"check", "docs", "bench", "lock"} <= shown_targets <= targets
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+# the changelog names settings that are gone
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_named_settings_exist(page: Path) -> None:
     assert set(VARIABLE.findall(page.read_text())) <= {variable(name) for name in Settings.model_fields}
 
