@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -11,18 +13,37 @@ from connectors.kafka.settings import ANY_PARTITION, publisher_config
 from schemas.codec import Codec
 
 FLUSH_S = 10.0
+FULL_S = 0.02
+"""Between looks at a full queue: librdkafka tells of no room that came free."""
 
 
 class PublishFailed(RuntimeError):
     """The brokers did not take a record: nothing that led to it may be acknowledged."""
 
 
-class Publisher:
-    """An idempotent producer on an asyncio loop."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Handed:
+    """A record on its way to the queue."""
 
-    def __init__(self, cluster: Cluster, codec: Codec) -> None:
+    topic: str
+    key: str
+    value: bytes | None = field(repr=False)
+    place: int
+    future: "asyncio.Future[tuple[int, int]]"
+
+
+class Publisher:
+    """An idempotent producer on an asyncio loop.
+
+    Its queue to the brokers is bounded. What finds it full waits in order, without holding the loop, until there is
+    room or until whoever awaits its future gives up.
+    """
+
+    def __init__(self, cluster: Cluster, codec: Codec, queue: Mapping[str, int] | None = None) -> None:
+        """`queue` replaces librdkafka's bounds of the queue to the brokers."""
         self._cluster = cluster
-        self._producer = Producer(publisher_config(cluster))
+        self._producer = Producer({**publisher_config(cluster), **(queue or {})})
+        self._waiting: dict[_Handed, None] = {}
         self._codec = codec
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
@@ -39,29 +60,60 @@ class Publisher:
         self, topic: str, key: str, value: bytes | None, partition: int | None = None
     ) -> "asyncio.Future[tuple[int, int]]":
         """The same for bytes; a value of None is a tombstone on a compacted topic."""
-        future: asyncio.Future[tuple[int, int]] = self._loop.create_future()
-
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            self._loop.call_soon_threadsafe(_resolve, future, error, message)
-
-        physical, place = self._cluster.physical(topic), ANY_PARTITION if partition is None else partition
-        while True:
-            try:
-                self._producer.produce(physical, key=key.encode(), value=value, on_delivery=delivered, partition=place)
-            except BufferError:
-                self._producer.poll(0.05)
-                continue
-            except KafkaException as error:
-                raise PublishFailed(f"{physical}: {error.args[0].str()}") from error
-            return future
+        place = ANY_PARTITION if partition is None else partition
+        handed = _Handed(self._cluster.physical(topic), key, value, place, self._loop.create_future())
+        if self._waiting or not self._produce(handed):
+            self._wait(handed)
+        return handed.future
 
     async def close(self) -> None:
         """Wait until everything handed over is with the brokers, then stop."""
-        left = await asyncio.to_thread(self._producer.flush, FLUSH_S)
+        if self._waiting:
+            await asyncio.wait([handed.future for handed in self._waiting], timeout=FLUSH_S)
+        left = await asyncio.to_thread(self._producer.flush, FLUSH_S) + len(self._waiting)
+        self._waiting.clear()
         self._stopped.set()
         await asyncio.to_thread(self._poller.join)
         if left:
             raise PublishFailed(f"{left} records were not delivered within {FLUSH_S:.0f} s")
+
+    def _produce(self, handed: "_Handed") -> bool:
+        """False where the queue to the brokers is full."""
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            self._loop.call_soon_threadsafe(_resolve, handed.future, error, message)
+
+        try:
+            self._producer.produce(
+                handed.topic,
+                key=handed.key.encode(),
+                value=handed.value,
+                on_delivery=delivered,
+                partition=handed.place,
+            )
+        except BufferError:
+            return False
+        except KafkaException as error:
+            raise PublishFailed(f"{handed.topic}: {error.args[0].str()}") from error
+        return True
+
+    def _wait(self, handed: "_Handed") -> None:
+        """In line behind those that wait already; who waits for it no longer takes it out."""
+        if not self._waiting:
+            self._loop.call_later(FULL_S, self._go_on)
+        self._waiting[handed] = None
+        handed.future.add_done_callback(lambda _: self._waiting.pop(handed, None))
+
+    def _go_on(self) -> None:
+        while self._waiting:
+            handed = next(iter(self._waiting))
+            try:
+                if not self._produce(handed):
+                    self._loop.call_later(FULL_S, self._go_on)
+                    return
+            except PublishFailed as error:
+                handed.future.set_exception(error)
+            self._waiting.pop(handed, None)
 
     def _poll(self) -> None:
         while not self._stopped.is_set():

@@ -12,6 +12,7 @@ TRANSACTION_TIMEOUT_MS: Final = 30_000
 METADATA_REFRESH_MS: Final = 30_000
 LOG_LEVEL: Final = 3  # errors; what librdkafka mends by itself is no news
 TIMEOUT_S: Final = 15.0
+QUEUE_KBYTES: Final = 32_768  # librdkafka would hold a gigabyte while the brokers are away
 ANY_PARTITION: Final = -1  # the partitioner chooses by key
 
 
@@ -25,6 +26,7 @@ def publisher_config(cluster: Cluster) -> dict[str, str | int | bool]:
         "acks": "all",
         "linger.ms": 0,
         "queue.buffering.max.messages": 200_000,
+        "queue.buffering.max.kbytes": QUEUE_KBYTES,
     }
 
 

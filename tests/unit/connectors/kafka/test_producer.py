@@ -1,0 +1,60 @@
+"""The queue to the brokers is bounded, and waiting for it holds nothing up."""
+
+import asyncio
+
+import pytest
+
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.producer import Publisher
+from connectors.kafka.settings import publisher_config
+from schemas.codec import Codec
+from schemas.registry import LocalRegistry
+from tests.kafka import Kafka
+from tests.unit.connectors.simulation.simulated import eventually
+
+DEADLINE_S = 20.0
+NOBODY = Cluster({"bootstrap.servers": "127.0.0.1:1"})
+FEW = {"queue.buffering.max.messages": 2}
+
+
+def test_the_queue_holds_no_gigabyte() -> None:
+    assert publisher_config(NOBODY)["queue.buffering.max.kbytes"] == 32_768
+
+
+async def test_a_full_queue_holds_up_nobody_but_who_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the brokers away the loop spun in `send`: nothing else ran until they came back."""
+    monkeypatch.setattr("connectors.kafka.producer.FLUSH_S", 0.1)
+    publisher = Publisher(NOBODY, Codec(LocalRegistry()), FEW)
+    sent = [publisher.send_bytes("topic", "key", b"value") for _ in range(5)]
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await sent[-1]
+    assert sent[-1].cancelled()
+    assert len(publisher._waiting) == 2
+
+    for future in sent:
+        future.cancel()
+    await eventually(lambda: not publisher._waiting)
+    with pytest.raises(Exception, match="2 records were not delivered"):
+        await publisher.close()
+
+
+async def test_what_waited_for_the_queue_is_sent_in_order(mock_kafka: Kafka) -> None:
+    publisher = Publisher(Cluster({"bootstrap.servers": mock_kafka.bootstrap_servers}), Codec(LocalRegistry()), FEW)
+
+    async with asyncio.timeout(DEADLINE_S):
+        sent = [publisher.send_bytes("in-order", "key", b"%d" % number, 0) for number in range(50)]
+        places = await asyncio.gather(*sent)
+        await publisher.close()
+
+    assert [offset for _, offset in places] == list(range(50))
+
+
+async def test_closing_sends_what_still_waits(mock_kafka: Kafka) -> None:
+    publisher = Publisher(Cluster({"bootstrap.servers": mock_kafka.bootstrap_servers}), Codec(LocalRegistry()), FEW)
+    sent = [publisher.send_bytes("at-the-end", "key", b"value", 0) for _ in range(20)]
+
+    await publisher.close()
+
+    assert all(future.done() and not future.exception() for future in sent)
