@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 VISITOR: Final = "visitor"
 """The key in an ASGI scope's `state` under which an application finds its connection."""
 
-_DUST_PARTS: Final = 256
+_DUST_PARTS: Final = 64
 _DUST_BYTES: Final = 256
 
 
@@ -116,7 +116,7 @@ class BoundedProtocol(H11Protocol):
         self._open = config.open_connections
         self._deadline: asyncio.TimerHandle | None = None
         self._idle = False
-        self.conn = _BoundedConnection(self._limits)
+        self.conn: _BoundedConnection = _BoundedConnection(self._limits)
         self.address = ""
 
     @property
@@ -154,6 +154,9 @@ class BoundedProtocol(H11Protocol):
         super().handle_events()
         if self.cycle is not before and not self.cycle.response_complete:
             self._end_after(self._limits.exchange_s)
+        if self.cycle is not None and self.conn.next_came_early:
+            # no vendor sends a request before the answer to the last: a hundred at once would be served before others
+            self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         unread = self.conn.their_state is h11.SEND_BODY
@@ -179,6 +182,7 @@ class _BoundedConnection(h11.Connection):
 
     def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__(h11.SERVER, limits.head_bytes)
+        self.next_came_early = False
         self._most_bytes = limits.body_bytes
         self._parts = 0
         self._bytes = 0
@@ -186,6 +190,7 @@ class _BoundedConnection(h11.Connection):
     def next_event(self) -> Any:
         # Any: h11 gives event objects and marker classes alike
         event = super().next_event()
+        self.next_came_early = event is h11.PAUSED
         if isinstance(event, h11.Request):
             self._parts = self._bytes = 0
             _refuse_two_lengths(event)

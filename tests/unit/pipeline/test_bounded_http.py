@@ -176,6 +176,16 @@ async def test_what_only_an_attack_looks_like_is_refused(sent: bytes) -> None:
         assert b"abc" not in echo.bodies
 
 
+async def test_requests_before_the_answer_to_the_last_are_not_served() -> None:
+    """A hundred at once kept everybody else waiting for as long."""
+    async with served(PATIENT) as (echo, visit):
+        stranger = await visit()
+        await stranger.say((HEAD + b"Content-Length: 0\r\n\r\n") * 100)
+
+        assert await stranger.is_closed()
+        assert len(echo.bodies) == 1
+
+
 async def test_a_body_of_many_real_chunks_is_taken() -> None:
     async with served(PATIENT) as (_, visit):
         sender = await visit()
