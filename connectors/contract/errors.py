@@ -14,6 +14,11 @@ The first line of a class's docstring is its message; messages carry codes, neve
 object ids (which can be emails); `object_id` is an attribute for who needs it.
 """
 
+from typing import Final
+
+LONGEST_NAME: Final = 200
+MOST_NAMES: Final = 100
+
 
 class ConnectorError(Exception):
     """The other system did not do what was asked."""
@@ -21,7 +26,7 @@ class ConnectorError(Exception):
     def __init__(self, reason: str, *, status: int | None = None, trace: str | None = None) -> None:
         """`reason` is a stable snake_case code, `status` the HTTP status, `trace` the vendor's id of the request."""
         super().__init__(reason)
-        self.reason = reason
+        self.reason = named(reason)
         self.status = status
         self.trace = trace
 
@@ -83,7 +88,7 @@ class Refused(ConnectorError):
     ) -> None:
         """`fields` are the fields the answer blames, as the system names them; empty when it blames none."""
         super().__init__(reason, status=status, trace=trace)
-        self.fields = fields
+        self.fields = tuple(map(named, fields[:MOST_NAMES]))
         self.object_id = object_id
 
     @property
@@ -115,10 +120,15 @@ class Misconfigured(ConnectorError):
     ) -> None:
         """`needed` names what is lacking, such as the scopes to grant."""
         super().__init__(reason, status=status, trace=trace)
-        self.needed = needed
+        self.needed = tuple(map(named, needed[:MOST_NAMES]))
 
     def _facts(self) -> dict[str, object]:
         return super()._facts() | {"needed": self.needed}
+
+
+def named(text: str) -> str:
+    """A name as an answer gives it, short and without what a terminal takes for a command."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:LONGEST_NAME])
 
 
 def _message(kind: type[ConnectorError]) -> str:

@@ -3,12 +3,13 @@
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 JsonObject: TypeAlias = Mapping[str, object]
 
 EMPTY: JsonObject = {}
+MOST_DEEP = 100
 LONGEST_NUMBER = 18
 """Digits of a whole number that we read: more fit into no record, and thousands of them Python itself refuses."""
 
@@ -20,12 +21,31 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parsed(body: bytes) -> object:
-    """The decoded JSON, every text in it Unicode, or None when it is none."""
+    """The decoded JSON, every text in it Unicode, or None when it is none or nested deeper than any API's."""
     try:
-        found = json.loads(body)
-        return _well_formed(found) if _SURROGATE.search(body) else found
+        found = json.loads(body.decode("utf-8-sig", "replace"))
+        found = _well_formed(found) if _SURROGATE.search(body) else found
     except (ValueError, RecursionError):
         return None
+    return found if _is_shallow(body, found) else None
+
+
+def _is_shallow(body: bytes, found: object) -> bool:
+    """What is deeper ends whoever walks through it by recursion, as encoders do."""
+    if body.count(b"[") + body.count(b"{") <= MOST_DEEP:
+        return True
+    level = [found]
+    for _ in range(MOST_DEEP + 1):
+        level = [part for whole in level for part in _parts(whole)]
+        if not level:
+            return True
+    return False
+
+
+def _parts(whole: object) -> Iterable[object]:
+    if isinstance(whole, dict):
+        return whole.values()
+    return whole if isinstance(whole, list) else ()
 
 
 def _well_formed(found: object) -> object:

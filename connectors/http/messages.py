@@ -8,6 +8,7 @@ from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from connectors.contract.errors import Refused
+from connectors.http.lenient_json import LATEST_MS
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -23,6 +24,7 @@ Pairs = tuple[tuple[str, str], ...]
 JSON_CONTENT = "application/json"
 FORM_CONTENT = "application/x-www-form-urlencoded"
 LAST_MS_OF_SECOND = 999
+_LONGEST_DATE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,20 @@ class Response:
     @property
     def observed(self) -> VendorInterval | None:
         """`Date` counts whole seconds, and the state was read within the round trip; None without that header."""
-        date = email.utils.parsedate_tz(self.headers.get("date", ""))
-        if date is None:
+        date_ms = _date_ms(self.headers.get("date", ""))
+        if date_ms is None:
             return None
-        date_ms = int(email.utils.mktime_tz(date)) * 1000
         return VendorInterval(date_ms - self.elapsed_ms, date_ms + LAST_MS_OF_SECOND)
+
+
+def _date_ms(text: str) -> int | None:
+    """An HTTP date in epoch milliseconds; None for what is none, or is of no year with four digits."""
+    try:
+        date = email.utils.parsedate_tz(text[:_LONGEST_DATE])
+        at_ms = None if date is None else int(email.utils.mktime_tz(date)) * 1000
+    except (ValueError, OverflowError, TypeError, IndexError):  # the library promises none, and raises them
+        return None
+    return at_ms if at_ms is not None and 0 <= at_ms <= LATEST_MS else None
 
 
 @dataclass(frozen=True, slots=True)

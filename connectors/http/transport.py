@@ -1,14 +1,21 @@
 """The one place that talks HTTP: carries a request as it is and names what goes wrong on the way."""
 
 import asyncio
+import ipaddress
 import logging
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPResponse
+from http.cookiejar import CookieJar
+from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
 from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
+from connectors.http.inflating import BrokenPacking, inflater_for
 from connectors.http.messages import Headers, Request, Response
 
 # httpx logs every URL, and a query can hold an email; httpcore logs headers, and one of them is the token
@@ -17,6 +24,10 @@ for _talkative in ("httpx", "httpcore"):
 
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _ADDRESS_WRONG = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_UNSENDABLE = (ValueError, OverflowError)
+"""What Python raises of a request that fits into no HTTP, such as a token outside ASCII or a port beyond 65535."""
+
+_CODINGS: Final = "gzip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +47,24 @@ class HttpTransport:
         timeout_s: float = 10.0,
         limits: HttpLimits | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        proxy_url: str | None = None,
     ) -> None:
+        """`proxy_url` is the only proxy there is, whatever the environment says, and none of this machine's own."""
         self._limits = limits or HttpLimits()
         self._base_url = base_url.rstrip("/")
+        self._is_address = is_address(base_url)
         self._timeout_s = timeout_s
         self._monotonic = monotonic
         self._exchanges: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
         # waiting for a connection, TCP and TLS together end before the deadline: nothing is sent that was given up
         early = timeout_s / 4
         self._client = httpx.AsyncClient(
+            verify=httpx.create_ssl_context(),  # with SSL_CERT_FILE, which is no proxy
+            trust_env=False,
+            proxy=None if is_loopback(base_url) else proxy_url,
+            cookies=_NoCookies(),
+            headers={"Accept-Encoding": _CODINGS},
             timeout=httpx.Timeout(timeout_s, connect=early, pool=early),
             limits=httpx.Limits(max_connections=self._limits.connections),
             follow_redirects=False,
@@ -55,6 +75,8 @@ class HttpTransport:
 
         Raises Transient, UnknownResult (writes only), Misconfigured, and Refused for an answer that is too large.
         """
+        if not self._is_address:
+            raise Misconfigured("bad_address")
         started = self._monotonic()
         # httpcore loses a connection for ever where it is cancelled at a bad moment (encode/httpcore#830): who waits no
         # longer leaves the exchange to end by itself
@@ -64,7 +86,7 @@ class HttpTransport:
         try:
             async with asyncio.timeout(self._timeout_s):
                 status, headers, body = await asyncio.shield(exchange)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, BrokenPacking, *_UNSENDABLE) as error:
             # the original is dropped on purpose: it holds the request and with it the token
             raise _named(error, request) from None
         return Response(status, headers, body, round((self._monotonic() - started) * 1000))
@@ -87,18 +109,61 @@ class HttpTransport:
             return answer.status_code, Headers(answer.headers.multi_items()), await self._body(answer, until)
 
     async def _body(self, answer: httpx.Response, until: float) -> bytes:
-        body = bytearray()
-        async for chunk in answer.aiter_bytes():
-            body += chunk
-            if asyncio.get_running_loop().time() > until:
-                raise httpx.ReadTimeout("the answer trickles")
-            if len(body) > self._limits.answer_bytes:
-                raise Refused("answer_too_large", status=answer.status_code)
+        """The answer's body, unpacked; both as it came and unpacked it has at most the bytes of the limit."""
+        inflater, body, came = inflater_for(answer.headers.get("content-encoding", "")), bytearray(), 0
+        if inflater is None:
+            raise Refused("unknown_coding", status=answer.status_code)
+        async for chunk in answer.aiter_raw():
+            came += len(chunk)
+            for piece in inflater.pieces(chunk):
+                body += piece
+                self._check(max(came, len(body)), until, answer.status_code)
+                await asyncio.sleep(0)  # others' turn: a small chunk may unpack to megabytes
+        if not inflater.ended:
+            raise BrokenPacking("the answer ends in the middle of its packing")
         return bytes(body)
+
+    def _check(self, size: int, until: float, status: int) -> None:
+        if asyncio.get_running_loop().time() > until:
+            raise httpx.ReadTimeout("the answer trickles")
+        if size > self._limits.answer_bytes:
+            raise Refused("answer_too_large", status=status)
+
+
+class _NoCookies(CookieJar):
+    """Keeps and sends none: no vendor's API needs any, and one outside ASCII raised where nobody expected it."""
+
+    def extract_cookies(self, response: HTTPResponse, request: urllib.request.Request) -> None:
+        return
+
+    def add_cookie_header(self, request: urllib.request.Request) -> None:
+        return
+
+
+def is_address(url: str) -> bool:
+    """Whether a request can be sent there: to a host, by HTTP, to a port that there is."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is of this machine."""
+    try:
+        host = httpx.URL(url).host
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except (httpx.InvalidURL, ValueError):
+        return False
 
 
 def _named(error: Exception, request: Request) -> ConnectorError:
     if isinstance(error, _ADDRESS_WRONG):
+        return Misconfigured("bad_address")
+    if isinstance(error, UnicodeError):
+        return Misconfigured("not_ascii")
+    if isinstance(error, _UNSENDABLE):
         return Misconfigured("bad_address")
     if isinstance(error, _NOTHING_SENT):
         return Transient("not_connected")

@@ -153,5 +153,13 @@ def _described(object_type: str, found: AttributeDefinition) -> DescribedField:
 
 def _claims(url: str, ours: str) -> bool:
     """Whether a subscription's address is a receiver's, of an integration of another name."""
-    claimed, own = _OUR_PATH.search(urlsplit(url).path), _OUR_PATH.search(urlsplit(ours).path)
+    claimed, own = _OUR_PATH.search(_path_of(url)), _OUR_PATH.search(_path_of(ours))
     return claimed is not None and (own is None or claimed[1] != own[1])
+
+
+def _path_of(url: str) -> str:
+    """The path of an address, which anybody may have written: nothing where it is none."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""

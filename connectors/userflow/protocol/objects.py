@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from connectors.contract.errors import Missing, Refused, Transient
 from connectors.http.answers import content
@@ -160,8 +160,13 @@ def next_cursor(page: JsonObject, last_id: str | None) -> str | None:
     """Only the cursor is taken from `next_page_url`, which may be a path or point at any host."""
     url = text_at(page, "next_page_url")
     if url:
-        return parse_qs(urlsplit(url).query).get("starting_after", [last_id])[0]
+        return parse_qs(_query_of(url)).get("starting_after", [last_id])[0]
     return last_id if flag_at(page, "has_more") else None
+
+
+def _query_of(url: str) -> str:
+    """What follows the first `?`: an address with a broken host has its cursor all the same."""
+    return url.partition("#")[0].partition("?")[2]
 
 
 def _memberships(found: JsonObject) -> tuple[Membership, ...] | None:

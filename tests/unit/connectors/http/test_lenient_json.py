@@ -25,9 +25,32 @@ def test_a_text_cut_inside_an_emoji_is_unicode_again(text: str, read: str, ascii
     assert found == [{read: [read]}]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[" * 100_000,
+        b"[" * 500 + b"]" * 500,
+        b'{"a":' * 500 + b"1" + b"}" * 500,
+        b"1" * 5_000,
+        '{"a": "\\ud800"}'.encode("utf-16"),
+    ],
+)
 def test_what_is_no_json(body: bytes) -> None:
     assert parsed(body) is None
+
+
+@pytest.mark.parametrize("body", [b'"1\xed\xa0\x80"', b'"1\xff"'])
+def test_bytes_that_are_no_unicode_become_texts_that_are(body: bytes) -> None:
+    found = parsed(body)
+    assert isinstance(found, str)
+    assert found.encode()
+
+
+def test_a_wide_document_is_not_deep() -> None:
+    assert parsed(b"[" + b"[[[]]]," * 1_000 + b"[]]") is not None
 
 
 @pytest.mark.parametrize(

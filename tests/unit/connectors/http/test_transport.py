@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
+import gzip
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
+from connectors.http.answers import retry_after_s
+from connectors.http.inflating import PIECE_BYTES, Gzip
 from connectors.http.messages import Headers, Request, Response, json_request
 from connectors.http.transport import HttpLimits, HttpTransport
 
@@ -55,6 +60,7 @@ async def _sent(url: str, request: Request, timeout_s: float = 5.0, limits: Http
         await transport.aclose()
 
 
+ELSEWHERE = "http://192.0.2.1:9"  # of the range that is for documentation: nobody is there
 READ = Request("GET", "/users/a%2Fb%40c", (("email", "a+b@example.com"),))
 WRITE = json_request("POST", "/users", {"id": "1"}, "write")
 
@@ -77,7 +83,19 @@ async def test_an_observation_spans_the_round_trip_and_the_second_of_the_date() 
     assert (response.observed.earliest_ms, response.observed.latest_ms) == (1668499950750, 1668499951999)
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Tue, 99 Nov 2022"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "Tue, 99 Nov 2022",
+        "Thu, 26 Nov 10000 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -9999",
+        "Thu, 01 Jan 1900 00:00:00 GMT",
+        "1" * 5_000,
+        f"Thu, 26 Nov {'9' * 400} 00:00:00 GMT",
+    ],
+)
 def test_no_observation_without_a_usable_date(date: str) -> None:
 
     assert Response(200, Headers([("Date", date)])).observed is None
@@ -118,7 +136,22 @@ async def test_a_write_that_found_nobody_listening_was_not_done() -> None:
     assert caught.value.reason == "not_connected"
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com", "http://[::1", "api.example.com"])
+@hypothesis.given(st.text(max_size=80) | st.from_regex(r"\w{3}, \d+ Nov \d+ \d+:\d+:\d+ [+-]?\w+"))
+def test_no_date_whatsoever_raises(date: str) -> None:
+    observed = Response(200, Headers([("Date", date)])).observed
+    assert observed is None or 0 <= observed.latest_ms <= 253_402_300_799_999
+
+
+@pytest.mark.parametrize(
+    ("told", "wait_s"), [("3", 3.0), ("-3", 0.0), ("9" * 400, None), ("9" * 5_000, None), ("x", None)]
+)
+def test_a_wait_is_one_that_a_clock_can_count(told: str, wait_s: float | None) -> None:
+    assert retry_after_s(Response(429, Headers([("Retry-After", told)]))) == wait_s
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com", "http://[::1", "http://[x", "api.example.com", "http://127.0.0.1:99999"]
+)
 async def test_a_bad_address_is_a_setting_to_change(url: str) -> None:
     with pytest.raises(Misconfigured):
         await _sent(url, READ)
@@ -130,6 +163,105 @@ async def test_an_answer_beyond_the_limit_is_refused() -> None:
         with pytest.raises(Refused) as caught:
             await _sent(server.url, READ, limits=HttpLimits(answer_bytes=1_000))
     assert caught.value.reason == "answer_too_large"
+
+
+def packed(body: bytes, coding: str = "gzip") -> bytes:
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n"
+        % (
+            coding.encode(),
+            len(body),
+        )
+        + body
+    )
+
+
+async def test_a_packed_answer_is_unpacked() -> None:
+    async with _server(packed(gzip.compress(b"{}" * 300_000))) as server:
+        assert (await _sent(server.url, READ)).body == b"{}" * 300_000
+    assert "accept-encoding: gzip\r\n" in server.heads[0].lower()
+
+
+async def test_an_answer_is_bounded_while_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2.5 KB became 4 GB in memory before anybody looked at the size."""
+    unpacked = list[int]()
+
+    class Counting(Gzip):
+        def pieces(self, chunk: bytes) -> Iterator[bytes]:
+            for piece in super().pieces(chunk):
+                unpacked.append(len(piece))
+                yield piece
+
+    monkeypatch.setattr("connectors.http.inflating.Gzip", Counting)
+    bomb = gzip.compress(b"0" * 50_000_000)
+    async with _server(packed(bomb)) as server:
+        with pytest.raises(Refused) as caught:
+            await _sent(server.url, READ, limits=HttpLimits(answer_bytes=1_000_000))
+    assert caught.value.reason == "answer_too_large"
+    assert sum(unpacked) <= 1_000_000 + PIECE_BYTES
+
+
+@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "gzip, identity"])
+async def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
+    async with _server(packed(gzip.compress(b"{}"), coding)) as server:
+        with pytest.raises(Refused) as caught:
+            await _sent(server.url, READ)
+    assert caught.value.reason == "unknown_coding"
+
+
+@pytest.mark.parametrize("body", [gzip.compress(b"{}" * 1_000)[:-12], b"no gzip"], ids=["cut off", "no gzip"])
+async def test_a_broken_packing_is_a_lost_answer(body: bytes) -> None:
+    async with _server(packed(body)) as server:
+        with pytest.raises(UnknownResult) as caught:
+            await _sent(server.url, WRITE)
+    assert caught.value.reason == "connection_lost"
+
+
+@hypothesis.given(st.binary(max_size=3_000), st.integers(1, 700))
+def test_unpacking_gives_back_what_was_packed_however_it_is_cut(body: bytes, size: int) -> None:
+    stream, whole = gzip.compress(body), Gzip()
+    chunks = [stream[start : start + size] for start in range(0, len(stream), size)]
+    assert b"".join(piece for chunk in chunks for piece in whole.pieces(chunk)) == body
+    assert whole.ended
+
+
+async def test_no_cookie_is_kept_nor_read() -> None:
+    """One outside ASCII ended the connector."""
+    answer = OK.replace(b"X-Thing", "Set-Cookie: a=ä; Path=/\r\nSet-Cookie: b=1\r\nX-Thing".encode())
+    async with _server(answer) as server:
+        transport = HttpTransport(server.url)
+        for _ in range(2):
+            assert (await transport.send(READ)).status == 200
+        await transport.aclose()
+    assert "cookie" not in server.heads[1].lower()
+
+
+async def test_a_token_outside_ascii_is_a_setting_to_change() -> None:
+    async with _server(OK) as server:
+        with pytest.raises(Misconfigured) as caught:
+            await _sent(server.url, READ.with_header("Authorization", "Bearer “pat-1”"))
+    assert caught.value.reason == "not_ascii"
+
+
+async def test_a_proxy_of_the_environment_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _server(b"HTTP/1.1 502 Proxied\r\nContent-Length: 0\r\n\r\n") as proxy, _server(OK) as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert (await _sent(server.url, READ)).status == 200
+        with pytest.raises(Transient):
+            await _sent(ELSEWHERE, READ, timeout_s=0.2)
+    assert proxy.heads == []
+
+
+async def test_a_proxy_that_a_setting_names_is_used_but_for_this_machine() -> None:
+    async with _server(b"HTTP/1.1 502 Proxied\r\nContent-Length: 0\r\n\r\n") as proxy, _server(OK) as server:
+        statuses = []
+        for url in (server.url, server.url.replace("127.0.0.1", "localhost"), ELSEWHERE):
+            transport = HttpTransport(url, proxy_url=proxy.url)
+            statuses.append((await transport.send(READ)).status)
+            await transport.aclose()
+    assert statuses == [200, 200, 502]
+    assert len(proxy.heads) == 1
 
 
 async def test_a_trickling_answer_ends_with_the_timeout() -> None:
