@@ -222,6 +222,13 @@ class Settings(BaseSettings):
         """The keys in clear, newest first, for `SecretBox`."""
         return tuple(key.get_secret_value() for key in self.secret_key)
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Every secret of the settings in clear, for who keeps them out of the log."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        alone = (value for value in values if isinstance(value, SecretStr))
+        return (*self.secret_keys, *(secret.get_secret_value() for secret in alone))
+
     def member_id(self, role: str) -> str:
         """The static member id (`group.instance.id`) of this process in a role."""
         return f"{role}-{self.ordinal}"

@@ -56,7 +56,7 @@ def plain_errors() -> Iterator[None]:
 def open_process() -> Process:
     """The settings of the environment, brokers and codec."""
     settings = load_settings(os.environ)
-    set_up(settings.log_format, settings.log_level, hide=settings.secret_keys)
+    set_up(settings.log_format, settings.log_level, hide=settings.hidden)
     return Process.open(settings)
 
 

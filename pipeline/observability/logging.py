@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import Final, Literal, TextIO
 
+from pipeline.observability.printable import printable
+
 MASK: Final = "***"
 
 QUIET: Final = ("aiokafka", "asyncio", "faust", "hpack", "httpcore", "httpx", "kafka", "mode", "urllib3", "uvicorn")
@@ -17,22 +19,29 @@ REPEATED_EVERY_S: Final = 10.0
 
 _SHORTEST_SECRET: Final = 6
 """Masking a shorter text would blot out words that merely contain it."""
+
+_LONGEST: Final = 100_000
+_LONGEST_SHOWN: Final = 20_000
+"""Characters of a message that are looked at, and that are written: a vendor's answer may be in it."""
+
+# Each pattern begins with a text of its own, and repeats nothing that could begin again within: 10,000 characters made
+# a pattern that begins with "any letters" look at 10,000 times as many.
 _PATTERNS: Final = (
     # an Authorization value
-    (re.compile(r"\b([Bb]earer|Basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
+    (re.compile(r"\b([Bb]earer|Basic)\s{1,10}[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     # name=value, "name": "value" where the name says it is a secret
     (
         re.compile(
-            r"""(["']?\b[\w-]*(?:token|secret|password|passwd|api[_-]?key|hapikey|signature|authorization)\b["']?"""
-            r"""\s*[=:]\s*)(?:"[^"]*"|'[^']*'|(?!Bearer\b|Basic\b)[^\s,;&)}\]]+)""",
+            r"""((?:token|secret|password|passwd|api[_-]?key|hapikey|signature|authorization)\b["']?\s{0,10}[=:]\s{0,10})"""
+            r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?!Bearer\b|Basic\b)[^\s,;&)}\]]+)""",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",
     ),
     # the user and password in a URL
-    (re.compile(r"(\w+://)[^\s/@]+@"), rf"\1{MASK}@"),
-    # HubSpot's own tokens
-    (re.compile(r"\bpat-\w{2,4}-[\w-]{8,}"), MASK),
+    (re.compile(r"(://)[^\s/@]{1,500}@"), rf"\1{MASK}@"),
+    # HubSpot's and Userflow's own tokens
+    (re.compile(r"\b(?:pat-\w{2,4}-[\w-]{8,}|ak_[\w-]{6,})"), MASK),
 )
 
 
@@ -73,7 +82,10 @@ class Repeats(logging.Filter):
 
 
 class Masking:
-    """Takes secrets out of a line: those it is given, and what looks like one. The last guard, not the first."""
+    """Takes secrets out of a line: those it is given, and what looks like one. The last guard, not the first.
+
+    What a terminal would take for a command is spelled out, and a very long line is cut.
+    """
 
     def __init__(self, hide: Iterable[str] = ()) -> None:
         # the longest first: one secret may be part of another
@@ -81,11 +93,13 @@ class Masking:
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:
+        length = len(text)
+        text = printable(text[:_LONGEST])
         if self._known is not None:
             text = self._known.sub(MASK, text)
         for pattern, masked in _PATTERNS:
             text = pattern.sub(masked, text)
-        return text
+        return text if length <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}... ({length:,} characters)"
 
 
 class TextLines(logging.Formatter):

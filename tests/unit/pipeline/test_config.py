@@ -141,6 +141,13 @@ def test_a_member_is_named_after_its_role_and_number() -> None:
     assert load_settings({"PAIRSTREAM_ORDINAL": "2"}).member_id("worker") == "worker-2"
 
 
+def test_every_secret_of_the_settings_is_hidden_from_the_log() -> None:
+    key = make_key()
+    settings = load_settings(SASL | {"PAIRSTREAM_SECRET_KEY": key, "KAFKA_SSL_KEY_PASSWORD": "key-pass"})
+
+    assert set(settings.hidden) == {key, "pa55word", "key-pass"}
+
+
 def test_a_list_of_keys_keeps_its_order() -> None:
     new, old = make_key(), make_key()
 

@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -131,6 +133,9 @@ def test_a_secret_is_masked_in_messages_arguments_and_traces(written: SetUp, for
         ("KAFKA_SASL_PASSWORD=hunter2", "KAFKA_SASL_PASSWORD=***"),
         ("http://user:pass@registry:8081/subjects", "http://***@registry:8081/subjects"),
         ("token pat-na1-11111111-2222 used", "token *** used"),
+        ("key ak_live_1234567 used", "key *** used"),
+        ("sasl.password=hunter2 of librdkafka", "sasl.password=*** of librdkafka"),
+        (r'{"token": "a\"b", "region": "us"}', '{"token": ***, "region": "us"}'),
     ],
 )
 def test_what_looks_like_a_secret_is_masked(line: str, masked: str) -> None:
@@ -156,3 +161,31 @@ def test_short_texts_are_not_masked_everywhere_and_longer_secrets_go_first() -> 
     masked = Masking(["a", "", "secret-1", "secret-1-and-more"])
 
     assert masked("a map of secret-1-and-more") == "a map of ***"
+
+
+LONG = ("a-" * 50_000, "a" * 100_000, "token " * 20_000, "token='" * 20_000, "://a" * 30_000, "Bearer " * 20_000)
+
+
+def test_masking_takes_time_by_the_length_and_not_by_its_square() -> None:
+    """10,000 characters took 18 s."""
+    # in a process of its own, for nothing ends a search in this one
+    program = "import sys; from pipeline.observability.logging import Masking; Masking()(sys.stdin.read())"
+    for text in LONG:
+        subprocess.run([sys.executable, "-c", program], input=text, text=True, check=True, timeout=60)
+
+
+def test_a_very_long_line_is_cut_and_says_so() -> None:
+    masked = Masking()("x" * 30_000)
+
+    assert masked.endswith("... (30,000 characters)")
+    assert len(masked) < 21_000
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_terminal_takes_for_a_command_is_spelled_out(written: SetUp, form: str) -> None:
+    stream = written(form)
+
+    logging.getLogger("pipeline.app").info("title \x1b]0;owned\x07 \x9b2J \u202e back\r \u2028 end")
+
+    text = stream.getvalue() if form == "text" else json.loads(stream.getvalue())["message"]
+    assert r"title \x1b]0;owned\x07 \x9b2J \u202e back\r \u2028 end" in text

@@ -1,0 +1,60 @@
+"""Texts of strangers as a terminal may see them: what it would take for a command is spelled out."""
+
+import io
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
+    "\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the direction of writing, which hides what stands there
+    "\u2028\u2029]"  # line breaks that are not seen as such
+)
+
+
+def printable(text: str) -> str:
+    """The same text with every such character as `\\x1b` or `\\u202e`."""
+    return _UNPRINTABLE.sub(_spelled, text)
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
+
+
+class PrintableStream(io.TextIOWrapper):
+    """A text stream that writes what is printable only."""
+
+    def write(self, text: str) -> int:
+        super().write(printable(text))
+        return len(text)
+
+
+@contextmanager
+def printable_output() -> Iterator[None]:
+    """Standard output and error write what is printable only, for as long as the block lasts."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _wrapped(before[0]), _wrapped(before[1])
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, PrintableStream):
+                stream.flush()
+                stream.detach()
+        sys.stdout, sys.stderr = before
+
+
+def _wrapped(stream: TextIO) -> TextIO:
+    """The stream itself where it has no bytes beneath, as a test's may have none."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.flush()
+    return PrintableStream(
+        stream.buffer,
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=True,
+        write_through=True,
+    )

@@ -1,0 +1,38 @@
+"""What strangers wrote is text, and never a command to a terminal."""
+
+import io
+import sys
+
+import click
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+
+from pipeline.observability.printable import printable, printable_output
+
+
+@hypothesis.given(st.text())
+def test_nothing_unprintable_is_left_and_what_is_printable_stays(text: str) -> None:
+    shown = printable(text)
+
+    assert not any((letter < " " and letter not in "\n\t") or "\x7f" <= letter <= "\x9f" for letter in shown)
+    assert printable(shown) == shown
+
+
+def test_letters_of_all_the_world_stay() -> None:
+    assert printable("Zoë 登録 \U0001f98a\n\tend") == "Zoë 登録 \U0001f98a\n\tend"
+
+
+def test_what_commands_print_is_printable(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = io.BytesIO(), io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, "utf-8"))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(err, "utf-8"))
+
+    with printable_output():
+        click.echo("label \x1b[2J é", color=True)  # as to a terminal
+        click.echo("name \x9b", err=True)
+    click.echo("after")
+    sys.stdout.flush()
+
+    assert out.getvalue().decode() == "label \\x1b[2J é\nafter\n"
+    assert err.getvalue().decode() == "name \\x9b\n"
