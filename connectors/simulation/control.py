@@ -15,7 +15,7 @@ GET    /requests[?last=N]            the calls received, counters, `created_by_a
 GET    /deliveries                   webhook attempts, and how many events still wait
 POST   /faults {"rules": [...]} or one rule · DELETE /faults    see faults.FaultRule
 PUT    /settings {name: value, ...} · GET /settings (without secrets)
-Ids in a path are percent-encoded; what has nothing to say answers 204.
+Ids in a path are percent-encoded; what has nothing to say answers 204. A POST is JSON, and the Host this machine.
 Errors are `{"error": text}` with 400, or 404 for an unknown record.
 """
 
@@ -27,6 +27,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from connectors.http.addresses import is_loopback
+from connectors.http.messages import JSON_CONTENT
 from connectors.simulation.calls import Json
 from connectors.simulation.gate import CONTROL_PREFIX
 from connectors.simulation.vendor import Simulator
@@ -171,6 +173,9 @@ class InstrumentApi:
 
 def _route(method: str, path: str, work: Work, status: int = 200) -> Route:
     async def endpoint(request: Request) -> Response:
+        refusal = _refusal(request)
+        if refusal is not None:
+            return refusal
         try:
             body = await request.json() if await request.body() else {}
             result = await work(request, body)
@@ -181,6 +186,16 @@ def _route(method: str, path: str, work: Work, status: int = 200) -> Route:
         return Response(status_code=204) if result is None else JSONResponse(result, status)
 
     return Route(CONTROL_PREFIX + path, endpoint, methods=[method])
+
+
+def _refusal(request: Request) -> Response | None:
+    """Any page in a browser of this machine may call it, by a name of its own or by a form: neither is answered."""
+    if not is_loopback(f"//{request.headers.get('host', '')}"):
+        return JSONResponse({"error": "call the control API by 127.0.0.1 or localhost"}, 403)
+    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.method == "POST" and content != JSON_CONTENT:
+        return JSONResponse({"error": f"send it as {JSON_CONTENT}, {{}} where there is nothing to say"}, 415)
+    return None
 
 
 def _subjects(event: Json) -> set[str]:

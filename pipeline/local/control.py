@@ -103,7 +103,7 @@ class SimulatorControl:
         return dict(await self._call("GET", "/deliveries"))
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        answer = await self._http.request(method, path, json=body)
+        answer = await self._http.request(method, path, json={} if body is None and method == "POST" else body)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 

@@ -92,7 +92,7 @@ async def caller(app: ASGIApp, token: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an app in this process."""
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://vendor", headers=headers
+        transport=httpx.ASGITransport(app), base_url="http://127.0.0.1", headers=headers
     ) as client:
         yield client
 

@@ -30,6 +30,27 @@ async def api(portal: HubSpotSimulator) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "[", "10.0.0.1:9001"])
+async def test_the_control_api_is_for_this_machine(api: httpx.AsyncClient, host: str) -> None:
+    """A page in the developer's browser could read and change all by a name that leads here."""
+    assert (await api.get("/_simulator/edits", headers={"Host": host})).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["localhost:9001", "127.0.0.1:9001", "[::1]:9001"])
+async def test_the_control_api_answers_this_machine(api: httpx.AsyncClient, host: str) -> None:
+    assert (await api.get("/_simulator/edits", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("content", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
+async def test_the_control_api_takes_json_only(api: httpx.AsyncClient, content: str) -> None:
+    """What a form of any page can send."""
+    headers = {"Content-Type": content} if content else {}
+    base = "/_simulator/objects/contacts"
+    assert (await api.post(base, content=b'{"id": "51"}', headers=headers)).status_code == 415
+    assert (await api.post(f"{base}/1/restore", headers=headers)).status_code == 415
+    assert (await api.get(f"{base}/51")).status_code == 404
+
+
 async def test_a_person_works_through_the_control_api(api: httpx.AsyncClient) -> None:
     base = "/_simulator/objects/contacts"
     made = await api.post(base, json={"id": "50", "properties": {"email": "dee@example.com"}})
@@ -38,7 +59,7 @@ async def test_a_person_works_through_the_control_api(api: httpx.AsyncClient) ->
     assert edited.json()["properties"]["city"] == "Paris"
     assert edited.json()["written"]["city"]["by"] == "person"
     assert (await api.delete(f"{base}/50")).json()["archived"] is True
-    assert (await api.post(f"{base}/50/restore")).json()["archived"] is False
+    assert (await api.post(f"{base}/50/restore", json={})).json()["archived"] is False
     merged = await api.post(f"{base}/50/merge", json={"other_id": "2"})
     assert merged.json()["properties"]["city"] == "Paris"
     pair = "/_simulator/associations/contacts/1/companies/11"

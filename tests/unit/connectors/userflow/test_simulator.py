@@ -388,6 +388,6 @@ async def test_a_person_works_through_the_control_api(api: httpx.AsyncClient, us
     assert (await api.delete(f"{base}/x%2Fy")).status_code == 200
     edits = [edit.operation for edit in userflow.edits()]
     assert edits == ["created", "edited", "associated", "tracked", "deleted"]
-    assert (await api.post(f"{base}/u-1/restore")).status_code == 400
+    assert (await api.post(f"{base}/u-1/restore", json={})).status_code == 400
     log = (await api.get("/_simulator/requests")).json()
     assert (log["created_by_api"], log["counters"]) == (0, {})
