@@ -175,6 +175,24 @@ def test_a_file_of_somebody_else_stops_everything(tmp_path: Path, foreign: str) 
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("link", ["out", "out/a", "out/a/b.json", f"out/{LISTING}"])
+@pytest.mark.parametrize("dangling", [True, False])
+def test_nothing_is_written_through_a_link(tmp_path: Path, link: str, dangling: bool) -> None:
+    elsewhere, place = tmp_path / "elsewhere", tmp_path / link
+    place.parent.mkdir(parents=True, exist_ok=True)
+    is_file = link.endswith(".json")
+    if not dangling:
+        elsewhere.write_text("{}") if is_file else elsewhere.mkdir()
+    place.symlink_to(elsewhere)
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(ForeignFiles, match="a link: "):
+        write_generated(tmp_path / "out", {"a/b.json": "{}"})
+
+    assert sorted(tmp_path.rglob("*")) == before
+    assert dangling or not is_file or elsewhere.read_text() == "{}"
+
+
 def test_a_listing_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
     (tmp_path / LISTING).write_text("[]")
     with pytest.raises(ForeignFiles, match="name another folder"):
