@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from connectors.http.addresses import is_address, is_loopback
 from connectors.kafka.cluster import SEPARATOR
 from pipeline.secrets import is_key
 from schemas.topics import TOPICS
@@ -49,13 +50,8 @@ def _setting(default: Any, meaning: str, example: str, **limits: Any) -> Any:
 
 def _checked_url(text: str) -> str:
     """Refuses an address that no request can be sent to, such as one with the port 99999."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise ValueError("no address: the host or the port cannot be read") from None
-    if not parts.hostname or not parts.hostname.isascii() or port == 0:
-        raise ValueError("no address: the host is a name in ASCII letters, the port 1 to 65535")
+    if not is_address(text.lower()) or not text.isascii():
+        raise ValueError("no address: it needs a host in ASCII letters, and a port of 1 to 65535 if any")
     return text
 
 
@@ -132,6 +128,15 @@ class Settings(BaseSettings):
         "2026-03", "HubSpot's API version", "2026-03", pattern=r"^(20[0-9]{2}-[0-9]{2}|v[0-9])$"
     )
     userflow_api_url: _Url | None = _setting(None, "Userflow's API; unset: by region", "https://api.userflow.com")
+    api_proxy_url: _Url | None = _setting(
+        None,
+        "a proxy on the way to both APIs; unset: none, whatever HTTP_PROXY says",
+        "http://proxy.acme.com:3128",
+        repr=False,  # may hold a password
+    )
+    allow_http_api: bool = _setting(
+        False, "whether an API may be called by http:// on another machine, tokens and all", "true"
+    )
     prefix: str = _setting(
         "", "starts every name on the brokers, so that several installations may share them; unset: none", "staging"
     )
@@ -190,6 +195,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        for name in ("hubspot_api_url", "userflow_api_url"):
+            url = getattr(self, name)
+            if url and not url.lower().startswith("https:") and not is_loopback(url) and not self.allow_http_api:
+                raise ValueError(
+                    f"{variable(name)}: `{shown(url)}` would carry tokens and people's fields in clear. "
+                    f"Fix: write it with https://, or set {variable('allow_http_api')}=true if that network is yours"
+                )
         missing = [*self._missing_for_sasl(), *self._missing_for_ssl()]
         if missing:
             raise ValueError(

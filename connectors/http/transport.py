@@ -1,7 +1,6 @@
 """The one place that talks HTTP: carries a request as it is and names what goes wrong on the way."""
 
 import asyncio
-import ipaddress
 import logging
 import time
 import urllib.request
@@ -10,11 +9,11 @@ from dataclasses import dataclass
 from http.client import HTTPResponse
 from http.cookiejar import CookieJar
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 
 from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
+from connectors.http.addresses import is_address, is_loopback
 from connectors.http.inflating import BrokenPacking, inflater_for
 from connectors.http.messages import Headers, Request, Response
 
@@ -138,24 +137,6 @@ class _NoCookies(CookieJar):
 
     def add_cookie_header(self, request: urllib.request.Request) -> None:
         return
-
-
-def is_address(url: str) -> bool:
-    """Whether a request can be sent there: to a host, by HTTP, to a port that there is."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is of this machine."""
-    try:
-        host = httpx.URL(url).host
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except (httpx.InvalidURL, ValueError):
-        return False
 
 
 def _named(error: Exception, request: Request) -> ConnectorError:

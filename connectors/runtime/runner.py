@@ -50,6 +50,7 @@ class ConnectorDeps:
     seal: Callable[[str], bytes]
     api_url: str | None
     api_version: str
+    proxy_url: str | None
     webhook_base_url: str
     clock: Clock
     uniform: Uniform
@@ -206,6 +207,7 @@ class Runner:
                 clock=deps.clock,
                 api_url=deps.api_url,
                 api_version=deps.api_version,
+                proxy_url=deps.proxy_url,
                 webhook_url=f"{deps.webhook_base_url}/{self._traits.webhook_path_of(name)}",
                 store_grant=store_grant,
                 incident=incident,

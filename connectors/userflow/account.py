@@ -24,7 +24,7 @@ async def open_account(opening: Opening) -> Account:
     api_key = opening.secrets.get("api_key")
     if not api_key:
         raise Misconfigured("api_key_missing")
-    transport = HttpTransport(opening.api_url or _api_url(opening))
+    transport = HttpTransport(opening.api_url or _api_url(opening), proxy_url=opening.proxy_url)
     account = assemble(opening, transport, api_key)
     return Account("userflow", account.source, account.sink, account.setup, transport.aclose)
 

@@ -35,6 +35,8 @@ DOCUMENTED = {
     "HUBSPOT_API_URL": "https://api.hubapi.com",
     "HUBSPOT_API_VERSION": "2026-03",
     "USERFLOW_API_URL": None,
+    "PAIRSTREAM_API_PROXY_URL": None,
+    "PAIRSTREAM_ALLOW_HTTP_API": False,
     "PAIRSTREAM_PREFIX": "",
     "PAIRSTREAM_ORDINAL": 0,
     "PAIRSTREAM_BULK_CREDIT": 300,
@@ -115,10 +117,10 @@ def test_the_public_url_has_one_form_however_it_is_written(written: str, meant: 
         ("https://me@sync.acme.com", "a user"),
         ("https://sync.acme.com/?a=1", "`?`"),
         ("https://sync.acme.com/#a", "`#`"),
-        ("http://[x", "the port cannot be read"),
-        ("http://sync.acme.com:99999", "the port cannot be read"),
-        ("http://sync.acme.com:0", "the port 1 to 65535"),
-        ("https://müller.test", "in ASCII"),
+        ("http://[x", "a port of 1 to 65535"),
+        ("http://sync.acme.com:99999", "a port of 1 to 65535"),
+        ("http://sync.acme.com:0", "a port of 1 to 65535"),
+        ("https://müller.test", "in ASCII letters"),
     ],
 )
 def test_a_public_url_that_no_vendor_can_call_is_refused(url: str, reason: str) -> None:
@@ -135,6 +137,26 @@ def test_an_address_that_no_request_can_be_sent_to_is_refused_at_the_start(name:
     [problem] = refused({name: url})
 
     assert problem.startswith(f"{name}: no address")
+
+
+@pytest.mark.parametrize("name", ["HUBSPOT_API_URL", "USERFLOW_API_URL"])
+def test_tokens_do_not_travel_in_clear_unless_a_setting_allows_it(name: str) -> None:
+    elsewhere = {name: "http://gateway.acme.com:8080"}
+
+    [problem] = refused(elsewhere)
+    assert problem.startswith(f"{name}: `http://gateway.acme.com:8080` would carry tokens")
+    assert "Fix: write it with https://, or set PAIRSTREAM_ALLOW_HTTP_API=true" in problem
+    load_settings(HOME | elsewhere | {"PAIRSTREAM_ALLOW_HTTP_API": "true"})
+    for url in ("https://gateway.acme.com", "http://127.0.0.1:9001", "http://localhost:9001", "http://[::1]:9001"):
+        load_settings(HOME | {name: url})
+    assert refused({name: "http://localhost.acme.com"})
+
+
+def test_a_proxys_password_is_not_shown() -> None:
+    settings = load_settings(HOME | {"PAIRSTREAM_API_PROXY_URL": "http://me:pa55word@proxy:3128"})
+
+    assert "pa55word" not in repr(settings)
+    assert "pa55word" not in describe(settings)
 
 
 def test_a_member_is_named_after_its_role_and_number() -> None:

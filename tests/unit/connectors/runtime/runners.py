@@ -123,6 +123,7 @@ def connector_deps(
         seal=str.encode,
         api_url=None,
         api_version="",
+        proxy_url=None,
         webhook_base_url="",
         clock=SystemClock(),
         uniform=random.Random(1).uniform,
