@@ -79,10 +79,10 @@ class Process:
         metrics = Metrics(CollectorRegistry(), settings.prefix)
         return cls(settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys), metrics)
 
-    def unseal(self, sealed: bytes) -> str:
+    def unseal(self, sealed: bytes, place: str) -> str:
         """A secret from Kafka. Raises Misconfigured where no key opens it: the integration waits, others go on."""
         try:
-            return self.box.open(sealed)
+            return self.box.open(sealed, place)
         except NoKeyFits as error:
             raise Misconfigured("pairstream_secret_key_does_not_open_it") from error
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from connectors.receiver import Recipient
 from pipeline.secrets import NoKeyFits
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
+from schemas.configuration import SIGNING, ConnectorState, IntegrationPart, IntegrationSettings, secret_place
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class ConfigurationDirectory:
     def __init__(
         self,
         parts: Callable[[], Parts],
-        unseal: Callable[[bytes], str],
+        unseal: Callable[[bytes, str], str],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._parts = parts
@@ -82,9 +82,10 @@ class ConfigurationDirectory:
     def _recipient(self, name: str, settings: IntegrationSettings, userflow: ConnectorState | None) -> Recipient:
         secrets = settings.hubspot.secrets
         # HubSpot signs with the app's client secret, so an app that is connected by OAuth needs no other
-        hubspot = secrets.get("app_secret") or secrets.get("client_secret")
-        sealed = (hubspot, userflow.webhook_secret if userflow else None)
-        opened = [self._keyring.open(name, one) for one in sealed]
+        signs = "app_secret" if secrets.get("app_secret") else "client_secret"
+        sealed = (secrets.get(signs), userflow.webhook_secret if userflow else None)
+        places = (secret_place(name, "hubspot", signs), secret_place(name, "userflow", SIGNING))
+        opened = [self._keyring.open(name, one, place) for one, place in zip(sealed, places, strict=True)]
         return Recipient(
             name,
             settings.state,
@@ -98,28 +99,30 @@ class ConfigurationDirectory:
 class _Keyring:
     """Opens each sealed secret once, for as long as it is in use."""
 
-    def __init__(self, unseal: Callable[[bytes], str]) -> None:
+    def __init__(self, unseal: Callable[[bytes, str], str]) -> None:
         self._unseal = unseal
-        self._opened: dict[bytes, str | None] = {}
-        self._used: set[bytes] = set()
+        self._opened: dict[tuple[bytes, str], str | None] = {}
+        self._used: set[tuple[bytes, str]] = set()
 
-    def open(self, integration: str, sealed: bytes | None) -> str | None:
-        """None for no secret and for one that no key opens."""
+    def open(self, integration: str, sealed: bytes | None, place: str) -> str | None:
+        """None for no secret and for one that no key opens there."""
         if sealed is None:
             return None
-        self._used.add(sealed)
-        if sealed not in self._opened:
-            self._opened[sealed] = self._try(integration, sealed)
-        return self._opened[sealed]
+        # by its place too: a copy of a seal elsewhere is another seal
+        one = (sealed, place)
+        self._used.add(one)
+        if one not in self._opened:
+            self._opened[one] = self._try(integration, sealed, place)
+        return self._opened[one]
 
     def keep_only_used(self) -> None:
         """Forget what was not asked for since the last call."""
-        self._opened = {sealed: self._opened[sealed] for sealed in self._used}
+        self._opened = {one: self._opened[one] for one in self._used}
         self._used = set()
 
-    def _try(self, integration: str, sealed: bytes) -> str | None:
+    def _try(self, integration: str, sealed: bytes, place: str) -> str | None:
         try:
-            return self._unseal(sealed)
+            return self._unseal(sealed, place)
         except NoKeyFits:
             log.error("%s: PAIRSTREAM_SECRET_KEY does not open its secrets: webhooks are refused", integration)
             return None

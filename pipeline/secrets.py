@@ -1,5 +1,6 @@
 """Secrets kept in Kafka are sealed here, and the key that opens them is made and kept here."""
 
+import base64
 import contextlib
 import os
 import tempfile
@@ -7,12 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pipeline.state_dir import make_private
 
 KEY_FILE: Final = "secret.key"
 OWNER_ONLY: Final = 0o600
+_BOUND: Final = b"pairstream-1:"
+"""Begins a seal that is bound to its place; one of before begins with `gAAAA`."""
+
+_NONCE_BYTES: Final = 12
+_KEY_BYTES: Final = 32
 
 
 class NoKeyFits(Exception):
@@ -27,35 +37,59 @@ class KeyFileUnsafe(Exception):
 
 
 class SecretBox:
-    """Seals with the first key and opens with any: put a new key in front, and old secrets still open."""
+    """Seals with the first key and opens with any: put a new key in front, and old secrets still open.
+
+    A seal is bound to its place (`schemas.configuration.secret_place`): who may write to the brokers and copies it to
+    another integration or field gets nothing opened. Seals of before had no place; they open until the next apply
+    seals anew.
+    """
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Raises ValueError for no key, or one that is not 32 bytes in url-safe base64."""
         if not keys:
             raise ValueError("at least one key is needed")
-        self._keys = MultiFernet([Fernet(key) for key in keys])
+        self._placeless = MultiFernet([Fernet(key) for key in keys])
+        self._ciphers = [AESGCM(_derived(key)) for key in keys]
 
-    def seal(self, text: str) -> bytes:
+    def seal(self, text: str, place: str) -> bytes:
         """Ciphertext that is safe to store; two seals of one text differ."""
-        return self._keys.encrypt(text.encode())
+        nonce = os.urandom(_NONCE_BYTES)
+        return _BOUND + nonce + self._ciphers[0].encrypt(nonce, text.encode(), place.encode())
 
-    def open(self, sealed: bytes) -> str:
-        """The text. Raises NoKeyFits, also where the bytes were changed."""
-        try:
-            return self._keys.decrypt(sealed).decode()
-        except InvalidToken:
-            raise NoKeyFits from None
+    def open(self, sealed: bytes, place: str) -> str:
+        """The text. Raises NoKeyFits, also where the bytes were changed or stood elsewhere."""
+        opened = self._bound(sealed, place) if sealed.startswith(_BOUND) else self._of_before(sealed)
+        return opened.decode()
 
-    def can_open(self, sealed: bytes) -> bool:
-        """Whether one of the keys opens it."""
+    def can_open(self, sealed: bytes, place: str) -> bool:
+        """Whether one of the keys opens it there."""
         try:
-            self.open(sealed)
+            self.open(sealed, place)
         except NoKeyFits:
             return False
         return True
 
+    def _bound(self, sealed: bytes, place: str) -> bytes:
+        nonce, ciphertext = sealed[len(_BOUND) :][:_NONCE_BYTES], sealed[len(_BOUND) + _NONCE_BYTES :]
+        for cipher in self._ciphers:
+            # ValueError: bytes that are too few for any seal
+            with contextlib.suppress(InvalidTag, ValueError):
+                return cipher.decrypt(nonce, ciphertext, place.encode())
+        raise NoKeyFits
+
+    def _of_before(self, sealed: bytes) -> bytes:
+        try:
+            return self._placeless.decrypt(sealed)
+        except InvalidToken:
+            raise NoKeyFits from None
+
     def __repr__(self) -> str:
         return "SecretBox(***)"
+
+
+def _derived(key: str) -> bytes:
+    """A key of its own for bound seals: none is used for two ciphers."""
+    return HKDF(SHA256(), _KEY_BYTES, salt=None, info=_BOUND).derive(base64.urlsafe_b64decode(key))
 
 
 def make_key() -> str:

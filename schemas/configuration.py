@@ -12,7 +12,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from schemas.values import FieldType, System
 
@@ -20,6 +20,16 @@ DesiredState = Literal["active", "paused", "disconnected"]
 ApplyState = Literal["describing", "provisioning", "done", "failed"]
 IntegrationState = Literal["connecting", "active", "paused", "disconnected"]
 ConnectorStatus = Literal["ok", "needs_reconnect", "unavailable", "failed"]
+
+
+GRANT: Final = "grant"
+SIGNING: Final = "webhook_secret"
+"""Names of the secrets that a system gave: kept by its connector, and not in a file."""
+
+
+def secret_place(integration: str, system: System, name: str) -> str:
+    """Where a sealed secret stands: `acme/hubspot/token`. It opens nowhere else."""
+    return f"{integration}/{system}/{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ CANCEL_S = 2.0
 WITHDRAW_S = 4.0
 CHECK_EVERY_S = 2.0
 
+Unseal = Callable[[bytes, str], str]
+"""A seal and the name of its secret -> the text."""
+
 
 class IntegrationWorker:
     """Takes the records of one integration; every one of them calls `finished` once it has an outcome."""
@@ -88,7 +91,7 @@ class IntegrationWorker:
             context.changed.set()
             context.renewed.set()
 
-    def fits(self, connection: int, section: SystemSettings, unseal: Callable[[bytes], str]) -> bool:
+    def fits(self, connection: int, section: SystemSettings, unseal: Unseal) -> bool:
         """Whether it speaks for that account with those credentials; an apply seals again even what did not change."""
         if connection != self.context.connection:
             return False
@@ -203,5 +206,5 @@ class IntegrationWorker:
             self._failed(task.exception() or RuntimeError("ended"))
 
 
-def _opened(section: SystemSettings, unseal: Callable[[bytes], str]) -> dict[str, str]:
-    return {name: unseal(sealed) for name, sealed in section.secrets.items()}
+def _opened(section: SystemSettings, unseal: Unseal) -> dict[str, str]:
+    return {name: unseal(sealed, name) for name, sealed in section.secrets.items()}

@@ -11,6 +11,8 @@ from connectors.contract.errors import ConnectorError, Retryable
 from connectors.http.retry import Tries
 from connectors.session.context import POLICY, IntegrationContext, status_after
 from schemas.configuration import (
+    GRANT,
+    SIGNING,
     ConnectorState,
     Description,
     Inquiry,
@@ -37,7 +39,7 @@ class MonitorDeps:
 
     settings: Callable[[], IntegrationSettings | None]
     inquiry: Callable[[], Inquiry | None]  # the newest, unless it was answered
-    seal: Callable[[str], bytes]
+    seal: Callable[[str, str], bytes]  # a text, and the name of the secret
     rederive: Callable[[], Awaitable[None]]  # every pair of the integration is derived again
 
 
@@ -126,7 +128,7 @@ class ConnectionMonitor:
 
     async def keep_grant(self, refresh_token: str) -> None:
         """Store a new refresh token before it is used."""
-        await self._publish(replace(self._state, grant=self._keep.seal(refresh_token)))
+        await self._publish(replace(self._state, grant=self._keep.seal(refresh_token, GRANT)))
 
     async def _keep_parked(self) -> None:
         """Tell that something is parked, for whoever owns the integration when it is to be derived again."""
@@ -173,7 +175,7 @@ class ConnectionMonitor:
             object_types = tuple(settings.section(self._context.system).fields)
             provisioned = await self._account.setup.provision(object_types, create, events)
             secret = provisioned.webhook_secret
-            sealed = self._keep.seal(secret) if secret is not None else self._state.webhook_secret
+            sealed = self._keep.seal(secret, SIGNING) if secret is not None else self._state.webhook_secret
             await self._publish(replace(self._state, provisioned_revision=settings.revision, webhook_secret=sealed))
 
     async def _describe(self, settings: IntegrationSettings) -> None:

@@ -19,11 +19,19 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from connectors.kafka.topology import connector_group, connector_topics
 from connectors.runtime.configuration import ConnectorConfiguration
-from connectors.runtime.integration import IntegrationWorker
+from connectors.runtime.integration import IntegrationWorker, Unseal
 from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps, unopened_state
 from connectors.session.context import IntegrationContext
 from schemas.codec import Codec, MalformedRecord
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.configuration import (
+    GRANT,
+    SIGNING,
+    ConnectorState,
+    IntegrationPart,
+    IntegrationSettings,
+    SystemSettings,
+    secret_place,
+)
 from schemas.letters import letter_about, letter_id, letter_of_no_record
 from schemas.records import Cause, ConnectorRequest, FieldPatch, Notification, StateCommand, TimelineEvent
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, STATE_COMMANDS
@@ -46,8 +54,8 @@ class ConnectorDeps:
     ordinal: int
     partitions: int
     open_account: Callable[[Opening], Awaitable[Account]]
-    unseal: Callable[[bytes], str]
-    seal: Callable[[str], bytes]
+    unseal: Callable[[bytes, str], str]  # a seal, and its place
+    seal: Callable[[str, str], bytes]
     api_url: str | None
     api_version: str
     proxy_url: str | None
@@ -151,7 +159,7 @@ class Runner:
         if settings is None or settings.state == "disconnected":
             return False
         section = settings.section(self._system)
-        return self._workers[name].fits(settings.connection, section, self._deps.unseal)
+        return self._workers[name].fits(settings.connection, section, self._unseal_of(name))
 
     async def _open(self, name: str, settings: IntegrationSettings) -> None:
         """Open the account and start its worker; the records that came meanwhile are handed over."""
@@ -202,7 +210,7 @@ class Runner:
                 connection=settings.connection,
                 account=section.account,
                 options=section.options,
-                secrets=self._secrets(section, state),
+                secrets=self._secrets(name, section, state),
                 catalog=catalog,
                 clock=deps.clock,
                 api_url=deps.api_url,
@@ -231,18 +239,25 @@ class Runner:
         monitor_deps = MonitorDeps(
             lambda: self._configuration.settings().get(name),
             lambda: self._configuration.inquiry(name),
-            deps.seal,
+            lambda text, secret: deps.seal(text, secret_place(name, self._system, secret)),
             lambda: self._rederive(name),
         )
         monitors.append(ConnectionMonitor(context, account, state, monitor_deps))
         return context, monitors[0]
 
-    def _secrets(self, section: SystemSettings, state: ConnectorState | None) -> dict[str, str]:
-        secrets = {name: self._deps.unseal(sealed) for name, sealed in section.secrets.items()}
+    def _unseal_of(self, integration: str) -> Unseal:
+        def unseal(sealed: bytes, secret: str) -> str:
+            return self._deps.unseal(sealed, secret_place(integration, self._system, secret))
+
+        return unseal
+
+    def _secrets(self, integration: str, section: SystemSettings, state: ConnectorState | None) -> dict[str, str]:
+        unseal = self._unseal_of(integration)
+        secrets = {name: unseal(sealed, name) for name, sealed in section.secrets.items()}
         if state is not None and state.grant is not None:
-            secrets[GRANTED] = self._deps.unseal(state.grant)
+            secrets[GRANTED] = unseal(state.grant, GRANT)
         if state is not None and state.webhook_secret is not None:
-            secrets["webhook_secret"] = self._deps.unseal(state.webhook_secret)
+            secrets[SIGNING] = unseal(state.webhook_secret, SIGNING)
         return secrets
 
     def _refresh(self, name: str, settings: IntegrationSettings) -> None:

@@ -12,7 +12,7 @@ from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.remedies import remedy
 from pipeline.provisioning.state_machine import SYSTEMS, read_document
 from pipeline.provisioning.subscriptions import subscriptions
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, secret_place
 from schemas.records import avro_name
 from schemas.registry import SchemaRegistry, UnknownSchema
 from schemas.topics import TOPICS
@@ -37,7 +37,7 @@ def examine(
     *,
     partitions: int,
     changes_retention_days: int,
-    opens: Callable[[bytes], bool],
+    opens: Callable[[bytes, str], bool],
 ) -> Iterator[Finding]:
     """Brokers, topics, registry, then every integration; what depends on something broken is left out."""
     try:
@@ -72,7 +72,7 @@ def _registry(registry: SchemaRegistry) -> Finding:
 
 
 def examine_integration(
-    name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart], opens: Callable[[bytes], bool]
+    name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart], opens: Callable[[bytes, str], bool]
 ) -> Iterator[Finding]:
     """Its last apply, its secrets, both connectors, and what its HubSpot app has to subscribe to."""
     what = f"integration {name}"
@@ -81,14 +81,19 @@ def examine_integration(
     if settings.state == "disconnected":
         yield Finding(what, "ok", "disconnected")
         return
-    sealed = (*settings.hubspot.secrets.values(), *settings.userflow.secrets.values())
-    if not all(map(opens, sealed)):
+    if not all(opens(sealed, place) for sealed, place in _sealed(name, settings)):
         yield Finding(what, "wrong", "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with")
     for system in SYSTEMS:
         part = parts.get(f"{name}/{system}")
         yield _connector(f"{what}: {system}", system, settings, part.connector if part is not None else None)
     if settings.active_revision:
         yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
+
+
+def _sealed(integration: str, settings: IntegrationSettings) -> Iterator[tuple[bytes, str]]:
+    for system in SYSTEMS:
+        for name, sealed in settings.section(system).secrets.items():
+            yield sealed, secret_place(integration, system, name)
 
 
 def _subscriptions(what: str, settings: IntegrationSettings, hubspot: IntegrationPart | None) -> Iterator[Finding]:

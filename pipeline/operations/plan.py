@@ -59,7 +59,7 @@ class InForce:
 
     parts: Mapping[str, IntegrationPart]
     mappings: Mapping[str, ObjectMapping]
-    open_seal: Callable[[bytes], str]
+    open_seal: Callable[[bytes, str], str]
 
     def settings(self, integration: str) -> IntegrationSettings | None:
         """None where nothing of the integration is in force."""
@@ -94,7 +94,7 @@ def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, 
     misfits = told.misfits() if isinstance(told, DescribedFile) else ()
     plan = Plan(
         name,
-        settings=tuple(setting_changes(request, settings, now.open_seal)),
+        settings=tuple(setting_changes(name, request, settings, now.open_seal)),
         mappings=tuple(file_changes(named, before)),
         problems=in_order((*check_claims(file, request, now.parts), *misfits)),
         unknown=told if isinstance(told, str) else None,

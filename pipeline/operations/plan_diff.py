@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from pipeline.integration_file.model import IntegrationFile, MappingSpec, Rule
 from pipeline.provisioning.claims import same_accounts
 from pipeline.provisioning.resolve import unchanged
 from pipeline.secrets import NoKeyFits
-from schemas.configuration import DesiredIntegration, IntegrationSettings, SystemSettings
+from schemas.configuration import DesiredIntegration, IntegrationSettings, SystemSettings, secret_place
 from schemas.records import FieldRule, ObjectMapping
 from schemas.values import System
 
 Kind = Literal["added", "changed", "removed", "unchanged"]
-Opener = Callable[[bytes], str]
+Opener = Callable[[bytes, str], str]
+"""A seal and its place -> the text."""
 
 _NO_SETTING: Final = frozenset({"claim"})  # a hash of the key: what it says is said by the claims
 _NO_WORD: Final = "-"
@@ -29,7 +31,7 @@ class MappingChange:
 
 
 def setting_changes(
-    request: DesiredIntegration, settings: IntegrationSettings | None, open_seal: Opener
+    integration: str, request: DesiredIntegration, settings: IntegrationSettings | None, open_seal: Opener
 ) -> Iterator[str]:
     """Accounts, plain settings and which secrets; `settings` None: nothing is in force."""
     if settings is None:
@@ -48,7 +50,8 @@ def setting_changes(
         former = {"account": before.account, **before.options}
         wanted = {"account": after.account, **after.options}
         yield from (f"{system}.{line}" for line in _changed(former, wanted, _NO_SETTING))
-        yield from (f"{system}.{name}: {what}" for name, what in _secrets(before, after, open_seal))
+        opened = partial(_opened, partial(secret_place, integration, system), open_seal)
+        yield from (f"{system}.{name}: {what}" for name, what in _secrets(before, after, opened))
 
 
 def _changed(
@@ -60,14 +63,20 @@ def _changed(
             yield f"{name}: {old} -> {new}"
 
 
-def _secrets(before: SystemSettings, after: SystemSettings, open_seal: Opener) -> Iterator[tuple[str, str]]:
+def _opened(place: Callable[[str], str], open_seal: Opener, name: str, sealed: bytes) -> str:
+    return open_seal(sealed, place(name))
+
+
+def _secrets(
+    before: SystemSettings, after: SystemSettings, opened: Callable[[str, bytes], str]
+) -> Iterator[tuple[str, str]]:
     for name in dict.fromkeys((*before.secrets, *after.secrets)):
         old, new = before.secrets.get(name), after.secrets.get(name)
         if old is None or new is None:
             yield name, "added" if old is None else "removed"
             continue
         try:
-            if open_seal(old) != open_seal(new):
+            if opened(name, old) != opened(name, new):
                 yield name, "another value"
         except NoKeyFits:
             yield name, "PAIRSTREAM_SECRET_KEY does not open the one in force"

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pipeline.integration_file.model import IntegrationFile, MappingSpec, Secret
 from pipeline.integration_file.rules import FieldNode, Road, roads
 from pipeline.provisioning.field_checks import Fields, created_type, definition
-from schemas.configuration import DescribedField, SystemSettings
+from schemas.configuration import DescribedField, SystemSettings, secret_place
 from schemas.records import FieldRule, ObjectMapping
 from schemas.values import FieldDefinition, FieldType, System
 
-Seal = Callable[[str], bytes]
+Seal = Callable[[str, str], bytes]
+"""A text and its place -> its seal."""
 
 
 def hubspot_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
@@ -25,7 +26,8 @@ def hubspot_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
     if section.oauth is not None:
         options["client_id"] = section.oauth.client_id
         secrets |= {"client_secret": section.oauth.client_secret, "refresh_token": section.oauth.refresh_token}
-    return SystemSettings(str(section.account), options, _sealed(secrets, seal), fields_of(file, "hubspot"))
+    sealed = _sealed(file, "hubspot", secrets, seal)
+    return SystemSettings(str(section.account), options, sealed, fields_of(file, "hubspot"))
 
 
 def userflow_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
@@ -33,13 +35,15 @@ def userflow_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
     section = file.userflow
     claim = hashlib.sha256(section.api_key.reveal().encode()).hexdigest()[:32]
     options = {"region": section.region, "claim": claim}
-    return SystemSettings(
-        section.environment, options, _sealed({"api_key": section.api_key}, seal), fields_of(file, "userflow")
-    )
+    secrets = _sealed(file, "userflow", {"api_key": section.api_key}, seal)
+    return SystemSettings(section.environment, options, secrets, fields_of(file, "userflow"))
 
 
-def _sealed(secrets: Mapping[str, Secret | None], seal: Seal) -> dict[str, bytes]:
-    return {name: seal(secret.reveal()) for name, secret in secrets.items() if secret is not None}
+def _sealed(
+    file: IntegrationFile, system: System, secrets: Mapping[str, Secret | None], seal: Seal
+) -> dict[str, bytes]:
+    known = {name: secret for name, secret in secrets.items() if secret is not None}
+    return {name: seal(secret.reveal(), secret_place(file.integration, system, name)) for name, secret in known.items()}
 
 
 def fields_of(file: IntegrationFile, system: System) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from connectors.receiver import Recipient
 from pipeline.directory import OLD_SECRET_S, ConfigurationDirectory
 from pipeline.secrets import SecretBox, make_key
 from schemas.configuration import (
+    SIGNING,
     ConnectorState,
     DesiredIntegration,
     IntegrationClaim,
@@ -17,6 +18,7 @@ from schemas.configuration import (
     IntegrationSettings,
     IntegrationState,
     SystemSettings,
+    secret_place,
 )
 
 BOX = SecretBox([make_key()])
@@ -51,14 +53,14 @@ class Table:
         state: IntegrationState = "active",
         box: SecretBox = BOX,
     ) -> None:
-        sealed = {kind: box.seal(text) for kind, text in hubspot.items()}
+        sealed = {kind: box.seal(text, secret_place(name, "hubspot", kind)) for kind, text in hubspot.items()}
         section = SystemSettings(account, secrets=sealed)
-        userflow = SystemSettings("production", secrets={"api_key": BOX.seal("never looked at")})
+        userflow = SystemSettings("production", secrets={"api_key": BOX.seal("never looked at", "")})
         settings = IntegrationSettings(1, 1, 1, state, "a1", "done", None, "", section, userflow)
         self.put(f"{name}/settings", IntegrationPart(name, settings=settings))
 
     def webhook_secret(self, text: str | None, name: str = "acme", box: SecretBox = BOX) -> None:
-        sealed = None if text is None else box.seal(text)
+        sealed = None if text is None else box.seal(text, secret_place(name, "userflow", SIGNING))
         state = ConnectorState(1, 1, 1, "ok", webhook_secret=sealed)
         self.put(f"{name}/userflow", IntegrationPart(name, connector=state))
 
@@ -66,9 +68,9 @@ class Table:
         self.reads += 1
         return dict(self.parts)
 
-    def _unseal(self, sealed: bytes) -> str:
+    def _unseal(self, sealed: bytes, place: str) -> str:
         self.unsealed += 1
-        return BOX.open(sealed)
+        return BOX.open(sealed, place)
 
 
 def test_an_integration_is_found_by_name_and_by_account_with_its_secrets_open() -> None:
@@ -134,6 +136,20 @@ def test_whether_a_secret_stays_sealed_is_known(box: SecretBox, state: Integrati
     table.settings({"app_secret": "app-1"}, state=state, box=box)
 
     assert table.directory.has_sealed() is sealed
+
+
+def test_a_seal_that_was_copied_to_another_integration_does_not_open_there() -> None:
+    table = Table()
+    table.settings({"app_secret": "app-1"})
+    assert table.directory.recipient("acme") is not None
+    stolen = table.parts["acme/settings"].settings
+    assert stolen is not None
+
+    table.put("beta/settings", IntegrationPart("beta", settings=stolen))
+
+    found = table.directory.recipient("beta")
+    assert found is not None
+    assert (found.hubspot_secrets, found.sealed) == ((), True)
 
 
 def test_changes_show_at_once() -> None:

@@ -5,51 +5,71 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.secrets import KEY_FILE, KeyFileUnsafe, NoKeyFits, SecretBox, is_key, load_or_make_key, make_key
+from schemas.configuration import secret_place
 
 KEY = make_key()
+PLACE = secret_place("acme", "hubspot", "token")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_what_is_sealed_opens_again(text: str) -> None:
     box = SecretBox([KEY])
 
-    assert box.open(box.seal(text)) == text
+    assert box.open(box.seal(text, PLACE), PLACE) == text
 
 
 def test_a_seal_shows_nothing_and_no_two_are_alike() -> None:
     box = SecretBox([KEY])
 
-    assert b"token-0" not in box.seal("token-0")
-    assert box.seal("token-0") != box.seal("token-0")
+    assert b"token-0" not in box.seal("token-0", PLACE)
+    assert box.seal("token-0", PLACE) != box.seal("token-0", PLACE)
     assert KEY not in repr(box)
 
 
 def test_an_old_key_still_opens_and_the_new_one_seals() -> None:
     new = make_key()
-    sealed = SecretBox([KEY]).seal("token-0")
+    sealed = SecretBox([KEY]).seal("token-0", PLACE)
     rotating = SecretBox([new, KEY])
 
-    assert rotating.open(sealed) == "token-0"
-    assert SecretBox([new]).open(rotating.seal("token-1")) == "token-1"
+    assert rotating.open(sealed, PLACE) == "token-0"
+    assert SecretBox([new]).open(rotating.seal("token-1", PLACE), PLACE) == "token-1"
 
 
 def test_a_lost_key_is_said_clearly() -> None:
-    sealed = SecretBox([KEY]).seal("token-0")
+    sealed = SecretBox([KEY]).seal("token-0", PLACE)
     other = SecretBox([make_key()])
 
     with pytest.raises(NoKeyFits, match="None of the keys in PAIRSTREAM_SECRET_KEY opens this secret"):
-        other.open(sealed)
+        other.open(sealed, PLACE)
+    assert (SecretBox([KEY]).can_open(sealed, PLACE), other.can_open(sealed, PLACE)) == (True, False)
 
 
-def test_a_changed_seal_does_not_open() -> None:
+@pytest.mark.parametrize("changed", [slice(0, -2), slice(0, 20), slice(0, 13), slice(5, None)])
+def test_a_changed_seal_does_not_open(changed: slice) -> None:
     box = SecretBox([KEY])
 
     with pytest.raises(NoKeyFits):
-        box.open(box.seal("token-0")[:-2])
+        box.open(box.seal("token-0", PLACE)[changed], PLACE)
+
+
+@pytest.mark.parametrize("elsewhere", ["beta/hubspot/token", "acme/userflow/token", "acme/hubspot/app_secret", ""])
+def test_a_seal_opens_nowhere_but_in_its_place(elsewhere: str) -> None:
+    """Whoever may write to the brokers could have one integration call with the token of another."""
+    box = SecretBox([KEY])
+
+    assert not box.can_open(box.seal("token-0", PLACE), elsewhere)
+
+
+def test_a_seal_of_before_still_opens() -> None:
+    new = make_key()
+
+    assert SecretBox([new, KEY]).open(Fernet(KEY).encrypt(b"token-0"), PLACE) == "token-0"
+    assert not SecretBox([new]).can_open(Fernet(KEY).encrypt(b"token-0"), PLACE)
 
 
 def test_a_box_needs_a_usable_key() -> None:

@@ -87,4 +87,4 @@ async def _nothing() -> None:
     """Nothing is derived again here."""
 
 
-KEEPSAKES = MonitorDeps(lambda: None, lambda: None, lambda text: text.encode(), _nothing)
+KEEPSAKES = MonitorDeps(lambda: None, lambda: None, lambda text, _: text.encode(), _nothing)

@@ -85,7 +85,7 @@ async def _close() -> None:
     """A vendor in memory holds nothing."""
 
 
-def _unseal(sealed: bytes) -> str:
+def _unseal(sealed: bytes, _: str) -> str:
     try:
         return sealed.decode()
     except UnicodeDecodeError as error:
@@ -120,7 +120,7 @@ def connector_deps(
         partitions=PARTITIONS,
         open_account=open_account,
         unseal=_unseal,
-        seal=str.encode,
+        seal=lambda text, _: text.encode(),
         api_url=None,
         api_version="",
         proxy_url=None,

@@ -64,7 +64,7 @@ async def _command(_: Any) -> None:
     raise AssertionError("nothing is to be derived again")
 
 
-def unseal(sealed: bytes) -> str:
+def unseal(sealed: bytes, name: str) -> str:
     """What two seals of one secret have in common."""
     key, _, secret = sealed.partition(b":")
     if key == b"lost":

@@ -17,6 +17,10 @@ from tests.unit.connectors.session.contexts import Told, lane_of
 from tests.unit.connectors.simulation.simulated import eventually
 
 
+def _sealed(text: str, _: str) -> bytes:
+    return text.encode()
+
+
 class Setup:
     """A system that answers."""
 
@@ -48,7 +52,7 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
     async def rederive() -> None:
         rederived.append(context.away)
 
-    deps = MonitorDeps(lambda: None, lambda: looks.append(len(rederived)), str.encode, rederive)
+    deps = MonitorDeps(lambda: None, lambda: looks.append(len(rederived)), _sealed, rederive)
     monitor = ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps)
     await context.park()
     if away:
@@ -63,7 +67,7 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
 
 async def test_what_is_parked_is_known_after_a_restart() -> None:
     context, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
-    deps = MonitorDeps(lambda: None, lambda: None, str.encode, _not_derived)
+    deps = MonitorDeps(lambda: None, lambda: None, _sealed, _not_derived)
     ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps)
     await context.park()
     await context.park()
@@ -92,7 +96,7 @@ async def test_a_system_that_answers_probes_and_nothing_else_is_tried_ever_less_
     enough = asyncio.Event()
     monkeypatch.setattr(keeping, "set_within", waited)
     context, _ = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
-    deps = MonitorDeps(lambda: None, lambda: None, str.encode, _derived)
+    deps = MonitorDeps(lambda: None, lambda: None, _sealed, _derived)
     running = asyncio.create_task(
         ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps).run()
     )
@@ -114,7 +118,7 @@ async def test_what_changed_of_a_field_is_told_and_the_pairs_are_derived_again_o
         context,
         context.account,
         ConnectorState(1, 1, 1, "ok", 1, fields=setup.fields),
-        MonitorDeps(lambda: settings, lambda: None, str.encode, rederive),
+        MonitorDeps(lambda: settings, lambda: None, _sealed, rederive),
     )
     running = asyncio.create_task(monitor.run())
     monitor.describe_again()

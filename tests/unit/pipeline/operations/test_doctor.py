@@ -8,7 +8,7 @@ from tests.unit.pipeline.provisioning.cluster import Cluster
 
 
 def found(cluster: Cluster, *, opens: bool = True) -> list[Finding]:
-    return list(examine_integration("acme", cluster.settings(), cluster.parts, lambda _: opens))
+    return list(examine_integration("acme", cluster.settings(), cluster.parts, lambda *_: opens))
 
 
 def test_the_subscriptions_of_the_app_are_a_checklist() -> None:

@@ -33,7 +33,7 @@ TO_HUBSPOT = "    to_hubspot:\n      - {rule}\n"
 
 
 def request(file: IntegrationFile) -> DesiredIntegration:
-    return desired(file, lambda text: text.encode(), 1)
+    return desired(file, lambda text, _: text.encode(), 1)
 
 
 def in_force(text: str = GOOD) -> Cluster:
@@ -52,7 +52,7 @@ def told(file: IntegrationFile) -> DescribedFile:
 
 def planned(text: str, cluster: Cluster, *, asked: bool = True) -> Plan:
     file = loaded(text)
-    now = InForce(cluster.parts, cluster.mappings, bytes.decode)
+    now = InForce(cluster.parts, cluster.mappings, lambda sealed, _: sealed.decode())
     return make_plan(file, request(file), now, told(file) if asked else NOT_CONNECTED)
 
 
@@ -99,7 +99,7 @@ def test_an_edit_tells_fields_to_create_rules_and_subscriptions() -> None:
 def test_new_types_of_timeline_events_are_told_once() -> None:
     file = loaded(GOOD + "    stream_events: [flow_started]\n")
     cluster, events = in_force(), (DescribedEvent("flow_started", "Flow Started"), DescribedEvent("nps", "NPS"))
-    now = InForce(cluster.parts, cluster.mappings, bytes.decode)
+    now = InForce(cluster.parts, cluster.mappings, lambda sealed, _: sealed.decode())
     found = make_plan(file, request(file), now, replace(told(file), events=events))
     assert found.events == ("flow_started on contacts",)
     assert "  + timeline event flow_started on contacts" in as_text(found).splitlines()
@@ -198,7 +198,7 @@ def test_a_paused_integration_would_be_resumed() -> None:
 
 
 def test_a_secret_that_no_key_opens_cannot_be_compared() -> None:
-    def closed(_: bytes) -> str:
+    def closed(*_: object) -> str:
         raise NoKeyFits
 
     cluster, file = in_force(), loaded(GOOD)

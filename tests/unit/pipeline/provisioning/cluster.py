@@ -112,4 +112,4 @@ def request(
     file = load(text, "acme.yaml", {})
     assert isinstance(file, IntegrationFile), file
     # no two seals of one secret are alike
-    return desired(file, lambda _: uuid.uuid4().bytes, 1)
+    return desired(file, lambda *_: uuid.uuid4().bytes, 1)

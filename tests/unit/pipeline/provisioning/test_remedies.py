@@ -12,7 +12,7 @@ from tests.unit.pipeline.integration_file.files import GOOD, loaded
 
 def told(reason: str) -> str:
     file = loaded(GOOD)
-    return refusal(reason, file, desired(file, lambda _: b"", 1), {})
+    return refusal(reason, file, desired(file, lambda *_: b"", 1), {})
 
 
 def test_the_line_what_is_wrong_and_what_to_do() -> None:

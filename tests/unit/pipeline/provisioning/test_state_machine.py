@@ -123,7 +123,7 @@ def test_a_custom_type_is_told_before_its_fields_are_asked_for(spelled: str) -> 
     text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false")
     file = load(text.replace("contacts", spelled), "", {})
     assert isinstance(file, IntegrationFile), file
-    cluster.ask(desired(file, lambda _: b"", 1))
+    cluster.ask(desired(file, lambda *_: b"", 1))
     types = (DescribedType(spelled, "2-77", "pet"),)
     cluster.report("hubspot", types=types, fields=(), provisioned_revision=0)
     cluster.report("userflow", provisioned_revision=0)
@@ -142,7 +142,7 @@ def test_a_custom_type_that_is_not_there_refuses_the_request() -> None:
     text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false")
     file = load(text.replace("contacts", "p1_pet"), "", {})
     assert isinstance(file, IntegrationFile), file
-    cluster.ask(desired(file, lambda _: b"", 1))
+    cluster.ask(desired(file, lambda *_: b"", 1))
     for system in ("hubspot", "userflow"):
         cluster.report(system, fields=USERFLOW_FIELDS if system == "userflow" else ())
     assert cluster.settings().apply_state == "failed"
