@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from pipeline.exit_codes import INTERRUPTED, MISTYPED
+from pipeline.observability.printable import printable_output
 
 WIDTH: Final = 80
 
@@ -74,8 +75,12 @@ class Program(Group):
     ) -> Any:
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
+        with printable_output():
+            sys.exit(self._code(args, prog_name, complete_var, **extra))
+
+    def _code(self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, **extra: Any) -> int:
         try:
-            code = super().main(args, prog_name, complete_var, False, **extra)
+            code: int = super().main(args, prog_name, complete_var, False, **extra)
         except click.UsageError as error:
             error.show()
             code = MISTYPED
@@ -85,7 +90,7 @@ class Program(Group):
         except click.Abort:  # Ctrl-C, in whatever phase
             click.echo("stopped", err=True)
             code = INTERRUPTED
-        sys.exit(code)
+        return code
 
 
 def command(name: str | None = None, *, examples: Sequence[str]) -> Callable[[Callable[..., Any]], Command]:

@@ -61,6 +61,10 @@ REMEDIES: Final[Mapping[System, Mapping[str, Remedy]]] = {
 EITHER: Final[Mapping[str, tuple[str, str]]] = {
     "not_this_api": ("what answers is not this system's API", _URL_FIX),
     "bad_address": ("the API's address is none", _URL_FIX),
+    "not_ascii": (
+        "a secret holds a character that no request can carry, such as a curved quotation mark",
+        "copy it again without what stands around it",
+    ),
     "redirected": ("the API's address leads elsewhere", _URL_FIX),
     "pairstream_secret_key_does_not_open_it": (
         "PAIRSTREAM_SECRET_KEY does not open its secrets",

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli import main
 from pipeline.commands import session
-from pipeline.commands.command_line import Command, Group
+from pipeline.commands.command_line import Command, Group, Program
 from pipeline.exit_codes import INTERRUPTED, MISTYPED
 
 HEAVY: Final = ("aiokafka", "confluent_kafka", "cryptography", "fastavro", "faust", "httpx", "pydantic", "yaml")
@@ -137,3 +137,16 @@ def test_nothing_is_coloured(no_color: str) -> None:
     done = subprocess.run([sys.executable, "-m", "pipeline", "-h"], env=environment, capture_output=True, check=True)
 
     assert b"\x1b" not in done.stdout + done.stderr
+
+
+def test_what_a_terminal_takes_for_a_command_is_spelled_out() -> None:
+    """Names come from files and from vendors."""
+
+    @click.command("tell", cls=Command, examples=("tell",))
+    def tell() -> None:
+        """Tell a name."""
+        click.echo("field \x1b[2J\x9b", color=True)
+
+    program = Program("pairstream", commands={"tell": tell})
+
+    assert CliRunner().invoke(program, ["tell"]).output == "field \\x1b[2J\\x9b\n"
