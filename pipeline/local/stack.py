@@ -81,7 +81,7 @@ def machine(
             servers = broker.bootstrap_servers
         _apply_topics(settings, servers)
         where = _places(settings, servers, simulators)
-        inherited = {**environment, **_told(settings, where)}
+        inherited = {**environment, **roles_environment(settings, where)}
         stores = settings.state_dir / "simulators" if keep_stores and simulators else None
         roles = [*_simulators(where, seeds or Seeds(), stores), *_roles(where)]
         say(f"starting {', '.join(role.name for role in roles)} ...")
@@ -148,7 +148,7 @@ def _port(url: str) -> str:
     return url.rsplit(":", 1)[1]
 
 
-def _told(settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
+def roles_environment(settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
     """What every role is told beyond the environment given."""
     told = {
         "KAFKA_BOOTSTRAP_SERVERS": where.kafka_bootstrap_servers,
@@ -161,6 +161,8 @@ def _told(settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
     if where.hubspot_simulator_url and where.userflow_simulator_url:
         told["HUBSPOT_API_URL"] = where.hubspot_simulator_url
         told["USERFLOW_API_URL"] = where.userflow_simulator_url
+        # they sign the address they send to, and no other counts
+        told["PAIRSTREAM_PUBLIC_URL"] = where.receiver_url
     return told
 
 

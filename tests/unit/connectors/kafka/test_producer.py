@@ -14,7 +14,7 @@ from tests.unit.connectors.simulation.simulated import eventually
 
 DEADLINE_S = 20.0
 NOBODY = Cluster({"bootstrap.servers": "127.0.0.1:1"})
-FEW = {"queue.buffering.max.messages": 2}
+FEW = {"queue.buffering.max.messages": 2, "log_level": 0}  # and no word of brokers that are away
 
 
 def test_the_queue_holds_no_gigabyte() -> None:
