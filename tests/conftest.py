@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes minutes; `make test-long`")
     for folder, meaning in MARKED_FOLDERS.items():
         config.addinivalue_line("markers", f"{folder}: {meaning}")
     try:

@@ -27,7 +27,7 @@ class AdmissionLimits:
 
     answer_within_s: float = 4.0
     requests: int = 1_000
-    held_bytes: int = 64_000_000
+    held_bytes: int = 32_000_000
     hubspot_body_bytes: int = 1_000_000
     userflow_body_bytes: int = 1_000_000
     part_bytes: int = MAX_RECORD_BYTES - _ENVELOPE_BYTES
