@@ -13,6 +13,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     roles.run,
     simulators.simulate,
     files.validate,
+    files.schema,
     files.plan,
     files.apply,
     files.export,

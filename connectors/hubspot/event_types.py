@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from connectors.hubspot.associated import WORDS
 from connectors.hubspot.protocol import EventProperty
 from connectors.hubspot.translate import property_text
 from schemas.configuration import DescribedEvent
@@ -21,7 +22,6 @@ RESERVED: Final = frozenset({"log", "lookup"})
 """Words that the templates of app events take for themselves."""
 
 _PREFIX: Final = "userflow"
-_WORDS: Final[Mapping[str, str]] = {"contacts": "contact", "companies": "company", "deals": "deal"}
 _OF_ACCOUNT: Final = re.compile(r"p[0-9]+_")
 
 
@@ -38,7 +38,7 @@ class EventType:
     @property
     def primary_object(self) -> str:
         """The object type as event definitions name it; an account's own type by its id."""
-        word = _WORDS.get(self.object_type)
+        word = WORDS.get(self.object_type)
         return word.upper() if word else self.object_type
 
 
@@ -64,7 +64,7 @@ def event_type(event: DescribedEvent, object_type: str) -> EventType:
 
 def type_name(event: str, object_type: str) -> str:
     """`flow_started` on contacts -> `userflow_flow_started_contact`."""
-    word = _WORDS.get(object_type) or _OF_ACCOUNT.sub("", object_type, count=1)
+    word = WORDS.get(object_type) or _OF_ACCOUNT.sub("", object_type, count=1)
     return _fitting(f"{_PREFIX}_{_plain(event)}_{_plain(word)}")
 
 

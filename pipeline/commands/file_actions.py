@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -12,38 +11,64 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.app import Process, now_ms
-from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, refuse, with_kafka
+from pipeline.commands.session import (
+    REFUSED,
+    confirm,
+    known,
+    open_process,
+    plain_errors,
+    read_tables,
+    refuse,
+    with_kafka,
+)
 from pipeline.config import Settings, SettingsInvalid, load_settings
-from pipeline.integration_file.loader import load
+from pipeline.integration_file.loader import load, too_large
 from pipeline.integration_file.model import IntegrationFile
-from pipeline.integration_file.problems import render
+from pipeline.integration_file.problems import MOST_PROBLEMS, render
+from pipeline.integration_file.schema import schema_text
+from pipeline.integration_file.yaml_tree import MOST_BYTES
 from pipeline.operations import apply as applying
 from pipeline.operations import hubspot_project as project
 from pipeline.operations import make_plan
 from pipeline.operations.generated_files import write_generated
 from pipeline.operations.plan_text import as_json, as_text
+from pipeline.visible import visible
 from schemas.configuration import IntegrationPart
 from schemas.topics import INTEGRATIONS
 
-PLAN_S: Final = 10.0
+
+def validate_file(file: Path, *, offline: bool, strict: bool, granted_later: bool) -> None:
+    """Check an integration file without touching anything; variables need not be set, and `offline` reads none."""
+    environment = {} if offline else os.environ
+    checked = read_file(file, environment, all_set=False, granted_later=granted_later)
+    if strict and checked.warnings:
+        sys.exit(REFUSED)
+    click.echo(visible(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems"))
 
 
-def validate_file(file: Path) -> None:
-    """Check an integration file without touching anything."""
-    read_file(file)
-    click.echo(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems")
+def print_schema() -> None:
+    """The JSON schema of integration files."""
+    click.echo(schema_text(), nl=False)
 
 
-def read_file(path: Path) -> IntegrationFile:
-    """The integration file, or every problem with its line and exit code 1."""
+def read_file(
+    path: Path, environment: Mapping[str, str] = os.environ, *, all_set: bool = True, granted_later: bool = False
+) -> IntegrationFile:
+    """The integration file, its warnings on stderr; or every problem with its line and exit code 1."""
+    with path.open("rb") as opened:
+        content = opened.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        refuse(str(too_large(str(path))))
     try:
-        text = path.read_text("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        refuse(f"{path}: not UTF-8 text (byte {error.start}). Fix: save it as UTF-8.")
-    found = load(text, str(path), os.environ)
-    if isinstance(found, IntegrationFile):
-        return found
-    refuse(render(found))
+        refuse(f"{visible(str(path))}: not UTF-8 text (byte {error.start}). Fix: save it as UTF-8.")
+    file = load(text, str(path), environment, all_set=all_set, granted_later=granted_later)
+    if not isinstance(file, IntegrationFile):
+        refuse(render(file))
+    for warning in file.warnings[:MOST_PROBLEMS]:
+        click.echo(f"warning: {warning}", err=True)
+    return file
 
 
 def show_plan(file: Path, shape: str, *, show_values: bool, pairs: bool, timeout_s: float) -> None:
@@ -71,23 +96,21 @@ def _progress(topic: str, done: int, there_are: int) -> None:
         click.echo(f"\rreading {topic}: {done} of {there_are} partitions", err=True, nl=done == there_are)
 
 
-def apply_file(file: Path, *, ask_first: bool, within_s: float | None) -> None:
-    """Put an integration file in force and wait for it; None: do not wait."""
+def apply_file(file: Path, *, ask_first: bool, wait: bool, timeout_s: float) -> None:
+    """Put an integration file in force; `timeout_s` is for each connector's answer to the plan, and for the waiting."""
     integration_file = read_file(file)
 
     async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
-        for part in applying.without_effect(integration_file):
-            click.echo(f"note: {part} has no effect yet", err=True)
         if ask_first:
-            await _confirm(_deps(process, publisher, tables), integration_file)
-        await _carry_out(process, publisher, tables, integration_file, within_s)
+            await _confirm(_deps(process, publisher, tables), integration_file, timeout_s)
+        await _carry_out(process, publisher, tables, integration_file, timeout_s if wait else None)
 
     with_kafka(ask)
 
 
-async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile) -> None:
+async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile, timeout_s: float) -> None:
     """Show the plan and ask. Raises NotApplied where it would be refused."""
-    found = await make_plan.plan(deps, file, PLAN_S, pairs=True)
+    found = await make_plan.plan(deps, file, timeout_s, pairs=True)
     if found.problems:
         raise applying.NotApplied(render(found.problems))
     click.echo(as_text(found))

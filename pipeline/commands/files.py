@@ -10,13 +10,32 @@ from pipeline.commands.command_line import command
 FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
-@command(examples=("pairstream validate acme.yaml",))
+@command(examples=("pairstream validate acme.yaml", "pairstream validate acme.yaml --offline --strict"))
 @FILE
-def validate(file: Path) -> None:
-    """Check an integration file without touching anything."""
+@click.option("--offline", is_flag=True, help="Do not read variables that are set either.")
+@click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
+@click.option("--granted-later", is_flag=True, help="Take oauth without a refresh token.")
+def validate(file: Path, offline: bool, strict: bool, granted_later: bool) -> None:
+    """Check an integration file without touching anything.
+
+    No ${NAME} needs to be set, so that pull requests are checked without secrets;
+    the value of one that is set is checked too.
+    """
     from pipeline.commands.file_actions import validate_file
 
-    validate_file(file)
+    validate_file(file, offline=offline, strict=strict, granted_later=granted_later)
+
+
+@command(examples=("pairstream schema",))
+def schema() -> None:
+    """Print the JSON schema of integration files.
+
+    Saved as pairstream.schema.json, editors complete and check by it a file
+    that begins with # yaml-language-server: $schema=pairstream.schema.json
+    """
+    from pipeline.commands.file_actions import print_schema
+
+    print_schema()
 
 
 @command(
@@ -44,7 +63,7 @@ def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: f
 @FILE
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--no-wait", is_flag=True, help="Hand the request over and return.")
-@click.option("--timeout", "timeout_s", default=60.0, show_default=True, help="Seconds to wait for it to be in force.")
+@click.option("--timeout", "timeout_s", default=60.0, show_default=True, help="Seconds to wait for each step.")
 def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
     """Put an integration file in force.
 
@@ -52,7 +71,7 @@ def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
     """
     from pipeline.commands.file_actions import apply_file
 
-    apply_file(file, ask_first=not yes, within_s=None if no_wait else timeout_s)
+    apply_file(file, ask_first=not yes, wait=not no_wait, timeout_s=timeout_s)
 
 
 @command(examples=("pairstream export acme", "pairstream export acme --out acme.yaml"))

@@ -7,6 +7,7 @@ import click
 from pipeline.commands.session import open_process, plain_errors, read_tables, refuse
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.doctor import examine
+from pipeline.visible import visible_lines
 from schemas.topics import INTEGRATIONS, TOPICS
 
 
@@ -47,6 +48,6 @@ def examine_installation() -> None:
             changes_retention_days=process.settings.changes_retention_days,
             opens=process.box.can_open,
         ):
-            click.echo(f"{finding.verdict:<8} {finding.what}: {finding.detail}")
+            click.echo(visible_lines(f"{finding.verdict:<8} {finding.what}: {finding.detail}"))
             wrong = wrong or finding.verdict == "wrong"
         sys.exit(REFUSED if wrong else DONE)

@@ -22,6 +22,7 @@ from pipeline.operations.generated_files import ForeignFiles
 from pipeline.operations.hubspot_project import NoProject
 from pipeline.secrets import KeyFileUnsafe, NoKeyFits
 from pipeline.state_dir import AlreadyRunning, StateDirUnusable
+from pipeline.visible import visible_lines
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.registry import UnknownSchema
 
@@ -49,7 +50,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except EXPECTED_ERRORS as error:
-        click.echo(str(error), err=True)
+        click.echo(visible_lines(str(error)), err=True)
         sys.exit(REFUSED)
 
 
@@ -63,7 +64,7 @@ def open_process() -> Process:
 def refuse(*lines: str) -> NoReturn:
     """Say why, exit 1."""
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(visible_lines(line), err=True)
     sys.exit(REFUSED)
 
 

@@ -1,12 +1,24 @@
-"""What an integration file may not say, as far as that can be told without asking either system."""
+"""Every refusal of an integration file that needs no answer from HubSpot or Userflow."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pipeline.integration_file.model import HubSpotSection, IntegrationFile, MappingSpec
-from pipeline.integration_file.names import HUBSPOT_TYPES, USERFLOW_TYPES, account_of_type, associated, is_custom_type
-from pipeline.integration_file.problems import Problem, in_order, near
+from connectors.hubspot.associated import DOT
+from pipeline.integration_file.model import UNREAD_SECTION, IntegrationFile, MappingSpec
+from pipeline.integration_file.names import (
+    HUBSPOT_TYPES,
+    INTEGRATION_NAME,
+    MAPPING_NAME,
+    MATCHES,
+    MOST_NAME_CHARACTERS,
+    USERFLOW_TYPES,
+    account_of_type,
+    associated,
+    association_words,
+    is_custom_type,
+)
+from pipeline.integration_file.problems import Problem, cut, in_order, near
 from pipeline.integration_file.rules import FieldNode, Road, roads
 
 ALWAYS_READ_ONLY: Final = frozenset(
@@ -14,17 +26,12 @@ ALWAYS_READ_ONLY: Final = frozenset(
 )
 """HubSpot properties that HubSpot alone writes, on every object type."""
 
-MATCHES: Final[Mapping[str, tuple[str, ...]]] = {"users": ("email", "id"), "companies": ("id",)}
-"""What an object of a Userflow type can be matched by."""
-
-_INTEGRATION_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
-_MAPPING_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_UNREAD_SECTION: Final = HubSpotSection(account=0)
 _APP_EVENT_TYPES: Final = ("contacts", "companies")
+_MOST_SHOWN: Final = 8  # fields of a circle
 
 
-def check(file: IntegrationFile) -> tuple[Problem, ...]:
-    """Every refusal that needs no answer from HubSpot or Userflow, in the order of the file.
+def check(file: IntegrationFile, *, granted_later: bool = False) -> tuple[Problem, ...]:
+    """The refusals in the order of the file. `granted_later`: OAuth needs no refresh token yet.
 
     Empty texts and accounts below 1 stand for values that could not be read; they are reported by the reader.
     """
@@ -32,6 +39,7 @@ def check(file: IntegrationFile) -> tuple[Problem, ...]:
         [
             *_names(file),
             *_connection(file),
+            *(() if granted_later else _grant(file)),
             *_types(file),
             *_matches(file),
             *_contents(file),
@@ -44,29 +52,43 @@ def check(file: IntegrationFile) -> tuple[Problem, ...]:
     )
 
 
+def without_effect(file: IntegrationFile) -> tuple[Problem, ...]:
+    """The keys that this version does not act on yet."""
+    keys = []
+    if file.hubspot.app_id is not None:
+        keys.append(("hubspot.app_id", "app_id", "remove it"))
+    if file.hubspot.source != "webhooks":
+        keys.append(("hubspot.source", f"source: {file.hubspot.source}", "write `source: webhooks`"))
+    return tuple(file.positions.problem(path, f"`{written}` has no effect yet", fix) for path, written, fix in keys)
+
+
 def _names(file: IntegrationFile) -> Iterator[Problem]:
     problem = file.positions.problem
-    if file.integration and not _INTEGRATION_NAME.fullmatch(file.integration):
-        yield problem(
-            "integration",
-            f"`{file.integration}` is no name for an integration",
-            "use lower-case letters, digits and -, starting with a letter or digit",
-        )
+    fix = "use lower-case letters, digits and -, starting with a letter or digit"
+    yield from _name(file, "integration", file.integration, INTEGRATION_NAME, ("an integration", fix))
     first: dict[str, str] = {}
     for index, mapping in enumerate(file.mappings):
         path = f"mappings[{index}].name"
-        if mapping.name and not _MAPPING_NAME.fullmatch(mapping.name):
-            yield problem(path, f"`{mapping.name}` is no name for a mapping", "use letters, digits, '.', '_' and '-'")
+        yield from _name(file, path, mapping.name, MAPPING_NAME, ("a mapping", "use letters, digits, '.', '_' and '-'"))
         if mapping.name in first:
             where = _line(file, first[mapping.name])
-            yield problem(path, f"a second mapping named `{mapping.name}`{where}", "give it another name")
+            yield problem(path, f"a second mapping named `{cut(mapping.name)}`{where}", "give it another name")
         elif mapping.name:
             first[mapping.name] = path
 
 
+def _name(file: IntegrationFile, path: str, name: str, pattern: str, words: tuple[str, str]) -> Iterator[Problem]:
+    whose, fix = words
+    if name and not re.fullmatch(pattern, name):
+        yield file.positions.problem(path, f"`{cut(name)}` is no name for {whose}", fix)
+    elif len(name) > MOST_NAME_CHARACTERS:
+        message = f"the name has {len(name)} characters, {MOST_NAME_CHARACTERS} at most"
+        yield file.positions.problem(path, message, "write a shorter one")
+
+
 def _connection(file: IntegrationFile) -> Iterator[Problem]:
     hubspot, problem = file.hubspot, file.positions.problem
-    if hubspot == _UNREAD_SECTION:
+    if hubspot == UNREAD_SECTION:
         return
     if hubspot.oauth and hubspot.token:
         yield problem("hubspot.token", "both oauth and a token are given", "keep one of them")
@@ -84,6 +106,13 @@ def _connection(file: IntegrationFile) -> Iterator[Problem]:
             "app events need an OAuth app, a plain token cannot send them",
             "write `timeline: custom_events`, or connect by oauth",
         )
+
+
+def _grant(file: IntegrationFile) -> Iterator[Problem]:
+    if file.hubspot.oauth is not None and file.hubspot.oauth.refresh_token is None:
+        message = "oauth without `refresh_token` gives no access to the account"
+        fix = "grant access to the app and add `refresh_token:`; no command of this version grants in a browser"
+        yield file.positions.problem("hubspot.oauth", message, fix)
 
 
 def _types(file: IntegrationFile) -> Iterator[Problem]:
@@ -112,7 +141,7 @@ def _matches(file: IntegrationFile) -> Iterator[Problem]:
                 f"Userflow {mapping.userflow_type} are not matched by `{mapping.match_userflow}`",
                 f"write {' or '.join(allowed)}",
             )
-        if associated(mapping.match_hubspot):
+        if DOT in mapping.match_hubspot:
             yield problem(
                 f"mappings[{index}].match.hubspot",
                 f"`{mapping.match_hubspot}` is a field of another object",
@@ -121,8 +150,6 @@ def _matches(file: IntegrationFile) -> Iterator[Problem]:
 
 
 def _contents(file: IntegrationFile) -> Iterator[Problem]:
-    if not file.mappings:
-        yield file.positions.problem("mappings", "no mapping is given", "add at least one")
     for index, mapping in enumerate(file.mappings):
         if mapping.name and not (mapping.to_userflow or mapping.to_hubspot or mapping.stream_events):
             yield file.positions.problem(
@@ -147,15 +174,24 @@ def _streams(file: IntegrationFile) -> Iterator[Problem]:
 def _sources(file: IntegrationFile) -> Iterator[Problem]:
     problem = file.positions.problem
     for road in roads(file):
-        other = associated(road.rule.source)
-        if not other:
-            continue
+        path, source, other = road.place(file, "from"), road.rule.source, associated(road.rule.source)
         if road.target.system == "hubspot":
-            message = f"`{road.rule.source}` is an associated field, and those only flow to Userflow"
-            yield problem(road.place(file, "from"), message, f"read a field of the {road.mapping.userflow_type}")
-        elif other[0] == road.mapping.hubspot_type:
-            message = f"{other[0]} have no associated field of their own type"
-            yield problem(road.place(file, "from"), message, f"write `{other[1]}`")
+            if other:
+                message = f"`{source}` is an associated field, and those only flow to Userflow"
+                yield problem(path, message, f"read a field of the {road.mapping.userflow_type}")
+        elif other and other[0] == road.mapping.hubspot_type:
+            yield problem(path, f"{other[0]} have no associated field of their own type", f"write `{other[1]}`")
+        elif DOT in source and not (other and other[1]):
+            yield problem(path, *_no_association(source, road.mapping.hubspot_type))
+
+
+def _no_association(source: str, object_type: str) -> tuple[str, str]:
+    word, _, name = source.partition(DOT)
+    words = association_words(object_type)
+    if not name or not word:
+        return f"`{cut(source)}` names no field of an associated object", f"write `{words[0]}.name`, say"
+    fix = near(word, words, f"write one of {', '.join(f'`{each}.{cut(name)}`' for each in words)}")
+    return f"{object_type} have no association `{cut(word)}`", fix
 
 
 def _targets(file: IntegrationFile) -> Iterator[Problem]:
@@ -167,8 +203,8 @@ def _targets(file: IntegrationFile) -> Iterator[Problem]:
             yield file.positions.problem(path, message, "write to another field")
         elif _is_read_only(target):
             yield file.positions.problem(path, f"{target} is read-only", "write to another field")
-        elif associated(target.field):
-            message = f"`{target.field}` is a field of another object, and a rule writes the paired one only"
+        elif target.system == "hubspot" and DOT in target.field:
+            message = f"`{cut(target.field)}` is a field of another object, and a rule writes the paired one only"
             yield file.positions.problem(path, message, "map the other object by a mapping of its own")
 
 
@@ -198,33 +234,41 @@ def _owners(file: IntegrationFile) -> Iterator[Problem]:
 
 
 def _feeding(file: IntegrationFile) -> Iterator[Problem]:
-    """Reports the rule that closes a circle, and goes on as if it were not there."""
-    onward: dict[FieldNode, list[FieldNode]] = {}
+    """Reports each rule that closes a circle. Every rule is walked once: a file can have ten thousands of them."""
+    onward: dict[FieldNode, list[Road]] = {}
     for road in roads(file):
-        circle = _way(onward, road.target, road.source)
-        if circle:
-            shown = " -> ".join(str(node) for node in [*circle, road.target])
-            message = f"{road.target} would feed itself: {shown}"
-            yield file.positions.problem(road.path, message, "remove one of these rules, or write to another field")
-        else:
-            onward.setdefault(road.source, []).append(road.target)
+        onward.setdefault(road.source, []).append(road)
+    done: set[FieldNode] = set()
+    for start in onward:
+        yield from (_circle(file, way, road) for way, road in _closing(onward, start, done))
 
 
-def _way(onward: Mapping[FieldNode, list[FieldNode]], start: FieldNode, end: FieldNode) -> list[FieldNode]:
-    """A way along the rules from start to end, both included; empty if there is none."""
-    came_from: dict[FieldNode, FieldNode | None] = {start: None}
-    waiting = [start]
-    while waiting and end not in came_from:
-        node = waiting.pop(0)
-        fresh = [after for after in onward.get(node, ()) if after not in came_from]
-        came_from |= dict.fromkeys(fresh, node)
-        waiting += fresh
-    way: list[FieldNode] = []
-    step: FieldNode | None = end if end in came_from else None
-    while step is not None:
-        way.insert(0, step)
-        step = came_from[step]
-    return way
+def _closing(
+    onward: Mapping[FieldNode, list[Road]], start: FieldNode, done: set[FieldNode]
+) -> Iterator[tuple[list[FieldNode], Road]]:
+    """Each rule below `start` that leads back to its own way, with the way from its target to its source."""
+    if start in done:
+        return
+    way, places = [start], {start: 0}
+    waiting = [iter(onward[start])]
+    while way:
+        road = next(waiting[-1], None)
+        if road is None:
+            waiting.pop()
+            done.add(node := way.pop())
+            del places[node]
+        elif road.target in places:
+            yield way[places[road.target] :][:_MOST_SHOWN], road
+        elif road.target not in done:
+            places[road.target] = len(way)
+            way.append(road.target)
+            waiting.append(iter(onward.get(road.target, ())))
+
+
+def _circle(file: IntegrationFile, way: list[FieldNode], road: Road) -> Problem:
+    through = [*way, *(["..."] if way[-1] != road.source else []), road.target]
+    message = f"{road.target} would feed itself: {' -> '.join(map(str, through))}"
+    return file.positions.problem(road.path, message, "remove one of these rules, or write to another field")
 
 
 def _line(file: IntegrationFile, path: str) -> str:

@@ -1,9 +1,9 @@
 """What an integration file says, in the words of the pipeline: which objects are paired and which fields flow."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-from pipeline.integration_file.problems import Positions
+from pipeline.integration_file.problems import Positions, Problem
 
 ChangeSource = Literal["webhooks", "journal", "poll"]
 Timeline = Literal["app_events", "custom_events"]
@@ -62,6 +62,10 @@ class HubSpotSection:
     timeline: Timeline = "app_events"
 
 
+UNREAD_SECTION: Final = HubSpotSection(account=-1)
+"""Stands for one that could not be read; account 0: one whose account is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserflowSection:
     """One Userflow environment; `environment` is a name for people, the key is what identifies it."""
@@ -98,10 +102,11 @@ class MappingSpec:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationFile:
-    """One integration; `positions` is where each part stood in its file and no part of its meaning."""
+    """One integration; where each part stood in its file, and what to warn of, are no part of its meaning."""
 
     integration: str
     hubspot: HubSpotSection
     userflow: UserflowSection
     mappings: tuple[MappingSpec, ...]
     positions: Positions = field(default_factory=Positions, compare=False, repr=False)
+    warnings: tuple[Problem, ...] = field(default=(), compare=False, repr=False)

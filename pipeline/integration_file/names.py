@@ -4,25 +4,29 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from connectors.hubspot.associated import DOT, WORDS
 from schemas.values import System
 
-HUBSPOT_TYPES: Final = ("contacts", "companies", "deals")
+HUBSPOT_TYPES: Final = tuple(WORDS)
 USERFLOW_TYPES: Final = ("users", "companies")
 ALIASES: Final[Mapping[str, str]] = {"accounts": "companies"}
 
-_WORDS: Final[Mapping[str, str]] = {
-    "contacts": "contact",
-    "companies": "company",
-    "deals": "deal",
-    "users": "user",
-}
-_CUSTOM_ID: Final = re.compile(r"2-[0-9]+")
-_CUSTOM_NAME: Final = re.compile(r"p([0-9]+)_([A-Za-z][A-Za-z0-9_]*)")
+MATCHES: Final[Mapping[str, tuple[str, ...]]] = {"users": ("email", "id"), "companies": ("id",)}
+"""What an object of a Userflow type can be matched by."""
+
+MOST_NAME_CHARACTERS: Final = 64
+INTEGRATION_NAME: Final = r"[a-z0-9][a-z0-9-]*"
+MAPPING_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+CUSTOM_TYPE: Final = r"2-[0-9]{1,18}|p[0-9]{1,18}_[A-Za-z][A-Za-z0-9_]*"
+"""HubSpot's two spellings of a custom object type: by its id, and by its account and its schema's name."""
+
+_OBJECT_WORDS: Final[Mapping[str, str]] = {**WORDS, "users": "user"}
+_CUSTOM_NAME: Final = re.compile(r"p([0-9]{1,18})_([A-Za-z][A-Za-z0-9_]*)")
 
 
 def is_custom_type(object_type: str) -> bool:
-    """`2-<number>` or `p<account>_<name>`: HubSpot's two spellings of a custom object type."""
-    return bool(_CUSTOM_ID.fullmatch(object_type) or _CUSTOM_NAME.fullmatch(object_type))
+    """Whether it is spelled as one: `2-<number>` or `p<account>_<name>`."""
+    return bool(re.fullmatch(CUSTOM_TYPE, object_type))
 
 
 def account_of_type(object_type: str) -> int | None:
@@ -41,14 +45,19 @@ def object_word(object_type: str, schema_names: Mapping[str, str] | None = None)
     """The singular that stands in field names; for a custom type its schema's name where that is known."""
     if object_type in (schema_names or {}):
         return plain((schema_names or {})[object_type])
-    return _WORDS.get(object_type) or plain(schema_name(object_type) or object_type)
+    return _OBJECT_WORDS.get(object_type) or plain(schema_name(object_type) or object_type)
 
 
 def associated(source: str) -> tuple[str, str] | None:
     """`company.name` -> ("companies", "name"); None where the source is a field of the object itself."""
-    word, dot, field = source.partition(".")
-    types = [object_type for object_type in HUBSPOT_TYPES if _WORDS[object_type] == word]
+    word, dot, field = source.partition(DOT)
+    types = [object_type for object_type in HUBSPOT_TYPES if WORDS[object_type] == word]
     return (types[0], field) if dot and types else None
+
+
+def association_words(object_type: str) -> tuple[str, ...]:
+    """How a field of an object associated with one of this type begins."""
+    return tuple(word for other, word in WORDS.items() if other != object_type)
 
 
 def default_target(target: System, source_type: str, source: str, schema_names: Mapping[str, str] | None = None) -> str:

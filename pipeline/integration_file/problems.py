@@ -3,6 +3,14 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+from pipeline.visible import visible
+
+MOST_PROBLEMS: Final = 100
+"""Shown at once; a file of a megabyte can hold many thousands."""
+
+_LONGEST_SHOWN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +28,10 @@ class Problem:
     file: str = ""
 
     def __str__(self) -> str:
-        """`FILE:LINE: path: message. Fix: what to do.`"""
+        """`FILE:LINE: path: message. Fix: what to do.`, on one line and without anything a terminal would obey."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         parts = [part for part in (place, self.path, self.message) if part]
-        return f"{': '.join(parts)}. Fix: {self.fix}."
+        return visible(f"{': '.join(parts)}. Fix: {self.fix}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,24 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def render(problems: Iterable[Problem]) -> str:
-    """One line per problem, in the order of the file."""
-    return "\n".join(str(problem) for problem in in_order(problems))
+    """One line per problem, in the order of the file; the first hundred of them."""
+    ordered = in_order(problems)
+    left = len(ordered) - MOST_PROBLEMS
+    more = [f"and {left} more"] if left > 0 else []
+    return "\n".join([*map(str, ordered[:MOST_PROBLEMS]), *more])
 
 
 def near(word: str, known: Iterable[str], otherwise: str) -> str:
     """The remedy for an unknown word: the closest known one, else `otherwise`."""
-    close = difflib.get_close_matches(word, sorted(known), n=1)
+    close = difflib.get_close_matches(word, sorted(known), n=1) if len(word) <= _LONGEST_SHOWN else []
     return f"did you mean `{close[0]}`" if close else otherwise
+
+
+def below(path: str, key: str) -> str:
+    """The path of a key in the table at `path`; a long key is cut, since every path below repeats it."""
+    return f"{path}.{cut(key)}" if path else cut(key)
+
+
+def cut(text: str) -> str:
+    """The text as a message quotes it."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -1,54 +1,47 @@
-"""YAML text -> a tree that knows its lines, with `${NAME}` filled in from the environment."""
+"""YAML text -> plain data, and where each part of it stands. Unquoted words mean what YAML 1.2 and editors say."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import yaml
 
-from pipeline.integration_file.problems import Problem
+from pipeline.integration_file.problems import Positions, Problem, below
+from pipeline.visible import CONTROL
 
-ScalarKind = Literal["text", "null", "boolean", "missing"]
+MOST_BYTES: Final = 1_000_000
+MOST_LEVELS: Final = 20
+"""An integration file has 5."""
 
+UNREAD: Final = "\0unread"
+"""Stands for a value whose problem is already reported, or whose variable is not set; no file can hold it."""
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """`text` is the value, `written` what stands in the file: only the latter may be shown to anybody.
-
-    `missing` stands for a value whose problem is already reported.
-    """
-
-    line: int
-    column: int
-    text: str
-    written: str
-    kind: ScalarKind = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A list."""
-
-    line: int
-    column: int
-    items: "tuple[Node, ...]"
+# libyaml reads 1 MB in 0.3 s, the parser in Python in 5 s
+_PARSER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_EXAMPLES: Final = "start from one of the examples"
+_KNOWN_TAGS: Final = (None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq")))
+_PLAIN_WORDS: Final[Mapping[str, bool | None]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+# each narrower than PyYAML's own, so that a text which its dumper leaves unquoted stays text; a longer one is no number
+_WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+_DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,19}\.[0-9]{0,19}(?:[eE][-+][0-9]{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Keys and values; a key's place is that of the key, not of its value."""
+class Tree:
+    """`data`: dict, list, str, int, float, bool or None; `unread`: the paths whose value was refused already."""
 
-    line: int
-    column: int
-    entries: "Mapping[str, Node]"
-    key_places: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-
-
-Node: TypeAlias = Scalar | Items | Table
+    data: Any
+    positions: Positions
+    problems: tuple[Problem, ...]
+    unread: frozenset[str]
 
 
-class Mark(Protocol):
+class _Mark(Protocol):
     """Where PyYAML is in the text, counted from 0; its two parsers have a class each."""
 
     @property
@@ -57,135 +50,124 @@ class Mark(Protocol):
     def column(self) -> int: ...
 
 
-_REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_YAML_TAG: Final = "tag:yaml.org,2002:"
-
-
-def parse(text: str, file_name: str, environment: Mapping[str, str]) -> tuple[Node | None, tuple[Problem, ...]]:
-    """The tree and every problem met on the way; no tree where the text is not YAML at all.
-
-    `$${` is a literal `${`.
-    """
-    builder = _Builder(file_name, environment)
+def parse(text: str, file_name: str) -> Tree:
+    """The tree and every problem met on the way; its data is None where the text is not YAML at all."""
+    builder = _Builder(text, file_name)
+    data = None
     try:
-        if (alias := _first_alias(text)) is not None:
-            return None, (builder.problem(alias, "", "aliases are not read", "write the value out"),)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is None:
-            return None, (Problem(1, 1, "", "the file is empty", "start from one of the examples", file_name),)
-        return builder.node(root, ""), tuple(builder.problems)
+        data = builder.document()
+    except _Stop as stop:
+        builder.problems.append(stop.problem)
     except yaml.YAMLError as error:
-        return None, (_syntax_problem(error, text, file_name),)
-    except RecursionError:
-        return None, (Problem(1, 1, "", "nested too deeply", "start from one of the examples", file_name),)
+        builder.problems.append(_syntax_problem(error, file_name))
+    return Tree(data, Positions(file_name, builder.places), tuple(builder.problems), frozenset(builder.unread))
+
+
+class _Stop(Exception):
+    """Reading on makes no sense."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
 class _Builder:
-    def __init__(self, file_name: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, text: str, file_name: str) -> None:
+        self.places: dict[str, tuple[int, int]] = {}
         self.problems: list[Problem] = []
+        self.unread: set[str] = set()
+        self._text = text
         self._file_name = file_name
-        self._environment = environment
+        self._events: Any = iter(())
 
-    def problem(self, mark: Mark, path: str, message: str, fix: str) -> Problem:
+    def document(self) -> Any:
+        """The one document of the text. Raises _Stop and YAMLError."""
+        forbidden = yaml.reader.Reader.NON_PRINTABLE.search(self._text)
+        if forbidden is not None:
+            line = self._text.count("\n", 0, forbidden.start()) + 1
+            raise _Stop(Problem(line, 1, "", "a character that YAML does not allow", "remove it", self._file_name))
+        self._events = yaml.parse(self._text, Loader=_PARSER)
+        next(self._events)  # the stream begins
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            raise _Stop(Problem(1, 1, "", "the file is empty", _EXAMPLES, self._file_name))
+        data = self._node(next(self._events), "", 0)
+        next(self._events)  # the document ends
+        after = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise _Stop(self._problem(after.start_mark, "", "a second document", "write one file for each integration"))
+        return data
+
+    def _problem(self, mark: _Mark, path: str, message: str, fix: str) -> Problem:
         return Problem(mark.line + 1, mark.column + 1, path, message, fix, self._file_name)
 
-    def node(self, node: yaml.Node, path: str) -> Node:
-        line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        if not node.tag.startswith(_YAML_TAG):
-            self._refuse(node.start_mark, path, f"the tag `{node.tag}` is not read", "write the plain value")
-        if isinstance(node, yaml.MappingNode):
-            return self._table(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            items = tuple(self.node(item, f"{path}[{index}]") for index, item in enumerate(node.value))
-            return Items(line, column, items)
-        assert isinstance(node, yaml.ScalarNode)
-        return self._scalar(node, path)
+    def _refuse(self, mark: _Mark, path: str, message: str, fix: str) -> str:
+        self.problems.append(self._problem(mark, path, message, fix))
+        self.unread.add(path)
+        return UNREAD
 
-    def _table(self, node: yaml.MappingNode, path: str) -> Table:
-        entries: dict[str, Node] = {}
-        places: dict[str, tuple[int, int]] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                self._refuse(key.start_mark, path, "a key must be a plain word", "write `key: value`")
-                continue
-            below = f"{path}.{key.value}" if path else key.value
-            if key.value in entries:
-                first = places[key.value][0]
-                self._refuse(key.start_mark, below, f"given twice, first on line {first}", "keep one of them")
-                continue
-            places[key.value] = (key.start_mark.line + 1, key.start_mark.column + 1)
-            entries[key.value] = self.node(value, below)
-        return Table(node.start_mark.line + 1, node.start_mark.column + 1, entries, places)
-
-    def _scalar(self, node: yaml.ScalarNode, path: str) -> Scalar:
-        line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        text = self._filled_in(node, path)
-        if text is None:
-            return Scalar(line, column, "", node.value, "missing")
-        # what came from the environment is typed as if it stood in the file; quoted text stays text
-        tag = _plain_tag(text) if node.style is None else node.tag
-        return Scalar(line, column, text, node.value, _kind(tag))
-
-    def _filled_in(self, node: yaml.ScalarNode, path: str) -> str | None:
-        complete = True
-
-        def fill(match: re.Match[str]) -> str:
-            nonlocal complete
-            if match[0] == "$${":
-                return "${"
-            complete &= self._known(match, node.start_mark, path)
-            return self._environment.get(match[1], "")
-
-        text = _REFERENCE.sub(fill, str(node.value))
-        return text if complete else None
-
-    def _known(self, match: re.Match[str], mark: Mark, path: str) -> bool:
-        name = match[1]
-        if not _NAME.fullmatch(name) or not match[0].endswith("}"):
-            # what follows the brace may be a secret with a brace in it, so it is not shown
-            self._refuse(mark, path, "`${` without the name of a variable", "write `${NAME}`, or `$${` for the text")
-        elif name not in self._environment:
-            self._refuse(
-                mark, path, f"the environment variable {name} is not set", f"set {name} before running this command"
-            )
-        elif not self._environment[name]:
-            self._refuse(
-                mark, path, f"the environment variable {name} is empty", f"set {name} before running this command"
-            )
-        else:
-            return True
-        return False
-
-    def _refuse(self, mark: Mark, path: str, message: str, fix: str) -> None:
-        self.problems.append(self.problem(mark, path, message, fix))
-
-
-def _first_alias(text: str) -> Mark | None:
-    """Aliases could make a small file endless, and a line would no longer mean one place."""
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    def _node(self, event: Any, path: str, level: int) -> Any:
+        mark = event.start_mark
+        self.places.setdefault(path, (mark.line + 1, mark.column + 1))
         if isinstance(event, yaml.AliasEvent):
-            return event.start_mark
-    return None
+            # aliases could make a small file endless, and a line would no longer mean one place
+            raise _Stop(self._problem(mark, "", "aliases are not read", "write the value out"))
+        if level > MOST_LEVELS:
+            raise _Stop(Problem(1, 1, "", "nested too deeply", _EXAMPLES, self._file_name))
+        if event.tag not in _KNOWN_TAGS:
+            self._refuse(mark, path, f"the tag `{event.tag}` is not read", "write the plain value")
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._table(path, level)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._list(path, level)
+        if (control := CONTROL.search(event.value)) is not None:
+            return self._refuse(mark, path, f"holds the control character U+{ord(control[0]):04X}", "remove it")
+        return _plain_value(event.value) if event.style in (None, "") and event.tag is None else event.value
+
+    def _list(self, path: str, level: int) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._node(event, f"{path}[{len(items)}]", level + 1))
+        return items
+
+    def _table(self, path: str, level: int) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._key(event, path, level)
+            if key is None:
+                self._node(next(self._events), f"{path}.?", level + 1)  # of no key that could be read
+                continue
+            here, mark = below(path, key), event.start_mark
+            if key in entries:
+                message = f"given twice, first on line {self.places[here][0]}"
+                self.problems.append(self._problem(mark, here, message, "keep one of them"))
+                self._node(next(self._events), here, level + 1)
+            else:
+                self.places[here] = (mark.line + 1, mark.column + 1)
+                entries[key] = self._node(next(self._events), here, level + 1)
+        return entries
+
+    def _key(self, event: Any, path: str, level: int) -> str | None:
+        if isinstance(event, yaml.ScalarEvent) and not CONTROL.search(event.value):
+            return str(event.value)
+        message, fix = "a key must be a plain word", "write `key: value`"
+        self.problems.append(self._problem(event.start_mark, path, message, fix))
+        if not isinstance(event, yaml.ScalarEvent):
+            self._node(event, f"{path}.?", level + 1)
+        return None
 
 
-def _plain_tag(text: str) -> str:
-    """What YAML takes an unquoted text for."""
-    resolver: Any = yaml.resolver.Resolver()  # PyYAML's stubs leave the method untyped
-    return str(resolver.resolve(yaml.ScalarNode, text, (True, False)))
+def _plain_value(text: str) -> str | int | float | bool | None:
+    """What an unquoted text stands for."""
+    if text in _PLAIN_WORDS:
+        return _PLAIN_WORDS[text]
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text
 
 
-def _kind(tag: str) -> ScalarKind:
-    kinds: dict[str, ScalarKind] = {f"{_YAML_TAG}null": "null", f"{_YAML_TAG}bool": "boolean"}
-    return kinds.get(tag, "text")
-
-
-def _syntax_problem(error: yaml.YAMLError, text: str, file_name: str) -> Problem:
-    if isinstance(error, yaml.reader.ReaderError):
-        line = text.count("\n", 0, error.position) + 1
-        return Problem(line, 1, "", "a character that YAML does not allow", "remove it", file_name)
+def _syntax_problem(error: yaml.YAMLError, file_name: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     what = getattr(error, "problem", None) or "cannot be read"
-    fix = "indent with spaces, not tabs" if "'\\t'" in what else "correct the YAML on this line or the one before"
+    fix = "correct the YAML on this line or the one before; indent with spaces, never tabs"
     return Problem(line, column, "", f"not YAML: {what}", fix, file_name)

@@ -47,11 +47,6 @@ def desired(file: IntegrationFile, seal: Seal, now_ms: int) -> DesiredIntegratio
     )
 
 
-def without_effect(file: IntegrationFile) -> list[str]:
-    """What the file asks for that this version does not do yet."""
-    return [f"`source: {file.hubspot.source}`"] if file.hubspot.source != "webhooks" else []
-
-
 def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: int) -> DesiredIntegration:
     """The request to pause, resume or disconnect what is in force."""
     return DesiredIntegration(uuid.uuid4().hex, state, settings.document, settings.hubspot, settings.userflow, now_ms)

@@ -7,10 +7,11 @@ from typing import Literal
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
+from pipeline.integration_file.loader import read_document
 from pipeline.operations.apply import every
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.remedies import remedy
-from pipeline.provisioning.state_machine import SYSTEMS, read_document
+from pipeline.provisioning.state_machine import SYSTEMS
 from pipeline.provisioning.subscriptions import subscriptions
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, secret_place
 from schemas.records import avro_name

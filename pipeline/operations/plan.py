@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.exit_codes import CHANGES, DONE, REFUSED
+from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import Problem, in_order
 from pipeline.operations.apply import settings_of
@@ -13,7 +14,6 @@ from pipeline.provisioning.claims import check_claims, same_accounts
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import DescribedFile
 from pipeline.provisioning.resolve import object_mappings, to_create
-from pipeline.provisioning.state_machine import read_document
 from pipeline.provisioning.streams import streamed
 from pipeline.provisioning.subscriptions import TypeSubscriptions, subscriptions
 from schemas.configuration import (

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.operations.pair_counts import PairCounts, Sample
 from pipeline.operations.plan import Plan
+from pipeline.visible import visible
 from schemas.configuration import DescribedField
 from schemas.values import FieldValue
 
@@ -13,8 +14,8 @@ SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 
 
 def as_text(plan: Plan, *, show_values: bool = False) -> str:
-    """Lines for a terminal."""
-    return "\n".join(_lines(plan, show_values))
+    """Lines for a terminal; labels of a vendor and names of a file reach it without control characters."""
+    return "\n".join(map(visible, _lines(plan, show_values)))
 
 
 def as_json(plan: Plan, *, show_values: bool = False) -> str:

@@ -6,13 +6,12 @@ Custom object types are told first: what their fields are named, and so which fi
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.core.mapping import MappingView
-from pipeline.integration_file.loader import load
+from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
 from pipeline.provisioning.claims import other_holders, rightful, same_accounts
@@ -276,25 +275,6 @@ def _with_fields_of(file: IntegrationFile, settings: IntegrationSettings) -> Int
         hubspot=replace(settings.hubspot, fields=fields_of(file, "hubspot")),
         userflow=replace(settings.userflow, fields=fields_of(file, "userflow")),
     )
-
-
-def read_document(document: str) -> IntegrationFile:
-    """A stored integration file; its secrets are placeholders, so any value stands for them."""
-    file = load(document, "", _AnyValue())
-    if not isinstance(file, IntegrationFile):
-        raise ValueError("a stored integration file can no longer be read: apply it again")
-    return file
-
-
-class _AnyValue(defaultdict[str, str]):
-    def __missing__(self, name: str) -> str:
-        return "sealed"
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def get(self, name: str, default: object = None) -> str:
-        return "sealed"
 
 
 def _told(settings: IntegrationSettings, states: list[ConnectorState | None]) -> DescribedFile | None:

@@ -190,7 +190,7 @@ async def test_a_field_that_hubspot_does_not_have_is_refused_with_its_line(it: W
         ("    hubpot: contacts", "    hubspot: contacts", "hubpot"),
         ("userflow: email}", "userflow: plan}", ""),
         ("to_hubspot: [plan]", "to_hubspot: [plan, plan]", "plan"),
-        ("token: ${HUBSPOT_TOKEN}", "token: ${NO_SUCH_VARIABLE}", "NO_SUCH_VARIABLE"),
+        ("token: ${HUBSPOT_TOKEN}", "token: $HUBSPOT_TOKEN", "braces"),
     ],
 )
 async def test_validate_names_the_line_of_what_is_wrong(it: World, wrong: str, right: str, told: str) -> None:

@@ -108,7 +108,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_ctrl_c_is_a_word_and_not_a_trace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     path = tmp_path / "acme.yaml"

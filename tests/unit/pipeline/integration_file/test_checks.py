@@ -8,7 +8,7 @@ from pipeline.integration_file.checks import check
 from pipeline.integration_file.model import MappingSpec, Rule
 from tests.unit.pipeline.integration_file.files import GOOD, HEAD, loaded, refused, shown
 
-OAUTH = "oauth: {client_id: a, client_secret: b}"
+OAUTH = "oauth: {client_id: a, client_secret: b, refresh_token: c}"
 WITH_OAUTH = GOOD.replace("token: ${HUBSPOT_TOKEN}", OAUTH)
 
 
@@ -187,6 +187,48 @@ REFUSALS = [
 ]
 
 
+REFUSALS += [
+    (
+        GOOD.replace("integration: acme", f"integration: {'a' * 65}"),
+        "acme.yaml:1: integration: the name has 65 characters, 64 at most. Fix: write a shorter one.",
+    ),
+    (
+        GOOD.replace("name: contacts-users", f"name: {'a' * 65}"),
+        "acme.yaml:10: mappings[0].name: the name has 65 characters, 64 at most. Fix: write a shorter one.",
+    ),
+    (
+        WITH_OAUTH.replace(", refresh_token: c", ""),
+        "acme.yaml:5: hubspot.oauth: oauth without `refresh_token` gives no access to the account. "
+        "Fix: grant access to the app and add `refresh_token:`; no command of this version grants in a browser.",
+    ),
+    (
+        f"{GOOD}      - foo.name\n",
+        "acme.yaml:16: mappings[0].to_userflow[1]: contacts have no association `foo`. "
+        "Fix: write one of `company.name`, `deal.name`.",
+    ),
+    (
+        f"{GOOD}      - {{from: companies.name, to: a}}\n",
+        "acme.yaml:16: mappings[0].to_userflow[1].from: contacts have no association `companies`. "
+        "Fix: did you mean `company`.",
+    ),
+    (
+        f"{GOOD}      - company.\n",
+        "acme.yaml:16: mappings[0].to_userflow[1]: `company.` names no field of an associated object. "
+        "Fix: write `company.name`, say.",
+    ),
+    (
+        GOOD.replace("hubspot: email", "hubspot: foo.domain"),
+        "acme.yaml:13: mappings[0].match.hubspot: `foo.domain` is a field of another object. "
+        "Fix: match by a field of the contacts themselves.",
+    ),
+    (
+        f"{GOOD}    to_hubspot:\n      - {{from: plan, to: foo.plan}}\n",
+        "acme.yaml:17: mappings[0].to_hubspot[0].to: `foo.plan` is a field of another object, "
+        "and a rule writes the paired one only. Fix: map the other object by a mapping of its own.",
+    ),
+]
+
+
 @pytest.mark.parametrize(("text", "message"), REFUSALS)
 def test_a_file_is_refused_with_the_line_and_says_so_once(text: str, message: str) -> None:
     assert refused(text) == [message]
@@ -202,6 +244,9 @@ ACCEPTED = [
     f"{GOOD}    to_hubspot:\n      - {{from: hubspot_contact_jobtitle, to: title_seen}}\n",
     GOOD + second("deals", "companies", "hubspot: uid, userflow: id", "to_userflow:\n  - {from: a, to: email}"),
     f"{GOOD}    to_hubspot: [id]\n",
+    # Userflow's names have dots where people want them
+    f"{GOOD}    to_hubspot: [{{from: app.plan, to: plan}}]\n      ".rstrip() + "\n",
+    GOOD.replace("integration: acme", f"integration: {'a' * 64}"),
 ]
 
 
@@ -226,3 +271,34 @@ def test_two_circles_are_two_problems() -> None:
     back = "    to_hubspot:\n      - {from: hubspot_contact_jobtitle, to: jobtitle}\n      - {from: x, to: phone}\n"
 
     assert len(refused(f"{GOOD}      - {{from: phone, to: x}}\n{back}")) == 2
+
+
+def test_a_long_circle_is_shown_cut() -> None:
+    chain = "".join(f"      - {{from: f{number}, to: a{number}}}\n" for number in range(20))
+    back = "".join(f"      - {{from: a{number}, to: f{(number + 1) % 20}}}\n" for number in range(20))
+
+    (message,) = refused(f"{GOOD}{chain}    to_hubspot:\n{back}")
+
+    assert message.startswith("acme.yaml:56: mappings[0].to_hubspot[19]: HubSpot contacts `f0` would feed itself: ")
+    assert "`a3` -> ... -> HubSpot contacts `f0`. Fix: remove one" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("app_id: 4242", "acme.yaml:5: hubspot.app_id: `app_id` has no effect yet. Fix: remove it."),
+        (
+            "source: poll",
+            "acme.yaml:5: hubspot.source: `source: poll` has no effect yet. Fix: write `source: webhooks`.",
+        ),
+        (
+            "source: journal",
+            "acme.yaml:5: hubspot.source: `source: journal` has no effect yet. Fix: write `source: webhooks`.",
+        ),
+        ("source: webhooks", None),
+    ],
+)
+def test_a_key_without_effect_is_warned_of(key: str, message: str | None) -> None:
+    warnings = loaded(GOOD.replace("  token", f"  {key}\n  token")).warnings
+
+    assert shown(warnings) == ([message] if message else [])

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.integration_file.export import to_yaml
+from pipeline.integration_file.loader import load, read_document
 from pipeline.integration_file.model import MappingSpec, OAuth, OnEmpty, OnSeveral, Rule, Secret
 from pipeline.integration_file.names import default_target
 from tests.unit.pipeline.integration_file.files import ENVIRONMENT, EXAMPLES, GOOD, loaded
@@ -65,10 +66,24 @@ def test_an_oauth_app_without_a_grant_survives() -> None:
     oauth = OAuth("12", Secret(ENVIRONMENT["HUBSPOT_CLIENT_SECRET"]))
     granted = replace(file, hubspot=replace(file.hubspot, token=None, oauth=oauth, timeline="app_events"))
 
-    assert loaded(to_yaml(granted)) == granted
+    assert load(to_yaml(granted), "acme.yaml", ENVIRONMENT, granted_later=True) == granted
 
 
-names = st.text(alphabet="abc012_ -.:#{}$[]'\"\\ü🦊", min_size=1, max_size=12).filter(lambda name: name.strip() == name)
+def test_a_stored_file_is_read_without_its_secrets() -> None:
+    file = loaded(f"{GOOD}    stream_events: true\n")
+
+    stored = read_document(to_yaml(file))
+
+    assert replace(stored, hubspot=file.hubspot, userflow=file.userflow) == file
+    assert (stored.hubspot.account, stored.hubspot.timeline) == (123, "custom_events")
+
+
+def test_a_stored_file_that_cannot_be_read_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match="apply it again"):
+        read_document("integration: acme\n")
+
+
+names = st.text(alphabet="abc012_ -:#{}$[]'\"\\ü🦊", min_size=1, max_size=12).filter(lambda name: name.strip() == name)
 tails: st.SearchStrategy[OnEmpty] = st.sampled_from(["clear", "keep"])
 several: st.SearchStrategy[OnSeveral] = st.sampled_from(["refuse", "newest"])
 

@@ -24,7 +24,7 @@ def test_the_full_example_means_what_it_says() -> None:
 
     assert loaded((EXAMPLES / "full.yaml").read_text()) == IntegrationFile(
         "acme-production",
-        HubSpotSection(12345678, 4242, Secret("app-secret-0"), oauth, None, "webhooks", "app_events"),
+        HubSpotSection(12345678, None, Secret("app-secret-0"), oauth, None, "webhooks", "app_events"),
         UserflowSection("production", "us", Secret("api-key-0")),
         (
             MappingSpec(
@@ -62,11 +62,11 @@ def test_the_minimal_example_takes_the_defaults() -> None:
 
 
 def test_the_timeline_follows_the_kind_of_connection() -> None:
-    oauth = GOOD.replace("token: ${HUBSPOT_TOKEN}", "oauth: {client_id: a, client_secret: b}")
+    oauth = GOOD.replace("token: ${HUBSPOT_TOKEN}", "oauth: {client_id: a, client_secret: b, refresh_token: c}")
 
     assert loaded(GOOD).hubspot.timeline == "custom_events"
     assert loaded(oauth).hubspot.timeline == "app_events"
-    assert loaded(oauth).hubspot.oauth == OAuth("a", Secret("b"), None)
+    assert loaded(oauth).hubspot.oauth == OAuth("a", Secret("b"), Secret("c"))
 
 
 @pytest.mark.parametrize("written", ["123", "'123'", '"123"', "${ACCOUNT}"])
@@ -85,19 +85,17 @@ def test_accounts_are_companies() -> None:
     assert file.mappings[0].to_userflow == (Rule("jobtitle", "hubspot_company_jobtitle"),)
 
 
-def test_a_name_that_yaml_takes_for_something_else_stays_a_name() -> None:
-    rules = loaded(f"{GOOD}      - no\n      - 12\n      - 2024-01-02\n").mappings[0].to_userflow
+def test_a_name_that_older_yaml_takes_for_something_else_stays_a_name() -> None:
+    rules = loaded(f"{GOOD}      - no\n      - 2024-01-02\n      - '12'\n").mappings[0].to_userflow
 
-    assert [rule.source for rule in rules] == ["jobtitle", "no", "12", "2024-01-02"]
+    assert [rule.source for rule in rules] == ["jobtitle", "no", "2024-01-02", "12"]
 
 
 @pytest.mark.parametrize(
     ("written", "events"),
     [
         ("true", True),
-        ("yes", True),
         ("false", False),
-        ("off", False),
         ("[flow_started, flow_started, NPS]", ("flow_started", "NPS")),
     ],
 )
@@ -216,7 +214,45 @@ REFUSALS = [
     (
         f"{GOOD}    stream_events: all\n",
         "acme.yaml:16: mappings[0].stream_events: expected true, false or a list, got `all`. "
-        "Fix: write true for every event.",
+        "Fix: write true for every event, false for none.",
+    ),
+    (
+        f"{GOOD}    stream_events: yes\n",
+        "acme.yaml:16: mappings[0].stream_events: expected true, false or a list, got `yes`. "
+        "Fix: write true for every event, false for none.",
+    ),
+    (
+        f"{GOOD}    stream_events: [a, true]\n",
+        "acme.yaml:16: mappings[0].stream_events[1]: expected text, got the boolean `true`. Fix: put it in quotes.",
+    ),
+    (
+        f"{GOOD}      - 12\n",
+        "acme.yaml:16: mappings[0].to_userflow[1]: expected text, got the number `12`. Fix: put it in quotes.",
+    ),
+    (
+        f"{GOOD}      - {{from: a, to: 1.5}}\n",
+        "acme.yaml:16: mappings[0].to_userflow[1].to: expected text, got the number `1.5`. Fix: put it in quotes.",
+    ),
+    (
+        GOOD.replace("production", "true"),
+        "acme.yaml:7: userflow.environment: expected text, got the boolean `true`. Fix: put it in quotes.",
+    ),
+    (
+        GOOD.replace("${USERFLOW_API_KEY}", "12345"),
+        "acme.yaml:8: userflow.api_key: expected text, got a number. Fix: put it in quotes.",
+    ),
+    (
+        GOOD.replace("account: 123", "account: true"),
+        "acme.yaml:3: hubspot.account: expected a whole number, got `True`. Fix: write the digits only.",
+    ),
+    (
+        f"{GOOD}      - {'a' * 256}\n",
+        "acme.yaml:16: mappings[0].to_userflow[1]: has 256 characters, 255 at most. Fix: write a shorter one.",
+    ),
+    (
+        f"{GOOD}{'k' * 100}: 1\n",
+        f"acme.yaml:16: {'k' * 64}…: unknown key `{'k' * 64}…`. "
+        "Fix: remove it; known keys: integration, hubspot, userflow, mappings.",
     ),
     (
         f"{GOOD}    stream_events: []\n",
@@ -275,7 +311,7 @@ def test_the_value_of_a_variable_is_never_shown() -> None:
 
     assert len(messages) == 4
     assert "s3cret-value" not in "".join(messages)
-    assert "got `${ANY}`" in messages[0]
+    assert all("got `${ANY}`" in message for message in messages)
 
 
 def test_a_file_of_nothing_but_mistakes_reports_them_all() -> None:
@@ -294,6 +330,44 @@ def test_a_file_of_nothing_but_mistakes_reports_them_all() -> None:
         "acme.yaml:7 mappings[1]",
         "acme.yaml:8 other",
     ]
+
+
+def test_more_problems_than_anybody_reads_are_counted() -> None:
+    messages = refused(GOOD + "".join(f"key{number}: 1\n" for number in range(150)))
+
+    assert len(messages) == 101
+    assert messages[0].startswith("acme.yaml:16: key0: unknown key")
+    assert messages[-1] == "and 50 more"
+
+
+def test_a_file_that_nobody_wrote_by_hand_is_refused_at_once() -> None:
+    assert refused("#" * 1_000_001) == [
+        "acme.yaml: larger than 1,000,000 bytes. Fix: write one file for each integration."
+    ]
+
+
+def test_unset_variables_may_be_left_open_while_the_rest_is_judged() -> None:
+    text = GOOD.replace("account: 123", "account: ${ACCOUNT}\n  source: ${SOURCE}").replace(
+        "environment", "region: ${REGION}\n  environment"
+    )
+
+    assert isinstance(load(text, "acme.yaml", {}, all_set=False), IntegrationFile)
+    spoiled = load(f"{text}      - jobtitle\n", "acme.yaml", {}, all_set=False)
+    assert isinstance(spoiled, tuple)
+    assert ["two rules write" in problem.message for problem in spoiled] == [True]
+
+
+def test_what_is_set_is_judged_where_nothing_needs_to_be_set() -> None:
+    problems = load(GOOD, "acme.yaml", {"HUBSPOT_TOKEN": "“pat-1”"}, all_set=False)
+
+    assert isinstance(problems, tuple)
+    assert [problem.path for problem in problems] == ["hubspot.token"]
+
+
+def test_a_grant_can_be_promised() -> None:
+    text = GOOD.replace("token: ${HUBSPOT_TOKEN}", "oauth: {client_id: a, client_secret: '${HUBSPOT_CLIENT_SECRET}'}")
+
+    assert isinstance(load(text, "acme.yaml", ENVIRONMENT, granted_later=True), IntegrationFile)
 
 
 @given(st.text())

@@ -1,73 +1,76 @@
-"""YAML with positions, and the environment filled in."""
+"""YAML as plain data that knows its lines: what words mean, what is refused, and that hostile text is bounded."""
+
+from typing import Any
 
 import pytest
+import yaml
 
-from pipeline.integration_file.yaml_tree import Items, Node, Scalar, Table, parse
-
-
-def one(text: str, environment: dict[str, str] | None = None) -> Node:
-    node, problems = parse(f"key: {text}", "f.yaml", environment or {})
-    assert problems == ()
-    assert isinstance(node, Table)
-    return node.entries["key"]
+from pipeline.integration_file.problems import render
+from pipeline.integration_file.yaml_tree import UNREAD, parse
 
 
-def scalar(text: str, environment: dict[str, str] | None = None) -> Scalar:
-    node = one(text, environment)
-    assert isinstance(node, Scalar)
-    return node
+def value(text: str) -> Any:
+    tree = parse(f"key: {text}", "f.yaml")
+    assert tree.problems == ()
+    return tree.data["key"]
 
 
-def complaints(text: str, environment: dict[str, str] | None = None) -> list[str]:
-    return [str(problem) for problem in parse(text, "f.yaml", environment or {})[1]]
+def complaints(text: str) -> list[str]:
+    return render(parse(text, "f.yaml").problems).splitlines()
 
 
 def test_places_count_from_one_and_a_key_has_its_own() -> None:
-    node, _ = parse("a: 1\nbb:\n  - x\n", "f.yaml", {})
+    tree = parse("a: 1\nbb:\n  - x\n  - {c: d}\n", "f.yaml")
 
-    assert isinstance(node, Table)
-    assert node.key_places == {"a": (1, 1), "bb": (2, 1)}
-    items = node.entries["bb"]
-    assert isinstance(items, Items)
-    assert (items.items[0].line, items.items[0].column) == (3, 5)
-
-
-def test_a_variable_is_filled_in_anywhere_in_a_text() -> None:
-    assert scalar("x-${A}-${B_2}", {"A": "1", "B_2": "2"}).text == "x-1-2"
-
-
-def test_what_is_filled_in_is_not_filled_in_again() -> None:
-    assert scalar("${A}", {"A": "${B}", "B": "no"}).text == "${B}"
-
-
-def test_two_dollars_keep_the_brace() -> None:
-    assert scalar("$${A}", {"A": "no"}).text == "${A}"
-
-
-def test_a_key_is_not_filled_in() -> None:
-    node, problems = parse("${A}: 1", "f.yaml", {"A": "no"})
-
-    assert isinstance(node, Table)
-    assert (list(node.entries), problems) == (["${A}"], ())
-
-
-def test_only_an_unquoted_variable_can_become_a_boolean() -> None:
-    environment = {"A": "true"}
-
-    assert (scalar("${A}", environment).kind, scalar('"${A}"', environment).kind) == ("boolean", "text")
+    assert tree.data == {"a": 1, "bb": ["x", {"c": "d"}]}
+    assert tree.positions.places == {
+        "": (1, 1),
+        "a": (1, 1),
+        "bb": (2, 1),
+        "bb[0]": (3, 5),
+        "bb[1]": (4, 5),
+        "bb[1].c": (4, 6),
+    }
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "meaning"),
     [
-        ("${A}", "f.yaml:2: b: the environment variable A is not set. Fix: set A before running this command."),
-        ("${E}", "f.yaml:2: b: the environment variable E is empty. Fix: set E before running this command."),
-        ("${1}", "f.yaml:2: b: `${` without the name of a variable. Fix: write `${NAME}`, or `$${` for the text."),
-        ("pa${ss", "f.yaml:2: b: `${` without the name of a variable. Fix: write `${NAME}`, or `$${` for the text."),
+        ("true", True),
+        ("False", False),
+        ("yes", "yes"),
+        ("off", "off"),
+        ("~", None),
+        ("", None),
+        ("12", 12),
+        ("-3", -3),
+        ("012", "012"),
+        ("0x1F", "0x1F"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("1.50", 1.5),
+        ("1e5", "1e5"),
+        ("99999999999999999999", "99999999999999999999"),
+        ("2024-01-02", "2024-01-02"),
+        ("<<", "<<"),
+        ("'12'", "12"),
+        ('"true"', "true"),
+        ("!!str 12", "12"),
+        ("| \n  a\n", None),
     ],
 )
-def test_a_variable_that_cannot_be_filled_in(text: str, message: str) -> None:
-    assert complaints(f"a: 1\nb: '{text}'", {"E": ""}) == [message]
+def test_an_unquoted_word_means_what_editors_say(text: str, meaning: Any) -> None:
+    if text.startswith("|"):
+        assert complaints(f"key: {text}") == ["f.yaml:1: key: holds the control character U+000A. Fix: remove it."]
+    else:
+        assert value(text) == meaning
+
+
+@pytest.mark.parametrize(
+    "text", ["no", "12", "1e5", "0o17", "1_0", "1:30", "null", "~", "0x1", "1.", "2024-01-02", "="]
+)
+def test_what_the_dumper_leaves_unquoted_stays_text(text: str) -> None:
+    assert parse(yaml.safe_dump({"key": text}), "f.yaml").data == {"key": text}
 
 
 @pytest.mark.parametrize(
@@ -75,31 +78,54 @@ def test_a_variable_that_cannot_be_filled_in(text: str, message: str) -> None:
     [
         ("", "f.yaml:1: the file is empty. Fix: start from one of the examples."),
         ("# only words\n", "f.yaml:1: the file is empty. Fix: start from one of the examples."),
-        (
-            "a: 1\n\tb: 2\n",
-            "f.yaml:2: not YAML: found character '\\t' that cannot start any token. Fix: indent with spaces, not tabs.",
-        ),
-        (
-            "a:\n\t- 2\n",
-            "f.yaml:2: not YAML: found character '\\t' that cannot start any token. Fix: indent with spaces, not tabs.",
-        ),
-        (
-            "a: [1\nb: 2\n",
-            "f.yaml:2: not YAML: expected ',' or ']', but got ':'. "
-            "Fix: correct the YAML on this line or the one before.",
-        ),
         ("a: 1\na: 2\n", "f.yaml:2: a: given twice, first on line 1. Fix: keep one of them."),
         ("a: {b: 1, b: 2}\n", "f.yaml:1: a.b: given twice, first on line 1. Fix: keep one of them."),
         ("a: &x 1\nb: *x\n", "f.yaml:2: aliases are not read. Fix: write the value out."),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n", "f.yaml:3: aliases are not read. Fix: write the value out."),
         ("a: !secret x\n", "f.yaml:1: a: the tag `!secret` is not read. Fix: write the plain value."),
+        (
+            "a: !!python/object:os.system x\n",
+            "f.yaml:1: a: the tag `tag:yaml.org,2002:python/object:os.system` is not read. Fix: write the plain value.",
+        ),
         ("a: 1\n? [b]\n: 2\n", "f.yaml:2: a key must be a plain word. Fix: write `key: value`."),
         ("a: 1\nb: \x07\n", "f.yaml:2: a character that YAML does not allow. Fix: remove it."),
+        ('a: 1\nb: "\\e[31m"\n', "f.yaml:2: b: holds the control character U+001B. Fix: remove it."),
+        ('a: 1\nb: "\\u202e"\n', "f.yaml:2: b: holds the control character U+202E. Fix: remove it."),
+        ('"\\e[31m": 1\n', "f.yaml:1: a key must be a plain word. Fix: write `key: value`."),
+        ("a: 1\n---\nb: 1\n", "f.yaml:2: a second document. Fix: write one file for each integration."),
         ("[" * 1000 + "]" * 1000, "f.yaml:1: nested too deeply. Fix: start from one of the examples."),
+        ("[" * 500_000, "f.yaml:1: nested too deeply. Fix: start from one of the examples."),
+        (
+            "a:\n" + "".join(f"{' ' * level}a:\n" for level in range(1, 100)),
+            "f.yaml:1: nested too deeply. Fix: start from one of the examples.",
+        ),
     ],
 )
 def test_text_that_cannot_be_read(text: str, message: str) -> None:
     assert complaints(text) == [message]
 
 
-def test_every_problem_is_reported() -> None:
-    assert len(complaints("a: ${A}\nb: ${B}\na: ${C}")) == 3
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [("a: 1\n\tb: 2\n", 2, "tab"), ("a:\n\t- 2\n", 2, "cannot start any token"), ("a: [1\nb: 2\n", 2, "',' or ']'")],
+)
+def test_text_that_is_no_yaml_is_told_in_the_words_of_its_parser(text: str, line: int, what: str) -> None:
+    (message,) = complaints(text)
+
+    assert message.startswith(f"f.yaml:{line}: not YAML: ")
+    assert what in message
+    assert message.endswith("Fix: correct the YAML on this line or the one before; indent with spaces, never tabs.")
+
+
+def test_every_problem_is_reported_and_what_can_be_read_is() -> None:
+    tree = parse('a: !x 1\nb: "\\0"\na: 2\nc: 3\n', "f.yaml")
+
+    assert len(tree.problems) == 3
+    assert tree.data == {"a": "1", "b": UNREAD, "c": 3}
+    assert tree.unread == {"a", "b"}
+
+
+def test_a_long_key_is_kept_once() -> None:
+    tree = parse(f"{'k' * 100_000}:\n" + "  - x\n" * 1000, "f.yaml")
+
+    assert max(map(len, tree.positions.places)) < 80

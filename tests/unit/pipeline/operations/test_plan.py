@@ -172,12 +172,13 @@ SETTING_CHANGES = [
     ),
     (
         "token: ${HUBSPOT_TOKEN}",
-        "oauth: {client_id: a, client_secret: b}",
+        "oauth: {client_id: a, client_secret: b, refresh_token: c}",
         [
             "hubspot.timeline: custom_events -> app_events",
             "hubspot.client_id: - -> a",
             "hubspot.token: removed",
             "hubspot.client_secret: added",
+            "hubspot.refresh_token: added",
         ],
     ),
 ]
