@@ -21,7 +21,7 @@ from pipeline.commands.session import (
     refuse,
     with_kafka,
 )
-from pipeline.config import Settings, SettingsInvalid, load_settings
+from pipeline.config import Settings, SettingsInvalid, load_settings, unknown_variables
 from pipeline.integration_file.loader import load, too_large
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import MOST_PROBLEMS, render
@@ -41,7 +41,10 @@ def validate_file(file: Path, *, offline: bool, strict: bool, granted_later: boo
     """Check an integration file without touching anything; variables need not be set, and `offline` reads none."""
     environment = {} if offline else os.environ
     checked = read_file(file, environment, all_set=False, granted_later=granted_later)
-    if strict and checked.warnings:
+    unread = unknown_variables(environment)
+    for warning in unread:
+        click.echo(visible(f"warning: {warning}"), err=True)
+    if strict and (checked.warnings or unread):
         sys.exit(REFUSED)
     click.echo(visible(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems"))
 

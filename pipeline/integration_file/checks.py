@@ -234,7 +234,7 @@ def _owners(file: IntegrationFile) -> Iterator[Problem]:
 
 
 def _feeding(file: IntegrationFile) -> Iterator[Problem]:
-    """Reports each rule that closes a circle. Every rule is walked once: a file can have ten thousands of them."""
+    """Reports each rule that closes a circle. Walks every rule once, because a file can have tens of thousands."""
     onward: dict[FieldNode, list[Road]] = {}
     for road in roads(file):
         onward.setdefault(road.source, []).append(road)

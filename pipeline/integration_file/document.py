@@ -31,7 +31,7 @@ from pipeline.integration_file.variables import SENDABLE, VARIABLE
 from pipeline.integration_file.yaml_tree import UNREAD
 
 MOST_FIELD_CHARACTERS: Final = 255
-# a branch of a union has a name in a problem's location; no key of a file can be it
+# pydantic puts the name of a union's branch into an error's location; no key of a file can equal these
 _ONE, _TABLE, _SEVERAL = "\0one", "\0table", "\0several"
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}")
 _OF_VARIABLE: Final = {"type": "string", "pattern": f"^{VARIABLE}$", "examples": ["${NAME}"]}
@@ -47,7 +47,7 @@ def _or_variable(*schemas: dict[str, Any]) -> WithJsonSchema:
 
 
 def _whole_number(value: object) -> int:
-    """Also written as text, as a variable holds it; 0 where it is not known."""
+    """The number, also from text, since a variable holds text; 0 for one whose variable is not set."""
     text = str(value) if type(value) in (int, str) else ""
     if value != UNREAD and not _NUMBER.fullmatch(text):
         raise PydanticCustomError("whole_number", "expected a whole number")
@@ -59,7 +59,7 @@ def _name(pattern: str) -> WithJsonSchema:
 
 
 Word = Annotated[str, Field(min_length=1, max_length=MOST_FIELD_CHARACTERS)]
-# no variable can stand in a text that is shown, which `fill_in` checks; `$${` is how to write its text
+# `fill_in` refuses variables in texts that are shown; `$${` writes a literal `${`
 Text = Annotated[Word, Field(json_schema_extra={"pattern": r"^([^$]|\$\$\{|\$(?!\{))*$"})]
 Number = Annotated[
     int,
@@ -103,7 +103,7 @@ class Keys(BaseModel):
 
 
 def _is_left_out(key: str, entry: object) -> bool:
-    """Without a value; or with one of a few words whose variable is not set, so that it is not known which."""
+    """Whether the key counts as absent: it has no value, or it takes one of a few words and its variable is not set."""
     return entry is None or (entry == UNREAD and key in ("source", "timeline", "region"))
 
 

@@ -26,7 +26,7 @@ from pipeline.integration_file.yaml_tree import MOST_BYTES, UNREAD, parse
 from schemas.values import System
 
 _Model = TypeVar("_Model", bound=Keys)
-# events that cannot be read count as streamed, so that "moves nothing" is not reported as well
+# unreadable events count as streamed: "moves nothing" would be a second report of the same mistake
 _STAND_INS: Final[Mapping[str, Any]] = {"list_type": [UNREAD], "bool_type": True, "too_short": True}
 
 
@@ -77,7 +77,7 @@ def _read(filled: Filled, positions: Positions) -> tuple[IntegrationFile, Sequen
 
 
 def _take_out(data: Any, location: Sequence[Any], kind: str) -> None:
-    """Puts in place of what cannot be read what stands for it, so that the rest of its table is read."""
+    """Replaces the value that pydantic refused by a stand-in, so that the rest of its table is read."""
     if len(location) > 3 and location[0] == "mappings" and location[2] in ("to_userflow", "to_hubspot"):
         location, kind = location[:4], "rule"
     if not location:
@@ -174,7 +174,7 @@ def _mapping(keys: MappingKeys | None) -> MappingSpec:
 
 
 def _rule(keys: RuleKeys | str, target: System, source_type: str) -> Rule:
-    """One that cannot be read has an empty source."""
+    """The rule; an empty source stands for one that cannot be read."""
     source = keys if isinstance(keys, str) else keys.source
     if source == UNREAD or (isinstance(keys, RuleKeys) and keys.to == UNREAD):
         return Rule("", "")

@@ -42,7 +42,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """An OAuth app; without a refresh token the grant comes from the browser."""
+    """An OAuth app; without a refresh token, access is granted later."""
 
     client_id: str
     client_secret: Secret

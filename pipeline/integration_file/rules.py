@@ -1,4 +1,4 @@
-"""Every rule of a file as a road from one field to another, which is what the checks reason about."""
+"""Every rule of a file as a road from one field to another: the form that checks work on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

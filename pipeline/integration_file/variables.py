@@ -86,9 +86,9 @@ class _Filler:
         return value if value == UNREAD else self._checked(value, text, path)
 
     def _replaced(self, text: str, path: str) -> str:
-        names = [found[1] for found in _REFERENCE.finditer(text) if found[0] != "$${"]
+        names = [reference[1] for reference in _REFERENCE.finditer(text) if reference[0] != "$${"]
         if any(not _NAME.fullmatch(name) for name in names) or _unclosed(text):
-            # what follows the brace may be a secret with a brace in it, so it is not shown
+            # the text is not shown: a secret may have a brace in it
             return self._refuse(path, "`${` without the name of a variable", _BRACES)
         if names and not _may_vary(path):
             message = "a variable cannot stand here, where its value would be shown and kept"
@@ -104,7 +104,7 @@ class _Filler:
             self.filled.unread.add(path)
             return UNREAD
         self.filled.written[path] = text
-        return _REFERENCE.sub(lambda found: "${" if found[0] == "$${" else self._environment[found[1]], text)
+        return _REFERENCE.sub(lambda one: "${" if one[0] == "$${" else self._environment[one[1]], text)
 
     def _checked(self, value: str, written: str, path: str) -> str:
         """Refuses what cannot be sent; warns of a secret in clear. The value itself is never shown."""
@@ -132,12 +132,12 @@ def _unsendable(value: str) -> str:
 
 
 def _unclosed(text: str) -> bool:
-    return any(found[0] != "$${" and not found[0].endswith("}") for found in _REFERENCE.finditer(text))
+    return any(one[0] != "$${" and not one[0].endswith("}") for one in _REFERENCE.finditer(text))
 
 
 def _names(text: Any) -> Iterator[str]:
     if isinstance(text, str):
-        yield from (found[1] for found in _REFERENCE.finditer(text) if found[1])
+        yield from (one[1] for one in _REFERENCE.finditer(text) if one[1])
 
 
 def _at(node: Any, path: str) -> Any:

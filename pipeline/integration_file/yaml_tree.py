@@ -26,7 +26,7 @@ _PLAIN_WORDS: Final[Mapping[str, bool | None]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-# each narrower than PyYAML's own, so that a text which its dumper leaves unquoted stays text; a longer one is no number
+# both are narrower than PyYAML's: text that its dumper leaves unquoted stays text
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,19}\.[0-9]{0,19}(?:[eE][-+][0-9]{1,3})?")
 
@@ -64,7 +64,7 @@ def parse(text: str, file_name: str) -> Tree:
 
 
 class _Stop(Exception):
-    """Reading on makes no sense."""
+    """The text cannot be read any further."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -134,7 +134,7 @@ class _Builder:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._key(event, path, level)
             if key is None:
-                self._node(next(self._events), f"{path}.?", level + 1)  # of no key that could be read
+                self._node(next(self._events), f"{path}.?", level + 1)  # the value of the unreadable key
                 continue
             here, mark = below(path, key), event.start_mark
             if key in entries:

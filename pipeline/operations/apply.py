@@ -13,7 +13,7 @@ from pipeline.integration_file.export import to_yaml
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
 from pipeline.provisioning.claims import check_claims
-from pipeline.provisioning.described import told_of
+from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import problem
 from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
 from pipeline.provisioning.state_machine import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT, VENDOR_REFUSAL
@@ -87,7 +87,7 @@ def refusal(
     hubspot, userflow = (parts.get(f"{file.integration}/{system}") for system in ("hubspot", "userflow"))
     if hubspot is None or userflow is None or hubspot.connector is None or userflow.connector is None:
         return reason
-    problems = told_of(file, hubspot.connector, userflow.connector).misfits()
+    problems = described_file(file, hubspot.connector, userflow.connector).misfits()
     return render(problems) or reason
 
 

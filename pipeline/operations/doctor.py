@@ -24,7 +24,7 @@ FindingStatus = Literal["ok", "wrong", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and what to do where it is wrong."""
+    """The result of one check, with its remedy where something is wrong."""
 
     what: str
     verdict: FindingStatus
@@ -40,7 +40,7 @@ def examine(
     changes_retention_days: int,
     opens: Callable[[bytes, str], bool],
 ) -> Iterator[Finding]:
-    """Brokers, topics, registry, then every integration; what depends on something broken is left out."""
+    """Checks brokers, topics, registry, then every integration; skips checks that depend on a broken one."""
     try:
         problems = admin.check_topics(partitions, changes_retention_days)
     except BrokersUnreachable as error:
@@ -109,9 +109,9 @@ def _connector(what: str, system: System, settings: IntegrationSettings, state: 
     if state is None or state.connection != settings.connection:
         return Finding(what, "unknown", "its connector has not reported yet: is it running?")
     if state.status != "ok":
-        found = remedy(system, state.reason or "")
-        told = f": {found.message}. Fix: {found.fix}" if found is not None else ""
-        return Finding(what, "wrong", f"{state.status.replace('_', ' ')}: {state.reason}{told}")
+        known = remedy(system, state.reason or "")
+        advice = f": {known.message}. Fix: {known.fix}" if known is not None else ""
+        return Finding(what, "wrong", f"{state.status.replace('_', ' ')}: {state.reason}{advice}")
     missing = sorted(
         f"{field.object_type}.{field.name}"
         for field in settings.create

@@ -1,4 +1,4 @@
-"""Asking both connectors what fields a file would find, while nothing changes.
+"""Asks both connectors to describe a file's fields; nothing is changed.
 
 They own the vendors' budgets and the credentials in force, so nobody else calls a vendor.
 """
@@ -12,7 +12,7 @@ from typing import Final
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.integration_file.model import IntegrationFile
-from pipeline.provisioning.described import DescribedFile, told_of
+from pipeline.provisioning.described import DescribedFile, described_file
 from pipeline.provisioning.resolve import fields_of
 from schemas.configuration import Description, Inquiry, IntegrationPart
 from schemas.topics import INTEGRATIONS
@@ -39,17 +39,17 @@ class Asker:
         self._now_ms = now_ms
 
     async def ask(self, file: IntegrationFile) -> DescribedFile:
-        """What both systems say of the file's fields. Raises NotTold.
+        """Both systems' descriptions of the file's fields. Raises NotAnswered.
 
         Names of a custom type's fields follow from its schema, so a file that has one is asked for twice.
         """
         wanted = _wanted(file)
         while True:
             answers = await self._answers(file.integration, wanted)
-            told = told_of(file, answers["hubspot"], answers["userflow"])
-            if _wanted(told.file) == wanted:
-                return told
-            wanted = _wanted(told.file)
+            described = described_file(file, answers["hubspot"], answers["userflow"])
+            if _wanted(described.file) == wanted:
+                return described
+            wanted = _wanted(described.file)
 
     async def _answers(self, integration: str, wanted: Wanted) -> Mapping[System, Description]:
         inquiry = Inquiry(uuid.uuid4().hex, wanted["hubspot"], wanted["userflow"], self._now_ms())
@@ -59,14 +59,16 @@ class Asker:
         while True:
             parts = self._tables.table(INTEGRATIONS)
             answers = {system: _answer(parts, integration, system, inquiry.inquiry_id) for system in SYSTEMS}
-            found = {system: answer for system, answer in answers.items() if answer is not None}
-            refused = [f"{system} says {told.reason}" for system, told in found.items() if told.reason is not None]
+            given = {system: answer for system, answer in answers.items() if answer is not None}
+            refused = [
+                f"{system} says {answer.reason}" for system, answer in given.items() if answer.reason is not None
+            ]
             if refused:
                 raise NotAnswered("; ".join(refused))
-            if len(found) == len(SYSTEMS):
-                return found
+            if len(given) == len(SYSTEMS):
+                return given
             if time.monotonic() > deadline:
-                silent = (_silence(parts, integration, system) for system in SYSTEMS if system not in found)
+                silent = (_silence(parts, integration, system) for system in SYSTEMS if system not in given)
                 raise NotAnswered("; ".join(silent))
             await asyncio.sleep(POLL_EVERY_S)
 

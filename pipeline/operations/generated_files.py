@@ -17,7 +17,7 @@ class ForeignFiles(RuntimeError):
 
 
 def write_generated(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Write all files or none; what was written before and is no more wanted stays, and is returned.
+    """Write all files or none. Files of an earlier run that are no longer generated stay, and are returned.
 
     Raises ForeignFiles.
     """
@@ -70,14 +70,14 @@ def _is_foreign(target: Path, text: str, digest: str | None) -> bool:
 
 def _listing(folder: Path) -> dict[str, str]:
     try:
-        found = json.loads((folder / LISTING).read_text("utf-8"))
+        listed = json.loads((folder / LISTING).read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise ForeignFiles(f"{folder / LISTING} is not readable ({error}): name another folder by --out") from error
-    if not isinstance(found, dict):
+    if not isinstance(listed, dict):
         raise ForeignFiles(f"{folder / LISTING} is none of this program's: name another folder by --out")
-    return {str(path): str(digest) for path, digest in found.items()}
+    return {str(path): str(digest) for path, digest in listed.items()}
 
 
 def _digest(content: bytes) -> str:

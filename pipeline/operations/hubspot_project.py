@@ -33,7 +33,7 @@ class NoProject(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What is known of the events and types that a file names; `applied`: as the systems told at the last apply."""
+    """What is known of the events and types that a file names; `applied`: as described at the last apply."""
 
     events: tuple[DescribedEvent, ...]
     types: tuple[DescribedType, ...]
@@ -84,7 +84,7 @@ def _app(file: IntegrationFile, base_url: str) -> _Json:
     if by_oauth:
         auth["redirectUrls"] = [f"{base_url}/oauth/hubspot/callback"]
     auth |= {"requiredScopes": _scopes(file), "optionalScopes": [], "conditionallyRequiredScopes": []}
-    # HubSpot takes event types from apps that are made for its marketplace only
+    # HubSpot accepts event types only from apps distributed through its marketplace
     listed = by_oauth and file.hubspot.timeline == "app_events" and _streams(file)
     config = {
         "name": f"Pairstream {file.integration}",
@@ -137,7 +137,7 @@ def _webhooks(file: IntegrationFile, base_url: str) -> _Json:
 
 
 def _subscribed(wanted: TypeSubscriptions) -> Iterator[Mapping[str, _Json]]:
-    """What has to be told of one object type: that it comes and goes, and each mapped property, targets too."""
+    """One object type's subscriptions: its life cycle, and a change of each mapped property, targets too."""
     name = wanted.object_type if is_custom_type(wanted.object_type) else object_word(wanted.object_type)
     for kind in wanted.kinds:
         if kind != PRIVACY:

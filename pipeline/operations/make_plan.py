@@ -47,13 +47,13 @@ async def plan(deps: PlanDeps, file: IntegrationFile, within_s: float, *, pairs:
     if settings is None:
         return make_plan(file, request, now, NOT_CONNECTED)
     try:
-        told = await Asker(deps.publisher, tables, within_s, deps.now_ms).ask(file)
+        described = await Asker(deps.publisher, tables, within_s, deps.now_ms).ask(file)
     except NotAnswered as error:
         return make_plan(file, request, now, f"fields and pairs could not be looked at: {error}")
-    made = make_plan(file, request, now, told)
+    made = make_plan(file, request, now, described)
     if made.problems or not pairs:
         return made
-    wanted = planned_mappings(told, settings)
+    wanted = planned_mappings(described, settings)
     return replace(made, pairs=await asyncio.to_thread(_pairs, deps, settings, made, wanted))
 
 
@@ -100,7 +100,7 @@ class _Retained:
     def pair_of(self, mapping: ObjectMapping) -> Callable[[str], PairState | None]:
         def row(match_value: str) -> PairState | None:
             key = pair_key(mapping.integration, mapping.connection, mapping.name, match_value)
-            found = self._pairs.get(key)
-            return None if found is None else self._codec.decode(PAIRS_STATE, found)
+            value = self._pairs.get(key)
+            return None if value is None else self._codec.decode(PAIRS_STATE, value)
 
         return row

@@ -67,7 +67,7 @@ def count_pairs(view: MappingView, known: RetainedState) -> PairCounts:
 
 def _side(view: MappingView, system: System, known: RetainedState, other: Side | None) -> Side:
     """The present objects of a side; fields are kept only where the other side has the match value too."""
-    found: dict[str, dict[str, Candidate]] = defaultdict(dict)
+    candidates: dict[str, dict[str, Candidate]] = defaultdict(dict)
     for object_id, row in known.objects(system):
         value = match_value(view, row.fields, system, object_id) if row.present else None
         if value is None:
@@ -76,8 +76,8 @@ def _side(view: MappingView, system: System, known: RetainedState, other: Side |
         fields = {name: seen for name, seen in row.fields.items() if name in wanted}
         if system == "hubspot" and wanted:
             fields |= {name: StampedValue(None, row.at_ms) for name in known.empty_targets & wanted}
-        found[value][object_id] = Candidate(row.at_ms, row.spread_ms, fields)
-    return found
+        candidates[value][object_id] = Candidate(row.at_ms, row.spread_ms, fields)
+    return candidates
 
 
 def _state(

@@ -63,13 +63,14 @@ class InForce:
 
     def settings(self, integration: str) -> IntegrationSettings | None:
         """None where nothing of the integration is in force."""
-        found = settings_of(self.parts, integration)
-        return found if found is not None and found.state != "disconnected" and found.active_revision > 0 else None
+        settings = settings_of(self.parts, integration)
+        connected = settings is not None and settings.state != "disconnected" and settings.active_revision > 0
+        return settings if connected else None
 
     def same_accounts(self, request: DesiredIntegration, integration: str) -> IntegrationSettings | None:
         """The settings in force where the request is for their accounts: their connectors can be asked."""
-        found = self.settings(integration)
-        return found if found is not None and same_accounts(request, found) else None
+        settings = self.settings(integration)
+        return settings if settings is not None and same_accounts(request, settings) else None
 
     def mappings_of(self, settings: IntegrationSettings, integration: str) -> dict[str, ObjectMapping]:
         """By name."""
@@ -80,38 +81,38 @@ class InForce:
         }
 
     def file(self, settings: IntegrationSettings, integration: str) -> IntegrationFile:
-        """The file in force, its custom types resolved as far as HubSpot's connector told of them."""
+        """The file in force, its custom types resolved as far as HubSpot's connector described them."""
         part = self.parts.get(f"{integration}/hubspot")
         types = part.connector.types if part is not None and part.connector is not None else ()
         return resolved(read_document(settings.document), types)
 
 
-def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, told: DescribedFile | str) -> Plan:
-    """The plan without its pairs; `told` is what both systems say of the file's fields, or why they were not asked."""
+def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, described: DescribedFile | str) -> Plan:
+    """The plan without its pairs; `described`: what both systems say of the fields, or why they were not asked."""
     name, settings = file.integration, now.settings(file.integration)
-    named = file if isinstance(told, str) else told.file
+    named = file if isinstance(described, str) else described.file
     before = now.file(settings, name) if settings is not None else None
-    misfits = told.misfits() if isinstance(told, DescribedFile) else ()
+    misfits = described.misfits() if isinstance(described, DescribedFile) else ()
     plan = Plan(
         name,
         settings=tuple(setting_changes(name, request, settings, now.open_seal)),
         mappings=tuple(file_changes(named, before)),
         problems=in_order((*check_claims(file, request, now.parts), *misfits)),
-        unknown=told if isinstance(told, str) else None,
+        unknown=described if isinstance(described, str) else None,
         subscriptions=_subscriptions(named),
         subscriptions_changed=before is None or _subscriptions(before) != _subscriptions(named),
     )
-    if plan.problems or settings is None or isinstance(told, str):
+    if plan.problems or settings is None or isinstance(described, str):
         return plan
-    wanted = {mapping.name: mapping for mapping in planned_mappings(told, settings)}
+    wanted = {mapping.name: mapping for mapping in planned_mappings(described, settings)}
     changes = record_changes(wanted, now.mappings_of(settings, name))
-    events = tuple(_new_events(streamed(named, told.events), settings.events))
-    return replace(plan, create=to_create(named, told.fields), events=events, mappings=tuple(changes))
+    events = tuple(_new_events(streamed(named, described.events), settings.events))
+    return replace(plan, create=to_create(named, described.fields), events=events, mappings=tuple(changes))
 
 
-def planned_mappings(told: DescribedFile, settings: IntegrationSettings) -> tuple[ObjectMapping, ...]:
+def planned_mappings(described: DescribedFile, settings: IntegrationSettings) -> tuple[ObjectMapping, ...]:
     """The mappings that applying would put in force under the present connection."""
-    return object_mappings(told.file, settings.connection, settings.revision + 1, told.fields)
+    return object_mappings(described.file, settings.connection, settings.revision + 1, described.fields)
 
 
 def _new_events(wanted: tuple[DescribedEvent, ...], present: tuple[DescribedEvent, ...]) -> Iterator[str]:

@@ -17,7 +17,7 @@ Kind = Literal["added", "changed", "removed", "unchanged"]
 Opener = Callable[[bytes, str], str]
 """A seal and its place -> the text."""
 
-_NO_SETTING: Final = frozenset({"claim"})  # a hash of the key: what it says is said by the claims
+_NO_SETTING: Final = frozenset({"claim"})  # a hash of the key; `check_claims` reports a changed claim
 _NO_WORD: Final = "-"
 
 

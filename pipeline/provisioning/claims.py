@@ -1,4 +1,4 @@
-"""Whose account and environment it is: the second claim on either is refused."""
+"""Claims on accounts and environments: each belongs to one integration, a second claim is refused."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,7 +17,7 @@ Parts = Mapping[str, IntegrationPart]
 
 
 def claim_keys(request: DesiredIntegration | IntegrationSettings | Sections) -> dict[System, str]:
-    """The keys of `sync.integrations` that the request needs for itself."""
+    """The keys of `sync.integrations` by which a request claims its account and its environment."""
     return {
         "hubspot": f"claim/hubspot/{request.hubspot.account}",
         "userflow": f"claim/userflow/{request.userflow.options.get('claim', request.userflow.account)}",
@@ -25,7 +25,7 @@ def claim_keys(request: DesiredIntegration | IntegrationSettings | Sections) -> 
 
 
 def same_accounts(one: DesiredIntegration | IntegrationSettings, other: IntegrationSettings) -> bool:
-    """Whether both are the same HubSpot account and Userflow environment: only a new name with a new key is another."""
+    """Whether both mean the same account and environment. An environment is another if both name and key are new."""
     same_key = claim_keys(one)["userflow"] == claim_keys(other)["userflow"]
     return one.hubspot.account == other.hubspot.account and (same_key or _environment(one) == _environment(other))
 
@@ -43,7 +43,7 @@ def rightful(settings: IntegrationSettings) -> set[str]:
 
 
 def other_holders(name: str, request: DesiredIntegration, parts: Parts) -> dict[System, str]:
-    """The integrations that hold what the request claims, by system."""
+    """Other integrations that hold a claim the request needs, by system."""
     holders = {}
     for system, key in claim_keys(request).items():
         part = parts.get(key)
@@ -53,7 +53,7 @@ def other_holders(name: str, request: DesiredIntegration, parts: Parts) -> dict[
 
 
 def check_claims(file: IntegrationFile, request: DesiredIntegration, parts: Parts) -> tuple[Problem, ...]:
-    """The claims of the file that another integration holds, each with its line."""
+    """A problem, with its line, for each claim of the file that another integration holds."""
     problems = []
     for system, holder in other_holders(file.integration, request, parts).items():
         path, what = _PLACES[system]

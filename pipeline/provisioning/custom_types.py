@@ -1,4 +1,4 @@
-"""Custom object types as the account tells of them: an integration file spells one `2-N` or `p<account>_<name>`.
+"""Custom object types: an integration file spells one `2-N` or `p<account>_<name>`, HubSpot describes both.
 
 Webhooks and records say `2-N`, and field names carry the schema's name; only HubSpot knows which belong together.
 """
@@ -17,7 +17,7 @@ def resolved(file: IntegrationFile, types: Sequence[DescribedType]) -> Integrati
     A type that the account did not tell of stays as it is spelled. Names may meet now that did not before:
     `checks.check` again afterwards.
     """
-    words = {told.type_id: told.name for told in types}
+    words = {known.type_id: known.name for known in types}
     return replace(file, mappings=tuple(_resolved(mapping, types, words) for mapping in file.mappings))
 
 
@@ -32,7 +32,7 @@ def _resolved(mapping: MappingSpec, types: Sequence[DescribedType], words: Mappi
 
 
 def _type_id(spelled: str, types: Sequence[DescribedType]) -> str:
-    """By the spelling that was asked for, or by the schema's name once `2-N` was asked for instead."""
+    """The type's `2-N`. A type asked for as `2-N` is no longer known by the file's spelling, so names match too."""
     name = (schema_name(spelled) or "").casefold()
-    found = (told.type_id for told in types if told.object_type == spelled or (name and told.name.casefold() == name))
-    return next(found, spelled)
+    ids = (known.type_id for known in types if known.object_type == spelled or (name and known.name.casefold() == name))
+    return next(ids, spelled)

@@ -1,4 +1,4 @@
-"""What both systems say of a file: its custom types resolved, its fields and events, and what does not fit."""
+"""A file with both systems' descriptions: custom types resolved, fields, events, and what does not fit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import Problem, in_order
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.field_checks import Fields, check_fields
-from pipeline.provisioning.resolve import described
+from pipeline.provisioning.resolve import definitions_of
 from pipeline.provisioning.streams import check_events
 from schemas.configuration import DescribedEvent, DescribedField, DescribedType
 from schemas.values import System
@@ -36,7 +36,7 @@ class DescribedFile:
 
     def misfits(self) -> tuple[Problem, ...]:
         """Why the file cannot be applied, in the order of the file."""
-        wrong = check(self.file)  # names may meet that did not before the custom types were known
+        wrong = check(self.file)  # again: resolved custom types may give two targets one name
         return wrong or in_order(
             (
                 *check_fields(self.file, self.fields["hubspot"], self.fields["userflow"]),
@@ -45,7 +45,10 @@ class DescribedFile:
         )
 
 
-def told_of(file: IntegrationFile, hubspot: DescriptionSource, userflow: DescriptionSource) -> DescribedFile:
-    """The file in the light of both descriptions."""
-    fields: Mapping[System, Fields] = {"hubspot": described(hubspot.fields), "userflow": described(userflow.fields)}
+def described_file(file: IntegrationFile, hubspot: DescriptionSource, userflow: DescriptionSource) -> DescribedFile:
+    """Combines a file with both systems' descriptions."""
+    fields: Mapping[System, Fields] = {
+        "hubspot": definitions_of(hubspot.fields),
+        "userflow": definitions_of(userflow.fields),
+    }
     return DescribedFile(resolved(file, hubspot.types), fields, (*hubspot.events, *userflow.events))

@@ -1,4 +1,4 @@
-"""What a file may not say once both systems have told which fields they have."""
+"""Refusals of a file that need both systems' field definitions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
@@ -28,7 +28,7 @@ _CREATED_IN_USERFLOW: Final[Mapping[FieldType, FieldType]] = {
     "multi_select": "list",
     "enumeration": "string",
 }
-# an id is no attribute of Userflow's and these are built in, so none of them has to be among the definitions
+# Userflow's definitions leave out the id, which is no attribute, and may leave out built-in attributes
 _ALWAYS_IN_USERFLOW: Final[Mapping[str, FieldDefinition]] = {
     **{name: FieldDefinition(name, "string") for name in ("id", "email", "name", "locale_code")},
     **{name: FieldDefinition(name, "datetime") for name in ("signed_up_at", "first_seen_at", "last_seen_at")},
@@ -48,10 +48,10 @@ def check_fields(file: IntegrationFile, hubspot_fields: Fields, userflow_fields:
     field that Userflow lacks: its first write makes it.
     """
     fields: Mapping[System, Fields] = {"hubspot": hubspot_fields, "userflow": userflow_fields}
-    found = [*_unknown_types(file, fields), *_match_fields(file, fields)]
+    problems = [*_unknown_types(file, fields), *_match_fields(file, fields)]
     for road in roads(file):
-        found += _road_problems(file, road, fields)
-    return in_order(found)
+        problems += _road_problems(file, road, fields)
+    return in_order(problems)
 
 
 def definition(node: FieldNode, fields: Mapping[System, Fields]) -> FieldDefinition | None:
@@ -86,7 +86,7 @@ def _match_fields(file: IntegrationFile, fields: Mapping[System, Fields]) -> Ite
 
 def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fields]) -> Iterator[Problem]:
     if road.source.object_type not in fields[road.source.system] and road.source.object_type not in HUBSPOT_TYPES:
-        return  # the type itself is reported
+        return  # the unknown type is already a problem
     source, target = definition(road.source, fields), definition(road.target, fields)
     if source is None:
         yield _unknown(file, road.place(file, "from"), road.source, fields)
@@ -105,7 +105,7 @@ def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fi
 def _missing_target(
     file: IntegrationFile, road: Road, source: FieldDefinition | None, fields: Mapping[System, Fields]
 ) -> Iterator[Problem]:
-    """Nothing is wrong with a field that will be created, unless HubSpot would not take it or bring back another."""
+    """A missing target is created, so it is a problem only where HubSpot would refuse it or restore another type."""
     if road.target.system == "userflow":
         return
     if road.rule.explicit_target:

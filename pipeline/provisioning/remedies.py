@@ -74,16 +74,16 @@ EITHER: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def remedy(system: System, reason: str) -> Remedy | None:
-    """None for a reason of which no more is known than its code."""
+    """The remedy for a reason; None for one without an entry."""
     if reason in EITHER:
         return Remedy(system, *EITHER[reason])
     return REMEDIES[system].get(reason)
 
 
 def problem(positions: Positions, system: System, reason: str) -> Problem:
-    """The refusal at its line of the file; with OAuth there is no token to name."""
-    found = remedy(system, reason) or Remedy(system, f"{system} refuses: {reason}", "see the connector's log")
-    path = found.path
+    """A vendor's refusal at its line of the file. A refused token stands at `hubspot.oauth` where OAuth is used."""
+    advice = remedy(system, reason) or Remedy(system, f"{system} refuses: {reason}", "see the connector's log")
+    path = advice.path
     if path == "hubspot.token" and path not in positions.places:
         path = "hubspot.oauth"
-    return positions.problem(path, f"{found.message} ({reason})", found.fix)
+    return positions.problem(path, f"{advice.message} ({reason})", advice.fix)

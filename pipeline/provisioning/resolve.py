@@ -1,4 +1,4 @@
-"""From an integration file and what both systems say of their fields to the records that the pipeline runs on."""
+"""Builds the pipeline's records (settings, mappings) from an integration file and both systems' field definitions."""
 
 import hashlib
 from collections import defaultdict
@@ -48,26 +48,26 @@ def _sealed(
 
 def fields_of(file: IntegrationFile, system: System) -> dict[str, tuple[str, ...]]:
     """Object type -> every field that a mapping reads, writes or matches by."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
+    fields: dict[str, dict[str, None]] = defaultdict(dict)
     for mapping in file.mappings:
         hubspot = system == "hubspot"
         object_type = mapping.hubspot_type if hubspot else mapping.userflow_type
-        found[object_type][mapping.match_hubspot if hubspot else mapping.match_userflow] = None
+        fields[object_type][mapping.match_hubspot if hubspot else mapping.match_userflow] = None
     for road in roads(file):
         for node in (road.source, road.target):
             if node.system == system:
-                found[node.object_type][node.field] = None
-    return {object_type: tuple(names) for object_type, names in found.items()}
+                fields[node.object_type][node.field] = None
+    return {object_type: tuple(names) for object_type, names in fields.items()}
 
 
-def described(fields: Sequence[DescribedField]) -> Fields:
-    """A connector's description as definitions by object type and name."""
-    found: dict[str, dict[str, FieldDefinition]] = defaultdict(dict)
+def definitions_of(fields: Sequence[DescribedField]) -> Fields:
+    """Definitions by object type and name, from a connector's description."""
+    definitions: dict[str, dict[str, FieldDefinition]] = defaultdict(dict)
     for field in fields:
-        found[field.object_type][field.name] = FieldDefinition(
+        definitions[field.object_type][field.name] = FieldDefinition(
             field.name, field.type, field.label, field.options, field.read_only, field.unique, field.archived
         )
-    return dict(found)
+    return dict(definitions)
 
 
 def to_create(file: IntegrationFile, fields: Mapping[System, Fields]) -> tuple[DescribedField, ...]:
@@ -122,11 +122,11 @@ def _mapping(
 
 
 def _with_match_field(mapping: ObjectMapping, fields: Mapping[System, Fields]) -> ObjectMapping:
-    """The mapping with what HubSpot says of its ID field, which decides how a value of it is looked up."""
-    found = definition(FieldNode("hubspot", mapping.hubspot_type, mapping.match_hubspot), fields)
-    if found is None:
+    """Adds the ID field's type and uniqueness, which decide how a value of it is looked up."""
+    known = definition(FieldNode("hubspot", mapping.hubspot_type, mapping.match_hubspot), fields)
+    if known is None:
         return mapping
-    return replace(mapping, match_hubspot_type=found.type, match_hubspot_unique=found.unique)
+    return replace(mapping, match_hubspot_type=known.type, match_hubspot_unique=known.unique)
 
 
 def _rule(road: Road, fields: Mapping[System, Fields]) -> FieldRule:
@@ -145,7 +145,7 @@ def _rule(road: Road, fields: Mapping[System, Fields]) -> FieldRule:
 
 
 def _source(road: Road, fields: Mapping[System, Fields]) -> FieldDefinition:
-    found = definition(road.source, fields)
-    if found is None:
+    known = definition(road.source, fields)
+    if known is None:
         raise ValueError(f"{road.source} is not described: check_fields comes first")
-    return found
+    return known

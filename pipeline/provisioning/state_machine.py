@@ -2,7 +2,7 @@
 
 The active scheduler is the only writer of settings and claims; it calls `decide` until there is nothing left to write.
 A request goes: describing (both connectors tell their fields) -> provisioning (missing fields are made) -> done.
-Custom object types are told first: what their fields are named, and so which fields to ask for, follows from them.
+Custom object types are described first: what their fields are named, and so which fields to ask for, follows from them.
 """
 
 import re
@@ -15,7 +15,7 @@ from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
 from pipeline.provisioning.claims import other_holders, rightful, same_accounts
-from pipeline.provisioning.described import DescribedFile, told_of
+from pipeline.provisioning.described import DescribedFile, described_file
 from pipeline.provisioning.resolve import fields_of, object_mappings, to_create, unchanged
 from pipeline.provisioning.streams import streamed
 from schemas.configuration import (
@@ -59,17 +59,17 @@ def decide(parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[Configur
             continue
         writes += _next(part.integration, part.desired, parts, mappings)
         if writes:
-            break  # one integration at a time: what it claims is seen before the next one claims
+            break  # one integration at a time: its claims are in force before the next integration claims
     return writes
 
 
 def _next(
     name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
 ) -> list[ConfigurationWrite]:
-    """What is asked for; then what follows from it, also where a scheduler died before it wrote that."""
+    """Carries out the request; then repairs claims and mappings that a scheduler died before writing."""
     writes = _asked(name, desired, parts, mappings)
-    told = {write.key: write.record for write in writes if isinstance(write.record, IntegrationPart)}
-    settings = _settings(name, {**parts, **told})
+    written = {write.key: write.record for write in writes if isinstance(write.record, IntegrationPart)}
+    settings = _settings(name, {**parts, **written})
     if settings is None:
         return writes
     claims = [_claimed(name, key) for key in sorted(rightful(settings) - parts.keys())]
@@ -102,12 +102,12 @@ def _asked(
     failure = _failure(settings, states)
     if failure is not None:
         return [_failed(name, settings, failure)]
-    told = _told(settings, states)
-    if told is None:
+    described = _description_of(settings, states)
+    if described is None:
         return []
     if settings.apply_state == "describing":
-        return [_described(name, settings, told)]
-    return list(_provisioned(name, desired, settings, told, states, mappings))
+        return [_described(name, settings, described)]
+    return list(_provisioned(name, desired, settings, described, states, mappings))
 
 
 def _accepted(
@@ -118,7 +118,7 @@ def _accepted(
         return _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None))
     connected = before.state != "disconnected"
     if not connected and before.revision > 0 and _same(desired, before):
-        # a pause or resume that met a disconnect on its way: the credentials are forgotten
+        # a pause or resume that crossed a disconnect: its sections are the old ones, the credentials are gone
         return _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
     if connected and desired.document == before.document and _same(desired, before):
         return _write(name, _in_state(before, desired))
@@ -182,28 +182,28 @@ def _without_secrets(section: SystemSettings) -> SystemSettings:
     return replace(section, secrets={})
 
 
-def _described(name: str, settings: IntegrationSettings, told: DescribedFile) -> ConfigurationWrite:
-    asked_again = _with_fields_of(told.file, settings)
+def _described(name: str, settings: IntegrationSettings, described: DescribedFile) -> ConfigurationWrite:
+    asked_again = _with_fields_of(described.file, settings)
     if asked_again != settings:
         return _write(name, replace(asked_again, revision=settings.revision + 1))
-    problems = told.misfits()
+    problems = described.misfits()
     if problems:
         return _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
-    create, streams = to_create(told.file, told.fields), streamed(told.file, told.events)
+    create, streams = to_create(described.file, described.fields), streamed(described.file, described.events)
     return _write(name, replace(settings, apply_state="provisioning", create=create, events=streams))
 
 
 def _redescribed(
     name: str, settings: IntegrationSettings, states: list[ConnectorState | None], mappings: Mapping[str, ObjectMapping]
 ) -> Iterator[ConfigurationWrite]:
-    """What changed of a field in its system, an option that was added say, is taken over if the file still fits."""
+    """Takes over a changed field definition (an added option, say) if the file still fits."""
     if settings.state == "disconnected" or settings.apply_state != "done":
         return
-    if _descriptions(states) == settings.descriptions or (told := _told(settings, states)) is None:
+    if _descriptions(states) == settings.descriptions or (described := _description_of(settings, states)) is None:
         return
     revision, changes = settings.revision + 1, list[ConfigurationWrite]()
-    if not told.misfits():
-        wanted = object_mappings(told.file, settings.connection, revision, told.fields)
+    if not described.misfits():
+        wanted = object_mappings(described.file, settings.connection, revision, described.fields)
         changes = list(_mappings(name, wanted, mappings))
     yield from changes
     known = replace(settings, descriptions=_descriptions(states))
@@ -218,13 +218,13 @@ def _provisioned(
     name: str,
     desired: DesiredIntegration,
     settings: IntegrationSettings,
-    told: DescribedFile,
+    described: DescribedFile,
     states: list[ConnectorState | None],
     mappings: Mapping[str, ObjectMapping],
 ) -> Iterator[ConfigurationWrite]:
     if any(state is None or state.provisioned_revision < settings.revision for state in states):
         return
-    wanted = object_mappings(told.file, settings.connection, settings.revision, told.fields)
+    wanted = object_mappings(described.file, settings.connection, settings.revision, described.fields)
     yield from _mappings(name, wanted, mappings)
     state: IntegrationState = "paused" if "paused" in (settings.state, desired.state) else "active"
     yield _write(
@@ -244,7 +244,7 @@ def _provisioned(
 def _mappings(
     name: str, wanted: tuple[ObjectMapping, ...], present: Mapping[str, ObjectMapping]
 ) -> Iterator[ConfigurationWrite]:
-    """Only what changed: an equal mapping keeps its revision, and with it what is settled and refused."""
+    """Writes changed mappings only: an equal one keeps its revision, and so its settled and refused values."""
     keys = {f"{name}/{mapping.name}": mapping for mapping in wanted}
     for key, mapping in keys.items():
         before = present.get(key)
@@ -256,7 +256,7 @@ def _mappings(
 
 
 def _read_since(mapping: ObjectMapping, before: ObjectMapping | None) -> dict[str, int]:
-    """A field that the mapping did not read before is read from now on; for any other stands what stood."""
+    """Each field's first revision: this one for a field that the mapping did not read before, else the known one."""
     if before is None or before.connection != mapping.connection:
         return dict.fromkeys(_read(mapping), mapping.revision)
     stood = dict.fromkeys(_read(before), 0) | dict(before.read_since)
@@ -277,12 +277,12 @@ def _with_fields_of(file: IntegrationFile, settings: IntegrationSettings) -> Int
     )
 
 
-def _told(settings: IntegrationSettings, states: list[ConnectorState | None]) -> DescribedFile | None:
-    """What both systems say of the request's file; None until both have told for this revision."""
+def _description_of(settings: IntegrationSettings, states: list[ConnectorState | None]) -> DescribedFile | None:
+    """What both systems say of the request's file; None until both have described for this revision."""
     hubspot, userflow = (_of_revision(state, settings) for state in states)
     if hubspot is None or userflow is None:
         return None
-    return told_of(read_document(settings.document), hubspot, userflow)
+    return described_file(read_document(settings.document), hubspot, userflow)
 
 
 def _of_revision(state: ConnectorState | None, settings: IntegrationSettings) -> ConnectorState | None:
@@ -292,7 +292,7 @@ def _of_revision(state: ConnectorState | None, settings: IntegrationSettings) ->
 
 
 def _failure(settings: IntegrationSettings, states: list[ConnectorState | None]) -> str | None:
-    """Why a connector cannot go on with this very request; a system that is away for now is waited for."""
+    """Why a connector cannot carry out this request. A system that is away is no reason: it is waited for."""
     for system, state in zip(SYSTEMS, states, strict=True):
         if state is None or state.connection != settings.connection or state.checked_revision != settings.revision:
             continue

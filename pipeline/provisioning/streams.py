@@ -1,4 +1,4 @@
-"""Which Userflow events the mappings put on which HubSpot timelines, and what is wrong with asking for them."""
+"""Userflow events on HubSpot timelines: which ones the mappings stream, and problems with those named."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,14 +13,14 @@ MOST_TYPES: Final = {"app_events": 750, "custom_events": 500}
 
 
 def check_events(file: IntegrationFile, known: Sequence[DescribedEvent]) -> tuple[Problem, ...]:
-    """Names of events that nobody knows, and more types of events than HubSpot takes, in the order of the file."""
+    """Problems in the order of the file: unknown event names, and more event types than HubSpot takes."""
     return in_order([*_unknown(file, {event.name for event in known}), *_too_many(file, known)])
 
 
 def streamed(file: IntegrationFile, known: Sequence[DescribedEvent]) -> tuple[DescribedEvent, ...]:
     """The events that mappings stream, each with the object types whose timelines show it."""
-    found = (replace(event, timelines=_timelines(file, event.name)) for event in known)
-    return tuple(event for event in found if event.timelines)
+    streams = (replace(event, timelines=_timelines(file, event.name)) for event in known)
+    return tuple(event for event in streams if event.timelines)
 
 
 def _timelines(file: IntegrationFile, event: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ PRIVACY: Final = "privacyDeletion"
 NOT_SUBSCRIBABLE: Final = frozenset(
     {"hs_lastmodifieddate", "lastmodifieddate", "num_unique_conversion_events", "hs_object_id"}
 )
-"""Properties whose changes HubSpot tells to nobody."""
+"""Properties for which HubSpot sends no change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ def _kinds(object_type: str, joined: Mapping[str, bool]) -> tuple[str, ...]:
 
 
 def _associations(file: IntegrationFile) -> Mapping[str, bool]:
-    """The types whose associations matter: those with an associated field."""
-    found: dict[str, bool] = defaultdict(bool)
+    """Object type -> whether a mapping of it reads an associated field."""
+    with_associated: dict[str, bool] = defaultdict(bool)
     for mapping in file.mappings:
-        found[mapping.hubspot_type] |= any(associated(rule.source) for rule in mapping.to_userflow)
-    return found
+        with_associated[mapping.hubspot_type] |= any(associated(rule.source) for rule in mapping.to_userflow)
+    return with_associated
 
 
 def _properties(names: tuple[str, ...]) -> tuple[str, ...]:

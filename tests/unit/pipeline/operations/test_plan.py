@@ -12,7 +12,7 @@ from pipeline.operations.pair_counts import PairCounts, Sample
 from pipeline.operations.plan import InForce, Plan, make_plan
 from pipeline.operations.plan_text import as_json, as_text
 from pipeline.provisioning.described import DescribedFile
-from pipeline.provisioning.resolve import described
+from pipeline.provisioning.resolve import definitions_of
 from pipeline.secrets import NoKeyFits
 from schemas.configuration import DescribedEvent, DescribedField, DesiredIntegration
 from tests.unit.pipeline.integration_file.files import ENVIRONMENT, GOOD, loaded
@@ -47,7 +47,7 @@ def in_force(text: str = GOOD) -> Cluster:
 
 
 def told(file: IntegrationFile) -> DescribedFile:
-    return DescribedFile(file, {"hubspot": described(HUBSPOT), "userflow": described(USERFLOW)}, ())
+    return DescribedFile(file, {"hubspot": definitions_of(HUBSPOT), "userflow": definitions_of(USERFLOW)}, ())
 
 
 def planned(text: str, cluster: Cluster, *, asked: bool = True) -> Plan:
