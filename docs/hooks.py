@@ -12,6 +12,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from docs.tables import TABLES
+from docs.tables.file_keys import SCHEMA_FILE
+from pipeline.integration_file.schema import schema_text
 
 ROOT: Final = Path(__file__).parents[1]
 OWN: Final = Path("docs")
@@ -54,6 +56,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for path, place in pages():
         files.append(File.generated(config, place, abs_src_path=str(path)))
+    files.append(File.generated(config, SCHEMA_FILE, content=schema_text()))
     return files
 
 

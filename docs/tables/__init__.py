@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from docs.tables import commands, decisions, metrics, reasons, records, settings, topics
+from docs.tables import commands, decisions, file_keys, metrics, reasons, records, settings, topics
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "settings": settings.page,
     "commands": commands.page,
     "exit-codes": commands.exit_codes,
+    "file-keys": file_keys.page,
     "metrics": metrics.page,
     "topics": topics.page,
     "keys": topics.keys,

@@ -12,7 +12,6 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import (
-    REFUSED,
     confirm,
     known,
     open_process,
@@ -22,6 +21,7 @@ from pipeline.commands.session import (
     with_kafka,
 )
 from pipeline.config import Settings, SettingsInvalid, load_settings, unknown_variables
+from pipeline.exit_codes import REFUSED
 from pipeline.integration_file.loader import load, too_large
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import MOST_PROBLEMS, render

@@ -131,7 +131,8 @@ class HubSpotKeys(Keys):
         "webhooks", description="How edits in HubSpot are heard of. `journal` and `poll` have no effect yet."
     )
     timeline: Annotated[Timeline, _or_variable({"enum": list(get_args(Timeline))})] | None = Field(
-        None, description="How events reach timelines: `app_events` need `oauth` and are its default."
+        None,
+        description="How events reach timelines: `app_events` need `oauth`, `custom_events` take any token.",
     )
 
 
@@ -152,7 +153,10 @@ class MatchKeys(Keys):
 
 class RuleKeys(Keys):
     source: Text = Field(alias="from", description="The field that is read; `company.name`: of an associated object.")
-    to: Text | None = Field(None, description="The field that is written, which must exist in HubSpot.")
+    to: Text | None = Field(
+        None,
+        description="The field that is written; in HubSpot it must exist. Without: named after system, type and field.",
+    )
     on_empty: OnEmpty = Field("clear", description="What an empty source does: clear the target, or keep it.")
 
 
