@@ -6,7 +6,10 @@ HOUSE_TESTS = $(wildcard tests/unit/test_imports.py tests/unit/test_docs.py test
 # edit there, `make lock` keeps every pin that still fits; `make lock LOCK_OPTIONS=--upgrade` renews all.
 LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --strip-extras --no-emit-index-url \
   --custom-compile-command "make lock" $(LOCK_OPTIONS) pyproject.toml
-.PHONY: setup lock demo up test check docs bench
+# Workers of pytest: they share one broker, and tests of one file or world share a worker.
+WORKERS ?= 2
+PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
+.PHONY: setup lock demo up test test-fast test-long check docs bench
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
@@ -16,7 +19,9 @@ lock: setup ## both locks anew
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
 demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up
-test: setup ; .venv/bin/python -m pytest -q -m "not benchmarks" $(PYTEST_OPTIONS)
+test: setup ; $(PYTEST) -m "not benchmarks and not long" $(PYTEST_OPTIONS)
+test-fast: setup ; $(PYTEST) $(PYTEST_OPTIONS) tests/unit tests/contract
+test-long: setup ; PAIRSTREAM_FAULT_ROUNDS=4 $(PYTEST) -m "long or faults" $(PYTEST_OPTIONS)
 check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
 docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet
 bench: setup ; .venv/bin/python -m tests.benchmarks

@@ -8,8 +8,6 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 import fastavro
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from schemas.records import avro_name
 from schemas.topics import TOPICS
@@ -96,12 +94,17 @@ class RemoteRegistry:
     """
 
     def __init__(self, url: str, physical: Callable[[str], str] = str) -> None:
+        # its imports are a fifth of a process's start: only who has a registry pays for them
+        from confluent_kafka.schema_registry import SchemaRegistryClient
+
         self._client = SchemaRegistryClient({"url": url})
         self._physical = physical
         self._ids: dict[str, int] = {}
         self._written: dict[int, WrittenSchema] = {}
 
     def id_of(self, topic: str, record: str) -> int:
+        from confluent_kafka.schema_registry import Schema
+
         if topic not in self._ids:
             subject = f"{self._physical(topic)}-value"
             self._client.set_compatibility(subject, COMPATIBILITY)
@@ -114,6 +117,8 @@ class RemoteRegistry:
         return self._written[schema_id]
 
     def _fetch(self, topic: str, schema_id: int) -> WrittenSchema:
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
         try:
             text = self._client.get_schema(schema_id).schema_str
         except SchemaRegistryError as error:

@@ -3,11 +3,14 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from pipeline.local.registry import LocalSchemaRegistry
 from tests import kafka as kafkas
@@ -18,7 +21,12 @@ MARKED_FOLDERS = {
     "faults": "kills and pauses processes",
     "benchmarks": "measures; slow",
 }
+LONG = "long: takes minutes; `make test-long` runs it, `make test` does not"
 _TESTS = Path(__file__).parent
+ONE_WORLD = ("tests/faults/",)
+SHARED = pytest.StashKey[kafkas.SharedKafka]()
+LONGEST_FIRST = ("faults", "e2e", "integration")
+"""Folders in the order in which workers take them: what takes minutes must not begin last."""
 
 # Examples that failed are remembered outside the source tree. No deadline: two busy cores make any example slow.
 hypothesis.settings.register_profile(
@@ -47,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes minutes; `make test-long`")
     for folder, meaning in MARKED_FOLDERS.items():
         config.addinivalue_line("markers", f"{folder}: {meaning}")
+    config.addinivalue_line("markers", LONG)
     try:
         kafkas.parse_option(config.getoption("--kafka"))
     except ValueError as error:
@@ -56,20 +65,59 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by its folder, so that `-m "not faults"` works without decorators."""
+    """Mark every test by its folder, so that `-m "not faults"` works without decorators; put the longest first."""
     for item in items:
-        if _TESTS not in item.path.parents:
-            continue
-        folder = item.path.relative_to(_TESTS).parts[0]
-        if folder in MARKED_FOLDERS:
-            item.add_marker(folder)
+        if _folder(item) in MARKED_FOLDERS:
+            item.add_marker(_folder(item))
+    items.sort(key=lambda item: (*LONGEST_FIRST, _folder(item)).index(_folder(item)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(_TESTS).parts[0] if _TESTS in item.path.parents else ""
+
+
+class OneWorldOneWorker(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives a worker all tests of a file, or of a folder that shares a running world."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return next((folder for folder in ONE_WORLD if path.startswith(folder)), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorldOneWorker:
+    return OneWorldOneWorker(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Called in pytest-xdist's controller for every worker: tell it where to ask for the Kafka that all share."""
+    config = node.config
+    if SHARED not in config.stash:
+        config.stash[SHARED] = kafkas.SharedKafka(config.getoption("--kafka"))
+    node.workerinput["shared_kafka"] = config.stash[SHARED].address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SHARED in config.stash:
+        config.stash[SHARED].close()
+
+
+@contextmanager
+def _kafka(config: pytest.Config) -> Iterator[kafkas.Kafka]:
+    controller: dict[str, Any] = getattr(config, "workerinput", {})
+    if "shared_kafka" in controller:
+        yield kafkas.shared(controller["shared_kafka"])
+    else:
+        with kafkas.provide(config.getoption("--kafka")) as kafka:
+            yield kafka
 
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[kafkas.Kafka]:
-    """The Kafka chosen by --kafka, one for the whole session."""
+    """The Kafka chosen by --kafka, one for the whole session and all its workers: use `kafkas.fresh_prefix()` on it."""
     try:
-        with kafkas.provide(request.config.getoption("--kafka")) as kafka:
+        with _kafka(request.config) as kafka:
             yield kafka
     except kafkas.KafkaUnavailable as error:
         pytest.exit(str(error), returncode=2)

@@ -1,6 +1,6 @@
 """The Kafka that tests run against: one option, four kinds, the same object.
 
-`--kafka=local` (default)   one Apache Kafka per session as a child process, in a temporary directory
+`--kafka=local` (default)   one Apache Kafka for the session and all its workers, in a temporary directory
 `--kafka=mock`              librdkafka's mock cluster inside the test process: starts at once, but it
                             creates topics on first use only (a create-topics call hangs), finds no offsets by time,
                             describes no groups, compacts nothing, and keeps about 5 MB per partition
@@ -11,10 +11,13 @@
 import os
 import re
 import tempfile
+import threading
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +26,7 @@ from confluent_kafka.admin import AdminClient
 
 from connectors.kafka.cluster import Cluster
 from pipeline.local.broker import BrokerSettings, LocalBroker
+from pipeline.local.errors import LocalError
 from pipeline.local.ports import free_port
 
 Kind = Literal["local", "mock", "containers", "remote"]
@@ -69,6 +73,53 @@ def provide(option: str) -> Iterator[Kafka]:
             yield kafka
     else:
         yield Kafka(option, kind)
+
+
+class SharedKafka:
+    """One Kafka for all workers of pytest-xdist, started in their controller when the first of them asks for it."""
+
+    def __init__(self, option: str) -> None:
+        self._option = option
+        self._running = ExitStack()
+        self._provided: Kafka | str | None = None
+        self._listener = Listener(family="AF_UNIX")
+        threading.Thread(target=self._answer, name="shared kafka", daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """What `shared` is given."""
+        return str(self._listener.address)
+
+    def close(self) -> None:
+        self._running.close()
+        self._listener.close()
+
+    def _answer(self) -> None:
+        while True:
+            with self._listener.accept() as worker:
+                if self._provided is None:
+                    self._provided = self._start()
+                worker.send(self._provided)
+
+    def _start(self) -> Kafka | str:
+        try:
+            return self._running.enter_context(provide(self._option))
+        except (KafkaUnavailable, LocalError) as error:
+            return str(error)
+
+
+def shared(address: str) -> Kafka:
+    """The Kafka that the controller at that address started; raises KafkaUnavailable with its reason."""
+    with Client(address, family="AF_UNIX") as controller:
+        found: Kafka | str = controller.recv()
+    if isinstance(found, str):
+        raise KafkaUnavailable(found)
+    return found
+
+
+def fresh_prefix() -> str:
+    """A prefix that no other test has: topics, groups and ids of its own on a broker that many share."""
+    return f"test-{uuid.uuid4().hex[:12]}"
 
 
 @contextmanager

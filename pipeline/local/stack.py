@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -194,7 +194,8 @@ def _simulators(where: endpoints.Endpoints, seeds: Seeds, stores: Path | None) -
         # HubSpot's webhooks go to one target per app; Userflow's to the subscription that `apply` makes
         target = ("--webhooks", f"{where.receiver_url}/webhooks/hubspot") if system == "hubspot" else ()
         words = ("simulate", system, "--port", _port(url), *seed, *target, *store)
-        roles.append(Role(f"{system}-simulator", _command(*words), ready_url=f"{url}/_simulator/settings"))
+        ready = f"{url}/_simulator/settings"
+        roles.append(Role(f"{system}-simulator", _command(*words), ready_url=ready, foundation=True))
     return roles
 
 
@@ -203,4 +204,4 @@ def _command(*words: str) -> tuple[str, ...]:
 
 
 def _with(role: Role, environment: Mapping[str, str]) -> Role:
-    return Role(role.name, role.argv, {**environment, **role.env}, role.ready_url)
+    return replace(role, env={**environment, **role.env})

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,18 +27,22 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Role:
-    """One process: `env` is added to this process's environment; `ready_url` answers 2xx once it works."""
+    """One process: `env` is added to this process's environment; `ready_url` answers 2xx once it works.
+
+    What others work with, a `foundation`, is stopped once they have ended what they had in hand.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     ready_url: str | None = None
+    foundation: bool = False
 
 
 class Supervisor:
     """Keeps `roles` running, in this order; their output goes to `<log_dir>/<name>.log`, and to `terminal` if given.
 
-    Every child ends when this process ends, however it ends. Stopping is in reverse order, each role having
+    Every child ends when this process ends, however it ends. Roles are stopped together, then foundations, each having
     `stop_deadline_s` seconds after SIGTERM. `clock` is monotonic seconds. A log over 10 MB is set aside at the start.
     """
 
@@ -82,14 +87,20 @@ class Supervisor:
             time.sleep(_POLL_S)
 
     def stop(self) -> None:
-        """End every role, the last started first."""
+        """End every role, then what they work with."""
         for keeper in self._keepers.values():
             keeper.restart_no_more()
-        for keeper in reversed(self._keepers.values()):
-            keeper.stop(self._stop_deadline_s)
+        for foundation in (False, True):
+            self._stop_together([one for one in self._keepers.values() if one.role.foundation is foundation])
         if self._leash is not None:
             self._leash.close()
             self._leash = None
+
+    def _stop_together(self, keepers: "Sequence[_Keeper]") -> None:
+        """A role takes most of a second to leave its group: one after the other, Ctrl-C would take six."""
+        with ThreadPoolExecutor(max(len(keepers), 1), "stop") as threads:
+            for stopped in [threads.submit(keeper.stop, self._stop_deadline_s) for keeper in keepers]:
+                stopped.result()
 
     async def run_until_stopped(self) -> None:
         """Start (unless started), wait for SIGINT or SIGTERM or cancellation, and stop every role."""

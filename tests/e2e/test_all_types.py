@@ -9,16 +9,24 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.edits import People, strangers
 from tests.e2e.everything import ATTRIBUTES, CUSTOM, FILE, KINDS
 from tests.e2e.oracle import Oracle
 from tests.e2e.stores import Dump, calm, dump, places_of
 from tests.e2e.world import World, eventually, measured, world
+from tests.kafka import Kafka
 
 OBJECTS = int(os.environ.get("PAIRSTREAM_E2E_OBJECTS", "300"))
 EDITS = int(os.environ.get("PAIRSTREAM_E2E_EDITS", "300"))
 SEED = int(os.environ.get("PAIRSTREAM_E2E_SEED", "1"))
 DISORDER = bool(os.environ.get("PAIRSTREAM_E2E_DISORDER"))
+STORIES = [
+    (SEED, DISORDER),
+    pytest.param(SEED + 1, True, marks=pytest.mark.long),
+    pytest.param(SEED + 2, False, marks=pytest.mark.long),
+]
 WEBHOOKS: dict[str, Any] = {
     "webhook_duplicate_probability": 0.2,
     "webhook_reorder_probability": 0.5,
@@ -36,9 +44,9 @@ REASONS = {"not_an_option", UNDONE}
 class Story:
     """A world, its people, and the oracle that judges it."""
 
-    def __init__(self, it: World) -> None:
+    def __init__(self, it: World, seed: int) -> None:
         self.it = it
-        self.people = People(it, SEED)
+        self.people = People(it, seed)
         self.oracle = Oracle(FILE, KINDS)
         self._places = places_of(self.oracle.mappings)
         self._last: Dump | None = None
@@ -96,7 +104,7 @@ class Story:
 
     def _told(self, what: str, problems: list[str]) -> str:
         shown = "\n".join(problems[:SHOWN])
-        return f"{what}, seed {SEED}, after {self.people.done}: {len(problems)} problems\n{shown}"
+        return f"{what}, seed {self.people.seed}, after {self.people.done}: {len(problems)} problems\n{shown}"
 
     def summary(self) -> str:
         assert self._last is not None
@@ -107,14 +115,17 @@ class Story:
         return f"pairs and ambiguous values by mapping: {counts}; {events}; edits: {self.people.done}"
 
 
-async def test_all_types_stay_in_step_whatever_people_do(tmp_path: Path) -> None:
-    async with world(tmp_path) as it:
+@pytest.mark.parametrize(("seed", "disorder"), STORIES)
+async def test_all_types_stay_in_step_whatever_people_do(
+    kafka: Kafka, tmp_path: Path, seed: int, disorder: bool
+) -> None:
+    async with world(tmp_path, kafka) as it:
         await it.hubspot.set(webhook_backoff_ms=500)
         await it.userflow.set(webhook_backoff_ms=500)
-        if DISORDER:
+        if disorder:
             await it.hubspot.set(**WEBHOOKS, read_lag_ms=1_000, clock_offset_ms=45_000)
             await it.userflow.set(**WEBHOOKS, clock_offset_ms=-30_000)
-        story = Story(it)
+        story = Story(it, seed)
         await story.begin()
         await it.full_sync()
         await story.in_step("first full sync")

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.e2e.looking import ARRIVED_S, CLEARED, becomes_true, number, settled
 from tests.e2e.world import FILE, World, world
+from tests.kafka import Kafka
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,8 +19,8 @@ USERS_OF_ONE = 50
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with world(tmp_path_factory.mktemp("associated")) as whole:
+async def it(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world(tmp_path_factory.mktemp("associated"), kafka) as whole:
         # a webhook that comes before the integration is there is refused: sent again soon, it delays no test
         await whole.hubspot.set(webhook_backoff_ms=500)
         await whole.pair(number())

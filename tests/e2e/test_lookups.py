@@ -12,6 +12,7 @@ import pytest_asyncio
 from schemas.records import ConnectorRequest, MatchedChange
 from tests.e2e.looking import becomes_true, settled, title_arrives, value_arrives, written
 from tests.e2e.world import FILE, TITLE, World, world
+from tests.kafka import Kafka
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,9 @@ NEVER_READ: list[dict[str, Any]] = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def it(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """A world in which HubSpot told of none of its records, and no full sync is ever started."""
-    async with world(tmp_path_factory.mktemp("lookups"), PAIRSTREAM_LOOKUP_INTERVAL_S="1") as it:
+    async with world(tmp_path_factory.mktemp("lookups"), kafka, PAIRSTREAM_LOOKUP_INTERVAL_S="1") as it:
         await it.hubspot.set(search_lag_ms=100)
         await it.hubspot.define({"properties": PROPERTIES})
         await it.hubspot.bulk([{"operation": "create", "silent": True, **one} for one in NEVER_READ])

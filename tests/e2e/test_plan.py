@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.e2e.looking import becomes_true, number, plan_arrives, settled, title_arrives
 from tests.e2e.world import CREDENTIALS, FILE, PLAN, TITLE, World, world
+from tests.kafka import Kafka
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PETS = """\
@@ -22,9 +23,9 @@ PETS = """\
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def it(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One world for the module, in force with three pairs that are in step."""
-    async with world(tmp_path_factory.mktemp("plan")) as it:
+    async with world(tmp_path_factory.mktemp("plan"), kafka) as it:
         for _ in range(3):
             await it.pair(number())
         assert "new: HubSpot account 12345678" in await planned(it, FILE, expect=2)

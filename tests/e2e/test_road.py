@@ -20,15 +20,16 @@ from tests.e2e.looking import (
     written,
 )
 from tests.e2e.world import CREDENTIALS, FILE, PLAN, TITLE, World, eventually, world
+from tests.kafka import Kafka
 
 ON_ITS_WAY_MS = 300
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def it(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One world for the module; a few people are there before the integration is."""
-    async with world(tmp_path_factory.mktemp("road")) as it:
+    async with world(tmp_path_factory.mktemp("road"), kafka) as it:
         for _ in range(5):
             await it.pair(number())
         yield it
@@ -182,28 +183,6 @@ async def test_a_field_that_hubspot_does_not_have_is_refused_with_its_line(it: W
     contact_id, user_id = await paired(it)
     await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Still in force"})
     await title_arrives(it, user_id, "Still in force")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "right", "told"),
-    [
-        ("    hubpot: contacts", "    hubspot: contacts", "hubpot"),
-        ("userflow: email}", "userflow: plan}", ""),
-        ("to_hubspot: [plan]", "to_hubspot: [plan, plan]", "plan"),
-        ("token: ${HUBSPOT_TOKEN}", "token: $HUBSPOT_TOKEN", "braces"),
-    ],
-)
-async def test_validate_names_the_line_of_what_is_wrong(it: World, wrong: str, right: str, told: str) -> None:
-    path = it.folder / "validated.yaml"
-    path.write_text(FILE)
-    assert "fine" in await it.command("validate", str(path))
-    spoilt = FILE.replace(wrong, right) if wrong in FILE else FILE.replace(right, wrong)
-    path.write_text(spoilt)
-    assert spoilt != FILE
-
-    said = await it.command("validate", str(path), expect=1)
-
-    assert "validated.yaml:" in said and told in said and "Fix" in said
 
 
 async def test_the_topics_are_as_the_table_says(it: World) -> None:

@@ -22,6 +22,7 @@ from tests.e2e.looking import (
     written,
 )
 from tests.e2e.world import FILE, PLAN, STAGE, World, world
+from tests.kafka import Kafka
 
 SEATS = "userflow_user_seats"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,8 +51,8 @@ DISORDER: dict[str, Any] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with world(tmp_path_factory.mktemp("semantics")) as it:
+async def whole(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world(tmp_path_factory.mktemp("semantics"), kafka) as it:
         # a webhook that comes before the integration is there is refused: sent again soon, it delays no test
         await it.hubspot.set(webhook_backoff_ms=500)
         await it.pair(number())

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.e2e.timelines import APP_EVENTS, OAUTH, told, track
 from tests.e2e.world import CONVERGED_S, FILE, world
+from tests.kafka import Kafka
 
 DEALS = """\
   - name: deals
@@ -14,8 +15,8 @@ DEALS = """\
 """
 
 
-async def test_app_events_reach_the_contact_and_its_company(tmp_path: Path) -> None:
-    async with world(tmp_path, unlimited=True, **OAUTH) as it:
+async def test_app_events_reach_the_contact_and_its_company(kafka: Kafka, tmp_path: Path) -> None:
+    async with world(tmp_path, kafka, unlimited=True, **OAUTH) as it:
         await it.hubspot.set(
             timeline_event_types={
                 "userflow_checklist_task_completed_contact": "CONTACT",
@@ -49,8 +50,8 @@ async def test_app_events_reach_the_contact_and_its_company(tmp_path: Path) -> N
         assert await it.created_by_api() == 0
 
 
-async def test_custom_events_reach_deals_too_and_wait_while_the_integration_is_paused(tmp_path: Path) -> None:
-    async with world(tmp_path) as it:
+async def test_custom_events_reach_deals_too_and_wait_for_the_end_of_a_pause(kafka: Kafka, tmp_path: Path) -> None:
+    async with world(tmp_path, kafka) as it:
         contact, user = await it.pair(1)
         deal = await it.hubspot.create("deals", {"dealname": "acme", "dealstage": "closedwon"})
         await it.userflow.create("groups", {"name": "Acme"}, "acme")

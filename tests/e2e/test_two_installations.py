@@ -31,13 +31,7 @@ async def both(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     """Two whole pipelines with the same file in force, the same people, and other values on each."""
     async with AsyncExitStack() as stack:
         one, other = [
-            await stack.enter_async_context(
-                world(
-                    tmp_path_factory.mktemp(prefix),
-                    KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers,
-                    PAIRSTREAM_PREFIX=prefix,
-                )
-            )
+            await stack.enter_async_context(world(tmp_path_factory.mktemp(prefix), kafka, PAIRSTREAM_PREFIX=prefix))
             for prefix in PREFIXES
         ]
         for it in (one, other):

@@ -21,7 +21,8 @@ from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
 from pipeline.local.ports import free_port
 from pipeline.local.stack import Stack, machine
 from pipeline.serving import serve
-from tests.e2e.world import eventually, measured
+from tests.e2e.world import environment_of, eventually, measured
+from tests.kafka import Kafka
 
 PEOPLE = 10
 WELL = "well"
@@ -98,8 +99,8 @@ class Customer:
         measured(f"{self.name}: {2 * PEOPLE} values after {time.monotonic() - started:.2f} s")
 
 
-async def test_a_vendor_that_is_down_delays_no_other_integration(tmp_path: Path) -> None:
-    async with customers(tmp_path) as (running, well, down):
+async def test_a_vendor_that_is_down_delays_no_other_integration(kafka: Kafka, tmp_path: Path) -> None:
+    async with customers(tmp_path, kafka) as (running, well, down):
         for customer in (well, down):
             customer.seed()
             await command(running, tmp_path, customer.name)
@@ -118,23 +119,20 @@ async def test_a_vendor_that_is_down_delays_no_other_integration(tmp_path: Path)
 
 
 @asynccontextmanager
-async def customers(folder: Path) -> AsyncIterator[tuple[Stack, Customer, Customer]]:
+async def customers(folder: Path, kafka: Kafka) -> AsyncIterator[tuple[Stack, Customer, Customer]]:
     receiver = free_port()
-    own = {name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP_SERVERS"}
     public_url = f"http://127.0.0.1:{receiver}"
     async with AsyncExitStack() as stack:
         made = [await stack.enter_async_context(customer(name, public_url)) for name in (WELL, DOWN)]
         hubspot = Door({f"pat-{it.name}": it.hubspot.app for it in made})
         userflow = Door({f"ak_{it.name}": it.userflow.app for it in made})
         settings = {
-            "PAIRSTREAM_STATE_DIR": str(folder / "state"),
             "PAIRSTREAM_RECEIVER_PORT": str(receiver),
-            "PAIRSTREAM_CONSOLE_PORT": "0",
             "PAIRSTREAM_PARTITIONS": "4",
             "HUBSPOT_API_URL": await stack.enter_async_context(serve(hubspot, "127.0.0.1", 0)),
             "USERFLOW_API_URL": await stack.enter_async_context(serve(userflow, "127.0.0.1", 0)),
         }
-        whole = machine({**own, **settings}, simulators=False)
+        whole = machine(environment_of(folder, kafka) | settings, simulators=False)
         running = await asyncio.to_thread(whole.__enter__)
         try:
             yield running, made[0], made[1]

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from tests.e2e.looking import address, becomes_true, letters, number, paired, plan_arrives, settled, title_arrives
 from tests.e2e.world import PLAN, TITLE, World, world
+from tests.kafka import Kafka
 
 UPDATE, USERS = "/batch/update", "/users"
 RECOVERED_S = 60.0  # a probe comes at the latest 30 s after the one before
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with world(tmp_path_factory.mktemp("vendors")) as it:
+async def whole(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world(tmp_path_factory.mktemp("vendors"), kafka) as it:
         await paired_once(it)
         yield it
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
@@ -27,6 +28,7 @@ from schemas.codec import Codec
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry
 from schemas.topics import DEAD_LETTERS
+from tests.kafka import Kafka, fresh_prefix
 
 T = TypeVar("T")
 
@@ -233,20 +235,28 @@ def measured(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-@asynccontextmanager
-async def world(folder: Path, *, unlimited: bool = True, **environment: str) -> AsyncIterator[World]:
-    """Start everything; `unlimited` lifts the vendors' rate limits, so that a test takes no longer than its work."""
-    own = {
-        **os.environ,
-        **CREDENTIALS,
+def environment_of(folder: Path, kafka: Kafka | None) -> dict[str, str]:
+    """The environment of a pipeline that shares nothing with others: a folder, ports and names on the brokers."""
+    shared = {} if kafka is None else {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}
+    return {
+        **{name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP_SERVERS"},
         "PAIRSTREAM_STATE_DIR": str(folder / "state"),
         "PAIRSTREAM_RECEIVER_PORT": "0",
         "PAIRSTREAM_CONSOLE_PORT": "0",
-        **environment,
+        "PAIRSTREAM_PREFIX": fresh_prefix(),
+        **shared,
     }
-    if "KAFKA_BOOTSTRAP_SERVERS" not in environment:
-        own.pop("KAFKA_BOOTSTRAP_SERVERS", None)
-    whole = machine(own, simulators=True)
+
+
+@asynccontextmanager
+async def world(
+    folder: Path, kafka: Kafka | None = None, *, unlimited: bool = True, **environment: str
+) -> AsyncIterator[World]:
+    """Start everything, on brokers that are there or, where they are to be killed, on a broker of its own.
+
+    `unlimited` lifts the vendors' rate limits, so that a test takes no longer than its work.
+    """
+    whole = machine(environment_of(folder, kafka) | CREDENTIALS | environment, simulators=True)
     running = await asyncio.to_thread(whole.__enter__)
     try:
         where = running.endpoints
@@ -261,3 +271,13 @@ async def world(folder: Path, *, unlimited: bool = True, **environment: str) -> 
             yield World(running, hubspot, userflow, folder, cluster, Admin(cluster))
     finally:
         await asyncio.to_thread(whole.__exit__, None, None, None)
+    if kafka is not None:
+        await asyncio.to_thread(forget, cluster)
+
+
+def forget(cluster: Cluster) -> None:
+    """Delete the topics of a pipeline that has ended: a broker that many tests share stays quick."""
+    admin = AdminClient(dict(cluster.client))
+    ours = [name for name in admin.list_topics(timeout=15).topics if cluster.owns(name)]
+    for deleted in admin.delete_topics(ours, operation_timeout=15).values():
+        deleted.result(30)

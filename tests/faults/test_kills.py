@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.world import measured
 from tests.faults.flow import AFTER_FAULTS_S, EDITS, PACE_S, ROUNDS, Flow, kill
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 ROLES = ("worker", "hubspot-connector", "userflow-connector", "receiver")
 KILL_EVERY_S = EDITS * PACE_S / (ROUNDS * len(ROLES))

@@ -11,7 +11,7 @@ from pipeline.local.errors import NotRunning
 from tests.e2e.world import World, eventually, measured
 from tests.faults.flow import AFTER_FAULTS_S, PACE_S, ROUNDS, Flow, kill, second
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.long]
 
 EDITS_ASLEEP = 40
 ASLEEP_S = 3.0 * ROUNDS  # the long form: half a minute

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.world import measured
 from tests.faults.flow import PACE_S, ROUNDS, Flow, second
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.long]
 
 JOINS = 2 * ROUNDS
 STAYS_S = 6.0

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.e2e.timelines import APP_EVENTS, OAUTH, told, track
 from tests.e2e.world import measured, world
 from tests.faults.flow import AFTER_FAULTS_S, ROUNDS, WEBHOOK_BACKOFF_MS, kill
+from tests.kafka import Kafka
 
 EVENTS_A_KILL = 100
 PACE_S = 0.03
@@ -20,10 +21,10 @@ LOST = {
 }
 
 
-async def test_every_event_is_on_its_timeline_once_however_often_the_connector_is_killed(tmp_path: Path) -> None:
+async def test_every_event_is_told_once_however_often_the_connector_is_killed(kafka: Kafka, tmp_path: Path) -> None:
     """The long form, PAIRSTREAM_FAULT_ROUNDS=10, is a thousand events and ten kills."""
     chance = random.Random(11)
-    async with world(tmp_path, unlimited=True, **OAUTH) as it:
+    async with world(tmp_path, kafka, unlimited=True, **OAUTH) as it:
         await it.userflow.set(webhook_backoff_ms=WEBHOOK_BACKOFF_MS)
         pairs = [await it.pair(number) for number in range(PEOPLE)]
         await it.apply(APP_EVENTS)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from connectors.registry import SYSTEMS
@@ -18,7 +19,7 @@ from schemas.records import Receipt
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
 from tests.e2e.world import eventually, read_topic
-from tests.kafka import Kafka
+from tests.kafka import Kafka, fresh_prefix
 from tests.unit.connectors.runtime.runners import (
     DOWN,
     PARTITIONS,
@@ -39,6 +40,7 @@ class Connector:
     vendors: dict[str, Vendor]
     outcomes: dict[str, int]
     admin: Admin
+    cluster: Cluster
 
     async def configure(self, integration: str, state: IntegrationState = "active", secret: bytes = b"key") -> None:
         part = settings_part(integration, state, secret)
@@ -54,7 +56,7 @@ class Connector:
 
 @asynccontextmanager
 async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
-    cluster = kafka.cluster()
+    cluster = kafka.cluster(fresh_prefix())
     admin, codec = Admin(cluster), Codec(LocalRegistry())
     admin.apply_topics(PARTITIONS, 1)
     publisher, vendors = Publisher(cluster, codec), {DOWN: Vendor(away=True), WELL: Vendor(away=False)}
@@ -77,7 +79,7 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
     )
     runner = Runner(SYSTEMS["userflow"].traits, deps)
     runners.append(runner)
-    it = Connector(publisher, vendors, outcomes, admin)
+    it = Connector(publisher, vendors, outcomes, admin, cluster)
     for name in vendors:
         await it.configure(name)
     running = asyncio.create_task(runner.run())
@@ -109,7 +111,7 @@ async def test_a_system_that_is_away_delays_no_other_integration(kafka: Kafka) -
         assert max(took_s) < SLOW_S, took_s
         # nor does it hold the partition's offset for ever: what waits for it is parked, with a receipt
         await it.ended()
-        receipts = [record for record in read_topic(kafka.cluster(), "sync.receipts") if is_parked(record)]
+        receipts = [record for record in read_topic(it.cluster, "sync.receipts") if is_parked(record)]
         assert len({receipt.object_id for receipt in receipts}) == 520
         assert it.vendors[DOWN].written == {}
 

@@ -12,7 +12,7 @@ from schemas.codec import Codec
 from schemas.configuration import IntegrationClaim, IntegrationPart
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS
-from tests.kafka import Kafka
+from tests.kafka import Kafka, fresh_prefix
 
 DEADLINE_S = 15.0
 NEWER_SCHEMA = b"\x00\x7f\xff\xff\xff..."
@@ -46,7 +46,7 @@ class Followed:
 
 
 async def test_what_is_no_record_is_left_out_and_a_schema_that_is_not_known_ends_it(kafka: Kafka) -> None:
-    cluster = kafka.cluster()
+    cluster = kafka.cluster(fresh_prefix())
     Admin(cluster).apply_topics(4, 1)
     publisher = Publisher(cluster, Codec(LocalRegistry()))
     await publisher.send(INTEGRATIONS, "claim/tables/1", claim("first"))

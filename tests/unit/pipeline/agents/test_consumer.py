@@ -1,6 +1,6 @@
 """Batches of records: in order, none twice, and committed no further than what was acknowledged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,14 @@ class Fetching(BatchConsumer):
 
 
 @pytest.fixture
-def consumer(tmp_path: Path) -> Fetching:
+def consumer(tmp_path: Path) -> Iterator[Fetching]:
     app = build_app(Cluster({"bootstrap.servers": "nowhere:9092"}), 0, tmp_path, [])
     app.transport.Consumer = Fetching
     app.topics._acking_topics.add(FIRST.topic)
     app.consumer_generation_id = GENERATION
     consumer: Fetching = app.consumer
-    return consumer
+    yield consumer
+    consumer._thread.thread_loop.close()  # Faust closes it where the consumer's thread ends; here none was started
 
 
 async def fetch(consumer: Fetching, fetched: Mapping[TP, list[Any]]) -> list[RecordBatch]:

@@ -143,3 +143,15 @@ async def test_the_plan_that_apply_shows_waits_as_long_as_it_is_told(monkeypatch
     await file_actions._confirm(None, loaded(GOOD), 300.0)  # type: ignore[arg-type]
 
     assert waits == [300.0]
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("    hubspot: contacts", "    hubpot: contacts"), ("match:", "mtch:")])
+def test_validate_names_the_line_of_what_is_wrong(tmp_path: Path, right: str, wrong: str) -> None:
+    spoilt = GOOD.replace(right, wrong, 1)
+    line = 1 + next(index for index, row in enumerate(spoilt.splitlines()) if wrong in row)
+
+    result = typed("validate", written(tmp_path, spoilt))
+
+    assert result.exit_code == 1
+    assert f"acme.yaml:{line}:" in result.stderr
+    assert wrong.strip().split(":")[0] in result.stderr and "Fix" in result.stderr

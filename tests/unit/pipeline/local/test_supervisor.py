@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_stopping_during_a_back_off_is_immediate(tmp_path: Path) -> None:
     assert (tmp_path / "one.log").read_text().count("restart") == 1
 
 
-def test_roles_are_stopped_in_reverse_order(tmp_path: Path) -> None:
+def test_what_others_work_with_is_stopped_once_they_have_ended(tmp_path: Path) -> None:
     order = tmp_path / "order"
     tell = f"""
 import signal, sys, time
@@ -86,10 +87,32 @@ signal.signal(signal.SIGTERM, end)
 print("up", flush=True)
 time.sleep(600)
 """
-    names = ("first", "second", "third")
-    with Supervisor([role(name, tell, name) for name in names], tmp_path):
+    names = ("ground", "first", "second")
+    roles = [replace(role(name, tell, name), foundation=name == "ground") for name in names]
+    with Supervisor(roles, tmp_path):
         assert all(eventually(said(tmp_path, name, "up")) for name in names)
-    assert order.read_text().split() == ["third", "second", "first"]
+    ended = order.read_text().split()
+    assert (sorted(ended[:2]), ended[2]) == (["first", "second"], "ground")
+
+
+def test_roles_are_stopped_together(tmp_path: Path) -> None:
+    """Each waits for the other's end to begin: one after the other, both would be killed at the deadline."""
+    wait = f"""
+import signal, sys, time
+from pathlib import Path
+def end(*_):
+    Path({str(tmp_path)!r}, sys.argv[1]).touch()
+    while not Path({str(tmp_path)!r}, sys.argv[2]).exists(): time.sleep(0.01)
+    print("ended well", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("up", flush=True)
+time.sleep(600)
+"""
+    pairs = (("one", "other"), ("other", "one"))
+    with Supervisor([role(name, wait, name, of) for name, of in pairs], tmp_path, stop_deadline_s=30):
+        assert all(eventually(said(tmp_path, name, "up")) for name, _ in pairs)
+    assert all("ended well" in (tmp_path / f"{name}.log").read_text() for name, _ in pairs)
 
 
 def test_a_role_deaf_to_sigterm_is_killed_after_the_deadline(tmp_path: Path) -> None:
