@@ -79,10 +79,16 @@ def with_answers(before: PairState, state: PairState, change: MatchedChange, vie
             state = _settled(state, name, answer)
             seen = _known_before(before, change, field_name)
             if seen is not None and equal(seen.value, answer.stored):
-                state = _without_rewrite(state, name, seen.at_ms)
+                state = _without_rewrite(state, name, _first_seen(state, name, answer, seen))
         elif field_name in out_of_step and not known.ours and _overwritten(answer, known, state.rewrites.get(name, ())):
             state = _rewritten(state, name, known.at_ms)
     return state
+
+
+def _first_seen(state: PairState, name: str, answer: FieldAnswer, seen: StampedValue) -> int:
+    """When the value that our write left was counted as a rewrite: a later change of another field stamps it anew."""
+    within = [at_ms for at_ms in state.rewrites.get(name, ()) if answer.at_ms <= at_ms <= seen.at_ms]
+    return max(within, default=seen.at_ms)
 
 
 def _known_before(before: PairState, change: MatchedChange, field_name: str) -> StampedValue | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.conversion import equal
@@ -218,7 +218,23 @@ def systems_meddled_with(story: list[Deed], *, at_least: int) -> list[System]:
     return [system for system in OTHER if meddled.count(system) >= at_least]
 
 
+# one rewrite, told again by a change of another field within the second of our write, and our own value told so too
+ONE_REWRITE: Final[list[Deed]] = [
+    Meddle("userflow", "a"),
+    Deliver(0, False),
+    Wait(1_000),
+    Edit("userflow", "a"),
+    Write("userflow"),
+    Deliver(0, True),
+    Deliver(2, False),
+    Edit("userflow", "a "),
+    Edit("hubspot", "a"),
+    Deliver(3, False),
+]
+
+
 @settings(max_examples=300)
+@example(ONE_REWRITE, False)
 @given(st.lists(deeds, max_size=40), st.booleans())
 def test_every_field_ends_as_its_owner_says_and_writes_end(story: list[Deed], trims: bool) -> None:
     world = lived(story, trims=trims)
