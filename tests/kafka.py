@@ -126,7 +126,7 @@ def fresh_prefix() -> str:
 def local() -> Iterator[Kafka]:
     with (
         tempfile.TemporaryDirectory(prefix="pairstream-kafka-") as directory,
-        LocalBroker(BrokerSettings(Path(directory))) as broker,
+        LocalBroker(BrokerSettings(Path(directory), brief=True)) as broker,
     ):
         yield Kafka(broker.bootstrap_servers, "local")
 

@@ -29,7 +29,8 @@ IN_USE_DEADLINE_S = GRACE_S + 2.0
 # One broker is one cluster for ever: the id must be the same each time the directory is used.
 _CLUSTER_ID = "cGFpcnN0cmVhbS1sb2NhbA"
 _JVM = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-Dorg.apache.logging.log4j.level=WARN")
-_FORMAT_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+_BRIEF_JVM = ("-XX:TieredStopAtLevel=1",)  # compiled once and quickly: 5 s of CPU until it answers, not 9 s
+_FORMAT_JVM = (*_BRIEF_JVM, "-XX:+UseSerialGC")
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -69,10 +70,14 @@ log.cleaner.dedupe.buffer.size=16777216
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """`directory` keeps data, ports and log between runs; port 0 means the one used before, else a free one."""
+    """`directory` keeps data, ports and log between runs; port 0 means the one used before, else a free one.
+
+    A `brief` broker starts with half the CPU and is slower under load: for what ends within minutes.
+    """
 
     directory: Path
     port: int = 0
+    brief: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ class LocalBroker:
     def __init__(self, settings: BrokerSettings) -> None:
         self._dir = settings.directory.absolute()
         self._wanted_port = settings.port
+        self._jvm = (*_JVM, *_BRIEF_JVM) if settings.brief else _JVM
         self._ports: Ports | None = None
         self._process: ChildProcess | None = None
         self._leash: OrphanGuard | None = None
@@ -177,7 +183,7 @@ class LocalBroker:
         if not (self._dir / "data" / "meta.properties").exists():
             self._format(java, classpath, properties)
         self._leash = OrphanGuard()
-        argv = [java, *_JVM, "-cp", classpath, "kafka.Kafka", str(properties)]
+        argv = [java, *self._jvm, "-cp", classpath, "kafka.Kafka", str(properties)]
         # The broker inherits the lock, so the directory stays taken until it is gone, even if this process dies first.
         self._process = ChildProcess(argv, log=self.log, leash=self._leash, pass_fds=(self._lock.fileno(),))
         _write_pid(self._lock, self._process.pid)
