@@ -23,8 +23,8 @@ for _talkative in ("httpx", "httpcore"):
 
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _ADDRESS_WRONG = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-_UNSENDABLE = (ValueError, OverflowError)
-"""What Python raises of a request that fits into no HTTP, such as a token outside ASCII or a port beyond 65535."""
+_UNSENDABLE = (ValueError, OverflowError, ExceptionGroup)
+"""What Python raises of a request that fits into no HTTP, such as a token outside ASCII."""
 
 _CODINGS: Final = "gzip"
 
