@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from connectors.http.lenient_json import parsed, text_at
 from connectors.http.messages import Headers
 from connectors.hubspot.protocol.signatures import signature_time, verify_v3
 from connectors.receiver.ports import Directory, Recipient, WebhookResult
-from connectors.receiver.responses import Arrived, Judgement, WebhookRefusal, not_proven, refused, unsigned
+from connectors.receiver.responses import Arrived, Judgement, WebhookRefusal, not_proven, unsigned
 
 SIGNATURE: Final = "X-HubSpot-Signature-v3"
 TIMESTAMP: Final = "X-HubSpot-Request-Timestamp"
@@ -40,20 +39,15 @@ def refuse_head(headers: Headers, now_ms: int) -> WebhookRefusal | None:
 def judge_hubspot(arrived: Arrived, directory: Directory) -> Judgement:
     """Stored for each integration whose account the body names and whose secret signed it.
 
-    Nothing of the body is parsed before a signature fits: the accounts whose secrets to try are found by their look.
+    The body is parsed by who reads it later: here, accounts are found by their look, and what is signed is kept as it
+    came, readable or not.
     """
     named = _accounts_at_sight(arrived.body)
     recipients = [one for account in named for one in directory.of_account(account)]
     fitting = _fitting(arrived, recipients)
     if fitting is None:
         return not_proven(_reason(named, recipients), directory.has_sealed())
-    items = parsed(arrived.body)
-    if not isinstance(items, list):
-        return refused("not_json", "the body must be a JSON array of events")
-    accounts = {account for item in items if isinstance(item, dict) and (account := text_at(item, "portalId"))}
-    if not accounts:
-        return refused("no_account", "no event in the body names a portalId")
-    return _judged(accounts, fitting, directory)
+    return _judged(named, fitting, directory)
 
 
 def _accounts_at_sight(body: bytes) -> list[str]:
@@ -83,7 +77,7 @@ def _reason(named: Sequence[str], recipients: Sequence[Recipient]) -> WebhookRes
     return "sealed" if any(one.sealed for one in connected) else "no_secret"
 
 
-def _judged(accounts: set[str], fitting: str, directory: Directory) -> Judgement:
+def _judged(accounts: Sequence[str], fitting: str, directory: Directory) -> Judgement:
     found = {account: directory.of_account(account) for account in accounts}
     connected = [one for recipients in found.values() for one in recipients if one.state != "disconnected"]
     refusals = {one.integration: _refusal(one, fitting) for one in connected}

@@ -11,7 +11,6 @@ RETRY_AFTER_S: Final = 1
 
 _STATUS: Final[Mapping[WebhookResult, int]] = {
     "broken_off": 400,
-    "not_json": 400,
     "no_account": 400,
     "missing": 401,
     "malformed": 401,

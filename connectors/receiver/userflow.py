@@ -3,7 +3,6 @@
 import secrets
 from typing import Final
 
-from connectors.http.lenient_json import parsed
 from connectors.http.messages import Headers
 from connectors.receiver.ports import Directory, Recipient, WebhookResult
 from connectors.receiver.responses import Arrived, Judgement, WebhookRefusal, not_proven, refused, unsigned
@@ -21,14 +20,12 @@ def refuse_head(headers: Headers, now_ms: int) -> WebhookRefusal | None:
 
 
 def judge_userflow(arrived: Arrived, integration: str, directory: Directory) -> Judgement:
-    """Stored for the integration that the URL names, if its secret signed the body and the body is an object."""
+    """Stored for the integration that the URL names, if its secret signed the body, which is kept as it came."""
     recipient = directory.recipient(integration)
     if not _is_signed(arrived, recipient.userflow_secrets if recipient else ()):
         return not_proven(_reason(recipient), directory.has_sealed())
     if recipient is None or recipient.state == "disconnected":
         return refused("disconnected", "the integration is disconnected: delete the webhook subscription")
-    if not isinstance(parsed(arrived.body), dict):
-        return refused("not_json", "the body must be a JSON object")
     return Judgement((integration,))
 
 
