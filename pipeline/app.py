@@ -28,12 +28,13 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.producer import Publisher
 from connectors.kafka.state_log import CompactedStateLog
-from connectors.kafka.table import Changed, TableReader
+from connectors.kafka.table import TableReader
 from connectors.receiver import AdmissionLimits, build_receiver
 from connectors.receiver.kafka_store import KafkaStore
 from connectors.registry import SYSTEMS
 from connectors.runtime.backpressure import BulkCredit, outstanding_downstream
-from connectors.runtime.runner import ConnectorDeps, Runner
+from connectors.runtime.deps import ConnectorDeps
+from connectors.runtime.runner import Runner
 from pipeline.agents import objects, pairs
 from pipeline.agents.configuration import Configuration
 from pipeline.agents.step import AgentLoop, StepDeps
@@ -97,13 +98,13 @@ class Process:
         """Configuration as tables, not yet started, for a command that looks at them for a while."""
         return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS))
 
-    def followed_tables(self, changed: Changed) -> TableReader:
-        """The same for a role, which ends where it can follow them no longer; `changed` is for the reader's thread."""
+    def followed_tables(self) -> TableReader:
+        """The same for a role, which ends where it can follow them no longer."""
 
         def failed(error: BaseException) -> None:
             stop_process(f"configuration is no longer followed: {type(error).__name__}: {error}")
 
-        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS), changed, failed)
+        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS), failed)
 
     def health(self, checks: Mapping[str, Check]) -> AbstractAsyncContextManager[str]:
         """Liveness, readiness and metrics on this process's own port."""
@@ -132,16 +133,10 @@ def stop_process(message: str) -> None:
 async def run_receiver(process: Process) -> None:
     """Takes webhooks: verified, stored, then answered."""
     settings = process.settings
-    directories: list[ConfigurationDirectory] = []
-
-    def changed(*_: object) -> None:
-        for directory in directories:
-            directory.configuration_changed()
-
-    tables = process.followed_tables(changed)
-    await asyncio.to_thread(tables.start)
+    tables = process.followed_tables()
     directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
-    directories.append(directory)
+    tables.subscribe(lambda *_: directory.configuration_changed())
+    await asyncio.to_thread(tables.start)
     publisher = Publisher(process.cluster, process.codec)
     store = KafkaStore(publisher, process.admin().partitions)
     admission = AdmissionLimits(
@@ -178,7 +173,8 @@ def run_worker(process: Process) -> None:
 
     settings = process.settings
     configuration = Configuration()
-    tables = process.followed_tables(configuration.apply)
+    tables = process.followed_tables()
+    tables.subscribe(configuration.apply)
     tables.start()
 
     handled = {stage: ConsumerGroup(process.cluster, f"pairstream-{stage}-handled") for stage in STATE_TOPICS}
@@ -234,46 +230,39 @@ def run_worker(process: Process) -> None:
 async def run_connector(process: Process, system: System) -> None:
     """One system's source and sink."""
     settings, loop = process.settings, asyncio.get_running_loop()
-    runners: list[Runner] = []
-
-    def changed(*_: object) -> None:
-        for runner in runners:
-            loop.call_soon_threadsafe(runner.configuration_changed)
-
-    tables = process.followed_tables(changed)
-    await asyncio.to_thread(tables.start)
+    tables = process.followed_tables()
     admin, publisher = process.admin(), Publisher(process.cluster, process.codec)
     credit = BulkCredit(lambda: outstanding_downstream(admin, tuple(SYSTEMS)), settings.bulk_credit)
-    runners.append(
-        Runner(
-            SYSTEMS[system].traits,
-            ConnectorDeps(
-                cluster=process.cluster,
-                codec=process.codec,
-                publisher=publisher,
-                tables=tables,
-                ordinal=settings.ordinal,
-                partitions=settings.partitions,
-                open_account=SYSTEMS[system].open_account,
-                unseal=process.unseal,
-                seal=process.box.seal,
-                api_url=settings.hubspot_api_url if system == "hubspot" else settings.userflow_api_url,
-                api_version=settings.hubspot_api_version,
-                proxy_url=settings.api_proxy_url,
-                webhook_base_url=settings.webhook_base_url,
-                clock=SystemClock(),
-                uniform=random.Random().uniform,
-                now_ms=now_ms,
-                count=process.metrics.outcome,
-                bulk_credit=credit.take,
-                stop_process=stop_process,
-            ),
-        )
+    runner = Runner(
+        SYSTEMS[system].traits,
+        ConnectorDeps(
+            cluster=process.cluster,
+            codec=process.codec,
+            publisher=publisher,
+            tables=tables,
+            ordinal=settings.ordinal,
+            partitions=settings.partitions,
+            open_account=SYSTEMS[system].open_account,
+            unseal=process.unseal,
+            seal=process.box.seal,
+            api_url=settings.hubspot_api_url if system == "hubspot" else settings.userflow_api_url,
+            api_version=settings.hubspot_api_version,
+            proxy_url=settings.api_proxy_url,
+            webhook_base_url=settings.webhook_base_url,
+            clock=SystemClock(),
+            uniform=random.Random().uniform,
+            now_ms=now_ms,
+            count=process.metrics.outcome,
+            bulk_credit=credit.take,
+            stop_process=stop_process,
+        ),
     )
-    checks = {"membership": lambda: None if runners[0].owned else "no partitions are assigned"}
+    tables.subscribe(lambda *_: loop.call_soon_threadsafe(runner.configuration_changed))
+    await asyncio.to_thread(tables.start)
+    checks = {"membership": lambda: None if runner.owned else "no partitions are assigned"}
     try:
         async with process.health(checks):
-            await runners[0].run()
+            await runner.run()
     finally:
         await publisher.close()
         await asyncio.to_thread(tables.stop)
@@ -282,25 +271,18 @@ async def run_connector(process: Process, system: System) -> None:
 async def run_scheduler(process: Process) -> None:
     """Carries out what was asked of integrations; later, what is due."""
     loop = asyncio.get_running_loop()
-    schedulers: list[Scheduler] = []
-
-    def changed(*_: object) -> None:
-        for scheduler in schedulers:
-            loop.call_soon_threadsafe(scheduler.configuration_changed)
-
-    tables = process.followed_tables(changed)
-    await asyncio.to_thread(tables.start)
+    tables = process.followed_tables()
     publisher = Publisher(process.cluster, process.codec)
 
     def failed(error: BaseException) -> None:
         stop_process(f"scheduler: {type(error).__name__}: {error}")
 
-    schedulers.append(
-        Scheduler(process.cluster, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
-    )
+    scheduler = Scheduler(process.cluster, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
+    tables.subscribe(lambda *_: loop.call_soon_threadsafe(scheduler.configuration_changed))
+    await asyncio.to_thread(tables.start)
     try:
         async with process.health({}):
-            await schedulers[0].run()
+            await scheduler.run()
     finally:
         await publisher.close()
         await asyncio.to_thread(tables.stop)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.http.retry import Tries
@@ -12,8 +11,6 @@ from schemas.records import Cause, ConnectorRequest, RunProgress, RunState, Stat
 from schemas.topics import RUNS, object_key, requests_topic
 
 log = logging.getLogger(__name__)
-
-AWAY_S: Final = 5.0
 
 
 async def crawl(
@@ -37,8 +34,7 @@ async def crawl(
 
     await progress("running")
     while True:
-        while not context.works:
-            await context.clock.sleep(AWAY_S)
+        await context.state.usable()
         try:
             page = await context.account.source.page(object_type, cursor)
         except (Refused, Missing) as error:
@@ -49,7 +45,7 @@ async def crawl(
             tries = tries.after(error) if isinstance(error, Retryable) else tries
             wait_s = POLICY.wait_s(error, tries, context.uniform)
             if wait_s is None:
-                context.fail(error)
+                context.state.fail(error)
             await context.clock.sleep(wait_s or 0.0)
             continue
         tries = Tries()

@@ -33,7 +33,6 @@ SLICE: Final = 100  # records published, or ids asked for, at once
 MOST_WAITING: Final = 1_000  # while the system is away; were there more, the types that show them are crawled
 MOST_GONE: Final = 500  # ids in one command: every object's state is looked through for it
 GONE_AGAIN_S: Final = 3.0  # a read published just before may reach the agents after the first command
-CHECK_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class FanOuts:
     async def _add(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
         key = (news.object_type, news.object_id)
         fan_out = self._known.get(key)
-        if fan_out is None and not self._context.works and len(self._known) >= MOST_WAITING:
+        if fan_out is None and not self._context.state.works and len(self._known) >= MOST_WAITING:
             for object_type in self._source.shown_by(news.object_type):
                 await self._owed.owe(object_type)
             finished()
@@ -261,8 +260,7 @@ class FanOuts:
         """The answer, however long the system is away; `nothing` where it refuses for good."""
         tries = Tries()
         while True:
-            while not self._context.works or self._context.closing:
-                await self._context.clock.sleep(CHECK_EVERY_S)
+            await self._context.state.usable()
             try:
                 return await ask()
             except (Refused, Missing) as error:
@@ -273,5 +271,5 @@ class FanOuts:
                 tries = tries.after(error) if isinstance(error, Retryable) else tries
                 wait_s = POLICY.wait_s(error, tries, self._context.uniform)
                 if wait_s is None:
-                    self._context.fail(error)
-            await self._context.clock.sleep(CHECK_EVERY_S if wait_s is None else wait_s)
+                    self._context.state.fail(error)
+            await self._context.clock.sleep(wait_s or 0.0)

@@ -18,7 +18,6 @@ from schemas.values import FieldValue
 log = logging.getLogger(__name__)
 
 LINGER_S: Final = 0.01
-AWAY_S: Final = 1.0
 MOST_WAITING: Final = 5_000  # match values of one integration; more are let go
 PATIENCE: Final = RetryPolicy(attempts=20, base_s=0.3, cap_s=30.0, patience_s=60.0)
 
@@ -61,7 +60,7 @@ class Lookups:
         self._spawn = spawn
         self._waiting: dict[Question, dict[str, LookupValue]] = {}
 
-    def requested(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
+    def take(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
         """Take a request; it is finished when every value of it was answered or let go."""
         question = Question(request.mapping or "", request.object_type, request.match_field or "", request.by_email)
         if not request.values or sum(map(len, self._waiting.values())) >= MOST_WAITING:
@@ -104,12 +103,11 @@ class Lookups:
         """Look up when the system can be worked with; again and again for some minutes where it fails."""
         context = self._context
         while True:
-            while context.closing or not context.works:
-                await context.clock.sleep(AWAY_S)
+            await context.state.usable()
             try:
                 return await retrying(look_up, PATIENCE, context.clock, context.uniform)
             except CredentialsRejected as error:
-                context.fail(error)
+                context.state.fail(error)
 
     async def _publish(self, question: Question, batch: Mapping[str, LookupValue], found: Sequence[Seen]) -> None:
         """Every object found, each with how many hold its match value: the first must not pass for the only one."""

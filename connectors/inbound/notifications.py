@@ -36,7 +36,7 @@ class NotificationReader:
         self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
         self._owed = OwedCrawls(context)
 
-    async def notified(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
+    async def take(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
         """Take one stored webhook request. Raises ValueError where its body is none of the system's."""
         translated = self._context.account.source.translate(notification)
         if translated.unreadable:
@@ -62,7 +62,7 @@ class NotificationReader:
         key = object_key(context.integration, context.connection, context.system, event.object_type, event.object_id)
         await context.publish(topic, key, replace(event, caused_by=cause))
 
-    def requested(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
+    def reread(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
         """Take a request to read objects by id."""
         done = CompletionLatch(len(request.values), finished)
         not_before = self._context.clock.monotonic() + request.delay_ms / 1000
@@ -88,17 +88,13 @@ class NotificationReader:
         finally:
             self._dispatcher.cancel()
 
-    def wake(self) -> None:
-        """The system may answer again: look at once."""
-        self._dispatcher.wake()
-
     async def drained(self) -> None:
         """Wait for the reads under way."""
         await self._dispatcher.drained()
 
     def _due(self) -> float | None:
         free = self._dispatcher.under_way < READS_IN_FLIGHT
-        may_begin = free and self._context.works and not self._context.closing
+        may_begin = free and self._context.state.works and not self._context.state.closing
         return self._queue.next_due(bulk=self._bulk_may_go) if may_begin else None
 
     @property
@@ -115,10 +111,10 @@ class NotificationReader:
 
     def _late(self, news: News) -> bool:
         """Whether the read will be long in coming: what the notification tells of itself is used meanwhile."""
-        return not self._context.works or self._queue.lagging(news.object_type, news.object_id)
+        return not self._context.state.works or self._queue.lagging(news.object_type, news.object_id)
 
     def _ask(self, ask: ReadReason, not_before: float) -> None:
-        if not self._context.works and len(self._queue) >= MOST_WAITING:
+        if not self._context.state.works and len(self._queue) >= MOST_WAITING:
             self._dispatcher.start(self._let_go(ask), aside=True)
             return
         self._queue.add(ask, not_before)

@@ -13,7 +13,7 @@ from schemas.codec import Codec, MalformedRecord
 
 log = logging.getLogger(__name__)
 
-Changed = Callable[[str, str, Any], None]
+Changed = Callable[[str, str, Any], object]
 """Called with topic, key and the new record (None: deleted), on the reader's thread."""
 
 
@@ -33,14 +33,13 @@ class TableReader:
         cluster: Cluster,
         codec: Codec,
         topics: tuple[str, ...],
-        changed: Changed = _not_told,
         failed: Callable[[BaseException], None] = _not_told,
     ) -> None:
         """`failed` is told on the reader's thread why a table that was complete can be followed no longer."""
         self._cluster = cluster
         self._codec = codec
         self._topics = topics
-        self._changed = changed
+        self._subscribers: tuple[Changed, ...] = ()
         self._failed = failed
         self._tables: dict[str, dict[str, Any]] = {topic: {} for topic in topics}
         self._stopped = threading.Event()
@@ -53,6 +52,10 @@ class TableReader:
         self._thread.start()
         if not self._complete.wait(TIMEOUT_S * 4) or self._failure is not None:
             raise TableIncomplete(f"{', '.join(self._topics)} could not be read") from self._failure
+
+    def subscribe(self, changed: Changed) -> None:
+        """Call `changed` for every record from now on; to be told of all there are, subscribe before the start."""
+        self._subscribers = (*self._subscribers, changed)
 
     def table(self, topic: str) -> Mapping[str, Any]:
         """Key -> newest record; a copy."""
@@ -110,4 +113,5 @@ class TableReader:
             self._tables[topic].pop(key, None)
         else:
             self._tables[topic][key] = record
-        self._changed(topic, key, record)
+        for changed in self._subscribers:
+            changed(topic, key, record)

@@ -1,7 +1,7 @@
 """Timeline events of one integration go to their timelines, oldest first; what could not be sent is told."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -45,7 +45,7 @@ class EventWriter:
 
     async def take(self, event: TimelineEvent, record: Taken) -> None:
         """Take one event and the record it came as; it ends written, refused, parked or unmatched."""
-        if self._context.closing:
+        if self._context.state.closing:
             return
         known = self._held.get(event.event_id)
         if known is not None:
@@ -54,7 +54,7 @@ class EventWriter:
         held = _HeldEvent(event, [record], self._context.clock.monotonic())
         full = len(self._held) >= MOST_WAITING
         self._held[event.event_id] = held
-        if self._context.away or full:
+        if self._context.state.away or full:
             await self._park([held])
         else:
             self._dispatcher.wake()
@@ -64,38 +64,34 @@ class EventWriter:
         try:
             while True:
                 await self._dispatcher.until(self._due)
-                batch = sorted(self._waiting(), key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
+                now = self._context.clock.monotonic()
+                due = (held for held in self._waiting() if self._due_at(held) <= now)
+                batch = sorted(due, key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
                 for held in batch:
                     held.under_way = True
                 self._dispatcher.start(self._send(batch))
         finally:
             self._dispatcher.cancel()
 
-    def wake(self) -> None:
-        """The mappings or the state of the system may have changed."""
-        self._dispatcher.wake()
-
     async def drained(self) -> None:
         """Wait for the batch under way."""
         await self._dispatcher.drained()
 
-    async def park_all(self) -> None:
+    async def park_if_away(self) -> None:
         """Nothing waits for a system that is away: every waiting event gets its receipt and is sent again later."""
-        if not self._context.closing:
-            await self._park([held for held in self._held.values() if not held.under_way])
+        if self._context.state.away and not self._context.state.closing:
+            await self._park(list(self._waiting()))
 
     def _due(self) -> float | None:
-        may_begin = not self._context.away and not self._context.closing and not self._dispatcher.under_way
-        return AT_ONCE if may_begin and self._waiting() else None
+        may_begin = not self._context.state.away and not self._context.state.closing and not self._dispatcher.under_way
+        return min(map(self._due_at, self._waiting()), default=None) if may_begin else None
 
-    def _waiting(self) -> list[_HeldEvent]:
-        """What waits; an event of mappings that are not known here yet is given a moment."""
-        late = self._context.clock.monotonic() - LATE_S
-        return [
-            held
-            for held in self._held.values()
-            if not held.under_way and (held.event.revision <= self._context.revision or held.since < late)
-        ]
+    def _waiting(self) -> Iterator[_HeldEvent]:
+        return (held for held in self._held.values() if not held.under_way)
+
+    def _due_at(self, held: _HeldEvent) -> float:
+        """At once, but for an event of mappings that are not known here yet: they are given a moment to come."""
+        return AT_ONCE if held.event.revision <= self._context.state.revision else held.since + LATE_S
 
     async def _send(self, batch: Sequence[_HeldEvent]) -> None:
         events = [held.event for held in batch]
@@ -105,12 +101,14 @@ class EventWriter:
             # the partition goes to its new owner with these records uncommitted: they are sent there
             self._put_back(events)
             self._dispatcher.pause(NOT_OURS_S)
+            await self.park_if_away()
             return
         except Refused as error:
             results = [RefusedEvent(event, error.reason) for event in events]
         except ConnectorError as error:
             self._put_back(events)
-            await self._paced(error)
+            self._dispatcher.failed(error)
+            await self.park_if_away()
             return
         await self._settle(results)
 
@@ -120,15 +118,12 @@ class EventWriter:
         again = [result.event for result in results if isinstance(result, SendAgain)]
         self._put_back(again)
         if any(isinstance(result, Unsure) for result in results):
-            await self._paced(UnknownResult(UNSURE))
-            return
-        self._dispatcher.succeeded()
-        if again:
-            self._dispatcher.pause(AGAIN_S)
-
-    async def _paced(self, error: ConnectorError) -> None:
-        if not self._dispatcher.failed(error):
-            await self.park_all()
+            self._dispatcher.failed(UnknownResult(UNSURE))
+        else:
+            self._dispatcher.succeeded()
+            if again:
+                self._dispatcher.pause(AGAIN_S)
+        await self.park_if_away()
 
     async def _tell(self, result: EventResult) -> None:
         event = result.event
@@ -172,7 +167,7 @@ class EventWriter:
         for held in parked:
             held.under_way = True  # from here on it is neither sent nor parked by somebody else
         if parked:
-            await self._context.park()
+            await self._context.state.park()
         for held in parked:
             await self._receipt(held.event, "parked", None)
             self._context.count(STAGE, held.event.mapping, "parked", 1)

@@ -34,9 +34,9 @@ class PatchWriter:
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
         """Take one patch; it ends written, equal, refused, parked or superseded."""
-        if self._context.closing:
+        if self._context.state.closing:
             return
-        if self._context.away or self._queue.full:
+        if self._context.state.away or self._queue.full:
             held = QueuedPatch(patch, finished, set(patch.fields))
             await self._park([(held, name) for name in patch.fields])
             if not patch.fields:
@@ -65,14 +65,14 @@ class PatchWriter:
         """Wait for the writes under way."""
         await self._dispatcher.drained()
 
-    async def park_all(self) -> None:
+    async def park_if_away(self) -> None:
         """Nothing waits for a system that is away: every waiting patch gets its receipt and is derived again later."""
-        if not self._context.closing:
+        if self._context.state.away and not self._context.state.closing:
             await self._park(self._queue.drain())
 
     def _due(self) -> float | None:
         free = self._dispatcher.under_way < self._context.account.sink.in_flight
-        may_begin = free and not self._context.away and not self._context.closing
+        may_begin = free and not self._context.state.away and not self._context.state.closing
         return AT_ONCE if may_begin and self._queue.ready(live_only=self._live_only) else None
 
     @property
@@ -87,13 +87,14 @@ class PatchWriter:
             # the partition goes to its new owner with these records uncommitted: they are written there
             self._queue.put_back(batch)
             self._dispatcher.pause(NOT_OURS_S)
+            await self.park_if_away()
             return
         except Refused as error:
             results = [RefusedFields(write, tuple(write.fields), error.reason) for write in batch]
         except ConnectorError as error:
             self._queue.put_back(batch)
-            if not self._dispatcher.failed(error):
-                await self.park_all()
+            self._dispatcher.failed(error)
+            await self.park_if_away()
             return
         self._dispatcher.succeeded()
         # first what has ended: only the fields that are left go back
@@ -102,6 +103,7 @@ class PatchWriter:
         if again:
             self._queue.put_back(again)
             self._dispatcher.pause(AGAIN_S)
+            await self.park_if_away()
         self._dispatcher.wake()
 
     async def _settle(self, results: Iterable[WriteResult]) -> None:
@@ -186,7 +188,7 @@ class PatchWriter:
     async def _park(self, fields: Sequence[tuple[QueuedPatch, str]]) -> None:
         by_patch: dict[int, tuple[QueuedPatch, list[str]]] = {}
         if fields:
-            await self._context.park()
+            await self._context.state.park()
         for held, name in fields:
             by_patch.setdefault(id(held), (held, []))[1].append(name)
         for held, names in by_patch.values():

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from connectors.clock import set_within
 from connectors.contract.catalog import fields_of
 from connectors.contract.errors import ConnectorError
 from connectors.inbound.crawl import crawl, unseen
@@ -16,7 +15,9 @@ from connectors.inbound.notifications import NotificationReader
 from connectors.kafka.consumer import Taken
 from connectors.outbound.event_writer import EventWriter
 from connectors.outbound.patch_writer import PatchWriter
+from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.monitor import ConnectionMonitor
+from connectors.runtime.state_report import StateReport
 from connectors.session.context import IntegrationContext
 from connectors.session.echoes import RecentWrites
 from schemas.configuration import Inquiry, IntegrationSettings, SystemSettings
@@ -32,108 +33,145 @@ from schemas.records import (
 
 log = logging.getLogger(__name__)
 
-DRAIN_S = 6.0
-CANCEL_S = 2.0
-WITHDRAW_S = 4.0
-CHECK_EVERY_S = 2.0
+DRAIN_S: Final = 6.0
+CANCEL_S: Final = 2.0
+WITHDRAW_S: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDeps:
+    """What a worker is given besides its integration."""
+
+    report: StateReport
+    command: Callable[[StateCommand], Awaitable[None]]  # work on the state of every partition
+    letters: DeadLetters
+    failed: Callable[[BaseException], None]
+
 
 Unseal = Callable[[bytes, str], str]
 """A seal and the name of its secret -> the text."""
 
 
 class IntegrationWorker:
-    """Takes the records of one integration; every one of them calls `finished` once it has an outcome."""
+    """Takes the records of one integration; each is finished once it has an outcome."""
 
     def __init__(
-        self,
-        context: IntegrationContext,
-        monitor: ConnectionMonitor,
-        section: SystemSettings,
-        command: Callable[[StateCommand], Awaitable[None]],
-        failed: Callable[[BaseException], None],
+        self, context: IntegrationContext, monitor: ConnectionMonitor, section: SystemSettings, deps: WorkerDeps
     ) -> None:
-        self.context = context
-        self.monitor = monitor
-        self.section = section
-        self._command = command
-        self._failed = failed
+        self.connection = context.connection
+        self._context = context
+        self._monitor = monitor
+        self._section = section
+        self._deps = deps
         writes = RecentWrites()
-        source = context.account.associated
-        self._fan_outs = FanOuts(context, source, command) if source is not None else None
-        self._reading = NotificationReader(context, writes, self._fan_outs)
-        self._writing = PatchWriter(context, writes)
-        self._posting = EventWriter(context, context.account.timeline) if context.account.timeline is not None else None
-        self._told: tuple[IntegrationSettings, Inquiry | None] | None = None
+        source, timeline = context.account.associated, context.account.timeline
+        self._fan_outs = FanOuts(context, source, deps.command) if source is not None else None
+        self._reader = NotificationReader(context, writes, self._fan_outs)
+        self._patches = PatchWriter(context, writes)
+        self._events = EventWriter(context, timeline) if timeline is not None else None
+        self._renewed_by: tuple[IntegrationSettings, Inquiry | None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._lookups = Lookups(context, self._spawn)
         self._unfinished: dict[tuple[str, int, int], tuple[Taken, Any]] = {}
 
     def start(self) -> None:
-        for work in (self._reading.run(), self._writing.run(), self.monitor.run(), self._follow_status()):
+        for work in (self._reader.run(), self._patches.run(), self._monitor.run(), self._park_when_away()):
             self._spawn(work)
-        if self._posting is not None:
-            self._spawn(self._posting.run())
+        if self._events is not None:
+            self._spawn(self._events.run())
         if self._fan_outs is not None:
             self._spawn(self._fan_outs.run())
 
     def refresh(
         self, settings: IntegrationSettings, mappings: Sequence[ObjectMapping], inquiry: Inquiry | None
     ) -> None:
-        """Take over what changed: active or paused, the mappings in force, what somebody wants to know."""
-        context = self.context
-        self.section = settings.section(context.system)  # it fits; its seals may be new, and need not be opened again
-        context.revision = settings.active_revision
-        context.active = settings.state == "active"
+        """Take over the configuration: active or paused, the mappings in force, an inquiry to be answered."""
+        context = self._context
+        self._section = settings.section(context.system)  # it fits; new seals need not be opened again
         context.catalog.replace(*fields_of(context.system, mappings))
         context.catalog.stream(settings.events)
-        if (settings, inquiry) != self._told:
-            self._told = (settings, inquiry)
-            context.changed.set()
-            context.renewed.set()
+        if (settings, inquiry) != self._renewed_by:
+            self._renewed_by = (settings, inquiry)
+            context.state.renew(settings.active_revision, active=settings.state == "active")
 
     def fits(self, connection: int, section: SystemSettings, unseal: Unseal) -> bool:
         """Whether it speaks for that account with those credentials; an apply seals again even what did not change."""
-        if connection != self.context.connection:
+        if connection != self.connection:
             return False
-        if replace(section, fields={}, secrets={}) != replace(self.section, fields={}, secrets={}):
+        if replace(section, fields={}, secrets={}) != replace(self._section, fields={}, secrets={}):
             return False
-        if section.secrets == self.section.secrets:
+        if section.secrets == self._section.secrets:
             return True
         try:
-            return _opened(section, unseal) == _opened(self.section, unseal)
+            return _opened(section, unseal) == _opened(self._section, unseal)
         except ConnectorError:
             return False  # no key opens one of them: the attempt to open a new worker says so
 
-    def tracked(self, taken: Taken, record: Any) -> Taken:
-        """The same, remembered until it is finished."""
-        place = (taken.topic, taken.partition, taken.offset)
-        self._unfinished[place] = (taken, record)
+    async def take(self, taken: Taken, record: Any) -> None:
+        """Take one record; it stays unfinished until it has an outcome, whoever has the integration then."""
+        if getattr(record, "connection", self.connection) != self.connection:
+            return self._deps.letters.disconnected(taken)
+        taken = self._tracked(taken, record)
+        cause = Cause(taken.topic, taken.partition, taken.offset, self._context.now_ms())
+        match record:
+            case Notification():
+                cause = replace(cause, at_ms=record.received_at_ms)
+                try:
+                    await self._reader.take(record, cause, taken.finished)
+                except ValueError as error:
+                    await self._deps.letters.bury(taken, "untranslatable", type(error).__name__, record)
+            case FieldPatch():
+                await self._patches.take(record, taken.finished)
+            case TimelineEvent() if self._events is not None:
+                await self._events.take(record, taken)
+            case ConnectorRequest(kind="crawl"):
+                self._spawn(self._crawl(record, record.caused_by or cause, taken.finished))
+            case ConnectorRequest(kind="lookup"):
+                self._lookups.take(record, record.caused_by or cause, taken.finished)
+            case ConnectorRequest(kind="reread"):
+                self._reader.reread(record, record.caused_by or cause, taken.finished)
+            case _:
+                raise TypeError(
+                    f"{taken.topic} carries a {type(record).__name__}, which {self._context.system} has no use for"
+                )
 
-        def ended() -> None:
-            self._unfinished.pop(place, None)
-            taken.finished()
-
-        return replace(taken, finished=ended)
-
-    async def close(self, *, withdraw: bool = False) -> list[tuple[Taken, Any]]:
-        """Calls in flight end, nothing new is begun, the system is let go; the records that are not finished.
+    def close(self, *, withdraw: bool = False) -> "asyncio.Task[list[tuple[Taken, Any]]]":
+        """Begin nothing new from now on; the task ends with the unfinished records, after all calls in flight.
 
         With `withdraw` the connection is over: it is the last moment at which its credentials are known.
         """
-        self.context.closing = True
-        drains = [self._reading.drained(), self._writing.drained()]
-        if self._posting is not None:
-            drains.append(self._posting.drained())
+        self._context.state.close()
+        return asyncio.create_task(self._close(withdraw))
+
+    async def dismiss(self) -> None:
+        """Let go of the account of a worker that was never started."""
+        await self._context.account.close()
+
+    async def _close(self, withdraw: bool) -> list[tuple[Taken, Any]]:
+        drains = [self._reader.drained(), self._patches.drained()]
+        if self._events is not None:
+            drains.append(self._events.drained())
         try:
             async with asyncio.timeout(DRAIN_S):
                 await asyncio.gather(*drains)
         except TimeoutError:
-            log.warning("%s: calls in flight did not end within %.0f s", self.context.integration, DRAIN_S)
+            log.warning("%s: calls in flight did not end within %.0f s", self._context.integration, DRAIN_S)
         await self._cancel()
         if withdraw:
             await self._withdraw()
-        await self.context.account.close()
+        await self._context.account.close()
         return list(self._unfinished.values())
+
+    def _tracked(self, taken: Taken, record: Any) -> Taken:
+        """The same, remembered until it is finished."""
+        place = (taken.topic, taken.partition, taken.offset)
+        self._unfinished[place] = (taken, record)
+
+        def finished() -> None:
+            self._unfinished.pop(place, None)
+            taken.finished()
+
+        return replace(taken, finished=finished)
 
     async def _cancel(self) -> None:
         """Every task ends now; one that does not would hold up the other integrations too: the process ends instead."""
@@ -141,59 +179,36 @@ class IntegrationWorker:
             task.cancel()
         left = (await asyncio.wait(self._tasks, timeout=CANCEL_S))[1] if self._tasks else ()
         for task in left:
-            self._failed(RuntimeError(f"{self.context.integration}: {task.get_coro()} does not end when cancelled"))
+            self._deps.failed(
+                RuntimeError(f"{self._context.integration}: {task.get_coro()} does not end when cancelled")
+            )
 
     async def _withdraw(self) -> None:
-        name, system = self.context.integration, self.context.system
+        name, system = self._context.integration, self._context.system
         try:
             async with asyncio.timeout(WITHDRAW_S):
-                await self.context.account.setup.withdraw()
+                await self._context.account.setup.withdraw()
         except (ConnectorError, TimeoutError) as error:
             log.warning("%s: its webhook subscription is left in %s: %s", name, system, error or type(error).__name__)
 
-    async def notification(self, record: Notification, cause: Cause, finished: Callable[[], None]) -> None:
-        await self._reading.notified(record, cause, finished)
-
-    def request(self, record: ConnectorRequest, cause: Cause, finished: Callable[[], None]) -> None:
-        cause = record.caused_by or cause
-        match record.kind:
-            case "crawl":
-                self._spawn(self._crawl(record, cause, finished))
-            case "lookup":
-                self._lookups.requested(record, cause, finished)
-            case "reread":
-                self._reading.requested(record, cause, finished)
-
-    async def patch(self, record: FieldPatch, finished: Callable[[], None]) -> None:
-        await self._writing.take(record, finished)
-
-    async def event(self, record: TimelineEvent, taken: Taken) -> None:
-        """Raises ValueError where the system has no timelines: nothing of that kind is ever sent to it."""
-        if self._posting is None:
-            raise ValueError(f"{self.context.system} has no timelines")
-        await self._posting.take(record, taken)
-
     async def _crawl(self, record: ConnectorRequest, cause: Cause, finished: Callable[[], None]) -> None:
         async def completed(object_type: str) -> None:
-            await self.monitor.keep_crawled(object_type)
-            await self._command(unseen(self.context, record, cause))
+            await self._deps.report.keep_crawled(object_type)
+            await self._deps.command(unseen(self._context, record, cause))
 
-        self.monitor.describe_again()
-        await crawl(self.context, record, cause, completed)
+        self._monitor.describe_again()
+        await crawl(self._context, record, cause, completed)
         finished()
 
-    async def _follow_status(self) -> None:
-        """Where nothing is to be written, no patch and no event waits here; a system that is back is read."""
+    async def _park_when_away(self) -> None:
+        """Park the waiting patches and events whenever the system goes away."""
+        changes = self._context.state.changes
         while True:
-            if self.context.away and not self.context.closing:
-                await self._writing.park_all()
-                if self._posting is not None:
-                    await self._posting.park_all()
-            if self.context.works:
-                self._reading.wake()
-            # the monitor clears the event as it pleases, so the time says too when to look
-            await set_within(self.context.changed, CHECK_EVERY_S)
-            await asyncio.sleep(0.1)
+            version = changes.version
+            await self._patches.park_if_away()
+            if self._events is not None:
+                await self._events.park_if_away()
+            await changes.wait_after(version)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -203,7 +218,7 @@ class IntegrationWorker:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self._failed(task.exception() or RuntimeError("ended"))
+            self._deps.failed(task.exception() or RuntimeError("ended"))
 
 
 def _opened(section: SystemSettings, unseal: Unseal) -> dict[str, str]:

@@ -5,15 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connectors.clock import set_within
-from connectors.contract.account import Account
 from connectors.contract.errors import ConnectorError, Retryable
 from connectors.http.retry import Tries
-from connectors.session.context import POLICY, IntegrationContext, status_after
+from connectors.runtime.state_report import StateReport
+from connectors.session.context import POLICY, IntegrationContext
 from schemas.configuration import (
-    GRANT,
-    SIGNING,
-    ConnectorState,
     Description,
     Inquiry,
     IntegrationPart,
@@ -23,7 +19,6 @@ from schemas.topics import INTEGRATIONS
 
 log = logging.getLogger(__name__)
 
-CHECK_S: Final = 30.0
 DESCRIBE_S: Final = 600.0  # how old what is known of the fields may become: an option may have been added
 PROBE_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """How long it waits before each probe, until the system has worked for a while: some answer probes and nothing else."""
@@ -39,109 +34,78 @@ class MonitorDeps:
 
     settings: Callable[[], IntegrationSettings | None]
     inquiry: Callable[[], Inquiry | None]  # the newest, unless it was answered
-    seal: Callable[[str, str], bytes]  # a text, and the name of the secret
     rederive: Callable[[], Awaitable[None]]  # every pair of the integration is derived again
 
 
-def kept_state(state: ConnectorState | None, connection: int) -> ConnectorState:
-    """What was told last, if it is of this connection: of an earlier one only the secrets the system gave are left."""
-    if state is not None and state.connection == connection:
-        return state
-    fresh = ConnectorState(connection, 0, 0, "ok")
-    return fresh if state is None else replace(fresh, grant=state.grant, webhook_secret=state.webhook_secret)
-
-
-def unopened_state(
-    state: ConnectorState | None, settings: IntegrationSettings, error: ConnectorError
-) -> ConnectorState:
-    """What there is to tell of a system without a monitor: the credentials of these settings do not open it."""
-    kept = kept_state(state, settings.connection)
-    return replace(kept, status=status_after(error), reason=error.reason, checked_revision=settings.revision)
-
-
 class ConnectionMonitor:
-    """The only writer of the integration's ConnectorState for this system."""
+    """Watches one connection: prepares the system for its settings, probes it while it is away, rederives after."""
 
-    def __init__(
-        self, context: IntegrationContext, account: Account, state: ConnectorState | None, deps: MonitorDeps
-    ) -> None:
+    def __init__(self, context: IntegrationContext, report: StateReport, deps: MonitorDeps) -> None:
         self._context = context
-        self._account = account
-        self._keep = deps
+        self._connection = context.state
+        self._setup = context.account.setup
+        self._report = report
+        self._deps = deps
         self._answered = ""
         self._checked = 0
         self._describe_at = context.clock.monotonic() + DESCRIBE_S
         self._changed_at: int | None = None  # the revision in whose time a description changed
         self._was_active = False
         self._again_at = NEVER  # when the pairs are derived again once more
-        self._state = kept_state(state, context.connection)
-        context.parked, context.keep_parked = self._state.parked, self._keep_parked
 
     async def run(self) -> None:
         """Until cancelled."""
-        probes, recovered_at = 0, -STEADY_S
-        # what was parked before a restart is derived again like what was parked before an outage
-        self._was_active = self._context.active and self._state.status == "ok"
+        connection, clock = self._connection, self._context.clock
+        probes, probed_at = 0, -STEADY_S
+        # patches parked before a restart are derived again like those parked before an outage
+        self._was_active = connection.active and self._report.state.status == "ok"
         while True:
-            self._context.changed.clear()
-            self._context.renewed.clear()
-            if self._context.works:
-                if self._context.clock.monotonic() - recovered_at > STEADY_S:
-                    probes = 0
+            version, renewals = connection.changes.version, connection.renewals
+            if connection.works:
                 await self._attempt(self._prepare)
                 await self._answer()
             else:
-                # told before the probe, which may take long: a restart meanwhile must know what was parked
+                probes = 0 if clock.monotonic() - probed_at > STEADY_S else probes
+                # the status is published before the probe, which may take long: a restart meanwhile must know it
                 await self._publish_status()
-                await set_within(self._context.renewed, PROBE_S[min(probes, len(PROBE_S) - 1)])
+                await connection.changes.until(
+                    lambda renewals=renewals: connection.renewals != renewals,  # type: ignore[misc]
+                    PROBE_S[min(probes, len(PROBE_S) - 1)],
+                )
                 await self._attempt(self._probe)
-                probes += 1
-                recovered_at = self._context.clock.monotonic()
+                probes, probed_at = probes + 1, clock.monotonic()
             await self._derive_again()
-            # the last of all: who restarts before it derives again
+            # the status is published last: an owner who starts before sees the old one and derives again
             await self._publish_status()
-            if self._context.works:
-                wait_s = min(CHECK_S, max(self._again_at - self._context.clock.monotonic(), 0.0))
-                await set_within(self._context.changed, wait_s)
+            if connection.works:
+                due_at = min(self._describe_at, self._again_at)
+                await connection.changes.wait_after(version, max(due_at - clock.monotonic(), 0.0))
 
     async def _derive_again(self) -> None:
-        """Where it is back, or something was parked or taken over; and once more a while later."""
-        context = self._context
-        taken_over = self._changed_at is not None and context.revision > self._changed_at
-        if context.away:
+        """Derive the pairs after an outage, a park or a changed description; and once more a while later."""
+        connection, now = self._connection, self._context.clock.monotonic()
+        taken_over = self._changed_at is not None and connection.revision > self._changed_at
+        if connection.away:
             self._again_at = NEVER
-        elif context.parked or taken_over or not self._was_active:
-            context.parked, self._changed_at = False, None if taken_over else self._changed_at
-            await self._keep.rederive()
-            self._again_at = context.clock.monotonic() + AGAIN_S
-        elif context.clock.monotonic() >= self._again_at:
-            await self._keep.rederive()
+        elif connection.parked or taken_over or not self._was_active:
+            connection.unpark()
+            self._changed_at = None if taken_over else self._changed_at
+            await self._deps.rederive()
+            self._again_at = self._context.clock.monotonic() + AGAIN_S
+        elif now >= self._again_at:
+            await self._deps.rederive()
             self._again_at = NEVER
-            if self._state.parked and not context.parked:
-                await self._publish(replace(self._state, parked=False))
-        self._was_active = not context.away
+            if not connection.parked:
+                await self._report.update(parked=False)
+        self._was_active = not connection.away
 
     def describe_again(self) -> None:
-        """What is known of the fields may be old: ask the system soon."""
+        """The descriptions of the fields may be old: ask the system soon."""
         self._describe_at = self._context.clock.monotonic()
-        self._context.changed.set()
-
-    async def keep_grant(self, refresh_token: str) -> None:
-        """Store a new refresh token before it is used."""
-        await self._publish(replace(self._state, grant=self._keep.seal(refresh_token, GRANT)))
-
-    async def _keep_parked(self) -> None:
-        """Tell that something is parked, for whoever owns the integration when it is to be derived again."""
-        if not self._state.parked:
-            await self._publish(replace(self._state, parked=True))
-
-    async def keep_crawled(self, object_type: str) -> None:
-        """Tell that every object of the type was shown under this connection."""
-        if object_type not in self._state.crawled:
-            await self._publish(replace(self._state, crawled=(*self._state.crawled, object_type)))
+        self._connection.changes.bump()
 
     async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
-        settings, tries = self._keep.settings(), Tries()
+        settings, tries = self._deps.settings(), Tries()
         # what the status says holds for these settings, not for those that somebody brings meanwhile
         self._checked = settings.revision if settings is not None else 0
         while True:
@@ -150,48 +114,53 @@ class ConnectionMonitor:
             except Retryable as error:
                 tries = tries.after(error)
                 wait_s = POLICY.wait_s(error, tries, self._context.uniform)
-                if wait_s is None or not self._context.works:
-                    return self._context.fail(error)
+                if wait_s is None or not self._connection.works:
+                    return self._connection.fail(error)
             except ConnectorError as error:
-                return self._context.fail(error)
+                return self._connection.fail(error)
             await self._context.clock.sleep(wait_s)
 
     async def _probe(self) -> None:
-        await self._account.setup.probe()
-        self._context.recover()
+        await self._setup.probe()
+        self._connection.recover()
 
     async def _prepare(self) -> None:
-        settings = self._keep.settings()
+        now = self._context.clock.monotonic()
+        look_again = now >= self._describe_at
+        if look_again:
+            self._describe_at = now + DESCRIBE_S
+        settings, reported = self._deps.settings(), self._report.state
         if settings is None or settings.state == "disconnected":
             return
-        if self._state.described_revision < settings.revision:
+        if reported.described_revision < settings.revision:
             await self._describe(settings)
-        elif self._context.clock.monotonic() >= self._describe_at:
+        elif look_again:
             await self._look_again(settings)
-        provisioning = settings.apply_state == "provisioning"
-        if provisioning and self._state.provisioned_revision < settings.revision:
+        if settings.apply_state == "provisioning" and reported.provisioned_revision < settings.revision:
             creates = self._context.traits.creates_fields
             create, events = (settings.create, settings.events) if creates else ((), ())
             object_types = tuple(settings.section(self._context.system).fields)
-            provisioned = await self._account.setup.provision(object_types, create, events)
-            secret = provisioned.webhook_secret
-            sealed = self._keep.seal(secret, SIGNING) if secret is not None else self._state.webhook_secret
-            await self._publish(replace(self._state, provisioned_revision=settings.revision, webhook_secret=sealed))
+            provisioned = await self._setup.provision(object_types, create, events)
+            await self._report.keep_provisioned(settings.revision, provisioned.webhook_secret)
 
     async def _describe(self, settings: IntegrationSettings) -> None:
-        """Tell what the system says of the fields; where that changed in force, the pairs are derived again with it."""
-        told = await self._account.setup.describe(settings.section(self._context.system).fields)
-        state = replace(self._state, fields=tuple(told.fields), types=tuple(told.types), events=tuple(told.events))
-        if state != self._state:
-            state = replace(state, descriptions=state.descriptions + 1)
-            self._changed_at = settings.revision if settings.apply_state == "done" else self._changed_at
-        state = replace(state, described_revision=settings.revision)
-        if state != self._state:
-            await self._publish(state)
+        """Report the system's description of the fields; where it changed in force, the pairs are derived again."""
+        said = await self._setup.describe(settings.section(self._context.system).fields)
+        before = self._report.state
+        state = replace(before, fields=tuple(said.fields), types=tuple(said.types), events=tuple(said.events))
+        changed = state != before
+        if changed and settings.apply_state == "done":
+            self._changed_at = settings.revision
+        await self._report.update(
+            fields=state.fields,
+            types=state.types,
+            events=state.events,
+            descriptions=before.descriptions + changed,
+            described_revision=settings.revision,
+        )
 
     async def _look_again(self, settings: IntegrationSettings) -> None:
-        """Nobody waits for it: where it fails, it is no sign of how the system is."""
-        self._describe_at = self._context.clock.monotonic() + DESCRIBE_S
+        """Describe although nobody waits for it: a failure says nothing about the connection."""
         try:
             await self._describe(settings)
         except ConnectorError as error:
@@ -204,11 +173,11 @@ class ConnectionMonitor:
 
     async def _answer(self) -> None:
         """Tell somebody who only wants to know: whatever goes wrong is the answer, and no sign of how the system is."""
-        inquiry = self._keep.inquiry()
+        inquiry = self._deps.inquiry()
         if inquiry is None or inquiry.inquiry_id == self._answered:
             return
         try:
-            told = await self._account.setup.describe(inquiry.fields(self._context.system))
+            told = await self._setup.describe(inquiry.fields(self._context.system))
         except ConnectorError as error:
             answer = Description(inquiry.inquiry_id, error.reason)
         else:
@@ -220,18 +189,5 @@ class ConnectionMonitor:
         self._answered = inquiry.inquiry_id
 
     async def _publish_status(self) -> None:
-        now = (self._context.status, self._context.reason, self._checked)
-        if (self._state.status, self._state.reason, self._state.checked_revision) != now:
-            await self._publish(
-                replace(
-                    self._state,
-                    status=self._context.status,
-                    reason=self._context.reason,
-                    checked_revision=self._checked,
-                )
-            )
-
-    async def _publish(self, state: ConnectorState) -> None:
-        self._state = state
-        part = IntegrationPart(self._context.integration, connector=state)
-        await self._context.publish(INTEGRATIONS, f"{self._context.integration}/{self._context.system}", part)
+        connection = self._connection
+        await self._report.update(status=connection.status, reason=connection.reason, checked_revision=self._checked)

@@ -1,7 +1,5 @@
 """One integration's road through a connector: what its reading, writing and setting up share."""
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,19 +7,16 @@ from typing import Any, Final
 from connectors.clock import Clock
 from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
-from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured
 from connectors.contract.source import Seen
 from connectors.contract.traits import SystemTraits
 from connectors.http.retry import RetryPolicy, Uniform
 from connectors.session.associated_values import AssociatedValueCache
+from connectors.session.connection import ConnectionState
 from schemas.codec import Unencodable
-from schemas.configuration import ConnectorStatus
 from schemas.letters import letter_id, letter_of_no_record
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, StampedValue
 from schemas.topics import DEAD_LETTERS, changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
-
-log = logging.getLogger(__name__)
 
 POLICY: Final = RetryPolicy(attempts=7, base_s=0.3, cap_s=10.0, patience_s=60.0)
 
@@ -31,18 +26,15 @@ Publish = Callable[[str, str, Any], Awaitable[tuple[int, int]]]
 """(topic, key, record): ends when the brokers have it, with its partition and offset."""
 
 
-async def _not_kept() -> None:
-    """Nobody keeps it."""
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class IntegrationContext:
-    """What everything that works for one integration is given; `status` and `reason` say how the system is."""
+    """What everything that works for one integration is given."""
 
     integration: str
     connection: int
     traits: SystemTraits
     account: Account
+    state: ConnectionState  # what changes meanwhile
     catalog: Catalog
     publish: Publish
     clock: Clock
@@ -51,49 +43,11 @@ class IntegrationContext:
     may_write: Callable[[], bool]
     count: Callable[[str, str | None, str, int], None]  # stage, mapping, outcome, how many
     bulk_credit: Callable[[int], Awaitable[None]]
-    revision: int = 0
-    active: bool = False  # the integration is to be written
-    closing: bool = False  # nothing new is begun; what is not finished stays so, for the next owner
-    parked: bool = False  # something was parked since the pairs were last derived again
-    keep_parked: Callable[[], Awaitable[None]] = _not_kept  # tell so, for whoever owns the integration next
-    status: ConnectorStatus = "ok"
-    reason: str | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)  # status or settings changed
-    renewed: asyncio.Event = field(default_factory=asyncio.Event)  # settings changed
     shown: AssociatedValueCache = field(default_factory=AssociatedValueCache)  # what was told of associated objects
 
     @property
     def system(self) -> System:
         return self.traits.system
-
-    @property
-    def works(self) -> bool:
-        return self.status == "ok"
-
-    @property
-    def away(self) -> bool:
-        """Nothing is to be written for now: the integration is paused, or the system cannot be worked with."""
-        return not self.active or not self.works
-
-    async def park(self) -> None:
-        """Note that something is about to be parked."""
-        if not self.parked:
-            self.parked = True
-            await self.keep_parked()
-
-    def fail(self, error: ConnectorError) -> None:
-        """The system cannot be worked with for now; says so once."""
-        status = status_after(error)
-        if (status, error.reason) != (self.status, self.reason):
-            log.warning("%s: %s is %s: %s", self.integration, self.system, status.replace("_", " "), error)
-        self.status, self.reason = status, error.reason
-        self.changed.set()
-
-    def recover(self) -> None:
-        if self.status != "ok":
-            log.info("%s: %s answers again", self.integration, self.system)
-        self.status, self.reason = "ok", None
-        self.changed.set()
 
     async def observed(self, observation: "ObservedObject") -> None:
         """Publish what was seen of one object; what it shows of an object that is gone is left out and read again."""
@@ -101,7 +55,7 @@ class IntegrationContext:
         change = ChangeEvent(
             integration=self.integration,
             connection=self.connection,
-            revision=self.revision,
+            revision=self.state.revision,
             system=self.system,
             object_type=observation.object_type,
             object_id=observation.object_id,
@@ -156,13 +110,6 @@ class IntegrationContext:
             bulk=observation.bulk,
         )
         await self.publish(requests_topic(self.system), self.integration, request)
-
-
-def status_after(error: ConnectorError) -> ConnectorStatus:
-    """How the system is after an error that lasts."""
-    if isinstance(error, CredentialsRejected):
-        return "needs_reconnect"
-    return "failed" if isinstance(error, Misconfigured) else "unavailable"
 
 
 @dataclass(frozen=True, slots=True)

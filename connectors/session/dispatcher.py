@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from connectors.clock import set_within
 from connectors.contract.errors import ConnectorError, Retryable
 from connectors.http.retry import Tries
+from connectors.session.condition import VersionedCondition
 from connectors.session.context import POLICY, IntegrationContext
 
-IDLE_S: Final = 5.0
 LEAST_WAIT_S: Final = 0.01
 AT_ONCE: Final = 0.0
 
@@ -19,7 +18,8 @@ class BatchDispatcher:
 
     def __init__(self, context: IntegrationContext) -> None:
         self._context = context
-        self._wake = asyncio.Event()
+        self._changes = VersionedCondition()
+        context.state.changes.follow(self.wake)
         self._tasks: set[asyncio.Task[None]] = set()
         self._aside: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
@@ -38,29 +38,28 @@ class BatchDispatcher:
         return task
 
     def wake(self) -> None:
-        """Something came, ended or changed: look at once."""
-        self._wake.set()
+        """Ask again whether something is due: a record came, a batch ended or the connection changed."""
+        self._changes.bump()
 
     def pause(self, seconds: float) -> None:
         """Nothing leaves for so long."""
         self._paused_until = self._context.clock.monotonic() + seconds
-        self._wake.set()
+        self._changes.bump()
 
     def succeeded(self) -> None:
         """What went wrong before is over."""
         self._tries = Tries()
-        self._wake.set()
+        self._changes.bump()
 
-    def failed(self, error: ConnectorError) -> bool:
-        """Pause as the policy asks. False where it gives up: then the integration has failed."""
+    def failed(self, error: ConnectorError) -> None:
+        """Pause as the policy asks; where it gives up, the system is away."""
         wait_s: float | None = None
         if isinstance(error, Retryable):
             self._tries = self._tries.after(error)
             wait_s = POLICY.wait_s(error, self._tries, self._context.uniform)
         if wait_s is None:
-            self._context.fail(error)
+            self._context.state.fail(error)
         self.pause(wait_s or 0.0)
-        return wait_s is not None
 
     async def until(self, due: Callable[[], float | None]) -> None:
         """Wait until something may leave: from when on by the integration's clock, or None, is told by `due`.
@@ -68,15 +67,18 @@ class BatchDispatcher:
         Raises what a batch did not foresee.
         """
         while True:
+            version = self._changes.version
             if self._broken is not None:
                 # its records would stay unfinished for ever: the process ends, and the restart handles them again
                 raise self._broken
             at = due()
-            wait_s = IDLE_S if at is None else max(at, self._paused_until) - self._context.clock.monotonic()
+            if at is None:
+                await self._changes.wait_after(version)
+                continue
+            wait_s = max(at, self._paused_until) - self._context.clock.monotonic()
             if wait_s <= 0:
                 return
-            self._wake.clear()
-            await set_within(self._wake, min(max(wait_s, LEAST_WAIT_S), IDLE_S))
+            await self._changes.wait_after(version, max(wait_s, LEAST_WAIT_S))
 
     async def drained(self) -> None:
         """Wait for the batches under way."""
@@ -92,4 +94,4 @@ class BatchDispatcher:
         self._aside.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
-        self._wake.set()
+        self._changes.bump()

@@ -60,14 +60,7 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
     admin, codec = Admin(cluster), Codec(LocalRegistry())
     admin.apply_topics(PARTITIONS, 1)
     publisher, vendors = Publisher(cluster, codec), {DOWN: Vendor(away=True), WELL: Vendor(away=False)}
-    runners: list[Runner] = []
-
-    def changed(*_: object) -> None:
-        for one in runners:
-            loop.call_soon_threadsafe(one.configuration_changed)
-
-    loop, tables = asyncio.get_running_loop(), TableReader(cluster, codec, (INTEGRATIONS, MAPPINGS), changed)
-    await asyncio.to_thread(tables.start)
+    loop, tables = asyncio.get_running_loop(), TableReader(cluster, codec, (INTEGRATIONS, MAPPINGS))
     outcomes: dict[str, int] = defaultdict(int)
 
     def count(stage: str, mapping: str | None, outcome: str, number: int) -> None:
@@ -78,7 +71,8 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
         vendors, cluster=cluster, publisher=publisher, tables=tables, count=count, stop_process=stops.append
     )
     runner = Runner(SYSTEMS["userflow"].traits, deps)
-    runners.append(runner)
+    tables.subscribe(lambda *_: loop.call_soon_threadsafe(runner.configuration_changed))
+    await asyncio.to_thread(tables.start)
     it = Connector(publisher, vendors, outcomes, admin, cluster)
     for name in vendors:
         await it.configure(name)

@@ -28,7 +28,8 @@ class Followed:
     def __init__(self, cluster: Cluster) -> None:
         self.failures: list[BaseException] = []
         self._told = threading.Condition()
-        self.reader = TableReader(cluster, Codec(LocalRegistry()), (INTEGRATIONS,), self._changed, self._failed)
+        self.reader = TableReader(cluster, Codec(LocalRegistry()), (INTEGRATIONS,), self._failed)
+        self.reader.subscribe(self._changed)
         self.reader.start()
 
     def until(self, good: Callable[[], bool]) -> None:

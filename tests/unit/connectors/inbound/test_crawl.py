@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from connectors.contract.errors import ConnectorError, Refused, Transient
 from connectors.contract.source import ObjectPage, Seen
 from connectors.inbound.crawl import crawl, unseen
-from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
-from schemas.configuration import ConnectorState, IntegrationPart
 from schemas.records import ChangeEvent, ConnectorRequest
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.session.contexts import Told, lane_of
@@ -62,29 +60,3 @@ def test_after_it_all_of_its_type_that_it_did_not_see_is_to_be_read() -> None:
     command = unseen(context, REQUEST, None)
     assert (command.stage, command.kind, command.run_id) == ("objects", "sweep", "run-1")
     assert command.object_key == "acme:1:userflow:users:"
-
-
-async def test_the_keeper_tells_each_type_once_and_a_new_connection_forgets_them() -> None:
-    context, told = lane_of("userflow", InstantClock(), source=Source())
-    before = ConnectorState(1, 1, 1, "ok", crawled=("users",))
-
-    monitor = ConnectionMonitor(context, context.account, before, KEEPSAKES)
-    await monitor.keep_crawled("users")
-    await monitor.keep_crawled("companies")
-    assert [_crawled(one) for one in told.published] == [("users", "companies")]
-
-    context.connection = 2
-    await ConnectionMonitor(context, context.account, before, KEEPSAKES).keep_crawled("companies")
-    assert _crawled(told.published[-1]) == ("companies",)
-
-
-def _crawled(part: IntegrationPart) -> tuple[str, ...]:
-    assert part.connector is not None
-    return part.connector.crawled
-
-
-async def _nothing() -> None:
-    """Nothing is derived again here."""
-
-
-KEEPSAKES = MonitorDeps(lambda: None, lambda: None, lambda text, _: text.encode(), _nothing)

@@ -189,11 +189,11 @@ async def test_many_small_ones_at_once_are_bulk_too() -> None:
 async def test_what_is_told_of_a_company_whose_fan_out_waits_joins_it() -> None:
     async with fan() as it:
         it.company("10", 2)
-        it.context.fail(CredentialsRejected("unauthorized"))
+        it.context.state.fail(CredentialsRejected("unauthorized"))
         await it.tell("10", "first")
         await it.tell("10", "second")
         assert it.finished == ["second"]
-        it.context.recover()
+        it.context.state.recover()
         await it.clock.advance(5)
         await it.until(lambda: "first" in it.finished)
         assert [one for one, _ in it.source.reads] == ["10"]
@@ -300,12 +300,12 @@ async def test_it_is_tried_again_until_the_system_answers_and_given_up_where_it_
 async def test_more_than_can_wait_is_let_go_and_the_types_that_show_it_are_crawled(monkeypatch: Any) -> None:
     monkeypatch.setattr(fanout, "MOST_WAITING", 2)
     async with fan() as it:
-        it.context.fail(CredentialsRejected("unauthorized"))
+        it.context.state.fail(CredentialsRejected("unauthorized"))
         for number in range(4):
             it.company(str(number), 1)
             await it.tell(str(number), str(number))
         assert it.finished == ["2", "3"]
-        it.context.recover()
+        it.context.state.recover()
         await it.clock.advance(5)
         await it.until(lambda: len(it.finished) == 4)
         assert [(request.kind, request.object_type) for request in it.requests] == [("crawl", "contacts")]

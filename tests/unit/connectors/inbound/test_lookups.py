@@ -63,7 +63,7 @@ class Looking:
     def ask(self, *values: str, mapping: str = "people") -> None:
         for value in values:
             request = ConnectorRequest("acme", 1, "lookup", "contacts", (value,), "email", mapping, by_email=True)
-            self.lookups.requested(request, CAUSE, lambda value=value: self.finished.append(value))  # type: ignore[misc]
+            self.lookups.take(request, CAUSE, lambda value=value: self.finished.append(value))  # type: ignore[misc]
 
     @property
     def published(self) -> list[ChangeEvent]:
@@ -158,14 +158,14 @@ async def test_a_failure_is_tried_again_and_the_request_stays_unfinished_meanwhi
         assert (it.finished, it.published) == ([], [])
         await it.clock.advance(1)
         assert (it.finished, list(it.told)) == (["ada@x"], ["1"])
-        assert it.context.works
+        assert it.context.state.works
 
 
 async def test_what_fails_for_minutes_is_let_go_and_leaves_the_system_to_others() -> None:
     async with looking(errors=[Transient("http_500")] * 100) as it:
         it.ask("ada@x")
         await it.clock.advance(1_000)
-        assert (it.finished, it.unmatched, it.context.works) == (["ada@x"], 1, True)
+        assert (it.finished, it.unmatched, it.context.state.works) == (["ada@x"], 1, True)
         assert len(it.source.asked) == lookups.PATIENCE.attempts
 
 
@@ -189,9 +189,9 @@ async def test_while_the_system_is_away_they_wait_and_go_when_it_is_back() -> No
     async with looking(emails={"1": "ada@x"}, errors=[CredentialsRejected("unauthorized")]) as it:
         it.ask("ada@x")
         await it.clock.advance(30)
-        assert (it.finished, it.context.status, len(it.source.asked)) == ([], "needs_reconnect", 1)
-        it.context.recover()
-        await it.clock.advance(lookups.AWAY_S)
+        assert (it.finished, it.context.state.status, len(it.source.asked)) == ([], "needs_reconnect", 1)
+        it.context.state.recover()
+        await it.clock.settle()
         assert (it.finished, list(it.told)) == (["ada@x"], ["1"])
 
 
@@ -205,6 +205,6 @@ async def test_no_more_wait_than_memory_is_for(monkeypatch: pytest.MonkeyPatch) 
 async def test_nothing_is_asked_once_the_lane_closes() -> None:
     async with looking() as it:
         it.ask("ada@x")
-        it.context.closing = True
+        it.context.state.close()
         await it.clock.advance(60)
         assert (it.source.asked, it.finished) == ([], [])

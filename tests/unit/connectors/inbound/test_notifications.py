@@ -63,7 +63,7 @@ class Reader:
     async def told(self, object_id: str, title: str, at_ms: int) -> None:
         body = f"{object_id} {title} {at_ms}".encode()
         notification = Notification("acme", "hubspot", body, {}, 0)
-        await self.reading.notified(notification, CAUSE, lambda: self.finished.append(title))
+        await self.reading.take(notification, CAUSE, lambda: self.finished.append(title))
 
     def titles(self) -> list[Any]:
         return [change.fields["title"].value for change in self.published if isinstance(change, ChangeEvent)]
@@ -111,15 +111,14 @@ async def test_an_edit_is_told_at_once_while_its_object_waits_for_a_repeated_rea
 
 async def test_what_is_told_while_the_system_is_away_is_used_at_once_and_read_later() -> None:
     async with reader() as it:
-        it.context.fail(CredentialsRejected("unauthorized"))
+        it.context.state.fail(CredentialsRejected("unauthorized"))
 
         await it.told("7", "meanwhile", 10)
 
         assert it.titles() == ["meanwhile"]
         assert (it.source.reads, it.finished) == (0, [])
         it.source.held["7"] = ("meanwhile", 10)
-        it.context.recover()
-        it.reading.wake()
+        it.context.state.recover()
         await it.until(lambda: it.finished == ["meanwhile"])
         assert it.published[-1].fields["city"].value == "Bonn"
 
@@ -137,7 +136,7 @@ async def test_a_read_that_fails_does_not_hold_up_what_was_told() -> None:
 async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monkeypatch: Any) -> None:
     monkeypatch.setattr(reading, "MOST_WAITING", 2)
     async with reader() as it:
-        it.context.fail(CredentialsRejected("unauthorized"))
+        it.context.state.fail(CredentialsRejected("unauthorized"))
         for number in range(4):
             it.source.held[str(number)] = (f"t{number}", 10)
             await it.told(str(number), f"t{number}", 10)
@@ -147,8 +146,7 @@ async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monk
         assert [record for record in it.published if isinstance(record, ConnectorRequest)], (
             "nobody was asked for a crawl"
         )
-        it.context.recover()
-        it.reading.wake()
+        it.context.state.recover()
         await it.until(lambda: sorted(it.finished) == ["t0", "t1", "t2", "t3"])
         crawls = [record for record in it.published if isinstance(record, ConnectorRequest)]
         assert [(crawl.kind, crawl.object_type) for crawl in crawls] == [("crawl", "contacts")]
@@ -169,7 +167,7 @@ async def test_bulk_reads_wait_for_credit_one_batch_at_a_time_and_live_ones_pass
         numbers = [str(number) for number in range(250)]
         it.source.held = dict.fromkeys([*numbers, "live"], ("held", 10))
         request = ConnectorRequest("acme", 1, "reread", "contacts", tuple(numbers), bulk=True)
-        it.reading.requested(request, CAUSE, lambda: it.finished.append("bulk"))
+        it.reading.reread(request, CAUSE, lambda: it.finished.append("bulk"))
         await it.told("live", "held", 10)
 
         await it.until(lambda: it.finished == ["held"])

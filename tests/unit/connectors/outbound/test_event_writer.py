@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from connectors.clock import Clock, SystemClock
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Transient
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Unsure
 from connectors.kafka.consumer import Taken
-from connectors.outbound.event_writer import LATE_S, EventWriter
+from connectors.outbound import event_writer
+from connectors.outbound.event_writer import EventWriter
 from connectors.session.context import IntegrationContext
 from schemas.records import ChangeEvent, DeadLetter, Receipt, TimelineEvent
-from tests.unit.connectors.fake_clock import InstantClock
+from tests.unit.connectors.fake_clock import FakeClock, InstantClock
 from tests.unit.connectors.outbound.timeline_events import event
 from tests.unit.connectors.session.contexts import Told, lane_of
 from tests.unit.connectors.simulation.simulated import eventually
@@ -63,9 +65,9 @@ class Half:
 
 
 @asynccontextmanager
-async def half(*answers: Answer, **changes: Any) -> AsyncIterator[Half]:
+async def half(*answers: Answer, clock: Clock | None = None, **changes: Any) -> AsyncIterator[Half]:
     timeline = FakeTimeline(list(answers))
-    context, told = lane_of("hubspot", InstantClock(), timeline=timeline, **{"revision": 1, **changes})
+    context, told = lane_of("hubspot", clock or InstantClock(), timeline=timeline, **{"revision": 1, **changes})
     posting = EventWriter(context, timeline)
     running = asyncio.create_task(posting.run())
     try:
@@ -136,7 +138,7 @@ async def test_what_failed_for_the_time_being_is_sent_again() -> None:
             await eventually(lambda tries=tries: len(it.timeline.batches) >= tries)  # type: ignore[misc]
             await it.posting.drained()
             await it.context.clock.sleep(10)
-            it.posting.wake()
+            it.context.state.renew(1, active=True)
         assert it.finished == ["event-1"]
         assert it.timeline.batches == [["event-1"]] * 4
         assert it.told.published == []
@@ -157,7 +159,7 @@ async def test_results_that_stay_unknown_make_the_system_unavailable() -> None:
         for number in range(7):
             await it.take(event(number))
             await eventually(lambda number=number: len(it.finished) == number + 1)  # type: ignore[misc]
-        assert it.context.status == "unavailable"
+        assert it.context.state.status == "unavailable"
 
 
 async def test_events_of_a_system_that_is_away_are_parked() -> None:
@@ -168,29 +170,23 @@ async def test_events_of_a_system_that_is_away_are_parked() -> None:
         await it.take(event(4))
         assert sorted(receipt.event.event_id for receipt in it.of(Receipt)) == [f"event-{n}" for n in range(1, 5)]
         assert {(receipt.kind, receipt.reason) for receipt in it.of(Receipt)} == {("parked", None)}
-        assert (it.context.status, it.context.parked) == ("needs_reconnect", True)
+        assert (it.context.state.status, it.context.state.parked) == ("needs_reconnect", True)
         assert it.timeline.batches == [["event-1", "event-2"]]
 
 
 async def test_an_event_that_is_being_parked_is_not_sent_as_well_when_the_system_is_back() -> None:
     async with half() as it:
-        it.timeline.gate, told = asyncio.Event(), asyncio.Event()
-        publish = it.context.publish
-
-        async def slowly(topic: str, key: str, record: Any) -> tuple[int, int]:
-            await told.wait()
-            return await publish(topic, key, record)
-
+        it.timeline.gate, held_back = asyncio.Event(), asyncio.Event()
         await it.take(*(event(number) for number in range(1, 6)))
         await eventually(lambda: bool(it.timeline.batches))
-        it.context.fail(CredentialsRejected("unauthorized"))
-        it.context.publish = slowly
-        parking = [asyncio.create_task(it.posting.park_all()) for _ in range(2)]
+        it.context.state.fail(CredentialsRejected("unauthorized"))
+        it.told.held_back = held_back
+        parking = [asyncio.create_task(it.posting.park_if_away()) for _ in range(2)]
         await asyncio.sleep(0)
-        it.context.recover()
+        it.context.state.recover()
         it.timeline.gate.set()
         await eventually(lambda: len(it.finished) == 2)
-        told.set()
+        held_back.set()
         await asyncio.gather(*parking)
 
         assert sorted(it.finished) == [f"event-{number}" for number in range(1, 6)]
@@ -199,34 +195,51 @@ async def test_an_event_that_is_being_parked_is_not_sent_as_well_when_the_system
 
 
 async def test_that_something_is_parked_is_kept_before_it_is_told() -> None:
-    async with half() as it:
-        kept: list[int] = []
+    kept: list[int] = []
 
-        async def keep() -> None:
-            kept.append(len(it.told.published))
+    async def keep() -> None:
+        kept.append(len(it.told.published))
 
-        it.context.keep_parked = keep
-        it.context.fail(CredentialsRejected("unauthorized"))
+    async with half(keep_parked=keep) as it:
+        it.context.state.fail(CredentialsRejected("unauthorized"))
         await it.take(event(1), event(2))
         assert (kept, len(it.of(Receipt))) == ([0], 2)
 
 
-async def test_an_event_of_mappings_that_are_not_known_here_waits_for_them() -> None:
-    async with half() as it:
+async def test_an_event_of_mappings_that_are_not_known_here_leaves_as_soon_as_they_come() -> None:
+    """It left when somebody looked again, up to 5 s later."""
+    clock = FakeClock()
+    async with half(clock=clock) as it:
         ahead = replace(event(1), revision=2)
         await it.take(ahead, event(2))
-        await eventually(lambda: it.finished == ["event-2"])
-        it.context.revision = 2
-        it.posting.wake()
-        await eventually(lambda: it.finished == ["event-2", "event-1"])
+        await clock.settle()
+        assert it.finished == ["event-2"]
+        await clock.advance(0.2)
+        it.context.state.renew(2, active=True)
+        await clock.settle()
+        assert it.finished == ["event-2", "event-1"]
 
 
-async def test_an_event_does_not_wait_for_mappings_for_ever() -> None:
-    async with half() as it:
+async def test_an_event_does_not_wait_for_mappings_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_writer, "LATE_S", 0.05)
+    async with half(clock=SystemClock()) as it:
         await it.take(replace(event(1), revision=2))
-        await it.context.clock.sleep(LATE_S + 1)
-        it.posting.wake()
+        assert it.finished == []
         await eventually(lambda: it.finished == ["event-1"])
+
+
+@pytest.mark.parametrize("answer", [SendAgain, OwnershipLost("hubspot"), Transient("http_503")])
+async def test_what_comes_back_to_an_integration_that_was_paused_meanwhile_is_parked(answer: Answer) -> None:
+    async with half(answer) as it:
+        it.timeline.gate = asyncio.Event()
+        await it.take(event(1))
+        await eventually(lambda: bool(it.timeline.batches))
+        it.context.state.renew(1, active=False)
+        await it.posting.park_if_away()
+        assert it.finished == []
+        it.timeline.gate.set()
+        await eventually(lambda: it.finished == ["event-1"])
+        assert [receipt.kind for receipt in it.of(Receipt)] == ["parked"]
 
 
 async def test_what_sending_does_not_expect_ends_it_instead_of_holding_its_records_for_ever() -> None:
@@ -242,9 +255,9 @@ async def test_a_lane_that_closes_begins_nothing_and_ends_nothing() -> None:
         it.timeline.gate = asyncio.Event()
         await it.take(event(1))
         await eventually(lambda: bool(it.timeline.batches))
-        it.context.closing = True
+        it.context.state.close()
         await it.take(event(2))
-        await it.posting.park_all()
+        await it.posting.park_if_away()
         it.timeline.gate.set()
         await it.posting.drained()
         assert it.finished == ["event-1"]

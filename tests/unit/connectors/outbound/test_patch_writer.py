@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from connectors.clock import SystemClock
-from connectors.contract.sink import Answered, Write, WriteResult
+from connectors.contract.errors import Transient
+from connectors.contract.sink import Again, Answered, OwnershipLost, Write, WriteResult
 from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
-from schemas.records import ChangeEvent, FieldPatch
+from schemas.records import ChangeEvent, FieldPatch, Receipt
 from tests.unit.connectors.session.contexts import Told, lane_of
 
 SECOND_MS, SPREAD_MS = 1_000, 999
@@ -20,11 +21,19 @@ class Sink:
     """A system that holds "held", and whose clock stands still."""
 
     batch_size, in_flight = 1, 1
-    error: Exception | None = None
+
+    def __init__(self, error: Exception | None = None, *, again: bool = False) -> None:
+        self.error, self.again = error, again
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+        self.may_end.set()
 
     async def write(self, writes: Sequence[Write], may_write: Callable[[], bool]) -> Sequence[WriteResult]:
+        self.begun.set()
+        await self.may_end.wait()
         if self.error is not None:
             raise self.error
+        if self.again:
+            return [Again(write) for write in writes]
         return [
             Answered(write, dict(write.fields), SECOND_MS, SPREAD_MS, equal=write.fields["title"] == "held")
             for write in writes
@@ -50,6 +59,27 @@ def half(sink: Sink) -> tuple[PatchWriter, Told]:
     return PatchWriter(context, RecentWrites()), told
 
 
+@pytest.mark.parametrize(
+    "sink",
+    [Sink(again=True), Sink(OwnershipLost("userflow")), Sink(Transient("http_503"))],
+    ids=["again", "not ours", "failed"],
+)
+async def test_what_comes_back_to_an_integration_that_was_paused_meanwhile_is_parked(sink: Sink) -> None:
+    context, told = lane_of("userflow", SystemClock(), sink=sink)
+    writing, finished = PatchWriter(context, RecentWrites()), asyncio.Event()
+    running = asyncio.create_task(writing.run())
+    sink.may_end.clear()
+    await writing.take(patch("new"), finished.set)
+    await asyncio.wait_for(sink.begun.wait(), DEADLINE_S)
+    context.state.renew(1, active=False)
+    await writing.park_if_away()
+    assert not finished.is_set()
+    sink.may_end.set()
+    await asyncio.wait_for(finished.wait(), DEADLINE_S)
+    assert [receipt.kind for receipt in told.published if isinstance(receipt, Receipt)] == ["parked"]
+    running.cancel()
+
+
 async def test_an_equal_answer_and_a_write_of_one_second_are_told_as_ours_and_in_order() -> None:
     writing, so_far = half(Sink())
     running = asyncio.create_task(writing.run())
@@ -65,9 +95,7 @@ async def test_an_equal_answer_and_a_write_of_one_second_are_told_as_ours_and_in
 
 
 async def test_what_a_write_does_not_expect_ends_the_writing_instead_of_holding_its_records_for_ever() -> None:
-    sink = Sink()
-    sink.error = RuntimeError("unforeseen")
-    (writing, _), finished = half(sink), asyncio.Event()
+    (writing, _), finished = half(Sink(RuntimeError("unforeseen"))), asyncio.Event()
     await writing.take(patch("new"), finished.set)
     with pytest.raises(RuntimeError, match="unforeseen"):
         await asyncio.wait_for(writing.run(), DEADLINE_S)

@@ -15,7 +15,7 @@ from connectors.contract.sink import Answered, OwnershipLost, Write, WriteResult
 from connectors.contract.source import Gone, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
-from connectors.runtime.runner import ConnectorDeps
+from connectors.runtime.deps import ConnectorDeps
 from schemas.codec import Codec
 from schemas.configuration import IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
 from schemas.records import Cause, FieldPatch, Notification

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured
-from connectors.runtime.integration import IntegrationWorker
+from connectors.runtime.integration import IntegrationWorker, WorkerDeps
 from schemas.configuration import SystemSettings
 from tests.unit.connectors.session.contexts import lane_of
 
@@ -44,8 +44,9 @@ class DeafKeeper:
 
 def station_of(monitor: DeafKeeper, failed: Callable[[BaseException], None], **section: Any) -> IntegrationWorker:
     context, _ = lane_of("userflow", SystemClock(), account=Account())
-    kept: Any = monitor
-    return IntegrationWorker(context, kept, SystemSettings("production", **section), _command, failed)
+    nothing, kept = cast(Any, None), cast(Any, monitor)
+    deps = WorkerDeps(report=nothing, command=_command, letters=nothing, failed=failed)
+    return IntegrationWorker(context, kept, SystemSettings("production", **section), deps)
 
 
 async def closed(monitor: DeafKeeper) -> list[BaseException]:

@@ -1,7 +1,9 @@
 """Keeping a system ready: what was parked is derived again, also after a restart, and probes are made with patience."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,16 +11,18 @@ import pytest
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured, Transient
 from connectors.contract.setup import SystemDescription
-from connectors.runtime import monitor as keeping
+from connectors.runtime import monitor as monitor_module
 from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
-from schemas.configuration import ConnectorState, DescribedField
+from connectors.runtime.state_report import StateReport
+from connectors.session.condition import VersionedCondition
+from connectors.session.connection import ConnectionState
+from connectors.session.context import IntegrationContext
+from schemas.configuration import ConnectorState, DescribedField, IntegrationSettings
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.connectors.session.contexts import Told, lane_of
 from tests.unit.connectors.simulation.simulated import eventually
 
-
-def _sealed(text: str, _: str) -> bytes:
-    return text.encode()
+STATE = ConnectorState(1, 1, 1, "ok")
 
 
 class Setup:
@@ -28,6 +32,8 @@ class Setup:
         self.fields = (DescribedField("contacts", "tier", "Tier", "enumeration", ("silver",)),)
         self.described = 0
         self.error: Exception | None = None
+        self.probed = 0
+        self.refuses: Exception | None = None
 
     async def describe(self, wanted: object) -> SystemDescription:
         self.described += 1
@@ -36,117 +42,150 @@ class Setup:
         return SystemDescription(self.fields)
 
     async def probe(self) -> None:
-        """It can be worked with."""
+        self.probed += 1
+        if self.refuses is not None:
+            raise self.refuses
+
+
+@dataclass
+class Watched:
+    """A connection with its monitor, and what came of it."""
+
+    context: IntegrationContext
+    told: Told
+    report: StateReport
+    monitor: ConnectionMonitor
+    rederived: list[bool]  # for each time whether the system was away
+
+    @property
+    def state(self) -> ConnectionState:
+        return self.context.state
+
+
+def watched(
+    before: ConnectorState = STATE, *, setup: Setup | None = None, settings: IntegrationSettings | None = None
+) -> Watched:
+    """The connection of a connector that starts with what was reported before."""
+    told, rederived = Told(), list[bool]()
+    report = StateReport("acme", "hubspot", before, told.publish, lambda text, _: text.encode())
+    context, _ = lane_of(
+        "hubspot",
+        SystemClock(),
+        account=SimpleNamespace(setup=setup or Setup()),
+        revision=1,
+        parked=before.parked,
+        keep_parked=report.keep_parked,
+        publish=told.publish,
+    )
+
+    async def rederive() -> None:
+        rederived.append(context.state.away)
+
+    deps = MonitorDeps(lambda: settings, lambda: None, rederive)
+    return Watched(context, told, report, ConnectionMonitor(context, report, deps), rederived)
+
+
+@asynccontextmanager
+async def running(it: Watched) -> AsyncIterator[None]:
+    task = asyncio.create_task(it.monitor.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.mark.parametrize("away", [False, True])
 async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
     away: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "AGAIN_S", 0.02)
-    monkeypatch.setattr(keeping, "CHECK_S", 0.02)
-    context, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
-    rederived: list[bool] = []
-    looks: list[int] = []
-
-    async def rederive() -> None:
-        rederived.append(context.away)
-
-    deps = MonitorDeps(lambda: None, lambda: looks.append(len(rederived)), _sealed, rederive)
-    monitor = ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps)
-    await context.park()
+    monkeypatch.setattr(monitor_module, "AGAIN_S", 0.02)
+    it = watched()
+    await it.state.park()
     if away:
-        context.fail(Transient("http_503"))
-    running = asyncio.create_task(monitor.run())
-    await eventually(lambda: looks.count(2) > 5)
-    assert rederived == [False, False]
-    assert not states(told)[-1].parked
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+        it.state.fail(Transient("http_503"))
+    async with running(it):
+        await eventually(lambda: len(it.rederived) == 2)
+        await eventually(lambda: not it.report.state.parked)
+        for _ in range(5):
+            it.state.renew(1, active=True)
+            await asyncio.sleep(0)
+        assert it.rederived == [False, False]
+    assert not states(it.told)[-1].parked
 
 
 async def test_what_is_parked_is_known_after_a_restart() -> None:
-    context, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
-    deps = MonitorDeps(lambda: None, lambda: None, _sealed, _not_derived)
-    ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps)
-    await context.park()
-    await context.park()
-    (state,) = states(told)
+    it = watched()
+    await it.state.park()
+    await it.state.park()
+    (state,) = states(it.told)
     assert state.parked
-    after, _ = lane_of("hubspot", SystemClock(), account=context.account)
-    ConnectionMonitor(after, context.account, state, deps)
-    assert after.parked
+    after = watched(state)
+    assert after.state.parked
+    async with running(after):
+        await eventually(lambda: after.rederived == [False])
 
 
 async def test_a_system_that_answers_probes_and_nothing_else_is_tried_ever_less_often(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    waits: list[float] = []
+    it, waits, enough = watched(), list[float | None](), asyncio.Event()
 
-    async def waited(event: asyncio.Event, within_s: float | None) -> bool:
-        if event is context.renewed:
-            waits.append(within_s or 0.0)
-        else:
-            context.fail(Misconfigured("missing_scope"))  # work fails as soon as it begins again
-        if len(waits) == 8:
-            enough.set()
-            await asyncio.Event().wait()
-        return False
+    class Changes(VersionedCondition):
+        """Probes wait no time, and work fails as soon as it begins again."""
 
-    enough = asyncio.Event()
-    monkeypatch.setattr(keeping, "set_within", waited)
-    context, _ = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=Setup()))
-    deps = MonitorDeps(lambda: None, lambda: None, _sealed, _derived)
-    running = asyncio.create_task(
-        ConnectionMonitor(context, context.account, ConnectorState(1, 1, 1, "ok"), deps).run()
-    )
-    await eventually(enough.is_set)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+        async def until(self, holds: Callable[[], bool], within_s: float | None = None) -> bool:
+            waits.append(within_s)
+            if len(waits) == 8:
+                enough.set()
+                await asyncio.Event().wait()
+            return False
+
+        async def wait_after(self, version: int, within_s: float | None = None) -> bool:
+            it.state.fail(Misconfigured("missing_scope"))
+            return True
+
+    monkeypatch.setattr(it.state, "changes", Changes())
+    async with running(it):
+        await eventually(enough.is_set)
     assert waits == [0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 30.0, 30.0]
 
 
+async def test_new_settings_cut_the_wait_for_a_probe_short_and_other_changes_do_not() -> None:
+    setup = Setup()
+    setup.refuses = Misconfigured("missing_scope")
+    it = watched(setup=setup)
+    it.state.fail(Misconfigured("missing_scope"))
+    async with running(it):
+        await eventually(lambda: setup.probed == 1)
+        for reason in ("http_500", "http_503"):
+            it.state.fail(Transient(reason))
+            await asyncio.sleep(0)
+        assert setup.probed == 1
+        it.state.renew(2, active=True)
+        await eventually(lambda: setup.probed == 2)
+
+
 async def test_what_changed_of_a_field_is_told_and_the_pairs_are_derived_again_once_it_is_in_force() -> None:
-    setup, rederived = Setup(), asyncio.Event()
-
-    async def rederive() -> None:
-        rederived.set()
-
-    context, told = lane_of("hubspot", SystemClock(), account=SimpleNamespace(setup=setup), revision=1)
-    settings = settings_part("acme").settings
-    monitor = ConnectionMonitor(
-        context,
-        context.account,
-        ConnectorState(1, 1, 1, "ok", 1, fields=setup.fields),
-        MonitorDeps(lambda: settings, lambda: None, _sealed, rederive),
-    )
-    running = asyncio.create_task(monitor.run())
-    monitor.describe_again()
-    await eventually(lambda: setup.described == 1)
-    setup.error = Misconfigured("missing_scope")
-    monitor.describe_again()
-    await eventually(lambda: setup.described == 2)
-    setup.error = None
-    assert context.works
-    setup.fields = (replace(setup.fields[0], options=("silver", "gold")),)
-    monitor.describe_again()
-    await eventually(lambda: bool(states(told)))
-    assert (states(told)[-1].fields, states(told)[-1].descriptions) == (setup.fields, 1)
-    assert not rederived.is_set()
-    context.revision = 2
-    context.changed.set()
-    await eventually(rederived.is_set)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    setup = Setup()
+    before = replace(STATE, checked_revision=1, fields=setup.fields)
+    it = watched(before, setup=setup, settings=settings_part("acme").settings)
+    async with running(it):
+        it.monitor.describe_again()
+        await eventually(lambda: setup.described == 1)
+        setup.error = Misconfigured("missing_scope")
+        it.monitor.describe_again()
+        await eventually(lambda: setup.described == 2)
+        setup.error = None
+        assert it.state.works
+        setup.fields = (replace(setup.fields[0], options=("silver", "gold")),)
+        it.monitor.describe_again()
+        await eventually(lambda: bool(states(it.told)))
+        assert (states(it.told)[-1].fields, states(it.told)[-1].descriptions) == (setup.fields, 1)
+        assert it.rederived == []
+        it.state.renew(2, active=True)
+        await eventually(lambda: it.rederived == [False])
 
 
 def states(told: Told) -> list[ConnectorState]:
     return [part.connector for part in told.published if part.connector is not None]
-
-
-async def _derived() -> None:
-    """As often as it likes."""
-
-
-async def _not_derived() -> None:
-    raise AssertionError("nothing is to be derived again")

@@ -1,13 +1,16 @@
 """An integration for tests of its parts: what it publishes is kept, what it counts is summed."""
 
+import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from connectors.clock import Clock
 from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
 from connectors.registry import SYSTEMS
+from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
 from schemas.values import System
 
@@ -18,29 +21,46 @@ class Told:
 
     published: list[Any] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    held_back: asyncio.Event | None = None  # what is published waits until it is set
 
     async def publish(self, topic: str, key: str, record: Any) -> tuple[int, int]:
+        if self.held_back is not None:
+            await self.held_back.wait()
         self.published.append(record)
         return 0, len(self.published)
 
     def count(self, stage: str, mapping: str | None, outcome: str, number: int) -> None:
         self.outcomes[stage, outcome] += number
 
+    async def keep_parked(self) -> None:
+        """Nobody has to know."""
+
     async def credit(self, records: int) -> None:
         """Bulk is never held back."""
 
 
 def lane_of(
-    system: System, clock: Clock, *, source: Any = None, sink: Any = None, timeline: Any = None, **changes: Any
+    system: System,
+    clock: Clock,
+    *,
+    source: Any = None,
+    sink: Any = None,
+    timeline: Any = None,
+    revision: int = 0,
+    parked: bool = False,
+    keep_parked: Callable[[], Awaitable[None]] | None = None,
+    **changes: Any,
 ) -> tuple[IntegrationContext, Told]:
     """An active integration on those parts of an account that a test needs; `changes` are fields of the integration."""
     told, nothing = Told(), cast(Any, None)
-    account = Account(system, source, sink, setup=nothing, close=nothing, timeline=timeline)
+    state = ConnectionState(f"acme: {system}", keep_parked or told.keep_parked, parked=parked)
+    state.renew(revision, active=True)
     context = IntegrationContext(
         integration="acme",
         connection=1,
         traits=SYSTEMS[system].traits,
-        account=account,
+        account=Account(system, source, sink, setup=nothing, close=nothing, timeline=timeline),
+        state=state,
         catalog=Catalog(),
         publish=told.publish,
         clock=clock,
@@ -49,8 +69,5 @@ def lane_of(
         may_write=lambda: True,
         count=told.count,
         bulk_credit=told.credit,
-        active=True,
     )
-    for name, value in changes.items():
-        setattr(context, name, value)
-    return context, told
+    return replace(context, **changes), told

@@ -1,5 +1,7 @@
 """An integration: what it publishes of one object, and what becomes of one that no message holds."""
 
+from dataclasses import replace
+
 import pytest
 
 from connectors.session.context import IntegrationContext, ObservedObject
@@ -24,8 +26,7 @@ def encoding_lane() -> tuple[IntegrationContext, Told]:
         codec.encode(topic, record)
         return await publish(topic, key, record)
 
-    context.publish = encoded
-    return context, told
+    return replace(context, publish=encoded), told
 
 
 async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on() -> None:

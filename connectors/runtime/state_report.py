@@ -1,0 +1,74 @@
+"""What a connector reports of one integration on `sync.integrations`: its ConnectorState, and the only writer of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from connectors.contract.errors import ConnectorError
+from connectors.session.connection import status_after
+from connectors.session.context import Publish
+from schemas.configuration import GRANT, SIGNING, ConnectorState, IntegrationPart, IntegrationSettings
+from schemas.topics import INTEGRATIONS
+
+
+class StateReport:
+    """The newest ConnectorState of an integration; a change is published before the verb that made it returns.
+
+    `seal` takes a text and the name of the secret.
+    """
+
+    def __init__(
+        self, integration: str, system: str, state: ConnectorState, publish: Publish, seal: Callable[[str, str], bytes]
+    ) -> None:
+        self._integration = integration
+        self._system = system
+        self._state = state
+        self._publish = publish
+        self._seal = seal
+
+    @property
+    def state(self) -> ConnectorState:
+        return self._state
+
+    async def update(self, **changes: Any) -> None:
+        """Publish the state with these fields replaced; nothing where they are as they were."""
+        await self.replace(replace(self._state, **changes))
+
+    async def replace(self, state: ConnectorState) -> None:
+        """Publish this state; nothing where it is as it was."""
+        if state != self._state:
+            self._state = state
+            part = IntegrationPart(self._integration, connector=state)
+            await self._publish(INTEGRATIONS, f"{self._integration}/{self._system}", part)
+
+    async def keep_grant(self, refresh_token: str) -> None:
+        """Store a new refresh token before it is used."""
+        await self.update(grant=self._seal(refresh_token, GRANT))
+
+    async def keep_parked(self) -> None:
+        """Report that something is parked, for whoever owns the integration when it is to be derived again."""
+        await self.update(parked=True)
+
+    async def keep_crawled(self, object_type: str) -> None:
+        """Report that every object of the type was shown under this connection."""
+        if object_type not in self._state.crawled:
+            await self.update(crawled=(*self._state.crawled, object_type))
+
+    async def keep_provisioned(self, revision: int, webhook_secret: str | None) -> None:
+        """Report that the system is ready for the revision; None leaves the secret that signs its webhooks."""
+        secret = self._state.webhook_secret if webhook_secret is None else self._seal(webhook_secret, SIGNING)
+        await self.update(provisioned_revision=revision, webhook_secret=secret)
+
+
+def state_under(connection: int, last: ConnectorState | None) -> ConnectorState:
+    """The last report, if it is of this connection: of an earlier one only the secrets the system gave are left."""
+    if last is not None and last.connection == connection:
+        return last
+    fresh = ConnectorState(connection, 0, 0, "ok")
+    return fresh if last is None else replace(fresh, grant=last.grant, webhook_secret=last.webhook_secret)
+
+
+def state_unopened(last: ConnectorState | None, settings: IntegrationSettings, error: ConnectorError) -> ConnectorState:
+    """The report of a system without a monitor: the credentials of these settings do not open it."""
+    state = state_under(settings.connection, last)
+    return replace(state, status=status_after(error), reason=error.reason, checked_revision=settings.revision)

@@ -1,0 +1,47 @@
+"""What a connector reports of an integration: told when it changed, and only what its connection knows."""
+
+from connectors.runtime.state_report import StateReport, state_under
+from schemas.configuration import SIGNING, ConnectorState
+from tests.unit.connectors.session.contexts import Told
+
+BEFORE = ConnectorState(1, 1, 1, "ok", crawled=("users",), grant=b"grant", webhook_secret=b"secret")
+
+
+def report_of(state: ConnectorState) -> tuple[StateReport, Told]:
+    told = Told()
+    return StateReport("acme", "userflow", state, told.publish, lambda text, secret: f"{secret}:{text}".encode()), told
+
+
+def states(told: Told) -> list[ConnectorState]:
+    return [part.connector for part in told.published if part.connector is not None]
+
+
+async def test_a_report_is_published_only_where_something_changed() -> None:
+    report, told = report_of(BEFORE)
+    await report.update(status="ok")
+    await report.update(status="failed", reason="missing_scope")
+    await report.update(status="failed")
+    assert [(state.status, state.reason) for state in states(told)] == [("failed", "missing_scope")]
+
+
+async def test_each_crawled_type_is_reported_once_and_a_new_connection_forgets_them() -> None:
+    report, told = report_of(BEFORE)
+    await report.keep_crawled("users")
+    await report.keep_crawled("companies")
+    assert [state.crawled for state in states(told)] == [("users", "companies")]
+    assert state_under(2, report.state).crawled == ()
+
+
+def test_of_an_earlier_connection_only_the_secrets_are_left() -> None:
+    state = state_under(2, BEFORE)
+    assert state == ConnectorState(2, 0, 0, "ok", grant=b"grant", webhook_secret=b"secret")
+    assert state_under(1, BEFORE) is BEFORE
+    assert state_under(1, None) == ConnectorState(1, 0, 0, "ok")
+
+
+async def test_a_system_that_makes_no_webhook_secret_keeps_the_one_it_has() -> None:
+    report, _ = report_of(BEFORE)
+    await report.keep_provisioned(2, None)
+    assert (report.state.provisioned_revision, report.state.webhook_secret) == (2, b"secret")
+    await report.keep_provisioned(3, "new")
+    assert report.state.webhook_secret == f"{SIGNING}:new".encode()
