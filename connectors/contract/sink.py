@@ -6,6 +6,9 @@ from typing import Protocol
 
 from schemas.values import FieldValue
 
+MayWrite = Callable[[], bool]
+"""Whether this process may write the integration now; asked straight before each request that writes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -68,7 +71,7 @@ class Sink(Protocol):
         """How many batches may be under way at once."""
         ...
 
-    async def write(self, writes: Sequence[Write], may_write: Callable[[], bool]) -> Sequence[WriteResult]:
+    async def write(self, writes: Sequence[Write], may_write: MayWrite) -> Sequence[WriteResult]:
         """Write a batch of different objects of one type, each once.
 
         `may_write` is asked straight before each request that writes; where it says no, `OwnershipLost` is raised.

@@ -1,9 +1,10 @@
 """What a system offers that has timelines, and how each event can end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from connectors.contract.sink import MayWrite
 from schemas.records import TimelineEvent
 
 
@@ -55,7 +56,7 @@ class Timeline(Protocol):
     @property
     def batch_size(self) -> int: ...
 
-    async def send(self, events: Sequence[TimelineEvent], may_write: Callable[[], bool]) -> Sequence[EventResult]:
+    async def send(self, events: Sequence[TimelineEvent], may_write: MayWrite) -> Sequence[EventResult]:
         """Send a batch, oldest first; one result for each event.
 
         `may_write` is asked straight before each request that writes; where it says no, `OwnershipLost` is raised.

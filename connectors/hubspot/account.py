@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from connectors.contract.account import Account, Opening
 from connectors.contract.errors import CredentialsRejected, Misconfigured
+from connectors.contract.sink import MayWrite
 from connectors.contract.timeline import Timeline
 from connectors.contract.traits import SystemTraits
 from connectors.http.budget import Budget, BulkBudget
 from connectors.http.messages import Transport
+from connectors.http.ownership import OwnedTransport
 from connectors.http.transport import HttpTransport
 from connectors.hubspot.client import HubSpotClient, windowed_budget
 from connectors.hubspot.credentials import Credentials, OAuthCredentials, StaticToken
@@ -16,7 +18,7 @@ from connectors.hubspot.event_definitions import EventDefinitions
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import Grant, OAuthApp
 from connectors.hubspot.setup import HubSpotSetup
-from connectors.hubspot.sink import HubSpotSink, MayWrite, OwnedTransport
+from connectors.hubspot.sink import HubSpotSink
 from connectors.hubspot.source import HubSpotSource
 from connectors.hubspot.timeline import AppEvents, CustomEvents
 from schemas.topics import HUBSPOT_TIMELINE_EVENTS
@@ -43,7 +45,7 @@ def assemble(opening: Opening, transport: Transport) -> Account:
         return HubSpotClient(way, places, credentials, opening.api_version)
 
     def client_for(may_write: MayWrite, bulk: bool) -> HubSpotClient:
-        return client(OwnedTransport(transport, may_write), BulkBudget(budget) if bulk else budget)
+        return client(OwnedTransport(transport, may_write, "hubspot"), BulkBudget(budget) if bulk else budget)
 
     types = ObjectTypes(opening.catalog)
     definitions = EventDefinitions(client(transport), opening.clock)

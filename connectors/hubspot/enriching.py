@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from connectors.contract.associations import AssociatedFields, ReaderIdsPage
 from connectors.contract.errors import Missing, Transient
 from connectors.contract.source import Gone, ReadPurpose, Seen
+from connectors.http.observed import Observed, observed
 from connectors.hubspot.associated import associated_fields, id_field, shown_by, shown_name, the_one
 from connectors.hubspot.client import HubSpotClient
-from connectors.hubspot.dated import Dated, dated, look_up
+from connectors.hubspot.lookups import read_record
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import (
     BATCH_LIMIT,
@@ -66,7 +67,7 @@ class AssociatedReader:
         if not by_type:
             return ()
         names = tuple(dict.fromkeys(name for wanted in by_type.values() for name in wanted))
-        record = await look_up(self._client, object_type, object_id, names, purpose)
+        record = await read_record(self._client, object_type, object_id, names, purpose)
         if isinstance(record, Gone):
             return ()
         at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
@@ -103,9 +104,9 @@ class AssociatedReader:
         if not ids:
             return {}, {}
         answer = await self._client.send(
-            dated(read_associations(kind.object_type, kind.other, list(ids), purpose=purpose))
+            observed(read_associations(kind.object_type, kind.other, list(ids), purpose=purpose))
         )
-        chosen = _chosen(answer.found, ids)
+        chosen = _chosen(answer.answer, ids)
         records = await self._records(kind, {other for other in chosen.values() if other is not None}, purpose)
         there: dict[str, Fields] = {}
         lost: dict[str, Fields] = {}
@@ -124,14 +125,14 @@ class AssociatedReader:
             answer = await self._client.send(read_objects(kind.other, batch, kind.names, purpose=purpose))
             found |= {record.id: record for record in answer.results if not record.archived}
             for missing in set(batch) - found.keys():
-                alone = await look_up(self._client, kind.other, missing, kind.names, purpose)
+                alone = await read_record(self._client, kind.other, missing, kind.names, purpose)
                 if isinstance(alone, Record):
                     found[missing] = alone
         return found
 
-    def _group(self, kind: _AssociatedType, record: Record | None, answer: Dated[AssociationsRead]) -> Fields:
+    def _group(self, kind: _AssociatedType, record: Record | None, answer: Observed[AssociationsRead]) -> Fields:
         """The values by their modified time, so that a rename has its order; who it is, as of the answer."""
-        at_ms, spread_ms = stamp(None, answer.observed)
+        at_ms, spread_ms = answer.at_ms, answer.spread_ms
         name = id_field(kind.other)
         if record is None:
             return {one: StampedValue(None, at_ms, spread_ms) for one in (name, *self._names(kind))}

@@ -1,6 +1,6 @@
 """One batch of timeline events on its way; halves find out what is bad in a refused one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -8,9 +8,10 @@ from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError, Missing, Refused, UnknownResult
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Unsure
+from connectors.http.batches import filled, halves
 from connectors.http.messages import Call
 from connectors.hubspot.client import HubSpotClient
-from connectors.hubspot.dated import look_up
+from connectors.hubspot.lookups import read_record
 from connectors.hubspot.protocol import Record
 from schemas.records import TimelineEvent
 
@@ -113,7 +114,7 @@ class EventBatch:
         blamed = next((name for name in fields if any(name in one.properties for one in group)), None)
         if blamed is not None:
             return self._without(blamed, group, refusal.reason)
-        return _halves(group) if len(group) > 1 else await self._alone(group[0], refusal)
+        return halves(group) if len(group) > 1 else await self._alone(group[0], refusal)
 
     def _without(self, blamed: str, group: Group, reason: str) -> list[Group]:
         types = dict.fromkeys(one.type_name for one in group)
@@ -125,7 +126,7 @@ class EventBatch:
         if reason == UNDECLARED:
             self._undeclared.add(group[0].type_name, blamed)
         elif len(concerned) > 1:
-            return _filled(others, *_halves(concerned))
+            return filled(others, *halves(concerned))
         return [(*others, *(one.without(blamed) for one in concerned))]
 
     async def _alone(self, one: Occurrence, refusal: Refused | Missing) -> list[Group]:
@@ -135,7 +136,7 @@ class EventBatch:
             self.results.append(EventSent(event, one.left_out))
             return []
         try:
-            found = await look_up(self._client, event.object_type, event.object_id, (), "live_read")
+            found = await read_record(self._client, event.object_type, event.object_id, (), "live_read")
         except Refused:
             found = None
         if found is None or isinstance(found, Record):
@@ -146,12 +147,3 @@ class EventBatch:
         else:
             self.results.append(TargetGone(event, found.at_ms, found.spread_ms))
         return []
-
-
-def _halves(group: Group) -> list[Group]:
-    middle = len(group) // 2
-    return [group[:middle], group[middle:]]
-
-
-def _filled(*groups: Iterable[Occurrence]) -> list[Group]:
-    return [group for group in map(tuple, groups) if group]

@@ -1,13 +1,16 @@
-"""Which records hold a value of a property that several may share: HubSpot's search, a bounded number of calls."""
+"""Single records: the one of an id, or those that hold a value, by HubSpot's search in a bounded number of calls."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from connectors.contract.errors import Refused
-from connectors.contract.source import MOST_FOUND
+from connectors.contract.source import MOST_FOUND, Gone
+from connectors.http.batches import halves
+from connectors.http.messages import Purpose
+from connectors.http.observed import observed
 from connectors.hubspot.client import HubSpotClient
-from connectors.hubspot.protocol import Filter, RecordPage, Search, search_objects
-from connectors.hubspot.translate import is_number
+from connectors.hubspot.protocol import Filter, Record, RecordPage, Search, get_object, search_objects
+from connectors.hubspot.translate import gone, is_number
 from schemas.values import FieldDefinition
 
 Values = tuple[str, ...]
@@ -29,7 +32,7 @@ async def search_ids(
             continue
         page = await _page(client, object_type, field, asked)
         if page is None:
-            waiting += _halves(asked)
+            waiting += halves(asked)
             continue
         here = _by_value(page, field.name)
         found |= {value: ids[:MOST_FOUND] for value, ids in here.items()}
@@ -66,9 +69,15 @@ def _by_value(page: RecordPage, name: str) -> Mapping[str, list[str]]:
 def _rest(asked: Values, shown: Mapping[str, Sequence[str]]) -> list[Values]:
     """What is still to be asked: the values of which not many were shown, each time fewer."""
     few = tuple(value for value in asked if len(shown.get(value.lower(), ())) < MOST_FOUND)
-    return [few] if len(few) < len(asked) else _halves(asked)
+    return [few] if len(few) < len(asked) else halves(asked)
 
 
-def _halves(asked: Values) -> list[Values]:
-    middle = len(asked) // 2
-    return [asked[:middle], asked[middle:]] if middle else []
+async def read_record(
+    client: HubSpotClient, object_type: str, object_id: str, fields: tuple[str, ...], purpose: Purpose
+) -> Record | Gone:
+    """The record of that very id; Gone when there is none, or when the id leads to the record it was merged into."""
+    answer = await client.send(observed(get_object(object_type, object_id, fields, purpose=purpose)))
+    record = answer.answer
+    if record is None or record.archived:
+        return gone(object_id, answer.interval)
+    return record if record.id == object_id else gone(object_id, answer.interval, record.id)

@@ -1,16 +1,16 @@
 """Writes fields of existing HubSpot records in batches, and finds out by halving which part of a refused one is bad."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Final
 
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError, Missing, Refused
-from connectors.contract.sink import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
-from connectors.http.messages import Request, Response, Transport
+from connectors.contract.sink import Again, Answered, MayWrite, RefusedFields, Vanished, Write, WriteResult
+from connectors.http.batches import filled, halves
 from connectors.hubspot.client import HubSpotClient
-from connectors.hubspot.dated import look_up
+from connectors.hubspot.lookups import read_record
 from connectors.hubspot.protocol import BATCH_LIMIT, BatchResult, ObjectUpdate, Record, RowError, update_objects
 from connectors.hubspot.translate import field_value, property_text, stamp
 
@@ -23,21 +23,6 @@ PASSING: Final = frozenset({"rate_limits", "rate_limit", "internal_error", "time
 """Reasons of a single row that may be gone at the next try."""
 
 Group = tuple[Write, ...]
-MayWrite = Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class OwnedTransport:
-    """Asks `may_write` when a write is about to leave, after all waiting for its place in the budget."""
-
-    transport: Transport
-    may_write: MayWrite
-
-    async def send(self, request: Request) -> Response:
-        """Send once; raises OwnershipLost where nothing may be written."""
-        if request.kind == "write" and not self.may_write():
-            raise OwnershipLost("hubspot")
-        return await self.transport.send(request)
 
 
 class HubSpotSink:
@@ -105,7 +90,7 @@ class _Batch:
     async def _look_up_next(self) -> None:
         """What has become of a record that a write did not find."""
         write = self._lost[0]
-        found = await look_up(self._client, write.object_type, write.object_id, (), "live_read")
+        found = await read_record(self._client, write.object_type, write.object_id, (), "live_read")
         self._lost.pop(0)
         if isinstance(found, Record):
             # it is there: made visible, or restored, since the write
@@ -151,13 +136,13 @@ class _Batch:
         """Smaller groups out of a refused one. Only the first field blamed is sure to be refused for this reason."""
         blamed = next((name for name in fields if any(name in write.fields for write in group)), None)
         if blamed is None:
-            return _halves(group) if len(group) > 1 else _abreast([self._halved_fields(group[0], reason)])
+            return halves(group) if len(group) > 1 else _abreast([self._halved_fields(group[0], reason)])
         concerned = tuple(write for write in group if blamed in write.fields)
         others = tuple(write for write in group if blamed not in write.fields)
         if reason in OF_THE_PROPERTY or len(concerned) == 1:
             rests = (part for write in concerned for part in self._cut(write, blamed, reason))
-            return _filled((*others, *rests))
-        return _filled(others, *_halves(concerned))
+            return filled((*others, *rests))
+        return filled(others, *halves(concerned))
 
     def _cut(self, write: Write, field: str, reason: str) -> Group:
         """Refuse one field of a write; what is left of it."""
@@ -189,15 +174,6 @@ def _properties(write: Write) -> dict[str, str]:
 
 def _only_fields(write: Write, names: Sequence[str]) -> Write:
     return replace(write, fields={name: write.fields[name] for name in names})
-
-
-def _halves(group: Group) -> list[Group]:
-    middle = len(group) // 2
-    return [group[:middle], group[middle:]]
-
-
-def _filled(*groups: Group) -> list[Group]:
-    return [group for group in groups if group]
 
 
 def _abreast(parts: Sequence[Group]) -> list[Group]:

@@ -7,9 +7,8 @@ from connectors.contract.errors import Refused
 from connectors.contract.source import TOO_FAR_AHEAD_MS, Gone, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.hubspot.associated import OBJECT_ID, own_fields
 from connectors.hubspot.client import HubSpotClient
-from connectors.hubspot.dated import look_up
 from connectors.hubspot.enriching import AssociatedReader
-from connectors.hubspot.lookups import search_ids
+from connectors.hubspot.lookups import read_record, search_ids
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import BATCH_LIMIT, WebhookEvent, list_objects, parse_notifications, read_objects
 from connectors.hubspot.translate import associated_news, news, seen
@@ -98,7 +97,7 @@ class HubSpotSource:
     async def _alone(
         self, object_type: str, object_id: str, definitions: Mapping[str, FieldDefinition], purpose: ReadPurpose
     ) -> Seen | Gone:
-        found = await look_up(self._client, object_type, object_id, tuple(definitions), purpose)
+        found = await read_record(self._client, object_type, object_id, tuple(definitions), purpose)
         return found if isinstance(found, Gone) else seen(found, definitions)
 
     def _definitions(self, object_type: str) -> Mapping[str, FieldDefinition]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from connectors.contract.catalog import Catalog
+from connectors.contract.sink import MayWrite
 from connectors.contract.timeline import EventResult, RefusedEvent
 from connectors.http.messages import Call
 from connectors.hubspot.client import HubSpotClient
@@ -14,7 +15,6 @@ from connectors.hubspot.event_batch import EventBatch, Group, Occurrence, Undecl
 from connectors.hubspot.event_definitions import EventDefinitions
 from connectors.hubspot.event_types import EventType, attribute_text, event_types
 from connectors.hubspot.protocol import AppEvent, CustomEvent, send_app_events, send_custom_events
-from connectors.hubspot.sink import MayWrite
 from schemas.configuration import DescribedEvent
 from schemas.records import TimelineEvent
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Missing, Refused
 from connectors.contract.source import MOST_FOUND, Seen
+from connectors.http.batches import halves
 from connectors.http.retry import RetryPolicy, retrying
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.latch import CompletionLatch
@@ -133,9 +134,8 @@ class Lookups:
     async def _refused(self, question: Question, batch: Mapping[str, LookupValue], error: ConnectorError) -> None:
         """One value that the system cannot take costs the others nothing."""
         if len(batch) > 1:
-            asks = list(batch.items())
-            for part in (asks[: len(asks) // 2], asks[len(asks) // 2 :]):
-                await self._answer(question, dict(part))
+            for half in halves(list(batch.items())):
+                await self._answer(question, dict(half))
             return
         self._let_go(question, batch, error)
 

@@ -2,14 +2,15 @@
 
 from connectors.contract.account import Account, Opening
 from connectors.contract.errors import Misconfigured
+from connectors.contract.sink import MayWrite
 from connectors.contract.traits import SystemTraits
 from connectors.http.budget import Budget, BulkBudget
 from connectors.http.messages import Transport
+from connectors.http.ownership import OwnedTransport
 from connectors.http.transport import HttpTransport
-from connectors.userflow.client import API_URLS, UserflowClient, adaptive_budget
-from connectors.userflow.observing import ObservingClient
+from connectors.userflow.client import API_URLS, ObservingClient, UserflowClient, adaptive_budget
 from connectors.userflow.setup import UserflowSetup
-from connectors.userflow.sink import MayWrite, OwnedTransport, UserflowSink
+from connectors.userflow.sink import UserflowSink
 from connectors.userflow.source import UserflowSource
 from schemas.topics import USERFLOW_ACTIVITY
 
@@ -37,7 +38,7 @@ def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
         return ObservingClient(UserflowClient(way, places, api_key))
 
     def client_for(may_write: MayWrite, bulk: bool) -> ObservingClient:
-        return client(OwnedTransport(transport, may_write), BulkBudget(budget) if bulk else budget)
+        return client(OwnedTransport(transport, may_write, "userflow"), BulkBudget(budget) if bulk else budget)
 
     source, setup = UserflowSource(opening, client(transport)), UserflowSetup(opening, client(transport))
     return Account("userflow", source, UserflowSink(opening, client_for), setup, _nothing)

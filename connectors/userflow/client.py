@@ -1,17 +1,21 @@
 """Sends calls to one Userflow environment: a place in the budget, the key, the answer read; no retry."""
 
+import time
+from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from connectors.clock import Clock
 from connectors.contract.errors import RateLimited
 from connectors.http.budget import Budget, RequestBudget
-from connectors.http.messages import Call, Transport
+from connectors.http.messages import Call, Transport, VendorInterval
+from connectors.http.observed import Observed, observed
 from connectors.http.rate_limits import AdaptiveRate, AdaptiveSettings
 from connectors.userflow.protocol import VERSION_HEADER
 
 T = TypeVar("T")
 
 API_URLS: dict[Literal["us", "eu"], str] = {"us": "https://api.userflow.com", "eu": "https://api.eu.userflow.com"}
+CLOCKS_APART_MS = 30_000
 
 
 class UserflowClient:
@@ -32,6 +36,29 @@ class UserflowClient:
             except RateLimited as error:
                 slot.limited(error)
                 raise
+
+
+def this_machine_ms() -> int:
+    """Milliseconds since 1970 by the clock of this machine."""
+    return time.time_ns() // 1_000_000
+
+
+class ObservingClient:
+    """The client of one environment; every answer comes with its time."""
+
+    def __init__(self, client: UserflowClient, wall_ms: Callable[[], int] = this_machine_ms) -> None:
+        self._client = client
+        self._wall_ms = wall_ms
+
+    async def send(self, call: Call[T]) -> Observed[T]:
+        """What the call's answer says; raises the errors of `connectors.contract.errors`."""
+        seen = await self._client.send(observed(call))
+        return seen if seen.interval is not None else self.undated(seen.answer)
+
+    def undated(self, answer: T) -> Observed[T]:
+        """Without a `Date` there is only our own clock, 30 s either way: clocks that are kept at all differ by less."""
+        now_ms = self._wall_ms()
+        return Observed(answer, VendorInterval(now_ms - CLOCKS_APART_MS, now_ms + CLOCKS_APART_MS))
 
 
 def adaptive_budget(clock: Clock, settings: AdaptiveSettings | None = None) -> RequestBudget:

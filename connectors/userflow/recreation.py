@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from connectors.clock import Clock
 from connectors.contract.errors import ConnectorError
 from connectors.contract.sink import OwnershipLost, Vanished, Write
+from connectors.http.observed import Observed
 from connectors.http.retry import RetryPolicy, Uniform, retrying
-from connectors.userflow.observing import Observed, ObservingClient
+from connectors.userflow.client import ObservingClient
 from connectors.userflow.protocol import Record, delete_object, get_object
 from connectors.userflow.translate import holds, kind_of
 from schemas.values import FieldValue

@@ -11,8 +11,8 @@ from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.suggestions import asked_or_near
 from connectors.http.messages import Call
 from connectors.userflow import protocol
+from connectors.userflow.client import ObservingClient
 from connectors.userflow.events import describe_events
-from connectors.userflow.observing import ObservingClient
 from connectors.userflow.protocol import AttributeDefinition, EventDefinition, Kind, Scope, Subscription
 from connectors.userflow.translate import ID_FIELD, field_definition, kind_of
 from schemas.configuration import DescribedEvent, DescribedField

@@ -6,33 +6,18 @@ from dataclasses import dataclass
 
 from connectors.contract.account import Opening
 from connectors.contract.errors import Missing, RateLimited, Refused, Retryable
-from connectors.contract.sink import Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
-from connectors.http.messages import Request, Response, Transport
+from connectors.contract.sink import Answered, MayWrite, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.http.observed import Observed
 from connectors.userflow import protocol
-from connectors.userflow.observing import Observed, ObservingClient
+from connectors.userflow.client import ObservingClient
 from connectors.userflow.protocol import Record
 from connectors.userflow.recreation import RecreationGuard, Target
 from connectors.userflow.translate import ID_FIELD, attribute, held_field, holds, kind_of
 from schemas.values import FieldValue
 
 Fields = Mapping[str, FieldValue]
-MayWrite = Callable[[], bool]
 
 IN_FLIGHT = 4
-
-
-@dataclass(frozen=True, slots=True)
-class OwnedTransport:
-    """Asks `may_write` after the wait for a place in the budget, when a request that writes is about to leave."""
-
-    transport: Transport
-    may_write: MayWrite
-
-    async def send(self, request: Request) -> Response:
-        """Send once; raises OwnershipLost where nothing may be written."""
-        if request.kind == "write" and not self.may_write():
-            raise OwnershipLost("userflow")
-        return await self.transport.send(request)
 
 
 @dataclass(frozen=True, slots=True)

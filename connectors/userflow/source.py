@@ -18,8 +18,9 @@ from connectors.contract.source import (
     Seen,
     Translated,
 )
+from connectors.http.observed import Observed
 from connectors.userflow import protocol
-from connectors.userflow.observing import Observed, ObservingClient
+from connectors.userflow.client import ObservingClient
 from connectors.userflow.translate import (
     EMAIL_FIELD,
     ID_FIELD,

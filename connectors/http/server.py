@@ -1,0 +1,68 @@
+"""The one HTTP server: uvicorn on a port of this process, inside the loop that already runs."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+
+@asynccontextmanager
+async def serving(config: uvicorn.Config, host: str, port: int) -> AsyncIterator[str]:
+    """Answer on `host:port` (0: any free port) until the block ends; yields the base URL without a slash at the end.
+
+    Raises OSError where the port is taken.
+    """
+    with _listener(host, port) as listener:
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]), name=f"serve {host}")
+        try:
+            await _started(server, task)
+            yield _base_url(listener)
+        finally:
+            server.should_exit = True
+            await task
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family, _, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    # asyncio turns Nagle's delay (40 ms an answer) off only for sockets that say they are TCP
+    listener = socket.socket(family, socket.SOCK_STREAM, protocol or socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _base_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """Leaves the process's signals to whoever runs the loop, and says when it has started."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _started(server: _Server, task: asyncio.Task[None]) -> None:
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait({ready, task}, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    if task.done():
+        await task  # says why, where it knows
+        raise RuntimeError("the server did not start")
