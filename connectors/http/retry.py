@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from connectors.clock import Clock
 from connectors.contract.errors import ConnectorError, RateLimited, Retryable
@@ -53,6 +53,18 @@ class RetryPolicy:
         if isinstance(error, RateLimited):
             return True
         return tries.failures < self.attempts
+
+
+CALLS: Final = RetryPolicy(attempts=7, base_s=0.3, cap_s=10.0, patience_s=60.0)
+"""Reads, patches, events, pages of crawls and fan-outs, and the monitor's calls: a failed one is tried seven times
+within about half a minute. Then the system counts as away: waiting patches and events are parked, and the monitor's
+probes (`PROBE_S` in `connectors/runtime/monitor.py`) find out when it is back."""
+
+LOOKUPS: Final = RetryPolicy(attempts=20, base_s=0.3, cap_s=30.0, patience_s=60.0)
+"""Lookups: tried for some minutes, then let go, for the object's next change or a full sync asks again."""
+
+ALONE_S: Final = 0.5
+"""How long one write or event of a batch waits that failed alone and may succeed at the next try."""
 
 
 async def retrying(effect: Callable[[], Awaitable[T]], policy: RetryPolicy, clock: Clock, uniform: Uniform) -> T:

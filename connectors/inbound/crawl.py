@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
-from connectors.http.retry import Tries
-from connectors.session.context import POLICY, IntegrationContext, seen
+from connectors.http.retry import CALLS, Tries
+from connectors.session.context import IntegrationContext, seen
 from schemas.records import Cause, ConnectorRequest, RunProgress, RunState, StateCommand
 from schemas.topics import RUNS, object_key, requests_topic
 
@@ -43,7 +43,7 @@ async def crawl(
             return
         except ConnectorError as error:
             tries = tries.after(error) if isinstance(error, Retryable) else tries
-            wait_s = POLICY.wait_s(error, tries, context.uniform)
+            wait_s = CALLS.wait_s(error, tries, context.uniform)
             if wait_s is None:
                 context.state.fail(error)
             await context.clock.sleep(wait_s or 0.0)

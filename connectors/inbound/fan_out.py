@@ -14,9 +14,9 @@ from typing import Final, TypeVar
 from connectors.contract.associations import AssociatedFields, AssociatedSource
 from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.contract.source import AssociatedNews, ReadPurpose
-from connectors.http.retry import Tries
+from connectors.http.retry import CALLS, Tries
 from connectors.inbound.crawl import OwedCrawls
-from connectors.session.context import POLICY, IntegrationContext, ObservedObject
+from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.records import Cause, ConnectorRequest, StampedValue, StateCommand
 from schemas.topics import requests_topic
 
@@ -269,7 +269,7 @@ class FanOuts:
                 return nothing
             except ConnectorError as error:
                 tries = tries.after(error) if isinstance(error, Retryable) else tries
-                wait_s = POLICY.wait_s(error, tries, self._context.uniform)
+                wait_s = CALLS.wait_s(error, tries, self._context.uniform)
                 if wait_s is None:
                     self._context.state.fail(error)
             await self._context.clock.sleep(wait_s or 0.0)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Missing, Refused
 from connectors.contract.source import MOST_FOUND, Seen
 from connectors.http.batches import halves
-from connectors.http.retry import RetryPolicy, retrying
+from connectors.http.retry import LOOKUPS, retrying
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.latch import CompletionLatch
 from schemas.records import Cause, ConnectorRequest, Found
@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 LINGER_S: Final = 0.01
 MOST_WAITING: Final = 5_000  # match values of one integration; more are let go
-PATIENCE: Final = RetryPolicy(attempts=20, base_s=0.3, cap_s=30.0, patience_s=60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ class Lookups:
         while True:
             await context.state.usable()
             try:
-                return await retrying(look_up, PATIENCE, context.clock, context.uniform)
+                return await retrying(look_up, LOOKUPS, context.clock, context.uniform)
             except CredentialsRejected as error:
                 context.state.fail(error)
 

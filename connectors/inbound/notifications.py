@@ -75,22 +75,20 @@ class NotificationReader:
 
     async def run(self) -> None:
         """Read what is due, a few batches at once, until cancelled."""
-        try:
-            while True:
-                await self._dispatcher.until(self._due)
-                self._owed.begin_anew()
-                most, now = self._context.account.source.read_size, self._context.clock.monotonic()
-                batch = self._queue.take(most, now, bulk=self._bulk_may_go)
-                if batch and batch[0].bulk:
-                    self._bulk = self._dispatcher.start(self._read_bulk(batch), aside=True)
-                elif batch:
-                    self._dispatcher.start(self._read(batch))
-        finally:
-            self._dispatcher.cancel()
+        await self._dispatcher.run(self._due, self._begin)
 
     async def drained(self) -> None:
         """Wait for the reads under way."""
         await self._dispatcher.drained()
+
+    def _begin(self) -> None:
+        self._owed.begin_anew()
+        most, now = self._context.account.source.read_size, self._context.clock.monotonic()
+        batch = self._queue.take(most, now, bulk=self._bulk_may_go)
+        if batch and batch[0].bulk:
+            self._bulk = self._dispatcher.start(self._read_bulk(batch), aside=True)
+        elif batch:
+            self._dispatcher.start(self._read(batch))
 
     def _due(self) -> float | None:
         free = self._dispatcher.under_way < READS_IN_FLIGHT

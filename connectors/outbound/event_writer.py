@@ -8,9 +8,10 @@ from typing import Final
 from connectors.contract.errors import ConnectorError, Refused, UnknownResult
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
+from connectors.http.retry import ALONE_S
 from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext, ObservedObject
-from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
+from connectors.session.dispatcher import AT_ONCE, NOT_OURS_S, BatchDispatcher
 from schemas.letters import letter_about, letter_id
 from schemas.records import Receipt, ReceiptKind, TimelineEvent
 from schemas.topics import DEAD_LETTERS, RECEIPTS, pair_key
@@ -19,8 +20,6 @@ STAGE: Final = "timeline"
 ATTRIBUTES: Final = "attributes"  # the stage that counts attributes which their event's type does not have
 UNSURE: Final = "unknown_result"
 MOST_WAITING: Final = 10_000
-AGAIN_S: Final = 0.5
-NOT_OURS_S: Final = 1.0
 LATE_S: Final = 5.0  # how far this process's view of the mappings may lag behind an event
 
 
@@ -61,17 +60,7 @@ class EventWriter:
 
     async def run(self) -> None:
         """Send what waits until cancelled."""
-        try:
-            while True:
-                await self._dispatcher.until(self._due)
-                now = self._context.clock.monotonic()
-                due = (held for held in self._waiting() if self._due_at(held) <= now)
-                batch = sorted(due, key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
-                for held in batch:
-                    held.under_way = True
-                self._dispatcher.start(self._send(batch))
-        finally:
-            self._dispatcher.cancel()
+        await self._dispatcher.run(self._due, self._begin)
 
     async def drained(self) -> None:
         """Wait for the batch under way."""
@@ -81,6 +70,14 @@ class EventWriter:
         """Nothing waits for a system that is away: every waiting event gets its receipt and is sent again later."""
         if self._context.state.away and not self._context.state.closing:
             await self._park(list(self._waiting()))
+
+    def _begin(self) -> None:
+        now = self._context.clock.monotonic()
+        due = (held for held in self._waiting() if self._due_at(held) <= now)
+        batch = sorted(due, key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
+        for held in batch:
+            held.under_way = True
+        self._dispatcher.start(self._send(batch))
 
     def _due(self) -> float | None:
         may_begin = not self._context.state.away and not self._context.state.closing and not self._dispatcher.under_way
@@ -122,7 +119,7 @@ class EventWriter:
         else:
             self._dispatcher.succeeded()
             if again:
-                self._dispatcher.pause(AGAIN_S)
+                self._dispatcher.pause(ALONE_S)
         await self.park_if_away()
 
     async def _tell(self, result: EventResult) -> None:

@@ -4,22 +4,19 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
 
 from connectors.contract.errors import ConnectorError, Refused
 from connectors.contract.sink import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.http.retry import ALONE_S
 from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
 from connectors.session.context import IntegrationContext, ObservedObject
-from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
+from connectors.session.dispatcher import AT_ONCE, NOT_OURS_S, BatchDispatcher
 from connectors.session.echoes import RecentWrites
 from schemas.records import Cause, FieldPatch, Receipt, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS, pair_key
 from schemas.values import FieldValue
 
 log = logging.getLogger(__name__)
-
-AGAIN_S: Final = 0.5
-NOT_OURS_S: Final = 1.0
 
 
 class PatchWriter:
@@ -49,17 +46,7 @@ class PatchWriter:
 
     async def run(self) -> None:
         """Write what waits, a few batches at once, until cancelled."""
-        try:
-            while True:
-                await self._dispatcher.until(self._due)
-                batch = self._queue.take(self._context.account.sink.batch_size, live_only=self._live_only)
-                if batch:
-                    task = self._dispatcher.start(self._write(batch))
-                    if all(write.bulk for write in batch):
-                        self._bulk.add(task)
-                        task.add_done_callback(self._bulk.discard)
-        finally:
-            self._dispatcher.cancel()
+        await self._dispatcher.run(self._due, self._begin)
 
     async def drained(self) -> None:
         """Wait for the writes under way."""
@@ -69,6 +56,14 @@ class PatchWriter:
         """Nothing waits for a system that is away: every waiting patch gets its receipt and is derived again later."""
         if self._context.state.away and not self._context.state.closing:
             await self._park(self._queue.drain())
+
+    def _begin(self) -> None:
+        batch = self._queue.take(self._context.account.sink.batch_size, live_only=self._live_only)
+        if batch:
+            task = self._dispatcher.start(self._write(batch))
+            if all(write.bulk for write in batch):
+                self._bulk.add(task)
+                task.add_done_callback(self._bulk.discard)
 
     def _due(self) -> float | None:
         free = self._dispatcher.under_way < self._context.account.sink.in_flight
@@ -102,7 +97,7 @@ class PatchWriter:
         again = [result.write for result in results if isinstance(result, Again)]
         if again:
             self._queue.put_back(again)
-            self._dispatcher.pause(AGAIN_S)
+            self._dispatcher.pause(ALONE_S)
             await self.park_if_away()
         self._dispatcher.wake()
 

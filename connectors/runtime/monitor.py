@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.contract.errors import ConnectorError, Retryable
-from connectors.http.retry import Tries
+from connectors.http.retry import CALLS, Tries
 from connectors.runtime.state_report import StateReport
-from connectors.session.context import POLICY, IntegrationContext
+from connectors.session.context import IntegrationContext
 from schemas.configuration import (
     Description,
     Inquiry,
@@ -113,7 +113,7 @@ class ConnectionMonitor:
                 return await work()
             except Retryable as error:
                 tries = tries.after(error)
-                wait_s = POLICY.wait_s(error, tries, self._context.uniform)
+                wait_s = CALLS.wait_s(error, tries, self._context.uniform)
                 if wait_s is None or not self._connection.works:
                     return self._connection.fail(error)
             except ConnectorError as error:

@@ -9,7 +9,7 @@ from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
 from connectors.contract.source import Seen
 from connectors.contract.traits import SystemTraits
-from connectors.http.retry import RetryPolicy, Uniform
+from connectors.http.retry import Uniform
 from connectors.session.associated_values import AssociatedValueCache
 from connectors.session.connection import ConnectionState
 from schemas.codec import Unencodable
@@ -17,8 +17,6 @@ from schemas.letters import letter_id, letter_of_no_record
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, StampedValue
 from schemas.topics import DEAD_LETTERS, changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
-
-POLICY: Final = RetryPolicy(attempts=7, base_s=0.3, cap_s=10.0, patience_s=60.0)
 
 SHOWN_AGAIN_MS: Final = 2_000
 

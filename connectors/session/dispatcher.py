@@ -5,12 +5,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from connectors.contract.errors import ConnectorError, Retryable
-from connectors.http.retry import Tries
+from connectors.http.retry import CALLS, Tries
 from connectors.session.condition import VersionedCondition
-from connectors.session.context import POLICY, IntegrationContext
+from connectors.session.context import IntegrationContext
 
 LEAST_WAIT_S: Final = 0.01
 AT_ONCE: Final = 0.0
+NOT_OURS_S: Final = 1.0  # how long a half waits that may not write: soon it is closed, or it owns its partition again
 
 
 class BatchDispatcher:
@@ -56,16 +57,25 @@ class BatchDispatcher:
         wait_s: float | None = None
         if isinstance(error, Retryable):
             self._tries = self._tries.after(error)
-            wait_s = POLICY.wait_s(error, self._tries, self._context.uniform)
+            wait_s = CALLS.wait_s(error, self._tries, self._context.uniform)
         if wait_s is None:
             self._context.state.fail(error)
         self.pause(wait_s or 0.0)
 
-    async def until(self, due: Callable[[], float | None]) -> None:
-        """Wait until something may leave: from when on by the integration's clock, or None, is told by `due`.
+    async def run(self, due: Callable[[], float | None], begin: Callable[[], None]) -> None:
+        """Call `begin` whenever something may leave, until cancelled; then the batches under way are cancelled too.
 
-        Raises what a batch did not foresee.
+        `due` says from when on something may leave, by the integration's clock, or None. Raises what a batch raised.
         """
+        try:
+            while True:
+                await self._until(due)
+                begin()
+        finally:
+            for task in self._tasks | self._aside:
+                task.cancel()
+
+    async def _until(self, due: Callable[[], float | None]) -> None:
         while True:
             version = self._changes.version
             if self._broken is not None:
@@ -84,10 +94,6 @@ class BatchDispatcher:
         """Wait for the batches under way."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-    def cancel(self) -> None:
-        for task in self._tasks | self._aside:
-            task.cancel()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

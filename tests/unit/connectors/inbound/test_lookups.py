@@ -10,6 +10,7 @@ import pytest
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
 from connectors.contract.source import MOST_FOUND, Seen
+from connectors.http.retry import LOOKUPS
 from connectors.inbound import lookups
 from connectors.inbound.lookups import LINGER_S, Lookups
 from connectors.session.context import IntegrationContext
@@ -166,7 +167,7 @@ async def test_what_fails_for_minutes_is_let_go_and_leaves_the_system_to_others(
         it.ask("ada@x")
         await it.clock.advance(1_000)
         assert (it.finished, it.unmatched, it.context.state.works) == (["ada@x"], 1, True)
-        assert len(it.source.asked) == lookups.PATIENCE.attempts
+        assert len(it.source.asked) == LOOKUPS.attempts
 
 
 @pytest.mark.parametrize("error", [Misconfigured("missing_scopes"), Refused("invalid_request")])
