@@ -20,7 +20,7 @@ from connectors.hubspot.protocol.events import (
     send_app_events,
     send_custom_events,
 )
-from connectors.hubspot.protocol.limits import rate_notice
+from connectors.hubspot.protocol.limits import BATCH_LIMIT, rate_notice
 from connectors.hubspot.protocol.notifications import (
     AssociationChange,
     Happening,
@@ -42,7 +42,6 @@ from connectors.hubspot.protocol.oauth import (
     refresh_token,
 )
 from connectors.hubspot.protocol.objects import (
-    BATCH_LIMIT,
     OBJECT_TYPE_IDS,
     BatchRead,
     BatchResult,

@@ -10,11 +10,9 @@ from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, object_at, objects_at, text_at, texts_at, whole_at
 from connectors.http.messages import Call, Purpose, Request, Response, json_request, segment
 from connectors.hubspot.protocol.answers import call, field_problems, reason_of, rows, trace_of
+from connectors.hubspot.protocol.limits import ASSOCIATIONS_PAGE_LIMIT, ASSOCIATIONS_READ_LIMIT
 from connectors.hubspot.protocol.objects import RowError
 from connectors.hubspot.protocol.paths import ASSOCIATIONS, OBJECTS
-
-READ_LIMIT = 1_000
-PAGE_LIMIT = 500
 
 PRIMARY_TYPE_IDS = frozenset({1, 2, 5, 6})
 """HubSpot's own types that mark the primary company of a contact or a deal, in both directions."""
@@ -63,8 +61,8 @@ def read_associations(
     from_type: str, to_type: str, ids: Sequence[str], *, purpose: Purpose = "live_read"
 ) -> Call[AssociationsRead]:
     """The associations of up to 1,000 records."""
-    if not 0 < len(ids) <= READ_LIMIT:
-        raise ValueError(f"a batch takes 1 to {READ_LIMIT} ids")
+    if not 0 < len(ids) <= ASSOCIATIONS_READ_LIMIT:
+        raise ValueError(f"a batch takes 1 to {ASSOCIATIONS_READ_LIMIT} ids")
     path = f"{ASSOCIATIONS}/{segment(from_type)}/{segment(to_type)}/batch/read"
     return call(json_request("POST", path, {"inputs": [{"id": id} for id in ids]}), _read, purpose)
 
@@ -75,7 +73,7 @@ def list_associations(
     to_type: str,
     *,
     after: str | None = None,
-    limit: int = PAGE_LIMIT,
+    limit: int = ASSOCIATIONS_PAGE_LIMIT,
     purpose: Purpose = "bulk_read",
 ) -> Call[Associations]:
     """One page of the associations of one record; raises Missing when the record is gone."""

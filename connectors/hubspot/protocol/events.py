@@ -13,11 +13,10 @@ from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, object_at, objects_at, text_at
 from connectors.http.messages import Call, Request, Response, json_request, segment
 from connectors.hubspot.protocol.answers import call, rows
+from connectors.hubspot.protocol.limits import EVENT_BATCH_LIMIT
 from connectors.hubspot.protocol.paths import APP_EVENTS, CUSTOM_EVENTS, EVENT_DEFINITIONS
 
 E = TypeVar("E")
-
-EVENT_BATCH_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)

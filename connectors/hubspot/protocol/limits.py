@@ -1,13 +1,21 @@
-"""What HubSpot's rate headers say; search answers carry none."""
+"""How much one request may hold, and what the rate headers of an answer say."""
 
 from connectors.http.lenient_json import as_whole
 from connectors.http.messages import Headers, RateNotice
+
+BATCH_LIMIT = 100  # records of one batch read or batch update
+LIST_LIMIT = 100  # records of one page of a list
+SEARCH_LIMIT = 200  # records of one page of a search
+SEARCH_BODY_LIMIT = 3_000  # characters of a search's body
+ASSOCIATIONS_READ_LIMIT = 1_000  # records of one batch read of associations
+ASSOCIATIONS_PAGE_LIMIT = 500  # associations of one page
+EVENT_BATCH_LIMIT = 500  # events of one batch
 
 DEFAULT_INTERVAL_MS = 10_000
 
 
 def rate_notice(headers: Headers) -> RateNotice | None:
-    """The burst limit of the app in this account, None without usable headers."""
+    """The burst limit of the app in this account, None without usable headers; answers to searches have none."""
     limit = as_whole(headers.get("x-hubspot-ratelimit-max"))
     remaining = as_whole(headers.get("x-hubspot-ratelimit-remaining"))
     interval_ms = as_whole(headers.get("x-hubspot-ratelimit-interval-milliseconds")) or DEFAULT_INTERVAL_MS

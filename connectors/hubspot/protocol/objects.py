@@ -30,12 +30,9 @@ from connectors.hubspot.protocol.answers import (
     rows,
     trace_of,
 )
+from connectors.hubspot.protocol.limits import BATCH_LIMIT, LIST_LIMIT, SEARCH_BODY_LIMIT, SEARCH_LIMIT
 from connectors.hubspot.protocol.paths import OBJECTS
 
-BATCH_LIMIT = 100
-LIST_LIMIT = 100
-SEARCH_LIMIT = 200
-SEARCH_BODY_LIMIT = 3_000
 SEARCH_WINDOW = 10_000
 
 OBJECT_TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5"}

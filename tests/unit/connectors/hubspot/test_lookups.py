@@ -8,7 +8,7 @@ import pytest
 
 from connectors.contract.errors import Refused
 from connectors.contract.source import MOST_FOUND, Seen
-from connectors.hubspot.protocol.objects import SEARCH_BODY_LIMIT
+from connectors.hubspot.protocol.limits import SEARCH_BODY_LIMIT
 from schemas.values import FieldDefinition
 from tests.unit.connectors.hubspot.account import DEFINITIONS, WANTED, Opened, opened
 
