@@ -15,7 +15,7 @@ from schemas.values import System
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a system is given for one integration."""
+    """Everything a system is given to open one integration's account."""
 
     integration: str
     connection: int

@@ -1,4 +1,4 @@
-"""What a system offers whose objects show fields of associated ones."""
+"""The interface of a system whose objects show fields of associated ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from schemas.records import StampedValue
 
 @dataclass(frozen=True, slots=True)
 class AssociatedFields:
-    """What the objects of one type show of an associated object, by the names they show it under.
+    """The fields that objects of one type show of an associated object, by the names they have there.
 
-    It holds for those of them whose `id_field` is that object's id; seen some time in [at_ms, at_ms + spread_ms].
+    They hold for objects whose `id_field` is that object's id; seen some time in [at_ms, at_ms + spread_ms].
     """
 
     object_type: str
@@ -41,11 +41,11 @@ class AssociatedSource(Protocol):
         ...
 
     async def shown(
-        self, object_type: str, object_id: str, told: Mapping[str, StampedValue], purpose: ReadPurpose
+        self, object_type: str, object_id: str, notified: Mapping[str, StampedValue], purpose: ReadPurpose
     ) -> Sequence[AssociatedFields]:
-        """What is to be shown of the object, with what notifications told of it where the read is older.
+        """The fields that others show of the object; `notified` holds newer values that its notifications named.
 
-        Nothing where it is not there; else an item for each of `shown_by`.
+        Nothing where the object is not there; else an item for each type of `shown_by`.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Which fields of a system the mappings in force use, and what is known of each."""
+"""The fields of a system that the mappings in force use, and their definitions."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Catalog:
         self._wanted, self._definitions = wanted, definitions
 
     def stream(self, events: tuple[DescribedEvent, ...]) -> None:
-        """The events that mappings put on timelines are these from now on; equal ones stay the same object."""
+        """Mappings put these events on timelines from now on; equal ones stay the same object."""
         if events != self._events:
             self._events = events
 
@@ -40,9 +40,9 @@ class Catalog:
         return self._wanted.get(object_type, ())
 
     def definition(self, object_type: str, name: str) -> FieldDefinition:
-        """What is known of a field; text where nothing is."""
-        found = self._definitions.get(object_type, {}).get(name)
-        return found or FieldDefinition(name, "string")
+        """The definition of a field; a text field where none is known."""
+        known = self._definitions.get(object_type, {}).get(name)
+        return known or FieldDefinition(name, "string")
 
     def known(self, object_type: str, name: str) -> bool:
         return name in self._definitions.get(object_type, {})
@@ -51,7 +51,7 @@ class Catalog:
 def fields_of(
     system: System, mappings: Sequence[ObjectMapping]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, FieldDefinition]]]:
-    """What a Catalog is made of: the fields to read of each type, and their types as the mappings resolved them."""
+    """The content of a Catalog: the fields to read of each object type, and their definitions as mappings have them."""
     wanted: dict[str, dict[str, None]] = defaultdict(dict)
     definitions: dict[str, dict[str, FieldDefinition]] = defaultdict(dict)
     for mapping in mappings:

@@ -1,4 +1,4 @@
-"""What a call to the other system can end as, named by what to do next.
+"""The errors of a call to a system, named by what to do next.
 
 ConnectorError
 ├── Retryable            do it again, not before `wait_s`

@@ -1,4 +1,4 @@
-"""What a system offers to be made ready for an integration."""
+"""The interface by which a system is made ready for an integration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from schemas.configuration import DescribedEvent, DescribedField, DescribedType
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """What setting up left behind; `webhook_secret` signs the system's webhooks where it makes one."""
+    """The result of provisioning; `webhook_secret` signs the system's webhooks, None where the system makes none."""
 
     webhook_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SystemDescription:
-    """What a system says of what mappings are to use; whatever does not exist is left out."""
+    """A system's definitions of the fields, types and events that mappings use; those that do not exist are missing."""
 
     fields: Sequence[DescribedField] = ()
     types: Sequence[DescribedType] = ()
@@ -33,7 +33,7 @@ class Setup(Protocol):
     async def provision(
         self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
     ) -> Provisioned:
-        """Make what is missing: fields, types of timeline events, the webhook subscription for these object types."""
+        """Create missing fields and types of timeline events, and the webhook subscription for these object types."""
         ...
 
     async def probe(self) -> None:
@@ -41,5 +41,5 @@ class Setup(Protocol):
         ...
 
     async def withdraw(self) -> None:
-        """Take the webhook subscription back; fields that were made are the customer's by now."""
+        """Delete the webhook subscription; created fields stay, for they are the customer's by now."""
         ...

@@ -1,4 +1,4 @@
-"""What a system offers to be written, and how each write can end."""
+"""The interface by which a system is written, and how each write can end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the target holds of the written fields; `equal` where it held them before and nothing was sent."""
+    """The written fields as the target holds them; `equal`: it held them before, and nothing was sent."""
 
     write: Write
     stored: Mapping[str, FieldValue]

@@ -1,4 +1,4 @@
-"""What a system offers to be read: webhooks translated, objects by id, whole types, lookups."""
+"""The interface by which a system is read: webhooks translated, objects by id, whole types, lookups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ ReadPurpose = Literal["live_read", "bulk_read"]
 
 
 TOO_FAR_AHEAD_MS: Final = 24 * 3_600_000
-"""By how much a vendor's clock can be ahead of ours: what is said to happen later would make all that follows stale."""
+"""How far a vendor's clock may be ahead of ours: a later time would make everything that follows stale."""
 
 
 MOST_FOUND: Final = 26  # objects of one value that are worth reading: more than are ever a pair's candidates
@@ -44,7 +44,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a notification tells of one object; `complete` where it shows the whole object and no read is needed.
+    """One object in a notification; `complete`: the notification shows the whole object, and no read is needed.
 
     A read for the rest counts only if it is not older than `at_ms`, the vendor's time of the happening.
     """
@@ -61,7 +61,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class AssociatedNews:
-    """What a notification tells of an object of which others show fields.
+    """An object in a notification of which other objects show fields.
 
     `changed`: `fields` are those it names, by the object's own names; `back`: it was away; `gone` since `at_ms`.
     """
@@ -87,7 +87,7 @@ class Translated:
 class ObjectPage:
     """One page of a whole object type; `cursor` None at the end."""
 
-    found: Sequence[Seen]
+    objects: Sequence[Seen]
     cursor: str | None
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 def asked_or_near(wanted: Iterable[str], existing: Mapping[str, Any]) -> tuple[str, ...]:
     """The wanted names that exist and, for each that does not, the nearest one: so a slip of the pen has a remedy."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for name in wanted:
         near = (name,) if name in existing else difflib.get_close_matches(name, existing, n=1)
-        found |= dict.fromkeys(near)
-    return tuple(found)
+        names |= dict.fromkeys(near)
+    return tuple(names)

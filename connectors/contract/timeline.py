@@ -1,4 +1,4 @@
-"""What a system offers that has timelines, and how each event can end."""
+"""The interface of a system that has timelines, and how each event can end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is known of a system before any of its accounts is opened: the differences that the general modules ask for."""
+"""A system's traits, known before any of its accounts is opened: the differences that the general modules ask for."""
 
 from dataclasses import dataclass
 

@@ -21,7 +21,7 @@ async def crawl(
 ) -> None:
     """Read every object of the request's type; a page that fails is read again for as long as it takes.
 
-    `completed` is told the type once all of it was published.
+    `completed` is called with the type once all of it was published.
     """
     run_id, object_type = request.run_id or "", request.object_type
     started_at_ms, read, cursor = context.now_ms(), 0, None
@@ -49,11 +49,11 @@ async def crawl(
             await context.clock.sleep(wait_s or 0.0)
             continue
         tries = Tries()
-        await context.bulk_credit(len(page.found))
+        await context.bulk_credit(len(page.objects))
         await asyncio.gather(
-            *(context.observed(seen(object_type, found, "crawl", run_id, True, cause)) for found in page.found)
+            *(context.observed(seen(object_type, read, "crawl", run_id, True, cause)) for read in page.objects)
         )
-        read, cursor = read + len(page.found), page.cursor
+        read, cursor = read + len(page.objects), page.cursor
         await progress("completed" if cursor is None else "running")
         if cursor is None:
             await completed(object_type)
@@ -61,7 +61,7 @@ async def crawl(
 
 
 class OwedCrawls:
-    """What is let go while the system is away is read with its whole type once it answers: asked for once an outage."""
+    """Crawls for object types of which records were let go while the system was away: one for each type and outage."""
 
     def __init__(self, context: IntegrationContext) -> None:
         self._context = context
@@ -69,14 +69,14 @@ class OwedCrawls:
         self._lock = asyncio.Lock()
 
     async def owe(self, object_type: str) -> None:
-        """Ends when the brokers have the request: what is let go may be finished then, for a restart knows of it."""
+        """Ask for a crawl of the type; once the brokers have the request, the record may be finished unread."""
         async with self._lock:
             if object_type not in self._asked:
                 await self._ask(object_type)
                 self._asked.add(object_type)
 
     def begin_anew(self) -> None:
-        """The system answers: a crawl that was asked for before may not see what is let go from now on."""
+        """The system answers again: a crawl asked for before may miss records that are let go from now on."""
         self._asked.clear()
 
     async def _ask(self, object_type: str) -> None:
@@ -88,7 +88,7 @@ class OwedCrawls:
 
 
 def unseen(context: IntegrationContext, request: ConnectorRequest, cause: Cause | None) -> StateCommand:
-    """After a completed crawl: objects of its type that it did not see are to be read once."""
+    """The command after a completed crawl: read each object of its type that the crawl did not see."""
     start = object_key(context.integration, context.connection, context.system, request.object_type, "")
     return StateCommand(
         context.integration,

@@ -1,7 +1,7 @@
-"""Fan-out: what became of an object reaches all that show fields of it, a company's new name all its contacts.
+"""Fan-out: a changed object reaches all objects that show fields of it, a company's new name all its contacts.
 
-One fan-out for each object at a time; what is told of the object meanwhile joins it. Small ones are published as live
-changes, big ones as bulk, a page of each in turn. Nothing is kept: after a crash the notification is handled again.
+An object has one fan-out at a time; its news that come meanwhile join it. Small fan-outs are published as live changes,
+big ones as bulk, a page of each in turn. Fan-outs are not stored: after a crash the notification is handled again.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Finished = Callable[[], None]
 _Gone = tuple[AssociatedNews, Cause, Finished]
 
 LIVE_RECORDS: Final = 100  # a fan-out to more is bulk
-LIVE_FAN_OUTS: Final = 20  # of more that wait at once, each is bulk
+LIVE_FAN_OUTS: Final = 20  # if more wait at once, each is bulk
 BEGUN_AT_ONCE: Final = 4
 SLICE: Final = 100  # records published, or ids asked for, at once
 MOST_WAITING: Final = 1_000  # while the system is away; were there more, the types that show them are crawled
@@ -37,7 +37,7 @@ GONE_AGAIN_S: Final = 3.0  # a read published just before may reach the agents a
 
 @dataclass(frozen=True, slots=True)
 class _ReaderPage:
-    """Ids still to be told, of objects that may show the object; `cursor` is where the list goes on."""
+    """Ids of objects that may show the object and were not reached yet; `cursor`: where the list goes on."""
 
     by_type: str
     ids: Sequence[str]
@@ -52,10 +52,10 @@ class _FanOut:
     object_id: str
     caused_by: Cause
     finished: Finished
-    told: dict[str, StampedValue] = field(default_factory=dict)  # newest of each of its fields that was notified
-    back: bool = False  # it was away: who shows it is to be read, not told
-    newer: bool = False  # something was told since it was last read
-    once_more: bool = False  # something was told since the list was begun
+    notified: dict[str, StampedValue] = field(default_factory=dict)  # newest value of each field in its notifications
+    back: bool = False  # the object was away: objects that show it are read, for no list of their fields is complete
+    newer: bool = False  # news came since the object was last read
+    once_more: bool = False  # news came since the list of objects that show it was begun
     shown: Mapping[str, AssociatedFields] = field(default_factory=dict)
     pages: deque[_ReaderPage] = field(default_factory=deque)
 
@@ -63,8 +63,8 @@ class _FanOut:
         self.back = self.back or news.kind == "back"
         self.newer = True
         for name, value in news.fields.items():
-            if name not in self.told or value.at_ms >= self.told[name].at_ms:
-                self.told[name] = value
+            if name not in self.notified or value.at_ms >= self.notified[name].at_ms:
+                self.notified[name] = value
 
 
 class FanOuts:
@@ -80,25 +80,25 @@ class FanOuts:
         self._waiting: deque[_FanOut] = deque()
         self._big: deque[_FanOut] = deque()
         self._gone: list[_Gone] = []
-        self._owed = OwedCrawls(context)  # of types that show objects whose news were let go
-        self._told = asyncio.Condition()
+        self._owed = OwedCrawls(context)  # crawls of types that show objects whose news were let go
+        self._queued = asyncio.Condition()
 
-    async def tell(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
-        """Take news of an object; where an earlier record waits for the same fan-out, this one is finished at once.
+    async def take(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
+        """Queue news of an object; if a fan-out for it is queued, merge the news and finish this record now.
 
-        Both are of one partition: as long as the earlier is not finished, a restart handles the later again too.
+        The earlier, unfinished record holds the partition's offset back, so a crash replays both.
         """
-        async with self._told:
+        async with self._queued:
             if news.kind == "gone":
                 self._context.shown.end((self._source.id_field(news.object_type), news.object_id), news.at_ms)
                 self._gone.append((news, cause, finished))
             else:
                 await self._add(news, cause, finished)
-            self._told.notify_all()
+            self._queued.notify_all()
 
     async def run(self) -> None:
         """Until cancelled."""
-        await asyncio.gather(*(self._begin_each() for _ in range(BEGUN_AT_ONCE)), self._go_on(), self._tell_of_gone())
+        await asyncio.gather(*(self._begin_each() for _ in range(BEGUN_AT_ONCE)), self._go_on(), self._reread_gone())
 
     async def _add(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:
         key = (news.object_type, news.object_id)
@@ -121,7 +121,7 @@ class FanOuts:
             await self._begin(fan_out)
 
     async def _begin(self, fan_out: _FanOut) -> None:
-        """Tell all of a few at once; the many wait for their turn."""
+        """Publish a small fan-out at once; a big one waits for its turn."""
         await self._open(fan_out, "live_read")
         self._owed.begin_anew()
         few = sum(len(page.ids) for page in fan_out.pages) <= LIVE_RECORDS
@@ -136,7 +136,7 @@ class FanOuts:
             self._end(fan_out)
 
     async def _go_on(self) -> None:
-        """The big ones, a page of each in turn."""
+        """Publish the big fan-outs, a page of each in turn."""
         while True:
             fan_out = await self._next(self._big)
             if fan_out.newer:
@@ -157,24 +157,24 @@ class FanOuts:
             fan_out.pages.append(await self._list(fan_out, page.by_type, page.cursor, "bulk_read"))
 
     async def _open(self, fan_out: _FanOut, purpose: ReadPurpose) -> None:
-        """Read what is to be shown, then the first page of each type that shows it."""
+        """Read the fields that others show of the object, then the first page of each type that shows them."""
         await self._read(fan_out, purpose)
         fan_out.once_more = False
         fan_out.pages = deque([await self._list(fan_out, by_type, None, purpose) for by_type in fan_out.shown])
 
     async def _read(self, fan_out: _FanOut, purpose: ReadPurpose) -> None:
         fan_out.newer = False
-        place, told = (fan_out.object_type, fan_out.object_id), dict(fan_out.told)
+        place, notified = (fan_out.object_type, fan_out.object_id), dict(fan_out.notified)
         nothing: Sequence[AssociatedFields] = ()
-        found = await self._answer(lambda: self._source.shown(*place, told, purpose), nothing)
-        fan_out.shown = {shown.object_type: shown for shown in found}
-        for shown in found:
-            self._context.shown.tell((self._source.id_field(fan_out.object_type), fan_out.object_id), shown.fields)
+        answers = await self._answer(lambda: self._source.shown(*place, notified, purpose), nothing)
+        fan_out.shown = {shown.object_type: shown for shown in answers}
+        for shown in answers:
+            self._context.shown.update((self._source.id_field(fan_out.object_type), fan_out.object_id), shown.fields)
 
     async def _list(self, fan_out: _FanOut, by_type: str, cursor: str | None, purpose: ReadPurpose) -> _ReaderPage:
         place = (fan_out.object_type, fan_out.object_id, by_type, cursor)
-        found = await self._answer(lambda: self._source.showing(*place, purpose), None)
-        return _ReaderPage(by_type, found.ids if found else (), found.cursor if found else None)
+        page = await self._answer(lambda: self._source.showing(*place, purpose), None)
+        return _ReaderPage(by_type, page.ids if page else (), page.cursor if page else None)
 
     async def _publish(self, fan_out: _FanOut, page: _ReaderPage, *, bulk: bool) -> None:
         for start in range(0, len(page.ids), SLICE):
@@ -214,11 +214,11 @@ class FanOuts:
         )
         await context.publish(requests_topic(context.system), context.integration, request)
 
-    async def _tell_of_gone(self) -> None:
-        """Whoever is known to show what is gone is read again: there is no list of them any more."""
+    async def _reread_gone(self) -> None:
+        """Read all objects again that are known to show one that is gone: the system has no list of them any more."""
         while True:
-            async with self._told:
-                await self._told.wait_for(lambda: self._gone)
+            async with self._queued:
+                await self._queued.wait_for(lambda: self._gone)
                 batch, self._gone = self._gone[:MOST_GONE], self._gone[MOST_GONE:]
             await self._read_again(batch)
             await self._context.clock.sleep(GONE_AGAIN_S)
@@ -243,28 +243,30 @@ class FanOuts:
         )
 
     async def _next(self, queue: deque[_FanOut]) -> _FanOut:
-        async with self._told:
-            await self._told.wait_for(lambda: queue)
+        async with self._queued:
+            await self._queued.wait_for(lambda: queue)
             return queue.popleft()
 
     async def _put(self, queue: deque[_FanOut], fan_out: _FanOut) -> None:
-        async with self._told:
+        async with self._queued:
             queue.append(fan_out)
-            self._told.notify_all()
+            self._queued.notify_all()
 
     def _end(self, fan_out: _FanOut) -> None:
         del self._known[fan_out.object_type, fan_out.object_id]
         fan_out.finished()
 
     async def _answer(self, ask: Callable[[], Awaitable[T]], nothing: T) -> T:
-        """The answer, however long the system is away; `nothing` where it refuses for good."""
+        """The answer, however long the system is away; `nothing` where the system refuses for good."""
         tries = Tries()
         while True:
             await self._context.state.usable()
             try:
                 return await ask()
             except (Refused, Missing) as error:
-                log.warning("%s: what shows an object cannot be read: %s", self._context.integration, error)
+                log.warning(
+                    "%s: the fields others show of an object cannot be read: %s", self._context.integration, error
+                )
                 self._context.count("source", None, "dead-lettered", 1)
                 return nothing
             except ConnectorError as error:

@@ -1,4 +1,4 @@
-"""Lookups of one integration: match values that pairs ask for, gathered, found in batches, published as changes."""
+"""Lookups of one integration: match values that pairs ask for, gathered, looked up in batches, published as changes."""
 
 import asyncio
 import logging
@@ -24,22 +24,22 @@ MOST_WAITING: Final = 5_000  # match values of one integration; more are let go
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What lookups have in common that are answered together."""
+    """Mapping, object type and field of lookups that are answered together."""
 
     mapping: str
     object_type: str
     field: str
     by_email: bool
 
-    def asked(self, found: Seen) -> str:
-        """The match value that an object would have been asked for by."""
-        text = _text(found.fields[self.field].value) if self.field in found.fields else ""
+    def asked(self, holder: Seen) -> str:
+        """The match value by which a pair would ask for the object."""
+        text = _text(holder.fields[self.field].value) if self.field in holder.fields else ""
         return text.strip().lower() if self.by_email else text
 
 
 @dataclass(slots=True)
 class LookupValue:
-    """One match value, with all that asked for it."""
+    """One match value, with the records that ask for it."""
 
     caused_by: Cause | None
     finished: list[Callable[[], None]]
@@ -52,7 +52,7 @@ class LookupValue:
 class Lookups:
     """The lookups of an integration; `spawn` starts a task that ends with the integration.
 
-    What is let go here, the object's next change or the next full sync asks for again: a miss is no proof anyway.
+    A lookup that is let go counts as a miss, which proves nothing: the object's next change or full sync asks again.
     """
 
     def __init__(self, context: IntegrationContext, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
@@ -72,11 +72,11 @@ class Lookups:
             self._waiting[question] = {}
             self._spawn(self._serve(question))
         for value in request.values:
-            self._waiting[question].setdefault(value, LookupValue(cause, [])).finished.append(done.one)
-        done.start()
+            self._waiting[question].setdefault(value, LookupValue(cause, [])).finished.append(done.count_down)
+        done.seal()
 
     async def _serve(self, question: Question) -> None:
-        """Answer a question's values, one batch at a time, until none waits: what comes meanwhile goes together."""
+        """Look up a question's values, one batch at a time, until none waits; values coming meanwhile share a batch."""
         await self._context.clock.sleep(LINGER_S)
         waiting = self._waiting[question]
         while waiting:
@@ -89,13 +89,13 @@ class Lookups:
         context, field = self._context, self._context.catalog.definition(question.object_type, question.field)
         source = context.account.source
         try:
-            found = await self._tried(lambda: source.look_up(question.object_type, field, tuple(batch)))
+            objects = await self._tried(lambda: source.look_up(question.object_type, field, tuple(batch)))
         except (Refused, Missing) as error:
             return await self._refused(question, batch, error)
         except ConnectorError as error:
             self._let_go(question, batch, error)
         else:
-            await self._publish(question, batch, found)
+            await self._publish(question, batch, objects)
             for ask in batch.values():
                 ask.end()
 
@@ -109,14 +109,14 @@ class Lookups:
             except CredentialsRejected as error:
                 context.state.fail(error)
 
-    async def _publish(self, question: Question, batch: Mapping[str, LookupValue], found: Sequence[Seen]) -> None:
-        """Every object found, each with how many hold its match value: the first must not pass for the only one."""
-        found = list({one.object_id: one for one in found}.values())
-        counts = Counter(map(question.asked, found))
+    async def _publish(self, question: Question, batch: Mapping[str, LookupValue], objects: Sequence[Seen]) -> None:
+        """Publish each object with how many hold its match value: the first must not be mistaken for the only one."""
+        distinct = list({one.object_id: one for one in objects}.values())
+        counts = Counter(map(question.asked, distinct))
         missed = sum(value not in counts for value in batch)
         if missed:
             self._context.count("source", question.mapping, "unmatched", missed)
-        await asyncio.gather(*(self._observed(question, batch, one, counts) for one in found))
+        await asyncio.gather(*(self._observed(question, batch, one, counts) for one in distinct))
 
     async def _observed(
         self, question: Question, batch: Mapping[str, LookupValue], one: Seen, counts: Counter[str]
@@ -126,12 +126,12 @@ class Lookups:
         cause = (ask or next(iter(batch.values()))).caused_by
         observation = seen(question.object_type, one, "lookup", None, False, cause)
         if ask is not None:
-            told = Found(question.mapping, value, min(counts[value], MOST_FOUND))
-            observation = replace(observation, found=told)
+            total = min(counts[value], MOST_FOUND)
+            observation = replace(observation, found=Found(question.mapping, value, total))
         await self._context.observed(observation)
 
     async def _refused(self, question: Question, batch: Mapping[str, LookupValue], error: ConnectorError) -> None:
-        """One value that the system cannot take costs the others nothing."""
+        """Halve the batch, so that one value the system refuses costs the others nothing."""
         if len(batch) > 1:
             for half in halves(list(batch.items())):
                 await self._answer(question, dict(half))

@@ -1,4 +1,4 @@
-"""Notifications and requests of one integration become changes: translated, read where they tell only a part."""
+"""Turns the notifications and requests of one integration into changes: translates them, and reads the rest."""
 
 import asyncio
 import logging
@@ -37,22 +37,24 @@ class NotificationReader:
         self._owed = OwedCrawls(context)
 
     async def take(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
-        """Take one stored webhook request. Raises ValueError where its body is none of the system's."""
+        """Take one stored webhook request. Raises ValueError where its body is not one of the system's."""
         translated = self._context.account.source.translate(notification)
         if translated.unreadable:
             self._context.count("source", None, "dead-lettered", translated.unreadable)
         to_read = [news for news in translated.news if not self._complete(news)]
         done = CompletionLatch(len(to_read) + len(translated.associated), finished)
         for news in to_read:
-            self._ask(ReadReason(news.object_type, news.object_id, news, "webhook", None, False, cause, done.one), 0.0)
+            self._ask(
+                ReadReason(news.object_type, news.object_id, news, "webhook", None, False, cause, done.count_down), 0.0
+            )
         for news in translated.news:
             if self._complete(news) or (news.fields and self._late(news)):
-                await self._context.observed(_told(news, cause))
+                await self._context.observed(_observation_of(news, cause))
         for item in translated.associated:
-            await self._fan_out(item, cause, done.one)
+            await self._fan_out(item, cause, done.count_down)
         for event in translated.activity:
             await self._publish_activity(event, cause)
-        done.start()
+        done.seal()
 
     async def _publish_activity(self, event: ActivityEvent, cause: Cause) -> None:
         context = self._context
@@ -68,13 +70,13 @@ class NotificationReader:
         not_before = self._context.clock.monotonic() + request.delay_ms / 1000
         for object_id in request.values:
             ask = ReadReason(
-                request.object_type, object_id, None, "lookup", request.run_id, request.bulk, cause, done.one
+                request.object_type, object_id, None, "lookup", request.run_id, request.bulk, cause, done.count_down
             )
             self._ask(ask, not_before)
-        done.start()
+        done.seal()
 
     async def run(self) -> None:
-        """Read what is due, a few batches at once, until cancelled."""
+        """Read objects that are due, a few batches at once, until cancelled."""
         await self._dispatcher.run(self._due, self._begin)
 
     async def drained(self) -> None:
@@ -101,14 +103,14 @@ class NotificationReader:
 
     async def _fan_out(self, news: AssociatedNews, cause: Cause, finished: Callable[[], None]) -> None:
         if self._fan_outs is None:
-            raise RuntimeError("a source without associated fields told of them")
-        await self._fan_outs.tell(news, cause, finished)
+            raise RuntimeError("a source without associated fields reports news of them")
+        await self._fan_outs.take(news, cause, finished)
 
     def _complete(self, news: News) -> bool:
         return news.complete or self._writes.echoed(news)
 
     def _late(self, news: News) -> bool:
-        """Whether the read will be long in coming: what the notification tells of itself is used meanwhile."""
+        """Whether the read will take long: the values that the notification names are published meanwhile."""
         return not self._context.state.works or self._queue.lagging(news.object_type, news.object_id)
 
     def _ask(self, ask: ReadReason, not_before: float) -> None:
@@ -126,17 +128,17 @@ class NotificationReader:
         ids = [pending.object_id for pending in batch]
         purpose: ReadPurpose = "bulk_read" if all(pending.bulk for pending in batch) else "live_read"
         try:
-            found = await self._context.account.source.read(batch[0].object_type, ids, purpose)
+            answers = await self._context.account.source.read(batch[0].object_type, ids, purpose)
         except (Refused, Missing) as error:
             await self._unreadable(batch, error)
             return
         except ConnectorError as error:
             self._put_back(batch, error)
-            await asyncio.gather(*(self._tell(pending) for pending in batch if not pending.told))
+            await asyncio.gather(*(self._publish_notified(pending) for pending in batch if not pending.published_early))
             return
         self._dispatcher.succeeded()
         by_id = {
-            (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in found
+            (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in answers
         }
         await asyncio.gather(*(self._answered(pending, by_id.get(pending.object_id)) for pending in batch))
 
@@ -145,42 +147,42 @@ class NotificationReader:
         ask.finished()
 
     async def _unreadable(self, batch: list[Pending], error: ConnectorError) -> None:
-        """The system refuses the read for good: found one by one, so that one odd object costs the others nothing."""
+        """The system refuses the read for good: read one by one, so that one odd object costs the others nothing."""
         if len(batch) > 1:
             await asyncio.gather(*(self._read([pending]) for pending in batch))
             return
         log.warning("%s: an object of %s cannot be read: %s", self._context.integration, batch[0].object_type, error)
         self._context.count("source", None, "dead-lettered", 1)
-        await self._tell(batch[0])
+        await self._publish_notified(batch[0])
         for ask in batch[0].asks:
             ask.finished()
 
     def _put_back(self, batch: list[Pending], error: ConnectorError) -> None:
-        """Nothing was read: try again later, all of it; what lasts makes the system unavailable."""
+        """Nothing was read: try all of it again later."""
         self._dispatcher.failed(error)
         for pending in batch:
             self._queue.put_back(pending, self._context.clock.monotonic())
 
-    async def _answered(self, pending: Pending, found: Seen | Gone | None) -> None:
-        if found is None:
+    async def _answered(self, pending: Pending, answer: Seen | Gone | None) -> None:
+        if answer is None:
             self._queue.put_back(pending, self._context.clock.monotonic() + 1.0)
             return
-        if pending.lags(found):
-            if not pending.told:
-                await self._tell(pending)
+        if pending.lags(answer):
+            if not pending.published_early:
+                await self._publish_notified(pending)
             wait_s = pending.repeat_after_s()
             if wait_s is not None:
                 pending.repeats += 1
                 self._queue.put_back(pending, self._context.clock.monotonic() + wait_s)
                 self._dispatcher.wake()
                 return
-        await self._publish(pending, found)
+        await self._publish(pending, answer)
         for ask in pending.asks:
             ask.finished()
 
-    async def _tell(self, pending: Pending) -> None:
-        """The read lags behind: the notifications' own values are used meanwhile."""
-        pending.told = True
+    async def _publish_notified(self, pending: Pending) -> None:
+        """Publish the values that the notifications name, while the read lags behind or fails."""
+        pending.published_early = True
         fields = pending.notified
         if fields:
             ask = next(ask for ask in pending.asks if ask.news)
@@ -198,32 +200,32 @@ class NotificationReader:
                 )
             )
 
-    async def _publish(self, pending: Pending, found: Seen | Gone) -> None:
+    async def _publish(self, pending: Pending, answer: Seen | Gone) -> None:
         first = pending.asks[0]
-        if isinstance(found, Gone):
+        if isinstance(answer, Gone):
             await self._context.observed(
                 ObservedObject(
                     pending.object_type,
                     pending.object_id,
                     "deleted",
-                    found.at_ms,
-                    found.spread_ms,
+                    answer.at_ms,
+                    answer.spread_ms,
                     first.origin,
                     run_id=first.run_id,
-                    merged_into=found.merged_into,
+                    merged_into=answer.merged_into,
                     bulk=pending.bulk,
                     caused_by=first.caused_by,
                 )
             )
             return
-        observation = seen(pending.object_type, found, first.origin, first.run_id, pending.bulk, first.caused_by)
-        for name, told in pending.notified.items():
-            if name in observation.fields and told.at_ms > observation.fields[name].at_ms:
-                observation.fields[name] = told
+        observation = seen(pending.object_type, answer, first.origin, first.run_id, pending.bulk, first.caused_by)
+        for name, value in pending.notified.items():
+            if name in observation.fields and value.at_ms > observation.fields[name].at_ms:
+                observation.fields[name] = value
         await self._context.observed(observation)
 
 
-def _told(news: News, cause: Cause) -> ObservedObject:
+def _observation_of(news: News, cause: Cause) -> ObservedObject:
     fields: dict[str, StampedValue] = dict(news.fields)
     return ObservedObject(
         news.object_type,

@@ -1,4 +1,4 @@
-"""Reads that notifications and requests ask for, coalesced per object and taken in batches."""
+"""Reads for notifications and requests, coalesced per object and taken in batches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from typing import Final
 from connectors.contract.source import Gone, News, Seen
 from schemas.records import Cause, Origin, StampedValue
 
-# HubSpot's reads lag behind its webhooks: one that is older than its notification is repeated after these waits.
 REPEATS_S: Final = (0.5, 2.0, 10.0, 60.0)
+"""Waits before a read is repeated that is older than its notification: HubSpot's reads lag behind its webhooks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class ReadReason:
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """An object to be read, with all that asked for it."""
+    """An object to be read, with every reason for it."""
 
     object_type: str
     object_id: str
     not_before: float
     asks: list[ReadReason] = field(default_factory=list)
     repeats: int = 0
-    told: bool = False  # its notifications' own values were published
+    published_early: bool = False  # the values that its notifications name were published before the read
 
     @property
     def bulk(self) -> bool:
@@ -43,7 +43,7 @@ class Pending:
 
     @property
     def notified(self) -> Mapping[str, StampedValue]:
-        """Per field the newest value that a notification named."""
+        """The newest value that a notification names, for each field."""
         newest: dict[str, StampedValue] = {}
         for ask in self.asks:
             for name, value in (ask.news.fields if ask.news else {}).items():
@@ -56,15 +56,15 @@ class Pending:
         """A read counts only if it is not older than this."""
         return max((ask.news.at_ms for ask in self.asks if ask.news), default=0)
 
-    def lags(self, found: Seen | Gone) -> bool:
-        """Whether the answer is older than what the notifications tell."""
-        if isinstance(found, Gone):
-            return found.merged_into is None and any(ask.news for ask in self.asks)
-        if found.at_ms + found.spread_ms >= self.floor_ms:
+    def lags(self, answer: Seen | Gone) -> bool:
+        """Whether the answer is older than the notifications."""
+        if isinstance(answer, Gone):
+            return answer.merged_into is None and any(ask.news for ask in self.asks)
+        if answer.at_ms + answer.spread_ms >= self.floor_ms:
             return False
         notified = self.notified
         return not notified or any(
-            name in found.fields and found.fields[name].value != told.value for name, told in notified.items()
+            name in answer.fields and answer.fields[name].value != value.value for name, value in notified.items()
         )
 
     def repeat_after_s(self) -> float | None:
@@ -73,7 +73,7 @@ class Pending:
 
 
 class ReadQueue:
-    """Objects that wait for a read; those that only bulk asked for wait behind all others."""
+    """Objects that wait for a read; those with bulk reasons only wait behind all others."""
 
     def __init__(self) -> None:
         self._live: dict[tuple[str, str], Pending] = {}
@@ -83,12 +83,12 @@ class ReadQueue:
         return len(self._live) + len(self._bulk)
 
     def lagging(self, object_type: str, object_id: str) -> bool:
-        """Whether the object waits for a repeated read, its notifications told already."""
+        """Whether the object waits for a repeated read, and its notifications' values were published already."""
         pending = self._live.get((object_type, object_id))
-        return pending is not None and pending.told
+        return pending is not None and pending.published_early
 
     def add(self, ask: ReadReason, not_before: float) -> None:
-        """Ask for a read; one that waits already serves this asker too."""
+        """Ask for a read; a read that waits already serves this reason too."""
         key = (ask.object_type, ask.object_id)
         pending = self._live.get(key) or self._bulk.pop(key, None)
         if pending is None:
@@ -112,12 +112,12 @@ class ReadQueue:
         return []
 
     def put_back(self, pending: Pending, not_before: float) -> None:
-        """Read it again later; what asked meanwhile joins."""
+        """Read the object again later; reasons that came meanwhile join."""
         key = (pending.object_type, pending.object_id)
         newer = self._live.pop(key, None) or self._bulk.pop(key, None)
         if newer is not None:
             pending.asks += newer.asks
-            pending.told = pending.told and newer.told
+            pending.published_early = pending.published_early and newer.published_early
             not_before = min(not_before, newer.not_before)
         pending.not_before = not_before
         self._keep(pending)

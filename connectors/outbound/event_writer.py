@@ -1,4 +1,4 @@
-"""Timeline events of one integration go to their timelines, oldest first; what could not be sent is told."""
+"""Sends the timeline events of one integration, oldest first; a receipt or dead letter reports each that failed."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ LATE_S: Final = 5.0  # how far this process's view of the mappings may lag behin
 
 @dataclass(slots=True, eq=False)
 class _HeldEvent:
-    """An event until it has an end; the same one that comes meanwhile ends with it."""
+    """An event that has no outcome yet; a repeat that comes meanwhile shares its outcome."""
 
     event: TimelineEvent
     records: list[Taken]
@@ -67,7 +67,7 @@ class EventWriter:
         await self._dispatcher.drained()
 
     async def park_if_away(self) -> None:
-        """Nothing waits for a system that is away: every waiting event gets its receipt and is sent again later."""
+        """While the system is away, park every waiting event: its receipt has it sent again later."""
         if self._context.state.away and not self._context.state.closing:
             await self._park(list(self._waiting()))
 
@@ -87,7 +87,7 @@ class EventWriter:
         return (held for held in self._held.values() if not held.under_way)
 
     def _due_at(self, held: _HeldEvent) -> float:
-        """At once, but for an event of mappings that are not known here yet: they are given a moment to come."""
+        """When an event may leave: at once, or a while later if its mappings are newer than those known here."""
         return AT_ONCE if held.event.revision <= self._context.state.revision else held.since + LATE_S
 
     async def _send(self, batch: Sequence[_HeldEvent]) -> None:
@@ -95,7 +95,7 @@ class EventWriter:
         try:
             results = await self._timeline.send(events, self._context.may_write)
         except OwnershipLost:
-            # the partition goes to its new owner with these records uncommitted: they are sent there
+            # these records stay uncommitted: the partition's new owner sends them
             self._put_back(events)
             self._dispatcher.pause(NOT_OURS_S)
             await self.park_if_away()
@@ -110,8 +110,8 @@ class EventWriter:
         await self._settle(results)
 
     async def _settle(self, results: Sequence[EventResult]) -> None:
-        """Tell what became of each event; it ends only after the brokers have what is told."""
-        await asyncio.gather(*(self._tell(result) for result in results))
+        """Publish the outcome of each event; its records are finished once the brokers have it."""
+        await asyncio.gather(*(self._end_with(result) for result in results))
         again = [result.event for result in results if isinstance(result, SendAgain)]
         self._put_back(again)
         if any(isinstance(result, Unsure) for result in results):
@@ -122,7 +122,7 @@ class EventWriter:
                 self._dispatcher.pause(ALONE_S)
         await self.park_if_away()
 
-    async def _tell(self, result: EventResult) -> None:
+    async def _end_with(self, result: EventResult) -> None:
         event = result.event
         match result:
             case EventSent():
@@ -162,7 +162,7 @@ class EventWriter:
 
     async def _park(self, parked: Sequence[_HeldEvent]) -> None:
         for held in parked:
-            held.under_way = True  # from here on it is neither sent nor parked by somebody else
+            held.under_way = True  # so that nobody else sends or parks it
         if parked:
             await self._context.state.park()
         for held in parked:

@@ -42,13 +42,13 @@ class Superseded:
 class _Waiting:
     fields: dict[str, QueuedPatch] = field(default_factory=dict)
     in_flight: dict[str, QueuedPatch] | None = None
-    # a full sync derives again what a live patch is on its way with: the target stays as urgent as it was
+    # a bulk patch that replaces a live one keeps the live priority
     live: bool = False
     live_in_flight: bool = False
 
 
 class PatchQueue:
-    """What waits to be written and what is under way."""
+    """Patches that wait to be written, and writes under way."""
 
     def __init__(self) -> None:
         self._targets: dict[Target, _Waiting] = {}
@@ -116,7 +116,7 @@ class PatchQueue:
             self._forget_if_idle(target)
 
     def put_back(self, writes: Sequence[Write]) -> None:
-        """What was under way waits again, under what came later."""
+        """Writes under way wait again; fields that a later patch holds keep the later value."""
         for write in writes:
             waiting = self._targets.get((write.object_type, write.object_id))
             if waiting is None or waiting.in_flight is None:
@@ -131,7 +131,7 @@ class PatchQueue:
             waiting.live = waiting.live or waiting.live_in_flight
 
     def drain(self) -> list[tuple[QueuedPatch, str]]:
-        """Empty the queue of what is not under way: each field with its patch, its end still to be told."""
+        """Empty the queue but for writes under way; each field with its patch, its outcome still to be published."""
         drained = []
         for target, waiting in list(self._targets.items()):
             drained += [(held, name) for name, held in waiting.fields.items()]

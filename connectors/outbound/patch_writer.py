@@ -1,4 +1,4 @@
-"""Patches of one integration become writes; what they led to goes back as changes and receipts."""
+"""Writes the patches of one integration; the outcomes go back as changes and receipts."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ class PatchWriter:
             await self._receipt(overtaken.held.patch, "superseded", {overtaken.name: overtaken.value}, None)
 
     async def run(self) -> None:
-        """Write what waits, a few batches at once, until cancelled."""
+        """Write waiting patches, a few batches at once, until cancelled."""
         await self._dispatcher.run(self._due, self._begin)
 
     async def drained(self) -> None:
@@ -53,7 +53,7 @@ class PatchWriter:
         await self._dispatcher.drained()
 
     async def park_if_away(self) -> None:
-        """Nothing waits for a system that is away: every waiting patch gets its receipt and is derived again later."""
+        """While the system is away, park every waiting patch: its receipt has it derived again later."""
         if self._context.state.away and not self._context.state.closing:
             await self._park(self._queue.drain())
 
@@ -79,7 +79,7 @@ class PatchWriter:
         try:
             results = await self._context.account.sink.write(batch, self._context.may_write)
         except OwnershipLost:
-            # the partition goes to its new owner with these records uncommitted: they are written there
+            # these records stay uncommitted: the partition's new owner writes them
             self._queue.put_back(batch)
             self._dispatcher.pause(NOT_OURS_S)
             await self.park_if_away()
@@ -92,7 +92,7 @@ class PatchWriter:
             await self.park_if_away()
             return
         self._dispatcher.succeeded()
-        # first what has ended: only the fields that are left go back
+        # ended fields are settled first, so that only the rest of a write goes back
         await self._settle(result for result in results if not isinstance(result, Again))
         again = [result.write for result in results if isinstance(result, Again)]
         if again:
@@ -102,13 +102,13 @@ class PatchWriter:
         self._dispatcher.wake()
 
     async def _settle(self, results: Iterable[WriteResult]) -> None:
-        """Tell what became of each write; a patch ends only after the brokers have what is told."""
+        """Publish the outcome of each write; a patch ends once the brokers have it."""
         by_target: dict[tuple[str, str], list[WriteResult]] = defaultdict(list)
         for result in results:
             by_target[result.write.object_type, result.write.object_id].append(result)
-        await asyncio.gather(*(self._tell(parts) for parts in by_target.values()))
+        await asyncio.gather(*(self._end_with(parts) for parts in by_target.values()))
 
-    async def _tell(self, results: Sequence[WriteResult]) -> None:
+    async def _end_with(self, results: Sequence[WriteResult]) -> None:
         for result in results:
             held = self._queue.held(result.write)
             match result:
@@ -127,7 +127,7 @@ class PatchWriter:
     async def _answered(self, result: Answered, held: Mapping[str, QueuedPatch]) -> None:
         write, patches = result.write, _patches(held, result.stored)
         spread_ms = self._writes.spread_ms(write.object_type, write.object_id, result.at_ms, result.spread_ms)
-        # what was there before is ours too: this sink saw it between its own writes, so their order is known
+        # a value that was there before counts as ours: this sink saw it between its own writes, so its order is known
         fields = {
             name: StampedValue(value, result.at_ms, spread_ms, ours=True) for name, value in result.stored.items()
         }
@@ -221,8 +221,8 @@ def _pair(patch: FieldPatch) -> str:
 
 
 def _patches(held: Mapping[str, QueuedPatch], names: Iterable[str]) -> list[FieldPatch]:
-    found = {id(held[name]): held[name].patch for name in names if name in held}
-    return list(found.values())
+    patches = {id(held[name]): held[name].patch for name in names if name in held}
+    return list(patches.values())
 
 
 def _run_of(patches: Sequence[FieldPatch]) -> str | None:

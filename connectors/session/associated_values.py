@@ -1,6 +1,6 @@
-"""What objects show of associated ones, as last told: a read that was under way meanwhile is brought up to date.
+"""The newest fields known of associated objects, which bring a read up to date that was under way meanwhile.
 
-A read of a contact may see its company before a rename and be published after the rename was told to all its contacts.
+A read of a contact may see its company before a rename and be published after the rename reached all its contacts.
 """
 
 from collections.abc import Mapping
@@ -23,42 +23,42 @@ class _CachedObject:
 
 
 class AssociatedValueCache:
-    """The newest values told of associated objects, by the vendor's time, and which of them are gone."""
+    """The newest values of associated objects, by the vendor's time, and which of the objects are gone."""
 
     def __init__(self) -> None:
-        self._told: dict[Key, _CachedObject] = {}
+        self._objects: dict[Key, _CachedObject] = {}
 
-    def tell(self, key: Key, fields: Mapping[str, StampedValue]) -> None:
-        """It is there, and this is what is told of it from now on."""
-        known = self._told.get(key, _CachedObject())
+    def update(self, key: Key, fields: Mapping[str, StampedValue]) -> None:
+        """The object is there and has these fields."""
+        known = self._objects.get(key, _CachedObject())
         self._keep(key, _CachedObject(_newest(known.fields, fields)))
 
     def end(self, key: Key, at_ms: int) -> None:
-        """It is gone since then."""
-        self._keep(key, replace(self._told.get(key, _CachedObject()), gone_at_ms=at_ms))
+        """The object is gone since then."""
+        self._keep(key, replace(self._objects.get(key, _CachedObject()), gone_at_ms=at_ms))
 
     def up_to_date(self, fields: dict[str, StampedValue]) -> tuple[dict[str, StampedValue], bool]:
-        """The fields of a read with nothing older than what was told; true: it shows what is gone, so read it again."""
+        """The fields of a read without outdated values; true: the read shows an object that is gone, so read again."""
         outdated = False
-        for name, found in list(fields.items()) if self._told else ():
-            told = self._told.get((name, str(found.value))) if "." in name else None
-            if told is None:
+        for name, value in list(fields.items()) if self._objects else ():
+            cached = self._objects.get((name, str(value.value))) if "." in name else None
+            if cached is None:
                 continue
             group = name.partition(".")[0] + "."
-            if told.gone_at_ms is not None and found.at_ms <= told.gone_at_ms + LAGGING_MS:
+            if cached.gone_at_ms is not None and value.at_ms <= cached.gone_at_ms + LAGGING_MS:
                 fields = {name: value for name, value in fields.items() if not name.startswith(group)}
                 outdated = True
             else:
-                fields |= _newest(fields, {name: value for name, value in told.fields.items() if name in fields})
+                fields |= _newest(fields, {name: value for name, value in cached.fields.items() if name in fields})
         return fields, outdated
 
-    def _keep(self, key: Key, told: _CachedObject) -> None:
-        self._told.pop(key, None)
-        self._told[key] = told
-        if len(self._told) > REMEMBERED:
-            del self._told[next(iter(self._told))]
+    def _keep(self, key: Key, cached: _CachedObject) -> None:
+        self._objects.pop(key, None)
+        self._objects[key] = cached
+        if len(self._objects) > REMEMBERED:
+            del self._objects[next(iter(self._objects))]
 
 
-def _newest(known: Mapping[str, StampedValue], told: Mapping[str, StampedValue]) -> dict[str, StampedValue]:
-    newer = {name: value for name, value in told.items() if name not in known or value.at_ms > known[name].at_ms}
+def _newest(known: Mapping[str, StampedValue], more: Mapping[str, StampedValue]) -> dict[str, StampedValue]:
+    newer = {name: value for name, value in more.items() if name not in known or value.at_ms > known[name].at_ms}
     return {**known, **newer}

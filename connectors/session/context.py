@@ -1,4 +1,4 @@
-"""One integration's road through a connector: what its reading, writing and setting up share."""
+"""What the reading, the writing and the monitoring of one integration share."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from schemas.values import FieldValue, System
 SHOWN_AGAIN_MS: Final = 2_000
 
 Publish = Callable[[str, str, Any], Awaitable[tuple[int, int]]]
-"""(topic, key, record): ends when the brokers have it, with its partition and offset."""
+"""(topic, key, record) -> partition and offset, once the brokers have the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class IntegrationContext:
     connection: int
     traits: SystemTraits
     account: Account
-    state: ConnectionState  # what changes meanwhile
+    state: ConnectionState  # changes while everything else here stays
     catalog: Catalog
     publish: Publish
     clock: Clock
@@ -41,14 +41,14 @@ class IntegrationContext:
     may_write: Callable[[], bool]
     count: Callable[[str, str | None, str, int], None]  # stage, mapping, outcome, how many
     bulk_credit: Callable[[int], Awaitable[None]]
-    shown: AssociatedValueCache = field(default_factory=AssociatedValueCache)  # what was told of associated objects
+    shown: AssociatedValueCache = field(default_factory=AssociatedValueCache)  # newest fields of associated objects
 
     @property
     def system(self) -> System:
         return self.traits.system
 
     async def observed(self, observation: "ObservedObject") -> None:
-        """Publish what was seen of one object; what it shows of an object that is gone is left out and read again."""
+        """Publish one object, without fields of an associated object that is gone; the object is then read again."""
         fields, outdated = self.shown.up_to_date(observation.fields)
         change = ChangeEvent(
             integration=self.integration,
@@ -74,13 +74,13 @@ class IntegrationContext:
         try:
             await self.publish(changes_topic(self.system), key, change)
         except Unencodable as error:
-            await self._untold(key, error, observation)
+            await self._report_unencodable(key, error, observation)
             return
         if outdated:
             await self._reread(observation)
 
-    async def _untold(self, key: str, error: Unencodable, observation: "ObservedObject") -> None:
-        """No record holds what was seen of the object: reported, and left as it was last known."""
+    async def _report_unencodable(self, key: str, error: Unencodable, observation: "ObservedObject") -> None:
+        """A dead letter for an object that no record holds; the pipeline goes on with the object as it last was."""
         letter = letter_of_no_record(
             id=letter_id(key, error.reason),
             integration=self.integration,
@@ -112,7 +112,7 @@ class IntegrationContext:
 
 @dataclass(frozen=True, slots=True)
 class ObservedObject:
-    """One object as it is published: the shape of a ChangeEvent without what the integration knows."""
+    """One object to be published: a ChangeEvent without the fields that the integration fills in."""
 
     object_type: str
     object_id: str
@@ -131,17 +131,17 @@ class ObservedObject:
 
 
 def seen(
-    object_type: str, found: Seen, origin: Origin, run_id: str | None, bulk: bool, cause: Cause | None
+    object_type: str, read: Seen, origin: Origin, run_id: str | None, bulk: bool, cause: Cause | None
 ) -> ObservedObject:
-    """The observation that a read's answer is."""
+    """The observation that a read object makes."""
     return ObservedObject(
         object_type,
-        found.object_id,
+        read.object_id,
         "upserted",
-        found.at_ms,
-        found.spread_ms,
+        read.at_ms,
+        read.spread_ms,
         origin,
-        dict(found.fields),
+        dict(read.fields),
         run_id=run_id,
         bulk=bulk,
         caused_by=cause,

@@ -1,4 +1,4 @@
-"""When the next batch may leave: after those under way, after a pause, and never past one that broke."""
+"""Starts batches: limits how many run at once, backs off after errors, re-raises unexpected ones."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -15,7 +15,7 @@ NOT_OURS_S: Final = 1.0  # how long a half waits that may not write: soon it is 
 
 
 class BatchDispatcher:
-    """The batches under way of one half of an integration, and how long it waits after what went wrong."""
+    """The batches of one half of an integration."""
 
     def __init__(self, context: IntegrationContext) -> None:
         self._context = context
@@ -32,7 +32,7 @@ class BatchDispatcher:
         return len(self._tasks)
 
     def start(self, batch: Coroutine[Any, Any, None], *, aside: bool = False) -> "asyncio.Task[None]":
-        """Let a batch go; one `aside` is not counted as under way, and nobody waits for its end."""
+        """Start a batch; one that runs aside is not counted as under way and not drained."""
         task = asyncio.create_task(batch)
         (self._aside if aside else self._tasks).add(task)
         task.add_done_callback(self._ended)
@@ -43,17 +43,17 @@ class BatchDispatcher:
         self._changes.bump()
 
     def pause(self, seconds: float) -> None:
-        """Nothing leaves for so long."""
+        """Start nothing for so many seconds."""
         self._paused_until = self._context.clock.monotonic() + seconds
         self._changes.bump()
 
     def succeeded(self) -> None:
-        """What went wrong before is over."""
+        """A batch succeeded: the next error counts as the first."""
         self._tries = Tries()
         self._changes.bump()
 
     def failed(self, error: ConnectorError) -> None:
-        """Pause as the policy asks; where it gives up, the system is away."""
+        """A batch failed: pause as long as the policy says; where it gives up, the system is away."""
         wait_s: float | None = None
         if isinstance(error, Retryable):
             self._tries = self._tries.after(error)
@@ -79,7 +79,7 @@ class BatchDispatcher:
         while True:
             version = self._changes.version
             if self._broken is not None:
-                # its records would stay unfinished for ever: the process ends, and the restart handles them again
+                # the process ends and its restart handles the records again: here they would stay unfinished for ever
                 raise self._broken
             at = due()
             if at is None:

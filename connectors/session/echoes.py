@@ -1,4 +1,4 @@
-"""What was written here lately: a notification that only repeats it needs no read."""
+"""Our own recent writes: a notification that only repeats them needs no read."""
 
 from typing import Final
 
@@ -36,8 +36,8 @@ class RecentWrites:
         return until_ms - at_ms
 
     def echoed(self, news: News) -> bool:
-        """Whether all that the notification tells is what we wrote."""
+        """Whether every field of the notification is as we wrote it."""
         return bool(news.fields) and all(
-            self._values.get((news.object_type, news.object_id, name)) == (told.value, told.at_ms)
-            for name, told in news.fields.items()
+            self._values.get((news.object_type, news.object_id, name)) == (value.value, value.at_ms)
+            for name, value in news.fields.items()
         )

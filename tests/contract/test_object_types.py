@@ -121,7 +121,7 @@ async def test_a_crawl_shows_every_object_once(it: Bench) -> None:
     seen, cursor, pages = [], None, 0
     while pages == 0 or cursor is not None:
         page = await it.account.source.page(it.kind.object_type, cursor)
-        seen += [found.object_id for found in page.found]
+        seen += [found.object_id for found in page.objects]
         cursor, pages = page.cursor, pages + 1
     assert sorted(seen) == sorted(row["id"] for row in it.simulator.list_objects(it.kind.object_type))
 

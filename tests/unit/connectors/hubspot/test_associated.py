@@ -126,7 +126,7 @@ class TestReading:
         it = case()
         join(it, "1", "10")
         page = await it.account.source.page("contacts", None)
-        assert values(page.found[0])[NAME] == "Acme"
+        assert values(page.objects[0])[NAME] == "Acme"
         email = FieldDefinition("email", "string", unique=True)
         (found,) = await it.account.source.look_up("contacts", email, ["person1@example.com"])
         assert values(found)[NAME] == "Acme"

@@ -246,8 +246,8 @@ async def test_a_crawl_sees_every_record_once() -> None:
         cursor = page.cursor
         if cursor is None:
             break
-    ids = [found.object_id for page in pages for found in page.found]
+    ids = [found.object_id for page in pages for found in page.objects]
     assert len(pages) == 2
     assert len(ids) == len(set(ids)) == 158
-    assert values(pages[0].found[0])["email"] == "person1@example.com"
+    assert values(pages[0].objects[0])["email"] == "person1@example.com"
     assert case.account.source.read_size == 100

@@ -81,7 +81,7 @@ class Fan:
 
     async def tell(self, company_id: str, word: str = "told", kind: Any = "changed", at_ms: int = 10) -> None:
         news = AssociatedNews("companies", company_id, kind, at_ms)
-        await self.fan_outs.tell(news, CAUSE, lambda: self.finished.append(word))
+        await self.fan_outs.take(news, CAUSE, lambda: self.finished.append(word))
 
     async def rename(self, company_id: str, name: str, at_ms: int) -> None:
         self.source.names[company_id] = (name, at_ms)

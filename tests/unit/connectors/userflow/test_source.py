@@ -129,7 +129,7 @@ async def crawled(userflow: World) -> list[str]:
     source, cursor, ids = userflow.account.source, None, list[str]()
     while True:
         page = await source.page("users", cursor)
-        ids += [seen.object_id for seen in page.found]
+        ids += [seen.object_id for seen in page.objects]
         cursor = page.cursor
         if cursor is None:
             return ids

@@ -189,7 +189,7 @@ class World:
             return
         name: FieldValue = self.names[company]
         told = {NAME: stamped(name, self.modified_ms[company])}
-        self.shown.tell((ID, company), told)
+        self.shown.update((ID, company), told)
         yield
         listed = self.employer == company
         yield
@@ -212,7 +212,7 @@ class World:
         yield
         if not self.there[company]:
             return
-        self.shown.tell((ID, company), {NAME: stamped(self.names[company], self.modified_ms[company])})
+        self.shown.update((ID, company), {NAME: stamped(self.names[company], self.modified_ms[company])})
         yield
         if self.employer == company:
             self._read_contact()
