@@ -49,7 +49,7 @@ class RequestBudget:
 
 
 class Budget(Protocol):
-    """What a client asks before each request."""
+    """The interface that a client asks for a place before each request."""
 
     def slot(self, purpose: Purpose) -> AbstractAsyncContextManager["Slot"]: ...
 
@@ -67,19 +67,19 @@ class BulkBudget:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One place held; tells the budget what the answer said."""
+    """A place that is held; passes on to the budget what the answer says of limits."""
 
     _budget: RequestBudget
     _queue: "_Queue"
     _sent_at: float
 
     def follow(self, notice: RateNotice | None) -> None:
-        """What the headers say of the limit."""
+        """Pass on the limit that the headers name."""
         if notice is not None:
             self._queue.follow(notice)
 
     def limited(self, error: RateLimited) -> None:
-        """The answer was a refusal for rate: its own lane pauses, after the daily limit all do."""
+        """The answer refused the request for its rate: its lane pauses, and after the daily limit all lanes do."""
         self._queue.throttle(error.wait_s, self._sent_at)
         if error.policy == "daily" and error.wait_s is not None:
             self._budget.penalize(error.wait_s)
@@ -110,17 +110,17 @@ class _Queue:
             if turn.cancelled():
                 self._serve()
             else:
-                # the place was given in the very moment of the cancellation
+                # the place was given at the moment of the cancellation: it must go to somebody else
                 self.end(purpose, turn.result())
             raise
 
     def end(self, purpose: Purpose, sent_at: float) -> None:
-        """The request is over, whatever came of it."""
+        """The request is over, with or without an answer."""
         self._limiter.ended(purpose, sent_at, self._clock.monotonic())
         self._serve()
 
     def follow(self, notice: RateNotice) -> None:
-        """What an answer told of the limit."""
+        """An answer's headers name the limit."""
         self._limiter.follow(notice, self._clock.monotonic())
 
     def throttle(self, wait_s: float | None, sent_at: float) -> None:
@@ -144,7 +144,7 @@ class _Queue:
         return [purpose for purpose, turns in self._waiting.items() if turns]
 
     def _standing(self, purpose: Purpose) -> float:
-        """What a lane has had by its weight; one that a limit held back saves up some turns, an idle one none."""
+        """A lane's use by its weight; a lane that a limit held back saves up some turns, an idle lane none."""
         return max(self._spent[purpose], self._reached - SAVED_TURNS / WEIGHTS[purpose])
 
     def _give(self, purpose: Purpose, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Reading JSON that may lack anything: every reader answers a neutral value for what is absent or of another type."""
+"""Reads JSON that may lack anything: a member that is absent or of another type reads as a neutral value."""
 
 import datetime as dt
 import json
@@ -23,18 +23,18 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def parsed(body: bytes) -> object:
     """The decoded JSON, every text in it Unicode, or None when it is none or nested deeper than any API's."""
     try:
-        found = json.loads(body.decode("utf-8-sig", "replace"))
-        found = _well_formed(found) if _SURROGATE.search(body) else found
+        value = json.loads(body.decode("utf-8-sig", "replace"))
+        value = _well_formed(value) if _SURROGATE.search(body) else value
     except (ValueError, RecursionError):
         return None
-    return found if _is_shallow(body, found) else None
+    return value if _is_shallow(body, value) else None
 
 
-def _is_shallow(body: bytes, found: object) -> bool:
+def _is_shallow(body: bytes, value: object) -> bool:
     """What is deeper ends whoever walks through it by recursion, as encoders do."""
     if body.count(b"[") + body.count(b"{") <= MOST_DEEP:
         return True
-    level = [found]
+    level = [value]
     for _ in range(MOST_DEEP + 1):
         level = [part for whole in level for part in _parts(whole)]
         if not level:
@@ -48,14 +48,14 @@ def _parts(whole: object) -> Iterable[object]:
     return whole if isinstance(whole, list) else ()
 
 
-def _well_formed(found: object) -> object:
+def _well_formed(value: object) -> object:
     """Half of a surrogate pair, as a text cut inside an emoji leaves, is no Unicode and fits into no record."""
-    return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def as_object(found: object) -> JsonObject:
+def as_object(value: object) -> JsonObject:
     """The object itself, or an empty one."""
-    return found if isinstance(found, dict) else EMPTY
+    return value if isinstance(value, dict) else EMPTY
 
 
 def object_at(source: JsonObject, name: str) -> JsonObject:
@@ -65,8 +65,8 @@ def object_at(source: JsonObject, name: str) -> JsonObject:
 
 def objects_at(source: JsonObject, name: str) -> tuple[JsonObject, ...]:
     """The objects in the list of that name."""
-    found = source.get(name)
-    return tuple(item for item in found if isinstance(item, dict)) if isinstance(found, list) else ()
+    value = source.get(name)
+    return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
 
 
 def text_at(source: JsonObject, name: str) -> str | None:
@@ -76,16 +76,16 @@ def text_at(source: JsonObject, name: str) -> str | None:
 
 def texts_at(source: JsonObject, name: str) -> tuple[str, ...]:
     """The strings in the list of that name; one string alone counts as a list."""
-    found = source.get(name)
-    items = found if isinstance(found, list) else [found]
+    value = source.get(name)
+    items = value if isinstance(value, list) else [value]
     return tuple(text for text in map(as_text, items) if text is not None)
 
 
-def as_text(found: object) -> str | None:
+def as_text(value: object) -> str | None:
     """The same for a value already in hand."""
-    if isinstance(found, str):
-        return found
-    return str(found) if isinstance(found, int) and not isinstance(found, bool) else None
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def whole_at(source: JsonObject, name: str) -> int | None:
@@ -93,28 +93,28 @@ def whole_at(source: JsonObject, name: str) -> int | None:
     return as_whole(source.get(name))
 
 
-def as_whole(found: object) -> int | None:
+def as_whole(value: object) -> int | None:
     """The same for a value already in hand."""
-    if isinstance(found, bool) or not isinstance(found, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(found, str) and len(found.strip()) > LONGEST_NUMBER + len("-"):
+    if isinstance(value, str) and len(value.strip()) > LONGEST_NUMBER + len("-"):
         return None
     try:
-        number = int(found)
+        number = int(value)
     except (ValueError, OverflowError):
         return None
     return number if abs(number) < 10**LONGEST_NUMBER else None
 
 
 def flag_at(source: JsonObject, name: str) -> bool:
-    """True only when it says so."""
+    """True only where the member is true."""
     return source.get(name) in (True, "true")
 
 
 def time_at(source: JsonObject, name: str) -> int | None:
     """Epoch milliseconds out of an ISO 8601 text (no offset means UTC) or a number; None for one that is no time."""
-    found = source.get(name)
-    at_ms = _iso_ms(found) if isinstance(found, str) and not found.isdigit() else as_whole(found)
+    value = source.get(name)
+    at_ms = _iso_ms(value) if isinstance(value, str) and not value.isdigit() else as_whole(value)
     return at_ms if at_ms is not None and 0 <= at_ms <= LATEST_MS else None
 
 

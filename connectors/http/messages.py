@@ -1,4 +1,4 @@
-"""Requests, answers and calls as values: what a protocol makes and a transport carries."""
+"""Requests, answers and calls as values: a protocol makes them, a transport carries them."""
 
 import email.utils
 import json
@@ -14,10 +14,10 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Purpose = Literal["live_read", "write", "bulk_read", "bulk_write", "control", "search"]
-"""Why a request is made, which decides its place in the request budget."""
+"""The reason for a request: it decides the request's place in the budget."""
 
 BULK: Final[frozenset[Purpose]] = frozenset({"bulk_read", "bulk_write"})
-"""What a full sync makes: it takes what others leave."""
+"""The purposes of a full sync: they take the places that others leave."""
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -115,7 +115,7 @@ class Call(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class RateNotice:
-    """What an answer says of the limit: `remaining` of `limit` requests per `interval_s` seconds."""
+    """A limit in an answer's headers: `remaining` of `limit` requests per `interval_s` seconds."""
 
     limit: int
     remaining: int

@@ -11,7 +11,7 @@ NEVER = float("inf")
 
 YIELDING_SHARE = 0.9
 BULK_SHARE = 0.85
-"""Of a window: what everything but live reads may hold together, and the pace of bulk."""
+"""Shares of a window: the most that all but live reads hold together, and the rate of bulk."""
 
 BULK_BURST = 5
 """Bulk requests that may follow each other at once after others held the window."""
@@ -24,7 +24,7 @@ BULK_PATIENCE_S = 1.0
 
 THROTTLED_PAUSE_S = 1.0
 SLOW_START = 0.25
-"""By which each request raises a rate not known to be bad, as TCP does: from 8 a second to 32 takes 6 s, not 24."""
+"""How much each request raises a rate not known to be bad, as TCP does: from 8 to 32 a second takes 6 s, not 24."""
 
 CEILING_SHARE = 0.9
 CEILING_HOLD_S = 300.0
@@ -47,7 +47,7 @@ class Limiter(Protocol):
         ...
 
     def follow(self, notice: RateNotice, now: float) -> None:
-        """What an answer told of the limit; comes before that request's `ended`."""
+        """An answer's headers name the limit; called before that request's `ended`."""
         ...
 
     def throttled(self, wait_s: float | None, sent_at: float, now: float) -> None:
@@ -59,14 +59,14 @@ class Limiter(Protocol):
 class WindowSettings:
     """A limit of `limit` requests per rolling `interval_s`, of which the share `margin` is used.
 
-    `told` means that the real numbers come with the answers: until then one request leaves at a time.
+    `announced`: answers name the real numbers, and until the first answer one request leaves at a time.
     """
 
     limit: int = 100
     interval_s: float = 10.0
     in_flight: int = 10
     margin: float = 0.95
-    told: bool = True
+    announced: bool = True
 
 
 class RollingWindow:
@@ -80,7 +80,7 @@ class RollingWindow:
         self._settings = settings or WindowSettings()
         self._interval_s = self._settings.interval_s
         self._limit = self._usable(self._settings.limit)
-        self._known = not self._settings.told
+        self._known = not self._settings.announced
         self._flying = 0
         self._held: Counter[Purpose] = Counter()
         self._ended: deque[tuple[float, Purpose]] = deque()
@@ -113,7 +113,7 @@ class RollingWindow:
 
     def follow(self, notice: RateNotice, now: float) -> None:
         """Others' use is what the vendor counted beyond ours; ours in flight may be counted or not."""
-        if not self._settings.told:
+        if not self._settings.announced:
             return
         self._forget(now)
         self._known = True
@@ -155,7 +155,7 @@ class RollingWindow:
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveSettings:
-    """For a vendor that tells no numbers: requests per second to start with and between which to stay."""
+    """The rate for a vendor that names no limit: requests per second at the start, at least and at most."""
 
     start_per_s: float = 8.0
     min_per_s: float = 1.0
@@ -222,7 +222,7 @@ class AdaptiveRate:
         self.per_s = max(self.per_s, min(self._ceiling, self.per_s + growth))
 
     def follow(self, notice: RateNotice, now: float) -> None:
-        """Userflow sends no such headers; should they come, they cap the rate."""
+        """A limit in the headers caps the rate; a vendor without such headers never calls this."""
         self._ceiling = max(self._settings.min_per_s, min(self._ceiling, notice.limit / notice.interval_s))
         self.per_s = min(self.per_s, self._ceiling)
 

@@ -15,7 +15,7 @@ Uniform = Callable[[float, float], float]
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What was tried: only `failures` use up attempts, `limited` counts rate limits in a row."""
+    """Tries so far: only `failures` use up attempts, `limited` counts rate limits in a row."""
 
     failures: int = 0
     limited: int = 0
@@ -39,7 +39,7 @@ class RetryPolicy:
     def wait_s(self, error: ConnectorError, tries: Tries, uniform: Uniform) -> float | None:
         """Seconds to wait after `tries`, the last of which ended in `error`; None gives up.
 
-        What the answer asks for is waited in full, with a little jitter on top; else exponential with full jitter.
+        A wait that the answer asks for is kept, with a little jitter on top; else it is exponential, with full jitter.
         """
         if not self._again(error, tries) or not isinstance(error, Retryable):
             return None

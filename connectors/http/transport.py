@@ -1,4 +1,4 @@
-"""The one place that talks HTTP: carries a request as it is and names what goes wrong on the way."""
+"""The one HTTP client: sends a request as it is, and names each failure by what to do next."""
 
 import asyncio
 import logging
@@ -91,7 +91,7 @@ class HttpTransport:
         return Response(status, headers, body, round((self._monotonic() - started) * 1000))
 
     async def aclose(self) -> None:
-        """End what nobody waits for, and close every connection."""
+        """End exchanges that nobody waits for, and close every connection."""
         for exchange in self._exchanges:
             exchange.cancel()
         await asyncio.gather(*self._exchanges, return_exceptions=True)
@@ -100,7 +100,7 @@ class HttpTransport:
     def _ended(self, exchange: "asyncio.Task[tuple[int, Headers, bytes]]") -> None:
         self._exchanges.discard(exchange)
         if not exchange.cancelled():
-            exchange.exception()  # told to whoever still waits
+            exchange.exception()  # whoever still waits has raised it
 
     async def _exchange(self, request: Request) -> tuple[int, Headers, bytes]:
         url, until = self._base_url + request.target, asyncio.get_running_loop().time() + self._timeout_s

@@ -13,8 +13,8 @@ from connectors.hubspot.protocol import DEFAULT_VERSION, rate_notice, spelled
 
 T = TypeVar("T")
 
-SEARCH_WINDOW = WindowSettings(limit=4, interval_s=1.0, in_flight=3, margin=1.0, told=False)
-"""HubSpot counts searches by themselves, five a second per account, and tells nothing about them in headers."""
+SEARCH_WINDOW = WindowSettings(limit=4, interval_s=1.0, in_flight=3, margin=1.0, announced=False)
+"""HubSpot counts searches by themselves, five a second per account, and names no limit for them in headers."""
 
 
 class HubSpotClient:

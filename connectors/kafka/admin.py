@@ -1,4 +1,4 @@
-"""Topics and offsets: made and checked by the table in `schemas/topics.py`, measured by what the brokers say."""
+"""Makes and checks topics by the table in `schemas/topics.py`, and asks the brokers for offsets and lag."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ class TopicProblem:
 
 
 class Admin:
-    """What the tools ask of the brokers about one installation. Every method blocks and raises BrokersUnreachable."""
+    """The topics and groups of one installation. Every method blocks and raises BrokersUnreachable."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -78,7 +78,7 @@ class Admin:
         return made + [f"{problem.topic}: {problem.message}, mended" for problem in mended]
 
     def _wait_until_known(self, topics: list[str]) -> None:
-        """A topic is made before every broker knows of it: a client that comes at once would not find it."""
+        """Wait until every broker knows the new topics: a client that comes at once would not find them."""
         deadline = time.monotonic() + TIMEOUT_S
         while not set(map(self._cluster.logical, topics)) <= self.partitions().keys():
             if time.monotonic() > deadline:
@@ -133,7 +133,7 @@ class Admin:
         return {place: lag for place, lag in behind.items() if place in holding}
 
     def _holding(self, offsets: Mapping[TopicAndPartition, int]) -> set[TopicAndPartition]:
-        """Partitions with any committed record behind these offsets: where there is none, the end comes first."""
+        """Partitions with a committed record after these offsets, read until a record or the end comes."""
         consumer = Consumer(reader_config(self._cluster))
         left, holding = set(offsets), set[TopicAndPartition]()
         try:
@@ -183,7 +183,7 @@ class Admin:
             future.result(TIMEOUT_S)
 
     def _alter(self, name: str, settings: Mapping[str, str]) -> None:
-        """Set these and leave every other setting as it is: an operator's own, say min.insync.replicas, is not ours."""
+        """Set these and leave every other setting alone: min.insync.replicas, for one, belongs to the operator."""
         entries = [
             ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
             for setting, value in settings.items()

@@ -1,4 +1,4 @@
-"""A static member of a consumer group on an asyncio loop: polling on a thread, ending records in any order."""
+"""A static member of a consumer group: polls on a thread, hands records to an asyncio loop, commits in any order."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What the member tells its owner, on the owner's loop."""
+    """The callbacks of a member's owner, called on the owner's loop."""
 
     taken: Callable[[Sequence[Taken]], None]
     assigned: Callable[[frozenset[int]], None]  # all partitions owned now
@@ -75,7 +75,7 @@ class GroupMember:
         self._thread.start()
 
     async def stop(self) -> None:
-        """Let go of all partitions once what is in flight has ended; the group keeps our place for the session."""
+        """Give back all partitions once calls in flight have ended; the group keeps our place for the session."""
         self._stopped.set()
         await asyncio.to_thread(self._thread.join)
 
@@ -120,7 +120,7 @@ class GroupMember:
         assignments = self._assignments
         messages = [first, *self._consumer.consume(BATCH_RECORDS - 1, 0)]
         if self._assignments != assignments:
-            # partitions were given away within that call: the first record is read again by whoever has its partition
+            # partitions were given away within that call: the new owner of the first record's partition reads it again
             messages = messages[1:]
         batch = [self._taken(message) for message in messages if self._is_record(message)]
         if batch:
@@ -159,7 +159,7 @@ class GroupMember:
         try:
             self._consumer.commit(offsets=places, asynchronous=False)
         except KafkaException as error:
-            # a rebalance may be under way: the poll that follows tells, and nothing is lost by committing later
+            # a rebalance may be under way: the next poll reports it, and a later commit loses nothing
             log.info("offsets were not committed: %s", error.args[0].str())
             if error.args[0].code() == KafkaError.FENCED_INSTANCE_ID:
                 raise
@@ -168,7 +168,7 @@ class GroupMember:
             self._tracker.committed(offsets)
 
     def _hold_back(self) -> None:
-        """Stop taking while too much is unfinished; polling goes on, so the group keeps us."""
+        """Take no more records while too many are unfinished; polling goes on, so the group keeps this member."""
         full = self._tracker.unfinished > MOST_UNFINISHED
         if full == self._paused or not self._held:
             return
@@ -197,7 +197,7 @@ class GroupMember:
         self._give_back(frozenset((place.topic, place.partition) for place in places))
 
     def _give_back(self, places: frozenset[TopicAndPartition]) -> None:
-        """Calls in flight end, their offsets are committed, then the partitions are given back."""
+        """Wait for calls in flight, commit their offsets, then give the partitions back."""
         gone = frozenset(number for _, number in places)
         self._owned -= gone
         drained = asyncio.run_coroutine_threadsafe(self._finish(gone), self._loop)

@@ -1,4 +1,4 @@
-"""What a compacted topic holds now: the newest committed value of every key, as bytes."""
+"""Reads a compacted topic: the newest committed value of every key, as bytes."""
 
 from collections.abc import Callable
 
@@ -14,15 +14,15 @@ def latest_rows(cluster: Cluster, topic: str, partitions: int, prefix: str, prog
 
     Bytes take a fraction of what decoded rows take: decode one at a time.
     """
-    found: dict[str, bytes] = {}
+    newest: dict[str, bytes] = {}
     for partition in range(partitions):
         progress(topic, partition, partitions)
         for row in read_committed_rows(cluster, topic, partition, 0):
             if not row.key.startswith(prefix):
                 continue
             if row.value is None:
-                found.pop(row.key, None)
+                newest.pop(row.key, None)
             else:
-                found[row.key] = row.value
+                newest[row.key] = row.value
     progress(topic, partitions, partitions)
-    return found
+    return newest

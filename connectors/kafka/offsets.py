@@ -1,4 +1,4 @@
-"""Which offset may be committed when records end out of order: the first one that is unfinished."""
+"""Tracks which offset may be committed while records end out of order: that of the first unfinished one."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ class _Partition:
 
 
 class OffsetTracker:
-    """Per partition the offsets that were taken and not finished yet."""
+    """The unfinished offsets of each partition."""
 
     def __init__(self) -> None:
         self._partitions: dict[TopicAndPartition, _Partition] = {}
@@ -26,7 +26,7 @@ class OffsetTracker:
         partition.next_offset = offset + 1
 
     def finished(self, place: TopicAndPartition, offset: int) -> None:
-        """A record ended with an outcome. One of a partition that was given back is ignored."""
+        """A record has an outcome; records of partitions that were given back are ignored."""
         partition = self._partitions.get(place)
         if partition is not None:
             partition.unfinished.pop(offset, None)
@@ -40,7 +40,7 @@ class OffsetTracker:
         self._committed.update(offsets)
 
     def forget(self, places: set[TopicAndPartition]) -> None:
-        """Partitions that are ours no more."""
+        """These partitions belong to another member now."""
         for place in places:
             self._partitions.pop(place, None)
             self._committed.pop(place, None)

@@ -1,4 +1,4 @@
-"""Which partition a key belongs to, computed as both of our clients place it."""
+"""Computes the partition of a key, as both of our clients do."""
 
 from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
 

@@ -1,4 +1,4 @@
-"""How every client here talks to the brokers, on top of its connection properties."""
+"""The settings of every Kafka client here, on top of its connection properties."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ SESSION_TIMEOUT_MS: Final = 10_000
 HEARTBEAT_INTERVAL_MS: Final = 3_000
 TRANSACTION_TIMEOUT_MS: Final = 30_000
 METADATA_REFRESH_MS: Final = 30_000
-LOG_LEVEL: Final = 3  # errors; what librdkafka mends by itself is no news
+LOG_LEVEL: Final = 3  # errors: librdkafka mends the rest by itself
 TIMEOUT_S: Final = 15.0
 QUEUE_KBYTES: Final = 32_768  # librdkafka would hold a gigabyte while the brokers are away
 ANY_PARTITION: Final = -1  # the partitioner chooses by key

@@ -17,8 +17,8 @@ Changed = Callable[[str, str, Any], object]
 """Called with topic, key and the new record (None: deleted), on the reader's thread."""
 
 
-def _not_told(*_: Any) -> None:
-    """Nobody wants to know."""
+def _ignored(*_: Any) -> None:
+    """A short-lived reader has nobody to end when it fails."""
 
 
 class TableIncomplete(RuntimeError):
@@ -33,9 +33,9 @@ class TableReader:
         cluster: Cluster,
         codec: Codec,
         topics: tuple[str, ...],
-        failed: Callable[[BaseException], None] = _not_told,
+        failed: Callable[[BaseException], None] = _ignored,
     ) -> None:
-        """`failed` is told on the reader's thread why a table that was complete can be followed no longer."""
+        """`failed` is called on the reader's thread with the reason why a complete table can be followed no longer."""
         self._cluster = cluster
         self._codec = codec
         self._topics = topics
@@ -54,7 +54,7 @@ class TableReader:
             raise TableIncomplete(f"{', '.join(self._topics)} could not be read") from self._failure
 
     def subscribe(self, changed: Changed) -> None:
-        """Call `changed` for every record from now on; to be told of all there are, subscribe before the start."""
+        """Call `changed` for every record from now on; who needs all of them subscribes before the start."""
         self._subscribers = (*self._subscribers, changed)
 
     def table(self, topic: str) -> Mapping[str, Any]:
@@ -84,7 +84,7 @@ class TableReader:
                     self._apply(topic, (message.key() or b"").decode(errors="replace"), message.value())
                 elif error.code() == KafkaError._PARTITION_EOF:
                     open_ends.discard((message.topic(), message.partition()))
-        except Exception as error:  # noqa: BLE001 - the thread's edge: whatever ends it is told
+        except Exception as error:  # noqa: BLE001 - the thread's edge: every failure is reported
             if self._complete.is_set():
                 self._failed(error)
             self._failure = error
@@ -96,10 +96,10 @@ class TableReader:
         metadata = consumer.list_topics(timeout=TIMEOUT_S)
         places = []
         for topic in map(self._cluster.physical, self._topics):
-            found = metadata.topics.get(topic)
-            if found is None or found.error is not None:
+            known = metadata.topics.get(topic)
+            if known is None or known.error is not None:
                 raise TableIncomplete(f"topic {topic} does not exist: run `pairstream topics apply`")
-            places += [TopicPartition(topic, partition, 0) for partition in found.partitions]
+            places += [TopicPartition(topic, partition, 0) for partition in known.partitions]
         consumer.assign(places)
         return {(place.topic, place.partition) for place in places}
 

@@ -1,4 +1,4 @@
-"""What a connector is to Kafka: a consumer group of its own, and the topics it takes together."""
+"""A connector's consumer group, and the topics it takes together."""
 
 from schemas.topics import field_patches_topic, notifications_topic, requests_topic
 from schemas.values import System

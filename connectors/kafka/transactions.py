@@ -69,7 +69,7 @@ class TransactionalWriter:
             return
 
     def close(self) -> None:
-        """Let go without waiting: what was not committed never happened."""
+        """Close without waiting: an uncommitted transaction never happened."""
         self._producer.purge()
 
 

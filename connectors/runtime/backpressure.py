@@ -1,4 +1,4 @@
-"""Credit for bulk: crawls and fan-outs are published only while little of them is unfinished downstream.
+"""Credit for bulk: publishes crawls and fan-outs only while few of their records are unfinished downstream.
 
 Queues stand at the rim: with 30,000 records queued in front, a live edit took 20 s; with 300 outstanding, 358 ms.
 """
@@ -40,7 +40,7 @@ class BulkCredit:
             self._left -= records
 
     async def _unfinished(self) -> int:
-        """How much is unfinished; all credit is used up while the brokers do not say."""
+        """How many records are unfinished; no credit is left while the brokers do not answer."""
         try:
             return await asyncio.to_thread(self._outstanding)
         except BrokersUnreachable as error:

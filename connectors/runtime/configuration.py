@@ -10,7 +10,7 @@ from schemas.values import System
 
 
 class ConnectorConfiguration:
-    """Settings, mappings and inquiries of every integration, and what this system's connector last told of each."""
+    """Settings, mappings and inquiries of every integration, and the last report of this system's connector on each."""
 
     def __init__(self, tables: TableReader, system: System) -> None:
         self._tables = tables
@@ -42,14 +42,14 @@ class ConnectorConfiguration:
         return part.connector if part is not None else None
 
     def inquiry(self, integration: str) -> Inquiry | None:
-        """What somebody wants to know; None where this system has told it already."""
+        """The newest inquiry about the system's fields; None where this system has answered it already."""
         asked = self._part(f"{integration}/inquiry")
-        told = self._part(f"{integration}/{self._system}/description")
+        answer = self._part(f"{integration}/{self._system}/description")
         inquiry = asked.inquiry if asked is not None else None
-        description = told.description if told is not None else None
+        description = answer.description if answer is not None else None
         answered = inquiry is not None and description is not None and description.inquiry_id == inquiry.inquiry_id
         return None if answered else inquiry
 
     def _part(self, key: str) -> IntegrationPart | None:
-        found = self._tables.get(INTEGRATIONS, key)
-        return found if isinstance(found, IntegrationPart) else None
+        part = self._tables.get(INTEGRATIONS, key)
+        return part if isinstance(part, IntegrationPart) else None

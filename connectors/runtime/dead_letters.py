@@ -1,4 +1,4 @@
-"""How records end that no half of an integration takes, and incidents that belong to no record."""
+"""Ends records that no half of an integration takes, and keeps incidents that belong to no record."""
 
 import logging
 

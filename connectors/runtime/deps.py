@@ -1,4 +1,4 @@
-"""What a connector is given from outside."""
+"""The parts that a connector is given from outside."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""All that works for one integration in one connector: reading, writing, crawling and monitoring."""
+"""The worker of one integration in one connector: hands each record to the half that reads, writes or crawls."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ WITHDRAW_S: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerDeps:
-    """What a worker is given besides its integration."""
+    """The parts that a worker is given besides its integration."""
 
     report: StateReport
     command: Callable[[StateCommand], Awaitable[None]]  # work on the state of every partition
@@ -87,7 +87,7 @@ class IntegrationWorker:
     ) -> None:
         """Take over the configuration: active or paused, the mappings in force, an inquiry to be answered."""
         context = self._context
-        self._section = settings.section(context.system)  # it fits; new seals need not be opened again
+        self._section = settings.section(context.system)  # `fits` said so: new seals need not be opened again
         context.catalog.replace(*fields_of(context.system, mappings))
         context.catalog.stream(settings.events)
         if (settings, inquiry) != self._renewed_by:
@@ -95,7 +95,7 @@ class IntegrationWorker:
             context.state.renew(settings.active_revision, active=settings.state == "active")
 
     def fits(self, connection: int, section: SystemSettings, unseal: Unseal) -> bool:
-        """Whether it speaks for that account with those credentials; an apply seals again even what did not change."""
+        """Whether the worker has that account and those credentials; an apply seals even unchanged secrets anew."""
         if connection != self.connection:
             return False
         if replace(section, fields={}, secrets={}) != replace(self._section, fields={}, secrets={}):
@@ -163,7 +163,7 @@ class IntegrationWorker:
         return list(self._unfinished.values())
 
     def _tracked(self, taken: Taken, record: Any) -> Taken:
-        """The same, remembered until it is finished."""
+        """The same record, remembered until it is finished."""
         place = (taken.topic, taken.partition, taken.offset)
         self._unfinished[place] = (taken, record)
 
@@ -174,7 +174,7 @@ class IntegrationWorker:
         return replace(taken, finished=finished)
 
     async def _cancel(self) -> None:
-        """Every task ends now; one that does not would hold up the other integrations too: the process ends instead."""
+        """Cancel every task; one that does not end would hold up other integrations, so the process ends instead."""
         for task in self._tasks:
             task.cancel()
         left = (await asyncio.wait(self._tasks, timeout=CANCEL_S))[1] if self._tasks else ()

@@ -1,4 +1,4 @@
-"""Keeps one integration's system ready: describes and provisions it for a mapping, notices that it is away or back."""
+"""Monitors one connection: describes and provisions the system for its settings, notices that it is away or back."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,18 +19,19 @@ from schemas.topics import INTEGRATIONS
 
 log = logging.getLogger(__name__)
 
-DESCRIBE_S: Final = 600.0  # how old what is known of the fields may become: an option may have been added
+DESCRIBE_S: Final = 600.0  # the greatest age of a description: an option may have been added since
 PROBE_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""How long it waits before each probe, until the system has worked for a while: some answer probes and nothing else."""
+"""Waits before each probe; they start anew once the system has worked for `STEADY_S`: some answer probes only."""
 STEADY_S: Final = 60.0
 AGAIN_S: Final = 15.0
-"""How long after a rederive it is repeated: no topic orders it with the receipts of what was parked just before."""
+"""Rederive again after so long: receipts of patches parked just before may arrive after the first rederive, on
+another topic."""
 NEVER: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorDeps:
-    """What the monitor needs from outside."""
+    """The parts that a monitor is given besides its connection."""
 
     settings: Callable[[], IntegrationSettings | None]
     inquiry: Callable[[], Inquiry | None]  # the newest, unless it was answered
@@ -66,7 +67,7 @@ class ConnectionMonitor:
                 await self._answer()
             else:
                 probes = 0 if clock.monotonic() - probed_at > STEADY_S else probes
-                # the status is published before the probe, which may take long: a restart meanwhile must know it
+                # publish before the probe, which may take long: a restart meanwhile must know the status
                 await self._publish_status()
                 await connection.changes.until(
                     lambda renewals=renewals: connection.renewals != renewals,  # type: ignore[misc]
@@ -75,7 +76,7 @@ class ConnectionMonitor:
                 await self._attempt(self._probe)
                 probes, probed_at = probes + 1, clock.monotonic()
             await self._derive_again()
-            # the status is published last: an owner who starts before sees the old one and derives again
+            # publish last: if we crash earlier, the next owner sees the old status and rederives
             await self._publish_status()
             if connection.works:
                 due_at = min(self._describe_at, self._again_at)
@@ -106,7 +107,7 @@ class ConnectionMonitor:
 
     async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
         settings, tries = self._deps.settings(), Tries()
-        # what the status says holds for these settings, not for those that somebody brings meanwhile
+        # the status holds for these settings, not for those that an apply brings meanwhile
         self._checked = settings.revision if settings is not None else 0
         while True:
             try:
@@ -165,23 +166,25 @@ class ConnectionMonitor:
             await self._describe(settings)
         except ConnectorError as error:
             log.info(
-                "%s: what %s says of its fields is not known anew: %s",
+                "%s: the fields of %s could not be described again: %s",
                 self._context.integration,
                 self._context.system,
                 error,
             )
 
     async def _answer(self) -> None:
-        """Tell somebody who only wants to know: whatever goes wrong is the answer, and no sign of how the system is."""
+        """Answer a plan's inquiry; an error is an answer too, and says nothing about the connection."""
         inquiry = self._deps.inquiry()
         if inquiry is None or inquiry.inquiry_id == self._answered:
             return
         try:
-            told = await self._setup.describe(inquiry.fields(self._context.system))
+            described = await self._setup.describe(inquiry.fields(self._context.system))
         except ConnectorError as error:
             answer = Description(inquiry.inquiry_id, error.reason)
         else:
-            answer = Description(inquiry.inquiry_id, None, tuple(told.fields), tuple(told.events), tuple(told.types))
+            answer = Description(
+                inquiry.inquiry_id, None, tuple(described.fields), tuple(described.events), tuple(described.types)
+            )
         part = IntegrationPart(self._context.integration, description=answer)
         await self._context.publish(
             INTEGRATIONS, f"{self._context.integration}/{self._context.system}/description", part

@@ -26,7 +26,7 @@ GRANTED: Final = "refresh_token"
 
 @dataclass(frozen=True, slots=True)
 class OpenerDeps:
-    """What the runner gives the opener."""
+    """The parts that the runner gives the opener."""
 
     owns: Callable[[int], bool]  # whether writes for a partition's integrations may leave now
     letters: DeadLetters
@@ -72,7 +72,7 @@ class IntegrationOpener:
         return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
 
     async def report_unopened(self, name: str, settings: IntegrationSettings, error: ConnectorError) -> None:
-        """An apply that brought such credentials is refused by this, and the settings before it stay in force."""
+        """Report that these credentials open nothing: their apply is refused, and the settings before it stay in force."""
         last = self._configuration.state(name)
         report = self._report(name, last or state_under(settings.connection, None))
         await report.replace(state_unopened(last, settings, error))

@@ -58,7 +58,7 @@ class Runner:
         self._changes.bump()
 
     async def run(self) -> None:
-        """Until cancelled; then what is in flight ends and the partitions are given back."""
+        """Until cancelled; then calls in flight end and the partitions are given back."""
         self._member.start()
         try:
             while True:
@@ -69,14 +69,14 @@ class Runner:
             await self._member.stop()
 
     async def _reconcile(self) -> None:
-        """One worker for every connected integration of our partitions, none for others."""
+        """Open and close workers: one for every connected integration of our partitions, none for others."""
         wanted = self._wanted()
         leaving = [name for name in self._workers if not self._fits(name, wanted.get(name))]
         closing = {name: self._begin_to_close(name, self._over(name, wanted.get(name))) for name in leaving}
         for name in self._workers:
-            self._refresh(name, wanted[name])  # before anything is waited for: a pause holds from here on
+            self._refresh(name, wanted[name])  # before any wait: a pause holds from here on
         await self._left(closing)
-        for name, settings in self._wanted().items():  # as it is by now: closing may have taken long
+        for name, settings in self._wanted().items():  # asked again, for closing may have taken long
             here = name in self._workers or name in self._opening or name in self._closing
             if settings.state != "disconnected" and not here:
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
@@ -90,9 +90,9 @@ class Runner:
         return {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
 
     async def _left(self, closing: Mapping[str, "asyncio.Task[list[Waiting]]"]) -> None:
-        """Wait for workers that close; what they left goes to those that follow, or ends."""
+        """Wait for workers that close; the records they leave unfinished wait for the next worker."""
         for name, task in closing.items():
-            left = await asyncio.shield(task)  # it goes on where this process is told to end meanwhile
+            left = await asyncio.shield(task)  # closing goes on even if this process is to end meanwhile
             if self._ours(name):
                 self._waiting.add_first(name, left)
 
@@ -100,7 +100,7 @@ class Runner:
         return partition_of(integration, self._deps.partitions) in self._member.owned
 
     def _over(self, name: str, settings: IntegrationSettings | None) -> bool:
-        """Whether the worker's connection is over: not only its credentials renewed, or its partition given away."""
+        """Whether the worker's connection is over; renewed credentials or a partition given away do not end it."""
         if settings is None:
             return False
         return settings.state == "disconnected" or settings.connection != self._workers[name].connection

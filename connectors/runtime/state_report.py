@@ -1,4 +1,4 @@
-"""What a connector reports of one integration on `sync.integrations`: its ConnectorState, and the only writer of it."""
+"""Reports the ConnectorState of one integration on `sync.integrations`; nothing else writes it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,11 +31,11 @@ class StateReport:
         return self._state
 
     async def update(self, **changes: Any) -> None:
-        """Publish the state with these fields replaced; nothing where they are as they were."""
+        """Publish the state with these fields replaced, unless they are so already."""
         await self.replace(replace(self._state, **changes))
 
     async def replace(self, state: ConnectorState) -> None:
-        """Publish this state; nothing where it is as it was."""
+        """Publish this state, unless it was published already."""
         if state != self._state:
             self._state = state
             part = IntegrationPart(self._integration, connector=state)
