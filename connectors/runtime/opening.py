@@ -72,7 +72,7 @@ class IntegrationOpener:
         return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
 
     async def report_unopened(self, name: str, settings: IntegrationSettings, error: ConnectorError) -> None:
-        """Report that these credentials open nothing: their apply is refused, and the settings before it stay in force."""
+        """Report that these credentials open nothing: their apply is refused, the settings before it stay in force."""
         last = self._configuration.state(name)
         report = self._report(name, last or state_under(settings.connection, None))
         await report.replace(state_unopened(last, settings, error))
