@@ -32,13 +32,13 @@ def own_fields(wanted: Iterable[str]) -> tuple[str, ...]:
 
 def associated_fields(wanted: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     """Associated type -> its properties that are to be shown."""
-    found: dict[str, tuple[str, ...]] = {}
+    named: dict[str, tuple[str, ...]] = {}
     for name in wanted:
         word, dot, own = name.partition(DOT)
         if dot:
             object_type = _TYPES.get(word, word)
-            found[object_type] = (*found.get(object_type, ()), own)
-    return found
+            named[object_type] = (*named.get(object_type, ()), own)
+    return named
 
 
 def associated_types(catalog: Catalog) -> tuple[str, ...]:

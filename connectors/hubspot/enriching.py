@@ -45,13 +45,13 @@ class AssociatedReader:
         self._client = client
         self._catalog = types.catalog
 
-    async def enriched(self, object_type: str, found: Sequence[Seen], purpose: ReadPurpose) -> list[Seen]:
+    async def enriched(self, object_type: str, objects: Sequence[Seen], purpose: ReadPurpose) -> list[Seen]:
         """The same records with what they show of associated ones, and with the ids of those."""
         for other, names in associated_fields(self._catalog.wanted(object_type)).items():
             kind = _AssociatedType(object_type, other, names)
-            shown = await self._shown_of(kind, [seen.object_id for seen in found], purpose)
-            found = [replace(seen, fields={**seen.fields, **shown.get(seen.object_id, {})}) for seen in found]
-        return list(found)
+            shown = await self._shown_of(kind, [seen.object_id for seen in objects], purpose)
+            objects = [replace(seen, fields={**seen.fields, **shown.get(seen.object_id, {})}) for seen in objects]
+        return list(objects)
 
     def shown_by(self, object_type: str) -> Sequence[str]:
         return tuple(shown_by(self._catalog, object_type))
@@ -60,9 +60,9 @@ class AssociatedReader:
         return id_field(object_type)
 
     async def shown(
-        self, object_type: str, object_id: str, told: Fields, purpose: ReadPurpose
+        self, object_type: str, object_id: str, notified: Fields, purpose: ReadPurpose
     ) -> Sequence[AssociatedFields]:
-        """One request; what was told wins where the record was modified before it."""
+        """One request; a notified value wins where the record was modified before it."""
         by_type = shown_by(self._catalog, object_type)
         if not by_type:
             return ()
@@ -73,7 +73,9 @@ class AssociatedReader:
         at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
         kinds = [_AssociatedType(mapped, object_type, wanted) for mapped, wanted in by_type.items()]
         return [
-            AssociatedFields(kind.object_type, _with_told(self._values(kind, record), kind, told), at_ms, spread_ms)
+            AssociatedFields(
+                kind.object_type, _with_newer(self._values(kind, record), kind, notified), at_ms, spread_ms
+            )
             for kind in kinds
         ]
 
@@ -119,16 +121,16 @@ class AssociatedReader:
 
     async def _records(self, kind: _AssociatedType, ids: Iterable[str], purpose: ReadPurpose) -> Mapping[str, Record]:
         """The records that are there; one that the batch leaves out is asked for alone."""
-        wanted, found = sorted(ids), dict[str, Record]()
+        wanted, records = sorted(ids), dict[str, Record]()
         for start in range(0, len(wanted), BATCH_LIMIT):
             batch = wanted[start : start + BATCH_LIMIT]
             answer = await self._client.send(read_objects(kind.other, batch, kind.names, purpose=purpose))
-            found |= {record.id: record for record in answer.results if not record.archived}
-            for missing in set(batch) - found.keys():
+            records |= {record.id: record for record in answer.results if not record.archived}
+            for missing in set(batch) - records.keys():
                 alone = await read_record(self._client, kind.other, missing, kind.names, purpose)
                 if isinstance(alone, Record):
-                    found[missing] = alone
-        return found
+                    records[missing] = alone
+        return records
 
     def _group(self, kind: _AssociatedType, record: Record | None, answer: Observed[AssociationsRead]) -> Fields:
         """The values by their modified time, so that a rename has its order; who it is, as of the answer."""
@@ -168,9 +170,9 @@ def _chosen(read: AssociationsRead, ids: Iterable[str]) -> Mapping[str, str | No
     return {object_id: the_one(associations.get(object_id, ())) for object_id in ids if object_id not in unread}
 
 
-def _with_told(values: dict[str, StampedValue], kind: _AssociatedType, told: Fields) -> Fields:
+def _with_newer(values: dict[str, StampedValue], kind: _AssociatedType, notified: Fields) -> Fields:
     for own in kind.names:
         name = shown_name(kind.other, own)
-        if own in told and told[own].at_ms > values[name].at_ms:
-            values[name] = told[own]
+        if own in notified and notified[own].at_ms > values[name].at_ms:
+            values[name] = notified[own]
     return values

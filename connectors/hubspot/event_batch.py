@@ -136,14 +136,14 @@ class EventBatch:
             self.results.append(EventSent(event, one.left_out))
             return []
         try:
-            found = await read_record(self._client, event.object_type, event.object_id, (), "live_read")
+            target = await read_record(self._client, event.object_type, event.object_id, (), "live_read")
         except Refused:
-            found = None
-        if found is None or isinstance(found, Record):
+            target = None
+        if target is None or isinstance(target, Record):
             self.results.append(RefusedEvent(event, refusal.reason))
-        elif found.merged_into is not None:
+        elif target.merged_into is not None:
             # the survivor shows what happened to either
-            return [(replace(one, event=replace(event, object_id=found.merged_into)),)]
+            return [(replace(one, event=replace(event, object_id=target.merged_into)),)]
         else:
-            self.results.append(TargetGone(event, found.at_ms, found.spread_ms))
+            self.results.append(TargetGone(event, target.at_ms, target.spread_ms))
         return []

@@ -66,12 +66,12 @@ class EventDefinitions:
                 await self._client.send(create_event_property(known.full_name or known.name, property))
 
     async def _list(self) -> None:
-        found: dict[str, EventDefinition] = {}
+        listed: dict[str, EventDefinition] = {}
         after: str | None = None
         while True:
             page = await self._client.send(list_event_definitions(after=after))
-            found |= {definition.name: definition for definition in page.definitions}
+            listed |= {definition.name: definition for definition in page.definitions}
             if page.after is None or page.after == after:
                 break
             after = page.after
-        self._known, self._listed_at = found, self._clock.monotonic()
+        self._known, self._listed_at = listed, self._clock.monotonic()

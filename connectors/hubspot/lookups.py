@@ -24,7 +24,7 @@ async def search_ids(
     One page answers the usual question. Where there is more, values that are shown to be many count as answered, and
     the rest is asked again: a placeholder on 50,000 records costs two calls.
     """
-    found: dict[str, list[str]] = {}
+    by_value: dict[str, list[str]] = {}
     waiting = [_searchable(field, values)]
     while waiting:
         asked = waiting.pop()
@@ -35,10 +35,10 @@ async def search_ids(
             waiting += halves(asked)
             continue
         here = _by_value(page, field.name)
-        found |= {value: ids[:MOST_FOUND] for value, ids in here.items()}
+        by_value |= {value: ids[:MOST_FOUND] for value, ids in here.items()}
         if page.after is not None:
             waiting += _rest(asked, here)
-    return tuple(dict.fromkeys(id for ids in found.values() for id in ids))
+    return tuple(dict.fromkeys(id for ids in by_value.values() for id in ids))
 
 
 def _searchable(field: FieldDefinition, values: Sequence[str]) -> Values:

@@ -43,12 +43,12 @@ class HubSpotSetup:
     async def describe(self, wanted: Mapping[str, Sequence[str]]) -> SystemDescription:
         """The wanted properties that exist; those of a custom type that does not exist are left out with it."""
         await self._verify_account()
-        found: list[DescribedField] = []
+        fields: list[DescribedField] = []
         for object_type, names in wanted.items():
             existing = await self._properties(object_type)
-            found += [described(object_type, existing[name]) for name in asked_or_near(names, existing)]
-            found += await self._archived(object_type, [name for name in names if name not in existing])
-        return SystemDescription(found, await self._custom_types(wanted))
+            fields += [described(object_type, existing[name]) for name in asked_or_near(names, existing)]
+            fields += await self._archived(object_type, [name for name in names if name not in existing])
+        return SystemDescription(fields, await self._custom_types(wanted))
 
     async def provision(
         self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()

@@ -90,13 +90,13 @@ class _Batch:
     async def _look_up_next(self) -> None:
         """What has become of a record that a write did not find."""
         write = self._lost[0]
-        found = await read_record(self._client, write.object_type, write.object_id, (), "live_read")
+        target = await read_record(self._client, write.object_type, write.object_id, (), "live_read")
         self._lost.pop(0)
-        if isinstance(found, Record):
+        if isinstance(target, Record):
             # it is there: made visible, or restored, since the write
             self.results.append(Again(write))
         else:
-            self.results.append(Vanished(write, found.at_ms, found.spread_ms, found.merged_into))
+            self.results.append(Vanished(write, target.at_ms, target.spread_ms, target.merged_into))
 
     def _settled(self, group: Group, answer: BatchResult) -> list[Group]:
         """Take note of the rows of an answer; what is to be sent again, each record once in a group."""

@@ -41,9 +41,9 @@ class HubSpotSource:
         latest_ms = notification.received_at_ms + TOO_FAR_AHEAD_MS
         ours = [_dated(event, latest_ms) for event in batch.events if event.account == self._account]
         strangers = len(batch.events) - len(ours)
-        told = tuple(item for event in ours for item in news(event, self._types))
+        own_news = tuple(item for event in ours for item in news(event, self._types))
         associated = tuple(item for event in ours for item in associated_news(event, self._types))
-        return Translated(told, unreadable=len(batch.unreadable) + strangers, associated=associated)
+        return Translated(own_news, unreadable=len(batch.unreadable) + strangers, associated=associated)
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
         """Up to 100 records in one request; an id that it leaves out is asked for alone, to learn what became of it.
@@ -55,9 +55,9 @@ class HubSpotSource:
         if not asked:
             return ()
         answer = await self._client.send(read_objects(object_type, asked, tuple(definitions), purpose=purpose))
-        found = {record.id: record for record in answer.results if not record.archived}
+        shown = {record.id: record for record in answer.results if not record.archived}
         all_of_them = [
-            seen(found[id], definitions) if id in found else await self._alone(object_type, id, definitions, purpose)
+            seen(shown[id], definitions) if id in shown else await self._alone(object_type, id, definitions, purpose)
             for id in asked
         ]
         there = [item for item in all_of_them if isinstance(item, Seen)]
@@ -68,8 +68,8 @@ class HubSpotSource:
         """A hundred records in the order of their ids."""
         definitions = self._definitions(object_type)
         page = await self._client.send(list_objects(object_type, tuple(definitions), after=cursor))
-        found = [seen(record, definitions) for record in page.records]
-        return ObjectPage(await self._associated.enriched(object_type, found, "bulk_read"), page.after)
+        objects = [seen(record, definitions) for record in page.records]
+        return ObjectPage(await self._associated.enriched(object_type, objects, "bulk_read"), page.after)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
         """By id, by a unique property, or by search: that only tells which records to read, for its index lags behind.
@@ -82,7 +82,7 @@ class HubSpotSource:
             return await self._batch(object_type, values, field.name)
         ids = await search_ids(self._client, object_type, field, values)
         parts = [ids[start : start + BATCH_LIMIT] for start in range(0, len(ids), BATCH_LIMIT)]
-        return [found for part in parts for found in await self._batch(object_type, part, None)]
+        return [one for part in parts for one in await self._batch(object_type, part, None)]
 
     async def _batch(self, object_type: str, values: Sequence[str], id_property: str | None) -> Sequence[Seen]:
         """The records that are there, in one request, and what they show of associated ones."""
@@ -91,14 +91,14 @@ class HubSpotSource:
         definitions = self._definitions(object_type)
         call = read_objects(object_type, tuple(dict.fromkeys(values)), tuple(definitions), id_property=id_property)
         answer = await self._client.send(call)
-        found = [seen(record, definitions) for record in answer.results if not record.archived]
-        return await self._associated.enriched(object_type, found, "live_read")
+        objects = [seen(record, definitions) for record in answer.results if not record.archived]
+        return await self._associated.enriched(object_type, objects, "live_read")
 
     async def _alone(
         self, object_type: str, object_id: str, definitions: Mapping[str, FieldDefinition], purpose: ReadPurpose
     ) -> Seen | Gone:
-        found = await read_record(self._client, object_type, object_id, tuple(definitions), purpose)
-        return found if isinstance(found, Gone) else seen(found, definitions)
+        record = await read_record(self._client, object_type, object_id, tuple(definitions), purpose)
+        return record if isinstance(record, Gone) else seen(record, definitions)
 
     def _definitions(self, object_type: str) -> Mapping[str, FieldDefinition]:
         catalog = self._types.catalog

@@ -118,9 +118,9 @@ def _occurrence(
 ) -> Occurrence:
     """The event with the attributes that have a property, `names` by attribute; one without a value says nothing."""
     texts = {attribute: attribute_text(value) for attribute, value in event.attributes.items()}
-    told = {attribute: text for attribute, text in texts.items() if text}
-    properties = {names[attribute]: cut(text) for attribute, text in told.items() if attribute in names}
-    return Occurrence(event, type_name, properties, len(told) - len(properties))
+    present = {attribute: text for attribute, text in texts.items() if text}
+    properties = {names[attribute]: cut(text) for attribute, text in present.items() if attribute in names}
+    return Occurrence(event, type_name, properties, len(present) - len(properties))
 
 
 def _app_event(event: TimelineEvent, one: Occurrence) -> AppEvent:

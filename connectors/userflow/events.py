@@ -124,10 +124,10 @@ def _carried(event: str, custom: Sequence[str], defined: Iterable[str]) -> tuple
 
 
 def _fields(event: str, names: Iterable[str], defined: Mapping[str, AttributeDefinition]) -> tuple[DescribedField, ...]:
-    found = {name: field_definition(defined[name]) for name in names if name in defined}
+    definitions = {name: field_definition(defined[name]) for name in names if name in defined}
     return tuple(
-        DescribedField(event, name, found[name].label or _label(name), found[name].type)
-        if name in found
+        DescribedField(event, name, definitions[name].label or _label(name), definitions[name].type)
+        if name in definitions
         else DescribedField(event, name, _label(name), "string")
         for name in names
     )

@@ -96,10 +96,10 @@ class RecreationGuard:
     async def _undo(self, target: Target, sent: SentAttributes) -> Observed[object] | None:
         """Delete the object if it is nothing but what we made; None where it is more and stays."""
         kind, id = kind_of(target.write.object_type), target.write.object_id
-        found = await target.client.send(get_object(kind, id, memberships=True, purpose="write"))
-        if found.answer is None:
-            return found
-        if not _only_ours(found.answer, sent):
+        read = await target.client.send(get_object(kind, id, memberships=True, purpose="write"))
+        if read.answer is None:
+            return read
+        if not _only_ours(read.answer, sent):
             return None
         # "not there" is as good: somebody else was faster
         return await target.client.send(delete_object(kind, id))
@@ -119,10 +119,10 @@ class RecreationGuard:
         return sent
 
 
-def _only_ours(found: Record, sent: SentAttributes) -> bool:
+def _only_ours(read: Record, sent: SentAttributes) -> bool:
     """Exactly the attributes we sent and, as far as was told, no memberships: not told is not none."""
-    held = {name: value for name, value in found.attributes.items() if not holds(value, None)}
+    held = {name: value for name, value in read.attributes.items() if not holds(value, None)}
     ours = {name: value for name, value in sent.fields.items() if not holds(None, value)}
-    newer = found.created_at_ms is not None and found.created_at_ms > sent.created_at_ms
+    newer = read.created_at_ms is not None and read.created_at_ms > sent.created_at_ms
     alike = held.keys() == ours.keys() and all(holds(held[name], value) for name, value in ours.items())
-    return newer and alike and found.memberships == ()
+    return newer and alike and read.memberships == ()

@@ -40,8 +40,8 @@ class UserflowSetup:
         fields: list[DescribedField] = []
         for object_type, names in wanted.items():
             fields.append(DescribedField(object_type, ID_FIELD, "Id", "string", read_only=True))
-            found = await self._attributes(_SCOPES[kind_of(object_type)])
-            by_name = {one.name: one for one in found if one.name != ID_FIELD}
+            existing = await self._attributes(_SCOPES[kind_of(object_type)])
+            by_name = {one.name: one for one in existing if one.name != ID_FIELD}
             fields += [_described(object_type, by_name[name]) for name in asked_or_near(names, by_name)]
         return SystemDescription(fields, events=describe_events(await self._events(), await self._attributes("event")))
 
@@ -54,11 +54,11 @@ class UserflowSetup:
         is disconnected here by now is taken away: its connector was not there to do it.
         """
         topics = (*(_SCOPES[kind_of(object_type)] for object_type in object_types), EVENTS_TOPIC)
-        found = await self._subscriptions()
-        others = [one for one in found if _claims(one.url, self._url)]
+        existing = await self._subscriptions()
+        others = [one for one in existing if _claims(one.url, self._url)]
         if not all(self._left_behind(one.url) for one in others):
             raise Misconfigured("environment_already_claimed")
-        ours = self._ours(found)
+        ours = self._ours(existing)
         kept = next((one for one in ours if self._secret(one)), None)
         # a second one brings everything twice, and one whose secret is lost brings what cannot be verified
         await self._delete([*others, *(one for one in ours if one is not kept)])
@@ -146,8 +146,8 @@ class UserflowSetup:
         return subscription.secret or self._known_secret
 
 
-def _described(object_type: str, found: AttributeDefinition) -> DescribedField:
-    definition = field_definition(found)
+def _described(object_type: str, existing: AttributeDefinition) -> DescribedField:
+    definition = field_definition(existing)
     return DescribedField(object_type, definition.name, definition.label, definition.type)
 
 

@@ -59,15 +59,15 @@ class UserflowSink:
         write = target.write
         try:
             call = protocol.get_object(kind_of(write.object_type), write.object_id, purpose="write")
-            found = await target.client.send(call)
+            read = await target.client.send(call)
         except Refused as refusal:
             return [RefusedFields(write, tuple(write.fields), refusal.reason)]
-        if found.answer is None:
-            return [Vanished(write, found.at_ms, found.spread_ms)]
-        vanished = await self._guard.judge(target, found.answer)
-        return [vanished] if vanished else await self._difference(_Writing(target, found.answer), found)
+        if read.answer is None:
+            return [Vanished(write, read.at_ms, read.spread_ms)]
+        vanished = await self._guard.judge(target, read.answer)
+        return [vanished] if vanished else await self._difference(_Writing(target, read.answer), read)
 
-    async def _difference(self, writing: _Writing, found: Observed[object]) -> Sequence[WriteResult]:
+    async def _difference(self, writing: _Writing, read: Observed[object]) -> Sequence[WriteResult]:
         write, held = writing.write, writing.before.attributes
         refused = {name: reason for name, value in write.fields.items() if (reason := _unwritable(name, value))}
         results: list[WriteResult] = [RefusedFields(write, (name,), reason) for name, reason in refused.items()]
@@ -75,7 +75,7 @@ class UserflowSink:
         equal = [name for name, value in fields.items() if holds(held.get(name), value)]
         if equal or not write.fields:
             stored = self._stored(writing.before, equal)
-            results.append(Answered(write, stored, found.at_ms, found.spread_ms, equal=True))
+            results.append(Answered(write, stored, read.at_ms, read.spread_ms, equal=True))
         return await self._send(writing, {name: fields[name] for name in fields if name not in equal}, results)
 
     async def _send(self, writing: _Writing, fields: Fields, results: list[WriteResult]) -> Sequence[WriteResult]:
@@ -126,11 +126,11 @@ class UserflowSink:
         """The answer is lost: look whether the write made the object again. Whether it was done, the next try sees."""
         kind, id = kind_of(target.write.object_type), target.write.object_id
         try:
-            found = await target.client.send(protocol.get_object(kind, id, purpose="write"))
+            read = await target.client.send(protocol.get_object(kind, id, purpose="write"))
         except (Retryable, Refused):
             # the guard remembers what was sent, so the next try looks again
             return None
-        return await self._guard.judge(target, found.answer) if found.answer else None
+        return await self._guard.judge(target, read.answer) if read.answer else None
 
     def _stored(self, record: Record, names: Iterable[str]) -> Fields:
         return {name: held_field(record, name, self._catalog) for name in names}

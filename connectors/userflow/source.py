@@ -58,15 +58,16 @@ class UserflowSource:
         Raises ValueError where the body is no notification of Userflow's.
         """
         try:
-            found = protocol.parse_notification(notification.body)
+            delivery = protocol.parse_notification(notification.body)
         except Refused as refusal:
             raise ValueError(refusal.reason) from refusal
-        if found.created_at_ms is not None and found.created_at_ms > notification.received_at_ms + TOO_FAR_AHEAD_MS:
-            found = replace(found, created_at_ms=None)
-        if found.record is not None:
-            return self._news(found, found.record)
-        if found.event is not None:
-            return self._activity(found.event, found.created_at_ms or notification.received_at_ms)
+        latest_ms = notification.received_at_ms + TOO_FAR_AHEAD_MS
+        if delivery.created_at_ms is not None and delivery.created_at_ms > latest_ms:
+            delivery = replace(delivery, created_at_ms=None)
+        if delivery.record is not None:
+            return self._news(delivery, delivery.record)
+        if delivery.event is not None:
+            return self._activity(delivery.event, delivery.created_at_ms or notification.received_at_ms)
         return Translated()
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
@@ -87,18 +88,18 @@ class UserflowSource:
             return await self.page(object_type, None)
         if cursor is not None and seen.answer.next_cursor == cursor:
             raise Transient("cursor_stuck")
-        found = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
-        return ObjectPage(found, seen.answer.next_cursor if found else None)
+        objects = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
+        return ObjectPage(objects, seen.answer.next_cursor if objects else None)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
         """By id, or users by email: Userflow has no other way to find them."""
         if field.name == ID_FIELD:
             read = await self.read(object_type, values, "live_read")
-            return [found for found in read if isinstance(found, Seen)]
+            return [one for one in read if isinstance(one, Seen)]
         if (object_type, field.name) != (USERS, EMAIL_FIELD):
             raise Refused("no_such_filter")
         by_email = await _together([self._with_email(value) for value in values])
-        return [found for users in by_email for found in users]
+        return [one for users in by_email for one in users]
 
     async def _with_email(self, email: str) -> Sequence[Seen]:
         """The filter may be ignored, which would show the environment's first users: each answer's own is compared."""
@@ -122,32 +123,32 @@ class UserflowSource:
             return Gone(id, seen.at_ms, seen.spread_ms)
         return _seen(seen.answer, seen, self._catalog)
 
-    def _news(self, found: protocol.WebhookDelivery, record: protocol.Record) -> Translated:
+    def _news(self, delivery: protocol.WebhookDelivery, record: protocol.Record) -> Translated:
         object_type = object_type_of(record.kind)
         if object_type not in self._catalog.object_types:
             return Translated()
-        if found.created_at_ms is None:
+        if delivery.created_at_ms is None:
             # without a time it proves nothing, but that the object is worth a read
             return Translated([News(object_type, record.id, "upserted", {}, 0, 0, complete=False)])
-        at_ms = found.created_at_ms
-        if found.deleted:
+        at_ms = delivery.created_at_ms
+        if delivery.deleted:
             return Translated([News(object_type, record.id, "deleted", {}, at_ms, 0, complete=True)])
         fields = _stamped(record, self._catalog, at_ms, 0)
         return Translated([News(object_type, record.id, "upserted", fields, at_ms, 0, complete=True)])
 
-    def _activity(self, event: protocol.Event, told_at_ms: int) -> Translated:
+    def _activity(self, event: protocol.Event, notified_at_ms: int) -> Translated:
         """The user's activity and the company's; attributes by their JSON kind, so texts like times stay texts."""
         if not (event.user_id or event.group_id):
             return Translated(unreadable=1)
-        attributes = {name: field_value(found) for name, found in event.attributes.items()}
-        at_ms = told_at_ms if event.time_ms is None else event.time_ms
+        attributes = {name: field_value(raw) for name, raw in event.attributes.items()}
+        at_ms = notified_at_ms if event.time_ms is None else event.time_ms
         named = (self._integration, self._connection, event.id, event.name)
-        told = [
+        events = [
             ActivityEvent(*named, user_id or None, company_id or None, at_ms, attributes)
             for user_id, company_id in ((event.user_id, None), (None, event.group_id))
         ]
         return Translated(
-            activity=[one for one in told if one.object_id and one.object_type in self._catalog.object_types]
+            activity=[one for one in events if one.object_id and one.object_type in self._catalog.object_types]
         )
 
 
@@ -168,7 +169,7 @@ def _folded(email: object) -> str:
 async def _together(reads: Sequence[Coroutine[object, object, T]]) -> Sequence[T]:
     """All at once; where some fail the first error is raised once all have ended, so that none outlives the call."""
     answers = await asyncio.gather(*reads, return_exceptions=True)
-    found = [answer for answer in answers if not isinstance(answer, BaseException)]
-    if len(found) < len(answers):
+    good = [answer for answer in answers if not isinstance(answer, BaseException)]
+    if len(good) < len(answers):
         raise next(answer for answer in answers if isinstance(answer, BaseException))
-    return found
+    return good

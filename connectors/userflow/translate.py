@@ -37,9 +37,9 @@ def object_type_of(kind: Kind) -> str:
     return _OBJECT_TYPES[kind]
 
 
-def field_definition(found: AttributeDefinition) -> FieldDefinition:
+def field_definition(raw: AttributeDefinition) -> FieldDefinition:
     """An attribute in neutral words; the reference types (content, flow_step, ...) hold ids, which are text."""
-    return FieldDefinition(found.name, _TYPES.get(found.data_type, "string"), found.display_name)
+    return FieldDefinition(raw.name, _TYPES.get(raw.data_type, "string"), raw.display_name)
 
 
 def wanted_fields(record: Record, catalog: Catalog) -> dict[str, FieldValue]:
@@ -55,12 +55,12 @@ def held_field(record: Record, name: str, catalog: Catalog) -> FieldValue:
     return field_value(record.attributes.get(name), catalog.definition(object_type_of(record.kind), name))
 
 
-def field_value(found: object, definition: FieldDefinition | None = None) -> FieldValue:
+def field_value(raw: object, definition: FieldDefinition | None = None) -> FieldValue:
     """A JSON value as its definition says; by its own JSON kind without one, or where it does not fit. Never raises."""
     # of Userflow's types only datetime has no JSON kind of its own
-    if isinstance(found, str) and definition is not None and definition.type == "datetime":
-        return _instant(found) or found
-    return _by_kind(found)
+    if isinstance(raw, str) and definition is not None and definition.type == "datetime":
+        return _instant(raw) or raw
+    return _by_kind(raw)
 
 
 def attribute(value: FieldValue) -> Attribute:
@@ -80,10 +80,10 @@ def attribute(value: FieldValue) -> Attribute:
             return change(value, "string")
 
 
-def holds(found: object, value: FieldValue) -> bool:
+def holds(raw: object, value: FieldValue) -> bool:
     """Whether the JSON value is what writing `value` leaves; null, "" and an empty list are all "no value"."""
     read_as: Literal["datetime", "string"] = "datetime" if isinstance(value, dt.date) else "string"
-    held = field_value(found, FieldDefinition("", read_as))
+    held = field_value(raw, FieldDefinition("", read_as))
     if held in _EMPTY or value in _EMPTY:
         return held in _EMPTY and value in _EMPTY
     return _comparable(held) == _comparable(value)
@@ -99,17 +99,17 @@ def _instant(text: str) -> dt.datetime | None:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _by_kind(found: object) -> FieldValue:
-    match found:
+def _by_kind(raw: object) -> FieldValue:
+    match raw:
         case None | bool() | float():
-            return found
+            return raw
         case int():
-            return _whole(found)
+            return _whole(raw)
         case str():
-            return found
+            return raw
         case list():
-            return tuple(_item(item) for item in found if item is not None)
-    return _item(found)
+            return tuple(_item(item) for item in raw if item is not None)
+    return _item(raw)
 
 
 def _whole(number: int) -> FieldValue:

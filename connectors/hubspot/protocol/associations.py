@@ -92,21 +92,21 @@ def _read(response: Response) -> AssociationsRead:
     return AssociationsRead(results, errors)
 
 
-def _associations(found: JsonObject) -> Associations:
-    from_id = text_at(object_at(found, "from"), "id") or ""
-    return Associations(from_id, tuple(map(_association, objects_at(found, "to"))), _after(found))
+def _associations(raw: JsonObject) -> Associations:
+    from_id = text_at(object_at(raw, "from"), "id") or ""
+    return Associations(from_id, tuple(map(_association, objects_at(raw, "to"))), _after(raw))
 
 
-def _association(found: JsonObject) -> Association:
+def _association(raw: JsonObject) -> Association:
     types = tuple(
         AssociationType(text_at(kind, "category") or "", whole_at(kind, "typeId") or 0, text_at(kind, "label"))
-        for kind in objects_at(found, "associationTypes")
+        for kind in objects_at(raw, "associationTypes")
     )
-    return Association(text_at(found, "toObjectId") or text_at(found, "id") or "", types)
+    return Association(text_at(raw, "toObjectId") or text_at(raw, "id") or "", types)
 
 
-def _after(found: JsonObject) -> str | None:
-    return text_at(object_at(object_at(found, "paging"), "next"), "after")
+def _after(raw: JsonObject) -> str | None:
+    return text_at(object_at(object_at(raw, "paging"), "next"), "after")
 
 
 def _row_error(error: JsonObject) -> RowError:

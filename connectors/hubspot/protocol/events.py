@@ -153,15 +153,15 @@ def _definitions(response: Response) -> EventDefinitionPage:
     return EventDefinitionPage(definitions, text_at(object_at(object_at(content(response), "paging"), "next"), "after"))
 
 
-def _definition(found: JsonObject) -> EventDefinition:
+def _definition(raw: JsonObject) -> EventDefinition:
     properties = tuple(
         EventProperty(text_at(one, "name") or "", text_at(one, "type") or "string", text_at(one, "label") or "")
-        for one in objects_at(found, "properties")
+        for one in objects_at(raw, "properties")
     )
     return EventDefinition(
-        text_at(found, "name") or "",
-        text_at(object_at(found, "labels"), "singular") or text_at(found, "label") or "",
-        text_at(found, "primaryObject") or text_at(found, "primaryObjectId") or "",
+        text_at(raw, "name") or "",
+        text_at(object_at(raw, "labels"), "singular") or text_at(raw, "label") or "",
+        text_at(raw, "primaryObject") or text_at(raw, "primaryObjectId") or "",
         properties,
-        text_at(found, "fullyQualifiedName"),
+        text_at(raw, "fullyQualifiedName"),
     )

@@ -99,8 +99,8 @@ class WebhookBatch:
 
 def parse_notifications(body: bytes) -> WebhookBatch:
     """Raises Refused `malformed_notification` when the body is no JSON list of events (one event alone counts)."""
-    found = parsed(body)
-    items = [found] if isinstance(found, dict) else found
+    raw = parsed(body)
+    items = [raw] if isinstance(raw, dict) else raw
     if not isinstance(items, list):
         raise Refused("malformed_notification")
     read = [_event(item, index) for index, item in enumerate(items)]

@@ -123,33 +123,33 @@ def _accept(response: Response) -> None:
 
 
 def _grant(response: Response, sent: str) -> Grant:
-    found = content(response)
-    access = text_at(found, "access_token")
+    raw = content(response)
+    access = text_at(raw, "access_token")
     if not access:
         raise Transient("unreadable_answer", status=response.status)
     return Grant(
         access,
-        text_at(found, "refresh_token") or sent,
-        whole_at(found, "expires_in") or ACCESS_TOKEN_LIFE_S,
-        text_at(found, "hub_id"),
-        texts_at(found, "scopes"),
+        text_at(raw, "refresh_token") or sent,
+        whole_at(raw, "expires_in") or ACCESS_TOKEN_LIFE_S,
+        text_at(raw, "hub_id"),
+        texts_at(raw, "scopes"),
     )
 
 
 def _token_info(response: Response) -> TokenInfo:
-    found = content(response)
+    raw = content(response)
     return TokenInfo(
-        flag_at(found, "active"),
-        text_at(found, "hub_id"),
-        text_at(found, "app_id"),
-        texts_at(found, "scopes"),
-        whole_at(found, "expires_in"),
+        flag_at(raw, "active"),
+        text_at(raw, "hub_id"),
+        text_at(raw, "app_id"),
+        texts_at(raw, "scopes"),
+        whole_at(raw, "expires_in"),
     )
 
 
 def _account(response: Response) -> TokenAccount:
-    found = content(response)
-    id = text_at(found, "portalId")
+    raw = content(response)
+    id = text_at(raw, "portalId")
     if not id:
         raise Transient("unreadable_answer", status=response.status)
-    return TokenAccount(id, text_at(found, "accountType") or "")
+    return TokenAccount(id, text_at(raw, "accountType") or "")

@@ -235,9 +235,9 @@ def _batch(ids: Sequence[str]) -> Sequence[str]:
 
 def _page(response: Response) -> RecordPage:
     records = _records(rows(response), response.observed)
-    found = content(response)
-    after = text_at(object_at(object_at(found, "paging"), "next"), "after")
-    return RecordPage(records, after, whole_at(found, "total"))
+    raw = content(response)
+    after = text_at(object_at(object_at(raw, "paging"), "next"), "after")
+    return RecordPage(records, after, whole_at(raw, "total"))
 
 
 def _batch_result(response: Response) -> BatchResult:
@@ -252,20 +252,20 @@ def _row_error(error: JsonObject) -> RowError:
     return RowError(ids, reason_of(error), text_at(error, "category") or "", fields, trace_of(error))
 
 
-def _records(found: tuple[JsonObject, ...], observed: VendorInterval | None) -> tuple[Record, ...]:
-    return tuple(_record(item, observed) for item in found)
+def _records(raw: tuple[JsonObject, ...], observed: VendorInterval | None) -> tuple[Record, ...]:
+    return tuple(_record(item, observed) for item in raw)
 
 
-def _record(found: JsonObject, observed: VendorInterval | None) -> Record:
-    id = text_at(found, "id")
+def _record(raw: JsonObject, observed: VendorInterval | None) -> Record:
+    id = text_at(raw, "id")
     if not id:
         raise Transient("unreadable_answer")
     return Record(
         id,
-        {name: _property(value) for name, value in object_at(found, "properties").items()},
-        time_at(found, "createdAt"),
-        time_at(found, "updatedAt"),
-        flag_at(found, "archived"),
+        {name: _property(value) for name, value in object_at(raw, "properties").items()},
+        time_at(raw, "createdAt"),
+        time_at(raw, "updatedAt"),
+        flag_at(raw, "archived"),
         observed,
     )
 

@@ -102,33 +102,33 @@ def _created(request: Request) -> Call[bool]:
     return Call(request, parse, "control")
 
 
-def _property(found: JsonObject) -> Property:
+def _property(raw: JsonObject) -> Property:
     return Property(
-        name=text_at(found, "name") or "",
-        type=text_at(found, "type") or "",
-        field_type=text_at(found, "fieldType") or "",
-        label=text_at(found, "label") or "",
-        group=text_at(found, "groupName") or "",
-        description=text_at(found, "description") or "",
-        options=tuple(map(_option, objects_at(found, "options"))),
-        unique=flag_at(found, "hasUniqueValue"),
-        read_only=flag_at(object_at(found, "modificationMetadata"), "readOnlyValue"),
-        calculated=flag_at(found, "calculated"),
-        of_hubspot=flag_at(found, "hubspotDefined"),
+        name=text_at(raw, "name") or "",
+        type=text_at(raw, "type") or "",
+        field_type=text_at(raw, "fieldType") or "",
+        label=text_at(raw, "label") or "",
+        group=text_at(raw, "groupName") or "",
+        description=text_at(raw, "description") or "",
+        options=tuple(map(_option, objects_at(raw, "options"))),
+        unique=flag_at(raw, "hasUniqueValue"),
+        read_only=flag_at(object_at(raw, "modificationMetadata"), "readOnlyValue"),
+        calculated=flag_at(raw, "calculated"),
+        of_hubspot=flag_at(raw, "hubspotDefined"),
     )
 
 
-def _option(found: JsonObject) -> Option:
-    return Option(text_at(found, "value") or "", text_at(found, "label") or "")
+def _option(raw: JsonObject) -> Option:
+    return Option(text_at(raw, "value") or "", text_at(raw, "label") or "")
 
 
-def _group(found: JsonObject) -> PropertyGroup:
-    return PropertyGroup(text_at(found, "name") or "", text_at(found, "label") or "")
+def _group(raw: JsonObject) -> PropertyGroup:
+    return PropertyGroup(text_at(raw, "name") or "", text_at(raw, "label") or "")
 
 
-def _schema(found: JsonObject) -> ObjectSchema:
+def _schema(raw: JsonObject) -> ObjectSchema:
     return ObjectSchema(
-        text_at(found, "objectTypeId") or text_at(found, "id") or "",
-        text_at(found, "name") or "",
-        text_at(found, "fullyQualifiedName") or "",
+        text_at(raw, "objectTypeId") or text_at(raw, "id") or "",
+        text_at(raw, "name") or "",
+        text_at(raw, "fullyQualifiedName") or "",
     )

@@ -53,8 +53,8 @@ def list_attribute_definitions(scope: Scope, *, starting_after: str | None = Non
     """One page; a server that ignores `scope` is corrected here."""
 
     def page(response: Response) -> AttributeDefinitionPage:
-        found, cursor = _listed(response, _attribute)
-        return AttributeDefinitionPage(tuple(one for one in found if one.scope in ("", scope)), cursor)
+        raw, cursor = _listed(response, _attribute)
+        return AttributeDefinitionPage(tuple(one for one in raw if one.scope in ("", scope)), cursor)
 
     request = Request("GET", "/attribute_definitions", (*_query(starting_after), ("scope", scope)))
     return call(request, page, "control")
@@ -75,19 +75,19 @@ def _query(starting_after: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def _listed(response: Response, read: Callable[[JsonObject], T]) -> tuple[tuple[T, ...], str | None]:
-    found = listed(response)
-    last_id = text_at(found[-1], "id") if found else None
-    return tuple(map(read, found)), next_cursor(content(response), last_id)
+    raw = listed(response)
+    last_id = text_at(raw[-1], "id") if raw else None
+    return tuple(map(read, raw)), next_cursor(content(response), last_id)
 
 
-def _attribute(found: JsonObject) -> AttributeDefinition:
+def _attribute(raw: JsonObject) -> AttributeDefinition:
     return AttributeDefinition(
-        text_at(found, "name") or "",
-        text_at(found, "data_type") or "",
-        text_at(found, "display_name") or "",
-        text_at(found, "scope") or "",
+        text_at(raw, "name") or "",
+        text_at(raw, "data_type") or "",
+        text_at(raw, "display_name") or "",
+        text_at(raw, "scope") or "",
     )
 
 
-def _event(found: JsonObject) -> EventDefinition:
-    return EventDefinition(text_at(found, "name") or "", text_at(found, "display_name") or "")
+def _event(raw: JsonObject) -> EventDefinition:
+    return EventDefinition(text_at(raw, "name") or "", text_at(raw, "display_name") or "")

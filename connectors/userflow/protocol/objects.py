@@ -93,8 +93,8 @@ def list_objects(
     query += [("expand", "memberships")] if memberships else []
 
     def page(response: Response) -> RecordPage:
-        found = listed(response)
-        records = tuple(record(item, kind, response.observed) for item in found)
+        raw = listed(response)
+        records = tuple(record(item, kind, response.observed) for item in raw)
         return RecordPage(records, next_cursor(content(response), records[-1].id if records else None))
 
     return call(Request("GET", f"/{kind}", tuple(query)), page, purpose)
@@ -140,20 +140,20 @@ def instant_text(epoch_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-def record(found: JsonObject, kind: Kind, observed: VendorInterval | None = None) -> Record:
+def record(raw: JsonObject, kind: Kind, observed: VendorInterval | None = None) -> Record:
     """A user or group out of its JSON; Transient when it has no id or no attributes."""
-    id, attributes = text_at(found, "id"), found.get("attributes")
+    id, attributes = text_at(raw, "id"), raw.get("attributes")
     if not id or not isinstance(attributes, dict):
         raise Transient("unreadable_answer")
-    return Record(kind, id, attributes, time_at(found, "created_at"), _memberships(found), observed)
+    return Record(kind, id, attributes, time_at(raw, "created_at"), _memberships(raw), observed)
 
 
 def listed(response: Response) -> tuple[JsonObject, ...]:
     """The `data` of a list; an answer without it is no empty list."""
-    found = content(response)
-    if not isinstance(found.get("data"), list):
+    raw = content(response)
+    if not isinstance(raw.get("data"), list):
         raise Transient("unreadable_answer", status=response.status)
-    return objects_at(found, "data")
+    return objects_at(raw, "data")
 
 
 def next_cursor(page: JsonObject, last_id: str | None) -> str | None:
@@ -169,8 +169,8 @@ def _query_of(url: str) -> str:
     return url.partition("#")[0].partition("?")[2]
 
 
-def _memberships(found: JsonObject) -> tuple[Membership, ...] | None:
-    if not isinstance(found.get("memberships"), list):
+def _memberships(raw: JsonObject) -> tuple[Membership, ...] | None:
+    if not isinstance(raw.get("memberships"), list):
         return None
-    items = objects_at(found, "memberships")
+    items = objects_at(raw, "memberships")
     return tuple(Membership(text_at(item, "user_id"), text_at(item, "group_id")) for item in items)

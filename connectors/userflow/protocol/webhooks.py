@@ -75,8 +75,8 @@ def list_subscriptions(*, starting_after: str | None = None) -> Call[Subscriptio
     request = Request("GET", SUBSCRIPTIONS, (("limit", str(LIST_LIMIT)), ("order_by", "created_at"), *cursor))
 
     def page(response: Response) -> SubscriptionPage:
-        found = tuple(map(_subscription, listed(response)))
-        return SubscriptionPage(found, next_cursor(content(response), found[-1].id if found else None))
+        raw = tuple(map(_subscription, listed(response)))
+        return SubscriptionPage(raw, next_cursor(content(response), raw[-1].id if raw else None))
 
     return call(request, page, "control")
 
@@ -122,7 +122,7 @@ def verify_signature(header: str | None, body: bytes, secret: str, now_s: float)
         return timed
     time, signatures = _signature_parts(header)
     expected = hmac.digest(secret.encode(), time.encode() + b"." + body, hashlib.sha256).hex()
-    matches = [hmac.compare_digest(expected.encode(), found.encode(errors="replace")) for found in signatures]
+    matches = [hmac.compare_digest(expected.encode(), raw.encode(errors="replace")) for raw in signatures]
     return SignatureCheck() if any(matches) else SignatureCheck("mismatch")
 
 
@@ -148,21 +148,21 @@ def _signature_parts(header: str) -> tuple[str, list[str]]:
 
 def parse_notification(body: bytes) -> WebhookDelivery:
     """What kind it is, is decided by `data.object`, not by the topic; Refused when it cannot be read."""
-    found = parsed(body)
-    if not isinstance(found, dict) or not text_at(found, "id"):
+    raw = parsed(body)
+    if not isinstance(raw, dict) or not text_at(raw, "id"):
         raise Refused("malformed_notification")
-    data = object_at(found, "data")
+    data = object_at(raw, "data")
     subject = object_at(data, "object")
-    topic = text_at(found, "topic") or ""
+    topic = text_at(raw, "topic") or ""
     return WebhookDelivery(
-        text_at(found, "id") or "",
+        text_at(raw, "id") or "",
         topic,
-        time_at(found, "created_at"),
+        time_at(raw, "created_at"),
         _record(subject),
         _event(subject),
         topic in ("user.deleted", "group.deleted"),
-        object_at(data, "previous_attributes") or object_at(found, "previous_attributes"),
-        object_at(data, "updated_attributes") or object_at(found, "updated_attributes"),
+        object_at(data, "previous_attributes") or object_at(raw, "previous_attributes"),
+        object_at(data, "updated_attributes") or object_at(raw, "updated_attributes"),
     )
 
 
@@ -196,9 +196,9 @@ def _subscribed(response: Response) -> Subscription:
     return _subscription(content(response))
 
 
-def _subscription(found: JsonObject) -> Subscription:
-    id = text_at(found, "id")
+def _subscription(raw: JsonObject) -> Subscription:
+    id = text_at(raw, "id")
     if not id:
         raise Transient("unreadable_answer")
-    topics = texts_at(found, "topics")
-    return Subscription(id, text_at(found, "url") or "", topics, flag_at(found, "disabled"), text_at(found, "secret"))
+    topics = texts_at(raw, "topics")
+    return Subscription(id, text_at(raw, "url") or "", topics, flag_at(raw, "disabled"), text_at(raw, "secret"))
