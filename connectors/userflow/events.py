@@ -11,7 +11,7 @@ from connectors.userflow.translate import field_definition
 from schemas.configuration import DescribedEvent, DescribedField
 
 MOST_ATTRIBUTES: Final = 50
-MOST_TOLD: Final = 4_000
+MOST_DESCRIBED: Final = 4_000
 """Attributes of all events together: a connector's state has to fit into one record."""
 
 COMMON: Final = ("page_url", "locale_code", "viewport_width", "viewport_height")
@@ -106,7 +106,7 @@ def describe_events(
     labels = dict.fromkeys(BUILT_IN, "") | {one.name: one.display_name for one in events if one.name}
     defined = {one.name: one for one in attributes if one.name}
     custom = sorted((name for name in defined if name not in _TOLD), key=lambda name: name.startswith(_FAMILIES))
-    most = max(1, min(MOST_ATTRIBUTES, MOST_TOLD // max(1, len(labels)))) - len(COMMON)
+    most = max(1, min(MOST_ATTRIBUTES, MOST_DESCRIBED // max(1, len(labels)))) - len(COMMON)
     return tuple(
         DescribedEvent(
             name, label or _label(name), _fields(name, _carried(name, custom[: max(most, 0)], defined), defined)

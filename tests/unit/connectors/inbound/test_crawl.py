@@ -7,7 +7,7 @@ from connectors.contract.source import ObjectPage, Seen
 from connectors.inbound.crawl import crawl, unseen
 from schemas.records import ChangeEvent, ConnectorRequest
 from tests.unit.connectors.fake_clock import InstantClock
-from tests.unit.connectors.session.contexts import Told, lane_of
+from tests.unit.connectors.session.contexts import Told, context_of
 
 REQUEST = ConnectorRequest("acme", 1, "crawl", "users", run_id="run-1")
 
@@ -28,7 +28,7 @@ class Source:
 
 async def crawled(source: Source) -> tuple[Told, list[str]]:
     """What a crawl published, and the types that it told to be complete."""
-    context, told = lane_of("userflow", InstantClock(), source=source)
+    context, told = context_of("userflow", InstantClock(), source=source)
     completed: list[str] = []
 
     async def complete(object_type: str) -> None:
@@ -56,7 +56,7 @@ async def test_a_crawl_that_is_refused_is_not_complete() -> None:
 
 
 def test_after_it_all_of_its_type_that_it_did_not_see_is_to_be_read() -> None:
-    context, _ = lane_of("userflow", InstantClock(), source=Source())
+    context, _ = context_of("userflow", InstantClock(), source=Source())
     command = unseen(context, REQUEST, None)
     assert (command.stage, command.kind, command.run_id) == ("objects", "sweep", "run-1")
     assert command.object_key == "acme:1:userflow:users:"

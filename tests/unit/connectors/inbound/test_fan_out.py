@@ -16,7 +16,7 @@ from connectors.inbound.fan_out import LIVE_FAN_OUTS, LIVE_RECORDS, FanOuts
 from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, StampedValue, StateCommand
 from tests.unit.connectors.fake_clock import FakeClock
-from tests.unit.connectors.session.contexts import lane_of
+from tests.unit.connectors.session.contexts import context_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
 ID, NAME = "company.hs_object_id", "company.name"
@@ -120,7 +120,7 @@ async def fan(*, credit: int = 1_000_000) -> AsyncIterator[Fan]:
     async def command(record: StateCommand) -> None:
         commands.append(record)
 
-    context, told = lane_of("hubspot", clock, bulk_credit=take)
+    context, told = context_of("hubspot", clock, bulk_credit=take)
     fan_outs = FanOuts(context, source, command)
     running = asyncio.create_task(fan_outs.run())
     try:

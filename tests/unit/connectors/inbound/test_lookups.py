@@ -17,7 +17,7 @@ from connectors.session.context import IntegrationContext
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, StampedValue
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import FakeClock
-from tests.unit.connectors.session.contexts import Told, lane_of
+from tests.unit.connectors.session.contexts import Told, context_of
 
 CAUSE = Cause("userflow.notifications", 0, 7, 0)
 
@@ -83,7 +83,7 @@ class Looking:
 async def looking(**source: Any) -> AsyncIterator[Looking]:
     clock, tasks = FakeClock(), list[asyncio.Task[None]]()
     system = Source(**source)
-    context, told = lane_of("hubspot", clock, source=system, uniform=lambda low, high: high)
+    context, told = context_of("hubspot", clock, source=system, uniform=lambda low, high: high)
     made = Looking(
         system, context, clock, Lookups(context, lambda work: tasks.append(asyncio.ensure_future(work))), told
     )
@@ -203,7 +203,7 @@ async def test_no_more_wait_than_memory_is_for(monkeypatch: pytest.MonkeyPatch) 
         assert (it.finished, it.unmatched) == (["carl@x"], 1)
 
 
-async def test_nothing_is_asked_once_the_lane_closes() -> None:
+async def test_nothing_is_asked_once_the_integration_closes() -> None:
     async with looking() as it:
         it.ask("ada@x")
         it.context.state.close()

@@ -16,7 +16,7 @@ from connectors.inbound.notifications import NotificationReader
 from connectors.session.context import IntegrationContext
 from connectors.session.echoes import RecentWrites
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, Notification, StampedValue
-from tests.unit.connectors.session.contexts import lane_of
+from tests.unit.connectors.session.contexts import context_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
 
@@ -84,7 +84,7 @@ async def reader() -> AsyncIterator[Reader]:
     async def credit(records: int) -> None:
         await may.wait()
 
-    context, told = lane_of("hubspot", SystemClock(), source=source, bulk_credit=credit)
+    context, told = context_of("hubspot", SystemClock(), source=source, bulk_credit=credit)
     half = NotificationReader(context, RecentWrites())
     running = asyncio.create_task(half.run())
     try:

@@ -20,7 +20,7 @@ from connectors.session.context import IntegrationContext
 from schemas.records import ChangeEvent, DeadLetter, Receipt, TimelineEvent
 from tests.unit.connectors.fake_clock import FakeClock, InstantClock
 from tests.unit.connectors.outbound.timeline_events import event
-from tests.unit.connectors.session.contexts import Told, lane_of
+from tests.unit.connectors.session.contexts import Told, context_of
 from tests.unit.connectors.simulation.simulated import eventually
 
 Answer = Callable[[TimelineEvent], EventResult] | BaseException
@@ -67,7 +67,7 @@ class Half:
 @asynccontextmanager
 async def half(*answers: Answer, clock: Clock | None = None, **changes: Any) -> AsyncIterator[Half]:
     timeline = FakeTimeline(list(answers))
-    context, told = lane_of("hubspot", clock or InstantClock(), timeline=timeline, **{"revision": 1, **changes})
+    context, told = context_of("hubspot", clock or InstantClock(), timeline=timeline, **{"revision": 1, **changes})
     posting = EventWriter(context, timeline)
     running = asyncio.create_task(posting.run())
     try:
@@ -250,7 +250,7 @@ async def test_what_sending_does_not_expect_ends_it_instead_of_holding_its_recor
         assert it.finished == []
 
 
-async def test_a_lane_that_closes_begins_nothing_and_ends_nothing() -> None:
+async def test_an_integration_that_closes_begins_nothing_and_ends_nothing() -> None:
     async with half() as it:
         it.timeline.gate = asyncio.Event()
         await it.take(event(1))

@@ -11,7 +11,7 @@ from connectors.contract.sink import Again, Answered, OwnershipLost, Write, Writ
 from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
 from schemas.records import ChangeEvent, FieldPatch, Receipt
-from tests.unit.connectors.session.contexts import Told, lane_of
+from tests.unit.connectors.session.contexts import Told, context_of
 
 SECOND_MS, SPREAD_MS = 1_000, 999
 DEADLINE_S = 10.0
@@ -55,7 +55,7 @@ def patch(title: str) -> FieldPatch:
 
 
 def half(sink: Sink) -> tuple[PatchWriter, Told]:
-    context, told = lane_of("userflow", SystemClock(), sink=sink)
+    context, told = context_of("userflow", SystemClock(), sink=sink)
     return PatchWriter(context, RecentWrites()), told
 
 
@@ -65,7 +65,7 @@ def half(sink: Sink) -> tuple[PatchWriter, Told]:
     ids=["again", "not ours", "failed"],
 )
 async def test_what_comes_back_to_an_integration_that_was_paused_meanwhile_is_parked(sink: Sink) -> None:
-    context, told = lane_of("userflow", SystemClock(), sink=sink)
+    context, told = context_of("userflow", SystemClock(), sink=sink)
     writing, finished = PatchWriter(context, RecentWrites()), asyncio.Event()
     running = asyncio.create_task(writing.run())
     sink.may_end.clear()

@@ -11,7 +11,7 @@ from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured
 from connectors.runtime.integration import IntegrationWorker, WorkerDeps
 from schemas.configuration import SystemSettings
-from tests.unit.connectors.session.contexts import lane_of
+from tests.unit.connectors.session.contexts import context_of
 
 DEADLINE_S = 10.0
 
@@ -26,7 +26,7 @@ class Account:
         """Nothing was open."""
 
 
-class DeafKeeper:
+class DeafMonitor:
     """Goes on when it is cancelled, until it may end."""
 
     def __init__(self, deaf: bool) -> None:
@@ -42,16 +42,16 @@ class DeafKeeper:
                     raise
 
 
-def station_of(monitor: DeafKeeper, failed: Callable[[BaseException], None], **section: Any) -> IntegrationWorker:
-    context, _ = lane_of("userflow", SystemClock(), account=Account())
+def worker_of(monitor: DeafMonitor, failed: Callable[[BaseException], None], **section: Any) -> IntegrationWorker:
+    context, _ = context_of("userflow", SystemClock(), account=Account())
     nothing, kept = cast(Any, None), cast(Any, monitor)
     deps = WorkerDeps(report=nothing, command=_command, letters=nothing, failed=failed)
     return IntegrationWorker(context, kept, SystemSettings("production", **section), deps)
 
 
-async def closed(monitor: DeafKeeper) -> list[BaseException]:
+async def closed(monitor: DeafMonitor) -> list[BaseException]:
     failures: list[BaseException] = []
-    worker = station_of(monitor, failures.append)
+    worker = worker_of(monitor, failures.append)
     worker.start()
     await asyncio.sleep(0)
     async with asyncio.timeout(DEADLINE_S):
@@ -84,18 +84,18 @@ def unseal(sealed: bytes, name: str) -> str:
         (2, {"secrets": {"api_key": b"once:ak"}}, False),
     ],
 )
-async def test_only_another_connection_account_or_secret_needs_another_station(
+async def test_only_another_connection_account_or_secret_needs_another_worker(
     connection: int, section: dict[str, Any], fits: bool
 ) -> None:
     failures: list[BaseException] = []
-    worker = station_of(DeafKeeper(deaf=False), failures.append, secrets={"api_key": b"once:ak"})
+    worker = worker_of(DeafMonitor(deaf=False), failures.append, secrets={"api_key": b"once:ak"})
     assert worker.fits(connection, SystemSettings("production", **section), unseal) is fits
 
 
-async def test_a_station_that_closes_lets_all_its_work_end() -> None:
-    assert await closed(DeafKeeper(deaf=False)) == []
+async def test_a_worker_that_closes_lets_all_its_work_end() -> None:
+    assert await closed(DeafMonitor(deaf=False)) == []
 
 
 async def test_work_that_does_not_end_ends_the_process_instead_of_holding_up_the_others() -> None:
-    (failure,) = await closed(DeafKeeper(deaf=True))
-    assert "DeafKeeper.run" in str(failure)
+    (failure,) = await closed(DeafMonitor(deaf=True))
+    assert "DeafMonitor.run" in str(failure)

@@ -15,7 +15,7 @@ from connectors.session.echoes import RecentWrites
 from connectors.userflow.account import assemble
 from schemas.records import FieldPatch
 from tests.unit.connectors.fake_clock import FakeClock
-from tests.unit.connectors.session.contexts import lane_of
+from tests.unit.connectors.session.contexts import context_of
 from tests.unit.connectors.userflow.account import KEY, Incidents, opening
 
 ANSWER_S = 0.02
@@ -109,7 +109,7 @@ async def road(per_s: float = float("inf")) -> AsyncIterator[tuple[Road, Environ
     clock = FakeClock()
     environment = Environment(clock, per_s)
     account = assemble(replace(opening(Incidents()), clock=clock), environment, KEY)
-    context, _ = lane_of("userflow", clock, connection=2, account=account)
+    context, _ = context_of("userflow", clock, connection=2, account=account)
     it = Road(clock, account, PatchWriter(context, RecentWrites()))
     work = [asyncio.create_task(it.writing.run())]
     await it.keep_full()

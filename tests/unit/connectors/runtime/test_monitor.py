@@ -19,7 +19,7 @@ from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
 from schemas.configuration import ConnectorState, DescribedField, IntegrationSettings
 from tests.unit.connectors.runtime.runners import settings_part
-from tests.unit.connectors.session.contexts import Told, lane_of
+from tests.unit.connectors.session.contexts import Told, context_of
 from tests.unit.connectors.simulation.simulated import eventually
 
 STATE = ConnectorState(1, 1, 1, "ok")
@@ -68,7 +68,7 @@ def watched(
     """The connection of a connector that starts with what was reported before."""
     told, rederived = Told(), list[bool]()
     report = StateReport("acme", "hubspot", before, told.publish, lambda text, _: text.encode())
-    context, _ = lane_of(
+    context, _ = context_of(
         "hubspot",
         SystemClock(),
         account=SimpleNamespace(setup=setup or Setup()),

@@ -161,7 +161,7 @@ async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> Async
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_partitions_are_given_away_after_all_calls_in_flight_even_of_stations_that_close(
+async def test_partitions_are_given_away_after_all_calls_in_flight_even_of_workers_that_close(
     members: list[Member],
 ) -> None:
     vendors = {DOWN: GatedVendor(), WELL: GatedVendor()}

@@ -39,7 +39,7 @@ class Told:
         """Bulk is never held back."""
 
 
-def lane_of(
+def context_of(
     system: System,
     clock: Clock,
     *,

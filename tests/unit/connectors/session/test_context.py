@@ -10,16 +10,16 @@ from schemas.records import ChangeEvent, DeadLetter, StampedValue
 from schemas.registry import LocalRegistry
 from schemas.topics import MAX_RECORD_BYTES
 from tests.unit.connectors.fake_clock import FakeClock
-from tests.unit.connectors.session.contexts import Told, lane_of
+from tests.unit.connectors.session.contexts import Told, context_of
 
 
 def holding(text: str) -> ObservedObject:
     return ObservedObject("users", "u-1", "upserted", 1, 0, "crawl", {"notes": StampedValue(text, 1)})
 
 
-def encoding_lane() -> tuple[IntegrationContext, Told]:
+def encoding_context() -> tuple[IntegrationContext, Told]:
     """An integration whose records have to fit their schemas."""
-    context, told = lane_of("userflow", FakeClock())
+    context, told = context_of("userflow", FakeClock())
     codec, publish = Codec(LocalRegistry()), context.publish
 
     async def encoded(topic: str, key: str, record: object) -> tuple[int, int]:
@@ -31,7 +31,7 @@ def encoding_lane() -> tuple[IntegrationContext, Told]:
 
 async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on() -> None:
     """Were it raised, the connector would end, read the object again, and end again, for every integration it has."""
-    context, told = encoding_lane()
+    context, told = encoding_context()
     await context.observed(holding("x" * MAX_RECORD_BYTES))
     await context.observed(holding("short"))
 
@@ -44,7 +44,7 @@ async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on(
 
 
 async def test_what_fits_no_schema_is_reported_too() -> None:
-    context, told = encoding_lane()
+    context, told = encoding_context()
     await context.observed(ObservedObject("users", "u-1", "upserted", 2**70, 0, "webhook"))
     assert [letter.reason for letter in told.published] == ["unencodable"]
 

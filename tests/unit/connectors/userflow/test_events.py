@@ -1,6 +1,6 @@
 """Which events an environment has and which attributes each can carry."""
 
-from connectors.userflow.events import COMMON, MOST_ATTRIBUTES, MOST_TOLD, describe_events
+from connectors.userflow.events import COMMON, MOST_ATTRIBUTES, MOST_DESCRIBED, describe_events
 from connectors.userflow.protocol import AttributeDefinition, EventDefinition
 from connectors.userflow.simulator.builtin import EVENT_ATTRIBUTES, EVENTS
 from schemas.configuration import DescribedEvent
@@ -55,4 +55,4 @@ def test_an_event_has_fifty_attributes_at_most_and_all_of_them_fit_into_a_record
     assert len(few["plan_changed"].attributes) == MOST_ATTRIBUTES
     assert names(few["plan_changed"])[0] == "a_0"
     many = described(tuple(EventDefinition(f"event_{number}") for number in range(300)), attributes)
-    assert sum(len(many[f"event_{number}"].attributes) for number in range(300)) <= MOST_TOLD
+    assert sum(len(many[f"event_{number}"].attributes) for number in range(300)) <= MOST_DESCRIBED
