@@ -1,6 +1,6 @@
 # Each line is all there is to know: on a machine with Python 3.11+, Java 17+ and Maven, `make demo` does the rest.
 PYTHON ?= python3
-HOUSE_TESTS = $(wildcard tests/unit/test_imports.py tests/unit/test_docs.py tests/unit/test_compose.py tests/unit/test_locks.py)
+HOUSE_TESTS = $(wildcard tests/unit/test_imports.py tests/unit/test_docs.py tests/unit/test_reasons.py tests/unit/test_compose.py tests/unit/test_locks.py)
 # The locks pin every package by hash, for Python 3.11 to 3.13 on any platform: requirements.lock is what a production
 # image installs, requirements-dev.lock that and what tests, checks and docs need. Both follow pyproject.toml: after an
 # edit there, `make lock` keeps every pin that still fits; `make lock LOCK_OPTIONS=--upgrade` renews all.

@@ -11,7 +11,7 @@ from pipeline.core.conversion import MEANING, ConversionReason
 from pipeline.provisioning.remedies import EITHER, REMEDIES
 from schemas.reasons import KINDS, REASONS, ReasonKind
 
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[2]
 DECLARED_IN: Final = ROOT / "schemas" / "reasons.py"
 MODULES: Final = {
     path: ast.parse(path.read_text())
