@@ -166,10 +166,8 @@ async def run_receiver(process: Process) -> None:
 
 def run_worker(process: Process) -> None:
     """OBJECTS and PAIRS in one Faust worker."""
-    import faust  # Faust takes a second to import: only the worker pays for it
-
     from pipeline.agents.watchdog import watch
-    from pipeline.agents.worker import Agent, assigned, build_app
+    from pipeline.agents.worker import Agent, assigned, build_app, build_worker  # importing Faust takes a second
 
     settings = process.settings
     configuration = Configuration()
@@ -224,7 +222,7 @@ def run_worker(process: Process) -> None:
             stop_process(f"watchdog: {type(error).__name__}: {error}")
 
     threading.Thread(target=watching, name="watchdog", daemon=True).start()
-    faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
+    build_worker(app).execute_from_commandline()
 
 
 async def run_connector(process: Process, system: System) -> None:

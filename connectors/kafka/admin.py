@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.offsets import TopicAndPartition
-from connectors.kafka.settings import TIMEOUT_S, reader_config
+from connectors.kafka.settings import SILENT, TIMEOUT_S, reader_config
 from schemas.topics import TOPICS, Topic
 
 
@@ -37,7 +37,7 @@ class Admin:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._admin = AdminClient({**cluster.client, "log_level": 2})
+        self._admin = AdminClient({**cluster.client, "log_level": SILENT})
         self._groups: dict[str, ConsumerGroup] = {}
 
     def partitions(self) -> dict[str, int]:

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.offsets import TopicAndPartition
-from connectors.kafka.settings import TIMEOUT_S, reader_config
+from connectors.kafka.settings import SILENT, TIMEOUT_S, reader_config
 
 RETRY_S: Final = 0.1
 PASSING: Final = frozenset(
@@ -30,7 +30,7 @@ class ConsumerGroup:
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster = cluster
         self._name = cluster.physical(name)
-        self._consumer = Consumer({**reader_config(cluster), "group.id": self._name})
+        self._consumer = Consumer({**reader_config(cluster), "group.id": self._name, "log_level": SILENT})
 
     @property
     def metadata(self) -> Any:

@@ -1,8 +1,11 @@
 """The settings of every Kafka client here, on top of its connection properties."""
 
-from typing import Final
+import logging
+from typing import Any, Final
 
 from connectors.kafka.cluster import Cluster
+
+LibrdkafkaConfig = dict[str, Any]  # strings, numbers, booleans, and the logger
 
 # Faust (aiokafka) places keys by murmur2; librdkafka's own default does not.
 PARTITIONER: Final = "murmur2_random"
@@ -11,16 +14,20 @@ HEARTBEAT_INTERVAL_MS: Final = 3_000
 TRANSACTION_TIMEOUT_MS: Final = 30_000
 METADATA_REFRESH_MS: Final = 30_000
 LOG_LEVEL: Final = 3  # errors: librdkafka mends the rest by itself
+SILENT: Final = 2  # for clients that nobody polls: lines wait for a poll, and their calls raise what is wrong
+LOGGER: Final = logging.getLogger("librdkafka")
+"""Takes librdkafka's own lines, so that they have our form, masks and limits; without it they go to standard error."""
 TIMEOUT_S: Final = 15.0
 QUEUE_KBYTES: Final = 32_768  # librdkafka would hold a gigabyte while the brokers are away
 ANY_PARTITION: Final = -1  # the partitioner chooses by key
 
 
-def publisher_config(cluster: Cluster) -> dict[str, str | int | bool]:
+def publisher_config(cluster: Cluster) -> LibrdkafkaConfig:
     """An idempotent producer that sends at once when idle and batches by itself under load."""
     return {
         **cluster.client,
         "log_level": LOG_LEVEL,
+        "logger": LOGGER,
         "partitioner": PARTITIONER,
         "enable.idempotence": True,
         "acks": "all",
@@ -30,7 +37,7 @@ def publisher_config(cluster: Cluster) -> dict[str, str | int | bool]:
     }
 
 
-def transactional_config(cluster: Cluster, transactional_id: str) -> dict[str, str | int | bool]:
+def transactional_config(cluster: Cluster, transactional_id: str) -> LibrdkafkaConfig:
     """A transactional producer; its id fences whoever held the same id before."""
     return {
         **publisher_config(cluster),
@@ -39,11 +46,12 @@ def transactional_config(cluster: Cluster, transactional_id: str) -> dict[str, s
     }
 
 
-def reader_config(cluster: Cluster) -> dict[str, str | int | bool]:
+def reader_config(cluster: Cluster) -> LibrdkafkaConfig:
     """A consumer outside any group that reads assigned partitions to their end."""
     return {
         **cluster.client,
         "log_level": LOG_LEVEL,
+        "logger": LOGGER,
         "group.id": cluster.physical("pairstream-readers"),  # librdkafka wants one; nothing is ever committed to it
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -54,11 +62,12 @@ def reader_config(cluster: Cluster) -> dict[str, str | int | bool]:
     }
 
 
-def member_config(cluster: Cluster, group: str, instance: str) -> dict[str, str | int | bool]:
+def member_config(cluster: Cluster, group: str, instance: str) -> LibrdkafkaConfig:
     """A static member of a connector's group; `range` gives one member the same partition of every topic."""
     return {
         **cluster.client,
         "log_level": LOG_LEVEL,
+        "logger": LOGGER,
         "group.id": cluster.physical(group),
         "group.instance.id": instance,
         "group.protocol": "classic",

@@ -1,6 +1,5 @@
 """The Faust app of a worker: it gives the agents their records and partitions, nothing else."""
 
-import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,9 +85,6 @@ def build_app(cluster: Cluster, ordinal: int, datadir: Path, agents: Sequence[Ag
         broker_session_timeout=SESSION_S,
         broker_heartbeat_interval=HEARTBEAT_S,
         broker_request_timeout=60.0,
-        # Faust would put handlers of its own in place of ours, which mask secrets
-        loghandlers=list(logging.root.handlers),
-        logging_config={"version": 1, "incremental": True},
         key_serializer="raw",
         value_serializer="raw",
         TableManager=NoTables,
@@ -98,6 +94,17 @@ def build_app(cluster: Cluster, ordinal: int, datadir: Path, agents: Sequence[Ag
         _add(app, agent, cluster)
     _release_on_revocation(app, agents, cluster)
     return app
+
+
+def build_worker(app: Any) -> Any:
+    """What runs the app on this thread until a signal; logging stays as `observability.logging` set it up.
+
+    Faust would put its own handlers in place of ours, which mask secrets, set their level, and move the cursor of a
+    terminal that may be a file.
+    """
+    worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
+    worker.spinner = None
+    return worker
 
 
 def assigned(app: Any, cluster: Cluster) -> set[tuple[str, int]]:

@@ -9,16 +9,29 @@ from collections.abc import Iterable
 from typing import Final, Literal, TextIO
 
 from pipeline.observability.printable import printable
+from pipeline.observability.repeats import Repeats
 
 MASK: Final = "***"
 
-QUIET: Final = ("aiokafka", "asyncio", "faust", "hpack", "httpcore", "httpx", "kafka", "mode", "urllib3", "uvicorn")
-"""Libraries that tell their debugging only themselves, some of it with headers, URLs and bodies: warnings only."""
-
-REPEATED_EVERY_S: Final = 10.0
+QUIET: Final = (
+    "aiokafka",
+    "asyncio",
+    "authlib",
+    "confluent_kafka",
+    "faust",
+    "hpack",
+    "httpcore",
+    "httpx",
+    "kafka",
+    "librdkafka",
+    "mode",
+    "urllib3",
+    "uvicorn",
+)
+"""Libraries that write warnings only: their debugging lines hold headers, URLs and bodies."""
 
 _SHORTEST_SECRET: Final = 6
-"""Masking a shorter text would blot out words that merely contain it."""
+"""Masking a shorter text would mask words that merely contain it."""
 
 _LONGEST: Final = 100_000
 _LONGEST_SHOWN: Final = 20_000
@@ -48,13 +61,13 @@ _PATTERNS: Final = (
 def set_up(
     form: Literal["text", "json"], level: str, *, hide: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
-    """Send every log line of at least `level` to `stream` (standard error), none of the texts in `hide` in it.
+    """Send every log line of at least `level` to `stream` (standard error), with the texts in `hide` masked.
 
-    May be called again; the newest call counts.
+    The newest call replaces the earlier ones.
     """
     masked = Masking(hide)
     written = logging.StreamHandler(stream or sys.stderr)
-    written.addFilter(Repeats())
+    written.addFilter(Repeats(QUIET))
     written.setFormatter(JsonLines(masked) if form == "json" else TextLines(masked))
     logging.basicConfig(level=level, handlers=[written], force=True)
     logging.captureWarnings(True)
@@ -62,29 +75,10 @@ def set_up(
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class Repeats(logging.Filter):
-    """Lets what a library says again and again through every few seconds: a broker that is away fills no disk."""
-
-    def __init__(self, every_s: float = REPEATED_EVERY_S) -> None:
-        super().__init__()
-        self._every_s = every_s
-        self._said_at: dict[tuple[str, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] not in QUIET:
-            return True
-        # the message without its arguments: few, and the same for every attempt
-        said = (record.name, str(record.msg))
-        if record.created - self._said_at.get(said, 0.0) < self._every_s:
-            return False
-        self._said_at[said] = record.created
-        return True
-
-
 class Masking:
-    """Takes secrets out of a line: those it is given, and what looks like one. The last guard, not the first.
+    """Masks known secrets and texts that look like one. The last guard: callers log no secrets in the first place.
 
-    What a terminal would take for a command is spelled out, and a very long line is cut.
+    Control characters are written in readable form, and a very long line is cut.
     """
 
     def __init__(self, hide: Iterable[str] = ()) -> None:
@@ -103,7 +97,7 @@ class Masking:
 
 
 class TextLines(logging.Formatter):
-    """`2026-01-31T12:00:00.000Z INFO pipeline.app: message`; what follows a line break is indented."""
+    """`2026-01-31T12:00:00.000Z INFO pipeline.app: message`; further lines are indented."""
 
     def __init__(self, masked: Masking) -> None:
         super().__init__()

@@ -1,16 +1,16 @@
 """The Faust app is given what every other client is given."""
 
+import io
 import logging
 import ssl
 from pathlib import Path
 
-import faust
 import pytest
 
 from connectors.kafka.cluster import Cluster
 from pipeline.agents.consumer import BatchConsumer
 from pipeline.agents.step import AgentLoop
-from pipeline.agents.worker import Agent, build_app, credentials
+from pipeline.agents.worker import Agent, build_app, build_worker, credentials
 from tests.unit.pipeline.agents.stage import Appending, FakeStepDeps
 
 
@@ -55,13 +55,28 @@ def test_a_prefix_starts_the_names_of_the_group_and_its_topics(tmp_path: Path) -
     assert set(consumer.channel.topics) == {"staging.hubspot.changes", "staging.sync.state-commands"}
 
 
-def test_faust_leaves_our_log_handlers_in_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own mask no secrets, and know no JSON."""
-    ours = logging.NullHandler()
+async def test_faust_leaves_our_log_handlers_and_their_level_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own mask no secrets and know no JSON; a worker's INFO lines never came, for Faust had set ours to WARNING."""
+    stream = io.StringIO()
+    ours = logging.StreamHandler(stream)
     monkeypatch.setattr(logging.root, "handlers", [ours])
-    app = build_app(Cluster({"bootstrap.servers": "one:9092"}), 0, tmp_path / "faust", [])
+    monkeypatch.setattr(logging.root, "level", logging.INFO)
+    worker = build_worker(build_app(Cluster({"bootstrap.servers": "one:9092"}), 0, tmp_path / "faust", []))
+    monkeypatch.setattr(worker, "install_signal_handlers", lambda: None)
 
-    faust.Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False)._setup_logging()
+    await worker.default_on_first_start()
+    logging.getLogger("pipeline.agents").info("restored")
 
-    assert ours in logging.root.handlers
-    assert not any(isinstance(one, logging.StreamHandler) for one in logging.root.handlers)
+    assert logging.root.handlers == [ours]
+    assert stream.getvalue().endswith("restored\n")
+
+
+def test_no_spinner_moves_the_cursor_of_what_may_be_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    worker = build_worker(build_app(Cluster({"bootstrap.servers": "one:9092"}), 0, tmp_path / "faust", []))
+
+    worker._on_startup_end_spinner()
+    worker._flag_as_shutdown_by_signal()
+
+    assert capsys.readouterr().out == ""

@@ -9,7 +9,10 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from confluent_kafka import Consumer
 
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.settings import reader_config
 from pipeline.observability.logging import QUIET, Masking, set_up
 
 SetUp = Callable[..., io.StringIO]
@@ -55,7 +58,7 @@ def test_a_json_line_is_one_object_a_line_whatever_the_message(written: SetUp) -
     assert line == {"level": "WARNING", "logger": "pipeline.app", "message": 'two\nlines and "quotes"'}
 
 
-def test_what_a_library_repeats_is_told_now_and_then_and_what_we_say_always(written: SetUp) -> None:
+def test_a_librarys_repeated_line_is_written_once_and_ours_always(written: SetUp) -> None:
     """A broker that was away for three minutes cost 12 MB of log."""
     stream = written()
 
@@ -70,6 +73,21 @@ def test_what_a_library_repeats_is_told_now_and_then_and_what_we_say_always(writ
         "aiokafka.conn: something else",
     ]
     assert len([line for line in lines if line.startswith("pipeline")]) == 5
+
+
+def test_lines_of_librdkafka_are_ours(written: SetUp) -> None:
+    """Without a logger they go to standard error as they are: unmasked, unbounded, 7,467 of 7,498 lines."""
+    stream = written()
+    consumer = Consumer(reader_config(Cluster({"bootstrap.servers": "127.0.0.1:1", "reconnect.backoff.ms": "10"})))
+
+    deadline = time.monotonic() + 10
+    while "librdkafka" not in stream.getvalue() and time.monotonic() < deadline:
+        consumer.poll(0.1)
+    consumer.close()
+
+    lines = stream.getvalue().splitlines()
+    assert re.match(r"\S+Z ERROR librdkafka: FAIL \[rdkafka#consumer-\d+\] .*Connection refused", lines[0])
+    assert len([line for line in lines if " FAIL " in line]) == 1
 
 
 def test_what_follows_a_line_break_cannot_pass_for_a_line_of_its_own(written: SetUp) -> None:
