@@ -17,12 +17,14 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured
+from connectors.http.server import CannotListen
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
@@ -46,7 +48,7 @@ from pipeline.local import endpoints
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
 from pipeline.scheduler import Scheduler
-from pipeline.secrets import NoKeyFits, SecretBox, load_or_make_key
+from pipeline.secrets import NoKeyFits, SecretBox, load_key, load_or_make_key, make_key
 from pipeline.serving import serve
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
@@ -71,12 +73,15 @@ class Process:
     metrics: Metrics
 
     @classmethod
-    def open(cls, settings: Settings) -> "Process":
-        """Raises Misconfigured where there are no brokers."""
+    def open(cls, settings: Settings, *, makes_key: bool = True) -> "Process":
+        """Raises SettingsInvalid where there are no brokers.
+
+        Without `makes_key` nothing is written: what has no key yet is looked at with one that opens nothing.
+        """
         running = endpoints.read(settings.state_dir)
         client = settings.kafka_client_config(running.kafka_bootstrap_servers if running else None)
         cluster = Cluster(client, settings.prefix)
-        keys = settings.secret_keys or (load_or_make_key(settings.state_dir),)
+        keys = settings.secret_keys or (_key(settings.state_dir, makes_key),)
         metrics = Metrics(CollectorRegistry(), settings.prefix)
         return cls(settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys), metrics)
 
@@ -115,6 +120,10 @@ class Process:
 def _registry(settings: Settings, cluster: Cluster) -> SchemaRegistry:
     url = settings.schema_registry_url
     return RemoteRegistry(url, cluster.physical) if url else LocalRegistry()
+
+
+def _key(state_dir: Path, makes_key: bool) -> str:
+    return load_or_make_key(state_dir) if makes_key else load_key(state_dir) or make_key()
 
 
 def now_ms() -> int:
@@ -290,8 +299,11 @@ def _serve_health_aside(process: Process) -> None:
     """The worker's health on a thread and loop of its own: Faust owns the main one."""
 
     async def forever() -> None:
-        async with process.health({}):
-            await asyncio.Event().wait()
+        try:
+            async with process.health({}):
+                await asyncio.Event().wait()
+        except CannotListen as error:
+            stop_process(str(error))
 
     threading.Thread(target=lambda: asyncio.run(forever()), name="health", daemon=True).start()
 

@@ -3,7 +3,8 @@
 import difflib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+import ssl
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -224,6 +225,23 @@ class Settings(BaseSettings):
         if self.kafka_ssl_certificate_location and not self.kafka_ssl_key_location:
             yield "kafka_ssl_key_location"
 
+    def _certificate_problems(self) -> Iterator[str]:
+        """What is wrong with the files of certificates, which librdkafka would say without naming a setting."""
+        if not self.kafka_security_protocol.endswith("SSL"):
+            return
+        context, password = ssl.create_default_context(), self.kafka_ssl_key_password
+        authorities = self.kafka_ssl_ca_location
+        if authorities and (problem := _unusable(lambda: context.load_verify_locations(authorities))):
+            yield f"KAFKA_SSL_CA_LOCATION: {authorities}: {problem}. Fix: name a file of certificates in PEM form."
+        if (certificate := self.kafka_ssl_certificate_location) is not None:
+            secret = password.get_secret_value() if password else ""  # "": else the terminal is asked
+            key = self.kafka_ssl_key_location
+            if problem := _unusable(lambda: context.load_cert_chain(certificate, key, secret)):
+                yield (
+                    f"KAFKA_SSL_CERTIFICATE_LOCATION, KAFKA_SSL_KEY_LOCATION: {certificate}, {key}: {problem}. "
+                    "Fix: name a certificate and its key in PEM form, and KAFKA_SSL_KEY_PASSWORD if it has one."
+                )
+
     @property
     def webhook_base_url(self) -> str:
         """The public URL, without a slash at the end; it is part of HubSpot's signature."""
@@ -256,12 +274,25 @@ class Settings(BaseSettings):
                 "KAFKA_BOOTSTRAP_SERVERS: not set, and no local broker is running. "
                 "Fix: set it, for example KAFKA_BOOTSTRAP_SERVERS=kafka:9092, or run `pairstream up`."
             )
+        if problems := list(self._certificate_problems()):
+            raise SettingsInvalid(*problems)
         config = {"bootstrap.servers": servers, "security.protocol": self.kafka_security_protocol}
         for name in _CLIENT_PROPERTIES:
             value = getattr(self, name)
             if value is not None:
                 config[_librdkafka(name)] = _clear(value)
         return config
+
+
+def _unusable(load: Callable[[], object]) -> str | None:
+    """Why a file of certificates cannot be loaded; None where it can."""
+    try:
+        load()
+    except ssl.SSLError as error:
+        return f"not what is needed ({error.reason or 'unknown reason'})"
+    except OSError as error:
+        return (error.strerror or "cannot be read").lower()
+    return None
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:

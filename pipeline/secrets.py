@@ -106,6 +106,11 @@ def is_key(text: str) -> bool:
     return True
 
 
+def load_key(state_dir: Path) -> str | None:
+    """The key of this state directory, None where there is none yet. Raises KeyFileUnsafe as `load_or_make_key`."""
+    return load_or_make_key(state_dir) if (state_dir / KEY_FILE).exists() else None
+
+
 def load_or_make_key(state_dir: Path) -> str:
     """The key of this state directory, made on first use, readable by its owner only.
 

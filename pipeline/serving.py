@@ -15,7 +15,7 @@ END_WITHIN_S: Final = 5
 def serve(
     app: ASGIApp, host: str, port: int, limits: ConnectionLimits | None = None
 ) -> AbstractAsyncContextManager[str]:
-    """Answer on `host:port` (0: any free port) until the block ends; yields the base URL. Raises OSError if taken."""
+    """Answer on `host:port` (0: any free port) until the block ends; yields the base URL. Raises CannotListen."""
     config = BoundedConfig(
         app,
         limits or ConnectionLimits(),

@@ -13,6 +13,7 @@ from schemas.records import avro_name
 from schemas.topics import TOPICS
 
 COMPATIBILITY = "FULL_TRANSITIVE"
+NOT_FOUND = 404
 
 AvroSchema = dict[str, Any]  # a parsed Avro schema: plain JSON
 
@@ -34,6 +35,9 @@ class SchemaRegistry(Protocol):
     """Gives every record's schema an id, and every id its schema."""
 
     def id_of(self, topic: str, record: str) -> int: ...
+
+    def has(self, topic: str, record: str) -> bool:
+        """Whether there is an id already; asks only, registers nothing."""
 
     def schema(self, topic: str, schema_id: int) -> WrittenSchema | None:
         """None: the id was never given out. Raises UnknownSchema for an id that a newer build may know."""
@@ -75,6 +79,9 @@ class LocalRegistry:
     def id_of(self, topic: str, record: str) -> int:
         return self._newest[record]
 
+    def has(self, topic: str, record: str) -> bool:
+        return record in self._newest
+
     def schema(self, topic: str, schema_id: int) -> WrittenSchema | None:
         if schema_id > max(self._history):
             raise UnknownSchema(
@@ -110,6 +117,20 @@ class RemoteRegistry:
             self._client.set_compatibility(subject, COMPATIBILITY)
             self._ids[topic] = self._client.register_schema(subject, Schema(_avro_text(f"{record}.avsc"), "AVRO"))
         return self._ids[topic]
+
+    def has(self, topic: str, record: str) -> bool:
+        from confluent_kafka.schema_registry import Schema
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        try:
+            self._client.lookup_schema(
+                f"{self._physical(topic)}-value", Schema(_avro_text(f"{record}.avsc"), "AVRO"), normalize_schemas=False
+            )
+        except SchemaRegistryError as error:
+            if error.http_status_code == NOT_FOUND:
+                return False
+            raise
+        return True
 
     def schema(self, topic: str, schema_id: int) -> WrittenSchema:
         if schema_id not in self._written:

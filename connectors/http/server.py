@@ -8,11 +8,22 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 
 
+class CannotListen(Exception):
+    """The address is taken, or none of this machine's."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        why = (error.strerror or str(error)).lower()
+        super().__init__(
+            f"cannot listen at {host}:{port}: {why}. Fix: end what listens there, or set another port "
+            "(PAIRSTREAM_RECEIVER_PORT, PAIRSTREAM_HEALTH_PORT, --port) or PAIRSTREAM_BIND_HOST."
+        )
+
+
 @asynccontextmanager
 async def serving(config: uvicorn.Config, host: str, port: int) -> AsyncIterator[str]:
     """Answer on `host:port` (0: any free port) until the block ends; yields the base URL without a slash at the end.
 
-    Raises OSError where the port is taken.
+    Raises CannotListen.
     """
     with _listener(host, port) as listener:
         server = _Server(config)
@@ -26,15 +37,18 @@ async def serving(config: uvicorn.Config, host: str, port: int) -> AsyncIterator
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    family, _, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, _, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise CannotListen(host, port, error) from None
     # asyncio turns Nagle's delay (40 ms an answer) off only for sockets that say they are TCP
     listener = socket.socket(family, socket.SOCK_STREAM, protocol or socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise CannotListen(host, port, error) from None
     return listener
 
 

@@ -1,13 +1,16 @@
 """Makes and checks topics by the table in `schemas/topics.py`, and asks the brokers for offsets and lag."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
     AdminClient,
     AlterConfigOpType,
+    ClusterMetadata,
     ConfigEntry,
     ConfigResource,
     NewTopic,
@@ -21,6 +24,8 @@ from connectors.kafka.offsets import TopicAndPartition
 from connectors.kafka.settings import SILENT, TIMEOUT_S, reader_config
 from schemas.topics import TOPICS, Topic
 
+BROKERS_DEFAULT: Final = -1  # replicas of a new topic
+
 
 @dataclass(frozen=True, slots=True)
 class TopicProblem:
@@ -30,6 +35,10 @@ class TopicProblem:
     message: str
     missing: bool = False
     setting: bool = False
+
+
+class TopicsRefused(RuntimeError):
+    """The brokers refuse to make, change or describe a topic; the message says why."""
 
 
 class Admin:
@@ -42,19 +51,23 @@ class Admin:
 
     def partitions(self) -> dict[str, int]:
         """The partition count of every topic of this installation."""
-        try:
-            metadata = self._admin.list_topics(timeout=TIMEOUT_S)
-        except KafkaException as error:
-            servers = self._cluster.client.get("bootstrap.servers", "nowhere")
-            raise BrokersUnreachable(f"{BrokersUnreachable.__doc__} ({servers})") from error
         return {
             self._cluster.logical(name): len(topic.partitions)
-            for name, topic in metadata.topics.items()
+            for name, topic in self._metadata().topics.items()
             if self._cluster.owns(name)
         }
 
-    def check_topics(self, partitions: int, changes_retention_days: int | None = None) -> list[TopicProblem]:
-        """Every difference between the brokers and the table."""
+    def _metadata(self) -> ClusterMetadata:
+        try:
+            return self._admin.list_topics(timeout=TIMEOUT_S)
+        except KafkaException as error:
+            servers = self._cluster.client.get("bootstrap.servers", "nowhere")
+            raise BrokersUnreachable(f"{BrokersUnreachable.__doc__} ({servers})") from error
+
+    def check_topics(
+        self, partitions: int, changes_retention_days: int | None = None, *, replication: int | None = None
+    ) -> list[TopicProblem]:
+        """Every difference between the brokers and the table; `replication` None: the brokers' own default."""
         present = self.partitions()
         missing = [name for name in TOPICS if name not in present]
         problems = [TopicProblem(self._cluster.physical(name), "does not exist", missing=True) for name in missing]
@@ -62,11 +75,31 @@ class Admin:
             if name in present and present[name] != partitions:
                 said = f"has {present[name]} partitions, PAIRSTREAM_PARTITIONS says {partitions}"
                 problems.append(TopicProblem(self._cluster.physical(name), said))
+        problems += self._replication_problems(replication)
         return problems + self._setting_problems([name for name in TOPICS if name in present], changes_retention_days)
 
-    def apply_topics(self, partitions: int, replication: int, changes_retention_days: int | None = None) -> list[str]:
-        """Make missing topics and mend their settings; returns what was done. Partition counts are never changed."""
-        problems = self.check_topics(partitions, changes_retention_days)
+    def _replication_problems(self, wanted: int | None) -> list[TopicProblem]:
+        metadata = self._metadata()
+        if wanted is None:
+            wanted = self._default_replication(str(metadata.controller_id))
+        wanting = {self._cluster.physical(name) for name in TOPICS}
+        ours = {name: topic for name, topic in metadata.topics.items() if name in wanting}
+        found = {name: min(len(one.replicas) for one in topic.partitions.values()) for name, topic in ours.items()}
+        return [TopicProblem(name, _too_few(there, wanted)) for name, there in found.items() if there < wanted]
+
+    def _default_replication(self, broker: str) -> int:
+        (answer,) = self._admin.describe_configs([ConfigResource(ResourceType.BROKER, broker)]).values()
+        with _refusals("the brokers' default replication"):
+            return int(answer.result(TIMEOUT_S)["default.replication.factor"].value)
+
+    def apply_topics(
+        self, partitions: int, replication: int | None = None, changes_retention_days: int | None = None
+    ) -> list[str]:
+        """Make missing topics and mend their settings; returns what was done. Raises TopicsRefused.
+
+        Partition and replica counts of what is there are never changed. `replication` None: the brokers' own default.
+        """
+        problems = self.check_topics(partitions, changes_retention_days, replication=replication)
         missing = [problem.topic for problem in problems if problem.missing]
         for name in missing:
             self._create(name, partitions, replication, changes_retention_days)
@@ -176,11 +209,12 @@ class Admin:
                     )
         return problems
 
-    def _create(self, name: str, partitions: int, replication: int, changes_retention_days: int | None) -> None:
+    def _create(self, name: str, partitions: int, replication: int | None, changes_retention_days: int | None) -> None:
         settings = self._table_row(name).broker_settings(changes_retention_days)
-        topic = NewTopic(name, partitions, replication, config=settings)
+        topic = NewTopic(name, partitions, BROKERS_DEFAULT if replication is None else replication, config=settings)
         for future in self._admin.create_topics([topic], request_timeout=TIMEOUT_S).values():
-            future.result(TIMEOUT_S)
+            with _refusals(f"{name} cannot be made"):
+                future.result(TIMEOUT_S)
 
     def _alter(self, name: str, settings: Mapping[str, str]) -> None:
         """Set these and leave every other setting alone: min.insync.replicas, for one, belongs to the operator."""
@@ -190,7 +224,24 @@ class Admin:
         ]
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
         for future in self._admin.incremental_alter_configs([resource]).values():
-            future.result(TIMEOUT_S)
+            with _refusals(f"{name} cannot be changed"):
+                future.result(TIMEOUT_S)
+
+
+@contextmanager
+def _refusals(what: str) -> Iterator[None]:
+    """What the brokers refuse within, as TopicsRefused."""
+    try:
+        yield
+    except KafkaException as error:
+        raise TopicsRefused(f"{what}: {error.args[0].str()}") from error
+
+
+def _too_few(there: int, wanted: int) -> str:
+    return (
+        f"has {there} of the {wanted} replicas that a topic is to have: "
+        "add some with Kafka's kafka-reassign-partitions, or name the number with --replication"
+    )
 
 
 def _same(present: str | None, wanted: str) -> bool:

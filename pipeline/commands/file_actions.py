@@ -108,7 +108,7 @@ def apply_file(file: Path, *, ask_first: bool, wait: bool, timeout_s: float) -> 
             await _confirm(_deps(process, publisher, tables), integration_file, timeout_s)
         await _carry_out(process, publisher, tables, integration_file, timeout_s if wait else None)
 
-    with_kafka(ask)
+    with_kafka(ask, makes_key=True)
 
 
 async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile, timeout_s: float) -> None:
@@ -172,7 +172,7 @@ def write_project(file: Path, folder: Path) -> None:
 def _in_force(settings: Settings) -> Mapping[str, IntegrationPart]:
     """The configuration in force; none where no brokers are named or none answer, for the files need none."""
     try:
-        tables = read_tables(Process.open(settings))
+        tables = read_tables(Process.open(settings, makes_key=False))
     except (SettingsInvalid, BrokersUnreachable, TableIncomplete) as error:
         click.echo(f"note: without the configuration in force ({error})", err=True)
         return {}

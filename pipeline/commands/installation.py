@@ -1,8 +1,14 @@
 """Commands about the installation: its topics, and what is wrong with it; `installation_actions` does the work."""
 
+from typing import Final
+
 import click
 
 from pipeline.commands.command_line import command, group
+
+REPLICATION: Final = click.option(
+    "--replication", type=click.IntRange(min=1), help="Replicas of each topic; unset: the brokers' default."
+)
 
 
 @group(examples=("pairstream topics apply", "pairstream topics check"))
@@ -11,20 +17,21 @@ def topics() -> None:
 
 
 @topics.command("apply", examples=("pairstream topics apply", "pairstream topics apply --replication 3"))
-@click.option("--replication", default=1, show_default=True, help="Replicas of each new topic.")
-def topics_apply(replication: int) -> None:
+@REPLICATION
+def topics_apply(replication: int | None) -> None:
     """Make missing topics and mend their settings."""
     from pipeline.commands.installation_actions import apply_topics
 
     apply_topics(replication)
 
 
-@topics.command("check", examples=("pairstream topics check",))
-def topics_check() -> None:
+@topics.command("check", examples=("pairstream topics check", "pairstream topics check --replication 3"))
+@REPLICATION
+def topics_check(replication: int | None) -> None:
     """Say where topics differ from the table; exits 1 where they do."""
     from pipeline.commands.installation_actions import check_topics
 
-    check_topics()
+    check_topics(replication)
 
 
 @command(examples=("pairstream doctor",))

@@ -11,7 +11,7 @@ from pipeline.visible import visible_lines
 from schemas.topics import INTEGRATIONS, TOPICS
 
 
-def apply_topics(replication: int) -> None:
+def apply_topics(replication: int | None) -> None:
     """Make missing topics and mend their settings."""
     with plain_errors():
         process = open_process()
@@ -19,17 +19,21 @@ def apply_topics(replication: int) -> None:
         done = process.admin().apply_topics(settings.partitions, replication, settings.changes_retention_days)
         for line in done or [f"all {len(TOPICS)} topics are as they should be"]:
             click.echo(line)
-        left = process.admin().check_topics(settings.partitions, settings.changes_retention_days)
+        left = process.admin().check_topics(
+            settings.partitions, settings.changes_retention_days, replication=replication
+        )
         if left:
             refuse(*(f"{problem.topic} {problem.message}" for problem in left))
 
 
-def check_topics() -> None:
+def check_topics(replication: int | None) -> None:
     """Say where topics differ from the table; exits 1 where they do."""
     with plain_errors():
         process = open_process()
         settings = process.settings
-        found = process.admin().check_topics(settings.partitions, settings.changes_retention_days)
+        found = process.admin().check_topics(
+            settings.partitions, settings.changes_retention_days, replication=replication
+        )
         if found:
             refuse(*(f"{problem.topic} {problem.message}" for problem in found))
         click.echo(f"all {len(TOPICS)} topics are as they should be")

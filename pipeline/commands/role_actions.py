@@ -18,7 +18,7 @@ from schemas.values import System
 def _open() -> Process:
     """What a role makes on disk is for its owner only."""
     os.umask(PRIVATE_UMASK)
-    return open_process()
+    return open_process(makes_key=True)
 
 
 def work() -> None:

@@ -9,6 +9,8 @@ from typing import Final, NoReturn
 
 import click
 
+from connectors.http.server import CannotListen
+from connectors.kafka.admin import TopicsRefused
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.kafka.table import TableIncomplete, TableReader
@@ -32,6 +34,8 @@ EXPECTED_ERRORS: Final = (
     AlreadyRunning,
     LocalError,
     BrokersUnreachable,
+    TopicsRefused,
+    CannotListen,
     TableIncomplete,
     PublishFailed,
     UnknownSchema,
@@ -50,15 +54,18 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except EXPECTED_ERRORS as error:
-        click.echo(visible_lines(str(error)), err=True)
-        sys.exit(REFUSED)
+        refuse(visible_lines(str(error)))
+    except OSError as error:
+        if error.filename is None:  # no file of the user's: a bug
+            raise
+        refuse(visible_lines(f"{error.filename}: {error.strerror}. Fix: make it usable, or name another."))
 
 
-def open_process() -> Process:
-    """The settings of the environment, brokers and codec."""
+def open_process(*, makes_key: bool = False) -> Process:
+    """The settings of the environment, brokers and codec; without `makes_key` it writes nothing anywhere."""
     settings = load_settings(os.environ)
     set_up(settings.log_format, settings.log_level, hide=settings.hidden)
-    return Process.open(settings)
+    return Process.open(settings, makes_key=makes_key)
 
 
 def refuse(*lines: str) -> NoReturn:
@@ -87,7 +94,7 @@ def read_tables(process: Process) -> TableReader:
     return tables
 
 
-def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]]) -> None:
+def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]], *, makes_key: bool = False) -> None:
     """Run something that publishes and reads configuration, with plain errors."""
 
     async def inside(process: Process) -> None:
@@ -101,7 +108,7 @@ def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]
             await asyncio.to_thread(tables.stop)
 
     with plain_errors():
-        asyncio.run(inside(open_process()))
+        asyncio.run(inside(open_process(makes_key=makes_key)))
 
 
 def known(parts: Mapping[str, IntegrationPart], name: str) -> IntegrationSettings:

@@ -34,6 +34,7 @@ class HubSpotProperty(_Part):
     description: str | None = None
     options: list[Fields] | None = None
     hasUniqueValue: bool | None = None
+    externalOptions: bool | None = None
     calculated: bool | None = None
     modificationMetadata: Fields | None = None
 

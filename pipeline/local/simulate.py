@@ -15,7 +15,7 @@ from pipeline.local.simulator_store import SavedBeforeAnswered, SimulatorStore
 async def serve_simulator(
     system: str, at: tuple[str, int], *, seed: Path | None, webhooks: str | None, store: Path | None
 ) -> None:
-    """Serve at a host and port (0: a free one). Raises SeedUnreadable, StoreUnreadable, OSError for a taken port.
+    """Serve at a host and port (0: a free one). Raises SeedUnreadable, StoreUnreadable or CannotListen.
 
     What `store` holds goes before `seed`.
     """

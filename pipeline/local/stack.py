@@ -118,7 +118,7 @@ def _note(line: str, terminal: TextIO | None) -> None:
 
 def _apply_topics(settings: Settings, servers: str) -> None:
     admin = Admin(Cluster(settings.kafka_client_config(servers), settings.prefix))
-    admin.apply_topics(settings.partitions, 1, settings.changes_retention_days)
+    admin.apply_topics(settings.partitions, None, settings.changes_retention_days)
 
 
 def _places(settings: Settings, servers: str, simulators: bool) -> endpoints.Endpoints:

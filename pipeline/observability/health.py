@@ -45,7 +45,7 @@ def build_health(checks: Mapping[str, Check], metrics: Metrics, *, within_s: flo
 
 
 def serve_health(app: ASGIApp, host: str, port: int) -> AbstractAsyncContextManager[str]:
-    """Answer until the block ends; port 0 is any free one. Gives the base URL. Raises OSError where it is taken."""
+    """Answer until the block ends; port 0 is any free one. Gives the base URL. Raises CannotListen."""
     return serve(app, host, port)
 
 

@@ -39,6 +39,16 @@ def test_every_topic_has_its_subject_and_is_fully_compatible(
     assert {client.get_compatibility(subject) for subject in subjects} == {COMPATIBILITY}
 
 
+def test_asking_whether_a_schema_is_there_registers_nothing(
+    registry: RemoteRegistry, client: SchemaRegistryClient, schema_registry_url: str
+) -> None:
+    elsewhere = RemoteRegistry(schema_registry_url, lambda topic: f"elsewhere.{topic}")
+
+    assert registry.has(RECEIPTS, "Receipt")
+    assert not elsewhere.has(RECEIPTS, "Receipt")
+    assert f"elsewhere.{RECEIPTS}-value" not in client.get_subjects()
+
+
 def test_registering_again_gives_the_same_id(registry: RemoteRegistry, schema_registry_url: str) -> None:
     again = RemoteRegistry(schema_registry_url)
     assert again.id_of(RECEIPTS, "Receipt") == registry.id_of(RECEIPTS, "Receipt")

@@ -1,9 +1,15 @@
 """Settings: the defaults, what is refused and how, and that secrets stay out of sight."""
 
+import datetime as dt
 import logging
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from connectors.kafka.cluster import Cluster
 from pipeline.config import Settings, SettingsInvalid, describe, load_settings, unknown_variables, variable
@@ -239,15 +245,40 @@ def test_two_free_ports_may_both_be_zero() -> None:
     assert load_settings({"PAIRSTREAM_RECEIVER_PORT": "0", "PAIRSTREAM_CONSOLE_PORT": "0"}).console_port == 0
 
 
-def test_the_kafka_properties_are_those_of_librdkafka() -> None:
-    assert load_settings(SASL).kafka_client_config("local:1") == {
+def authority(folder: Path) -> Path:
+    """A file with one certificate that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    builder = builder.serial_number(1).not_valid_before(moment).not_valid_after(moment + dt.timedelta(days=9_000))
+    path = folder / "ca.pem"
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return path
+
+
+def test_the_kafka_properties_are_those_of_librdkafka(tmp_path: Path) -> None:
+    path = authority(tmp_path)
+    assert load_settings({**SASL, "KAFKA_SSL_CA_LOCATION": str(path)}).kafka_client_config("local:1") == {
         "bootstrap.servers": "kafka-1:9093,kafka-2:9093",
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "ada",
         "sasl.password": "pa55word",
-        "ssl.ca.location": "/etc/ca.pem",
+        "ssl.ca.location": str(path),
     }
+
+
+def test_certificates_that_cannot_be_loaded_are_named_by_their_setting(tmp_path: Path) -> None:
+    """librdkafka names no setting, and a traceback ended the command."""
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_text("no certificate")
+    for path, why in ((tmp_path / "none.pem", "no such file"), (tmp_path, "is a directory"), (garbage, "not what is")):
+        with pytest.raises(SettingsInvalid, match=rf"^KAFKA_SSL_CA_LOCATION: {path}: {why}.* Fix: "):
+            load_settings({**SASL, "KAFKA_SSL_CA_LOCATION": str(path)}).kafka_client_config()
+    client = {"KAFKA_SSL_CERTIFICATE_LOCATION": str(authority(tmp_path)), "KAFKA_SSL_KEY_LOCATION": str(garbage)}
+    with pytest.raises(SettingsInvalid, match=r"^KAFKA_SSL_CERTIFICATE_LOCATION, KAFKA_SSL_KEY_LOCATION: .* Fix: "):
+        load_settings({**HOME, "KAFKA_SECURITY_PROTOCOL": "SSL", **client}).kafka_client_config("kafka:9092")
 
 
 def test_a_local_broker_stands_in_where_none_is_set() -> None:

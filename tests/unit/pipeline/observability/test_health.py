@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
+from connectors.http.server import CannotListen
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
 
@@ -93,7 +94,7 @@ async def test_a_taken_port_is_an_error_at_once() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(CannotListen, match=r"in use\. Fix: "):
             async with serve_health(health(), "127.0.0.1", taken.getsockname()[1]):
                 pass
 

@@ -1,0 +1,68 @@
+"""A look writes nothing anywhere: no state directory, no key, no schema, no topic."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.app import Process
+from pipeline.cli import main
+from pipeline.config import load_settings
+from pipeline.secrets import NoKeyFits, load_or_make_key
+
+NOBODY = "127.0.0.1:1"
+FILE = """\
+integration: acme
+hubspot: {account: 1, app_secret: "${HUBSPOT_APP_SECRET}", token: "${HUBSPOT_TOKEN}"}
+userflow: {environment: production, api_key: "${USERFLOW_API_KEY}"}
+mappings:
+  - {name: a, hubspot: contacts, userflow: users, match: {hubspot: email, userflow: email}, to_userflow: [jobtitle]}
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["doctor"],
+        ["topics", "check"],
+        ["integration", "list"],
+        ["export", "acme"],
+        ["plan", "acme.yaml"],
+        ["validate", "acme.yaml"],
+        ["simulate", "show", "hubspot", "contacts", "1"],
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_no_state_directory_is_made_by_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    (tmp_path / "acme.yaml").write_text(FILE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("connectors.kafka.admin.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("connectors.kafka.table.TIMEOUT_S", 0.2)
+    for name in ("HUBSPOT_APP_SECRET", "HUBSPOT_TOKEN", "USERFLOW_API_KEY"):
+        monkeypatch.setenv(name, "value-of-a-secret")
+    monkeypatch.setenv("PAIRSTREAM_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", NOBODY)
+    monkeypatch.delenv("PAIRSTREAM_SECRET_KEY", raising=False)
+
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == (0 if words[0] == "validate" else 1)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert [path.name for path in tmp_path.iterdir()] == ["acme.yaml"]
+
+
+def opened(state_dir: Path, *, makes_key: bool) -> Process:
+    settings = load_settings({"PAIRSTREAM_STATE_DIR": str(state_dir), "KAFKA_BOOTSTRAP_SERVERS": NOBODY})
+    return Process.open(settings, makes_key=makes_key)
+
+
+def test_a_look_uses_the_key_that_is_there_and_opens_nothing_without_one(tmp_path: Path) -> None:
+    without = opened(tmp_path, makes_key=False)
+    load_or_make_key(tmp_path)
+    sealed = opened(tmp_path, makes_key=True).box.seal("secret")
+
+    assert opened(tmp_path, makes_key=False).box.open(sealed) == "secret"
+    with pytest.raises(NoKeyFits):
+        without.box.open(sealed)
