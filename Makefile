@@ -13,7 +13,7 @@ PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
-.venv/.installed: requirements.lock requirements-dev.lock ; .ci/setup $(PYTHON)
+.venv/.installed: requirements.lock requirements-dev.lock ; @.ci/setup $(PYTHON)
 lock: setup ## both locks anew
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock

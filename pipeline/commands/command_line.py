@@ -5,6 +5,7 @@ runs, so that `--help` answers at once.
 """
 
 import difflib
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -101,6 +102,11 @@ def command(name: str | None = None, *, examples: Sequence[str]) -> Callable[[Ca
 def group(name: str | None = None, *, examples: Sequence[str]) -> Callable[[Callable[..., Any]], Group]:
     """`click.group` with examples."""
     return click.group(name, cls=Group, examples=examples)
+
+
+def clean_up_on_ctrl_c() -> None:
+    """From here on Ctrl-C raises KeyboardInterrupt: this command has processes or files to put away."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from pipeline.app import Process, run_connector, run_receiver, run_scheduler, run_until_signal, run_worker
+from pipeline.commands.command_line import clean_up_on_ctrl_c
 from pipeline.commands.session import open_process, plain_errors
 from pipeline.config import load_settings
 from pipeline.state_dir import PRIVATE_UMASK
@@ -17,6 +18,7 @@ from schemas.values import System
 
 def _open() -> Process:
     """What a role makes on disk is for its owner only."""
+    clean_up_on_ctrl_c()
     os.umask(PRIVATE_UMASK)
     return open_process(makes_key=True)
 
@@ -51,6 +53,7 @@ def run_everything(simulators: bool, hubspot_seed: Path | None, userflow_seed: P
     from pipeline.local.seed_file import read_seed, shipped
     from pipeline.local.stack import Seeds, machine
 
+    clean_up_on_ctrl_c()
     with plain_errors():
         started = time.monotonic()
         seeds = Seeds(hubspot_seed or shipped("hubspot"), userflow_seed or shipped("userflow"))
@@ -81,5 +84,6 @@ def show_demo() -> None:
     """`demo`: exits 0 if every value is right in the end."""
     from pipeline.local.demo import run_demo  # only `demo` needs it
 
+    clean_up_on_ctrl_c()
     with plain_errors():
         sys.exit(run_demo(os.environ))

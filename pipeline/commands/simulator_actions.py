@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pipeline.commands.command_line import clean_up_on_ctrl_c
 from pipeline.commands.session import plain_errors
 from pipeline.config import load_settings
 from pipeline.local import running_simulator
@@ -17,6 +18,7 @@ from pipeline.local.simulate import serve_simulator
 
 def serve_alone(system: str, port: int, seed: Path | None, webhooks: str | None, store: Path | None) -> None:
     """Serve one simulator until a signal."""
+    clean_up_on_ctrl_c()
     with plain_errors():
         host = load_settings(os.environ).bind_host
         asyncio.run(serve_simulator(system, (host, port), seed=seed, webhooks=webhooks, store=store))

@@ -25,8 +25,11 @@ def demo_file() -> Path:
 
 
 def program() -> str:
-    """How this program is typed: its bare name where the shell finds it."""
-    return "pairstream" if shutil.which("pairstream") else sys.argv[0]
+    """How this program is typed: its bare name where the shell finds it, else its path, the shorter way."""
+    if shutil.which("pairstream"):
+        return "pairstream"
+    program = Path(sys.argv[0]).absolute()
+    return str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else str(program)
 
 
 def listening(where: Endpoints, logs: Path) -> list[str]:
