@@ -111,7 +111,7 @@ class LocalBroker:
         self._jvm = (*_JVM, *_BRIEF_JVM) if settings.brief else _JVM
         self._ports: Ports | None = None
         self._process: ChildProcess | None = None
-        self._leash: OrphanGuard | None = None
+        self._guard: OrphanGuard | None = None
         self._lock: IO[str] | None = None
 
     @property
@@ -182,10 +182,10 @@ class LocalBroker:
         classpath = str(jars / "*")
         if not (self._dir / "data" / "meta.properties").exists():
             self._format(java, classpath, properties)
-        self._leash = OrphanGuard()
+        self._guard = OrphanGuard()
         argv = [java, *self._jvm, "-cp", classpath, "kafka.Kafka", str(properties)]
         # The broker inherits the lock, so the directory stays taken until it is gone, even if this process dies first.
-        self._process = ChildProcess(argv, log=self.log, leash=self._leash, pass_fds=(self._lock.fileno(),))
+        self._process = ChildProcess(argv, log=self.log, guard=self._guard, pass_fds=(self._lock.fileno(),))
         _write_pid(self._lock, self._process.pid)
 
     def _format(self, java: str, classpath: str, properties: Path) -> None:
@@ -206,9 +206,9 @@ class LocalBroker:
 
     def _forget_process(self) -> None:
         self._process = None
-        if self._leash is not None:
-            self._leash.close()
-            self._leash = None
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -13,7 +13,7 @@ CHECK_EVERY_S: Final = 0.5
 
 
 class Mortal(Protocol):
-    """What is used of `LocalBroker`."""
+    """The part of `LocalBroker` that is used here."""
 
     @property
     def died(self) -> bool:
@@ -26,7 +26,7 @@ class Mortal(Protocol):
 
 
 class BrokerRestart:
-    """Looks after a broker on a thread of its own while the block lasts; `note` takes a line for the operator."""
+    """Watches a broker on its own thread while the block lasts; `note` takes a line for the operator."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class BrokerRestart:
             started, works = self._clock(), self._revived()
 
     def _revived(self) -> bool:
-        """One try; where it fails, the broker counts as ended once more."""
+        """Start it once; a failed start counts as another end."""
         self._broker.kill()
         try:
             self._broker.start()

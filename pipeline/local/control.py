@@ -1,4 +1,4 @@
-"""A person's hands and eyes in a simulated vendor: what the demo and the tests do and see there."""
+"""Client of a simulator's control API: the demo and the tests edit and read records as a person would."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -39,7 +39,7 @@ class SimulatorControl:
         await self._call("DELETE", _path(object_type, object_id))
 
     async def restore(self, object_type: str, object_id: str) -> None:
-        """Out of HubSpot's recycling bin."""
+        """Restore an object from HubSpot's recycling bin."""
         await self._call("POST", f"{_path(object_type, object_id)}/restore")
 
     async def merge(self, object_type: str, object_id: str, other_id: str) -> str:
@@ -56,7 +56,7 @@ class SimulatorControl:
         await self._call("DELETE", _joined(object_type, object_id, to_type, to_id))
 
     async def track(self, event: Mapping[str, Any]) -> str:
-        """Something that a Userflow user or company did; returns the event's id."""
+        """Track an event of a Userflow user or company; returns its id."""
         return str((await self._call("POST", "/events", event))["id"])
 
     async def events(self) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ class SimulatorControl:
         return {str(row["id"]): dict(row[self._fields]) for row in await self.rows(object_type)}
 
     async def rows(self, object_type: str) -> list[dict[str, Any]]:
-        """Every object with all that the vendor knows of it: who made it, who wrote each field last."""
+        """Every object with its history: who created it, who wrote each field last."""
         return list((await self._call("GET", f"/objects/{object_type}"))["results"])
 
     async def bulk(self, operations: list[dict[str, Any]]) -> None:

@@ -21,7 +21,7 @@ _POLL_S = 0.05
 
 
 class OrphanGuard:
-    """Holds pids of this process's children; whatever is still held when this process ends is ended too."""
+    """Holds pids of child processes; ends those still held when this process ends."""
 
     def __init__(self) -> None:
         self._watcher = subprocess.Popen(
@@ -35,11 +35,11 @@ class OrphanGuard:
         self._say(f"+{pid}\n")
 
     def release(self, pid: int) -> None:
-        """To be called once the child was reaped: its pid may then belong to anybody."""
+        """Forget a pid. Call it once the child was reaped: the pid may then belong to another process."""
         self._say(f"-{pid}\n")
 
     def close(self) -> None:
-        """Stop watching; what is still held is ended."""
+        """End the children still held, and stop watching."""
         if self._watcher.stdin is not None and not self._watcher.stdin.closed:
             with suppress(BrokenPipeError):
                 self._watcher.stdin.close()

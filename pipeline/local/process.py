@@ -1,4 +1,4 @@
-"""One child process: started on a leash, its output in a file, stopped by its pid."""
+"""One child process: ended with its parent, output in a file, stopped by its pid."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _DRAIN_S = 1.0
 
 
 class ChildProcess:
-    """Starts `argv` at once, in a session of its own: a Ctrl-C reaches only whoever decides the order of stopping.
+    """Starts `argv` at once in its own session: a Ctrl-C reaches the parent only, which stops its children in order.
 
     `env` replaces the environment (None: inherited). Output is appended to `log`; each line goes to `echo` too, if
     given (from a thread of its own).
@@ -27,13 +27,13 @@ class ChildProcess:
         argv: Sequence[str],
         *,
         log: Path,
-        leash: OrphanGuard,
+        guard: OrphanGuard,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
         echo: Callable[[str], None] | None = None,
     ) -> None:
         self.log = log
-        self._leash = leash
+        self._guard = guard
         with log.open("ab") as file:
             self._popen = subprocess.Popen(
                 argv,
@@ -46,7 +46,7 @@ class ChildProcess:
                 start_new_session=True,
                 pass_fds=pass_fds,
             )
-        leash.hold(self.pid)
+        guard.hold(self.pid)
         self._copier = self._copy_output(echo) if echo else None
 
     @property
@@ -57,19 +57,19 @@ class ChildProcess:
         """The exit code (minus the signal's number if a signal ended it), None while it runs."""
         code = self._popen.poll()
         if code is not None:
-            self._leash.release(self.pid)
+            self._guard.release(self.pid)
         return code
 
     def wait(self) -> int:
         """Block until it ends; the exit code."""
         code = self._popen.wait()
-        self._leash.release(self.pid)
+        self._guard.release(self.pid)
         if self._copier is not None:
             self._copier.join(_DRAIN_S)  # not for ever: a grandchild may keep the pipe open
         return code
 
     def terminate(self) -> None:
-        """Ask it to end; a paused one is woken, or it would never hear."""
+        """Send SIGTERM, then SIGCONT: a paused process takes no SIGTERM."""
         self._popen.send_signal(signal.SIGTERM)
         self._popen.send_signal(signal.SIGCONT)
 

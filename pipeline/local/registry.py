@@ -27,7 +27,7 @@ class LocalSchemaRegistry:
     def __init__(self, directory: Path) -> None:
         self._log = directory / "registry.log"
         self._port = free_port()
-        self._leash: OrphanGuard | None = None
+        self._guard: OrphanGuard | None = None
         self._process: ChildProcess | None = None
 
     @property
@@ -40,8 +40,8 @@ class LocalSchemaRegistry:
         java, program = find_java(os.environ), fetch(POM, "unpack-dependencies")
         (jar,) = program.glob("*-runner.jar")
         listen = (f"-Dquarkus.http.host={LOOPBACK}", f"-Dquarkus.http.port={self._port}")
-        self._leash = OrphanGuard()
-        self._process = ChildProcess([java, *_JVM, *listen, "-jar", str(jar)], log=self._log, leash=self._leash)
+        self._guard = OrphanGuard()
+        self._process = ChildProcess([java, *_JVM, *listen, "-jar", str(jar)], log=self._log, guard=self._guard)
         failure = wait_until(lambda: answers(f"{self.url}/subjects"), self._process, START_DEADLINE_S)
         if failure:
             tail = self._process.last_lines()
@@ -52,9 +52,9 @@ class LocalSchemaRegistry:
         if self._process is not None:
             self._process.stop(STOP_DEADLINE_S)
             self._process = None
-        if self._leash is not None:
-            self._leash.close()
-            self._leash = None
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
 
     def __enter__(self) -> Self:
         self.start()

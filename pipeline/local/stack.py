@@ -98,7 +98,7 @@ def machine(
 
 
 def _refuse_taken_ports(settings: Settings) -> None:
-    """Say so at once: a role whose port is taken ends again and again, and nothing else tells why."""
+    """Refuse before anything starts: a role whose port is taken would crash and restart without end."""
     wanted = [(settings.receiver_port, "PAIRSTREAM_RECEIVER_PORT")]
     wanted += [(port, "PAIRSTREAM_HEALTH_PORT") for port in _health_ports(settings)]
     for port, setting in wanted:
@@ -107,7 +107,7 @@ def _refuse_taken_ports(settings: Settings) -> None:
 
 
 def _health_ports(settings: Settings) -> list[int]:
-    """One for each role, counted from the one that is set; 0: any."""
+    """A port for each role, counted up from the setting; 0: any."""
     return [settings.health_port and settings.health_port + number for number in range(len(ROLES))]
 
 
@@ -149,7 +149,7 @@ def _port(url: str) -> str:
 
 
 def roles_environment(settings: Settings, where: endpoints.Endpoints) -> dict[str, str]:
-    """What every role is told beyond the environment given."""
+    """Variables that every role gets besides the environment given."""
     told = {
         "KAFKA_BOOTSTRAP_SERVERS": where.kafka_bootstrap_servers,
         "PAIRSTREAM_STATE_DIR": str(settings.state_dir),

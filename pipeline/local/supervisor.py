@@ -58,7 +58,7 @@ class Supervisor:
     ) -> None:
         self._log_dir = log_dir
         self._stop_deadline_s = stop_deadline_s
-        self._leash: OrphanGuard | None = None
+        self._guard: OrphanGuard | None = None
         width = max((len(role.name) for role in roles), default=0)
         self._keepers = {
             role.name: _Keeper(role, log_dir / f"{role.name}.log", policy, clock, _echo(terminal, role.name, width))
@@ -68,10 +68,10 @@ class Supervisor:
     def start(self) -> None:
         """Start every role; raises FileNotFoundError for a program that is not there."""
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        self._leash = OrphanGuard()
+        self._guard = OrphanGuard()
         try:
             for keeper in self._keepers.values():
-                keeper.start(self._leash)
+                keeper.start(self._guard)
         except BaseException:
             # Whatever interrupted it, no half of the roles may stay.
             self.stop()
@@ -92,9 +92,9 @@ class Supervisor:
             keeper.restart_no_more()
         for foundation in (False, True):
             self._stop_together([one for one in self._keepers.values() if one.role.foundation is foundation])
-        if self._leash is not None:
-            self._leash.close()
-            self._leash = None
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
 
     def _stop_together(self, keepers: "Sequence[_Keeper]") -> None:
         """A role takes most of a second to leave its group: one after the other, Ctrl-C would take six."""
@@ -108,7 +108,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopping.set)
         try:
-            if self._leash is None:
+            if self._guard is None:
                 self.start()
             await stopping.wait()
         finally:
@@ -156,12 +156,12 @@ class _Keeper:
         self._process: ChildProcess | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, leash: OrphanGuard) -> None:
+    def start(self, guard: OrphanGuard) -> None:
         self._stopping.clear()
         if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        process = self._launch(leash)
-        self._thread = threading.Thread(target=self._keep, args=(process, leash), name=f"keep {self.role.name}")
+        process = self._launch(guard)
+        self._thread = threading.Thread(target=self._keep, args=(process, guard), name=f"keep {self.role.name}")
         self._thread.daemon = True
         self._thread.start()
 
@@ -183,7 +183,7 @@ class _Keeper:
             thread.join()
         self._process = self._thread = None
 
-    def _keep(self, process: ChildProcess | None, leash: OrphanGuard) -> None:
+    def _keep(self, process: ChildProcess | None, guard: OrphanGuard) -> None:
         while not self._stopping.is_set():
             started = self._clock()
             code = process.wait() if process else None
@@ -196,25 +196,25 @@ class _Keeper:
             wait_s = self.restarts.wait_s(self._policy)
             self._note(f"{self.role.name} {end}; restart {self.restarts.total} in {wait_s:g} s")
             self._stopping.wait(wait_s)
-            process = self._relaunch(leash)
+            process = self._relaunch(guard)
 
-    def _relaunch(self, leash: OrphanGuard) -> ChildProcess | None:
+    def _relaunch(self, guard: OrphanGuard) -> ChildProcess | None:
         try:
-            return self._launch(leash)
+            return self._launch(guard)
         except OSError as error:  # out of processes or memory: that may pass
             self._note(f"{self.role.name}: {error}")
             return None
 
-    def _launch(self, leash: OrphanGuard) -> ChildProcess | None:
+    def _launch(self, guard: OrphanGuard) -> ChildProcess | None:
         with self._change:
             if self._stopping.is_set():
                 return None
             env = {**os.environ, **self.role.env}
-            self._process = ChildProcess(self.role.argv, log=self.log, leash=leash, env=env, echo=self._echo)
+            self._process = ChildProcess(self.role.argv, log=self.log, guard=guard, env=env, echo=self._echo)
             return self._process
 
     def _note(self, line: str) -> None:
-        """Where neither the disk nor the terminal takes it the line is lost, and the role looked after all the same."""
+        """Write a line to log and terminal; a full disk or closed terminal loses it and ends no supervision."""
         with suppress(OSError), self.log.open("a") as file:
             file.write(f"--- {line}\n")
         if self._echo is not None:
