@@ -11,6 +11,7 @@ from pipeline.config import load_settings
 from pipeline.secrets import NoKeyFits, load_or_make_key
 
 NOBODY = "127.0.0.1:1"
+PLACE = "acme/hubspot/token"
 FILE = """\
 integration: acme
 hubspot: {account: 1, app_secret: "${HUBSPOT_APP_SECRET}", token: "${HUBSPOT_TOKEN}"}
@@ -61,8 +62,8 @@ def opened(state_dir: Path, *, makes_key: bool) -> Process:
 def test_a_look_uses_the_key_that_is_there_and_opens_nothing_without_one(tmp_path: Path) -> None:
     without = opened(tmp_path, makes_key=False)
     load_or_make_key(tmp_path)
-    sealed = opened(tmp_path, makes_key=True).box.seal("secret")
+    sealed = opened(tmp_path, makes_key=True).box.seal("secret", PLACE)
 
-    assert opened(tmp_path, makes_key=False).box.open(sealed) == "secret"
+    assert opened(tmp_path, makes_key=False).box.open(sealed, PLACE) == "secret"
     with pytest.raises(NoKeyFits):
-        without.box.open(sealed)
+        without.box.open(sealed, PLACE)

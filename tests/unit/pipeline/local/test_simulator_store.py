@@ -27,7 +27,7 @@ def started(simulator: Any, system: str, path: Path) -> tuple[Any, bool, httpx.A
     store = SimulatorStore(simulator, system, path)
     restored = store.restore()
     transport = httpx.ASGITransport(SavedBeforeAnswered(simulator.app, store))
-    return simulator, restored, httpx.AsyncClient(transport=transport, base_url="http://vendor")
+    return simulator, restored, httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
 
 async def test_hubspot_keeps_records_definitions_associations_and_histories(tmp_path: Path) -> None:
