@@ -13,10 +13,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +28,10 @@ from connectors.http.server import CannotListen
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
-from connectors.kafka.producer import Publisher
+from connectors.kafka.producer import Publisher, publish_now
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.table import TableReader
+from connectors.kafka.topic_watch import TopicWatch
 from connectors.receiver import AdmissionLimits, build_receiver
 from connectors.receiver.kafka_store import KafkaStore
 from connectors.registry import SYSTEMS
@@ -47,12 +48,13 @@ from pipeline.exit_codes import STOPPED_BY_ITSELF
 from pipeline.local import endpoints
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
+from pipeline.operations.lost_records import LostRecords
 from pipeline.scheduler import Scheduler
 from pipeline.secrets import NoKeyFits, SecretBox, load_key, load_or_make_key, make_key
 from pipeline.serving import serve
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
-from schemas.topics import INTEGRATIONS, MAPPINGS, WORKER_GROUP
+from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS, WORKER_GROUP
 from schemas.values import System
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,10 @@ class Process:
         except NoKeyFits as error:
             raise Misconfigured("pairstream_secret_key_does_not_open_it") from error
 
+    def at_the_brokers(self) -> "Process":
+        """The same with the brokers' limit for a message as it is now. Blocks. Raises BrokersUnreachable."""
+        return replace(self, cluster=replace(self.cluster, max_message_bytes=self.admin().message_limit()))
+
     def admin(self) -> Admin:
         return Admin(self.cluster)
 
@@ -110,6 +116,25 @@ class Process:
             stop_process(f"configuration is no longer followed: {type(error).__name__}: {error}")
 
         return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS), failed)
+
+    def lost_records(self, tables: TableReader) -> LostRecords:
+        """Reports what was gone before this process read it, and asks for the full sync that heals it."""
+        return LostRecords(
+            lambda: (tables.table(INTEGRATIONS), tables.table(MAPPINGS)),
+            lambda messages: publish_now(self.cluster, self.codec, messages),
+            self.metrics.records_lost,
+            partitions=self.settings.partitions,
+            now_ms=now_ms,
+        )
+
+    def watch_topics(self, lost: LostRecords) -> TopicWatch:
+        """Ends this process where one of its topics is deleted or made anew; not yet started."""
+
+        def changed(topics: Collection[str]) -> None:
+            lost.report_made_anew(topics)
+            stop_process(f"{', '.join(topics)} was deleted or made anew: run `pairstream topics check`; starting again")
+
+        return TopicWatch(self.admin(), TOPICS, changed)
 
     def health(self, checks: Mapping[str, Check]) -> AbstractAsyncContextManager[str]:
         """Liveness, readiness and metrics on this process's own port."""
@@ -141,6 +166,7 @@ def stop_process(message: str) -> None:
 
 async def run_receiver(process: Process) -> None:
     """Takes webhooks: verified, stored, then answered."""
+    process = await asyncio.to_thread(process.at_the_brokers)
     settings = process.settings
     tables = process.followed_tables()
     directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
@@ -178,6 +204,7 @@ def run_worker(process: Process) -> None:
     from pipeline.agents.watchdog import watch
     from pipeline.agents.worker import Agent, assigned, build_app, build_worker  # importing Faust takes a second
 
+    process = process.at_the_brokers()
     settings = process.settings
     configuration = Configuration()
     tables = process.followed_tables()
@@ -192,6 +219,8 @@ def run_worker(process: Process) -> None:
             process.cluster, process.codec, handled[stage], name, topic=STATE_TOPICS[stage], partition=partition
         )
 
+    lost = process.lost_records(tables)
+    process.watch_topics(lost).start()
     deps = StepDeps(
         decode=process.codec.decode,
         logical=process.cluster.logical,
@@ -201,6 +230,7 @@ def run_worker(process: Process) -> None:
         executor=ThreadPoolExecutor(STEP_THREADS, "step"),
         now_ms=now_ms,
         stop_process=stop_process,
+        lost=lost.report,
     )
     hold_ms, interval_ms = settings.event_hold_s * 1000, settings.lookup_interval_s * 1000
     agents = [
@@ -236,8 +266,10 @@ def run_worker(process: Process) -> None:
 
 async def run_connector(process: Process, system: System) -> None:
     """One system's source and sink."""
+    process = await asyncio.to_thread(process.at_the_brokers)
     settings, loop = process.settings, asyncio.get_running_loop()
     tables = process.followed_tables()
+    lost = process.lost_records(tables)
     admin, publisher = process.admin(), Publisher(process.cluster, process.codec)
     credit = BulkCredit(lambda: outstanding_downstream(admin, tuple(SYSTEMS)), settings.bulk_credit)
     runner = Runner(
@@ -262,10 +294,12 @@ async def run_connector(process: Process, system: System) -> None:
             count=process.metrics.outcome,
             bulk_credit=credit.take,
             stop_process=stop_process,
+            lost=lost.report,
         ),
     )
     tables.subscribe(lambda *_: loop.call_soon_threadsafe(runner.configuration_changed))
     await asyncio.to_thread(tables.start)
+    (await asyncio.to_thread(process.watch_topics, lost)).start()
     checks = {"membership": lambda: None if runner.owned else "no partitions are assigned"}
     try:
         async with process.health(checks):
@@ -277,6 +311,7 @@ async def run_connector(process: Process, system: System) -> None:
 
 async def run_scheduler(process: Process) -> None:
     """Carries out what was asked of integrations; later, what is due."""
+    process = await asyncio.to_thread(process.at_the_brokers)
     loop = asyncio.get_running_loop()
     tables = process.followed_tables()
     publisher = Publisher(process.cluster, process.codec)

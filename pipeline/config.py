@@ -184,6 +184,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"key {number} of {len(keys)} is not 32 bytes in url-safe base64")
         return keys
 
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _every_broker(cls, servers: str | None) -> str | None:
+        """Without the spaces of a list as people write it: one of two Kafka clients would take them for a host's."""
+        brokers = [broker.strip() for broker in (servers or "").split(",") if broker.strip()]
+        for broker in brokers:
+            host, colon, port = broker.rpartition(":")
+            if not (colon and host and port.isdigit() and 0 < int(port) < 65_536) or any(map(str.isspace, broker)):
+                raise ValueError(f"`{shown(broker)}` is no HOST:PORT")
+        return ",".join(brokers) or None
+
     @field_validator("state_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:

@@ -36,7 +36,7 @@ class Scheduler:
         self._tables = tables
         self._publisher = publisher
         self._wake = asyncio.Event()
-        hooks = Hooks(_finish, lambda _: self._wake.set(), self._revoked, failed)
+        hooks = Hooks(_finish, lambda _: self._wake.set(), self._revoked, failed, _lost)
         self._member = GroupMember(cluster, GROUP, f"scheduler-{ordinal}", topics=(INTEGRATIONS,), hooks=hooks)
 
     @property
@@ -86,3 +86,8 @@ def _finish(batch: Sequence[Taken]) -> None:
     """Records only make this process a member; their content is read as tables."""
     for taken in batch:
         taken.finished()
+
+
+def _lost(topic: str, partition: int, start: int, end: int) -> None:
+    """Nothing is read here for what it says, only whose turn it is: the tables are read from the beginning."""
+    log.warning("%s[%d]: offsets %d to %d are gone", topic, partition, start, end)

@@ -1,6 +1,7 @@
 """Dead letters: one for a whole record, one for a refused field, each with an id that a repeat shares."""
 
 import hashlib
+from dataclasses import replace
 from typing import Final, Protocol
 
 from schemas.records import Cause, DeadLetter
@@ -52,6 +53,11 @@ def letter_about(
         at_ms=at_ms,
         caused_by=getattr(about, "caused_by", None) or Cause(*where, at_ms),
     )
+
+
+def without_value(letter: DeadLetter) -> DeadLetter:
+    """The letter without the record it repeats, where the brokers take no message as large as both."""
+    return replace(letter, value=b"", detail=f"{letter.detail}; its value fits no letter")
 
 
 def letter_of_no_record(

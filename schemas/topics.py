@@ -7,9 +7,10 @@ from typing import Any, Literal
 from schemas import configuration, records
 
 DAY_MS = 24 * 60 * 60 * 1000
-MAX_MESSAGE_BYTES = 1_000_000
-MAX_RECORD_BYTES = MAX_MESSAGE_BYTES - 4_096
-"""The largest encoded record. The key and Kafka's frame take the rest of a message."""
+MAX_MESSAGE_BYTES = 1_048_588
+"""What every topic is set to take at once: a batch of one message, its key and Kafka's own frame; Kafka's default."""
+MAX_RECORD_BYTES = 1_000_000 - 4_096
+"""What a record's own bytes may be; the rest is for the longest of keys."""
 
 KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "run", "original"]
 
@@ -36,12 +37,13 @@ class Topic:
 
     def broker_settings(self, changes_retention_days: int | None = None) -> dict[str, str]:
         """The topic settings that `topics apply` asks of the broker. `changes_retention_days` replaces the table's."""
+        limit = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
         if self.retention_days is None:
-            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": str(DAY_MS)}
+            return {**limit, "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": str(DAY_MS)}
         days = self.retention_days
         if changes_retention_days is not None and self.name in REPLAYABLE:
             days = changes_retention_days
-        return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+        return {**limit, "cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
 
 
 HUBSPOT_NOTIFICATIONS = "hubspot.notifications"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
     AdminClient,
     AlterConfigOpType,
@@ -22,9 +22,10 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.offsets import TopicAndPartition
 from connectors.kafka.settings import SILENT, TIMEOUT_S, reader_config
-from schemas.topics import TOPICS, Topic
+from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic
 
 BROKERS_DEFAULT: Final = -1  # replicas of a new topic
+LIMIT: Final = "max.message.bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,26 @@ class Admin:
         except KafkaException as error:
             servers = self._cluster.client.get("bootstrap.servers", "nowhere")
             raise BrokersUnreachable(f"{BrokersUnreachable.__doc__} ({servers})") from error
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """The brokers' own id of each of these topics that is there; one that is made anew has another."""
+        names = [self._cluster.physical(topic) for topic in topics]
+        answers = self._admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S)
+        found = {}
+        for name, future in answers.items():
+            try:
+                found[self._cluster.logical(name)] = str(future.result(TIMEOUT_S).topic_id)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise BrokersUnreachable(f"{name}: {error.args[0].str()}") from error
+        return found
+
+    def message_limit(self) -> int:
+        """The least number of bytes that any topic of ours takes at once, as the brokers have it in force now."""
+        present = self.partitions()
+        names = [self._cluster.physical(name) for name in TOPICS if name in present]
+        values = [settings[LIMIT].value for settings in self._settings(names).values() if LIMIT in settings]
+        return min([MAX_MESSAGE_BYTES, *(int(value) for value in values if value)])
 
     def check_topics(
         self, partitions: int, changes_retention_days: int | None = None, *, replication: int | None = None
@@ -193,21 +214,23 @@ class Admin:
         return TOPICS[self._cluster.logical(physical)]
 
     def _setting_problems(self, topics: list[str], changes_retention_days: int | None) -> list[TopicProblem]:
-        if not topics:
-            return []
-        resources = [ConfigResource(ResourceType.TOPIC, self._cluster.physical(name)) for name in topics]
-        answers = self._admin.describe_configs(resources)
         problems = []
-        for resource, future in answers.items():
-            present = future.result(TIMEOUT_S)
-            for setting, wanted in self._table_row(resource.name).broker_settings(changes_retention_days).items():
-                if setting in present and not _same(present[setting].value, wanted):
-                    problems.append(
-                        TopicProblem(
-                            resource.name, f"{setting} is {present[setting].value}, not {wanted}", setting=True
-                        )
-                    )
+        for name, present in self._settings([self._cluster.physical(topic) for topic in topics]).items():
+            for setting, wanted in self._table_row(name).broker_settings(changes_retention_days).items():
+                if setting in present and not _serves(setting, present[setting].value, wanted):
+                    told = f"{setting} is {present[setting].value}, not {wanted}"
+                    problems.append(TopicProblem(name, told, setting=True))
         return problems
+
+    def _settings(self, physical: list[str]) -> dict[str, Mapping[str, ConfigEntry]]:
+        """Every setting in force of these topics, the broker's own defaults among them."""
+        if not physical:
+            return {}
+        answers = self._admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in physical])
+        try:
+            return {resource.name: future.result(TIMEOUT_S) for resource, future in answers.items()}
+        except KafkaException as error:
+            raise BrokersUnreachable(f"topic settings: {error.args[0].str()}") from error
 
     def _create(self, name: str, partitions: int, replication: int | None, changes_retention_days: int | None) -> None:
         settings = self._table_row(name).broker_settings(changes_retention_days)
@@ -244,8 +267,11 @@ def _too_few(there: int, wanted: int) -> str:
     )
 
 
-def _same(present: str | None, wanted: str) -> bool:
+def _serves(setting: str, present: str | None, wanted: str) -> bool:
+    """A topic that takes larger messages than ours is an operator's own choice."""
     try:
+        if setting == LIMIT:
+            return float(present or "") >= float(wanted)
         return float(present or "") == float(wanted)
     except ValueError:
         return present == wanted

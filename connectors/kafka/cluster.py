@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas.codec import RecordTooLarge, Unencodable
+from schemas.topics import MAX_MESSAGE_BYTES
+
 SEPARATOR = "."
+FRAME_BYTES = 256
+"""Kafka's own share of a batch of one message: 61 bytes of batch, at most 40 of lengths, and room for two headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,7 @@ class Cluster:
 
     client: Mapping[str, str] = field(repr=False)  # may hold a password
     prefix: str = ""
+    max_message_bytes: int = MAX_MESSAGE_BYTES  # the least that any of our topics takes at once, as the brokers say
 
     def physical(self, name: str) -> str:
         """The name on the brokers: `hubspot.changes` -> `staging.hubspot.changes`."""
@@ -27,3 +33,14 @@ class Cluster:
     def owns(self, physical: str) -> bool:
         """Whether a name on the brokers begins as this installation's names do."""
         return not self.prefix or physical.startswith(f"{self.prefix}{SEPARATOR}")
+
+    def message_key(self, topic: str, key: str, value: bytes | None) -> bytes:
+        """The key's bytes, once key, value and frame are known to fit the brokers' limit. Raises Unencodable."""
+        try:
+            encoded = key.encode()
+        except UnicodeEncodeError:
+            raise Unencodable(f"{topic}: a key that is no text (a lone surrogate)") from None
+        size = len(encoded) + len(value or b"") + FRAME_BYTES
+        if size > self.max_message_bytes:
+            raise RecordTooLarge(f"{topic}: a message of {size:,} bytes, of which {self.max_message_bytes:,} fit")
+        return encoded

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.offsets import OffsetTracker, TopicAndPartition
-from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, member_config
+from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ MOST_UNFINISHED: Final = 20_000
 DRAIN_S: Final = 8.0
 # A process that slept through most of its session may have been replaced: it learns so within two heartbeats.
 SLEPT_S: Final = SESSION_TIMEOUT_MS / 1000 * 0.5
+LOOK_FOR_LOST_S: Final = 5.0
 SETTLE_S: Final = HEARTBEAT_INTERVAL_MS / 1000 * 2
 
 
@@ -49,6 +50,8 @@ class Hooks:
     assigned: Callable[[frozenset[int]], None]  # all partitions owned now
     revoked: Callable[[frozenset[int]], Awaitable[None]]  # calls in flight for them end before this returns
     failed: Callable[[BaseException], None]
+    # records that retention took before they were read: topic, partition, from, to; on the member's thread, may block
+    lost: Callable[[str, int, int, int], None]
 
 
 class GroupMember:
@@ -69,6 +72,7 @@ class GroupMember:
         self._paused = False
         self._heard = time.monotonic()
         self._settled_at = 0.0
+        self._looked_at = 0.0
         self._thread = threading.Thread(target=self._run, name=f"member {group}", daemon=True)
 
     def start(self) -> None:
@@ -100,6 +104,7 @@ class GroupMember:
                     committed_at = time.monotonic()
                     self._commit()
                     self._hold_back()
+                self._look_for_lost()
             self._give_back(frozenset(self._held))
         except Exception as error:  # noqa: BLE001 - the thread's edge: the owner ends the process
             self._loop.call_soon_threadsafe(self._hooks.failed, error)
@@ -130,11 +135,30 @@ class GroupMember:
         error = message.error()
         if error is None:
             return True
-        if error.fatal() or not error.retriable():
+        fatal = _is_fatal(error)
+        if fatal or not error.retriable():
             log.warning("%s: %s", message.topic(), error.str())
-        if error.fatal():
+        if fatal:
             raise KafkaException(error)
         return False
+
+    def _look_for_lost(self) -> None:
+        """Compare what was to be read next with what the brokers still hold, where that is in doubt."""
+        if time.monotonic() - self._looked_at < LOOK_FOR_LOST_S:
+            return
+        self._looked_at = time.monotonic()
+        with self._lock:
+            suspects = self._tracker.suspects()
+        for (topic, number), offset in suspects.items():
+            try:
+                start = self._consumer.get_watermark_offsets(TopicPartition(topic, number), TIMEOUT_S, cached=False)[0]
+            except KafkaException as error:
+                log.info("%s[%d]: whether records were lost is asked again: %s", topic, number, error.args[0].str())
+                with self._lock:
+                    self._tracker.begins((topic, number), offset)
+                continue
+            if start > offset:
+                self._hooks.lost(self._cluster.logical(topic), number, offset, start)
 
     def _taken(self, message: Message) -> Taken:
         place = (message.topic() or "", message.partition() or 0)
@@ -161,7 +185,7 @@ class GroupMember:
         except KafkaException as error:
             # a rebalance may be under way: the next poll reports it, and a later commit loses nothing
             log.info("offsets were not committed: %s", error.args[0].str())
-            if error.args[0].code() == KafkaError.FENCED_INSTANCE_ID:
+            if _is_fatal(error.args[0]):
                 raise
             return
         with self._lock:
@@ -191,7 +215,19 @@ class GroupMember:
                 ", ".join(self._topics),
             )
         self._owned = next(iter(sets)) if len(sets) == 1 else frozenset()
+        self._note_beginnings(places)
         self._loop.call_soon_threadsafe(self._hooks.assigned, self._owned)
+
+    def _note_beginnings(self, places: list[TopicPartition]) -> None:
+        try:
+            committed = self._consumer.committed(places, TIMEOUT_S)
+        except KafkaException as error:
+            log.warning("whether records were lost before they were read is not known: %s", error.args[0].str())
+            return
+        with self._lock:
+            for place in committed:
+                self._tracker.begins((place.topic, place.partition), max(place.offset, 0))
+        self._looked_at = 0.0
 
     def _revoke(self, _: Consumer, places: list[TopicPartition]) -> None:
         self._give_back(frozenset((place.topic, place.partition) for place in places))
@@ -228,3 +264,11 @@ class GroupMember:
         self._held -= places
         with self._lock:
             self._tracker.forget(set(places))
+
+
+FATAL: Final = frozenset({KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED})
+"""Errors after which this consumer takes nothing more; `fatal()` is False for them (confluent-kafka 2.16)."""
+
+
+def _is_fatal(error: KafkaError) -> bool:
+    return error.fatal() or error.code() in FATAL

@@ -37,6 +37,17 @@ class ConsumerGroup:
         """What a transactional producer hands on with the offsets it commits for this group; opaque."""
         return self._consumer.consumer_group_metadata()
 
+    def starts(self, places: Iterable[TopicAndPartition]) -> dict[TopicAndPartition, int]:
+        """The offset of the first record that each place still holds. Blocks. Raises BrokersUnreachable."""
+        found = {}
+        for topic, number in places:
+            place = TopicPartition(self._cluster.physical(topic), number)
+            try:
+                found[topic, number] = self._consumer.get_watermark_offsets(place, TIMEOUT_S, cached=False)[0]
+            except KafkaException as error:
+                raise BrokersUnreachable(f"{place.topic}[{number}]: {error.args[0].str()}") from error
+        return found
+
     def committed(self, places: Iterable[TopicAndPartition]) -> dict[TopicAndPartition, int]:
         """The group's offset of each place where it has one. Blocks. Raises BrokersUnreachable.
 

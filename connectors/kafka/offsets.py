@@ -9,7 +9,7 @@ TopicAndPartition = tuple[str, int]
 @dataclass(slots=True)
 class _Partition:
     unfinished: dict[int, None] = field(default_factory=dict)  # in order of arrival, which is offset order
-    next_offset: int = 0
+    next_offset: int | None = None
 
 
 class OffsetTracker:
@@ -18,10 +18,25 @@ class OffsetTracker:
     def __init__(self) -> None:
         self._partitions: dict[TopicAndPartition, _Partition] = {}
         self._committed: dict[TopicAndPartition, int] = {}
+        self._suspects: dict[TopicAndPartition, int] = {}
+
+    def begins(self, place: TopicAndPartition, offset: int) -> None:
+        """A partition was given to us, to be read on from the offset that was committed; 0 where none was."""
+        self._suspects[place] = offset
+
+    def suspects(self) -> dict[TopicAndPartition, int]:
+        """Offsets behind which records may be missing, each told once: where reading began, and where it jumped.
+
+        One transaction marker may stand between two records; a larger jump is several of them, or a loss.
+        """
+        found, self._suspects = self._suspects, {}
+        return found
 
     def taken(self, place: TopicAndPartition, offset: int) -> None:
         """A record came; offsets of one partition come in order."""
         partition = self._partitions.setdefault(place, _Partition())
+        if partition.next_offset is not None and offset - partition.next_offset > 1:
+            self._suspects.setdefault(place, partition.next_offset)
         partition.unfinished[offset] = None
         partition.next_offset = offset + 1
 
@@ -44,10 +59,11 @@ class OffsetTracker:
         for place in places:
             self._partitions.pop(place, None)
             self._committed.pop(place, None)
+            self._suspects.pop(place, None)
 
     @property
     def unfinished(self) -> int:
         return sum(len(partition.unfinished) for partition in self._partitions.values())
 
     def _position(self, partition: _Partition) -> int:
-        return next(iter(partition.unfinished), partition.next_offset)
+        return next(iter(partition.unfinished), partition.next_offset or 0)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import ANY_PARTITION, publisher_config
-from schemas.codec import Codec
+from schemas.codec import Codec, RecordTooLarge
 
 FLUSH_S = 10.0
 FULL_S = 0.02
@@ -26,7 +26,7 @@ class _Handed:
     """A record on its way to the queue."""
 
     topic: str
-    key: str
+    key: bytes
     value: bytes | None = field(repr=False)
     place: int
     future: "asyncio.Future[tuple[int, int]]"
@@ -53,7 +53,10 @@ class Publisher:
     def send(
         self, topic: str, key: str, record: Any, partition: int | None = None
     ) -> "asyncio.Future[tuple[int, int]]":
-        """Hand a record over; the future gives its partition and offset, or raises PublishFailed."""
+        """Hand a record over; the future gives its partition and offset, or raises PublishFailed.
+
+        Raises Unencodable, at once or by the future, for a record that no message holds.
+        """
         return self.send_bytes(topic, key, self._codec.encode(topic, record), partition)
 
     def send_bytes(
@@ -61,7 +64,8 @@ class Publisher:
     ) -> "asyncio.Future[tuple[int, int]]":
         """The same for bytes; a value of None is a tombstone on a compacted topic."""
         place = ANY_PARTITION if partition is None else partition
-        handed = _Handed(self._cluster.physical(topic), key, value, place, self._loop.create_future())
+        encoded = self._cluster.message_key(topic, key, value)
+        handed = _Handed(self._cluster.physical(topic), encoded, value, place, self._loop.create_future())
         if self._waiting or not self._produce(handed):
             self._wait(handed)
         return handed.future
@@ -86,7 +90,7 @@ class Publisher:
         try:
             self._producer.produce(
                 handed.topic,
-                key=handed.key.encode(),
+                key=handed.key,
                 value=handed.value,
                 on_delivery=delivered,
                 partition=handed.place,
@@ -123,7 +127,27 @@ class Publisher:
 def _resolve(future: "asyncio.Future[tuple[int, int]]", error: KafkaError | None, message: Message) -> None:
     if future.cancelled():
         return
-    if error is not None:
-        future.set_exception(PublishFailed(f"{message.topic()}: {error.str()}"))
-    else:
+    if error is None:
         future.set_result((message.partition() or 0, message.offset() or 0))
+    elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        # the limit was lowered since this process read it
+        future.set_exception(RecordTooLarge(f"{message.topic()}: {error.str()}"))
+    else:
+        future.set_exception(PublishFailed(f"{message.topic()}: {error.str()}"))
+
+
+def publish_now(cluster: Cluster, codec: Codec, messages: Iterable[tuple[str, str, Any]]) -> None:
+    """Publish records, (topic, key, record) each, from a thread without a loop. Blocks. Raises PublishFailed."""
+    producer, failed = Producer(publisher_config(cluster)), list[str]()
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            failed.append(f"{message.topic()}: {error.str()}")
+
+    for topic, key, record in messages:
+        value = codec.encode(topic, record)
+        encoded = cluster.message_key(topic, key, value)
+        producer.produce(cluster.physical(topic), key=encoded, value=value, on_delivery=delivered)
+    left = producer.flush(FLUSH_S)
+    if left or failed:
+        raise PublishFailed(f"{left} records were not delivered; {'; '.join(failed[:3])}")

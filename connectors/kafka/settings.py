@@ -19,6 +19,7 @@ LOGGER: Final = logging.getLogger("librdkafka")
 """Takes librdkafka's own lines, so that they have our form, masks and limits; without it they go to standard error."""
 TIMEOUT_S: Final = 15.0
 QUEUE_KBYTES: Final = 32_768  # librdkafka would hold a gigabyte while the brokers are away
+BATCH_BYTES: Final = 1_000_000
 ANY_PARTITION: Final = -1  # the partitioner chooses by key
 
 
@@ -34,6 +35,9 @@ def publisher_config(cluster: Cluster) -> LibrdkafkaConfig:
         "linger.ms": 0,
         "queue.buffering.max.messages": 200_000,
         "queue.buffering.max.kbytes": QUEUE_KBYTES,
+        # the brokers' limit is for a whole batch: many small messages must not make one that they refuse
+        "message.max.bytes": cluster.max_message_bytes,
+        "batch.size": min(BATCH_BYTES, cluster.max_message_bytes),
     }
 
 

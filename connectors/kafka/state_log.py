@@ -1,12 +1,15 @@
 """The compacted topic behind one partition of an agent's state; the shape `pipeline.agents.state.StateLog` asks for."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import ConsumerGroup
-from connectors.kafka.transactions import Produced, Row, TransactionalWriter, read_committed_rows
+from connectors.kafka.transactions import Produced, Row, TransactionalWriter, TransactionFailed, read_committed_rows
 from schemas.codec import Codec
+
+log = logging.getLogger(__name__)
 
 
 class OutputRecord(Protocol):
@@ -41,6 +44,7 @@ class CompactedStateLog:
         self._topic = topic
         self._partition = partition
         self._writer: TransactionalWriter | None = None
+        self._handled: dict[str, int] = {}  # as this log read or committed it last
 
     def open(self) -> None:
         """Fence every earlier owner. Raises TransactionFailed."""
@@ -49,6 +53,12 @@ class CompactedStateLog:
     def handled(self, topics: Sequence[str]) -> Mapping[str, int]:
         """Per topic the offset behind the last record whose effects were committed. Raises BrokersUnreachable."""
         found = self._group.committed((topic, self._partition) for topic in topics)
+        self._handled = {topic: offset for (topic, _), offset in found.items()}
+        return dict(self._handled)
+
+    def starts(self, topics: Sequence[str]) -> Mapping[str, int]:
+        """Per topic the offset of the first record that is still there. Raises BrokersUnreachable."""
+        found = self._group.starts((topic, self._partition) for topic in topics)
         return {topic: offset for (topic, _), offset in found.items()}
 
     def restore(self, offset: int) -> Iterator[Row]:
@@ -56,7 +66,10 @@ class CompactedStateLog:
         return read_committed_rows(self._cluster, self._topic, self._partition, offset)
 
     def commit(self, outputs: Sequence[OutputRecord], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
-        """Outputs, rows and where each input topic goes on, in one transaction. Raises TransactionFailed."""
+        """Outputs, rows and where each input topic goes on, in one transaction.
+
+        Raises TransactionFailed, or Unencodable, nothing committed, for what no message holds.
+        """
         if self._writer is None:
             raise RuntimeError(f"{self._topic}[{self._partition}] is not open")
         messages = [
@@ -66,7 +79,27 @@ class CompactedStateLog:
         for key, row in rows.items():
             value = None if row is None else self._codec.encode(self._topic, row)
             messages.append(Produced(self._topic, key, value, self._partition))
-        self._writer.write(messages, {(topic, self._partition): offset for topic, offset in handled.items()})
+        places = {(topic, self._partition): offset for topic, offset in handled.items()}
+        try:
+            self._writer.write(messages, places)
+        except TransactionFailed as error:
+            if not error.expired:
+                raise
+            self._replace_expired().write(messages, places)
+        self._handled |= handled
+
+    def _replace_expired(self) -> TransactionalWriter:
+        """A new producer for one that the brokers forgot while it was idle (`transactional.id.expiration.ms`).
+
+        Opening fences whoever took the partition meanwhile; offsets that moved on tell that somebody did.
+        """
+        self.close()
+        ours = dict(self._handled)
+        self._writer = TransactionalWriter(self._cluster, self._transactional_id, self._group)
+        if self.handled(tuple(ours)) != ours:
+            raise TransactionFailed(f"{self._transactional_id} expired, and another process took over", fenced=True)
+        log.info("%s had expired while nothing was written: it was opened again", self._transactional_id)
+        return self._writer
 
     def decode(self, value: bytes) -> Any:
         return self._codec.decode(self._topic, value)

@@ -7,22 +7,28 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import ConsumerGroup
 from connectors.kafka.offsets import TopicAndPartition
 from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, reader_config, transactional_config
+from schemas.codec import RecordTooLarge
 
 RESTORE_STALL_S = 60.0
+WHY_S = 1.0
 
 
 class TransactionFailed(RuntimeError):
-    """A step's transaction did not commit; `fenced` where another process owns the partition now."""
+    """A step's transaction did not commit.
 
-    def __init__(self, message: str, *, fenced: bool) -> None:
+    `fenced`: another process owns the partition now; `expired`: the brokers forgot a producer that was idle for long.
+    """
+
+    def __init__(self, message: str, *, fenced: bool, expired: bool = False) -> None:
         super().__init__(message)
         self.fenced = fenced
+        self.expired = expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +47,58 @@ class TransactionalWriter:
     def __init__(self, cluster: Cluster, transactional_id: str, group: ConsumerGroup) -> None:
         self._cluster = cluster
         self._group = group
-        self._producer = Producer(transactional_config(cluster, transactional_id))
+        self._transactional_id = transactional_id
+        self._too_large: str | None = None  # a topic whose brokers refused a message of the transaction for its size
+        self._producer = self._opened()
+
+    def _opened(self) -> Producer:
+        producer = Producer(transactional_config(self._cluster, self._transactional_id))
         with _named("init_transactions"):
-            self._producer.init_transactions(TIMEOUT_S)
+            producer.init_transactions(TIMEOUT_S)
+        return producer
 
     def write(self, messages: Iterable[Produced], handled: Mapping[TopicAndPartition, int]) -> None:
-        """Commit all messages, and for the group where its input goes on. Blocks. Raises TransactionFailed."""
+        """Commit all messages, and for the group where its input goes on. Blocks.
+
+        Raises Unencodable, nothing committed, where one of the messages is too large; TransactionFailed otherwise.
+        """
+        encoded = [(each, self._cluster.message_key(each.topic, each.key, each.value)) for each in messages]
         places = [
             TopicPartition(self._cluster.physical(topic), number, offset) for (topic, number), offset in handled.items()
         ]
-        with _named("transaction"):
-            self._producer.begin_transaction()
-            for message in messages:
-                self._produce(message)
-            self._producer.send_offsets_to_transaction(places, self._group.metadata, TIMEOUT_S)
-            self._producer.commit_transaction(TIMEOUT_S)
+        self._too_large = None
+        try:
+            with _named("transaction"):
+                self._producer.begin_transaction()
+                for message, key in encoded:
+                    self._produce(message, key)
+                self._producer.send_offsets_to_transaction(places, self._group.metadata, TIMEOUT_S)
+                self._producer.commit_transaction(TIMEOUT_S)
+        except TransactionFailed as error:
+            if not error.fenced:
+                self._producer.flush(WHY_S)  # the message that was refused is told of aside
+            if self._too_large is None:
+                raise
+            # after such a failure librdkafka 2.16 skips sequence numbers; a new producer aborts what the old one began
+            self._producer = self._opened()
+            raise RecordTooLarge(f"{self._too_large}: the brokers take less than they did") from error
 
-    def _produce(self, message: Produced) -> None:
+    def _produce(self, message: Produced, key: bytes) -> None:
         topic = self._cluster.physical(message.topic)
         place = ANY_PARTITION if message.partition is None else message.partition
         while True:
             try:
-                self._producer.produce(topic, key=message.key.encode(), value=message.value, partition=place)
+                self._producer.produce(
+                    topic, key=key, value=message.value, partition=place, on_delivery=self._delivered
+                )
             except BufferError:
                 self._producer.poll(0.05)
                 continue
             return
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large = message.topic()
 
     def close(self) -> None:
         """Close without waiting: an uncommitted transaction never happened."""
@@ -84,9 +116,13 @@ class _named:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, KafkaException):
             cause: KafkaError = error.args[0]
-            raise TransactionFailed(f"{self._what}: {cause.str()}", fenced=cause.code() in FENCED) from error
+            code = cause.code()
+            raise TransactionFailed(
+                f"{self._what}: {cause.str()}", fenced=code in FENCED, expired=code in EXPIRED
+            ) from error
 
 
+EXPIRED = frozenset({KafkaError.INVALID_PRODUCER_ID_MAPPING, KafkaError.UNKNOWN_PRODUCER_ID})
 FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 

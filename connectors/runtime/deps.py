@@ -35,3 +35,4 @@ class ConnectorDeps:
     count: Callable[[str, str | None, str, int], None]
     bulk_credit: Callable[[int], Awaitable[None]]
     stop_process: Callable[[str], None]
+    lost: Callable[[str, int, int, int], None]  # records gone before they were read: topic, partition, from, to; blocks

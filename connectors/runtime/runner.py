@@ -44,7 +44,7 @@ class Runner:
             connector_group(system),
             f"{system}-{deps.ordinal}",
             topics=connector_topics(system, traits.timeline_topic),
-            hooks=Hooks(self._taken, lambda _: self._changes.bump(), self._revoked, self._failed),
+            hooks=Hooks(self._taken, lambda _: self._changes.bump(), self._revoked, self._failed, deps.lost),
         )
         opener_deps = OpenerDeps(self._member.owns, self._letters, self._failed)
         self._opener = IntegrationOpener(traits, deps, self._configuration, opener_deps)

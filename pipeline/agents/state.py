@@ -41,6 +41,9 @@ class StateLog(Protocol):
     def handled(self, topics: Sequence[str]) -> Mapping[str, int]:
         """Per input topic the offset behind the last record whose effects were committed."""
 
+    def starts(self, topics: Sequence[str]) -> Mapping[str, int]:
+        """Per input topic the offset of the first record that is still there."""
+
     def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
         """Write outputs, changed rows (None deletes) and where each input topic goes on in one transaction."""
 

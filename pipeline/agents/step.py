@@ -8,15 +8,16 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
 from schemas.codec import MalformedRecord, Unencodable
-from schemas.letters import letter_about
+from schemas.letters import letter_about, without_value
 from schemas.topics import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ REVISION_WAIT_S: Final = 30.0
 COMMIT_WITHIN_S: Final = 20.0
 FAILURES_IN_A_ROW: Final = 100
 SLOW_RESTORE_S: Final = 1.0
+LOOK_FOR_LOST_S: Final = 5.0  # between two questions to the brokers, while a step's input jumps
 ROWS_KEPT_S: Final = 3_600.0  # far less than compaction keeps a deletion: no deleted row is missed
 
 RowT = TypeVar("RowT")
@@ -101,6 +103,7 @@ class StepDeps:
     executor: Executor
     now_ms: Callable[[], int]
     stop_process: Callable[[str], None]  # ends the process at once; the message says what to do
+    lost: Callable[[str, int, int, int], None]  # records gone before they were read: topic, partition, from, to; blocks
     commit_within_s: float = COMMIT_WITHIN_S
 
 
@@ -117,6 +120,8 @@ class PartitionStep(Generic[RowT]):
         self._lock = asyncio.Lock()
         self._failures = 0
         self._released_at = 0.0
+        self._suspects: dict[str, int] = {}  # per topic, an offset behind which records may have been lost
+        self._looked_at = 0.0
 
     async def run(self, batch: Sequence[Incoming]) -> None:
         """Handle the records in order and commit; raises StepFailed."""
@@ -131,6 +136,7 @@ class PartitionStep(Generic[RowT]):
     async def _step(self, batch: Sequence[Incoming]) -> None:
         state_log = self._log or await self._take_over()
         fresh = self._fresh(batch)
+        await self._look_for_lost(self._skipped(fresh))
         await self._catch_up(fresh)
         try:
             await self._handle(fresh, state_log, self._decide)
@@ -155,8 +161,12 @@ class PartitionStep(Generic[RowT]):
         try:
             await self._handle([incoming], state_log, self._decide)
         except Unencodable as error:
-            reason, detail = error.reason, str(error)
-            await self._handle([incoming], state_log, lambda one, _: self._dead_letter(one, reason, detail))
+            effects = self._dead_letter(incoming, error.reason, str(error))
+            try:
+                await self._handle([incoming], state_log, lambda *_: effects)
+            except Unencodable:
+                short = tuple(replace(output, record=without_value(output.record)) for output in effects.outputs)
+                await self._handle([incoming], state_log, lambda *_: replace(effects, outputs=short))
 
     def _fresh(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
         """Without what was handled before a crash, though not acknowledged: decided again, on newer state, an object
@@ -169,6 +179,28 @@ class PartitionStep(Generic[RowT]):
                 "%s[%d]: %d records were handled before (decision 0010)", self._stage.name, self._partition, left_out
             )
         return fresh
+
+    def _skipped(self, batch: Sequence[Incoming]) -> Mapping[str, int]:
+        """Per topic where this batch goes on too late: one marker may stand between two records, more may be a loss."""
+        first = {incoming.topic: incoming.offset for incoming in reversed(batch)}
+        for topic, offset in first.items():
+            handled = self._handled.get(topic, offset)
+            if offset - handled > 1:
+                self._suspects.setdefault(topic, handled)
+        if not self._suspects or time.monotonic() - self._looked_at < LOOK_FOR_LOST_S:
+            return {}
+        suspects, self._suspects = self._suspects, {}
+        return suspects
+
+    async def _look_for_lost(self, expected: Mapping[str, int]) -> None:
+        """Records that retention took before they were handled are told of, so that a full sync heals it."""
+        state_log, self._looked_at = self._log, time.monotonic()
+        if state_log is None or not expected:
+            return
+        starts = await self._blocking(lambda: state_log.starts(tuple(expected)))
+        for topic, offset in expected.items():
+            if starts[topic] > offset:
+                await self._blocking(partial(self._deps.lost, topic, self._partition, offset, starts[topic]))
 
     @property
     def reached(self) -> int:
@@ -199,6 +231,7 @@ class PartitionStep(Generic[RowT]):
         level = logging.INFO if time.monotonic() - started > SLOW_RESTORE_S else logging.DEBUG
         log.log(level, "%s[%d]: %d state rows restored", self._stage.name, self._partition, count)
         self._log = state_log
+        await self._look_for_lost(handled)
         return state_log
 
     async def _catch_up(self, batch: Sequence[Incoming]) -> None:

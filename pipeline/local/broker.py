@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -73,11 +74,13 @@ class BrokerSettings:
     """`directory` keeps data, ports and log between runs; port 0 means the one used before, else a free one.
 
     A `brief` broker starts with half the CPU and is slower under load: for what ends within minutes.
+    `properties` are lines of server.properties that win over ours.
     """
 
     directory: Path
     port: int = 0
     brief: bool = False
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class LocalBroker:
         self._dir = settings.directory.absolute()
         self._wanted_port = settings.port
         self._jvm = (*_JVM, *_BRIEF_JVM) if settings.brief else _JVM
+        self._properties = settings.properties
         self._ports: Ports | None = None
         self._process: ChildProcess | None = None
         self._guard: OrphanGuard | None = None
@@ -178,7 +182,8 @@ class LocalBroker:
         if self._ports != remembered:
             _write_ports(self._dir, self._ports)
         properties = self._dir / "server.properties"
-        properties.write_text(server_properties(self._dir / "data", self._ports))
+        more = "".join(f"{name}={value}\n" for name, value in self._properties.items())
+        properties.write_text(server_properties(self._dir / "data", self._ports) + more)
         classpath = str(jars / "*")
         if not (self._dir / "data" / "meta.properties").exists():
             self._format(java, classpath, properties)

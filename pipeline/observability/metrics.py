@@ -19,6 +19,7 @@ CounterName = Literal[
     "pairstream_api_calls_total",
     "pairstream_api_limited_total",
     "pairstream_dead_letters_total",
+    "pairstream_records_lost_total",
 ]
 GaugeName = Literal[
     "pairstream_api_remaining_requests",
@@ -53,6 +54,9 @@ METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
         "Answers of a vendor that said a limit was met, by limit.", ("system", "limit")
     ),
     "pairstream_dead_letters_total": MetricMeaning("Records and fields that were given up, by reason.", ("reason",)),
+    "pairstream_records_lost_total": MetricMeaning(
+        "Offsets that retention or a person removed before they were read.", ("topic",)
+    ),
     "pairstream_api_remaining_requests": MetricMeaning(
         "Requests that the newest answer says are left of the vendor's limit.", ("system", "integration")
     ),
@@ -113,6 +117,10 @@ class Metrics:
     def dead_letter(self, reason: str) -> None:
         """`reason` is a stable code."""
         self._counters["pairstream_dead_letters_total"].labels(reason).inc()
+
+    def records_lost(self, topic: str, offsets: int) -> None:
+        """A gap between what was to be read next and what the brokers still hold."""
+        self._counters["pairstream_records_lost_total"].labels(topic).inc(offsets)
 
     def step(self, stage: str, seconds: float) -> None:
         """One step of an agent."""

@@ -49,3 +49,23 @@ def test_never_past_an_unfinished_record(order: list[int], ended: int) -> None:
     committed = tracked.to_commit()[PLACE]
     assert all(offset >= committed for offset in unfinished)
     assert committed == min(unfinished, default=8)
+
+
+def test_where_reading_began_and_where_it_jumped_may_hide_a_loss_and_is_told_once() -> None:
+    tracked = OffsetTracker()
+    tracked.begins(PLACE, 5)
+    assert tracked.suspects() == {PLACE: 5}
+    for offset in (5, 6, 8):  # one transaction marker stands between two records
+        tracked.taken(PLACE, offset)
+    assert tracked.suspects() == {}
+    tracked.taken(PLACE, 12)
+    tracked.taken(PLACE, 20)
+    assert tracked.suspects() == {PLACE: 9}
+    assert tracked.suspects() == {}
+
+
+def test_a_partition_that_was_given_back_is_in_no_doubt() -> None:
+    tracked = OffsetTracker()
+    tracked.begins(PLACE, 5)
+    tracked.forget({PLACE})
+    assert tracked.suspects() == {}

@@ -131,7 +131,12 @@ def connector_deps(
         count=count,
         bulk_credit=_no_credit,
         stop_process=stop_process,
+        lost=_nothing_is_lost,
     )
+
+
+def _nothing_is_lost(*lost: object) -> None:
+    raise AssertionError(f"records were lost: {lost}")
 
 
 def settings_part(integration: str, state: IntegrationState = "active", secret: bytes = b"key") -> IntegrationPart:

@@ -11,6 +11,7 @@ from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed, StepDeps
 from pipeline.core.outcome import Outcome
 from schemas.codec import MalformedRecord, RecordTooLarge
+from schemas.records import DeadLetter
 from schemas.registry import UnknownSchema
 
 NOW_MS = 1_700_000_000_000
@@ -31,11 +32,13 @@ class FakeLog:
         self.topic: list[tuple[str, bytes | None]] = []
         self.outputs: list[Output] = []
         self.offsets: dict[str, int] = {}
+        self.first: dict[str, int] = {}  # per topic the first offset that is still there
         self.opened = 0
         self.closed = 0
         self.commits = 0
         self.failing = False
         self.most_bytes = 1_000_000  # of an output or a row
+        self.most_letter_bytes = 1_000_000
         self.may_commit = threading.Event()
         self.may_commit.set()
         self.committing = threading.Event()
@@ -50,6 +53,9 @@ class FakeLog:
     def handled(self, topics: Sequence[str]) -> Mapping[str, int]:
         return {topic: offset for topic, offset in self.offsets.items() if topic in topics}
 
+    def starts(self, topics: Sequence[str]) -> Mapping[str, int]:
+        return {topic: self.first.get(topic, 0) for topic in topics}
+
     def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
         self.committing.set()
         assert self.may_commit.wait(10), "nobody let the commit go on"
@@ -58,6 +64,8 @@ class FakeLog:
         for told in [*(output.record for output in outputs), *rows.values()]:
             if isinstance(told, str) and len(told) > self.most_bytes:
                 raise RecordTooLarge(f"{len(told)} bytes")
+            if isinstance(told, DeadLetter) and len(told.value) > self.most_letter_bytes:
+                raise RecordTooLarge("a letter")
         self.commits += 1
         self.outputs += outputs
         self.offsets |= handled
@@ -149,6 +157,7 @@ class FakeStepDeps:
     logs: dict[int, FakeLog] = field(default_factory=dict)
     counted: list[tuple[str, str | None, Outcome, int]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+    lost: list[tuple[str, int, int, int]] = field(default_factory=list)
     waited: list[tuple[str, int, float]] = field(default_factory=list)
     known: asyncio.Event = field(default_factory=asyncio.Event)
     commit_within_s: float = 10.0
@@ -169,6 +178,7 @@ class FakeStepDeps:
             executor=EXECUTOR,
             now_ms=lambda: NOW_MS,
             stop_process=self.stopped.append,
+            lost=lambda *lost: self.lost.append(lost),
             commit_within_s=self.commit_within_s,
         )
 

@@ -125,6 +125,43 @@ class TestPartitionStep:
         assert deps.log().offsets == {"hubspot.changes": 10}
         assert sum(number for *_, number in deps.counted) == 3
 
+    async def test_a_letter_that_is_too_large_itself_leaves_the_value_out(self) -> None:
+        deps = FakeStepDeps()
+        deps.log().most_bytes, deps.log().most_letter_bytes = 100, 300
+        await step(deps).run([incoming("a=" + "x" * 400, 8)])
+        (letter,) = letters(deps)
+        assert (letter.reason, letter.value, letter.offset) == ("too_large", b"", 8)
+        assert "fits no letter" in letter.detail
+
+    async def test_records_that_were_gone_before_they_were_handled_are_told_at_the_take_over(self) -> None:
+        deps = FakeStepDeps()
+        await step(deps).run([incoming("a=1", 4)])
+        deps.log().first = {"hubspot.changes": 9}
+        await step(deps).run([incoming("a=2", 9)])
+        assert deps.lost == [("hubspot.changes", 0, 5, 9)]
+        assert sent(deps) == ["1", "12"], "the records that are left are handled"
+
+    async def test_records_that_went_while_the_step_worked_are_told_where_its_input_jumps(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("pipeline.agents.step.LOOK_FOR_LOST_S", 0.0)
+        deps = FakeStepDeps()
+        working = step(deps)
+        await working.run([incoming("a=1", 4)])
+        await working.run([incoming("a=2", 6), incoming("a=3", 8)])
+        assert deps.lost == [], "one marker of a transaction may stand between two records"
+        deps.log().first = {"hubspot.changes": 12}
+        await working.run([incoming("a=4", 12)])
+        assert deps.lost == [("hubspot.changes", 0, 9, 12)]
+
+    async def test_a_jump_over_markers_is_no_loss(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("pipeline.agents.step.LOOK_FOR_LOST_S", 0.0)
+        deps = FakeStepDeps()
+        working = step(deps)
+        await working.run([incoming("a=1", 4)])
+        await working.run([incoming("a=2", 9)])
+        assert deps.lost == []
+
     async def test_a_commit_that_does_not_end_stops_the_step(self) -> None:
         """librdkafka keeps no deadline for offsets in a transaction: a killed broker stopped a worker for good."""
         deps = FakeStepDeps(commit_within_s=0.05)

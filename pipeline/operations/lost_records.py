@@ -1,0 +1,103 @@
+"""Records that were gone before they were read: told, kept as a dead letter, and healed by a full sync.
+
+Retention or a person deleted them, or a topic was made anew. What they said is still in the systems: a crawl sees it.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from connectors.kafka.partitioner import partition_of
+from pipeline.operations.apply import every
+from pipeline.operations.full_sync import NotStarted, crawls, new_run_id
+from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.letters import letter_id, letter_of_no_record
+from schemas.records import ObjectMapping
+from schemas.topics import DEAD_LETTERS, TOPICS, requests_topic
+
+log = logging.getLogger(__name__)
+
+LOST: Final = "records_lost"
+"""The reason of their dead letter."""
+HEALED_ONCE_S: Final = 30.0  # several partitions lose records at once: one crawl sees what all of them said
+
+Message = tuple[str, str, Any]
+"""A topic, a key, a record."""
+
+
+class LostRecords:
+    """Reports losses of one process; may be called on any thread, and blocks until the brokers have the report."""
+
+    def __init__(
+        self,
+        tables: Callable[[], tuple[Mapping[str, IntegrationPart], Mapping[str, ObjectMapping]]],
+        publish: Callable[[Iterable[Message]], None],
+        count: Callable[[str, int], None],
+        *,
+        partitions: int,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._tables = tables
+        self._publish = publish
+        self._count = count
+        self._partitions = partitions
+        self._now_ms = now_ms
+        self._healed_at: dict[str, float] = {}
+
+    def report(self, topic: str, partition: int, start: int, end: int) -> None:
+        """The records of a partition from offset `start` to `end` were never read. Raises PublishFailed."""
+        parts, mappings = self._tables()
+        affected = dict(_affected(topic, partition, self._partitions, parts))
+        place = f"{topic}[{partition}]"
+        detail = f"{place}: offsets {start} to {end} were gone before they were read"
+        log.error("%s; a full sync of %s is asked for", detail, ", ".join(affected) or "no integration")
+        self._count(topic, end - start)
+        self._publish([self._letter(topic, place, detail), *self._crawls(affected, mappings)])
+
+    def report_made_anew(self, topics: Collection[str]) -> None:
+        """Topics were deleted, or deleted and made anew, under this process. Raises PublishFailed."""
+        parts, mappings = self._tables()
+        affected = {name: settings for name, settings in every(parts).items() if settings.state != "disconnected"}
+        details = {topic: f"{topic} was deleted under a running process" for topic in topics}
+        log.error("%s; a full sync of %s is asked for", "; ".join(details.values()), ", ".join(affected))
+        letters = [self._letter(topic, topic, detail) for topic, detail in details.items()]
+        self._publish([*letters, *self._crawls(affected, mappings)])
+
+    def _letter(self, topic: str, key: str, detail: str) -> Message:
+        at_ms = self._now_ms()
+        letter = letter_of_no_record(
+            id=letter_id(detail, at_ms),
+            integration="",
+            stage=topic,
+            reason=LOST,
+            detail=detail,
+            at_ms=at_ms,
+            key=key,
+            topic=topic,
+        )
+        return DEAD_LETTERS, letter.key, letter
+
+    def _crawls(
+        self, affected: Mapping[str, IntegrationSettings], mappings: Mapping[str, ObjectMapping]
+    ) -> Iterator[Message]:
+        for name, settings in affected.items():
+            if time.monotonic() - self._healed_at.get(name, -HEALED_ONCE_S) < HEALED_ONCE_S:
+                continue
+            try:
+                requests = crawls(name, settings, mappings.values(), new_run_id(self._now_ms()), self._now_ms())
+            except NotStarted as error:
+                log.warning("%s; run `pairstream full-sync start %s` once it is active", error, name)
+                continue
+            self._healed_at[name] = time.monotonic()
+            yield from ((requests_topic(system), name, request) for system, request in requests)
+
+
+def _affected(
+    topic: str, partition: int, partitions: int, parts: Mapping[str, IntegrationPart]
+) -> Iterator[tuple[str, IntegrationSettings]]:
+    """The integrations whose records the partition may have held: every one where its key is an object or a pair."""
+    for name, settings in every(parts).items():
+        theirs = TOPICS[topic].key != "integration" or partition_of(name, partitions) == partition
+        if theirs and settings.state != "disconnected":
+            yield name, settings

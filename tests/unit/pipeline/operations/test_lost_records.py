@@ -1,0 +1,100 @@
+"""Records that were gone before they were read: told, kept, and healed by crawls of the integrations they concern."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from connectors.kafka.partitioner import partition_of
+from pipeline.operations.lost_records import LOST, LostRecords
+from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.records import ConnectorRequest, DeadLetter, ObjectMapping
+from schemas.topics import DEAD_LETTERS, HUBSPOT_CHANGES, HUBSPOT_NOTIFICATIONS, HUBSPOT_REQUESTS, USERFLOW_REQUESTS
+
+PARTITIONS = 4
+NAMES = ("acme", "globex", "initech", "umbrella")
+
+
+def settings(state: Any = "active") -> IntegrationSettings:
+    section = SystemSettings("1")
+    return IntegrationSettings(1, 1, 1, state, "apply-1", "done", None, "", section, section)
+
+
+class Reports:
+    """The reporter of one process, and what it published and counted."""
+
+    def __init__(self, **states: str) -> None:
+        self.published: list[tuple[str, str, Any]] = []
+        self.counted: list[tuple[str, int]] = []
+        parts = {
+            f"{name}/settings": IntegrationPart(name, settings=settings(states.get(name, "active"))) for name in NAMES
+        }
+        mappings = {
+            name: ObjectMapping(name, 1, 1, "people", "contacts", "users", "email", "email", "refuse", ())
+            for name in NAMES
+        }
+        self.reporter = LostRecords(
+            lambda: (parts, mappings),
+            self.publish,
+            lambda *counted: self.counted.append(counted),
+            partitions=PARTITIONS,
+            now_ms=lambda: 1_700_000_000_000,
+        )
+
+    def publish(self, messages: Iterable[tuple[str, str, Any]]) -> None:
+        self.published += messages
+
+    @property
+    def letters(self) -> list[DeadLetter]:
+        return [record for topic, _, record in self.published if topic == DEAD_LETTERS]
+
+    @property
+    def crawls(self) -> set[tuple[str, str, str]]:
+        return {
+            (topic, key, record.object_type)
+            for topic, key, record in self.published
+            if isinstance(record, ConnectorRequest) and record.kind == "crawl"
+        }
+
+
+def both(*names: str) -> set[tuple[str, str, str]]:
+    return {(HUBSPOT_REQUESTS, name, "contacts") for name in names} | {
+        (USERFLOW_REQUESTS, name, "users") for name in names
+    }
+
+
+def test_a_loss_is_a_letter_a_number_and_a_crawl_of_everything_it_may_concern() -> None:
+    it = Reports()
+    it.reporter.report(HUBSPOT_CHANGES, 2, 10, 13)
+    (letter,) = it.letters
+    assert (letter.reason, letter.stage) == (LOST, HUBSPOT_CHANGES)
+    assert "hubspot.changes[2]: offsets 10 to 13" in letter.detail
+    assert it.counted == [(HUBSPOT_CHANGES, 3)]
+    assert it.crawls == both(*NAMES)
+
+
+def test_what_is_keyed_by_integration_concerns_those_of_its_partition_alone() -> None:
+    it = Reports()
+    number = partition_of("acme", PARTITIONS)
+    it.reporter.report(HUBSPOT_NOTIFICATIONS, number, 0, 4)
+    assert it.crawls == both(*(name for name in NAMES if partition_of(name, PARTITIONS) == number))
+
+
+def test_several_partitions_that_lose_at_once_ask_for_one_crawl() -> None:
+    it = Reports()
+    it.reporter.report(HUBSPOT_CHANGES, 1, 0, 4)
+    asked = len(it.published)
+    it.reporter.report(HUBSPOT_CHANGES, 2, 0, 4)
+    assert len(it.letters) == 2
+    assert len(it.published) == asked + 1
+
+
+def test_an_integration_that_is_not_active_is_left_alone_and_the_others_are_healed() -> None:
+    it = Reports(acme="paused", globex="disconnected")
+    it.reporter.report(HUBSPOT_CHANGES, 0, 0, 4)
+    assert it.crawls == both("initech", "umbrella")
+
+
+def test_a_topic_that_was_made_anew_is_healed_alike() -> None:
+    it = Reports()
+    it.reporter.report_made_anew([HUBSPOT_CHANGES])
+    assert [letter.reason for letter in it.letters] == [LOST]
+    assert it.crawls == both(*NAMES)
