@@ -109,6 +109,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "unencodable": "what the record led to fits no schema",
             "too_large": "what the record led to is larger than a message (1 MB)",
             "step_failed": "a decision raised; the detail names the function and line",
+            "records_lost": "records were gone before they were read; the full sync that heals it is asked for",
             "too_many_parked": "too many events of one pair wait for the system to come back",
         },
     ),

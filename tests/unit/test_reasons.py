@@ -69,6 +69,10 @@ def given(module: ast.Module) -> Iterator[str]:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in MAKERS:
                 for argument in node.args[MAKERS[name] : MAKERS[name] + 1]:
                     yield from texts(known.get(argument.id) if isinstance(argument, ast.Name) else argument)
+            case ast.keyword(arg="reason", value=value):
+                # an apply that was refused says why in a sentence instead
+                told = texts(known.get(value.id) if isinstance(value, ast.Name) else value)
+                yield from (text for text in told if " " not in text)
             case ast.Assign(targets=[ast.Name(id="reason")], value=value):
                 yield from texts(value)
             case ast.FunctionDef(name=name) if name in GIVERS:
@@ -84,7 +88,15 @@ def test_every_code_has_a_sentence(path: Path) -> None:
 
 def test_codes_are_found() -> None:
     found = {code for module in MODULES.values() for code in given(module)}
-    assert {"not_unique", "unauthorized", "timed_out", "undecodable", "unknown_event_type", "too_large"} <= found
+    assert {
+        "not_unique",
+        "unauthorized",
+        "timed_out",
+        "undecodable",
+        "unknown_event_type",
+        "too_large",
+        "records_lost",
+    } <= found
     assert list(given(ast.parse("raise Refused('made_up')"))) == ["made_up"]
 
 
