@@ -34,10 +34,40 @@ _.asked_at_ms
 # The full sync that is due by the clock reads it.
 _.full_sync_interval_s
 
-# The page of reasons is made from it.
-MEANING
 
 # The local installation as tests drive it.
 LocalSchemaRegistry
 _.clear_faults
 _.pid_of
+
+# Called by click and mkdocs.
+_.command_class
+_.format_epilog
+on_page_markdown
+on_files
+on_config
+
+# Named in the pages' `table:` comments, which docs/hooks.py resolves.
+exit_codes
+outcomes
+conversions
+
+# Fields of seed files, in the vendors' words: pydantic checks them, the simulators read them.
+_.fieldType
+_.groupName
+_.hasUniqueValue
+_.modificationMetadata
+_.objectTypeId
+_.primaryDisplayProperty
+_.requiredProperties
+_.createdAt
+_.from_
+_.created_at
+_.attribute_definitions
+_.event_definitions
+_.content_versions
+_.content_sessions
+
+# Fields of records that are written before they are read.
+_.target_external
+_.clock_ahead_ms

@@ -53,6 +53,7 @@ from pipeline.scheduler import Scheduler
 from pipeline.secrets import NoKeyFits, SecretBox, load_key, load_or_make_key, make_key
 from pipeline.serving import serve
 from schemas.codec import Codec
+from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS, WORKER_GROUP
 from schemas.values import System
@@ -121,7 +122,7 @@ class Process:
         """Reports what was gone before this process read it, and asks for the full sync that heals it."""
         return LostRecords(
             lambda: (tables.table(INTEGRATIONS), tables.table(MAPPINGS)),
-            lambda messages: publish_now(self.cluster, self.codec, messages),
+            lambda messages: publish_now(self.cluster, self.codec, messages, buried=self._buried),
             self.metrics.records_lost,
             partitions=self.settings.partitions,
             now_ms=now_ms,
@@ -135,6 +136,13 @@ class Process:
             stop_process(f"{', '.join(topics)} was deleted or made anew: run `pairstream topics check`; starting again")
 
         return TopicWatch(self.admin(), TOPICS, changed)
+
+    def publisher(self) -> Publisher:
+        """To be made on a running loop."""
+        return Publisher(self.cluster, self.codec, buried=self._buried)
+
+    def _buried(self, letter: DeadLetter) -> None:
+        self.metrics.dead_letter(letter.stage, letter.reason)
 
     def health(self, checks: Mapping[str, Check]) -> AbstractAsyncContextManager[str]:
         """Liveness, readiness and metrics on this process's own port."""
@@ -226,7 +234,7 @@ def run_worker(process: Process) -> None:
         logical=process.cluster.logical,
         open_log=open_log,
         wait_for=configuration.wait_for,
-        count=process.metrics.outcome,
+        metrics=process.metrics,
         executor=ThreadPoolExecutor(STEP_THREADS, "step"),
         now_ms=now_ms,
         stop_process=stop_process,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from connectors.clock import Clock
 from connectors.contract.associations import AssociatedSource
 from connectors.contract.catalog import Catalog
+from connectors.contract.metrics import ApiMetrics
 from connectors.contract.setup import Setup
 from connectors.contract.sink import Sink
 from connectors.contract.source import Source
@@ -31,6 +32,7 @@ class Opening:
     incident: Callable[[str, str], Awaitable[None]]  # (stable reason, sentence without field values)
     proxy_url: str | None = None  # the way to the API, for an address that is not of this machine
     connected: Callable[[str], bool] = lambda _: True  # whether an integration of that name is connected here
+    metrics: ApiMetrics = ApiMetrics()  # noqa: RUF009 - a frozen value
 
 
 @dataclass(frozen=True, slots=True)

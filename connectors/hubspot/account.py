@@ -42,7 +42,7 @@ def assemble(opening: Opening, transport: Transport) -> Account:
     credentials, budget = _credentials(opening), windowed_budget(opening.clock)
 
     def client(way: Transport, places: Budget = budget) -> HubSpotClient:
-        return HubSpotClient(way, places, credentials, opening.api_version)
+        return HubSpotClient(way, places, credentials, opening.api_version, opening.metrics)
 
     def client_for(may_write: MayWrite, bulk: bool) -> HubSpotClient:
         return client(OwnedTransport(transport, may_write, "hubspot"), BulkBudget(budget) if bulk else budget)

@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from connectors.clock import Clock
-from connectors.contract.errors import CredentialsRejected, RateLimited
+from connectors.contract.errors import CredentialsRejected
+from connectors.contract.metrics import ApiMetrics
 from connectors.http.budget import Budget, RequestBudget
+from connectors.http.exchange import Exchange
 from connectors.http.messages import Call, Request, Transport
 from connectors.http.rate_limits import RollingWindow, WindowSettings
 from connectors.hubspot.credentials import Credentials
@@ -26,9 +28,9 @@ class HubSpotClient:
         budget: Budget,
         credentials: Credentials,
         api_version: str = DEFAULT_VERSION,
+        metrics: ApiMetrics | None = None,
     ) -> None:
-        self._transport = transport
-        self._budget = budget
+        self._exchange = Exchange(transport, budget, metrics or ApiMetrics(), rate_notice)
         self._credentials = credentials
         self._api_version = api_version
 
@@ -38,24 +40,16 @@ class HubSpotClient:
         A rejected token is replaced once, and the call sent once more.
         """
         if not call.request.authorized:
-            return await self._exchange(call, call.request)
+            return await self._carry(call, call.request)
         token = await self._credentials.token(self.send)
         try:
-            return await self._exchange(call, _authorized(call.request, token))
+            return await self._carry(call, _authorized(call.request, token))
         except CredentialsRejected:
             another = await self._credentials.replace(token, self.send)
-        return await self._exchange(call, _authorized(call.request, another))
+        return await self._carry(call, _authorized(call.request, another))
 
-    async def _exchange(self, call: Call[T], request: Request) -> T:
-        wire_request = replace(request, path=spelled(request.path, self._api_version))
-        async with self._budget.slot(call.purpose) as slot:
-            response = await self._transport.send(wire_request)
-            slot.follow(rate_notice(response.headers))
-            try:
-                return call.parse(response)
-            except RateLimited as error:
-                slot.limited(error)
-                raise
+    async def _carry(self, call: Call[T], request: Request) -> T:
+        return await self._exchange.carry(call, replace(request, path=spelled(request.path, self._api_version)))
 
 
 def _authorized(request: Request, token: str) -> Request:

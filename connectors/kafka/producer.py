@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import ANY_PARTITION, publisher_config
 from schemas.codec import Codec, RecordTooLarge
+from schemas.records import DeadLetter
 
 FLUSH_S = 10.0
 FULL_S = 0.02
@@ -19,6 +20,10 @@ FULL_S = 0.02
 
 class PublishFailed(RuntimeError):
     """The brokers did not take a record: nothing that led to it may be acknowledged."""
+
+
+def _uncounted(_: DeadLetter) -> None:
+    """Nobody counts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +44,17 @@ class Publisher:
     room or until whoever awaits its future gives up.
     """
 
-    def __init__(self, cluster: Cluster, codec: Codec, queue: Mapping[str, int] | None = None) -> None:
-        """`queue` replaces librdkafka's bounds of the queue to the brokers."""
+    def __init__(
+        self,
+        cluster: Cluster,
+        codec: Codec,
+        queue: Mapping[str, int] | None = None,
+        *,
+        buried: Callable[[DeadLetter], None] = _uncounted,
+    ) -> None:
+        """`queue` replaces librdkafka's bounds of the queue to the brokers; `buried` gets each dead letter sent."""
         self._cluster = cluster
+        self._buried = buried
         self._producer = Producer({**publisher_config(cluster), **(queue or {})})
         self._waiting: dict[_Handed, None] = {}
         self._codec = codec
@@ -57,7 +70,10 @@ class Publisher:
 
         Raises Unencodable, at once or by the future, for a record that no message holds.
         """
-        return self.send_bytes(topic, key, self._codec.encode(topic, record), partition)
+        sent = self.send_bytes(topic, key, self._codec.encode(topic, record), partition)
+        if isinstance(record, DeadLetter):
+            sent.add_done_callback(lambda done: self._buried(record) if _succeeded(done) else None)
+        return sent
 
     def send_bytes(
         self, topic: str, key: str, value: bytes | None, partition: int | None = None
@@ -136,7 +152,13 @@ def _resolve(future: "asyncio.Future[tuple[int, int]]", error: KafkaError | None
         future.set_exception(PublishFailed(f"{message.topic()}: {error.str()}"))
 
 
-def publish_now(cluster: Cluster, codec: Codec, messages: Iterable[tuple[str, str, Any]]) -> None:
+def publish_now(
+    cluster: Cluster,
+    codec: Codec,
+    messages: Sequence[tuple[str, str, Any]],
+    *,
+    buried: Callable[[DeadLetter], None] = _uncounted,
+) -> None:
     """Publish records, (topic, key, record) each, from a thread without a loop. Blocks. Raises PublishFailed."""
     producer, failed = Producer(publisher_config(cluster)), list[str]()
 
@@ -151,3 +173,10 @@ def publish_now(cluster: Cluster, codec: Codec, messages: Iterable[tuple[str, st
     left = producer.flush(FLUSH_S)
     if left or failed:
         raise PublishFailed(f"{left} records were not delivered; {'; '.join(failed[:3])}")
+    for _, _, record in messages:
+        if isinstance(record, DeadLetter):
+            buried(record)
+
+
+def _succeeded(sent: "asyncio.Future[tuple[int, int]]") -> bool:
+    return not sent.cancelled() and sent.exception() is None

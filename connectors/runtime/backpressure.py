@@ -17,14 +17,22 @@ from schemas.values import System
 log = logging.getLogger(__name__)
 
 REFRESH_S: Final = 0.05
+MEASURED_EVERY_S: Final = 2.0
+
+
+def _unreported(_: int) -> None:
+    """Nobody looks."""
 
 
 class BulkCredit:
     """Lets bulk through while fewer than `limit` records are unfinished in every stage downstream."""
 
-    def __init__(self, outstanding: Callable[[], int], limit: int) -> None:
+    def __init__(self, outstanding: Callable[[], int], limit: int, report: Callable[[int], None] = _unreported) -> None:
+        """`report` is called with each measurement of what is outstanding."""
         self._outstanding = outstanding
         self._limit = limit
+        self._report = report
+        self._some = asyncio.Event()  # something was outstanding when it was measured last
         self._left = 0
         self._lock = asyncio.Lock()
 
@@ -39,13 +47,26 @@ class BulkCredit:
                 break
             self._left -= records
 
+    async def measure_on(self) -> None:
+        """Measure until nothing is outstanding, though nobody takes: the report would grow old. Until cancelled."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(MEASURED_EVERY_S)
+            await self._unfinished()
+
     async def _unfinished(self) -> int:
         """How many records are unfinished; no credit is left while the brokers do not answer."""
         try:
-            return await asyncio.to_thread(self._outstanding)
+            records = await asyncio.to_thread(self._outstanding)
         except BrokersUnreachable as error:
             log.info("no credit for bulk: %s", error)
             return self._limit
+        self._report(records)
+        if records:
+            self._some.set()
+        else:
+            self._some.clear()
+        return records
 
 
 def outstanding_downstream(admin: Admin, systems: Collection[System]) -> int:

@@ -35,7 +35,7 @@ def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
     budget = adaptive_budget(opening.clock)
 
     def client(way: Transport, places: Budget = budget) -> ObservingClient:
-        return ObservingClient(UserflowClient(way, places, api_key))
+        return ObservingClient(UserflowClient(way, places, api_key, opening.metrics))
 
     def client_for(may_write: MayWrite, bulk: bool) -> ObservingClient:
         return client(OwnedTransport(transport, may_write, "userflow"), BulkBudget(budget) if bulk else budget)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from connectors.clock import Clock
-from connectors.contract.errors import RateLimited
+from connectors.contract.metrics import ApiMetrics
 from connectors.http.budget import Budget, RequestBudget
+from connectors.http.exchange import Exchange
 from connectors.http.messages import Call, Transport, VendorInterval
 from connectors.http.observed import Observed, observed
 from connectors.http.rate_limits import AdaptiveRate, AdaptiveSettings
@@ -21,21 +22,14 @@ CLOCKS_APART_MS = 30_000
 class UserflowClient:
     """One environment by its API key."""
 
-    def __init__(self, transport: Transport, budget: Budget, api_key: str) -> None:
-        self._transport = transport
-        self._budget = budget
+    def __init__(self, transport: Transport, budget: Budget, api_key: str, metrics: ApiMetrics | None = None) -> None:
+        self._exchange = Exchange(transport, budget, metrics or ApiMetrics())
         self._api_key = api_key
 
     async def send(self, call: Call[T]) -> T:
         """What the call's answer says; raises the errors of `connectors.contract.errors`."""
         request = call.request.with_header(*VERSION_HEADER).with_header("Authorization", f"Bearer {self._api_key}")
-        async with self._budget.slot(call.purpose) as slot:
-            response = await self._transport.send(request)
-            try:
-                return call.parse(response)
-            except RateLimited as error:
-                slot.limited(error)
-                raise
+        return await self._exchange.carry(call, request)
 
 
 def this_machine_ms() -> int:

@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from pipeline.agents.metrics import StepMetrics
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
 from schemas.codec import MalformedRecord, Unencodable
 from schemas.letters import letter_about, without_value
+from schemas.records import DeadLetter
 from schemas.topics import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
@@ -99,7 +101,7 @@ class StepDeps:
     decode: Callable[[str, bytes], Any]  # raises MalformedRecord; anything else, as UnknownSchema, ends the process
     open_log: Callable[[str, int], StateLog]  # (stage name, partition)
     wait_for: Callable[[str, int, int, float], Awaitable[None]]  # integration, connection, revision, seconds
-    count: Callable[[str, str | None, Outcome, int], None]  # stage, mapping, outcome, how many
+    metrics: StepMetrics
     executor: Executor
     now_ms: Callable[[], int]
     stop_process: Callable[[str], None]  # ends the process at once; the message says what to do
@@ -138,11 +140,13 @@ class PartitionStep(Generic[RowT]):
         fresh = self._fresh(batch)
         await self._look_for_lost(self._skipped(fresh))
         await self._catch_up(fresh)
+        started = time.monotonic()
         try:
             await self._handle(fresh, state_log, self._decide)
         except Unencodable:
             for incoming in fresh:
                 await self._handle_alone(incoming, state_log)
+        self._deps.metrics.step(self._stage.name, time.monotonic() - started)
 
     async def _handle(self, batch: Sequence[Incoming], state_log: StateLog, decide: Decide[RowT]) -> None:
         """Decide in order, commit, then take over what changed. Raises Unencodable, nothing committed."""
@@ -228,7 +232,9 @@ class PartitionStep(Generic[RowT]):
         handled = await self._blocking(lambda: state_log.handled(self._stage.topics))
         # a state topic that was made anew is filled again by all that is retained
         self._handled = dict(handled) if self._rows.next_offset else {}
-        level = logging.INFO if time.monotonic() - started > SLOW_RESTORE_S else logging.DEBUG
+        took_s = time.monotonic() - started
+        self._deps.metrics.restored(self._stage.name, self._partition, took_s)
+        level = logging.INFO if took_s > SLOW_RESTORE_S else logging.DEBUG
         log.log(level, "%s[%d]: %d state rows restored", self._stage.name, self._partition, count)
         self._log = state_log
         await self._look_for_lost(handled)
@@ -279,14 +285,18 @@ class PartitionStep(Generic[RowT]):
         )
         return Effects((Output(DEAD_LETTERS, letter.key, letter),), "dead-lettered")
 
-    def _count(self, effects: Iterable[Effects]) -> None:
+    def _count(self, effects: Sequence[Effects]) -> None:
         totals: dict[tuple[str | None, Outcome], int] = defaultdict(int)
         for effect in effects:
             totals[effect.mapping, effect.outcome] += 1
             totals[effect.mapping, "unmatched"] += effect.expired
         for (mapping, outcome), number in totals.items():
             if number:
-                self._deps.count(self._stage.name, mapping, outcome, number)
+                self._deps.metrics.outcome(self._stage.name, mapping, outcome, number)
+        for effect in effects:
+            for output in effect.outputs:
+                if isinstance(output.record, DeadLetter):
+                    self._deps.metrics.dead_letter(output.record.stage, output.record.reason)
 
     async def _committed(self, commit: Callable[[], None]) -> None:
         """librdkafka's own deadline does not hold for offsets in a transaction (confluentinc/librdkafka#5456): a broker

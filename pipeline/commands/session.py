@@ -100,7 +100,7 @@ def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]
     async def inside(process: Process) -> None:
         tables = process.tables()
         await asyncio.to_thread(tables.start)
-        publisher = Publisher(process.cluster, process.codec)
+        publisher = process.publisher()
         try:
             await work(process, publisher, tables)
         finally:

@@ -24,7 +24,7 @@ CounterName = Literal[
 GaugeName = Literal[
     "pairstream_api_remaining_requests",
     "pairstream_restore_seconds",
-    "pairstream_bulk_outstanding",
+    "pairstream_bulk_outstanding_records",
     "pairstream_integration_status",
 ]
 HistogramName = Literal["pairstream_api_call_seconds", "pairstream_step_seconds"]
@@ -32,6 +32,10 @@ MetricName = CounterName | GaugeName | HistogramName
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Upper bounds of the histograms' buckets, in seconds."""
+
+
+REASONS_TOLD: Final = 200
+OTHER: Final = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,9 @@ METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
     "pairstream_api_limited_total": MetricMeaning(
         "Answers of a vendor that said a limit was met, by limit.", ("system", "limit")
     ),
-    "pairstream_dead_letters_total": MetricMeaning("Records and fields that were given up, by reason.", ("reason",)),
+    "pairstream_dead_letters_total": MetricMeaning(
+        "Dead letters by the stage that gave a record or field up and the reason.", ("stage", "reason")
+    ),
     "pairstream_records_lost_total": MetricMeaning(
         "Offsets that retention or a person removed before they were read.", ("topic",)
     ),
@@ -63,7 +69,9 @@ METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
     "pairstream_restore_seconds": MetricMeaning(
         "How long the last restore of a partition's state took, in seconds.", ("stage", "partition")
     ),
-    "pairstream_bulk_outstanding": MetricMeaning("Bulk records that are not finished downstream."),
+    "pairstream_bulk_outstanding_records": MetricMeaning(
+        "Records between connectors and sinks that no group has finished, as the credit for bulk counts them."
+    ),
     "pairstream_integration_status": MetricMeaning(
         "1 for the status that an integration's system has, 0 for those it has not.",
         ("integration", "system", "status"),
@@ -86,6 +94,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry, installation: str = "") -> None:
         self._registry = registry
         self._installation = installation
+        self._reasons: set[str] = set()
         self._counters = {name: Counter(name, *_spread(name), registry=registry) for name in _names(CounterName)}
         self._gauges = {name: Gauge(name, *_spread(name), registry=registry) for name in _names(GaugeName)}
         self._histograms = {
@@ -114,9 +123,13 @@ class Metrics:
         """What a rate header tells."""
         self._gauges["pairstream_api_remaining_requests"].labels(system, integration).set(requests)
 
-    def dead_letter(self, reason: str) -> None:
-        """`reason` is a stable code."""
-        self._counters["pairstream_dead_letters_total"].labels(reason).inc()
+    def dead_letter(self, stage: str, reason: str) -> None:
+        """`reason` is a stable code; vendors word some, so those beyond the first REASONS_TOLD count as `other`."""
+        if reason not in self._reasons:
+            if len(self._reasons) >= REASONS_TOLD:
+                reason = OTHER
+            self._reasons.add(reason)
+        self._counters["pairstream_dead_letters_total"].labels(stage, reason).inc()
 
     def records_lost(self, topic: str, offsets: int) -> None:
         """A gap between what was to be read next and what the brokers still hold."""
@@ -131,8 +144,8 @@ class Metrics:
         self._gauges["pairstream_restore_seconds"].labels(stage, str(partition)).set(seconds)
 
     def bulk_outstanding(self, records: int) -> None:
-        """How much of the credit for bulk is used."""
-        self._gauges["pairstream_bulk_outstanding"].set(records)
+        """What the credit for bulk found downstream."""
+        self._gauges["pairstream_bulk_outstanding_records"].set(records)
 
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
         """The status the integration's system has from now on."""

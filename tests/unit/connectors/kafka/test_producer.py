@@ -1,20 +1,28 @@
-"""The queue to the brokers is bounded, and waiting for it holds nothing up."""
+"""The queue to the brokers is bounded, waiting for it holds nothing up, and dead letters are counted."""
 
 import asyncio
 
 import pytest
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.producer import Publisher
+from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.kafka.settings import publisher_config
 from schemas.codec import Codec
+from schemas.letters import letter_of_no_record
+from schemas.records import DeadLetter, Receipt
 from schemas.registry import LocalRegistry
+from schemas.topics import DEAD_LETTERS, RECEIPTS
 from tests.kafka import Kafka
 from tests.unit.connectors.simulation.simulated import eventually
 
 DEADLINE_S = 20.0
 NOBODY = Cluster({"bootstrap.servers": "127.0.0.1:1"})
 FEW = {"queue.buffering.max.messages": 2, "log_level": 0}  # and no word of brokers that are away
+
+LETTER = letter_of_no_record(
+    id="1", integration="acme", stage="hubspot.sink", reason="invalid_option", detail="d", at_ms=1, key="k"
+)
+RECEIPT = Receipt("acme", 1, 1, "people", "a@b.c", "userflow", "users", "7", "parked", {})
 
 
 def test_the_queue_holds_no_gigabyte() -> None:
@@ -58,3 +66,25 @@ async def test_closing_sends_what_still_waits(mock_kafka: Kafka) -> None:
     await publisher.close()
 
     assert all(future.done() and not future.exception() for future in sent)
+
+
+async def test_a_dead_letter_that_the_brokers_have_is_counted(mock_kafka: Kafka) -> None:
+    counted: list[DeadLetter] = []
+    publisher = Publisher(mock_kafka.cluster(), Codec(LocalRegistry()), buried=counted.append)
+    try:
+        await publisher.send(DEAD_LETTERS, "k", LETTER)
+        await publisher.send(RECEIPTS, "k", RECEIPT)
+    finally:
+        await publisher.close()
+    assert counted == [LETTER]
+
+
+async def test_a_dead_letter_that_the_brokers_did_not_take_is_not_counted(mock_kafka: Kafka) -> None:
+    counted: list[DeadLetter] = []
+    publisher = Publisher(mock_kafka.cluster(), Codec(LocalRegistry()), buried=counted.append)
+    try:
+        with pytest.raises(PublishFailed):
+            await publisher.send(DEAD_LETTERS, "k", LETTER, partition=10_000)
+    finally:
+        await publisher.close()
+    assert counted == []

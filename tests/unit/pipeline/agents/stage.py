@@ -156,6 +156,9 @@ class FakeStepDeps:
 
     logs: dict[int, FakeLog] = field(default_factory=dict)
     counted: list[tuple[str, str | None, Outcome, int]] = field(default_factory=list)
+    letters: list[tuple[str, str]] = field(default_factory=list)
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    restores: list[tuple[str, int]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     lost: list[tuple[str, int, int, int]] = field(default_factory=list)
     waited: list[tuple[str, int, float]] = field(default_factory=list)
@@ -174,13 +177,26 @@ class FakeStepDeps:
             decode=self._decode,
             open_log=lambda stage, partition: self.log(partition),
             wait_for=self._wait_for,
-            count=lambda *counted: self.counted.append(counted),
+            metrics=self,
             executor=EXECUTOR,
             now_ms=lambda: NOW_MS,
             stop_process=self.stopped.append,
             lost=lambda *lost: self.lost.append(lost),
             commit_within_s=self.commit_within_s,
         )
+
+    def outcome(self, stage: str, mapping: str | None, outcome: Outcome, number: int) -> None:
+        self.counted.append((stage, mapping, outcome, number))
+
+    def dead_letter(self, stage: str, reason: str) -> None:
+        self.letters.append((stage, reason))
+
+    def step(self, stage: str, seconds: float) -> None:
+        self.steps.append((stage, seconds))
+
+    def restored(self, stage: str, partition: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.restores.append((stage, partition))
 
     def _decode(self, topic: str, data: bytes) -> str:
         if data == b"malformed":

@@ -72,6 +72,7 @@ class TestPartitionStep:
         assert sent(deps) == ["1", "2", "13"]
         assert deps.log().topic == [("a", b"13"), ("b", b"2")]
         assert deps.counted == [("objects", None, "derived", 3)]
+        assert (deps.letters, deps.restores, [stage for stage, _ in deps.steps]) == ([], [("objects", 0)], ["objects"])
 
     async def test_a_decision_that_raises_becomes_a_dead_letter_and_the_others_go_on(self) -> None:
         deps = FakeStepDeps()
@@ -85,6 +86,7 @@ class TestPartitionStep:
             b"a=2!",
         )
         assert ("objects", None, "dead-lettered", 1) in deps.counted
+        assert deps.letters == [("objects", "step_failed")]
 
     async def test_its_half_made_changes_of_state_are_dropped(self) -> None:
         deps = FakeStepDeps()
@@ -124,6 +126,7 @@ class TestPartitionStep:
         assert deps.log().topic == [("a", b"1"), ("a", b"12")]
         assert deps.log().offsets == {"hubspot.changes": 10}
         assert sum(number for *_, number in deps.counted) == 3
+        assert deps.letters == [("objects", "too_large")]
 
     async def test_a_letter_that_is_too_large_itself_leaves_the_value_out(self) -> None:
         deps = FakeStepDeps()

@@ -71,7 +71,7 @@ async def test_live_does_not_ask_the_checks() -> None:
 
 async def test_metrics_are_what_a_scraper_reads() -> None:
     metrics = Metrics(CollectorRegistry())
-    metrics.dead_letter("invalid_option")
+    metrics.dead_letter("pairs", "invalid_option")
 
     response = await get(build_health({}, metrics), "/metrics")
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.observability.metrics import METRICS, MetricName, Metrics
+from pipeline.observability.metrics import METRICS, OTHER, REASONS_TOLD, MetricName, Metrics
 
 USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] = {
     "pairstream_outcomes_total": (
@@ -30,8 +30,8 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
         1,
     ),
     "pairstream_dead_letters_total": (
-        lambda metrics: metrics.dead_letter("invalid_option"),
-        {"reason": "invalid_option"},
+        lambda metrics: metrics.dead_letter("pairs", "invalid_option"),
+        {"stage": "pairs", "reason": "invalid_option"},
         1,
     ),
     "pairstream_api_remaining_requests": (
@@ -44,7 +44,7 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
         {"stage": "objects", "partition": "3"},
         1.5,
     ),
-    "pairstream_bulk_outstanding": (lambda metrics: metrics.bulk_outstanding(250), {}, 250),
+    "pairstream_bulk_outstanding_records": (lambda metrics: metrics.bulk_outstanding(250), {}, 250),
     "pairstream_integration_status": (
         lambda metrics: metrics.integration_status("acme", "hubspot", "ok"),
         {"integration": "acme", "system": "hubspot", "status": "ok"},
@@ -57,6 +57,7 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
     ),
     "pairstream_step_seconds": (lambda metrics: metrics.step("pairs", 0.25), {"stage": "pairs"}, 0.25),
 }
+LETTERS = {"pairstream_dead_letters_total"}
 SUMS: set[MetricName] = {"pairstream_api_call_seconds", "pairstream_step_seconds"}
 
 
@@ -121,6 +122,17 @@ def test_an_integration_has_one_status_at_a_time_and_none_once_it_is_gone() -> N
     assert statuses() == {("beta", "ok"): 1}
 
 
+def test_reasons_are_bounded_and_no_letter_goes_uncounted() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    for number in (*range(REASONS_TOLD + 50), 0):
+        metrics.dead_letter("hubspot.sink", f"reason_{number}")
+
+    letters = {dict(labels)["reason"]: value for (name, labels), value in samples(metrics).items() if name in LETTERS}
+    assert len(letters) == REASONS_TOLD + 1
+    assert (letters["reason_0"], letters[OTHER]) == (2, 50)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_every_sample_of_an_installation_with_a_name_carries_it(name: MetricName) -> None:
     metrics = Metrics(CollectorRegistry(), "staging")
@@ -136,6 +148,6 @@ def test_every_sample_of_an_installation_with_a_name_carries_it(name: MetricName
 def test_two_registries_share_nothing() -> None:
     one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
 
-    one.dead_letter("invalid_option")
+    one.dead_letter("pairs", "invalid_option")
 
     assert not [name for name, _ in samples(other) if name == "pairstream_dead_letters_total"]
