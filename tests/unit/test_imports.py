@@ -1,10 +1,11 @@
-"""Who may import whom: the rules that keep the contract, the rim, the middle and the vendors apart."""
+"""Who may import whom: the layers, and the rules that keep the contract, the rim, the middle and the vendors apart."""
 
 import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,46 @@ SIMULATORS = ("connectors/simulation/*", "connectors/*/simulator/*")
 EVERYTHING = ("pipeline/__main__.py", "pipeline/app.py", "pipeline/cli.py", "pipeline/commands/*", "pipeline/local/*")
 SANS_IO = ("connectors.contract", "connectors.http.messages", "connectors.http.answers", "connectors.http.lenient_json")
 
+RIM = ("clock", "contract", "http", "kafka", "session", "inbound", "outbound")
+"""The layers of a connector, each above those before it."""
+
+LAYERS: dict[str, set[str]] = {
+    "connectors.clock": set(),
+    "connectors.contract": {"connectors.clock"},
+    "connectors.http": {"connectors.clock", "connectors.contract"},
+    "connectors.kafka": set(),  # brokers know nothing of systems
+    "connectors.session": {f"connectors.{name}" for name in RIM[:4]},
+    "connectors.inbound": {f"connectors.{name}" for name in RIM[:5]},
+    "connectors.outbound": {f"connectors.{name}" for name in RIM[:5]},
+    "connectors.runtime": {f"connectors.{name}" for name in RIM[:7]},
+    "connectors.hubspot": {f"connectors.{name}" for name in RIM[:3]},
+    "connectors.userflow": {f"connectors.{name}" for name in RIM[:3]},
+    "connectors.receiver": {f"connectors.{name}" for name in ("http", "kafka", "hubspot", "userflow")},
+    "connectors.registry": {f"connectors.{name}" for name in ("contract", "hubspot", "userflow")},
+    "connectors.simulation": {"connectors.http"},
+    "pipeline.core": set(),
+    "pipeline.agents": {"pipeline.core", "connectors.kafka"},
+    "pipeline.state_dir": set(),
+    "pipeline.exit_codes": set(),
+    "pipeline.secrets": {"pipeline.state_dir"},
+    "pipeline.config": {"pipeline.secrets", "connectors.kafka"},
+    "pipeline.bounded_http": set(),
+    "pipeline.serving": {"pipeline.bounded_http", "connectors.http"},
+    "pipeline.observability": {"pipeline.serving"},
+    "pipeline.integration_file": set(),
+    "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file"},
+    "pipeline.scheduler": {"pipeline.provisioning", "connectors.clock", "connectors.kafka"},
+    "pipeline.directory": {"pipeline.secrets", "connectors.receiver"},
+    "pipeline.operations": {
+        *(f"pipeline.{name}" for name in ("core", "integration_file", "provisioning", "secrets", "exit_codes")),
+        *(f"connectors.{name}" for name in ("kafka", "hubspot", "userflow")),
+    },
+}
+"""Each package, or module beside packages, with what it may import of ours beside `schemas`: nothing on its level."""
+
+ROOTS = {"pipeline.__main__", "pipeline.app", "pipeline.cli", "pipeline.commands", "pipeline.local"}
+"""They put everything together, so they may import everything."""
+
 RULES: list[Only | Never] = [
     Only(
         "the contract depends on nothing: the standard library and fastavro",
@@ -71,6 +112,16 @@ RULES: list[Only | Never] = [
         "a protocol is sans-I/O: values in, values out",
         ("connectors/userflow/protocol/*", "connectors/userflow/translate.py"),
         ("schemas", *SANS_IO, "connectors.userflow.protocol"),
+    ),
+    Only(
+        "a judge of webhooks knows its vendor's protocol, and only that vendor's",
+        ("connectors/receiver/hubspot.py",),
+        ("schemas", "connectors.http", "connectors.receiver", "connectors.hubspot.protocol"),
+    ),
+    Only(
+        "a judge of webhooks knows its vendor's protocol, and only that vendor's",
+        ("connectors/receiver/userflow.py",),
+        ("schemas", "connectors.http", "connectors.receiver", "connectors.userflow.protocol"),
     ),
     Never("a system never imports another", ("connectors/hubspot/*",), ("connectors.userflow",)),
     Never("a system never imports another", ("connectors/userflow/*",), ("connectors.hubspot",)),
@@ -147,6 +198,38 @@ def violations(path: str, source: str) -> list[str]:
 def shipped_files() -> list[str]:
     folders = (folder for folder in OURS if folder != "tests")
     return sorted(str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def package_of(module: str) -> str:
+    """`connectors.http` for everything below it; `schemas` is one."""
+    return module if module.startswith("schemas") else ".".join(module.split(".")[:2])
+
+
+def picture() -> dict[str, set[str]]:
+    """Each package of the rim and the middle with the packages it imports; simulators are no part of their system."""
+    found: dict[str, set[str]] = {}
+    for path in shipped_files():
+        if path.startswith("schemas/") or _is_one(path, SIMULATORS) or (path.count("/") == 1 and "__init__" in path):
+            continue
+        package = package_of(path.removesuffix(".py").replace("/", "."))
+        modules = (module for _, module in imports((ROOT / path).read_text("utf-8")))
+        ours = {package_of(module) for module in modules if module.startswith(("connectors.", "pipeline."))}
+        found.setdefault(package, set()).update(ours - {package})
+    return found
+
+
+def test_a_package_imports_only_layers_below_it() -> None:
+    above = {package: imported - LAYERS[package] for package, imported in picture().items() if package in LAYERS}
+    assert {package: imported for package, imported in above.items() if imported} == {}
+
+
+def test_every_package_has_a_layer() -> None:
+    assert picture().keys() <= LAYERS.keys() | ROOTS
+
+
+def test_no_packages_import_each_other_in_a_circle() -> None:
+    TopologicalSorter(picture()).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(LAYERS).prepare()
 
 
 def test_every_import_keeps_the_rules() -> None:
