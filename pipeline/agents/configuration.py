@@ -59,9 +59,9 @@ class Configuration:
         return dict(self._views)
 
     async def wait_for(self, integration: str, connection: int, revision: int, within_s: float) -> None:
-        """Wait until this process knows the revision. Raises RevisionLate: no record is dropped for our lateness.
+        """Wait until this process knows the revision. Raises RevisionLate, so that a late process drops no record.
 
-        An integration that is not there at all is waited for just as long, but ends nothing: its records are nobody's.
+        An unknown integration is waited for just as long, without an error: its records belong to nobody.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
@@ -73,7 +73,7 @@ class Configuration:
             await asyncio.sleep(POLL_S)
 
     def _behind(self, integration: str, connection: int, revision: int) -> bool:
-        """Revisions count within a connection: what was made under an earlier one waits for nothing."""
+        """Whether our view is older; revisions count within a connection, so records of an earlier one do not wait."""
         view = self._views.get(integration)
         return view is None or (view.connection, view.revision) < (connection, revision)
 

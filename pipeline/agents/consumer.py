@@ -7,13 +7,13 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-BATCH_RECORDS: Final = 250  # decoded at one go: the event loop stands still meanwhile
+BATCH_RECORDS: Final = 250  # decoded in one go, which blocks the event loop
 
 
 class RecordBatch(ConsumerMessage):
     """Records of one partition as one of Faust's messages, at the offset of the last one.
 
-    Acknowledged, it frees every offset from `first_offset` on, those of transaction markers before its records too.
+    An acknowledged batch frees every offset from `first_offset` on, including transaction markers before its records.
     """
 
     def __init__(self, tp: TP, records: Sequence[Any], first_offset: int, generation_id: int) -> None:
@@ -62,7 +62,7 @@ class BatchConsumer(driver.Consumer):
             self.log.warning("no seek while the flow is stopped: %s", type(error).__name__)
 
     def _batch(self, tp: TP, records: Sequence[Any], generation_id: int) -> RecordBatch | None:
-        """Without what was delivered before; Faust's read offset is the last delivered one, after a seek the next."""
+        """The records not delivered before; Faust's read offset is the last delivered one, after a seek the next."""
         read = self._read_offset[tp]
         if read:
             records = [record for record in records if record.offset >= read]

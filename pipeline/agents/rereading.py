@@ -1,6 +1,6 @@
-"""Work on all of OBJECTS' state that asks for reads: of what a crawl did not see, of what shows an object that is gone.
+"""Requests reads for the whole state of OBJECTS: of objects a crawl missed, and of objects that show a deleted one.
 
-Objects are asked for as bulk, a hundred at a time; the work goes in slices behind a cursor.
+Reads are requested as bulk, a hundred ids at a time; a cursor splits the work into slices.
 """
 
 from collections import defaultdict
@@ -21,15 +21,15 @@ Chosen = Callable[[ObjectState], bool]
 
 
 def holding(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectState]) -> Effects:
-    """Ask for every HubSpot object known to hold what the command says."""
+    """Request every HubSpot object whose known fields meet the command's condition."""
     prefix = f"{command.integration}:{command.connection}:hubspot:"
     return _reread(incoming, command, prefix, overlay, lambda state: holds(state.fields, command.where))
 
 
 def sweep(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectState]) -> Effects:
-    """Ask for the objects of a type that its crawl did not see: some systems delete in silence.
+    """Request the objects of a type that its crawl missed: some systems report no deletions.
 
-    `object_key` is how the keys of the type begin. Run ids sort by time: what a later run has reached is seen too.
+    `object_key` is the prefix of the type's keys. Run ids sort by time, so objects that a later run saw are left out.
     """
     run_id = command.run_id or ""
     return _reread(incoming, command, command.object_key or "", overlay, lambda state: (state.run_id or "") < run_id)
@@ -38,7 +38,7 @@ def sweep(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectStat
 def _reread(
     incoming: Incoming, command: StateCommand, prefix: str, overlay: Overlay[ObjectState], chosen: Chosen
 ) -> Effects:
-    """At MOST_OUTPUTS requests the rest goes on behind a cursor."""
+    """After MOST_OUTPUTS requests a cursor continues the rest."""
     ids: dict[tuple[str, str], list[str]] = defaultdict(list)
     outputs: list[Output] = []
     done = command.cursor

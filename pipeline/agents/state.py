@@ -64,7 +64,7 @@ class Rows(Generic[RowT]):
     def restore(self, log: StateLog) -> int:
         """Read on to the end of the state topic; returns how many rows were read.
 
-        After a revocation the rows are kept, so a partition that comes back only reads what others wrote meanwhile.
+        Rows are kept after a revocation, so a partition that returns reads only the rows that others wrote meanwhile.
         """
         count = 0
         for row in log.restore(self.next_offset):

@@ -58,19 +58,19 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """Stands for a record whose bytes are none."""
+    """Takes the place of a record whose bytes cannot be decoded."""
 
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What handling one record leads to; its state changes are in the overlay."""
+    """The result of handling one record; its state changes are in the overlay."""
 
     outputs: tuple[Output, ...]
     outcome: Outcome
     mapping: str | None = None
-    expired: int = 0  # held events whose time was up: unmatched in the end
+    expired: int = 0  # held events that waited too long and end unmatched
 
 
 Needed = tuple[str, int, int]
@@ -78,13 +78,13 @@ Needed = tuple[str, int, int]
 
 
 class Stage(Protocol[RowT]):
-    """What differs between agents: which revision a record needs, and the decision."""
+    """The part that differs between agents: the revision a record needs, and the decision."""
 
     name: str
 
     @property
     def topics(self) -> Sequence[str]:
-        """What it takes its records from."""
+        """The topics that it consumes."""
 
     def needs(self, record: Any) -> Needed | None:
         """The configuration a record was made under, or None."""
@@ -95,7 +95,7 @@ class Stage(Protocol[RowT]):
 
 @dataclass(frozen=True, slots=True)
 class StepDeps:
-    """What the loop needs from outside, wired in `pipeline/app.py`."""
+    """The loop's dependencies, wired in `pipeline/app.py`."""
 
     logical: Callable[[str], str]  # a topic's name on the brokers -> its name in code and records
     decode: Callable[[str, bytes], Any]  # raises MalformedRecord; anything else, as UnknownSchema, ends the process
@@ -131,7 +131,7 @@ class PartitionStep(Generic[RowT]):
             try:
                 await self._step(batch)
             except BaseException:
-                # a step that was cut off may have committed: the rows are read on before they are used again
+                # a step that was cut off may have committed, so its rows must be caught up before they are used
                 self._let_go()
                 raise
 
@@ -161,7 +161,7 @@ class PartitionStep(Generic[RowT]):
         self._count(effects)
 
     async def _handle_alone(self, incoming: Incoming, state_log: StateLog) -> None:
-        """One record of a batch in which some lead to what no message holds: the others go on."""
+        """Handle one record of a batch in which some outputs are too large for a message, so that the others go on."""
         try:
             await self._handle([incoming], state_log, self._decide)
         except Unencodable as error:
@@ -173,8 +173,8 @@ class PartitionStep(Generic[RowT]):
                 await self._handle([incoming], state_log, lambda *_: replace(effects, outputs=short))
 
     def _fresh(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
-        """Without what was handled before a crash, though not acknowledged: decided again, on newer state, an object
-        that has left a pair would join it once more, and its old values be written to the other side."""
+        """Skip records handled before a crash but not acknowledged. Decided again on newer state, an object that left a
+        pair would join it again, and its old values would be written to the other side."""
         fresh = [incoming for incoming in batch if incoming.offset >= self._handled.get(incoming.topic, 0)]
         if len(fresh) < len(batch):
             # after a crash a few; where somebody set offsets back to replay, it must not look like a silent loss
@@ -212,7 +212,7 @@ class PartitionStep(Generic[RowT]):
         return self._rows.next_offset + sum(dict(self._handled).values())
 
     async def release(self) -> None:
-        """The partition is ours no more: a running step ends first; rows are kept, to be caught up if it comes back."""
+        """Give the partition up once a running step has ended; rows are kept and caught up if it returns."""
         async with self._lock:
             self._let_go()
 
@@ -230,7 +230,7 @@ class PartitionStep(Generic[RowT]):
         await self._blocking(state_log.open)
         count = await self._blocking(lambda: self._rows.restore(state_log))
         handled = await self._blocking(lambda: state_log.handled(self._stage.topics))
-        # a state topic that was made anew is filled again by all that is retained
+        # a recreated state topic is filled again from all retained records
         self._handled = dict(handled) if self._rows.next_offset else {}
         took_s = time.monotonic() - started
         self._deps.metrics.restored(self._stage.name, self._partition, took_s)
@@ -241,7 +241,7 @@ class PartitionStep(Generic[RowT]):
         return state_log
 
     async def _catch_up(self, batch: Sequence[Incoming]) -> None:
-        """A record of a newer mapping revision than ours waits until we have it."""
+        """Wait until this process has the newest mapping revisions that the records name."""
         newest: dict[str, tuple[int, int]] = {}
         for incoming in batch:
             needed = None if isinstance(incoming.record, Undecodable) else self._stage.needs(incoming.record)
@@ -299,8 +299,8 @@ class PartitionStep(Generic[RowT]):
                     self._deps.metrics.dead_letter(output.record.stage, output.record.reason)
 
     async def _committed(self, commit: Callable[[], None]) -> None:
-        """librdkafka's own deadline does not hold for offsets in a transaction (confluentinc/librdkafka#5456): a broker
-        that was killed meanwhile would leave the step, and with it the partition, waiting for ever."""
+        """Commit within a deadline of our own: librdkafka's does not hold for offsets in a transaction
+        (confluentinc/librdkafka#5456), and a broker killed meanwhile would block the partition for ever."""
         try:
             async with asyncio.timeout(self._deps.commit_within_s):
                 await self._blocking(commit)

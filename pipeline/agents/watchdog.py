@@ -1,7 +1,7 @@
-"""Notices a worker that stands still while records wait for it: whatever the cause is, a restart helps.
+"""Stops a worker that makes no progress while records wait: whatever the cause, a restart helps.
 
 Faust has stopped committing or fetching for good after a rebalance or a broker's return (faust-streaming #596; decision
-0010): a process that lives, answers, and does nothing.
+0010): the process lives and answers, and does nothing.
 """
 
 import time
@@ -16,14 +16,14 @@ TopicAndPartition = tuple[str, int]
 
 
 class Watchdog:
-    """Judges what is seen of the partitions that are this worker's; times are of one monotonic clock."""
+    """Judges the progress of this worker's partitions; times are of one monotonic clock."""
 
     def __init__(self, still_s: float = STILL_S) -> None:
         self._still_s = still_s
         self._since: dict[TopicAndPartition, tuple[object, float]] = {}
 
     def stuck(self, waiting: Mapping[TopicAndPartition, object], now: float) -> list[TopicAndPartition]:
-        """The partitions that hold records and have got no further for so long; `waiting` says how far each got."""
+        """The partitions with waiting records and no progress for `still_s`; `waiting` gives each one's progress."""
         self._since = {
             place: self._since[place] if self._since.get(place, (None, 0.0))[0] == reached else (reached, now)
             for place, reached in waiting.items()
@@ -36,7 +36,7 @@ def watch(
     stop_process: Callable[[str], None],
     pause: Callable[[float], None],
 ) -> None:
-    """Look for ever, on a thread of its own: an event loop that hangs would look no more."""
+    """Check for ever, on a thread of its own: an event loop that hangs would stop the checks too."""
     watchdog = Watchdog()
     while True:
         pause(CHECK_EVERY_S)

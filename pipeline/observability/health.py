@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 CHECK_WITHIN_S: Final = 2.0
 
 Check = Callable[[], str | Awaitable[str | None] | None]
-"""None when all is well, else what is wrong, in a sentence that anybody may read."""
+"""Returns None when all is well, else the problem as a sentence that anybody may read."""
 
 
 def build_health(checks: Mapping[str, Check], metrics: Metrics, *, within_s: float = CHECK_WITHIN_S) -> Starlette:
     """`/health/live`, `/health/ready`, `/metrics`; a check that takes longer than `within_s` has failed."""
 
     async def live(_: Request) -> Response:
-        # that this is answered at all shows that the loop turns
+        # an answer at all shows that the event loop runs
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> Response:
@@ -51,11 +51,11 @@ def serve_health(app: ASGIApp, host: str, port: int) -> AbstractAsyncContextMana
 
 async def _reason(name: str, check: Check, within_s: float) -> str | None:
     try:
-        found = check()
+        answer = check()
         async with asyncio.timeout(within_s):
-            return await found if inspect.isawaitable(found) else found
+            return await answer if inspect.isawaitable(answer) else answer
     except TimeoutError:
         return f"no answer within {within_s:g} s"
-    except Exception as error:  # a check that breaks says that its subject is not ready, and not that we are dead
+    except Exception as error:  # a broken check means not ready, not dead
         log.warning("the check %s broke", name, exc_info=True)
         return f"the check broke: {type(error).__name__}"

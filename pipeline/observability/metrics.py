@@ -34,13 +34,13 @@ SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0
 """Upper bounds of the histograms' buckets, in seconds."""
 
 
-REASONS_TOLD: Final = 200
+MOST_REASONS: Final = 200
 OTHER: Final = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class MetricMeaning:
-    """What a metric tells, as a sentence, and what it is told apart by."""
+    """A metric's meaning as a sentence, and its labels."""
 
     sentence: str
     labels: tuple[str, ...] = ()
@@ -120,13 +120,13 @@ class Metrics:
         self._counters["pairstream_api_limited_total"].labels(system, limit).inc()
 
     def api_remaining(self, system: str, integration: str, requests: int) -> None:
-        """What a rate header tells."""
+        """The requests that the newest rate header leaves."""
         self._gauges["pairstream_api_remaining_requests"].labels(system, integration).set(requests)
 
     def dead_letter(self, stage: str, reason: str) -> None:
-        """`reason` is a stable code; vendors word some, so those beyond the first REASONS_TOLD count as `other`."""
+        """`reason` is a stable code; vendors word some, so those beyond the first MOST_REASONS count as `other`."""
         if reason not in self._reasons:
-            if len(self._reasons) >= REASONS_TOLD:
+            if len(self._reasons) >= MOST_REASONS:
                 reason = OTHER
             self._reasons.add(reason)
         self._counters["pairstream_dead_letters_total"].labels(stage, reason).inc()
@@ -154,7 +154,7 @@ class Metrics:
             child.set(1 if each == status else 0)
 
     def forget_integration(self, integration: str) -> None:
-        """This process has it no more: what is told of it would only grow old."""
+        """Drop the integration's gauges, which this process no longer updates."""
         for name in ("pairstream_integration_status", "pairstream_api_remaining_requests"):
             self._gauges[name].remove_by_labels({"integration": integration})
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.observability.metrics import METRICS, OTHER, REASONS_TOLD, MetricName, Metrics
+from pipeline.observability.metrics import METRICS, MOST_REASONS, OTHER, MetricName, Metrics
 
 USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] = {
     "pairstream_outcomes_total": (
@@ -125,11 +125,11 @@ def test_an_integration_has_one_status_at_a_time_and_none_once_it_is_gone() -> N
 def test_reasons_are_bounded_and_no_letter_goes_uncounted() -> None:
     metrics = Metrics(CollectorRegistry())
 
-    for number in (*range(REASONS_TOLD + 50), 0):
+    for number in (*range(MOST_REASONS + 50), 0):
         metrics.dead_letter("hubspot.sink", f"reason_{number}")
 
     letters = {dict(labels)["reason"]: value for (name, labels), value in samples(metrics).items() if name in LETTERS}
-    assert len(letters) == REASONS_TOLD + 1
+    assert len(letters) == MOST_REASONS + 1
     assert (letters["reason_0"], letters[OTHER]) == (2, 50)
 
 
