@@ -22,6 +22,6 @@ up: setup ; .venv/bin/pairstream up
 test: setup ; $(PYTEST) -m "not benchmarks and not long" $(PYTEST_OPTIONS)
 test-fast: setup ; $(PYTEST) $(PYTEST_OPTIONS) tests/unit tests/contract
 test-long: setup ; PAIRSTREAM_FAULT_ROUNDS=4 $(PYTEST) -m "long or faults" $(PYTEST_OPTIONS)
-check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
+check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/vulture && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
 docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet
 bench: setup ; .venv/bin/python -m tests.benchmarks

@@ -13,12 +13,17 @@ _._add_gap  # Faust
 _.offset_from  # an argument that Faust gives `_add_gap`
 _.offset_to
 _.on_start  # mode
+_.spinner  # Faust
 _.settings_customise_sources  # pydantic-settings, with these arguments
 _.settings_cls
 _.env_settings
 _.dotenv_settings
 _.file_secret_settings
 _.model_config  # pydantic
+
+_.keep_alive  # uvicorn
+_.extract_cookies  # http.cookiejar, whose jar keeps nothing here
+_.add_cookie_header
 
 # Settings that are read by their field's name, all of one kind together.
 _.kafka_sasl_mechanism
@@ -55,6 +60,7 @@ conversions
 # Fields of seed files, in the vendors' words: pydantic checks them, the simulators read them.
 _.fieldType
 _.groupName
+_.externalOptions
 _.hasUniqueValue
 _.modificationMetadata
 _.objectTypeId

@@ -17,6 +17,7 @@ from collections.abc import Collection, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -180,7 +181,7 @@ async def run_receiver(process: Process) -> None:
     directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
     tables.subscribe(lambda *_: directory.configuration_changed())
     await asyncio.to_thread(tables.start)
-    publisher = Publisher(process.cluster, process.codec)
+    publisher = process.publisher()
     store = KafkaStore(publisher, process.admin().partitions)
     admission = AdmissionLimits(
         hubspot_body_bytes=settings.hubspot_webhook_bytes, userflow_body_bytes=settings.userflow_webhook_bytes
@@ -278,8 +279,12 @@ async def run_connector(process: Process, system: System) -> None:
     settings, loop = process.settings, asyncio.get_running_loop()
     tables = process.followed_tables()
     lost = process.lost_records(tables)
-    admin, publisher = process.admin(), Publisher(process.cluster, process.codec)
-    credit = BulkCredit(lambda: outstanding_downstream(admin, tuple(SYSTEMS)), settings.bulk_credit)
+    admin, publisher = process.admin(), process.publisher()
+    credit = BulkCredit(
+        lambda: outstanding_downstream(admin, tuple(SYSTEMS)),
+        settings.bulk_credit,
+        partial(process.metrics.bulk_outstanding, system),
+    )
     runner = Runner(
         SYSTEMS[system].traits,
         ConnectorDeps(
@@ -300,6 +305,7 @@ async def run_connector(process: Process, system: System) -> None:
             uniform=random.Random().uniform,
             now_ms=now_ms,
             count=process.metrics.outcome,
+            metrics=process.metrics,
             bulk_credit=credit.take,
             stop_process=stop_process,
             lost=lost.report,
@@ -309,12 +315,21 @@ async def run_connector(process: Process, system: System) -> None:
     await asyncio.to_thread(tables.start)
     (await asyncio.to_thread(process.watch_topics, lost)).start()
     checks = {"membership": lambda: None if runner.owned else "no partitions are assigned"}
+    measuring = asyncio.create_task(credit.measure_on(), name="bulk outstanding")
+    measuring.add_done_callback(_only_cancelled)
     try:
         async with process.health(checks):
             await runner.run()
     finally:
+        measuring.cancel()
         await publisher.close()
         await asyncio.to_thread(tables.stop)
+
+
+def _only_cancelled(task: "asyncio.Task[None]") -> None:
+    """For a task that lives as long as its process: its error ends the process."""
+    if not task.cancelled():
+        stop_process(f"{task.get_name()}: {type(task.exception()).__name__}: {task.exception()}")
 
 
 async def run_scheduler(process: Process) -> None:
@@ -322,7 +337,7 @@ async def run_scheduler(process: Process) -> None:
     process = await asyncio.to_thread(process.at_the_brokers)
     loop = asyncio.get_running_loop()
     tables = process.followed_tables()
-    publisher = Publisher(process.cluster, process.codec)
+    publisher = process.publisher()
 
     def failed(error: BaseException) -> None:
         stop_process(f"scheduler: {type(error).__name__}: {error}")

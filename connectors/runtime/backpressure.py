@@ -20,14 +20,10 @@ REFRESH_S: Final = 0.05
 MEASURED_EVERY_S: Final = 2.0
 
 
-def _unreported(_: int) -> None:
-    """Nobody looks."""
-
-
 class BulkCredit:
     """Lets bulk through while fewer than `limit` records are unfinished in every stage downstream."""
 
-    def __init__(self, outstanding: Callable[[], int], limit: int, report: Callable[[int], None] = _unreported) -> None:
+    def __init__(self, outstanding: Callable[[], int], limit: int, report: Callable[[int], None]) -> None:
         """`report` is called with each measurement of what is outstanding."""
         self._outstanding = outstanding
         self._limit = limit

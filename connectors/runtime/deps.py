@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from connectors.clock import Clock
 from connectors.contract.account import Account, Opening
@@ -10,6 +11,26 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from schemas.codec import Codec
+from schemas.configuration import ConnectorStatus
+
+
+class ConnectorMetrics(Protocol):
+    """Writers of a connector's metrics, beside `count`; `pipeline/observability/metrics.py` has them."""
+
+    def api_call(self, system: str, purpose: str, status: int | None, seconds: float) -> None:
+        """A request ended, with an answer of that status or none, after so long."""
+
+    def api_limited(self, system: str, limit: str) -> None:
+        """An answer said that a limit was met."""
+
+    def api_remaining(self, system: str, integration: str, requests: int) -> None:
+        """An answer said how many requests are left."""
+
+    def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
+        """The system's status in one of this connector's integrations."""
+
+    def forget_integration(self, integration: str) -> None:
+        """The integration is another connector's now, or disconnected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +54,7 @@ class ConnectorDeps:
     uniform: Uniform
     now_ms: Callable[[], int]
     count: Callable[[str, str | None, str, int], None]
+    metrics: ConnectorMetrics
     bulk_credit: Callable[[int], Awaitable[None]]
     stop_process: Callable[[str], None]
     lost: Callable[[str, int, int, int], None]  # records gone before they were read: topic, partition, from, to; blocks

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from connectors.contract.account import Account, Opening
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import ConnectorError
+from connectors.contract.metrics import ApiMetrics
 from connectors.contract.traits import SystemTraits
 from connectors.kafka.partitioner import partition_of
 from connectors.runtime.configuration import ConnectorConfiguration
@@ -123,7 +125,16 @@ class IntegrationOpener:
                 store_grant=report.keep_grant,
                 incident=incident,
                 connected=self._configuration.connected,
+                metrics=self._api_metrics(name),
             )
+        )
+
+    def _api_metrics(self, name: str) -> ApiMetrics:
+        metrics, system = self._connector.metrics, self._traits.system
+        return ApiMetrics(
+            partial(metrics.api_call, system),
+            partial(metrics.api_limited, system),
+            partial(metrics.api_remaining, system, name),
         )
 
     def _monitor_deps(self, name: str) -> MonitorDeps:

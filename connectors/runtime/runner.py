@@ -37,6 +37,7 @@ class Runner:
         self._waiting = WaitingRecords(deps.clock.monotonic)
         self._changes = VersionedCondition()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._measured: set[str] = set()  # integrations whose status stands in the metrics
         self._configuration = ConnectorConfiguration(deps.tables, system)
         self._letters = DeadLetters(system, deps)
         self._member = GroupMember(
@@ -84,6 +85,18 @@ class Runner:
         for name in self._waiting.integrations:
             if name not in self._opening:
                 self._hand_over(name)
+        self._measure_statuses()
+
+    def _measure_statuses(self) -> None:
+        """Each connected integration of our partitions has the status that was last reported of it, others none."""
+        connected = {name for name, settings in self._wanted().items() if settings.state != "disconnected"}
+        for name in self._measured - connected:
+            self._deps.metrics.forget_integration(name)
+        for name in connected:
+            state = self._configuration.state(name)
+            if state is not None:
+                self._deps.metrics.integration_status(name, self._system, state.status)
+        self._measured = connected
 
     def _wanted(self) -> dict[str, IntegrationSettings]:
         """The integrations of our partitions, disconnected ones too."""

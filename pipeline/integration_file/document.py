@@ -187,10 +187,9 @@ class MappingKeys(Keys):
     )
     to_userflow: Rules = Field([], description="HubSpot properties that Userflow gets.", examples=[["jobtitle"]])
     to_hubspot: Rules = Field([], description="Userflow attributes that HubSpot gets.", examples=[["signed_up_at"]])
-    stream_events: Annotated[
-        Annotated[bool, Tag(_ONE)] | Annotated[list[Text], Field(min_length=1), Tag(_SEVERAL)],
-        Discriminator(_events_branch),
-    ] = Field(False, description="Which Userflow events appear on HubSpot timelines.", examples=[["flow_started"]])
+    stream_events: Events = Field(
+        False, description="Which Userflow events appear on HubSpot timelines.", examples=[["flow_started"]]
+    )
 
 
 class FileKeys(Keys):

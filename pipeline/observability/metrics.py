@@ -70,7 +70,8 @@ METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
         "How long the last restore of a partition's state took, in seconds.", ("stage", "partition")
     ),
     "pairstream_bulk_outstanding_records": MetricMeaning(
-        "Records between connectors and sinks that no group has finished, as the credit for bulk counts them."
+        "Records between the connectors and the sinks that no group has finished, as this connector measured them.",
+        ("system",),
     ),
     "pairstream_integration_status": MetricMeaning(
         "1 for the status that an integration's system has, 0 for those it has not.",
@@ -143,9 +144,9 @@ class Metrics:
         """The state of a partition is complete."""
         self._gauges["pairstream_restore_seconds"].labels(stage, str(partition)).set(seconds)
 
-    def bulk_outstanding(self, records: int) -> None:
-        """What the credit for bulk found downstream."""
-        self._gauges["pairstream_bulk_outstanding_records"].set(records)
+    def bulk_outstanding(self, system: str, records: int) -> None:
+        """The connector of `system` measured so many before it let bulk through."""
+        self._gauges["pairstream_bulk_outstanding_records"].labels(system).set(records)
 
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
         """The status the integration's system has from now on."""

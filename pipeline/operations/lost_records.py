@@ -5,7 +5,7 @@ Retention or a person deleted them, or a topic was made anew. What they said is 
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.kafka.partitioner import partition_of
@@ -32,7 +32,7 @@ class LostRecords:
     def __init__(
         self,
         tables: Callable[[], tuple[Mapping[str, IntegrationPart], Mapping[str, ObjectMapping]]],
-        publish: Callable[[Iterable[Message]], None],
+        publish: Callable[[Sequence[Message]], None],
         count: Callable[[str, int], None],
         *,
         partitions: int,

@@ -7,10 +7,22 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.e2e.looking import address, becomes_true, letters, number, paired, plan_arrives, settled, title_arrives
-from tests.e2e.world import PLAN, TITLE, World, world
+from pipeline.observability.metrics import METRICS
+from tests.e2e.looking import (
+    ARRIVED_S,
+    address,
+    becomes_true,
+    letters,
+    number,
+    paired,
+    plan_arrives,
+    settled,
+    title_arrives,
+)
+from tests.e2e.world import PLAN, TITLE, World, eventually, world
 from tests.kafka import Kafka
 
+NOT_HERE = {"pairstream_records_lost_total"}  # these brokers keep every record until it is read
 UPDATE, USERS = "/batch/update", "/users"
 RECOVERED_S = 60.0  # a probe comes at the latest 30 s after the one before
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -278,3 +290,22 @@ async def test_a_full_sync_brings_in_what_was_refused_and_the_stores_agree(it: W
     await it.full_sync()
 
     await it.converged()
+
+
+async def test_every_metric_is_fed_by_some_role(it: World) -> None:
+    """One refused value, one rate limit and one full sync touch every writer there is."""
+    contact_id, user_id = await quietly_paired(it)
+    email = (await it.hubspot.fields("contacts", contact_id))["email"]
+    await it.hubspot.add_faults(
+        status(429, UPDATE, form="burst", times=1, headers={"retry-after": "1"}),
+        {"action": "refuse_property", "property": PLAN, "code": "INVALID_OPTION"},
+    )
+    await it.userflow.edit("users", user_id, {"plan": "measured"})
+    await becomes_true(lambda: has_letters(it, email, 1), "the refused property has no dead letter")
+    await it.full_sync()
+
+    async def without_samples() -> set[str]:
+        exposed = await it.metrics()
+        return {name for name in METRICS if name not in exposed and name not in NOT_HERE}
+
+    assert await eventually(without_samples, lambda names: not names, ARRIVED_S) == set()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
@@ -172,6 +174,14 @@ class World:
     async def dead_letters(self) -> list[DeadLetter]:
         return list(await asyncio.to_thread(self.records, DEAD_LETTERS))
 
+    async def metrics(self) -> set[str]:
+        """The declared names of which some role exposes a sample; a histogram's samples stand under its name."""
+        exposed = await asyncio.gather(
+            *(asyncio.to_thread(read_url, f"{url}/metrics") for url in self.machine.endpoints.health_urls.values())
+        )
+        families = [family for text in exposed for family in text_string_to_metric_families(text) if family.samples]
+        return {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
+
     def kill(self, role: str, number: int = signal.SIGKILL) -> int:
         """Send a signal to a role's process; returns its pid."""
         pid = self.machine.supervisor.pid_of(role)
@@ -185,6 +195,11 @@ class World:
 def _writing(requests: Mapping[str, Any]) -> int:
     counters: Iterable[tuple[str, int]] = requests["counters"].items()
     return sum(number for name, number in counters if is_write(name))
+
+
+def read_url(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return bytes(answer.read()).decode()
 
 
 def is_write(name: str) -> bool:

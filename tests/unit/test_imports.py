@@ -69,16 +69,20 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.state_dir": set(),
     "pipeline.exit_codes": set(),
     "pipeline.secrets": {"pipeline.state_dir"},
-    "pipeline.config": {"pipeline.secrets", "connectors.kafka"},
+    "pipeline.config": {"pipeline.secrets", "connectors.http", "connectors.kafka"},
     "pipeline.bounded_http": set(),
     "pipeline.serving": {"pipeline.bounded_http", "connectors.http"},
     "pipeline.observability": {"pipeline.serving"},
-    "pipeline.integration_file": set(),
+    "pipeline.visible": set(),
+    "pipeline.integration_file": {"pipeline.visible", "connectors.hubspot"},
     "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file"},
     "pipeline.scheduler": {"pipeline.provisioning", "connectors.clock", "connectors.kafka"},
     "pipeline.directory": {"pipeline.secrets", "connectors.receiver"},
     "pipeline.operations": {
-        *(f"pipeline.{name}" for name in ("core", "integration_file", "provisioning", "secrets", "exit_codes")),
+        *(
+            f"pipeline.{name}"
+            for name in ("core", "integration_file", "provisioning", "secrets", "exit_codes", "visible")
+        ),
         *(f"connectors.{name}" for name in ("kafka", "hubspot", "userflow")),
     },
 }

@@ -16,8 +16,15 @@ from connectors.contract.source import Gone, ObjectPage, ReadPurpose, Seen, Tran
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
 from connectors.runtime.deps import ConnectorDeps
+from connectors.session.condition import VersionedCondition
 from schemas.codec import Codec
-from schemas.configuration import IntegrationPart, IntegrationSettings, IntegrationState, SystemSettings
+from schemas.configuration import (
+    ConnectorStatus,
+    IntegrationPart,
+    IntegrationSettings,
+    IntegrationState,
+    SystemSettings,
+)
 from schemas.records import Cause, FieldPatch, Notification
 from schemas.registry import LocalRegistry
 from schemas.values import FieldDefinition
@@ -72,6 +79,9 @@ class Vendor:
     async def probe(self) -> None:
         await self._answer()
 
+    def opened(self, opening: Opening) -> None:
+        """For a vendor that looks at what it is opened with."""
+
     async def withdraw(self) -> None:
         await self._answer()
 
@@ -92,6 +102,36 @@ def _unseal(sealed: bytes, _: str) -> str:
         raise CredentialsRejected("unauthorized") from error
 
 
+class Measured:
+    """A connector's metrics, recorded."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, int | None]] = []
+        self.limits: list[tuple[str, str]] = []
+        self.left: dict[tuple[str, str], int] = {}
+        self.statuses: dict[str, ConnectorStatus] = {}
+        self.changes = VersionedCondition()
+
+    def api_call(self, system: str, purpose: str, status: int | None, seconds: float) -> None:
+        assert seconds >= 0
+        self.calls.append((system, purpose, status))
+
+    def api_limited(self, system: str, limit: str) -> None:
+        self.limits.append((system, limit))
+
+    def api_remaining(self, system: str, integration: str, requests: int) -> None:
+        self.left[system, integration] = requests
+        self.changes.bump()
+
+    def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
+        self.statuses[integration] = status
+        self.changes.bump()
+
+    def forget_integration(self, integration: str) -> None:
+        self.statuses.pop(integration, None)
+        self.changes.bump()
+
+
 async def _no_credit(records: int) -> None:
     raise AssertionError("nothing here is bulk")
 
@@ -103,12 +143,14 @@ def connector_deps(
     publisher: Any,
     tables: Any,
     count: Callable[[str, str | None, str, int], None],
+    metrics: "Measured | None" = None,
     stop_process: Callable[[str], None],
 ) -> ConnectorDeps:
     """What the Userflow connector of these integrations is given."""
 
     async def open_account(opening: Opening) -> Account:
         vendor = vendors[opening.integration]
+        vendor.opened(opening)
         return Account("userflow", vendor, vendor, vendor, _close)
 
     return ConnectorDeps(
@@ -129,6 +171,7 @@ def connector_deps(
         uniform=random.Random(1).uniform,
         now_ms=lambda: time.time_ns() // 1_000_000,
         count=count,
+        metrics=metrics or Measured(),
         bulk_credit=_no_credit,
         stop_process=stop_process,
         lost=_nothing_is_lost,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.contract.account import Opening
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import Hooks, Taken
 from connectors.kafka.partitioner import partition_of
@@ -15,13 +16,14 @@ from connectors.registry import SYSTEMS
 from connectors.runtime import runner as runner_module
 from connectors.runtime.runner import Runner
 from schemas.codec import Codec
-from schemas.configuration import ConnectorState, IntegrationPart
+from schemas.configuration import ConnectorState, ConnectorStatus, IntegrationPart
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
 from tests.unit.connectors.runtime.runners import (
     DOWN,
     PARTITIONS,
     WELL,
+    Measured,
     Vendor,
     connector_deps,
     patch_of,
@@ -122,6 +124,7 @@ class Running:
     member: Member
     tables: Tables
     publisher: Publisher
+    measured: Measured
     stops: list[str] = field(default_factory=list)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -129,6 +132,15 @@ class Running:
         for name in names:
             self.tables.tables[INTEGRATIONS][f"{name}/settings"] = settings_part(name, secret=secret)
         self.runner.configuration_changed()
+
+    def report(self, name: str, status: ConnectorStatus) -> None:
+        """The connector's own report of an integration, as it comes back from the brokers."""
+        state = ConnectorState(1, 1, 1, status)
+        self.tables.tables[INTEGRATIONS][f"{name}/userflow"] = IntegrationPart(name, connector=state)
+        self.runner.configuration_changed()
+
+    async def statuses(self, expected: Mapping[str, ConnectorStatus]) -> None:
+        assert await self.measured.changes.until(lambda: self.measured.statuses == expected, DEADLINE_S)
 
     def stop(self, why: str) -> None:
         self.stops.append(why)
@@ -138,17 +150,18 @@ class Running:
 @asynccontextmanager
 async def running(members: list[Member], vendors: Mapping[str, Vendor]) -> AsyncIterator[Running]:
     """A runner that owns the partition of every vendor here."""
-    tables, publisher, reasons = Tables(), Publisher(), list[Callable[[str], None]]()
+    tables, publisher, reasons, measured = Tables(), Publisher(), list[Callable[[str], None]](), Measured()
     deps = connector_deps(
         vendors,
         cluster=Cluster({}),
         publisher=publisher,
         tables=tables,
         count=lambda *_: None,
+        metrics=measured,
         stop_process=lambda why: reasons[0](why),
     )
     runner = Runner(SYSTEMS["userflow"].traits, deps)
-    it = Running(runner, members[-1], tables, publisher)
+    it = Running(runner, members[-1], tables, publisher, measured)
     reasons.append(it.stop)
     task = asyncio.create_task(runner.run())
     it.configure(*vendors)
@@ -191,6 +204,38 @@ async def test_credentials_that_do_not_open_an_account_are_told_for_the_revision
             while state.status == "ok":
                 state = await it.publisher.state()
     assert (state.status, state.reason, state.checked_revision) == ("needs_reconnect", "unauthorized", 1)
+
+
+async def test_metrics_show_the_reported_status_of_the_integrations_that_are_connected_here(
+    members: list[Member],
+) -> None:
+    async with running(members, {DOWN: Vendor(), WELL: Vendor()}) as it:
+        it.report(DOWN, "unavailable")
+        it.report(WELL, "ok")
+        await it.statuses({DOWN: "unavailable", WELL: "ok"})
+        it.tables.tables[INTEGRATIONS][f"{DOWN}/settings"] = settings_part(DOWN, state="disconnected")
+        it.runner.configuration_changed()
+        await it.statuses({WELL: "ok"})
+        await it.member.revoke()
+        it.member.assign()
+        await it.statuses({})
+
+
+class MeasuredVendor(Vendor):
+    """Makes one request as soon as it is opened, by what its opening measures requests with."""
+
+    def opened(self, opening: Opening) -> None:
+        opening.metrics.called("control", 429, 0.1)
+        opening.metrics.limited("burst")
+        opening.metrics.remaining(7)
+
+
+async def test_requests_are_measured_by_system_and_integration(members: list[Member]) -> None:
+    async with running(members, {WELL: MeasuredVendor()}) as it:
+        assert await it.measured.changes.until(lambda: bool(it.measured.left), DEADLINE_S)
+        assert it.measured.calls == [("userflow", "control", 429)]
+        assert it.measured.limits == [("userflow", "burst")]
+        assert it.measured.left == {("userflow", WELL): 7}
 
 
 async def test_an_account_that_cannot_be_opened_for_no_known_reason_ends_the_process(members: list[Member]) -> None:

@@ -1,6 +1,10 @@
 """Metrics: every row of the table is exposed under its name, told apart as it says."""
 
+import ast
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -8,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.observability.metrics import METRICS, MOST_REASONS, OTHER, MetricName, Metrics
 
+ROOT = Path(__file__).parents[4]
 USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] = {
     "pairstream_outcomes_total": (
         lambda metrics: metrics.outcome("pairs", "contacts", "written", 3),
@@ -34,6 +39,11 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
         {"stage": "pairs", "reason": "invalid_option"},
         1,
     ),
+    "pairstream_records_lost_total": (
+        lambda metrics: metrics.records_lost("hubspot.changes", 12),
+        {"topic": "hubspot.changes"},
+        12,
+    ),
     "pairstream_api_remaining_requests": (
         lambda metrics: metrics.api_remaining("hubspot", "acme", 96),
         {"system": "hubspot", "integration": "acme"},
@@ -44,7 +54,11 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
         {"stage": "objects", "partition": "3"},
         1.5,
     ),
-    "pairstream_bulk_outstanding_records": (lambda metrics: metrics.bulk_outstanding(250), {}, 250),
+    "pairstream_bulk_outstanding_records": (
+        lambda metrics: metrics.bulk_outstanding("hubspot", 250),
+        {"system": "hubspot"},
+        250,
+    ),
     "pairstream_integration_status": (
         lambda metrics: metrics.integration_status("acme", "hubspot", "ok"),
         {"integration": "acme", "system": "hubspot", "status": "ok"},
@@ -143,6 +157,24 @@ def test_every_sample_of_an_installation_with_a_name_carries_it(name: MetricName
     exposed = f"{name}_sum" if name in SUMS else name
     assert samples(metrics)[exposed, frozenset({**labels, "installation": "staging"}.items())] == value
     assert all(dict(found)["installation"] == "staging" for _, found in samples(metrics))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_has_a_writer_in_production(name: MetricName) -> None:
+    recorder = create_autospec(Metrics, instance=True)
+    USES[name][0](recorder)
+    [(writer, _, _)] = recorder.method_calls
+
+    assert writer in written_in_production()
+
+
+@cache
+def written_in_production() -> frozenset[str]:
+    """The methods of a `metrics` that shipped code outside its own module names."""
+    files = (path for folder in ("connectors", "pipeline") for path in (ROOT / folder).rglob("*.py"))
+    trees = (ast.parse(path.read_text("utf-8")) for path in files if path != ROOT / "pipeline/observability/metrics.py")
+    attributes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return frozenset(node.attr for node in attributes if ast.unparse(node.value).rpartition(".")[2] == "metrics")
 
 
 def test_two_registries_share_nothing() -> None:
