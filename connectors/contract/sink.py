@@ -57,7 +57,8 @@ class Again:
     write: Write
 
 
-WriteResult = Answered | Vanished | RefusedFields | Again
+Ended = Answered | Vanished | RefusedFields
+WriteResult = Ended | Again
 
 
 class Sink(Protocol):

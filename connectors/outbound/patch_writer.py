@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from connectors.contract.errors import ConnectorError, Refused
-from connectors.contract.sink import Again, Answered, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
+from connectors.contract.sink import Again, Answered, Ended, OwnershipLost, RefusedFields, Vanished, Write
 from connectors.http.retry import ALONE_S
 from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
 from connectors.session.context import IntegrationContext, ObservedObject
@@ -101,14 +101,14 @@ class PatchWriter:
             await self.park_if_away()
         self._dispatcher.wake()
 
-    async def _settle(self, results: Iterable[WriteResult]) -> None:
+    async def _settle(self, results: Iterable[Ended]) -> None:
         """Publish the outcome of each write; a patch ends once the brokers have it."""
-        by_target: dict[tuple[str, str], list[WriteResult]] = defaultdict(list)
+        by_target: dict[tuple[str, str], list[Ended]] = defaultdict(list)
         for result in results:
             by_target[result.write.object_type, result.write.object_id].append(result)
         await asyncio.gather(*(self._end_with(parts) for parts in by_target.values()))
 
-    async def _end_with(self, results: Sequence[WriteResult]) -> None:
+    async def _end_with(self, results: Sequence[Ended]) -> None:
         for result in results:
             held = self._queue.held(result.write)
             match result:
@@ -121,8 +121,6 @@ class PatchWriter:
                 case RefusedFields():
                     await self._refused(result, held)
                     self._queue.end(result.write, result.fields)
-                case Again():
-                    continue
 
     async def _answered(self, result: Answered, held: Mapping[str, QueuedPatch]) -> None:
         write, patches = result.write, _patches(held, result.stored)
