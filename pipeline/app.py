@@ -62,13 +62,13 @@ from schemas.values import System
 log = logging.getLogger(__name__)
 
 STEP_THREADS: Final = 16
-GARBAGE_OBJECTS: Final = 50_000  # a worker's rows are many, long-lived and no cycles: looking through them is in vain
+GARBAGE_OBJECTS: Final = 50_000  # a worker's many rows form no cycles: a search finds nothing
 STATE_TOPICS: Final = {objects.NAME: objects.STATE_TOPIC, pairs.NAME: pairs.STATE_TOPIC}
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What every process has: settings, the brokers, the codec, the seal for secrets."""
+    """The parts of every process: settings, brokers, codec, the seal for secrets, metrics."""
 
     settings: Settings
     cluster: Cluster
@@ -112,7 +112,7 @@ class Process:
         return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS))
 
     def followed_tables(self) -> TableReader:
-        """The same for a role, which ends where it can follow them no longer."""
+        """The same for a role; its process ends when the tables can no longer be followed."""
 
         def failed(error: BaseException) -> None:
             stop_process(f"configuration is no longer followed: {type(error).__name__}: {error}")
@@ -120,7 +120,7 @@ class Process:
         return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS), failed)
 
     def lost_records(self, tables: TableReader) -> LostRecords:
-        """Reports what was gone before this process read it, and asks for the full sync that heals it."""
+        """Reports records deleted before this process read them, and requests the full sync that heals the loss."""
         return LostRecords(
             lambda: (tables.table(INTEGRATIONS), tables.table(MAPPINGS)),
             lambda messages: publish_now(self.cluster, self.codec, messages, buried=self._buried),
@@ -130,7 +130,7 @@ class Process:
         )
 
     def watch_topics(self, lost: LostRecords) -> TopicWatch:
-        """Ends this process where one of its topics is deleted or made anew; not yet started."""
+        """Ends this process when one of its topics is deleted or recreated; not yet started."""
 
         def changed(topics: Collection[str]) -> None:
             lost.report_made_anew(topics)
@@ -254,7 +254,7 @@ def run_worker(process: Process) -> None:
     admin, topics = process.admin(), sorted({topic for agent in agents for topic in agent.topics})
 
     def waiting() -> Mapping[tuple[str, int], object]:
-        """How far each of this worker's partitions got that holds records; brokers that are away tell of none."""
+        """The progress of each of this worker's partitions that holds records; none while the brokers are away."""
         try:
             committed, unread = admin.committed(WORKER_GROUP, topics), admin.unread(WORKER_GROUP, topics)
         except BrokersUnreachable:
@@ -333,7 +333,7 @@ def _only_cancelled(task: "asyncio.Task[None]") -> None:
 
 
 async def run_scheduler(process: Process) -> None:
-    """Carries out what was asked of integrations; later, what is due."""
+    """Carries out the changes requested of integrations."""
     process = await asyncio.to_thread(process.at_the_brokers)
     loop = asyncio.get_running_loop()
     tables = process.followed_tables()
@@ -367,7 +367,7 @@ def _serve_health_aside(process: Process) -> None:
 
 
 def run_until_signal(work: Coroutine[Any, Any, None]) -> None:
-    """Run a role until SIGTERM or SIGINT, then let it end what is in flight."""
+    """Run a role until SIGTERM or SIGINT, then let calls in flight end."""
 
     async def main() -> None:
         task = asyncio.ensure_future(work)

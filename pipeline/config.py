@@ -1,4 +1,4 @@
-"""Every setting there is: read from the environment once, checked, documented, and never shown when secret."""
+"""The settings: read from the environment once, checked, documented, and never shown when secret."""
 
 import difflib
 import logging
@@ -32,7 +32,7 @@ _PLAIN_WORDS: Final = {"string_pattern_mismatch": "not in the form it needs", "i
 
 
 class SettingsInvalid(Exception):
-    """Settings have to be changed before anything can start; one line per setting, secrets never shown."""
+    """Some settings must be changed before anything can start; one line per setting, secrets never shown."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
@@ -187,7 +187,7 @@ class Settings(BaseSettings):
     @field_validator("kafka_bootstrap_servers")
     @classmethod
     def _every_broker(cls, servers: str | None) -> str | None:
-        """Without the spaces of a list as people write it: one of two Kafka clients would take them for a host's."""
+        """The list of brokers without spaces: one of the two Kafka clients would take a space for part of a host."""
         brokers = [broker.strip() for broker in (servers or "").split(",") if broker.strip()]
         for broker in brokers:
             host, colon, port = broker.rpartition(":")
@@ -237,7 +237,7 @@ class Settings(BaseSettings):
             yield "kafka_ssl_key_location"
 
     def _certificate_problems(self) -> Iterator[str]:
-        """What is wrong with the files of certificates, which librdkafka would say without naming a setting."""
+        """The problems of the certificate files, each with its setting, which librdkafka would not name."""
         if not self.kafka_security_protocol.endswith("SSL"):
             return
         context, password = ssl.create_default_context(), self.kafka_ssl_key_password
@@ -245,7 +245,7 @@ class Settings(BaseSettings):
         if authorities and (problem := _unusable(lambda: context.load_verify_locations(authorities))):
             yield f"KAFKA_SSL_CA_LOCATION: {authorities}: {problem}. Fix: name a file of certificates in PEM form."
         if (certificate := self.kafka_ssl_certificate_location) is not None:
-            secret = password.get_secret_value() if password else ""  # "": else the terminal is asked
+            secret = password.get_secret_value() if password else ""  # "" keeps OpenSSL from asking on the terminal
             key = self.kafka_ssl_key_location
             if problem := _unusable(lambda: context.load_cert_chain(certificate, key, secret)):
                 yield (
@@ -265,7 +265,7 @@ class Settings(BaseSettings):
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """Every secret of the settings in clear, for who keeps them out of the log."""
+        """Every secret of the settings in clear, for the masking of log lines."""
         values = (getattr(self, name) for name in type(self).model_fields)
         alone = (value for value in values if isinstance(value, SecretStr))
         return (*self.secret_keys, *(secret.get_secret_value() for secret in alone))
@@ -296,7 +296,7 @@ class Settings(BaseSettings):
 
 
 def _unusable(load: Callable[[], object]) -> str | None:
-    """Why a file of certificates cannot be loaded; None where it can."""
+    """Why a certificate file cannot be loaded; None where it can."""
     try:
         load()
     except ssl.SSLError as error:
@@ -319,7 +319,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        raise SettingsInvalid(*(_problem(dict(found), given) for found in problems)) from None
+        raise SettingsInvalid(*(_problem(dict(error), given) for error in problems)) from None
 
 
 def _default_state_dir(environment: Mapping[str, str]) -> Path:
@@ -328,7 +328,7 @@ def _default_state_dir(environment: Mapping[str, str]) -> Path:
 
 
 def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """One sentence per PAIRSTREAM_ variable that means nothing, with the one that took its place or the closest."""
+    """One sentence per unknown PAIRSTREAM_ variable, with its successor or the closest name."""
     known = _variables()
     return tuple(
         f"{name} is set but means nothing{_suggestion(name, known)}"
@@ -360,13 +360,13 @@ def _variables() -> Mapping[str, FieldInfo]:
     return {variable(name): field for name, field in Settings.model_fields.items()}
 
 
-def _problem(found: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+def _problem(error: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """pydantic's error as `VARIABLE: what is wrong, got `text`. Fix: an example`."""
-    message = str(found["msg"]).removeprefix("Value error, ")
-    if not found["loc"]:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
         return f"{message}."
-    message = _PLAIN_WORDS.get(found["type"], message[:1].lower() + message[1:])
-    name = str(found["loc"][0])
+    message = _PLAIN_WORDS.get(error["type"], message[:1].lower() + message[1:])
+    name = str(error["loc"][0])
     field = _variables()[name]
     got = "a value that is not shown" if _is_secret(field) else f"`{shown(given[name])}`"
     return f"{name}: {message}, got {got}. Fix: write, for example, {name}={(field.examples or ['...'])[0]}."

@@ -1,4 +1,4 @@
-"""Whom a webhook is for: the receiver's view of `sync.integrations`, its secrets opened."""
+"""Finds the integration a webhook is for: the receiver's view of `sync.integrations`, with opened secrets."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from schemas.configuration import SIGNING, ConnectorState, IntegrationPart, Inte
 log = logging.getLogger(__name__)
 
 OLD_SECRET_S: Final = 300.0
-"""How long a replaced secret counts: what was signed with it before is stale by then."""
+"""How long a replaced secret still verifies webhooks; those signed before the change are stale after that."""
 
 Parts = Mapping[str, IntegrationPart]
 
@@ -47,17 +47,17 @@ class ConfigurationDirectory:
     def recipient(self, integration: str) -> Recipient | None:
         """The integration of that name, disconnected or not."""
         self._refresh()
-        found = self._recipients.get(integration)
-        return self._replaced.with_old(found) if found else None
+        recipient = self._recipients.get(integration)
+        return self._replaced.with_old(recipient) if recipient else None
 
     def of_account(self, account: str) -> Sequence[Recipient]:
-        """The integrations whose HubSpot account that is; the claims leave one of them connected."""
+        """The integrations of a HubSpot account; the claims allow only one of them to be connected."""
         self._refresh()
         names = self._by_account.get(account, ())
         return tuple(self._replaced.with_old(self._recipients[name]) for name in names)
 
     def has_sealed(self) -> bool:
-        """Whether a secret of an integration that is connected does not open here."""
+        """Whether any connected integration has a secret that does not open here."""
         self._refresh()
         return self._sealed
 
@@ -105,10 +105,10 @@ class _Keyring:
         self._used: set[tuple[bytes, str]] = set()
 
     def open(self, integration: str, sealed: bytes | None, place: str) -> str | None:
-        """None for no secret and for one that no key opens there."""
+        """The secret; None where there is none, or no key opens it at that place."""
         if sealed is None:
             return None
-        # by its place too: a copy of a seal elsewhere is another seal
+        # the place is part of the key: a copy of a seal elsewhere is another seal
         one = (sealed, place)
         self._used.add(one)
         if one not in self._opened:
@@ -116,7 +116,7 @@ class _Keyring:
         return self._opened[one]
 
     def keep_only_used(self) -> None:
-        """Forget what was not asked for since the last call."""
+        """Forget the secrets that were not used since the last call."""
         self._opened = {one: self._opened[one] for one in self._used}
         self._used = set()
 
@@ -130,7 +130,7 @@ class _Keyring:
 
 @dataclass(frozen=True, slots=True)
 class _Old:
-    """Secrets that were replaced, and until when they count."""
+    """Replaced secrets, and the time until which they verify webhooks."""
 
     until_s: float
     hubspot: tuple[str, ...] = field(repr=False)
@@ -138,7 +138,7 @@ class _Old:
 
 
 class _Replaced:
-    """Remembers the secrets before the newest for a while."""
+    """Remembers replaced secrets for OLD_SECRET_S."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -169,7 +169,7 @@ class _Replaced:
 
 
 def _same_connection(old: Recipient, new: Recipient) -> bool:
-    """Secrets of another account, or of one that was let go, do not count for a moment longer."""
+    """Whether the old secrets may still count: those of another account, or of a disconnected one, end at once."""
     return old.account == new.account and "disconnected" not in (old.state, new.state)
 
 
@@ -186,7 +186,7 @@ def _present(text: str | None) -> tuple[str, ...]:
 
 
 def _by_account(recipients: Mapping[str, Recipient]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = defaultdict(tuple)
+    names: dict[str, tuple[str, ...]] = defaultdict(tuple)
     for name, recipient in recipients.items():
-        found[recipient.account] += (name,)
-    return dict(found)
+        names[recipient.account] += (name,)
+    return dict(names)

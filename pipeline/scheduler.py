@@ -62,10 +62,10 @@ class Scheduler:
         return decide(self._tables.table(INTEGRATIONS), self._tables.table(MAPPINGS))
 
     async def _carry_out(self, writes: Sequence[ConfigurationWrite]) -> None:
-        """Write in order, then wait until this process reads its own writes: it must not decide on the past."""
+        """Write in order, then wait until this process reads its own writes, so that it never decides on old tables."""
         for write in writes:
             if not self.active:
-                return  # another scheduler decides by now: what is left is its to write
+                return  # another scheduler is active by now and writes the rest
             log.info("%s: %s", write.topic, write.key)
             if write.record is None:
                 await self._publisher.send_bytes(write.topic, write.key, None)
@@ -79,7 +79,7 @@ class Scheduler:
             await asyncio.sleep(0.01)
 
     async def _revoked(self, _: frozenset[int]) -> None:
-        """Nothing is in flight between two decisions that could be awaited here."""
+        """Nothing to wait for: no write is in flight between two decisions."""
 
 
 def _finish(batch: Sequence[Taken]) -> None:
