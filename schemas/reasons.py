@@ -44,6 +44,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "missing_required_field": "the record would lack a property that HubSpot requires",
             "not_unique": "another record holds this value, and the property is unique",
             "contested": "somebody else rewrote the field three times in ten minutes; the next full sync tries again",
+            "not_taken": "the target answered with the value that was there before; the next full sync tries again",
             "not_finite": "infinity or not-a-number, which neither system stores",
             "unknown_event_type": "HubSpot has no such event type: `apply` the file, or upload the project again",
             "unknown_result": "the answer to a custom event was lost; sending again could show it twice",

@@ -3,8 +3,9 @@
 Times are milliseconds since 1970 in UTC. Fields marked "vendor clock" use the vendor's clock, since ours may be wrong.
 """
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from schemas.values import FieldDefinition, FieldType, FieldValue, System
@@ -203,6 +204,11 @@ class FieldPatch:
     caused_by: Cause | None = None  # the first cause
 
 
+def timeline_event_id(activity_id: str, object_type: str, object_id: str) -> str:
+    """One id for one Userflow event on one HubSpot record's timeline."""
+    return hashlib.sha256(repr((activity_id, object_type, object_id)).encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
     """One dated happening for one object's timeline. Key: integration."""
@@ -221,6 +227,12 @@ class TimelineEvent:
     run_id: str | None = None  # the replay or full sync it belongs to
     caused_by: Cause | None = None  # the first cause
     activity_id: str = ""  # the system's id of the event it tells of; empty before ids hashed the target
+
+    def on(self, object_id: str) -> "TimelineEvent":
+        """The same event on another record's timeline, that of a merge's survivor say."""
+        known = bool(self.activity_id)
+        event_id = timeline_event_id(self.activity_id, self.object_type, object_id) if known else self.event_id
+        return replace(self, object_id=object_id, event_id=event_id)
 
 
 @dataclass(frozen=True, slots=True)

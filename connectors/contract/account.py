@@ -46,3 +46,4 @@ class Account:
     close: Callable[[], Awaitable[None]]
     timeline: Timeline | None = None  # None: the system has no timelines
     associated: AssociatedSource | None = None  # None: no object shows fields of another
+    ahead_ms: Callable[[], int] = lambda: 0  # by how much the system's clock is ahead of ours, where that lasts

@@ -21,8 +21,9 @@ MOST_FOUND: Final = 26  # objects of one value that are worth reading: more than
 class Seen:
     """One object as an answer showed it, some time in [at_ms, at_ms + spread_ms] of the vendor's clock.
 
-    `fields` lists every field the catalog wants of its type; null where the system has none. `asked_id` is the id that
-    was read, where the system resolves it to another object (a merge).
+    `fields` lists the fields the catalog wants of its type; null where the system says "no value". `unknown` are those
+    that the answer did not hold at all: archived, or not readable now, which says nothing of their values. `asked_id`
+    is the id that was read, where the system resolves it to another object (a merge).
     """
 
     object_id: str
@@ -30,6 +31,7 @@ class Seen:
     at_ms: int
     spread_ms: int
     asked_id: str | None = None
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

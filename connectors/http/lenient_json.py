@@ -118,10 +118,28 @@ def time_at(source: JsonObject, name: str) -> int | None:
     return at_ms if at_ms is not None and 0 <= at_ms <= LATEST_MS else None
 
 
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+"""What both vendors document: the standard library reads far more as instants, `1575052200000` as a day of 1575."""
+
+
+def iso_instant(text: str) -> dt.datetime:
+    """The instant in UTC of a text like `2026-03-01T12:00:00.000Z`, cut to the millisecond; no offset means UTC.
+
+    A day is its midnight. Raises ValueError for any other text, OverflowError outside of the years 1 to 9999.
+    """
+    if _INSTANT.fullmatch(text) is None:
+        raise ValueError("no instant")
+    moment = dt.datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def _iso_ms(text: str) -> int | None:
     try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
+        moment = iso_instant(text)
+    except (ValueError, OverflowError):
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)

@@ -8,6 +8,7 @@ from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from connectors.contract.errors import Refused
+from connectors.contract.source import TOO_FAR_AHEAD_MS
 from connectors.http.lenient_json import LATEST_MS
 
 T = TypeVar("T")
@@ -78,20 +79,36 @@ class VendorInterval:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP answer; `elapsed_ms` is the whole round trip."""
+    """One HTTP answer; `elapsed_ms` is the whole round trip, `received_ms` our clock at its end.
+
+    A vendor's clock is believed within a day of ours: a time from the future would make all that follows stale.
+    """
 
     status: int
     headers: Headers = field(default_factory=Headers, repr=False)
     body: bytes = field(default=b"", repr=False)
     elapsed_ms: int = 0
+    received_ms: int | None = None
 
     @property
     def observed(self) -> VendorInterval | None:
-        """`Date` counts whole seconds, and the state was read within the round trip; None without that header."""
-        date_ms = _date_ms(self.headers.get("date", ""))
-        if date_ms is None:
+        """`Date` counts whole seconds, and the state was read within the round trip; None without one to believe."""
+        date_ms, ahead_ms = _date_ms(self.headers.get("date", "")), self.ahead_ms
+        if date_ms is None or (ahead_ms is not None and abs(ahead_ms) > TOO_FAR_AHEAD_MS):
             return None
         return VendorInterval(date_ms - self.elapsed_ms, date_ms + LAST_MS_OF_SECOND)
+
+    @property
+    def ahead_ms(self) -> int | None:
+        """By how much the vendor's `Date` is ahead of our clock; None where one of the two is not known."""
+        date_ms = _date_ms(self.headers.get("date", ""))
+        return None if date_ms is None or self.received_ms is None else date_ms - self.received_ms
+
+    def believed(self, at_ms: int | None) -> int | None:
+        """A time that the answer tells; None for one that is more than a day ahead of us."""
+        if at_ms is None or self.received_ms is None or at_ms <= self.received_ms + TOO_FAR_AHEAD_MS:
+            return at_ms
+        return None
 
 
 def _date_ms(text: str) -> int | None:

@@ -16,6 +16,7 @@ from connectors.contract.errors import ConnectorError, Misconfigured, Refused, T
 from connectors.http.addresses import is_address, is_loopback
 from connectors.http.inflating import BrokenPacking, inflater_for
 from connectors.http.messages import Headers, Request, Response
+from connectors.http.skew import ClockSkew
 
 # httpx logs every URL, and a query can hold an email; httpcore logs headers, and one of them is the token
 for _talkative in ("httpx", "httpcore"):
@@ -37,6 +38,11 @@ class HttpLimits:
     answer_bytes: int = 32 * 1024 * 1024
 
 
+def this_machine_ms() -> int:
+    """Milliseconds since 1970 by the clock of this machine."""
+    return time.time_ns() // 1_000_000
+
+
 class HttpTransport:
     """A pool of connections to one base URL; `timeout_s` bounds a whole exchange, whatever trickles in."""
 
@@ -48,6 +54,7 @@ class HttpTransport:
         monotonic: Callable[[], float] = time.monotonic,
         *,
         proxy_url: str | None = None,
+        wall_ms: Callable[[], int] = this_machine_ms,
     ) -> None:
         """`proxy_url` is the only proxy there is, whatever the environment says, and none of this machine's own."""
         self._limits = limits or HttpLimits()
@@ -55,6 +62,8 @@ class HttpTransport:
         self._is_address = is_address(base_url)
         self._timeout_s = timeout_s
         self._monotonic = monotonic
+        self._wall_ms = wall_ms
+        self._skew = ClockSkew()
         self._exchanges: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
         # waiting for a connection, TCP and TLS together end before the deadline: nothing is sent that was given up
         early = timeout_s / 4
@@ -88,7 +97,14 @@ class HttpTransport:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, BrokenPacking, *_UNSENDABLE) as error:
             # the original is dropped on purpose: it holds the request and with it the token
             raise _named(error, request) from None
-        return Response(status, headers, body, round((self._monotonic() - started) * 1000))
+        elapsed_ms = round((self._monotonic() - started) * 1000)
+        response = Response(status, headers, body, elapsed_ms, self._wall_ms())
+        self._skew.note(response.ahead_ms)
+        return response
+
+    def ahead_ms(self) -> int:
+        """By how much the vendor's clock is ahead of ours, where that lasts; else 0."""
+        return self._skew.lasting_ms
 
     async def aclose(self) -> None:
         """End exchanges that nobody waits for, and close every connection."""

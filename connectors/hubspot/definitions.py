@@ -30,12 +30,19 @@ _MADE: Final[dict[FieldType, tuple[str, str]]] = {
     "enumeration": ("enumeration", "select"),
     "multi_select": ("enumeration", "checkbox"),
 }
+_TRUE_OR_FALSE: Final = frozenset({"true", "false"})
 _YES_OR_NO: Final = (Option("true", "Yes"), Option("false", "No"))
 """HubSpot refuses a bool property without its two options."""
 
 
 def field_type(definition: Property) -> FieldType:
-    """The neutral type; whatever HubSpot calls neither number, bool, date nor enumeration is text."""
+    """The neutral type; whatever HubSpot calls neither number, bool, date nor enumeration is text.
+
+    A single checkbox is an enumeration in some accounts: with the options true and false it is a yes or no.
+    """
+    single = definition.type == "enumeration" and definition.field_type == "booleancheckbox"
+    if single and {option.value for option in definition.options} == _TRUE_OR_FALSE:
+        return "boolean"
     if definition.type == "enumeration" and definition.field_type == "checkbox":
         return "multi_select"
     return _TYPES.get(definition.type, "string")
@@ -53,6 +60,7 @@ def described(object_type: str, definition: Property) -> DescribedField:
         choices if kind in ("enumeration", "multi_select") else (),
         definition.read_only or definition.calculated or definition.type in _UNWRITABLE,
         definition.unique or (object_type, definition.name) == _UNIQUE_ANYWAY,
+        external=definition.external and kind in ("enumeration", "multi_select"),
     )
 
 

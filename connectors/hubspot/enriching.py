@@ -22,7 +22,7 @@ from connectors.hubspot.protocol import (
     read_associations,
     read_objects,
 )
-from connectors.hubspot.translate import field_value, stamp, stored_value
+from connectors.hubspot.translate import field_value, stamp, stored_value, tells
 from schemas.records import StampedValue
 from schemas.values import FieldDefinition
 
@@ -50,7 +50,9 @@ class AssociatedReader:
         for other, names in associated_fields(self._catalog.wanted(object_type)).items():
             kind = _AssociatedType(object_type, other, names)
             shown = await self._shown_of(kind, [seen.object_id for seen in objects], purpose)
-            objects = [replace(seen, fields={**seen.fields, **shown.get(seen.object_id, {})}) for seen in objects]
+            objects = [
+                _showing(seen, shown[seen.object_id], kind) if seen.object_id in shown else seen for seen in objects
+            ]
         return list(objects)
 
     def shown_by(self, object_type: str) -> Sequence[str]:
@@ -151,10 +153,18 @@ class AssociatedReader:
                 stored_value(record, FieldDefinition(own, type_)), at_ms, spread_ms
             )
             for own, type_ in types.items()
+            if tells(record, own)
         }
 
     def _names(self, kind: _AssociatedType) -> Iterable[str]:
         return (shown_name(kind.other, own) for own in kind.names)
+
+
+def _showing(seen: Seen, shown: Fields, kind: _AssociatedType) -> Seen:
+    """The record with what it shows; what the other one does not tell of itself is not known."""
+    names = (shown_name(kind.other, own) for own in kind.names)
+    unknown = tuple(name for name in names if name not in shown)
+    return replace(seen, fields={**seen.fields, **shown}, unknown=(*seen.unknown, *unknown))
 
 
 def _chosen(read: AssociationsRead, ids: Iterable[str]) -> Mapping[str, str | None]:
@@ -173,6 +183,6 @@ def _chosen(read: AssociationsRead, ids: Iterable[str]) -> Mapping[str, str | No
 def _with_newer(values: dict[str, StampedValue], kind: _AssociatedType, notified: Fields) -> Fields:
     for own in kind.names:
         name = shown_name(kind.other, own)
-        if own in notified and notified[own].at_ms > values[name].at_ms:
+        if own in notified and (name not in values or notified[own].at_ms > values[name].at_ms):
             values[name] = notified[own]
     return values

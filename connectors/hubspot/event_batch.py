@@ -21,12 +21,20 @@ CONFLICT: Final = 409
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An event as its type takes it; `left_out` counts the attributes that the type does not have."""
+    """An event as its type takes it; `left_out` counts the attributes that the type does not have.
+
+    `told` is the event as it is sent: on the timeline of the survivor, where its record was merged into another.
+    """
 
     event: TimelineEvent
     type_name: str
     properties: Mapping[str, str] = field(repr=False)
     left_out: int = 0
+    survivor: str | None = None
+
+    @property
+    def told(self) -> TimelineEvent:
+        return self.event if self.survivor is None else self.event.on(self.survivor)
 
     def without(self, name: str) -> "Occurrence":
         rest = {key: text for key, text in self.properties.items() if key != name}
@@ -136,14 +144,14 @@ class EventBatch:
             self.results.append(EventSent(event, one.left_out))
             return []
         try:
-            target = await read_record(self._client, event.object_type, event.object_id, (), "live_read")
+            target = await read_record(self._client, event.object_type, one.told.object_id, (), "live_read")
         except Refused:
             target = None
         if target is None or isinstance(target, Record):
             self.results.append(RefusedEvent(event, refusal.reason))
         elif target.merged_into is not None:
             # the survivor shows what happened to either
-            return [(replace(one, event=replace(event, object_id=target.merged_into)),)]
+            return [(replace(one, survivor=target.merged_into),)]
         else:
             self.results.append(TargetGone(event, target.at_ms, target.spread_ms))
         return []

@@ -4,19 +4,25 @@ Follows HubSpot's guide "define custom events".
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from connectors.clock import Clock
 from connectors.contract.errors import Misconfigured, Refused
+from connectors.http.messages import Call
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.event_types import EventType
 from connectors.hubspot.protocol import (
     EventDefinition,
+    EventProperty,
     create_event_definition,
     create_event_property,
     list_event_definitions,
 )
 
+T = TypeVar("T")
+
+CONFLICT: Final = 409
 LIST_AGAIN_S: Final = 60.0
 
 
@@ -28,6 +34,7 @@ class EventDefinitions:
         self._clock = clock
         self._known: Mapping[str, EventDefinition] = {}
         self._listed_at: float | None = None
+        self._refused: set[tuple[str, str]] = set()
 
     async def named(self, wanted: Collection[str]) -> Mapping[str, EventDefinition]:
         """Those that exist; where one of the wanted is not known they are read again, at most once a minute."""
@@ -43,27 +50,54 @@ class EventDefinitions:
         Raises Misconfigured `event_definition_<reason>` where HubSpot refuses one.
         """
         wanted = list(types)
+        self._refused.clear()
         if not wanted:
             return
         await self._list()
         try:
-            for type_ in wanted:
+            for type_ in {type_.name: type_ for type_ in wanted}.values():
                 await self._make(type_)
         except Refused as refusal:
             raise Misconfigured(f"event_definition_{refusal.reason}", status=refusal.status) from refusal
         await self._list()
+
+    async def extend(self, name: str, properties: Iterable[EventProperty]) -> EventDefinition | None:
+        """The definition with these properties too, as far as HubSpot takes them; what it refused is asked for once."""
+        known = self._known.get(name)
+        if known is None:
+            return None
+        there = {one.name for one in known.properties}
+        for one in properties:
+            if one.name in there or (name, one.name) in self._refused:
+                continue
+            try:
+                await self._unless_there(create_event_property(known.full_name or known.name, one))
+            except (Refused, Misconfigured):
+                self._refused.add((name, one.name))
+            else:
+                known = replace(known, properties=(*known.properties, one))
+        self._known = {**self._known, name: known}
+        return known
 
     async def _make(self, type_: EventType) -> None:
         properties = tuple(type_.properties.values())
         known = self._known.get(type_.name)
         if known is None:
             definition = EventDefinition(type_.name, type_.label, type_.primary_object, properties)
-            await self._client.send(create_event_definition(definition))
+            await self._unless_there(create_event_definition(definition))
             return
         there = {one.name for one in known.properties}
         for property in properties:
             if property.name not in there:
-                await self._client.send(create_event_property(known.full_name or known.name, property))
+                await self._unless_there(create_event_property(known.full_name or known.name, property))
+
+    async def _unless_there(self, call: Call[T]) -> None:
+        """Make what lacks; another apply, or a list that lags behind, may know it already."""
+        try:
+            await self._client.send(call)
+        except Refused as refusal:
+            if refusal.status != CONFLICT:
+                raise
 
     async def _list(self) -> None:
         listed: dict[str, EventDefinition] = {}

@@ -5,6 +5,7 @@ Follows HubSpot's guides "define custom events" and "app events reference": name
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -52,20 +53,48 @@ def event_type(event: DescribedEvent, object_type: str) -> EventType:
 
     Text takes any value, so that no attribute can refuse its event; `Checklist Task Completed` is filtered by name.
     """
+    attributes = event.attributes[:MOST_PROPERTIES]
+    taken = Counter(_property_name(attribute.name) for attribute in attributes)
     made: dict[str, EventProperty] = {}
-    for attribute in event.attributes[:MOST_PROPERTIES]:
+    for attribute in attributes:
         name = _property_name(attribute.name)
-        if any(name == other.name for other in made.values()):
+        if taken[name] > 1 and name != attribute.name:
             name = _told_apart(name, attribute.name)
         made[attribute.name] = EventProperty(name, "string", attribute.label or attribute.name)
     label = f"Userflow: {event.label or event.name}"
     return EventType(event.name, type_name(event.name, object_type), label, object_type, made)
 
 
+def carried(type_: EventType, attributes: Iterable[str]) -> Mapping[str, EventProperty]:
+    """The properties that an event's attributes go to: those of its type, and a text for each that it does not know.
+
+    Which attributes Userflow's own events have is told nowhere, and any event may come with one more.
+    """
+    made = {name: type_.properties[name] for name in attributes if name in type_.properties}
+    taken = {one.name for one in type_.properties.values()}
+    room = MOST_PROPERTIES - len(type_.properties)
+    for attribute in sorted(set(attributes) - made.keys()):
+        name = _property_name(attribute)
+        name = _told_apart(name, attribute) if name in taken else name
+        if room > 0 and name not in taken:
+            made[attribute] = EventProperty(name, "string", attribute)
+            taken.add(name)
+            room -= 1
+    return made
+
+
 def type_name(event: str, object_type: str) -> str:
-    """`flow_started` on contacts -> `userflow_flow_started_contact`."""
+    """`flow_started` on contacts -> `userflow_flow_started_contact`.
+
+    A name that loses something in the writing (`Trial Started`, `登録完了`) ends with what tells it from every other,
+    whether or not another is streamed: were it given up when the other comes, two would share a type's history.
+    """
     word = WORDS.get(object_type) or _OF_ACCOUNT.sub("", object_type, count=1)
-    return _fitting(f"{_PREFIX}_{_plain(event)}_{_plain(word)}")
+    name = f"{_PREFIX}_{_plain(event)}_{_plain(word)}"
+    two_readings = object_type not in WORDS and ("_" in word or word in WORDS.values())
+    if event == _plain(event) and not two_readings:
+        return _fitting(name)
+    return _told_apart(name, repr((event, object_type)))
 
 
 def attribute_text(value: FieldValue) -> str:
@@ -84,6 +113,11 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", name.lower())
 
 
+def _short(name: str) -> str:
+    """Without the underscores that stand for what cannot be written."""
+    return re.sub(r"_{2,}", "_", name)
+
+
 def _fitting(name: str) -> str:
     """The name, or its beginning and what tells it from others with that beginning."""
     return name if len(name) <= LONGEST_NAME else _told_apart(name, name)
@@ -91,4 +125,4 @@ def _fitting(name: str) -> str:
 
 def _told_apart(name: str, by: str) -> str:
     """A name that only `by` leads to."""
-    return f"{name[: LONGEST_NAME - 9]}_{hashlib.sha256(by.encode()).hexdigest()[:8]}"
+    return f"{_short(name)[: LONGEST_NAME - 9]}_{hashlib.sha256(by.encode()).hexdigest()[:8]}"

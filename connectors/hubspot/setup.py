@@ -7,6 +7,7 @@ from typing import Final
 from connectors.contract.errors import Misconfigured, Missing, Refused
 from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.suggestions import asked_or_near
+from connectors.hubspot.choices import Choices
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.definitions import GROUP, GROUP_LABEL, definition_of, described
 from connectors.hubspot.event_definitions import EventDefinitions
@@ -21,7 +22,9 @@ from connectors.hubspot.protocol import (
     list_objects,
     list_properties,
     list_schemas,
+    read_objects,
 )
+from connectors.hubspot.translate import tells
 from schemas.configuration import DescribedEvent, DescribedField, DescribedType
 
 MOST_PROPERTIES: Final = 1_000
@@ -44,9 +47,13 @@ class HubSpotSetup:
         """The wanted properties that exist; those of a custom type that does not exist are left out with it."""
         await self._verify_account()
         fields: list[DescribedField] = []
+        choices = Choices(self._client)
         for object_type, names in wanted.items():
             existing = await self._properties(object_type)
-            fields += [described(object_type, existing[name]) for name in asked_or_near(names, existing)]
+            hidden = await self._unreadable(object_type, [name for name in names if name in existing])
+            for name in asked_or_near(names, existing):
+                field = await choices.completed(described(object_type, existing[name]))
+                fields.append(replace(field, unreadable=name in hidden))
             fields += await self._archived(object_type, [name for name in names if name not in existing])
         return SystemDescription(fields, await self._custom_types(wanted))
 
@@ -114,6 +121,17 @@ class HubSpotSetup:
             return []
         archived = await self._properties(object_type, archived=True)
         return [replace(described(object_type, archived[name]), archived=True) for name in names if name in archived]
+
+    async def _unreadable(self, object_type: str, names: Sequence[str]) -> frozenset[str]:
+        """Of the names those that a record is shown without; none where the type has no record, or may not be read."""
+        try:
+            page = await self._client.send(list_objects(object_type, (), limit=1))
+            if not page.records or not names:
+                return frozenset()
+            answer = await self._client.send(read_objects(object_type, [page.records[0].id], names))
+        except (Misconfigured, Missing, Refused):
+            return frozenset()
+        return frozenset(name for record in answer.results for name in names if not tells(record, name))
 
     async def _missing(self, object_type: str, create: Sequence[DescribedField]) -> Sequence[DescribedField]:
         existing = await self._properties(object_type)

@@ -13,7 +13,7 @@ from connectors.http.messages import Call
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.event_batch import EventBatch, Group, Occurrence, Undeclared
 from connectors.hubspot.event_definitions import EventDefinitions
-from connectors.hubspot.event_types import EventType, attribute_text, event_types
+from connectors.hubspot.event_types import EventType, attribute_text, carried, event_types
 from connectors.hubspot.protocol import AppEvent, CustomEvent, send_app_events, send_custom_events
 from schemas.configuration import DescribedEvent
 from schemas.records import TimelineEvent
@@ -52,13 +52,13 @@ class AppEvents:
             if type_ is None:
                 batch.results.append(RefusedEvent(event, UNKNOWN_TYPE))
             else:
-                names = {attribute: made.name for attribute, made in type_.properties.items()}
+                names = {attribute: made.name for attribute, made in carried(type_, _told(event)).items()}
                 batch.add(_occurrence(event, type_.name, names, _cut_to_bytes))
         return await batch.run()
 
     def call(self, group: Group) -> Call[None]:
         """All of them or none are stored."""
-        return send_app_events([_app_event(one.event, one) for one in group])
+        return send_app_events([_app_event(one.told, one) for one in group])
 
 
 class CustomEvents:
@@ -88,14 +88,16 @@ class CustomEvents:
             if type_ is None or definition is None:
                 batch.results.append(RefusedEvent(event, UNKNOWN_TYPE))
             else:
-                there = {one.name for one in definition.properties}
-                names = {attribute: one.name for attribute, one in type_.properties.items() if one.name in there}
+                wanted_here = carried(type_, _told(event))
+                extended = await self._definitions.extend(type_.name, wanted_here.values()) or definition
+                there = {one.name for one in extended.properties}
+                names = {attribute: one.name for attribute, one in wanted_here.items() if one.name in there}
                 batch.add(_occurrence(event, definition.full_name or definition.name, names, _cut_to_characters))
         return await batch.run()
 
     def call(self, group: Group) -> Call[None]:
         """All of them or none are taken."""
-        return send_custom_events([_custom_event(one.event, one) for one in group])
+        return send_custom_events([_custom_event(one.told, one) for one in group])
 
 
 class _Types:
@@ -111,6 +113,11 @@ class _Types:
             self._of = self._catalog.events
             self._types = {(type_.event, type_.object_type): type_ for type_ in event_types(self._of)}
         return self._types
+
+
+def _told(event: TimelineEvent) -> list[str]:
+    """The attributes that say something."""
+    return [attribute for attribute, value in event.attributes.items() if attribute_text(value)]
 
 
 def _occurrence(

@@ -9,6 +9,7 @@ from typing import Final
 
 from connectors.contract.errors import Transient
 from connectors.contract.source import AssociatedNews, Gone, News, Seen
+from connectors.http.lenient_json import iso_instant
 from connectors.http.messages import VendorInterval
 from connectors.hubspot.associated import OBJECT_ID, shown_by, shown_name
 from connectors.hubspot.object_types import ObjectTypes
@@ -71,13 +72,19 @@ def stamp(updated_at_ms: int | None, observed: VendorInterval | None) -> tuple[i
 
 
 def seen(record: Record, definitions: Mapping[str, FieldDefinition]) -> Seen:
-    """A record with every field of `definitions`, null where the record has none."""
+    """A record with the fields of `definitions` that it holds: a cleared one keeps its key, with null."""
     at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
     fields = {
         name: StampedValue(stored_value(record, definition), at_ms, spread_ms)
         for name, definition in definitions.items()
+        if tells(record, name)
     }
-    return Seen(record.id, fields, at_ms, spread_ms)
+    return Seen(record.id, fields, at_ms, spread_ms, unknown=tuple(definitions.keys() - fields.keys()))
+
+
+def tells(record: Record, name: str) -> bool:
+    """Whether a record says what a property holds: HubSpot leaves out what is archived, or may not be read."""
+    return name == OBJECT_ID or name in record.fields
 
 
 def gone(object_id: str, observed: VendorInterval | None, merged_into: str | None = None) -> Gone:
@@ -250,9 +257,7 @@ def _moment(text: str) -> dt.datetime:
     """The instant in UTC, cut to the millisecond; no offset means UTC."""
     if _EPOCH_MS.fullmatch(text):
         return instant(int(text))
-    moment = dt.datetime.fromisoformat(text)
-    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return iso_instant(text)
 
 
 def _as_options(text: str) -> FieldValue:

@@ -193,4 +193,9 @@ class ConnectionMonitor:
 
     async def _publish_status(self) -> None:
         connection = self._connection
-        await self._report.update(status=connection.status, reason=connection.reason, checked_revision=self._checked)
+        await self._report.update(
+            status=connection.status,
+            reason=connection.reason,
+            checked_revision=self._checked,
+            clock_ahead_ms=self._context.account.ahead_ms(),
+        )

@@ -69,6 +69,7 @@ class IntegrationContext:
             caused_by=observation.caused_by,
             found=observation.found,
             given=observation.given,
+            unknown=observation.unknown,
         )
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
         try:
@@ -128,6 +129,7 @@ class ObservedObject:
     caused_by: Cause | None = None
     found: Found | None = None
     given: dict[str, FieldValue] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
 
 def seen(
@@ -145,4 +147,5 @@ def seen(
         run_id=run_id,
         bulk=bulk,
         caused_by=cause,
+        unknown=read.unknown,
     )

@@ -1,5 +1,7 @@
 """Opens a Userflow environment: one pool of connections and one budget behind its source, sink and setup."""
 
+from dataclasses import replace
+
 from connectors.contract.account import Account, Opening
 from connectors.contract.errors import Misconfigured
 from connectors.contract.sink import MayWrite
@@ -26,8 +28,7 @@ async def open_account(opening: Opening) -> Account:
     if not api_key:
         raise Misconfigured("api_key_missing")
     transport = HttpTransport(opening.api_url or _api_url(opening), proxy_url=opening.proxy_url)
-    account = assemble(opening, transport, api_key)
-    return Account("userflow", account.source, account.sink, account.setup, transport.aclose)
+    return replace(assemble(opening, transport, api_key), close=transport.aclose, ahead_ms=transport.ahead_ms)
 
 
 def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:

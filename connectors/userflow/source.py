@@ -67,7 +67,10 @@ class UserflowSource:
         if delivery.record is not None:
             return self._news(delivery, delivery.record)
         if delivery.event is not None:
-            return self._activity(delivery.event, delivery.created_at_ms or notification.received_at_ms)
+            event = delivery.event
+            if event.time_ms is not None and event.time_ms > latest_ms:
+                event = replace(event, time_ms=None)
+            return self._activity(event, delivery.created_at_ms or notification.received_at_ms)
         return Translated()
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:

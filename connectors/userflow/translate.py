@@ -7,6 +7,7 @@ from typing import Literal
 
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import Refused
+from connectors.http.lenient_json import iso_instant
 from connectors.userflow.protocol import Attribute, AttributeDefinition, Kind, Record, change, instant_text
 from schemas.values import FieldDefinition, FieldType, FieldValue, millis
 
@@ -92,11 +93,9 @@ def holds(raw: object, value: FieldValue) -> bool:
 def _instant(text: str) -> dt.datetime | None:
     """Any offset, none means UTC; a date is its midnight; cut to the millisecond that records carry."""
     try:
-        moment = dt.datetime.fromisoformat(text)
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+        return iso_instant(text)
     except (ValueError, OverflowError):
         return None
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _by_kind(raw: object) -> FieldValue:

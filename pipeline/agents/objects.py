@@ -7,11 +7,21 @@ from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.rereading import holding, sweep
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
-from pipeline.core.matching import observe, resend
-from pipeline.core.timeline import Hold, ObjectActivity, release, tell_pairs
-from schemas.records import ActivityEvent, ChangeEvent, ConnectorRequest, MatchedChange, ObjectState, StateCommand
+from pipeline.core.freshness import TOO_FAR_AHEAD_MS
+from pipeline.core.matching import believed_object, observe, resend
+from pipeline.core.timeline import Hold, ObjectActivity, once, release, tell_pairs
+from schemas.records import (
+    ActivityEvent,
+    ChangeEvent,
+    ConnectorRequest,
+    MatchedChange,
+    ObjectState,
+    StateCommand,
+    TimelineEvent,
+)
 from schemas.topics import (
     HUBSPOT_CHANGES,
+    HUBSPOT_TIMELINE_EVENTS,
     MATCHES,
     OBJECTS_STATE,
     STATE_COMMANDS,
@@ -65,6 +75,7 @@ class Objects:
     def _change(self, change: ChangeEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
         key = object_key(change.integration, change.connection, change.system, change.object_type, change.object_id)
         known, views = overlay.get(key), view.of_type(change.system, change.object_type)
+        known = believed_object(known, self._now_ms() + TOO_FAR_AHEAD_MS) if known is not None else None
         step = observe(known, change, views)
         told = ObjectActivity(step.state)
         if step.state is not None and known is not None and known.held:
@@ -95,6 +106,8 @@ def _command(
         return holding(incoming, command, overlay)
     if command.kind == "sweep":
         return sweep(incoming, command, overlay)
+    if command.kind == "stream" and command.event is not None and command.object_key is not None:
+        return _stream(command.object_key, command.event, overlay)
     if command.kind != "resend" or command.object_key is None:
         return Effects((), "equal")
     state = overlay.get(command.object_key)
@@ -102,6 +115,15 @@ def _command(
         return Effects((), "unmatched")
     change = _as_change(command, command.object_key, state)
     return Effects(_matches(resend(state, change, view.of_type(change.system, change.object_type))), "derived")
+
+
+def _stream(key: str, event: TimelineEvent, overlay: Overlay[ObjectState]) -> Effects:
+    state, sent = once(overlay.get(key), event)
+    if state is not None:
+        overlay.put(key, state)
+    if sent is None:
+        return Effects((), "equal", event.mapping)
+    return Effects((Output(HUBSPOT_TIMELINE_EVENTS, sent.integration, sent),), "derived", event.mapping)
 
 
 def _as_change(command: StateCommand, key: str, state: ObjectState) -> ChangeEvent:

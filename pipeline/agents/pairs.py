@@ -7,10 +7,12 @@ from typing import Any, Final
 from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
+from pipeline.core.conflicts import NOT_TAKEN
 from pipeline.core.derive import RefusedField
+from pipeline.core.freshness import TOO_FAR_AHEAD_MS
 from pipeline.core.lookups import Asking, with_lookup
 from pipeline.core.mapping import MappingView
-from pipeline.core.pairing import EMPTY, PairStep, change_pair, receive, rederive, retry_refused
+from pipeline.core.pairing import EMPTY, PairStep, believed_pair, change_pair, receive, rederive, retry_refused
 from pipeline.core.timeline import Hold, Streamed, park, stream, timeline_of
 from schemas.letters import letter_about, letter_id
 from schemas.records import (
@@ -22,6 +24,7 @@ from schemas.records import (
     PairState,
     Receipt,
     StateCommand,
+    TimelineEvent,
 )
 from schemas.topics import (
     DEAD_LETTERS,
@@ -103,6 +106,7 @@ class Pairs:
         state = overlay.get(context.key)
         if isinstance(record, Receipt):
             return _receipt(state, record, context, overlay)
+        state = believed_pair(state, context.at_ms + TOO_FAR_AHEAD_MS) if state is not None else None
         asking = Asking(context.at_ms, self._lookup_interval_ms, view.crawled)
         step = with_lookup(change_pair(state, record, mapping), record, mapping, asking)
         timeline = timeline_of(mapping, context.match_value, step.ids)
@@ -169,7 +173,8 @@ def _effects(step: PairStep, context: Context, overlay: Overlay[PairState], stre
         *(_reread(system, object_id, context) for system, object_id in step.rivals),
         *((_lookup(step.lookup, context),) if step.lookup else ()),
         *(Output(DEAD_LETTERS, context.key, _letter(refusal, context, NAME)) for refusal in step.refused),
-        *(Output(HUBSPOT_TIMELINE_EVENTS, event.integration, event) for event in streamed.events),
+        *(_stream(event) for event in streamed.events),
+        *(Output(HUBSPOT_TIMELINE_EVENTS, event.integration, event) for event in streamed.again),
     )
     return Effects(outputs, step.outcome, context.mapping.name, streamed.expired)
 
@@ -207,6 +212,22 @@ def _resend(system: System, object_id: str, context: Context) -> Output:
         run_id=context.run_id,
         caused_by=context.caused_by,
         bulk=context.bulk,
+    )
+    return Output(STATE_COMMANDS, key, command)
+
+
+def _stream(event: TimelineEvent) -> Output:
+    """Hand an event to the row of its HubSpot record, which knows what other pairs have put on its timeline."""
+    key = object_key(event.integration, event.connection, "hubspot", event.object_type, event.object_id)
+    command = StateCommand(
+        event.integration,
+        event.connection,
+        stage="objects",
+        kind="stream",
+        mapping=event.mapping,
+        object_key=key,
+        caused_by=event.caused_by,
+        event=event,
     )
     return Output(STATE_COMMANDS, key, command)
 
@@ -269,4 +290,6 @@ def _detail(refusal: RefusedField, stage: str) -> str:
         return f"{refusal.system} refused the value of field {refusal.name}"
     if refusal.reason == "contested":
         return f"somebody else keeps rewriting {refusal.system} field {refusal.name}; the next full sync tries again"
+    if refusal.reason == NOT_TAKEN:
+        return f"{refusal.system} answered a write of field {refusal.name} with the value that was there before"
     return f"the value does not fit {refusal.system} field {refusal.name}"

@@ -1,4 +1,4 @@
-"""What the answers to our writes and the writes of others mean: values kept in another form, rewrites, contests.
+"""What the answers to our writes and the writes of others mean: other forms, writes ignored, rewrites, contests.
 
 Three rewrites of one field by somebody else within ten minutes are a contest: we would write for ever. Within the
 seconds that Userflow's answers name, one rewrite may pass for two: a contest may be called early, never late.
@@ -10,20 +10,19 @@ from typing import Final
 from pipeline.core.candidates import paired, side
 from pipeline.core.conversion import equal
 from pipeline.core.derive import Derivation, Paired, RefusedField, derive
+from pipeline.core.forms import alike
 from pipeline.core.freshness import Order, order
 from pipeline.core.mapping import MappingView
-from schemas.records import FieldAnswer, FieldRule, MatchedChange, PairState, Settled, StampedValue
+from schemas.records import FieldAnswer, FieldRule, MatchedChange, PairState, RefusedValue, Settled, StampedValue
+from schemas.values import FieldValue
 
+NOT_TAKEN: Final = "not_taken"
 REWRITES: Final = 3
 REWRITE_WINDOW_MS: Final = 10 * 60 * 1000
 
 
 def newly_contested(before: PairState, after: PairState) -> tuple[RefusedField, ...]:
-    names = (name.split(".", 1) for name in after.contested if name not in before.contested)
-    return tuple(
-        RefusedField("hubspot" if system == "hubspot" else "userflow", name, None, "contested")
-        for system, name in names
-    )
+    return tuple(_refusal(name, None, "contested") for name in after.contested if name not in before.contested)
 
 
 def noting_rewrites(before: PairState, after: PairState, change: MatchedChange, view: MappingView) -> PairState:
@@ -76,8 +75,9 @@ def with_answers(before: PairState, state: PairState, change: MatchedChange, vie
         name = f"{change.system}.{field_name}"
         known = pair.sides[change.system].fields.get(field_name)
         if known is None or equal(known.value, answer.stored):
-            state = _settled(state, name, answer)
             seen = _known_before(before, change, field_name)
+            ignored = _ignored(answer, seen, state.settled.get(name))
+            state = _not_taken(state, name, answer) if ignored else _settled(state, name, answer)
             if seen is not None and equal(seen.value, answer.stored):
                 state = _without_rewrite(state, name, _first_seen(state, name, answer, seen))
         elif field_name in out_of_step and not known.ours and _overwritten(answer, known, state.rewrites.get(name, ())):
@@ -134,6 +134,39 @@ def _settled(state: PairState, name: str, answer: FieldAnswer) -> PairState:
     if refused is None or not equal(refused.value, answer.sent):
         return replace(state, settled=settled)
     return _cleared(replace(state, settled=settled), name)
+
+
+def _ignored(answer: FieldAnswer, before: StampedValue | None, settled: Settled | None) -> bool:
+    """Whether the target answered with what it held before, which is no form of what it was sent.
+
+    HubSpot does so with a lifecycle stage that is set back: 200, and the former stage. A form that is settled already
+    is told again by a write that was repeated.
+    """
+    if before is None or not equal(before.value, answer.stored) or alike(answer.sent, answer.stored):
+        return False
+    return settled is None or not equal(settled.sent, answer.sent) or not equal(settled.stored, answer.stored)
+
+
+def _not_taken(state: PairState, name: str, answer: FieldAnswer) -> PairState:
+    """A refusal without a word, remembered like any other."""
+    settled = {key: value for key, value in state.settled.items() if key != name}
+    return replace(state, settled=settled, refused={**state.refused, name: RefusedValue(answer.sent, NOT_TAKEN)})
+
+
+def newly_not_taken(before: PairState, after: PairState) -> tuple[RefusedField, ...]:
+    """The values that a target ignored, each reported once."""
+    found = ((name, refused.value) for name, refused in after.refused.items() if refused.reason == NOT_TAKEN)
+    return tuple(_refusal(name, value, NOT_TAKEN) for name, value in found if not _known_ignored(before, name, value))
+
+
+def _known_ignored(state: PairState, name: str, value: FieldValue) -> bool:
+    known = state.refused.get(name)
+    return known is not None and known.reason == NOT_TAKEN and equal(known.value, value)
+
+
+def _refusal(name: str, value: FieldValue, reason: str) -> RefusedField:
+    system, _, target = name.partition(".")
+    return RefusedField("hubspot" if system == "hubspot" else "userflow", target, value, reason)
 
 
 def _cleared(state: PairState, name: str) -> PairState:

@@ -237,11 +237,20 @@ def _items_to_list(value: FieldValue, _: FieldDefinition) -> Result:
 def _one_option(items: tuple[str, ...], target: FieldDefinition) -> Result:
     if len(set(items)) > 1:
         return DoesNotFit("several_items")
+    if _judges_itself(target):
+        return Converted(items[0])
     return Converted(items[0]) if items[0] in target.options else DoesNotFit("not_an_option")
+
+
+def _judges_itself(target: FieldDefinition) -> bool:
+    """Its options are kept where nobody could read them: the system refuses what is none of them."""
+    return target.external and not target.options
 
 
 def _some_options(items: tuple[str, ...], target: FieldDefinition) -> Result:
     """In the order of the target's options: one set has one spelling, whatever order it came in."""
+    if _judges_itself(target):
+        return Converted(tuple(dict.fromkeys(items)))
     if not set(items) <= set(target.options):
         return DoesNotFit("not_an_option")
     return Converted(tuple(option for option in dict.fromkeys(target.options) if option in items))

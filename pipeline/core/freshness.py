@@ -10,7 +10,7 @@ can be ordered only while it is the same company: `company.hs_object_id` is orde
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -19,6 +19,9 @@ from schemas.records import Origin, StampedValue
 
 ASSOCIATED_ID: Final = ".hs_object_id"
 """Ends the field that says which associated object the other fields with the same first word are of."""
+
+TOO_FAR_AHEAD_MS: Final = 24 * 3_600_000
+"""By how much a vendor's clock may be ahead of ours, as connectors have it: no stamp beyond it is taken from one."""
 
 Fields = Mapping[str, StampedValue]
 
@@ -48,6 +51,19 @@ class Merged:
     changed: frozenset[str]
     stale: frozenset[str]
     unsettled: frozenset[str]
+
+
+def believed(fields: Fields, latest_ms: int) -> Fields:
+    """Known fields, those stamped later than any clock can be as of the beginning of time: anything seen counts.
+
+    Such stamps were taken from vendors' clocks before these were believed within bounds only.
+    """
+    if all(known.at_ms + known.spread_ms <= latest_ms for known in fields.values()):
+        return fields
+    return {
+        name: known if known.at_ms + known.spread_ms <= latest_ms else replace(known, at_ms=0, spread_ms=0)
+        for name, known in fields.items()
+    }
 
 
 def merge(known: Fields, seen: Fields, origin: Origin) -> Merged:

@@ -45,6 +45,14 @@ class MappingView:
         return {system: frozenset(names) for system, names in sides.items()}
 
     @cached_property
+    def sources(self) -> Mapping[System, frozenset[str]]:
+        """The fields of each side that a rule writes the other side from."""
+        sides: dict[System, set[str]] = {"hubspot": set(), "userflow": set()}
+        for rule in self.record.rules:
+            sides[OTHER[TARGET[rule.direction]]].add(rule.source)
+        return {system: frozenset(names) for system, names in sides.items()}
+
+    @cached_property
     def read(self) -> Mapping[System, frozenset[str]]:
         """The fields of each side that are known through the mapping: those, and the one it matches by."""
         return {system: names | {self.match_field(system)} for system, names in self.fields.items()}
@@ -63,7 +71,9 @@ class MappingView:
         """Per written side: its rules, each with what its target accepts."""
         sides: dict[System, list[tuple[FieldRule, FieldDefinition]]] = {"hubspot": [], "userflow": []}
         for rule in self.record.rules:
-            target = FieldDefinition(rule.target, rule.target_type, options=rule.target_options)
+            target = FieldDefinition(
+                rule.target, rule.target_type, options=rule.target_options, external=rule.target_external
+            )
             sides[TARGET[rule.direction]].append((rule, target))
         return {system: tuple(rules) for system, rules in sides.items()}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.core.conversion import Converted, convert
-from pipeline.core.freshness import Merged, Order, merge, order
+from pipeline.core.freshness import Merged, Order, believed, merge, order
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
 from schemas.records import (
@@ -68,11 +68,21 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
     present = change.operation == "upserted"
     matches = _matches(merged.fields, change, views) if present else {}
     new = _state(state, merged, change, {**_not_in_force(state, views), **matches})
+    kept = state.streamed if state is not None else {}
+    new = replace(new, unknown=_unknown(state, merged, change) if present else (), streamed=kept)
     sent = (*_left(state, new, change, views), *_joined(state, new, merged, change, views))
     rereads = _rereads(merged, change) if present else ()
     if not sent and not merged.changed and merged.stale and not merged.unsettled:
         return ObjectStep(new, sent, rereads, "stale")
     return ObjectStep(new, sent, rereads, "derived" if sent else ("equal" if matches else "unmatched"))
+
+
+def believed_object(state: ObjectState, latest_ms: int) -> ObjectState:
+    """The row without stamps from the future."""
+    fields = believed(state.fields, latest_ms)
+    if state.at_ms + state.spread_ms > latest_ms:
+        return replace(state, fields=fields, at_ms=0, spread_ms=0)
+    return state if fields is state.fields else replace(state, fields=fields)
 
 
 def kept_up_to_date(state: ObjectState, system: System, views: Sequence[MappingView]) -> ObjectState:
@@ -93,6 +103,7 @@ def _observe_given(state: ObjectState | None, change: ChangeEvent, views: Sequen
         return ObjectStep(None, (), (), "stale")
     merged = merge(state.fields, change.fields, change.origin)
     new = replace(state, fields=merged.fields, revision=max(state.revision, change.revision))
+    new = replace(new, unknown=_unknown(state, merged, change))
     sent = _joined(state, new, merged, change, views)
     if merged.stale and not merged.changed and not merged.unsettled:
         return ObjectStep(new, sent, (), "stale")
@@ -114,6 +125,27 @@ def _presence(state: ObjectState, change: ChangeEvent) -> Order:
     found = order(state.at_ms, state.spread_ms, change.at_ms, change.spread_ms)
     agrees = state.present == (change.operation == "upserted")
     return Order.NEWER if agrees and found is Order.OVERLAPPING else found
+
+
+def _unknown(state: ObjectState | None, merged: Merged, change: ChangeEvent) -> tuple[str, ...]:
+    """Known fields that are not known any more: a full answer was without them, and none since has shown them.
+
+    Their last values stay, for matching and with their stamps: what was held before must not come back as news.
+    """
+    before = frozenset(state.unknown if state is not None and state.present else ())
+    shown = change.fields.keys() - merged.stale - merged.unsettled
+    latest = change.at_ms + change.spread_ms
+    lacking = {name for name in change.unknown if name in merged.fields and merged.fields[name].at_ms <= latest}
+    return tuple(sorted((before - shown | lacking) & merged.fields.keys()))
+
+
+def told_fields(state: ObjectState, view: MappingView, system: System) -> Mapping[str, StampedValue]:
+    """The known fields that the mapping uses, without the sources that are not known any more: their rules stop.
+
+    A target keeps its last value: it is not owned by its side, and were it forgotten it would be written again.
+    """
+    wanted, stopped = view.fields[system], view.sources[system].intersection(state.unknown)
+    return {name: known for name, known in state.fields.items() if name in wanted and name not in stopped}
 
 
 def _fields(change: ChangeEvent) -> Mapping[str, StampedValue]:
@@ -178,7 +210,8 @@ def _concerns(
         return True
     if state.matches.get(view.name) != new.matches[view.name] or state.revision != new.revision:
         return True
-    return not merged.changed.isdisjoint(view.fields[change.system])
+    turned = frozenset(state.unknown).symmetric_difference(new.unknown)
+    return not (merged.changed | turned).isdisjoint(view.fields[change.system])
 
 
 def matched(
@@ -201,7 +234,7 @@ def matched(
         at_ms=at_ms,
         spread_ms=spread_ms,
         origin=change.origin,
-        fields={name: known for name, known in state.fields.items() if name in wanted} if joined else {},
+        fields=told_fields(state, view, change.system) if joined else {},
         answered=_answered(change, wanted) if joined else {},
         run_id=change.run_id,
         bulk=change.bulk,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.core.candidates import MOST_CANDIDATES, counting_anew, crowded, paired, recounted, side, with_side
-from pipeline.core.conflicts import but_doubtful, newly_contested, noting_rewrites, with_answers
+from pipeline.core.conflicts import but_doubtful, newly_contested, newly_not_taken, noting_rewrites, with_answers
 from pipeline.core.conversion import equal
 from pipeline.core.derive import Derivation, Paired, RefusedField, derive, desired_values
-from pipeline.core.freshness import Order, merge, order
+from pipeline.core.freshness import Order, believed, merge, order
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.outcome import Outcome
 from schemas.records import (
@@ -42,20 +42,48 @@ EMPTY: Final = PairState(revision=0, hubspot={}, userflow={})
 NOTHING: Final = Derivation({}, ())
 
 
+def believed_pair(state: PairState, latest_ms: int) -> PairState:
+    """The row without stamps from the future: of its candidates, of rewrites, of events."""
+    sides = {system: _believed_side(side(state, system), latest_ms) for system in OTHER}
+    ahead = state.streamed_until_ms > latest_ms
+    times_ahead = any(time > latest_ms for times in state.rewrites.values() for time in times)
+    if all(sides[system] is side(state, system) for system in OTHER) and not ahead and not times_ahead:
+        return state
+    for system in OTHER:
+        state = with_side(state, system, sides[system])
+    past = (time for time in state.streamed.values() if time <= latest_ms)
+    kept = {name: tuple(time for time in times if time <= latest_ms) for name, times in state.rewrites.items()}
+    rewrites = {name: times for name, times in kept.items() if times}
+    until_ms = min(past, default=0) if ahead else state.streamed_until_ms
+    return replace(state, rewrites=rewrites, streamed_until_ms=until_ms)
+
+
+def _believed_side(candidates: Mapping[str, Candidate], latest_ms: int) -> Mapping[str, Candidate]:
+    healed = {object_id: _believed_candidate(one, latest_ms) for object_id, one in candidates.items()}
+    return candidates if all(healed[id] is one for id, one in candidates.items()) else healed
+
+
+def _believed_candidate(candidate: Candidate, latest_ms: int) -> Candidate:
+    fields = believed(candidate.fields, latest_ms)
+    if candidate.at_ms + candidate.spread_ms > latest_ms:
+        return Candidate(0, 0, fields)
+    return candidate if fields is candidate.fields else replace(candidate, fields=fields)
+
+
 def change_pair(state: PairState | None, change: MatchedChange, view: MappingView) -> PairStep:
     """What a matched change makes of the pair, and the patches that follow."""
     before = _for_revision(state or EMPTY, view)
     after = _for_run(before, change)
-    after = _with_candidate(after, change)
+    after = _with_candidate(after, change, view)
     if change.presence == "joined":
         after = noting_rewrites(before, after, change, view)
         after = with_answers(before, after, change, view)
     step = _decide(after, view, told=change.object_id if change.presence == "joined" else None)
     derivation = but_doubtful(step.derivation, after, change)
-    contested = newly_contested(before, after)
-    if derivation is step.derivation and not contested:
+    told = (*newly_contested(before, after), *newly_not_taken(before, after))
+    if derivation is step.derivation and not told:
         return step
-    return replace(step, derivation=derivation, refused=(*step.refused, *contested))
+    return replace(step, derivation=derivation, refused=(*step.refused, *told))
 
 
 def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> PairStep:
@@ -146,11 +174,11 @@ def _for_run(state: PairState, change: MatchedChange) -> PairState:
     return replace(counting_anew(retry_refused(state)), run_id=change.run_id, rivals_read=(), parked=False)
 
 
-def _with_candidate(state: PairState, change: MatchedChange) -> PairState:
+def _with_candidate(state: PairState, change: MatchedChange, view: MappingView) -> PairState:
     kept = dict(side(state, change.system))
     known = kept.pop(change.object_id, None)
     if change.presence == "joined" and len(kept) <= MOST_CANDIDATES:
-        kept[change.object_id] = _merged(known, change)
+        kept[change.object_id] = _merged(known, change, view)
     state = recounted(with_side(state, change.system, kept), change)
     if (known is not None) == (change.presence == "joined"):
         return state
@@ -158,10 +186,13 @@ def _with_candidate(state: PairState, change: MatchedChange) -> PairState:
     return _without(state, change.system)
 
 
-def _merged(known: Candidate | None, change: MatchedChange) -> Candidate:
+def _merged(known: Candidate | None, change: MatchedChange, view: MappingView) -> Candidate:
+    """The candidate after a change, which tells every known field: a source that it lacks is not known any more."""
     if known is None:
         return Candidate(change.at_ms, change.spread_ms, change.fields)
-    fields = merge(known.fields, change.fields, change.origin).fields
+    lost = view.sources[change.system] - change.fields.keys()
+    before = {name: value for name, value in known.fields.items() if name not in lost}
+    fields = merge(before, change.fields, change.origin).fields
     newer = order(known.at_ms, known.spread_ms, change.at_ms, change.spread_ms) is not Order.OLDER
     at_ms, spread_ms = (change.at_ms, change.spread_ms) if newer else (known.at_ms, known.spread_ms)
     return Candidate(at_ms, spread_ms, fields)

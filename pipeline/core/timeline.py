@@ -4,7 +4,6 @@ An event goes the way of a change: its object names the pairs, the pair names th
 object or its pair is known is held for a bounded time, judged when the row is next touched.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,12 +20,14 @@ from schemas.records import (
     ObjectState,
     PairState,
     TimelineEvent,
+    timeline_event_id,
 )
 from schemas.values import System
 
 MOST_HELD: Final = 100
 MOST_PARKED: Final = 200
 REMEMBERED: Final = 500
+MOST_REMEMBERED_BY_OBJECTS: Final = 200
 UNKNOWN: Final = ObjectState(revision=0, present=False, at_ms=0, spread_ms=0, fields={}, matches={})
 
 
@@ -155,7 +156,8 @@ class Streamed:
     """The pair after its events: which are sent, how the event that came ended, how many were given up."""
 
     state: PairState
-    events: tuple[TimelineEvent, ...] = ()
+    events: tuple[TimelineEvent, ...] = ()  # for the first time: another mapping may have put them there
+    again: tuple[TimelineEvent, ...] = ()  # parked before: nobody else puts them there
     outcome: Outcome = "equal"
     expired: int = 0
 
@@ -181,17 +183,17 @@ class TimelineTarget:
             match_value=self.match_value,
             object_type=record.hubspot_type,
             object_id=self.target_id,
-            event_id=event_id(activity.event_id, record.hubspot_type, self.match_value),
+            event_id=timeline_event_id(activity.event_id, record.hubspot_type, self.target_id),
             name=activity.name,
             occurred_at_ms=activity.occurred_at_ms,
             attributes=activity.attributes,
             caused_by=activity.caused_by,
+            activity_id=activity.event_id,
         )
 
-
-def event_id(activity_id: str, object_type: str, match_value: str) -> str:
-    """One id for one event on one pair's timeline."""
-    return hashlib.sha256(repr((activity_id, object_type, match_value)).encode()).hexdigest()[:32]
+    def memory_of(self, activity: ActivityEvent) -> str:
+        """By what the pair remembers that it sent an event: the same whichever record the pair's target is by now."""
+        return timeline_event_id(activity.event_id, self.view.record.hubspot_type, self.match_value)
 
 
 def timeline_of(view: MappingView, match_value: str, ids: Mapping[System, str]) -> TimelineTarget:
@@ -205,17 +207,17 @@ def stream(state: PairState, activity: ActivityEvent | None, timeline: TimelineT
         return Streamed(state)
     if timeline.target_id is None and activity is not None:
         held, outcome, expired = _held(state.held, activity, hold)
-        return Streamed(replace(state, held=held), (), outcome, expired)
+        return Streamed(replace(state, held=held), outcome=outcome, expired=expired)
     opened, expired = _open(state.held, hold)
     if timeline.target_id is None:
         return Streamed(replace(state, held=opened), expired=expired)
     wanted = [one.activity for one in opened] + ([activity] if activity else [])
     # they were sent before: to the object that is the pair's by now, and whatever is remembered of them
-    again = tuple(replace(event, object_id=timeline.target_id) for event in _unparked(state))
+    again = tuple(event.on(timeline.target_id) for event in _unparked(state))
     if again:
         state = replace(state, parked_events=())
     state, events = _sent(replace(state, held=()), wanted, timeline)
-    return Streamed(state, (*again, *events), "derived" if events else "equal", expired)
+    return Streamed(state, events, again, "derived" if events else "equal", expired)
 
 
 def _unparked(state: PairState) -> tuple[TimelineEvent, ...]:
@@ -230,14 +232,30 @@ def _sent(
     ids, until_ms = dict(state.streamed), state.streamed_until_ms
     events: list[TimelineEvent] = []
     for activity in sorted(activities, key=lambda one: one.occurred_at_ms):
-        event = timeline.event(activity)
-        if event is None or event.event_id in ids or activity.occurred_at_ms < until_ms:
+        event, memory = timeline.event(activity), timeline.memory_of(activity)
+        if event is None or memory in ids or activity.occurred_at_ms < until_ms:
             continue
-        ids[event.event_id] = activity.occurred_at_ms
+        ids[memory] = activity.occurred_at_ms
         events.append(event)
     for forgotten in sorted(ids, key=lambda id: ids[id])[:-REMEMBERED]:
         until_ms = max(until_ms, ids.pop(forgotten))
     return replace(state, streamed=ids, streamed_until_ms=until_ms), tuple(events)
+
+
+def once(state: ObjectState | None, event: TimelineEvent) -> tuple[ObjectState | None, TimelineEvent | None]:
+    """The HubSpot record's row after an event for its timeline; no event where one of its pairs has put it there.
+
+    Several mappings may pair one record. Of a record that is not known nothing is remembered: the sink finds out.
+    """
+    if state is None or not event.activity_id:
+        return None, event
+    if event.activity_id in state.streamed:
+        return None, None
+    streamed = {**state.streamed, event.activity_id: event.occurred_at_ms}
+    newest = sorted(streamed, key=lambda one: streamed[one])[-MOST_REMEMBERED_BY_OBJECTS:]
+    # the one that came is kept whatever its age: the other mappings' copies follow it
+    kept = dict.fromkeys((*newest, event.activity_id))
+    return replace(state, streamed={one: streamed[one] for one in kept}), event
 
 
 def park(state: PairState, event: TimelineEvent) -> PairState | None:

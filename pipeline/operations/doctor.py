@@ -10,7 +10,9 @@ from connectors.kafka.table import TableIncomplete
 from pipeline.integration_file.loader import read_document
 from pipeline.operations.apply import every
 from pipeline.provisioning.custom_types import resolved
+from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import remedy
+from pipeline.provisioning.resolve import to_create
 from pipeline.provisioning.state_machine import SYSTEMS
 from pipeline.provisioning.subscriptions import subscriptions
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, secret_place
@@ -76,7 +78,7 @@ def _registry(registry: SchemaRegistry) -> Finding:
 def examine_integration(
     name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart], opens: Callable[[bytes, str], bool]
 ) -> Iterator[Finding]:
-    """Its last apply, its secrets, both connectors, and what its HubSpot app has to subscribe to."""
+    """Its last apply, its secrets, both connectors, its rules, and what its HubSpot app has to subscribe to."""
     what = f"integration {name}"
     if settings.apply_state == "failed":
         yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}")
@@ -87,8 +89,12 @@ def examine_integration(
         yield Finding(what, "wrong", "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with")
     for system in SYSTEMS:
         part = parts.get(f"{name}/{system}")
-        yield _connector(f"{what}: {system}", system, settings, part.connector if part is not None else None)
+        state = part.connector if part is not None else None
+        yield _connector(f"{what}: {system}", system, settings, state)
+        if state is not None and state.connection == settings.connection and state.clock_ahead_ms:
+            yield Finding(f"{what}: {system}", "wrong", skew(system, state.clock_ahead_ms))
     if settings.active_revision:
+        yield from _standing_still(what, name, settings, parts)
         yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
 
 
@@ -96,6 +102,41 @@ def _sealed(integration: str, settings: IntegrationSettings) -> Iterator[tuple[b
     for system in SYSTEMS:
         for name, sealed in settings.section(system).secrets.items():
             yield sealed, secret_place(integration, system, name)
+
+
+def skew(system: System, ahead_ms: int) -> str:
+    """A sentence on two clocks that differ."""
+    minutes = abs(ahead_ms) // 60_000
+    hours, days = minutes // 60, minutes // (24 * 60)
+    size = f"{days} days" if days > 1 else f"{hours} hours" if hours > 1 else f"{minutes} minutes"
+    way = "ahead of" if ahead_ms > 0 else "behind"
+    lost = " Beyond a day its times are not believed." if minutes >= 24 * 60 else ""
+    return f"its clock is {size} {way} ours.{lost} Fix: set this machine's clock by NTP; if it is right, tell {system}"
+
+
+def _standing_still(
+    what: str, name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]
+) -> Iterator[Finding]:
+    """Rules in force whose fields are no more, or can no longer be read: they write nothing, their targets stay."""
+    hubspot, userflow = (_told(parts, name, system, settings) for system in SYSTEMS)
+    if settings.apply_state != "done" or hubspot is None or userflow is None:
+        return
+    file = described_file(read_document(settings.document), hubspot, userflow)
+    for problem in file.misfits():
+        told = f"{problem.message}. Fix: {problem.fix}"
+        yield Finding(f"{what}: fields", "wrong", told)
+    for field in to_create(file.file, file.fields):
+        name = f"{field.object_type}.{field.name}"
+        yield Finding(f"{what}: fields", "wrong", f"is no more in HubSpot: {name}. Fix: restore it, or apply again")
+
+
+def _told(
+    parts: Mapping[str, IntegrationPart], name: str, system: System, settings: IntegrationSettings
+) -> ConnectorState | None:
+    part = parts.get(f"{name}/{system}")
+    state = part.connector if part is not None else None
+    of_this = state is not None and state.connection == settings.connection and state.status == "ok"
+    return state if of_this else None
 
 
 def _subscriptions(what: str, settings: IntegrationSettings, hubspot: IntegrationPart | None) -> Iterator[Finding]:

@@ -79,6 +79,8 @@ def _match_fields(file: IntegrationFile, fields: Mapping[System, Fields]) -> Ite
         path, known = f"mappings[{index}].match.hubspot", definition(node, fields)
         if known is None:
             yield _unknown(file, path, node, fields)
+        elif known.unreadable:
+            yield _unreadable(file, path, node)
         elif known.type not in _MATCH_TYPES:
             message = f"{node} is of type {known.type}, which nothing can be matched by"
             yield file.positions.problem(path, message, "match by a text, a number or an enumeration")
@@ -90,6 +92,8 @@ def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fi
     source, target = definition(road.source, fields), definition(road.target, fields)
     if source is None:
         yield _unknown(file, road.place(file, "from"), road.source, fields)
+    elif source.unreadable:
+        yield _unreadable(file, road.place(file, "from"), road.source)
     if target is None:
         yield from _missing_target(file, road, source, fields)
     elif target.read_only:
@@ -97,7 +101,7 @@ def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fi
         yield file.positions.problem(road.place(file, "to"), message, "write to another field")
     elif source is not None and not has_converter(source.type, target.type):
         yield _no_converter(file, road, source.type, target.type)
-    elif target.type in _OF_OPTIONS and not target.options:
+    elif target.type in _OF_OPTIONS and not target.options and not target.external:
         message = f"{road.target} has no options of its own, so no value can be one of them"
         yield file.positions.problem(road.place(file, "to"), message, "write to another field")
 
@@ -133,8 +137,16 @@ def _no_converter(file: IntegrationFile, road: Road, source: FieldType, target: 
     return file.positions.problem(road.path, message, "create another field in HubSpot, and name it by `to:`")
 
 
+def _unreadable(file: IntegrationFile, path: str, node: FieldNode) -> Problem:
+    message = f"{node} exists, but records are shown without it: what reads it stands still"
+    return file.positions.problem(path, message, "grant the app the permission to read this property")
+
+
 def _unknown(file: IntegrationFile, path: str, node: FieldNode, fields: Mapping[System, Fields]) -> Problem:
     names = fields[node.system].get(node.object_type, {})
+    if node.field in names:
+        message = f"{node} is archived: what reads it stands still, what it wrote stays"
+        return file.positions.problem(path, message, "restore it in HubSpot, or drop the rule")
     system = "HubSpot" if node.system == "hubspot" else "Userflow"
     otherwise = f"use one of the fields that {system} lists for {node.object_type}"
     return file.positions.problem(path, f"{node} does not exist", near(node.field, names, otherwise))

@@ -65,7 +65,15 @@ def definitions_of(fields: Sequence[DescribedField]) -> Fields:
     definitions: dict[str, dict[str, FieldDefinition]] = defaultdict(dict)
     for field in fields:
         definitions[field.object_type][field.name] = FieldDefinition(
-            field.name, field.type, field.label, field.options, field.read_only, field.unique, field.archived
+            field.name,
+            field.type,
+            field.label,
+            field.options,
+            field.read_only,
+            field.unique,
+            field.archived,
+            field.unreadable,
+            field.external,
         )
     return dict(definitions)
 
@@ -140,6 +148,7 @@ def _rule(road: Road, fields: Mapping[System, Fields]) -> FieldRule:
         target=road.rule.target,
         target_type=target_type,
         target_options=target.options if target is not None else (),
+        target_external=target is not None and target.external,
         on_empty=road.rule.on_empty,
     )
 

@@ -17,7 +17,7 @@ MODULES: Final = {
     path: ast.parse(path.read_text())
     for folder in ("schemas", "connectors", "pipeline")
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if "simulat" not in path.as_posix() and path != DECLARED_IN
+    if "simulat" not in path.relative_to(ROOT).as_posix() and path != DECLARED_IN
 }
 # what makes a reason, and which of its arguments it is
 MAKERS: Final = {

@@ -8,6 +8,7 @@ from connectors.hubspot.protocol.associations import (
     list_associations,
     read_associations,
 )
+from connectors.hubspot.protocol.choices import OwnerPage, Pipeline, list_owners, list_pipelines
 from connectors.hubspot.protocol.events import (
     AppEvent,
     CustomEvent,
@@ -97,6 +98,8 @@ __all__ = [
     "ObjectSchema",
     "ObjectUpdate",
     "Option",
+    "OwnerPage",
+    "Pipeline",
     "Property",
     "PropertyGroup",
     "Record",
@@ -120,6 +123,8 @@ __all__ = [
     "list_associations",
     "list_event_definitions",
     "list_objects",
+    "list_owners",
+    "list_pipelines",
     "list_properties",
     "list_schemas",
     "parse_notifications",

@@ -176,7 +176,7 @@ def get_object(
             accept(response, "read", id)
         except Missing:
             return None
-        return _record(content(response), response.observed)
+        return _record(content(response), response)
 
     return Call(request, parse, purpose)
 
@@ -234,14 +234,14 @@ def _batch(ids: Sequence[str]) -> Sequence[str]:
 
 
 def _page(response: Response) -> RecordPage:
-    records = _records(rows(response), response.observed)
+    records = _records(rows(response), response)
     raw = content(response)
     after = text_at(object_at(object_at(raw, "paging"), "next"), "after")
     return RecordPage(records, after, whole_at(raw, "total"))
 
 
 def _batch_result(response: Response) -> BatchResult:
-    records = _records(rows(response), response.observed)
+    records = _records(rows(response), response)
     return BatchResult(records, tuple(_row_error(error) for error in objects_at(content(response), "errors")))
 
 
@@ -252,11 +252,11 @@ def _row_error(error: JsonObject) -> RowError:
     return RowError(ids, reason_of(error), text_at(error, "category") or "", fields, trace_of(error))
 
 
-def _records(raw: tuple[JsonObject, ...], observed: VendorInterval | None) -> tuple[Record, ...]:
-    return tuple(_record(item, observed) for item in raw)
+def _records(raw: tuple[JsonObject, ...], response: Response) -> tuple[Record, ...]:
+    return tuple(_record(item, response) for item in raw)
 
 
-def _record(raw: JsonObject, observed: VendorInterval | None) -> Record:
+def _record(raw: JsonObject, response: Response) -> Record:
     id = text_at(raw, "id")
     if not id:
         raise Transient("unreadable_answer")
@@ -264,9 +264,9 @@ def _record(raw: JsonObject, observed: VendorInterval | None) -> Record:
         id,
         {name: _property(value) for name, value in object_at(raw, "properties").items()},
         time_at(raw, "createdAt"),
-        time_at(raw, "updatedAt"),
+        response.believed(time_at(raw, "updatedAt")),
         flag_at(raw, "archived"),
-        observed,
+        response.observed,
     )
 
 

@@ -12,6 +12,8 @@ ACCOUNT = f"/account-info/{DEFAULT_VERSION}/details"
 OAUTH = f"/oauth/{DEFAULT_VERSION}/token"
 APP_EVENTS = f"/integrators/timeline/{DEFAULT_VERSION}/events"
 CUSTOM_EVENTS = f"/events/{DEFAULT_VERSION}/send"
+OWNERS = f"/crm/owners/{DEFAULT_VERSION}"
+PIPELINES = f"/crm/pipelines/{DEFAULT_VERSION}"
 EVENT_DEFINITIONS = f"/events/{DEFAULT_VERSION}/event-definitions"
 
 LEGACY = "v3"
@@ -28,6 +30,8 @@ _LEGACY_PREFIXES = (
     (APP_EVENTS, "/integrators/timeline/v4/events"),
     (CUSTOM_EVENTS, "/events/v3/send"),
     (EVENT_DEFINITIONS, "/events/v3/event-definitions"),
+    (OWNERS, "/crm/v3/owners"),
+    (PIPELINES, "/crm/v3/pipelines"),
 )
 
 

@@ -19,7 +19,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One property definition; `type` and `field_type` are HubSpot's words, such as `enumeration` and `checkbox`."""
+    """One property definition; `type` and `field_type` are HubSpot's words, such as `enumeration` and `checkbox`.
+
+    `external`: its options are kept elsewhere, as owners are, and `options` may lack them.
+    """
 
     name: str
     type: str
@@ -32,6 +35,7 @@ class Property:
     read_only: bool = False
     calculated: bool = False
     of_hubspot: bool = False
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ def _property(raw: JsonObject) -> Property:
         read_only=flag_at(object_at(raw, "modificationMetadata"), "readOnlyValue"),
         calculated=flag_at(raw, "calculated"),
         of_hubspot=flag_at(raw, "hubspotDefined"),
+        external=flag_at(raw, "externalOptions"),
     )
 
 

@@ -16,6 +16,7 @@ from connectors.contract.errors import ConnectorError, Misconfigured, Refused, T
 from connectors.http.answers import retry_after_s
 from connectors.http.inflating import PIECE_BYTES, Gzip
 from connectors.http.messages import Headers, Request, Response, json_request
+from connectors.http.skew import ClockSkew
 from connectors.http.transport import HttpLimits, HttpTransport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: Tue, 15 Nov 2022 08:12:31 GMT\r\nX-Thing: one\r\n\r\n{}"
@@ -101,11 +102,61 @@ async def test_an_answer_comes_back_as_it_was_sent() -> None:
 async def test_an_observation_spans_the_round_trip_and_the_second_of_the_date() -> None:
     times = iter([10.0, 10.25])
     async with _server(OK) as server:
-        transport = HttpTransport(server.url, monotonic=lambda: next(times))
+        transport = HttpTransport(server.url, monotonic=lambda: next(times), wall_ms=lambda: DATE_MS)
         response = await transport.send(READ)
         await transport.aclose()
     assert response.observed is not None
     assert (response.observed.earliest_ms, response.observed.latest_ms) == (1668499950750, 1668499951999)
+
+
+DAY_MS = 24 * 3_600_000
+DATE_MS = 1668499951000  # of OK
+
+
+@pytest.mark.parametrize("ahead_ms", [-DAY_MS - 1, DAY_MS + 1, 8_000 * 365 * DAY_MS])
+def test_a_date_beyond_a_day_of_our_clock_is_none(ahead_ms: int) -> None:
+    headers = Headers([("Date", "Tue, 15 Nov 2022 08:12:31 GMT")])
+    assert Response(200, headers, received_ms=DATE_MS - ahead_ms).observed is None
+    assert Response(200, headers, received_ms=DATE_MS - (DAY_MS if ahead_ms > 0 else -DAY_MS)).observed is not None
+
+
+def test_a_time_that_an_answer_tells_is_believed_up_to_a_day_ahead_and_however_old() -> None:
+    response = Response(200, received_ms=DATE_MS)
+    assert response.believed(0) == 0
+    assert response.believed(DATE_MS + DAY_MS) == DATE_MS + DAY_MS
+    assert response.believed(DATE_MS + DAY_MS + 1) is None
+    assert response.believed(None) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [
+        ([], 0),
+        ([600_000] * 4, 0),
+        ([600_000] * 5, 600_000),
+        ([-900_100, -600_000, -700_000, -700_000, -700_000], -600_000),
+        ([600_000, 600_000, 0, 600_000, 600_000], 0),
+        ([600_000, -600_000, 600_000, 600_000, 600_000], 0),
+        ([200_000] * 9, 0),
+        ([0, *[90_000_000] * 5], 90_000_000),
+    ],
+)
+def test_a_skew_is_told_where_it_lasts(ahead: list[int], told: int) -> None:
+    skew = ClockSkew()
+    for one in ahead:
+        skew.note(one)
+        skew.note(None)
+    assert skew.lasting_ms == told
+
+
+async def test_a_transport_tells_the_skew_of_its_answers() -> None:
+    async with _server(OK.replace(b"X-Thing", b"Connection: close\r\nX-Thing")) as server:
+        transport = HttpTransport(server.url, wall_ms=lambda: DATE_MS - 3_600_000)
+        for _ in range(5):
+            assert transport.ahead_ms() == 0
+            await transport.send(READ)
+        assert transport.ahead_ms() == 3_600_000
+        await transport.aclose()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ CALLS: dict[str, Call[Any]] = {
     "list_associations": hubspot.list_associations("companies", "7", "contacts", after="9"),
     "list_event_definitions": hubspot.list_event_definitions(),
     "list_objects": hubspot.list_objects("contacts", ["email", "city"], after="9", archived=True),
+    "list_owners": hubspot.list_owners(),
+    "list_pipelines": hubspot.list_pipelines("deals"),
     "list_properties": hubspot.list_properties("contacts"),
     "list_schemas": hubspot.list_schemas(),
     "read_associations": hubspot.read_associations("contacts", "companies", ["7", "8"]),

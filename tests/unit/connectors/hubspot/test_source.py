@@ -185,12 +185,26 @@ class TestRead:
         }
         assert {(stamped.at_ms, stamped.spread_ms) for stamped in third.fields.values()} == {(case.portal.now_ms(), 0)}
 
-    async def test_a_property_that_was_deleted_reads_as_null(self) -> None:
-        case = opened()
-        case.catalog.replace({"contacts": ("email", "gone_property")}, {})
+    async def test_a_property_that_is_not_in_the_answer_is_not_known(self) -> None:
+        """Read as null, an archived property once emptied every user's attribute."""
+        case = opened(unreadable=("contacts.seats",))
+        case.catalog.replace({"contacts": ("email", "gone_property", "seats", "vip")}, {})
         (found,) = await case.account.source.read("contacts", ["1"], "live_read")
         assert isinstance(found, Seen)
-        assert values(found) == {"email": "person1@example.com", "gone_property": None}
+        assert values(found) == {"email": "person1@example.com", "vip": None}
+        assert set(found.unknown) == {"gone_property", "seats"}
+        page = await case.account.source.page("contacts", None)
+        assert {one.unknown for one in page.objects} == {found.unknown}
+
+    async def test_what_an_associated_record_does_not_tell_is_not_known(self) -> None:
+        case = opened(unreadable=("companies.industry",))
+        case.catalog.replace({"contacts": ("email", "company.name", "company.industry")}, {})
+        case.portal.associate("contacts", "1", "companies", "10")
+        one, two = await case.account.source.read("contacts", ["1", "2"], "live_read")
+        assert isinstance(one, Seen) and isinstance(two, Seen)
+        assert (values(one)["company.name"], one.unknown) == ("Acme", ("company.industry",))
+        # who has no company has no industry: that is known
+        assert (values(two)["company.industry"], two.unknown) == (None, ())
 
     async def test_a_record_that_is_not_there_is_gone_as_of_the_answer(self) -> None:
         case = opened()

@@ -1,14 +1,20 @@
 """App events and custom events against the simulator: what is stored, once, and what the rest of a batch gets."""
 
+import re
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.contract.errors import Misconfigured, RateLimited, UnknownResult
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
-from schemas.records import TimelineEvent
+from connectors.hubspot.event_types import event_type, event_types, type_name
+from schemas.configuration import DescribedEvent, DescribedField
+from schemas.records import TimelineEvent, timeline_event_id
 from tests.unit.connectors.hubspot.account import OAUTH, Opened, opened
 from tests.unit.connectors.outbound.timeline_events import event, streamed
 
@@ -86,11 +92,107 @@ async def test_a_property_that_the_type_lacks_is_cut_out_and_asked_for_no_more()
     assert [len(told["properties"]) for told in case.portal.list_events()] == [1, 1, 2, 1]
 
 
-async def test_an_attribute_that_came_later_and_an_empty_one_are_left_out() -> None:
+async def test_an_attribute_that_nobody_knew_of_is_carried_as_text_and_an_empty_one_is_not() -> None:
     case = app_case()
-    odd = event(1, attributes={"checklist_task_name": "Task 1", "brand_new": "x", "checklist_id": None})
+    odd = event(1, attributes={"checklist_task_name": "Task 1", "Brand New": 4.5, "checklist_id": None})
+    assert await send(case, odd) == [EventSent(odd, 0)]
+    assert case.portal.list_events()[0]["properties"] == {"checklist_task_name": "Task 1", "brand_new": "4.5"}
+
+
+async def test_an_app_event_whose_type_does_not_declare_it_goes_without_it() -> None:
+    case = app_case(timeline_event_properties={ON_CONTACT: ("checklist_task_name",)})
+    odd = event(1, attributes={"checklist_task_name": "Task 1", "brand_new": "x"})
     assert await send(case, odd) == [EventSent(odd, 1)]
     assert case.portal.list_events()[0]["properties"] == {"checklist_task_name": "Task 1"}
+
+
+async def test_a_custom_event_gets_a_property_for_an_attribute_that_nobody_knew_of_once() -> None:
+    case = await custom_case()
+    sent = len(case.transport.sent)
+    events = [event(number, attributes={"Brand New": f"x{number}"}) for number in range(3)]
+    assert await send(case, *events[:2]) == [EventSent(one, 0) for one in events[:2]]
+    assert await send(case, events[2]) == [EventSent(events[2], 0)]
+    assert [told["properties"] for told in case.portal.list_events()] == [{"brand_new": f"x{n}"} for n in range(3)]
+    made = [request for request in case.transport.sent[sent:] if request.path.endswith("/property")]
+    assert len(made) == 1
+
+
+async def test_a_property_that_may_not_be_made_is_left_out_and_asked_for_once() -> None:
+    case = await custom_case()
+    case.strike(action="status", status=403, path_contains="/property")
+    sent = len(case.transport.sent)
+    for number in range(2):
+        odd = event(number, attributes={"checklist_task_name": "Task", "brand_new": "x"})
+        assert await send(case, odd) == [EventSent(odd, 1)]
+    assert len([request for request in case.transport.sent[sent:] if request.path.endswith("/property")]) == 1
+
+
+ALIKE = (
+    "Trial Started",
+    "trial_started",
+    "Trial-Started",
+    "登録完了",
+    "解約完了",
+    "order-placed",
+    "Order placed",
+    "_",
+    "x" * 90,
+)
+
+
+def test_no_two_events_share_a_type_and_a_type_does_not_depend_on_the_others() -> None:
+    timelines = ("contacts", "companies", "p1_big_contact", "p1_contact", "2-77")
+    events = [DescribedEvent(name, name, timelines=timelines) for name in (*ALIKE, "a", "a_big", "x" * 91)]
+    types = list(event_types(events))
+    assert len({type_.name for type_ in types}) == len(types) == len(events) * len(timelines)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,49}", type_.name) for type_ in types)
+    for one in events:
+        alone = event_types([one])
+        assert {type_.name for type_ in alone} <= {type_.name for type_ in types if type_.event == one.name}
+    assert type_name("trial_started", "contacts") == "userflow_trial_started_contact"
+
+
+@given(st.sets(st.text(min_size=1, max_size=80), max_size=20))
+def test_whatever_events_are_called_each_has_a_type_of_its_own(names: set[str]) -> None:
+    types = list(event_types(DescribedEvent(name, name, timelines=("contacts", "deals")) for name in names))
+    assert len({type_.name for type_ in types}) == 2 * len(names)
+
+
+@given(st.lists(st.text(min_size=1, max_size=60), max_size=30, unique=True), st.randoms())
+def test_attributes_are_told_apart_whatever_their_order(names: list[str], random: Random) -> None:
+    attributes = [DescribedField("event", name, name, "string") for name in names]
+    made = event_type(DescribedEvent("event", "event", tuple(attributes)), "contacts").properties
+    assert len({one.name for one in made.values()}) == len(names)
+    random.shuffle(attributes)
+    assert event_type(DescribedEvent("event", "event", tuple(attributes)), "contacts").properties == made
+
+
+async def test_events_whose_names_look_alike_are_provisioned_and_told_apart() -> None:
+    case = opened(timeline="custom_events")
+    events = tuple(DescribedEvent(name, name, timelines=("contacts",)) for name in ALIKE)
+    case.catalog.stream(events)
+    for _ in range(2):
+        await case.account.setup.provision((), (), events)
+    assert len(case.portal.custom_events.definitions) == len(ALIKE)
+    await send(case, *(event(number, name=name, attributes={}) for number, name in enumerate(ALIKE)))
+    assert len({told["eventName"] for told in case.portal.list_events()}) == len(ALIKE)
+
+
+async def test_a_definition_that_is_there_already_is_no_failure() -> None:
+    case = await custom_case()
+    case.strike(action="status", status=409, path_contains="event-definitions", method="POST")
+    case.portal.custom_events.definitions.clear()
+    await case.account.setup.provision((), (), case.catalog.events)
+
+
+async def test_an_event_of_a_record_that_was_merged_has_the_id_of_the_survivors() -> None:
+    case = app_case(merge_makes_new_record=True)
+    moved = event(1, activity_id="a-1")
+    survivor = case.portal.merge_objects("contacts", "2", "1")["id"]
+    case.strike(action="status", status=400, times=1, path_contains="/timeline/")
+    assert await send(case, moved) == [EventSent(moved)]
+    (told,) = case.portal.list_events()
+    assert (told["objectId"], told["id"]) == (survivor, timeline_event_id("a-1", "contacts", survivor))
 
 
 async def test_a_long_text_is_cut_to_what_a_property_takes() -> None:

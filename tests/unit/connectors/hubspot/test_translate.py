@@ -168,15 +168,21 @@ def test_a_choice_without_options_becomes_a_text(kind: FieldType, field_type_: s
     assert (made.type, made.field_type, made.options, field_type(made)) == ("string", field_type_, (), "string")
 
 
-def test_a_record_lists_every_field_asked_for() -> None:
-    record = Record("7", {"seats": "3", "other": "x"}, updated_at_ms=1_000)
-    kinds: dict[str, FieldType] = {"seats": "number", "jobtitle": "string", "hs_object_id": "number"}
+def test_a_record_lists_what_it_holds_and_names_what_it_does_not() -> None:
+    record = Record("7", {"seats": "3", "jobtitle": None, "other": "x"}, updated_at_ms=1_000)
+    kinds: dict[str, FieldType] = {
+        "seats": "number",
+        "jobtitle": "string",
+        "archived": "string",
+        "hs_object_id": "number",
+    }
     found = seen(record, {name: FieldDefinition(name, kind) for name, kind in kinds.items()})
     assert {name: value.value for name, value in found.fields.items()} == {
         "seats": 3,
         "jobtitle": None,
         "hs_object_id": 7,
     }
+    assert found.unknown == ("archived",)
     assert {(value.at_ms, value.spread_ms) for value in found.fields.values()} == {(1_000, 0)}
 
 

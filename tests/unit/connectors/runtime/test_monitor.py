@@ -63,7 +63,11 @@ class Watched:
 
 
 def watched(
-    before: ConnectorState = STATE, *, setup: Setup | None = None, settings: IntegrationSettings | None = None
+    before: ConnectorState = STATE,
+    *,
+    setup: Setup | None = None,
+    settings: IntegrationSettings | None = None,
+    ahead_ms: Callable[[], int] = lambda: 0,
 ) -> Watched:
     """The connection of a connector that starts with what was reported before."""
     told, rederived = Told(), list[bool]()
@@ -71,7 +75,7 @@ def watched(
     context, _ = context_of(
         "hubspot",
         SystemClock(),
-        account=SimpleNamespace(setup=setup or Setup()),
+        account=SimpleNamespace(setup=setup or Setup(), ahead_ms=ahead_ms),
         revision=1,
         parked=before.parked,
         keep_parked=report.keep_parked,
@@ -185,6 +189,16 @@ async def test_what_changed_of_a_field_is_told_and_the_pairs_are_derived_again_o
         assert it.rederived == []
         it.state.renew(2, active=True)
         await eventually(lambda: it.rederived == [False])
+
+
+async def test_a_clock_that_is_wrong_is_told_and_taken_back() -> None:
+    ahead = [90_000_000]
+    it = watched(ahead_ms=lambda: ahead[0])
+    async with running(it):
+        await eventually(lambda: it.report.state.clock_ahead_ms == 90_000_000)
+        ahead[0] = 0
+        it.state.renew(2, active=True)
+        await eventually(lambda: it.report.state.clock_ahead_ms == 0)
 
 
 def states(told: Told) -> list[ConnectorState]:

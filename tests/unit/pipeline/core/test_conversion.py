@@ -293,3 +293,15 @@ def test_a_number_as_text_reads_back_as_the_same_number(number: float) -> None:
     assert isinstance(result, Converted) and isinstance(result.value, str)
     assert float(result.value) == number
     assert "e" not in result.value.lower()
+
+
+@pytest.mark.parametrize("target", ["enumeration", "multi_select"])
+@given(value=st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True).map(tuple))
+def test_a_target_whose_options_nobody_could_read_judges_itself(target: FieldType, value: tuple[str, ...]) -> None:
+    unread = FieldDefinition("owner", target, external=True)
+    several = target == "enumeration" and len(value) > 1
+    assert convert(value, "list", unread) == (
+        DoesNotFit("several_items") if several else Converted(value[0] if target == "enumeration" else value)
+    )
+    read = FieldDefinition("owner", target, options=("nobody",), external=True)
+    assert isinstance(convert(("somebody",), "list", read), DoesNotFit)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.mapping import MappingView
 from pipeline.core.timeline import MOST_HELD, MOST_PARKED, REMEMBERED
-from schemas.records import ActivityEvent, Receipt
-from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, gone, mapping, receipt, user
+from schemas.records import ActivityEvent, ChangeEvent, Receipt, timeline_event_id
+from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, change, contact, gone, mapping, receipt, user
 from tests.unit.pipeline.core.pair_in_step import IN_STEP, rederive
 from tests.unit.pipeline.middle import HOLD_MS, Left, Middle
 
@@ -37,6 +37,13 @@ def in_step(*wanted: str) -> Middle:
     return middle
 
 
+def both(*contacts: ChangeEvent) -> Middle:
+    """Two mappings of contacts and users: by email, and by the user's id."""
+    middle = Middle(streaming(), streaming(name="by-id", match_hubspot="userflow_id", match_userflow="id"))
+    middle.feed(*contacts, user(1_000, {}))
+    return middle
+
+
 class TestAtOnce:
     def test_an_event_of_a_pair_goes_to_its_contact(self) -> None:
         (event,) = in_step().feed(did()).events
@@ -51,7 +58,7 @@ class TestAtOnce:
     def test_it_writes_no_field_and_ends_as_derived(self) -> None:
         left = in_step().feed(did())
         assert left.patches == []
-        assert left.outcomes == ["derived", "derived"]
+        assert left.outcomes == ["derived", "derived", "derived"]
 
     def test_told_again_it_is_not_sent_again(self) -> None:
         middle = in_step()
@@ -70,12 +77,32 @@ class TestAtOnce:
         middle.feed(*IN_STEP)
         assert middle.feed(did()).outcomes == ["equal"]
 
-    def test_two_pairs_of_one_user_have_an_event_each_with_an_id_each(self) -> None:
-        middle = Middle(streaming(), streaming(name="by-id", match_hubspot="userflow_id", match_userflow="id"))
-        middle.feed(contact(1_000, {"userflow_id": USER}), user(1_000, {}))
-        events = middle.feed(did()).events
-        assert sorted(event.mapping for event in events) == ["by-id", "people"]
+    def test_two_mappings_onto_one_contact_put_it_there_once(self) -> None:
+        middle = both(contact(1_000, {"userflow_id": USER}))
+        (event,) = middle.feed(did()).events
+        assert event.object_id == CONTACT
+        assert middle.feed(did(), rederive(), did()).events == []
+
+    def test_two_mappings_onto_two_contacts_put_it_on_each_with_an_id_each(self) -> None:
+        other = change("hubspot", "102", 1_000, {"email": "other@example.com", "userflow_id": USER})
+        events = both(HERE, other).feed(did()).events
+        assert sorted(event.object_id for event in events) == [CONTACT, "102"]
         assert len({event.event_id for event in events}) == 2
+
+    def test_the_id_follows_the_record_whatever_mapping_it_came_by(self) -> None:
+        one, other = in_step(), Middle(streaming(name="by-id", match_hubspot="userflow_id", match_userflow="id"))
+        other.feed(contact(1_000, {"userflow_id": USER}), user(1_000, {}))
+        assert one.feed(did()).events[0].event_id == other.feed(did()).events[0].event_id
+
+    def test_a_merge_leads_to_the_survivor_and_puts_nothing_there_again(self) -> None:
+        middle = both(contact(1_000, {"userflow_id": USER}))
+        middle.feed(did())
+        middle.feed(replace(gone("hubspot", CONTACT, 6_000), merged_into="103"))
+        middle.feed(contact(6_100, {"userflow_id": USER}, id="103"))
+        assert middle.feed(did()).events == []
+        (event,) = middle.feed(did("e-2")).events
+        assert event.object_id == "103"
+        assert event.event_id == timeline_event_id("e-2", "contacts", "103")
 
 
 class TestHeld:

@@ -1,10 +1,17 @@
 """What doctor finds of one integration."""
 
+from dataclasses import replace
+
+import pytest
+
 from pipeline.operations.apply import changed_state
 from pipeline.operations.doctor import Finding, examine_integration
+from schemas.configuration import DescribedField
 from tests.unit.pipeline.integration_file.files import GOOD
-from tests.unit.pipeline.operations.test_plan import in_force
+from tests.unit.pipeline.operations.test_plan import HUBSPOT, USERFLOW, in_force
 from tests.unit.pipeline.provisioning.cluster import Cluster
+
+TITLE = next(field for field in HUBSPOT if field.name == "jobtitle")
 
 
 def found(cluster: Cluster, *, opens: bool = True) -> list[Finding]:
@@ -44,6 +51,46 @@ def test_a_first_apply_that_was_refused() -> None:
     first, second = found(cluster)
     assert (first.verdict, second.detail) == ("wrong", "disconnected")
     assert first.detail.startswith("the last apply was refused: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (replace(TITLE, archived=True), "HubSpot contacts `jobtitle` is archived: what reads it stands still"),
+        (replace(TITLE, unreadable=True), "HubSpot contacts `jobtitle` exists, but records are shown without it"),
+        (None, "HubSpot contacts `jobtitle` does not exist"),
+    ],
+)
+def test_a_rule_that_stands_still_is_named(change: DescribedField | None, told: str) -> None:
+    cluster = in_force()
+    others = tuple(field for field in HUBSPOT if field != TITLE)
+    cluster.report("hubspot", fields=(*others, *([change] if change else [])), descriptions=2)
+    (wrong,) = (finding for finding in found(cluster) if finding.verdict == "wrong")
+    assert wrong.what == "integration acme: fields"
+    assert wrong.detail.startswith(told) and "Fix: " in wrong.detail
+
+
+def test_a_property_of_ours_that_is_no_more_is_named() -> None:
+    cluster = in_force(GOOD + "    to_hubspot: [score]\n")
+    cluster.report("hubspot", fields=HUBSPOT)
+    (wrong,) = (finding for finding in found(cluster) if finding.verdict == "wrong")
+    assert wrong.detail.startswith("is no more in HubSpot: contacts.userflow_user_score")
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "told"),
+    [
+        (8_000 * 365 * 86_400_000, "its clock is 2920000 days ahead of ours. Beyond a day its times are not believed."),
+        (-3 * 3_600_000, "its clock is 3 hours behind ours. Fix: "),
+        (7 * 60_000, "its clock is 7 minutes ahead of ours. Fix: "),
+    ],
+)
+def test_a_clock_that_is_wrong_is_told_with_its_size(ahead_ms: int, told: str) -> None:
+    cluster = in_force()
+    cluster.report("userflow", fields=USERFLOW, clock_ahead_ms=ahead_ms)
+    (wrong,) = (finding for finding in found(cluster) if finding.verdict == "wrong")
+    assert wrong.what == "integration acme: userflow"
+    assert wrong.detail.startswith(told)
 
 
 def test_nothing_is_asked_of_a_disconnected_one() -> None:

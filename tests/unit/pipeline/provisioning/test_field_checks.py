@@ -25,6 +25,9 @@ HUBSPOT: Fields = {
         "hs_score": FieldDefinition("hs_score", "number", read_only=True),
         "colours": FieldDefinition("colours", "multi_select", options=("red", "green")),
         "owner": FieldDefinition("owner", "enumeration"),
+        "assigned": FieldDefinition("assigned", "enumeration", external=True),
+        "salary": FieldDefinition("salary", "number", unreadable=True),
+        "gone": FieldDefinition("gone", "string", archived=True),
         "userflow_user_height": FieldDefinition("userflow_user_height", "string", archived=True),
         "userflow_user_active": FieldDefinition("userflow_user_active", "boolean", archived=True),
     },
@@ -68,6 +71,21 @@ REFUSALS = [
         to_userflow("{from: zzz, to: a}"),
         "acme.yaml:16: mappings[0].to_userflow[1].from: HubSpot contacts `zzz` does not exist. "
         "Fix: use one of the fields that HubSpot lists for contacts.",
+    ),
+    (
+        to_userflow("salary"),
+        "acme.yaml:16: mappings[0].to_userflow[1]: HubSpot contacts `salary` exists, but records are shown without it: "
+        "what reads it stands still. Fix: grant the app the permission to read this property.",
+    ),
+    (
+        to_userflow("gone"),
+        "acme.yaml:16: mappings[0].to_userflow[1]: HubSpot contacts `gone` is archived: what reads it stands still, "
+        "what it wrote stays. Fix: restore it in HubSpot, or drop the rule.",
+    ),
+    (
+        GOOD.replace("hubspot: email", "hubspot: salary"),
+        "acme.yaml:13: mappings[0].match.hubspot: HubSpot contacts `salary` exists, but records are shown without it: "
+        "what reads it stands still. Fix: grant the app the permission to read this property.",
     ),
     (
         to_userflow("company.nam"),
@@ -162,6 +180,9 @@ def test_a_file_is_refused_with_the_line_and_says_so_once(text: str, message: st
         to_hubspot("{from: tags, to: jobtitle}"),
         to_hubspot("{from: tags, to: colours}"),
         to_hubspot("{from: id, to: jobtitle}"),
+        # its options are kept elsewhere: HubSpot judges what is written
+        to_hubspot("{from: plan, to: assigned}"),
+        to_hubspot("{from: tags, to: assigned}"),
         to_hubspot("email"),
         to_hubspot("tags"),
         # archived with the very type it needs

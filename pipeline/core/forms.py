@@ -1,0 +1,93 @@
+"""Whether a target that was sent a value holds that value in another form, or something else altogether."""
+
+import datetime as dt
+import re
+import unicodedata
+from decimal import Decimal, InvalidOperation
+
+from pipeline.core.conversion import equal, is_empty
+from schemas.values import FieldValue
+
+_ADDRESS = re.compile(r"^https?://(?:www\.)?|^www\.|<[^>]*>")
+"""What systems add to, or take from, an address or a text with tags."""
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
+_MIDNIGHT = dt.time(0)
+
+
+def alike(sent: FieldValue, stored: FieldValue) -> bool:
+    """Whether `stored` is what a system may make of `sent`: trimmed, punctuated or written otherwise, rounded.
+
+    A part of a text, or another option, is no form of it.
+    """
+    if equal(sent, stored):
+        return True
+    if is_empty(sent) or is_empty(stored):
+        return _bare(sent) == _bare(stored)
+    if isinstance(sent, tuple) or isinstance(stored, tuple):
+        return _items(sent) == _items(stored)
+    one, other = _number(sent), _number(stored)
+    if one is not None and other is not None:
+        return one == other or _rounded(one, other)
+    first, second = _moment(sent), _moment(stored)
+    if first is not None and second is not None:
+        return _cut(first, second)
+    return _bare(sent) == _bare(stored)
+
+
+def _bare(value: FieldValue) -> str:
+    """A text's letters and digits, letter case and composition aside: phone numbers and addresses are rewritten so."""
+    text = value if isinstance(value, str) else "" if value is None or value == () else _text(value)
+    folded = _ADDRESS.sub("", unicodedata.normalize("NFKC", text).strip().casefold())
+    return "".join(filter(str.isalnum, folded)) or folded
+
+
+def _text(value: FieldValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _items(value: FieldValue) -> frozenset[str]:
+    items = value if isinstance(value, tuple) else _text(value).split(";")
+    return frozenset(bare for item in items if (bare := _bare(item)))
+
+
+def _number(value: FieldValue) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _rounded(sent: Decimal, stored: Decimal) -> bool:
+    """Whether fewer decimals are stored: the difference is less than one of the last that is there."""
+    exponent = stored.as_tuple().exponent
+    decimals = -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    return abs(sent - stored) < Decimal(1).scaleb(-decimals) and sent != 0 and stored != 0
+
+
+def _moment(value: FieldValue) -> dt.datetime | None:
+    if isinstance(value, dt.datetime):
+        return value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+    if isinstance(value, dt.date):
+        return dt.datetime.combine(value, _MIDNIGHT)
+    if not isinstance(value, str) or not _ISO.match(value):
+        return None
+    try:
+        return _moment(dt.datetime.fromisoformat(value))
+    except ValueError:
+        return None
+
+
+def _cut(sent: dt.datetime, stored: dt.datetime) -> bool:
+    """Whether the stored moment is the sent one without milliseconds, seconds, minutes or time of day."""
+    cuts = (
+        sent.replace(microsecond=0),
+        sent.replace(second=0, microsecond=0),
+        sent.replace(minute=0, second=0, microsecond=0),
+        dt.datetime.combine(sent.date(), _MIDNIGHT),
+    )
+    return stored == sent or stored in cuts
