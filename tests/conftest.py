@@ -23,7 +23,8 @@ MARKED_FOLDERS = {
 }
 LONG = "long: takes minutes; `make test-long` runs it, `make test` does not"
 _TESTS = Path(__file__).parent
-ONE_WORLD = ("tests/faults/",)
+ONE_WORLD = frozenset(f"tests/faults/test_{name}.py" for name in ("kills", "pauses", "rebalances"))
+"""Files that share the running pipeline of `tests/faults/conftest.py`, and so a worker."""
 SHARED = pytest.StashKey[kafkas.SharedKafka]()
 LONGEST_FIRST = ("faults", "e2e", "integration")
 """Folders in the order in which workers take them: what takes minutes must not begin last."""
@@ -52,7 +53,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: takes minutes; `make test-long`")
     for folder, meaning in MARKED_FOLDERS.items():
         config.addinivalue_line("markers", f"{folder}: {meaning}")
     config.addinivalue_line("markers", LONG)
@@ -77,11 +77,11 @@ def _folder(item: pytest.Item) -> str:
 
 
 class OneWorldOneWorker(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Gives a worker all tests of a file, or of a folder that shares a running world."""
+    """Gives a worker all tests of a file, or of the files that share a running world."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return next((folder for folder in ONE_WORLD if path.startswith(folder)), path)
+        return "one world" if path in ONE_WORLD else path
 
 
 @pytest.hookimpl(optionalhook=True)
