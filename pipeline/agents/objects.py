@@ -1,4 +1,4 @@
-"""Agent OBJECTS: what each object is known to hold, and which pairs hear of its changes."""
+"""Agent OBJECTS: keeps the known fields of each object, and sends its changes to the pairs concerned."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -77,23 +77,23 @@ class Objects:
         known, views = overlay.get(key), view.of_type(change.system, change.object_type)
         known = believed_object(known, self._now_ms() + TOO_FAR_AHEAD_MS) if known is not None else None
         step = observe(known, change, views)
-        told = ObjectActivity(step.state)
+        activity = ObjectActivity(step.state)
         if step.state is not None and known is not None and known.held:
-            told = release(known.held, step.state, views, self._hold())
-        if told.state is not None:
-            overlay.put(key, told.state)
-        outputs = (*_matches((*step.matches, *told.matches)), *_requests(change.system, step.rereads))
-        return Effects(outputs, step.outcome, expired=told.expired)
+            activity = release(known.held, step.state, views, self._hold())
+        if activity.state is not None:
+            overlay.put(key, activity.state)
+        outputs = (*_matches((*step.matches, *activity.matches)), *_requests(change.system, step.rereads))
+        return Effects(outputs, step.outcome, expired=activity.expired)
 
     def _activity(self, activity: ActivityEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
         key = object_key(
             activity.integration, activity.connection, "userflow", activity.object_type, activity.object_id
         )
-        told = tell_pairs(overlay.get(key), activity, view.of_type("userflow", activity.object_type), self._hold())
-        if told.state is not None:
-            overlay.put(key, told.state)
-        outputs = (*_matches(told.matches), *_requests("userflow", told.rereads))
-        return Effects(outputs, told.outcome, expired=told.expired)
+        step = tell_pairs(overlay.get(key), activity, view.of_type("userflow", activity.object_type), self._hold())
+        if step.state is not None:
+            overlay.put(key, step.state)
+        outputs = (*_matches(step.matches), *_requests("userflow", step.rereads))
+        return Effects(outputs, step.outcome, expired=step.expired)
 
     def _hold(self) -> Hold:
         return Hold(self._now_ms(), self._event_hold_ms)
@@ -127,7 +127,7 @@ def _stream(key: str, event: TimelineEvent, overlay: Overlay[ObjectState]) -> Ef
 
 
 def _as_change(command: StateCommand, key: str, state: ObjectState) -> ChangeEvent:
-    """The object as last known, as if seen again: pairs hear of it as of a lookup."""
+    """The object's last known state as a change of origin lookup, so that every pair hears of it."""
     _, _, system, object_type, object_id = key.split(":", 4)
     return ChangeEvent(
         integration=command.integration,

@@ -44,14 +44,14 @@ NAME = "pairs"
 TOPICS = (MATCHES, RECEIPTS, STATE_COMMANDS)
 STATE_TOPIC = PAIRS_STATE
 MOST_OUTPUTS: Final = 500
-MOST_PAIRS: Final = 5_000  # the event loop stands still meanwhile: some 14 us a pair
+MOST_PAIRS: Final = 5_000  # a slice blocks the event loop: some 14 us a pair
 DISCONNECTED = Effects((), "disconnected")
 NOT_OURS = Effects((), "equal")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a step's outputs are written for: the pair, its mapping, and the record that led here."""
+    """The pair, mapping and record that a step's outputs belong to."""
 
     incoming: Incoming
     mapping: MappingView
@@ -118,7 +118,7 @@ class Pairs:
     def _rederive(
         self, incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[PairState]
     ) -> Effects:
-        """Slice by slice: after about MOST_OUTPUTS outputs, or MOST_PAIRS pairs, the rest goes on behind a cursor."""
+        """Derive pairs in slices: after about MOST_OUTPUTS outputs or MOST_PAIRS pairs a cursor continues the rest."""
         outputs: list[Output] = []
         prefix = f"{command.integration}:{command.connection}:" + (f"{command.mapping}:" if command.mapping else "")
         done = command.cursor
@@ -141,7 +141,7 @@ class Pairs:
 
 
 def _receipt(state: PairState | None, receipt: Receipt, context: Context, overlay: Overlay[PairState]) -> Effects:
-    """What a sink says of a patch, or of an event: one that is parked is sent again when the pair is derived."""
+    """Apply a sink's receipt for a patch or an event; a parked event is sent again when the pair is derived."""
     if receipt.event is None:
         step = receive(state, receipt, context.mapping)
         if step.state is not None:
@@ -199,7 +199,7 @@ def _patch(system: System, object_id: str, fields: Mapping[str, FieldValue], con
 
 
 def _resend(system: System, object_id: str, context: Context) -> Output:
-    """Ask OBJECTS for the fields of a candidate of which only the existence is kept."""
+    """Ask OBJECTS for the fields of a candidate that is stored without them."""
     record = context.mapping.record
     object_type = context.mapping.object_type(system)
     key = object_key(record.integration, record.connection, system, object_type, object_id)
@@ -217,7 +217,7 @@ def _resend(system: System, object_id: str, context: Context) -> Output:
 
 
 def _stream(event: TimelineEvent) -> Output:
-    """Hand an event to the row of its HubSpot record, which knows what other pairs have put on its timeline."""
+    """Give an event to the row of its HubSpot record, which knows the events that other pairs put there."""
     key = object_key(event.integration, event.connection, "hubspot", event.object_type, event.object_id)
     command = StateCommand(
         event.integration,

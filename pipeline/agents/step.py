@@ -197,7 +197,7 @@ class PartitionStep(Generic[RowT]):
         return suspects
 
     async def _look_for_lost(self, expected: Mapping[str, int]) -> None:
-        """Records that retention took before they were handled are told of, so that a full sync heals it."""
+        """Report records that retention deleted before they were handled, so that a full sync heals the loss."""
         state_log, self._looked_at = self._log, time.monotonic()
         if state_log is None or not expected:
             return

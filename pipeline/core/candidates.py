@@ -42,15 +42,15 @@ def _newness(object_id: str, candidate: Candidate) -> tuple[int, int, str]:
 
 
 def crowded(state: PairState, system: System) -> bool:
-    """Whether more objects are on a side than are kept, or were when it was last counted."""
+    """Whether a side has more candidates than the state keeps, now or at the last count."""
     return max(len(side(state, system)), state.counted.get(system, 0)) > MOST_CANDIDATES
 
 
 def recounted(state: PairState, change: MatchedChange) -> PairState:
-    """The state after a change of its candidates, with the count of those that are not kept.
+    """Update the count of candidates that a side has but the state does not keep.
 
-    A lookup tells how many there are before the first of them is taken for the only one. Of a crowd, those not kept
-    leave unseen: it stays one until a full sync or a lookup counts anew.
+    A lookup reports the total before its objects arrive, so the first is not mistaken for the only match. Beyond
+    MOST_CANDIDATES we do not see candidates leave; only a lookup or a full sync resets the count.
     """
     kept, counted = len(side(state, change.system)), change.found or state.counted.get(change.system, 0)
     if kept > MOST_CANDIDATES:
@@ -61,7 +61,7 @@ def recounted(state: PairState, change: MatchedChange) -> PairState:
 
 
 def counting_anew(state: PairState) -> PairState:
-    """The state as a full sync begins to show the candidates: of a crowd, more than one is expected again."""
+    """Reset the count of crowded sides at the start of a full sync: each is assumed to have at least two candidates."""
     return replace(state, counted={system: 2 for system, count in state.counted.items() if count > MOST_CANDIDATES})
 
 

@@ -1,7 +1,7 @@
-"""What the answers to our writes and the writes of others mean: other forms, writes ignored, rewrites, contests.
+"""Detects settled values, ignored writes and write conflicts from the answers to our writes and others' writes.
 
-Three rewrites of one field by somebody else within ten minutes are a contest: we would write for ever. Within the
-seconds that Userflow's answers name, one rewrite may pass for two: a contest may be called early, never late.
+If others overwrite a field three times in ten minutes, we stop writing it: both sides would write for ever. Userflow's
+whole-second stamps can count one overwrite twice, so we may stop early, never late.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ def newly_contested(before: PairState, after: PairState) -> tuple[RefusedField, 
 
 
 def noting_rewrites(before: PairState, after: PairState, change: MatchedChange, view: MappingView) -> PairState:
-    """A field that was in step and is no more, by a change on the target's side, was rewritten by somebody else."""
+    """Count a rewrite by somebody else for each field that was in step until the target changed it."""
     old, new = paired(before, view), paired(after, view)
     if not isinstance(old, Paired) or not isinstance(new, Paired) or old.ids != new.ids:
         return after
@@ -64,7 +64,7 @@ def _rewritten(state: PairState, name: str, at_ms: int) -> PairState:
 
 
 def with_answers(before: PairState, state: PairState, change: MatchedChange, view: MappingView) -> PairState:
-    """The answers to our writes: what was kept in another form settles, what was overwritten since is a rewrite."""
+    """Apply the answers to our writes: one stored in another form settles, one overwritten since is a rewrite."""
     if not change.answered:
         return state
     pair = paired(state, view)
@@ -86,7 +86,7 @@ def with_answers(before: PairState, state: PairState, change: MatchedChange, vie
 
 
 def _first_seen(state: PairState, name: str, answer: FieldAnswer, seen: StampedValue) -> int:
-    """When the value that our write left was counted as a rewrite: a later change of another field stamps it anew."""
+    """The time at which our written value was counted as a rewrite; another field's later change stamps it anew."""
     within = [at_ms for at_ms in state.rewrites.get(name, ()) if answer.at_ms <= at_ms <= seen.at_ms]
     return max(within, default=seen.at_ms)
 
@@ -104,8 +104,8 @@ def _standing_to(answer: FieldAnswer, known: StampedValue) -> Order:
 def _overwritten(answer: FieldAnswer, known: StampedValue, counted: tuple[int, ...]) -> bool:
     """Whether the known value came after our write.
 
-    Within the second that an answer names nobody can tell. A read of that very second counts for nothing, and one
-    rewrite a second is counted, no more: the same value told again by a change of another field is not the next one.
+    An answer names a whole second, and within that second the order is unknown. So a read of the same second does not
+    count, and at most one rewrite a second does: another field's change may report the same value again.
     """
     standing = _standing_to(answer, known)
     if standing is not Order.OVERLAPPING:
@@ -116,7 +116,7 @@ def _overwritten(answer: FieldAnswer, known: StampedValue, counted: tuple[int, .
 
 
 def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
-    """What looked like a rewrite, because it was seen before its answer, was our own write."""
+    """Take a rewrite back: the value was our own write, seen before its answer."""
     if at_ms not in state.rewrites.get(name, ()):
         return state
     times = tuple(time for time in state.rewrites[name] if time != at_ms)
@@ -126,7 +126,7 @@ def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
 
 
 def _settled(state: PairState, name: str, answer: FieldAnswer) -> PairState:
-    """The target holds what it made of our write; that it took the value ends a refusal of that value."""
+    """Remember the form in which the target stores our value; an accepted value also ends its refusal."""
     settled = {key: value for key, value in state.settled.items() if key != name}
     if not equal(answer.sent, answer.stored):
         settled[name] = Settled(answer.sent, answer.stored)
@@ -137,10 +137,10 @@ def _settled(state: PairState, name: str, answer: FieldAnswer) -> PairState:
 
 
 def _ignored(answer: FieldAnswer, before: StampedValue | None, settled: Settled | None) -> bool:
-    """Whether the target answered with what it held before, which is no form of what it was sent.
+    """Whether the target answered with its former value, which is no other form of the value sent.
 
-    HubSpot does so with a lifecycle stage that is set back: 200, and the former stage. A form that is settled already
-    is told again by a write that was repeated.
+    HubSpot does so when a lifecycle stage is set back: 200, and the former stage. A repeated write reports a settled
+    form again, which is not ignored.
     """
     if before is None or not equal(before.value, answer.stored) or alike(answer.sent, answer.stored):
         return False
@@ -148,15 +148,15 @@ def _ignored(answer: FieldAnswer, before: StampedValue | None, settled: Settled 
 
 
 def _not_taken(state: PairState, name: str, answer: FieldAnswer) -> PairState:
-    """A refusal without a word, remembered like any other."""
+    """Remember an ignored write like a refusal."""
     settled = {key: value for key, value in state.settled.items() if key != name}
     return replace(state, settled=settled, refused={**state.refused, name: RefusedValue(answer.sent, NOT_TAKEN)})
 
 
 def newly_not_taken(before: PairState, after: PairState) -> tuple[RefusedField, ...]:
-    """The values that a target ignored, each reported once."""
-    found = ((name, refused.value) for name, refused in after.refused.items() if refused.reason == NOT_TAKEN)
-    return tuple(_refusal(name, value, NOT_TAKEN) for name, value in found if not _known_ignored(before, name, value))
+    """The values newly ignored by a target, each reported once."""
+    ignored = ((name, refused.value) for name, refused in after.refused.items() if refused.reason == NOT_TAKEN)
+    return tuple(_refusal(name, value, NOT_TAKEN) for name, value in ignored if not _known_ignored(before, name, value))
 
 
 def _known_ignored(state: PairState, name: str, value: FieldValue) -> bool:
@@ -170,16 +170,16 @@ def _refusal(name: str, value: FieldValue, reason: str) -> RefusedField:
 
 
 def _cleared(state: PairState, name: str) -> PairState:
-    """The target changed: a refusal may no longer hold."""
+    """Forget the field's refusal: the target changed, so the refusal may no longer hold."""
     if name not in state.refused:
         return state
     return replace(state, refused={key: value for key, value in state.refused.items() if key != name})
 
 
 def but_doubtful(derivation: Derivation, state: PairState, change: MatchedChange) -> Derivation:
-    """Without the fields whose answer cannot be ordered after the known value: OBJECTS has them read again.
+    """Leave out fields whose answer cannot be ordered against the known value: OBJECTS requests a read of them.
 
-    Were they written again at once, each answer would lead to the next write until the vendor's second has passed.
+    Written again at once, each answer would cause the next write until the vendor's second has passed.
     """
     seen = side(state, change.system).get(change.object_id) if change.answered else None
     if seen is None:

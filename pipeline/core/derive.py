@@ -29,14 +29,14 @@ class RefusedField:
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """Per written side the fields that differ, and the values that are refused for the first time."""
+    """The fields to write on each side, and the values refused for the first time."""
 
     patches: Mapping[System, Mapping[str, FieldValue]]
     refused: tuple[RefusedField, ...]
 
 
 def derive(state: PairState, pair: Paired, view: MappingView) -> Derivation:
-    """Fields whose converted value differs from the known target value, but for settled, refused and contested ones."""
+    """Find the fields whose converted value differs from the target's, except settled, refused and contested ones."""
     patches: dict[System, dict[str, FieldValue]] = {}
     refused: list[RefusedField] = []
     for system in OTHER:
@@ -52,7 +52,7 @@ def derive(state: PairState, pair: Paired, view: MappingView) -> Derivation:
 
 
 def desired_values(pair: Paired, view: MappingView) -> Mapping[str, FieldValue]:
-    """What every known rule wants: `<system>.<field>` -> converted value, or the source's where no conversion fits."""
+    """The value each rule wants: `<system>.<field>` -> converted value, or the source's where no conversion fits."""
     wanted = {}
     for system in OTHER:
         for rule, target in view.rules_for[system]:

@@ -1,4 +1,4 @@
-"""Whether a target that was sent a value holds that value in another form, or something else altogether."""
+"""Decides whether a stored value is another form of the value sent, or a different value."""
 
 import datetime as dt
 import re
@@ -9,15 +9,15 @@ from pipeline.core.conversion import equal, is_empty
 from schemas.values import FieldValue
 
 _ADDRESS = re.compile(r"^https?://(?:www\.)?|^www\.|<[^>]*>")
-"""What systems add to, or take from, an address or a text with tags."""
+"""Parts that systems add to, or remove from, addresses and texts with tags."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _MIDNIGHT = dt.time(0)
 
 
 def alike(sent: FieldValue, stored: FieldValue) -> bool:
-    """Whether `stored` is what a system may make of `sent`: trimmed, punctuated or written otherwise, rounded.
+    """Whether a system may have made `stored` from `sent`: by trimming, punctuation, another spelling or rounding.
 
-    A part of a text, or another option, is no form of it.
+    A part of a text, or another option, is a different value.
     """
     if equal(sent, stored):
         return True
@@ -35,7 +35,7 @@ def alike(sent: FieldValue, stored: FieldValue) -> bool:
 
 
 def _bare(value: FieldValue) -> str:
-    """A text's letters and digits, letter case and composition aside: phone numbers and addresses are rewritten so."""
+    """A text's letters and digits without case and composition, for systems rewrite phone numbers and addresses so."""
     text = value if isinstance(value, str) else "" if value is None or value == () else _text(value)
     folded = _ADDRESS.sub("", unicodedata.normalize("NFKC", text).strip().casefold())
     return "".join(filter(str.isalnum, folded)) or folded
@@ -63,7 +63,7 @@ def _number(value: FieldValue) -> Decimal | None:
 
 
 def _rounded(sent: Decimal, stored: Decimal) -> bool:
-    """Whether fewer decimals are stored: the difference is less than one of the last that is there."""
+    """Whether the stored number has fewer decimals: it differs by less than one unit of its last decimal."""
     exponent = stored.as_tuple().exponent
     decimals = -exponent if isinstance(exponent, int) and exponent < 0 else 0
     return abs(sent - stored) < Decimal(1).scaleb(-decimals) and sent != 0 and stored != 0

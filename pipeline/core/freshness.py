@@ -5,8 +5,8 @@ overlap are ordered. Two that overlap and differ cannot be ordered: the known va
 Three exceptions need no read: our own writes to one object are made one after the other, a write follows the read that
 led to it, and a read that names the same millisecond as a notification shows what came of it.
 
-What an object shows of an associated one (`company.name`) is stamped by that other object's time, so two such values
-can be ordered only while it is the same company: `company.hs_object_id` is ordered first, and the others follow it.
+A field of an associated object (`company.name`) is stamped by that object's time, so two values can be ordered only
+while they come from the same company: `company.hs_object_id` is ordered first, the other fields follow it.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ from pipeline.core.conversion import equal
 from schemas.records import Origin, StampedValue
 
 ASSOCIATED_ID: Final = ".hs_object_id"
-"""Ends the field that says which associated object the other fields with the same first word are of."""
+"""Suffix of the field that names the associated object; fields with the same first word belong to that object."""
 
 TOO_FAR_AHEAD_MS: Final = 24 * 3_600_000
-"""By how much a vendor's clock may be ahead of ours, as connectors have it: no stamp beyond it is taken from one."""
+"""How far a vendor's clock may be ahead of ours; connectors take no stamp beyond it."""
 
 Fields = Mapping[str, StampedValue]
 
@@ -54,7 +54,7 @@ class Merged:
 
 
 def believed(fields: Fields, latest_ms: int) -> Fields:
-    """Known fields, those stamped later than any clock can be as of the beginning of time: anything seen counts.
+    """Known fields, with impossible future stamps set to the beginning of time, so that any observation is newer.
 
     Such stamps were taken from vendors' clocks before these were believed within bounds only.
     """
@@ -99,7 +99,7 @@ def _each(known: Fields, seen: Fields, origin: Origin) -> Merged:
 
 
 def _of_one_associate(known: Fields, seen: Fields, id_name: str, origin: Origin) -> tuple[Fields, Fields]:
-    """Both without the values of an associated object that is not, or not yet, the one: only the id is compared."""
+    """Drop the fields of the outdated associated object, known or seen, so that no two objects are compared."""
     old, new = known.get(id_name), seen[id_name]
     if old is not None and equal(old.value, new.value):
         return known, seen
@@ -114,17 +114,17 @@ def _without(fields: Fields, group: str, id_name: str) -> Fields:
 
 
 def _ordered(old: StampedValue, new: StampedValue, origin: Origin) -> Order:
-    found = order(old.at_ms, old.spread_ms, new.at_ms, new.spread_ms)
-    if found is not Order.OVERLAPPING:
-        return found
+    standing = order(old.at_ms, old.spread_ms, new.at_ms, new.spread_ms)
+    if standing is not Order.OVERLAPPING:
+        return standing
     if old.ours and new.ours:
-        # of the same second: as they were told, unless the sink saw to it that the later one ends later
+        # two answers of one second are in the order of arrival, unless the sink made the later one end later
         return Order.OLDER if new.at_ms + new.spread_ms < old.at_ms + old.spread_ms else Order.NEWER
     if new.ours and old.spread_ms > 0:
-        # a read, then our write because of it; an edit after both comes as a notification of its own
+        # our write follows the read that caused it; a later edit arrives as a notification of its own
         return Order.NEWER
     exact = old.spread_ms == 0 and new.spread_ms == 0
-    return Order.NEWER if exact and origin == "lookup" else found
+    return Order.NEWER if exact and origin == "lookup" else standing
 
 
 def _later(old: StampedValue, new: StampedValue) -> StampedValue:

@@ -1,4 +1,4 @@
-"""When a pair asks a system: for the side it lacks, or for its rivals again; never more often than an interval."""
+"""Decides when a pair asks a system for its missing side, or reads its rivals again; at most once per interval."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,12 +9,12 @@ from pipeline.core.pairing import PairStep, rivals
 from schemas.records import MatchedChange, PairState
 from schemas.values import System
 
-RIVALS_AGAIN_MS: Final = 10_000  # a few reads by id; people who mend an ambiguous pair wait for it
+RIVALS_AGAIN_MS: Final = 10_000  # short: it costs a few reads, and somebody waits for a mended pair
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What else decides whether a pair may ask now."""
+    """The limits on lookups: the time, the interval, and the types of which every object is known."""
 
     now_ms: int  # our clock
     interval_ms: int  # between two lookups of one pair
@@ -22,7 +22,7 @@ class Asking:
 
 
 def with_lookup(step: PairStep, change: MatchedChange, view: MappingView, asking: Asking) -> PairStep:
-    """The step with the lookup, or the reads of rivals, that it leads to."""
+    """Add the lookup, or the reads of rivals, that the pair needs now."""
     state = step.state
     if state is None:
         return step
@@ -38,13 +38,13 @@ def with_lookup(step: PairStep, change: MatchedChange, view: MappingView, asking
 
 
 def _rivals_may_be_gone(state: PairState, change: MatchedChange, asking: Asking) -> bool:
-    """One may have been deleted since they were read: Userflow does not tell, so that a change asks again."""
+    """A live change reads the rivals again: one may be deleted by now, and Userflow reports no deletions."""
     live = change.origin == "webhook" and change.run_id is None
     return live and not 0 <= asking.now_ms - state.looked_up_ms < RIVALS_AGAIN_MS
 
 
 def _may_ask(state: PairState, change: MatchedChange, asking: Asking) -> bool:
-    """A full sync reads both sides anyway; a lookup's answer asks nothing, so that no two lookups feed each other."""
+    """No lookup during a full sync, which reads both sides anyway, nor after a lookup: two would cause each other."""
     if change.origin == "crawl" or change.run_id is not None:
         return False
     if state.looked_up_ms == 0:
@@ -57,7 +57,7 @@ def _lacks_hubspot(state: PairState) -> bool:
 
 
 def _lacks_userflow(state: PairState, change: MatchedChange, view: MappingView, asking: Asking) -> bool:
-    """Most of a CRM has no user: asked only for contacts that just changed, while not all users are known."""
+    """Look for a user only when a contact just changed and not all users are known: most contacts have none."""
     if _lacks(state, "userflow"):
         return True
     changed = change.system == "hubspot" and change.origin == "webhook"
@@ -66,5 +66,5 @@ def _lacks_userflow(state: PairState, change: MatchedChange, view: MappingView, 
 
 
 def _lacks(state: PairState, system: System) -> bool:
-    """Whether there are more candidates than are kept: only a lookup or a full sync shows whom they are now."""
+    """Whether candidates are missing from the state: only a lookup or a full sync can list them."""
     return system in state.counted and bool(side(state, OTHER[system]))

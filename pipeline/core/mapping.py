@@ -1,4 +1,4 @@
-"""An object mapping as the decisions read it: which field matters on which side, worked out once."""
+"""An object mapping with its lookups: which field matters on which side, computed once."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -46,7 +46,7 @@ class MappingView:
 
     @cached_property
     def sources(self) -> Mapping[System, frozenset[str]]:
-        """The fields of each side that a rule writes the other side from."""
+        """The fields of each side that are sources of rules."""
         sides: dict[System, set[str]] = {"hubspot": set(), "userflow": set()}
         for rule in self.record.rules:
             sides[OTHER[TARGET[rule.direction]]].add(rule.source)
@@ -54,21 +54,21 @@ class MappingView:
 
     @cached_property
     def read(self) -> Mapping[System, frozenset[str]]:
-        """The fields of each side that are known through the mapping: those, and the one it matches by."""
+        """The fields that the mapping needs on each side: `fields` and the match field."""
         return {system: names | {self.match_field(system)} for system, names in self.fields.items()}
 
     @cached_property
     def newest_gap(self) -> int:
-        """The newest revision at which a field was read again, or for the first time."""
+        """The newest revision that began to read a field, for the first time or after a gap."""
         return max(self.record.read_since.values(), default=0)
 
     def read_without_gap(self, system: System, name: str, revision: int) -> bool:
-        """Whether the mapping has read the field ever since that revision: what was known then was kept up to date."""
+        """Whether the mapping has read the field ever since that revision, so that its value was kept up to date."""
         return name in self.read[system] and self.record.read_since.get(f"{system}.{name}", 0) <= revision
 
     @cached_property
     def rules_for(self) -> Mapping[System, tuple[tuple[FieldRule, FieldDefinition], ...]]:
-        """Per written side: its rules, each with what its target accepts."""
+        """The rules that write to each side, each with the definition of its target field."""
         sides: dict[System, list[tuple[FieldRule, FieldDefinition]]] = {"hubspot": [], "userflow": []}
         for rule in self.record.rules:
             target = FieldDefinition(

@@ -1,4 +1,4 @@
-"""What one object's change means for the pairs it belongs to: the decision of agent OBJECTS."""
+"""Decides for agent OBJECTS which pairs an object belongs to, and which of them hear of a change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,8 +61,8 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
     state = kept_up_to_date(state, change.system, views) if state is not None else None
     if change.given:
         return _observe_given(state, change, views)
-    if state is not None and (found := _presence(state, change)) is not Order.NEWER:
-        doubts = (reread(change, PRESENCE_DELAY_MS),) if found is Order.OVERLAPPING else ()
+    if state is not None and (presence := _presence(state, change)) is not Order.NEWER:
+        doubts = (reread(change, PRESENCE_DELAY_MS),) if presence is Order.OVERLAPPING else ()
         return ObjectStep(None, (), doubts, "stale")
     merged = merge(state.fields if state and state.present else {}, _fields(change), change.origin)
     present = change.operation == "upserted"
@@ -86,7 +86,7 @@ def believed_object(state: ObjectState, latest_ms: int) -> ObjectState:
 
 
 def kept_up_to_date(state: ObjectState, system: System, views: Sequence[MappingView]) -> ObjectState:
-    """Without what is known of fields that no mapping read for a while: it may be a value of long ago."""
+    """Drop fields that no mapping read for a while: their values may be out of date."""
     if all(view.newest_gap <= state.revision for view in views):
         return state
 
@@ -98,7 +98,7 @@ def kept_up_to_date(state: ObjectState, system: System, views: Sequence[MappingV
 
 
 def _observe_given(state: ObjectState | None, change: ChangeEvent, views: Sequence[MappingView]) -> ObjectStep:
-    """What holds on a condition tells nothing else of the object: not that it is there, nor whose pair it is."""
+    """Merge a conditional change: it proves neither that the object exists nor which pair it belongs to."""
     if state is None or not state.present or not holds(state.fields, change.given):
         return ObjectStep(None, (), (), "stale")
     merged = merge(state.fields, change.fields, change.origin)
@@ -119,16 +119,16 @@ def holds(fields: Mapping[str, StampedValue], condition: Mapping[str, FieldValue
 
 
 def _presence(state: ObjectState, change: ChangeEvent) -> Order:
-    """Whether the change's news of the object's presence counts; its fields are judged one by one."""
+    """Whether the change's report of the object's presence is newer; its fields are judged one by one."""
     if state.present and change.operation == "upserted":
         return Order.NEWER
-    found = order(state.at_ms, state.spread_ms, change.at_ms, change.spread_ms)
+    standing = order(state.at_ms, state.spread_ms, change.at_ms, change.spread_ms)
     agrees = state.present == (change.operation == "upserted")
-    return Order.NEWER if agrees and found is Order.OVERLAPPING else found
+    return Order.NEWER if agrees and standing is Order.OVERLAPPING else standing
 
 
 def _unknown(state: ObjectState | None, merged: Merged, change: ChangeEvent) -> tuple[str, ...]:
-    """Known fields that are not known any more: a full answer was without them, and none since has shown them.
+    """Fields that are no longer known: a full answer lacked them, and no later one has shown them.
 
     Their last values stay, for matching and with their stamps: what was held before must not come back as news.
     """
@@ -139,10 +139,10 @@ def _unknown(state: ObjectState | None, merged: Merged, change: ChangeEvent) -> 
     return tuple(sorted((before - shown | lacking) & merged.fields.keys()))
 
 
-def told_fields(state: ObjectState, view: MappingView, system: System) -> Mapping[str, StampedValue]:
-    """The known fields that the mapping uses, without the sources that are not known any more: their rules stop.
+def fields_for(state: ObjectState, view: MappingView, system: System) -> Mapping[str, StampedValue]:
+    """The known fields that the mapping uses, except sources that are no longer known: their rules stop.
 
-    A target keeps its last value: it is not owned by its side, and were it forgotten it would be written again.
+    A target field stays known: its own side does not own it, and if it were forgotten it would be written again.
     """
     wanted, stopped = view.fields[system], view.sources[system].intersection(state.unknown)
     return {name: known for name, known in state.fields.items() if name in wanted and name not in stopped}
@@ -158,7 +158,7 @@ def _matches(fields: Mapping[str, StampedValue], change: ChangeEvent, views: Seq
 
 
 def _not_in_force(state: ObjectState | None, views: Sequence[MappingView]) -> dict[str, str]:
-    """Pairs of mappings that were taken out of force: should one come back, the object can still leave its old pair."""
+    """Keep matches of mappings no longer in force: if a mapping returns, the object can still leave its old pair."""
     names = {view.name for view in views}
     return {name: value for name, value in state.matches.items() if name not in names} if state else {}
 
@@ -205,7 +205,7 @@ def _joined(
 def _concerns(
     state: ObjectState | None, new: ObjectState, merged: Merged, change: ChangeEvent, view: MappingView
 ) -> bool:
-    """Whether a pair hears of the change: never of an echo, always of what a full sync, lookup or write saw."""
+    """Whether a pair hears of the change: always of what a full sync, lookup or write observed, never of an echo."""
     if state is None or not state.present or change.origin in ALWAYS_RESENT:
         return True
     if state.matches.get(view.name) != new.matches[view.name] or state.revision != new.revision:
@@ -234,23 +234,23 @@ def matched(
         at_ms=at_ms,
         spread_ms=spread_ms,
         origin=change.origin,
-        fields=told_fields(state, view, change.system) if joined else {},
+        fields=fields_for(state, view, change.system) if joined else {},
         answered=_answered(change, wanted) if joined else {},
         run_id=change.run_id,
         bulk=change.bulk,
         caused_by=change.caused_by,
-        found=_found(change, view, value) if joined else 0,
+        found=_lookup_count(change, view, value) if joined else 0,
     )
 
 
-def _found(change: ChangeEvent, view: MappingView, value: str) -> int:
+def _lookup_count(change: ChangeEvent, view: MappingView, value: str) -> int:
     """The count of the lookup that showed the object, where it was made for this very pair."""
-    found = change.found
-    return found.count if found is not None and (found.mapping, found.match_value) == (view.name, value) else 0
+    lookup = change.found
+    return lookup.count if lookup is not None and (lookup.mapping, lookup.match_value) == (view.name, value) else 0
 
 
 def _modified(state: ObjectState) -> tuple[int, int]:
-    """When the object's own fields were last seen to change: coming back, or another company, makes it no newer."""
+    """When the object's own fields last changed; restoring the object or changing its company does not count."""
     own = [known for name, known in state.fields.items() if "." not in name]
     newest = max(own, key=lambda known: known.at_ms, default=None)
     return (state.at_ms, state.spread_ms) if newest is None else (newest.at_ms, newest.spread_ms)
@@ -266,7 +266,7 @@ def _answered(change: ChangeEvent, wanted: frozenset[str]) -> dict[str, FieldAns
 
 
 def _rereads(merged: Merged, change: ChangeEvent) -> tuple[ConnectorRequest, ...]:
-    """Two different values that cannot be ordered are settled by a read that is certain to be later than both."""
+    """Request a read late enough to be newer than both of two values that cannot be ordered."""
     if not merged.unsettled:
         return ()
     spread_ms = max(max(merged.fields[name].spread_ms, change.fields[name].spread_ms) for name in merged.unsettled)
@@ -289,7 +289,7 @@ def reread(change: ChangeEvent, delay_ms: int) -> ConnectorRequest:
 
 
 def resend(state: ObjectState, change: ChangeEvent, views: Sequence[MappingView]) -> tuple[MatchedChange, ...]:
-    """Every match of a known object once more, for a pair that kept only its existence."""
+    """Send every match of a known object again, for a pair that keeps the object without its fields."""
     known = kept_up_to_date(state, change.system, views)
     return tuple(
         matched(change, known, view, known.matches[view.name], "joined") for view in views if view.name in known.matches

@@ -1,6 +1,6 @@
-"""Which two objects are a pair, and what a change, a receipt or a command does to the pair's state.
+"""Decides for agent PAIRS which two objects are a pair, and how a change, receipt or command alters its state.
 
-The decision of agent PAIRS. State holds only what was observed: a patch is derived again until its effect was seen.
+State holds observations only: a patch is derived again until its effect is observed.
 """
 
 from collections.abc import Mapping
@@ -71,25 +71,25 @@ def _believed_candidate(candidate: Candidate, latest_ms: int) -> Candidate:
 
 
 def change_pair(state: PairState | None, change: MatchedChange, view: MappingView) -> PairStep:
-    """What a matched change makes of the pair, and the patches that follow."""
+    """Apply a matched change to the pair and derive the patches that follow."""
     before = _for_revision(state or EMPTY, view)
     after = _for_run(before, change)
     after = _with_candidate(after, change, view)
     if change.presence == "joined":
         after = noting_rewrites(before, after, change, view)
         after = with_answers(before, after, change, view)
-    step = _decide(after, view, told=change.object_id if change.presence == "joined" else None)
+    step = _decide(after, view, observed_id=change.object_id if change.presence == "joined" else None)
     derivation = but_doubtful(step.derivation, after, change)
-    told = (*newly_contested(before, after), *newly_not_taken(before, after))
-    if derivation is step.derivation and not told:
+    reported = (*newly_contested(before, after), *newly_not_taken(before, after))
+    if derivation is step.derivation and not reported:
         return step
-    return replace(step, derivation=derivation, refused=(*step.refused, *told))
+    return replace(step, derivation=derivation, refused=(*step.refused, *reported))
 
 
 def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> PairStep:
-    """What a receipt leaves in the pair's state; a refusal is reported unless it is remembered already.
+    """Apply a receipt to the pair's state; report a refusal unless the state remembers it.
 
-    A patch that was derived before the refusal was known here is refused once more: that is the same refusal.
+    A patch derived before the first refusal arrived is refused again: that is the same refusal, so it is not reported.
     """
     known = _for_revision(state or EMPTY, view)
     if receipt.kind == "parked":
@@ -100,9 +100,9 @@ def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> Pai
     if not wanted:
         return PairStep(None, NOTHING, "superseded")
     reason = receipt.reason or "refused"
-    found = {name: RefusedField(receipt.system, name, value, reason) for name, value in wanted.items()}
+    refusals = {name: RefusedField(receipt.system, name, value, reason) for name, value in wanted.items()}
     refused = {f"{receipt.system}.{name}": RefusedValue(value, reason) for name, value in wanted.items()}
-    new = tuple(one for name, one in found.items() if not _remembered(known, one))
+    new = tuple(one for name, one in refusals.items() if not _remembered(known, one))
     return PairStep(replace(known, refused={**known.refused, **refused}), NOTHING, "refused", refused=new)
 
 
@@ -112,7 +112,7 @@ def _remembered(state: PairState, refusal: RefusedField) -> bool:
 
 
 def _still_wanted(state: PairState, receipt: Receipt, view: MappingView) -> Mapping[str, FieldValue]:
-    """What a refusal still tells: not of an object that left, another revision, or a value the owner holds no more."""
+    """The refused fields that still matter: same object, same revision, and the owner still holds the value."""
     pair = paired(state, view)
     if not isinstance(pair, Paired) or pair.ids[receipt.system] != receipt.object_id:
         return {}
@@ -145,7 +145,7 @@ def retry_refused(state: PairState, names: frozenset[str] | None = None) -> Pair
 
 
 def _for_revision(state: PairState, view: MappingView) -> PairState:
-    """A mapping edit clears what was refused, settled or contested under the old one, and values of long ago."""
+    """After a mapping edit, forget the old revision's refusals, settled values and contests, and outdated values."""
     revision = view.record.revision
     if state.revision == revision:
         return state
@@ -168,7 +168,7 @@ def _read_without_gap(
 
 
 def _for_run(state: PairState, change: MatchedChange) -> PairState:
-    """A full sync tries once more what was refused, contested or parked; a replayed one, of an earlier id, does not."""
+    """A full sync retries refused, contested and parked fields once; a replayed record of an older run does not."""
     if change.run_id is None or change.run_id <= (state.run_id or ""):
         return state
     return replace(counting_anew(retry_refused(state)), run_id=change.run_id, rivals_read=(), parked=False)
@@ -182,12 +182,12 @@ def _with_candidate(state: PairState, change: MatchedChange, view: MappingView) 
     state = recounted(with_side(state, change.system, kept), change)
     if (known is not None) == (change.presence == "joined"):
         return state
-    # another object is on that side now: what the former one refused or kept in its own form says nothing of it
+    # another object is on that side now: the former one's refusals and settled values do not apply
     return _without(state, change.system)
 
 
 def _merged(known: Candidate | None, change: MatchedChange, view: MappingView) -> Candidate:
-    """The candidate after a change, which tells every known field: a source that it lacks is not known any more."""
+    """The candidate after a change. A change lists every known field, so a missing source is no longer known."""
     if known is None:
         return Candidate(change.at_ms, change.spread_ms, change.fields)
     lost = view.sources[change.system] - change.fields.keys()
@@ -209,21 +209,21 @@ def _without(state: PairState, system: System) -> PairState:
     )
 
 
-def _decide(state: PairState, view: MappingView, told: str | None = None) -> PairStep:
-    """Pair, then derive; `told` is the object that just told all that is known of it, so it is not asked again."""
+def _decide(state: PairState, view: MappingView, observed_id: str | None = None) -> PairStep:
+    """Pair, then derive; the fields of `observed_id` came with this very change, so they are not requested again."""
     pair = paired(state, view)
     if not isinstance(pair, Paired):
         unread = _unread(state) if pair == "ambiguous" else ()
         present = {f"{system}.{object_id}" for system, object_id in rivals(state)}
         read = tuple(sorted({*state.rivals_read, *(f"{system}.{id}" for system, id in unread)} & present))
         return PairStep(_slim(replace(state, rivals_read=read)), NOTHING, pair, rivals=unread)
-    if _slimmed(pair, view) and pair.ids["hubspot"] != told:
+    if _slimmed(pair, view) and pair.ids["hubspot"] != observed_id:
         return PairStep(state, NOTHING, "derived", resend=(("hubspot", pair.ids["hubspot"]),))
     return _derived(state, pair, view)
 
 
 def _slimmed(pair: Paired, view: MappingView) -> bool:
-    """Only HubSpot's side is ever kept without its fields; were both sides asked, they could ask for ever."""
+    """Only the HubSpot side is stored without fields. If both were, each would request the other for ever."""
     return bool(view.fields["hubspot"]) and not pair.sides["hubspot"].fields
 
 
@@ -235,7 +235,7 @@ def _derived(state: PairState, pair: Paired, view: MappingView) -> PairStep:
 
 
 def _with_refusals(state: PairState, derivation: Derivation, pair: Paired, view: MappingView) -> PairState:
-    """Refusals of this derivation are remembered; one whose value the owner no longer holds is forgotten with it."""
+    """Remember this derivation's refusals; forget those whose value the owner no longer holds."""
     if not state.refused and not derivation.refused:
         return state
     refused = dict(state.refused)
@@ -261,12 +261,12 @@ def rivals(state: PairState) -> tuple[tuple[System, str], ...]:
 
 
 def _unread(state: PairState) -> tuple[tuple[System, str], ...]:
-    """Rivals to read once more: Userflow deletes in silence, so one may be long gone."""
+    """Rivals not yet read again: Userflow reports no deletions, so one may be gone."""
     return tuple((system, id) for system, id in rivals(state) if f"{system}.{id}" not in state.rivals_read)
 
 
 def _slim(state: PairState) -> PairState:
-    """A pair with a HubSpot side only keeps the existence of its objects, as of a crowd: most of a CRM has no user."""
+    """Drop the fields of HubSpot candidates without a user, or in a crowd: most contacts have no user."""
     if state.userflow and not crowded(state, "hubspot"):
         return state
     if not any(candidate.fields for candidate in state.hubspot.values()):

@@ -1,7 +1,7 @@
-"""From what people do in Userflow to events on HubSpot timelines, each at most once.
+"""Turns Userflow activity into events on HubSpot timelines, each sent at most once.
 
-An event goes the way of a change: its object names the pairs, the pair names the target. One that comes before its
-object or its pair is known is held for a bounded time, judged when the row is next touched.
+An event takes the way of a change: its object names the pairs, the pair names the target. An event that arrives before
+its object or pair is known is held for a bounded time, checked when the row is next touched.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ UNKNOWN: Final = ObjectState(revision=0, present=False, at_ms=0, spread_ms=0, fi
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """How long an event may wait, by our clock: only our own delay is measured with it."""
+    """How long an event may wait. Our own clock measures it, for the delay is our own."""
 
     now_ms: int
     longest_ms: int
@@ -44,7 +44,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class ObjectActivity:
-    """What an object's activity leads to: events for its pairs, a read of an unknown object, events given up."""
+    """The result of an object's activity: events for its pairs, a read of an unknown object, expired events."""
 
     state: ObjectState | None
     matches: tuple[MatchedChange, ...] = ()
@@ -73,7 +73,7 @@ def tell_pairs(
 def release(
     held: tuple[HeldEvent, ...], state: ObjectState, views: Sequence[MappingView], hold: Hold
 ) -> ObjectActivity:
-    """What a changed object does for the events it holds: those whose pairs are all known wait no longer."""
+    """Release a changed object's held events once all their pairs are known."""
     opened, expired = _open(held, hold)
     if not state.present:
         return ObjectActivity(replace(state, held=opened), expired=expired)
@@ -95,15 +95,15 @@ def streams(view: MappingView, activity: ActivityEvent) -> bool:
 def _for_pairs(
     state: ObjectState, activities: Iterable[ActivityEvent], views: Sequence[MappingView]
 ) -> tuple[MatchedChange, ...]:
-    """The object as each pair knows it, with the event as the news."""
-    found: list[MatchedChange] = []
+    """A matched change for each pair that streams the event, with the event attached."""
+    matches: list[MatchedChange] = []
     for activity in activities:
         change = _seen_again(activity, state)
         for view in views:
             value = state.matches.get(view.name)
             if value is not None and streams(view, activity):
-                found.append(replace(matched(change, state, view, value, "joined"), activity=activity))
-    return tuple(found)
+                matches.append(replace(matched(change, state, view, value, "joined"), activity=activity))
+    return tuple(matches)
 
 
 def _seen_again(activity: ActivityEvent, state: ObjectState) -> ChangeEvent:
@@ -123,7 +123,7 @@ def _seen_again(activity: ActivityEvent, state: ObjectState) -> ChangeEvent:
 
 
 def _read(activity: ActivityEvent) -> ConnectorRequest:
-    """Somebody did something who was never seen: read, so that the pair can be found."""
+    """Request a read of an unknown object, so that its pairs become known."""
     return ConnectorRequest(
         integration=activity.integration,
         connection=activity.connection,
@@ -136,7 +136,7 @@ def _read(activity: ActivityEvent) -> ConnectorRequest:
 
 
 def _held(held: Sequence[HeldEvent], activity: ActivityEvent, hold: Hold) -> tuple[tuple[HeldEvent, ...], Outcome, int]:
-    """What is held with one more event, how that event ended for now, and how many others were given up."""
+    """Add an event to those held; returns them, the event's outcome, and how many others expired."""
     opened, expired = _open(held, hold)
     if any(one.activity.event_id == activity.event_id for one in opened):
         return opened, "equal", expired
@@ -146,14 +146,14 @@ def _held(held: Sequence[HeldEvent], activity: ActivityEvent, hold: Hold) -> tup
 
 
 def _open(held: Sequence[HeldEvent], hold: Hold) -> tuple[tuple[HeldEvent, ...], int]:
-    """The events that may still wait, and how many may not."""
+    """The events that may wait longer, and how many expired."""
     opened = tuple(one for one in held if hold.open(one))
     return opened, len(held) - len(opened)
 
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """The pair after its events: which are sent, how the event that came ended, how many were given up."""
+    """The pair after its events: the events sent, the outcome of the new one, how many expired."""
 
     state: PairState
     events: tuple[TimelineEvent, ...] = ()  # for the first time: another mapping may have put them there
@@ -171,7 +171,7 @@ class TimelineTarget:
     target_id: str | None
 
     def event(self, activity: ActivityEvent) -> TimelineEvent | None:
-        """The event as HubSpot is to show it, None where it is not to; its id is the same whatever is replayed."""
+        """The event as HubSpot shows it, None where it is not to be sent; a replay gives it the same id."""
         record = self.view.record
         if self.target_id is None or not streams(self.view, activity):
             return None
@@ -192,17 +192,17 @@ class TimelineTarget:
         )
 
     def memory_of(self, activity: ActivityEvent) -> str:
-        """By what the pair remembers that it sent an event: the same whichever record the pair's target is by now."""
+        """The id by which a pair remembers a sent event; it does not depend on the pair's present target."""
         return timeline_event_id(activity.event_id, self.view.record.hubspot_type, self.match_value)
 
 
 def timeline_of(view: MappingView, match_value: str, ids: Mapping[System, str]) -> TimelineTarget:
-    """The timeline of a pair by its two objects; none of them where it is not complete."""
+    """The timeline of a pair; `ids` names its two objects, none where the pair is not complete."""
     return TimelineTarget(view, match_value, ids.get("hubspot"))
 
 
 def stream(state: PairState, activity: ActivityEvent | None, timeline: TimelineTarget, hold: Hold) -> Streamed:
-    """Send what came, what was held and what is parked no more if the pair is complete; hold it otherwise."""
+    """Send the new, held and formerly parked events if the pair is complete; otherwise hold them."""
     if activity is None and not state.held and not _unparked(state):
         return Streamed(state)
     if timeline.target_id is None and activity is not None:
@@ -212,7 +212,7 @@ def stream(state: PairState, activity: ActivityEvent | None, timeline: TimelineT
     if timeline.target_id is None:
         return Streamed(replace(state, held=opened), expired=expired)
     wanted = [one.activity for one in opened] + ([activity] if activity else [])
-    # they were sent before: to the object that is the pair's by now, and whatever is remembered of them
+    # parked events go out again though `streamed` lists them, and to the pair's present object
     again = tuple(event.on(timeline.target_id) for event in _unparked(state))
     if again:
         state = replace(state, parked_events=())
@@ -221,14 +221,14 @@ def stream(state: PairState, activity: ActivityEvent | None, timeline: TimelineT
 
 
 def _unparked(state: PairState) -> tuple[TimelineEvent, ...]:
-    """Events that were parked before the pair was last derived again."""
+    """The parked events, once the pair was derived again after the outage."""
     return () if state.parked else state.parked_events
 
 
 def _sent(
     state: PairState, activities: Sequence[ActivityEvent], timeline: TimelineTarget
 ) -> tuple[PairState, tuple[TimelineEvent, ...]]:
-    """The events that were not sent before, remembered as sent."""
+    """Send the events that were not sent before, and remember them."""
     ids, until_ms = dict(state.streamed), state.streamed_until_ms
     events: list[TimelineEvent] = []
     for activity in sorted(activities, key=lambda one: one.occurred_at_ms):

@@ -145,7 +145,7 @@ class Metrics:
         self._gauges["pairstream_restore_seconds"].labels(stage, str(partition)).set(seconds)
 
     def bulk_outstanding(self, system: str, records: int) -> None:
-        """The connector of `system` measured so many before it let bulk through."""
+        """The connector of `system` measured so many downstream."""
         self._gauges["pairstream_bulk_outstanding_records"].labels(system).set(records)
 
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:

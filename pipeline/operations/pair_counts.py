@@ -9,7 +9,7 @@ from pipeline.core.candidates import paired
 from pipeline.core.conversion import is_empty
 from pipeline.core.derive import Paired, derive
 from pipeline.core.mapping import OTHER, MappingView
-from pipeline.core.matching import match_value, told_fields
+from pipeline.core.matching import fields_for, match_value
 from pipeline.core.pairing import EMPTY
 from schemas.records import Candidate, ObjectState, PairState, StampedValue
 from schemas.values import FieldValue, System
@@ -73,7 +73,7 @@ def _side(view: MappingView, system: System, known: RetainedState, other: Side |
         if value is None:
             continue
         wanted = other is None or value in other
-        fields = dict(told_fields(row, view, system)) if wanted else {}
+        fields = dict(fields_for(row, view, system)) if wanted else {}
         if system == "hubspot" and wanted:
             fields |= {name: StampedValue(None, row.at_ms) for name in known.empty_targets & view.fields[system]}
         candidates[value][object_id] = Candidate(row.at_ms, row.spread_ms, fields)
