@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from schemas.records import Cause, DeadLetter
 
 ID_LENGTH: Final = 32
+LONGEST_KEY: Final = 1_000
 MOST_BYTES: Final = 500_000
 """The largest value that a letter repeats, so that the letter itself fits a message."""
 
@@ -56,8 +57,18 @@ def letter_about(
 
 
 def without_value(letter: DeadLetter) -> DeadLetter:
-    """The letter without the record it repeats, where the brokers take no message as large as both."""
-    return replace(letter, value=b"", detail=f"{letter.detail}; its value fits no letter")
+    """The letter without the record it repeats, where no message holds both: with a key that every message holds."""
+    key = letter.key.encode(errors="backslashreplace").decode()[:LONGEST_KEY]
+    return replace(letter, key=key, value=b"", detail=f"{letter.detail}; its value fits no letter")
+
+
+def place_of(error: BaseException) -> str:
+    """The function and line that raised; the error's own text may hold values."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame else "unknown"
+    return f"{type(error).__name__} in {place}"
 
 
 def letter_of_no_record(

@@ -109,7 +109,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "untranslatable": "the body of a webhook is not the vendor's",
             "unencodable": "what the record led to fits no schema",
             "too_large": "what the record led to is larger than a message (1 MB)",
-            "step_failed": "a decision raised; the detail names the function and line",
+            "step_failed": "our own code raised on it; the detail names the function and line",
             "records_lost": "records were gone before they were read; the full sync that heals it is asked for",
             "too_many_parked": "too many events of one pair wait for the system to come back",
         },

@@ -6,6 +6,7 @@ ConnectorError
 │   ├── RateLimited      too many requests: wait, and never count it as a failure
 │   └── UnknownResult    a write was sent and its answer lost: write again if that is harmless
 ├── Refused              the same request will be refused again: dead letter
+│   └── Unforeseen       our own code raised on it: nobody was asked, or nobody understood the answer
 ├── Missing              the object is not there (any more)
 ├── CredentialsRejected  the integration needs to be connected again
 └── Misconfigured        somebody has to change a setting: stop
@@ -15,6 +16,8 @@ object ids (which can be emails); `object_id` is an attribute for who needs it.
 """
 
 from typing import Final
+
+from schemas.letters import place_of
 
 LONGEST_NAME: Final = 200
 MOST_NAMES: Final = 100
@@ -98,6 +101,18 @@ class Refused(ConnectorError):
 
     def _facts(self) -> dict[str, object]:
         return super()._facts() | {"fields": self.fields}
+
+
+class Unforeseen(Refused):
+    """Our own code failed on it."""
+
+    def __init__(self, error: BaseException) -> None:
+        """`error` is what was raised; of it only the type and the place are kept."""
+        super().__init__("step_failed")
+        self.place = place_of(error)
+
+    def _facts(self) -> dict[str, object]:
+        return super()._facts() | {"place": self.place}
 
 
 class Missing(ConnectorError):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.http.retry import CALLS, Tries
 from connectors.session.context import IntegrationContext, seen
+from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, RunProgress, RunState, StateCommand
 from schemas.topics import RUNS, object_key, requests_topic
 
@@ -36,7 +37,7 @@ async def crawl(
     while True:
         await context.state.usable()
         try:
-            page = await context.account.source.page(object_type, cursor)
+            page = await contained(context.account.source.page(object_type, cursor))
         except (Refused, Missing) as error:
             log.warning("%s: %s cannot be crawled: %s", context.integration, object_type, error)
             await progress("failed")

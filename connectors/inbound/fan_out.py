@@ -17,6 +17,7 @@ from connectors.contract.source import AssociatedNews, ReadPurpose
 from connectors.http.retry import CALLS, Tries
 from connectors.inbound.crawl import OwedCrawls
 from connectors.session.context import IntegrationContext, ObservedObject
+from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, StampedValue, StateCommand
 from schemas.topics import requests_topic
 
@@ -166,14 +167,14 @@ class FanOuts:
         fan_out.newer = False
         place, notified = (fan_out.object_type, fan_out.object_id), dict(fan_out.notified)
         nothing: Sequence[AssociatedFields] = ()
-        answers = await self._answer(lambda: self._source.shown(*place, notified, purpose), nothing)
+        answers = await self._answer(fan_out, lambda: self._source.shown(*place, notified, purpose), nothing)
         fan_out.shown = {shown.object_type: shown for shown in answers}
         for shown in answers:
             self._context.shown.update((self._source.id_field(fan_out.object_type), fan_out.object_id), shown.fields)
 
     async def _list(self, fan_out: _FanOut, by_type: str, cursor: str | None, purpose: ReadPurpose) -> _ReaderPage:
         place = (fan_out.object_type, fan_out.object_id, by_type, cursor)
-        page = await self._answer(lambda: self._source.showing(*place, purpose), None)
+        page = await self._answer(fan_out, lambda: self._source.showing(*place, purpose), None)
         return _ReaderPage(by_type, page.ids if page else (), page.cursor if page else None)
 
     async def _publish(self, fan_out: _FanOut, page: _ReaderPage, *, bulk: bool) -> None:
@@ -256,18 +257,18 @@ class FanOuts:
         del self._known[fan_out.object_type, fan_out.object_id]
         fan_out.finished()
 
-    async def _answer(self, ask: Callable[[], Awaitable[T]], nothing: T) -> T:
+    async def _answer(self, fan_out: _FanOut, ask: Callable[[], Awaitable[T]], nothing: T) -> T:
         """The answer, however long the system is away; `nothing` where the system refuses for good."""
         tries = Tries()
         while True:
             await self._context.state.usable()
             try:
-                return await ask()
+                return await contained(ask())
             except (Refused, Missing) as error:
                 log.warning(
                     "%s: the fields others show of an object cannot be read: %s", self._context.integration, error
                 )
-                self._context.count("source", None, "dead-lettered", 1)
+                await self._context.unreadable(fan_out.object_type, fan_out.object_id, error, fan_out.caused_by)
                 return nothing
             except ConnectorError as error:
                 tries = tries.after(error) if isinstance(error, Retryable) else tries

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from connectors.contract.errors import ConnectorError, CredentialsRejected, Missing, Refused
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Retryable
 from connectors.contract.source import MOST_FOUND, Seen
 from connectors.http.batches import halves
 from connectors.http.retry import LOOKUPS, retrying
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.latch import CompletionLatch
+from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, Found
 from schemas.values import FieldValue
 
@@ -89,11 +90,11 @@ class Lookups:
         context, field = self._context, self._context.catalog.definition(question.object_type, question.field)
         source = context.account.source
         try:
-            objects = await self._tried(lambda: source.look_up(question.object_type, field, tuple(batch)))
-        except (Refused, Missing) as error:
-            return await self._refused(question, batch, error)
-        except ConnectorError as error:
+            objects = await self._tried(lambda: contained(source.look_up(question.object_type, field, tuple(batch))))
+        except Retryable as error:
             self._let_go(question, batch, error)
+        except ConnectorError as error:  # whatever its status: a proxy may answer 403 or 404 to one value's address
+            return await self._refused(question, batch, error)
         else:
             await self._publish(question, batch, objects)
             for ask in batch.values():
@@ -136,6 +137,8 @@ class Lookups:
             for half in halves(list(batch.items())):
                 await self._answer(question, dict(half))
             return
+        for value, ask in batch.items():
+            await self._context.unreadable(question.object_type, value, error, ask.caused_by)
         self._let_go(question, batch, error)
 
     def _let_go(self, question: Question, batch: Mapping[str, LookupValue], error: ConnectorError) -> None:

@@ -11,10 +11,14 @@ from connectors.contract.source import AssociatedNews, Gone, News, ReadPurpose, 
 from connectors.inbound.crawl import OwedCrawls
 from connectors.inbound.fan_out import FanOuts
 from connectors.inbound.read_queue import Pending, ReadQueue, ReadReason
+from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext, ObservedObject, seen
 from connectors.session.dispatcher import BatchDispatcher
 from connectors.session.echoes import RecentWrites
 from connectors.session.latch import CompletionLatch
+from connectors.session.letters import publish_letter
+from connectors.session.wall import contained
+from schemas.letters import letter_about
 from schemas.records import ActivityEvent, Cause, ConnectorRequest, Notification, StampedValue
 from schemas.topics import object_key
 
@@ -36,11 +40,15 @@ class NotificationReader:
         self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
         self._owed = OwedCrawls(context)
 
-    async def take(self, notification: Notification, cause: Cause, finished: Callable[[], None]) -> None:
-        """Take one stored webhook request. Raises ValueError where its body is not one of the system's."""
-        translated = self._context.account.source.translate(notification)
+    async def take(self, notification: Notification, cause: Cause, taken: Taken) -> None:
+        """Take one stored webhook request. Raises Refused where its body is not one of the system's."""
+        finished = taken.finished
+        try:
+            translated = self._context.account.source.translate(notification)
+        except ValueError as error:
+            raise Refused("untranslatable") from error
         if translated.unreadable:
-            self._context.count("source", None, "dead-lettered", translated.unreadable)
+            await self._report_unreadable(taken, notification, translated.unreadable)
         to_read = [news for news in translated.news if not self._complete(news)]
         done = CompletionLatch(len(to_read) + len(translated.associated), finished)
         for news in to_read:
@@ -55,6 +63,14 @@ class NotificationReader:
         for event in translated.activity:
             await self._publish_activity(event, cause)
         done.seal()
+
+    async def _report_unreadable(self, taken: Taken, notification: Notification, items: int) -> None:
+        """A dead letter with the whole request: its readable items go on meanwhile, and may be redriven with it."""
+        context, detail = self._context, f"{items} of its items could not be read"
+        stage, now_ms = f"{context.system}.source", context.now_ms()
+        letter = letter_about(taken, stage, "malformed_notification", detail, now_ms, about=notification)
+        await publish_letter(context.send, letter)
+        context.count("source", None, "dead-lettered", items)
 
     async def _publish_activity(self, event: ActivityEvent, cause: Cause) -> None:
         context = self._context
@@ -128,7 +144,7 @@ class NotificationReader:
         ids = [pending.object_id for pending in batch]
         purpose: ReadPurpose = "bulk_read" if all(pending.bulk for pending in batch) else "live_read"
         try:
-            answers = await self._context.account.source.read(batch[0].object_type, ids, purpose)
+            answers = await contained(self._context.account.source.read(batch[0].object_type, ids, purpose))
         except (Refused, Missing) as error:
             await self._unreadable(batch, error)
             return
@@ -152,8 +168,8 @@ class NotificationReader:
             await asyncio.gather(*(self._read([pending]) for pending in batch))
             return
         log.warning("%s: an object of %s cannot be read: %s", self._context.integration, batch[0].object_type, error)
-        self._context.count("source", None, "dead-lettered", 1)
         await self._publish_notified(batch[0])
+        await self._context.unreadable(batch[0].object_type, batch[0].object_id, error, batch[0].asks[0].caused_by)
         for ask in batch[0].asks:
             ask.finished()
 

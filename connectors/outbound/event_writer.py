@@ -8,13 +8,17 @@ from typing import Final
 from connectors.contract.errors import ConnectorError, Refused, UnknownResult
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
+from connectors.http.batches import halves
 from connectors.http.retry import ALONE_S
 from connectors.kafka.consumer import Taken
+from connectors.outbound.receipts import event_receipt, pair_of
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, NOT_OURS_S, BatchDispatcher
+from connectors.session.letters import publish_letter
+from connectors.session.wall import contained
 from schemas.letters import letter_about, letter_id
-from schemas.records import Receipt, ReceiptKind, TimelineEvent
-from schemas.topics import DEAD_LETTERS, RECEIPTS, pair_key
+from schemas.records import ReceiptKind, TimelineEvent
+from schemas.topics import RECEIPTS
 
 STAGE: Final = "timeline"
 ATTRIBUTES: Final = "attributes"  # the stage that counts attributes which their event's type does not have
@@ -93,7 +97,7 @@ class EventWriter:
     async def _send(self, batch: Sequence[_HeldEvent]) -> None:
         events = [held.event for held in batch]
         try:
-            results = await self._timeline.send(events, self._context.may_write)
+            results = await contained(self._timeline.send(events, self._context.may_write))
         except OwnershipLost:
             # these records stay uncommitted: the partition's new owner sends them
             self._put_back(events)
@@ -101,6 +105,10 @@ class EventWriter:
             await self.park_if_away()
             return
         except Refused as error:
+            if len(batch) > 1:  # so that one bad event costs the others nothing
+                for half in halves(batch):
+                    await self._send(half)
+                return
             results = [RefusedEvent(event, error.reason) for event in events]
         except ConnectorError as error:
             self._put_back(events)
@@ -180,23 +188,8 @@ class EventWriter:
             record.finished()
 
     async def _receipt(self, event: TimelineEvent, kind: ReceiptKind, reason: str | None) -> None:
-        receipt = Receipt(
-            integration=event.integration,
-            connection=event.connection,
-            revision=event.revision,
-            mapping=event.mapping,
-            match_value=event.match_value,
-            system=self._context.system,
-            object_type=event.object_type,
-            object_id=event.object_id,
-            kind=kind,
-            fields={},
-            reason=reason,
-            run_id=event.run_id,
-            caused_by=event.caused_by,
-            event=event,
-        )
-        await self._context.publish(RECEIPTS, _pair(event), receipt)
+        receipt = event_receipt(event, self._context.system, kind, reason)
+        await self._context.publish(RECEIPTS, pair_of(event), receipt)
 
     async def _letter(self, event: TimelineEvent, reason: str) -> None:
         """The refusal's dead letter, with the record; the same event refused again for the same reason is the same."""
@@ -204,9 +197,5 @@ class EventWriter:
         detail = f"event {event.name} is not on the timeline of one of {event.object_type}"
         stage, now_ms = f"{self._context.system}.{STAGE}", self._context.now_ms()
         letter = letter_about(record, stage, reason, detail, now_ms, about=event)
-        own_id = letter_id(_pair(event), event.event_id, reason)
-        await self._context.publish(DEAD_LETTERS, _pair(event), replace(letter, id=own_id, mapping=event.mapping))
-
-
-def _pair(event: TimelineEvent) -> str:
-    return pair_key(event.integration, event.connection, event.mapping, event.match_value)
+        own_id = letter_id(pair_of(event), event.event_id, reason)
+        await publish_letter(self._context.send, replace(letter, id=own_id, mapping=event.mapping))

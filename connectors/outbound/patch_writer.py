@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from connectors.contract.errors import ConnectorError, Refused
 from connectors.contract.sink import Again, Answered, Ended, OwnershipLost, RefusedFields, Vanished, Write
+from connectors.http.batches import halves
 from connectors.http.retry import ALONE_S
 from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
+from connectors.outbound.receipts import pair_of, patch_receipt
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, NOT_OURS_S, BatchDispatcher
 from connectors.session.echoes import RecentWrites
-from schemas.records import Cause, FieldPatch, Receipt, ReceiptKind, StampedValue
-from schemas.topics import RECEIPTS, pair_key
+from connectors.session.wall import contained
+from schemas.records import Cause, FieldPatch, ReceiptKind, StampedValue
+from schemas.topics import RECEIPTS
 from schemas.values import FieldValue
 
 log = logging.getLogger(__name__)
@@ -77,7 +80,7 @@ class PatchWriter:
 
     async def _write(self, batch: list[Write]) -> None:
         try:
-            results = await self._context.account.sink.write(batch, self._context.may_write)
+            results = await contained(self._context.account.sink.write(batch, self._context.may_write))
         except OwnershipLost:
             # these records stay uncommitted: the partition's new owner writes them
             self._queue.put_back(batch)
@@ -85,6 +88,10 @@ class PatchWriter:
             await self.park_if_away()
             return
         except Refused as error:
+            if len(batch) > 1:  # so that one bad write costs the others nothing
+                for half in halves(batch):
+                    await self._write(list(half))
+                return
             results = [RefusedFields(write, tuple(write.fields), error.reason) for write in batch]
         except ConnectorError as error:
             self._queue.put_back(batch)
@@ -194,28 +201,9 @@ class PatchWriter:
     async def _receipt(
         self, patch: FieldPatch, kind: ReceiptKind, fields: dict[str, FieldValue], reason: str | None
     ) -> None:
-        receipt = Receipt(
-            integration=patch.integration,
-            connection=patch.connection,
-            revision=patch.revision,
-            mapping=patch.mapping,
-            match_value=patch.match_value,
-            system=patch.system,
-            object_type=patch.object_type,
-            object_id=patch.object_id,
-            kind=kind,
-            fields=fields,
-            reason=reason,
-            run_id=patch.run_id,
-            caused_by=patch.caused_by,
-        )
-        await self._context.publish(RECEIPTS, _pair(patch), receipt)
+        await self._context.publish(RECEIPTS, pair_of(patch), patch_receipt(patch, kind, fields, reason))
         if kind == "superseded":
             self._context.count("sink", patch.mapping, "superseded", 1)
-
-
-def _pair(patch: FieldPatch) -> str:
-    return pair_key(patch.integration, patch.connection, patch.mapping, patch.match_value)
 
 
 def _patches(held: Mapping[str, QueuedPatch], names: Iterable[str]) -> list[FieldPatch]:

@@ -4,9 +4,8 @@ import logging
 
 from connectors.kafka.consumer import Taken
 from connectors.runtime.deps import ConnectorDeps
+from connectors.session.letters import publish_letter
 from schemas.letters import letter_about, letter_id, letter_of_no_record
-from schemas.records import Notification
-from schemas.topics import DEAD_LETTERS
 from schemas.values import System
 
 log = logging.getLogger(__name__)
@@ -19,10 +18,10 @@ class DeadLetters:
         self._system = system
         self._deps = deps
 
-    async def bury(self, taken: Taken, reason: str, detail: str, about: Notification | None = None) -> None:
-        """Publish the record as a dead letter, then finish it."""
+    async def bury(self, taken: Taken, reason: str, detail: str, about: object = None) -> None:
+        """Publish the record as a dead letter, then finish it; `about` is the record, if it could be decoded."""
         letter = letter_about(taken, f"{self._system}.source", reason, detail, self._deps.now_ms(), about=about)
-        await self._deps.publisher.send(DEAD_LETTERS, taken.key, letter)
+        await publish_letter(self._deps.publisher.send, letter)
         self._deps.count(self._system, None, "dead-lettered", 1)
         taken.finished()
 
@@ -44,4 +43,4 @@ class DeadLetters:
             at_ms=at_ms,
             key=integration,
         )
-        await self._deps.publisher.send(DEAD_LETTERS, integration, letter)
+        await publish_letter(self._deps.publisher.send, letter)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from connectors.contract.catalog import fields_of
-from connectors.contract.errors import ConnectorError
+from connectors.contract.errors import ConnectorError, Refused
 from connectors.inbound.crawl import crawl, unseen
 from connectors.inbound.fan_out import FanOuts
 from connectors.inbound.lookups import Lookups
@@ -20,6 +20,7 @@ from connectors.runtime.monitor import ConnectionMonitor
 from connectors.runtime.state_report import StateReport
 from connectors.session.context import IntegrationContext
 from connectors.session.echoes import RecentWrites
+from connectors.session.wall import ENDS_PROCESS, contained
 from schemas.configuration import Inquiry, IntegrationSettings, SystemSettings
 from schemas.records import (
     Cause,
@@ -45,7 +46,8 @@ class WorkerDeps:
     report: StateReport
     command: Callable[[StateCommand], Awaitable[None]]  # work on the state of every partition
     letters: DeadLetters
-    failed: Callable[[BaseException], None]
+    failed: Callable[[BaseException], None]  # the process has to end
+    broken: Callable[[BaseException], None]  # the worker can go on no longer
 
 
 Unseal = Callable[[bytes, str], str]
@@ -113,19 +115,22 @@ class IntegrationWorker:
             return self._deps.letters.disconnected(taken)
         taken = self._tracked(taken, record)
         cause = Cause(taken.topic, taken.partition, taken.offset, self._context.now_ms())
+        try:
+            await contained(self._dispatch(taken, record, cause))
+        except Refused as error:
+            await self._deps.letters.bury(taken, error.reason, str(error), record)
+
+    async def _dispatch(self, taken: Taken, record: Any, cause: Cause) -> None:
         match record:
             case Notification():
                 cause = replace(cause, at_ms=record.received_at_ms)
-                try:
-                    await self._reader.take(record, cause, taken.finished)
-                except ValueError as error:
-                    await self._deps.letters.bury(taken, "untranslatable", type(error).__name__, record)
+                await self._reader.take(record, cause, taken)
             case FieldPatch():
                 await self._patches.take(record, taken.finished)
             case TimelineEvent() if self._events is not None:
                 await self._events.take(record, taken)
             case ConnectorRequest(kind="crawl"):
-                self._spawn(self._crawl(record, record.caused_by or cause, taken.finished))
+                self._spawn(self._crawl(record, record.caused_by or cause, taken))
             case ConnectorRequest(kind="lookup"):
                 self._lookups.take(record, record.caused_by or cause, taken.finished)
             case ConnectorRequest(kind="reread"):
@@ -159,7 +164,10 @@ class IntegrationWorker:
         await self._cancel()
         if withdraw:
             await self._withdraw()
-        await self._context.account.close()
+        try:
+            await contained(self._context.account.close())
+        except Refused as error:
+            log.warning("%s: %s was not closed: %s", self._context.integration, self._context.system, error)
         return list(self._unfinished.values())
 
     def _tracked(self, taken: Taken, record: Any) -> Taken:
@@ -187,18 +195,21 @@ class IntegrationWorker:
         name, system = self._context.integration, self._context.system
         try:
             async with asyncio.timeout(WITHDRAW_S):
-                await self._context.account.setup.withdraw()
+                await contained(self._context.account.setup.withdraw())
         except (ConnectorError, TimeoutError) as error:
             log.warning("%s: its webhook subscription is left in %s: %s", name, system, error or type(error).__name__)
 
-    async def _crawl(self, record: ConnectorRequest, cause: Cause, finished: Callable[[], None]) -> None:
+    async def _crawl(self, record: ConnectorRequest, cause: Cause, taken: Taken) -> None:
         async def completed(object_type: str) -> None:
             await self._deps.report.keep_crawled(object_type)
             await self._deps.command(unseen(self._context, record, cause))
 
         self._monitor.describe_again()
-        await crawl(self._context, record, cause, completed)
-        finished()
+        try:
+            await contained(crawl(self._context, record, cause, completed))
+        except Refused as error:
+            await self._deps.letters.bury(taken, error.reason, str(error), record)
+        taken.finished()
 
     async def _park_when_away(self) -> None:
         """Park the waiting patches and events whenever the system goes away."""
@@ -217,8 +228,11 @@ class IntegrationWorker:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._deps.failed(task.exception() or RuntimeError("ended"))
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, ENDS_PROCESS):
+            self._deps.failed(error)
+        elif error is not None and not self._context.state.closing:
+            self._deps.broken(error)
 
 
 def _opened(section: SystemSettings, unseal: Unseal) -> dict[str, str]:

@@ -9,6 +9,7 @@ from connectors.contract.errors import ConnectorError, Retryable
 from connectors.http.retry import CALLS, Tries
 from connectors.runtime.state_report import StateReport
 from connectors.session.context import IntegrationContext
+from connectors.session.wall import contained
 from schemas.configuration import (
     Description,
     Inquiry,
@@ -111,7 +112,7 @@ class ConnectionMonitor:
         self._checked = settings.revision if settings is not None else 0
         while True:
             try:
-                return await work()
+                return await contained(work())
             except Retryable as error:
                 tries = tries.after(error)
                 wait_s = CALLS.wait_s(error, tries, self._context.uniform)
@@ -163,7 +164,7 @@ class ConnectionMonitor:
     async def _look_again(self, settings: IntegrationSettings) -> None:
         """Describe although nobody waits for it: a failure says nothing about the connection."""
         try:
-            await self._describe(settings)
+            await contained(self._describe(settings))
         except ConnectorError as error:
             log.info(
                 "%s: the fields of %s could not be described again: %s",
@@ -178,7 +179,7 @@ class ConnectionMonitor:
         if inquiry is None or inquiry.inquiry_id == self._answered:
             return
         try:
-            described = await self._setup.describe(inquiry.fields(self._context.system))
+            described = await contained(self._setup.describe(inquiry.fields(self._context.system)))
         except ConnectorError as error:
             answer = Description(inquiry.inquiry_id, error.reason)
         else:

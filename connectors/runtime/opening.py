@@ -33,6 +33,7 @@ class OpenerDeps:
     owns: Callable[[int], bool]  # whether writes for a partition's integrations may leave now
     letters: DeadLetters
     failed: Callable[[BaseException], None]
+    broken: Callable[[str, BaseException], None]  # an integration's worker can go on no longer
 
 
 class IntegrationOpener:
@@ -61,7 +62,7 @@ class IntegrationOpener:
             account=account,
             state=connection,
             catalog=catalog,
-            publish=connector.publisher.send,
+            send=connector.publisher.send,
             clock=connector.clock,
             uniform=connector.uniform,
             now_ms=connector.now_ms,
@@ -70,11 +71,12 @@ class IntegrationOpener:
             bulk_credit=connector.bulk_credit,
         )
         monitor = ConnectionMonitor(context, report, self._monitor_deps(name))
-        deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed)
+        broken = partial(self._deps.broken, name)
+        deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken)
         return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
 
     async def report_unopened(self, name: str, settings: IntegrationSettings, error: ConnectorError) -> None:
-        """Report that these credentials open nothing: their apply is refused, the settings before it stay in force."""
+        """Report that the integration does not work with these settings: an apply of them is refused."""
         last = self._configuration.state(name)
         report = self._report(name, last or state_under(settings.connection, None))
         await report.replace(state_unopened(last, settings, error))

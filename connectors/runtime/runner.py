@@ -5,7 +5,8 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from connectors.contract.errors import ConnectorError
+from connectors.contract.catalog import fields_of
+from connectors.contract.errors import ConnectorError, Unforeseen
 from connectors.contract.traits import SystemTraits
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.partitioner import partition_of
@@ -15,14 +16,18 @@ from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.deps import ConnectorDeps
 from connectors.runtime.integration import IntegrationWorker
 from connectors.runtime.opening import IntegrationOpener, OpenerDeps
+from connectors.runtime.overflow import Overflow
+from connectors.runtime.patience import Patience
 from connectors.runtime.waiting import Waiting, WaitingRecords
 from connectors.session.condition import VersionedCondition
+from connectors.session.wall import contained
 from schemas.codec import MalformedRecord
 from schemas.configuration import IntegrationSettings
 
 log = logging.getLogger(__name__)
 
-OPEN_AGAIN_S: Final = 2.0
+MOST_WAITING: Final = 1_000  # records of an integration that cannot be opened; more are let go
+MOST_ENDS: Final = 5  # so many workers of an integration may end while a record is under way: then it ends too
 
 
 class Runner:
@@ -35,11 +40,14 @@ class Runner:
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._closing: dict[str, asyncio.Task[list[Waiting]]] = {}
         self._waiting = WaitingRecords(deps.clock.monotonic)
+        self._patience = Patience(deps.clock.monotonic)
+        self._ends: dict[str, dict[Place, int]] = {}  # by integration: records unfinished when a worker ended
         self._changes = VersionedCondition()
         self._tasks: set[asyncio.Task[None]] = set()
         self._measured: set[str] = set()  # integrations whose status stands in the metrics
         self._configuration = ConnectorConfiguration(deps.tables, system)
         self._letters = DeadLetters(system, deps)
+        self._overflow = Overflow(system, deps.publisher.send, deps.now_ms, self._crawled)
         self._member = GroupMember(
             deps.cluster,
             connector_group(system),
@@ -47,7 +55,7 @@ class Runner:
             topics=connector_topics(system, traits.timeline_topic),
             hooks=Hooks(self._taken, lambda _: self._changes.bump(), self._revoked, self._failed, deps.lost),
         )
-        opener_deps = OpenerDeps(self._member.owns, self._letters, self._failed)
+        opener_deps = OpenerDeps(self._member.owns, self._letters, self._failed, self._broken)
         self._opener = IntegrationOpener(traits, deps, self._configuration, opener_deps)
 
     @property
@@ -65,9 +73,14 @@ class Runner:
             while True:
                 version = self._changes.version
                 await self._reconcile()
-                await self._changes.wait_after(version, self._waiting.next_late_in_s())
+                await self._changes.wait_after(version, self._next_in_s())
         finally:
             await self._member.stop()
+
+    def _next_in_s(self) -> float | None:
+        """Seconds until something is due although nothing changes."""
+        due = (self._waiting.next_late_in_s(), self._patience.next_in_s())
+        return min((seconds for seconds in due if seconds is not None), default=None)
 
     async def _reconcile(self) -> None:
         """Open and close workers: one for every connected integration of our partitions, none for others."""
@@ -79,7 +92,7 @@ class Runner:
         await self._left(closing)
         for name, settings in self._wanted().items():  # asked again, for closing may have taken long
             here = name in self._workers or name in self._opening or name in self._closing
-            if settings.state != "disconnected" and not here:
+            if settings.state != "disconnected" and not here and not self._patience.rests(name, settings):
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
                 opening.add_done_callback(self._ended)
         for name in self._waiting.integrations:
@@ -128,11 +141,11 @@ class Runner:
     async def _open(self, name: str, settings: IntegrationSettings) -> None:
         """Open the integration and start its worker; the records that came meanwhile are handed over."""
         try:
-            worker = await self._opener.open(name, settings)
+            worker = await contained(self._opener.open(name, settings))
         except ConnectorError as error:
             log.warning("%s: %s cannot be opened: %s", name, self._system, error)
+            self._patience.failed(name, settings)
             await self._opener.report_unopened(name, settings, error)
-            await self._deps.clock.sleep(OPEN_AGAIN_S)
             return
         finally:
             self._opening.pop(name, None)
@@ -141,6 +154,7 @@ class Runner:
             await worker.dismiss()
             return
         self._workers[name] = worker
+        self._overflow.begin_anew(name)
         self._refresh(name, settings)
         worker.start()
         self._hand_over(name)
@@ -174,6 +188,9 @@ class Runner:
             name = record.integration
             worker = self._workers.get(name)
             if worker is None or name in self._waiting or _ahead(record, worker):
+                if self._overflows(name) and self._overflow.takes(record):
+                    self._spawn(self._overflow.let_go(taken, record))
+                    continue
                 self._waiting.add(name, taken, record)
                 self._changes.bump()
             else:
@@ -194,6 +211,41 @@ class Runner:
             return False
 
         self._waiting.release(name, handed_over)
+
+    def _overflows(self, name: str) -> bool:
+        """Whether the integration cannot be opened, and as many of its records wait as are kept."""
+        if name in self._workers or self._waiting.count(name) < MOST_WAITING:
+            return False
+        settings = self._configuration.settings().get(name)
+        return settings is not None and self._patience.rests(name, settings)
+
+    def _crawled(self, name: str) -> tuple[int, Sequence[str]]:
+        """The connection of an integration, and the types of this system that its mappings use."""
+        settings = self._configuration.settings().get(name)
+        connection = settings.connection if settings is not None else 0
+        wanted, _ = fields_of(self._system, self._configuration.mappings(name, connection))
+        return connection, tuple(wanted)
+
+    def _broken(self, name: str, error: BaseException) -> None:
+        """End a worker that failed at something that is no record: it is opened again, and the others go on."""
+        settings = self._configuration.settings().get(name)
+        if name in self._workers and settings is not None:
+            self._patience.failed(name, settings)
+            self._spawn(self._close_broken(name, settings, Unforeseen(error)))
+
+    async def _close_broken(self, name: str, settings: IntegrationSettings, error: Unforeseen) -> None:
+        """Its unfinished records wait for the next worker; those that were there too often when one ended, end too."""
+        log.error("%s: %s failed and is opened again later: %s", name, self._system, error)
+        left = await asyncio.shield(self._begin_to_close(name))
+        await self._opener.report_unopened(name, settings, error)
+        if not self._ours(name):
+            return
+        before = self._ends.get(name, {})
+        ends = self._ends[name] = {place: before.get(place, 0) + 1 for place in map(_place, left)}
+        worn = [waiting for waiting in left if ends[_place(waiting)] >= MOST_ENDS]
+        self._waiting.add_first(name, [waiting for waiting in left if ends[_place(waiting)] < MOST_ENDS])
+        for taken, record in worn:
+            await self._letters.bury(taken, error.reason, f"{MOST_ENDS} workers ended meanwhile: {error}", record)
 
     async def _revoked(self, partitions: frozenset[int]) -> None:
         def gone(names: Iterable[str]) -> list[str]:
@@ -219,6 +271,15 @@ class Runner:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failed(task.exception() or RuntimeError("ended"))
+
+
+Place = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
+
+
+def _place(waiting: Waiting) -> Place:
+    taken, _ = waiting
+    return taken.topic, taken.partition, taken.offset
 
 
 def _ahead(record: Any, worker: IntegrationWorker) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.contract.errors import ConnectorError
 from connectors.session.connection import status_after
-from connectors.session.context import Publish
+from connectors.session.letters import Publish
 from schemas.configuration import GRANT, SIGNING, ConnectorState, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
 

@@ -32,6 +32,11 @@ class WaitingRecords:
     def integrations(self) -> list[str]:
         return list(self._queues)
 
+    def count(self, integration: str) -> int:
+        """How many records of the integration wait."""
+        queue = self._queues.get(integration)
+        return len(queue.records) if queue is not None else 0
+
     def add(self, integration: str, taken: Taken, record: Any) -> None:
         self._queue(integration).records.append((taken, record))
 

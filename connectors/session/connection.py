@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Unforeseen
 from connectors.session.condition import VersionedCondition
 from schemas.configuration import ConnectorStatus
 
@@ -116,4 +116,4 @@ def status_after(error: ConnectorError) -> ConnectorStatus:
     """The status of a system after an error that lasts."""
     if isinstance(error, CredentialsRejected):
         return "needs_reconnect"
-    return "failed" if isinstance(error, Misconfigured) else "unavailable"
+    return "failed" if isinstance(error, Misconfigured | Unforeseen) else "unavailable"

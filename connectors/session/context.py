@@ -7,21 +7,20 @@ from typing import Any, Final
 from connectors.clock import Clock
 from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
+from connectors.contract.errors import ConnectorError
 from connectors.contract.source import Seen
 from connectors.contract.traits import SystemTraits
 from connectors.http.retry import Uniform
 from connectors.session.associated_values import AssociatedValueCache
 from connectors.session.connection import ConnectionState
+from connectors.session.letters import Publish, publish_letter
 from schemas.codec import Unencodable
 from schemas.letters import letter_id, letter_of_no_record
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, StampedValue
-from schemas.topics import DEAD_LETTERS, changes_topic, object_key, requests_topic
+from schemas.topics import changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
 
 SHOWN_AGAIN_MS: Final = 2_000
-
-Publish = Callable[[str, str, Any], Awaitable[tuple[int, int]]]
-"""(topic, key, record) -> partition and offset, once the brokers have the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class IntegrationContext:
     account: Account
     state: ConnectionState  # changes while everything else here stays
     catalog: Catalog
-    publish: Publish
+    send: Publish
     clock: Clock
     uniform: Uniform
     now_ms: Callable[[], int]
@@ -46,6 +45,42 @@ class IntegrationContext:
     @property
     def system(self) -> System:
         return self.traits.system
+
+    async def publish(self, topic: str, key: str, record: Any) -> bool:
+        """Publish a record, or a dead letter in its place where no message holds it; whether the record was published.
+
+        Returns once the brokers have it. The pipeline goes on with what it knew before.
+        """
+        try:
+            await self.send(topic, key, record)
+        except Unencodable as error:
+            caused_by = getattr(record, "caused_by", None)
+            await self.bury(letter_id(key, error.reason), error.reason, str(error), key, topic, caused_by)
+            return False
+        return True
+
+    async def bury(
+        self, id: str, reason: str, detail: str, key: str, topic: str = "", caused_by: Cause | None = None
+    ) -> None:
+        """Publish the dead letter of something that no record holds: an object, or an outcome."""
+        letter = letter_of_no_record(
+            id=id,
+            integration=self.integration,
+            stage=f"{self.system}.source",
+            reason=reason,
+            detail=detail,
+            at_ms=self.now_ms(),
+            key=key,
+            topic=topic,
+            caused_by=caused_by,
+        )
+        await publish_letter(self.send, letter)
+        self.count("source", None, "dead-lettered", 1)
+
+    async def unreadable(self, object_type: str, object_id: str, error: ConnectorError, cause: Cause | None) -> None:
+        """Publish the dead letter of an object that the system, or our own code, refuses to read."""
+        key = object_key(self.integration, self.connection, self.system, object_type, object_id)
+        await self.bury(letter_id(key, error.reason), error.reason, str(error), key, caused_by=cause)
 
     async def observed(self, observation: "ObservedObject") -> None:
         """Publish one object, without fields of an associated object that is gone; the object is then read again."""
@@ -72,29 +107,8 @@ class IntegrationContext:
             unknown=observation.unknown,
         )
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
-        try:
-            await self.publish(changes_topic(self.system), key, change)
-        except Unencodable as error:
-            await self._report_unencodable(key, error, observation)
-            return
-        if outdated:
+        if await self.publish(changes_topic(self.system), key, change) and outdated:
             await self._reread(observation)
-
-    async def _report_unencodable(self, key: str, error: Unencodable, observation: "ObservedObject") -> None:
-        """A dead letter for an object that no record holds; the pipeline goes on with the object as it last was."""
-        letter = letter_of_no_record(
-            id=letter_id(key, error.reason),
-            integration=self.integration,
-            stage=f"{self.system}.source",
-            reason=error.reason,
-            detail=str(error),
-            at_ms=self.now_ms(),
-            key=key,
-            topic=changes_topic(self.system),
-            caused_by=observation.caused_by,
-        )
-        await self.publish(DEAD_LETTERS, key, letter)
-        self.count("source", None, "dead-lettered", 1)
 
     async def _reread(self, observation: "ObservedObject") -> None:
         request = ConnectorRequest(

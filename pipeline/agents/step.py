@@ -18,7 +18,7 @@ from pipeline.agents.metrics import StepMetrics
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
 from schemas.codec import MalformedRecord, Unencodable
-from schemas.letters import letter_about, without_value
+from schemas.letters import letter_about, place_of, without_value
 from schemas.records import DeadLetter
 from schemas.topics import DEAD_LETTERS
 
@@ -169,7 +169,8 @@ class PartitionStep(Generic[RowT]):
             try:
                 await self._handle([incoming], state_log, lambda *_: effects)
             except Unencodable:
-                short = tuple(replace(output, record=without_value(output.record)) for output in effects.outputs)
+                letters = (without_value(output.record) for output in effects.outputs)
+                short = tuple(Output(DEAD_LETTERS, letter.key, letter) for letter in letters)
                 await self._handle([incoming], state_log, lambda *_: replace(effects, outputs=short))
 
     def _fresh(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
@@ -265,12 +266,7 @@ class PartitionStep(Generic[RowT]):
         self._failures += 1
         if self._failures >= FAILURES_IN_A_ROW:
             raise StepFailed(f"{self._failures} records in a row failed in {self._stage.name}") from error
-        # the traceback's text may hold values: only where it was raised is logged
-        frame = error.__traceback__
-        while frame is not None and frame.tb_next is not None:
-            frame = frame.tb_next
-        place = f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame else "unknown"
-        return self._dead_letter(incoming, "step_failed", f"{type(error).__name__} in {place}")
+        return self._dead_letter(incoming, "step_failed", place_of(error))
 
     def _dead_letter(self, incoming: Incoming, reason: str, detail: str) -> Effects:
         letter = letter_about(incoming, self._stage.name, reason, detail, self._deps.now_ms(), about=incoming.record)

@@ -14,7 +14,7 @@ from connectors.http.retry import LOOKUPS
 from connectors.inbound import lookups
 from connectors.inbound.lookups import LINGER_S, Lookups
 from connectors.session.context import IntegrationContext
-from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, StampedValue
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Found, StampedValue
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import Told, context_of
@@ -30,6 +30,7 @@ class Source:
     asked: list[tuple[str, ...]] = field(default_factory=list)
     errors: list[ConnectorError] = field(default_factory=list)
     refuses: str | None = None
+    refusal: Exception = field(default_factory=lambda: Refused("invalid_request"))
     hold: asyncio.Event | None = None
     read_size: int = 3
     leads_to: dict[str, str] = field(default_factory=dict)  # secondary email -> id
@@ -42,7 +43,7 @@ class Source:
         if self.errors:
             raise self.errors.pop(0)
         if self.refuses in values:
-            raise Refused("invalid_request")
+            raise self.refusal
         own = [id for id, email in self.emails.items() if email.strip().lower() in values]
         return [self._seen(id) for id in (*own, *(self.leads_to[value] for value in values if value in self.leads_to))]
 
@@ -68,7 +69,11 @@ class Looking:
 
     @property
     def published(self) -> list[ChangeEvent]:
-        return self.heard.published
+        return [record for record in self.heard.published if isinstance(record, ChangeEvent)]
+
+    @property
+    def letters(self) -> list[DeadLetter]:
+        return [record for record in self.heard.published if isinstance(record, DeadLetter)]
 
     @property
     def unmatched(self) -> int:
@@ -184,6 +189,17 @@ async def test_a_value_that_the_system_refuses_costs_the_others_nothing() -> Non
         await it.clock.advance(LINGER_S)
         assert sorted(it.told) == ["1", "2"]
         assert (sorted(it.finished), it.unmatched) == (["?", "ada@x", "bob@x"], 1)
+        assert [(letter.reason, letter.key[-1]) for letter in it.letters] == [("invalid_request", "?")]
+
+
+@pytest.mark.parametrize("refusal", [Misconfigured("not_this_api"), Misconfigured("forbidden"), KeyError("secret")])
+async def test_nor_does_one_that_the_system_forbids_or_a_proxy_does_not_know_or_our_own_code(
+    refusal: Exception,
+) -> None:
+    async with looking(emails={"1": "ada@x", "2": "bob@x"}, refuses="?", refusal=refusal) as it:
+        it.ask("ada@x", "?", "bob@x")
+        await it.clock.advance(LINGER_S)
+        assert (sorted(it.told), len(it.letters), it.context.state.status) == (["1", "2"], 1, "ok")
 
 
 async def test_while_the_system_is_away_they_wait_and_go_when_it_is_back() -> None:

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from connectors.clock import SystemClock
-from connectors.contract.errors import CredentialsRejected, Transient
+from connectors.contract.errors import CredentialsRejected, Refused, Transient
 from connectors.contract.source import Gone, News, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.inbound import notifications as reading
 from connectors.inbound.notifications import NotificationReader
+from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext
 from connectors.session.echoes import RecentWrites
-from schemas.records import Cause, ChangeEvent, ConnectorRequest, Notification, StampedValue
-from tests.unit.connectors.session.contexts import context_of
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Notification, StampedValue
+from tests.unit.connectors.session.contexts import Told, context_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
 
@@ -27,18 +28,23 @@ class Source:
 
     held: dict[str, tuple[str, int]] = field(default_factory=dict)  # id -> title, modified time
     error: Exception | None = None
+    broken: str | None = None  # the id whose answer our code does not understand
+    unreadable: int = 0
     reads: int = 0
     read_size: int = 100
 
     def translate(self, notification: Notification) -> Translated:
         object_id, title, at_ms = notification.body.decode().split()
         fields = {"title": StampedValue(title, int(at_ms))}
-        return Translated([News("contacts", object_id, "upserted", fields, int(at_ms), 0, complete=False)])
+        news = News("contacts", object_id, "upserted", fields, int(at_ms), 0, complete=False)
+        return Translated([news], unreadable=self.unreadable)
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
         self.reads += 1
         if self.error is not None:
             raise self.error
+        if self.broken in ids:
+            raise KeyError("secret")
         return [self._seen(object_id) for object_id in ids]
 
     async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
@@ -56,14 +62,19 @@ class Reader:
     source: Source
     context: IntegrationContext
     reading: NotificationReader
-    published: list[Any]
+    heard: Told
     credit: asyncio.Event
     finished: list[str] = field(default_factory=list)
+
+    @property
+    def published(self) -> list[Any]:
+        return self.heard.published
 
     async def told(self, object_id: str, title: str, at_ms: int) -> None:
         body = f"{object_id} {title} {at_ms}".encode()
         notification = Notification("acme", "hubspot", body, {}, 0)
-        await self.reading.take(notification, CAUSE, lambda: self.finished.append(title))
+        taken = Taken(CAUSE.topic, 0, 0, "acme", body, lambda: self.finished.append(title))
+        await self.reading.take(notification, CAUSE, taken)
 
     def titles(self) -> list[Any]:
         return [change.fields["title"].value for change in self.published if isinstance(change, ChangeEvent)]
@@ -88,7 +99,7 @@ async def reader() -> AsyncIterator[Reader]:
     half = NotificationReader(context, RecentWrites())
     running = asyncio.create_task(half.run())
     try:
-        yield Reader(source, context, half, told.published, may)
+        yield Reader(source, context, half, told, may)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -152,13 +163,46 @@ async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monk
         assert [(crawl.kind, crawl.object_type) for crawl in crawls] == [("crawl", "contacts")]
 
 
-async def test_what_a_read_does_not_expect_ends_the_reading_instead_of_holding_its_records_for_ever() -> None:
+async def test_what_a_read_does_not_expect_costs_the_object_that_was_read_and_no_other() -> None:
     async with reader() as it:
-        it.source.error = RuntimeError("unforeseen")
+        it.source.held = {"1": ("told", 10), "2": ("other", 10)}
+        it.source.broken = "1"
         await it.told("1", "told", 10)
-        with pytest.raises(RuntimeError, match="unforeseen"):
-            await asyncio.wait_for(it.reading.run(), 10)
+        await it.told("2", "other", 10)
+        await it.until(lambda: len(it.finished) == 2)
+        (letter,) = (record for record in it.published if isinstance(record, DeadLetter))
+        assert (letter.reason, letter.key) == ("step_failed", "acme:1:hubspot:contacts:1")
+        assert "place KeyError in read:" in letter.detail
+        assert "secret" not in letter.detail
+
+
+async def test_what_our_own_code_does_not_expect_ends_the_reading_instead_of_holding_its_records_for_ever() -> None:
+    async with reader() as it:
+        it.source.held["1"] = ("told", 10)
+        it.heard.error = TypeError("ours")
+        await it.told("1", "told", 10)
+        with pytest.raises(TypeError):
+            await it.reading.run()
         assert it.finished == []
+
+
+async def test_a_read_that_is_refused_for_good_is_a_dead_letter() -> None:
+    async with reader() as it:
+        it.source.error = Refused("invalid_request", status=400)
+        await it.told("1", "told", 10)
+        await it.until(lambda: it.finished == ["told"])
+        assert [letter.reason for letter in it.published if isinstance(letter, DeadLetter)] == ["invalid_request"]
+        assert it.titles() == ["told"]
+
+
+async def test_items_of_a_notification_that_cannot_be_read_leave_a_dead_letter_with_all_of_it() -> None:
+    async with reader() as it:
+        it.source.unreadable = 2
+        it.source.held["1"] = ("told", 10)
+        await it.told("1", "told", 10)
+        await it.until(lambda: it.finished == ["told"])
+        (letter,) = (record for record in it.published if isinstance(record, DeadLetter))
+        assert (letter.reason, letter.value) == ("malformed_notification", b"1 told 10")
 
 
 async def test_bulk_reads_wait_for_credit_one_batch_at_a_time_and_live_ones_pass() -> None:

@@ -242,12 +242,12 @@ async def test_what_comes_back_to_an_integration_that_was_paused_meanwhile_is_pa
         assert [receipt.kind for receipt in it.of(Receipt)] == ["parked"]
 
 
-async def test_what_sending_does_not_expect_ends_it_instead_of_holding_its_records_for_ever() -> None:
-    async with half(RuntimeError("unforeseen")) as it:
+async def test_what_sending_does_not_expect_is_refused_with_a_letter() -> None:
+    async with half(RuntimeError("secret")) as it:
         await it.take(event(1))
-        with pytest.raises(RuntimeError, match="unforeseen"):
-            await it.posting.run()
-        assert it.finished == []
+        await eventually(lambda: it.finished == ["event-1"])
+        assert [(receipt.kind, receipt.reason) for receipt in it.of(Receipt)] == [("refused", "step_failed")]
+        assert [letter.reason for letter in it.of(DeadLetter)] == ["step_failed"]
 
 
 async def test_an_integration_that_closes_begins_nothing_and_ends_nothing() -> None:

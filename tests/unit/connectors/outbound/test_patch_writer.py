@@ -1,7 +1,9 @@
-"""Writing: what the sink saw is told in the order in which it was seen; what it did not foresee ends it."""
+"""Writing: what the sink saw is told in the order in which it was seen; what nobody foresaw costs one write."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -21,6 +23,7 @@ class Sink:
     """A system that holds "held", and whose clock stands still."""
 
     batch_size, in_flight = 1, 1
+    broken: str | None = None  # the object at which our code fails
 
     def __init__(self, error: Exception | None = None, *, again: bool = False) -> None:
         self.error, self.again = error, again
@@ -32,6 +35,8 @@ class Sink:
         await self.may_end.wait()
         if self.error is not None:
             raise self.error
+        if self.broken in {write.object_id for write in writes}:
+            raise KeyError("secret")
         if self.again:
             return [Again(write) for write in writes]
         return [
@@ -94,9 +99,33 @@ async def test_an_equal_answer_and_a_write_of_one_second_are_told_as_ours_and_in
     assert told[0].at_ms + told[0].spread_ms < told[1].at_ms + told[1].spread_ms
 
 
-async def test_what_a_write_does_not_expect_ends_the_writing_instead_of_holding_its_records_for_ever() -> None:
-    (writing, _), finished = half(Sink(RuntimeError("unforeseen"))), asyncio.Event()
+async def test_what_a_write_does_not_expect_is_refused_and_the_rest_of_its_batch_written() -> None:
+    sink = Sink()
+    sink.batch_size, sink.broken = 4, "u3"
+    (writing, told), finished = half(sink), list[str]()
+    ids = ["u1", "u2", "u3", "u4"]
+    for id in ids:
+        await writing.take(replace(patch("new"), object_id=id), partial(finished.append, id))
+    running = asyncio.create_task(writing.run())
+    await until(lambda: len(finished) == len(ids))
+    running.cancel()
+    refused = [(one.object_id, one.kind, one.reason) for one in told.published if isinstance(one, Receipt)]
+    assert refused == [("u3", "refused", "step_failed")]
+    assert [one.object_id for one in told.published if isinstance(one, ChangeEvent)] == ["u1", "u2", "u4"]
+
+
+async def test_what_our_own_code_does_not_expect_ends_the_writing_instead_of_holding_its_records_for_ever() -> None:
+    (writing, told), finished = half(Sink()), asyncio.Event()
+    told.error = TypeError("ours")
     await writing.take(patch("new"), finished.set)
-    with pytest.raises(RuntimeError, match="unforeseen"):
-        await asyncio.wait_for(writing.run(), DEADLINE_S)
+    with pytest.raises(TypeError):
+        await writing.run()
     assert not finished.is_set()
+
+
+async def until(good: Callable[[], bool]) -> None:
+    for _ in range(2_000):
+        if good():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come about within 10 s")

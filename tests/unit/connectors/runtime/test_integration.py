@@ -45,7 +45,7 @@ class DeafMonitor:
 def worker_of(monitor: DeafMonitor, failed: Callable[[BaseException], None], **section: Any) -> IntegrationWorker:
     context, _ = context_of("userflow", SystemClock(), account=Account())
     nothing, kept = cast(Any, None), cast(Any, monitor)
-    deps = WorkerDeps(report=nothing, command=_command, letters=nothing, failed=failed)
+    deps = WorkerDeps(report=nothing, command=_command, letters=nothing, failed=failed, broken=failed)
     return IntegrationWorker(context, kept, SystemSettings("production", **section), deps)
 
 

@@ -79,7 +79,7 @@ def watched(
         revision=1,
         parked=before.parked,
         keep_parked=report.keep_parked,
-        publish=told.publish,
+        send=told.publish,
     )
 
     async def rederive() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,13 +13,15 @@ from connectors.contract.account import Opening
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import Hooks, Taken
 from connectors.kafka.partitioner import partition_of
+from connectors.kafka.producer import PublishFailed
 from connectors.registry import SYSTEMS
+from connectors.runtime import patience
 from connectors.runtime import runner as runner_module
 from connectors.runtime.runner import Runner
 from schemas.codec import Codec
 from schemas.configuration import ConnectorState, ConnectorStatus, IntegrationPart
 from schemas.registry import LocalRegistry
-from schemas.topics import INTEGRATIONS, MAPPINGS, field_patches_topic
+from schemas.topics import DEAD_LETTERS, INTEGRATIONS, MAPPINGS, RECEIPTS, changes_topic, field_patches_topic
 from tests.unit.connectors.runtime.runners import (
     DOWN,
     PARTITIONS,
@@ -90,11 +93,22 @@ class Publisher:
 
     def __init__(self) -> None:
         self.parts: asyncio.Queue[IntegrationPart] = asyncio.Queue()
+        self.sent: list[tuple[str, str, Any]] = []
+        self.away = False
+        self.poisoned: str | None = None  # an integration about whose changes our own code fails
 
     async def send(self, topic: str, key: str, record: Any, partition: int | None = None) -> tuple[int, int]:
+        if self.away and topic != INTEGRATIONS:
+            raise PublishFailed(f"{topic}: the brokers are away")
+        if topic == changes_topic("userflow") and record.integration == self.poisoned:
+            raise TypeError("secret")
         if topic == INTEGRATIONS:
             await self.parts.put(record)
+        self.sent.append((topic, key, record))
         return 0, 0
+
+    def of(self, topic: str) -> list[Any]:
+        return [record for sent_to, _, record in self.sent if sent_to == topic]
 
     async def state(self) -> ConnectorState:
         """What is told next of how a system is."""
@@ -238,11 +252,71 @@ async def test_requests_are_measured_by_system_and_integration(members: list[Mem
         assert it.measured.left == {("userflow", WELL): 7}
 
 
-async def test_an_account_that_cannot_be_opened_for_no_known_reason_ends_the_process(members: list[Member]) -> None:
-    async with running(members, {}) as it:
-        it.configure(WELL)
+async def test_an_account_that_cannot_be_opened_for_no_known_reason_fails_alone(members: list[Member]) -> None:
+    vendors = {WELL: Vendor()}
+    async with running(members, vendors) as it:
+        it.configure(DOWN, WELL)  # nobody knows how to open the first
+        it.member.hooks.taken([taken(DOWN, 0), taken(WELL, 1)])
+        await until(lambda: "user-1" in vendors[WELL].written and bool(failures(it)))
+        assert failures(it) == [(DOWN, "step_failed")]
+        assert it.stops == []
+
+
+async def test_a_record_at_which_worker_after_worker_fails_ends_as_a_letter_and_the_others_go_on(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "OPEN_AGAIN_S", (0.01,))
+    vendors = {DOWN: Vendor(), WELL: Vendor()}
+    async with running(members, vendors) as it:
+        it.publisher.poisoned = DOWN
+        ended: list[str] = []
+        it.member.hooks.taken([taken(DOWN, 0, lambda: ended.append("poisoned"))])
+        await until(lambda: bool(failures(it)))
+        it.member.hooks.taken([taken(WELL, 1)])
+        await until(lambda: "user-1" in vendors[WELL].written and ended == ["poisoned"])
+        (letter,) = it.publisher.of(DEAD_LETTERS)
+        assert (letter.integration, letter.reason, letter.topic, letter.offset) == (DOWN, "step_failed", TOPIC, 0)
+        assert "TypeError in send:" in letter.detail
+        assert "secret" not in letter.detail
+        assert it.stops == []
+
+
+async def test_what_the_brokers_do_not_take_ends_the_process(members: list[Member]) -> None:
+    async with running(members, {WELL: Vendor()}) as it:
+        it.publisher.away = True
+        it.member.hooks.taken([taken(WELL, 0)])
         await within(it.stopped.wait)
-        assert "KeyError" in it.stops[0]
+        assert "PublishFailed" in it.stops[0]
+
+
+async def test_records_of_an_integration_that_cannot_be_opened_wait_in_bounded_memory(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "MOST_WAITING", 3)
+    async with running(members, {}) as it:
+        it.configure(DOWN)
+        await until(lambda: bool(failures(it)))
+        ended: list[int] = []
+        it.member.hooks.taken([taken(DOWN, offset, partial(ended.append, offset)) for offset in range(5)])
+        await until(lambda: ended == [3, 4])
+        assert [(one.object_id, one.kind) for one in it.publisher.of(RECEIPTS)] == [
+            ("user-3", "parked"),
+            ("user-4", "parked"),
+        ]
+
+
+def failures(it: Running) -> list[tuple[str, str | None]]:
+    """The integrations that were reported as failed, each once, with the reason."""
+    parts = [part for part in it.publisher.of(INTEGRATIONS) if part.connector and part.connector.status == "failed"]
+    return list(dict.fromkeys((part.integration, part.connector.reason) for part in parts))
+
+
+async def until(good: Callable[[], bool]) -> None:
+    for _ in range(2_000):
+        if good():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come about within 10 s")
 
 
 async def within(work: Callable[[], Awaitable[Any]]) -> None:
@@ -250,6 +324,6 @@ async def within(work: Callable[[], Awaitable[Any]]) -> None:
         await work()
 
 
-def taken(integration: str, offset: int) -> Taken:
+def taken(integration: str, offset: int, finished: Callable[[], None] = lambda: None) -> Taken:
     value = Codec(LocalRegistry()).encode(TOPIC, patch_of(integration, f"user-{offset}"))
-    return Taken(TOPIC, partition_of(integration, PARTITIONS), offset, integration, value, lambda: None)
+    return Taken(TOPIC, partition_of(integration, PARTITIONS), offset, integration, value, finished)

@@ -23,9 +23,13 @@ class Told:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     held_back: asyncio.Event | None = None  # what is published waits until it is set
 
+    error: Exception | None = None
+
     async def publish(self, topic: str, key: str, record: Any) -> tuple[int, int]:
         if self.held_back is not None:
             await self.held_back.wait()
+        if self.error is not None:
+            raise self.error
         self.published.append(record)
         return 0, len(self.published)
 
@@ -62,7 +66,7 @@ def context_of(
         account=Account(system, source, sink, setup=nothing, close=nothing, timeline=timeline),
         state=state,
         catalog=Catalog(),
-        publish=told.publish,
+        send=told.publish,
         clock=clock,
         uniform=lambda low, high: low,
         now_ms=lambda: 0,

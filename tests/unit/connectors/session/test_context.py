@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from connectors.kafka.cluster import Cluster
 from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.codec import Codec, RecordTooLarge
-from schemas.records import ChangeEvent, DeadLetter, StampedValue
+from schemas.records import ChangeEvent, DeadLetter, Receipt, StampedValue
 from schemas.registry import LocalRegistry
-from schemas.topics import MAX_RECORD_BYTES
+from schemas.topics import MAX_RECORD_BYTES, RECEIPTS
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import Told, context_of
 
@@ -20,13 +21,14 @@ def holding(text: str) -> ObservedObject:
 def encoding_context() -> tuple[IntegrationContext, Told]:
     """An integration whose records have to fit their schemas."""
     context, told = context_of("userflow", FakeClock())
-    codec, publish = Codec(LocalRegistry()), context.publish
+    codec, send = Codec(LocalRegistry()), context.send
 
     async def encoded(topic: str, key: str, record: object) -> tuple[int, int]:
         codec.encode(topic, record)
-        return await publish(topic, key, record)
+        Cluster({}).message_key(topic, key, b"")
+        return await send(topic, key, record)
 
-    return replace(context, publish=encoded), told
+    return replace(context, send=encoded), told
 
 
 async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on() -> None:
@@ -47,6 +49,21 @@ async def test_what_fits_no_schema_is_reported_too() -> None:
     context, told = encoding_context()
     await context.observed(ObservedObject("users", "u-1", "upserted", 2**70, 0, "webhook"))
     assert [letter.reason for letter in told.published] == ["unencodable"]
+
+
+async def test_an_id_that_is_no_text_costs_its_object_and_nothing_else() -> None:
+    """A raw surrogate in a webhook's JSON is read as half a character: no key, no record, no letter holds it."""
+    context, told = encoding_context()
+    await context.observed(ObservedObject("users", "1\ud800", "upserted", 1, 0, "webhook"))
+    (letter,) = told.published
+    assert (letter.reason, letter.key, letter.value) == ("unencodable", "acme:1:userflow:users:1\\ud800", b"")
+
+
+async def test_an_outcome_that_no_message_holds_is_a_letter_in_its_place() -> None:
+    context, told = encoding_context()
+    receipt = Receipt("acme", 1, 1, "people", "m", "userflow", "users", "u-1", "parked", {"t": "x" * MAX_RECORD_BYTES})
+    assert not await context.publish(RECEIPTS, "acme:1:people:m", receipt)
+    assert [letter.reason for letter in told.published] == ["too_large"]
 
 
 def test_the_message_of_the_error_holds_no_value() -> None:

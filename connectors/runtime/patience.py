@@ -1,0 +1,44 @@
+"""Patience with integrations that fail: each is opened again ever later, and at once for new settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.configuration import IntegrationSettings
+
+OPEN_AGAIN_S: Final = (2.0, 5.0, 15.0, 60.0, 300.0)
+STEADY_S: Final = 120.0
+"""An integration that worked for so long begins anew: what ends it now is another fault, or a rare one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    settings: IntegrationSettings
+    times: int
+    again_at: float
+
+
+class Patience:
+    """The integrations that failed, by name, and when each is opened again; `monotonic` is our clock."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._failures: dict[str, _Failure] = {}
+
+    def failed(self, name: str, settings: IntegrationSettings) -> None:
+        """The integration failed while these settings were in force."""
+        now, before = self._monotonic(), self._failures.get(name)
+        steady = before is not None and now - before.again_at > STEADY_S
+        times = 1 if before is None or steady else before.times + 1
+        again_at = now + OPEN_AGAIN_S[min(times, len(OPEN_AGAIN_S)) - 1]
+        self._failures[name] = _Failure(settings, times, again_at)
+
+    def rests(self, name: str, settings: IntegrationSettings) -> bool:
+        """Whether the integration is not opened yet; settings that changed meanwhile may be what it lacked."""
+        failure = self._failures.get(name)
+        return failure is not None and failure.settings == settings and self._monotonic() < failure.again_at
+
+    def next_in_s(self) -> float | None:
+        """Seconds until one more integration may be opened; None where none rests."""
+        now = self._monotonic()
+        return min((one.again_at - now for one in self._failures.values() if one.again_at > now), default=None)
