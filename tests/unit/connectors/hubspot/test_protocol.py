@@ -1,6 +1,7 @@
 """HubSpot's protocol on small wire snippets: what is sent, and what is read out of a success."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -154,6 +155,13 @@ class TestAnswers:
         assert (record.created_at_ms, record.updated_at_ms) == (1767323045006, 1767409445000)
         assert record.observed.latest_ms == 1767412800999
         assert "a@b.c" not in repr(record)
+
+    def test_times_of_the_future_are_none(self) -> None:
+        body, headers = RECORD | {"updatedAt": "9998-01-03T03:04:05Z"}, {"Date": "Sat, 03 Jan 9998 04:00:00 GMT"}
+        record = CALLS["get_object"].parse(replace(answer(200, body, headers), received_ms=1767412800000))
+        assert (record.updated_at_ms, record.observed) == (None, None)
+        right = replace(answer(200, RECORD), received_ms=1767412800000)
+        assert CALLS["get_object"].parse(right).updated_at_ms == 1767409445000
 
     def test_a_record_of_a_merged_id_answers_with_the_surviving_one(self) -> None:
         assert hubspot.get_object("contacts", "5", []).parse(answer(200, RECORD)).id == "7"  # type: ignore[union-attr]

@@ -82,6 +82,13 @@ def test_an_event(userflow: World) -> None:
     assert done.attributes == {"step": 2, "seen": True, "name": "Intro", "at": "2026-03-01", "answers": ("a",)}
 
 
+def test_an_event_of_another_age_counts_as_of_now(userflow: World) -> None:
+    body = sample("userflow", "notification_event")
+    body["data"]["object"]["time"] = "9998-01-01T00:00:00Z"
+    (done,) = userflow.account.source.translate(told(body)).activity
+    assert done.occurred_at_ms <= TOLD_MS
+
+
 def test_an_event_of_nobody_is_counted(userflow: World) -> None:
     body = sample("userflow", "notification_event")
     body["data"]["object"]["user_id"] = None

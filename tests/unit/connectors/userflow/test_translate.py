@@ -30,6 +30,11 @@ def definition(type: FieldType) -> FieldDefinition:
         ("2026-03-01", dt.datetime(2026, 3, 1, tzinfo=dt.UTC)),
         ("soon", "soon"),
         ("", ""),
+        # the standard library reads these as days, the first in the year 1575
+        ("1575052200000", "1575052200000"),
+        ("20260301T120000", "20260301T120000"),
+        ("2026-W09-7", "2026-W09-7"),
+        ("2026-03-01X12:00", "2026-03-01X12:00"),
         ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
         (1772366400000, 1772366400000),
         (None, None),
