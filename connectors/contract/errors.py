@@ -22,6 +22,13 @@ from schemas.letters import place_of
 LONGEST_NAME: Final = 200
 MOST_NAMES: Final = 100
 
+CURSOR_GONE: Final = "cursor_gone"
+"""Reason of a refused page: the object that its cursor names was deleted."""
+PAGE_EMPTY: Final = "paging_page_empty"
+"""Reason of a page that holds nothing though others are said to follow."""
+OTHER_OBJECT: Final = "other_object"
+"""Reason of a refused read: the answer shows another object than was asked for, and no merge explains it."""
+
 
 class ConnectorError(Exception):
     """The other system did not do what was asked."""

@@ -101,11 +101,12 @@ class EventDefinitions:
 
     async def _list(self) -> None:
         listed: dict[str, EventDefinition] = {}
-        after: str | None = None
-        while True:
+        after, asked = None, set[str | None]()
+        while after not in asked:  # a list that names a cursor twice goes in a circle
+            asked.add(after)
             page = await self._client.send(list_event_definitions(after=after))
             listed |= {definition.name: definition for definition in page.definitions}
-            if page.after is None or page.after == after:
-                break
             after = page.after
+            if after is None:
+                break
         self._known, self._listed_at = listed, self._clock.monotonic()

@@ -3,15 +3,28 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
 
-from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
-from connectors.http.retry import CALLS, Tries
+from connectors.contract.errors import CURSOR_GONE, ConnectorError, Missing, Refused
+from connectors.contract.source import ObjectPage
+from connectors.inbound.paging import PagingProgress
+from connectors.inbound.persistence import Persistence
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, RunProgress, RunState, StateCommand
 from schemas.topics import RUNS, object_key, requests_topic
 
 log = logging.getLogger(__name__)
+
+MOST_BEGINNINGS: Final = 3  # the object that names the next page may be deleted just then: the crawl begins again
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended(Exception):
+    """The crawl cannot be completed; a code says why."""
+
+    reason: str
 
 
 async def crawl(
@@ -20,36 +33,28 @@ async def crawl(
     cause: Cause | None,
     completed: Callable[[str], Awaitable[None]],
 ) -> None:
-    """Read every object of the request's type; a page that fails is read again for as long as it takes.
+    """Read every object of the request's type; what ends it early stands on `sync.runs` with its reason.
 
     `completed` is called with the type once all of it was published.
     """
     run_id, object_type = request.run_id or "", request.object_type
     started_at_ms, read, cursor = context.now_ms(), 0, None
-    tries = Tries()
+    pages = _Pages(context, object_type)
 
-    async def progress(state: RunState) -> None:
+    async def progress(state: RunState, reason: str | None = None) -> None:
         part = f"{context.system}.{object_type}"
-        record = RunProgress(run_id, context.integration, part, state, started_at_ms, context.now_ms(), read, cursor)
+        record = RunProgress(
+            run_id, context.integration, part, state, started_at_ms, context.now_ms(), read, cursor, reason
+        )
         await context.publish(RUNS, f"{run_id}/{part}", record)
 
     await progress("running")
     while True:
-        await context.state.usable()
         try:
-            page = await contained(context.account.source.page(object_type, cursor))
-        except (Refused, Missing) as error:
-            log.warning("%s: %s cannot be crawled: %s", context.integration, object_type, error)
-            await progress("failed")
+            page = await pages.after(cursor)
+        except _Ended as end:
+            await progress("failed", end.reason)
             return
-        except ConnectorError as error:
-            tries = tries.after(error) if isinstance(error, Retryable) else tries
-            wait_s = CALLS.wait_s(error, tries, context.uniform)
-            if wait_s is None:
-                context.state.fail(error)
-            await context.clock.sleep(wait_s or 0.0)
-            continue
-        tries = Tries()
         await context.bulk_credit(len(page.objects))
         await asyncio.gather(
             *(context.observed(seen(object_type, read, "crawl", run_id, True, cause)) for read in page.objects)
@@ -59,6 +64,51 @@ async def crawl(
         if cursor is None:
             await completed(object_type)
             return
+
+
+class _Pages:
+    """The pages of one crawl, each tried for as long as that may help."""
+
+    def __init__(self, context: IntegrationContext, object_type: str) -> None:
+        self._context = context
+        self._object_type = object_type
+        self._progress = PagingProgress()
+        self._beginnings = 1
+
+    async def after(self, cursor: str | None) -> ObjectPage:
+        """The next page. Raises _Ended where there will be none."""
+        try:
+            page = await self._tried(cursor)
+        except Refused as error:
+            if error.reason != CURSOR_GONE or cursor is None or self._beginnings == MOST_BEGINNINGS:
+                raise self._ended(error.reason, str(error)) from error
+            self._beginnings, self._progress = self._beginnings + 1, PagingProgress()
+            return await self.after(None)
+        except ConnectorError as error:
+            raise self._ended(error.reason, str(error)) from error
+        reason = self._progress.turn(page)
+        if reason is not None:
+            raise self._ended(reason, "the page brings nothing new")
+        return page
+
+    async def _tried(self, cursor: str | None) -> ObjectPage:
+        persistence = Persistence(self._context)
+        while True:
+            await self._context.state.usable()
+            try:
+                return await contained(self._context.account.source.page(self._object_type, cursor))
+            except (Refused, Missing):
+                raise
+            except ConnectorError as error:
+                await persistence.wait_after(error)
+
+    def _ended(self, reason: str, why: str) -> _Ended:
+        log.warning("%s: the crawl of %s ended early (%s): %s", *self._names, reason, why)
+        return _Ended(reason)
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return self._context.integration, self._object_type
 
 
 class OwedCrawls:

@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from connectors.contract.associations import AssociatedFields, AssociatedSource
-from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
+from connectors.contract.associations import AssociatedFields, AssociatedSource, ReaderIdsPage
+from connectors.contract.errors import ConnectorError, Missing, Refused
 from connectors.contract.source import AssociatedNews, ReadPurpose
-from connectors.http.retry import CALLS, Tries
 from connectors.inbound.crawl import OwedCrawls
+from connectors.inbound.paging import PAGE_REPEATED
+from connectors.inbound.persistence import Persistence
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, StampedValue, StateCommand
@@ -59,6 +60,7 @@ class _FanOut:
     once_more: bool = False  # news came since the list of objects that show it was begun
     shown: Mapping[str, AssociatedFields] = field(default_factory=dict)
     pages: deque[_ReaderPage] = field(default_factory=deque)
+    cursors: set[tuple[str, str]] = field(default_factory=set)  # by type: a list that names one twice goes in a circle
 
     def add(self, news: AssociatedNews) -> None:
         self.back = self.back or news.kind == "back"
@@ -161,6 +163,7 @@ class FanOuts:
         """Read the fields that others show of the object, then the first page of each type that shows them."""
         await self._read(fan_out, purpose)
         fan_out.once_more = False
+        fan_out.cursors.clear()
         fan_out.pages = deque([await self._list(fan_out, by_type, None, purpose) for by_type in fan_out.shown])
 
     async def _read(self, fan_out: _FanOut, purpose: ReadPurpose) -> None:
@@ -175,7 +178,21 @@ class FanOuts:
     async def _list(self, fan_out: _FanOut, by_type: str, cursor: str | None, purpose: ReadPurpose) -> _ReaderPage:
         place = (fan_out.object_type, fan_out.object_id, by_type, cursor)
         page = await self._answer(fan_out, lambda: self._source.showing(*place, purpose), None)
-        return _ReaderPage(by_type, page.ids if page else (), page.cursor if page else None)
+        if page is None:
+            return _ReaderPage(by_type, (), None)
+        return _ReaderPage(by_type, page.ids, await self._unless_circling(fan_out, by_type, page))
+
+    async def _unless_circling(self, fan_out: _FanOut, by_type: str, page: ReaderIdsPage) -> str | None:
+        """The cursor where the list goes on; None where it brings nothing new, which is an error of the system's."""
+        if page.cursor is None:
+            return None
+        if not page.ids or (by_type, page.cursor) in fan_out.cursors:
+            log.warning("%s: a list of associated %s goes in a circle", self._context.integration, by_type)
+            error = Refused(PAGE_REPEATED)
+            await self._context.unreadable(fan_out.object_type, fan_out.object_id, error, fan_out.caused_by)
+            return None
+        fan_out.cursors.add((by_type, page.cursor))
+        return page.cursor
 
     async def _publish(self, fan_out: _FanOut, page: _ReaderPage, *, bulk: bool) -> None:
         for start in range(0, len(page.ids), SLICE):
@@ -258,21 +275,20 @@ class FanOuts:
         fan_out.finished()
 
     async def _answer(self, fan_out: _FanOut, ask: Callable[[], Awaitable[T]], nothing: T) -> T:
-        """The answer, however long the system is away; `nothing` where the system refuses for good."""
-        tries = Tries()
+        """The answer, however long the system is away; `nothing` where it refuses, or answers everything but this."""
+        persistence = Persistence(self._context)
         while True:
             await self._context.state.usable()
             try:
-                return await contained(ask())
-            except (Refused, Missing) as error:
+                try:
+                    return await contained(ask())
+                except (Refused, Missing):
+                    raise
+                except ConnectorError as error:
+                    await persistence.wait_after(error)
+            except ConnectorError as error:
                 log.warning(
                     "%s: the fields others show of an object cannot be read: %s", self._context.integration, error
                 )
                 await self._context.unreadable(fan_out.object_type, fan_out.object_id, error, fan_out.caused_by)
                 return nothing
-            except ConnectorError as error:
-                tries = tries.after(error) if isinstance(error, Retryable) else tries
-                wait_s = CALLS.wait_s(error, tries, self._context.uniform)
-                if wait_s is None:
-                    self._context.state.fail(error)
-            await self._context.clock.sleep(wait_s or 0.0)

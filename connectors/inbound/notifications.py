@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from connectors.contract.errors import ConnectorError, Missing, Refused
+from connectors.contract.errors import OTHER_OBJECT, ConnectorError, Missing, RateLimited, Refused
 from connectors.contract.source import AssociatedNews, Gone, News, ReadPurpose, Seen
 from connectors.inbound.crawl import OwedCrawls
 from connectors.inbound.fan_out import FanOuts
@@ -25,6 +25,9 @@ from schemas.topics import object_key
 log = logging.getLogger(__name__)
 
 READS_IN_FLIGHT: Final = 3
+MOST_FAILURES: Final = 20
+"""Reads of one object that may fail: seven until the system counts as away, then one each time that it answers a probe.
+Rate limits do not count."""
 MOST_WAITING: Final = 1_000  # objects to be read once the system answers again; were there more, their type is crawled
 
 
@@ -51,6 +54,10 @@ class NotificationReader:
             await self._report_unreadable(taken, notification, translated.unreadable)
         to_read = [news for news in translated.news if not self._complete(news)]
         done = CompletionLatch(len(to_read) + len(translated.associated), finished)
+        for news in translated.news:
+            if news.operation == "deleted":
+                self._queue.note_deletion(news.object_type, news.object_id, news.at_ms)
+                self._dispatcher.wake()
         for news in to_read:
             self._ask(
                 ReadReason(news.object_type, news.object_id, news, "webhook", None, False, cause, done.count_down), 0.0
@@ -142,6 +149,7 @@ class NotificationReader:
 
     async def _read(self, batch: list[Pending]) -> None:
         ids = [pending.object_id for pending in batch]
+        begun_in = self._dispatcher.rounds
         purpose: ReadPurpose = "bulk_read" if all(pending.bulk for pending in batch) else "live_read"
         try:
             answers = await contained(self._context.account.source.read(batch[0].object_type, ids, purpose))
@@ -149,8 +157,11 @@ class NotificationReader:
             await self._unreadable(batch, error)
             return
         except ConnectorError as error:
-            self._put_back(batch, error)
-            await asyncio.gather(*(self._publish_notified(pending) for pending in batch if not pending.published_early))
+            hopeless = self._put_back(batch, error, begun_in)
+            waiting = (one for one in batch if one not in hopeless)
+            await asyncio.gather(*(self._publish_notified(one) for one in waiting if not one.published_early))
+            if hopeless:
+                await self._unreadable(hopeless, error)
             return
         self._dispatcher.succeeded()
         by_id = {
@@ -168,22 +179,29 @@ class NotificationReader:
             await asyncio.gather(*(self._read([pending]) for pending in batch))
             return
         log.warning("%s: an object of %s cannot be read: %s", self._context.integration, batch[0].object_type, error)
-        await self._publish_notified(batch[0])
+        if not batch[0].published_early:
+            await self._publish_notified(batch[0])
         await self._context.unreadable(batch[0].object_type, batch[0].object_id, error, batch[0].asks[0].caused_by)
         for ask in batch[0].asks:
             ask.finished()
 
-    def _put_back(self, batch: list[Pending], error: ConnectorError) -> None:
-        """Nothing was read: try all of it again later."""
-        self._dispatcher.failed(error)
+    def _put_back(self, batch: list[Pending], error: ConnectorError, begun_in: int) -> list[Pending]:
+        """Nothing was read: try all of it again later, but for what was tried often enough, which is returned."""
+        self._dispatcher.failed(error, begun_in)
+        hopeless = []
         for pending in batch:
-            self._queue.put_back(pending, self._context.clock.monotonic())
+            pending.failures += not isinstance(error, RateLimited)
+            if pending.failures > MOST_FAILURES:
+                hopeless.append(pending)
+            else:
+                self._queue.put_back(pending, self._context.clock.monotonic())
+        return hopeless
 
     async def _answered(self, pending: Pending, answer: Seen | Gone | None) -> None:
         if answer is None:
-            self._queue.put_back(pending, self._context.clock.monotonic() + 1.0)
+            await self._unreadable([pending], Refused(OTHER_OBJECT))
             return
-        if pending.lags(answer):
+        if pending.lags(answer, self._queue.deleted_ms(pending)):
             if not pending.published_early:
                 await self._publish_notified(pending)
             wait_s = pending.repeat_after_s()

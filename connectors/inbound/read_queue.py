@@ -11,6 +11,8 @@ from schemas.records import Cause, Origin, StampedValue
 REPEATS_S: Final = (0.5, 2.0, 10.0, 60.0)
 """Waits before a read is repeated that is older than its notification: HubSpot's reads lag behind its webhooks."""
 
+REMEMBERED_DELETIONS: Final = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class ReadReason:
@@ -35,6 +37,7 @@ class Pending:
     not_before: float
     asks: list[ReadReason] = field(default_factory=list)
     repeats: int = 0
+    failures: int = 0  # reads of it that failed
     published_early: bool = False  # the values that its notifications name were published before the read
 
     @property
@@ -56,10 +59,11 @@ class Pending:
         """A read counts only if it is not older than this."""
         return max((ask.news.at_ms for ask in self.asks if ask.news), default=0)
 
-    def lags(self, answer: Seen | Gone) -> bool:
-        """Whether the answer is older than the notifications."""
+    def lags(self, answer: Seen | Gone, deleted_ms: int | None = None) -> bool:
+        """Whether the answer is older than the notifications; a deletion notified since then explains a missing one."""
         if isinstance(answer, Gone):
-            return answer.merged_into is None and any(ask.news for ask in self.asks)
+            explained = answer.merged_into is not None or (deleted_ms is not None and deleted_ms >= self.floor_ms)
+            return not explained and any(ask.news for ask in self.asks)
         if answer.at_ms + answer.spread_ms >= self.floor_ms:
             return False
         notified = self.notified
@@ -79,6 +83,8 @@ class ReadQueue:
         self._live: dict[tuple[str, str], Pending] = {}
         self._bulk: dict[tuple[str, str], Pending] = {}
 
+        self._deleted: dict[tuple[str, str], int] = {}  # the time of the newest deletion that was notified
+
     def __len__(self) -> int:
         return len(self._live) + len(self._bulk)
 
@@ -86,6 +92,20 @@ class ReadQueue:
         """Whether the object waits for a repeated read, and its notifications' values were published already."""
         pending = self._live.get((object_type, object_id))
         return pending is not None and pending.published_early
+
+    def note_deletion(self, object_type: str, object_id: str, at_ms: int) -> None:
+        """A notification says that the object is gone: a read that waits to confirm a lag is due at once."""
+        key = (object_type, object_id)
+        self._deleted[key] = max(at_ms, self._deleted.pop(key, at_ms))
+        if len(self._deleted) > REMEMBERED_DELETIONS:
+            del self._deleted[next(iter(self._deleted))]
+        pending = self._live.get(key)
+        if pending is not None and pending.repeats:
+            pending.not_before = 0.0
+
+    def deleted_ms(self, pending: Pending) -> int | None:
+        """When a notification says that the object was deleted; None where none says so."""
+        return self._deleted.get((pending.object_type, pending.object_id))
 
     def add(self, ask: ReadReason, not_before: float) -> None:
         """Ask for a read; a read that waits already serves this reason too."""

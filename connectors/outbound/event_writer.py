@@ -95,7 +95,7 @@ class EventWriter:
         return AT_ONCE if held.event.revision <= self._context.state.revision else held.since + LATE_S
 
     async def _send(self, batch: Sequence[_HeldEvent]) -> None:
-        events = [held.event for held in batch]
+        events, begun_in = [held.event for held in batch], self._dispatcher.rounds
         try:
             results = await contained(self._timeline.send(events, self._context.may_write))
         except OwnershipLost:
@@ -112,18 +112,18 @@ class EventWriter:
             results = [RefusedEvent(event, error.reason) for event in events]
         except ConnectorError as error:
             self._put_back(events)
-            self._dispatcher.failed(error)
+            self._dispatcher.failed(error, begun_in)
             await self.park_if_away()
             return
-        await self._settle(results)
+        await self._settle(results, begun_in)
 
-    async def _settle(self, results: Sequence[EventResult]) -> None:
+    async def _settle(self, results: Sequence[EventResult], begun_in: int) -> None:
         """Publish the outcome of each event; its records are finished once the brokers have it."""
         await asyncio.gather(*(self._end_with(result) for result in results))
         again = [result.event for result in results if isinstance(result, SendAgain)]
         self._put_back(again)
         if any(isinstance(result, Unsure) for result in results):
-            self._dispatcher.failed(UnknownResult(UNSURE))
+            self._dispatcher.failed(UnknownResult(UNSURE), begun_in)
         else:
             self._dispatcher.succeeded()
             if again:

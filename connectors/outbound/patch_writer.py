@@ -79,6 +79,7 @@ class PatchWriter:
         return len(self._bulk) >= max(self._context.account.sink.in_flight // 2, 1)
 
     async def _write(self, batch: list[Write]) -> None:
+        begun_in = self._dispatcher.rounds
         try:
             results = await contained(self._context.account.sink.write(batch, self._context.may_write))
         except OwnershipLost:
@@ -95,7 +96,7 @@ class PatchWriter:
             results = [RefusedFields(write, tuple(write.fields), error.reason) for write in batch]
         except ConnectorError as error:
             self._queue.put_back(batch)
-            self._dispatcher.failed(error)
+            self._dispatcher.failed(error, begun_in)
             await self.park_if_away()
             return
         self._dispatcher.succeeded()

@@ -114,7 +114,7 @@ class ConnectionMonitor:
             try:
                 return await contained(work())
             except Retryable as error:
-                tries = tries.after(error)
+                tries = tries.after(error, self._context.clock.monotonic())
                 wait_s = CALLS.wait_s(error, tries, self._context.uniform)
                 if wait_s is None or not self._connection.works:
                     return self._connection.fail(error)

@@ -25,6 +25,7 @@ class BatchDispatcher:
         self._aside: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._tries = Tries()
+        self._rounds = 0  # how many failures were counted
         self._broken: BaseException | None = None
 
     @property
@@ -52,15 +53,28 @@ class BatchDispatcher:
         self._tries = Tries()
         self._changes.bump()
 
-    def failed(self, error: ConnectorError) -> None:
-        """A batch failed: pause as long as the policy says; where it gives up, the system is away."""
-        wait_s: float | None = None
+    @property
+    def rounds(self) -> int:
+        """How many failures were counted so far; a batch remembers the number from its beginning."""
+        return self._rounds
+
+    def failed(self, error: ConnectorError, begun_in: int) -> None:
+        """A batch failed that began in that round: pause as the policy says; where it gives up, the system is away.
+
+        Batches that were under way together fail together: they are one failure, or four at once would use up the
+        attempts in a second.
+        """
+        wait_s, now = None, self._context.clock.monotonic()
         if isinstance(error, Retryable):
-            self._tries = self._tries.after(error)
+            if begun_in == self._rounds:
+                self._rounds += 1
+                self._tries = self._tries.after(error, now)
             wait_s = CALLS.wait_s(error, self._tries, self._context.uniform)
         if wait_s is None:
             self._context.state.fail(error)
-        self.pause(wait_s or 0.0)
+            self.pause(0.0)
+        else:
+            self.pause(max(wait_s, self._paused_until - now))
 
     async def run(self, due: Callable[[], float | None], begin: Callable[[], None]) -> None:
         """Call `begin` whenever something may leave, until cancelled; then the batches under way are cancelled too.

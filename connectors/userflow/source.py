@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from connectors.contract.account import Opening
 from connectors.contract.catalog import Catalog
-from connectors.contract.errors import Refused, Transient
+from connectors.contract.errors import OTHER_OBJECT, PAGE_EMPTY, Refused
 from connectors.contract.source import (
     MOST_FOUND,
     TOO_FAR_AHEAD_MS,
@@ -80,19 +80,14 @@ class UserflowSource:
     async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
         """Up to 100 objects, oldest first; `cursor` is the id of the last one seen.
 
-        Where that one was deleted meanwhile, the crawl begins again: there is no other place to go on from.
+        Raises Refused: `cursor_gone` where that one was deleted meanwhile, for there is no other place to go on from;
+        `paging_page_empty` where others are said to follow nothing.
         """
-        kind = kind_of(object_type)
-        try:
-            seen = await self._client.send(protocol.list_objects(kind, starting_after=cursor))
-        except Refused as refusal:
-            if refusal.reason != "cursor_gone" or cursor is None:
-                raise
-            return await self.page(object_type, None)
-        if cursor is not None and seen.answer.next_cursor == cursor:
-            raise Transient("cursor_stuck")
+        seen = await self._client.send(protocol.list_objects(kind_of(object_type), starting_after=cursor))
+        if seen.answer.more and not seen.answer.records:
+            raise Refused(PAGE_EMPTY)  # there is no object to go on from, and the type is not wholly read
         objects = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
-        return ObjectPage(objects, seen.answer.next_cursor if objects else None)
+        return ObjectPage(objects, seen.answer.next_cursor)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
         """By id, or users by email: Userflow has no other way to find them."""
@@ -124,6 +119,8 @@ class UserflowSource:
             seen = self._client.undated(None)
         if seen.answer is None:
             return Gone(id, seen.at_ms, seen.spread_ms)
+        if seen.answer.id != id:
+            raise Refused(OTHER_OBJECT, object_id=id)  # Userflow merges nothing: whose fields these are is not known
         return _seen(seen.answer, seen, self._catalog)
 
     def _news(self, delivery: protocol.WebhookDelivery, record: protocol.Record) -> Translated:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from connectors.contract.errors import CredentialsRejected, RateLimited, Refused
+from connectors.contract.errors import CURSOR_GONE, CredentialsRejected, RateLimited, Refused
 from connectors.http.answers import Dialect, RequestKind, checked_call, retry_after_s
 from connectors.http.answers import accept as check
 from connectors.http.lenient_json import JsonObject, as_object, object_at, parsed, text_at
@@ -35,7 +35,7 @@ def missing_in_words(refusal: Refused, response: Response) -> bool:
 def _refusal(error: JsonObject, status: int, object_id: str | None) -> Refused:
     code, message = text_at(error, "code") or "", text_at(error, "message") or ""
     if message.lstrip("`").startswith("starting_after"):
-        return Refused("cursor_gone", status=status)
+        return Refused(CURSOR_GONE, status=status)
     reason = code.lower() if _CODE.fullmatch(code) else f"http_{status}"
     return Refused(reason, fields=tuple(_NAMED.findall(message)[:1]), object_id=object_id, status=status)
 

@@ -7,7 +7,6 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qs
 
 from connectors.contract.errors import Missing, Refused, Transient
 from connectors.http.answers import content
@@ -47,10 +46,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """Some records, oldest first, and the cursor of the next page, None at the end."""
+    """Some records, oldest first, and the cursor of the next page, None at the end; `more`: whether it says so."""
 
     records: tuple[Record, ...]
     next_cursor: str | None = None
+    more: bool = False
 
 
 def get_object(
@@ -95,7 +95,8 @@ def list_objects(
     def page(response: Response) -> RecordPage:
         raw = listed(response)
         records = tuple(record(item, kind, response.observed) for item in raw)
-        return RecordPage(records, next_cursor(content(response), records[-1].id if records else None))
+        told = content(response)
+        return RecordPage(records, next_cursor(told, records[-1].id if records else None), is_more(told))
 
     return call(Request("GET", f"/{kind}", tuple(query)), page, purpose)
 
@@ -157,16 +158,16 @@ def listed(response: Response) -> tuple[JsonObject, ...]:
 
 
 def next_cursor(page: JsonObject, last_id: str | None) -> str | None:
-    """Only the cursor is taken from `next_page_url`, which may be a path or point at any host."""
-    url = text_at(page, "next_page_url")
-    if url:
-        return parse_qs(_query_of(url)).get("starting_after", [last_id])[0]
-    return last_id if flag_at(page, "has_more") else None
+    """The id of the last object: `next_page_url` names it too, in an encoding that is not documented.
+
+    A `+` of its cursor may stand for itself or for a space: read wrongly, it named nobody, and crawls began again.
+    """
+    return last_id if is_more(page) else None
 
 
-def _query_of(url: str) -> str:
-    """What follows the first `?`: an address with a broken host has its cursor all the same."""
-    return url.partition("#")[0].partition("?")[2]
+def is_more(page: JsonObject) -> bool:
+    """Whether the page says that others follow."""
+    return bool(text_at(page, "next_page_url")) or flag_at(page, "has_more")
 
 
 def _memberships(raw: JsonObject) -> tuple[Membership, ...] | None:

@@ -1,6 +1,6 @@
 """The decision to try again, and the loop around it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 
@@ -63,6 +63,24 @@ async def test_rate_limits_never_use_up_the_attempts() -> None:
     assert clock.slept == [*[1.0] * 20, 0.0, 1.0]
 
 
+async def test_rate_limits_that_never_end_are_given_up_after_the_total_time() -> None:
+    clock = InstantClock()
+    forever = (RateLimited("unknown", status=status) for status in [429, 503] * 100_000)
+    began = clock.now
+    with pytest.raises(RateLimited):
+        await retrying(_effect(forever), RetryPolicy(total_s=120.0), clock, _most)
+    assert 120.0 <= clock.now - began < 120.0 + RetryPolicy().cap_s
+    assert len(clock.slept) < 20
+
+
+async def test_waits_that_the_answers_ask_for_end_with_the_total_time_too() -> None:
+    clock = InstantClock()
+    forever = (RateLimited("burst", wait_s=10.0) for _ in range(100_000))
+    with pytest.raises(RateLimited):
+        await retrying(_effect(forever), RetryPolicy(total_s=120.0), clock, _least)
+    assert sum(clock.slept) == 120.0
+
+
 async def test_the_last_error_is_raised_when_the_attempts_are_used_up() -> None:
     clock = InstantClock()
     with pytest.raises(Transient) as caught:
@@ -71,7 +89,7 @@ async def test_the_last_error_is_raised_when_the_attempts_are_used_up() -> None:
     assert len(clock.slept) == 1
 
 
-def _effect(ends: Sequence[ConnectorError]) -> Callable[[], Awaitable[str]]:
+def _effect(ends: Iterable[ConnectorError]) -> Callable[[], Awaitable[str]]:
     left = iter(ends)
 
     async def effect() -> str:

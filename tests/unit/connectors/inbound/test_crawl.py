@@ -1,11 +1,16 @@
 """A crawl tells when a whole type was shown, and only then."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from connectors.contract.errors import ConnectorError, Refused, Transient
+import pytest
+
+from connectors.contract.errors import ConnectorError, Missing, RateLimited, Refused, Transient
 from connectors.contract.source import ObjectPage, Seen
 from connectors.inbound.crawl import crawl, unseen
-from schemas.records import ChangeEvent, ConnectorRequest
+from connectors.inbound.persistence import MOST_OUTAGES
+from schemas.records import ChangeEvent, ConnectorRequest, RunProgress
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.session.contexts import Told, context_of
 
@@ -51,8 +56,111 @@ async def test_a_page_that_failed_is_read_again() -> None:
 
 
 async def test_a_crawl_that_is_refused_is_not_complete() -> None:
-    _, completed = await crawled(Source({"1": Refused("invalid_request")}))
+    told, completed = await crawled(Source({"1": Refused("invalid_request")}))
     assert completed == []
+    assert _end(told) == ("failed", "invalid_request", 1)
+
+
+@dataclass
+class Circle:
+    """A list that brings nothing new; `turn` gives the ids and the cursor of each page by its number."""
+
+    turn: Callable[[int], tuple[list[str], str | None]]
+    pages: int = 0
+
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
+        self.pages += 1
+        assert self.pages < 100, "the crawl goes on for ever"
+        ids, following = self.turn(self.pages)
+        return ObjectPage([Seen(id, {}, 1, 0) for id in ids], following)
+
+
+@pytest.mark.parametrize(
+    ("turn", "reason"),
+    [
+        (lambda number: ([f"u-{number}"], "same"), "paging_cursor_repeated"),
+        (lambda number: ([f"u-{number}"], f"{number % 3}"), "paging_cursor_repeated"),
+        (lambda number: ([], f"{number}"), "paging_page_empty"),
+        (lambda number: (["u-1", "u-2"], f"{number}"), "paging_page_repeated"),
+        (lambda number: ([f"u-{number % 4}", f"u-{number}"], f"{number}"), "paging_page_repeated"),
+    ],
+    ids=["the same cursor", "a cycle of cursors", "ever new empty pages", "the same page", "a cycle of pages"],
+)
+async def test_paging_that_brings_nothing_new_ends_the_crawl_with_its_reason(turn: Any, reason: str) -> None:
+    told, completed = await _ending(Circle(turn))
+    assert completed == []
+    assert _end(told)[:2] == ("failed", reason)
+
+
+@dataclass
+class Deleting(Source):
+    """Whoever names the second page is deleted, so many times."""
+
+    times: int = 1
+
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
+        if cursor == "1" and self.times > 0:
+            self.times -= 1
+            raise Refused("cursor_gone")
+        return await super().page(object_type, cursor)
+
+
+async def test_a_crawl_begins_again_where_its_place_was_deleted_but_not_for_ever() -> None:
+    told, completed = await _ending(Deleting(times=2))
+    assert (completed, _end(told)[0]) == (["users"], "completed")
+    told, completed = await _ending(Deleting(times=1_000))
+    assert (completed, _end(told)[:2]) == ([], ("failed", "cursor_gone"))
+
+
+@dataclass
+class Hopeless:
+    """Pages that always fail, of a system that answers all else."""
+
+    error: ConnectorError
+    asked: int = 0
+
+    async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
+        self.asked += 1
+        assert self.asked < 10_000, "the page is tried for ever"
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [Transient("http_500"), RateLimited("unknown", status=503), Missing()])
+async def test_a_page_that_never_comes_has_a_last_try(error: ConnectorError) -> None:
+    source = Hopeless(error)
+    context, told = context_of("userflow", InstantClock(), source=source, uniform=lambda low, high: high)
+    outages = []
+
+    def answers_again() -> None:
+        if not context.state.works:
+            outages.append(context.state.reason)
+            context.state.recover()
+
+    context.state.changes.follow(answers_again)
+    await crawl(context, REQUEST, None, _never)
+    assert _end(told)[:2] == ("failed", error.reason)
+    assert outages == [error.reason] * (0 if isinstance(error, Missing) else MOST_OUTAGES - 1)
+
+
+def _end(told: Told) -> tuple[str, str | None, int]:
+    """State, reason and number of objects that the run's last record tells."""
+    last = [one for one in told.published if isinstance(one, RunProgress)][-1]
+    return last.state, last.reason, last.read
+
+
+async def _ending(source: Any) -> tuple[Told, list[str]]:
+    context, told = context_of("userflow", InstantClock(), source=source)
+    completed: list[str] = []
+
+    async def complete(object_type: str) -> None:
+        completed.append(object_type)
+
+    await crawl(context, REQUEST, None, complete)
+    return told, completed
+
+
+async def _never(object_type: str) -> None:
+    raise AssertionError(f"{object_type} is not complete")
 
 
 def test_after_it_all_of_its_type_that_it_did_not_see_is_to_be_read() -> None:

@@ -14,7 +14,7 @@ from connectors.contract.source import AssociatedNews, ReadPurpose
 from connectors.inbound import fan_out as fanout
 from connectors.inbound.fan_out import LIVE_FAN_OUTS, LIVE_RECORDS, FanOuts
 from connectors.session.context import IntegrationContext, ObservedObject
-from schemas.records import Cause, ChangeEvent, ConnectorRequest, StampedValue, StateCommand
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, StampedValue, StateCommand
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import context_of
 
@@ -33,6 +33,7 @@ class Source:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     reads: list[tuple[str, ReadPurpose]] = field(default_factory=list)
     listed: list[tuple[str, str | None, ReadPurpose]] = field(default_factory=list)
+    circle: str | None = None  # the cursor of every page
 
     def shown_by(self, object_type: str) -> Sequence[str]:
         return ("contacts",)
@@ -59,6 +60,7 @@ class Source:
         start = int(cursor or 0)
         found = self.contacts.get(object_id, [])
         following = str(start + PAGE) if len(found) > start + PAGE else None
+        following = self.circle or following
         return ReaderIdsPage(found[start : start + PAGE], following)
 
 
@@ -309,3 +311,13 @@ async def test_more_than_can_wait_is_let_go_and_the_types_that_show_it_are_crawl
         await it.clock.advance(5)
         await it.until(lambda: len(it.finished) == 4)
         assert [(request.kind, request.object_type) for request in it.requests] == [("crawl", "contacts")]
+
+
+async def test_a_list_that_goes_in_a_circle_ends_its_fan_out() -> None:
+    async with fan() as it:
+        it.company("acme", 2)
+        it.source.circle = "0"
+        await it.tell("acme")
+        await it.until(lambda: it.finished == ["told"])
+        assert len(it.source.listed) == 2
+        assert [one.reason for one in it.published if isinstance(one, DeadLetter)] == ["paging_page_repeated"]

@@ -12,11 +12,12 @@ from connectors.clock import SystemClock
 from connectors.contract.errors import CredentialsRejected, Refused, Transient
 from connectors.contract.source import Gone, News, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.inbound import notifications as reading
-from connectors.inbound.notifications import NotificationReader
+from connectors.inbound.notifications import MOST_FAILURES, NotificationReader
 from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext
 from connectors.session.echoes import RecentWrites
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Notification, StampedValue
+from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import Told, context_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
@@ -31,10 +32,13 @@ class Source:
     broken: str | None = None  # the id whose answer our code does not understand
     unreadable: int = 0
     reads: int = 0
+    left_out: tuple[str, ...] = ()  # ids for which the answer shows another object
     read_size: int = 100
 
     def translate(self, notification: Notification) -> Translated:
         object_id, title, at_ms = notification.body.decode().split()
+        if title == "deleted":
+            return Translated([News("contacts", object_id, "deleted", {}, int(at_ms), 0, complete=True)])
         fields = {"title": StampedValue(title, int(at_ms))}
         news = News("contacts", object_id, "upserted", fields, int(at_ms), 0, complete=False)
         return Translated([news], unreadable=self.unreadable)
@@ -45,12 +49,14 @@ class Source:
             raise self.error
         if self.broken in ids:
             raise KeyError("secret")
-        return [self._seen(object_id) for object_id in ids]
+        return [self._seen(object_id) for object_id in ids if object_id not in self.left_out]
 
     async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
         return ObjectPage((), None)
 
-    def _seen(self, object_id: str) -> Seen:
+    def _seen(self, object_id: str) -> Seen | Gone:
+        if object_id not in self.held:
+            return Gone(object_id, 1_000, 0)
         title, at_ms = self.held[object_id]
         return Seen(object_id, {"title": StampedValue(title, at_ms), "city": StampedValue("Bonn", at_ms)}, at_ms, 0)
 
@@ -221,3 +227,48 @@ async def test_bulk_reads_wait_for_credit_one_batch_at_a_time_and_live_ones_pass
         await it.until(lambda: "bulk" in it.finished)
         assert all(change.bulk for change in it.published[1:])
         assert len(it.published) == 251
+
+
+async def test_an_edit_before_a_deletion_holds_nothing_up_once_the_deletion_is_notified() -> None:
+    async with reader() as it:
+        await it.told("7", "edited", 100)
+        await it.until(lambda: it.source.reads == 2)  # the first read and one repeat: is it gone, or does it lag?
+        assert it.finished == []
+        await it.told("7", "deleted", 150)
+        await it.until(lambda: it.finished == ["deleted", "edited"])
+        assert it.source.reads == 3
+
+
+async def test_an_edit_that_comes_after_its_deletion_was_notified_is_read_once() -> None:
+    async with reader() as it:
+        await it.told("7", "deleted", 150)
+        await it.told("7", "edited", 100)
+        await it.until(lambda: it.finished == ["deleted", "edited"])
+        assert it.source.reads == 1
+
+
+async def test_an_object_for_which_another_is_answered_is_let_go_as_unreadable() -> None:
+    async with reader() as it:
+        it.source.left_out = ("7",)
+        await it.told("7", "edited", 100)
+        await it.until(lambda: it.finished == ["edited"])
+        assert it.source.reads == 1
+        assert it.heard.outcomes["source", "dead-lettered"] == 1
+
+
+async def test_a_read_that_always_fails_has_a_last_try_though_the_system_answers_probes() -> None:
+    source = Source(error=Transient("http_500"))
+    context, told = context_of("hubspot", FakeClock(), source=source)
+    context.state.changes.follow(context.state.recover)
+    half = NotificationReader(context, RecentWrites())
+    running = asyncio.create_task(half.run())
+    try:
+        it = Reader(source, context, half, told, asyncio.Event())
+        await it.told("7", "edited", 100)
+        await it.until(lambda: it.finished == ["edited"])
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert source.reads == MOST_FAILURES + 1
+    assert told.outcomes["source", "dead-lettered"] == 1
+    assert it.titles() == ["edited"]

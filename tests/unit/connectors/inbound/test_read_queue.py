@@ -95,6 +95,23 @@ def test_a_notification_of_a_missing_object_is_doubted_but_a_merge_is_not() -> N
     assert not pending(ask("1")).lags(Gone("1", 200, 0))
 
 
+def test_a_deletion_that_was_notified_explains_a_missing_object_unless_news_are_newer() -> None:
+    told = pending(ask("1", news("1", 100)))
+    assert not told.lags(Gone("1", 200, 0), deleted_ms=100)
+    assert told.lags(Gone("1", 200, 0), deleted_ms=99)
+
+
+def test_a_read_that_waits_out_a_lag_is_due_once_the_deletion_is_notified() -> None:
+    queue = ReadQueue()
+    queue.add(ask("1", news("1", 100)), 0.0)
+    [found] = queue.take(1, 1.0)
+    found.repeats = 3
+    queue.put_back(found, 1_000.0)
+    queue.note_deletion("contacts", "1", 150)
+    [again] = queue.take(1, 1.0)
+    assert queue.deleted_ms(again) == 150
+
+
 def test_repeats_end() -> None:
     told = pending(ask("1", news("1", 100)))
     waits = []

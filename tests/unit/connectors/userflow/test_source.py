@@ -10,7 +10,6 @@ import pytest
 
 from connectors.contract.errors import Refused, Transient
 from connectors.contract.source import MOST_FOUND, Gone, Seen
-from connectors.http.messages import Request
 from schemas.records import Notification, StampedValue
 from schemas.values import FieldDefinition
 from tests.unit.connectors.simulation.simulated import sample
@@ -150,28 +149,34 @@ async def test_a_crawl_sees_every_user_once_oldest_first(userflow: World) -> Non
     assert len(userflow.transport.sent) == 3
 
 
-async def test_a_crawl_begins_again_when_its_place_was_deleted(userflow: World) -> None:
-    for number in range(150):
-        userflow.simulator.create_object("users", {}, object_id=f"n-{number}")
-
-    def lose_the_cursor(request: Request, before: int) -> None:
-        if before == 1:
-            userflow.simulator.delete_object("users", dict(request.query)["starting_after"])
-
-    userflow.transport.intercept = lose_the_cursor
-    ids = await crawled(userflow)
-    assert len(userflow.transport.sent) == 4
-    assert {"u-1", "n-149"} <= set(ids)
-    assert len(ids) == 100 + 151
-
-
-async def test_a_list_that_does_not_move_on_is_no_endless_crawl(userflow: World) -> None:
-    body = {"object": "list", "data": [{"id": "u-1", "attributes": {}}], "has_more": True, "next_page_url": None}
-    userflow.simulator.add_faults([{"action": "status", "status": 200, "body": body}])
+async def test_a_page_after_a_deleted_user_says_so(userflow: World) -> None:
     first = await userflow.account.source.page("users", None)
-    assert first.cursor == "u-1"
-    with pytest.raises(Transient):
-        await userflow.account.source.page("users", first.cursor)
+    with pytest.raises(Refused) as caught:
+        await userflow.account.source.page("users", "deleted-meanwhile")
+    assert (len(first.objects), caught.value.reason) == (2, "cursor_gone")
+
+
+async def test_a_plus_in_an_id_is_no_space_in_the_next_cursor(userflow: World) -> None:
+    data = [{"id": "sam+x@acme.com", "attributes": {}}]
+    body = {"object": "list", "data": data, "has_more": True, "next_page_url": "/users?starting_after=sam+x@acme.com"}
+    userflow.simulator.add_faults([{"action": "status", "status": 200, "body": body}])
+    assert (await userflow.account.source.page("users", None)).cursor == "sam+x@acme.com"
+
+
+async def test_nothing_that_more_is_said_to_follow_is_no_end_of_a_crawl(userflow: World) -> None:
+    body = {"object": "list", "data": [], "has_more": True, "next_page_url": None}
+    userflow.simulator.add_faults([{"action": "status", "status": 200, "body": body}])
+    with pytest.raises(Refused) as caught:
+        await userflow.account.source.page("users", None)
+    assert caught.value.reason == "paging_page_empty"
+
+
+async def test_a_read_that_answers_with_another_user_is_refused(userflow: World) -> None:
+    body = {"object": "user", "id": "u-2", "attributes": {"name": "Somebody else"}}
+    userflow.simulator.add_faults([{"action": "status", "status": 200, "body": body}])
+    with pytest.raises(Refused) as caught:
+        await userflow.account.source.read("users", ["u-1"], "live_read")
+    assert caught.value.reason == "other_object"
 
 
 async def looked_up(userflow: World, field: FieldDefinition, *values: str, of: str = "users") -> list[str]:
