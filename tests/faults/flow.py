@@ -19,6 +19,7 @@ from schemas.codec import Codec
 from schemas.registry import LocalRegistry
 from schemas.topics import HUBSPOT_CHANGES, USERFLOW_CHANGES
 from tests.e2e.world import PLAN, TITLE, World, eventually, world
+from tests.kafka import Kafka
 
 # The long form: PAIRSTREAM_FAULT_ROUNDS=10 kills every role ten times during 2,000 edits.
 ROUNDS = int(os.environ.get("PAIRSTREAM_FAULT_ROUNDS", "2"))
@@ -129,9 +130,9 @@ class Flow:
 
 
 @asynccontextmanager
-async def flowing(folder: Path, pairs: int = 40, seed: int = 1) -> AsyncIterator[Flow]:
-    """A running world whose pairs are in step."""
-    async with world(folder) as it:
+async def flowing(folder: Path, pairs: int = 40, seed: int = 1, kafka: Kafka | None = None) -> AsyncIterator[Flow]:
+    """A running world whose pairs are in step; on a broker of its own unless brokers are given."""
+    async with world(folder, kafka) as it:
         for vendor in (it.hubspot, it.userflow):
             await vendor.set(webhook_backoff_ms=WEBHOOK_BACKOFF_MS)
         flow = Flow(it, seed)

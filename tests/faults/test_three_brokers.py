@@ -1,0 +1,58 @@
+"""Three replicated brokers, one of them killed and back again and again during edits: nothing is lost or stuck."""
+
+import asyncio
+import random
+import statistics
+from pathlib import Path
+
+import pytest
+
+from connectors.clock import set_within
+from tests.brokers import BROKERS, Brokers, three_brokers
+from tests.e2e.world import measured
+from tests.faults.flow import AFTER_FAULTS_S, ROUNDS, Flow, flowing
+from tests.kafka import Kafka
+
+pytestmark = pytest.mark.long
+
+EDITS = 500 * ROUNDS
+KILL_EVERY_S = 20.0
+AWAY_S = 5.0
+PROBE_EVERY_S = 0.5
+ROLES = ("worker", "hubspot-connector", "userflow-connector", "receiver", "scheduler")
+
+
+async def test_a_broker_that_comes_and_goes_loses_and_stops_nothing(tmp_path: Path) -> None:
+    with three_brokers(tmp_path / "brokers") as brokers:
+        kafka = Kafka(brokers.bootstrap_servers, "remote")
+        async with flowing(tmp_path / "world", kafka=kafka) as flow:
+            took, done = list[float](), asyncio.Event()
+            beside = asyncio.gather(_probe(flow, took, done), _kill_in_turn(brokers, done))
+            await flow.run(EDITS)
+            done.set()
+            await beside
+            await flow.nothing_is_wrong()
+            restarts = {role: flow.world.machine.supervisor.restarts(role) for role in ROLES}
+            hundredths = statistics.quantiles(took, n=100)
+            measured(
+                f"{flow.made} edits on three brokers, one killed every {KILL_EVERY_S:.0f} s; {len(took)} waited for: "
+                f"p50 {hundredths[49]:.2f} s, p99 {hundredths[98]:.2f} s, longest {max(took):.2f} s; {restarts=}"
+            )
+
+
+async def _probe(flow: Flow, took: list[float], done: asyncio.Event) -> None:
+    """Edits whose arrival is waited for, in both directions."""
+    while not done.is_set():
+        took.append(await flow.visible_after(to_userflow=len(took) % 2 == 0, within_s=AFTER_FAULTS_S))
+        await set_within(done, PROBE_EVERY_S)
+
+
+async def _kill_in_turn(brokers: Brokers, done: asyncio.Event) -> None:
+    chance = random.Random(3)
+    while not done.is_set():
+        victim = brokers.members[chance.randrange(BROKERS)]
+        await asyncio.to_thread(victim.kill)
+        await set_within(done, AWAY_S)
+        await asyncio.to_thread(victim.start)
+        await asyncio.to_thread(brokers.move_leaders)
+        await set_within(done, KILL_EVERY_S - AWAY_S)
