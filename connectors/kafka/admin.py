@@ -35,7 +35,7 @@ class TopicProblem:
     topic: str
     message: str
     missing: bool = False
-    setting: bool = False
+    setting: str = ""  # the setting that differs, where it is one
 
 
 class TopicsRefused(RuntimeError):
@@ -126,8 +126,9 @@ class Admin:
             self._create(name, partitions, replication, changes_retention_days)
         self._wait_until_known(missing)
         mended = [problem for problem in problems if problem.setting]
-        for name in {problem.topic for problem in mended}:
-            self._alter(name, self._table_row(name).broker_settings(changes_retention_days))
+        for problem in mended:
+            wanted = self._table_row(problem.topic).broker_settings(changes_retention_days)
+            self._alter(problem.topic, {problem.setting: wanted[problem.setting]})
         made = [f"{name}: made with {partitions} partitions" for name in missing]
         return made + [f"{problem.topic}: {problem.message}, mended" for problem in mended]
 
@@ -219,7 +220,7 @@ class Admin:
             for setting, wanted in self._table_row(name).broker_settings(changes_retention_days).items():
                 if setting in present and not _serves(setting, present[setting].value, wanted):
                     told = f"{setting} is {present[setting].value}, not {wanted}"
-                    problems.append(TopicProblem(name, told, setting=True))
+                    problems.append(TopicProblem(name, told, setting=setting))
         return problems
 
     def _settings(self, physical: list[str]) -> dict[str, Mapping[str, ConfigEntry]]:

@@ -44,7 +44,9 @@ async def planned(it: World, text: str, *options: str, expect: int) -> str:
 
 
 async def plan(it: World, text: str, *options: str, expect: int) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(await planned(it, text, "--format", "json", *options, expect=expect))
+    path = it.folder / "planned.yaml"
+    path.write_text(text)
+    found: dict[str, Any] = json.loads(await it.answer("plan", str(path), "--format", "json", *options, expect=expect))
     return found
 
 

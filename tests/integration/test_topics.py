@@ -72,20 +72,20 @@ def test_a_group_without_offsets_is_behind_only_by_what_retention_left(cluster: 
     assert admin.lag("away for long", (HUBSPOT_CHANGES,)) == {(HUBSPOT_CHANGES, 0): 2, (HUBSPOT_CHANGES, 1): 0}
 
 
-def test_replicas_are_the_brokers_default_and_too_few_are_told(bootstrap_servers: str) -> None:
-    admin = Admin(Cluster({"bootstrap.servers": bootstrap_servers}, "replicas"))
+def test_replicas_are_the_brokers_default_and_too_few_are_told(cluster: Cluster) -> None:
+    admin = Admin(cluster)
 
     assert len(admin.apply_topics(PARTITIONS)) == len(TOPICS)
     assert admin.check_topics(PARTITIONS) == []
     wanting = admin.check_topics(PARTITIONS, replication=3)
-    assert {problem.topic for problem in wanting} == {f"replicas.{name}" for name in TOPICS}
+    assert {problem.topic for problem in wanting} == {cluster.physical(name) for name in TOPICS}
     assert {problem.message.partition(":")[0] for problem in wanting} == {
         "has 1 of the 3 replicas that a topic is to have"
     }
 
 
-def test_more_replicas_than_brokers_are_refused_in_a_sentence(bootstrap_servers: str) -> None:
-    admin = Admin(Cluster({"bootstrap.servers": bootstrap_servers}, "too-many"))
+def test_more_replicas_than_brokers_are_refused_in_a_sentence(cluster: Cluster) -> None:
+    admin = Admin(cluster)
 
     with pytest.raises(TopicsRefused, match=r"cannot be made: .*replication"):
         admin.apply_topics(PARTITIONS, 3)
