@@ -8,6 +8,8 @@
 | `<integration>/<system>` | ConnectorState | the connector that owns the integration |
 | `<integration>/inquiry` | Inquiry | `pairstream plan` |
 | `<integration>/<system>/description` | Description | the connector that owns the integration |
+| `<integration>/<system>/trial` | Description | the same; its inquiry is the apply that is on trial |
+| `installation` | Installation | the first process that writes here, by packaged ids whatever it says |
 """
 
 from collections.abc import Mapping
@@ -17,8 +19,9 @@ from typing import Final, Literal
 from schemas.values import FieldType, System
 
 DesiredState = Literal["active", "paused", "disconnected"]
-ApplyState = Literal["describing", "provisioning", "done", "failed"]
+ApplyState = Literal["proving", "describing", "provisioning", "done", "failed"]
 IntegrationState = Literal["connecting", "active", "paused", "disconnected"]
+SchemaIds = Literal["packaged", "registry"]
 ConnectorStatus = Literal["ok", "needs_reconnect", "unavailable", "failed"]
 
 
@@ -117,6 +120,7 @@ class IntegrationSettings:
     events: tuple[DescribedEvent, ...] = ()  # the Userflow events that mappings stream to timelines
     fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
     descriptions: int = 0  # how many of both connectors' descriptions the mappings in force take into account
+    trial: Sections | None = None  # another account, asked for and not proven yet; what is in force stays meanwhile
 
     def section(self, system: System) -> SystemSettings:
         """That system's section."""
@@ -149,6 +153,7 @@ class ConnectorState:
     parked: bool = False  # something was parked since the pairs were last derived again
     descriptions: int = 0  # how often what the system says of the fields has changed
     clock_ahead_ms: int = 0  # by how much the system's clock is ahead of ours, where more than is believed
+    denied: Mapping[str, str] = field(default_factory=dict)  # <object type>.<verb> that is not permitted -> reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +182,21 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
+class Installation:
+    """The facts that every process of an installation has to share."""
+
+    schema_ids: SchemaIds  # where the schema ids of its records come from
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationPart:
     """One key of `sync.integrations`: exactly one of the parts is set."""
 
-    integration: str  # whose configuration
+    integration: str  # whose configuration; empty for the installation's
     desired: DesiredIntegration | None = None  # key <integration>/desired
     settings: IntegrationSettings | None = None  # key <integration>/settings
     claim: IntegrationClaim | None = None  # key claim/<system>/<account>
     connector: ConnectorState | None = None  # key <integration>/<system>
     inquiry: Inquiry | None = None  # key <integration>/inquiry
-    description: Description | None = None  # key <integration>/<system>/description
+    description: Description | None = None  # key <integration>/<system>/description, or /trial
+    installation: Installation | None = None  # key installation

@@ -41,6 +41,14 @@ class ConnectorConfiguration:
         part = self._part(f"{integration}/{self._system}")
         return part.connector if part is not None else None
 
+    def on_trial(self, integration: str) -> bool:
+        """Whether another account of this system is on trial, and was not answered for yet."""
+        settings, answer = self.settings().get(integration), self._part(f"{integration}/{self._system}/trial")
+        if settings is None or settings.trial is None:
+            return False
+        description = answer.description if answer is not None else None
+        return description is None or description.inquiry_id != settings.apply_id
+
     def inquiry(self, integration: str) -> Inquiry | None:
         """The newest inquiry about the system's fields; None where this system has answered it already."""
         asked = self._part(f"{integration}/inquiry")

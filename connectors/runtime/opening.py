@@ -1,13 +1,13 @@
 """Opens an integration of one system: its account, and the worker around it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from connectors.contract.account import Account, Opening
 from connectors.contract.catalog import Catalog
-from connectors.contract.errors import ConnectorError
+from connectors.contract.errors import ConnectorError, Retryable
 from connectors.contract.metrics import ApiMetrics
 from connectors.contract.traits import SystemTraits
 from connectors.kafka.partitioner import partition_of
@@ -19,9 +19,19 @@ from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
 from connectors.runtime.state_report import StateReport, state_under, state_unopened
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
-from schemas.configuration import GRANT, SIGNING, ConnectorState, IntegrationSettings, secret_place
+from connectors.session.wall import contained
+from schemas.configuration import (
+    GRANT,
+    SIGNING,
+    ConnectorState,
+    Description,
+    IntegrationPart,
+    IntegrationSettings,
+    SystemSettings,
+    secret_place,
+)
 from schemas.records import StateCommand
-from schemas.topics import STATE_COMMANDS
+from schemas.topics import INTEGRATIONS, STATE_COMMANDS
 
 GRANTED: Final = "refresh_token"
 
@@ -75,6 +85,29 @@ class IntegrationOpener:
         deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken)
         return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
 
+    async def prove(self, name: str, settings: IntegrationSettings, trial: SystemSettings) -> Description:
+        """What the system says of an account on trial, or why it cannot be worked with. Raises Retryable."""
+        try:
+            return await contained(self._prove(name, settings, trial))
+        except Retryable:
+            raise
+        except ConnectorError as error:
+            return Description(settings.apply_id, error.reason)
+
+    async def _prove(self, name: str, settings: IntegrationSettings, trial: SystemSettings) -> Description:
+        account = await self._connector.open_account(self._opening(name, settings.connection, trial, Catalog()))
+        try:
+            await account.setup.probe()
+            said = await account.setup.describe(trial.fields)
+        finally:
+            await account.close()
+        return Description(settings.apply_id, None, tuple(said.fields), tuple(said.events), tuple(said.types))
+
+    async def report_proof(self, name: str, description: Description) -> None:
+        """Publish what came of a trial."""
+        part, key = IntegrationPart(name, description=description), f"{name}/{self._traits.system}/trial"
+        await self._connector.publisher.send(INTEGRATIONS, key, part)
+
     async def report_unopened(self, name: str, settings: IntegrationSettings, error: ConnectorError) -> None:
         """Report that the integration does not work with these settings: an apply of them is refused."""
         last = self._configuration.state(name)
@@ -100,35 +133,39 @@ class IntegrationOpener:
     async def _open_account(
         self, name: str, settings: IntegrationSettings, report: StateReport, catalog: Catalog
     ) -> Account:
-        connector, section = self._connector, settings.section(self._traits.system)
+        unseal = self.unseal_of(name)
+        opening = self._opening(name, settings.connection, settings.section(self._traits.system), catalog)
+        given: dict[str, str] = {}
+        if report.state.grant is not None:
+            given[GRANTED] = unseal(report.state.grant, GRANT)
+        if report.state.webhook_secret is not None:
+            given[SIGNING] = unseal(report.state.webhook_secret, SIGNING)
+        secrets = {**opening.secrets, **given}
+        return await self._connector.open_account(replace(opening, secrets=secrets, store_grant=report.keep_grant))
+
+    def _opening(self, name: str, connection: int, section: SystemSettings, catalog: Catalog) -> Opening:
+        """What an account is opened with; a new refresh token is kept nowhere yet."""
+        connector, unseal = self._connector, self.unseal_of(name)
 
         async def incident(reason: str, detail: str) -> None:
             await self._deps.letters.incident(name, reason, detail)
 
-        unseal = self.unseal_of(name)
-        secrets = {secret: unseal(sealed, secret) for secret, sealed in section.secrets.items()}
-        if report.state.grant is not None:
-            secrets[GRANTED] = unseal(report.state.grant, GRANT)
-        if report.state.webhook_secret is not None:
-            secrets[SIGNING] = unseal(report.state.webhook_secret, SIGNING)
-        return await connector.open_account(
-            Opening(
-                integration=name,
-                connection=settings.connection,
-                account=section.account,
-                options=section.options,
-                secrets=secrets,
-                catalog=catalog,
-                clock=connector.clock,
-                api_url=connector.api_url,
-                api_version=connector.api_version,
-                proxy_url=connector.proxy_url,
-                webhook_url=f"{connector.webhook_base_url}/{self._traits.webhook_path_of(name)}",
-                store_grant=report.keep_grant,
-                incident=incident,
-                connected=self._configuration.connected,
-                metrics=self._api_metrics(name),
-            )
+        return Opening(
+            integration=name,
+            connection=connection,
+            account=section.account,
+            options=section.options,
+            secrets={secret: unseal(sealed, secret) for secret, sealed in section.secrets.items()},
+            catalog=catalog,
+            clock=connector.clock,
+            api_url=connector.api_url,
+            api_version=connector.api_version,
+            proxy_url=connector.proxy_url,
+            webhook_url=f"{connector.webhook_base_url}/{self._traits.webhook_path_of(name)}",
+            store_grant=_not_kept,
+            incident=incident,
+            connected=self._configuration.connected,
+            metrics=self._api_metrics(name),
         )
 
     def _api_metrics(self, name: str) -> ApiMetrics:
@@ -155,3 +192,7 @@ class IntegrationOpener:
         """Put work on the state of every partition."""
         for number in range(self._connector.partitions):
             await self._connector.publisher.send(STATE_COMMANDS, f"partition-{number}", command, number)
+
+
+async def _not_kept(_: str) -> None:
+    """An account on trial is opened again with the token of the file, once it is in force."""

@@ -18,6 +18,7 @@ from connectors.runtime.integration import IntegrationWorker
 from connectors.runtime.opening import IntegrationOpener, OpenerDeps
 from connectors.runtime.overflow import Overflow
 from connectors.runtime.patience import Patience
+from connectors.runtime.trials import Trials
 from connectors.runtime.waiting import Waiting, WaitingRecords
 from connectors.session.condition import VersionedCondition
 from connectors.session.wall import contained
@@ -57,6 +58,7 @@ class Runner:
         )
         opener_deps = OpenerDeps(self._member.owns, self._letters, self._failed, self._broken)
         self._opener = IntegrationOpener(traits, deps, self._configuration, opener_deps)
+        self._trials = Trials(system, self._configuration, self._opener, deps.clock, deps.uniform, self._tried)
 
     @property
     def owned(self) -> frozenset[int]:
@@ -89,6 +91,7 @@ class Runner:
         closing = {name: self._begin_to_close(name, self._over(name, wanted.get(name))) for name in leaving}
         for name in self._workers:
             self._refresh(name, wanted[name])  # before any wait: a pause holds from here on
+        self._trials.begin(wanted)
         await self._left(closing)
         for name, settings in self._wanted().items():  # asked again, for closing may have taken long
             here = name in self._workers or name in self._opening or name in self._closing
@@ -258,6 +261,10 @@ class Runner:
         closing = [self._closing[name] for name in gone(self._closing)]
         if closing:
             await asyncio.wait(closing)
+
+    def _tried(self, task: "asyncio.Task[None]") -> None:
+        self._ended(task)
+        self._changes.bump()  # a newer request may be on trial by now
 
     def _failed(self, error: BaseException) -> None:
         self._deps.stop_process(f"{self._system} connector: {type(error).__name__}: {error}")

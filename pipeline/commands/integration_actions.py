@@ -52,6 +52,18 @@ def change_state(name: str, state: DesiredState) -> None:
     with_kafka(ask)
 
 
+def forget(name: str) -> None:
+    """Delete the request of a disconnected integration; the scheduler then deletes the rest."""
+
+    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
+        if known(tables.table(INTEGRATIONS), name).state != "disconnected":
+            raise apply.NotApplied(f"{name} is connected. Fix: `pairstream integration disconnect {name}` first")
+        await apply.forget(publisher, tables, name, 30.0)
+        click.echo(f"{name}: forgotten")
+
+    with_kafka(ask)
+
+
 def start_full_sync(name: str | None) -> None:
     """Ask for a crawl of one integration; None: of every connected one."""
 

@@ -52,6 +52,18 @@ def integration_disconnect(name: str, yes: bool) -> None:
     disconnect(name, ask_first=not yes)
 
 
+@integration.command("forget", examples=("pairstream integration forget acme",))
+@click.argument("name")
+def integration_forget(name: str) -> None:
+    """Leave nothing of an integration that is disconnected.
+
+    One that was never connected, because its first apply was refused, is forgotten the same way.
+    """
+    from pipeline.commands.integration_actions import forget
+
+    forget(name)
+
+
 @group("full-sync", examples=("pairstream full-sync start acme",))
 def full_sync_group() -> None:
     """Bring everything in step, not only what changes."""

@@ -57,6 +57,16 @@ async def ask(publisher: Publisher, integration: str, request: DesiredIntegratio
     await publisher.send(INTEGRATIONS, f"{integration}/desired", IntegrationPart(integration, desired=request))
 
 
+async def forget(publisher: Publisher, tables: TableReader, integration: str, within_s: float) -> None:
+    """Delete the request, and wait until the scheduler has deleted all else. Raises NotApplied."""
+    await publisher.send_bytes(INTEGRATIONS, f"{integration}/desired", None)
+    started = time.monotonic()
+    while settings_of(tables.table(INTEGRATIONS), integration) is not None:
+        if time.monotonic() - started > within_s:
+            raise NotApplied(f"still there after {within_s:.0f} s: is `pairstream run scheduler` (or `up`) running?")
+        await asyncio.sleep(POLL_EVERY_S)
+
+
 async def wait_until_applied(
     tables: TableReader, integration: str, request: DesiredIntegration, within_s: float
 ) -> Applied:

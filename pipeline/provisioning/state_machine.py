@@ -20,6 +20,7 @@ from pipeline.provisioning.resolve import fields_of, object_mappings, to_create,
 from pipeline.provisioning.streams import streamed
 from schemas.configuration import (
     ConnectorState,
+    Description,
     DesiredIntegration,
     IntegrationClaim,
     IntegrationPart,
@@ -37,7 +38,7 @@ ALREADY_CLAIMED: Final = "already claimed"
 DISCONNECTED: Final = "it is disconnected and its credentials are forgotten: apply its file"
 VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|failed): (\S+)")
 SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
-UNDER_WAY: Final = frozenset({"describing", "provisioning"})
+UNDER_WAY: Final = frozenset({"proving", "describing", "provisioning"})
 
 Parts = Mapping[str, IntegrationPart]
 
@@ -55,12 +56,24 @@ def decide(parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[Configur
     """What to write next, in order; empty when everything asked for is done or waits for a connector."""
     writes: list[ConfigurationWrite] = []
     for key, part in sorted(parts.items()):
+        gone = part.settings is not None and part.settings.state == "disconnected"
+        if gone and f"{part.integration}/desired" not in parts:
+            return _forgotten(part.integration, parts, mappings)  # its request was deleted
         if part.desired is None or not key.endswith("/desired"):
             continue
         writes += _next(part.integration, part.desired, parts, mappings)
         if writes:
             break  # one integration at a time: its claims are in force before the next integration claims
     return writes
+
+
+def _forgotten(name: str, parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[ConfigurationWrite]:
+    """Every key of an integration is deleted; the settings last, for until then a scheduler knows of it."""
+    last = f"{name}/settings"
+    keys = sorted((key for key, part in parts.items() if part.integration == name), key=lambda key: (key == last, key))
+    of_it = (key for key, mapping in mappings.items() if mapping.integration == name)
+    gone = [ConfigurationWrite(MAPPINGS, key, None) for key in of_it]
+    return [*gone, *(ConfigurationWrite(INTEGRATIONS, key, None) for key in keys)]
 
 
 def _next(
@@ -96,6 +109,8 @@ def _asked(
     settings = _settings(name, parts)
     if settings is None or settings.apply_id != desired.apply_id:
         return [_accepted(name, desired, settings, parts)]
+    if settings.trial is not None:
+        return list(_tried(name, desired, settings, settings.trial, parts))
     states = [_connector(name, system, parts) for system in SYSTEMS]
     if settings.apply_state not in UNDER_WAY:
         return list(_redescribed(name, settings, states, mappings))
@@ -124,9 +139,19 @@ def _accepted(
         return _write(name, _in_state(before, desired))
     holders = other_holders(name, desired, parts)
     if holders:
-        reason = f"{ALREADY_CLAIMED} by integration {next(iter(holders.values()))}: disconnect it first"
-        return _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=reason))
-    same = connected and same_accounts(desired, before)
+        refused = replace(_restored(before), apply_id=desired.apply_id, apply_state="failed")
+        return _write(name, replace(refused, reason=_claimed_by(holders)))
+    in_force = _restored(before)
+    if connected and before.active_revision and not same_accounts(desired, in_force):
+        trial = Sections(desired.document, desired.hubspot, desired.userflow)
+        proving = replace(in_force, apply_id=desired.apply_id, apply_state="proving", reason=None, trial=trial)
+        return _write(name, proving)
+    return _begun(name, desired, before)
+
+
+def _begun(name: str, desired: DesiredIntegration, before: IntegrationSettings) -> ConfigurationWrite:
+    """The request becomes the settings, not in force yet; another account is another connection."""
+    same = before.state != "disconnected" and same_accounts(desired, before)
     return _write(
         name,
         IntegrationSettings(
@@ -146,13 +171,53 @@ def _accepted(
     )
 
 
+def _tried(
+    name: str, desired: DesiredIntegration, settings: IntegrationSettings, trial: Sections, parts: Parts
+) -> Iterator[ConfigurationWrite]:
+    """Another account takes the place of the one in force only once both systems answered for it, and the file fits."""
+    asked, answers = (
+        replace(settings, trial=None),
+        [_answer(name, system, desired.apply_id, parts) for system in SYSTEMS],
+    )
+    for system, answer in zip(SYSTEMS, answers, strict=True):
+        if answer is not None and answer.reason is not None:
+            yield _failed(name, asked, f"{system}: failed: {answer.reason}")
+            return
+    hubspot, userflow = answers
+    if hubspot is None or userflow is None:
+        return
+    described = described_file(read_document(trial.document), hubspot, userflow)
+    resolved = fields_of(described.file, "hubspot") == trial.hubspot.fields
+    problems = described.misfits() if resolved else ()  # fields of a custom type are asked for once it is resolved
+    holders = other_holders(name, desired, parts)
+    if problems:
+        yield _failed(name, asked, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
+    elif holders:
+        yield _failed(name, asked, _claimed_by(holders))
+    else:
+        yield _begun(name, desired, asked)
+
+
+def _answer(name: str, system: System, apply_id: str, parts: Parts) -> Description | None:
+    """What the system said of the account on trial, if it was asked about this request."""
+    part = parts.get(f"{name}/{system}/trial")
+    answer = part.description if part is not None else None
+    return answer if answer is not None and answer.inquiry_id == apply_id else None
+
+
+def _claimed_by(holders: Mapping[System, str]) -> str:
+    return f"{ALREADY_CLAIMED} by integration {next(iter(holders.values()))}: disconnect it first"
+
+
 def _in_state(before: IntegrationSettings, desired: DesiredIntegration) -> IntegrationSettings:
-    """Paused or active at once; an apply that is under way goes on, for its credentials are not proven yet."""
+    """Paused or active at once. An apply under way goes on, its credentials unproven; one on trial is given up."""
+    under_way = before.apply_state in UNDER_WAY and before.trial is None
     return replace(
         before,
+        trial=None,
         state=desired.state if before.active_revision else before.state,
         apply_id=desired.apply_id,
-        apply_state=before.apply_state if before.apply_state in UNDER_WAY else "done",
+        apply_state=before.apply_state if under_way else "done",
         reason=None,
     )
 
@@ -175,7 +240,8 @@ def _same(desired: DesiredIntegration, settings: IntegrationSettings) -> bool:
 def _gone(name: str, settings: IntegrationSettings) -> ConfigurationWrite:
     """Not connected, and no secrets are kept: from that record on every stage drops what belongs to the connection."""
     hubspot, userflow = _without_secrets(settings.hubspot), _without_secrets(settings.userflow)
-    return _write(name, replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow, fallback=None))
+    gone = replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow, fallback=None, trial=None)
+    return _write(name, gone)
 
 
 def _without_secrets(section: SystemSettings) -> SystemSettings:
@@ -303,13 +369,16 @@ def _failure(settings: IntegrationSettings, states: list[ConnectorState | None])
 
 def _failed(name: str, settings: IntegrationSettings, reason: str) -> ConfigurationWrite:
     """Refused: what was in force before goes on, with the credentials it had; where nothing was, nothing is left."""
-    refused = replace(settings, apply_state="failed", reason=reason, fallback=None)
-    kept = settings.fallback
-    if kept is not None:
-        refused = replace(
-            refused, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow, events=kept.events
-        )
+    refused = replace(_restored(settings), apply_state="failed", reason=reason)
     return _gone(name, refused) if settings.active_revision == 0 else _write(name, refused)
+
+
+def _restored(settings: IntegrationSettings) -> IntegrationSettings:
+    """What was in force before the request that is under way."""
+    kept, settings = settings.fallback, replace(settings, fallback=None, trial=None)
+    if kept is None:
+        return settings
+    return replace(settings, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow, events=kept.events)
 
 
 def _claimed(name: str, key: str) -> ConfigurationWrite:

@@ -104,6 +104,7 @@ _CONNECTOR = ConnectorState(
     parked=True,
     descriptions=2,
     clock_ahead_ms=-90_000_000,
+    denied={"companies.read": "missing_scopes"},
 )
 _INQUIRY = Inquiry("ask-1", {"contacts": ("email",)}, {"users": ("plan",)}, AT_MS)
 _DESCRIPTION = Description("ask-1", "unauthorized", (_DESCRIBED,), (_EVENT,), (DescribedType("2-77", "2-77", "pet"),))

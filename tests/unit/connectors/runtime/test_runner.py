@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from connectors.contract.account import Opening
+from connectors.contract.errors import Misconfigured
+from connectors.contract.setup import SystemDescription
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import Hooks, Taken
 from connectors.kafka.partitioner import partition_of
@@ -19,7 +21,7 @@ from connectors.runtime import patience
 from connectors.runtime import runner as runner_module
 from connectors.runtime.runner import Runner
 from schemas.codec import Codec
-from schemas.configuration import ConnectorState, ConnectorStatus, IntegrationPart
+from schemas.configuration import ConnectorState, ConnectorStatus, IntegrationPart, Sections, SystemSettings
 from schemas.registry import LocalRegistry
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, MAPPINGS, RECEIPTS, changes_topic, field_patches_topic
 from tests.unit.connectors.runtime.runners import (
@@ -233,6 +235,44 @@ async def test_metrics_show_the_reported_status_of_the_integrations_that_are_con
         await it.member.revoke()
         it.member.assign()
         await it.statuses({})
+
+
+@pytest.mark.parametrize(
+    ("account", "reason"), [("other", None), ("nobody's", "wrong_account"), ("odd", "step_failed")]
+)
+async def test_another_account_is_asked_beside_the_one_in_force(
+    members: list[Member], account: str, reason: str | None
+) -> None:
+    vendors: dict[str, Vendor] = {WELL: TriedVendor()}
+    async with running(members, vendors) as it:
+        part = it.tables.tables[INTEGRATIONS][f"{WELL}/settings"]
+        assert part.settings is not None
+        section = SystemSettings(account, secrets={"api_key": b"key"})
+        trial = replace(part.settings, apply_id="b", apply_state="proving", trial=Sections("", section, section))
+        it.tables.tables[INTEGRATIONS][f"{WELL}/settings"] = replace(part, settings=trial)
+        it.runner.configuration_changed()
+        await until(lambda: any(key == f"{WELL}/userflow/trial" for _, key, _ in it.publisher.sent))
+        (said,) = {one.description for _, key, one in it.publisher.sent if key == f"{WELL}/userflow/trial"}
+        assert (said.inquiry_id, said.reason) == ("b", reason)
+        it.member.hooks.taken([taken(WELL, 0)])
+        await until(lambda: "user-0" in vendors[WELL].written)
+        assert failures(it) == []
+
+
+class TriedVendor(Vendor):
+    """Opens three accounts: its own, one that is another's, and one at whose answers our code fails."""
+
+    asked = ""
+
+    def opened(self, opening: Opening) -> None:
+        self.asked = opening.account
+
+    async def describe(self, wanted: object) -> SystemDescription:
+        if self.asked == "nobody's":
+            raise Misconfigured("wrong_account")
+        if self.asked == "odd":
+            raise KeyError("secret")
+        return await super().describe(wanted)
 
 
 class MeasuredVendor(Vendor):

@@ -11,6 +11,7 @@ from schemas.configuration import (
     ConnectorState,
     DescribedEvent,
     DescribedField,
+    Description,
     DesiredIntegration,
     IntegrationPart,
     IntegrationSettings,
@@ -94,6 +95,17 @@ class Cluster:
         self.parts[f"{name}/{system}"] = IntegrationPart(name, connector=replace(state, **changes))  # type: ignore[arg-type]
         self.settle()
 
+    def answer_trial(self, name: str = "acme", **reasons: str) -> None:
+        """What both connectors say of an account on trial: why each does not work, nothing unless told otherwise."""
+        settings = self.settings(name)
+        if settings.trial is None:
+            return
+        of_userflow = Description(settings.apply_id, reasons.get("userflow"), USERFLOW_FIELDS, EVENTS)
+        of_hubspot = Description(settings.apply_id, reasons.get("hubspot"), HUBSPOT_FIELDS)
+        self.parts[f"{name}/hubspot/trial"] = IntegrationPart(name, description=of_hubspot)
+        self.parts[f"{name}/userflow/trial"] = IntegrationPart(name, description=of_userflow)
+        self.settle()
+
     def settings(self, name: str = "acme") -> IntegrationSettings:
         found = self.parts[f"{name}/settings"].settings
         assert found is not None
@@ -101,6 +113,7 @@ class Cluster:
 
     def connect(self, name: str = "acme", **changes: str) -> None:
         self.ask(request(name, **changes), name)
+        self.answer_trial(name)
         for system in ("hubspot", "userflow"):
             self.report(system, name)
 

@@ -1,5 +1,7 @@
 """Who holds an account, and what pausing, resuming and disconnecting do to what is in force."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.operations.apply import changed_state
@@ -63,6 +65,66 @@ def test_another_account_is_another_connection() -> None:
     cluster.connect(account="2")
     assert cluster.settings().connection == 2
     assert "claim/hubspot/1" not in cluster.parts
+
+
+@pytest.mark.parametrize("reason", ["wrong_account", "unauthorized", "step_failed"])
+def test_an_account_that_does_not_prove_itself_leaves_what_is_in_force(reason: str) -> None:
+    cluster = Cluster()
+    cluster.connect()
+    before, mappings = cluster.settings(), dict(cluster.mappings)
+    claims = {key for key in cluster.parts if key.startswith("claim/")}
+
+    cluster.ask(request(account="2"))
+    assert replace(cluster.settings(), apply_id="", apply_state="done", trial=None) == replace(before, apply_id="")
+    cluster.answer_trial(hubspot=reason)
+
+    after = cluster.settings()
+    assert (after.apply_state, after.reason, after.trial) == ("failed", f"hubspot: failed: {reason}", None)
+    assert replace(after, apply_id="", apply_state="done", reason=None) == replace(before, apply_id="")
+    assert {key for key in cluster.parts if key.startswith("claim/")} == claims
+    assert cluster.mappings == mappings
+
+
+def test_a_file_that_does_not_fit_another_account_leaves_what_is_in_force_too() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(account="2", attribute="nowhere"))
+    cluster.answer_trial()
+    assert (cluster.settings().apply_state, cluster.settings().connection) == ("failed", 1)
+    assert "nowhere" in (cluster.settings().reason or "")
+    assert (cluster.settings().state, cluster.settings().hubspot.account) == ("active", "1")
+
+
+def test_a_pause_while_an_account_is_on_trial_gives_the_trial_up() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(account="2"))
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    assert (cluster.settings().state, cluster.settings().trial, cluster.settings().apply_state) == (
+        "paused",
+        None,
+        "done",
+    )
+
+
+def test_a_refused_first_apply_can_be_forgotten() -> None:
+    cluster = Cluster()
+    cluster.ask(request())
+    cluster.report("hubspot", status="failed", reason="wrong_account")
+    cluster.settle()
+    assert cluster.settings().state == "disconnected"
+    del cluster.parts["acme/desired"]
+    cluster.settle()
+    assert cluster.parts == {}
+    assert cluster.order[-1] == "acme/settings"
+
+
+def test_what_is_in_force_is_never_forgotten() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    del cluster.parts["acme/desired"]
+    cluster.settle()
+    assert cluster.settings().state == "active"
 
 
 def test_a_new_api_key_is_the_same_environment_and_a_wrong_one_leaves_what_is_in_force() -> None:

@@ -1,0 +1,58 @@
+"""Trials of accounts that an apply asks for: each is opened beside the one in force, asked, and closed."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from connectors.clock import Clock
+from connectors.contract.errors import Retryable
+from connectors.http.retry import CALLS, Tries, Uniform
+from connectors.runtime.configuration import ConnectorConfiguration
+from connectors.runtime.opening import IntegrationOpener
+from schemas.configuration import IntegrationSettings, Sections
+from schemas.values import System
+
+LONGEST_WAIT_S = 10.0
+
+
+class Trials:
+    """The trials of one system's integrations; `ended` is told of each task."""
+
+    def __init__(
+        self,
+        system: System,
+        configuration: ConnectorConfiguration,
+        opener: IntegrationOpener,
+        clock: Clock,
+        uniform: Uniform,
+        ended: Callable[["asyncio.Task[None]"], None],
+    ) -> None:
+        self._system = system
+        self._configuration = configuration
+        self._opener = opener
+        self._clock = clock
+        self._uniform = uniform
+        self._ended = ended
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self, wanted: Mapping[str, IntegrationSettings]) -> None:
+        """Begin the trials that nobody has begun here."""
+        for name, settings in wanted.items():
+            if settings.trial is not None and name not in self._tasks and self._configuration.on_trial(name):
+                self._tasks[name] = task = asyncio.create_task(self._run(name, settings, settings.trial))
+                task.add_done_callback(lambda task, name=name: self._end(name, task))  # type: ignore[misc]
+
+    async def _run(self, name: str, settings: IntegrationSettings, trial: Sections) -> None:
+        """A system that is away is no reason against the account: it is asked again while the trial lasts."""
+        section = trial.hubspot if self._system == "hubspot" else trial.userflow
+        tries = Tries()
+        while self._configuration.settings().get(name) == settings:
+            try:
+                return await self._opener.report_proof(name, await self._opener.prove(name, settings, section))
+            except Retryable as error:
+                tries = tries.after(error)
+                wait_s = CALLS.wait_s(error, tries, self._uniform)
+                await self._clock.sleep(LONGEST_WAIT_S if wait_s is None else min(wait_s, LONGEST_WAIT_S))
+
+    def _end(self, name: str, task: "asyncio.Task[None]") -> None:
+        del self._tasks[name]
+        self._ended(task)
