@@ -49,11 +49,13 @@ from pipeline.exit_codes import STOPPED_BY_ITSELF
 from pipeline.local import endpoints
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
+from pipeline.operations import installation
 from pipeline.operations.lost_records import LostRecords
 from pipeline.scheduler import Scheduler
 from pipeline.secrets import NoKeyFits, SecretBox, load_key, load_or_make_key, make_key
 from pipeline.serving import serve
 from schemas.codec import Codec
+from schemas.configuration import INSTALLATION, SchemaIds
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS, WORKER_GROUP
@@ -119,6 +121,24 @@ class Process:
 
         return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS), failed)
 
+    def start(self, tables: TableReader, *, records: bool) -> TableReader:
+        """Read the tables to their end; blocks. Raises TableIncomplete, and SettingsDiffer before anything is written.
+
+        `records`: the installation's facts are recorded where nobody has yet, for this process is about to write.
+        """
+        tables.start()
+        recorded = tables.get(INTEGRATIONS, INSTALLATION)
+        installation.check(recorded, self.schema_ids)
+        if records and recorded is None and not tables.unreadable:
+            codec, fact = installation.recording(self.schema_ids)
+            publish_now(self.cluster, codec, [fact])
+        return tables
+
+    @property
+    def schema_ids(self) -> SchemaIds:
+        """Where this process takes schema ids from."""
+        return "registry" if self.settings.schema_registry_url else "packaged"
+
     def lost_records(self, tables: TableReader) -> LostRecords:
         """Reports records deleted before this process read them, and requests the full sync that heals the loss."""
         return LostRecords(
@@ -180,7 +200,7 @@ async def run_receiver(process: Process) -> None:
     tables = process.followed_tables()
     directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
     tables.subscribe(lambda *_: directory.configuration_changed())
-    await asyncio.to_thread(tables.start)
+    await asyncio.to_thread(process.start, tables, records=True)
     publisher = process.publisher()
     store = KafkaStore(publisher, process.admin().partitions)
     admission = AdmissionLimits(
@@ -218,7 +238,7 @@ def run_worker(process: Process) -> None:
     configuration = Configuration()
     tables = process.followed_tables()
     tables.subscribe(configuration.apply)
-    tables.start()
+    process.start(tables, records=True)
 
     handled = {stage: ConsumerGroup(process.cluster, f"pairstream-{stage}-handled") for stage in STATE_TOPICS}
 
@@ -312,7 +332,7 @@ async def run_connector(process: Process, system: System) -> None:
         ),
     )
     tables.subscribe(lambda *_: loop.call_soon_threadsafe(runner.configuration_changed))
-    await asyncio.to_thread(tables.start)
+    await asyncio.to_thread(process.start, tables, records=True)
     (await asyncio.to_thread(process.watch_topics, lost)).start()
     checks = {"membership": lambda: None if runner.owned else "no partitions are assigned"}
     measuring = asyncio.create_task(credit.measure_on(), name="bulk outstanding")
@@ -344,7 +364,7 @@ async def run_scheduler(process: Process) -> None:
 
     scheduler = Scheduler(process.cluster, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
     tables.subscribe(lambda *_: loop.call_soon_threadsafe(scheduler.configuration_changed))
-    await asyncio.to_thread(tables.start)
+    await asyncio.to_thread(process.start, tables, records=True)
     try:
         async with process.health({}):
             await scheduler.run()

@@ -25,6 +25,9 @@ SchemaIds = Literal["packaged", "registry"]
 ConnectorStatus = Literal["ok", "needs_reconnect", "unavailable", "failed"]
 
 
+INSTALLATION: Final = "installation"
+"""The one key whose value has a packaged schema id in every installation: it says where all other ids come from."""
+
 GRANT: Final = "grant"
 SIGNING: Final = "webhook_secret"
 """Names of the secrets that a system gave: kept by its connector, and not in a file."""

@@ -143,6 +143,8 @@ class RemoteRegistry:
         try:
             text = self._client.get_schema(schema_id).schema_str
         except SchemaRegistryError as error:
+            if error.http_status_code != NOT_FOUND:
+                raise  # the registry is in trouble: whether it knows the schema is not known
             raise UnknownSchema(
                 f"{topic} holds a record of schema {schema_id}, which the registry does not give ({error.error_code}): "
                 "check SCHEMA_REGISTRY_URL, or start this process without it if the topic was written without one"

@@ -10,6 +10,8 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import TIMEOUT_S, reader_config
 from schemas.codec import Codec, MalformedRecord
+from schemas.configuration import INSTALLATION
+from schemas.registry import LocalRegistry, UnknownSchema
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +40,12 @@ class TableReader:
         """`failed` is called on the reader's thread with the reason why a complete table can be followed no longer."""
         self._cluster = cluster
         self._codec = codec
+        self._packaged = Codec(LocalRegistry())
         self._topics = topics
         self._subscribers: tuple[Changed, ...] = ()
         self._failed = failed
         self._tables: dict[str, dict[str, Any]] = {topic: {} for topic in topics}
+        self._unreadable: dict[tuple[str, str], str] = {}
         self._stopped = threading.Event()
         self._complete = threading.Event()
         self._failure: BaseException | None = None
@@ -63,6 +67,11 @@ class TableReader:
 
     def get(self, topic: str, key: str) -> Any:
         return self._tables[topic].get(key)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """A sentence for each row that is left as it was, because what it became cannot be read."""
+        return tuple(f"{topic}: {key} cannot be read: {why}" for (topic, key), why in dict(self._unreadable).items())
 
     def stop(self) -> None:
         self._stopped.set()
@@ -104,11 +113,15 @@ class TableReader:
         return {(place.topic, place.partition) for place in places}
 
     def _apply(self, topic: str, key: str, value: bytes | None) -> None:
+        codec = self._packaged if key == INSTALLATION else self._codec
         try:
-            record = None if value is None else self._codec.decode(topic, value)
-        except MalformedRecord as error:
-            log.error("%s: %s is left as it was, for what it became is no record: %s", topic, key, error)
+            record = None if value is None else codec.decode(topic, value)
+        except (MalformedRecord, UnknownSchema) as error:
+            # one row that somebody wrote with other settings, or a newer build, must not take every process down
+            log.error("%s: %s is left as it was, for what it became cannot be read: %s", topic, key, error)
+            self._unreadable[topic, key] = str(error)
             return
+        self._unreadable.pop((topic, key), None)
         if record is None:
             self._tables[topic].pop(key, None)
         else:

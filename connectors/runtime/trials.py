@@ -49,7 +49,7 @@ class Trials:
             try:
                 return await self._opener.report_proof(name, await self._opener.prove(name, settings, section))
             except Retryable as error:
-                tries = tries.after(error)
+                tries = tries.after(error, self._clock.monotonic())
                 wait_s = CALLS.wait_s(error, tries, self._uniform)
                 await self._clock.sleep(LONGEST_WAIT_S if wait_s is None else min(wait_s, LONGEST_WAIT_S))
 

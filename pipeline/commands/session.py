@@ -22,6 +22,7 @@ from pipeline.observability.logging import set_up
 from pipeline.operations import apply, full_sync
 from pipeline.operations.generated_files import ForeignFiles
 from pipeline.operations.hubspot_project import NoProject
+from pipeline.operations.installation import SettingsDiffer
 from pipeline.secrets import KeyFileUnsafe, NoKeyFits
 from pipeline.state_dir import AlreadyRunning, StateDirUnusable
 from pipeline.visible import visible_lines
@@ -39,6 +40,7 @@ EXPECTED_ERRORS: Final = (
     TableIncomplete,
     PublishFailed,
     UnknownSchema,
+    SettingsDiffer,
     apply.NotApplied,
     full_sync.NotStarted,
     NoProject,
@@ -88,10 +90,17 @@ def confirm(question: str) -> None:
 
 
 def read_tables(process: Process) -> TableReader:
-    """The configuration in force, read to its end."""
-    tables = process.tables()
-    tables.start()
+    """The configuration in force, read to its end. Raises TableIncomplete where a row cannot be read."""
+    tables = process.start(process.tables(), records=False)
+    if tables.unreadable:
+        raise TableIncomplete("\n".join(unread(tables)))
     return tables
+
+
+def unread(tables: TableReader) -> tuple[str, ...]:
+    """What could not be read, and what mends it."""
+    fix = "Fix: apply the integration's file again, with the settings that every process has"
+    return (*tables.unreadable, fix) if tables.unreadable else ()
 
 
 def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]], *, makes_key: bool = False) -> None:
@@ -99,13 +108,15 @@ def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]
 
     async def inside(process: Process) -> None:
         tables = process.tables()
-        await asyncio.to_thread(tables.start)
+        await asyncio.to_thread(process.start, tables, records=True)
         publisher = process.publisher()
         try:
             await work(process, publisher, tables)
         finally:
             await publisher.close()
             await asyncio.to_thread(tables.stop)
+        if tables.unreadable:  # still: what was to be done may have mended it
+            raise TableIncomplete("\n".join(unread(tables)))
 
     with plain_errors():
         asyncio.run(inside(open_process(makes_key=makes_key)))

@@ -9,6 +9,7 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
 from pipeline.integration_file.loader import read_document
 from pipeline.operations.apply import every
+from pipeline.operations.installation import SettingsDiffer
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import remedy
@@ -17,7 +18,7 @@ from pipeline.provisioning.state_machine import SYSTEMS
 from pipeline.provisioning.subscriptions import subscriptions
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, secret_place
 from schemas.records import avro_name
-from schemas.registry import SchemaRegistry, UnknownSchema
+from schemas.registry import SchemaRegistry
 from schemas.topics import TOPICS
 from schemas.values import System
 
@@ -58,7 +59,7 @@ def examine(
         return
     try:
         parts = integrations()
-    except (TableIncomplete, UnknownSchema) as error:
+    except (TableIncomplete, SettingsDiffer) as error:
         yield Finding("configuration", "wrong", str(error))
         return
     for name, settings in every(parts).items():

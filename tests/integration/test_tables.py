@@ -1,4 +1,4 @@
-"""A table of configuration is complete, follows its topic, and says so when it no longer can."""
+"""A table of configuration is complete, follows its topic, and leaves a row that cannot be read as it was."""
 
 import threading
 from collections.abc import Callable
@@ -46,7 +46,7 @@ class Followed:
             self._told.notify_all()
 
 
-async def test_what_is_no_record_is_left_out_and_a_schema_that_is_not_known_ends_it(kafka: Kafka) -> None:
+async def test_what_cannot_be_read_is_left_as_it_was_and_the_rest_goes_on(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     Admin(cluster).apply_topics(4, 1)
     publisher = Publisher(cluster, Codec(LocalRegistry()))
@@ -60,8 +60,17 @@ async def test_what_is_no_record_is_left_out_and_a_schema_that_is_not_known_ends
         assert it.reader.get(INTEGRATIONS, "claim/tables/1") == claim("first")
         assert it.failures == []
 
-        await publisher.send_bytes(INTEGRATIONS, "claim/tables/3", NEWER_SCHEMA)
-        it.until(lambda: bool(it.failures))
+        await publisher.send_bytes(INTEGRATIONS, "claim/tables/2", NEWER_SCHEMA)
+        await publisher.send(INTEGRATIONS, "claim/tables/3", claim("third"))
+        it.until(lambda: it.reader.get(INTEGRATIONS, "claim/tables/3") == claim("third"))
+        it.until(lambda: len(it.reader.unreadable) == 2)
+        assert it.reader.get(INTEGRATIONS, "claim/tables/2") == claim("second")
+        assert it.failures == []
+
+        await publisher.send(INTEGRATIONS, "claim/tables/1", claim("mended"))
+        await publisher.send(INTEGRATIONS, "claim/tables/2", claim("mended"))
+        it.until(lambda: it.reader.get(INTEGRATIONS, "claim/tables/2") == claim("mended"))
+        it.until(lambda: it.reader.unreadable == ())
     finally:
         for key in ("claim/tables/1", "claim/tables/2", "claim/tables/3"):
             await publisher.send_bytes(INTEGRATIONS, key, None)
