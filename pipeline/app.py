@@ -319,6 +319,7 @@ async def run_connector(process: Process, system: System) -> None:
             seal=process.box.seal,
             api_url=settings.hubspot_api_url if system == "hubspot" else settings.userflow_api_url,
             api_version=settings.hubspot_api_version,
+            longest_wait_s=settings.longest_wait_s,
             proxy_url=settings.api_proxy_url,
             webhook_base_url=settings.webhook_base_url,
             clock=SystemClock(),

@@ -138,6 +138,12 @@ class Settings(BaseSettings):
     allow_http_api: bool = _setting(
         False, "whether an API may be called by http:// on another machine, tokens and all", "true"
     )
+    longest_wait_s: int = _setting(
+        900,
+        "the longest wait that a vendor may ask for, in seconds; a longer one is cut to it, with a log line",
+        "900",
+        ge=1,
+    )
     prefix: str = _setting(
         "", "starts every name on the brokers, so that several installations may share them; unset: none", "staging"
     )

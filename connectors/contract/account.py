@@ -30,6 +30,7 @@ class Opening:
     webhook_url: str  # where the receiver takes this integration's webhooks
     store_grant: Callable[[str], Awaitable[None]]  # keeps a new refresh token
     incident: Callable[[str, str], Awaitable[None]]  # (stable reason, sentence without field values)
+    longest_wait_s: float = 900.0  # the longest wait that an answer may ask for
     proxy_url: str | None = None  # the way to the API, for an address that is not of this machine
     connected: Callable[[str], bool] = lambda _: True  # whether an integration of that name is connected here
     metrics: ApiMetrics = ApiMetrics()  # noqa: RUF009 - a frozen value

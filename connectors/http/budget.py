@@ -1,11 +1,12 @@
 """Who may send the next request of an integration: queues by purpose in front of the vendor's limits."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from connectors.clock import Clock
 from connectors.contract.errors import RateLimited
@@ -24,13 +25,42 @@ WEIGHTS: dict[Purpose, float] = {
 
 SAVED_TURNS = 5
 
+LONGEST_WAIT_S: Final = 900.0
+"""The longest wait that an answer may ask for: a vendor that asks for a year, by mistake, would end all calls."""
+
+log = logging.getLogger(__name__)
+
 
 class RequestBudget:
-    """The limits of one integration; `search` is a limit of its own where the vendor counts searches apart."""
+    """The limits of one integration; `search` is a limit of its own where the vendor counts searches apart.
 
-    def __init__(self, clock: Clock, limiter: Limiter, search: Limiter | None = None) -> None:
+    `longest_wait_s` caps every wait and interval that an answer asks for.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        limiter: Limiter,
+        search: Limiter | None = None,
+        *,
+        longest_wait_s: float = LONGEST_WAIT_S,
+        name: str = "a system",
+    ) -> None:
+        """`name` stands in logs."""
         self._general = _Queue(clock, limiter)
         self._search = self._general if search is None else _Queue(clock, search)
+        self._longest_wait_s = longest_wait_s
+        self._name = name
+        self._told = 0.0  # the last wait that was told as too long
+
+    def capped(self, wait_s: float) -> float:
+        """The wait that is kept; a longer one that was asked for is told."""
+        if wait_s <= self._longest_wait_s:
+            return wait_s
+        if wait_s != self._told:
+            self._told = wait_s
+            log.warning("%s asks for a wait of %.3g s: %.0f s are kept", self._name, wait_s, self._longest_wait_s)
+        return self._longest_wait_s
 
     @asynccontextmanager
     async def slot(self, purpose: Purpose) -> AsyncIterator["Slot"]:
@@ -76,13 +106,14 @@ class Slot:
     def follow(self, notice: RateNotice | None) -> None:
         """Pass on the limit that the headers name."""
         if notice is not None:
-            self._queue.follow(notice)
+            self._queue.follow(replace(notice, interval_s=self._budget.capped(notice.interval_s)))
 
     def limited(self, error: RateLimited) -> None:
         """The answer refused the request for its rate: its lane pauses, and after the daily limit all lanes do."""
-        self._queue.throttle(error.wait_s, self._sent_at)
-        if error.policy == "daily" and error.wait_s is not None:
-            self._budget.penalize(error.wait_s)
+        wait_s = None if error.wait_s is None else self._budget.capped(error.wait_s)
+        self._queue.throttle(wait_s, self._sent_at)
+        if error.policy == "daily" and wait_s is not None:
+            self._budget.penalize(wait_s)
 
 
 class _Queue:

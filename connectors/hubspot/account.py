@@ -39,7 +39,8 @@ async def open_account(opening: Opening) -> Account:
 
 def assemble(opening: Opening, transport: Transport) -> Account:
     """The account on a transport that somebody else closes."""
-    credentials, budget = _credentials(opening), windowed_budget(opening.clock)
+    credentials, name = _credentials(opening), f"{opening.integration}: HubSpot"
+    budget = windowed_budget(opening.clock, longest_wait_s=opening.longest_wait_s, name=name)
 
     def client(way: Transport, places: Budget = budget) -> HubSpotClient:
         return HubSpotClient(way, places, credentials, opening.api_version, opening.metrics)

@@ -6,7 +6,7 @@ from typing import TypeVar
 from connectors.clock import Clock
 from connectors.contract.errors import CredentialsRejected
 from connectors.contract.metrics import ApiMetrics
-from connectors.http.budget import Budget, RequestBudget
+from connectors.http.budget import LONGEST_WAIT_S, Budget, RequestBudget
 from connectors.http.exchange import Exchange
 from connectors.http.messages import Call, Request, Transport
 from connectors.http.rate_limits import RollingWindow, WindowSettings
@@ -56,6 +56,13 @@ def _authorized(request: Request, token: str) -> Request:
     return request.with_header("Authorization", f"Bearer {token}")
 
 
-def windowed_budget(clock: Clock, settings: WindowSettings | None = None) -> RequestBudget:
+def windowed_budget(
+    clock: Clock,
+    settings: WindowSettings | None = None,
+    *,
+    longest_wait_s: float = LONGEST_WAIT_S,
+    name: str = "HubSpot",
+) -> RequestBudget:
     """The budget of one account: a window that follows the headers, and searches apart."""
-    return RequestBudget(clock, RollingWindow(settings), RollingWindow(SEARCH_WINDOW))
+    window, searches = RollingWindow(settings), RollingWindow(SEARCH_WINDOW)
+    return RequestBudget(clock, window, searches, longest_wait_s=longest_wait_s, name=name)

@@ -9,7 +9,16 @@ from connectors.http.batches import halves
 from connectors.http.messages import Purpose
 from connectors.http.observed import observed
 from connectors.hubspot.client import HubSpotClient
-from connectors.hubspot.protocol import Filter, Record, RecordPage, Search, get_object, search_objects
+from connectors.hubspot.protocol import (
+    Filter,
+    Record,
+    RecordPage,
+    Search,
+    fits_address,
+    get_object,
+    read_objects,
+    search_objects,
+)
 from connectors.hubspot.translate import gone, is_number
 from schemas.values import FieldDefinition
 
@@ -76,8 +85,15 @@ async def read_record(
     client: HubSpotClient, object_type: str, object_id: str, fields: tuple[str, ...], purpose: Purpose
 ) -> Record | Gone:
     """The record of that very id; Gone when there is none, or when the id leads to the record it was merged into."""
-    answer = await client.send(observed(get_object(object_type, object_id, fields, purpose=purpose)))
+    named = fields if fits_address(fields) else ()
+    answer = await client.send(observed(get_object(object_type, object_id, named, purpose=purpose)))
     record = answer.answer
     if record is None or record.archived:
         return gone(object_id, answer.interval)
-    return record if record.id == object_id else gone(object_id, answer.interval, record.id)
+    if record.id != object_id:
+        return gone(object_id, answer.interval, record.id)
+    if named == fields:
+        return record
+    batch = await client.send(read_objects(object_type, (object_id,), fields, purpose=purpose))
+    there = (one for one in batch.results if one.id == object_id and not one.archived)
+    return next(there, None) or gone(object_id, answer.interval)

@@ -10,7 +10,14 @@ from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.enriching import AssociatedReader
 from connectors.hubspot.lookups import read_record, search_ids
 from connectors.hubspot.object_types import ObjectTypes
-from connectors.hubspot.protocol import BATCH_LIMIT, WebhookEvent, list_objects, parse_notifications, read_objects
+from connectors.hubspot.protocol import (
+    BATCH_LIMIT,
+    WebhookEvent,
+    fits_address,
+    list_objects,
+    parse_notifications,
+    read_objects,
+)
 from connectors.hubspot.translate import associated_news, news, seen
 from schemas.records import Notification
 from schemas.values import FieldDefinition
@@ -65,10 +72,21 @@ class HubSpotSource:
         return [enriched.get(item.object_id, item) for item in all_of_them]
 
     async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
-        """A hundred records in the order of their ids."""
+        """A hundred records in the order of their ids.
+
+        Where an address cannot name all properties, it lists ids, and a batch read names them in its body.
+        """
         definitions = self._definitions(object_type)
-        page = await self._client.send(list_objects(object_type, tuple(definitions), after=cursor))
-        objects = [seen(record, definitions) for record in page.records]
+        names = tuple(definitions)
+        by_batch = not fits_address(names)
+        page = await self._client.send(list_objects(object_type, () if by_batch else names, after=cursor))
+        records = page.records
+        if by_batch and records:
+            ids = [record.id for record in records]
+            batch = await self._client.send(read_objects(object_type, ids, names, purpose="bulk_read"))
+            there = {record.id: record for record in batch.results if not record.archived}
+            records = tuple(there[id] for id in ids if id in there)
+        objects = [seen(record, definitions) for record in records]
         return ObjectPage(await self._associated.enriched(object_type, objects, "bulk_read"), page.after)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:

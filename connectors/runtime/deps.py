@@ -48,6 +48,7 @@ class ConnectorDeps:
     seal: Callable[[str, str], bytes]  # a text, and its place
     api_url: str | None
     api_version: str
+    longest_wait_s: float  # the longest wait that an answer may ask for
     proxy_url: str | None
     webhook_base_url: str
     clock: Clock

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connectors.contract.errors import ConnectorError, Retryable
+from connectors.contract.errors import ConnectorError, Misconfigured, Retryable
 from connectors.http.retry import CALLS, Tries
 from connectors.runtime.state_report import StateReport
+from connectors.session.connection import status_after
 from connectors.session.context import IntegrationContext
 from connectors.session.wall import contained
 from schemas.configuration import (
@@ -27,6 +28,8 @@ STEADY_S: Final = 60.0
 AGAIN_S: Final = 15.0
 """Rederive again after so long: receipts of patches parked just before may arrive after the first rederive, on
 another topic."""
+MOST_IN_VAIN: Final = 3
+"""How often the system may answer a probe and then fail to be prepared for one revision: its apply is refused then."""
 NEVER: Final = float("inf")
 
 
@@ -53,6 +56,7 @@ class ConnectionMonitor:
         self._describe_at = context.clock.monotonic() + DESCRIBE_S
         self._changed_at: int | None = None  # the revision in whose time a description changed
         self._was_active = False
+        self._in_vain = (0, 0)  # a revision, and how often preparing for it was given up
         self._again_at = NEVER  # when the pairs are derived again once more
 
     async def run(self) -> None:
@@ -117,10 +121,18 @@ class ConnectionMonitor:
                 tries = tries.after(error, self._context.clock.monotonic())
                 wait_s = CALLS.wait_s(error, tries, self._context.uniform)
                 if wait_s is None or not self._connection.works:
-                    return self._connection.fail(error)
+                    return self._connection.fail(self._last_try(error))
             except ConnectorError as error:
-                return self._connection.fail(error)
+                return self._connection.fail(self._last_try(error))
             await self._context.clock.sleep(wait_s)
+
+    def _last_try(self, error: ConnectorError) -> ConnectorError:
+        """The error, or one that refuses the apply: a system that answers probes and never is ready is no outage."""
+        if not self._connection.works or status_after(error) != "unavailable":
+            return error
+        revision, times = self._in_vain
+        self._in_vain = (self._checked, times + 1 if revision == self._checked else 1)
+        return error if self._in_vain[1] < MOST_IN_VAIN else Misconfigured(error.reason, status=error.status)
 
     async def _probe(self) -> None:
         await self._setup.probe()

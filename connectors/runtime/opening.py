@@ -160,6 +160,7 @@ class IntegrationOpener:
             clock=connector.clock,
             api_url=connector.api_url,
             api_version=connector.api_version,
+            longest_wait_s=connector.longest_wait_s,
             proxy_url=connector.proxy_url,
             webhook_url=f"{connector.webhook_base_url}/{self._traits.webhook_path_of(name)}",
             store_grant=_not_kept,

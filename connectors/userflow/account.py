@@ -33,7 +33,8 @@ async def open_account(opening: Opening) -> Account:
 
 def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
     """The account on a transport that somebody else closes."""
-    budget = adaptive_budget(opening.clock)
+    name = f"{opening.integration}: Userflow"
+    budget = adaptive_budget(opening.clock, longest_wait_s=opening.longest_wait_s, name=name)
 
     def client(way: Transport, places: Budget = budget) -> ObservingClient:
         return ObservingClient(UserflowClient(way, places, api_key, opening.metrics))

@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 
 from connectors.clock import Clock
 from connectors.contract.metrics import ApiMetrics
-from connectors.http.budget import Budget, RequestBudget
+from connectors.http.budget import LONGEST_WAIT_S, Budget, RequestBudget
 from connectors.http.exchange import Exchange
 from connectors.http.messages import Call, Transport, VendorInterval
 from connectors.http.observed import Observed, observed
@@ -55,6 +55,12 @@ class ObservingClient:
         return Observed(answer, VendorInterval(now_ms - CLOCKS_APART_MS, now_ms + CLOCKS_APART_MS))
 
 
-def adaptive_budget(clock: Clock, settings: AdaptiveSettings | None = None) -> RequestBudget:
+def adaptive_budget(
+    clock: Clock,
+    settings: AdaptiveSettings | None = None,
+    *,
+    longest_wait_s: float = LONGEST_WAIT_S,
+    name: str = "Userflow",
+) -> RequestBudget:
     """The budget of a Userflow environment, whose limits are not published."""
-    return RequestBudget(clock, AdaptiveRate(settings))
+    return RequestBudget(clock, AdaptiveRate(settings), longest_wait_s=longest_wait_s, name=name)

@@ -16,7 +16,7 @@ from pipeline.provisioning.claims import check_claims
 from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import problem
 from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
-from pipeline.provisioning.state_machine import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT, VENDOR_REFUSAL
+from pipeline.provisioning.state_machine import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT, SYSTEMS, VENDOR_REFUSAL
 from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
 
@@ -79,8 +79,10 @@ async def wait_until_applied(
                 return Applied(settings, time.monotonic() - started)
             if settings.apply_state == "failed":
                 raise NotApplied(settings.reason or "refused")
+            if _unavailable(tables.table(INTEGRATIONS), integration, settings):
+                break
         await asyncio.sleep(POLL_EVERY_S)
-    raise NotApplied(_late(tables.table(INTEGRATIONS), integration, request, within_s))
+    raise NotApplied(_late(tables.table(INTEGRATIONS), integration, request, time.monotonic() - started))
 
 
 def refusal(
@@ -116,6 +118,17 @@ def settings_of(parts: Mapping[str, IntegrationPart], integration: str) -> Integ
     return part.settings if part is not None else None
 
 
+def _unavailable(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:
+    """Whether a connector gave up a system as away while it worked on this very request: who waits is to know why."""
+    states = (part.connector for system in SYSTEMS if (part := parts.get(f"{integration}/{system}")) is not None)
+    return any(
+        state is not None
+        and (state.connection, state.checked_revision, state.status)
+        == (settings.connection, settings.revision, "unavailable")
+        for state in states
+    )
+
+
 def _late(parts: Mapping[str, IntegrationPart], integration: str, request: DesiredIntegration, within_s: float) -> str:
     settings = settings_of(parts, integration)
     if settings is None or settings.apply_id != request.apply_id:
@@ -124,7 +137,7 @@ def _late(parts: Mapping[str, IntegrationPart], integration: str, request: Desir
         )
     waiting = [
         f"{system} is {part.connector.status}: {part.connector.reason}"
-        for system in ("hubspot", "userflow")
+        for system in SYSTEMS
         if (part := parts.get(f"{integration}/{system}")) is not None
         and part.connector is not None
         and part.connector.status != "ok"

@@ -19,6 +19,7 @@ from schemas.topics import INTEGRATIONS
 from schemas.values import System
 
 POLL_EVERY_S: Final = 0.05
+AWAY_S: Final = 3.0  # how long a system that was given up as away may take to answer all the same
 SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
 
 Wanted = Mapping[System, Mapping[str, tuple[str, ...]]]
@@ -55,7 +56,8 @@ class Asker:
         inquiry = Inquiry(uuid.uuid4().hex, wanted["hubspot"], wanted["userflow"], self._now_ms())
         part = IntegrationPart(integration, inquiry=inquiry)
         await self._publisher.send(INTEGRATIONS, f"{integration}/inquiry", part)
-        deadline = time.monotonic() + self._within_s
+        asked_at = time.monotonic()
+        deadline, away_at = asked_at + self._within_s, asked_at + min(AWAY_S, self._within_s)
         while True:
             parts = self._tables.table(INTEGRATIONS)
             answers = {system: _answer(parts, integration, system, inquiry.inquiry_id) for system in SYSTEMS}
@@ -67,7 +69,8 @@ class Asker:
                 raise NotAnswered("; ".join(refused))
             if len(given) == len(SYSTEMS):
                 return given
-            if time.monotonic() > deadline:
+            away = any(_is_away(parts, integration, system) for system in SYSTEMS if system not in given)
+            if time.monotonic() > (away_at if away else deadline):
                 silent = (_silence(parts, integration, system) for system in SYSTEMS if system not in given)
                 raise NotAnswered("; ".join(silent))
             await asyncio.sleep(POLL_EVERY_S)
@@ -83,6 +86,11 @@ def _answer(
     part = parts.get(f"{integration}/{system}/description")
     answer = part.description if part is not None else None
     return answer if answer is not None and answer.inquiry_id == inquiry_id else None
+
+
+def _is_away(parts: Mapping[str, IntegrationPart], integration: str, system: System) -> bool:
+    part = parts.get(f"{integration}/{system}")
+    return part is not None and part.connector is not None and part.connector.status != "ok"
 
 
 def _silence(parts: Mapping[str, IntegrationPart], integration: str, system: System) -> str:

@@ -1,4 +1,4 @@
-"""Brokers that stand still and go on: every role is back at work by itself, whatever its membership became meanwhile."""
+"""Brokers that stand still and go on: every role is back at work by itself, whatever became of its membership."""
 
 import asyncio
 import os

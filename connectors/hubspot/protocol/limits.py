@@ -9,6 +9,7 @@ SEARCH_LIMIT = 200  # records of one page of a search
 SEARCH_BODY_LIMIT = 3_000  # characters of a search's body
 ASSOCIATIONS_READ_LIMIT = 1_000  # records of one batch read of associations
 ASSOCIATIONS_PAGE_LIMIT = 500  # associations of one page
+QUERY_LIMIT = 4_000  # characters of properties in an address: some proxies take 8 KB for a whole one, some count twice
 EVENT_BATCH_LIMIT = 500  # events of one batch
 
 DEFAULT_INTERVAL_MS = 10_000

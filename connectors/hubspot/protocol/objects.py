@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlencode
 
 from connectors.contract.errors import Missing, Refused, Transient
 from connectors.http.answers import content
@@ -30,7 +31,7 @@ from connectors.hubspot.protocol.answers import (
     rows,
     trace_of,
 )
-from connectors.hubspot.protocol.limits import BATCH_LIMIT, LIST_LIMIT, SEARCH_BODY_LIMIT, SEARCH_LIMIT
+from connectors.hubspot.protocol.limits import BATCH_LIMIT, LIST_LIMIT, QUERY_LIMIT, SEARCH_BODY_LIMIT, SEARCH_LIMIT
 from connectors.hubspot.protocol.paths import OBJECTS
 
 SEARCH_WINDOW = 10_000
@@ -221,6 +222,11 @@ def _filter(condition: Filter) -> dict[str, object]:
     if condition.high is not None:
         body["highValue"] = condition.high
     return body
+
+
+def fits_address(properties: Sequence[str]) -> bool:
+    """Whether an address may name these properties; where not, `read_objects` names them in its body."""
+    return len(urlencode(_properties_query(properties))) <= QUERY_LIMIT
 
 
 def _properties_query(properties: Sequence[str]) -> tuple[tuple[str, str], ...]:

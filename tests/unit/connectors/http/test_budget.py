@@ -211,6 +211,32 @@ async def test_the_daily_limit_pauses_searches_too() -> None:
     assert searching.done()
 
 
+async def test_a_wait_of_a_year_is_cut_to_what_is_set_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    budget = windowed_budget(clock, longest_wait_s=900.0, name="acme: HubSpot")
+    async with budget.slot("live_read") as slot:
+        slot.limited(RateLimited("daily", wait_s=31_536_000.0))
+    waiting = [asyncio.create_task(_take_and_go(budget, purpose)) for purpose in ("search", "live_read", "control")]
+    await clock.advance(899.0)
+    assert not any(task.done() for task in waiting)
+    await clock.advance(2.0)
+    assert all(task.done() for task in waiting)
+    assert "acme: HubSpot asks for a wait of 3.15e+07 s: 900 s are kept" in caplog.text
+
+
+async def test_an_interval_of_years_ends_no_calls(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    budget = windowed_budget(clock, longest_wait_s=900.0)
+    for _ in range(2):
+        async with budget.slot("live_read") as slot:
+            slot.follow(RateNotice(limit=2, remaining=0, interval_s=99_999_999.999))
+        await clock.advance(901.0)
+    waiting = asyncio.create_task(_take_and_go(budget, "control"))
+    await clock.advance(901.0)
+    assert waiting.done()
+    assert caplog.text.count("asks for a wait") == 1
+
+
 async def test_a_cancelled_wait_gives_its_turn_to_the_next() -> None:
     clock = FakeClock()
     budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(in_flight=1)))

@@ -8,8 +8,9 @@ import pytest
 
 from connectors.contract.errors import ConnectorError, Misconfigured
 from connectors.contract.source import Gone, News, Seen, Translated
+from connectors.http.messages import Request, Response
 from schemas.records import Notification, StampedValue
-from tests.unit.connectors.hubspot.account import Opened, opened
+from tests.unit.connectors.hubspot.account import AsgiTransport, Opened, opened
 from tests.unit.connectors.simulation.simulated import RECEIVER_URL, Receiver, sample
 
 ACCOUNT = 12345678
@@ -265,3 +266,30 @@ async def test_a_crawl_sees_every_record_once() -> None:
     assert len(ids) == len(set(ids)) == 158
     assert values(pages[0].objects[0])["email"] == "person1@example.com"
     assert case.account.source.read_size == 100
+
+
+class ShortAddresses:
+    """A proxy that takes 8 KB of address, as many do."""
+
+    def __init__(self, carrier: AsgiTransport) -> None:
+        self._carrier, self.refused = carrier, 0
+
+    async def send(self, request: Request) -> Response:
+        if len(request.target) > 8_000:
+            self.refused += 1
+            return Response(414)
+        return await AsgiTransport.send(self._carrier, request)
+
+
+async def test_many_mapped_properties_fit_through_a_proxy_that_takes_8_kb(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = opened()
+    many = tuple(f"a_custom_property_with_a_long_name_{number}" for number in range(300))
+    case.catalog.replace({"contacts": ("email", *many)}, {})
+    short = ShortAddresses(case.transport)
+    monkeypatch.setattr(case.transport, "send", short.send)
+    page = await case.account.source.page("contacts", None)
+    assert values(page.objects[0])["email"] == "person1@example.com"
+    assert len(page.objects) == 8
+    found, gone = await case.account.source.read("contacts", ["1", "404404"], "live_read")
+    assert isinstance(found, Seen) and isinstance(gone, Gone)
+    assert short.refused == 0

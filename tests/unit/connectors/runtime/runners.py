@@ -165,6 +165,7 @@ def connector_deps(
         seal=lambda text, _: text.encode(),
         api_url=None,
         api_version="",
+        longest_wait_s=900.0,
         proxy_url=None,
         webhook_base_url="",
         clock=SystemClock(),

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from connectors.clock import SystemClock
-from connectors.contract.errors import Misconfigured, Transient
+from connectors.clock import Clock, SystemClock
+from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient
 from connectors.contract.setup import SystemDescription
 from connectors.runtime import monitor as monitor_module
 from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
@@ -18,6 +18,7 @@ from connectors.session.condition import VersionedCondition
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
 from schemas.configuration import ConnectorState, DescribedField, IntegrationSettings
+from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.connectors.session.contexts import Told, context_of
 from tests.unit.connectors.simulation.simulated import eventually
@@ -68,13 +69,14 @@ def watched(
     setup: Setup | None = None,
     settings: IntegrationSettings | None = None,
     ahead_ms: Callable[[], int] = lambda: 0,
+    clock: Clock | None = None,
 ) -> Watched:
     """The connection of a connector that starts with what was reported before."""
     told, rederived = Told(), list[bool]()
     report = StateReport("acme", "hubspot", before, told.publish, lambda text, _: text.encode())
     context, _ = context_of(
         "hubspot",
-        SystemClock(),
+        clock or SystemClock(),
         account=SimpleNamespace(setup=setup or Setup(), ahead_ms=ahead_ms),
         revision=1,
         parked=before.parked,
@@ -153,6 +155,24 @@ async def test_a_system_that_answers_probes_and_nothing_else_is_tried_ever_less_
     async with running(it):
         await eventually(enough.is_set)
     assert waits == [0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 30.0, 30.0]
+
+
+@pytest.mark.parametrize("error", [Transient("http_500"), Refused("http_414")])
+async def test_preparing_for_settings_has_a_last_try_though_the_system_answers_probes(
+    error: ConnectorError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor_module, "PROBE_S", (0.0,))
+    setup = Setup()
+    setup.error = error
+    applied = settings_part("acme").settings
+    assert applied is not None
+    settings = replace(applied, revision=2, apply_state="describing")
+    it = watched(setup=setup, settings=settings, clock=InstantClock())
+    async with running(it):
+        await eventually(lambda: any(state.status == "failed" for state in states(it.told)))
+    refused = next(state for state in states(it.told) if state.status == "failed")
+    assert (refused.reason, refused.checked_revision) == (error.reason, 2)
+    assert {state.status for state in states(it.told)} >= {"unavailable"}
 
 
 async def test_new_settings_cut_the_wait_for_a_probe_short_and_other_changes_do_not() -> None:

@@ -1,0 +1,73 @@
+"""Commands that wait for connectors end with the reason once a system was given up as away."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from pipeline.operations import apply, field_query
+from pipeline.operations.apply import NotApplied, changed_state, wait_until_applied
+from pipeline.operations.field_query import Asker, NotAnswered
+from schemas.configuration import ConnectorState, IntegrationPart
+from tests.unit.connectors.runtime.runners import settings_part
+from tests.unit.pipeline.integration_file.files import GOOD, loaded
+
+LONG_S = 30.0
+
+
+class Tables:
+    """Configuration that does not change: a system that never answers again."""
+
+    def __init__(self, parts: Mapping[str, IntegrationPart]) -> None:
+        self._parts = parts
+
+    def table(self, _: str) -> Mapping[str, IntegrationPart]:
+        return self._parts
+
+
+class Publisher:
+    """Takes whatever is asked."""
+
+    async def send(self, *_: Any) -> None:
+        """Nobody answers."""
+
+
+def away(revision: int) -> Mapping[str, IntegrationPart]:
+    """An apply under way as revision 1, of whose systems one was given up as away while it worked on `revision`."""
+    settings = settings_part("acme").settings
+    assert settings is not None
+    state = ConnectorState(1, 0, 0, "unavailable", checked_revision=revision, reason="http_503")
+    return {
+        "acme/settings": IntegrationPart("acme", settings=replace(settings, apply_state="describing")),
+        "acme/userflow": IntegrationPart("acme", connector=state),
+    }
+
+
+async def test_an_apply_ends_with_the_reason_of_a_system_that_was_given_up() -> None:
+    parts = away(revision=1)
+    settings = parts["acme/settings"].settings
+    assert settings is not None
+    request = replace(changed_state(settings, "active", 0), apply_id=settings.apply_id)
+    started = time.monotonic()
+    with pytest.raises(NotApplied, match="userflow is unavailable: http_503"):
+        await wait_until_applied(cast(Any, Tables(parts)), "acme", request, LONG_S)
+    assert time.monotonic() - started < LONG_S
+
+
+async def test_an_apply_does_not_end_for_what_a_system_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
+    parts = away(revision=0)
+    settings = parts["acme/settings"].settings
+    assert settings is not None
+    request = replace(changed_state(settings, "active", 0), apply_id=settings.apply_id)
+    with pytest.raises(NotApplied, match="still describing after 1 s"):
+        await wait_until_applied(cast(Any, Tables(parts)), "acme", request, 0.6)
+
+
+async def test_a_plan_ends_with_the_reason_of_a_system_that_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(field_query, "AWAY_S", 0.01)
+    asker = Asker(cast(Any, Publisher()), cast(Any, Tables(away(revision=1))), LONG_S, lambda: 0)
+    with pytest.raises(NotAnswered, match="userflow is unavailable: http_503"):
+        await asker.ask(loaded(GOOD))
