@@ -1,4 +1,4 @@
-"""HubSpot: everything Pairstream knows of it."""
+"""The HubSpot connector: the only folder that knows HubSpot."""
 
 from connectors.hubspot.account import open_account
 

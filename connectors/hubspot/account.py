@@ -29,16 +29,16 @@ TRAITS = SystemTraits("hubspot", webhook_path="hubspot", timeline_topic=HUBSPOT_
 
 
 async def open_account(opening: Opening) -> Account:
-    """No request is made yet. Secrets: `token`, or `client_id` (also an option), `client_secret`, `refresh_token`.
+    """Sends no request. Secrets: `token`, or `client_id` (also an option), `client_secret`, `refresh_token`.
 
-    Raises Misconfigured `no_credentials`, and CredentialsRejected `not_granted` where nobody has granted access yet.
+    Raises Misconfigured `no_credentials`, and CredentialsRejected `not_granted` if nobody has granted access yet.
     """
     transport = HttpTransport(opening.api_url or API_URL, proxy_url=opening.proxy_url)
     return replace(assemble(opening, transport), close=transport.aclose, ahead_ms=transport.ahead_ms)
 
 
 def assemble(opening: Opening, transport: Transport) -> Account:
-    """The account on a transport that somebody else closes."""
+    """The account on a transport that the caller closes."""
     credentials, name = _credentials(opening), f"{opening.integration}: HubSpot"
     budget = windowed_budget(opening.clock, longest_wait_s=opening.longest_wait_s, name=name)
 
@@ -66,7 +66,7 @@ def assemble(opening: Opening, transport: Transport) -> Account:
 
 
 async def _nothing() -> None:
-    """Nothing to close."""
+    """Close nothing: the caller owns the transport."""
 
 
 def _credentials(opening: Opening) -> Credentials:

@@ -1,4 +1,4 @@
-"""Fields of associated records: `company.name` of a contact is the name of its company."""
+"""Fields of associated records: `company.name` of a contact is its company's name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -10,28 +10,28 @@ OBJECT_ID: Final = "hs_object_id"
 DOT: Final = "."
 
 WORDS: Final[Mapping[str, str]] = {"contacts": "contact", "companies": "company", "deals": "deal"}
-"""How the integration file calls a record of a type; a custom type is called by its own name."""
+"""The integration file's word for a record of each type; a custom type goes by its own name."""
 
 _TYPES: Final[Mapping[str, str]] = {word: object_type for object_type, word in WORDS.items()}
 
 
 def shown_name(object_type: str, name: str) -> str:
-    """The name under which other records show a property of this type."""
+    """The name of a property of this type as a field of other records."""
     return f"{WORDS.get(object_type, object_type)}{DOT}{name}"
 
 
 def id_field(object_type: str) -> str:
-    """The name under which they show which record it is."""
+    """The field of other records that holds the id of the associated record."""
     return shown_name(object_type, OBJECT_ID)
 
 
 def own_fields(wanted: Iterable[str]) -> tuple[str, ...]:
-    """The properties of the record itself; a name with a dot is a field of an associated one."""
+    """The record's own properties; a name with a dot belongs to an associated record."""
     return tuple(name for name in wanted if DOT not in name)
 
 
 def associated_fields(wanted: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-    """Associated type -> its properties that are to be shown."""
+    """Associated type -> its properties that records show."""
     named: dict[str, tuple[str, ...]] = {}
     for name in wanted:
         word, dot, own = name.partition(DOT)
@@ -42,7 +42,7 @@ def associated_fields(wanted: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 
 
 def associated_types(catalog: Catalog) -> tuple[str, ...]:
-    """The types of which mapped records show fields."""
+    """The types whose fields mapped records show."""
     return tuple(dict.fromkeys(name for mapped in catalog.object_types for name in _of(catalog, mapped)))
 
 
@@ -53,7 +53,7 @@ def shown_by(catalog: Catalog, object_type: str) -> Mapping[str, tuple[str, ...]
 
 
 def the_one(associations: Sequence[Association]) -> str | None:
-    """The record whose fields are shown: the primary one, else the one with the lowest id; None where there is none."""
+    """The record whose fields are shown: the primary one, else the lowest id; None if there is none."""
     marked = [association.to_id for association in associations if association.primary]
     return min(marked or [association.to_id for association in associations], key=_as_number, default=None)
 

@@ -1,4 +1,4 @@
-"""Options that HubSpot keeps outside of a property: read where an API gives them, else HubSpot judges itself."""
+"""Options that HubSpot keeps outside a property: read from the API that gives them, else HubSpot judges the values."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,11 +14,11 @@ OWNER: Final = "hubspot_owner_id"
 PIPELINE: Final = frozenset({"pipeline", "hs_pipeline"})
 STAGE: Final = frozenset({"dealstage", "hs_pipeline_stage"})
 MOST_OPTIONS: Final = 2_000
-"""More are left to HubSpot: what a connector tells has to fit into one record."""
+"""HubSpot judges longer lists: a connector's description has to fit into one record."""
 
 
 class Choices:
-    """The options of one description: what several fields choose from is read once."""
+    """The options of one description; a source that several fields share is read once."""
 
     def __init__(self, client: HubSpotClient) -> None:
         self._client = client
@@ -26,7 +26,7 @@ class Choices:
         self._pipelines: dict[str, tuple[Pipeline, ...]] = {}
 
     async def completed(self, field: DescribedField) -> DescribedField:
-        """The field with the options that an API gives; as it is where none does, or where the app may not ask."""
+        """The field with the options from the API; unchanged if no API gives them or the app may not ask."""
         if not field.external or field.options:
             return field
         try:

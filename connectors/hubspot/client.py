@@ -1,4 +1,4 @@
-"""Sends calls to one HubSpot account: a place in the budget, the token, the answer read; no retry."""
+"""Sends calls to one HubSpot account: waits for the budget, adds the token, reads the answer; never retries."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -16,7 +16,7 @@ from connectors.hubspot.protocol import DEFAULT_VERSION, rate_notice, spelled
 T = TypeVar("T")
 
 SEARCH_WINDOW = WindowSettings(limit=4, interval_s=1.0, in_flight=3, margin=1.0, announced=False)
-"""HubSpot counts searches by themselves, five a second per account, and names no limit for them in headers."""
+"""HubSpot counts searches apart, five a second per account, and sends no limit for them in headers."""
 
 
 class HubSpotClient:
@@ -35,9 +35,9 @@ class HubSpotClient:
         self._api_version = api_version
 
     async def send(self, call: Call[T]) -> T:
-        """What the call's answer says; raises the errors of `connectors.contract.errors`.
+        """Send one call and return its parsed answer; raises the errors of `connectors.contract.errors`.
 
-        A rejected token is replaced once, and the call sent once more.
+        A rejected token is replaced once, and the call repeated once.
         """
         if not call.request.authorized:
             return await self._carry(call, call.request)
@@ -63,6 +63,6 @@ def windowed_budget(
     longest_wait_s: float = LONGEST_WAIT_S,
     name: str = "HubSpot",
 ) -> RequestBudget:
-    """The budget of one account: a window that follows the headers, and searches apart."""
+    """The budget of one account: a window set by the headers, and a separate one for searches."""
     window, searches = RollingWindow(settings), RollingWindow(SEARCH_WINDOW)
     return RequestBudget(clock, window, searches, longest_wait_s=longest_wait_s, name=name)

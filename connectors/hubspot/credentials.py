@@ -1,4 +1,4 @@
-"""What authorises the requests to one HubSpot account: a static token, or an OAuth grant that is renewed in time."""
+"""Authorises requests to one HubSpot account: a static token, or an OAuth grant that is renewed in time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,23 +14,23 @@ StoreGrant: TypeAlias = Callable[[Grant], Awaitable[None]]
 
 RENEW_AHEAD_S = 300.0
 RENEW_AHEAD_SHARE = 0.2
-"""A token is renewed five minutes before its end, a short-lived one in the last fifth of its life."""
+"""Renew a token five minutes before its end, a short-lived one in the last fifth of its life."""
 
 
 class Credentials(Protocol):
     """A source of access tokens."""
 
     async def token(self, send: SendGrant) -> str:
-        """A token that is valid now; `send` carries the refresh when one is due."""
+        """A valid token; `send` carries the refresh if one is due."""
         ...
 
     async def replace(self, rejected: str, send: SendGrant) -> str:
-        """Another token than the one that was rejected; raises CredentialsRejected when there is none to be had."""
+        """A token other than the rejected one; raises CredentialsRejected if there is none."""
         ...
 
 
 class StaticToken:
-    """A private app's token or a service key: it neither ends nor can be renewed."""
+    """A private app's token or a service key: never ends, cannot be renewed."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -40,14 +40,14 @@ class StaticToken:
         return self._token
 
     async def replace(self, rejected: str, send: SendGrant) -> str:
-        """There is no other."""
+        """Raise: a static token has no successor."""
         raise CredentialsRejected("unauthorized", status=401)
 
 
 class OAuthCredentials:
-    """An OAuth grant; many callers at once cause one refresh.
+    """An OAuth grant; concurrent callers share one refresh.
 
-    `store` is given each grant whose refresh token is new, before its access token is used.
+    `store` receives each grant with a new refresh token before its access token is used.
     """
 
     def __init__(self, app: OAuthApp, refresh_token: str, store: StoreGrant, clock: Clock) -> None:
@@ -61,13 +61,13 @@ class OAuthCredentials:
         self._renew_at = self._ends_at = 0.0
 
     async def token(self, send: SendGrant) -> str:
-        """The token in use, renewed ahead of its end; while it still holds, a failed renewal is no trouble."""
+        """The current token, renewed before its end; a failed renewal is ignored while the token still holds."""
         if not self._fresh():
             await self._renewed_if_possible(send)
         return self._held()
 
     async def replace(self, rejected: str, send: SendGrant) -> str:
-        """The token somebody else has renewed meanwhile, or a new one."""
+        """The token that another caller has renewed meanwhile, or a new one."""
         if self._access_token == rejected:
             await self._renewed(send)
         return self._held()
@@ -88,7 +88,7 @@ class OAuthCredentials:
                 raise
 
     async def _renewed(self, send: SendGrant) -> None:
-        """Join the renewal under way, or start one; no caller's cancellation may lose a token HubSpot has changed."""
+        """Join or start the renewal; shielded from cancellation, which could lose a token that HubSpot has changed."""
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.create_task(self._renew(send))
         await asyncio.shield(self._renewal)

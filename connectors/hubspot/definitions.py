@@ -19,7 +19,7 @@ _TYPES: Final[dict[str, FieldType]] = {
 }
 _UNWRITABLE: Final = ("json", "object_coordinates")
 _UNIQUE_ANYWAY: Final = ("contacts", "email")
-"""No two contacts share an email, though the property does not say so."""
+"""An email identifies one contact, though the property definition does not say so."""
 _MADE: Final[dict[FieldType, tuple[str, str]]] = {
     "string": ("string", "text"),
     "list": ("string", "textarea"),
@@ -32,13 +32,13 @@ _MADE: Final[dict[FieldType, tuple[str, str]]] = {
 }
 _TRUE_OR_FALSE: Final = frozenset({"true", "false"})
 _YES_OR_NO: Final = (Option("true", "Yes"), Option("false", "No"))
-"""HubSpot refuses a bool property without its two options."""
+"""HubSpot refuses a bool property without these two options."""
 
 
 def field_type(definition: Property) -> FieldType:
-    """The neutral type; whatever HubSpot calls neither number, bool, date nor enumeration is text.
+    """The neutral type; a HubSpot type that is not number, bool, date or enumeration is text.
 
-    A single checkbox is an enumeration in some accounts: with the options true and false it is a yes or no.
+    Some accounts type a single checkbox as an enumeration: with the options true and false, this is a bool.
     """
     single = definition.type == "enumeration" and definition.field_type == "booleancheckbox"
     if single and {option.value for option in definition.options} == _TRUE_OR_FALSE:
@@ -49,7 +49,7 @@ def field_type(definition: Property) -> FieldType:
 
 
 def described(object_type: str, definition: Property) -> DescribedField:
-    """What a property definition says in neutral words; hidden options count, because records hold them."""
+    """A property definition in neutral words; hidden options count, because records hold them."""
     kind = field_type(definition)
     choices = tuple(option.value for option in definition.options)
     return DescribedField(
@@ -65,7 +65,7 @@ def described(object_type: str, definition: Property) -> DescribedField:
 
 
 def definition_of(field: DescribedField) -> Property:
-    """The property to make for a field, in our own group; a choice without options becomes a text."""
+    """The property to create for a field, in our own group; a choice without options becomes a text."""
     choices = tuple(Option(option) for option in dict.fromkeys(field.options) if option)
     kind = field.type
     if kind in ("enumeration", "multi_select") and not choices:

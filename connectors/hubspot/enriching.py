@@ -1,4 +1,4 @@
-"""Reads the fields that records show of associated ones: first which record it is, then what that one holds.
+"""Reads the fields that records show of associated ones: first the associated ids, then those records' fields.
 
 Follows HubSpot's guide "associate records".
 """
@@ -31,7 +31,7 @@ Fields = Mapping[str, StampedValue]
 
 @dataclass(frozen=True, slots=True)
 class _AssociatedType:
-    """Which fields the records of one type show of another type."""
+    """The fields that records of one type show of another type."""
 
     object_type: str
     other: str
@@ -39,14 +39,14 @@ class _AssociatedType:
 
 
 class AssociatedReader:
-    """One account's associated fields. Nothing is kept between calls: it would be stale."""
+    """Reads one account's associated fields. Caches nothing: a cached field would be stale."""
 
     def __init__(self, client: HubSpotClient, types: ObjectTypes) -> None:
         self._client = client
         self._catalog = types.catalog
 
     async def enriched(self, object_type: str, objects: Sequence[Seen], purpose: ReadPurpose) -> list[Seen]:
-        """The same records with what they show of associated ones, and with the ids of those."""
+        """The same records with the fields and ids of their associated ones."""
         for other, names in associated_fields(self._catalog.wanted(object_type)).items():
             kind = _AssociatedType(object_type, other, names)
             shown = await self._shown_of(kind, [seen.object_id for seen in objects], purpose)
@@ -64,7 +64,7 @@ class AssociatedReader:
     async def shown(
         self, object_type: str, object_id: str, notified: Fields, purpose: ReadPurpose
     ) -> Sequence[AssociatedFields]:
-        """One request; a notified value wins where the record was modified before it."""
+        """One request; a notified value wins if the record was modified before it."""
         by_type = shown_by(self._catalog, object_type)
         if not by_type:
             return ()
@@ -84,7 +84,7 @@ class AssociatedReader:
     async def showing(
         self, object_type: str, object_id: str, by_type: str, cursor: str | None, purpose: ReadPurpose
     ) -> ReaderIdsPage:
-        """Up to 500 ids, whatever the association is called: which one is shown, only the other side knows."""
+        """Up to 500 ids, under any association label: only the other side knows which one is shown."""
         try:
             page = await self._client.send(
                 list_associations(object_type, object_id, by_type, after=cursor, purpose=purpose)
@@ -94,7 +94,7 @@ class AssociatedReader:
         return ReaderIdsPage([association.to_id for association in page.to], page.after)
 
     async def _shown_of(self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose) -> Mapping[str, Fields]:
-        """What each record shows. One that shows a record which is gone is asked once more whom it is joined to."""
+        """The fields each record shows. A record that shows a deleted one is asked once more for its associations."""
         shown, lost = await self._shown_once(kind, ids, purpose)
         if lost:
             again, gone = await self._shown_once(kind, list(lost), purpose)
@@ -104,7 +104,7 @@ class AssociatedReader:
     async def _shown_once(
         self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose
     ) -> tuple[dict[str, Fields], dict[str, Fields]]:
-        """What is shown by each record whose associate is there or which has none; and nothing, by each other."""
+        """Two maps: the fields of each record whose associate exists or that has none; empty fields for the others."""
         if not ids:
             return {}, {}
         answer = await self._client.send(
@@ -122,7 +122,7 @@ class AssociatedReader:
         return there, lost
 
     async def _records(self, kind: _AssociatedType, ids: Iterable[str], purpose: ReadPurpose) -> Mapping[str, Record]:
-        """The records that are there; one that the batch leaves out is asked for alone."""
+        """The existing records; an id missing from the batch is read alone."""
         wanted, records = sorted(ids), dict[str, Record]()
         for start in range(0, len(wanted), BATCH_LIMIT):
             batch = wanted[start : start + BATCH_LIMIT]
@@ -135,7 +135,7 @@ class AssociatedReader:
         return records
 
     def _group(self, kind: _AssociatedType, record: Record | None, answer: Observed[AssociationsRead]) -> Fields:
-        """The values by their modified time, so that a rename has its order; who it is, as of the answer."""
+        """The values by their modified time, so that a rename is ordered; the associated id as of the answer."""
         at_ms, spread_ms = answer.at_ms, answer.spread_ms
         name = id_field(kind.other)
         if record is None:
@@ -161,16 +161,16 @@ class AssociatedReader:
 
 
 def _showing(seen: Seen, shown: Fields, kind: _AssociatedType) -> Seen:
-    """The record with what it shows; what the other one does not tell of itself is not known."""
+    """The record with its associated fields; a field missing from the associated record stays unknown."""
     names = (shown_name(kind.other, own) for own in kind.names)
     unknown = tuple(name for name in names if name not in shown)
     return replace(seen, fields={**seen.fields, **shown}, unknown=(*seen.unknown, *unknown))
 
 
 def _chosen(read: AssociationsRead, ids: Iterable[str]) -> Mapping[str, str | None]:
-    """Whom each record shows; one whose associations could not be read is left out, which says nothing of it.
+    """The associate each record shows; a record whose associations could not be read is left out, which means unknown.
 
-    Of more than a page of associations the first page decides: HubSpot lists them in the order of their ids.
+    The first page of associations decides: HubSpot lists them in the order of their ids.
     """
     odd = [error for error in read.errors if error.reason != "missing"]
     if any(not error.ids for error in odd):

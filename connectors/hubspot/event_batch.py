@@ -1,4 +1,4 @@
-"""One batch of timeline events on its way; halves find out what is bad in a refused one."""
+"""One batch of timeline events being sent; halving a refused batch finds the bad events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,9 +21,9 @@ CONFLICT: Final = 409
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An event as its type takes it; `left_out` counts the attributes that the type does not have.
+    """An event in the form of its type; `left_out` counts the attributes that the type lacks.
 
-    `told` is the event as it is sent: on the timeline of the survivor, where its record was merged into another.
+    `told` is the event as sent: on the survivor's timeline if its record was merged into another.
     """
 
     event: TimelineEvent
@@ -45,18 +45,18 @@ Group = tuple[Occurrence, ...]
 
 
 class EventKind(Protocol):
-    """What tells one kind of events from the other."""
+    """The calls and limits that differ between app events and custom events."""
 
     def call(self, group: Group) -> Call[None]: ...
 
     @property
     def deduplicated(self) -> bool:
-        """Whether HubSpot keeps the same event once: then 409 means that it is there, and a repeat does no harm."""
+        """Whether HubSpot stores a repeated event once: then 409 means stored already, and a repeat is harmless."""
         ...
 
 
 class Undeclared:
-    """Properties that HubSpot said a type does not have; forgotten when the streamed events change."""
+    """Properties that HubSpot reported missing from a type; forgotten when the streamed events change."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -75,7 +75,7 @@ class Undeclared:
 
 
 class EventBatch:
-    """One batch on its way: what came of some events, the groups still to be sent."""
+    """One batch being sent: the results so far, and the groups still to send."""
 
     def __init__(self, client: HubSpotClient, kind: EventKind, undeclared: Undeclared) -> None:
         self._client = client
@@ -89,19 +89,19 @@ class EventBatch:
         self._groups = [(*whole, self._undeclared.cut(occurrence))]
 
     async def run(self) -> Sequence[EventResult]:
-        """Until every event has its result. An error that comes first is raised; a later one leaves the rest."""
+        """Run until every event has a result. Raises a first error; a later one leaves the remaining events `Again`."""
         try:
             while self._groups:
                 await self._send_next()
         except (ConnectorError, OwnershipLost):
             if not self.results:
                 raise
-            # the integration would repeat what is done already; what is wrong shows again when the rest is tried
+            # raising now would make the integration repeat finished events; the retry of the rest shows the error again
             self.results += [SendAgain(one.event) for group in self._groups for one in group]
         return self.results
 
     async def _send_next(self) -> None:
-        """Send the first group; it leaves the list only once its answer is known, or cannot be."""
+        """Send the first group; remove it from the list only when its answer is known, or can never be."""
         group = self._groups[0]
         try:
             await self._client.send(self._kind.call(group))
@@ -117,7 +117,7 @@ class EventBatch:
             self.results += [EventSent(one.event, one.left_out) for one in group]
 
     async def _smaller(self, group: Group, refusal: Refused | Missing) -> list[Group]:
-        """What to send instead of a refused group. Only the first property blamed is sure to be refused."""
+        """The groups that replace a refused one. Only the first blamed property is sure to be refused."""
         fields = refusal.fields if isinstance(refusal, Refused) else ()
         blamed = next((name for name in fields if any(name in one.properties for one in group)), None)
         if blamed is not None:
@@ -127,7 +127,7 @@ class EventBatch:
     def _without(self, blamed: str, group: Group, reason: str) -> list[Group]:
         types = dict.fromkeys(one.type_name for one in group)
         if reason == UNDECLARED and len(types) > 1:
-            # another type may have it
+            # another type may have the property
             return [tuple(one for one in group if one.type_name == name) for name in types]
         concerned = tuple(one for one in group if blamed in one.properties)
         others = tuple(one for one in group if blamed not in one.properties)
@@ -138,7 +138,7 @@ class EventBatch:
         return [(*others, *(one.without(blamed) for one in concerned))]
 
     async def _alone(self, one: Occurrence, refusal: Refused | Missing) -> list[Group]:
-        """A single event is refused, and no property of it: it is there already, or its object is not, or it is bad."""
+        """One event refused without a blamed property: already stored, its object missing, or the event bad."""
         event = one.event
         if refusal.status == CONFLICT and self._kind.deduplicated:
             self.results.append(EventSent(event, one.left_out))
@@ -150,7 +150,7 @@ class EventBatch:
         if target is None or isinstance(target, Record):
             self.results.append(RefusedEvent(event, refusal.reason))
         elif target.merged_into is not None:
-            # the survivor shows what happened to either
+            # the survivor's timeline shows the events of both records
             return [(replace(one, survivor=target.merged_into),)]
         else:
             self.results.append(TargetGone(event, target.at_ms, target.spread_ms))

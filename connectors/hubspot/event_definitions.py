@@ -1,4 +1,4 @@
-"""The custom event types of one account: read when they are needed, made where they lack.
+"""The custom event types of one account: read on demand, created where missing.
 
 Follows HubSpot's guide "define custom events".
 """
@@ -27,7 +27,7 @@ LIST_AGAIN_S: Final = 60.0
 
 
 class EventDefinitions:
-    """What exists by name, as last read or made."""
+    """The existing types by name, as last read or created."""
 
     def __init__(self, client: HubSpotClient, clock: Clock) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class EventDefinitions:
         self._refused: set[tuple[str, str]] = set()
 
     async def named(self, wanted: Collection[str]) -> Mapping[str, EventDefinition]:
-        """Those that exist; where one of the wanted is not known they are read again, at most once a minute."""
+        """The wanted types that exist; unknown ones cause a new read, at most once a minute."""
         now = self._clock.monotonic()
         lately = self._listed_at is not None and now - self._listed_at < LIST_AGAIN_S
         if not lately and any(name not in self._known for name in wanted):
@@ -45,9 +45,9 @@ class EventDefinitions:
         return self._known
 
     async def provide(self, types: Iterable[EventType]) -> None:
-        """Make the types that lack, and the properties that existing ones lack; nothing is taken away.
+        """Create missing types and missing properties of existing ones; delete nothing.
 
-        Raises Misconfigured `event_definition_<reason>` where HubSpot refuses one.
+        Raises Misconfigured `event_definition_<reason>` if HubSpot refuses one.
         """
         wanted = list(types)
         self._refused.clear()
@@ -62,7 +62,7 @@ class EventDefinitions:
         await self._list()
 
     async def extend(self, name: str, properties: Iterable[EventProperty]) -> EventDefinition | None:
-        """The definition with these properties too, as far as HubSpot takes them; what it refused is asked for once."""
+        """The definition with the added properties that HubSpot accepts; a refused property is requested once."""
         known = self._known.get(name)
         if known is None:
             return None
@@ -92,7 +92,7 @@ class EventDefinitions:
                 await self._unless_there(create_event_property(known.full_name or known.name, property))
 
     async def _unless_there(self, call: Call[T]) -> None:
-        """Make what lacks; another apply, or a list that lags behind, may know it already."""
+        """Create missing types; tolerate existing ones, made by another apply or absent from a list that lags."""
         try:
             await self._client.send(call)
         except Refused as refusal:
@@ -102,7 +102,7 @@ class EventDefinitions:
     async def _list(self) -> None:
         listed: dict[str, EventDefinition] = {}
         after, asked = None, set[str | None]()
-        while after not in asked:  # a list that names a cursor twice goes in a circle
+        while after not in asked:  # a list that repeats a cursor runs in a circle
             asked.add(after)
             page = await self._client.send(list_event_definitions(after=after))
             listed |= {definition.name: definition for definition in page.definitions}

@@ -1,4 +1,4 @@
-"""Userflow's kinds of events as HubSpot's event types: one for each event and object type, with its properties.
+"""Maps Userflow's events to HubSpot's event types: one per event and object type, with its properties.
 
 Follows HubSpot's guides "define custom events" and "app events reference": names in lower case, starting with a letter.
 """
@@ -20,7 +20,7 @@ MOST_PROPERTIES: Final = 50
 LONGEST_NAME: Final = 50
 LIST_SEPARATOR: Final = "; "
 RESERVED: Final = frozenset({"log", "lookup"})
-"""Words that the templates of app events take for themselves."""
+"""Words that app event templates reserve."""
 
 _PREFIX: Final = "userflow"
 _OF_ACCOUNT: Final = re.compile(r"p[0-9]+_")
@@ -28,7 +28,7 @@ _OF_ACCOUNT: Final = re.compile(r"p[0-9]+_")
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One Userflow event on one object type's timelines; `properties` by the attribute that each is made of."""
+    """One Userflow event on one object type's timelines; `properties` maps each attribute to its property."""
 
     event: str
     name: str
@@ -38,20 +38,20 @@ class EventType:
 
     @property
     def primary_object(self) -> str:
-        """The object type as event definitions name it; an account's own type by its id."""
+        """The object type's name in event definitions; a custom type's is its id."""
         word = WORDS.get(self.object_type)
         return word.upper() if word else self.object_type
 
 
 def event_types(events: Iterable[DescribedEvent]) -> Iterator[EventType]:
-    """Every type that the streamed events need."""
+    """Every type the streamed events need."""
     return (event_type(event, object_type) for event in events for object_type in event.timelines)
 
 
 def event_type(event: DescribedEvent, object_type: str) -> EventType:
-    """The type of an event on one object type's timelines, with its first 50 attributes; all of them are text.
+    """The type of an event on one object type's timelines, with its first 50 attributes, all as text.
 
-    Text takes any value, so that no attribute can refuse its event; `Checklist Task Completed` is filtered by name.
+    Text takes any value, so no attribute can refuse its event; `Checklist Task Completed` is filtered by name.
     """
     attributes = event.attributes[:MOST_PROPERTIES]
     taken = Counter(_property_name(attribute.name) for attribute in attributes)
@@ -66,9 +66,9 @@ def event_type(event: DescribedEvent, object_type: str) -> EventType:
 
 
 def carried(type_: EventType, attributes: Iterable[str]) -> Mapping[str, EventProperty]:
-    """The properties that an event's attributes go to: those of its type, and a text for each that it does not know.
+    """The properties for an event's attributes: those of its type, and a new text for each unknown attribute.
 
-    Which attributes Userflow's own events have is told nowhere, and any event may come with one more.
+    Userflow documents no full list of its events' attributes, and any event may bring a new one.
     """
     made = {name: type_.properties[name] for name in attributes if name in type_.properties}
     taken = {one.name for one in type_.properties.values()}
@@ -86,8 +86,8 @@ def carried(type_: EventType, attributes: Iterable[str]) -> Mapping[str, EventPr
 def type_name(event: str, object_type: str) -> str:
     """`flow_started` on contacts -> `userflow_flow_started_contact`.
 
-    A name that loses something in the writing (`Trial Started`, `登録完了`) ends with what tells it from every other,
-    whether or not another is streamed: were it given up when the other comes, two would share a type's history.
+    A name that loses characters (`Trial Started`, `登録完了`) gets a suffix that sets it apart from every other name,
+    whether or not another is streamed: if the suffix came later, two types would share one history.
     """
     word = WORDS.get(object_type) or _OF_ACCOUNT.sub("", object_type, count=1)
     name = f"{_PREFIX}_{_plain(event)}_{_plain(word)}"
@@ -98,7 +98,7 @@ def type_name(event: str, object_type: str) -> str:
 
 
 def attribute_text(value: FieldValue) -> str:
-    """An attribute as a property holds it; empty where there is none. The items of a list are joined with "; "."""
+    """An attribute as a property's text; empty if absent. List items are joined with "; "."""
     return LIST_SEPARATOR.join(value) if isinstance(value, tuple) else property_text(value)
 
 
@@ -114,15 +114,15 @@ def _plain(name: str) -> str:
 
 
 def _short(name: str) -> str:
-    """Without the underscores that stand for what cannot be written."""
+    """The name with each run of underscores cut to one: underscores replace unusable characters."""
     return re.sub(r"_{2,}", "_", name)
 
 
 def _fitting(name: str) -> str:
-    """The name, or its beginning and what tells it from others with that beginning."""
+    """The name, cut if too long, with a suffix that sets it apart from names with the same beginning."""
     return name if len(name) <= LONGEST_NAME else _told_apart(name, name)
 
 
 def _told_apart(name: str, by: str) -> str:
-    """A name that only `by` leads to."""
+    """The name with a suffix unique to `by`."""
     return f"{_short(name)[: LONGEST_NAME - 9]}_{hashlib.sha256(by.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""Single records: the one of an id, or those that hold a value, by HubSpot's search in a bounded number of calls."""
+"""Single records by id, or by a value through HubSpot's search, in a bounded number of calls."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -28,10 +28,10 @@ Values = tuple[str, ...]
 async def search_ids(
     client: HubSpotClient, object_type: str, field: FieldDefinition, values: Sequence[str]
 ) -> tuple[str, ...]:
-    """Ids of all records that hold one of the values, in any letter case; of a value that many hold, some of them.
+    """Ids of all records that hold one of the values, in any letter case; only some ids if many records share a value.
 
-    One page answers the usual question. Where there is more, values that are shown to be many count as answered, and
-    the rest is asked again: a placeholder on 50,000 records costs two calls.
+    One page usually suffices. Otherwise values seen on many records count as answered, and the remaining values are
+    searched again: a placeholder on 50,000 records costs two calls.
     """
     by_value: dict[str, list[str]] = {}
     waiting = [_searchable(field, values)]
@@ -51,14 +51,14 @@ async def search_ids(
 
 
 def _searchable(field: FieldDefinition, values: Sequence[str]) -> Values:
-    """As IN takes them: texts in lower case; of a number's values those that are numbers."""
+    """The values as IN takes them: texts in lower case; for a number property only numbers."""
     if field.type == "number":
         return tuple(value for value in values if is_number(value))
     return tuple(dict.fromkeys(value.lower() if field.type == "string" else value for value in values))
 
 
 async def _page(client: HubSpotClient, object_type: str, field: FieldDefinition, asked: Values) -> RecordPage | None:
-    """The first page; None where so many values do not fit into one request."""
+    """The first page; None if the values do not fit into one request."""
     condition = Filter(field.name, "IN", values=asked)
     try:
         return await client.send(search_objects(object_type, Search(((condition,),), (field.name,))))
@@ -76,7 +76,7 @@ def _by_value(page: RecordPage, name: str) -> Mapping[str, list[str]]:
 
 
 def _rest(asked: Values, shown: Mapping[str, Sequence[str]]) -> list[Values]:
-    """What is still to be asked: the values of which not many were shown, each time fewer."""
+    """The values still to search: those not seen on many records; fewer each time."""
     few = tuple(value for value in asked if len(shown.get(value.lower(), ())) < MOST_FOUND)
     return [few] if len(few) < len(asked) else halves(asked)
 
@@ -84,7 +84,7 @@ def _rest(asked: Values, shown: Mapping[str, Sequence[str]]) -> list[Values]:
 async def read_record(
     client: HubSpotClient, object_type: str, object_id: str, fields: tuple[str, ...], purpose: Purpose
 ) -> Record | Gone:
-    """The record of that very id; Gone when there is none, or when the id leads to the record it was merged into."""
+    """The record with exactly this id; Gone if there is none, or if the id leads to a merge survivor."""
     named = fields if fits_address(fields) else ()
     answer = await client.send(observed(get_object(object_type, object_id, named, purpose=purpose)))
     record = answer.answer

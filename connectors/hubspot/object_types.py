@@ -1,4 +1,4 @@
-"""The object types of the catalog by the id that HubSpot's webhooks name them with."""
+"""Maps the object type ids of HubSpot's webhooks to the catalog's object types."""
 
 from collections.abc import Iterable
 
@@ -14,15 +14,15 @@ class ObjectTypes:
         self.catalog = catalog
 
     def name(self, type_id: str) -> str | None:
-        """The catalog's word for a type; None for a type that no mapping uses."""
+        """The catalog's word for a type; None for a type outside every mapping."""
         return _named(self.catalog.object_types, type_id)
 
     def associated(self, type_id: str) -> str | None:
-        """The word for a type of which mapped objects show fields; None where they show none."""
+        """The word for a type whose fields mapped objects show; None if they show none."""
         return _named(associated_types(self.catalog), type_id)
 
     def shows(self, name: str, type_id: str | None) -> bool:
-        """Whether records of a mapped type show fields of that type; None: of any."""
+        """Whether records of a mapped type show fields of `type_id`; None: of any type."""
         others = associated_fields(self.catalog.wanted(name))
         return bool(others) if type_id is None else _named(others, type_id) is not None
 

@@ -1,4 +1,4 @@
-"""Makes a HubSpot account ready: describes the properties that mappings use and creates those that lack."""
+"""Prepares a HubSpot account: describes the properties that mappings use and creates missing ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,23 +28,23 @@ from connectors.hubspot.translate import tells
 from schemas.configuration import DescribedEvent, DescribedField, DescribedType
 
 MOST_PROPERTIES: Final = 1_000
-"""Properties of the account's own that HubSpot takes for one object type; told by users, not by its pages."""
+"""Custom properties that HubSpot allows per object type; reported by users, not documented."""
 
 
 class HubSpotSetup:
-    """Follows HubSpot's properties guide; nothing is done before the token was seen to belong to `account`."""
+    """Follows HubSpot's properties guide; does nothing until the token is known to belong to `account`."""
 
     def __init__(
         self, client: HubSpotClient, types: ObjectTypes, account: str, definitions: EventDefinitions | None = None
     ) -> None:
-        """`definitions` None: event types are declared in the app's project files, none is made here."""
+        """`definitions` None: the app's project files declare event types, so none is created here."""
         self._client = client
         self._types = types
         self._account = account
         self._definitions = definitions
 
     async def describe(self, wanted: Mapping[str, Sequence[str]]) -> SystemDescription:
-        """The wanted properties that exist; those of a custom type that does not exist are left out with it."""
+        """The wanted properties that exist; a missing custom type is left out with its properties."""
         await self._verify_account()
         fields: list[DescribedField] = []
         choices = Choices(self._client)
@@ -60,9 +60,9 @@ class HubSpotSetup:
     async def provision(
         self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
     ) -> Provisioned:
-        """Create what is missing, in the group Userflow; an archived property comes back, an existing one stays.
+        """Create missing properties, in the group Userflow; restore archived ones, leave existing ones.
 
-        Raises Misconfigured `too_many_properties` before anything is made where one type has no room for all.
+        Raises Misconfigured `too_many_properties` before creating any if one type lacks room for all.
         """
         await self._verify_account()
         missing = [await self._missing(object_type, create) for object_type in _types_of(create)]
@@ -73,14 +73,14 @@ class HubSpotSetup:
         return Provisioned()
 
     async def probe(self) -> None:
-        """Whose token it is; raises Misconfigured `wrong_account` when it opens another account than the mapped one."""
+        """The account of the token; raises Misconfigured `wrong_account` if it is not the mapped one."""
         await self._verify_account()
 
     async def withdraw(self) -> None:
-        """Nothing: HubSpot's subscriptions are the app's, for every account it is installed in."""
+        """Do nothing: HubSpot's subscriptions belong to the app, for every account that installed it."""
 
     async def _verify_account(self) -> None:
-        """Where the token may not read the account's details, one page of records shows that it is accepted."""
+        """A token that may not read account details is checked by reading one page of records."""
         try:
             account = await self._client.send(account_details())
         except (Missing, Misconfigured, Refused):
@@ -91,7 +91,7 @@ class HubSpotSetup:
             raise Misconfigured("wrong_account")
 
     async def _custom_types(self, names: Iterable[str]) -> Sequence[DescribedType]:
-        """The account's own types among the names; none where the token may not read schemas."""
+        """The account's custom types among the names; none if the token may not read schemas."""
         spelled = {name for name in names if self._types.custom(name)}
         if not spelled:
             return ()
@@ -116,14 +116,14 @@ class HubSpotSetup:
         return {definition.name: definition for definition in definitions}
 
     async def _archived(self, object_type: str, names: Sequence[str]) -> list[DescribedField]:
-        """Of the names that do not exist, those that come back when they are created."""
+        """The archived properties among the missing names: creating those restores them."""
         if not names:
             return []
         archived = await self._properties(object_type, archived=True)
         return [replace(described(object_type, archived[name]), archived=True) for name in names if name in archived]
 
     async def _unreadable(self, object_type: str, names: Sequence[str]) -> frozenset[str]:
-        """Of the names those that a record is shown without; none where the type has no record, or may not be read."""
+        """The names missing from a record; none if the type has no record, or may not be read."""
         try:
             page = await self._client.send(list_objects(object_type, (), limit=1))
             if not page.records or not names:

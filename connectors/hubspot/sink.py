@@ -1,4 +1,4 @@
-"""Writes fields of existing HubSpot records in batches, and finds out by halving which part of a refused one is bad."""
+"""Writes fields of existing HubSpot records in batches; halving a refused batch finds the bad part."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,10 +17,10 @@ from connectors.hubspot.translate import field_value, property_text, stamp
 BATCHES_IN_FLIGHT: Final = 2
 
 OF_THE_PROPERTY: Final = frozenset({"unknown_field", "read_only_field"})
-"""Reasons that hold for a property whatever its value: it is cut out of the whole batch."""
+"""Reasons that hold for a property whatever its value: the property is cut from the whole batch."""
 
 PASSING: Final = frozenset({"rate_limits", "rate_limit", "internal_error", "timeout", "locked", "service_unavailable"})
-"""Reasons of a single row that may be gone at the next try."""
+"""Reasons for one row that may pass at the next try."""
 
 Group = tuple[Write, ...]
 
@@ -41,10 +41,10 @@ class HubSpotSink:
         return BATCHES_IN_FLIGHT
 
     async def write(self, writes: Sequence[Write], may_write: MayWrite) -> Sequence[WriteResult]:
-        """Every field of every write has its end in one of the results, whose `write` holds just these fields.
+        """Each field of each write ends in one result, whose `write` holds just that result's fields.
 
-        An error that comes before anything is known of any write is raised; one that comes later leaves the rest Again.
-        Raises OwnershipLost as soon as `may_write` says no.
+        An error before any result is known is raised; a later one leaves the rest Again.
+        Raises OwnershipLost as soon as `may_write` returns false.
         """
         batch = _Batch(self._client_for(may_write, all(write.bulk for write in writes)), self._catalog, writes)
         await batch.run()
@@ -52,7 +52,7 @@ class HubSpotSink:
 
 
 class _Batch:
-    """One batch on its way: what came of some writes, the groups still to be sent, the records to look for."""
+    """One batch being sent: the results so far, the groups still to send, the records to look up."""
 
     def __init__(self, client: HubSpotClient, catalog: Catalog, writes: Sequence[Write]) -> None:
         self._client = client
@@ -62,19 +62,19 @@ class _Batch:
         self.results: list[WriteResult] = []
 
     async def run(self) -> None:
-        """Until every field has its end."""
+        """Run until every field has a result."""
         try:
             while self._groups or self._lost:
                 await (self._send_next() if self._groups else self._look_up_next())
         except ConnectorError:
             if not self.results:
                 raise
-            # the runner would repeat what is done already; what is wrong shows again when the rest is tried
+            # raising now would make the runner repeat finished writes; the retry of the rest shows the error again
             left = [write for group in self._groups for write in group]
             self.results += [Again(write) for write in (*left, *self._lost)]
 
     async def _send_next(self) -> None:
-        """Send the first group; it leaves the list only once its answer is known."""
+        """Send the first group; remove it from the list only when its answer is known."""
         group = self._groups[0]
         updates = [ObjectUpdate(write.object_id, _properties(write)) for write in group]
         try:
@@ -88,22 +88,22 @@ class _Batch:
             self._groups[:1] = self._settled(group, answer)
 
     async def _look_up_next(self) -> None:
-        """What has become of a record that a write did not find."""
+        """Look up a record that a write did not find."""
         write = self._lost[0]
         target = await read_record(self._client, write.object_type, write.object_id, (), "live_read")
         self._lost.pop(0)
         if isinstance(target, Record):
-            # it is there: made visible, or restored, since the write
+            # the record exists: made visible, or restored, since the write
             self.results.append(Again(write))
         else:
             self.results.append(Vanished(write, target.at_ms, target.spread_ms, target.merged_into))
 
     def _settled(self, group: Group, answer: BatchResult) -> list[Group]:
-        """Take note of the rows of an answer; what is to be sent again, each record once in a group."""
+        """Record the results of an answer's rows; return the groups to send again, each record once per group."""
         stored = {record.id: record for record in answer.results}
         errors = {id: error for error in answer.errors for id in error.ids}
         if len(group) == 1 and answer.errors:
-            # the only row is meant, whether or not the error names it
+            # only one row was sent, so the error means that row, named or not
             errors = {group[0].object_id: answer.errors[0]}
         written = [write for write in group if write.object_id in stored]
         self.results += [self._answered(write, stored[write.object_id]) for write in written]
@@ -116,13 +116,13 @@ class _Batch:
             else:
                 parts.append(self._left_of(write, error))
         if len(group) > 1:
-            # nobody says what is wrong with which row: each goes by itself
+            # the error names no row: send each alone
             return [*_abreast(parts), *((write,) for write in unexplained)]
         self._lost += unexplained
         return _abreast(parts)
 
     def _left_of(self, write: Write, error: RowError) -> Group:
-        """What is still to be sent of a write whose row was refused, in parts that cannot share a request."""
+        """The rest of a write whose row was refused, in parts that cannot share a request."""
         if error.reason == "missing":
             self._lost.append(write)
             return ()
@@ -133,7 +133,7 @@ class _Batch:
         return self._halved_fields(write, error.reason) if blamed is None else self._cut(write, blamed, error.reason)
 
     def _without_the_bad(self, group: Group, reason: str, fields: tuple[str, ...]) -> list[Group]:
-        """Smaller groups out of a refused one. Only the first field blamed is sure to be refused for this reason."""
+        """Smaller groups out of a refused one. Only the first blamed field is sure to be refused for this reason."""
         blamed = next((name for name in fields if any(name in write.fields for write in group)), None)
         if blamed is None:
             return halves(group) if len(group) > 1 else _abreast([self._halved_fields(group[0], reason)])
@@ -145,13 +145,13 @@ class _Batch:
         return filled(others, *halves(concerned))
 
     def _cut(self, write: Write, field: str, reason: str) -> Group:
-        """Refuse one field of a write; what is left of it."""
+        """Refuse one field of a write; return the rest of the write."""
         self.results.append(RefusedFields(_only_fields(write, [field]), (field,), reason))
         rest = [name for name in write.fields if name != field]
         return (_only_fields(write, rest),) if rest else ()
 
     def _halved_fields(self, write: Write, reason: str) -> Group:
-        """A record refused without a word on the field: half of its fields at a time, until one stands alone."""
+        """Halve the fields of a record refused without a blamed field, until one stands alone."""
         names = list(write.fields)
         if len(names) < 2:
             self.results.append(RefusedFields(write, tuple(names), reason))
@@ -177,5 +177,5 @@ def _only_fields(write: Write, names: Sequence[str]) -> Write:
 
 
 def _abreast(parts: Sequence[Group]) -> list[Group]:
-    """The first parts of all records as one group, the second ones as another: no record twice in a request."""
+    """The first parts of all records as one group, the second parts as another: a record appears once per request."""
     return [tuple(part for part in abreast if part is not None) for abreast in zip_longest(*parts)]

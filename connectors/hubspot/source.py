@@ -24,7 +24,7 @@ from schemas.values import FieldDefinition
 
 
 class HubSpotSource:
-    """Follows HubSpot's webhooks and object guides; `account` is the portal whose events count."""
+    """Follows HubSpot's webhooks and object guides; only events of the portal `account` count."""
 
     def __init__(self, client: HubSpotClient, types: ObjectTypes, account: str) -> None:
         self._client = client
@@ -37,9 +37,9 @@ class HubSpotSource:
         return BATCH_LIMIT
 
     def translate(self, notification: Notification) -> Translated:
-        """One webhook request; events of other accounts count as unreadable, of unmapped types and fields not at all.
+        """The news of one webhook request; events of other accounts are unreadable, unmapped types and fields ignored.
 
-        Raises ValueError where the body is no list of events.
+        Raises ValueError if the body is no list of events.
         """
         try:
             batch = parse_notifications(notification.body)
@@ -53,9 +53,9 @@ class HubSpotSource:
         return Translated(own_news, unreadable=len(batch.unreadable) + strangers, associated=associated)
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
-        """Up to 100 records in one request; an id that it leaves out is asked for alone, to learn what became of it.
+        """Up to 100 records in one request; an id missing from the answer is read alone, to learn its state.
 
-        Two requests more for each associated type of which they show fields.
+        Two more requests per associated type whose fields the records show.
         """
         definitions = self._definitions(object_type)
         asked = tuple(dict.fromkeys(ids))
@@ -90,9 +90,9 @@ class HubSpotSource:
         return ObjectPage(await self._associated.enriched(object_type, objects, "bulk_read"), page.after)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
-        """By id, by a unique property, or by search: that only tells which records to read, for its index lags behind.
+        """By id, by a unique property, or by search. Search only finds the ids to read, because its index lags.
 
-        `email` leads to a contact by its secondary addresses too.
+        `email` finds a contact by its secondary addresses too.
         """
         if field.name == OBJECT_ID:
             return await self._batch(object_type, [value for value in values if value.isdecimal()], None)
@@ -103,7 +103,7 @@ class HubSpotSource:
         return [one for part in parts for one in await self._batch(object_type, part, None)]
 
     async def _batch(self, object_type: str, values: Sequence[str], id_property: str | None) -> Sequence[Seen]:
-        """The records that are there, in one request, and what they show of associated ones."""
+        """The existing records, in one request, with their associated fields."""
         if not values:
             return ()
         definitions = self._definitions(object_type)
@@ -124,7 +124,7 @@ class HubSpotSource:
 
 
 def _dated(event: WebhookEvent, latest_ms: int) -> WebhookEvent:
-    """The event without a time that cannot be: then its record is read instead."""
+    """The event without an impossible time: its record is then read instead."""
     if event.occurred_at_ms is None or event.occurred_at_ms <= latest_ms:
         return event
     return replace(event, occurred_at_ms=None)

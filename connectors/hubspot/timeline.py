@@ -19,18 +19,18 @@ from schemas.configuration import DescribedEvent
 from schemas.records import TimelineEvent
 
 BATCH_SIZE: Final = 100
-"""HubSpot takes 500; but a refused batch is halved, as is the one that a crash left unfinished and comes again."""
+"""Below HubSpot's 500: a refused batch is halved, and so is one repeated after a crash."""
 
 APP_PROPERTY_BYTES: Final = 510_000
 CUSTOM_PROPERTY_CHARACTERS: Final = 256
 UNKNOWN_TYPE: Final = "unknown_event_type"
 
 ClientFor = Callable[[MayWrite, bool], HubSpotClient]
-"""The client that asks before it writes; true: for bulk, which events never are."""
+"""Makes the client that asks before each write; its second argument says bulk, which events never are."""
 
 
 class AppEvents:
-    """Event types are declared in the app's project files; HubSpot keeps an id once, so a repeat does no harm."""
+    """The app's project files declare the event types; HubSpot stores each id once, so repeats are harmless."""
 
     deduplicated = True
 
@@ -44,7 +44,7 @@ class AppEvents:
         return BATCH_SIZE
 
     async def send(self, events: Sequence[TimelineEvent], may_write: MayWrite) -> Sequence[EventResult]:
-        """As `base.Timeline` says; an event that no mapping in force streams has no type and is refused."""
+        """As `contract.timeline.Timeline` says; refuses an event that no mapping in force streams, having no type."""
         types = self._types.in_force()
         batch = EventBatch(self._client_for(may_write, False), self, self._undeclared)
         for event in events:
@@ -57,12 +57,12 @@ class AppEvents:
         return await batch.run()
 
     def call(self, group: Group) -> Call[None]:
-        """All of them or none are stored."""
+        """HubSpot stores all of them or none."""
         return send_app_events([_app_event(one.told, one) for one in group])
 
 
 class CustomEvents:
-    """Event types are definitions made by API; HubSpot keeps whatever it is sent, so nothing is knowingly repeated."""
+    """Event types are created by API; HubSpot stores every repeat, so nothing is knowingly repeated."""
 
     deduplicated = False
 
@@ -77,7 +77,7 @@ class CustomEvents:
         return BATCH_SIZE
 
     async def send(self, events: Sequence[TimelineEvent], may_write: MayWrite) -> Sequence[EventResult]:
-        """As `base.Timeline` says; what HubSpot may have kept is `Unsure`."""
+        """As `contract.timeline.Timeline` says; an event that HubSpot may have stored is `Unsure`."""
         types, client = self._types.in_force(), self._client_for(may_write, False)
         wanted = {key: types[key] for event in events if (key := (event.name, event.object_type)) in types}
         defined = await self._definitions.named({type_.name for type_ in wanted.values()})
@@ -96,12 +96,12 @@ class CustomEvents:
         return await batch.run()
 
     def call(self, group: Group) -> Call[None]:
-        """All of them or none are taken."""
+        """HubSpot takes all of them or none."""
         return send_custom_events([_custom_event(one.told, one) for one in group])
 
 
 class _Types:
-    """The types of the streamed events, by event and object type; made again when these change."""
+    """The types of the streamed events, by event and object type; rebuilt when the streamed events change."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -116,14 +116,14 @@ class _Types:
 
 
 def _told(event: TimelineEvent) -> list[str]:
-    """The attributes that say something."""
+    """The attributes with a value."""
     return [attribute for attribute, value in event.attributes.items() if attribute_text(value)]
 
 
 def _occurrence(
     event: TimelineEvent, type_name: str, names: Mapping[str, str], cut: Callable[[str], str]
 ) -> Occurrence:
-    """The event with the attributes that have a property, `names` by attribute; one without a value says nothing."""
+    """The event with the attributes that have a property and a value; `names` maps attribute to property."""
     texts = {attribute: attribute_text(value) for attribute, value in event.attributes.items()}
     present = {attribute: text for attribute, text in texts.items() if text}
     properties = {names[attribute]: cut(text) for attribute, text in present.items() if attribute in names}

@@ -19,7 +19,7 @@ from schemas.values import FieldDefinition, FieldType, FieldValue, instant
 
 SEPARATOR = ";"
 ANY_READ_MS = 0
-"""The time of news that no read can be too old for."""
+"""The time of news that any read satisfies."""
 
 _INT64 = 2**63
 _EXACT_IN_DOUBLE = 2**53
@@ -30,9 +30,9 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def field_value(text: str | None, kind: FieldType) -> FieldValue:
-    """What a property's text says, read as `kind`; empty is null, and text that cannot be read so stays text.
+    """The value of a property's text, read as `kind`; empty is null, and unreadable text stays text.
 
-    Numbers are exact to the double, whole ones an int (within 64 bits); dates come as `YYYY-MM-DD` or epoch
+    Numbers are exact to the double, whole ones an int (within 64 bits); dates arrive as `YYYY-MM-DD` or epoch
     milliseconds, instants as ISO 8601 or epoch milliseconds.
     """
     if text is None or text == "":
@@ -54,7 +54,7 @@ def property_text(value: FieldValue) -> str:
         case dt.date():
             return value.isoformat()
         case tuple():
-            # a leading separator would add to what is there
+            # a leading separator would append to the stored options
             return SEPARATOR.join(item for item in value if item)
     return value
 
@@ -62,7 +62,7 @@ def property_text(value: FieldValue) -> str:
 def stamp(updated_at_ms: int | None, observed: VendorInterval | None) -> tuple[int, int]:
     """(at_ms, spread_ms) of an answer: HubSpot's modified time, else the interval in which the answer was true.
 
-    Raises Transient `undated_answer` when HubSpot told neither: our own clock orders nothing.
+    Raises Transient `undated_answer` if HubSpot sent neither: our own clock orders nothing.
     """
     if updated_at_ms is not None:
         return updated_at_ms, 0
@@ -72,7 +72,7 @@ def stamp(updated_at_ms: int | None, observed: VendorInterval | None) -> tuple[i
 
 
 def seen(record: Record, definitions: Mapping[str, FieldDefinition]) -> Seen:
-    """A record with the fields of `definitions` that it holds: a cleared one keeps its key, with null."""
+    """A record with those fields of `definitions` that it holds: a cleared one keeps its key, with null."""
     at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
     fields = {
         name: StampedValue(stored_value(record, definition), at_ms, spread_ms)
@@ -83,29 +83,29 @@ def seen(record: Record, definitions: Mapping[str, FieldDefinition]) -> Seen:
 
 
 def tells(record: Record, name: str) -> bool:
-    """Whether a record says what a property holds: HubSpot leaves out what is archived, or may not be read."""
+    """Whether a record shows a property: HubSpot leaves out archived and unreadable ones."""
     return name == OBJECT_ID or name in record.fields
 
 
 def gone(object_id: str, observed: VendorInterval | None, merged_into: str | None = None) -> Gone:
-    """A record that an answer showed to be away, or to be part of another one."""
+    """The Gone of a record that an answer showed to be deleted, or merged into another."""
     at_ms, spread_ms = stamp(None, observed)
     return Gone(object_id, at_ms, spread_ms, merged_into)
 
 
 def stored_value(record: Record, definition: FieldDefinition) -> FieldValue:
-    """What a record holds in one field."""
+    """The value of one field of a record."""
     text = record.id if definition.name == OBJECT_ID else record.fields.get(definition.name)
     return field_value(text, definition.type)
 
 
 def is_number(text: str) -> bool:
-    """Whether a text can be the value of a number property."""
+    """Whether a number property can hold the text."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def news(event: WebhookEvent, types: ObjectTypes) -> tuple[News, ...]:
-    """What one event tells of objects of the catalog; nothing where it tells of others."""
+    """The news of catalog objects in one event; empty if it concerns others."""
     if event.association is not None:
         return _association_news(event.association, types)
     name = types.name(event.object_type_id)
@@ -125,12 +125,12 @@ def _changed(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, 
 
 
 def _created(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
-    """A read that shows the record at all is new enough."""
+    """Any read that shows the record is new enough."""
     return (_to_be_read(name, event.object_id, ANY_READ_MS),)
 
 
 def _restored(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
-    """Coming back need not move the modified time: the news itself says since when the record is there again."""
+    """A restore need not move the modified time: the news itself dates the record's return."""
     back = _to_be_read(name, event.object_id, ANY_READ_MS)
     if event.occurred_at_ms is None:
         return (back,)
@@ -145,14 +145,14 @@ def _merged(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, .
     if event.merge is None:
         return ()
     survivor, merged_ids = event.merge.survivor_id, event.merge.merged_ids
-    # a survivor of two others is a new record: a read that shows it at all is new enough
+    # a survivor of two others is a new record: any read that shows it is new enough
     since_ms = ANY_READ_MS if len(merged_ids) > 1 else event.occurred_at_ms
     away = (_gone_news(name, merged_id, event.occurred_at_ms, survivor) for merged_id in merged_ids)
     return (*away, _to_be_read(name, survivor, since_ms))
 
 
 def _association_news(change: AssociationChange, types: ObjectTypes) -> tuple[News, ...]:
-    """Each end that shows fields of the other is read; no modified time moves, so that any read of it will do."""
+    """Read each end that shows fields of the other; no modified time moves, so any read is new enough."""
     ends = (
         (change.from_type_id, change.from_id, change.to_type_id),
         (change.to_type_id, change.to_id, change.from_type_id),
@@ -166,7 +166,7 @@ def _association_news(change: AssociationChange, types: ObjectTypes) -> tuple[Ne
 
 
 def associated_news(event: WebhookEvent, types: ObjectTypes) -> tuple[AssociatedNews, ...]:
-    """What one event tells of a record of which others show fields."""
+    """The news, in one event, of a record whose fields others show."""
     name = types.associated(event.object_type_id)
     at_ms = event.occurred_at_ms or ANY_READ_MS
     if name is None or event.association is not None:
@@ -180,7 +180,7 @@ def associated_news(event: WebhookEvent, types: ObjectTypes) -> tuple[Associated
             return (AssociatedNews(name, event.object_id, "back", at_ms),)
         case "merged" if event.merge is not None:
             away = tuple(AssociatedNews(name, merged_id, "gone", at_ms) for merged_id in event.merge.merged_ids)
-            # a survivor of two others is a new record, which nobody shows yet
+            # a survivor of two others is a new record, shown by none yet
             kept = (AssociatedNews(name, event.merge.survivor_id, "changed", at_ms),) if len(away) == 1 else ()
             return (*away, *kept)
     return ()
@@ -203,7 +203,7 @@ def _to_be_read(name: str, object_id: str, at_ms: int | None) -> News:
 
 
 def _gone_news(name: str, object_id: str, at_ms: int | None, merged_into: str | None = None) -> News:
-    """Without its time an end cannot be put in order: the record is read instead."""
+    """A deletion without a time cannot be ordered: read the record instead."""
     if at_ms is None:
         return _to_be_read(name, object_id, ANY_READ_MS)
     return News(name, object_id, "deleted", {}, at_ms, 0, complete=True, merged_into=merged_into)
@@ -274,7 +274,7 @@ _READERS: Final[Mapping[FieldType, Callable[[str], FieldValue]]] = {
 
 
 def _digits(number: int | float) -> str:
-    """Every digit and no exponent; repr() is the shortest text that reads back as the same double."""
+    """Every digit without an exponent; repr() is the shortest text that reads back as the same double."""
     if isinstance(number, int) or (number.is_integer() and abs(number) < _INT64):
         return str(int(number))
     text = format(Decimal(repr(number)), "f")

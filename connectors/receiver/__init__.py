@@ -1,7 +1,7 @@
-"""Takes both systems' webhooks: verifies them, has them stored raw, and only then answers 2xx.
+"""Takes both systems' webhooks: verifies each, stores its raw body, and only then answers 2xx.
 
-The rim's webhooks come in here, so this is the one place beside a system's own folder that knows both systems'
-signatures; what a webhook says is read later, by the system's source.
+All webhooks arrive here, so this is the one place beside a system's own folder that knows both systems'
+signatures; the system's source reads the content later.
 """
 
 from connectors.receiver.admission import AdmissionLimits

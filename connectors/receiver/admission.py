@@ -1,4 +1,4 @@
-"""How much of strangers' requests this process holds at once."""
+"""Limits the strangers' requests that this process holds at once."""
 
 import asyncio
 from collections import OrderedDict
@@ -15,14 +15,14 @@ from schemas.topics import MAX_RECORD_BYTES
 from schemas.values import System
 
 _ENVELOPE_BYTES: Final = 1_024
-"""The integration's name and the record's other fields around a body."""
+"""Space for the integration's name and the record's other fields beside a body."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """`answer_within_s` stays below HubSpot's 5 s, body and all; a record takes `part_bytes` of a body.
+    """`answer_within_s`, body included, stays below HubSpot's 5 s; one record holds `part_bytes` of a body.
 
-    `held_bytes` are those of all bodies together: where they are reached, the oldest body of a stranger is dropped.
+    `held_bytes` bounds all bodies together: beyond it the oldest body of a stranger is dropped.
     """
 
     answer_within_s: float = 4.0
@@ -33,12 +33,12 @@ class AdmissionLimits:
     part_bytes: int = MAX_RECORD_BYTES - _ENVELOPE_BYTES
 
     def body_bytes(self, system: System) -> int:
-        """The largest body that is read of one request."""
+        """The largest body read of one request."""
         return self.hubspot_body_bytes if system == "hubspot" else self.userflow_body_bytes
 
 
 class NotAdmitted(Exception):
-    """A request cannot be taken; `result` says why."""
+    """A request refused for its size or for lack of room; `result` says which."""
 
     def __init__(self, result: WebhookResult) -> None:
         super().__init__(result)
@@ -46,7 +46,7 @@ class NotAdmitted(Exception):
 
 
 class Admission:
-    """Counts the requests under way and the bytes of their bodies."""
+    """Counts the open requests and the bytes of their bodies."""
 
     def __init__(self, limits: AdmissionLimits) -> None:
         self._limits = limits
@@ -56,7 +56,7 @@ class Admission:
 
     @contextmanager
     def taken(self, known: bool) -> Iterator["AdmittedRequest"]:
-        """A place for one request; `known` senders keep theirs when it gets tight. Raises NotAdmitted `overloaded`."""
+        """A place for one request; `known` senders keep theirs under load. Raises NotAdmitted `overloaded`."""
         if self._requests >= self._limits.requests:
             raise NotAdmitted("overloaded")
         place = AdmittedRequest(self)
@@ -71,13 +71,13 @@ class Admission:
             self.proved(place)
 
     def proved(self, place: "AdmittedRequest") -> None:
-        """Its sender is no stranger: what it holds is dropped for nobody."""
+        """Mark the request's sender as known: the request is no longer dropped for others."""
         self._strangers.pop(place, None)
 
     def grow(self, place: "AdmittedRequest", size: int) -> None:
-        """Takes the bytes from the oldest strangers where there are none left.
+        """Reserve bytes, dropping the oldest strangers if none are free.
 
-        Raises NotAdmitted `overloaded` where none can be had, nothing taken.
+        Raises NotAdmitted `overloaded`, and reserves nothing, if dropping frees too few.
         """
         while self._bytes + size > self._limits.held_bytes:
             oldest = next(iter(self._strangers), None)
@@ -90,7 +90,7 @@ class Admission:
 
 
 class AdmittedRequest:
-    """One request's share of the room."""
+    """One request's share of the bytes and places."""
 
     def __init__(self, room: Admission) -> None:
         self._room = room
@@ -100,7 +100,7 @@ class AdmittedRequest:
         self.dropped = False
 
     def drop(self) -> int:
-        """Ends the reading of its body and answers how many bytes that frees."""
+        """Stop reading the request's body and return the number of bytes freed."""
         freed, self.held, self.dropped = self.held, 0, True
         self._chunks.clear()
         if self._reading is not None:
@@ -108,7 +108,7 @@ class AdmittedRequest:
         return freed
 
     def proved(self) -> None:
-        """Its signature fits."""
+        """Mark the request's signature as valid."""
         self._room.proved(self)
 
     async def body(self, request: Request, most: int) -> bytes:

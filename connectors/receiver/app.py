@@ -1,4 +1,4 @@
-"""The receiver as an ASGI application: reads a request, has it judged and stored, answers."""
+"""The receiver as an ASGI application: reads a request, judges and stores it, answers."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from schemas.values import System
 log = logging.getLogger(__name__)
 
 VISITOR: Final = "visitor"
-"""Where a server that knows its connections leaves the one that a request came by, in the scope's `state`."""
+"""The key in the scope's `state` under which the server leaves the request's connection, if it tracks connections."""
 
 RefuseHead = Callable[[Headers, int], WebhookRefusal | None]
 Judge = Callable[[Arrived], Judgement]
@@ -48,9 +48,9 @@ def build_receiver(
     now_ms: Callable[[], int],
     limits: AdmissionLimits | None = None,
 ) -> Starlette:
-    """The application; `public_url` is where the vendors reach it, `now_ms` our clock.
+    """The application; vendors reach it at `public_url`; `now_ms` is our clock.
 
-    A path in `public_url` may be kept or taken off by the proxy in front.
+    The proxy in front may keep or remove a path in `public_url`.
     """
     prefix = urlsplit(public_url).path.rstrip("/")
     receiver = _Receiver(store, directory, public_url.rstrip("/"), prefix, count, now_ms, limits or AdmissionLimits())
@@ -97,7 +97,7 @@ class _Receiver:
         return await self._answer(request, "userflow", userflow.refuse_head, judge)
 
     async def health(self, _: Request) -> Response:
-        """200 only while a webhook that comes now would be kept."""
+        """200 only while a webhook arriving now would be stored."""
         problem = await self._store.problem()
         if problem:
             return _error(503, "not_ready", problem)
@@ -114,7 +114,7 @@ class _Receiver:
         return _error(refusal.status, refusal.result, refusal.message)
 
     async def _taken(self, request: Request, system: System, judge: Judge) -> WebhookRefusal | None:
-        """None once every recipient's webhook is with the brokers."""
+        """None once the brokers have the webhook for every recipient."""
         visitor = _visitor(request)
         try:
             with self._room.taken(visitor is not None and visitor.known) as place:
@@ -139,7 +139,7 @@ class _Receiver:
         return Arrived(request.method, self._signed_url(request), headers, body, self._now_ms())
 
     def _signed_url(self, request: Request) -> str:
-        """The URL as the vendor knows it: our own scheme and host, whatever the request says of them."""
+        """The URL that the vendor signed: our configured scheme and host, whatever the request's headers say."""
         path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
         query: bytes = request.scope["query_string"]
         target = (path + b"?" + query if query else path).decode("latin-1")
@@ -181,7 +181,7 @@ async def _greeting(_: Request) -> Response:
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    """Starlette's own refusals, in the form of ours."""
+    """Starlette's own refusals in the form of ours."""
     if not isinstance(error, HTTPException):
         raise error
     code = {404: "no_such_path", 405: "wrong_method"}.get(error.status_code, "refused")

@@ -1,4 +1,4 @@
-"""Judges HubSpot's webhooks: one URL for every account, the accounts named by the events."""
+"""Judges HubSpot's webhooks: one URL for every account; the events name the accounts."""
 
 import re
 import secrets
@@ -21,14 +21,14 @@ _MOST_NAMED: Final = 1_000
 """Ten times the events of HubSpot's largest batch."""
 
 MOST_SECRETS: Final = 5
-"""One app signs a body, with the secret it has or had a moment ago: more can only be wanted by an attack."""
+"""One app signs a body, with its current or its previous secret: only an attack needs more tries."""
 
 _DECOY: Final = secrets.token_hex(16)
-"""Tried where there is nothing to try, so that an answer takes as long for an unknown account as for a known one."""
+"""A dummy secret, tried for an unknown account so that its answer takes as long as a known one's."""
 
 
 def refuse_head(headers: Headers, now_ms: int) -> WebhookRefusal | None:
-    """What the headers alone rule out, before any of the body is read."""
+    """The refusal that the headers alone justify, before any of the body is read."""
     for header in (SIGNATURE, TIMESTAMP):
         if not headers.get(header):
             return unsigned("missing", header)
@@ -37,10 +37,10 @@ def refuse_head(headers: Headers, now_ms: int) -> WebhookRefusal | None:
 
 
 def judge_hubspot(arrived: Arrived, directory: Directory) -> Judgement:
-    """Stored for each integration whose account the body names and whose secret signed it.
+    """Store for each integration whose account the body names and whose secret signed the body.
 
-    The body is parsed by who reads it later: here, accounts are found by their look, and what is signed is kept as it
-    came, readable or not.
+    The source parses the body later: here a pattern finds the accounts, and the signed body is stored unchanged,
+    readable or not.
     """
     named = _accounts_at_sight(arrived.body)
     recipients = [one for account in named for one in directory.of_account(account)]
@@ -66,7 +66,7 @@ def _fitting(arrived: Arrived, recipients: Sequence[Recipient]) -> str | None:
 
 
 def _reason(named: Sequence[str], recipients: Sequence[Recipient]) -> WebhookResult:
-    """Why no secret fits, for who reads the metrics."""
+    """The reason why no secret fits, for the metrics."""
     connected = [one for one in recipients if one.state != "disconnected"]
     if not named:
         return "no_account"
@@ -102,7 +102,7 @@ def _refusal(recipient: Recipient, fitting: str) -> WebhookRefusal | None:
 
 
 def _without_integration(found: Mapping[str, Sequence[Recipient]]) -> Iterator[WebhookRefusal]:
-    """One refusal for all accounts that are unknown, and one for all that are disconnected."""
+    """One refusal for all unknown accounts, and one for all disconnected ones."""
     unknown = sorted(account for account, recipients in found.items() if not recipients)
     gone = sorted(
         account
@@ -118,5 +118,5 @@ def _without_integration(found: Mapping[str, Sequence[Recipient]]) -> Iterator[W
 
 
 def _shortened(accounts: Sequence[str]) -> str:
-    """An app's other customers choose these texts and their number."""
+    """At most a few account names: an app's other customers choose these texts and their number."""
     return ", ".join(account[:_SHOWN_LENGTH] for account in accounts[:_SHOWN])

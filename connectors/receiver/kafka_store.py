@@ -1,4 +1,4 @@
-"""Webhooks kept in Kafka: `<system>.notifications`, keyed by integration."""
+"""Stores webhooks in Kafka: `<system>.notifications`, keyed by integration."""
 
 import asyncio
 import time
@@ -19,13 +19,13 @@ _TOPICS: Final[Mapping[System, str]] = {"hubspot": HUBSPOT_NOTIFICATIONS, "userf
 
 
 class Sender(Protocol):
-    """What is used of `connectors.kafka.publisher.Publisher`."""
+    """The part of `connectors.kafka.producer.Publisher` that the store uses."""
 
     def send(self, topic: str, key: str, record: Notification) -> "asyncio.Future[tuple[int, int]]": ...
 
 
 class KafkaStore:
-    """Stores by a publisher, and looks whether the brokers and the topics are there.
+    """Stores through a publisher, and checks the brokers and the topics.
 
     `partitions` (blocking, topic -> partition count) may raise BrokersUnreachable.
     """
@@ -43,14 +43,14 @@ class KafkaStore:
         self._looked_at = 0.0
 
     async def store(self, notification: Notification) -> None:
-        """Return when the brokers have it. Raises NotStored."""
+        """Return once the brokers have the webhook. Raises NotStored."""
         try:
             await self._publisher.send(_TOPICS[notification.system], notification.integration, notification)
         except PublishFailed as error:
             raise NotStored(str(error)) from error
 
     async def problem(self) -> str | None:
-        """What is wrong with the brokers or the topics; looked at every few seconds, however often it is asked."""
+        """The problem with the brokers or the topics, None if there is none; checked every few seconds at most."""
         if self._look is None or (self._look.done() and self._monotonic() - self._looked_at >= CHECK_EVERY_S):
             self._looked_at = self._monotonic()
             self._look = asyncio.create_task(asyncio.to_thread(self._found))

@@ -1,4 +1,4 @@
-"""What the receiver is given from outside: whom webhooks are for, where they are stored, how they are counted."""
+"""The receiver's ports: its directory of integrations, its store of webhooks, its counter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ WebhookResult = Literal[
     "not_stored",
     "too_slow",
 ]
-"""How a webhook ended; all but `stored` are also the `error` of the answer."""
+"""The end of a webhook; every value but `stored` is also the `error` of the answer."""
 
 WEBHOOK_RESULTS: Final[Mapping[WebhookResult, str]] = {
     "stored": "verified and on its topic",
@@ -44,15 +44,15 @@ WEBHOOK_RESULTS: Final[Mapping[WebhookResult, str]] = {
     "not_stored": "the brokers did not take it",
     "too_slow": "it was not read and stored in time",
 }
-"""A sentence for each, for people."""
+"""A sentence for people about each end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An integration as its webhooks concern it.
+    """An integration as the receiver knows it.
 
-    Secrets are the newest first, then those that were replaced a moment ago. `sealed` says that a secret is there
-    which this process cannot open.
+    Secrets are newest first, then recently replaced ones. `sealed` means that a secret exists which this process
+    cannot open.
     """
 
     integration: str
@@ -64,31 +64,31 @@ class Recipient:
 
 
 class Directory(Protocol):
-    """The integrations there are, disconnected ones too."""
+    """All integrations, disconnected ones too."""
 
     def recipient(self, integration: str) -> Recipient | None:
         """The integration of that name."""
         ...
 
     def of_account(self, account: str) -> Sequence[Recipient]:
-        """The integrations whose HubSpot account that is."""
+        """The integrations of that HubSpot account."""
         ...
 
     def has_sealed(self) -> bool:
-        """Whether a secret is there that this process cannot open."""
+        """Whether a secret exists that this process cannot open."""
         ...
 
 
 class Visitor(Protocol):
-    """The connection that a request came by, if the server tells of it."""
+    """The connection of a request, if the server tracks connections."""
 
     @property
     def known(self) -> bool:
-        """Whether something signed came from there before: strangers are shed first."""
+        """Whether a signed request came from this address before: strangers are dropped first."""
         ...
 
     def prove(self) -> None:
-        """Something signed came just now."""
+        """Record that a signed request came just now."""
         ...
 
 
@@ -97,18 +97,18 @@ class NotStored(RuntimeError):
 
 
 class StoreNotification(Protocol):
-    """Where webhooks are kept."""
+    """The store of webhooks."""
 
     async def store(self, notification: Notification) -> None:
         """Return once the brokers have it, under its integration's key. Raises NotStored."""
         ...
 
     async def problem(self) -> str | None:
-        """Why a webhook could not be stored now; None when it could."""
+        """The reason why a webhook could not be stored now; None if it could."""
         ...
 
 
 class Count(Protocol):
-    """Counts webhooks by how they ended."""
+    """Counts webhooks by their end."""
 
     def __call__(self, system: System, result: WebhookResult, number: int = 1) -> None: ...

@@ -1,4 +1,4 @@
-"""What becomes of one webhook, as values: for whom it is stored, and what is answered."""
+"""The judgement on one webhook, as values: the integrations it is stored for, and the answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ _NOBODY: Final = (404, 410)
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One request: the URL the vendor called it by, and when we had the whole body (our clock)."""
+    """One request: the URL that the vendor called, and the time by our clock when the body was complete."""
 
     method: str
     url: str
@@ -41,7 +41,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRefusal:
-    """Why a webhook is not stored, and what its sender can do; `number` accounts end like this."""
+    """The reason why a webhook is not stored, and the sender's remedy; `number` accounts share it."""
 
     result: WebhookResult
     message: str
@@ -54,10 +54,10 @@ class WebhookRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The integrations a webhook is stored for, and why it is not stored for others.
+    """The integrations that a webhook is stored for, and the refusals for others.
 
-    `signed` says that a secret of ours fits. Who has signed nothing learns nothing of what there is: `to_strangers` is
-    the answer whatever the refusals are, which are counted only.
+    `signed`: one of our secrets fits. An unsigned request must not reveal which integrations exist: its answer is
+    `to_strangers` whatever the refusals, which are only counted.
     """
 
     recipients: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Judgement:
         return self.to_strangers is None
 
     def answer(self) -> WebhookRefusal | None:
-        """None: 2xx. What can be mended is refused though others have it, so that the vendor sends it again."""
+        """None means 2xx. A refusal with a remedy is answered even if others have the webhook: then it is resent."""
         if self.to_strangers is not None:
             return self.to_strangers
         if self.recipients:
@@ -78,20 +78,20 @@ class Judgement:
 
 
 def gravest(refusals: Sequence[WebhookRefusal]) -> WebhookRefusal | None:
-    """What is likeliest to pass comes first: ours to mend, then a secret, then nobody there."""
+    """The refusal likeliest to pass comes first: a fault of ours, then a secret, then an unknown integration."""
     return min(refusals, key=lambda refusal: (refusal.status != 503, refusal.status), default=None)
 
 
 def refused(result: WebhookResult, message: str) -> Judgement:
-    """Signed, and stored for nobody."""
+    """Signed, but stored for no integration."""
     return Judgement(refusals=(WebhookRefusal(result, message),))
 
 
 def not_proven(result: WebhookResult, some_sealed: bool) -> Judgement:
-    """No secret fits, for a reason that is counted.
+    """No secret fits; `reason` is only counted.
 
-    The answer is the same for a name or account that is unknown, known or disconnected. Where a secret of whichever
-    integration does not open, all are told to come again: it may be the one.
+    The answer is the same for an unknown, known or disconnected name or account. If any integration's secret does
+    not open, every sender is asked to retry: the sealed secret may be the right one.
     """
     answer = SEALED if some_sealed else unsigned("mismatch", "")
     return Judgement(refusals=(WebhookRefusal(result, answer.message),), to_strangers=answer)
@@ -103,7 +103,7 @@ SEALED: Final = WebhookRefusal(
 
 
 def unsigned(result: str | None, header: str) -> WebhookRefusal:
-    """`result` is the reason of a signature's Verdict."""
+    """`result` is the reason of a failed SignatureCheck."""
     match result:
         case "missing":
             return WebhookRefusal("missing", f"sign the request: {header} is missing")

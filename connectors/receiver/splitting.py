@@ -1,4 +1,4 @@
-"""A webhook whose body is more than a record holds: its events in several records, or only what it names."""
+"""Splits a webhook too large for one record: its events into several records, or an object down to its name."""
 
 import json
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ READABLE = ("user", "group")
 
 
 def parts(body: bytes, most: int) -> Iterator[bytes]:
-    """The body where it has at most `most` bytes; else the events of a JSON array in arrays that have, in order.
+    """The body if it has at most `most` bytes; else the events of a JSON array in smaller arrays, in order.
 
-    HubSpot sends up to 100 events at once, each with a value of up to 65,536 characters. Of an object that Userflow
-    tells only its name is kept, so that it is read. Raises NotAdmitted `too_large` where one event alone is too large.
+    HubSpot sends up to 100 events at once, each with a value of up to 65,536 characters. A large Userflow object is
+    cut to its name, so that the source reads it. Raises NotAdmitted `too_large` if one event alone is too large.
     """
     if len(body) <= most:
         yield body
@@ -41,7 +41,7 @@ def _array(items: list[bytes]) -> bytes:
 
 
 def _name_of(notification: JsonObject) -> bytes:
-    """Without a time and attributes it says no more than that the user or group is worth a read."""
+    """The object's name without time and attributes: enough to have the user or group read."""
     subject = object_at(object_at(notification, "data"), "object")
     if subject.get("object") not in READABLE:
         raise NotAdmitted("too_large")

@@ -1,4 +1,4 @@
-"""Judges Userflow's webhooks: each integration has a URL and a secret of its own."""
+"""Judges Userflow's webhooks: each integration has its own URL and secret."""
 
 import secrets
 from typing import Final
@@ -10,17 +10,17 @@ from connectors.userflow.protocol.webhooks import signature_time, verify_signatu
 
 SIGNATURE: Final = "Userflow-Signature"
 _DECOY: Final = secrets.token_hex(16)
-"""Tried where there is nothing to try, so that an answer takes as long for an unknown name as for a known one."""
+"""A dummy secret, tried for an unknown name so that its answer takes as long as a known one's."""
 
 
 def refuse_head(headers: Headers, now_ms: int) -> WebhookRefusal | None:
-    """What the headers alone rule out, before any of the body is read."""
+    """The refusal that the headers alone justify, before any of the body is read."""
     timed = signature_time(headers.get(SIGNATURE), now_ms / 1000)
     return None if timed else unsigned(timed.reason, SIGNATURE)
 
 
 def judge_userflow(arrived: Arrived, integration: str, directory: Directory) -> Judgement:
-    """Stored for the integration that the URL names, if its secret signed the body, which is kept as it came."""
+    """Store for the integration that the URL names if its secret signed the body; the body is stored unchanged."""
     recipient = directory.recipient(integration)
     if not _is_signed(arrived, recipient.userflow_secrets if recipient else ()):
         return not_proven(_reason(recipient), directory.has_sealed())
@@ -35,12 +35,12 @@ def _is_signed(arrived: Arrived, candidates: tuple[str, ...]) -> bool:
 
 
 def _reason(recipient: Recipient | None) -> WebhookResult:
-    """Why no secret fits, for who reads the metrics."""
+    """The reason why no secret fits, for the metrics."""
     if recipient is None:
         return "unknown"
     if recipient.state == "disconnected":
         return "disconnected"
     if recipient.userflow_secrets:
         return "mismatch"
-    # without a secret: the connector makes the subscription before its secret can be read here
+    # no secret yet: the connector creates the subscription before the receiver can read its secret
     return "sealed" if recipient.sealed else "no_secret"

@@ -1,4 +1,4 @@
-"""What the simulated vendors share: the door with its faults and log, webhook delivery, the control API, a server."""
+"""The parts that both simulators share: the gate with faults and log, webhook delivery, the control API, a server."""
 
 from connectors.simulation.calls import Answer, Call
 from connectors.simulation.clock import VendorClock

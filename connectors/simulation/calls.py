@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# vendor JSON: its shape is only known where it is read
+# vendor JSON: only its reader knows its shape
 Json = Any
 
 
 @dataclass(frozen=True)
 class Call:
-    """`path` is as sent, still percent-encoded; `kind` names the endpoint; `object_ids` those in the path or body."""
+    """`path` is as sent, still percent-encoded; `kind` names the endpoint; `object_ids` are those in path or body."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ def json_answer(status: int, body: Json, headers: Mapping[str, str] | None = Non
 
 @dataclass(frozen=True)
 class LoggedCall:
-    """`time_ms` is the vendor's time of arrival, `status` 0 when no answer was given."""
+    """`time_ms` is the vendor's time of arrival, `status` 0 if the client got no answer."""
 
     time_ms: int
     method: str
@@ -48,7 +48,7 @@ class LoggedCall:
 
 
 class RequestLog:
-    """The last calls, and counters of all calls since the last clearing."""
+    """The latest calls, and counters of all calls since the last clearing."""
 
     def __init__(self, size: int) -> None:
         self.calls: deque[LoggedCall] = deque(maxlen=size)

@@ -1,4 +1,4 @@
-"""The vendor's own clock, which may run ahead of or behind ours, and the ways it is written."""
+"""The vendor's own clock, which may be ahead of or behind ours, and its text forms."""
 
 import datetime as dt
 import time
@@ -9,7 +9,7 @@ from email.utils import formatdate
 
 @dataclass(frozen=True)
 class VendorClock:
-    """`wall` and `monotonic` give seconds; `offset_ms` shifts every time the vendor shows, never its waiting."""
+    """`wall` and `monotonic` give seconds; `offset_ms` shifts every time the vendor shows, never its waits."""
 
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -35,7 +35,7 @@ def iso_offset(epoch_ms: int) -> str:
 
 
 def epoch_ms_of(text: str) -> int:
-    """Milliseconds of an ISO 8601 instant or of a number of milliseconds; ValueError when it is neither."""
+    """Milliseconds of an ISO 8601 instant or of a number of milliseconds; ValueError for anything else."""
     if text.lstrip("-").isdigit():
         return int(text)
     moment = dt.datetime.fromisoformat(text)

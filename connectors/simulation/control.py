@@ -1,4 +1,4 @@
-"""The control API under `/_simulator`: what a person does to the records, and what a test wants to know or break.
+"""The control API under `/_simulator`: a person's edits of records, and the inspection and faults that tests need.
 
 POST   /objects/{type}               {"id"?, "properties" | "attributes": {...}, "silent"?}    201, the raw record
 GET    /objects/{type}[/{id}]        raw records with `created_by` "person" | "api"
@@ -15,7 +15,7 @@ GET    /requests[?last=N]            the calls received, counters, `created_by_a
 GET    /deliveries                   webhook attempts, and how many events still wait
 POST   /faults {"rules": [...]} or one rule · DELETE /faults    see faults.FaultRule
 PUT    /settings {name: value, ...} · GET /settings (without secrets)
-Ids in a path are percent-encoded; what has nothing to say answers 204. A POST is JSON, and the Host this machine.
+Percent-encode ids in a path; an empty answer is 204. A POST must be JSON, and the Host this machine.
 Errors are `{"error": text}` with 400, or 404 for an unknown record.
 """
 
@@ -44,7 +44,7 @@ def control_routes(vendor: Simulator[Json]) -> list[Route]:
 
 
 class PersonApi:
-    """What a person does to the records."""
+    """A person's edits of records."""
 
     def __init__(self, vendor: Simulator[Json]) -> None:
         self._vendor = vendor
@@ -115,7 +115,7 @@ class PersonApi:
 
 
 class InstrumentApi:
-    """What a test sets up, breaks and wants to know."""
+    """The tests' instruments: definitions, faults, settings, logs."""
 
     def __init__(self, vendor: Simulator[Json]) -> None:
         self._vendor = vendor
@@ -189,7 +189,7 @@ def _route(method: str, path: str, work: Work, status: int = 200) -> Route:
 
 
 def _refusal(request: Request) -> Response | None:
-    """Any page in a browser of this machine may call it, by a name of its own or by a form: neither is answered."""
+    """Refuse pages in a browser of this machine, which can call the API by a host name of their own or by a form."""
     if not is_loopback(f"//{request.headers.get('host', '')}"):
         return JSONResponse({"error": "call the control API by 127.0.0.1 or localhost"}, 403)
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -199,7 +199,7 @@ def _refusal(request: Request) -> Response | None:
 
 
 def _subjects(event: Json) -> set[str]:
-    """The ids of the objects that an event is about, however the vendor names them."""
+    """The ids of an event's objects, whichever keys the vendor uses."""
     return {str(event[name]) for name in ("objectId", "user_id", "group_id") if event.get(name) is not None}
 
 

@@ -1,4 +1,4 @@
-"""Delivers webhooks as vendors do: batched, concurrent, retried, and, when asked, late, twice, shuffled or never."""
+"""Delivers webhooks as vendors do: batched, concurrent, retried and, on request, late, twice, shuffled or never."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One attempt; `status` 0 when the receiver could not be reached or was too slow. `attempt` counts from 0."""
+    """One attempt; `status` 0 if the receiver was unreachable or too slow. `attempt` counts from 0."""
 
     time_ms: int
     url: str
@@ -37,7 +37,7 @@ class Delivery:
 
 
 class Courier(Generic[T]):
-    """Takes events of type T; `compose(events, attempt)` writes the request, None when nobody wants it any more."""
+    """Takes events of type T; `compose(events, attempt)` writes the request, None if no subscriber wants it."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Courier(Generic[T]):
         return len(self._waiting) + len(self._tasks)
 
     def submit(self, event: T) -> None:
-        """Take one event; outside a running loop it waits for the next `wake`."""
+        """Take one event; outside a running loop, the next `wake` delivers it."""
         settings = self._settings()
         if self._chance(settings.webhook_drop_probability):
             return
@@ -77,12 +77,12 @@ class Courier(Generic[T]):
         self.wake()
 
     def wake(self) -> None:
-        """Start delivering what waits."""
+        """Start delivering the waiting events."""
         if self._waiting and self._pump is None and _loop_runs():
             self._pump = self._spawn(self._run())
 
     async def close(self) -> None:
-        """Give up everything under way; no task outlives this."""
+        """Cancel every delivery; no task outlives this call."""
         self._waiting.clear()
         tasks = list(self._tasks)
         for task in tasks:
@@ -125,7 +125,7 @@ class Courier(Generic[T]):
     async def _deliver(self, events: Sequence[T]) -> None:
         for attempt in range(self._settings().webhook_attempts):
             if attempt:
-                # while it waits for its retry a request is not in flight: others may go
+                # a request waiting for its retry is not in flight: others may go
                 await asyncio.sleep(self._backoff_s(attempt - 1))
                 await self._take_place()
             try:

@@ -1,4 +1,4 @@
-"""Faults a test asks for: rules that match calls and say what goes wrong, how often and how likely."""
+"""Faults that tests request: rules that match calls and define the fault, its count and its probability."""
 
 import random
 from collections.abc import Iterable, Mapping
@@ -22,14 +22,14 @@ FaultAction = Literal[
 class FaultRule:
     """One fault; as JSON `{"match": {"method", "path_contains", "object_id"}, "action": ..., "times", ...}`.
 
-    Every part of `match` is optional. `times` None means for ever, `probability` is judged at each matching call.
+    Every part of `match` is optional. `times` None means for ever; each matching call draws by `probability`.
     - `status`: answers `status` with `body` (None: the vendor's own for it) and `headers`; `form` picks between the
       vendor's bodies for one status (HubSpot 429: `burst`, `daily`, `secondly`, `bare`).
     - `timeout_before_effect`, `timeout_after_effect`: no answer until the client gives up; with `after_ms` the
-      connection is closed after that time. In process (no socket) the client sees `httpx.ReadTimeout` at once.
+      connection closes after that time. In process (no socket) the client sees `httpx.ReadTimeout` at once.
     - `close_connection`: cut before any effect; in process the client sees `httpx.RemoteProtocolError`.
     - `row_error`: the object `object_id` of a batch gets an error (`body`: category, message), others pass.
-    - `refuse_property`: the write is refused because of `property` when it is among its fields; `code` says why.
+    - `refuse_property`: refuses a write whose fields include `property`; `code` gives the reason.
     - `delete_before_write`: `object_id`, or every object named by the call, vanishes just before the call is served.
     """
 
@@ -48,7 +48,7 @@ class FaultRule:
     code: str = "PROPERTY_DOESNT_EXIST"
 
     def matches(self, call: Call) -> bool:
-        """Whether the rule is meant for this call, chance aside."""
+        """Whether the rule matches this call, chance aside."""
         return (
             (self.method is None or self.method.upper() == call.method)
             and (self.path_contains is None or self.path_contains in call.path)
@@ -57,7 +57,7 @@ class FaultRule:
 
 
 def fault_rule(wire: Mapping[str, Json]) -> FaultRule:
-    """The rule of its JSON form; ValueError names what is not understood."""
+    """The rule of its JSON form; ValueError names the part that is not understood."""
     flat = {**wire.get("match", {}), **{name: value for name, value in wire.items() if name != "match"}}
     if flat.get("action") not in get_args(FaultAction):
         raise ValueError(f"unknown fault action {flat.get('action')!r}, expected one of {get_args(FaultAction)}")
@@ -68,14 +68,14 @@ def fault_rule(wire: Mapping[str, Json]) -> FaultRule:
 
 
 class Faults:
-    """The rules in force, each with how often it may still strike."""
+    """The rules in force, each with its remaining strikes."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._left: list[tuple[FaultRule, int | None]] = []
 
     def add(self, rules: Iterable[FaultRule]) -> None:
-        """Put rules in force, behind those that are."""
+        """Add rules behind those in force."""
         self._left += [(rule, rule.times) for rule in rules]
 
     def clear(self) -> None:

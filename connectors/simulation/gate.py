@@ -1,4 +1,4 @@
-"""The door of a simulated vendor: every call is logged, limited, delayed or spoilt here before its endpoint sees it."""
+"""The gate of a simulated vendor: logs, limits, delays or spoils every call before its endpoint sees it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ FAULTS_KEY = "simulator.faults"
 
 
 class Guarded(Protocol):
-    """What the door asks of a vendor."""
+    """The vendor's side of the gate."""
 
     @property
     def settings(self) -> SimulatorSettings: ...
@@ -40,7 +40,7 @@ class Guarded(Protocol):
 
 
 class _NoAnswer(Exception):
-    """The client gets nothing; `quietly_ms` None waits until it gives up, 0 cuts the connection."""
+    """The client gets no answer; `quietly_ms` None waits until it gives up, 0 cuts the connection."""
 
     def __init__(self, quietly_ms: float | None) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Gate:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
-        # ids may hold an encoded slash, so routes are matched on the path as it was sent
+        # ids may hold an encoded slash, so routes match the path as sent
         path = scope.get("raw_path", scope["path"].encode()).decode("ascii").split("?")[0]
         if path.startswith(CONTROL_PREFIX):
             await self._router({**scope, "path": path}, receive, send)
@@ -113,14 +113,14 @@ class Gate:
     async def _stay_silent(self, silence: _NoAnswer, receive: Receive, send: Send) -> None:
         connection = _connection(send)
         if connection is None:
-            # in process there is no socket to leave open or to cut, and nothing else that would time out
+            # in process no socket can stay open or be cut, so nothing else would time out
             if silence.quietly_ms == 0:
                 raise httpx.RemoteProtocolError("the simulator closed the connection")
             raise httpx.ReadTimeout("the simulator does not answer")
         if silence.quietly_ms != 0:
             await self._until_given_up(silence.quietly_ms, receive)
         connection.abort()
-        # uvicorn takes a return without an answer for an error unless it knows that the client is gone
+        # uvicorn reports a return without an answer as an error unless it knows that the client is gone
         await receive()
 
     async def _until_given_up(self, quietly_ms: float | None, receive: Receive) -> None:
@@ -165,6 +165,6 @@ async def _send_answer(send: Send, answer: Answer) -> None:
 
 
 def _connection(send: Send) -> asyncio.Transport | None:
-    """The socket behind uvicorn's `send`; ASGI itself has no way to cut a connection."""
+    """The socket behind uvicorn's `send`; ASGI itself cannot cut a connection."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     return transport if isinstance(transport, asyncio.Transport) else None

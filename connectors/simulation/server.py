@@ -17,7 +17,7 @@ _SHUTDOWN_S = 2
 
 
 def build_app(vendor: Simulator[Json], routes: list[Route]) -> Gate:
-    """The vendor's endpoints and the control API behind the door, with the vendor's life bound to the app's."""
+    """The vendor's endpoints and the control API behind the gate; the vendor lives as long as the app."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -29,7 +29,7 @@ def build_app(vendor: Simulator[Json], routes: list[Route]) -> Gate:
 
 @asynccontextmanager
 async def serve(simulator: Simulator[Json], host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Answer on `host:port` (0: any free one) until the block ends; yields the base URL without a trailing slash."""
+    """Serve on `host:port` (0: any free one) until the block ends; yields the base URL without a trailing slash."""
     config = uvicorn.Config(
         simulator.app,
         loop="asyncio",

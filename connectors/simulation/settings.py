@@ -1,4 +1,4 @@
-"""What every simulator lets a test or a person set, and how settings are changed while it runs."""
+"""The settings that every simulator shares, and how they change while it runs."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 class SimulatorSettings:
     """Times are in milliseconds, probabilities from 0 to 1; `seed` makes every random choice repeatable.
 
-    The `webhook_*` probabilities are judged per event: `drop` loses it, `duplicate` sends it twice, `delay` holds it
+    The `webhook_*` probabilities apply per event: `drop` loses it, `duplicate` sends it twice, `delay` holds it
     for `webhook_delay_ms`, `reorder` holds it for a random time up to `webhook_reorder_ms` so that later ones pass it.
     """
 
@@ -38,12 +38,12 @@ S = TypeVar("S", bound=SimulatorSettings)
 
 
 def changed(settings: S, changes: Mapping[str, object]) -> S:
-    """`settings` with the named values replaced; lists become tuples. ValueError for a name it does not have."""
+    """`settings` with the named values replaced; lists become tuples. ValueError for an unknown name."""
     known = {field.name for field in dataclasses.fields(settings)}
     unknown = sorted(set(changes) - known)
     if unknown:
         raise ValueError(f"no such setting: {', '.join(unknown)}")
-    # which value fits which field is the caller's business: this is a test instrument
+    # the caller checks the values: this is a test instrument
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()
     }

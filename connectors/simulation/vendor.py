@@ -1,4 +1,4 @@
-"""What both simulated vendors are: settings, clock, log, faults, webhooks, and the hands of a person."""
+"""The base of both simulated vendors: settings, clock, log, faults, webhooks, and a person's edits."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ from connectors.simulation.settings import S, changed
 
 @dataclass(frozen=True)
 class Edit:
-    """What a person did and when, by the vendor's clock: the truth that a test compares the other system with."""
+    """One edit of a person and its time by the vendor's clock: the truth that tests compare the other system with."""
 
     time_ms: int
     operation: str
@@ -31,7 +31,7 @@ class Edit:
 class Simulator(ABC, Generic[S]):
     """A vendor in memory. `app` is its ASGI app; the methods below are the control API for tests in the same process.
 
-    Use it as an async context manager, or serve `app` with a lifespan, so that its webhook tasks end with it.
+    Use as an async context manager, or serve `app` with a lifespan, so that its webhook tasks end with it.
     `webhook_transport` replaces the network for webhooks (`httpx.ASGITransport(receiver)` in tests).
     """
 
@@ -60,29 +60,29 @@ class Simulator(ABC, Generic[S]):
         await self.courier.close()
 
     def now_ms(self) -> int:
-        """The time that a write made now is stamped with."""
+        """The stamp of a write made now."""
         return self.clock.now_ms() if self._frozen_ms is None else self._frozen_ms
 
-    # the hands of a person
+    # a person's edits
 
     @abstractmethod
     def create_object(
         self, object_type: str, fields: Mapping[str, Json], *, object_id: str | None = None, silent: bool = False
     ) -> Json:
-        """Create one record as a person would; its raw form. `silent` sends no webhook."""
+        """Create one record as a person; returns its raw form. `silent` sends no webhook."""
 
     @abstractmethod
     def edit_object(
         self, object_type: str, object_id: str, fields: Mapping[str, Json], *, silent: bool = False
     ) -> Json:
-        """Change fields as a person would; KeyError when there is no such record."""
+        """Change fields as a person; KeyError if there is no such record."""
 
     @abstractmethod
     def delete_object(self, object_type: str, object_id: str, *, silent: bool = False) -> Json:
-        """Delete (HubSpot: archive) a record as a person would."""
+        """Delete (HubSpot: archive) a record as a person."""
 
     def forget_object(self, object_type: str, object_id: str) -> Json:
-        """Delete a person's record for good, as privacy laws ask; ValueError where the vendor has no such thing."""
+        """Delete a person's record for good, as privacy laws require; ValueError if the vendor has no such deletion."""
         raise ValueError("only HubSpot forgets")
 
     @abstractmethod
@@ -91,7 +91,7 @@ class Simulator(ABC, Generic[S]):
 
     @abstractmethod
     def merge_objects(self, object_type: str, object_id: str, other_id: str, *, silent: bool = False) -> Json:
-        """Merge `other_id` into `object_id`; the surviving record."""
+        """Merge `other_id` into `object_id`; returns the surviving record."""
 
     @abstractmethod
     def associate(
@@ -101,7 +101,7 @@ class Simulator(ABC, Generic[S]):
 
     @abstractmethod
     def dissociate(self, from_type: str, from_id: str, to_type: str, to_id: str, *, silent: bool = False) -> Json:
-        """Part two records."""
+        """Separate two records."""
 
     @abstractmethod
     def list_objects(self, object_type: str) -> list[Json]:
@@ -109,11 +109,11 @@ class Simulator(ABC, Generic[S]):
 
     @abstractmethod
     def read_object(self, object_type: str, object_id: str) -> Json:
-        """One record in raw form; KeyError when there is none."""
+        """One record in raw form; KeyError if there is none."""
 
     @abstractmethod
     def track_event(self, event: Mapping[str, Json]) -> Json:
-        """Something a person did (Userflow); ValueError where the vendor has no such thing."""
+        """Track a person's event (Userflow); ValueError if the vendor has no such call."""
 
     @abstractmethod
     def list_events(self) -> list[Json]:
@@ -130,10 +130,10 @@ class Simulator(ABC, Generic[S]):
     @property
     @abstractmethod
     def created_by_api(self) -> int:
-        """How many records the API made: 0 unless somebody broke the rule never to create."""
+        """The number of records that the API created: 0 unless a client broke the rule never to create."""
 
     def bulk(self, operations: Iterable[Mapping[str, Json]], *, same_time: bool = False) -> int:
-        """Do `{"operation": "edit", "type", "id", ...}` and so on; with `same_time` all in one instant."""
+        """Apply operations `{"operation": "edit", "type", "id", ...}`; with `same_time` all in one instant."""
         self._frozen_ms = self.clock.now_ms() if same_time else None
         try:
             return sum(1 for operation in operations if self._operate(operation) is not None)
@@ -158,14 +158,14 @@ class Simulator(ABC, Generic[S]):
                 return self.track_event(wire["event"])
         raise ValueError(f"unknown operation {kind!r}")
 
-    # what happened, and what should
+    # instruments: what happened, and faults to come
 
     def edits(self, since: int = 0) -> list[Edit]:
         """The edits made by persons, from index `since` on."""
         return self._edits[since:]
 
     def note(self, operation: str, object_type: str, object_id: str, fields: Mapping[str, Json] | None = None) -> None:
-        """Write one edit of a person down."""
+        """Record one edit of a person."""
         self._edits.append(Edit(self.now_ms(), operation, object_type, object_id, dict(fields or {})))
 
     def requests(self, last: int | None = None) -> Json:
@@ -179,15 +179,15 @@ class Simulator(ABC, Generic[S]):
         }
 
     def add_faults(self, rules: Iterable[FaultRule | Mapping[str, Json]]) -> None:
-        """Put fault rules, or their JSON form, in force."""
+        """Add fault rules, as values or in their JSON form."""
         self.faults.add([rule if isinstance(rule, FaultRule) else fault_rule(rule) for rule in rules])
 
     def change_settings(self, **changes: object) -> None:
-        """Change switches while running; ValueError for an unknown one."""
+        """Change settings while running; ValueError for an unknown one."""
         self.settings = changed(self.settings, changes)
         self.clock = replace(self.clock, offset_ms=self.settings.clock_offset_ms)
 
-    # what the door asks
+    # the vendor's side of the gate
 
     @abstractmethod
     def describe(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Call:
@@ -195,28 +195,28 @@ class Simulator(ABC, Generic[S]):
 
     @abstractmethod
     def admit(self, call: Call) -> Answer | None:
-        """An answer that turns the call away (credentials, limits), or None."""
+        """An answer that rejects the call (credentials, limits), or None."""
 
     @abstractmethod
     def vanish(self, call: Call, object_ids: Sequence[str]) -> None:
-        """Lose the records of these ids, of the type the call is about, without a word."""
+        """Delete the records of these ids, of the call's type, without a notification."""
 
     @abstractmethod
     def error_body(self, status: int, form: str | None) -> Json:
         """The vendor's body for an error of this status."""
 
     def release(self, call: Call) -> None:
-        """The admitted call has ended."""
+        """Note that the admitted call has ended."""
 
     def extra_headers(self, call: Call) -> dict[str, str]:
-        """Headers the vendor puts on the answer of this call."""
+        """The vendor's headers for the answer of this call."""
         return {}
 
     def route_path(self, path: str) -> str:
-        """The path the router knows the endpoint by."""
+        """The router's path for the endpoint."""
         return path
 
     def status_answer(self, rule: FaultRule) -> Answer:
-        """The answer a `status` fault asks for."""
+        """The answer of a `status` fault."""
         body = self.error_body(rule.status, rule.form) if rule.body is None else rule.body
         return json_answer(rule.status, body, rule.headers)

@@ -1,4 +1,4 @@
-"""Opens a Userflow environment: one pool of connections and one budget behind its source, sink and setup."""
+"""Opens a Userflow environment: one connection pool and one budget behind its source, sink and setup."""
 
 from dataclasses import replace
 
@@ -20,9 +20,9 @@ TRAITS = SystemTraits("userflow", webhook_path="userflow/{integration}", activit
 
 
 async def open_account(opening: Opening) -> Account:
-    """The environment that `secrets["api_key"]` opens, in `options["region"]`: us (as without one) or eu.
+    """The environment of `secrets["api_key"]`, in `options["region"]`: us (the default) or eu.
 
-    Nothing is sent yet. Raises Misconfigured `api_key_missing`, `unknown_region`.
+    Sends nothing. Raises Misconfigured `api_key_missing`, `unknown_region`.
     """
     api_key = opening.secrets.get("api_key")
     if not api_key:
@@ -32,7 +32,7 @@ async def open_account(opening: Opening) -> Account:
 
 
 def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
-    """The account on a transport that somebody else closes."""
+    """The account on a transport that the caller closes."""
     name = f"{opening.integration}: Userflow"
     budget = adaptive_budget(opening.clock, longest_wait_s=opening.longest_wait_s, name=name)
 
@@ -47,7 +47,7 @@ def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
 
 
 async def _nothing() -> None:
-    """Nothing to close."""
+    """Close nothing: the caller owns the transport."""
 
 
 def _api_url(opening: Opening) -> str:

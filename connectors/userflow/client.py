@@ -1,4 +1,4 @@
-"""Sends calls to one Userflow environment: a place in the budget, the key, the answer read; no retry."""
+"""Sends calls to one Userflow environment: waits for the budget, adds the key, reads the answer; never retries."""
 
 import time
 from collections.abc import Callable
@@ -20,37 +20,37 @@ CLOCKS_APART_MS = 30_000
 
 
 class UserflowClient:
-    """One environment by its API key."""
+    """Sends calls to one environment with its API key."""
 
     def __init__(self, transport: Transport, budget: Budget, api_key: str, metrics: ApiMetrics | None = None) -> None:
         self._exchange = Exchange(transport, budget, metrics or ApiMetrics())
         self._api_key = api_key
 
     async def send(self, call: Call[T]) -> T:
-        """What the call's answer says; raises the errors of `connectors.contract.errors`."""
+        """Send one call and return its parsed answer; raises the errors of `connectors.contract.errors`."""
         request = call.request.with_header(*VERSION_HEADER).with_header("Authorization", f"Bearer {self._api_key}")
         return await self._exchange.carry(call, request)
 
 
 def this_machine_ms() -> int:
-    """Milliseconds since 1970 by the clock of this machine."""
+    """Milliseconds since 1970 by this machine's clock."""
     return time.time_ns() // 1_000_000
 
 
 class ObservingClient:
-    """The client of one environment; every answer comes with its time."""
+    """Sends calls to one environment; every answer comes with its time."""
 
     def __init__(self, client: UserflowClient, wall_ms: Callable[[], int] = this_machine_ms) -> None:
         self._client = client
         self._wall_ms = wall_ms
 
     async def send(self, call: Call[T]) -> Observed[T]:
-        """What the call's answer says; raises the errors of `connectors.contract.errors`."""
+        """Send one call and return its parsed answer; raises the errors of `connectors.contract.errors`."""
         seen = await self._client.send(observed(call))
         return seen if seen.interval is not None else self.undated(seen.answer)
 
     def undated(self, answer: T) -> Observed[T]:
-        """Without a `Date` there is only our own clock, 30 s either way: clocks that are kept at all differ by less."""
+        """Without a `Date` only our own clock is left, 30 s either way: maintained clocks differ by less."""
         now_ms = self._wall_ms()
         return Observed(answer, VendorInterval(now_ms - CLOCKS_APART_MS, now_ms + CLOCKS_APART_MS))
 
@@ -62,5 +62,5 @@ def adaptive_budget(
     longest_wait_s: float = LONGEST_WAIT_S,
     name: str = "Userflow",
 ) -> RequestBudget:
-    """The budget of a Userflow environment, whose limits are not published."""
+    """The budget of a Userflow environment; Userflow publishes no limits."""
     return RequestBudget(clock, AdaptiveRate(settings), longest_wait_s=longest_wait_s, name=name)

@@ -1,6 +1,6 @@
-"""Which attributes the events of an environment can carry: Userflow's own events by its docs, others by definition.
+"""The attributes that an environment's events can carry: Userflow's own events by its docs, others by definition.
 
-Userflow tells the names of all event attributes, but not which of them belong to which event.
+Userflow lists the names of all event attributes, but not the events they belong to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,10 +12,10 @@ from schemas.configuration import DescribedEvent, DescribedField
 
 MOST_ATTRIBUTES: Final = 50
 MOST_DESCRIBED: Final = 4_000
-"""Attributes of all events together: a connector's state has to fit into one record."""
+"""Most attributes of all events together: a connector's state has to fit into one record."""
 
 COMMON: Final = ("page_url", "locale_code", "viewport_width", "viewport_height")
-"""What the browser adds to any event."""
+"""Attributes that the browser adds to any event."""
 
 _FLOW: Final = (
     "flow_name",
@@ -54,7 +54,7 @@ _QUESTION: Final = (
 
 
 def _shown(what: str, *more: str) -> tuple[str, ...]:
-    """What a launcher, banner, announcement or resource center tells of itself."""
+    """The attributes of a launcher, banner, announcement or resource center."""
     own = ("name", "id", "session_id", "version_id", "version_number", *more)
     return tuple(f"{what}_{word}" for word in own)
 
@@ -89,7 +89,7 @@ BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "random_ab_assigned": (),
     "random_number_assigned": (),
 }
-"""Userflow's own events and what they tell besides `COMMON`, as far as that is public."""
+"""Userflow's own events and their attributes besides `COMMON`, as far as documented."""
 
 _TOLD: Final = frozenset(COMMON).union(*BUILT_IN.values())
 _FAMILIES: Final = tuple({f"{event.partition('_')[0]}_" for event in BUILT_IN})
@@ -98,10 +98,10 @@ _FAMILIES: Final = tuple({f"{event.partition('_')[0]}_" for event in BUILT_IN})
 def describe_events(
     events: Iterable[EventDefinition] = (), attributes: Iterable[AttributeDefinition] = ()
 ) -> tuple[DescribedEvent, ...]:
-    """Every event by name: Userflow's own, defined or not yet, then the environment's.
+    """Every event by name: Userflow's own, defined yet or not, then the environment's.
 
-    An event of Userflow's has its own attributes, the common ones and those named like its family (`flow_...`) that
-    are not placed; any other event has all that are not placed, and the common ones. Oldest first, 50 at most.
+    A Userflow event has its own attributes, the common ones and the unassigned ones named like its family
+    (`flow_...`); any other event has all unassigned and the common ones. Oldest first, 50 at most.
     """
     labels = dict.fromkeys(BUILT_IN, "") | {one.name: one.display_name for one in events if one.name}
     defined = {one.name: one for one in attributes if one.name}
@@ -134,5 +134,5 @@ def _fields(event: str, names: Iterable[str], defined: Mapping[str, AttributeDef
 
 
 def _label(name: str) -> str:
-    """flow_started -> Flow Started, where nobody has told a name for people."""
+    """flow_started -> Flow Started, for an event without a display name."""
     return " ".join(word.capitalize() for word in name.split("_"))

@@ -1,8 +1,8 @@
-"""The guard of "never create": notices a write that made a deleted object again, and takes back what we made.
+"""The guard of "never create": detects a write that recreated a deleted object, and deletes what the write made.
 
-Userflow's only write also creates. The sink reads first, so it creates only where the object is deleted between the
-read and the write; then the object's `created_at` is later than the one read. What was sent is remembered until its
-answer was judged, because an answer can be lost: the next read of that object is judged instead.
+Userflow's only write also creates. The sink reads first, so a write creates only if the object is deleted between
+read and write; the object's `created_at` is then later than the one read. The guard remembers the sent attributes
+until it has judged the answer, because an answer can be lost: then the guard judges the object's next read.
 """
 
 import random
@@ -28,7 +28,7 @@ UNDO = RetryPolicy(attempts=4, base_s=0.2, cap_s=2.0, patience_s=10.0)
 
 @dataclass(frozen=True, slots=True)
 class SentAttributes:
-    """What we sent to an object, and when that object had been created."""
+    """The attributes sent to an object, and the object's creation time at that moment."""
 
     created_at_ms: int
     fields: Mapping[str, FieldValue]
@@ -49,7 +49,7 @@ class Target:
 
 
 class RecreationGuard:
-    """Judges every object that a write, or the read after a lost answer, shows."""
+    """Judges every object that a write, or the read after a lost answer, returns."""
 
     def __init__(self, clock: Clock, incident: Incident, uniform: Uniform = random.uniform) -> None:
         self._clock = clock
@@ -58,7 +58,7 @@ class RecreationGuard:
         self._sent: dict[tuple[str, str], SentAttributes] = {}
 
     def sending(self, target: Target, before: Record, fields: Mapping[str, FieldValue]) -> None:
-        """These fields are about to be sent to the object that was read as `before`."""
+        """Remember fields about to be sent to the object that was read as `before`."""
         if before.created_at_ms is None:
             return
         earlier = self._remembered(target)
@@ -69,11 +69,11 @@ class RecreationGuard:
             del self._sent[next(iter(self._sent))]
 
     def settled(self, target: Target) -> None:
-        """What was sent was answered, or turned away without effect."""
+        """Forget a write that was answered, or rejected without effect."""
         self._sent.pop(target.key, None)
 
     async def judge(self, target: Target, shown: Record) -> Vanished | None:
-        """None where the object is still the one that was read; else it is taken back or left, and reported."""
+        """None if the object is still the one that was read; else delete or leave it, and report."""
         sent = self._remembered(target)
         if sent is None or shown.created_at_ms is None or shown.created_at_ms <= sent.created_at_ms:
             return None
@@ -87,21 +87,21 @@ class RecreationGuard:
         self.settled(target)
         if undone is None:
             await self._kept()
-            # dated before its new life, which goes on and is told by notifications and crawls
+            # dated before the object's new life, which goes on and arrives by notifications and crawls
             return Vanished(target.write, shown.created_at_ms - 1, 0)
         await self._incident("userflow_object_recreated", "An object deleted during our write was made again; undone")
         at_ms = max(undone.at_ms, shown.created_at_ms + 1)
         return Vanished(target.write, at_ms, max(0, undone.at_ms + undone.spread_ms - at_ms))
 
     async def _undo(self, target: Target, sent: SentAttributes) -> Observed[object] | None:
-        """Delete the object if it is nothing but what we made; None where it is more and stays."""
+        """Delete the object if it holds only what we made; None if it holds more and stays."""
         kind, id = kind_of(target.write.object_type), target.write.object_id
         read = await target.client.send(get_object(kind, id, memberships=True, purpose="write"))
         if read.answer is None:
             return read
         if not _only_ours(read.answer, sent):
             return None
-        # "not there" is as good: somebody else was faster
+        # "not found" is as good: another client was faster
         return await target.client.send(delete_object(kind, id))
 
     async def _kept(self) -> None:
@@ -120,7 +120,7 @@ class RecreationGuard:
 
 
 def _only_ours(read: Record, sent: SentAttributes) -> bool:
-    """Exactly the attributes we sent and, as far as was told, no memberships: not told is not none."""
+    """Exactly the attributes we sent, and a report of no memberships: unreported ones do not count as none."""
     held = {name: value for name, value in read.attributes.items() if not holds(value, None)}
     ours = {name: value for name, value in sent.fields.items() if not holds(None, value)}
     newer = read.created_at_ms is not None and read.created_at_ms > sent.created_at_ms

@@ -1,4 +1,4 @@
-"""Makes a Userflow environment ready for an integration: what its fields are, and one webhook subscription."""
+"""Prepares a Userflow environment for an integration: describes its fields, and keeps one webhook subscription."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ class UserflowSetup:
         self._client = client
 
     async def describe(self, wanted: Mapping[str, Sequence[str]]) -> SystemDescription:
-        """The attributes named by object type that exist, each type's `id`, which nobody can write, and all events."""
+        """The existing attributes, by object type, each type's read-only `id`, and all events."""
         fields: list[DescribedField] = []
         for object_type, names in wanted.items():
             fields.append(DescribedField(object_type, ID_FIELD, "Id", "string", read_only=True))
@@ -48,10 +48,10 @@ class UserflowSetup:
     async def provision(
         self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
     ) -> Provisioned:
-        """The webhook subscription; attributes and events come to be with their first use, so none is made.
+        """Create the webhook subscription only: Userflow makes attributes and events at their first use.
 
-        Raises Misconfigured `environment_already_claimed` where another integration has subscribed. What one left that
-        is disconnected here by now is taken away: its connector was not there to do it.
+        Raises Misconfigured `environment_already_claimed` if another integration has subscribed. Deletes the
+        subscription of an integration that is disconnected here: its connector was not running to delete it.
         """
         topics = (*(_SCOPES[kind_of(object_type)] for object_type in object_types), EVENTS_TOPIC)
         existing = await self._subscriptions()
@@ -60,17 +60,17 @@ class UserflowSetup:
             raise Misconfigured("environment_already_claimed")
         ours = self._ours(existing)
         kept = next((one for one in ours if self._secret(one)), None)
-        # a second one brings everything twice, and one whose secret is lost brings what cannot be verified
+        # a second subscription repeats every webhook, and one with a lost secret sends webhooks that nobody can verify
         await self._delete([*others, *(one for one in ours if one is not kept)])
         subscription = await self._fitting(kept, topics) if kept else await self._subscribed(topics)
         return Provisioned(self._secret(subscription))
 
     async def probe(self) -> None:
-        """One user, to see that the key is accepted."""
+        """Read one user, which proves that the key is accepted."""
         await self._client.send(protocol.list_objects("users", limit=1, purpose="control"))
 
     async def withdraw(self) -> None:
-        """No more webhooks for this integration."""
+        """Delete this integration's subscriptions."""
         await self._delete(self._ours(await self._subscriptions()))
 
     async def _delete(self, subscriptions: Sequence[Subscription]) -> None:
@@ -97,11 +97,11 @@ class UserflowSetup:
         return [one async for page in pages for one in page.subscriptions]
 
     def _ours(self, subscriptions: Sequence[Subscription]) -> list[Subscription]:
-        """Those that send to this integration."""
+        """The subscriptions that send to this integration."""
         return [one for one in subscriptions if one.url == self._url]
 
     def _left_behind(self, url: str) -> bool:
-        """Whether it sends to this installation, for an integration that is not connected."""
+        """Whether a subscription sends to this installation, for an integration that is not connected."""
         there, here = _OUR_PATH.search(url), _OUR_PATH.search(self._url)
         if there is None or here is None or url[: there.start()] != self._url[: here.start()]:
             return False
@@ -110,7 +110,7 @@ class UserflowSetup:
     async def _pages(
         self, call: Callable[[str | None], Call[P]], next_cursor: Callable[[P], str | None]
     ) -> AsyncIterator[P]:
-        """Every page of a list; ends where the server names a cursor twice."""
+        """Every page of a list; stops if the server repeats a cursor."""
         cursors: set[str | None] = set()
         cursor: str | None = None
         while cursor not in cursors:
@@ -122,14 +122,14 @@ class UserflowSetup:
                 return
 
     async def _fitting(self, subscription: Subscription, topics: Sequence[str]) -> Subscription:
-        """The subscription, enabled and with the topics that are needed."""
+        """The subscription, enabled and with the needed topics."""
         if not subscription.disabled and set(subscription.topics) == set(topics):
             return subscription
         try:
             change = protocol.update_subscription(subscription.id, topics=topics, disabled=False)
             await self._client.send(change)
         except (Missing, Refused):
-            # that subscriptions can be changed is said by one source only: a new one does as well
+            # only one source says that subscriptions can be changed: a new one serves as well
             await self._client.send(protocol.delete_subscription(subscription.id))
             return await self._subscribed(topics)
         return subscription
@@ -142,7 +142,7 @@ class UserflowSetup:
         return made
 
     def _secret(self, subscription: Subscription) -> str | None:
-        """What signs its webhooks: shown on reading, or kept since it was made."""
+        """The secret that signs the subscription's webhooks: read from Userflow, or stored since creation."""
         return subscription.secret or self._known_secret
 
 
@@ -152,13 +152,13 @@ def _described(object_type: str, existing: AttributeDefinition) -> DescribedFiel
 
 
 def _claims(url: str, ours: str) -> bool:
-    """Whether a subscription's address is a receiver's, of an integration of another name."""
+    """Whether a subscription's address is a receiver's, for an integration of another name."""
     claimed, own = _OUR_PATH.search(_path_of(url)), _OUR_PATH.search(_path_of(ours))
     return claimed is not None and (own is None or claimed[1] != own[1])
 
 
 def _path_of(url: str) -> str:
-    """The path of an address, which anybody may have written: nothing where it is none."""
+    """The path of an address, which anybody may have written: empty if the address is malformed."""
     try:
         return urlsplit(url).path
     except ValueError:

@@ -1,4 +1,4 @@
-"""Writes attributes of users and companies that exist: read first, send the difference, judge the answer."""
+"""Writes attributes of existing users and companies: reads first, sends the difference, judges the answer."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ IN_FLIGHT = 4
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
-    """One write and the object as it was read for it."""
+    """One write and its object as read before it."""
 
     target: Target
     before: Record
@@ -42,16 +42,16 @@ class UserflowSink:
 
     @property
     def batch_size(self) -> int:
-        """Userflow has no batch write."""
+        """One: Userflow has no batch write."""
         return 1
 
     @property
     def in_flight(self) -> int:
-        """How many writes may be under way at once."""
+        """The number of writes that may run at once."""
         return IN_FLIGHT
 
     async def write(self, writes: Sequence[Write], may_write: MayWrite) -> Sequence[WriteResult]:
-        """Each write has one or more results: equal, written and refused fields are told apart."""
+        """Each write has one or more results, because equal, written and refused fields end differently."""
         client = self._client_for(may_write, all(write.bulk for write in writes))
         return [result for write in writes for result in await self._one(Target(write, client))]
 
@@ -79,7 +79,7 @@ class UserflowSink:
         return await self._send(writing, {name: fields[name] for name in fields if name not in equal}, results)
 
     async def _send(self, writing: _Writing, fields: Fields, results: list[WriteResult]) -> Sequence[WriteResult]:
-        """Results with those of these fields; a refusal that blames none of several has them sent one by one."""
+        """Return `results` with those of these fields; a refusal that blames none of several sends them one by one."""
         waiting = [fields] if fields else []
         while waiting:
             part = waiting.pop(0)
@@ -123,12 +123,12 @@ class UserflowSink:
         return vanished or Answered(target.write, stored, answer.at_ms, answer.spread_ms)
 
     async def _after_silence(self, target: Target) -> Vanished | None:
-        """The answer is lost: look whether the write made the object again. Whether it was done, the next try sees."""
+        """The answer is lost: read whether the write recreated the object. The next try sees the stored values."""
         kind, id = kind_of(target.write.object_type), target.write.object_id
         try:
             read = await target.client.send(protocol.get_object(kind, id, purpose="write"))
         except (Retryable, Refused):
-            # the guard remembers what was sent, so the next try looks again
+            # the guard remembers the sent attributes, so the next try reads again
             return None
         return await self._guard.judge(target, read.answer) if read.answer else None
 
@@ -137,20 +137,20 @@ class UserflowSink:
 
 
 def _unwritable(name: str, value: FieldValue) -> str | None:
-    """Why a field cannot be sent at all."""
+    """The reason why a field cannot be sent at all."""
     if name == ID_FIELD:
         return "read_only"
     return "not_finite" if isinstance(value, float) and not math.isfinite(value) else None
 
 
 def _blamed(refusal: Refused, fields: Fields) -> tuple[str, ...]:
-    """The fields that the refusal is about; none where it does not say which of several."""
+    """The fields that the refusal blames; none if it blames no particular one of several."""
     named = tuple(name for name in refusal.fields if name in fields)
     return named or (tuple(fields) if len(fields) == 1 else ())
 
 
 def _left(fields: Fields, blamed: tuple[str, ...]) -> list[Fields]:
-    """What is sent next: the rest together, or each by itself where nothing was blamed."""
+    """The fields to send next: the rest together, or each alone if none was blamed."""
     if not blamed:
         return [{name: value} for name, value in fields.items()]
     rest = {name: value for name, value in fields.items() if name not in blamed}

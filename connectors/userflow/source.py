@@ -1,4 +1,4 @@
-"""Reads a Userflow environment: webhooks in our words, objects by id, whole object types."""
+"""Reads a Userflow environment: webhooks in neutral words, objects by id, whole object types."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
@@ -49,13 +49,13 @@ class UserflowSource:
 
     @property
     def read_size(self) -> int:
-        """Userflow has no batch read: so many single ones at once, as the budget lets them."""
+        """Userflow has no batch read: as many single reads at once as the budget allows."""
         return READ_SIZE
 
     def translate(self, notification: Notification) -> Translated:
-        """A user, a company or something done; nothing of an object type that no mapping uses.
+        """The news of a user, a company or an event; nothing for an object type outside every mapping.
 
-        Raises ValueError where the body is no notification of Userflow's.
+        Raises ValueError if the body is no Userflow notification.
         """
         try:
             delivery = protocol.parse_notification(notification.body)
@@ -74,23 +74,23 @@ class UserflowSource:
         return Translated()
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
-        """One GET for each; the first error ends the others and is raised."""
+        """One GET per object; the first error ends the others and is raised."""
         return await _together([self._read(object_type, id, purpose) for id in ids])
 
     async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
-        """Up to 100 objects, oldest first; `cursor` is the id of the last one seen.
+        """Up to 100 objects, oldest first; `cursor` is the last id of the page before.
 
-        Raises Refused: `cursor_gone` where that one was deleted meanwhile, for there is no other place to go on from;
-        `paging_page_empty` where others are said to follow nothing.
+        Raises Refused: `cursor_gone` if that object was deleted meanwhile, because no other cursor continues the page;
+        `paging_page_empty` if an empty page claims that others follow.
         """
         seen = await self._client.send(protocol.list_objects(kind_of(object_type), starting_after=cursor))
         if seen.answer.more and not seen.answer.records:
-            raise Refused(PAGE_EMPTY)  # there is no object to go on from, and the type is not wholly read
+            raise Refused(PAGE_EMPTY)  # no object to continue from, and the type is not wholly read
         objects = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
         return ObjectPage(objects, seen.answer.next_cursor)
 
     async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
-        """By id, or users by email: Userflow has no other way to find them."""
+        """Find by id, or users by email: Userflow offers nothing else."""
         if field.name == ID_FIELD:
             read = await self.read(object_type, values, "live_read")
             return [one for one in read if isinstance(one, Seen)]
@@ -100,7 +100,7 @@ class UserflowSource:
         return [one for users in by_email for one in users]
 
     async def _with_email(self, email: str) -> Sequence[Seen]:
-        """The filter may be ignored, which would show the environment's first users: each answer's own is compared."""
+        """The server may ignore the filter and list the environment's first users: compare each record's own email."""
         call = protocol.list_objects("users", email=email, limit=MOST_FOUND, purpose="live_read")
         seen = await self._client.send(call)
         return [
@@ -115,12 +115,12 @@ class UserflowSource:
         except Refused as refusal:
             if refusal.reason != "invalid_id" and refusal.status not in NO_SUCH_ID_STATUSES:
                 raise
-            # ids to look for come from HubSpot fields too: one that Userflow cannot have must not hold up the others
+            # ids may come from HubSpot fields: one impossible in Userflow must not hold up the others
             seen = self._client.undated(None)
         if seen.answer is None:
             return Gone(id, seen.at_ms, seen.spread_ms)
         if seen.answer.id != id:
-            raise Refused(OTHER_OBJECT, object_id=id)  # Userflow merges nothing: whose fields these are is not known
+            raise Refused(OTHER_OBJECT, object_id=id)  # Userflow merges nothing: the owner of these fields is unknown
         return _seen(seen.answer, seen, self._catalog)
 
     def _news(self, delivery: protocol.WebhookDelivery, record: protocol.Record) -> Translated:
@@ -128,7 +128,7 @@ class UserflowSource:
         if object_type not in self._catalog.object_types:
             return Translated()
         if delivery.created_at_ms is None:
-            # without a time it proves nothing, but that the object is worth a read
+            # without a time a notification proves only that the object is worth a read
             return Translated([News(object_type, record.id, "upserted", {}, 0, 0, complete=False)])
         at_ms = delivery.created_at_ms
         if delivery.deleted:
@@ -137,7 +137,7 @@ class UserflowSource:
         return Translated([News(object_type, record.id, "upserted", fields, at_ms, 0, complete=True)])
 
     def _activity(self, event: protocol.Event, notified_at_ms: int) -> Translated:
-        """The user's activity and the company's; attributes by their JSON kind, so texts like times stay texts."""
+        """The user's and the company's activity; attributes keep their JSON kind, so texts like times stay texts."""
         if not (event.user_id or event.group_id):
             return Translated(unreadable=1)
         attributes = {name: field_value(raw) for name, raw in event.attributes.items()}
@@ -167,7 +167,7 @@ def _folded(email: object) -> str:
 
 
 async def _together(reads: Sequence[Coroutine[object, object, T]]) -> Sequence[T]:
-    """All at once; where some fail the first error is raised once all have ended, so that none outlives the call."""
+    """Run all at once; raise the first error only after all have ended, so that none outlives the call."""
     answers = await asyncio.gather(*reads, return_exceptions=True)
     good = [answer for answer in answers if not isinstance(answer, BaseException)]
     if len(good) < len(answers):

@@ -27,24 +27,24 @@ _EMPTY: tuple[FieldValue, ...] = (None, "", ())
 
 
 def kind_of(object_type: str) -> Kind:
-    """What the API calls an object type of ours; raises Refused for one that Userflow does not have."""
+    """The API's word for one of our object types; raises Refused for a type that Userflow lacks."""
     if object_type not in _KINDS:
         raise Refused("unknown_object_type")
     return _KINDS[object_type]
 
 
 def object_type_of(kind: Kind) -> str:
-    """What we call a kind of the API."""
+    """Our word for a kind of the API."""
     return _OBJECT_TYPES[kind]
 
 
 def field_definition(raw: AttributeDefinition) -> FieldDefinition:
-    """An attribute in neutral words; the reference types (content, flow_step, ...) hold ids, which are text."""
+    """An attribute's neutral definition; the reference types (content, flow_step, ...) hold ids, which are text."""
     return FieldDefinition(raw.name, _TYPES.get(raw.data_type, "string"), raw.display_name)
 
 
 def wanted_fields(record: Record, catalog: Catalog) -> dict[str, FieldValue]:
-    """Every field that the catalog wants of the record's type; None where the record has none."""
+    """Every field of the record's type that the catalog wants; None for a field the record lacks."""
     object_type = object_type_of(record.kind)
     return {name: held_field(record, name, catalog) for name in catalog.wanted(object_type)}
 
@@ -57,15 +57,15 @@ def held_field(record: Record, name: str, catalog: Catalog) -> FieldValue:
 
 
 def field_value(raw: object, definition: FieldDefinition | None = None) -> FieldValue:
-    """A JSON value as its definition says; by its own JSON kind without one, or where it does not fit. Never raises."""
-    # of Userflow's types only datetime has no JSON kind of its own
+    """A JSON value read by its definition; by its JSON kind without a definition or a match. Never raises."""
+    # of Userflow's types only datetime lacks a JSON kind of its own
     if isinstance(raw, str) and definition is not None and definition.type == "datetime":
         return _instant(raw) or raw
     return _by_kind(raw)
 
 
 def attribute(value: FieldValue) -> Attribute:
-    """What to send so that the attribute holds the value: its type is always named, null clears."""
+    """The change that makes the attribute hold the value: always names the type; null clears."""
     match value:
         case None:
             return None
@@ -82,7 +82,7 @@ def attribute(value: FieldValue) -> Attribute:
 
 
 def holds(raw: object, value: FieldValue) -> bool:
-    """Whether the JSON value is what writing `value` leaves; null, "" and an empty list are all "no value"."""
+    """Whether the JSON value equals the result of writing `value`; null, "" and an empty list all mean "no value"."""
     read_as: Literal["datetime", "string"] = "datetime" if isinstance(value, dt.date) else "string"
     held = field_value(raw, FieldDefinition("", read_as))
     if held in _EMPTY or value in _EMPTY:
@@ -91,7 +91,7 @@ def holds(raw: object, value: FieldValue) -> bool:
 
 
 def _instant(text: str) -> dt.datetime | None:
-    """Any offset, none means UTC; a date is its midnight; cut to the millisecond that records carry."""
+    """Any offset; UTC without one; a date is its midnight; cut to the millisecond that records carry."""
     try:
         return iso_instant(text)
     except (ValueError, OverflowError):
@@ -112,7 +112,7 @@ def _by_kind(raw: object) -> FieldValue:
 
 
 def _whole(number: int) -> FieldValue:
-    """Records carry 64 bits; a larger number is a double in JSON anyway."""
+    """An int within the 64 bits that records carry; a larger number is a double in JSON anyway."""
     if -(2**63) <= number < 2**63:
         return number
     try:
@@ -122,7 +122,7 @@ def _whole(number: int) -> FieldValue:
 
 
 def _item(item: object) -> str:
-    """A list's item as text, a number without trailing zeros; what is no literal, as JSON."""
+    """A list's item as text, a number without trailing zeros; anything but a literal as JSON."""
     match item:
         case str():
             return item
@@ -132,7 +132,7 @@ def _item(item: object) -> str:
 
 
 def _comparable(value: FieldValue) -> tuple[str, object]:
-    """A value with its kind: True is not 1, 42 is 42.0, a date is its midnight."""
+    """A value with its kind: True differs from 1, 42 equals 42.0, a date is its midnight."""
     match value:
         case bool():
             return "boolean", value

@@ -1,4 +1,4 @@
-"""What HubSpot's status codes and error bodies mean; every field of an error body is optional."""
+"""The meaning of HubSpot's status codes and error bodies; every field of an error body is optional."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ BURST_WAIT_S = 10.0
 SEARCH_WAIT_S = 1.0
 DAILY_WAIT_S = 900.0
 LOCK_WAIT_S = 2.0
-"""HubSpot promises no `Retry-After` on a 429; its own client waits as long for burst and search."""
+"""HubSpot promises no `Retry-After` on a 429; its own client waits this long for burst and search."""
 
 _REASONS = {
     "PROPERTY_DOESNT_EXIST": "unknown_field",
@@ -39,7 +39,7 @@ _REASONS = {
     "OBJECT_ALREADY_EXISTS": "already_exists",
 }
 _FIELD_NAMES = ("propertyName", "propertyNames", "properties")
-"""Where the context of an error may name properties."""
+"""Keys of an error's context that may name properties."""
 
 _UNKNOWN_PROPERTY = re.compile(r'Property \\?"([^"\\]+)\\?" does not exist')
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,79}")
@@ -48,19 +48,19 @@ _TRACE = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One property that a refusal blames, and why."""
+    """One property that a refusal blames, and the reason."""
 
     field: str
     reason: str
 
 
 def call(request: Request, read: Callable[[Response], T], purpose: Purpose, *, object_id: str | None = None) -> Call[T]:
-    """A call whose answer is read only when its status says success."""
+    """A call whose answer is parsed only if its status means success."""
     return checked_call(HUBSPOT, request, read, purpose, object_id=object_id)
 
 
 def accept(response: Response, kind: RequestKind, object_id: str | None = None) -> None:
-    """Raise what a status other than success means; `kind` is that of the request."""
+    """Raise the error of a status other than success; `kind` is the request's."""
     check(HUBSPOT, response, kind, object_id)
 
 
@@ -73,7 +73,7 @@ def rows(response: Response) -> tuple[JsonObject, ...]:
 
 
 def field_problems(error: JsonObject) -> tuple[FieldProblem, ...]:
-    """Every property an error blames: in `errors`, in `context`, or in the JSON that some messages carry as text."""
+    """Every property an error blames: in `errors`, in `context`, or in the JSON text that some messages carry."""
     found: dict[str, FieldProblem] = {}
     for problem in (*_in_errors(error), *_in_message(error), *_in_context(error)):
         found.setdefault(problem.field, problem)
@@ -81,7 +81,7 @@ def field_problems(error: JsonObject) -> tuple[FieldProblem, ...]:
 
 
 def reason_of(error: JsonObject) -> str:
-    """A stable code for one error: of the property it blames, else of its first coded part, else of its category."""
+    """A stable code for one error: of its blamed property, else of its first coded part, else of its category."""
     problems = field_problems(error)
     if problems:
         return problems[0].reason
@@ -90,7 +90,7 @@ def reason_of(error: JsonObject) -> str:
 
 
 def stable(*codes: str) -> str:
-    """Our word for the first code that we know, else the first that looks like a code."""
+    """Our word for the first known code, else the first that looks like a code."""
     usable = [code for code in codes if _CODE.fullmatch(code)]
     known = next((code for code in usable if code in _REASONS or code.startswith("INVALID_")), None)
     if known is not None:
@@ -100,7 +100,7 @@ def stable(*codes: str) -> str:
 
 
 def trace_of(error: JsonObject) -> str | None:
-    """HubSpot's id of the request, when it looks like one."""
+    """HubSpot's id of the request, if it looks like one."""
     trace = text_at(error, "correlationId")
     return trace if trace and _TRACE.fullmatch(trace) else None
 

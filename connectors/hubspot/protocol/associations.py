@@ -1,4 +1,4 @@
-"""Which records are associated with which.
+"""Reads the associations between records.
 
 Follows HubSpot's guide "associate records".
 """
@@ -20,7 +20,7 @@ PRIMARY_TYPE_IDS = frozenset({1, 2, 5, 6})
 
 @dataclass(frozen=True, slots=True)
 class AssociationType:
-    """What an association is called: HubSpot's or the account's own type, with its label if it has one."""
+    """The name of an association: HubSpot's or the account's own type, with its label if any."""
 
     category: str
     type_id: int
@@ -36,13 +36,13 @@ class Association:
 
     @property
     def primary(self) -> bool:
-        """Whether HubSpot marks it as the primary one."""
+        """Whether HubSpot marks the associated record as the primary one."""
         return any(kind.category == "HUBSPOT_DEFINED" and kind.type_id in PRIMARY_TYPE_IDS for kind in self.types)
 
 
 @dataclass(frozen=True, slots=True)
 class Associations:
-    """The associations of one record; `after` is where its next page starts."""
+    """The associations of one record; `after` is the cursor of the next page."""
 
     from_id: str
     to: tuple[Association, ...]
@@ -51,7 +51,7 @@ class Associations:
 
 @dataclass(frozen=True, slots=True)
 class AssociationsRead:
-    """The answer of a batch: a record without associations may be absent or among the errors as `missing`."""
+    """The answer of a batch: a record without associations may be absent, or be among the errors as `missing`."""
 
     results: tuple[Associations, ...]
     errors: tuple[RowError, ...] = ()

@@ -1,4 +1,4 @@
-"""What properties choose from that keep their options elsewhere: the account's owners, and pipelines with their stages.
+"""Reads options kept outside properties: the account's owners, and pipelines with their stages.
 
 Follows HubSpot's guides "owners" and "pipelines".
 """
@@ -42,7 +42,7 @@ def list_owners(*, after: str | None = None) -> Call[OwnerPage]:
 
 
 def list_pipelines(object_type: str) -> Call[tuple[Pipeline, ...]]:
-    """Every pipeline of a type that has some."""
+    """Every pipeline of an object type."""
 
     def read(response: Response) -> tuple[Pipeline, ...]:
         return tuple(

@@ -1,4 +1,4 @@
-"""Putting events on timelines: app events (declared in a project, OAuth only) and custom events (any token).
+"""Sends events to timelines: app events (declared in a project, OAuth only) and custom events (any token).
 
 Follows HubSpot's guides "send event occurrences" and "send event data". Records are named by id only: an event that
 names an email instead can make a contact.
@@ -32,7 +32,7 @@ class AppEvent:
 
 @dataclass(frozen=True, slots=True)
 class CustomEvent:
-    """One occurrence of a custom event; HubSpot promises no deduplication, `uuid` only names it."""
+    """One occurrence of a custom event; `uuid` names it, but HubSpot promises no deduplication."""
 
     name: str
     object_id: str
@@ -43,7 +43,7 @@ class CustomEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventProperty:
-    """One property of a custom event; `type` is such as string, number, datetime."""
+    """One property of a custom event; `type` is a word such as string, number, datetime."""
 
     name: str
     type: str = "string"
@@ -52,7 +52,7 @@ class EventProperty:
 
 @dataclass(frozen=True, slots=True)
 class EventDefinition:
-    """A custom event type; `full_name` is what an occurrence is sent under, known once it exists.
+    """A custom event type; `full_name`, known once the type exists, names it in occurrences.
 
     `primary_object` is CONTACT, COMPANY, DEAL, or a custom type's id.
     """
@@ -66,20 +66,20 @@ class EventDefinition:
 
 @dataclass(frozen=True, slots=True)
 class EventDefinitionPage:
-    """Some definitions and where the next page starts."""
+    """Some definitions and the cursor of the next page."""
 
     definitions: tuple[EventDefinition, ...]
     after: str | None = None
 
 
 def send_app_events(events: Sequence[AppEvent]) -> Call[None]:
-    """All of up to 500, or none: one invalid event or one known id (Refused, status 409) refuses the whole batch."""
+    """Stores all of up to 500, or none: one invalid event or known id (Refused, status 409) refuses the whole batch."""
     body = {"inputs": [_app_event(event) for event in _batch(events)]}
     return call(json_request("POST", f"{APP_EVENTS}/batch", body, "write"), _nothing, "write")
 
 
 def send_custom_events(events: Sequence[CustomEvent]) -> Call[None]:
-    """Up to 500 occurrences; sent twice, they can be shown twice."""
+    """Up to 500 occurrences; a repeat can be shown twice."""
     body = {"inputs": [_custom_event(event) for event in _batch(events)]}
     request = json_request("POST", f"{CUSTOM_EVENTS}/batch", body, "write")
     return call(request, _nothing, "write")
@@ -92,7 +92,7 @@ def list_event_definitions(*, after: str | None = None) -> Call[EventDefinitionP
 
 
 def create_event_definition(definition: EventDefinition) -> Call[EventDefinition]:
-    """The definition as made, with its `full_name`; raises Refused when one of that name exists."""
+    """The created definition, with its `full_name`; raises Refused if one of that name exists."""
     body = {
         "name": definition.name,
         "label": definition.label,
@@ -104,7 +104,7 @@ def create_event_definition(definition: EventDefinition) -> Call[EventDefinition
 
 
 def create_event_property(full_name: str, property: EventProperty) -> Call[None]:
-    """One more property of an event type that exists; raises Refused when it has one of that name."""
+    """Add a property to an existing event type; raises Refused if the type has one of that name."""
     path = f"{EVENT_DEFINITIONS}/{segment(full_name)}/property"
     return call(json_request("POST", path, _property(property), "write"), _nothing, "control")
 
@@ -145,7 +145,7 @@ def _iso(epoch_ms: int) -> str:
 
 
 def _nothing(response: Response) -> None:
-    """Events are accepted without an answer worth reading."""
+    """Read nothing: the answer to accepted events holds nothing we use."""
 
 
 def _definitions(response: Response) -> EventDefinitionPage:

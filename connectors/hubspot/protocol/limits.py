@@ -1,4 +1,4 @@
-"""How much one request may hold, and what the rate headers of an answer say."""
+"""The size limits of one request, and the rate headers of an answer."""
 
 from connectors.http.lenient_json import as_whole
 from connectors.http.messages import Headers, RateNotice
@@ -16,7 +16,7 @@ DEFAULT_INTERVAL_MS = 10_000
 
 
 def rate_notice(headers: Headers) -> RateNotice | None:
-    """The burst limit of the app in this account, None without usable headers; answers to searches have none."""
+    """The app's burst limit in this account, None without usable headers; answers to searches have none."""
     limit = as_whole(headers.get("x-hubspot-ratelimit-max"))
     remaining = as_whole(headers.get("x-hubspot-ratelimit-remaining"))
     interval_ms = as_whole(headers.get("x-hubspot-ratelimit-interval-milliseconds")) or DEFAULT_INTERVAL_MS

@@ -38,7 +38,7 @@ _ASSOCIATION = re.compile(r"([A-Z_]+?)_TO_([A-Z_]+)")
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Two records became one: `survivor_id` is the id to read from now on."""
+    """Two records merged into one: `survivor_id` is the id to read from now on."""
 
     survivor_id: str
     merged_ids: tuple[str, ...]
@@ -46,7 +46,7 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class AssociationChange:
-    """One end gained or lost the other; types are object type ids, None when the vendor does not say."""
+    """One end gained or lost the other; types are object type ids, None if the vendor names none."""
 
     from_id: str
     to_id: str
@@ -58,7 +58,7 @@ class AssociationChange:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """One event: what happened to which record of which account, at which vendor time (epoch milliseconds)."""
+    """One event: the change, its record and account, and the vendor time (epoch milliseconds)."""
 
     account: str
     object_type_id: str
@@ -83,7 +83,7 @@ class WebhookEvent:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableEvent:
-    """An item of the body that names no record or no type: its place and what it lacks."""
+    """An item of the body that names no record or no type: its position and the missing part."""
 
     index: int
     reason: str
@@ -91,14 +91,14 @@ class UnreadableEvent:
 
 @dataclass(frozen=True, slots=True)
 class WebhookBatch:
-    """The events of one body, and the items that could not be read."""
+    """The events of one body, and its unreadable items."""
 
     events: tuple[WebhookEvent, ...]
     unreadable: tuple[UnreadableEvent, ...] = ()
 
 
 def parse_notifications(body: bytes) -> WebhookBatch:
-    """Raises Refused `malformed_notification` when the body is no JSON list of events (one event alone counts)."""
+    """Raises Refused `malformed_notification` if the body is no JSON list of events (a single event counts)."""
     raw = parsed(body)
     items = [raw] if isinstance(raw, dict) else raw
     if not isinstance(items, list):
@@ -156,7 +156,7 @@ def _survivor(item: JsonObject) -> str | None:
 
 
 def _merge(item: JsonObject) -> Merge:
-    """Since merging makes a new record, the primary id is one of the merged ones too."""
+    """The primary id is among the merged ones too: merging makes a new record."""
     survivor = _survivor(item) or ""
     ids = (*texts_at(item, "primaryObjectId"), *texts_at(item, "mergedObjectIds"))
     return Merge(survivor, tuple(dict.fromkeys(id for id in ids if id != survivor)))

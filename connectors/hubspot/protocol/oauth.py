@@ -28,7 +28,7 @@ class OAuthApp:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token request answers; `refresh_token` may differ from the one sent, so it is to be stored."""
+    """The answer to a token request; store `refresh_token`, which may differ from the one sent."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -39,7 +39,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """What HubSpot knows of an OAuth token."""
+    """HubSpot's description of an OAuth token."""
 
     active: bool
     account: str | None = None
@@ -50,7 +50,7 @@ class TokenInfo:
 
 @dataclass(frozen=True, slots=True)
 class TokenAccount:
-    """The account a token belongs to; `type` is such as STANDARD or DEVELOPER_TEST."""
+    """The account of a token; `type` is a word such as STANDARD or DEVELOPER_TEST."""
 
     id: str
     type: str = ""
@@ -59,7 +59,7 @@ class TokenAccount:
 def authorize_url(
     app: OAuthApp, redirect_uri: str, state: str, scopes: Sequence[str], optional_scopes: Sequence[str] = ()
 ) -> str:
-    """Where the browser is sent to grant access."""
+    """The address where a person grants access in a browser."""
     query = {"client_id": app.client_id, "redirect_uri": redirect_uri, "scope": " ".join(scopes), "state": state}
     if optional_scopes:
         query["optional_scope"] = " ".join(optional_scopes)
@@ -67,18 +67,18 @@ def authorize_url(
 
 
 def exchange_code(app: OAuthApp, code: str, redirect_uri: str) -> Call[Grant]:
-    """The first tokens, for the code the browser came back with; a code works once."""
+    """The first tokens, for the code that the browser returns; a code works once."""
     form = _form(app, "authorization_code") | {"code": code, "redirect_uri": redirect_uri}
     return _grant_call(form)
 
 
 def refresh_token(app: OAuthApp, token: str) -> Call[Grant]:
-    """A new access token; raises CredentialsRejected when the grant was revoked."""
+    """A new access token; raises CredentialsRejected if the grant was revoked."""
     return _grant_call(_form(app, "refresh_token") | {"refresh_token": token})
 
 
 def introspect_token(app: OAuthApp, access_token: str) -> Call[TokenInfo]:
-    """What an OAuth access token may do; static tokens cannot be asked about."""
+    """The permissions of an OAuth access token; HubSpot has no such call for static tokens."""
     form = {
         "client_id": app.client_id,
         "client_secret": app.client_secret,
@@ -96,7 +96,7 @@ def introspect_token(app: OAuthApp, access_token: str) -> Call[TokenInfo]:
 
 
 def account_details() -> Call[TokenAccount]:
-    """The account of the token in use."""
+    """The account of the current token."""
     return call(Request("GET", ACCOUNT), _account, "control")
 
 
@@ -113,7 +113,7 @@ def _grant_call(form: dict[str, str]) -> Call[Grant]:
 
 
 def _accept(response: Response) -> None:
-    """The token endpoint says by a 400 or 401 of its own form that the grant or the app is not accepted."""
+    """The token endpoint rejects a grant or app by a 400 or 401 with a body of its own form."""
     if response.status in (400, 401):
         error = as_object(parsed(response.body))
         if text_at(error, "error") in ("invalid_client", "unauthorized_client"):

@@ -1,4 +1,4 @@
-"""Reading records, searching them and writing fields of existing ones; there is no verb that makes a record.
+"""Reads and searches records and writes fields of existing ones; no call here creates a record.
 
 Follows HubSpot's guides "using object APIs" and "search the CRM".
 """
@@ -39,16 +39,16 @@ SEARCH_WINDOW = 10_000
 OBJECT_TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5"}
 
 _ID_NAMES = ("objectWriteTraceId", "ids", "id", "objectIds", "objectId")
-"""Where the context of a row error may name the rows."""
+"""Keys of a row error's context that may name the rows."""
 
 Operator = Literal["EQ", "NEQ", "LT", "LTE", "GT", "GTE", "BETWEEN", "IN", "NOT_IN", "HAS_PROPERTY", "NOT_HAS_PROPERTY"]
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record; `fields` holds the properties that were asked for, as text, None where there is no value.
+    """One record; `fields` holds the requested properties as text, None for no value.
 
-    Times are epoch milliseconds; `id` can differ from the id asked for, after a merge.
+    Times are epoch milliseconds; after a merge `id` can differ from the requested id.
     """
 
     id: str
@@ -61,7 +61,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """What became of the rows of a batch that did not succeed; `ids` are the ids sent, empty when not told."""
+    """The reason why rows of a batch failed; `ids` are the ids sent, empty if the error names none."""
 
     ids: tuple[str, ...] = dataclasses.field(repr=False)
     reason: str
@@ -71,13 +71,13 @@ class RowError:
 
     @property
     def field(self) -> str | None:
-        """The first field that was blamed."""
+        """The first blamed field."""
         return self.fields[0] if self.fields else None
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The records a batch answered with, and its row errors."""
+    """The records in the answer to a batch, and its row errors."""
 
     results: tuple[Record, ...]
     errors: tuple[RowError, ...] = ()
@@ -89,7 +89,7 @@ BatchUpdate = BatchResult
 
 @dataclass(frozen=True, slots=True)
 class ObjectUpdate:
-    """The properties to write on one existing record; an empty text clears."""
+    """The properties to write to one existing record; an empty text clears."""
 
     id: str
     properties: Mapping[str, str] = field(repr=False)
@@ -97,7 +97,7 @@ class ObjectUpdate:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """Some records and where the next page starts, None at the end; `total` is known by search only."""
+    """Some records and the cursor of the next page, None at the end; only search knows `total`."""
 
     records: tuple[Record, ...]
     after: str | None = None
@@ -117,7 +117,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Groups of conditions: any group, all conditions of it. One sort property at most."""
+    """A search: a record matches if all conditions of any group hold. One sort property at most."""
 
     groups: tuple[tuple[Filter, ...], ...]
     properties: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ def read_objects(
     id_property: str | None = None,
     purpose: Purpose = "live_read",
 ) -> Call[BatchRead]:
-    """Up to 100 records by id, or by a unique property (`email` for contacts): then `fields` tells which is which."""
+    """Up to 100 records by id, or by a unique property (`email` for contacts), which `fields` then identifies."""
     inputs = [{"id": id} for id in _batch(ids)]
     body: dict[str, object] = {"inputs": inputs, "properties": list(properties)}
     if id_property:
@@ -168,7 +168,7 @@ def get_object(
     archived: bool = False,
     purpose: Purpose = "live_read",
 ) -> Call[Record | None]:
-    """One record, None when there is none; an id merged away answers with the record that survived it."""
+    """One record, None if there is none; a merged id answers with its survivor."""
     query = (*_properties_query(properties), *([("archived", "true")] if archived else []))
     request = Request("GET", f"{OBJECTS}/{segment(object_type)}/{segment(id)}", query)
 
@@ -183,7 +183,7 @@ def get_object(
 
 
 def update_objects(object_type: str, updates: Sequence[ObjectUpdate]) -> Call[BatchUpdate]:
-    """Up to 100 existing records; ids merged away are refused."""
+    """Update up to 100 existing records; HubSpot refuses merged ids."""
     _batch([update.id for update in updates])
     inputs = [
         {"id": update.id, "properties": dict(update.properties), "objectWriteTraceId": update.id} for update in updates
@@ -193,9 +193,9 @@ def update_objects(object_type: str, updates: Sequence[ObjectUpdate]) -> Call[Ba
 
 
 def search_objects(object_type: str, search: Search) -> Call[RecordPage]:
-    """One page; lags behind writes, never shows archived records, ends at 10,000 results.
+    """One page; search lags behind writes, never shows archived records, ends at 10,000 results.
 
-    Raises Refused `search_too_long` when the conditions do not fit in one request.
+    Raises Refused `search_too_long` if the conditions do not fit into one request.
     """
     body: dict[str, object] = {
         "filterGroups": [{"filters": [_filter(part) for part in group]} for group in search.groups],

@@ -1,4 +1,4 @@
-"""Where each resource lives, in the dated spelling and in the legacy one."""
+"""The path of each resource, in the dated and the legacy spelling."""
 
 import re
 
@@ -17,7 +17,7 @@ PIPELINES = f"/crm/pipelines/{DEFAULT_VERSION}"
 EVENT_DEFINITIONS = f"/events/{DEFAULT_VERSION}/event-definitions"
 
 LEGACY = "v3"
-"""The api version that asks for the spellings in use before the dated ones."""
+"""The api version that selects the legacy spellings."""
 
 _OF_ONE_RECORD = re.compile(rf"^{OBJECTS}(/[^/]+/[^/]+/associations/)")
 _LEGACY_PREFIXES = (

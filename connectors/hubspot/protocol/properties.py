@@ -11,7 +11,7 @@ from connectors.hubspot.protocol.paths import PROPERTIES, SCHEMAS
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice of an enumeration: `value` is what a record stores."""
+    """One choice of an enumeration; records store `value`."""
 
     value: str
     label: str = ""
@@ -21,7 +21,7 @@ class Option:
 class Property:
     """One property definition; `type` and `field_type` are HubSpot's words, such as `enumeration` and `checkbox`.
 
-    `external`: its options are kept elsewhere, as owners are, and `options` may lack them.
+    `external`: HubSpot keeps the options elsewhere, as for owners, and `options` may lack them.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class PropertyGroup:
-    """A heading under which HubSpot shows properties."""
+    """A heading over properties in HubSpot's pages."""
 
     name: str
     label: str = ""
@@ -48,7 +48,7 @@ class PropertyGroup:
 
 @dataclass(frozen=True, slots=True)
 class ObjectSchema:
-    """A custom object type; `object_type_id` is `2-N`, `name` the account's own word for it."""
+    """A custom object type; `object_type_id` is `2-N`, `name` the account's own word."""
 
     object_type_id: str
     name: str
@@ -62,7 +62,7 @@ def list_properties(object_type: str, *, archived: bool = False) -> Call[tuple[P
 
 
 def create_property(object_type: str, definition: Property) -> Call[bool]:
-    """True when it was made, False when one of that name was there; makes a definition, never a record."""
+    """True if created, False if one of that name exists; creates a definition, never a record."""
     body = {
         "name": definition.name,
         "label": definition.label or definition.name,
@@ -79,7 +79,7 @@ def create_property(object_type: str, definition: Property) -> Call[bool]:
 
 
 def create_property_group(object_type: str, group: PropertyGroup) -> Call[bool]:
-    """True when it was made, False when one of that name was there."""
+    """True if created, False if one of that name exists."""
     body = {"name": group.name, "label": group.label or group.name}
     return _created(json_request("POST", f"{_of(object_type)}/groups", body, "write"))
 

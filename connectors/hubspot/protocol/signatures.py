@@ -1,4 +1,4 @@
-"""Whether a webhook was signed by HubSpot with the app's secret: version 3 of HubSpot's page "request validation"."""
+"""Verifies that HubSpot signed a webhook with the app's secret: version 3 of HubSpot's page "request validation"."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ _ESCAPE = re.compile("%(" + "|".join(_DECODED) + ")", re.IGNORECASE)
 def verify_v3(
     secret: str, method: str, uri: str, body: bytes, timestamp: str | None, signature: str | None, now_ms: int
 ) -> SignatureCheck:
-    """`uri` is the whole public URL that was called, `timestamp` and `signature` the headers as they came.
+    """`uri` is the whole public URL of the request, `timestamp` and `signature` its headers, unchanged.
 
     A timestamp more than five minutes away, in either direction, is `stale`.
     """
@@ -35,7 +35,7 @@ def verify_v3(
 
 
 def signature_time(timestamp: str | None, now_ms: int) -> SignatureCheck:
-    """Whether the time can be read and is near; holds whatever was signed."""
+    """Whether the timestamp is readable and near; independent of the signed content."""
     if not timestamp:
         return SignatureCheck("missing")
     at_ms = as_whole(timestamp) if timestamp.isascii() and timestamp.isdigit() else None
@@ -45,7 +45,7 @@ def signature_time(timestamp: str | None, now_ms: int) -> SignatureCheck:
 
 
 def decoded(uri: str) -> str:
-    """The twelve escapes that HubSpot undoes before it signs; all others stay."""
+    """The URI with the twelve escapes undone that HubSpot undoes before signing; all others stay."""
     return _ESCAPE.sub(lambda escape: _DECODED[escape[1].upper()], uri)
 
 

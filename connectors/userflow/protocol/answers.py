@@ -1,4 +1,4 @@
-"""What Userflow's status codes and error bodies mean; only the code `invalid_params` is known for sure."""
+"""The meaning of Userflow's status codes and error bodies; only the code `invalid_params` is certain."""
 
 import re
 from collections.abc import Callable
@@ -17,17 +17,17 @@ _NAMED = re.compile(r"`?attributes\.([^`:\s]{1,100})`?")
 
 
 def call(request: Request, read: Callable[[Response], T], purpose: Purpose, *, object_id: str | None = None) -> Call[T]:
-    """A call whose answer is read only when its status says success."""
+    """A call whose answer is parsed only if its status means success."""
     return checked_call(USERFLOW, request, read, purpose, object_id=object_id)
 
 
 def accept(response: Response, kind: RequestKind, object_id: str | None = None) -> None:
-    """Raise what a status other than success means; `kind` is that of the request."""
+    """Raise the error of a status other than success; `kind` is the request's."""
     check(USERFLOW, response, kind, object_id)
 
 
 def missing_in_words(refusal: Refused, response: Response) -> bool:
-    """Whether a 400 says that the object named in the path is not found: the status for that is not documented."""
+    """Whether a 400 means that the path's object is not found: Userflow documents no status for that."""
     message = text_at(object_at(as_object(parsed(response.body)), "error"), "message") or ""
     return refusal.status == 400 and refusal.reason == "invalid_params" and "not found" in message.lower()
 

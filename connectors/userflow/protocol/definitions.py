@@ -1,4 +1,4 @@
-"""What attributes and events an environment has."""
+"""The attributes and events that an environment defines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class AttributeDefinition:
 
 @dataclass(frozen=True, slots=True)
 class EventDefinition:
-    """One event type, with the name people see."""
+    """One event type, with its display name."""
 
     name: str
     display_name: str = ""
@@ -50,7 +50,7 @@ class EventDefinitionPage:
 
 
 def list_attribute_definitions(scope: Scope, *, starting_after: str | None = None) -> Call[AttributeDefinitionPage]:
-    """One page; a server that ignores `scope` is corrected here."""
+    """One page; filtered by `scope` here, in case the server ignores it."""
 
     def page(response: Response) -> AttributeDefinitionPage:
         raw, cursor = _listed(response, _attribute)

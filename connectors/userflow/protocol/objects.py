@@ -1,6 +1,6 @@
-"""Reading users and groups (companies), and writing attributes of those just read.
+"""Reads users and groups (companies), and writes attributes of objects just read.
 
-Userflow has no update-only call: `upsert_object` is only for an id that was read right before.
+Userflow has no update-only call: call `upsert_object` only for an id read right before.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ Attribute = None | bool | int | float | str | Sequence[str] | Mapping[str, objec
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """That a user belongs to a group."""
+    """A user's membership of a group."""
 
     user_id: str | None
     group_id: str | None
@@ -34,7 +34,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One user or group; `attributes` is JSON as it came, `memberships` None unless it was asked for."""
+    """One user or group; `attributes` is JSON as received, `memberships` None unless requested."""
 
     kind: Kind
     id: str
@@ -46,7 +46,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """Some records, oldest first, and the cursor of the next page, None at the end; `more`: whether it says so."""
+    """Some records, oldest first, and the cursor of the next page, None at the end; `more`: the page's own claim."""
 
     records: tuple[Record, ...]
     next_cursor: str | None = None
@@ -56,7 +56,7 @@ class RecordPage:
 def get_object(
     kind: Kind, id: str, *, memberships: bool = False, purpose: Purpose = "live_read"
 ) -> Call[Record | None]:
-    """One user or group, None when there is none."""
+    """One user or group, None if there is none."""
     query = (("expand", "memberships"),) if memberships else ()
     request = Request("GET", f"/{kind}/{segment(id)}", query)
 
@@ -83,9 +83,9 @@ def list_objects(
     limit: int = LIST_LIMIT,
     purpose: Purpose = "bulk_read",
 ) -> Call[RecordPage]:
-    """One page in order of creation; Refused `cursor_gone` when the object named by `starting_after` was deleted.
+    """One page in order of creation; Refused `cursor_gone` if the object of `starting_after` was deleted.
 
-    `email` (users only) may be ignored by the server, so the caller checks each record's own.
+    The server may ignore `email` (users only), so the caller checks each record's own.
     """
     query = [("limit", str(limit)), ("order_by", "created_at")]
     query += [("starting_after", starting_after)] if starting_after else []
@@ -102,9 +102,9 @@ def list_objects(
 
 
 def upsert_object(kind: Kind, id: str, attributes: Mapping[str, Attribute]) -> Call[Record]:
-    """Write attributes, others stay; an unknown id is CREATED, so the caller has just read it.
+    """Write attributes, leaving others; Userflow CREATES an unknown id, so the caller has just read the object.
 
-    The answer's `created_at_ms`, compared with the one read, tells whether that happened.
+    An answer with another `created_at_ms` than the one read reveals a creation.
     """
     segment(id)
     body = {"id": id, "attributes": dict(attributes)}
@@ -117,7 +117,7 @@ def upsert_object(kind: Kind, id: str, attributes: Mapping[str, Attribute]) -> C
 
 
 def delete_object(kind: Kind, id: str) -> Call[bool]:
-    """Only for the guard that takes back what an upsert created: True when deleted, False when there was none."""
+    """Only for the guard that deletes what an upsert created: True if deleted, False if there was none."""
     request = Request("DELETE", f"/{kind}/{segment(id)}", kind="write")
 
     def parse(response: Response) -> bool:
@@ -142,7 +142,7 @@ def instant_text(epoch_ms: int) -> str:
 
 
 def record(raw: JsonObject, kind: Kind, observed: VendorInterval | None = None) -> Record:
-    """A user or group out of its JSON; Transient when it has no id or no attributes."""
+    """A user or group from its JSON; Transient if the id or the attributes are missing."""
     id, attributes = text_at(raw, "id"), raw.get("attributes")
     if not id or not isinstance(attributes, dict):
         raise Transient("unreadable_answer")
@@ -150,7 +150,7 @@ def record(raw: JsonObject, kind: Kind, observed: VendorInterval | None = None) 
 
 
 def listed(response: Response) -> tuple[JsonObject, ...]:
-    """The `data` of a list; an answer without it is no empty list."""
+    """The `data` of a list; an answer without `data` is no empty list."""
     raw = content(response)
     if not isinstance(raw.get("data"), list):
         raise Transient("unreadable_answer", status=response.status)
@@ -158,15 +158,15 @@ def listed(response: Response) -> tuple[JsonObject, ...]:
 
 
 def next_cursor(page: JsonObject, last_id: str | None) -> str | None:
-    """The id of the last object: `next_page_url` names it too, in an encoding that is not documented.
+    """The id of the last object: `next_page_url` names it too, in an undocumented encoding.
 
-    A `+` of its cursor may stand for itself or for a space: read wrongly, it named nobody, and crawls began again.
+    A `+` of its cursor may mean itself or a space: a wrong reading named no object, and crawls restarted.
     """
     return last_id if is_more(page) else None
 
 
 def is_more(page: JsonObject) -> bool:
-    """Whether the page says that others follow."""
+    """Whether the page claims that others follow."""
     return bool(text_at(page, "next_page_url")) or flag_at(page, "has_more")
 
 

@@ -1,4 +1,4 @@
-"""Webhook subscriptions, signatures and the notifications they bring."""
+"""Webhook subscriptions, their signatures and notifications."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ _KINDS: dict[str, Literal["users", "groups"]] = {"user": "users", "group": "grou
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Where Userflow sends which topics; `secret` is told on creation, on reading perhaps not."""
+    """The address and topics of a subscription; Userflow shows `secret` on creation, perhaps not on reading."""
 
     id: str
     url: str
@@ -42,7 +42,7 @@ class SubscriptionPage:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a user did; `time_ms` is when, in epoch milliseconds."""
+    """A user's event; `time_ms` is its time in epoch milliseconds."""
 
     id: str
     name: str
@@ -54,9 +54,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """One delivery: a user or group as it is now, or an event; neither when it is of another kind.
+    """One delivery: a user or group as it is now, or an event; neither for any other kind.
 
-    `previous` and `updated` hold the changed attributes when Userflow sends them.
+    `previous` and `updated` hold the changed attributes if Userflow sends them.
     """
 
     id: str
@@ -82,7 +82,7 @@ def list_subscriptions(*, starting_after: str | None = None) -> Call[Subscriptio
 
 
 def create_subscription(url: str, topics: Sequence[str]) -> Call[Subscription]:
-    """The subscription with its secret; sent twice it makes two, so the caller lists first."""
+    """Create a subscription and return its secret; a repeat creates a second one, so the caller lists first."""
     request = json_request("POST", SUBSCRIPTIONS, {"url": url, "topics": list(topics)}, "write")
     return call(request, _subscribed, "control")
 
@@ -90,7 +90,7 @@ def create_subscription(url: str, topics: Sequence[str]) -> Call[Subscription]:
 def update_subscription(
     id: str, *, topics: Sequence[str] | None = None, disabled: bool | None = None
 ) -> Call[Subscription]:
-    """Change what is given; raises Missing."""
+    """Change the given parts; raises Missing."""
     body: dict[str, object] = {"topics": list(topics)} if topics is not None else {}
     if disabled is not None:
         body["disabled"] = disabled
@@ -99,7 +99,7 @@ def update_subscription(
 
 
 def delete_subscription(id: str) -> Call[bool]:
-    """True when deleted, False when there was none."""
+    """True if deleted, False if there was none."""
     request = Request("DELETE", f"{SUBSCRIPTIONS}/{segment(id)}", kind="write")
 
     def parse(response: Response) -> bool:
@@ -127,7 +127,7 @@ def verify_signature(header: str | None, body: bytes, secret: str, now_s: float)
 
 
 def signature_time(header: str | None, now_s: float) -> SignatureCheck:
-    """Whether the header can be read and its time is near; holds whatever was signed."""
+    """Whether the header is readable and its time near; independent of the signed content."""
     if not header:
         return SignatureCheck("missing")
     time, signatures = _signature_parts(header)
@@ -138,7 +138,7 @@ def signature_time(header: str | None, now_s: float) -> SignatureCheck:
 
 
 def _signature_parts(header: str) -> tuple[str, list[str]]:
-    """The time, empty unless it is told once, and the signatures, none unless they are few."""
+    """The time, empty unless named exactly once, and the signatures, none if there are too many."""
     parts = [part.strip().partition("=") for part in header[:_LONGEST_HEADER].split(",")]
     times = [value for name, _, value in parts if name == "t"]
     signatures = [value for name, _, value in parts if name == "v1"]
@@ -147,7 +147,7 @@ def _signature_parts(header: str) -> tuple[str, list[str]]:
 
 
 def parse_notification(body: bytes) -> WebhookDelivery:
-    """What kind it is, is decided by `data.object`, not by the topic; Refused when it cannot be read."""
+    """`data.object`, not the topic, decides the kind; Refused if the body cannot be read."""
     raw = parsed(body)
     if not isinstance(raw, dict) or not text_at(raw, "id"):
         raise Refused("malformed_notification")
