@@ -44,9 +44,12 @@ _EXAMPLES: Final = "see the examples in pipeline/integration_file/examples"
 
 
 def misreadings(errors: Sequence[ErrorDetails], filled: Filled, positions: Positions) -> tuple[Problem, ...]:
-    """In the order of the file; no more than are shown, and none for a value that is refused already."""
+    """In the order of the file; no more than are shown, and none for a value that is refused already.
+
+    A key that nothing reads is refused whatever its value is: that of a variable which is not set counts as unread.
+    """
     paths = [(_path(error["loc"]), error) for error in errors]
-    fresh = [(path, error) for path, error in paths if path not in filled.unread]
+    fresh = [each for each in paths if each[0] not in filled.unread or each[1]["type"] == "extra_forbidden"]
     fresh.sort(key=lambda one: positions.at(one[0]))
     shown = [_problem(path, error, filled, positions) for path, error in fresh[:MOST_PROBLEMS]]
     unshown = [positions.problem(path, error["msg"], _EXAMPLES) for path, error in fresh[MOST_PROBLEMS:]]
@@ -72,12 +75,12 @@ def _problem(path: str, error: ErrorDetails, filled: Filled, positions: Position
 
 def _words(path: str, error: ErrorDetails, got: str) -> tuple[str, str]:
     """The message and the fix."""
-    kind, key = error["type"], path.rpartition(".")[2]
+    kind, keys = error["type"], keys_of(error["loc"])
     if kind == "missing":
-        return f"the key `{key}` is needed", f"add `{key}:`"
+        return f"the key `{keys[-1]}` is needed", f"add `{keys[-1]}:`"
     if kind == "extra_forbidden":
-        known = list(_known(path.rpartition(".")[0]))
-        return f"unknown key `{key}`", near(key, known, f"remove it; known keys: {', '.join(known)}")
+        key, known = str(keys[-1]), list(_known(_path(keys[:-1])))
+        return f"unknown key `{cut(key)}`", near(key, known, f"remove it; known keys: {', '.join(known)}")
     if kind == "model_type":
         needed = ", ".join(name for name, is_needed in _known(path).items() if is_needed)
         return f"expected keys: {needed}, got {got}", _EXAMPLES

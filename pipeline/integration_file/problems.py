@@ -1,6 +1,7 @@
 """What is wrong with an integration file: one problem per line of output, each with its place and its remedy."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,6 +12,7 @@ MOST_PROBLEMS: Final = 100
 """Shown at once; a file of a megabyte can hold many thousands."""
 
 _LONGEST_SHOWN: Final = 64
+_LIKE_A_PATH: Final = re.compile(r'[."\[\]]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,12 @@ def near(word: str, known: Iterable[str], otherwise: str) -> str:
 
 
 def below(path: str, key: str) -> str:
-    """The path of a key in the table at `path`; a long key is cut, since every path below repeats it."""
-    return f"{path}.{cut(key)}" if path else cut(key)
+    """The path of a key in the table at `path`; a long key is cut, since every path below repeats it.
+
+    A key that would read as a path of several keys stands in quotes: `"hubspot.token"` is not `token` of `hubspot`.
+    """
+    name = f'"{cut(key)}"' if _LIKE_A_PATH.search(key) else cut(key)
+    return f"{path}.{name}" if path else name
 
 
 def cut(text: str) -> str:

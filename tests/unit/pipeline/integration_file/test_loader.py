@@ -16,7 +16,7 @@ from pipeline.integration_file.model import (
     Secret,
     UserflowSection,
 )
-from tests.unit.pipeline.integration_file.files import ENVIRONMENT, EXAMPLES, GOOD, HEAD, loaded, refused
+from tests.unit.pipeline.integration_file.files import ENVIRONMENT, EXAMPLES, GOOD, HEAD, loaded, refused, shown
 
 
 def test_the_full_example_means_what_it_says() -> None:
@@ -356,6 +356,30 @@ def test_unset_variables_may_be_left_open_while_the_rest_is_judged() -> None:
     assert isinstance(spoiled, tuple)
     assert ["two rules write" in problem.message for problem in spoiled] == [True]
 
+
+def test_a_key_that_nothing_reads_is_refused_although_its_variable_is_not_set() -> None:
+    problems = load(GOOD.replace("  api_key:", "  colour: ${COLOUR}\n  api_key:"), "acme.yaml", {}, all_set=False)
+
+    assert isinstance(problems, tuple)
+    assert shown(problems) == [
+        "acme.yaml:8: userflow.colour: unknown key `colour`. Fix: remove it; known keys: environment, region, api_key."
+    ]
+
+
+@pytest.mark.parametrize("key", ["hubspot.token", "userflow.colour", "mappings[0].name", 'hubspot."token"'])
+def test_a_key_that_reads_like_a_path_is_not_taken_for_the_place_it_names(key: str) -> None:
+    problems = load(f"{GOOD}'{key}': 1\n", "acme.yaml", {}, all_set=False)
+
+    assert isinstance(problems, tuple)
+    (line,) = shown(problems)
+    assert line.startswith(f'acme.yaml:16: "{key}": unknown key `{key}`. Fix: ')
+
+
+def test_a_key_with_a_dot_in_a_section_is_refused_like_any_other() -> None:
+    assert refused(GOOD.replace("  account: 123\n", "  account: 123\n  a.b: 1\n")) == [
+        'acme.yaml:4: hubspot."a.b": unknown key `a.b`. Fix: remove it; known keys: '
+        "account, app_id, app_secret, oauth, token, source, timeline."
+    ]
 
 def test_what_is_set_is_judged_where_nothing_needs_to_be_set() -> None:
     problems = load(GOOD, "acme.yaml", {"HUBSPOT_TOKEN": "“pat-1”"}, all_set=False)
