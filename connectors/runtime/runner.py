@@ -234,19 +234,27 @@ class Runner:
         settings = self._configuration.settings().get(name)
         if name in self._workers and settings is not None:
             self._patience.failed(name, settings)
-            self._spawn(self._close_broken(name, settings, Unforeseen(error)))
+            # closed at once: several of its tasks may fail together, and one end is enough
+            closing = self._begin_to_close(name)
+            self._spawn(self._reopen_later(name, settings, closing, Unforeseen(error)))
 
-    async def _close_broken(self, name: str, settings: IntegrationSettings, error: Unforeseen) -> None:
+    async def _reopen_later(
+        self,
+        name: str,
+        settings: IntegrationSettings,
+        closing: "asyncio.Task[list[Waiting]]",
+        error: Unforeseen,
+    ) -> None:
         """Its unfinished records wait for the next worker; those that were there too often when one ended, end too."""
         log.error("%s: %s failed and is opened again later: %s", name, self._system, error)
-        left = await asyncio.shield(self._begin_to_close(name))
-        await self._opener.report_unopened(name, settings, error)
+        left = await asyncio.shield(closing)
         if not self._ours(name):
             return
         before = self._ends.get(name, {})
         ends = self._ends[name] = {place: before.get(place, 0) + 1 for place in map(_place, left)}
         worn = [waiting for waiting in left if ends[_place(waiting)] >= MOST_ENDS]
         self._waiting.add_first(name, [waiting for waiting in left if ends[_place(waiting)] < MOST_ENDS])
+        await self._opener.report_unopened(name, settings, error)
         for taken, record in worn:
             await self._letters.bury(taken, error.reason, f"{MOST_ENDS} workers ended meanwhile: {error}", record)
 

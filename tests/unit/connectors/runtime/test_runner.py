@@ -19,6 +19,7 @@ from connectors.kafka.producer import PublishFailed
 from connectors.registry import SYSTEMS
 from connectors.runtime import patience
 from connectors.runtime import runner as runner_module
+from connectors.runtime.opening import IntegrationOpener, OpenerDeps
 from connectors.runtime.runner import Runner
 from schemas.codec import Codec
 from schemas.configuration import ConnectorState, ConnectorStatus, IntegrationPart, Sections, SystemSettings
@@ -318,6 +319,29 @@ async def test_a_record_at_which_worker_after_worker_fails_ends_as_a_letter_and_
         assert (letter.integration, letter.reason, letter.topic, letter.offset) == (DOWN, "step_failed", TOPIC, 0)
         assert "TypeError in send:" in letter.detail
         assert "secret" not in letter.detail
+        assert it.stops == []
+
+
+async def test_a_worker_of_which_two_parts_fail_at_once_ends_once_and_is_opened_again(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "OPEN_AGAIN_S", (0.01,))
+    given: list[OpenerDeps] = []
+
+    def opener(*arguments: Any) -> IntegrationOpener:
+        given.append(arguments[-1])
+        return IntegrationOpener(*arguments)
+
+    monkeypatch.setattr(runner_module, "IntegrationOpener", opener)
+    vendors = {WELL: Vendor()}
+    async with running(members, vendors) as it:
+        it.member.hooks.taken([taken(WELL, 1)])
+        await until(lambda: "user-1" in vendors[WELL].written)
+        for _ in range(2):
+            given[0].broken(WELL, TypeError("both halves meet it in one turn of the loop"))
+        await until(lambda: bool(failures(it)))
+        it.member.hooks.taken([taken(WELL, 2)])
+        await until(lambda: "user-2" in vendors[WELL].written)
         assert it.stops == []
 
 
