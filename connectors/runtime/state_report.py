@@ -1,5 +1,6 @@
 """Reports the ConnectorState of one integration on `sync.integrations`; nothing else writes it."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from schemas.topics import INTEGRATIONS
 
 
 class StateReport:
-    """The newest ConnectorState of an integration; a change is published before the verb that made it returns.
+    """The newest ConnectorState of an integration; a change is published before a verb that asks for it returns.
 
     `seal` takes a text and the name of the secret.
     """
@@ -25,6 +26,7 @@ class StateReport:
         self._state = state
         self._publish = publish
         self._seal = seal
+        self._lock = asyncio.Lock()
 
     @property
     def state(self) -> ConnectorState:
@@ -32,14 +34,19 @@ class StateReport:
 
     async def update(self, **changes: Any) -> None:
         """Publish the state with these fields replaced, unless they are so already."""
-        await self.replace(replace(self._state, **changes))
+        async with self._lock:
+            await self._replace(replace(self._state, **changes))
 
     async def replace(self, state: ConnectorState) -> None:
         """Publish this state, unless it was published already."""
+        async with self._lock:
+            await self._replace(state)
+
+    async def _replace(self, state: ConnectorState) -> None:
         if state != self._state:
-            self._state = state
             part = IntegrationPart(self._integration, connector=state)
             await self._publish(INTEGRATIONS, f"{self._integration}/{self._system}", part)
+            self._state = state
 
     async def keep_grant(self, refresh_token: str) -> None:
         """Store a new refresh token before it is used."""
@@ -51,8 +58,9 @@ class StateReport:
 
     async def keep_crawled(self, object_type: str) -> None:
         """Report that every object of the type was shown under this connection."""
-        if object_type not in self._state.crawled:
-            await self.update(crawled=(*self._state.crawled, object_type))
+        async with self._lock:
+            if object_type not in self._state.crawled:
+                await self._replace(replace(self._state, crawled=(*self._state.crawled, object_type)))
 
     async def keep_provisioned(self, revision: int, webhook_secret: str | None) -> None:
         """Report that the system is ready for the revision; None leaves the secret that signs its webhooks."""

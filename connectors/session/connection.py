@@ -83,10 +83,9 @@ class ConnectionState:
         self.changes.bump()
 
     async def park(self) -> None:
-        """Note that something is about to be parked; returns once that is reported."""
-        if not self._parked:
-            self._parked = True
-            await self._keep_parked()
+        """Note that something is about to be parked; returns once that is reported, whoever noted it first."""
+        self._parked = True
+        await self._keep_parked()
 
     def unpark(self) -> None:
         """The pairs are derived again: whatever was parked comes back."""

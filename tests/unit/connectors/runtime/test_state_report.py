@@ -1,6 +1,9 @@
 """What a connector reports of an integration: told when it changed, and only what its connection knows."""
 
+import asyncio
+
 from connectors.runtime.state_report import StateReport, state_under
+from connectors.session.connection import ConnectionState
 from schemas.configuration import SIGNING, ConnectorState
 from tests.unit.connectors.session.contexts import Told
 
@@ -45,3 +48,16 @@ async def test_a_system_that_makes_no_webhook_secret_keeps_the_one_it_has() -> N
     assert (report.state.provisioned_revision, report.state.webhook_secret) == (2, b"secret")
     await report.keep_provisioned(3, "new")
     assert report.state.webhook_secret == f"{SIGNING}:new".encode()
+
+
+async def test_nobody_goes_on_before_the_brokers_have_what_another_reported_first() -> None:
+    report, told = report_of(BEFORE)
+    told.held_back = asyncio.Event()
+    state = ConnectionState("acme: userflow", report.keep_parked)
+    parking = [asyncio.create_task(state.park()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in parking), "a receipt would say parked, and no next owner know of it"
+    told.held_back.set()
+    await asyncio.gather(*parking)
+    assert [one.parked for one in states(told)] == [True]
