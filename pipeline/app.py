@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ from connectors.http.server import CannotListen
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
-from connectors.kafka.producer import Publisher, publish_now
+from connectors.kafka.producer import Publisher, PublishFailed, publish_now
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.table import TableReader
 from connectors.kafka.topic_watch import TopicWatch
@@ -153,7 +153,10 @@ class Process:
         """Ends this process when one of its topics is deleted or recreated; not yet started."""
 
         def changed(topics: Collection[str]) -> None:
-            lost.report_made_anew(topics)
+            try:
+                lost.report_made_anew(topics)
+            except PublishFailed as error:  # the dead letters' own topic may be among them
+                log.error("%s; run `pairstream full-sync start` for each integration", error)
             stop_process(f"{', '.join(topics)} was deleted or made anew: run `pairstream topics check`; starting again")
 
         return TopicWatch(self.admin(), TOPICS, changed)
@@ -240,6 +243,7 @@ def run_worker(process: Process) -> None:
     tables.subscribe(configuration.apply)
     process.start(tables, records=True)
 
+    worker_group = ConsumerGroup(process.cluster, WORKER_GROUP)
     handled = {stage: ConsumerGroup(process.cluster, f"pairstream-{stage}-handled") for stage in STATE_TOPICS}
 
     def open_log(stage: str, partition: int) -> CompactedStateLog:
@@ -247,6 +251,10 @@ def run_worker(process: Process) -> None:
         return CompactedStateLog(
             process.cluster, process.codec, handled[stage], name, topic=STATE_TOPICS[stage], partition=partition
         )
+
+    def acknowledged(partition: int, topics: Sequence[str]) -> Mapping[str, int]:
+        found = worker_group.committed((topic, partition) for topic in topics)
+        return {topic: offset for (topic, _), offset in found.items()}
 
     lost = process.lost_records(tables)
     process.watch_topics(lost).start()
@@ -260,6 +268,7 @@ def run_worker(process: Process) -> None:
         now_ms=now_ms,
         stop_process=stop_process,
         lost=lost.report,
+        acknowledged=acknowledged,
     )
     hold_ms, interval_ms = settings.event_hold_s * 1000, settings.lookup_interval_s * 1000
     agents = [

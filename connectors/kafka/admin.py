@@ -76,6 +76,8 @@ class Admin:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise BrokersUnreachable(f"{name}: {error.args[0].str()}") from error
+            except TimeoutError as error:
+                raise BrokersUnreachable(f"{name}: no answer within {TIMEOUT_S:.0f} s") from error
         return found
 
     def message_limit(self) -> int:

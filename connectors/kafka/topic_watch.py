@@ -42,7 +42,8 @@ class TopicWatch:
             now = self._admin.topic_ids(self._topics)
         except BrokersUnreachable:
             return True  # brokers that are away tell of no topic
-        others = [topic for topic in self._topics if now.get(topic) != self._ids.get(topic)]
+        others = [topic for topic, made in self._ids.items() if now.get(topic) != made]
+        self._ids = now | self._ids  # a topic that was missing at the start lost nothing: it is known from now on
         if others:
             self._changed(others)
         return not others

@@ -76,6 +76,9 @@ class Effects:
 Needed = tuple[str, int, int]
 """An integration, its connection and its revision."""
 
+Gap = tuple[str, int, int | None]
+"""A topic, and the offsets from and to which records may have been lost; None: to wherever they begin now."""
+
 
 class Stage(Protocol[RowT]):
     """The part that differs between agents: the revision a record needs, and the decision."""
@@ -106,6 +109,8 @@ class StepDeps:
     now_ms: Callable[[], int]
     stop_process: Callable[[str], None]  # ends the process at once; the message says what to do
     lost: Callable[[str, int, int, int], None]  # records gone before they were read: topic, partition, from, to; blocks
+    # (partition, topics) -> per topic the offset behind the last record that this worker's group acknowledged; blocks
+    acknowledged: Callable[[int, Sequence[str]], Mapping[str, int]]
     commit_within_s: float = COMMIT_WITHIN_S
 
 
@@ -122,7 +127,7 @@ class PartitionStep(Generic[RowT]):
         self._lock = asyncio.Lock()
         self._failures = 0
         self._released_at = 0.0
-        self._suspects: dict[str, int] = {}  # per topic, an offset behind which records may have been lost
+        self._suspects: list[Gap] = []
         self._looked_at = 0.0
 
     async def run(self, batch: Sequence[Incoming]) -> None:
@@ -185,27 +190,31 @@ class PartitionStep(Generic[RowT]):
             )
         return fresh
 
-    def _skipped(self, batch: Sequence[Incoming]) -> Mapping[str, int]:
-        """Per topic where this batch goes on too late: one marker may stand between two records, more may be a loss."""
+    def _skipped(self, batch: Sequence[Incoming]) -> Sequence[Gap]:
+        """Where this batch goes on too late: one marker may stand between two records, more may be a loss."""
         first = {incoming.topic: incoming.offset for incoming in reversed(batch)}
         for topic, offset in first.items():
             handled = self._handled.get(topic, offset)
             if offset - handled > 1:
-                self._suspects.setdefault(topic, handled)
+                self._suspects.append((topic, handled, offset))
         if not self._suspects or time.monotonic() - self._looked_at < LOOK_FOR_LOST_S:
-            return {}
-        suspects, self._suspects = self._suspects, {}
+            return ()
+        suspects, self._suspects = self._suspects, []
         return suspects
 
-    async def _look_for_lost(self, expected: Mapping[str, int]) -> None:
-        """Report records that retention deleted before they were handled, so that a full sync heals the loss."""
+    async def _look_for_lost(self, gaps: Sequence[Gap]) -> None:
+        """Report records that retention deleted before they were handled, so that a full sync heals the loss.
+
+        A look may come days after the gap: what retention deleted behind it was handled.
+        """
         state_log, self._looked_at = self._log, time.monotonic()
-        if state_log is None or not expected:
+        if state_log is None or not gaps:
             return
-        starts = await self._blocking(lambda: state_log.starts(tuple(expected)))
-        for topic, offset in expected.items():
-            if starts[topic] > offset:
-                await self._blocking(partial(self._deps.lost, topic, self._partition, offset, starts[topic]))
+        starts = await self._blocking(lambda: state_log.starts(tuple({topic for topic, *_ in gaps})))
+        for topic, begin, end in gaps:
+            start = starts[topic] if end is None else min(starts[topic], end)
+            if start > begin:
+                await self._blocking(partial(self._deps.lost, topic, self._partition, begin, start))
 
     @property
     def reached(self) -> int:
@@ -238,7 +247,9 @@ class PartitionStep(Generic[RowT]):
         level = logging.INFO if took_s > SLOW_RESTORE_S else logging.DEBUG
         log.log(level, "%s[%d]: %d state rows restored", self._stage.name, self._partition, count)
         self._log = state_log
-        await self._look_for_lost(handled)
+        # records that led to nothing are acknowledged, but no transaction says that they were handled
+        seen = await self._blocking(lambda: self._deps.acknowledged(self._partition, tuple(handled)))
+        await self._look_for_lost([(topic, max(at, seen.get(topic, 0)), None) for topic, at in handled.items()])
         return state_log
 
     async def _catch_up(self, batch: Sequence[Incoming]) -> None:

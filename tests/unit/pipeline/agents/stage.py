@@ -161,6 +161,7 @@ class FakeStepDeps:
     restores: list[tuple[str, int]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     lost: list[tuple[str, int, int, int]] = field(default_factory=list)
+    acknowledged: dict[str, int] = field(default_factory=dict)
     waited: list[tuple[str, int, float]] = field(default_factory=list)
     known: asyncio.Event = field(default_factory=asyncio.Event)
     commit_within_s: float = 10.0
@@ -182,6 +183,7 @@ class FakeStepDeps:
             now_ms=lambda: NOW_MS,
             stop_process=self.stopped.append,
             lost=lambda *lost: self.lost.append(lost),
+            acknowledged=lambda partition, topics: self.acknowledged,
             commit_within_s=self.commit_within_s,
         )
 

@@ -165,6 +165,25 @@ class TestPartitionStep:
         await working.run([incoming("a=2", 9)])
         assert deps.lost == []
 
+    async def test_records_that_led_to_nothing_are_not_lost_once_retention_deleted_them(self) -> None:
+        deps = FakeStepDeps()
+        await step(deps).run([incoming("a=1", 4)])
+        deps.log().first = {"hubspot.changes": 9}
+        deps.acknowledged = {"hubspot.changes": 9}
+        await step(deps).run([incoming("a=2", 9)])
+        assert deps.lost == []
+
+    async def test_what_retention_deleted_behind_a_gap_was_handled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        deps = FakeStepDeps()
+        working = step(deps)
+        await working.run([incoming("a=1", 4)])
+        await working.run([incoming("a=2", 7)])  # markers, or a loss: too soon after the last look to ask
+        await working.run([incoming("a=3", 8)])
+        monkeypatch.setattr("pipeline.agents.step.LOOK_FOR_LOST_S", 0.0)
+        deps.log().first = {"hubspot.changes": 9}  # days later
+        await working.run([incoming("a=4", 9)])
+        assert deps.lost == [("hubspot.changes", 0, 5, 7)], "no more than the gap itself is in doubt"
+
     async def test_a_commit_that_does_not_end_stops_the_step(self) -> None:
         """librdkafka keeps no deadline for offsets in a transaction: a killed broker stopped a worker for good."""
         deps = FakeStepDeps(commit_within_s=0.05)

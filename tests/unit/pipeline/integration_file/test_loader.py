@@ -381,6 +381,7 @@ def test_a_key_with_a_dot_in_a_section_is_refused_like_any_other() -> None:
         "account, app_id, app_secret, oauth, token, source, timeline."
     ]
 
+
 def test_what_is_set_is_judged_where_nothing_needs_to_be_set() -> None:
     problems = load(GOOD, "acme.yaml", {"HUBSPOT_TOKEN": "“pat-1”"}, all_set=False)
 

@@ -7,7 +7,14 @@ from connectors.kafka.partitioner import partition_of
 from pipeline.operations.lost_records import LOST, LostRecords
 from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.records import ConnectorRequest, DeadLetter, ObjectMapping
-from schemas.topics import DEAD_LETTERS, HUBSPOT_CHANGES, HUBSPOT_NOTIFICATIONS, HUBSPOT_REQUESTS, USERFLOW_REQUESTS
+from schemas.topics import (
+    DEAD_LETTERS,
+    HUBSPOT_CHANGES,
+    HUBSPOT_NOTIFICATIONS,
+    HUBSPOT_REQUESTS,
+    MATCHES,
+    USERFLOW_REQUESTS,
+)
 
 PARTITIONS = 4
 NAMES = ("acme", "globex", "initech", "umbrella")
@@ -69,6 +76,14 @@ def test_a_loss_is_a_letter_a_number_and_a_crawl_of_everything_it_may_concern() 
     assert "hubspot.changes[2]: offsets 10 to 13" in letter.detail
     assert it.counted == [(HUBSPOT_CHANGES, 3)]
     assert it.crawls == both(*NAMES)
+
+
+def test_as_many_offsets_as_markers_can_be_are_no_loss_where_transactions_write() -> None:
+    it = Reports()
+    it.reporter.report(MATCHES, 0, 10, 10 + 2 * PARTITIONS)
+    assert (it.published, it.counted) == ([], [])
+    it.reporter.report(MATCHES, 0, 10, 11 + 2 * PARTITIONS)
+    assert [letter.reason for letter in it.letters] == [LOST]
 
 
 def test_what_is_keyed_by_integration_concerns_those_of_its_partition_alone() -> None:
