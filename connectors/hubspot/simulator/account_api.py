@@ -1,4 +1,4 @@
-"""The endpoints about the account itself: details, tokens, uninstalling, and what apps put on timelines."""
+"""The endpoints of the account itself: details, tokens, uninstalling, and apps' events on timelines."""
 
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -64,7 +64,7 @@ class AccountApi:
         return json_answer(200, details)
 
     async def _authorize(self, asked: Asked) -> Answer:
-        """Nobody to ask here: the person always agrees."""
+        """Redirect at once: the simulated person always agrees."""
         query = {"code": self._settings().oauth_authorization_code, "state": asked.query.get("state", "")}
         return Answer(302, headers={"location": f"{asked.query.get('redirect_uri', '')}?{urlencode(query)}"})
 

@@ -1,4 +1,4 @@
-"""Which records belong together, with HubSpot's association types and its primary companies."""
+"""The associations between records, with HubSpot's association types and its primary companies."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ def plain_type(from_type: ObjectType, to_type: ObjectType) -> int:
 
 
 def primary_type(from_type: ObjectType, to_type: ObjectType) -> int | None:
-    """The id of the primary association, where the pair has one."""
+    """The id of the primary association, if the pair of types has one."""
     return _PRIMARY.get((from_type.type_id, to_type.type_id))
 
 
@@ -62,24 +62,24 @@ class Associations:
         return ((to_id, frozenset(links[to_id])) for to_id in sorted(links, key=int))
 
     def link(self, from_type: ObjectType, from_id: str, to_type: ObjectType, to_id: str, *, primary: bool) -> None:
-        """Join two records; a new primary takes the mark from the one before. Labels not named are dropped."""
+        """Join two records; a new primary takes the mark from the former one. Labels not named are dropped."""
         for one, one_id, other, other_id in _both(from_type, from_id, to_type, to_id):
             if primary and other.type_id == _COMPANY:
-                # a record has one primary company, a company is primary for many
+                # a record has one primary company; a company is primary for many records
                 self._unmark(one, one_id, other)
             marked = primary_type(one, other) if primary else None
             types = {plain_type(one, other), *([marked] if marked else [])}
             self._links.setdefault((one.type_id, one_id, other.type_id), {})[other_id] = types
 
     def unlink(self, from_type: ObjectType, from_id: str, to_type: ObjectType, to_id: str) -> bool:
-        """Part two records; whether they were joined."""
+        """Separate two records; returns whether they were joined."""
         found = False
         for one, one_id, other, other_id in _both(from_type, from_id, to_type, to_id):
             found |= self._links.get((one.type_id, one_id, other.type_id), {}).pop(other_id, None) is not None
         return found
 
     def move(self, kind: ObjectType, old_id: str, new_id: str, types: Iterable[ObjectType]) -> None:
-        """Give what one record had to another, as a merge does."""
+        """Move one record's associations to another, as a merge does."""
         for other in types:
             for other_id, type_ids in self.linked(kind, old_id, other):
                 self.unlink(kind, old_id, other, other_id)

@@ -1,4 +1,4 @@
-"""The endpoints of what properties choose from elsewhere: the account's owners, its pipelines with their stages."""
+"""The endpoints of options kept outside properties: the account's owners, its pipelines with their stages."""
 
 from collections.abc import Callable
 
@@ -15,13 +15,13 @@ from connectors.simulation.clock import iso_z
 
 
 class ChoicesApi:
-    """One pipeline for each of its property's options, every one with all stages."""
+    """One pipeline per option of its property, each with all stages."""
 
     def __init__(self, portal: Portal, settings: Callable[[], HubSpotSettings]) -> None:
         self._portal, self._settings = portal, settings
 
     def routes(self) -> list[Route]:
-        """Routes at canonical paths; HubSpot's clients put a slash behind `owners`."""
+        """Routes at canonical paths; HubSpot's clients put a slash after `owners`."""
         return [
             route("GET", "/crm/owners", self._owners),
             route("GET", "/crm/owners/", self._owners),

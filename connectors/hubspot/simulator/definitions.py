@@ -28,7 +28,7 @@ class ObjectType:
 
     @property
     def system_properties(self) -> tuple[str, ...]:
-        """The properties that come with every answer."""
+        """The properties in every answer."""
         return (self.created, self.modified, "hs_object_id")
 
 
@@ -42,7 +42,7 @@ STANDARD_TYPES = (
 
 @dataclass(frozen=True)
 class Property:
-    """One property definition; `options` are (value, label) pairs, kept elsewhere (owners, say) when `external`."""
+    """One property definition; `options` are (value, label) pairs; `external` ones are kept elsewhere (owners, say)."""
 
     name: str
     label: str
@@ -100,7 +100,7 @@ class Property:
 
 
 def property_of(wire: Mapping[str, Json], *, created_ms: int, created_by: str) -> Property:
-    """The definition of its JSON; Refusal 400 when something needed is missing or unknown."""
+    """The definition of its JSON; Refusal 400 if a needed part is missing or unknown."""
     missing = [name for name in ("name", "label", "type", "fieldType", "groupName") if not wire.get(name)]
     if missing:
         raise invalid(f"Some required fields were not set: {missing}")
@@ -172,7 +172,7 @@ class Definitions:
         return kind
 
     def get(self, kind: ObjectType, name: str, *, archived: bool = False) -> Property | None:
-        """One definition, or None when there is none in that state."""
+        """One definition, or None if there is none in that state."""
         found = self.properties[kind.type_id].get(name)
         return found if found is not None and (found.archived_ms is not None) == archived else None
 
@@ -181,12 +181,12 @@ class Definitions:
         return [each for each in self.properties[kind.type_id].values() if (each.archived_ms is not None) == archived]
 
     def put(self, kind: ObjectType, definition: Property) -> None:
-        """Add or replace one definition, making its group if it is missing."""
+        """Add or replace one definition, creating its group if it is missing."""
         self.properties[kind.type_id][definition.name] = definition
         self.groups[kind.type_id].setdefault(definition.group, _group(definition.group, definition.group))
 
     def create(self, kind: ObjectType, definition: Property) -> Property:
-        """What the API does: 409 for a living name, an archived one comes back; a group is needed, and room."""
+        """Create as the API does: 409 for a living name; an archived one is restored; needs a group, and room."""
         if self.get(kind, definition.name) is not None:
             raise ErrorAnswer(
                 409,
@@ -202,18 +202,18 @@ class Definitions:
         return definition
 
     def archive(self, kind: ObjectType, name: str, now_ms: int) -> None:
-        """Archive a definition; Refusal 404 when there is none."""
+        """Archive a definition; Refusal 404 if there is none."""
         self.properties[kind.type_id][name] = replace(self.required(kind, name), archived_ms=now_ms)
 
     def required(self, kind: ObjectType, name: str, *, archived: bool = False) -> Property:
-        """One definition; Refusal 404 when there is none in that state."""
+        """One definition; Refusal 404 if there is none in that state."""
         found = self.get(kind, name, archived=archived)
         if found is None:
             raise ErrorAnswer(404, "OBJECT_NOT_FOUND", f"No property named '{name}'.")
         return found
 
     def create_group(self, kind: ObjectType, wire: Mapping[str, Json]) -> Json:
-        """Add a group; Refusal 409 when its name is taken."""
+        """Add a group; Refusal 409 if its name is taken."""
         if wire["name"] in self.groups[kind.type_id]:
             raise ErrorAnswer(409, "OBJECT_ALREADY_EXISTS", f"A property group named '{wire['name']}' already exists.")
         group = _group(wire["name"], wire.get("label") or wire["name"])

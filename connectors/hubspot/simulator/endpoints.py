@@ -1,4 +1,4 @@
-"""What the endpoint files share: routes whose work returns an answer or raises a refusal."""
+"""The endpoint files' common part: routes whose function returns an answer or raises a refusal."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ BATCH_LIMIT = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """A call as an endpoint sees it: path parts decoded, the query, the JSON body, the faults that strike it."""
+    """A call as its endpoint gets it: path parts decoded, the query, the JSON body, the faults that strike the call."""
 
     parts: Mapping[str, str]
     query: QueryParams
@@ -31,16 +31,16 @@ class Asked:
     form: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, key: str) -> tuple[str, ...] | None:
-        """A list in the query, None when absent: joined by commas, repeated (as HubSpot's clients do), or both."""
+        """A list in the query, None if absent: joined by commas, repeated (as HubSpot's clients do), or both."""
         names = tuple(name for value in self.query.getlist(key) for name in value.split(",") if name)
         return names or None
 
     def flag(self, key: str) -> bool:
-        """A yes or no in the query; HubSpot's Python client writes `True`."""
+        """A bool in the query; HubSpot's Python client writes `True`."""
         return self.query.get(key, "").lower() == "true"
 
     def inputs(self, limit: int = BATCH_LIMIT) -> list[Json]:
-        """The inputs of a batch; Refusal 400 when there are too many or none."""
+        """The inputs of a batch; Refusal 400 if there are too many or none."""
         inputs = self.body.get("inputs") if isinstance(self.body, dict) else None
         if not isinstance(inputs, list):
             raise invalid("inputs is missing")
@@ -61,7 +61,7 @@ def route(method: str, path: str, work: Work) -> Route:
         except ErrorAnswer as refusal:
             answer = json_answer(refusal.status, refusal.body())
         except (KeyError, TypeError, AttributeError) as error:
-            # a part that the body should have had, or one of another shape
+            # a part missing from the body, or one of another shape
             answer = json_answer(400, invalid(f"Invalid input JSON: {error!r}").body())
         return Response(answer.body, answer.status, dict(answer.headers))
 
@@ -99,7 +99,7 @@ def batch_answer(results: Sequence[Json], errors: Sequence[Json], now_ms: int, s
 
 
 def page_answer(results: Sequence[Json], after: str | None, path: str, total: int | None = None) -> Answer:
-    """A page; `after` None for the last."""
+    """A page; `after` is None for the last."""
     body: Json = {"results": list(results)}
     if total is not None:
         body = {"total": total, **body}
@@ -112,12 +112,12 @@ _OPAQUE = re.compile(r"([0-9]+)\+/%3D==")
 
 
 def cursor_of(position: str, form: str) -> str:
-    """A cursor: the position itself, or `opaque` text of characters that mean something else in an address."""
+    """A cursor: the position itself, or `opaque` text with characters that need percent-encoding."""
     return f"{position}+/%3D==" if form == "opaque" else position
 
 
 def position_of(cursor: str | None, form: str) -> str:
-    """The position that a cursor names, `0` without one; Refusal 400 where it did not come back as it was given."""
+    """The position of a cursor, `0` without one; Refusal 400 for a cursor that was changed on the way."""
     opaque = _OPAQUE.fullmatch(cursor or "")
     position = opaque[1] if opaque and form == "opaque" else cursor or "0"
     if not position.isdigit() or (cursor and form == "opaque" and not opaque):

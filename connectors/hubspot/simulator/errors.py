@@ -1,4 +1,4 @@
-"""HubSpot's error answers, as values to raise inside an endpoint and as JSON bodies."""
+"""HubSpot's error answers, as exceptions for endpoints and as JSON bodies."""
 
 import json
 import uuid
@@ -55,7 +55,7 @@ class ErrorAnswer(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with one property of a write; `code` like PROPERTY_DOESNT_EXIST, INVALID_INTEGER."""
+    """The fault of one property in a write; `code` like PROPERTY_DOESNT_EXIST, INVALID_INTEGER."""
 
     property: str
     code: str
@@ -68,12 +68,12 @@ def not_found() -> ErrorAnswer:
 
 
 def invalid(message: str) -> ErrorAnswer:
-    """A request that makes no sense to HubSpot."""
+    """A request that HubSpot cannot read."""
     return ErrorAnswer(400, "VALIDATION_ERROR", message)
 
 
 def invalid_properties(faults: Sequence[Fault], with_details: bool) -> ErrorAnswer:
-    """Properties that cannot be written: a JSON string inside the message, and a list when asked."""
+    """Properties that cannot be written: JSON text inside the message, and a list on request."""
     rows = [{"isValid": False, "message": f.message, "error": f.code, "name": f.property} for f in faults]
     details = [{"message": f.message, "code": f.code, "context": {"propertyName": [f.property]}} for f in faults]
     details = details if with_details else []
@@ -89,7 +89,7 @@ def missing_scopes(scopes: Sequence[str]) -> ErrorAnswer:
 
 
 def unauthorised(expired: bool) -> ErrorAnswer:
-    """A token that is unknown or too old."""
+    """An unknown or expired token."""
     if expired:
         return ErrorAnswer(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.")
     return ErrorAnswer(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
@@ -112,7 +112,7 @@ _MESSAGES = {423: "The resource is locked.", 477: "This account is being migrate
 
 
 def default_body(status: int, form: str | None) -> Json:
-    """HubSpot's own body for a status that a fault asks for."""
+    """HubSpot's own body for the status of a fault."""
     if status == 429:
         return limit_body(form)
     if status >= 500:

@@ -1,4 +1,4 @@
-"""What apps put on timelines: app events (declared, deduplicated) and custom events (neither)."""
+"""Apps' events on timelines: app events (declared, deduplicated) and custom events (neither)."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,7 +12,7 @@ CUSTOM_BATCH = 500
 
 
 class AppEvents:
-    """Occurrences by id; `exists(object type such as CONTACT, id)` says whether the record is there."""
+    """Occurrences by id; `exists(object type such as CONTACT, id)` tells whether the record exists."""
 
     def __init__(self, settings: Callable[[], HubSpotSettings], exists: Callable[[str, str], bool]) -> None:
         self._settings, self._exists = settings, exists
@@ -20,7 +20,7 @@ class AppEvents:
         self._ids: set[str] = set()
 
     def send(self, events: Sequence[Mapping[str, Json]], now_ms: int) -> list[Json]:
-        """Keep all or none of them: Refusal 400 for an invalid one, 409 for an id used before."""
+        """Store all or none of the events: Refusal 400 for an invalid one, 409 for an id used before."""
         if len(events) > self._settings().timeline_batch_size:
             raise invalid(f"at most {self._settings().timeline_batch_size} events in a batch")
         for event in events:
@@ -71,14 +71,14 @@ class AppEvents:
             raise invalid(f"{self._object_types(event)} take no app events")
 
     def _object_types(self, event: Mapping[str, Json]) -> Sequence[str]:
-        """What the record may be: as the event says, as its type was declared, or anything."""
+        """The possible types of the record: as the event says, as its event type declares, or any."""
         declared = (self._settings().timeline_event_types or {}).get(str(event["eventTypeName"]))
         said = event.get("objectTypeFullyQualifiedName") or declared
         return [str(said).upper()] if said else self._settings().timeline_object_types
 
 
 class CustomEvents:
-    """Definitions made by API, and completions, each kept however often it comes."""
+    """Definitions made by API, and completions, each stored however often it arrives."""
 
     def __init__(self, settings: Callable[[], HubSpotSettings]) -> None:
         self._settings = settings
@@ -86,7 +86,7 @@ class CustomEvents:
         self.received: list[Json] = []
 
     def define(self, wire: Mapping[str, Json], now_ms: int) -> Json:
-        """A new definition with its full name `pe<account>_<name>`; Refusal 409 when there is one."""
+        """A new definition with its full name `pe<account>_<name>`; Refusal 409 if one exists."""
         name = wire.get("name") or str(wire["label"]).lower().replace(" ", "_")
         full = f"pe{self._settings().portal_id}_{name}"
         if full in self.definitions:
@@ -109,7 +109,7 @@ class CustomEvents:
         return definition
 
     def define_property(self, full_name: str, wire: Mapping[str, Json]) -> Json:
-        """One more property of a definition; Refusal 404 without the definition, 409 when it has one of that name."""
+        """Add a property to a definition; Refusal 404 without the definition, 409 if it has one of that name."""
         definition = self.definitions.get(full_name)
         if definition is None:
             raise not_found()
@@ -119,7 +119,7 @@ class CustomEvents:
         return definition["properties"][-1]
 
     def send(self, events: Sequence[Mapping[str, Json]], now_ms: int) -> None:
-        """Keep every completion; Refusal 400 when one is invalid."""
+        """Store every completion; Refusal 400 if one is invalid."""
         if len(events) > CUSTOM_BATCH:
             raise invalid(f"at most {CUSTOM_BATCH} events in a batch")
         for event in events:

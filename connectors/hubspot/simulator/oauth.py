@@ -1,4 +1,4 @@
-"""The simulated account's tokens: granted, refreshed, shown, checked."""
+"""The simulated account's tokens: granted, refreshed, described, checked."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -31,14 +31,14 @@ DEFAULT_SCOPES = (
 
 @dataclass(frozen=True)
 class AccessToken:
-    """A granted token and the vendor's time at which it ends."""
+    """A granted token and its end by the vendor's clock."""
 
     text: str
     expires_ms: float
 
 
 class Tokens:
-    """Every token handed out; `now_ms` is the vendor's clock."""
+    """Every token issued; `now_ms` is the vendor's clock."""
 
     def __init__(self, settings: Callable[[], HubSpotSettings], now_ms: Callable[[], int], rng: random.Random) -> None:
         self._settings, self._now_ms, self._rng = settings, now_ms, rng
@@ -48,7 +48,7 @@ class Tokens:
 
     @property
     def refresh_token(self) -> str:
-        """The refresh token that works now."""
+        """The refresh token in force."""
         return self._refresh or self._settings().oauth_refresh_token
 
     def state(self, token: str) -> str:
@@ -61,7 +61,7 @@ class Tokens:
         return "valid" if granted.expires_ms > self._now_ms() else "expired"
 
     def expire_all(self) -> None:
-        """Let every access token end now."""
+        """End every access token now."""
         self._granted = {text: AccessToken(text, 0) for text in self._granted}
 
     def grant(self, form: Mapping[str, str]) -> Answer:
@@ -85,11 +85,11 @@ class Tokens:
         return json_answer(200, self._new_tokens())
 
     def revoke(self) -> None:
-        """Kill the refresh token; living access tokens go on."""
+        """Revoke the refresh token; living access tokens stay valid."""
         self._revoked = True
 
     def info(self, token: str) -> Json:
-        """What introspection says of a token."""
+        """The answer of introspection about a token."""
         granted = self._granted.get(token)
         settings = self._settings()
         if token == self.refresh_token and not self._revoked:

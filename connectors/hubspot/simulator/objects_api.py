@@ -191,7 +191,7 @@ class ObjectsApi:
         survivor = self._portal.merge(kind, first, other, self._portal.app)
         return json_answer(200, self._render(kind, survivor, None))
 
-    # shared
+    # shared by reading and writing
 
     def _kind(self, asked: Asked) -> ObjectType:
         return self._portal.definitions.resolve(asked.parts["type"])
@@ -230,7 +230,7 @@ class ObjectsApi:
         as_of_ms: int | None = None,
         history: Sequence[str] = (),
     ) -> Json:
-        # HubSpot leaves out what it does not know, or may not show, instead of refusing it
+        # HubSpot leaves out unknown and unreadable properties instead of refusing them
         known = self._portal.readable(kind, names or kind.shown)
         return render(kind, record, known, as_of_ms, self._portal.readable(kind, history))
 

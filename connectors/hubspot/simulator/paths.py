@@ -1,4 +1,4 @@
-"""One name for every spelling of an endpoint: v3, v4 and the dated versions lead to the same routes."""
+"""Maps every spelling of an endpoint to one canonical path: v3, v4 and the dated versions share routes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ _VERBS = {"GET": "read", "POST": "create", "PATCH": "update", "PUT": "write", "D
 
 
 def canonical(path: str) -> str:
-    """The path of our routes; a path in no known spelling leads nowhere."""
+    """The canonical path; a path in no known spelling matches no route."""
     for pattern, replacement in _PATTERNS:
         match = pattern.match(path)
         if match is not None:
@@ -82,7 +82,7 @@ def kind_of(method: str, path: str) -> str:
 
 
 def object_type_of(path: str) -> str | None:
-    """The object type that a canonical path is about."""
+    """The object type in a canonical path."""
     match = re.match(r"/crm/(?:objects|properties|associations|pipelines)/([^/]+)", path)
     return unquote(match[1]) if match else None
 
@@ -109,7 +109,7 @@ def _id(end: Json) -> Json:
 
 
 def scopes_for(kind: str, method: str, type_id: str | None, word: str) -> Sequence[str]:
-    """The scopes of which one is enough for an endpoint; none when it needs none."""
+    """The scopes of which one is enough for an endpoint; empty if the endpoint needs none."""
     family, verb = kind.split(".")
     reads = method == "GET" or verb in ("batch_read", "search")
     group = "custom" if type_id is None or type_id.startswith("2-") else word

@@ -1,4 +1,4 @@
-"""The simulated account: what a write does to records, whoever makes it, and what it tells the webhooks."""
+"""The simulated account: applies each write to records, whoever makes it, and reports it to the webhooks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -34,13 +34,13 @@ class Portal:
 
     @property
     def app(self) -> Source:
-        """The source of writes by the API."""
+        """The source of the API's writes."""
         return Source("INTEGRATION", str(self._settings().app_id), "api")
 
     def checked(
         self, kind: ObjectType, properties: Mapping[str, Json], source: Source, record: Record | None = None
     ) -> dict[str, str]:
-        """The values to store; Refusal 400 naming every property that cannot be written so."""
+        """The values to store; Refusal 400 names every property that cannot be written so."""
         faults: list[Fault] = []
         values: dict[str, str] = {}
         for name, value in properties.items():
@@ -54,7 +54,7 @@ class Portal:
         return values
 
     def shown(self, kind: ObjectType, definition: Property) -> Property:
-        """A definition as the account's moods have it."""
+        """A definition as the account's settings distort it."""
         settings = self._settings()
         if definition.type == "bool" and settings.checkbox_type == "enumeration":
             definition = replace(definition, type="enumeration", options=(("true", "Yes"), ("false", "No")))
@@ -63,7 +63,7 @@ class Portal:
         )
 
     def readable(self, kind: ObjectType, names: Sequence[str]) -> list[str]:
-        """Of the names those that exist and may be read."""
+        """The names that exist and may be read."""
         hidden = self._settings().unreadable
         return [
             name
@@ -72,7 +72,7 @@ class Portal:
         ]
 
     def unknown(self, kind: ObjectType, names: Sequence[str]) -> list[Fault]:
-        """A fault for each name that is no property."""
+        """A fault for each name without a property."""
         missing = [name for name in names if self.definitions.get(kind, name) is None]
         return [Fault(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist') for name in missing]
 
@@ -86,7 +86,7 @@ class Portal:
         silent: bool = False,
         created_ms: int | None = None,
     ) -> Record:
-        """A new record; the API must name what the type requires and may not take another's unique value."""
+        """A new record; the API must name the type's required properties and may not repeat a unique value."""
         values = self.checked(kind, properties, source)
         if source.label == "api":
             self._require(kind, values)
@@ -106,7 +106,7 @@ class Portal:
     def update(
         self, kind: ObjectType, record: Record, properties: Mapping[str, Json], source: Source, *, silent: bool = False
     ) -> None:
-        """Write values to a record; equal ones count for nothing unless `noop_write_counts`."""
+        """Write values to a record; equal ones are ignored unless `noop_write_counts`."""
         values = self.checked(kind, properties, source, record)
         if source.label == "api":
             self._refuse_taken(kind, values, record)
@@ -116,35 +116,35 @@ class Portal:
             self._store(kind, record, fresh, self._now_ms(), source, silent=silent)
 
     def run_workflows(self, kind: ObjectType, record: Record, written: Sequence[str]) -> None:
-        """Let the account's workflows rewrite what the API has just written."""
+        """Let the account's workflows rewrite the API's latest values."""
         rules = self._settings().workflows
         values = {name: rules[key] for name in written if (key := f"{kind.name}.{name}") in rules}
         changed = {name: value for name, value in values.items() if record.value(name) != value}
         if changed:
             source = Source("AUTOMATION_PLATFORM", "enrollmentId:1;actionExecutionIndex:0")
-            # a moment later, so that the two versions have an order
+            # a moment later, so that the two versions are ordered
             self._store(kind, record, changed, self._now_ms() + 1, source, silent=False)
 
     def archive(self, kind: ObjectType, record: Record, source: Source, *, silent: bool = False) -> None:
-        """Put a record into the recycling bin."""
+        """Move a record into the recycling bin."""
         record.archived_ms = self._now_ms()
         if not silent:
             self._say("deletion", kind, record.record_id, source, {"changeFlag": "DELETED"})
 
     def forget(self, kind: ObjectType, record: Record) -> None:
-        """A privacy deletion: the record is gone for good, told twice."""
+        """A privacy deletion: the record is gone for good, and two webhooks report it."""
         self.store.remove(record)
         for action in ("privacyDeletion", "deletion"):
             self._say(action, kind, record.record_id, PERSON, {"changeFlag": "DELETED"})
 
     def restore(self, kind: ObjectType, record: Record, *, silent: bool = False) -> None:
-        """Take a record out of the recycling bin."""
+        """Move a record out of the recycling bin."""
         record.archived_ms = None
         if not silent:
             self._say("restore", kind, record.record_id, PERSON, {"changeFlag": "RESTORED"})
 
     def merge(self, kind: ObjectType, first: Record, other: Record, source: Source, *, silent: bool = False) -> Record:
-        """One record of two, with a new id unless `merge_makes_new_record` is off."""
+        """Merge two records into one, with a new id unless `merge_makes_new_record` is off."""
         now_ms = self._now_ms()
         new_id = self.store.new_id() if self._settings().merge_makes_new_record else first.record_id
         survivor = combined(first, other, new_id, now_ms, source)
@@ -181,7 +181,7 @@ class Portal:
     def dissociate(
         self, ends: tuple[ObjectType, str, ObjectType, str], source: Source, *, silent: bool = False
     ) -> None:
-        """Part two records."""
+        """Separate two records."""
         if self.associations.unlink(*ends) and not silent:
             self._tell_association(ends, source, primary=False, removed=True)
 
@@ -203,13 +203,13 @@ class Portal:
         return outside or (self._taken(kind, name, text, current or "") if source.label == "api" else text)
 
     def _outside(self, kind: ObjectType, definition: Property, text: str) -> Fault | None:
-        """A fault where a property with options kept elsewhere is given what is none of them."""
+        """A fault if a property with options kept elsewhere gets a value outside them."""
         if definition.name != OWNER or not text or text in self._settings().owners:
             return None
         return Fault(definition.name, "INVALID_OPTION", f"{text} was not one of the allowed options")
 
     def _taken(self, kind: ObjectType, name: str, text: str, current: str) -> str | Fault:
-        """What becomes of the API's write: some are ignored without a word."""
+        """The value stored for the API's write, or its fault: some writes are ignored without an error."""
         settings = self._settings()
         if f"{kind.name}.{name}" in settings.ignored_writes:
             return current

@@ -1,4 +1,4 @@
-"""How a record looks in an answer."""
+"""The JSON of a record in an answer."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def render(
 
 
 def raw(kind: ObjectType, record: Record) -> Json:
-    """A record as the control API shows it: every property, who created it, who wrote each value last and when."""
+    """A record as the control API shows it: every property, its creator, and each value's last writer and time."""
     written = {
         name: {"time_ms": versions[-1].time_ms, "source": versions[-1].source.kind, "by": versions[-1].source.label}
         for name, versions in record.history.items()

@@ -29,7 +29,7 @@ class SearchQuery:
 
 
 def search_query(body: Json, length: int) -> SearchQuery:
-    """The query of a body of `length` characters; Refusal 400 when it asks for too much."""
+    """The query of a body of `length` characters; Refusal 400 if the body exceeds a limit."""
     groups = [group.get("filters", []) for group in body.get("filterGroups", [])]
     if length > MAX_BODY:
         raise invalid(f"The request body is longer than {MAX_BODY} characters")

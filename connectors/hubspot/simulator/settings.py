@@ -1,4 +1,4 @@
-"""The switches of the simulated HubSpot: one for each fact that is not certain, and the knobs of tests."""
+"""The settings of the simulated HubSpot: one for each uncertain fact, and those that tests need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,18 +9,18 @@ from connectors.simulation.settings import SimulatorSettings
 
 @dataclass(frozen=True, kw_only=True)
 class HubSpotSettings(SimulatorSettings):
-    """Defaults are what the fact sheet takes for true. A per-property rule is keyed `<object type>.<property>`.
+    """Defaults are the facts that the fact sheet assumes. A per-property rule is keyed `<object type>.<property>`.
 
     `scopes` None grants everything. `rate_limit` and `search_limit` None lift the limit. `webhook_properties` None
     subscribes every property that can be subscribed. `normalise` rules: `trim`, `number`, `lower`, `option_case`.
-    `workflows` rewrites a property to the value given whenever the API writes it.
+    `workflows` rewrites a property to the given value whenever the API writes the property.
     `timeline_event_types` declares app events, name to object type (CONTACT, COMPANY); None takes any name, for any
     record with the id; `timeline_event_properties` likewise, name to its properties.
     `batch_value_errors`: whether a wrong value refuses its row (207) or the whole batch (400).
     Properties named `<object type>.<property>`: `external_options` are shown without their options,
     `ignored_writes` answer the API's writes with 200 and the former value, `unreadable` ones are listed but missing in
-    every record (a scope that was lost). `lifecycle_backwards`: what becomes of a stage that the API sets back.
-    `checkbox_type`: how a single checkbox is typed. `cursors`: `opaque` ones must be percent-encoded by the caller.
+    every record (a lost scope). `lifecycle_backwards`: the fate of a stage that the API sets back.
+    `checkbox_type`: the type of a single checkbox. `cursors`: the caller must percent-encode `opaque` ones.
     """
 
     portal_id: int = 12345678

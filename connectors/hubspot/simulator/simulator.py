@@ -1,4 +1,4 @@
-"""A small HubSpot in memory: one account, its API in every spelling, its webhooks and its moods."""
+"""A small HubSpot in memory: one account, its API in every spelling, its webhooks and its faults."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from connectors.simulation.vendor import Simulator
 
 _OPEN_PATHS = ("/oauth/",)
 _SEED_AGE_MS = 86_400_000
-"""Seeded records are older than any lag."""
+"""The age of seeded records, beyond any lag."""
 
 
 class HubSpotSimulator(Simulator[HubSpotSettings]):
@@ -63,7 +63,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         )
         self.app = build_app(self, self._routes())
 
-    # the hands of a person
+    # a person's edits
 
     def create_object(
         self, object_type: str, fields: Mapping[str, Json], *, object_id: str | None = None, silent: bool = False
@@ -159,7 +159,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
     def created_by_api(self) -> int:
         return self.portal.store.created_by_api
 
-    # what the door asks
+    # the vendor's side of the gate
 
     def describe(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Call:
         known = canonical(path)
@@ -282,7 +282,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         return kind, record
 
     def _shown(self, kind: ObjectType, record: Record) -> Json:
-        """A record in raw form with what it is joined to, by object type."""
+        """A record in raw form with its associations, by object type."""
         joined = {
             other.name: [{"id": to_id, "primary": is_primary(types)} for to_id, types in links]
             for other in self.portal.definitions.all_types()
@@ -295,7 +295,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         return one, first.record_id, other, second.record_id
 
     def _allowed(self, work: Json) -> Json:
-        """A person who asks for what HubSpot refuses is told so by ValueError."""
+        """Turn HubSpot's refusal of a person's edit into a ValueError."""
         try:
             return work()
         except ErrorAnswer as refusal:

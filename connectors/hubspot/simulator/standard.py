@@ -1,4 +1,4 @@
-"""The properties an account has from the start: a small, true-to-life part of HubSpot's."""
+"""The properties of a new account: a small part of HubSpot's, true to life."""
 
 LIFECYCLE_STAGES = (
     "subscriber",
@@ -10,11 +10,11 @@ LIFECYCLE_STAGES = (
     "evangelist",
     "other",
 )
-"""In the order in which a record may move."""
+"""Stages in the order in which a record may move."""
 
 OWNER = "hubspot_owner_id"
 PIPELINES = {"deals": ("pipeline", "dealstage"), "tickets": ("hs_pipeline", "hs_pipeline_stage")}
-"""Type name to the properties that hold the pipeline and its stage."""
+"""Type name -> the properties that hold the pipeline and its stage."""
 
 STANDARD_GROUPS = {
     "contacts": "contactinformation",
@@ -42,7 +42,7 @@ STANDARD_PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("num_associated_deals", "number/number", "calculated"),
         ("num_unique_conversion_events", "number/number", "ro"),
         ("hs_additional_emails", "string/text", "ro"),
-        # exists, but contacts keep `lastmodifieddate`: a search by this one finds nothing
+        # exists, but contacts use `lastmodifieddate`: a search by this property finds nothing
         ("hs_lastmodifieddate", "datetime/date", "ro"),
     ),
     "companies": (
@@ -88,4 +88,4 @@ STANDARD_PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("hs_ticket_priority", "enumeration/select", "LOW|MEDIUM|HIGH|URGENT"),
     ),
 }
-"""Type name to rows of (name, type/fieldType, options joined by |, or `ro`, `calculated`, `external`)."""
+"""Type name -> rows of (name, type/fieldType, options joined by |, or `ro`, `calculated`, `external`)."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 _VERSIONS_KEPT = 40
 ADDITIONAL_EMAILS = "hs_additional_emails"
-"""Holds several addresses joined by `;`, each of which leads to the record."""
+"""Holds several addresses joined by `;`, each of which finds the record."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Who wrote a value: `kind` as in changeSource and property histories, `label` "person" or "api"."""
+    """The writer of a value: `kind` as in changeSource and property histories, `label` "person" or "api"."""
 
     kind: str
     source_id: str
@@ -31,7 +31,7 @@ class Version:
 class Record:
     """One record; `history` holds the versions of each property, oldest first.
 
-    A merge makes a record that is as old as one of the two and is there only since `made_ms`.
+    A merge makes a record as old as one of the two that exists only since `made_ms`.
     """
 
     record_id: str
@@ -43,7 +43,7 @@ class Record:
     made_ms: int | None = None
 
     def value(self, name: str, as_of_ms: int | None = None) -> str | None:
-        """A property's value now, or as it was; None when it never had one."""
+        """A property's value now, or at a past time; None if it never had one."""
         versions = self.history.get(name, ())
         for version in reversed(versions):
             if as_of_ms is None or version.time_ms <= as_of_ms:
@@ -56,14 +56,14 @@ class Record:
         return {name: value for name, value in found.items() if value is not None}
 
     def is_live(self, as_of_ms: int | None = None) -> bool:
-        """Whether it exists and is not archived, now or then."""
+        """Whether the record exists and is not archived, now or at a past time."""
         if as_of_ms is None:
             return self.archived_ms is None
         made_ms = self.created_ms if self.made_ms is None else self.made_ms
         return made_ms <= as_of_ms and (self.archived_ms is None or self.archived_ms > as_of_ms)
 
     def write(self, name: str, version: Version) -> None:
-        """Append a version; the oldest are forgotten."""
+        """Append a version and forget the oldest."""
         versions = self.history.setdefault(name, [])
         versions.append(version)
         if len(versions) > _VERSIONS_KEPT:
@@ -71,7 +71,7 @@ class Record:
 
 
 class Store:
-    """Records by type and id; unique-looking properties are indexed when they are first asked for."""
+    """Records by type and id; a property searched by value is indexed at its first search."""
 
     def __init__(self, first_id: int = 101) -> None:
         self._records: dict[str, dict[str, Record]] = {}
@@ -82,12 +82,12 @@ class Store:
         self.created_by_api = 0
 
     def new_id(self) -> str:
-        """An id no record has had."""
+        """An id that no record has had."""
         self._next_id += 1
         return str(self._next_id)
 
     def add(self, record: Record) -> None:
-        """Keep a new record; ValueError when its id is taken or not a number."""
+        """Store a new record; ValueError if its id is taken or not a number."""
         records = self._records.setdefault(record.type_id, {})
         if record.record_id in records or not record.record_id.isdigit():
             raise ValueError(f"{record.type_id} id {record.record_id} is taken or not a number")
@@ -99,7 +99,7 @@ class Store:
             self._reindex(record, name, None)
 
     def find(self, type_id: str, record_id: str, *, follow: bool = True) -> Record | None:
-        """The record of an id; the id of a merged one leads to its survivor when `follow`."""
+        """The record of an id; with `follow`, a merged record's id finds its survivor."""
         while follow and (type_id, record_id) in self._survivors:
             record_id = self._survivors[type_id, record_id]
         return self._records.get(type_id, {}).get(record_id)
@@ -129,7 +129,7 @@ class Store:
             self._reindex(record, name, before)
 
     def remove(self, record: Record) -> None:
-        """Forget a record without a trace."""
+        """Delete a record without a trace."""
         del self._records[record.type_id][record.record_id]
         self._order[record.type_id].remove(int(record.record_id))
         for (type_id, name), index in self._indexes.items():
@@ -137,7 +137,7 @@ class Store:
                 _unindex(index, record.record_id, name, record.value(name))
 
     def merge(self, first: Record, other: Record, survivor: Record) -> None:
-        """Put the survivor in place of both, and let their ids lead to it."""
+        """Replace both records by the survivor, and let their ids find it."""
         for merged in (first, other):
             self.remove(merged)
             if merged.record_id != survivor.record_id:
@@ -168,7 +168,7 @@ def _unindex(index: dict[str, list[str]], record_id: str, name: str, value: str 
 
 
 def combined(first: Record, other: Record, record_id: str, time_ms: int, source: Source) -> Record:
-    """The record that a merge makes: the first one's values, the other's where the first has none."""
+    """The record made by a merge: the first one's values, the other's where the first has none."""
     values = {**other.values(), **{name: value for name, value in first.values().items() if value}}
     history = {name: [Version(time_ms, value, source)] for name, value in values.items()}
     if record_id == first.record_id:

@@ -1,4 +1,4 @@
-"""What HubSpot makes of a value written to a property: the text it stores, or what is wrong with it."""
+"""Converts a value written to a property into HubSpot's stored text, or into the fault that refuses the value."""
 
 import datetime as dt
 import re
@@ -93,7 +93,7 @@ def _moment(definition: Property, text: str) -> str | Fault:
 
 
 def as_webhook_value(definition: Property | None, value: str, dates_as_epoch: bool) -> str:
-    """The value as a webhook carries it: dates and instants as epoch milliseconds when asked."""
+    """The value as webhooks carry it: dates and instants as epoch milliseconds on request."""
     if not value or not dates_as_epoch or definition is None or definition.type not in ("date", "datetime"):
         return value
     return str(epoch_ms_of(dt.datetime.fromisoformat(value).isoformat()))

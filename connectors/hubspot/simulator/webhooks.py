@@ -26,12 +26,12 @@ NEVER_SENT = frozenset(
         "hs_merged_object_ids",
     }
 )
-"""Properties nobody can subscribe to."""
+"""Properties without subscriptions."""
 
 
 @dataclass(frozen=True)
 class Happening:
-    """Something to tell subscribers; `extra` holds the wire fields of its kind."""
+    """An event for subscribers; `extra` holds the wire fields of its kind."""
 
     action: str
     kind: ObjectType
@@ -42,7 +42,7 @@ class Happening:
 
 
 def event_wire(happening: Happening, settings: HubSpotSettings, rng: random.Random) -> Json:
-    """One event of a webhook body, its `attemptNumber` still to come."""
+    """One event of a webhook body, without its `attemptNumber`."""
     asked_generic = settings.webhook_form == "object" and happening.action != "privacyDeletion"
     generic = asked_generic or happening.kind.type_id.startswith("2-")
     prefix = "object" if generic else happening.kind.word
@@ -69,7 +69,7 @@ def event_wire(happening: Happening, settings: HubSpotSettings, rng: random.Rand
 
 
 def webhook_post(events: Sequence[Json], attempt: int, settings: HubSpotSettings, now_ms: int) -> Post | None:
-    """The signed request of one batch, or None when no target is set."""
+    """The signed request of one batch, or None if no target is set."""
     url = settings.webhook_target_url
     if not url or not settings.webhooks:
         return None

@@ -21,7 +21,7 @@ from connectors.userflow.simulator.webhooks import Subscription
 
 @dataclass(frozen=True)
 class Asked:
-    """A call as an endpoint sees it: path parts decoded, the query's values by name, the JSON body."""
+    """A call as its endpoint gets it: path parts decoded, the query's values by name, the JSON body."""
 
     path: str
     parts: Mapping[str, str]
@@ -41,7 +41,7 @@ class Asked:
 
 
 class UserflowApi:
-    """Endpoints over an environment. `content` holds what the seed brought, by collection name."""
+    """Endpoints over an environment. `content` holds the seeded content, by collection name."""
 
     def __init__(
         self, environment: Environment, settings: Callable[[], UserflowSettings], content: Mapping[str, list[Json]]
@@ -146,7 +146,7 @@ class UserflowApi:
             return self._page(
                 asked, [self._environment.wire(one, asked.expand) for one in store.all(kind)], kind.capitalize()
             )
-        # the usual crawl: no sorting of everything for each page
+        # the usual crawl: avoid sorting everything for each page
         cursor = None if query.starting_after is None else store.find(kind, query.starting_after)
         if cursor is None and query.starting_after is not None:
             raise unknown_cursor(kind.capitalize(), query.starting_after)
@@ -251,7 +251,7 @@ def _route(method: str, path: str, work: Work) -> Route:
         except ErrorAnswer as refusal:
             answer = json_answer(refusal.status, error_body(refusal.status, refusal.message, refusal.code))
         except (KeyError, TypeError, AttributeError) as error:
-            # a part that the body should have had, or one of another shape
+            # a part missing from the body, or one of another shape
             answer = json_answer(400, error_body(400, f"invalid body: {error!r}"))
         return Response(answer.body, answer.status, dict(answer.headers))
 

@@ -1,4 +1,4 @@
-"""What Userflow makes of attribute writes: literals and change objects, types guessed and kept."""
+"""Applies attribute writes as Userflow does: literals and change objects, types guessed and kept."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 
 @dataclass(frozen=True)
 class AttributeWrite:
-    """One attribute's change: an operation of OPERATIONS with its value, and the type it was said to have."""
+    """One attribute's change: an operation of OPERATIONS with its value, and the named type if any."""
 
     name: str
     operation: str
@@ -85,7 +85,7 @@ class AttributeRules:
         return write.value
 
     def _type(self, write: AttributeWrite, value: Json) -> str | None:
-        """The attribute's type after the write, None when nothing was said and nothing known."""
+        """The attribute's type after the write, None if neither named nor known."""
         defined = self._definitions.attribute_type(self._scope, write.name)
         if value is None:
             return defined

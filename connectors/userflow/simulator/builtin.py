@@ -1,4 +1,4 @@
-"""What every Userflow environment knows from the start (`apis/userflow.md`, sections 4.2 and 7)."""
+"""The built-in definitions of every Userflow environment (`apis/userflow.md`, sections 4.2 and 7)."""
 
 ATTRIBUTES = {
     "user": {
@@ -16,7 +16,7 @@ ATTRIBUTES = {
         "last_seen_at": "datetime",
     },
 }
-"""Scope to attribute name to data type."""
+"""Scope -> attribute name -> data type."""
 
 EVENTS = {
     "page_viewed": "Page Viewed",
@@ -48,7 +48,7 @@ EVENTS = {
     "random_ab_assigned": "Random A/B Assigned",
     "random_number_assigned": "Random Number Assigned",
 }
-"""Machine name to display name."""
+"""Machine name -> display name."""
 
 EVENT_ATTRIBUTES = {
     "page_url": "string",
@@ -92,4 +92,4 @@ EVENT_ATTRIBUTES = {
     "resource_center_id": "content",
     "resource_center_name": "string",
 }
-"""Attribute name to data type."""
+"""Attribute name -> data type."""

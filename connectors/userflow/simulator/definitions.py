@@ -1,4 +1,4 @@
-"""Attribute and event definitions of the simulated environment: built in, seeded, or made by first use."""
+"""Attribute and event definitions of the simulated environment: built in, seeded, or created by first use."""
 
 import uuid
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ class Definitions:
             self.define_event(name, 0, display_name)
 
     def attribute_type(self, scope: str, name: str) -> str | None:
-        """The data type of an attribute, None when it has no definition yet."""
+        """The data type of an attribute, None before it has a definition."""
         found = self.attributes.get((scope, name))
         return None if found is None else str(found["data_type"])
 
     def define_attribute(
         self, scope: str, name: str, data_type: str, now_ms: int, extra: Mapping[str, Json] | None = None
     ) -> None:
-        """Add a definition unless there is one."""
+        """Add a definition unless one exists."""
         self.attributes.setdefault(
             (scope, name),
             {
@@ -51,7 +51,7 @@ class Definitions:
     def define_event(
         self, name: str, now_ms: int, display_name: str | None = None, extra: Mapping[str, Json] | None = None
     ) -> None:
-        """Add a definition unless there is one."""
+        """Add a definition unless one exists."""
         self.events.setdefault(
             name,
             {

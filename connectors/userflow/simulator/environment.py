@@ -1,4 +1,4 @@
-"""The simulated environment: what a write does to users and groups, whoever makes it, and who is told."""
+"""The simulated environment: applies each write to users and groups, whoever makes it, and notifies subscribers."""
 
 import random
 import uuid
@@ -15,7 +15,7 @@ from connectors.userflow.simulator.store import Entity, Kind, Membership, Store
 from connectors.userflow.simulator.webhooks import OutgoingNotification, Subscription
 
 STANDING = "standing"
-"""The id of the subscription that settings make."""
+"""The id of the subscription in the settings."""
 
 
 class Environment:
@@ -55,20 +55,20 @@ class Environment:
         return entity, found is None
 
     def delete(self, entity: Entity) -> None:
-        """Remove a user or group; nobody is told unless `delete_notifies`."""
+        """Remove a user or group; sends no notification unless `delete_notifies`."""
         self.store.delete(entity)
         if self._settings().delete_notifies:
             self.notify(f"{entity.kind}.deleted", self.wire(entity))
 
     def required(self, kind: Kind, entity_id: str) -> Entity:
-        """One entity; Refusal as `unknown_id_status` says when there is none."""
+        """One entity; Refusal with the status of `unknown_id_status` if there is none."""
         found = self.store.find(kind, entity_id)
         if found is None:
             raise unknown_id(self._settings().unknown_id_status, kind, entity_id)
         return found
 
     def join(self, user: Entity, group_wire: Mapping[str, Json], attributes: Mapping[str, Json], by: str) -> Membership:
-        """Put a user into a group, creating and updating the group as the API does."""
+        """Add a user to a group, creating and updating the group as the API does."""
         group, _ = self.upsert("group", group_wire["id"], group_wire.get("attributes") or {}, by)
         membership = self.store.join(user.entity_id, group.entity_id, self.new_uuid(), self._now_ms())
         rules = AttributeRules(self.definitions, self._settings(), "group_membership", self._now_ms())
@@ -76,7 +76,7 @@ class Environment:
         return membership
 
     def wire(self, entity: Entity, expand: Sequence[str] = ()) -> Json:
-        """A user or group as the API shows it; what is not expanded is null."""
+        """A user or group as the API shows it; parts not expanded are null."""
         others = "groups" if entity.kind == "user" else "users"
         shown: Json = {
             "id": entity.entity_id,
@@ -108,7 +108,7 @@ class Environment:
     # events
 
     def track(self, event: Mapping[str, Json], by: str) -> Json:
-        """Something a user or group did; `time` (ISO) is taken from persons only, the API's use of it is unknown."""
+        """Track a user's or group's event; `time` (ISO) counts for persons only: the API's use of it is unknown."""
         user_id, group_id, name = event.get("user_id"), event.get("group_id"), event.get("name")
         if not isinstance(name, str) or not name:
             raise invalid("`name`: required")
@@ -142,7 +142,7 @@ class Environment:
     # webhooks
 
     def subscribe(self, url: str, topics: Sequence[str]) -> Subscription:
-        """A new subscription with a secret of its own."""
+        """A new subscription with its own secret."""
         made = Subscription(
             self.new_uuid(),
             url,
@@ -155,7 +155,7 @@ class Environment:
         return made
 
     def subscription(self, subscription_id: str) -> Subscription | None:
-        """A subscription, the standing one of the settings included."""
+        """A subscription, including the one in the settings."""
         settings = self._settings()
         if subscription_id == STANDING and settings.webhook_target_url:
             topics, secret = settings.webhook_topics, settings.webhook_secret
@@ -180,7 +180,7 @@ class Environment:
         previous: Mapping[str, Json] | None = None,
         updated: Mapping[str, Json] | None = None,
     ) -> None:
-        """Tell every subscription that wants the topic."""
+        """Notify every subscription to the topic."""
         settings = self._settings()
         for subscription_id in (STANDING, *self.subscriptions):
             subscription = self.subscription(subscription_id)

@@ -1,4 +1,4 @@
-"""Userflow's error answers, as values to raise inside an endpoint and as JSON bodies."""
+"""Userflow's error answers, as exceptions for endpoints and as JSON bodies."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ class ErrorAnswer(Exception):
 
 
 def invalid(message: str) -> ErrorAnswer:
-    """Parameters that Userflow does not take."""
+    """Parameters that Userflow refuses."""
     return ErrorAnswer(400, "invalid_params", message)
 
 
 def unknown_id(status: int, what: str, object_id: str) -> ErrorAnswer:
-    """No such object; the status is a switch."""
+    """No such object; a setting gives the status."""
     code = "not_found" if status == 404 else "invalid_params"
     return ErrorAnswer(status, code, f"{what.capitalize()} with id '{object_id}' not found")
 

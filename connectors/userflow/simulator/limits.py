@@ -1,4 +1,4 @@
-"""A token bucket and a count of calls in flight; both invented, Userflow's numbers are unknown."""
+"""A token bucket and a count of calls in flight; both invented, because Userflow's numbers are unknown."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ class Limits:
         self._in_flight = 0
 
     def admits(self, rate_per_s: float | None, burst: int, max_in_flight: int | None) -> bool:
-        """Take a token and a place in flight, if there are both."""
+        """Take a token and a place in flight, if both are free."""
         if max_in_flight is not None and self._in_flight >= max_in_flight:
             return False
         if rate_per_s is not None and not self._take(rate_per_s, burst):

@@ -26,7 +26,7 @@ class ListQuery:
 
 
 def list_query(query: Mapping[str, Sequence[str]], settings: UserflowSettings) -> ListQuery:
-    """The query's list part; Refusal 400 for a limit that is none."""
+    """The list part of a query; Refusal 400 for an invalid limit."""
     text = query.get("limit", [str(settings.list_default_limit)])[-1]
     if not text.isdigit() or int(text) < 1 or (int(text) > MAX_LIMIT and settings.list_over_limit == "refuse"):
         raise invalid(f"`limit`: must be between 1 and {MAX_LIMIT}")
@@ -45,7 +45,7 @@ def list_body(page: Sequence[Json], more: bool, path: str, query: ListQuery, set
 
 
 def page_of(rows: Sequence[Json], query: ListQuery, what: str) -> tuple[list[Json], bool]:
-    """One page of wire objects in the wanted order, and whether more follow."""
+    """One page of wire objects in the requested order, and whether more follow."""
     ordered = list(rows)
     for name in reversed(query.order_by):
         key = _sort_key(name.removeprefix("-"))
@@ -58,14 +58,14 @@ def _behind(ordered: Sequence[Json], query: ListQuery, what: str) -> int:
     for place, row in enumerate(ordered):
         if row["id"] == query.starting_after:
             if any(_field(row, name.removeprefix("-")) is None for name in query.order_by):
-                # a cursor whose sort key is null makes the real one stumble
+                # a cursor whose sort key is null makes the real Userflow fail
                 raise ErrorAnswer(500, "internal_error", "Internal server error")
             return place + 1
     raise unknown_cursor(what, query.starting_after or "")
 
 
 def unknown_cursor(what: str, cursor: str) -> ErrorAnswer:
-    """The cursor's object is gone."""
+    """The refusal of a cursor whose object is gone."""
     return invalid(f"`starting_after`: {what} with id '{cursor}' not found")
 
 

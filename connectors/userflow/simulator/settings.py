@@ -1,4 +1,4 @@
-"""The switches of the simulated Userflow: one for each fact that is not certain, and the knobs of tests."""
+"""The settings of the simulated Userflow: one for each uncertain fact, and those that tests need."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,9 +11,9 @@ class UserflowSettings(SimulatorSettings):
     """Defaults are those of section 10 of the fact sheet.
 
     `rate_per_s` (a bucket of `burst` tokens) and `max_in_flight` None lift the limit; `limit_retry_after_s` adds the
-    header. `next_page_encoding`: how a cursor stands in the next page's address, `none` as it is.
-    `webhook_target_url` stands for a subscription that was there before, with `webhook_secret` and `webhook_topics`;
-    others are made by the API.
+    header. `next_page_encoding`: the encoding of a cursor in the next page's address; `none` leaves it unchanged.
+    `webhook_target_url` makes a subscription from the start, with `webhook_secret` and `webhook_topics`;
+    the API makes others.
     """
 
     api_keys: tuple[str, ...] = ("ak_simulated",)

@@ -1,4 +1,4 @@
-"""A small Userflow in memory: one environment, its REST API, its webhooks and its moods."""
+"""A small Userflow in memory: one environment, its REST API, its webhooks and its faults."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class UserflowSimulator(Simulator[UserflowSettings]):
         api = UserflowApi(self.environment, lambda: self.settings, self.content)
         self.app = build_app(self, api.routes())
 
-    # the hands of a person
+    # a person's edits
 
     def create_object(
         self, object_type: str, fields: Mapping[str, Json], *, object_id: str | None = None, silent: bool = False
@@ -136,7 +136,7 @@ class UserflowSimulator(Simulator[UserflowSettings]):
     def created_by_api(self) -> int:
         return self.environment.store.created_by_api
 
-    # what the door asks
+    # the vendor's side of the gate
 
     def describe(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Call:
         collection, *rest = path.strip("/").split("/", 1)

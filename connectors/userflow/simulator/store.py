@@ -14,7 +14,7 @@ Position = tuple[int, int]
 
 @dataclass
 class Entity:
-    """A user or a group; `written` says when and by whom each attribute was written last."""
+    """A user or a group; `written` holds the last writer and time of each attribute."""
 
     kind: Kind
     entity_id: str
@@ -26,7 +26,7 @@ class Entity:
 
     @property
     def position(self) -> Position:
-        """Its place in the order of creation."""
+        """The entity's position in the order of creation."""
         return self.created_ms, self.sequence
 
 
@@ -41,7 +41,7 @@ class Membership:
     attributes: dict[str, Json] = field(default_factory=dict)
 
     def wire(self) -> Json:
-        """As the API shows it, nothing expanded."""
+        """The membership as the API shows it, nothing expanded."""
         return {
             "id": self.membership_id,
             "object": "group_membership",
@@ -69,7 +69,7 @@ class Store:
         self.created_by_api = 0
 
     def new_event_id(self) -> str:
-        """A number no event has had."""
+        """A number that no event has had."""
         self._event_number += 1
         return str(self._event_number)
 
@@ -87,11 +87,11 @@ class Store:
         return entity
 
     def first_created_ms(self, kind: Kind, entity_id: str) -> int | None:
-        """When a deleted entity of this id had been created."""
+        """The creation time of a deleted entity with this id."""
         return self._gone.get((kind, entity_id))
 
     def write(self, entity: Entity, attributes: Mapping[str, Json], time_ms: int, by: str) -> None:
-        """Put new attributes in place of the old ones."""
+        """Replace the old attributes by new ones."""
         if entity.kind == "user":
             self._forget_email(entity)
         for name in {*entity.attributes, *attributes}:
@@ -125,7 +125,7 @@ class Store:
         return [self._entities["user"][user_id] for user_id in self._emails.get(email.lower(), ())]
 
     def join(self, user_id: str, group_id: str, membership_id: str, now_ms: int) -> Membership:
-        """A user's membership of a group, made if it is missing."""
+        """A user's membership of a group, created if it is missing."""
         key = (user_id, group_id)
         return self.memberships.setdefault(key, Membership(membership_id, user_id, group_id, now_ms))
 

@@ -14,7 +14,7 @@ from connectors.userflow.simulator.settings import UserflowSettings
 
 @dataclass(frozen=True)
 class Subscription:
-    """Where notifications of some topics go."""
+    """The address for notifications of some topics."""
 
     subscription_id: str
     url: str
@@ -25,7 +25,7 @@ class Subscription:
     disabled: bool = False
 
     def wire(self, *, with_secret: bool) -> Json:
-        """As the API shows it."""
+        """The subscription as the API shows it."""
         shown: Json = {
             "id": self.subscription_id,
             "object": "webhook_subscription",
@@ -38,11 +38,11 @@ class Subscription:
         return {**shown, "secret": self.secret} if with_secret else shown
 
     def wants(self, topic: str) -> bool:
-        """Whether one of its topics is this one or a family above it."""
+        """Whether the subscription has this topic or a family above it."""
         return not self.disabled and any(one == "*" or f"{topic}.".startswith(f"{one}.") for one in self.topics)
 
     def topic_of(self, topic: str, settings: UserflowSettings) -> str:
-        """The topic as this subscription is told it: a subscription to `event.tracked` gets just that."""
+        """The topic in this subscription's notifications: a subscription to `event.tracked` gets just that."""
         if not topic.startswith("event.tracked.") or topic in self.topics:
             return topic
         if "event.tracked" in self.topics or settings.family_topic == "short":
