@@ -1,7 +1,7 @@
-"""HTTP/1.1 for strangers: bounds what uvicorn leaves open, such as half-sent heads, trickled bodies and connections.
+"""HTTP/1.1 for strangers: bounds uvicorn's gaps, such as half-sent heads, trickled bodies and idle connections.
 
-uvicorn has no time-out for a head or a body and no bound on connections that are only open; its protocol class is the
-place it offers for that (`Config.http`).
+uvicorn has no time-out for a head or a body and no bound on idle connections; its protocol class (`Config.http`) is
+the documented place to add them.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ _DUST_BYTES: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """`head_s` bounds a request's head, `exchange_s` a whole request with its answer, whatever trickles in or out.
+    """`head_s` bounds a request's head, `exchange_s` a whole request with its answer, however slowly bytes trickle.
 
-    `unread_s` and `body_bytes` bound what still arrives of a body after its answer. Of `connections`, those of
-    strangers are closed first: whoever sent something signed before counts as known, `addresses` of them at most.
+    `unread_s` and `body_bytes` bound the rest of a body that arrives after its answer. Of `connections`, strangers'
+    close first; a client that has sent a signed request counts as known, up to `addresses` of them.
     """
 
     connections: int = 500
@@ -40,23 +40,23 @@ class ConnectionLimits:
 
 
 class BoundedConfig(uvicorn.Config):
-    """uvicorn's settings, with the bounds beside them."""
+    """uvicorn's settings and our bounds."""
 
     def __init__(self, app: ASGIApp, limits: ConnectionLimits, **settings: Any) -> None:
-        # Any is what uvicorn's own settings are
+        # Any, as uvicorn types its own settings
         super().__init__(app, http=BoundedProtocol, ws="none", backlog=_BACKLOG, **settings)
         self.bounds = limits
         self.open_connections = OpenConnections(limits.connections, limits.addresses)
 
 
 _BACKLOG: Final = 256
-"""asyncio accepts as many in one go, before any of them can be closed: they need file descriptors."""
+"""asyncio accepts this many at once, before any of them can be closed: they need file descriptors."""
 
 
 class OpenConnections:
-    """The connections there are, in the order in which they are given up: strangers, then known addresses, then proven.
+    """The open connections, in the order of closing: strangers, then known addresses, then proven ones.
 
-    Within each, the oldest goes first: a newcomer always gets its time, however many came before it.
+    Within each group the oldest closes first: a newcomer always gets its time, however many came before.
     """
 
     def __init__(self, most: int, addresses: int) -> None:
@@ -71,7 +71,7 @@ class OpenConnections:
         return sum(map(len, self._ranks()))
 
     def opened(self, connection: "BoundedProtocol") -> None:
-        """Takes the newcomer in, and closes one of the others where that is one too many."""
+        """Add the newcomer, and close another connection if there is one too many."""
         rank = self._acquainted if connection.address in self._addresses else self._strangers
         rank[connection] = None
         if len(self) > self._most:
@@ -83,9 +83,9 @@ class OpenConnections:
             rank.pop(connection, None)
 
     def proved(self, connection: "BoundedProtocol") -> None:
-        """A request of this connection was signed."""
+        """Mark this connection: it sent a signed request."""
         if connection not in self._strangers and connection not in self._acquainted and connection not in self._proven:
-            return  # it was closed meanwhile
+            return  # the connection was closed meanwhile
         self.closed(connection)
         self._proven[connection] = None
         self._addresses[connection.address] = None
@@ -101,7 +101,7 @@ class OpenConnections:
 
 
 class BoundedProtocol(H11Protocol):
-    """One connection, with one deadline: for the head it waits for, or for the exchange under way."""
+    """One connection with one deadline: for the awaited head, or for the exchange under way."""
 
     def __init__(
         self,
@@ -121,15 +121,15 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def known(self) -> bool:
-        """Whether something signed came from this address before."""
+        """Whether a signed request came from this address before."""
         return self._open.knows(self)
 
     def prove(self) -> None:
-        """What was sent here just now was signed."""
+        """Record that this connection just sent a signed request."""
         self._open.proved(self)
 
     def give_up(self) -> None:
-        """Close at once, whatever is unsent."""
+        """Close at once, dropping unsent data."""
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -155,7 +155,7 @@ class BoundedProtocol(H11Protocol):
         if self.cycle is not before and not self.cycle.response_complete:
             self._end_after(self._limits.exchange_s)
         if self.cycle is not None and self.conn.next_came_early:
-            # no vendor sends a request before the answer to the last: a hundred at once would be served before others
+            # no vendor pipelines requests: a hundred at once would be served before those of others
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
@@ -165,7 +165,7 @@ class BoundedProtocol(H11Protocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Where an answer was begun there is no second one: uvicorn would raise."""
+        """Send nothing after an answer has begun: uvicorn would raise."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         else:
@@ -178,7 +178,7 @@ class BoundedProtocol(H11Protocol):
 
 
 class _BoundedConnection(h11.Connection):
-    """h11's own parser, which refuses in addition what only an attack looks like."""
+    """h11's own parser, which also refuses shapes that only an attack has."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__(h11.SERVER, limits.head_bytes)
@@ -201,7 +201,7 @@ class _BoundedConnection(h11.Connection):
         return event
 
     def _refuse_dust(self) -> None:
-        """A body in chunks of a byte costs a thousand times its size."""
+        """Refuse a body in tiny chunks: chunks of a byte cost a thousand times its size."""
         if self._bytes > self._most_bytes:
             raise h11.RemoteProtocolError("the body is too large")
         if self._parts > _DUST_PARTS and self._bytes < self._parts * _DUST_BYTES:
@@ -209,7 +209,7 @@ class _BoundedConnection(h11.Connection):
 
 
 def _refuse_two_lengths(request: h11.Request) -> None:
-    """A proxy in front may believe the other length, and take the rest of the body for a request of its own."""
+    """Refuse two lengths: a proxy in front may believe the other, and pass the rest of the body on as a request."""
     names = {name for name, _ in request.headers}
     if {b"content-length", b"transfer-encoding"} <= names:
         raise h11.RemoteProtocolError("Content-Length and Transfer-Encoding contradict each other")

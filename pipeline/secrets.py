@@ -1,4 +1,4 @@
-"""Secrets kept in Kafka are sealed here, and the key that opens them is made and kept here."""
+"""Seals the secrets that Kafka stores; creates and stores the key that opens them."""
 
 import base64
 import contextlib
@@ -19,7 +19,7 @@ from pipeline.state_dir import make_private
 KEY_FILE: Final = "secret.key"
 OWNER_ONLY: Final = 0o600
 _BOUND: Final = b"pairstream-1:"
-"""Begins a seal that is bound to its place; one of before begins with `gAAAA`."""
+"""The prefix of a seal bound to its place; an older, unbound seal begins with `gAAAA`."""
 
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
@@ -39,8 +39,8 @@ class KeyFileUnsafe(Exception):
 class SecretBox:
     """Seals with the first key and opens with any: put a new key in front, and old secrets still open.
 
-    A seal is bound to its place (`schemas.configuration.secret_place`): who may write to the brokers and copies it to
-    another integration or field gets nothing opened. Seals of before had no place; they open until the next apply
+    A seal is bound to its place (`schemas.configuration.secret_place`): a writer to the brokers who copies a seal to
+    another integration or field cannot have it opened. Older seals have no place; they open until the next apply
     seals anew.
     """
 
@@ -57,12 +57,12 @@ class SecretBox:
         return _BOUND + nonce + self._ciphers[0].encrypt(nonce, text.encode(), place.encode())
 
     def open(self, sealed: bytes, place: str) -> str:
-        """The text. Raises NoKeyFits, also where the bytes were changed or stood elsewhere."""
+        """The text. Raises NoKeyFits, also for bytes that were changed or moved."""
         opened = self._bound(sealed, place) if sealed.startswith(_BOUND) else self._of_before(sealed)
         return opened.decode()
 
     def can_open(self, sealed: bytes, place: str) -> bool:
-        """Whether one of the keys opens it there."""
+        """Whether one of the keys opens the seal in that place."""
         try:
             self.open(sealed, place)
         except NoKeyFits:
@@ -72,7 +72,7 @@ class SecretBox:
     def _bound(self, sealed: bytes, place: str) -> bytes:
         nonce, ciphertext = sealed[len(_BOUND) :][:_NONCE_BYTES], sealed[len(_BOUND) + _NONCE_BYTES :]
         for cipher in self._ciphers:
-            # ValueError: bytes that are too few for any seal
+            # ValueError: too few bytes for any seal
             with contextlib.suppress(InvalidTag, ValueError):
                 return cipher.decrypt(nonce, ciphertext, place.encode())
         raise NoKeyFits
@@ -88,12 +88,12 @@ class SecretBox:
 
 
 def _derived(key: str) -> bytes:
-    """A key of its own for bound seals: none is used for two ciphers."""
+    """A separate key for bound seals: no key serves two ciphers."""
     return HKDF(SHA256(), _KEY_BYTES, salt=None, info=_BOUND).derive(base64.urlsafe_b64decode(key))
 
 
 def make_key() -> str:
-    """A new random key, as PAIRSTREAM_SECRET_KEY takes it."""
+    """A new random key, in the form of PAIRSTREAM_SECRET_KEY."""
     return Fernet.generate_key().decode()
 
 
@@ -107,14 +107,14 @@ def is_key(text: str) -> bool:
 
 
 def load_key(state_dir: Path) -> str | None:
-    """The key of this state directory, None where there is none yet. Raises KeyFileUnsafe as `load_or_make_key`."""
+    """The key of this state directory, None if there is none yet. Raises KeyFileUnsafe as `load_or_make_key`."""
     return load_or_make_key(state_dir) if (state_dir / KEY_FILE).exists() else None
 
 
 def load_or_make_key(state_dir: Path) -> str:
-    """The key of this state directory, made on first use, readable by its owner only.
+    """The key of this state directory, created on first use, readable by its owner only.
 
-    Two processes that start at once get the same key. Raises KeyFileUnsafe when others may read the file.
+    Two processes that start at once get the same key. Raises KeyFileUnsafe if others may read the file.
     """
     path = state_dir / KEY_FILE
     if not path.exists():
@@ -126,7 +126,7 @@ def load_or_make_key(state_dir: Path) -> str:
 
 
 def _publish(key: str, path: Path) -> None:
-    """Whole or not at all: a link fails where another process was first, and its key stands."""
+    """Publish the whole file or nothing: a link fails if another process was first, and that key stands."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w") as file:

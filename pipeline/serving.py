@@ -9,13 +9,13 @@ from connectors.http.server import serving
 from pipeline.bounded_http import BoundedConfig, ConnectionLimits
 
 END_WITHIN_S: Final = 5
-"""How long requests under way may take once the block ends."""
+"""The time that open requests may take once the block ends."""
 
 
 def serve(
     app: ASGIApp, host: str, port: int, limits: ConnectionLimits | None = None
 ) -> AbstractAsyncContextManager[str]:
-    """Answer on `host:port` (0: any free port) until the block ends; yields the base URL. Raises CannotListen."""
+    """Serve on `host:port` (0: any free port) until the block ends; yields the base URL. Raises CannotListen."""
     config = BoundedConfig(
         app,
         limits or ConnectionLimits(),

@@ -1,4 +1,4 @@
-"""The state directory: made for its owner only, taken by one `up` at a time."""
+"""The state directory: private to its owner, held by one `up` at a time."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ OWNER_ONLY: Final = 0o700
 PRIVATE_UMASK: Final = 0o077
 LOCK_FILE: Final = "up.pid"
 OURS: Final = frozenset({"endpoints.json", "faust", "kafka", "logs", "secret.key", "simulators", LOCK_FILE})
-"""The names that Pairstream makes in it."""
+"""The names that Pairstream creates in the directory."""
 
 
 class StateDirUnusable(Exception):
@@ -24,10 +24,10 @@ class AlreadyRunning(Exception):
 
 
 def make_private(directory: Path) -> None:
-    """Make the directory for its owner only. Raises StateDirUnusable.
+    """Create the directory for its owner only. Raises StateDirUnusable.
 
-    An older one that is open to others is closed to them, unless it holds what is not Pairstream's: then only the files
-    in it are private.
+    Closes an older directory that is open to others, unless it holds others' files: then only Pairstream's files
+    are private.
     """
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def make_private(directory: Path) -> None:
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """What this process and its children make meanwhile is for their owner only, whatever the umask was."""
+    """Make the files of this process and its children private to their owner meanwhile, whatever the umask was."""
     before = os.umask(PRIVATE_UMASK)
     try:
         yield
@@ -55,7 +55,7 @@ def private_files() -> Iterator[None]:
 
 @contextmanager
 def taken(directory: Path) -> Iterator[None]:
-    """Hold the directory while the block lasts; the lock ends with the process. Raises AlreadyRunning with its pid."""
+    """Hold the directory for the block; the lock ends with the process. Raises AlreadyRunning with its pid."""
     make_private(directory)
     with (directory / LOCK_FILE).open("a+") as lock:
         try:
