@@ -6,6 +6,7 @@ ConnectorError
 │   ├── RateLimited      too many requests: wait, and never count it as a failure
 │   └── UnknownResult    a write was sent and its answer lost: write again if that is harmless
 ├── Refused              the same request will be refused again: dead letter
+│   ├── Denied           so is every such request for this object type: leave it, try again much later
 │   └── Unforeseen       our own code raised on it: nobody was asked, or nobody understood the answer
 ├── Missing              the object is not there (any more)
 ├── CredentialsRejected  the integration needs to be connected again
@@ -21,6 +22,7 @@ from schemas.letters import place_of
 
 LONGEST_NAME: Final = 200
 MOST_NAMES: Final = 100
+MISSING_SCOPES: Final = "missing_scopes"
 
 CURSOR_GONE: Final = "cursor_gone"
 """Reason of a refused page: the object that its cursor names was deleted."""
@@ -108,6 +110,10 @@ class Refused(ConnectorError):
 
     def _facts(self) -> dict[str, object]:
         return super()._facts() | {"fields": self.fields}
+
+
+class Denied(Refused):
+    """The credentials may not do this with objects of this type."""
 
 
 class Unforeseen(Refused):

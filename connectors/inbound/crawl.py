@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from connectors.contract.errors import CURSOR_GONE, ConnectorError, Missing, Refused
@@ -11,7 +12,6 @@ from connectors.contract.source import ObjectPage
 from connectors.inbound.paging import PagingProgress
 from connectors.inbound.persistence import Persistence
 from connectors.session.context import IntegrationContext, seen
-from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, RunProgress, RunState, StateCommand
 from schemas.topics import RUNS, object_key, requests_topic
 
@@ -92,11 +92,12 @@ class _Pages:
         return page
 
     async def _tried(self, cursor: str | None) -> ObjectPage:
-        persistence = Persistence(self._context)
+        persistence, source = Persistence(self._context), self._context.account.source
+        page = partial(source.page, self._object_type, cursor)
         while True:
             await self._context.state.usable()
             try:
-                return await contained(self._context.account.source.page(self._object_type, cursor))
+                return await self._context.asked(page, self._object_type, "read")
             except (Refused, Missing):
                 raise
             except ConnectorError as error:

@@ -18,7 +18,6 @@ from connectors.inbound.crawl import OwedCrawls
 from connectors.inbound.paging import PAGE_REPEATED
 from connectors.inbound.persistence import Persistence
 from connectors.session.context import IntegrationContext, ObservedObject
-from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, StampedValue, StateCommand
 from schemas.topics import requests_topic
 
@@ -281,7 +280,7 @@ class FanOuts:
             await self._context.state.usable()
             try:
                 try:
-                    return await contained(ask())
+                    return await self._context.asked(ask, fan_out.object_type, "read")
                 except (Refused, Missing):
                     raise
                 except ConnectorError as error:

@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Retryable
@@ -13,7 +14,6 @@ from connectors.http.batches import halves
 from connectors.http.retry import LOOKUPS, retrying
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.latch import CompletionLatch
-from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, Found
 from schemas.values import FieldValue
 
@@ -90,7 +90,8 @@ class Lookups:
         context, field = self._context, self._context.catalog.definition(question.object_type, question.field)
         source = context.account.source
         try:
-            objects = await self._tried(lambda: contained(source.look_up(question.object_type, field, tuple(batch))))
+            look_up = partial(source.look_up, question.object_type, field, tuple(batch))
+            objects = await self._tried(lambda: context.asked(look_up, question.object_type, "read"))
         except Retryable as error:
             self._let_go(question, batch, error)
         except ConnectorError as error:  # whatever its status: a proxy may answer 403 or 404 to one value's address

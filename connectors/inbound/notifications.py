@@ -17,7 +17,6 @@ from connectors.session.dispatcher import BatchDispatcher
 from connectors.session.echoes import RecentWrites
 from connectors.session.latch import CompletionLatch
 from connectors.session.letters import publish_letter
-from connectors.session.wall import contained
 from schemas.letters import letter_about
 from schemas.records import ActivityEvent, Cause, ConnectorRequest, Notification, StampedValue
 from schemas.topics import object_key
@@ -152,7 +151,8 @@ class NotificationReader:
         begun_in = self._dispatcher.rounds
         purpose: ReadPurpose = "bulk_read" if all(pending.bulk for pending in batch) else "live_read"
         try:
-            answers = await contained(self._context.account.source.read(batch[0].object_type, ids, purpose))
+            source, object_type = self._context.account.source, batch[0].object_type
+            answers = await self._context.asked(lambda: source.read(object_type, ids, purpose), object_type, "read")
         except (Refused, Missing) as error:
             await self._unreadable(batch, error)
             return
@@ -175,7 +175,7 @@ class NotificationReader:
 
     async def _unreadable(self, batch: list[Pending], error: ConnectorError) -> None:
         """The system refuses the read for good: read one by one, so that one odd object costs the others nothing."""
-        if len(batch) > 1:
+        if len(batch) > 1:  # where the whole type is denied, nobody is asked about each
             await asyncio.gather(*(self._read([pending]) for pending in batch))
             return
         log.warning("%s: an object of %s cannot be read: %s", self._context.integration, batch[0].object_type, error)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connectors.contract.errors import ConnectorError, Refused, UnknownResult
+from connectors.contract.errors import ConnectorError, Denied, Refused, UnknownResult
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
 from connectors.http.batches import halves
@@ -15,7 +15,6 @@ from connectors.outbound.receipts import event_receipt, pair_of
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, NOT_OURS_S, BatchDispatcher
 from connectors.session.letters import publish_letter
-from connectors.session.wall import contained
 from schemas.letters import letter_about, letter_id
 from schemas.records import ReceiptKind, TimelineEvent
 from schemas.topics import RECEIPTS
@@ -97,12 +96,16 @@ class EventWriter:
     async def _send(self, batch: Sequence[_HeldEvent]) -> None:
         events, begun_in = [held.event for held in batch], self._dispatcher.rounds
         try:
-            results = await contained(self._timeline.send(events, self._context.may_write))
+            timeline, may_write = self._timeline, self._context.may_write
+            results = await self._context.asked(lambda: timeline.send(events, may_write), STAGE, "write")
         except OwnershipLost:
             # these records stay uncommitted: the partition's new owner sends them
             self._put_back(events)
             self._dispatcher.pause(NOT_OURS_S)
             await self.park_if_away()
+            return
+        except Denied:
+            await self._park(batch, derived_again=False)
             return
         except Refused as error:
             if len(batch) > 1:  # so that one bad event costs the others nothing
@@ -168,10 +171,11 @@ class EventWriter:
         await self._receipt(event, "refused", reason)
         self._context.count(STAGE, event.mapping, "refused", 1)
 
-    async def _park(self, parked: Sequence[_HeldEvent]) -> None:
+    async def _park(self, parked: Sequence[_HeldEvent], *, derived_again: bool = True) -> None:
+        """Tell that the events are not sent; `derived_again`: they come back at once when the system does."""
         for held in parked:
             held.under_way = True  # so that nobody else sends or parks it
-        if parked:
+        if parked and derived_again:
             await self._context.state.park()
         for held in parked:
             await self._receipt(held.event, "parked", None)

@@ -5,7 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from connectors.contract.errors import ConnectorError, Refused
+from connectors.contract.errors import ConnectorError, Denied, Refused
 from connectors.contract.sink import Again, Answered, Ended, OwnershipLost, RefusedFields, Vanished, Write
 from connectors.http.batches import halves
 from connectors.http.retry import ALONE_S
@@ -14,7 +14,6 @@ from connectors.outbound.receipts import pair_of, patch_receipt
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, NOT_OURS_S, BatchDispatcher
 from connectors.session.echoes import RecentWrites
-from connectors.session.wall import contained
 from schemas.records import Cause, FieldPatch, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS
 from schemas.values import FieldValue
@@ -81,12 +80,16 @@ class PatchWriter:
     async def _write(self, batch: list[Write]) -> None:
         begun_in = self._dispatcher.rounds
         try:
-            results = await contained(self._context.account.sink.write(batch, self._context.may_write))
+            sink, may_write = self._context.account.sink, self._context.may_write
+            results = await self._context.asked(lambda: sink.write(batch, may_write), batch[0].object_type, "write")
         except OwnershipLost:
             # these records stay uncommitted: the partition's new owner writes them
             self._queue.put_back(batch)
             self._dispatcher.pause(NOT_OURS_S)
             await self.park_if_away()
+            return
+        except Denied:
+            await self._park_denied(batch)
             return
         except Refused as error:
             if len(batch) > 1:  # so that one bad write costs the others nothing
@@ -185,6 +188,17 @@ class PatchWriter:
             value = result.write.fields[name]
             await self._receipt(patch, "refused", {name: value}, result.reason)
             self._context.count("sink", patch.mapping, "refused", 1)
+
+    async def _park_denied(self, batch: Sequence[Write]) -> None:
+        """The type may not be written: its patches come back when that is tried again, all others go on meanwhile."""
+        for write in batch:
+            held = self._queue.held(write)
+            for patch in _patches(held, write.fields):
+                fields = {name: patch.fields[name] for name in write.fields if held[name].patch is patch}
+                await self._receipt(patch, "parked", fields, None)
+                self._context.count("sink", patch.mapping, "parked", 1)
+            self._queue.end(write, write.fields)
+        self._dispatcher.wake()
 
     async def _park(self, fields: Sequence[tuple[QueuedPatch, str]]) -> None:
         by_patch: dict[int, tuple[QueuedPatch, list[str]]] = {}

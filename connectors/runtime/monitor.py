@@ -1,12 +1,13 @@
 """Monitors one connection: describes and provisions the system for its settings, notices that it is away or back."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.contract.errors import ConnectorError, Misconfigured, Retryable
 from connectors.http.retry import CALLS, Tries
+from connectors.inbound.crawl import OwedCrawls
 from connectors.runtime.state_report import StateReport
 from connectors.session.connection import status_after
 from connectors.session.context import IntegrationContext
@@ -25,6 +26,7 @@ DESCRIBE_S: Final = 600.0  # the greatest age of a description: an option may ha
 PROBE_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before each probe; they start anew once the system has worked for `STEADY_S`: some answer probes only."""
 STEADY_S: Final = 60.0
+DENIED_S: Final = 600.0  # how long an object type that may not be read or written is left alone
 AGAIN_S: Final = 15.0
 """Rederive again after so long: receipts of patches parked just before may arrive after the first rederive, on
 another topic."""
@@ -58,13 +60,18 @@ class ConnectionMonitor:
         self._was_active = False
         self._in_vain = (0, 0)  # a revision, and how often preparing for it was given up
         self._again_at = NEVER  # when the pairs are derived again once more
+        self._owed = OwedCrawls(context)
+        self._lift_at = NEVER  # when what is denied is tried again
+        self._denied_in = 0  # the renewal of the settings in which it was denied
 
     async def run(self) -> None:
         """Until cancelled."""
         connection, clock = self._connection, self._context.clock
         probes, probed_at = 0, -STEADY_S
         # patches parked before a restart are derived again like those parked before an outage
-        self._was_active = connection.active and self._report.state.status == "ok"
+        denied = self._report.state.denied
+        self._was_active = connection.active and self._report.state.status == "ok" and not denied
+        await self._owe(denied)
         while True:
             version, renewals = connection.changes.version, connection.renewals
             if connection.works:
@@ -80,12 +87,37 @@ class ConnectionMonitor:
                 )
                 await self._attempt(self._probe)
                 probes, probed_at = probes + 1, clock.monotonic()
+            await self._lift_when_due()
             await self._derive_again()
             # publish last: if we crash earlier, the next owner sees the old status and rederives
             await self._publish_status()
             if connection.works:
-                due_at = min(self._describe_at, self._again_at)
+                due_at = min(self._describe_at, self._again_at, self._lift_at)
                 await connection.changes.wait_after(version, max(due_at - clock.monotonic(), 0.0))
+
+    async def _lift_when_due(self) -> None:
+        """Try what is denied again after a while, or with new settings: pairs are derived, types read again."""
+        connection, now = self._connection, self._context.clock.monotonic()
+        if not connection.denied or connection.away:
+            return
+        if self._lift_at == NEVER:
+            self._lift_at, self._denied_in = now + DENIED_S, connection.renewals
+        elif now >= self._lift_at or connection.renewals != self._denied_in:
+            denied = self._denied
+            self._lift_at, self._was_active = NEVER, False
+            connection.lift()
+            await self._owe(denied)
+
+    async def _owe(self, denied: Mapping[str, str]) -> None:
+        """Ask for a crawl of each type whose changes could not be read meanwhile."""
+        self._owed.begin_anew()
+        for object_type, _, verb in (name.rpartition(".") for name in denied):
+            if verb == "read":
+                await self._owed.owe(object_type)
+
+    @property
+    def _denied(self) -> Mapping[str, str]:
+        return {f"{object_type}.{verb}": why for (object_type, verb), why in self._connection.denied.items()}
 
     async def _derive_again(self) -> None:
         """Derive the pairs after an outage, a park or a changed description; and once more a while later."""
@@ -209,6 +241,7 @@ class ConnectionMonitor:
         await self._report.update(
             status=connection.status,
             reason=connection.reason,
+            denied=self._denied,
             checked_revision=self._checked,
             clock_ahead_ms=self._context.account.ahead_ms(),
         )

@@ -1,13 +1,16 @@
 """What changes while an integration is connected to a system: settings, whether the system works, what is parked."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Unforeseen
 from connectors.session.condition import VersionedCondition
 from schemas.configuration import ConnectorStatus
 
 log = logging.getLogger(__name__)
+
+Verb = Literal["read", "write"]
 
 
 class ConnectionState:
@@ -26,6 +29,7 @@ class ConnectionState:
         self._closing = False
         self._status: ConnectorStatus = "ok"
         self._reason: str | None = None
+        self._denied: dict[tuple[str, Verb], str] = {}
         self.changes = VersionedCondition()
 
     @property
@@ -98,6 +102,23 @@ class ConnectionState:
             log.warning("%s is %s: %s", self._name, status.replace("_", " "), error)
             self._status, self._reason = status, error.reason
             self.changes.bump()
+
+    @property
+    def denied(self) -> Mapping[tuple[str, Verb], str]:
+        """The object types that the credentials may not read or write, with the reason; all else goes on."""
+        return self._denied
+
+    def deny(self, object_type: str, verb: Verb, reason: str) -> None:
+        """The system forbids the verb for the type, and works; logged once."""
+        if (object_type, verb) not in self._denied:
+            log.warning("%s: may not %s %s: %s", self._name, verb, object_type, reason)
+            self._denied[object_type, verb] = reason
+            self.changes.bump()
+
+    def lift(self) -> None:
+        """Try again what was denied: a permission may have been granted."""
+        self._denied = {}
+        self.changes.bump()
 
     def recover(self) -> None:
         """The system can be worked with again."""

@@ -2,23 +2,26 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from connectors.clock import Clock
 from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
-from connectors.contract.errors import ConnectorError
+from connectors.contract.errors import MISSING_SCOPES, ConnectorError, Denied, Misconfigured, Refused
 from connectors.contract.source import Seen
 from connectors.contract.traits import SystemTraits
 from connectors.http.retry import Uniform
 from connectors.session.associated_values import AssociatedValueCache
-from connectors.session.connection import ConnectionState
+from connectors.session.connection import ConnectionState, Verb
 from connectors.session.letters import Publish, publish_letter
+from connectors.session.wall import contained
 from schemas.codec import Unencodable
 from schemas.letters import letter_id, letter_of_no_record
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, StampedValue
 from schemas.topics import changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
+
+T = TypeVar("T")
 
 SHOWN_AGAIN_MS: Final = 2_000
 
@@ -45,6 +48,25 @@ class IntegrationContext:
     @property
     def system(self) -> System:
         return self.traits.system
+
+    async def asked(self, request: Callable[[], Awaitable[T]], object_type: str, verb: Verb) -> T:
+        """The answer to a request about objects of one type.
+
+        What a 403 or another API's 404 is about is not in it: where the system answers its cheapest read, it is about
+        this request (Refused) or this type (Denied, and nothing is asked about it for a while). Else that read's error
+        is raised.
+        """
+        reason = self.state.denied.get((object_type, verb))
+        if reason is not None:
+            raise Denied(reason)
+        try:
+            return await contained(request())
+        except Misconfigured as error:
+            await contained(self.account.setup.probe())
+            if error.reason == MISSING_SCOPES:
+                self.state.deny(object_type, verb, error.reason)
+                raise Denied(error.reason, status=error.status, trace=error.trace) from error
+            raise Refused(error.reason, status=error.status, trace=error.trace) from error
 
     async def publish(self, topic: str, key: str, record: Any) -> bool:
         """Publish a record, or a dead letter in its place where no message holds it; whether the record was published.

@@ -9,7 +9,7 @@ from connectors.kafka.table import TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, with_kafka
 from pipeline.operations import apply, full_sync
-from pipeline.provisioning.state_machine import DISCONNECTED
+from pipeline.provisioning.state_machine import DISCONNECTED, SYSTEMS
 from schemas.configuration import DesiredState
 from schemas.topics import INTEGRATIONS, MAPPINGS
 
@@ -19,10 +19,17 @@ NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` con
 def list_integrations() -> None:
     """Print every integration and its state."""
     with plain_errors():
-        there = apply.every(read_tables(open_process()).table(INTEGRATIONS))
+        parts = read_tables(open_process()).table(INTEGRATIONS)
+        there = apply.every(parts)
         for name, settings in there.items():
             refused = "; its last apply was refused" if settings.apply_state == "failed" else ""
             click.echo(f"{name}: {settings.state}, revision {settings.active_revision}{refused}")
+            for system in SYSTEMS:
+                state = apply.connector_of(parts, name, system)
+                if state is not None and state.status != "ok":
+                    click.echo(f"  {system}: {state.status.replace('_', ' ')}: {state.reason}")
+                for denied, reason in (state.denied if state is not None else {}).items():
+                    click.echo(f"  {system}: may not {' '.join(reversed(denied.rsplit('.', 1)))}: {reason}")
         if not there:
             click.echo(NONE_YET)
 

@@ -17,8 +17,9 @@ from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import problem
 from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
 from pipeline.provisioning.state_machine import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT, SYSTEMS, VENDOR_REFUSAL
-from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
+from schemas.configuration import ConnectorState, DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
+from schemas.values import System
 
 POLL_EVERY_S: Final = 0.05
 
@@ -127,6 +128,12 @@ def _unavailable(parts: Mapping[str, IntegrationPart], integration: str, setting
         == (settings.connection, settings.revision, "unavailable")
         for state in states
     )
+
+
+def connector_of(parts: Mapping[str, IntegrationPart], integration: str, system: System) -> ConnectorState | None:
+    """The last report of a system's connector."""
+    part = parts.get(f"{integration}/{system}")
+    return part.connector if part is not None else None
 
 
 def _late(parts: Mapping[str, IntegrationPart], integration: str, request: DesiredIntegration, within_s: float) -> str:

@@ -94,9 +94,20 @@ def examine_integration(
         yield _connector(f"{what}: {system}", system, settings, state)
         if state is not None and state.connection == settings.connection and state.clock_ahead_ms:
             yield Finding(f"{what}: {system}", "wrong", skew(system, state.clock_ahead_ms))
+        if state is not None and state.connection == settings.connection:
+            yield from denials(f"{what}: {system}", system, state)
     if settings.active_revision:
         yield from _standing_still(what, name, settings, parts)
         yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
+
+
+def denials(what: str, system: System, state: ConnectorState) -> Iterator[Finding]:
+    """The object types that the credentials may not read or write."""
+    for name, reason in state.denied.items():
+        object_type, _, verb = name.rpartition(".")
+        known = remedy(system, reason)
+        fix = f" Fix: {known.fix}" if known is not None else ""
+        yield Finding(what, "wrong", f"may not {verb} {object_type} ({reason}); everything else goes on.{fix}")
 
 
 def _sealed(integration: str, settings: IntegrationSettings) -> Iterator[tuple[bytes, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.clock import SystemClock
-from connectors.contract.errors import CredentialsRejected, Refused, Transient
+from connectors.contract.errors import CredentialsRejected, Misconfigured, Refused, Transient
 from connectors.contract.source import Gone, News, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.inbound import notifications as reading
 from connectors.inbound.notifications import MOST_FAILURES, NotificationReader
@@ -30,6 +30,7 @@ class Source:
     held: dict[str, tuple[str, int]] = field(default_factory=dict)  # id -> title, modified time
     error: Exception | None = None
     broken: str | None = None  # the id whose answer our code does not understand
+    refusal: Exception | None = None  # why, unless our code fails
     unreadable: int = 0
     reads: int = 0
     left_out: tuple[str, ...] = ()  # ids for which the answer shows another object
@@ -48,7 +49,7 @@ class Source:
         if self.error is not None:
             raise self.error
         if self.broken in ids:
-            raise KeyError("secret")
+            raise self.refusal or KeyError("secret")
         return [self._seen(object_id) for object_id in ids if object_id not in self.left_out]
 
     async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
@@ -199,6 +200,32 @@ async def test_a_read_that_is_refused_for_good_is_a_dead_letter() -> None:
         await it.until(lambda: it.finished == ["told"])
         assert [letter.reason for letter in it.published if isinstance(letter, DeadLetter)] == ["invalid_request"]
         assert it.titles() == ["told"]
+
+
+@pytest.mark.parametrize("error", [Misconfigured("forbidden", status=403), Misconfigured("not_this_api", status=404)])
+async def test_one_id_that_is_forbidden_or_unknown_to_a_proxy_costs_no_other_and_no_status(
+    error: Misconfigured,
+) -> None:
+    async with reader() as it:
+        it.source.held = {"1": ("told", 10), "2": ("other", 10)}
+        it.source.broken, it.source.refusal = "1", error
+        await it.told("1", "told", 10)
+        await it.told("2", "other", 10)
+        await it.until(lambda: len(it.finished) == 2)
+        assert [letter.reason for letter in it.published if isinstance(letter, DeadLetter)] == [error.reason]
+        assert it.context.state.works
+        assert any(one.fields["city"].value == "Bonn" for one in it.published if "city" in getattr(one, "fields", {}))
+
+
+async def test_a_type_that_may_not_be_read_leaves_a_letter_each_and_the_integration_goes_on() -> None:
+    async with reader() as it:
+        it.source.error = Misconfigured("missing_scopes", status=403)
+        for number in range(3):
+            await it.told(str(number), f"t{number}", 10)
+        await it.until(lambda: len(it.finished) == 3)
+        assert [letter.reason for letter in it.published if isinstance(letter, DeadLetter)] == ["missing_scopes"] * 3
+        assert (it.source.reads, it.context.state.works) == (1, True)
+        assert sorted(it.titles()) == ["t0", "t1", "t2"]
 
 
 async def test_items_of_a_notification_that_cannot_be_read_leave_a_dead_letter_with_all_of_it() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from connectors.clock import SystemClock
-from connectors.contract.errors import Transient
+from connectors.contract.errors import Misconfigured, Transient
 from connectors.contract.sink import Again, Answered, OwnershipLost, Write, WriteResult
 from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
@@ -112,6 +112,17 @@ async def test_what_a_write_does_not_expect_is_refused_and_the_rest_of_its_batch
     refused = [(one.object_id, one.kind, one.reason) for one in told.published if isinstance(one, Receipt)]
     assert refused == [("u3", "refused", "step_failed")]
     assert [one.object_id for one in told.published if isinstance(one, ChangeEvent)] == ["u1", "u2", "u4"]
+
+
+async def test_patches_of_a_type_that_may_not_be_written_are_parked_and_nothing_is_derived_again() -> None:
+    (writing, told), finished = half(Sink(Misconfigured("missing_scopes", status=403))), asyncio.Event()
+    await writing.take(patch("new"), finished.set)
+    running = asyncio.create_task(writing.run())
+    await until(finished.is_set)
+    running.cancel()
+    assert [(one.kind, one.fields) for one in told.published] == [("parked", {"title": "new"})]
+    state = writing._context.state
+    assert (state.works, state.parked, dict(state.denied)) == (True, False, {("users", "write"): "missing_scopes"})
 
 
 async def test_what_our_own_code_does_not_expect_ends_the_writing_instead_of_holding_its_records_for_ever() -> None:

@@ -17,7 +17,8 @@ from connectors.runtime.state_report import StateReport
 from connectors.session.condition import VersionedCondition
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
-from schemas.configuration import ConnectorState, DescribedField, IntegrationSettings
+from schemas.configuration import ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
+from schemas.records import ConnectorRequest
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.connectors.session.contexts import Told, context_of
@@ -222,4 +223,28 @@ async def test_a_clock_that_is_wrong_is_told_and_taken_back() -> None:
 
 
 def states(told: Told) -> list[ConnectorState]:
-    return [part.connector for part in told.published if part.connector is not None]
+    parts = (part for part in told.published if isinstance(part, IntegrationPart))
+    return [part.connector for part in parts if part.connector is not None]
+
+
+async def test_a_missing_permission_is_told_and_tried_again_with_new_settings_and_after_a_restart() -> None:
+    it = watched()
+    async with running(it):
+        it.state.deny("companies", "read", "missing_scopes")
+        it.state.deny("companies", "write", "missing_scopes")
+        await eventually(lambda: len(it.report.state.denied) == 2)
+        assert it.report.state.denied["companies.read"] == "missing_scopes"
+        assert (it.report.state.status, it.rederived, crawled(it.told)) == ("ok", [], [])
+
+        it.state.renew(1, active=True)
+        await eventually(lambda: it.rederived == [False] and not it.report.state.denied)
+        assert crawled(it.told) == ["companies"]
+
+    after = watched(replace(STATE, denied={"companies.read": "missing_scopes"}))
+    async with running(after):
+        await eventually(lambda: after.rederived == [False] and crawled(after.told) == ["companies"])
+        await eventually(lambda: not after.report.state.denied)
+
+
+def crawled(told: Told) -> list[str]:
+    return [one.object_type for one in told.published if isinstance(one, ConnectorRequest) and one.kind == "crawl"]

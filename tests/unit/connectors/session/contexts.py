@@ -43,6 +43,17 @@ class Told:
         """Bulk is never held back."""
 
 
+class Answering:
+    """The setup of a system that works, unless it is told why not."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    async def probe(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
 def context_of(
     system: System,
     clock: Clock,
@@ -50,6 +61,7 @@ def context_of(
     source: Any = None,
     sink: Any = None,
     timeline: Any = None,
+    setup: Any = None,
     revision: int = 0,
     parked: bool = False,
     keep_parked: Callable[[], Awaitable[None]] | None = None,
@@ -63,7 +75,7 @@ def context_of(
         integration="acme",
         connection=1,
         traits=SYSTEMS[system].traits,
-        account=Account(system, source, sink, setup=nothing, close=nothing, timeline=timeline),
+        account=Account(system, source, sink, setup=setup or cast(Any, Answering()), close=nothing, timeline=timeline),
         state=state,
         catalog=Catalog(),
         send=told.publish,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from connectors.contract.errors import MISSING_SCOPES, CredentialsRejected, Denied, Misconfigured, Refused
 from connectors.kafka.cluster import Cluster
 from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.codec import Codec, RecordTooLarge
@@ -11,7 +12,7 @@ from schemas.records import ChangeEvent, DeadLetter, Receipt, StampedValue
 from schemas.registry import LocalRegistry
 from schemas.topics import MAX_RECORD_BYTES, RECEIPTS
 from tests.unit.connectors.fake_clock import FakeClock
-from tests.unit.connectors.session.contexts import Told, context_of
+from tests.unit.connectors.session.contexts import Answering, Told, context_of
 
 
 def holding(text: str) -> ObservedObject:
@@ -72,3 +73,44 @@ def test_the_message_of_the_error_holds_no_value() -> None:
     with pytest.raises(RecordTooLarge) as refused:
         Codec(LocalRegistry()).encode("userflow.changes", record)
     assert "xxx" not in str(refused.value)
+
+
+async def _forbidden() -> str:
+    raise Misconfigured("forbidden", status=403)
+
+
+async def _without_scopes() -> str:
+    raise Misconfigured(MISSING_SCOPES, status=403)
+
+
+async def test_what_one_request_may_not_do_is_refused_where_the_system_works() -> None:
+    context, _ = context_of("hubspot", FakeClock())
+    with pytest.raises(Refused, match="forbidden"):
+        await context.asked(_forbidden, "companies", "read")
+    assert (context.state.works, context.state.denied) == (True, {})
+
+
+async def test_where_it_does_not_work_its_own_error_counts() -> None:
+    context, _ = context_of("hubspot", FakeClock(), setup=Answering(CredentialsRejected("unauthorized")))
+    with pytest.raises(CredentialsRejected):
+        await context.asked(_forbidden, "companies", "read")
+
+
+async def test_a_missing_permission_is_of_the_type_and_the_verb_and_nothing_more_is_asked() -> None:
+    context, _ = context_of("hubspot", FakeClock())
+    with pytest.raises(Denied):
+        await context.asked(_without_scopes, "companies", "read")
+    assert dict(context.state.denied) == {("companies", "read"): MISSING_SCOPES}
+    asked = []
+
+    async def answer() -> str:
+        asked.append(1)
+        return "answer"
+
+    with pytest.raises(Denied):
+        await context.asked(answer, "companies", "read")
+    assert asked == []
+    assert await context.asked(answer, "companies", "write") == "answer"
+    assert await context.asked(answer, "contacts", "read") == "answer"
+    context.state.lift()
+    assert await context.asked(answer, "companies", "read") == "answer"

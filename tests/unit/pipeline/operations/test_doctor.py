@@ -93,6 +93,14 @@ def test_a_clock_that_is_wrong_is_told_with_its_size(ahead_ms: int, told: str) -
     assert wrong.detail.startswith(told)
 
 
+def test_an_object_type_that_may_not_be_read_is_named_with_its_verb() -> None:
+    cluster = in_force()
+    cluster.report("hubspot", fields=HUBSPOT, denied={"companies.read": "missing_scopes"})
+    (wrong,) = (finding for finding in found(cluster) if finding.verdict == "wrong")
+    assert wrong.what == "integration acme: hubspot"
+    assert wrong.detail.startswith("may not read companies (missing_scopes); everything else goes on. Fix: ")
+
+
 def test_nothing_is_asked_of_a_disconnected_one() -> None:
     cluster = in_force()
     cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
