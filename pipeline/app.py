@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from connectors.contract.errors import Misconfigured
 from connectors.http.server import CannotListen
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
+from connectors.kafka.groups import ConsumerGroup
 from connectors.kafka.producer import Publisher, PublishFailed, publish_now
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.table import TableReader
@@ -46,6 +46,7 @@ from pipeline.bounded_http import ConnectionLimits
 from pipeline.config import Settings
 from pipeline.directory import ConfigurationDirectory
 from pipeline.exit_codes import STOPPED_BY_ITSELF
+from pipeline.liveness import Liveness, look_at_member, look_at_worker
 from pipeline.local import endpoints
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
@@ -58,7 +59,7 @@ from schemas.codec import Codec
 from schemas.configuration import INSTALLATION, SchemaIds
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
-from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS, WORKER_GROUP
+from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS
 from schemas.values import System
 
 log = logging.getLogger(__name__)
@@ -168,9 +169,16 @@ class Process:
     def _buried(self, letter: DeadLetter) -> None:
         self.metrics.dead_letter(letter.stage, letter.reason)
 
-    def health(self, checks: Mapping[str, Check]) -> AbstractAsyncContextManager[str]:
-        """Liveness, readiness and metrics on this process's own port."""
-        app = build_health(checks, self.metrics)
+    @property
+    def should_own(self) -> bool:
+        """Whether there is a partition for this process: one beyond their number waits for another to end."""
+        return self.settings.ordinal < self.settings.partitions
+
+    def health(
+        self, checks: Mapping[str, Check], moves: Callable[[], str | None] = lambda: None
+    ) -> AbstractAsyncContextManager[str]:
+        """Liveness, readiness and metrics on this process's own port; `moves` says what stands still for good."""
+        app = build_health(checks, self.metrics, moves=moves)
         return serve_health(app, self.settings.bind_host, self.settings.health_port)
 
 
@@ -275,29 +283,27 @@ def run_worker(process: Process) -> None:
         Agent(objects.NAME, objects.TOPICS, AgentLoop(objects.Objects(configuration.view, now_ms, hold_ms), deps)),
         Agent(pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms, hold_ms, interval_ms), deps)),
     ]
-    _serve_health_aside(process)
     gc.set_threshold(GARBAGE_OBJECTS)
     app = build_app(
         process.cluster, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
     )
     admin, topics = process.admin(), sorted({topic for agent in agents for topic in agent.topics})
 
-    def waiting() -> Mapping[tuple[str, int], object]:
-        """The progress of each of this worker's partitions that holds records; none while the brokers are away."""
-        try:
-            committed, unread = admin.committed(WORKER_GROUP, topics), admin.unread(WORKER_GROUP, topics)
-        except BrokersUnreachable:
-            return {}
-        ours = assigned(app, process.cluster)
-        places = [place for place in unread if place in ours]
-        return {place: (committed[place], *(agent.loop.reached(place[1]) for agent in agents)) for place in places}
+    look = look_at_worker(
+        admin,
+        topics,
+        lambda: assigned(app, process.cluster),
+        lambda partition: tuple(agent.loop.reached(partition) for agent in agents),
+        should_own=process.should_own,
+    )
 
     def watching() -> None:
         try:
-            watch(waiting, stop_process, time.sleep)
+            watch(look, stop_process, time.sleep)
         except Exception as error:  # noqa: BLE001 - a watchdog that died would watch nothing
             stop_process(f"watchdog: {type(error).__name__}: {error}")
 
+    _serve_health_aside(process)
     threading.Thread(target=watching, name="watchdog", daemon=True).start()
     build_worker(app).execute_from_commandline()
 
@@ -348,7 +354,9 @@ async def run_connector(process: Process, system: System) -> None:
     measuring = asyncio.create_task(credit.measure_on(), name="bulk outstanding")
     measuring.add_done_callback(_only_cancelled)
     try:
-        async with process.health(checks):
+        liveness = Liveness(look_at_member(admin, lambda: runner.member, should_own=process.should_own))
+        liveness.start()
+        async with process.health(checks, liveness.problem):
             await runner.run()
     finally:
         measuring.cancel()
@@ -376,7 +384,10 @@ async def run_scheduler(process: Process) -> None:
     tables.subscribe(lambda *_: loop.call_soon_threadsafe(scheduler.configuration_changed))
     await asyncio.to_thread(process.start, tables, records=True)
     try:
-        async with process.health({}):
+        look = look_at_member(process.admin(), lambda: scheduler.member, should_own=process.should_own)
+        liveness = Liveness(look)
+        liveness.start()
+        async with process.health({}, liveness.problem):
             await scheduler.run()
     finally:
         await publisher.close()

@@ -40,6 +40,11 @@ class Scheduler:
         self._member = GroupMember(cluster, GROUP, f"scheduler-{ordinal}", topics=(INTEGRATIONS,), hooks=hooks)
 
     @property
+    def member(self) -> GroupMember:
+        """The membership that decides who is active, for whoever judges whether it moves."""
+        return self._member
+
+    @property
     def active(self) -> bool:
         return self._member.owns(ACTIVE_PARTITION)
 

@@ -186,10 +186,10 @@ class Admin:
         """Partitions that hold records a group has not committed, judged by reading: markers are no records."""
         committed = self.committed(group, tuple(topics))
         behind = {place: lag for place, lag in self.lag(group, topics).items() if lag > 0}
-        holding = self._holding({place: committed.get(place, 0) for place in behind}) if behind else set()
+        holding = self.holding_after({place: committed.get(place, 0) for place in behind}) if behind else set()
         return {place: lag for place, lag in behind.items() if place in holding}
 
-    def _holding(self, offsets: Mapping[TopicAndPartition, int]) -> set[TopicAndPartition]:
+    def holding_after(self, offsets: Mapping[TopicAndPartition, int]) -> set[TopicAndPartition]:
         """Partitions with a committed record after these offsets, read until a record or the end comes."""
         consumer = Consumer(reader_config(self._cluster))
         left, holding = set(offsets), set[TopicAndPartition]()

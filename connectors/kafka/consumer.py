@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -69,6 +69,7 @@ class GroupMember:
         self._held: set[TopicAndPartition] = set()
         self._assignments = 0  # how often what is held changed
         self._owned: frozenset[int] = frozenset()
+        self._next: dict[TopicAndPartition, int] = {}  # the next offset to be taken of each place held
         self._paused = False
         self._heard = time.monotonic()
         self._settled_at = 0.0
@@ -91,6 +92,13 @@ class GroupMember:
     @property
     def owned(self) -> frozenset[int]:
         return self._owned
+
+    def reached(self) -> Mapping[TopicAndPartition, int]:
+        """The next offset to be taken of each owned topic and partition; none while taking is held back."""
+        with self._lock:
+            places = {} if self._paused else dict(self._next)
+        owned = self._owned
+        return {(self._cluster.logical(topic), number): at for (topic, number), at in places.items() if number in owned}
 
     def _run(self) -> None:
         try:
@@ -165,6 +173,7 @@ class GroupMember:
         offset = message.offset() or 0
         with self._lock:
             self._tracker.taken(place, offset)
+            self._next[place] = offset + 1
 
         def finished() -> None:
             with self._lock:
@@ -227,6 +236,7 @@ class GroupMember:
         with self._lock:
             for place in committed:
                 self._tracker.begins((place.topic, place.partition), max(place.offset, 0))
+                self._next[place.topic, place.partition] = max(place.offset, 0)
         self._looked_at = 0.0
 
     def _revoke(self, _: Consumer, places: list[TopicPartition]) -> None:
@@ -264,6 +274,8 @@ class GroupMember:
         self._held -= places
         with self._lock:
             self._tracker.forget(set(places))
+            for place in places:
+                self._next.pop(place, None)
 
 
 FATAL: Final = frozenset({KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED})

@@ -61,6 +61,11 @@ class Runner:
         self._trials = Trials(system, self._configuration, self._opener, deps.clock, deps.uniform, self._tried)
 
     @property
+    def member(self) -> GroupMember:
+        """The membership that owns the partitions, for whoever judges whether it moves."""
+        return self._member
+
+    @property
     def owned(self) -> frozenset[int]:
         return self._member.owned
 

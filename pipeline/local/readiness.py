@@ -23,6 +23,17 @@ def answers(url: str) -> bool:
         return False
 
 
+def says_alive(url: str) -> bool | None:
+    """What `/health/live` at `url` says: False where it answers 503; None without an answer that tells."""
+    try:
+        with _open(url, timeout=_ANSWER_S):
+            return True
+    except urllib.error.HTTPError as error:
+        return False if error.code == 503 else None
+    except (OSError, http.client.HTTPException):
+        return None
+
+
 def wait_until(ready: Callable[[], bool], process: ChildProcess, deadline_s: float) -> str | None:
     """None once `ready` says so; else what went wrong, for an error message."""
     deadline = time.monotonic() + deadline_s

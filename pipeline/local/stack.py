@@ -174,6 +174,7 @@ def _roles(where: endpoints.Endpoints) -> list[Role]:
             _command("run", *words),
             {"PAIRSTREAM_HEALTH_PORT": _port(where.health_urls[name])},
             f"{where.receiver_url}/health" if name == "receiver" else f"{where.health_urls[name]}/health/ready",
+            f"{where.health_urls[name]}/health/live",
         )
         for name, words in ROLES
     ]

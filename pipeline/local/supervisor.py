@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from pipeline.local.errors import NotRunning, StartFailed
+from pipeline.local.live_watch import LiveWatch, WatchedRole
 from pipeline.local.orphan_guard import OrphanGuard
 from pipeline.local.process import ChildProcess, last_lines
 from pipeline.local.readiness import answers
@@ -29,6 +30,8 @@ _POLL_S = 0.1
 class Role:
     """One process: `env` is added to this process's environment; `ready_url` answers 2xx once it works.
 
+    `live_url` answers 503 once the process does nothing for good; it is killed then, and started again.
+
     What others work with, a `foundation`, is stopped once they have ended what they had in hand.
     """
 
@@ -36,6 +39,7 @@ class Role:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     ready_url: str | None = None
+    live_url: str | None = None
     foundation: bool = False
 
 
@@ -59,6 +63,7 @@ class Supervisor:
         self._log_dir = log_dir
         self._stop_deadline_s = stop_deadline_s
         self._guard: OrphanGuard | None = None
+        self._live_watch: LiveWatch | None = None
         width = max((len(role.name) for role in roles), default=0)
         self._keepers = {
             role.name: _Keeper(role, log_dir / f"{role.name}.log", policy, clock, _echo(terminal, role.name, width))
@@ -76,6 +81,9 @@ class Supervisor:
             # Whatever interrupted it, no half of the roles may stay.
             self.stop()
             raise
+        watched = [WatchedRole(url, one.kill) for one in self._keepers.values() if (url := one.role.live_url)]
+        self._live_watch = LiveWatch(watched)
+        self._live_watch.start()
 
     def wait_ready(self, deadline_s: float) -> None:
         """Block until every role with a ready_url answers; raises StartFailed naming those that do not."""
@@ -88,6 +96,9 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every role, then what they work with."""
+        if self._live_watch is not None:
+            self._live_watch.stop()
+            self._live_watch = None
         for keeper in self._keepers.values():
             keeper.restart_no_more()
         for foundation in (False, True):
@@ -170,6 +181,13 @@ class _Keeper:
         if process is None or process.ended() is not None:
             raise NotRunning(f"{self.role.name} is not running just now; restarts so far: {self.restarts.total}")
         return process.pid
+
+    def kill(self, why: str) -> None:
+        """End the process; it is started again as after any kill."""
+        process = self._process
+        if process is not None and process.ended() is None:
+            self._note(f"{self.role.name} is killed: {why}")
+            process.kill()
 
     def restart_no_more(self) -> None:
         with self._change:

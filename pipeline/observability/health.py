@@ -24,11 +24,23 @@ Check = Callable[[], str | Awaitable[str | None] | None]
 """Returns None when all is well, else the problem as a sentence that anybody may read."""
 
 
-def build_health(checks: Mapping[str, Check], metrics: Metrics, *, within_s: float = CHECK_WITHIN_S) -> Starlette:
-    """`/health/live`, `/health/ready`, `/metrics`; a check that takes longer than `within_s` has failed."""
+def build_health(
+    checks: Mapping[str, Check],
+    metrics: Metrics,
+    *,
+    moves: Callable[[], str | None] = lambda: None,
+    within_s: float = CHECK_WITHIN_S,
+) -> Starlette:
+    """`/health/live`, `/health/ready`, `/metrics`; a check that takes longer than `within_s` has failed.
+
+    `moves` says what stands still for good: then the role is not alive, for only a new process mends that.
+    """
 
     async def live(_: Request) -> Response:
         # an answer at all shows that the event loop runs
+        problem = moves()
+        if problem is not None:
+            return JSONResponse({"status": "not alive", "failing": {"moves": problem}}, 503)
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> Response:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pipeline.local.broker import POM
+from pipeline.observability import live_probe
 from tests.kafka import CONTAINER_IMAGE
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,15 @@ def test_every_lasting_service_has_a_health_check_and_restarts(name: str) -> Non
     service = services()[name]
     assert service["healthcheck"]["test"][0] == "CMD"
     assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_the_health_check_of_a_role_ends_it_where_nothing_moves(name: str) -> None:
+    """Docker restarts what ends, and leaves what is unhealthy running: the probe ends it."""
+    service = services()[name]
+    assert service["healthcheck"]["test"] == ["CMD", "python", "-m", live_probe.__name__]
+    assert service["init"] is True
+    assert service["environment"]["PAIRSTREAM_HEALTH_PORT"] == "8070"
 
 
 @pytest.mark.parametrize("name", ROLES)

@@ -66,6 +66,7 @@ LAYERS: dict[str, set[str]] = {
     "connectors.simulation": {"connectors.http"},
     "pipeline.core": set(),
     "pipeline.agents": {"pipeline.core", "connectors.kafka"},
+    "pipeline.liveness": {"pipeline.agents", "connectors.kafka"},
     "pipeline.state_dir": set(),
     "pipeline.exit_codes": set(),
     "pipeline.secrets": {"pipeline.state_dir"},
