@@ -59,7 +59,7 @@ from schemas.codec import Codec
 from schemas.configuration import INSTALLATION, SchemaIds
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
-from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS
+from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS, WORKER_GROUP
 from schemas.values import System
 
 log = logging.getLogger(__name__)
