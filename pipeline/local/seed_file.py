@@ -113,7 +113,7 @@ def shipped(system: str) -> Path:
 def read_seed(system: str, path: Path) -> dict[str, Any]:
     """A seed file as the simulator of `system` takes it. Raises SeedUnreadable naming file, place and fix."""
     try:
-        seed = json.loads(path.read_text("utf-8"))
+        seed = json.loads(path.read_text("utf-8"), object_pairs_hook=_each_key_once, parse_constant=_no_number)
     except OSError as error:
         raise SeedUnreadable(f"{path}: {error.strerror}. Fix: name a file that can be read.") from None
     except (ValueError, RecursionError) as error:
@@ -129,6 +129,20 @@ def read_seed(system: str, path: Path) -> dict[str, Any]:
         lines = [_problem(system, dict(each)) for each in found_problems[:_MOST_PROBLEMS]]
         raise SeedUnreadable("\n".join(f"{path}: {line}" for line in [*lines, f"{FORMAT}."])) from None
     return seed
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> Fields:
+    """The object; a key that stands twice would silently drop all that stood under the first."""
+    found: Fields = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def _problem(system: str, found: Mapping[str, Any]) -> str:

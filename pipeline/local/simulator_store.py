@@ -9,7 +9,7 @@ import os
 import pickle
 import random
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,12 +46,12 @@ class SimulatorStore:
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022:
             raise StoreUnreadable(f"the simulator's store may be written by others. {fix}")
         try:
-            held = _loaded(self._path.read_bytes())
+            held = _loaded(self._path.read_bytes(), self._parts)
+            self._simulator.rng.setstate(held["rng"])
         except Exception as error:  # noqa: BLE001 - unpickling raises whatever the file's bytes lead to
             raise StoreUnreadable(
                 f"the simulator's store is of another version ({type(error).__name__}). {fix}"
             ) from None
-        self._simulator.rng.setstate(held["rng"])
         for name, data in held["parts"].items():
             _fill(self._parts[name], data)
         return True
@@ -146,8 +146,10 @@ def _fill(part: Any, data: Held) -> None:
         vars(part).update(data)
 
 
-def _loaded(content: bytes) -> Held:
+def _loaded(content: bytes, parts: Iterable[str]) -> Held:
     if not content.startswith(_MARK):
         raise ValueError("no store")
     held: Held = pickle.loads(content[len(_MARK) :])
+    if set(held["parts"]) != set(parts):
+        raise ValueError("other parts")
     return held

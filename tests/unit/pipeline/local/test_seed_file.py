@@ -40,6 +40,8 @@ def test_the_shipped_files_are_200_contacts_and_150_users_100_of_them_in_both() 
         ("userflow", "3", "int where an object"),
         ("userflow", "{", "no JSON in UTF-8"),
         ("userflow", "[" * 100_000, "no JSON in UTF-8"),
+        ("userflow", '{"users": [{"id": "1"}], "users": []}', "no JSON in UTF-8: the key 'users' stands twice"),
+        ("userflow", '{"users": [{"id": "1", "attributes": {"seats": NaN}}]}', "no JSON in UTF-8: NaN is no number"),
         ("hubspot", {"object": {}}, "object: unknown key; did you mean objects?"),
         ("hubspot", {"objects": []}, "objects: input should be a valid dictionary"),
         (

@@ -1,5 +1,6 @@
 """A simulator that was killed goes on where it was: every answered change is in its store."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,20 @@ async def test_reading_writes_nothing(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"pairstream simulator 1\n", b"pairstream simulator 1\nXX"])
+MARK = b"pairstream simulator 1\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"garbage",
+        MARK,
+        MARK + b"XX",
+        MARK + pickle.dumps([]),
+        MARK + pickle.dumps({"parts": {}}),  # as of a version with other parts
+    ],
+)
 def test_a_store_that_cannot_be_read_is_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "hubspot.store"
     path.write_bytes(content)
