@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import TIMEOUT_S, reader_config
@@ -25,6 +25,15 @@ def _ignored(*_: Any) -> None:
 
 class TableIncomplete(RuntimeError):
     """The topic could not be read to its end."""
+
+
+def _reason(failure: BaseException | None) -> str:
+    """Why a table is incomplete, and what to do; None: it was still being read when the time was over."""
+    if failure is None:
+        return f"not at their end after {TIMEOUT_S * 4:g} s; is a broker down? Fix: run the command again."
+    if isinstance(failure, KafkaException):
+        return f"{failure.args[0].str()}. Fix: check KAFKA_BOOTSTRAP_SERVERS and that the brokers run."
+    return str(failure)
 
 
 class TableReader:
@@ -55,7 +64,8 @@ class TableReader:
         """Read every topic to the end it has now; blocks. Raises TableIncomplete."""
         self._thread.start()
         if not self._complete.wait(TIMEOUT_S * 4) or self._failure is not None:
-            raise TableIncomplete(f"{', '.join(self._topics)} could not be read") from self._failure
+            message = f"{', '.join(self._topics)} could not be read: {_reason(self._failure)}"
+            raise TableIncomplete(message) from self._failure
 
     def subscribe(self, changed: Changed) -> None:
         """Call `changed` for every record from now on; who needs all of them subscribes before the start."""

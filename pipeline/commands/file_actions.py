@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -52,6 +53,11 @@ def validate_file(file: Path, *, offline: bool, strict: bool, granted_later: boo
 def print_schema() -> None:
     """The JSON schema of integration files."""
     click.echo(schema_text(), nl=False)
+
+
+def print_example() -> None:
+    """The integration file that shows every key."""
+    click.echo((files("pipeline") / "integration_file" / "examples" / "full.yaml").read_text("utf-8"), nl=False)
 
 
 def read_file(

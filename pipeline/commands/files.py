@@ -1,12 +1,22 @@
 """Commands on an integration file; `file_actions` does the work."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from pipeline.commands.command_line import command
 
+
+class _Seconds(click.FloatRange):
+    """A time to wait; FloatRange alone takes NaN, which compares with nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        return self.fail("NaN is no time to wait.", param, ctx) if number != number else number
+
+
+SECONDS: Final = _Seconds(min=0, min_open=True, max=86_400)
 FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -26,16 +36,17 @@ def validate(file: Path, offline: bool, strict: bool, granted_later: bool) -> No
     validate_file(file, offline=offline, strict=strict, granted_later=granted_later)
 
 
-@command(examples=("pairstream schema",))
-def schema() -> None:
+@command(examples=("pairstream schema", "pairstream schema --example"))
+@click.option("--example", is_flag=True, help="A file to start from instead, with every key.")
+def schema(example: bool) -> None:
     """Print the JSON schema of integration files.
 
     Saved as pairstream.schema.json, editors complete and check by it a file
     that begins with # yaml-language-server: $schema=pairstream.schema.json
     """
-    from pipeline.commands.file_actions import print_schema
+    from pipeline.commands.file_actions import print_example, print_schema
 
-    print_schema()
+    print_example() if example else print_schema()
 
 
 @command(
@@ -48,7 +59,9 @@ def schema() -> None:
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--show-values", is_flag=True, help="Show the values of sample differences; they are people's data.")
 @click.option("--no-pairs", is_flag=True, help="Do not read the retained state.")
-@click.option("--timeout", "timeout_s", default=10.0, show_default=True, help="Seconds to wait for each connector.")
+@click.option(
+    "--timeout", "timeout_s", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for each connector."
+)
 def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: float) -> None:
     """Show what applying the file would do.
 
@@ -63,7 +76,9 @@ def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: f
 @FILE
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--no-wait", is_flag=True, help="Hand the request over and return.")
-@click.option("--timeout", "timeout_s", default=60.0, show_default=True, help="Seconds to wait for each step.")
+@click.option(
+    "--timeout", "timeout_s", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for each step."
+)
 def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
     """Put an integration file in force.
 

@@ -181,13 +181,15 @@ def _sources(file: IntegrationFile) -> Iterator[Problem]:
                 yield problem(path, message, f"read a field of the {road.mapping.userflow_type}")
         elif other and other[0] == road.mapping.hubspot_type:
             yield problem(path, f"{other[0]} have no associated field of their own type", f"write `{other[1]}`")
-        elif DOT in source and not (other and other[1]):
+        elif DOT in source and not (other and other[1] and DOT not in other[1]):
             yield problem(path, *_no_association(source, road.mapping.hubspot_type))
 
 
 def _no_association(source: str, object_type: str) -> tuple[str, str]:
     word, _, name = source.partition(DOT)
     words = association_words(object_type)
+    if DOT in name:
+        return f"`{cut(source)}` leads further than one association", f"write `{word}.{cut(name.rpartition(DOT)[2])}`"
     if not name or not word:
         return f"`{cut(source)}` names no field of an associated object", f"write `{words[0]}.name`, say"
     fix = near(word, words, f"write one of {', '.join(f'`{each}.{cut(name)}`' for each in words)}")

@@ -22,7 +22,7 @@ from pipeline.integration_file.model import (
 from pipeline.integration_file.names import ALIASES, default_target
 from pipeline.integration_file.problems import Positions, Problem, in_order
 from pipeline.integration_file.variables import Filled, fill_in
-from pipeline.integration_file.yaml_tree import MOST_BYTES, UNREAD, parse
+from pipeline.integration_file.yaml_tree import EXAMPLE, MOST_BYTES, UNREAD, parse
 from schemas.values import System
 
 _Model = TypeVar("_Model", bound=Keys)
@@ -42,7 +42,7 @@ def load(
         return (too_large(file_name),)
     tree = parse(text, file_name)
     if tree.data is None:
-        return tree.problems or (Problem(1, 1, "", "the file is empty", "start from one of the examples", file_name),)
+        return tree.problems or (Problem(1, 1, "", "the file is empty", EXAMPLE, file_name),)
     filled = fill_in(tree, environment, all_set=all_set)
     file, misread = _read(filled, tree.positions)
     problems = in_order([*filled.problems, *misread, *check(file, granted_later=granted_later)])

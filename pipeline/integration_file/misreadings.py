@@ -38,9 +38,11 @@ _EXPECTED: Final = {
 }
 _FIXES: Final = {
     "whole_number": "write the digits only",
+    "list_type": "put it in brackets, `[...]`, or begin each item with `- ` on a line of its own",
+    "string_type": "write one text, or remove it",
     "bool_type": "write true for every event, false for none",
 }
-_EXAMPLES: Final = "see the examples in pipeline/integration_file/examples"
+_EXAMPLE: Final = "`pairstream schema --example` prints a whole file"
 
 
 def misreadings(errors: Sequence[ErrorDetails], filled: Filled, positions: Positions) -> tuple[Problem, ...]:
@@ -52,7 +54,7 @@ def misreadings(errors: Sequence[ErrorDetails], filled: Filled, positions: Posit
     fresh = [each for each in paths if each[0] not in filled.unread or each[1]["type"] == "extra_forbidden"]
     fresh.sort(key=lambda one: positions.at(one[0]))
     shown = [_problem(path, error, filled, positions) for path, error in fresh[:MOST_PROBLEMS]]
-    unshown = [positions.problem(path, error["msg"], _EXAMPLES) for path, error in fresh[MOST_PROBLEMS:]]
+    unshown = [positions.problem(path, error["msg"], _EXAMPLE) for path, error in fresh[MOST_PROBLEMS:]]
     return (*shown, *unshown)
 
 
@@ -83,7 +85,7 @@ def _words(path: str, error: ErrorDetails, got: str) -> tuple[str, str]:
         return f"unknown key `{cut(key)}`", near(key, known, f"remove it; known keys: {', '.join(known)}")
     if kind == "model_type":
         needed = ", ".join(name for name, is_needed in _known(path).items() if is_needed)
-        return f"expected keys: {needed}, got {got}", _EXAMPLES
+        return f"expected keys: {needed}, got {got}", _EXAMPLE
     if kind == "literal_error":
         options = re.findall("'([^']*)'", error["ctx"]["expected"])
         fix = near(str(error["input"]), options, f"write {' or '.join(options)}")
@@ -95,7 +97,7 @@ def _words(path: str, error: ErrorDetails, got: str) -> tuple[str, str]:
         return f"has {len(error['input'])} characters, {most} at most", "write a shorter one"
     if kind == "string_type" and isinstance(error["input"], bool | int | float):
         return f"expected text, got {got}", "put it in quotes"
-    return f"expected {_EXPECTED.get(kind, error['msg'])}, got {got}", _FIXES.get(kind, _EXAMPLES)
+    return f"expected {_EXPECTED.get(kind, error['msg'])}, got {got}", _FIXES.get(kind, _EXAMPLE)
 
 
 def _empty(path: str) -> tuple[str, str]:

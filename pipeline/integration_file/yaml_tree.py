@@ -19,7 +19,7 @@ UNREAD: Final = "\0unread"
 
 # libyaml reads 1 MB in 0.3 s, the parser in Python in 5 s
 _PARSER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_EXAMPLES: Final = "start from one of the examples"
+EXAMPLE: Final = "start from what `pairstream schema --example` prints"
 _KNOWN_TAGS: Final = (None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq")))
 _PLAIN_WORDS: Final[Mapping[str, bool | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -28,6 +28,8 @@ _PLAIN_WORDS: Final[Mapping[str, bool | None]] = {
 }
 # both are narrower than PyYAML's: text that its dumper leaves unquoted stays text
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+# a variable without quotes, which in {...} and [...] opens another table
+_BARE_VARIABLE: Final = re.compile(r"[\s:,\[]\$\{[A-Za-z_]")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,19}\.[0-9]{0,19}(?:[eE][-+][0-9]{1,3})?")
 
 
@@ -59,7 +61,7 @@ def parse(text: str, file_name: str) -> Tree:
     except _Stop as stop:
         builder.problems.append(stop.problem)
     except yaml.YAMLError as error:
-        builder.problems.append(_syntax_problem(error, file_name))
+        builder.problems.append(_syntax_problem(error, text, file_name))
     return Tree(data, Positions(file_name, builder.places), tuple(builder.problems), frozenset(builder.unread))
 
 
@@ -89,7 +91,7 @@ class _Builder:
         self._events = yaml.parse(self._text, Loader=_PARSER)
         next(self._events)  # the stream begins
         if isinstance(next(self._events), yaml.StreamEndEvent):
-            raise _Stop(Problem(1, 1, "", "the file is empty", _EXAMPLES, self._file_name))
+            raise _Stop(Problem(1, 1, "", "the file is empty", EXAMPLE, self._file_name))
         data = self._node(next(self._events), "", 0)
         next(self._events)  # the document ends
         after = next(self._events)
@@ -112,7 +114,7 @@ class _Builder:
             # aliases could make a small file endless, and a line would no longer mean one place
             raise _Stop(self._problem(mark, "", "aliases are not read", "write the value out"))
         if level > MOST_LEVELS:
-            raise _Stop(Problem(1, 1, "", "nested too deeply", _EXAMPLES, self._file_name))
+            raise _Stop(Problem(1, 1, "", "nested too deeply", EXAMPLE, self._file_name))
         if event.tag not in _KNOWN_TAGS:
             self._refuse(mark, path, f"the tag `{event.tag}` is not read", "write the plain value")
         if isinstance(event, yaml.MappingStartEvent):
@@ -165,9 +167,12 @@ def _plain_value(text: str) -> str | int | float | bool | None:
     return float(text) if _DECIMAL.fullmatch(text) else text
 
 
-def _syntax_problem(error: yaml.YAMLError, file_name: str) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, text: str, file_name: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     what = getattr(error, "problem", None) or "cannot be read"
     fix = "correct the YAML on this line or the one before; indent with spaces, never tabs"
+    opened = getattr(error, "context_mark", None)
+    if opened and "expected ','" in what and any(map(_BARE_VARIABLE.search, text.splitlines()[opened.line : line])):
+        fix = 'between `{` and `}` write a variable in quotes, "${NAME}"'
     return Problem(line, column, "", f"not YAML: {what}", fix, file_name)

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli import main
 from pipeline.commands import file_actions
+from pipeline.exit_codes import MISTYPED
 from pipeline.integration_file.schema import json_schema
 from pipeline.operations import make_plan
 from pipeline.operations.make_plan import PlanDeps
@@ -128,6 +129,22 @@ def test_the_schema_is_printed_as_json() -> None:
 
     assert result.exit_code == 0
     assert json.loads(result.stdout) == json_schema()
+
+
+def test_the_example_is_a_file_that_passes(tmp_path: Path) -> None:
+    result = typed("schema", "--example")
+
+    assert result.exit_code == 0
+    assert typed("validate", written(tmp_path, result.stdout), "--offline").exit_code == 0
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-5", "0", "inf", "soon"])
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_a_time_that_nothing_can_wait_is_refused_at_once(tmp_path: Path, command: str, seconds: str) -> None:
+    result = typed(command, written(tmp_path, GOOD), "--timeout", seconds)
+
+    assert result.exit_code == MISTYPED
+    assert "Invalid value for '--timeout'" in result.stderr
 
 
 async def test_the_plan_that_apply_shows_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

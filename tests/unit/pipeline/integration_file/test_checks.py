@@ -212,6 +212,11 @@ REFUSALS += [
         "Fix: did you mean `company`.",
     ),
     (
+        f"{GOOD}      - company.owner.name\n",
+        "acme.yaml:16: mappings[0].to_userflow[1]: `company.owner.name` leads further than one association. "
+        "Fix: write `company.name`.",
+    ),
+    (
         f"{GOOD}      - company.\n",
         "acme.yaml:16: mappings[0].to_userflow[1]: `company.` names no field of an associated object. "
         "Fix: write `company.name`, say.",

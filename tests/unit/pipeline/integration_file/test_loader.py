@@ -141,8 +141,7 @@ REFUSALS = [
     ),
     (
         GOOD.replace("acme\n", "[acme]\n", 1),
-        "acme.yaml:1: integration: expected text, got a list. "
-        "Fix: see the examples in pipeline/integration_file/examples.",
+        "acme.yaml:1: integration: expected text, got a list. Fix: write one text, or remove it.",
     ),
     (
         GOOD.replace("  account: 123\n", ""),
@@ -182,7 +181,7 @@ REFUSALS = [
     (
         GOOD.replace("match: {hubspot: email, userflow: email}", "match: email"),
         "acme.yaml:13: mappings[0].match: expected keys: hubspot, userflow, got text. "
-        "Fix: see the examples in pipeline/integration_file/examples.",
+        "Fix: `pairstream schema --example` prints a whole file.",
     ),
     (
         GOOD.replace("{hubspot: email, userflow: email}", "{hubspot: email}"),
@@ -203,13 +202,11 @@ REFUSALS = [
     ),
     (
         f"{GOOD}      -\n",
-        "acme.yaml:16: mappings[0].to_userflow[1]: expected text, got nothing. "
-        "Fix: see the examples in pipeline/integration_file/examples.",
+        "acme.yaml:16: mappings[0].to_userflow[1]: expected text, got nothing. Fix: write one text, or remove it.",
     ),
     (
         f"{GOOD}      - [a]\n",
-        "acme.yaml:16: mappings[0].to_userflow[1]: expected text, got a list. "
-        "Fix: see the examples in pipeline/integration_file/examples.",
+        "acme.yaml:16: mappings[0].to_userflow[1]: expected text, got a list. Fix: write one text, or remove it.",
     ),
     (
         f"{GOOD}    stream_events: all\n",
@@ -262,12 +259,12 @@ REFUSALS = [
     (
         f"{HEAD}mappings: contacts\n",
         "acme.yaml:9: mappings: expected a list, got text. "
-        "Fix: see the examples in pipeline/integration_file/examples.",
+        "Fix: put it in brackets, `[...]`, or begin each item with `- ` on a line of its own.",
     ),
     (
         GOOD.replace("to_userflow:\n      - jobtitle", "to_userflow: jobtitle"),
         "acme.yaml:14: mappings[0].to_userflow: expected a list, got text. "
-        "Fix: see the examples in pipeline/integration_file/examples.",
+        "Fix: put it in brackets, `[...]`, or begin each item with `- ` on a line of its own.",
     ),
     (
         f"{GOOD}mappings: []\n",
@@ -276,7 +273,7 @@ REFUSALS = [
     (
         "- a\n",
         "acme.yaml:1: expected keys: integration, hubspot, userflow, mappings, got a list. "
-        "Fix: see the examples in pipeline/integration_file/examples.",
+        "Fix: `pairstream schema --example` prints a whole file.",
     ),
 ]
 

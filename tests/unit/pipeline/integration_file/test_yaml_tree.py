@@ -76,8 +76,8 @@ def test_what_the_dumper_leaves_unquoted_stays_text(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "f.yaml:1: the file is empty. Fix: start from one of the examples."),
-        ("# only words\n", "f.yaml:1: the file is empty. Fix: start from one of the examples."),
+        ("", "f.yaml:1: the file is empty. Fix: start from what `pairstream schema --example` prints."),
+        ("# only words\n", "f.yaml:1: the file is empty. Fix: start from what `pairstream schema --example` prints."),
         ("a: 1\na: 2\n", "f.yaml:2: a: given twice, first on line 1. Fix: keep one of them."),
         ("a: {b: 1, b: 2}\n", "f.yaml:1: a.b: given twice, first on line 1. Fix: keep one of them."),
         ("a: &x 1\nb: *x\n", "f.yaml:2: aliases are not read. Fix: write the value out."),
@@ -93,11 +93,14 @@ def test_what_the_dumper_leaves_unquoted_stays_text(text: str) -> None:
         ('a: 1\nb: "\\u202e"\n', "f.yaml:2: b: holds the control character U+202E. Fix: remove it."),
         ('"\\e[31m": 1\n', "f.yaml:1: a key must be a plain word. Fix: write `key: value`."),
         ("a: 1\n---\nb: 1\n", "f.yaml:2: a second document. Fix: write one file for each integration."),
-        ("[" * 1000 + "]" * 1000, "f.yaml:1: nested too deeply. Fix: start from one of the examples."),
-        ("[" * 500_000, "f.yaml:1: nested too deeply. Fix: start from one of the examples."),
+        (
+            "[" * 1000 + "]" * 1000,
+            "f.yaml:1: nested too deeply. Fix: start from what `pairstream schema --example` prints.",
+        ),
+        ("[" * 500_000, "f.yaml:1: nested too deeply. Fix: start from what `pairstream schema --example` prints."),
         (
             "a:\n" + "".join(f"{' ' * level}a:\n" for level in range(1, 100)),
-            "f.yaml:1: nested too deeply. Fix: start from one of the examples.",
+            "f.yaml:1: nested too deeply. Fix: start from what `pairstream schema --example` prints.",
         ),
     ],
 )
@@ -115,6 +118,20 @@ def test_text_that_is_no_yaml_is_told_in_the_words_of_its_parser(text: str, line
     assert message.startswith(f"f.yaml:{line}: not YAML: ")
     assert what in message
     assert message.endswith("Fix: correct the YAML on this line or the one before; indent with spaces, never tabs.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "oauth: {client_id: ${ID}, client_secret: ${SECRET}}\n",
+        "a: 1\noauth: {client_id: x,\n  client_secret: ${SECRET}}\nb: 2\n",
+        "a: [${ID}]\n",
+    ],
+)
+def test_a_variable_in_braces_is_asked_for_in_quotes(text: str) -> None:
+    (message,) = complaints(text)
+
+    assert message.endswith('Fix: between `{` and `}` write a variable in quotes, "${NAME}".')
 
 
 def test_every_problem_is_reported_and_what_can_be_read_is() -> None:
