@@ -7,9 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import ElectionType, KafkaException
-from confluent_kafka.admin import AdminClient
-
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.local.ports import LOOPBACK, free_port
 
@@ -18,6 +15,9 @@ REPLICATED = {
     "default.replication.factor": "3",
     "min.insync.replicas": "2",
     "unclean.leader.election.enable": "false",
+    # leaders that moved away from a killed broker move back to it soon after it is there again
+    "leader.imbalance.check.interval.seconds": "5",
+    "leader.imbalance.per.broker.percentage": "0",
     "offsets.topic.replication.factor": "3",
     "transaction.state.log.replication.factor": "3",
     "transaction.state.log.min.isr": "2",
@@ -35,14 +35,6 @@ class Brokers:
     @property
     def bootstrap_servers(self) -> str:
         return ",".join(broker.bootstrap_servers for broker in self.members)
-
-    def move_leaders(self) -> None:
-        """Give every partition back to its preferred leader: those that moved away from a killed broker move again."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        try:
-            admin.elect_leaders(ElectionType.PREFERRED, None, request_timeout=30).result(30)
-        except KafkaException as error:
-            raise RuntimeError(f"leaders could not be moved: {error.args[0].str()}") from error
 
 
 @contextmanager

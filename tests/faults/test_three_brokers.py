@@ -54,5 +54,4 @@ async def _kill_in_turn(brokers: Brokers, done: asyncio.Event) -> None:
         await asyncio.to_thread(victim.kill)
         await set_within(done, AWAY_S)
         await asyncio.to_thread(victim.start)
-        await asyncio.to_thread(brokers.move_leaders)
         await set_within(done, KILL_EVERY_S - AWAY_S)
