@@ -57,7 +57,7 @@ async def value_arrives(
         held = (await look()).get(name)
         return held == value or (value in CLEARED and held in CLEARED)
 
-    if not await eventually(same, bool, within_s, every_s=0.02):
+    if not await eventually(same, bool, within_s, every_s=0.05):
         raise AssertionError(f"{name} is {(await look()).get(name)!r}, not {value!r}, after {within_s} s")
     return time.monotonic() - started
 

@@ -6,7 +6,7 @@ RECORD = '{"type": "record", "name": "Thing", "fields": [{"name": "size", "type"
 
 
 def test_a_schema_is_kept_under_one_id(schema_registry_url: str) -> None:
-    client = SchemaRegistryClient({"url": schema_registry_url})
-    number = client.register_schema("things-value", Schema(RECORD, "AVRO"))
-    assert client.register_schema("things-value", Schema(RECORD, "AVRO")) == number
-    assert client.get_latest_version("things-value").schema_id == number
+    with SchemaRegistryClient({"url": schema_registry_url}) as client:
+        number = client.register_schema("things-value", Schema(RECORD, "AVRO"))
+        assert client.register_schema("things-value", Schema(RECORD, "AVRO")) == number
+        assert client.get_latest_version("things-value").schema_id == number

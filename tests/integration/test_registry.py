@@ -1,5 +1,7 @@
 """Records through a real schema registry: other people's tools can read what we write, and we read it back."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 
 import pytest
@@ -18,17 +20,26 @@ from tests.contract.avro_samples import SAMPLES
 BREAKING = '{"type": "record", "name": "Receipt", "namespace": "pairstream", "fields": [{"name": "x", "type": "long"}]}'
 
 
-@pytest.fixture(scope="module")
-def registry(schema_registry_url: str) -> RemoteRegistry:
-    remote = RemoteRegistry(schema_registry_url)
-    for topic in TOPICS.values():
-        remote.id_of(topic.name, avro_name(topic.record))
-    return remote
+@contextmanager
+def connected(url: str, physical: Callable[[str], str] = str) -> Iterator[RemoteRegistry]:
+    """A registry whose connections end with the block; a process has one and keeps it."""
+    remote = RemoteRegistry(url, physical)
+    with remote._client:
+        yield remote
 
 
 @pytest.fixture(scope="module")
-def client(schema_registry_url: str) -> SchemaRegistryClient:
-    return SchemaRegistryClient({"url": schema_registry_url})
+def registry(schema_registry_url: str) -> Iterator[RemoteRegistry]:
+    with connected(schema_registry_url) as remote:
+        for topic in TOPICS.values():
+            remote.id_of(topic.name, avro_name(topic.record))
+        yield remote
+
+
+@pytest.fixture(scope="module")
+def client(schema_registry_url: str) -> Iterator[SchemaRegistryClient]:
+    with SchemaRegistryClient({"url": schema_registry_url}) as client:
+        yield client
 
 
 def test_every_topic_has_its_subject_and_is_fully_compatible(
@@ -42,16 +53,15 @@ def test_every_topic_has_its_subject_and_is_fully_compatible(
 def test_asking_whether_a_schema_is_there_registers_nothing(
     registry: RemoteRegistry, client: SchemaRegistryClient, schema_registry_url: str
 ) -> None:
-    elsewhere = RemoteRegistry(schema_registry_url, lambda topic: f"elsewhere.{topic}")
-
     assert registry.has(RECEIPTS, "Receipt")
-    assert not elsewhere.has(RECEIPTS, "Receipt")
+    with connected(schema_registry_url, lambda topic: f"elsewhere.{topic}") as elsewhere:
+        assert not elsewhere.has(RECEIPTS, "Receipt")
     assert f"elsewhere.{RECEIPTS}-value" not in client.get_subjects()
 
 
 def test_registering_again_gives_the_same_id(registry: RemoteRegistry, schema_registry_url: str) -> None:
-    again = RemoteRegistry(schema_registry_url)
-    assert again.id_of(RECEIPTS, "Receipt") == registry.id_of(RECEIPTS, "Receipt")
+    with connected(schema_registry_url) as again:
+        assert again.id_of(RECEIPTS, "Receipt") == registry.id_of(RECEIPTS, "Receipt")
 
 
 def test_the_registry_keeps_a_breaking_schema_out(registry: RemoteRegistry, client: SchemaRegistryClient) -> None:
