@@ -104,6 +104,10 @@ class Sections:
     userflow: SystemSettings  # its Userflow section
     events: tuple[DescribedEvent, ...] = ()  # the Userflow events that its mappings stream to timelines
 
+    def section(self, system: System) -> SystemSettings:
+        """That system's section."""
+        return self.hubspot if system == "hubspot" else self.userflow
+
 
 @dataclass(frozen=True, slots=True)
 class IntegrationSettings:

@@ -43,7 +43,7 @@ class Trials:
 
     async def _run(self, name: str, settings: IntegrationSettings, trial: Sections) -> None:
         """A system that is away is no reason against the account: it is asked again while the trial lasts."""
-        section = trial.hubspot if self._system == "hubspot" else trial.userflow
+        section = trial.section(self._system)
         tries = Tries()
         while self._configuration.settings().get(name) == settings:
             try:
