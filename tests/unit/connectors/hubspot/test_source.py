@@ -250,8 +250,9 @@ class TestRead:
             await case.account.source.read("contacts", ["1"], "live_read")
 
 
-async def test_a_crawl_sees_every_record_once() -> None:
-    case = opened()
+@pytest.mark.parametrize("cursors", ["plain", "opaque"])
+async def test_a_crawl_sees_every_record_once(cursors: str) -> None:
+    case = opened(cursors=cursors)
     for number in range(200, 350):
         case.portal.create_object("contacts", {"email": f"crawl{number}@example.com"}, object_id=str(number))
     pages, cursor = [], None
