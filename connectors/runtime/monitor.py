@@ -32,6 +32,7 @@ AGAIN_S: Final = 15.0
 another topic."""
 MOST_IN_VAIN: Final = 3
 """How often the system may answer a probe and then fail to be prepared for one revision: its apply is refused then."""
+CLOCK_S: Final = 30.0  # how late a wrong clock of the system may be told: no event says that it went wrong
 NEVER: Final = float("inf")
 
 
@@ -92,8 +93,8 @@ class ConnectionMonitor:
             # publish last: if we crash earlier, the next owner sees the old status and rederives
             await self._publish_status()
             if connection.works:
-                due_at = min(self._describe_at, self._again_at, self._lift_at)
-                await connection.changes.wait_after(version, max(due_at - clock.monotonic(), 0.0))
+                due_s = min(self._describe_at, self._again_at, self._lift_at) - clock.monotonic()
+                await connection.changes.wait_after(version, min(max(due_s, 0.0), CLOCK_S))
 
     async def _lift_when_due(self) -> None:
         """Try what is denied again after a while, or with new settings: pairs are derived, types read again."""
