@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.contract.catalog import fields_of
-from connectors.contract.errors import ConnectorError, Unforeseen
+from connectors.contract.errors import ConnectorError, Refused, Unforeseen
 from connectors.contract.traits import SystemTraits
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.partitioner import partition_of
@@ -197,7 +197,7 @@ class Runner:
             worker = self._workers.get(name)
             if worker is None or name in self._waiting or _ahead(record, worker):
                 if self._overflows(name) and self._overflow.takes(record):
-                    self._spawn(self._overflow.let_go(taken, record))
+                    self._spawn(self._let_go(taken, record))
                     continue
                 self._waiting.add(name, taken, record)
                 self._changes.bump()
@@ -219,6 +219,12 @@ class Runner:
             return False
 
         self._waiting.release(name, handed_over)
+
+    async def _let_go(self, taken: Taken, record: Any) -> None:
+        try:
+            await contained(self._overflow.let_go(taken, record))
+        except Refused as error:
+            await self._letters.bury(taken, error.reason, str(error), record)
 
     def _overflows(self, name: str) -> bool:
         """Whether the integration cannot be opened, and as many of its records wait as are kept."""

@@ -21,7 +21,7 @@ from connectors.runtime import patience
 from connectors.runtime import runner as runner_module
 from connectors.runtime.opening import IntegrationOpener, OpenerDeps
 from connectors.runtime.runner import Runner
-from schemas.codec import Codec
+from schemas.codec import Codec, RecordTooLarge
 from schemas.configuration import ConnectorState, ConnectorStatus, IntegrationPart, Sections, SystemSettings
 from schemas.registry import LocalRegistry
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, MAPPINGS, RECEIPTS, changes_topic, field_patches_topic
@@ -98,11 +98,14 @@ class Publisher:
         self.parts: asyncio.Queue[IntegrationPart] = asyncio.Queue()
         self.sent: list[tuple[str, str, Any]] = []
         self.away = False
+        self.unencodable = ""  # a topic whose records are too large
         self.poisoned: str | None = None  # an integration about whose changes our own code fails
 
     async def send(self, topic: str, key: str, record: Any, partition: int | None = None) -> tuple[int, int]:
         if self.away and topic != INTEGRATIONS:
             raise PublishFailed(f"{topic}: the brokers are away")
+        if topic == self.unencodable:
+            raise RecordTooLarge(topic)
         if topic == changes_topic("userflow") and record.integration == self.poisoned:
             raise TypeError("secret")
         if topic == INTEGRATIONS:
@@ -367,6 +370,21 @@ async def test_records_of_an_integration_that_cannot_be_opened_wait_in_bounded_m
             ("user-3", "parked"),
             ("user-4", "parked"),
         ]
+
+
+async def test_one_of_them_whose_receipt_no_message_holds_is_a_letter(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "MOST_WAITING", 0)
+    async with running(members, {}) as it:
+        it.configure(DOWN)
+        await until(lambda: bool(failures(it)))
+        it.publisher.unencodable = RECEIPTS
+        ended: list[int] = []
+        it.member.hooks.taken([taken(DOWN, 0, partial(ended.append, 0))])
+        await until(lambda: ended == [0])
+        assert [letter.reason for letter in it.publisher.of(DEAD_LETTERS)] == ["step_failed"]
+        assert it.stops == []
 
 
 def failures(it: Running) -> list[tuple[str, str | None]]:
