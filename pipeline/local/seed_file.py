@@ -2,11 +2,12 @@
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.local.errors import LocalError
 
@@ -21,6 +22,18 @@ class SeedUnreadable(LocalError):
     """The seed file is no JSON, or not of the documented shape."""
 
 
+def _instant(value: str | int) -> str | int:
+    try:
+        if isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None:
+            return value
+    except ValueError:
+        pass
+    else:
+        if isinstance(value, int):
+            return value
+    raise ValueError("no instant; write it as 2026-01-31T12:00:00Z")
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -28,7 +41,7 @@ class _Part(BaseModel):
 class HubSpotProperty(_Part):
     name: str
     label: str | None = None
-    type: str = "string"
+    type: str
     fieldType: str = "text"
     groupName: str | None = None
     description: str | None = None
@@ -51,7 +64,7 @@ class HubSpotSchema(_Part):
 class HubSpotObject(_Part):
     id: str | None = Field(None, pattern=r"^[0-9]+$")
     properties: Fields = {}
-    createdAt: str | int | None = None
+    createdAt: Annotated[str | int, AfterValidator(_instant)] | None = None
     archived: bool | None = None
 
 
@@ -71,7 +84,7 @@ class HubSpotSeed(_Part):
 class UserflowEntity(_Part):
     id: str = Field(min_length=1)
     attributes: Fields = {}
-    created_at: str | None = None
+    created_at: Annotated[str, AfterValidator(_instant)] | None = None
 
 
 class UserflowUser(UserflowEntity):
@@ -80,8 +93,8 @@ class UserflowUser(UserflowEntity):
 
 class AttributeDefinition(_Part):
     name: str
-    scope: str
-    data_type: str
+    scope: Literal["user", "group", "event"]
+    data_type: Literal["string", "boolean", "number", "datetime", "list"]
     display_name: str | None = None
     description: str | None = None
 
@@ -128,7 +141,25 @@ def read_seed(system: str, path: Path) -> dict[str, Any]:
         found_problems = error.errors(include_url=False, include_context=False, include_input=False)
         lines = [_problem(system, dict(each)) for each in found_problems[:_MOST_PROBLEMS]]
         raise SeedUnreadable("\n".join(f"{path}: {line}" for line in [*lines, f"{FORMAT}."])) from None
+    if lines := list(_disagreements(system, seed))[:_MOST_PROBLEMS]:
+        raise SeedUnreadable("\n".join(f"{path}: {line}" for line in [*lines, f"{FORMAT}."]))
     return seed
+
+
+def _disagreements(system: str, seed: Fields) -> Iterator[str]:
+    """What fits its place but not the rest of the file: ids given twice, links to records that are not there."""
+    collections = seed.get("objects") if system == "hubspot" else {name: seed.get(name) for name in ("users", "groups")}
+    ids: set[tuple[str, str]] = set()
+    for name, records in (collections or {}).items():
+        prefix = f"objects.{name}" if system == "hubspot" else name
+        for index, record in enumerate(records or ()):
+            if (name, record.get("id")) in ids:
+                yield f"{prefix}[{index}].id: given twice; give each record an id of its own"
+            ids.add((name, record.get("id", "")))
+    for index, link in enumerate(seed.get("associations") or ()):
+        for end in ("from", "to"):
+            if (link[end][0], link[end][1]) not in ids:
+                yield f"associations[{index}].{end}: no record of the file has this type and id"
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> Fields:

@@ -51,6 +51,31 @@ def test_the_shipped_files_are_200_contacts_and_150_users_100_of_them_in_both() 
         ),
         ("hubspot", {"objects": {"contacts": [{"id": "x"}]}}, "objects.contacts[0].id: string should match pattern"),
         ("hubspot", {"associations": [{"from": ["contacts"], "to": ["a", "1"]}]}, "associations[0].from: list should"),
+        ("hubspot", {"objects": {"contacts": [{"createdAt": "yesterday"}]}}, "objects.contacts[0].createdAt"),
+        (
+            "userflow",
+            {"users": [{"id": "1", "created_at": "2026-01-31"}]},
+            "users[0].created_at: value error, no instant",
+        ),
+        (
+            "hubspot",
+            {"objects": {"contacts": [{"id": "1"}, {"id": "1"}]}},
+            "objects.contacts[1].id: given twice; give each record an id of its own",
+        ),
+        ("userflow", {"users": [{"id": "1"}, {"id": "1"}]}, "users[1].id: given twice"),
+        (
+            "hubspot",
+            {
+                "objects": {"contacts": [{"id": "1"}]},
+                "associations": [{"from": ["contacts", "1"], "to": ["companies", "2"]}],
+            },
+            "associations[0].to: no record of the file has this type and id",
+        ),
+        (
+            "userflow",
+            {"attribute_definitions": [{"name": "a", "scope": "users", "data_type": "text"}]},
+            "attribute_definitions[0].scope: input should be 'user', 'group' or 'event'",
+        ),
         ("userflow", {"users": [{"attributes": {}}]}, "users[0].id: field required"),
         ("userflow", {"users": [{"id": "1", "group": ["g"]}]}, "users[0].group: unknown key; did you mean groups?"),
         ("userflow", {"users": [{"id": "1", "qqq": 1}]}, "users[0].qqq: unknown key"),
