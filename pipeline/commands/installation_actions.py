@@ -7,6 +7,7 @@ import click
 from pipeline.commands.session import open_process, plain_errors, read_tables, refuse
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.doctor import examine
+from pipeline.operations.runs import read_runs
 from pipeline.visible import visible_lines
 from schemas.topics import INTEGRATIONS, TOPICS
 
@@ -51,6 +52,7 @@ def examine_installation() -> None:
             partitions=process.settings.partitions,
             changes_retention_days=process.settings.changes_retention_days,
             opens=process.box.can_open,
+            runs=lambda: read_runs(process.cluster, process.codec, process.settings.partitions),
         ):
             click.echo(visible_lines(f"{finding.verdict:<8} {finding.what}: {finding.detail}"))
             wrong = wrong or finding.verdict == "wrong"

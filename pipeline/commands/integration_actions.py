@@ -8,7 +8,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.app import Process, now_ms
 from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, with_kafka
-from pipeline.operations import apply, full_sync
+from pipeline.operations import apply, full_sync, runs
 from pipeline.provisioning.state_machine import DISCONNECTED, SYSTEMS
 from schemas.configuration import DesiredState
 from schemas.topics import INTEGRATIONS, MAPPINGS
@@ -84,6 +84,8 @@ def start_full_sync(name: str | None) -> None:
             requests = full_sync.crawls(each, settings, tables.table(MAPPINGS).values(), run_id, now_ms())
             await full_sync.start(publisher, each, requests)
             types = ", ".join(f"{system} {request.object_type}" for system, request in requests)
-            click.echo(f"{each}: full sync {run_id} started: {types}")
+            click.echo(f"{each}: full sync {run_id} requested: {types}; `pairstream doctor` tells how it ends")
+            for sentence in runs.held_up(each, parts, full_sync.SYSTEMS):
+                click.echo(f"{each}: {sentence}")
 
     with_kafka(ask)

@@ -1,15 +1,16 @@
 """What is wrong with an installation, in the order in which to mend it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
+from connectors.kafka.transactions import TransactionFailed
 from pipeline.integration_file.loader import read_document
 from pipeline.operations.apply import every
+from pipeline.operations.findings import Finding
 from pipeline.operations.installation import SettingsDiffer
+from pipeline.operations.runs import Runs, last_run
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import remedy
@@ -22,17 +23,6 @@ from schemas.registry import SchemaRegistry
 from schemas.topics import TOPICS
 from schemas.values import System
 
-FindingStatus = Literal["ok", "wrong", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check, with its remedy where something is wrong."""
-
-    what: str
-    verdict: FindingStatus
-    detail: str
-
 
 def examine(
     admin: Admin,
@@ -42,6 +32,7 @@ def examine(
     partitions: int,
     changes_retention_days: int,
     opens: Callable[[bytes, str], bool],
+    runs: Runs,
 ) -> Iterator[Finding]:
     """Checks brokers, topics, registry, then every integration; skips checks that depend on a broken one."""
     try:
@@ -58,12 +49,14 @@ def examine(
     if any(problem.missing for problem in problems):
         return
     try:
-        parts = integrations()
-    except (TableIncomplete, SettingsDiffer) as error:
+        parts, progress = integrations(), list(runs())
+    except (TableIncomplete, SettingsDiffer, TransactionFailed) as error:
         yield Finding("configuration", "wrong", str(error))
         return
     for name, settings in every(parts).items():
         yield from examine_integration(name, settings, parts, opens)
+        if settings.state != "disconnected":
+            yield from last_run(name, progress)
 
 
 def _registry(registry: SchemaRegistry) -> Finding:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.operations.apply import changed_state
-from pipeline.operations.doctor import Finding, examine_integration
+from pipeline.operations.doctor import examine_integration
+from pipeline.operations.findings import Finding
 from schemas.configuration import DescribedField
 from tests.unit.pipeline.integration_file.files import GOOD
 from tests.unit.pipeline.operations.test_plan import HUBSPOT, USERFLOW, in_force
