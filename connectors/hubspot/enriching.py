@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from connectors.contract.associations import AssociatedFields, ReaderIdsPage
-from connectors.contract.errors import Missing, Transient
+from connectors.contract.errors import MISSING_SCOPES, Misconfigured, Missing, Transient
 from connectors.contract.source import Gone, ReadPurpose, Seen
 from connectors.http.observed import Observed, observed
 from connectors.hubspot.associated import associated_fields, id_field, shown_by, shown_name, the_one
@@ -49,7 +49,7 @@ class AssociatedReader:
         """The same records with the fields and ids of their associated ones."""
         for other, names in associated_fields(self._catalog.wanted(object_type)).items():
             kind = _AssociatedType(object_type, other, names)
-            shown = await self._shown_of(kind, [seen.object_id for seen in objects], purpose)
+            shown = await self._permitted(kind, [seen.object_id for seen in objects], purpose)
             objects = [
                 _showing(seen, shown[seen.object_id], kind) if seen.object_id in shown else seen for seen in objects
             ]
@@ -92,6 +92,15 @@ class AssociatedReader:
         except Missing:
             return ReaderIdsPage((), None)
         return ReaderIdsPage([association.to_id for association in page.to], page.after)
+
+    async def _permitted(self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose) -> Mapping[str, Fields]:
+        """As `_shown_of`; of a type that may not be read nothing is known, and the records themselves still are."""
+        try:
+            return await self._shown_of(kind, ids, purpose)
+        except Misconfigured as error:
+            if error.reason != MISSING_SCOPES:
+                raise
+            return {object_id: {} for object_id in ids}
 
     async def _shown_of(self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose) -> Mapping[str, Fields]:
         """The fields each record shows. A record that shows a deleted one is asked once more for its associations."""
