@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from connectors.contract.errors import ConnectorError, Denied, Refused
-from connectors.contract.sink import Again, Answered, Ended, OwnershipLost, RefusedFields, Vanished, Write
+from connectors.contract.sink import Again, Answered, Ended, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
 from connectors.http.batches import halves
 from connectors.http.retry import ALONE_S
 from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
@@ -20,6 +21,10 @@ from schemas.values import FieldValue
 
 log = logging.getLogger(__name__)
 
+MOST_ALONE: Final = 60
+"""Tries of a write that fails alone, half a minute with `ALONE_S` between them: locks of a record end before."""
+FAILED_ALONE: Final = "failed_alone"
+
 
 class PatchWriter:
     """The writing half of an integration."""
@@ -30,6 +35,7 @@ class PatchWriter:
         self._queue = PatchQueue()
         self._dispatcher = BatchDispatcher(context)
         self._bulk: set[asyncio.Task[None]] = set()
+        self._alone: Counter[tuple[str, str]] = Counter()  # by target: how often its write failed alone, in a row
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
         """Take one patch; it ends written, equal, refused, parked or superseded."""
@@ -103,14 +109,28 @@ class PatchWriter:
             await self.park_if_away()
             return
         self._dispatcher.succeeded()
+        ended, again = self._last_tries(results)
         # ended fields are settled first, so that only the rest of a write goes back
-        await self._settle(result for result in results if not isinstance(result, Again))
-        again = [result.write for result in results if isinstance(result, Again)]
+        await self._settle(ended)
         if again:
             self._queue.put_back(again)
             self._dispatcher.pause(ALONE_S)
             await self.park_if_away()
         self._dispatcher.wake()
+
+    def _last_tries(self, results: Sequence[WriteResult]) -> tuple[list[Ended], list[Write]]:
+        """What has ended, and what is tried again: a write that failed alone often enough counts as refused."""
+        ended: list[Ended] = [result for result in results if not isinstance(result, Again)]
+        again = [result.write for result in results if isinstance(result, Again)]
+        for target in {(one.write.object_type, one.write.object_id) for one in ended}:
+            self._alone.pop(target, None)
+        for write in again:
+            self._alone[write.object_type, write.object_id] += 1
+        hopeless = [write for write in again if self._alone[write.object_type, write.object_id] >= MOST_ALONE]
+        for write in hopeless:
+            del self._alone[write.object_type, write.object_id]
+            ended.append(RefusedFields(write, tuple(write.fields), FAILED_ALONE))
+        return ended, [write for write in again if write not in hopeless]
 
     async def _settle(self, results: Iterable[Ended]) -> None:
         """Publish the outcome of each write; a patch ends once the brokers have it."""

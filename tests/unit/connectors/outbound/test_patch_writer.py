@@ -10,6 +10,7 @@ import pytest
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured, Transient
 from connectors.contract.sink import Again, Answered, OwnershipLost, Write, WriteResult
+from connectors.outbound import patch_writer
 from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
 from schemas.records import ChangeEvent, FieldPatch, Receipt
@@ -140,3 +141,15 @@ async def until(good: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.005)
     raise AssertionError("it did not come about within 10 s")
+
+
+async def test_a_write_that_always_fails_alone_has_a_last_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patch_writer, "ALONE_S", 0.0)
+    sink, finished = Sink(again=True), asyncio.Event()
+    writing, told = half(sink)
+    await writing.take(patch("new"), finished.set)
+    running = asyncio.create_task(writing.run())
+    await until(finished.is_set)
+    running.cancel()
+    receipts = [(one.kind, one.reason) for one in told.published if isinstance(one, Receipt)]
+    assert receipts == [("refused", "failed_alone")]
