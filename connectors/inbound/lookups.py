@@ -12,6 +12,7 @@ from connectors.contract.errors import ConnectorError, CredentialsRejected, Retr
 from connectors.contract.source import MOST_FOUND, Seen
 from connectors.http.batches import halves
 from connectors.http.retry import LOOKUPS, retrying
+from connectors.inbound.persistence import MOST_OUTAGES
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.latch import CompletionLatch
 from schemas.records import Cause, ConnectorRequest, Found
@@ -102,14 +103,19 @@ class Lookups:
                 ask.end()
 
     async def _tried(self, look_up: Callable[[], Awaitable[Sequence[Seen]]]) -> Sequence[Seen]:
-        """Look up when the system can be worked with; again and again for some minutes where it fails."""
+        """Look up when the system can be worked with; again and again for some minutes where it fails.
+
+        Credentials that probes find accepted and lookups do not have a last try too.
+        """
         context = self._context
-        while True:
+        for _ in range(MOST_OUTAGES - 1):
             await context.state.usable()
             try:
                 return await retrying(look_up, LOOKUPS, context.clock, context.uniform)
             except CredentialsRejected as error:
                 context.state.fail(error)
+        await context.state.usable()
+        return await retrying(look_up, LOOKUPS, context.clock, context.uniform)
 
     async def _publish(self, question: Question, batch: Mapping[str, LookupValue], objects: Sequence[Seen]) -> None:
         """Publish each object with how many hold its match value: the first must not be mistaken for the only one."""

@@ -13,6 +13,7 @@ from connectors.contract.source import MOST_FOUND, Seen
 from connectors.http.retry import LOOKUPS
 from connectors.inbound import lookups
 from connectors.inbound.lookups import LINGER_S, Lookups
+from connectors.inbound.persistence import MOST_OUTAGES
 from connectors.session.context import IntegrationContext
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Found, StampedValue
 from schemas.values import FieldDefinition
@@ -225,3 +226,12 @@ async def test_nothing_is_asked_once_the_integration_closes() -> None:
         it.context.state.close()
         await it.clock.advance(60)
         assert (it.source.asked, it.finished) == ([], [])
+
+
+async def test_credentials_that_probes_accept_and_lookups_do_not_have_a_last_try() -> None:
+    async with looking(errors=[CredentialsRejected("unauthorized") for _ in range(100)]) as it:
+        it.context.state.changes.follow(it.context.state.recover)
+        it.ask("ada@x")
+        await it.clock.advance(1.0)
+        await it.clock.settle()
+        assert (len(it.source.asked), it.unmatched) == (MOST_OUTAGES, 1)
