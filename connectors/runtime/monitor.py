@@ -188,7 +188,7 @@ class ConnectionMonitor:
             create, events = (settings.create, settings.events) if creates else ((), ())
             object_types = tuple(settings.section(self._context.system).fields)
             provisioned = await self._setup.provision(object_types, create, events)
-            await self._report.keep_provisioned(settings.revision, provisioned.webhook_secret)
+            await self._report.keep_provisioned(settings.revision, provisioned.webhook_secret, create)
 
     async def _describe(self, settings: IntegrationSettings) -> None:
         """Report the system's description of the fields; where it changed in force, the pairs are derived again."""

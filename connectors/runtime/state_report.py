@@ -1,14 +1,14 @@
 """Reports the ConnectorState of one integration on `sync.integrations`; nothing else writes it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from connectors.contract.errors import ConnectorError
 from connectors.session.connection import status_after
 from connectors.session.letters import Publish
-from schemas.configuration import GRANT, SIGNING, ConnectorState, IntegrationPart, IntegrationSettings
+from schemas.configuration import GRANT, SIGNING, ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
 
 
@@ -62,10 +62,18 @@ class StateReport:
             if object_type not in self._state.crawled:
                 await self._replace(replace(self._state, crawled=(*self._state.crawled, object_type)))
 
-    async def keep_provisioned(self, revision: int, webhook_secret: str | None) -> None:
-        """Report that the system is ready for the revision; None leaves the secret that signs its webhooks."""
+    async def keep_provisioned(
+        self, revision: int, webhook_secret: str | None, created: Sequence[DescribedField] = ()
+    ) -> None:
+        """Report that the system is ready for the revision; None leaves the secret that signs its webhooks.
+
+        Fields just created count as described: the last description is older than they are, and would call them gone.
+        """
         secret = self._state.webhook_secret if webhook_secret is None else self._seal(webhook_secret, SIGNING)
-        await self.update(provisioned_revision=revision, webhook_secret=secret)
+        names = {(field.object_type, field.name) for field in created}
+        others = (field for field in self._state.fields if (field.object_type, field.name) not in names)
+        fields = (*others, *(replace(field, archived=False) for field in created))
+        await self.update(provisioned_revision=revision, webhook_secret=secret, fields=fields)
 
 
 def state_under(connection: int, last: ConnectorState | None) -> ConnectorState:

@@ -1,10 +1,11 @@
 """What a connector reports of an integration: told when it changed, and only what its connection knows."""
 
 import asyncio
+from dataclasses import replace
 
 from connectors.runtime.state_report import StateReport, state_under
 from connectors.session.connection import ConnectionState
-from schemas.configuration import SIGNING, ConnectorState
+from schemas.configuration import SIGNING, ConnectorState, DescribedField
 from tests.unit.connectors.session.contexts import Told
 
 BEFORE = ConnectorState(1, 1, 1, "ok", crawled=("users",), grant=b"grant", webhook_secret=b"secret")
@@ -48,6 +49,15 @@ async def test_a_system_that_makes_no_webhook_secret_keeps_the_one_it_has() -> N
     assert (report.state.provisioned_revision, report.state.webhook_secret) == (2, b"secret")
     await report.keep_provisioned(3, "new")
     assert report.state.webhook_secret == f"{SIGNING}:new".encode()
+
+
+async def test_fields_that_were_just_created_are_not_called_gone() -> None:
+    report, _ = report_of(BEFORE)
+    made = DescribedField("contacts", "userflow_user_plan", "Plan", "string", archived=True)
+    await report.keep_provisioned(2, None, (made,))
+    await report.keep_provisioned(2, None, (made,))
+    assert [field for field in report.state.fields if field.name == made.name] == [replace(made, archived=False)]
+    assert set(BEFORE.fields) <= set(report.state.fields)
 
 
 async def test_nobody_goes_on_before_the_brokers_have_what_another_reported_first() -> None:
