@@ -1,8 +1,8 @@
 """A consumer group as a client sees it that never joins: what it has committed, and what a transaction needs of it."""
 
 import time
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -10,12 +10,16 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.offsets import TopicAndPartition
 from connectors.kafka.settings import SILENT, TIMEOUT_S, reader_config
 
+T = TypeVar("T")
+
 RETRY_S: Final = 0.1
 PASSING: Final = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
     }
 )
 
@@ -30,7 +34,10 @@ class ConsumerGroup:
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster = cluster
         self._name = cluster.physical(name)
-        self._consumer = Consumer({**reader_config(cluster), "group.id": self._name, "log_level": SILENT})
+        # a reader of committed offsets waits for every transaction under way, and for one that a broker's pause left
+        # hanging without end; what is pending is returned in neither case
+        own = {"group.id": self._name, "isolation.level": "read_uncommitted", "log_level": SILENT}
+        self._consumer = Consumer({**reader_config(cluster), **own})
 
     @property
     def metadata(self) -> Any:
@@ -39,14 +46,14 @@ class ConsumerGroup:
 
     def starts(self, places: Iterable[TopicAndPartition]) -> dict[TopicAndPartition, int]:
         """The offset of the first record that each place still holds. Blocks. Raises BrokersUnreachable."""
-        found = {}
-        for topic, number in places:
-            place = TopicPartition(self._cluster.physical(topic), number)
-            try:
-                found[topic, number] = self._consumer.get_watermark_offsets(place, TIMEOUT_S, cached=False)[0]
-            except KafkaException as error:
-                raise BrokersUnreachable(f"{place.topic}[{number}]: {error.args[0].str()}") from error
-        return found
+        wanted = [(place, TopicPartition(self._cluster.physical(place[0]), place[1])) for place in places]
+        return {place: self._watermarks(asked)[0] for place, asked in wanted}
+
+    def _watermarks(self, place: TopicPartition) -> tuple[int, int]:
+        return self._answered(
+            f"{place.topic}[{place.partition}]",
+            lambda: self._consumer.get_watermark_offsets(place, TIMEOUT_S, cached=False),
+        )
 
     def committed(self, places: Iterable[TopicAndPartition]) -> dict[TopicAndPartition, int]:
         """The group's offset of each place where it has one. Blocks. Raises BrokersUnreachable.
@@ -56,14 +63,17 @@ class ConsumerGroup:
         second.
         """
         asked = [TopicPartition(self._cluster.physical(topic), number) for topic, number in places]
+        found = self._answered(f"group {self._name}", lambda: self._consumer.committed(asked, timeout=TIMEOUT_S))
+        known = (place for place in found if place.offset >= 0)
+        return {(self._cluster.logical(place.topic), place.partition): place.offset for place in known}
+
+    def _answered(self, what: str, ask: Callable[[], T]) -> T:
+        """Ask again where the broker that was asked is only on its way to its new task."""
         deadline = time.monotonic() + TIMEOUT_S
         while True:
             try:
-                found = self._consumer.committed(asked, timeout=TIMEOUT_S)
+                return ask()
             except KafkaException as error:
                 if error.args[0].code() not in PASSING or time.monotonic() > deadline:
-                    raise BrokersUnreachable(f"group {self._name}: {error.args[0].str()}") from error
+                    raise BrokersUnreachable(f"{what}: {error.args[0].str()}") from error
                 time.sleep(RETRY_S)
-            else:
-                known = (place for place in found if place.offset >= 0)
-                return {(self._cluster.logical(place.topic), place.partition): place.offset for place in known}
