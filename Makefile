@@ -9,7 +9,7 @@ LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-
 # Workers of pytest: they share one broker, and tests of one file or world share a worker.
 WORKERS ?= 2
 PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
-.PHONY: setup lock demo up test test-fast test-long check docs bench
+.PHONY: setup lock demo up test test-fast test-long test-by-hand check docs bench
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
@@ -19,9 +19,10 @@ lock: setup ## both locks anew
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
 demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up
-test: setup ; $(PYTEST) -m "not benchmarks and not long" $(PYTEST_OPTIONS)
+test: setup ; $(PYTEST) -m "not benchmarks and not long and not by_hand" $(PYTEST_OPTIONS)
 test-fast: setup ; $(PYTEST) $(PYTEST_OPTIONS) tests/unit tests/contract
-test-long: setup ; PAIRSTREAM_FAULT_ROUNDS=4 $(PYTEST) -m "long or faults" $(PYTEST_OPTIONS)
+test-long: setup ; PAIRSTREAM_FAULT_ROUNDS=4 $(PYTEST) -m "(long or faults) and not by_hand" $(PYTEST_OPTIONS)
+test-by-hand: setup ; PAIRSTREAM_FAULT_ROUNDS=4 .venv/bin/python -m pytest -q -m by_hand $(PYTEST_OPTIONS)
 check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/vulture && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
 docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet
 bench: setup ; .venv/bin/python -m tests.benchmarks

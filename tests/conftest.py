@@ -22,6 +22,9 @@ MARKED_FOLDERS = {
     "benchmarks": "measures; slow",
 }
 LONG = "long: takes minutes; `make test-long` runs it, `make test` does not"
+BY_HAND = (
+    "by_hand: needs the machine for itself, or shows a fault that is open; `make test-by-hand` runs it, CI does not"
+)
 _TESTS = Path(__file__).parent
 ONE_WORLD = frozenset(f"tests/faults/test_{name}.py" for name in ("kills", "pauses", "rebalances"))
 """Files that share the running pipeline of `tests/faults/conftest.py`, and so a worker."""
@@ -56,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for folder, meaning in MARKED_FOLDERS.items():
         config.addinivalue_line("markers", f"{folder}: {meaning}")
     config.addinivalue_line("markers", LONG)
+    config.addinivalue_line("markers", BY_HAND)
     try:
         kafkas.parse_option(config.getoption("--kafka"))
     except ValueError as error:

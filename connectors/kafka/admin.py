@@ -232,8 +232,8 @@ class Admin:
         answers = self._admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in physical])
         try:
             return {resource.name: future.result(TIMEOUT_S) for resource, future in answers.items()}
-        except KafkaException as error:
-            raise BrokersUnreachable(f"topic settings: {error.args[0].str()}") from error
+        except (KafkaException, TimeoutError) as error:
+            raise BrokersUnreachable(f"topic settings are not told: {error}") from error
 
     def _create(self, name: str, partitions: int, replication: int | None, changes_retention_days: int | None) -> None:
         settings = self._table_row(name).broker_settings(changes_retention_days)

@@ -27,6 +27,7 @@ DRAIN_S: Final = 8.0
 # A process that slept through most of its session may have been replaced: it learns so within two heartbeats.
 SLEPT_S: Final = SESSION_TIMEOUT_MS / 1000 * 0.5
 LOOK_FOR_LOST_S: Final = 5.0
+LOOK_WITHIN_S: Final = 1.0  # the thread that asks is the one that polls
 SETTLE_S: Final = HEARTBEAT_INTERVAL_MS / 1000 * 2
 
 
@@ -159,7 +160,9 @@ class GroupMember:
             suspects = self._tracker.suspects()
         for (topic, number), offset in suspects.items():
             try:
-                start = self._consumer.get_watermark_offsets(TopicPartition(topic, number), TIMEOUT_S, cached=False)[0]
+                start = self._consumer.get_watermark_offsets(
+                    TopicPartition(topic, number), LOOK_WITHIN_S, cached=False
+                )[0]
             except KafkaException as error:
                 log.info("%s[%d]: whether records were lost is asked again: %s", topic, number, error.args[0].str())
                 with self._lock:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.e2e.world import measured
 from tests.faults.flow import PACE_S, Flow, flowing
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.by_hand]
 
 PAIRS = 10
 EDITS = 20
@@ -27,7 +27,7 @@ async def flow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Flow]:
         yield running
 
 
-@pytest.mark.parametrize("seconds", [10, *(pytest.param(seconds, marks=pytest.mark.long) for seconds in (15, 30, 90))])
+@pytest.mark.parametrize("seconds", [10, 15, 30, 90])
 async def test_every_role_is_back_at_work_after_a_pause_of_the_broker(flow: Flow, seconds: int) -> None:
     it, broker = flow.world, flow.world.machine.broker
     assert broker is not None, "this test stops a broker, so it must have one of its own"

@@ -13,7 +13,7 @@ from tests.e2e.world import measured
 from tests.faults.flow import AFTER_FAULTS_S, ROUNDS, Flow, flowing
 from tests.kafka import Kafka
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.by_hand
 
 EDITS = 500 * ROUNDS
 KILL_EVERY_S = 20.0

@@ -170,7 +170,7 @@ async def _largest(running: Running, done: asyncio.Event) -> int:
     return largest
 
 
-@pytest.mark.long
+@pytest.mark.by_hand
 async def test_what_is_signed_is_answered_at_once_in_a_flood(kafka: Kafka, tmp_path: Path) -> None:
     async with receiver(kafka, tmp_path) as running:
         warm = Vendors(running.port)
