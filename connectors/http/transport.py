@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import os
+import ssl
 import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPResponse
 from http.cookiejar import CookieJar
 from typing import Final
@@ -68,7 +71,7 @@ class HttpTransport:
         # waiting for a connection, TCP and TLS together end before the deadline: nothing is sent that was given up
         early = timeout_s / 4
         self._client = httpx.AsyncClient(
-            verify=httpx.create_ssl_context(),  # with SSL_CERT_FILE, which is no proxy
+            verify=_trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
             trust_env=False,
             proxy=None if is_loopback(base_url) else proxy_url,
             cookies=_NoCookies(),
@@ -143,6 +146,15 @@ class HttpTransport:
             raise httpx.ReadTimeout("the answer trickles")
         if size > self._limits.answer_bytes:
             raise Refused("answer_too_large", status=status)
+
+
+@cache
+def _trusted(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """The certificates of this machine, or those that the environment names; both are no business of a proxy's.
+
+    Read once for all transports: it holds the loop for 30 ms, and forty integrations that open together for a second.
+    """
+    return httpx.create_ssl_context()
 
 
 class _NoCookies(CookieJar):

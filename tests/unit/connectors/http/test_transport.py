@@ -7,7 +7,9 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import Mock
 
+import httpx
 import hypothesis
 import hypothesis.strategies as st
 import pytest
@@ -410,3 +412,14 @@ async def _trickling() -> AsyncIterator[str]:
 
     async with _listening(serve) as url:
         yield url
+
+
+def test_certificates_are_read_once_for_all_transports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading holds the loop for 30 ms: integrations that open together would hold it for seconds."""
+    reading = Mock(return_value=httpx.create_ssl_context())
+    monkeypatch.setattr(httpx, "create_ssl_context", reading)
+
+    for account in range(3):
+        HttpTransport(f"https://{account}.example")
+
+    assert reading.call_count <= 1
