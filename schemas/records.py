@@ -13,14 +13,15 @@ from schemas.values import FieldDefinition, FieldType, FieldValue, System
 Origin = Literal["webhook", "crawl", "lookup", "journal", "poll", "receipt"]
 Operation = Literal["upserted", "deleted"]
 Presence = Literal["joined", "left"]
-RequestKind = Literal["lookup", "reread", "crawl"]
-ReceiptKind = Literal["refused", "parked", "superseded"]
-CommandKind = Literal["rederive", "resend", "reread", "sweep", "stream"]
+RequestKind = Literal["lookup", "reread", "crawl", "count", "whole"]
+ReceiptKind = Literal["refused", "parked", "superseded", "missed"]
+CommandKind = Literal["rederive", "resend", "reread", "sweep", "stream", "ask", "compare"]
+CommandStep = Literal["", "ask", "count", "write", "confirm", "sweep"]
 Stage = Literal["objects", "pairs"]
 Direction = Literal["to_hubspot", "to_userflow"]
 OnEmpty = Literal["clear", "keep"]
 OnSeveral = Literal["refuse", "newest"]
-RunState = Literal["running", "completed", "failed", "superseded"]
+RunState = Literal["requested", "running", "completed", "failed", "stopped", "superseded"]
 
 
 def avro_name(record: type[Any]) -> str:
@@ -68,7 +69,7 @@ class ConnectorRequest:
 
     integration: str  # whose objects
     connection: int  # the connection it was asked under
-    kind: RequestKind  # lookup: by match value; reread: by id; crawl: a whole object type
+    kind: RequestKind  # lookup: by match value; reread: by id; crawl, count: a whole type; whole: all of it has arrived
     object_type: str  # the system's object type
     values: tuple[str, ...] = ()  # ids (reread) or match values (lookup)
     match_field: str | None = None  # the field the match values belong to (lookup)
@@ -78,6 +79,7 @@ class ConnectorRequest:
     caused_by: Cause | None = None  # the first cause
     by_email: bool = False  # the match values are compared trimmed and in lower case (lookup)
     bulk: bool = False  # true: read after what is live, and published as bulk
+    tell_missing: bool = False  # true: a match value that nobody holds is told by a receipt (lookup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +244,7 @@ class StateCommand:
     integration: str  # whose state
     connection: int  # the connection it was asked under
     stage: Stage  # the agent it is for
-    kind: CommandKind  # rederive pairs; resend, reread, sweep objects; stream an event; forget all
+    kind: CommandKind  # rederive, ask for, compare pairs; resend, reread, sweep objects; stream an event; forget all
     mapping: str | None = None  # only this mapping
     object_key: str | None = None  # resend, stream: the object; sweep: how the keys of the crawled type begin
     cursor: str | None = None  # go on after this state key
@@ -254,6 +256,13 @@ class StateCommand:
     )  # reread: HubSpot objects known to hold one of these values
     bulk: bool = False  # true: what it leads to goes on as bulk
     event: TimelineEvent | None = None  # stream: the event, for the timeline of the object
+    step: CommandStep = ""  # the step of a full sync; empty where it belongs to none
+    attempt: int = 0  # how often the run has asked for this step
+    counts: Mapping[str, int] = field(default_factory=dict)  # what the slices before this one counted
+    samples: tuple[str, ...] = ()  # what the slices before this one found worth showing: ids and field names
+    system: System | None = None  # ask: the system that is asked for the match values
+    whole: tuple[str, ...] = ()  # compare: `<system>.<object type>`s of which the run read every object
+    most: int = 0  # compare: after so many fields to write it rests, until the run asks it to go on; 0: it never does
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +277,7 @@ class Receipt:
     system: System  # the target's system
     object_type: str  # the target's type
     object_id: str  # the target's id
-    kind: ReceiptKind  # refused by the target; parked while the integration is away; superseded by a later patch
+    kind: ReceiptKind  # refused; parked while away; superseded by a later patch; missed: nobody holds the match value
     fields: Mapping[str, FieldValue]  # the target fields concerned and what was sent
     reason: str | None = None  # stable code of a refusal
     run_id: str | None = None  # the full sync it belongs to
@@ -343,6 +352,15 @@ class RefusedValue:
 
 
 @dataclass(frozen=True, slots=True)
+class RunMark:
+    """What a full sync wrote to a pair. Target fields are named `<system>.<field>`."""
+
+    run_id: str  # the full sync
+    fields: tuple[str, ...]  # target fields that it wrote
+    emptied: tuple[str, ...] = ()  # those of them that held a value and were emptied
+
+
+@dataclass(frozen=True, slots=True)
 class PairState:
     """PAIRS' row for one pair. Key: pair. Target fields are named `<system>.<field>`."""
 
@@ -355,13 +373,17 @@ class PairState:
     contested: tuple[str, ...] = ()  # target fields left alone until the next full sync
     rivals_read: tuple[str, ...] = ()  # `<system>.<id>` of candidates read once more
     parked: bool = False  # true: a patch was parked since the pair was last derived
-    run_id: str | None = None  # the last full sync that reached it
+    run_id: str | None = None  # the last full sync that read its rivals again, or counted a crowd anew
     looked_up_ms: int = 0  # our clock: when its missing side, or its rivals, were last asked for
     counted: Mapping[str, int] = field(default_factory=dict)  # system -> how many objects, where not all are kept
     held: tuple[HeldEvent, ...] = ()  # events that wait for the pair's other side
     parked_events: tuple[TimelineEvent, ...] = ()  # events that were parked since the pair was last derived
     streamed: Mapping[str, int] = field(default_factory=dict)  # its newest timeline events: id -> when it occurred
     streamed_until_ms: int = 0  # vendor clock: events not later than this were sent, though their ids are forgotten
+    known: tuple[str, ...] = ()  # systems that were asked who holds the match value, and whose answer is in here
+    missed: tuple[str, ...] = ()  # systems that answered "nobody" though candidates are kept, which are read again
+    asked: Mapping[str, int] = field(default_factory=dict)  # system -> our clock: when it was asked; not once known
+    mark: RunMark | None = None  # what the last full sync that wrote to it wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +439,31 @@ class ObjectMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class FullSyncRun:
+    """A full sync as a whole: what was asked for, and where it stands. Its one writer is the active scheduler."""
+
+    requested_by: str = "person"  # person, schedule, reconnect or gap
+    connection: int = 0  # the connection it reads
+    phase: str = ""  # read, compare or confirm; empty before it begins
+    step: str = ""  # where in its phase it stands
+    supersede: bool = False  # request: ends the run under way
+    types: tuple[str, ...] = ()  # request: only mappings that use one of these `<system>.<object type>`s
+    strategies: Mapping[str, str] = field(default_factory=dict)  # mapping -> which sides are listed, and which is asked
+    crawls: tuple[str, ...] = ()  # the `<system>.<object type>`s that it lists
+    revisions: Mapping[str, int] = field(default_factory=dict)  # mapping -> the revision it began with
+    failed: Mapping[str, str] = field(default_factory=dict)  # mapping -> why it was left out
+    ends: Mapping[str, int] = field(default_factory=dict)  # `<topic>[<partition>]` -> the end offset that is waited for
+    hops: int = 0  # how often the road was waited for in this step
+    waiting: int = 0  # how many records the road still has before those ends
+    began_waiting: int = 0  # how many it had when the waiting began
+    finished_at_ms: int = 0  # our clock; 0: it is not finished
+    step_at_ms: int = 0  # our clock: when its step began
+    confirmed: bool = False  # true: a person let it write more than the bound
+    progressed: int = 0  # how many pairs were open when it last made progress
+    progressed_at_ms: int = 0  # our clock: when it last made progress
+
+
+@dataclass(frozen=True, slots=True)
 class RunProgress:
     """One part's progress of a full sync. Key: run, and stage and partition where it is a part."""
 
@@ -430,3 +477,9 @@ class RunProgress:
     cursor: str | None = None  # where the crawl goes on
     reason: str | None = None  # why it failed
     mappings: tuple[str, ...] = ()  # only these mappings; none named: all
+    counts: Mapping[str, int] = field(default_factory=dict)  # what a part of the worker counted, by outcome
+    expected: int = -1  # objects that are to be read; -1: not known
+    calls: int = 0  # requests made to the system
+    attempt: int = 0  # how often the run asked for this part
+    samples: tuple[str, ...] = ()  # pairs worth showing: ids and field names, no values
+    full_sync: FullSyncRun | None = None  # the run as a whole, on the row of the run itself

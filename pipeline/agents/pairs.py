@@ -150,7 +150,7 @@ def _receipt(state: PairState | None, receipt: Receipt, context: Context, overla
         outputs = tuple(Output(DEAD_LETTERS, context.key, letter) for letter in letters)
         return Effects(outputs, step.outcome, context.mapping.name)
     if receipt.kind != "parked":
-        return Effects((), receipt.kind, context.mapping.name)
+        return Effects((), "unmatched" if receipt.kind == "missed" else receipt.kind, context.mapping.name)
     parked = park(state or EMPTY, receipt.event)
     if parked is None:
         letter = letter_about(
