@@ -8,10 +8,12 @@
 | `<integration>/<system>` | ConnectorState | the connector that owns the integration |
 | `<integration>/inquiry` | Inquiry | `pairstream plan` |
 | `<integration>/<system>/description` | Description | the connector that owns the integration |
-| `<integration>/<system>/trial` | Description | the same; its inquiry is the apply that is on trial |
+| `<integration>/<system>/trial` | Description | the same; its inquiry is what `IntegrationSettings.tried` names |
 | `installation` | Installation | the first process that writes here, by packaged ids whatever it says |
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -123,7 +125,7 @@ class IntegrationSettings:
     document: str  # the integration file of this revision
     hubspot: SystemSettings  # its HubSpot section
     userflow: SystemSettings  # its Userflow section
-    create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning
+    create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning, on trial or not
     events: tuple[DescribedEvent, ...] = ()  # the Userflow events that mappings stream to timelines
     fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
     descriptions: int = 0  # how many of both connectors' descriptions the mappings in force take into account
@@ -132,6 +134,13 @@ class IntegrationSettings:
     def section(self, system: System) -> SystemSettings:
         """That system's section."""
         return self.hubspot if system == "hubspot" else self.userflow
+
+    @property
+    def tried(self) -> str:
+        """Names the step of the trial that both connectors answer; each answer repeats it."""
+        sections = (self.trial.hubspot, self.trial.userflow) if self.trial is not None else ()
+        asked = json.dumps([self.apply_state, *(dict(section.fields) for section in sections)], sort_keys=True)
+        return f"{self.apply_id}/{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, slots=True)

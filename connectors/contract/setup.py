@@ -36,6 +36,12 @@ class Setup(Protocol):
         """Create missing fields and types of timeline events, and the webhook subscription for these object types."""
         ...
 
+    async def rehearse(
+        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+    ) -> None:
+        """Raise what `provision` would raise, while another account is in force, and leave nothing that disturbs it."""
+        ...
+
     async def probe(self) -> None:
         """The cheapest authorised read: raises where the system cannot be worked with."""
         ...

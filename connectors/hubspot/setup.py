@@ -72,6 +72,12 @@ class HubSpotSetup:
             await self._definitions.provide(event_types(events))
         return Provisioned()
 
+    async def rehearse(
+        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+    ) -> None:
+        """Provision: it only adds fields, to which nobody writes yet."""
+        await self.provision(object_types, create, events)
+
     async def probe(self) -> None:
         """The account of the token; raises Misconfigured `wrong_account` if it is not the mapped one."""
         await self._verify_account()

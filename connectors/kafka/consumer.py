@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.offsets import OffsetTracker, TopicAndPartition
+from connectors.kafka.producer import PublishFailed
 from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,11 @@ class GroupMember:
     def owned(self) -> frozenset[int]:
         return self._owned
 
+    @property
+    def assignments(self) -> int:
+        """How often partitions came or went: what was taken before the last time is taken again by its owner."""
+        return self._assignments
+
     def reached(self) -> Mapping[TopicAndPartition, int]:
         """The next offset to be taken of each owned topic and partition; none while taking is held back."""
         with self._lock:
@@ -109,11 +115,11 @@ class GroupMember:
             committed_at = time.monotonic()
             while not self._stopped.is_set():
                 self._take()
+                self._look_for_lost()
                 if time.monotonic() - committed_at > COMMIT_INTERVAL_S:
                     committed_at = time.monotonic()
                     self._commit()
                     self._hold_back()
-                self._look_for_lost()
             self._give_back(frozenset(self._held))
         except Exception as error:  # noqa: BLE001 - the thread's edge: the owner ends the process
             self._loop.call_soon_threadsafe(self._hooks.failed, error)
@@ -152,24 +158,38 @@ class GroupMember:
         return False
 
     def _look_for_lost(self) -> None:
-        """Compare what was to be read next with what the brokers still hold, where that is in doubt."""
+        """Compare what was to be read next with what the brokers still hold, where that is in doubt.
+
+        What is not known, or not told, is looked at again; until then nothing is committed there.
+        """
         if time.monotonic() - self._looked_at < LOOK_FOR_LOST_S:
             return
         self._looked_at = time.monotonic()
         with self._lock:
             suspects = self._tracker.suspects()
-        for (topic, number), offset in suspects.items():
-            try:
-                start = self._consumer.get_watermark_offsets(
-                    TopicPartition(topic, number), LOOK_WITHIN_S, cached=False
-                )[0]
-            except KafkaException as error:
-                log.info("%s[%d]: whether records were lost is asked again: %s", topic, number, error.args[0].str())
-                with self._lock:
-                    self._tracker.begins((topic, number), offset)
-                continue
+        goes_well = True
+        for place, offset in suspects.items():
+            goes_well = goes_well and self._tell_lost(place, offset)  # brokers that do not answer are asked once
+            with self._lock:
+                if goes_well:
+                    self._tracker.certain(place)
+                elif place in self._held:
+                    self._tracker.begins(place, offset)
+
+    def _tell_lost(self, place: TopicAndPartition, offset: int) -> bool:
+        """Whether nothing was lost from the offset on, or the brokers have the report of the loss."""
+        topic, number = place
+        try:
+            start = self._consumer.get_watermark_offsets(TopicPartition(topic, number), LOOK_WITHIN_S, cached=False)[0]
             if start > offset:
                 self._hooks.lost(self._cluster.logical(topic), number, offset, start)
+        except KafkaException as error:
+            log.info("%s[%d]: whether records were lost is asked again: %s", topic, number, error.args[0].str())
+            return False
+        except PublishFailed as error:
+            log.warning("%s[%d]: that records were lost is told again later: %s", topic, number, error)
+            return False
+        return True
 
     def _taken(self, message: Message) -> Taken:
         place = (message.topic() or "", message.partition() or 0)

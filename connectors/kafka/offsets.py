@@ -1,6 +1,10 @@
 """Tracks which offset may be committed while records end out of order: that of the first unfinished one."""
 
 from dataclasses import dataclass, field
+from typing import Final
+
+MOST_MARKERS: Final = 50
+"""Offsets that transaction markers may fill between two records; a larger jump is taken for a loss until it is not."""
 
 TopicAndPartition = tuple[str, int]
 """A topic and a partition number."""
@@ -19,10 +23,17 @@ class OffsetTracker:
         self._partitions: dict[TopicAndPartition, _Partition] = {}
         self._committed: dict[TopicAndPartition, int] = {}
         self._suspects: dict[TopicAndPartition, int] = {}
+        self._uncertain: set[TopicAndPartition] = set()  # a loss may be there that nobody was told of
 
     def begins(self, place: TopicAndPartition, offset: int) -> None:
         """A partition was given to us, to be read on from the offset that was committed; 0 where none was."""
         self._suspects[place] = offset
+        self._uncertain.add(place)
+
+    def certain(self, place: TopicAndPartition) -> None:
+        """No record is missing that was not told of: the partition's offsets may be committed again."""
+        if place not in self._suspects:
+            self._uncertain.discard(place)
 
     def suspects(self) -> dict[TopicAndPartition, int]:
         """Offsets behind which records may be missing, each told once: where reading began, and where it jumped.
@@ -35,8 +46,11 @@ class OffsetTracker:
     def taken(self, place: TopicAndPartition, offset: int) -> None:
         """A record came; offsets of one partition come in order."""
         partition = self._partitions.setdefault(place, _Partition())
-        if partition.next_offset is not None and offset - partition.next_offset > 1:
+        jump = 0 if partition.next_offset is None else offset - partition.next_offset
+        if partition.next_offset is not None and jump > 1:
             self._suspects.setdefault(place, partition.next_offset)
+        if jump > MOST_MARKERS:
+            self._uncertain.add(place)
         partition.unfinished[offset] = None
         partition.next_offset = offset + 1
 
@@ -47,8 +61,12 @@ class OffsetTracker:
             partition.unfinished.pop(offset, None)
 
     def to_commit(self) -> dict[TopicAndPartition, int]:
-        """The offsets to commit that were not committed yet."""
-        found = {place: self._position(partition) for place, partition in self._partitions.items()}
+        """The offsets to commit that were not committed yet.
+
+        None of a partition whose loss is not told: after a restart the committed offset is all that shows the loss.
+        """
+        sure = ((place, one) for place, one in self._partitions.items() if place not in self._uncertain)
+        found = {place: self._position(partition) for place, partition in sure}
         return {place: offset for place, offset in found.items() if offset > self._committed.get(place, -1)}
 
     def committed(self, offsets: dict[TopicAndPartition, int]) -> None:
@@ -60,6 +78,7 @@ class OffsetTracker:
             self._partitions.pop(place, None)
             self._committed.pop(place, None)
             self._suspects.pop(place, None)
+        self._uncertain -= places
 
     @property
     def unfinished(self) -> int:

@@ -47,7 +47,7 @@ class ConnectorConfiguration:
         if settings is None or settings.trial is None:
             return False
         description = answer.description if answer is not None else None
-        return description is None or description.inquiry_id != settings.apply_id
+        return description is None or description.inquiry_id != settings.tried
 
     def inquiry(self, integration: str) -> Inquiry | None:
         """The newest inquiry about the system's fields; None where this system has answered it already."""

@@ -183,7 +183,8 @@ class ConnectionMonitor:
             await self._describe(settings)
         elif look_again:
             await self._look_again(settings)
-        if settings.apply_state == "provisioning" and reported.provisioned_revision < settings.revision:
+        asked = settings.apply_state == "provisioning" and settings.trial is None
+        if asked and reported.provisioned_revision < settings.revision:
             creates = self._context.traits.creates_fields
             create, events = (settings.create, settings.events) if creates else ((), ())
             object_types = tuple(settings.section(self._context.system).fields)

@@ -27,6 +27,7 @@ from schemas.configuration import (
     Description,
     IntegrationPart,
     IntegrationSettings,
+    Sections,
     SystemSettings,
     secret_place,
 )
@@ -85,23 +86,31 @@ class IntegrationOpener:
         deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken)
         return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
 
-    async def prove(self, name: str, settings: IntegrationSettings, trial: SystemSettings) -> Description:
-        """What the system says of an account on trial, or why it cannot be worked with. Raises Retryable."""
+    async def prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
+        """What the system says of an account on trial, or why it cannot be worked with. Raises Retryable.
+
+        Asked is what its fields are and then, once the file fits them, whether all that the file needs can be made.
+        """
         try:
             return await contained(self._prove(name, settings, trial))
         except Retryable:
             raise
         except ConnectorError as error:
-            return Description(settings.apply_id, error.reason)
+            return Description(settings.tried, error.reason)
 
-    async def _prove(self, name: str, settings: IntegrationSettings, trial: SystemSettings) -> Description:
-        account = await self._connector.open_account(self._opening(name, settings.connection, trial, Catalog()))
+    async def _prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
+        section, creates = trial.section(self._traits.system), self._traits.creates_fields
+        account = await self._connector.open_account(self._opening(name, settings.connection, section, Catalog()))
         try:
             await account.setup.probe()
-            said = await account.setup.describe(trial.fields)
+            if settings.apply_state == "provisioning":
+                create, events = (settings.create, trial.events) if creates else ((), ())
+                await account.setup.rehearse(tuple(section.fields), create, events)
+                return Description(settings.tried)
+            said = await account.setup.describe(section.fields)
         finally:
             await account.close()
-        return Description(settings.apply_id, None, tuple(said.fields), tuple(said.events), tuple(said.types))
+        return Description(settings.tried, None, tuple(said.fields), tuple(said.events), tuple(said.types))
 
     async def report_proof(self, name: str, description: Description) -> None:
         """Publish what came of a trial."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.contract.catalog import fields_of
@@ -18,6 +18,7 @@ from connectors.runtime.integration import IntegrationWorker
 from connectors.runtime.opening import IntegrationOpener, OpenerDeps
 from connectors.runtime.overflow import Overflow
 from connectors.runtime.patience import Patience
+from connectors.runtime.suspects import MOST_ENDS, Suspects
 from connectors.runtime.trials import Trials
 from connectors.runtime.waiting import Waiting, WaitingRecords
 from connectors.session.condition import VersionedCondition
@@ -28,7 +29,6 @@ from schemas.configuration import IntegrationSettings
 log = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 1_000  # records of an integration that cannot be opened; more are let go
-MOST_ENDS: Final = 5  # so many workers of an integration may end while a record is under way: then it ends too
 
 
 class Runner:
@@ -42,8 +42,8 @@ class Runner:
         self._closing: dict[str, asyncio.Task[list[Waiting]]] = {}
         self._waiting = WaitingRecords(deps.clock.monotonic)
         self._patience = Patience(deps.clock.monotonic)
-        self._ends: dict[str, dict[Place, int]] = {}  # by integration: records unfinished when a worker ended
         self._changes = VersionedCondition()
+        self._suspects = Suspects(self._changes.bump)
         self._tasks: set[asyncio.Task[None]] = set()
         self._measured: set[str] = set()  # integrations whose status stands in the metrics
         self._configuration = ConnectorConfiguration(deps.tables, system)
@@ -58,7 +58,7 @@ class Runner:
         )
         opener_deps = OpenerDeps(self._member.owns, self._letters, self._failed, self._broken)
         self._opener = IntegrationOpener(traits, deps, self._configuration, opener_deps)
-        self._trials = Trials(system, self._configuration, self._opener, deps.clock, deps.uniform, self._tried)
+        self._trials = Trials(self._configuration, self._opener, deps.clock, deps.uniform, self._tried)
 
     @property
     def member(self) -> GroupMember:
@@ -125,10 +125,17 @@ class Runner:
 
     async def _left(self, closing: Mapping[str, "asyncio.Task[list[Waiting]]"]) -> None:
         """Wait for workers that close; the records they leave unfinished wait for the next worker."""
+        assignments = self._member.assignments
         for name, task in closing.items():
-            left = await asyncio.shield(task)  # closing goes on even if this process is to end meanwhile
-            if self._ours(name):
-                self._waiting.add_first(name, left)
+            self._waiting.add_first(name, await self._unfinished(name, task, assignments))
+
+    async def _unfinished(self, name: str, closing: "asyncio.Task[list[Waiting]]", assignments: int) -> list[Waiting]:
+        """What a worker leaves unfinished; nothing where its partition was given away, and be it back by now.
+
+        Such records are taken from the brokers again: kept here too, they would be handled twice.
+        """
+        left = await asyncio.shield(closing)  # closing goes on even if this process is to end meanwhile
+        return left if self._ours(name) and self._member.assignments == assignments else []
 
     def _ours(self, integration: str) -> bool:
         return partition_of(integration, self._deps.partitions) in self._member.owned
@@ -136,7 +143,7 @@ class Runner:
     def _over(self, name: str, settings: IntegrationSettings | None) -> bool:
         """Whether the worker's connection is over; renewed credentials or a partition given away do not end it."""
         if settings is None:
-            return False
+            return self._ours(name) and name not in self._configuration.settings()  # it was forgotten
         return settings.state == "disconnected" or settings.connection != self._workers[name].connection
 
     def _fits(self, name: str, settings: IntegrationSettings | None) -> bool:
@@ -163,6 +170,7 @@ class Runner:
             return
         self._workers[name] = worker
         self._overflow.begin_anew(name)
+        self._suspects.begin_anew(name)
         self._refresh(name, settings)
         worker.start()
         self._hand_over(name)
@@ -211,8 +219,10 @@ class Runner:
 
         def handed_over(taken: Taken, record: Any) -> bool:
             if worker is not None and (late or not _ahead(record, worker)):
-                self._spawn(worker.take(taken, record))
-                return True
+                given = self._suspects.given(name, taken)
+                if given is not None:
+                    self._spawn(worker.take(given, record))
+                return given is not None
             if late and (settings is None or settings.state == "disconnected"):
                 self._letters.disconnected(taken)
                 return True
@@ -246,35 +256,34 @@ class Runner:
         if name in self._workers and settings is not None:
             self._patience.failed(name, settings)
             # closed at once: several of its tasks may fail together, and one end is enough
-            closing = self._begin_to_close(name)
-            self._spawn(self._reopen_later(name, settings, closing, Unforeseen(error)))
+            left = self._unfinished(name, self._begin_to_close(name), self._member.assignments)
+            self._spawn(self._reopen_later(name, settings, left, Unforeseen(error)))
 
     async def _reopen_later(
         self,
         name: str,
         settings: IntegrationSettings,
-        closing: "asyncio.Task[list[Waiting]]",
+        unfinished: Awaitable[list[Waiting]],
         error: Unforeseen,
     ) -> None:
-        """Its unfinished records wait for the next worker; those that were there too often when one ended, end too."""
+        """Its unfinished records wait for the next worker; one that ended too many workers ends too."""
         log.error("%s: %s failed and is opened again later: %s", name, self._system, error)
-        left = await asyncio.shield(closing)
+        left = await unfinished
         if not self._ours(name):
             return
-        before = self._ends.get(name, {})
-        ends = self._ends[name] = {place: before.get(place, 0) + 1 for place in map(_place, left)}
-        worn = [waiting for waiting in left if ends[_place(waiting)] >= MOST_ENDS]
-        self._waiting.add_first(name, [waiting for waiting in left if ends[_place(waiting)] < MOST_ENDS])
+        guilty = self._suspects.ended(name, left)
+        self._waiting.add_first(name, [waiting for waiting in left if waiting not in guilty])
         await self._opener.report_unopened(name, settings, error)
-        for taken, record in worn:
+        for taken, record in guilty:
             await self._letters.bury(taken, error.reason, f"{MOST_ENDS} workers ended meanwhile: {error}", record)
 
     async def _revoked(self, partitions: frozenset[int]) -> None:
         def gone(names: Iterable[str]) -> list[str]:
             return [name for name in names if partition_of(name, self._deps.partitions) in partitions]
 
-        for name in gone(self._waiting.integrations):
+        for name in gone({*self._waiting.integrations, *self._workers}):
             self._waiting.forget(name)
+            self._suspects.forget(name)
         for name in gone(self._workers):
             self._begin_to_close(name)
         closing = [self._closing[name] for name in gone(self._closing)]
@@ -297,15 +306,6 @@ class Runner:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failed(task.exception() or RuntimeError("ended"))
-
-
-Place = tuple[str, int, int]
-"""Topic, partition and offset of a record."""
-
-
-def _place(waiting: Waiting) -> Place:
-    taken, _ = waiting
-    return taken.topic, taken.partition, taken.offset
 
 
 def _ahead(record: Any, worker: IntegrationWorker) -> bool:

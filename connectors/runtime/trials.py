@@ -9,7 +9,6 @@ from connectors.http.retry import CALLS, Tries, Uniform
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.opening import IntegrationOpener
 from schemas.configuration import IntegrationSettings, Sections
-from schemas.values import System
 
 LONGEST_WAIT_S = 10.0
 
@@ -19,14 +18,12 @@ class Trials:
 
     def __init__(
         self,
-        system: System,
         configuration: ConnectorConfiguration,
         opener: IntegrationOpener,
         clock: Clock,
         uniform: Uniform,
         ended: Callable[["asyncio.Task[None]"], None],
     ) -> None:
-        self._system = system
         self._configuration = configuration
         self._opener = opener
         self._clock = clock
@@ -43,11 +40,10 @@ class Trials:
 
     async def _run(self, name: str, settings: IntegrationSettings, trial: Sections) -> None:
         """A system that is away is no reason against the account: it is asked again while the trial lasts."""
-        section = trial.section(self._system)
         tries = Tries()
         while self._configuration.settings().get(name) == settings:
             try:
-                return await self._opener.report_proof(name, await self._opener.prove(name, settings, section))
+                return await self._opener.report_proof(name, await self._opener.prove(name, settings, trial))
             except Retryable as error:
                 tries = tries.after(error, self._clock.monotonic())
                 wait_s = CALLS.wait_s(error, tries, self._uniform)

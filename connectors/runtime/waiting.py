@@ -42,7 +42,8 @@ class WaitingRecords:
 
     def add_first(self, integration: str, records: Sequence[Waiting]) -> None:
         """Records that a former worker left unfinished go before those that came later."""
-        self._queue(integration).records[:0] = records
+        if records:
+            self._queue(integration).records[:0] = records
 
     def forget(self, integration: str) -> None:
         """Another process has the partition: it takes the records again."""

@@ -53,17 +53,27 @@ class UserflowSetup:
         Raises Misconfigured `environment_already_claimed` if another integration has subscribed. Deletes the
         subscription of an integration that is disconnected here: its connector was not running to delete it.
         """
-        topics = (*(_SCOPES[kind_of(object_type)] for object_type in object_types), EVENTS_TOPIC)
-        existing = await self._subscriptions()
-        others = [one for one in existing if _claims(one.url, self._url)]
-        if not all(self._left_behind(one.url) for one in others):
-            raise Misconfigured("environment_already_claimed")
-        ours = self._ours(existing)
+        topics, existing = _topics(object_types), await self._subscriptions()
+        others, ours = self._left_by_others(existing), self._ours(existing)
         kept = next((one for one in ours if self._secret(one)), None)
         # a second subscription repeats every webhook, and one with a lost secret sends webhooks that nobody can verify
         await self._delete([*others, *(one for one in ours if one is not kept)])
         subscription = await self._fitting(kept, topics) if kept else await self._subscribed(topics)
         return Provisioned(self._secret(subscription))
+
+    async def rehearse(
+        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+    ) -> None:
+        """Subscribe and unsubscribe again; an environment that sends to this integration already is the one in force.
+
+        Raises Misconfigured as `provision` does.
+        """
+        existing = await self._subscriptions()
+        self._left_by_others(existing)
+        if not self._ours(existing):
+            made = (await self._client.send(protocol.create_subscription(self._url, _topics(object_types)))).answer
+            await self._delete([made])
+            _secret_of(made)
 
     async def probe(self) -> None:
         """Read one user, which proves that the key is accepted."""
@@ -95,6 +105,13 @@ class UserflowSetup:
 
         pages = self._pages(call, lambda page: page.next_cursor)
         return [one async for page in pages for one in page.subscriptions]
+
+    def _left_by_others(self, subscriptions: Sequence[Subscription]) -> list[Subscription]:
+        """Subscriptions that nobody ended. Raises Misconfigured for one of an integration that is connected."""
+        others = [one for one in subscriptions if _claims(one.url, self._url)]
+        if not all(self._left_behind(one.url) for one in others):
+            raise Misconfigured("environment_already_claimed")
+        return others
 
     def _ours(self, subscriptions: Sequence[Subscription]) -> list[Subscription]:
         """The subscriptions that send to this integration."""
@@ -136,14 +153,22 @@ class UserflowSetup:
 
     async def _subscribed(self, topics: Sequence[str]) -> Subscription:
         made = (await self._client.send(protocol.create_subscription(self._url, topics))).answer
-        if not made.secret:
-            raise Misconfigured("webhook_secret_not_told")
-        self._known_secret = made.secret
+        self._known_secret = _secret_of(made)
         return made
 
     def _secret(self, subscription: Subscription) -> str | None:
         """The secret that signs the subscription's webhooks: read from Userflow, or stored since creation."""
         return subscription.secret or self._known_secret
+
+
+def _topics(object_types: Sequence[str]) -> Sequence[str]:
+    return (*(_SCOPES[kind_of(object_type)] for object_type in object_types), EVENTS_TOPIC)
+
+
+def _secret_of(made: Subscription) -> str:
+    if not made.secret:
+        raise Misconfigured("webhook_secret_not_told")
+    return made.secret
 
 
 def _described(object_type: str, existing: AttributeDefinition) -> DescribedField:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -36,6 +37,8 @@ from pipeline.operations.plan_text import as_json, as_text
 from pipeline.visible import visible
 from schemas.configuration import IntegrationPart
 from schemas.topics import INTEGRATIONS
+
+FORGOTTEN_S: Final = 30.0
 
 
 def validate_file(file: Path, *, offline: bool, strict: bool, granted_later: bool) -> None:
@@ -138,12 +141,16 @@ async def _carry_out(
     try:
         applied = await applying.wait_until_applied(tables, name, request, within_s)
     except applying.NotApplied as error:
-        parts = tables.table(INTEGRATIONS)
-        raise applying.NotApplied(applying.refusal(str(error), file, request, parts)) from None
+        refusal = applying.refusal(str(error), file, request, tables.table(INTEGRATIONS))
+        try:
+            await applying.leave_no_ghost(publisher, tables, name, request, FORGOTTEN_S)
+        except applying.NotApplied as left:
+            refusal += f"\n{name} stays listed: {left}"
+        raise applying.NotApplied(refusal) from None
     made = len(applied.settings.create)
     click.echo(f"{name}: in force as revision {applied.settings.revision} after {applied.seconds:.1f} s")
     if made:
-        click.echo(f"{made} HubSpot fields were created")
+        click.echo("1 HubSpot field was created" if made == 1 else f"{made} HubSpot fields were created")
     if applied.settings.events and file.hubspot.timeline == "app_events":
         click.echo("event types are part of the HubSpot app: `pairstream hubspot-project` writes its files")
     click.echo(f"run `pairstream full-sync start {name}` to bring what exists in step")

@@ -13,10 +13,10 @@ from pipeline.integration_file.export import to_yaml
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
 from pipeline.provisioning.claims import check_claims
-from pipeline.provisioning.described import described_file
+from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, described_file
 from pipeline.provisioning.remedies import problem
 from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
-from pipeline.provisioning.state_machine import ALREADY_CLAIMED, FIELDS_DO_NOT_FIT, SYSTEMS, VENDOR_REFUSAL
+from pipeline.provisioning.state_machine import ALREADY_CLAIMED, SYSTEMS, VENDOR_REFUSAL
 from schemas.configuration import ConnectorState, DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
 from schemas.values import System
@@ -56,6 +56,27 @@ def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: in
 async def ask(publisher: Publisher, integration: str, request: DesiredIntegration) -> None:
     """Hand the request to the active scheduler."""
     await publisher.send(INTEGRATIONS, f"{integration}/desired", IntegrationPart(integration, desired=request))
+
+
+async def leave_no_ghost(
+    publisher: Publisher, tables: TableReader, integration: str, request: DesiredIntegration, within_s: float
+) -> None:
+    """Forget an integration that was never in force and whose first request is refused; the asker knows why.
+
+    Raises NotApplied.
+    """
+    parts = tables.table(INTEGRATIONS)
+    settings, asked = settings_of(parts, integration), parts.get(f"{integration}/desired")
+    if asked is None or asked.desired is None or asked.desired.apply_id != request.apply_id:
+        return  # somebody has asked for something else meanwhile
+    if settings is not None and settings.apply_id == request.apply_id and never_in_force(settings):
+        await forget(publisher, tables, integration, within_s)
+
+
+def never_in_force(settings: IntegrationSettings) -> bool:
+    """Whether all there is of an integration is a refused first request."""
+    refused = settings.apply_state == "failed" and settings.state == "disconnected"
+    return refused and settings.connection <= 1 and settings.active_revision == 0
 
 
 async def forget(publisher: Publisher, tables: TableReader, integration: str, within_s: float) -> None:

@@ -4,11 +4,13 @@ Retention or a person deleted them, or a topic was made anew. What they said is 
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.kafka.partitioner import partition_of
+from connectors.kafka.producer import PublishFailed
 from pipeline.operations.apply import every
 from pipeline.operations.full_sync import NotStarted, crawls, new_run_id
 from schemas.configuration import IntegrationPart, IntegrationSettings
@@ -31,7 +33,8 @@ log = logging.getLogger(__name__)
 
 LOST: Final = "records_lost"
 """The reason of their dead letter."""
-HEALED_ONCE_S: Final = 30.0  # several partitions lose records at once: one crawl sees what all of them said
+HEALED_ONCE_S: Final = 30.0
+"""Several partitions lose records at once: one crawl sees what they said, and one more after this time the rest."""
 
 STAGES: Final = 2
 """Agents whose steps write by transactions: each partition of each is one producer."""
@@ -52,6 +55,13 @@ Message = tuple[str, str, Any]
 """A topic, a key, a record."""
 
 
+def in_a_while(wait_s: float, work: Callable[[], None]) -> None:
+    """Do it on a thread of its own, unless the process ends before."""
+    timer = threading.Timer(wait_s, work)
+    timer.daemon = True
+    timer.start()
+
+
 class LostRecords:
     """Reports losses of one process; may be called on any thread, and blocks until the brokers have the report."""
 
@@ -63,13 +73,17 @@ class LostRecords:
         *,
         partitions: int,
         now_ms: Callable[[], int],
+        later: Callable[[float, Callable[[], None]], None] = in_a_while,
     ) -> None:
+        self._later = later
+        self._lock = threading.Lock()
         self._tables = tables
         self._publish = publish
         self._count = count
         self._partitions = partitions
         self._now_ms = now_ms
         self._healed_at: dict[str, float] = {}
+        self._owed: set[str] = set()  # integrations that are crawled once more, a while after their last crawl
 
     def report(self, topic: str, partition: int, start: int, end: int) -> None:
         """The records of a partition from offset `start` to `end` were never read. Raises PublishFailed.
@@ -115,15 +129,38 @@ class LostRecords:
         self, affected: Mapping[str, IntegrationSettings], mappings: Mapping[str, ObjectMapping]
     ) -> Iterator[Message]:
         for name, settings in affected.items():
-            if time.monotonic() - self._healed_at.get(name, -HEALED_ONCE_S) < HEALED_ONCE_S:
+            if self._rests(name):
                 continue
             try:
                 requests = crawls(name, settings, mappings.values(), new_run_id(self._now_ms()), self._now_ms())
             except NotStarted as error:
                 log.warning("%s; run `pairstream full-sync start %s` once it is active", error, name)
                 continue
-            self._healed_at[name] = time.monotonic()
+            with self._lock:
+                self._healed_at[name] = time.monotonic()
             yield from ((requests_topic(system), name, request) for system, request in requests)
+
+    def _rests(self, name: str) -> bool:
+        """Whether a crawl was asked for just now, which may be past what was lost since: then one more is owed."""
+        with self._lock:
+            rests_s = self._healed_at.get(name, -HEALED_ONCE_S) + HEALED_ONCE_S - time.monotonic()
+            if rests_s > 0 and name not in self._owed:
+                self._owed.add(name)
+                self._later(rests_s, lambda: self._heal_again(name))
+            return rests_s > 0
+
+    def _heal_again(self, name: str) -> None:
+        with self._lock:
+            self._owed.discard(name)
+            self._healed_at.pop(name, None)
+        parts, mappings = self._tables()
+        settings = every(parts).get(name)
+        if settings is None or settings.state == "disconnected":
+            return
+        try:
+            self._publish(list(self._crawls({name: settings}, mappings)))
+        except PublishFailed as error:
+            log.error("%s; run `pairstream full-sync start %s`: records were lost", error, name)
 
 
 def _affected(

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pipeline.integration_file.checks import check
 from pipeline.integration_file.model import IntegrationFile
-from pipeline.integration_file.problems import Problem, in_order
+from pipeline.integration_file.problems import Problem, in_order, render
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.field_checks import Fields, check_fields
 from pipeline.provisioning.resolve import definitions_of
 from pipeline.provisioning.streams import check_events
 from schemas.configuration import DescribedEvent, DescribedField, DescribedType
 from schemas.values import System
+
+FIELDS_DO_NOT_FIT: Final = "fields_do_not_fit"
 
 
 class DescriptionSource(Protocol):
@@ -43,6 +45,11 @@ class DescribedFile:
                 *check_events(self.file, self.events),
             )
         )
+
+    def refusal(self) -> str | None:
+        """The reason for which an apply of the file is refused; None where it fits."""
+        problems = self.misfits()
+        return f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}" if problems else None
 
 
 def described_file(file: IntegrationFile, hubspot: DescriptionSource, userflow: DescriptionSource) -> DescribedFile:

@@ -4,11 +4,12 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from pipeline.integration_file.model import IntegrationFile, MappingSpec, Secret
 from pipeline.integration_file.rules import FieldNode, Road, roads
 from pipeline.provisioning.field_checks import Fields, created_type, definition
-from schemas.configuration import DescribedField, SystemSettings, secret_place
+from schemas.configuration import DescribedField, IntegrationSettings, Sections, SystemSettings, secret_place
 from schemas.records import FieldRule, ObjectMapping
 from schemas.values import FieldDefinition, FieldType, System
 
@@ -58,6 +59,18 @@ def fields_of(file: IntegrationFile, system: System) -> dict[str, tuple[str, ...
             if node.system == system:
                 fields[node.object_type][node.field] = None
     return {object_type: tuple(names) for object_type, names in fields.items()}
+
+
+Asking = TypeVar("Asking", IntegrationSettings, Sections)
+
+
+def with_fields_of(file: IntegrationFile, asking: Asking) -> Asking:
+    """The same asking for the fields of the file: those of a custom type are named once its schema is known."""
+    return replace(
+        asking,
+        hubspot=replace(asking.hubspot, fields=fields_of(file, "hubspot")),
+        userflow=replace(asking.userflow, fields=fields_of(file, "userflow")),
+    )
 
 
 def definitions_of(fields: Sequence[DescribedField]) -> Fields:

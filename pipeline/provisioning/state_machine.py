@@ -3,6 +3,7 @@
 The active scheduler is the only writer of settings and claims; it calls `decide` until there is nothing left to write.
 A request goes: describing (both connectors tell their fields) -> provisioning (missing fields are made) -> done.
 Custom object types are described first: what their fields are named, and so which fields to ask for, follows from them.
+Another account than the one in force goes through both on trial first, beside it (`pipeline/provisioning/trial.py`).
 """
 
 import re
@@ -12,15 +13,13 @@ from typing import Final
 
 from pipeline.core.mapping import MappingView
 from pipeline.integration_file.loader import read_document
-from pipeline.integration_file.model import IntegrationFile
-from pipeline.integration_file.problems import render
+from pipeline.provisioning import trial
 from pipeline.provisioning.claims import other_holders, rightful, same_accounts
 from pipeline.provisioning.described import DescribedFile, described_file
-from pipeline.provisioning.resolve import fields_of, object_mappings, to_create, unchanged
+from pipeline.provisioning.resolve import object_mappings, to_create, unchanged, with_fields_of
 from pipeline.provisioning.streams import streamed
 from schemas.configuration import (
     ConnectorState,
-    Description,
     DesiredIntegration,
     IntegrationClaim,
     IntegrationPart,
@@ -33,7 +32,6 @@ from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import System
 
-FIELDS_DO_NOT_FIT: Final = "fields_do_not_fit"
 ALREADY_CLAIMED: Final = "already claimed"
 DISCONNECTED: Final = "it is disconnected and its credentials are forgotten: apply its file"
 VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|failed): (\S+)")
@@ -64,7 +62,15 @@ def decide(parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[Configur
         writes += _next(part.integration, part.desired, parts, mappings)
         if writes:
             break  # one integration at a time: its claims are in force before the next integration claims
-    return writes
+    return writes or list(_orphans(parts))
+
+
+def _orphans(parts: Parts) -> Iterator[ConfigurationWrite]:
+    """Reports that came after their integration was forgotten: the next one of that name must not find them."""
+    for key, part in sorted(parts.items()):
+        there = {f"{part.integration}/settings", f"{part.integration}/desired"} & parts.keys()
+        if part.connector is not None and not there:
+            yield ConfigurationWrite(INTEGRATIONS, key, None)
 
 
 def _forgotten(name: str, parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[ConfigurationWrite]:
@@ -110,7 +116,7 @@ def _asked(
     if settings is None or settings.apply_id != desired.apply_id:
         return [_accepted(name, desired, settings, parts)]
     if settings.trial is not None:
-        return list(_tried(name, desired, settings, settings.trial, parts))
+        return _tried(name, desired, settings, parts)
     states = [_connector(name, system, parts) for system in SYSTEMS]
     if settings.apply_state not in UNDER_WAY:
         return list(_redescribed(name, settings, states, mappings))
@@ -143,9 +149,7 @@ def _accepted(
         return _write(name, replace(refused, reason=_claimed_by(holders)))
     in_force = _restored(before)
     if connected and before.active_revision and not same_accounts(desired, in_force):
-        trial = Sections(desired.document, desired.hubspot, desired.userflow)
-        proving = replace(in_force, apply_id=desired.apply_id, apply_state="proving", reason=None, trial=trial)
-        return _write(name, proving)
+        return _write(name, trial.begun(desired, in_force))
     return _begun(name, desired, before)
 
 
@@ -172,37 +176,20 @@ def _begun(name: str, desired: DesiredIntegration, before: IntegrationSettings) 
 
 
 def _tried(
-    name: str, desired: DesiredIntegration, settings: IntegrationSettings, trial: Sections, parts: Parts
-) -> Iterator[ConfigurationWrite]:
-    """Another account takes the place of the one in force only once both systems answered for it, and the file fits."""
-    asked, answers = (
-        replace(settings, trial=None),
-        [_answer(name, system, desired.apply_id, parts) for system in SYSTEMS],
-    )
-    for system, answer in zip(SYSTEMS, answers, strict=True):
-        if answer is not None and answer.reason is not None:
-            yield _failed(name, asked, f"{system}: failed: {answer.reason}")
-            return
-    hubspot, userflow = answers
-    if hubspot is None or userflow is None:
-        return
-    described = described_file(read_document(trial.document), hubspot, userflow)
-    resolved = fields_of(described.file, "hubspot") == trial.hubspot.fields
-    problems = described.misfits() if resolved else ()  # fields of a custom type are asked for once it is resolved
-    holders = other_holders(name, desired, parts)
-    if problems:
-        yield _failed(name, asked, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
-    elif holders:
-        yield _failed(name, asked, _claimed_by(holders))
-    else:
-        yield _begun(name, desired, asked)
-
-
-def _answer(name: str, system: System, apply_id: str, parts: Parts) -> Description | None:
-    """What the system said of the account on trial, if it was asked about this request."""
-    part = parts.get(f"{name}/{system}/trial")
-    answer = part.description if part is not None else None
-    return answer if answer is not None and answer.inquiry_id == apply_id else None
+    name: str, desired: DesiredIntegration, settings: IntegrationSettings, parts: Parts
+) -> list[ConfigurationWrite]:
+    """Another account takes the place of the one in force once it has proven itself, and nobody holds it meanwhile."""
+    match trial.judged(name, settings, parts):
+        case trial.Waits():
+            return []
+        case trial.Asked(asked):
+            return [_write(name, asked)]
+        case trial.Fails(reason):
+            return [_failed(name, settings, reason)]
+        case trial.Passes():
+            holders = other_holders(name, desired, parts)
+            asked = trial.given_up(settings)
+            return [_failed(name, asked, _claimed_by(holders)) if holders else _begun(name, desired, asked)]
 
 
 def _claimed_by(holders: Mapping[System, str]) -> str:
@@ -213,8 +200,7 @@ def _in_state(before: IntegrationSettings, desired: DesiredIntegration) -> Integ
     """Paused or active at once. An apply under way goes on, its credentials unproven; one on trial is given up."""
     under_way = before.apply_state in UNDER_WAY and before.trial is None
     return replace(
-        before,
-        trial=None,
+        trial.given_up(before),
         state=desired.state if before.active_revision else before.state,
         apply_id=desired.apply_id,
         apply_state=before.apply_state if under_way else "done",
@@ -249,12 +235,12 @@ def _without_secrets(section: SystemSettings) -> SystemSettings:
 
 
 def _described(name: str, settings: IntegrationSettings, described: DescribedFile) -> ConfigurationWrite:
-    asked_again = _with_fields_of(described.file, settings)
+    asked_again = with_fields_of(described.file, settings)
     if asked_again != settings:
         return _write(name, replace(asked_again, revision=settings.revision + 1))
-    problems = described.misfits()
-    if problems:
-        return _failed(name, settings, f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}")
+    refusal = described.refusal()
+    if refusal is not None:
+        return _failed(name, settings, refusal)
     create, streams = to_create(described.file, described.fields), streamed(described.file, described.events)
     return _write(name, replace(settings, apply_state="provisioning", create=create, events=streams))
 
@@ -334,15 +320,6 @@ def _read(mapping: ObjectMapping) -> list[str]:
     return [f"{system}.{name}" for system, names in MappingView(mapping).read.items() for name in sorted(names)]
 
 
-def _with_fields_of(file: IntegrationFile, settings: IntegrationSettings) -> IntegrationSettings:
-    """The settings asking for the fields of the file: those of a custom type are named once its schema is known."""
-    return replace(
-        settings,
-        hubspot=replace(settings.hubspot, fields=fields_of(file, "hubspot")),
-        userflow=replace(settings.userflow, fields=fields_of(file, "userflow")),
-    )
-
-
 def _description_of(settings: IntegrationSettings, states: list[ConnectorState | None]) -> DescribedFile | None:
     """What both systems say of the request's file; None until both have described for this revision."""
     hubspot, userflow = (_of_revision(state, settings) for state in states)
@@ -375,7 +352,7 @@ def _failed(name: str, settings: IntegrationSettings, reason: str) -> Configurat
 
 def _restored(settings: IntegrationSettings) -> IntegrationSettings:
     """What was in force before the request that is under way."""
-    kept, settings = settings.fallback, replace(settings, fallback=None, trial=None)
+    kept, settings = settings.fallback, replace(trial.given_up(settings), fallback=None)
     if kept is None:
         return settings
     return replace(settings, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow, events=kept.events)

@@ -62,7 +62,7 @@ async def test_apply_makes_the_property_once_however_often_it_is_repeated(it: Wo
     first = await it.apply()
     again = await it.apply()
 
-    assert "1 HubSpot fields were created" in first and "revision 1" in first
+    assert "1 HubSpot field was created" in first and "revision 1" in first
     assert "created" not in again
     assert await properties_of_userflow(it) == [PLAN]
 

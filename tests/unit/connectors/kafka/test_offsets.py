@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.kafka.offsets import OffsetTracker
+from connectors.kafka.offsets import MOST_MARKERS, OffsetTracker
 
 PLACE = ("hubspot.field-patches", 2)
 
@@ -62,6 +62,33 @@ def test_where_reading_began_and_where_it_jumped_may_hide_a_loss_and_is_told_onc
     tracked.taken(PLACE, 20)
     assert tracked.suspects() == {PLACE: 9}
     assert tracked.suspects() == {}
+
+
+def test_nothing_is_committed_past_a_loss_that_nobody_was_told_of() -> None:
+    """The committed offset is all that shows it after a restart."""
+    tracked = OffsetTracker()
+    tracked.begins(PLACE, 5)
+    tracked.taken(PLACE, 90)
+    tracked.finished(PLACE, 90)
+    assert tracked.to_commit() == {}
+    tracked.suspects()
+    tracked.begins(PLACE, 5)  # the report failed
+    tracked.certain(PLACE)
+    assert tracked.to_commit() == {}
+    assert tracked.suspects() == {PLACE: 5}
+    tracked.certain(PLACE)
+    assert tracked.to_commit() == {PLACE: 91}
+
+
+def test_a_jump_that_markers_cannot_fill_holds_the_commit_back_and_a_smaller_one_does_not() -> None:
+    tracked = tracker(5)
+    tracked.taken(PLACE, 5 + MOST_MARKERS)
+    assert tracked.to_commit() == {PLACE: 5}
+    tracked.taken(PLACE, 7 + 2 * MOST_MARKERS)
+    assert tracked.to_commit() == {}
+    tracked.suspects()
+    tracked.certain(PLACE)
+    assert tracked.to_commit() == {PLACE: 5}
 
 
 def test_a_partition_that_was_given_back_is_in_no_doubt() -> None:

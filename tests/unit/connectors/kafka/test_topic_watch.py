@@ -23,6 +23,7 @@ def test_a_topic_that_was_missing_at_the_start_lost_nothing_and_is_watched_once_
     assert watch.look()
     assert watch.look()
     brokers.ids["new"] = "3"
+    assert watch.look()
     assert not watch.look()
     assert told == ["new"]
 
@@ -31,5 +32,17 @@ def test_a_topic_that_was_deleted_or_made_anew_is_told() -> None:
     brokers, told = Brokers(first="1", second="2"), list[str]()
     watch = TopicWatch(cast(Any, brokers), ("first", "second"), told.extend)
     brokers.ids = {"first": "9"}
+    assert watch.look()
+    assert told == []
     assert not watch.look()
     assert told == ["first", "second"]
+
+
+def test_one_look_at_a_broker_that_does_not_know_a_topic_yet_ends_nothing() -> None:
+    """A broker that has just started ended a worker and had everything crawled."""
+    brokers, told = Brokers(first="1", second="2"), list[str]()
+    watch = TopicWatch(cast(Any, brokers), ("first", "second"), told.extend)
+    for seen in ({"first": "1"}, {"first": "1", "second": "2"}, {"second": "2"}, {"first": "1", "second": "2"}):
+        brokers.ids = seen
+        assert watch.look()
+    assert told == []

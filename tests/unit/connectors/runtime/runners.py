@@ -76,6 +76,9 @@ class Vendor:
     async def provision(self, object_types: object, create: object, events: object = ()) -> Provisioned:
         return Provisioned()
 
+    async def rehearse(self, object_types: object, create: object, events: object = ()) -> None:
+        return
+
     async def probe(self) -> None:
         await self._answer()
 

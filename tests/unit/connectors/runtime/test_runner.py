@@ -46,6 +46,7 @@ class Member:
     def __init__(self, *_: Any, hooks: Hooks, topics: Any) -> None:
         self.hooks = hooks
         self.owned: frozenset[int] = frozenset()
+        self.assignments = 0
 
     def start(self) -> None:
         """Nobody is asked."""
@@ -57,7 +58,7 @@ class Member:
         return partition in self.owned
 
     def assign(self, *partitions: int) -> None:
-        self.owned = frozenset(partitions)
+        self.owned, self.assignments = frozenset(partitions), self.assignments + 1
         self.hooks.assigned(self.owned)
 
     async def revoke(self) -> None:
@@ -99,14 +100,14 @@ class Publisher:
         self.sent: list[tuple[str, str, Any]] = []
         self.away = False
         self.unencodable = ""  # a topic whose records are too large
-        self.poisoned: str | None = None  # an integration about whose changes our own code fails
+        self.poisoned: str | None = None  # an integration, or an object, about whose changes our own code fails
 
     async def send(self, topic: str, key: str, record: Any, partition: int | None = None) -> tuple[int, int]:
         if self.away and topic != INTEGRATIONS:
             raise PublishFailed(f"{topic}: the brokers are away")
         if topic == self.unencodable:
             raise RecordTooLarge(topic)
-        if topic == changes_topic("userflow") and record.integration == self.poisoned:
+        if topic == changes_topic("userflow") and self.poisoned in (record.integration, record.object_id):
             raise TypeError("secret")
         if topic == INTEGRATIONS:
             await self.parts.put(record)
@@ -257,7 +258,7 @@ async def test_another_account_is_asked_beside_the_one_in_force(
         it.runner.configuration_changed()
         await until(lambda: any(key == f"{WELL}/userflow/trial" for _, key, _ in it.publisher.sent))
         (said,) = {one.description for _, key, one in it.publisher.sent if key == f"{WELL}/userflow/trial"}
-        assert (said.inquiry_id, said.reason) == ("b", reason)
+        assert (said.inquiry_id, said.reason) == (trial.tried, reason)
         it.member.hooks.taken([taken(WELL, 0)])
         await until(lambda: "user-0" in vendors[WELL].written)
         assert failures(it) == []
@@ -323,6 +324,39 @@ async def test_a_record_at_which_worker_after_worker_fails_ends_as_a_letter_and_
         assert "TypeError in send:" in letter.detail
         assert "secret" not in letter.detail
         assert it.stops == []
+
+
+async def test_records_that_wait_beside_the_one_at_which_workers_fail_are_not_buried_with_it(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "OPEN_AGAIN_S", (0.01,))
+    async with running(members, {DOWN: Vendor()}) as it:
+        it.publisher.poisoned = "user-3"
+        ended: list[int] = []
+        it.member.hooks.taken([taken(DOWN, offset, partial(ended.append, offset)) for offset in range(8)])
+        await until(lambda: sorted(ended) == list(range(8)))
+        assert [letter.offset for letter in it.publisher.of(DEAD_LETTERS)] == [3]
+        assert it.stops == []
+
+
+async def test_records_of_a_partition_that_went_and_came_back_while_their_worker_closed_are_left_to_the_brokers(
+    members: list[Member],
+) -> None:
+    """They were taken from the brokers again and kept here too: handled twice."""
+    vendor = GatedVendor()
+    async with running(members, {DOWN: vendor}) as it:
+        it.member.hooks.taken([taken(DOWN, 0)])
+        await within(vendor.begun.wait)
+        it.configure(DOWN, secret=b"another key")
+        await asyncio.sleep(0)
+        given_away = asyncio.create_task(it.member.revoke())
+        await asyncio.sleep(0)
+        it.member.assign(partition_of(DOWN, PARTITIONS))
+        vendor.may_end.set()
+        await within(lambda: given_away)
+        it.member.hooks.taken([taken(DOWN, 1)])
+        await until(lambda: "user-1" in vendor.written)
+        assert "user-0" not in vendor.written
 
 
 async def test_a_worker_of_which_two_parts_fail_at_once_ends_once_and_is_opened_again(

@@ -61,6 +61,24 @@ async def test_a_subscription_is_made_once(userflow: World) -> None:
     assert userflow.transport.verbs == ["GET", "POST", "GET"]
 
 
+async def test_a_rehearsal_leaves_no_subscription_and_none_of_ours_is_touched(userflow: World) -> None:
+    setup = userflow.account.setup
+    await setup.rehearse(("users",), ())
+    assert subscriptions(userflow) == []
+    assert userflow.transport.verbs == ["GET", "POST", "DELETE"]
+    await provisioned(userflow)
+    kept = subscriptions(userflow)
+    await setup.rehearse(("users",), ())
+    assert subscriptions(userflow) == kept
+
+
+async def test_a_rehearsal_is_refused_where_provisioning_would_be(userflow: World) -> None:
+    userflow.simulator.environment.subscribe(WEBHOOK_URL.replace("acme", "rival"), ALL_TOPICS)
+    with pytest.raises(Misconfigured, match="environment_already_claimed"):
+        await userflow.account.setup.rehearse(("users",), ())
+    assert len(subscriptions(userflow)) == 1
+
+
 async def test_topics_follow_the_types_that_mappings_use(userflow: World) -> None:
     setup = userflow.account.setup
     secret = (await setup.provision(("users",), ())).webhook_secret

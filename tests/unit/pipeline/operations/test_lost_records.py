@@ -1,10 +1,10 @@
 """Records that were gone before they were read: told, kept, and healed by crawls of the integrations they concern."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from connectors.kafka.partitioner import partition_of
-from pipeline.operations.lost_records import LOST, LostRecords
+from pipeline.operations.lost_records import HEALED_ONCE_S, LOST, LostRecords
 from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.records import ConnectorRequest, DeadLetter, ObjectMapping
 from schemas.topics import (
@@ -31,6 +31,7 @@ class Reports:
     def __init__(self, **states: str) -> None:
         self.published: list[tuple[str, str, Any]] = []
         self.counted: list[tuple[str, int]] = []
+        self.owed: list[tuple[float, Callable[[], None]]] = []
         parts = {
             f"{name}/settings": IntegrationPart(name, settings=settings(states.get(name, "active"))) for name in NAMES
         }
@@ -44,6 +45,7 @@ class Reports:
             lambda *counted: self.counted.append(counted),
             partitions=PARTITIONS,
             now_ms=lambda: 1_700_000_000_000,
+            later=lambda wait_s, work: self.owed.append((wait_s, work)),
         )
 
     def publish(self, messages: Iterable[tuple[str, str, Any]]) -> None:
@@ -100,6 +102,20 @@ def test_several_partitions_that_lose_at_once_ask_for_one_crawl() -> None:
     it.reporter.report(HUBSPOT_CHANGES, 2, 0, 4)
     assert len(it.letters) == 2
     assert len(it.published) == asked + 1
+
+
+def test_what_is_lost_after_a_crawl_was_asked_for_is_healed_by_one_more() -> None:
+    """The first may be past the object by then."""
+    it = Reports()
+    it.reporter.report(HUBSPOT_CHANGES, 1, 0, 4)
+    it.reporter.report(HUBSPOT_CHANGES, 2, 0, 4)
+    it.reporter.report(HUBSPOT_CHANGES, 3, 0, 4)
+    assert len(it.owed) == len(NAMES)
+    asked = len(it.published)
+    for wait_s, work in it.owed:
+        assert 0 < wait_s <= HEALED_ONCE_S
+        work()
+    assert len(it.published) == asked + 2 * len(NAMES)
 
 
 def test_an_integration_that_is_not_active_is_left_alone_and_the_others_are_healed() -> None:

@@ -96,12 +96,12 @@ class Cluster:
         self.settle()
 
     def answer_trial(self, name: str = "acme", **reasons: str) -> None:
-        """What both connectors say of an account on trial: why each does not work, nothing unless told otherwise."""
+        """What both connectors say of a step of a trial: why each does not work, nothing unless told otherwise."""
         settings = self.settings(name)
         if settings.trial is None:
             return
-        of_userflow = Description(settings.apply_id, reasons.get("userflow"), USERFLOW_FIELDS, EVENTS)
-        of_hubspot = Description(settings.apply_id, reasons.get("hubspot"), HUBSPOT_FIELDS)
+        of_userflow = Description(settings.tried, reasons.get("userflow"), USERFLOW_FIELDS, EVENTS)
+        of_hubspot = Description(settings.tried, reasons.get("hubspot"), HUBSPOT_FIELDS)
         self.parts[f"{name}/hubspot/trial"] = IntegrationPart(name, description=of_hubspot)
         self.parts[f"{name}/userflow/trial"] = IntegrationPart(name, description=of_userflow)
         self.settle()
@@ -113,7 +113,8 @@ class Cluster:
 
     def connect(self, name: str = "acme", **changes: str) -> None:
         self.ask(request(name, **changes), name)
-        self.answer_trial(name)
+        self.answer_trial(name)  # of its fields
+        self.answer_trial(name)  # of what is to be made
         for system in ("hubspot", "userflow"):
             self.report(system, name)
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations.apply import desired
-from pipeline.provisioning.state_machine import FIELDS_DO_NOT_FIT
+from pipeline.provisioning.described import FIELDS_DO_NOT_FIT
 from schemas.configuration import (
     DescribedField,
     DescribedType,

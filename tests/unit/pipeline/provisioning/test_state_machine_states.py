@@ -95,6 +95,54 @@ def test_a_file_that_does_not_fit_another_account_leaves_what_is_in_force_too() 
     assert (cluster.settings().state, cluster.settings().hubspot.account) == ("active", "1")
 
 
+@pytest.mark.parametrize("system", ["hubspot", "userflow"])
+@pytest.mark.parametrize("reason", ["too_many_properties", "environment_already_claimed", "step_failed"])
+def test_an_account_that_cannot_be_prepared_leaves_what_is_in_force(system: str, reason: str) -> None:
+    """Its trial passed, its provisioning was refused, and it was gone, with the account before it."""
+    cluster = Cluster()
+    cluster.connect()
+    before, mappings = cluster.settings(), dict(cluster.mappings)
+    claims = {key for key in cluster.parts if key.startswith("claim/")}
+    cluster.ask(request(account="2", attribute="seats"))
+    cluster.answer_trial()
+    asked = cluster.settings()
+    assert (asked.apply_state, [field.name for field in asked.create]) == ("provisioning", ["userflow_user_seats"])
+    assert (asked.state, asked.connection, asked.hubspot) == ("active", before.connection, before.hubspot)
+
+    cluster.answer_trial(**{system: reason})
+
+    after = cluster.settings()
+    assert (after.apply_state, after.reason) == ("failed", f"{system}: failed: {reason}")
+    kept = replace(after, apply_id="", apply_state="done", reason=None)
+    assert kept == replace(before, apply_id="", create=())
+    assert {key for key in cluster.parts if key.startswith("claim/")} == claims
+    assert cluster.mappings == mappings
+
+
+def test_an_answer_to_an_earlier_step_of_a_trial_is_none_to_the_next() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(account="2"))
+    cluster.answer_trial()
+    cluster.settle()
+    assert (cluster.settings().apply_state, cluster.settings().connection) == ("provisioning", 1)
+    cluster.answer_trial()
+    assert (cluster.settings().apply_state, cluster.settings().connection) == ("describing", 2)
+
+
+def test_a_report_that_comes_after_its_integration_was_forgotten_goes_too() -> None:
+    """The next integration of that name found it, and took its fields for described."""
+    cluster = Cluster()
+    cluster.ask(request())
+    cluster.report("hubspot", status="failed", reason="wrong_account")
+    late = cluster.parts["acme/hubspot"]
+    del cluster.parts["acme/desired"]
+    cluster.settle()
+    cluster.parts["acme/hubspot"] = late
+    cluster.settle()
+    assert cluster.parts == {}
+
+
 def test_a_pause_while_an_account_is_on_trial_gives_the_trial_up() -> None:
     cluster = Cluster()
     cluster.connect()
