@@ -12,7 +12,6 @@ import click
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableIncomplete, TableReader
-from pipeline.app import Process, now_ms
 from pipeline.commands.session import (
     confirm,
     known,
@@ -34,6 +33,7 @@ from pipeline.operations import hubspot_project as project
 from pipeline.operations import make_plan
 from pipeline.operations.generated_files import write_generated
 from pipeline.operations.plan_text import as_json, as_text
+from pipeline.process import Process, now_ms
 from pipeline.visible import visible
 from schemas.configuration import IntegrationPart
 from schemas.topics import INTEGRATIONS

@@ -6,9 +6,9 @@ import click
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.app import Process, now_ms
 from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, with_kafka
-from pipeline.operations import apply, full_sync, runs
+from pipeline.operations import apply, full_sync, in_force, runs
+from pipeline.process import Process, now_ms
 from pipeline.provisioning.state_machine import DISCONNECTED, SYSTEMS
 from schemas.configuration import DesiredState
 from schemas.topics import INTEGRATIONS, MAPPINGS
@@ -20,7 +20,7 @@ def list_integrations() -> None:
     """Print every integration and its state."""
     with plain_errors():
         parts = read_tables(open_process()).table(INTEGRATIONS)
-        there = apply.every(parts)
+        there = in_force.every(parts)
         for name, settings in there.items():
             refused = "; its last apply was refused" if settings.apply_state == "failed" else ""
             click.echo(f"{name}: {settings.state}, revision {settings.active_revision}{refused}")
@@ -76,7 +76,7 @@ def start_full_sync(name: str | None) -> None:
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         parts = tables.table(INTEGRATIONS)
-        connected = [one for one, found in apply.every(parts).items() if found.state != "disconnected"]
+        connected = [one for one, found in in_force.every(parts).items() if found.state != "disconnected"]
         if not name and not connected:
             raise full_sync.NotStarted(NONE_YET)
         for each in [name] if name else connected:

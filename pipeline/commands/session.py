@@ -14,15 +14,13 @@ from connectors.kafka.admin import TopicsRefused
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.kafka.table import TableIncomplete, TableReader
-from pipeline.app import Process
 from pipeline.config import SettingsInvalid, load_settings
 from pipeline.exit_codes import REFUSED
 from pipeline.local.errors import LocalError
 from pipeline.observability.logging import set_up
-from pipeline.operations import apply, full_sync
-from pipeline.operations.generated_files import ForeignFiles
-from pipeline.operations.hubspot_project import NoProject
+from pipeline.operations import OperationRefused, in_force
 from pipeline.operations.installation import SettingsDiffer
+from pipeline.process import Process
 from pipeline.secrets import KeyFileUnsafe, NoKeyFits
 from pipeline.state_dir import AlreadyRunning, StateDirUnusable
 from pipeline.visible import visible_lines
@@ -41,10 +39,7 @@ EXPECTED_ERRORS: Final = (
     PublishFailed,
     UnknownSchema,
     SettingsDiffer,
-    apply.NotApplied,
-    full_sync.NotStarted,
-    NoProject,
-    ForeignFiles,
+    OperationRefused,
     NoKeyFits,
     KeyFileUnsafe,
 )
@@ -123,8 +118,8 @@ def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]
 
 
 def known(parts: Mapping[str, IntegrationPart], name: str) -> IntegrationSettings:
-    """The settings of an integration. Raises NotApplied with the names there are."""
-    settings = apply.settings_of(parts, name)
+    """The settings of an integration. Raises OperationRefused with the names there are."""
+    settings = in_force.settings_of(parts, name)
     if settings is None:
-        raise apply.NotApplied(f"no integration {name}; there are: {', '.join(apply.every(parts)) or 'none'}")
+        raise OperationRefused(f"no integration {name}; there are: {', '.join(in_force.every(parts)) or 'none'}")
     return settings

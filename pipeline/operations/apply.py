@@ -12,6 +12,8 @@ from connectors.kafka.table import TableReader
 from pipeline.integration_file.export import to_yaml
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
+from pipeline.operations import OperationRefused
+from pipeline.operations.in_force import settings_of
 from pipeline.provisioning.claims import check_claims
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, described_file
 from pipeline.provisioning.remedies import problem
@@ -24,7 +26,7 @@ from schemas.values import System
 POLL_EVERY_S: Final = 0.05
 
 
-class NotApplied(RuntimeError):
+class NotApplied(OperationRefused):
     """The request was refused, or nothing carried it out in time; the message says why and what to do."""
 
 
@@ -123,21 +125,6 @@ def refusal(
         return reason
     problems = described_file(file, hubspot.connector, userflow.connector).misfits()
     return render(problems) or reason
-
-
-def every(parts: Mapping[str, IntegrationPart]) -> Mapping[str, IntegrationSettings]:
-    """What is in force for each integration, by name."""
-    return {
-        part.integration: part.settings
-        for key, part in sorted(parts.items())
-        if part.settings is not None and key.endswith("/settings")
-    }
-
-
-def settings_of(parts: Mapping[str, IntegrationPart], integration: str) -> IntegrationSettings | None:
-    """What is in force for an integration."""
-    part = parts.get(f"{integration}/settings")
-    return part.settings if part is not None else None
 
 
 def _unavailable(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:

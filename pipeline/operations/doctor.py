@@ -7,8 +7,8 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
 from connectors.kafka.transactions import TransactionFailed
 from pipeline.integration_file.loader import read_document
-from pipeline.operations.apply import every
 from pipeline.operations.findings import Finding
+from pipeline.operations.in_force import every
 from pipeline.operations.installation import SettingsDiffer
 from pipeline.operations.runs import Runs, last_run
 from pipeline.provisioning.custom_types import resolved

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable
 
 from connectors.kafka.producer import Publisher
+from pipeline.operations import OperationRefused
 from schemas.configuration import IntegrationSettings
 from schemas.records import Cause, ConnectorRequest, ObjectMapping
 from schemas.topics import requests_topic
@@ -12,7 +13,7 @@ from schemas.values import System
 SYSTEMS: tuple[System, ...] = ("userflow", "hubspot")
 
 
-class NotStarted(RuntimeError):
+class NotStarted(OperationRefused):
     """A full sync cannot be started; the message says why and what to do."""
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from pipeline.operations import OperationRefused
+
 LISTING: Final = ".pairstream.json"
 """Beside the files: the SHA-256 of each as it was written, by which it is known again."""
 
 
-class ForeignFiles(RuntimeError):
+class ForeignFiles(OperationRefused):
     """Some files are not as this program wrote them; nothing was changed."""
 
 

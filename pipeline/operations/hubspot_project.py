@@ -15,6 +15,7 @@ from connectors.userflow.events import describe_events
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.names import HUBSPOT_TYPES, is_custom_type, object_word
 from pipeline.integration_file.problems import render
+from pipeline.operations import OperationRefused
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.resolve import fields_of
 from pipeline.provisioning.streams import check_events, streamed
@@ -27,7 +28,7 @@ REQUESTS_AT_ONCE: Final = 10
 _Json = Any
 
 
-class NoProject(RuntimeError):
+class NoProject(OperationRefused):
     """The files cannot be written; the message says why and what to do."""
 
 

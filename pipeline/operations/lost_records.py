@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.producer import PublishFailed
-from pipeline.operations.apply import every
 from pipeline.operations.full_sync import NotStarted, crawls, new_run_id
+from pipeline.operations.in_force import every
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.letters import letter_id, letter_of_no_record
 from schemas.records import ObjectMapping

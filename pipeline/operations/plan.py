@@ -7,7 +7,7 @@ from pipeline.exit_codes import CHANGES, DONE, REFUSED
 from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import Problem, in_order
-from pipeline.operations.apply import settings_of
+from pipeline.operations.in_force import settings_of
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan_diff import MappingChange, file_changes, record_changes, setting_changes
 from pipeline.provisioning.claims import check_claims, same_accounts

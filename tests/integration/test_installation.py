@@ -9,10 +9,10 @@ from confluent_kafka import Consumer, TopicPartition
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import reader_config
-from pipeline.app import Process
 from pipeline.commands.session import with_kafka
 from pipeline.config import load_settings
 from pipeline.operations.installation import SettingsDiffer
+from pipeline.process import Process
 from schemas.configuration import INSTALLATION
 from schemas.topics import INTEGRATIONS
 from tests.kafka import Kafka, fresh_prefix

@@ -44,7 +44,11 @@ class Never:
 
 SHIPPED = ("schemas/*", "connectors/*", "pipeline/*")
 SIMULATORS = ("connectors/simulation/*", "connectors/*/simulator/*")
-EVERYTHING = ("pipeline/__main__.py", "pipeline/app.py", "pipeline/cli.py", "pipeline/commands/*", "pipeline/local/*")
+EVERYTHING = (
+    *(f"pipeline/{name}.py" for name in ("__main__", "app", "process", "cli")),
+    "pipeline/commands/*",
+    "pipeline/local/*",
+)
 SANS_IO = ("connectors.contract", "connectors.http.messages", "connectors.http.answers", "connectors.http.lenient_json")
 
 RIM = ("clock", "contract", "http", "kafka", "session", "inbound", "outbound")
@@ -89,7 +93,7 @@ LAYERS: dict[str, set[str]] = {
 }
 """Each package, or module beside packages, with what it may import of ours beside `schemas`: nothing on its level."""
 
-ROOTS = {"pipeline.__main__", "pipeline.app", "pipeline.cli", "pipeline.commands", "pipeline.local"}
+ROOTS = {f"pipeline.{name}" for name in ("__main__", "app", "process", "cli", "commands", "local")}
 """They put everything together, so they may import everything."""
 
 RULES: list[Only | Never] = [
@@ -140,7 +144,7 @@ RULES: list[Only | Never] = [
     Never(
         "only the composition root, the commands and local/ import everything",
         ("pipeline/*",),
-        ("pipeline.app", "pipeline.cli", "pipeline.commands", "pipeline.local"),
+        ("pipeline.app", "pipeline.process", "pipeline.cli", "pipeline.commands", "pipeline.local"),
         but=EVERYTHING,
     ),
     Never(

@@ -6,8 +6,7 @@ import pytest
 
 from connectors.contract.catalog import Catalog
 from connectors.contract.errors import CredentialsRejected, Misconfigured, Refused
-from connectors.hubspot import open_account
-from connectors.hubspot.account import assemble
+from connectors.hubspot.account import assemble, open_account
 from connectors.hubspot.setup import MOST_PROPERTIES
 from connectors.hubspot.simulator.definitions import Property
 from connectors.simulation.server import serve

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipeline.app import Process
 from pipeline.cli import main
 from pipeline.config import load_settings
+from pipeline.process import Process
 from pipeline.secrets import NoKeyFits, load_or_make_key
 
 NOBODY = "127.0.0.1:1"

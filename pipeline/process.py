@@ -1,0 +1,169 @@
+"""What every process is made of: settings, brokers, codec, the seal for secrets, metrics; and how one stops itself."""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from connectors.contract.errors import Misconfigured
+from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.producer import Publisher, PublishFailed, publish_now
+from connectors.kafka.table import TableReader
+from connectors.kafka.topic_watch import TopicWatch
+from pipeline.config import Settings
+from pipeline.exit_codes import STOPPED_BY_ITSELF
+from pipeline.local import endpoints
+from pipeline.observability.health import Check, build_health, serve_health
+from pipeline.observability.metrics import Metrics
+from pipeline.operations import installation
+from pipeline.operations.lost_records import LostRecords
+from pipeline.secrets import NoKeyFits, SecretBox, load_key, load_or_make_key, make_key
+from schemas.codec import Codec
+from schemas.configuration import INSTALLATION, SchemaIds
+from schemas.records import DeadLetter
+from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
+from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The parts of every process: settings, brokers, codec, the seal for secrets, metrics."""
+
+    settings: Settings
+    cluster: Cluster
+    codec: Codec
+    box: SecretBox
+    metrics: Metrics
+
+    @classmethod
+    def open(cls, settings: Settings, *, makes_key: bool = True) -> "Process":
+        """Raises SettingsInvalid where there are no brokers.
+
+        Without `makes_key` nothing is written: what has no key yet is looked at with one that opens nothing.
+        """
+        running = endpoints.read(settings.state_dir)
+        client = settings.kafka_client_config(running.kafka_bootstrap_servers if running else None)
+        cluster = Cluster(client, settings.prefix)
+        keys = settings.secret_keys or (_key(settings.state_dir, makes_key),)
+        metrics = Metrics(CollectorRegistry(), settings.prefix)
+        return cls(settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys), metrics)
+
+    def unseal(self, sealed: bytes, place: str) -> str:
+        """A secret from Kafka. Raises Misconfigured where no key opens it: the integration waits, others go on."""
+        try:
+            return self.box.open(sealed, place)
+        except NoKeyFits as error:
+            raise Misconfigured("pairstream_secret_key_does_not_open_it") from error
+
+    def at_the_brokers(self) -> "Process":
+        """The same with the brokers' limit for a message as it is now. Blocks. Raises BrokersUnreachable."""
+        return replace(self, cluster=replace(self.cluster, max_message_bytes=self.admin().message_limit()))
+
+    def admin(self) -> Admin:
+        return Admin(self.cluster)
+
+    def registry(self) -> SchemaRegistry:
+        """A registry that has asked nothing yet, for a command that examines it."""
+        return _registry(self.settings, self.cluster)
+
+    def tables(self) -> TableReader:
+        """Configuration as tables, not yet started, for a command that looks at them for a while."""
+        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS))
+
+    def followed_tables(self) -> TableReader:
+        """The same for a role; its process ends when the tables can no longer be followed."""
+
+        def failed(error: BaseException) -> None:
+            stop_process(f"configuration is no longer followed: {type(error).__name__}: {error}")
+
+        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS), failed)
+
+    def start(self, tables: TableReader, *, records: bool) -> TableReader:
+        """Read the tables to their end; blocks. Raises TableIncomplete, and SettingsDiffer before anything is written.
+
+        `records`: the installation's facts are recorded where nobody has yet, for this process is about to write.
+        """
+        tables.start()
+        recorded = tables.get(INTEGRATIONS, INSTALLATION)
+        installation.check(recorded, self.schema_ids)
+        if records and recorded is None and not tables.unreadable:
+            codec, fact = installation.recording(self.schema_ids)
+            publish_now(self.cluster, codec, [fact])
+        return tables
+
+    @property
+    def schema_ids(self) -> SchemaIds:
+        """Where this process takes schema ids from."""
+        return "registry" if self.settings.schema_registry_url else "packaged"
+
+    def lost_records(self, tables: TableReader) -> LostRecords:
+        """Reports records deleted before this process read them, and requests the full sync that heals the loss."""
+        return LostRecords(
+            lambda: (tables.table(INTEGRATIONS), tables.table(MAPPINGS)),
+            lambda messages: publish_now(self.cluster, self.codec, messages, buried=self._buried),
+            self.metrics.records_lost,
+            partitions=self.settings.partitions,
+            now_ms=now_ms,
+        )
+
+    def watch_topics(self, lost: LostRecords) -> TopicWatch:
+        """Ends this process when one of its topics is deleted or recreated; not yet started."""
+
+        def changed(topics: Collection[str]) -> None:
+            try:
+                lost.report_made_anew(topics)
+            except PublishFailed as error:  # the dead letters' own topic may be among them
+                log.error("%s; run `pairstream full-sync start` for each integration", error)
+            stop_process(f"{', '.join(topics)} was deleted or made anew: run `pairstream topics check`; starting again")
+
+        return TopicWatch(self.admin(), TOPICS, changed)
+
+    def publisher(self) -> Publisher:
+        """To be made on a running loop."""
+        return Publisher(self.cluster, self.codec, buried=self._buried)
+
+    def _buried(self, letter: DeadLetter) -> None:
+        self.metrics.dead_letter(letter.stage, letter.reason)
+
+    @property
+    def should_own(self) -> bool:
+        """Whether there is a partition for this process: one beyond their number waits for another to end."""
+        return self.settings.ordinal < self.settings.partitions
+
+    def health(
+        self, checks: Mapping[str, Check], moves: Callable[[], str | None] = lambda: None
+    ) -> AbstractAsyncContextManager[str]:
+        """Liveness, readiness and metrics on this process's own port; `moves` says what stands still for good."""
+        app = build_health(checks, self.metrics, moves=moves)
+        return serve_health(app, self.settings.bind_host, self.settings.health_port)
+
+
+def _registry(settings: Settings, cluster: Cluster) -> SchemaRegistry:
+    url = settings.schema_registry_url
+    return RemoteRegistry(url, cluster.physical) if url else LocalRegistry()
+
+
+def _key(state_dir: Path, makes_key: bool) -> str:
+    return load_or_make_key(state_dir) if makes_key else load_key(state_dir) or make_key()
+
+
+def now_ms() -> int:
+    """Our clock, for latency and letters only: never for freshness."""
+    return time.time_ns() // 1_000_000
+
+
+def stop_process(message: str) -> None:
+    """End at once, nothing acknowledged: the restart handles the records again."""
+    log.critical("%s", message)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(STOPPED_BY_ITSELF)
