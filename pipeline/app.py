@@ -22,7 +22,7 @@ from connectors.clock import SystemClock
 from connectors.http.server import CannotListen
 from pipeline.liveness import Liveness, look_at_member, look_at_worker
 from pipeline.process import Process, now_ms, stop_process
-from schemas.topics import INTEGRATIONS, WORKER_GROUP
+from schemas.topics import INTEGRATIONS, RUNS, WORKER_GROUP
 from schemas.values import System
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ async def run_connector(process: Process, system: System) -> None:
 
     process = await asyncio.to_thread(process.at_the_brokers)
     settings, loop = process.settings, asyncio.get_running_loop()
-    tables = process.followed_tables()
+    tables = process.followed_tables(RUNS)
     lost = process.lost_records(tables)
     admin, publisher = process.admin(), process.publisher()
     credit = BulkCredit(
@@ -191,7 +191,12 @@ async def run_connector(process: Process, system: System) -> None:
             lost=lost.report,
         ),
     )
-    tables.subscribe(lambda *_: loop.call_soon_threadsafe(runner.configuration_changed))
+
+    def changed(topic: str, *_: object) -> None:
+        if topic != RUNS:  # read where a part of a run is at work, by key
+            loop.call_soon_threadsafe(runner.configuration_changed)
+
+    tables.subscribe(changed)
     await asyncio.to_thread(process.start, tables, records=True)
     (await asyncio.to_thread(process.watch_topics, lost)).start()
     checks = {"membership": lambda: None if runner.owned else "no partitions are assigned"}

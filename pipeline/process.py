@@ -79,13 +79,13 @@ class Process:
         """Configuration as tables, not yet started, for a command that looks at them for a while."""
         return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS))
 
-    def followed_tables(self) -> TableReader:
-        """The same for a role; its process ends when the tables can no longer be followed."""
+    def followed_tables(self, *more: str) -> TableReader:
+        """The same for a role, of more topics too; its process ends when they can no longer be followed."""
 
         def failed(error: BaseException) -> None:
             stop_process(f"configuration is no longer followed: {type(error).__name__}: {error}")
 
-        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS), failed)
+        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS, *more), failed)
 
     def start(self, tables: TableReader, *, records: bool) -> TableReader:
         """Read the tables to their end; blocks. Raises TableIncomplete, and SettingsDiffer before anything is written.

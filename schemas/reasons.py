@@ -61,6 +61,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "no_such_filter": "Userflow finds objects by id, and users by email; nothing else",
             "unknown_object_type": "Userflow has users and companies only",
             "cursor_gone": "the object that a Userflow list goes on after is gone: the list starts again, three times",
+            "cursor_lapsed": "the place where an interrupted crawl stood is not known any more: the type is read anew",
             "failed_alone": "a write failed sixty times in a row while others of its batch succeeded",
             "other_object": "a read answers with another object than was asked for, and no merge explains it",
             "paging_page_empty": "a page of a list holds nothing, and others are said to follow: its crawl ends",

@@ -108,7 +108,13 @@ class Source(Protocol):
         """The next page of a crawl, oldest object first where the system can."""
         ...
 
-    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+    async def count(self, object_type: str) -> int | None:
+        """How many objects of the type there are, as the system tells it in one call; None where it does not tell."""
+        ...
+
+    async def look_up(
+        self, object_type: str, field: FieldDefinition, values: Sequence[str], purpose: ReadPurpose
+    ) -> Sequence[Seen]:
         """The objects whose field holds one of the values; at most `read_size` values.
 
         Of a value that many hold at least MOST_FOUND are shown. An object may hold another value than was asked for: a

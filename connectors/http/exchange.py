@@ -8,6 +8,7 @@ from typing import TypeVar
 from connectors.contract.errors import ConnectorError, RateLimited
 from connectors.contract.metrics import ApiMetrics
 from connectors.http.budget import Budget
+from connectors.http.calls_made import note_call
 from connectors.http.messages import Call, Headers, Purpose, RateNotice, Request, Response, Transport
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Exchange:
 
     async def _sent(self, request: Request, purpose: Purpose) -> Response:
         started = self.monotonic()
+        note_call()
         try:
             response = await self.transport.send(request)
         except ConnectorError as error:

@@ -12,11 +12,13 @@ from connectors.hubspot.lookups import read_record, search_ids
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import (
     BATCH_LIMIT,
+    Search,
     WebhookEvent,
     fits_address,
     list_objects,
     parse_notifications,
     read_objects,
+    search_objects,
 )
 from connectors.hubspot.translate import associated_news, news, seen
 from schemas.records import Notification
@@ -89,28 +91,38 @@ class HubSpotSource:
         objects = [seen(record, definitions) for record in records]
         return ObjectPage(await self._associated.enriched(object_type, objects, "bulk_read"), page.after)
 
-    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+    async def count(self, object_type: str) -> int | None:
+        """The total of a search that asks for nothing; its index lags some seconds."""
+        page = await self._client.send(search_objects(object_type, Search((), limit=1)))
+        return page.total
+
+    async def look_up(
+        self, object_type: str, field: FieldDefinition, values: Sequence[str], purpose: ReadPurpose
+    ) -> Sequence[Seen]:
         """By id, by a unique property, or by search. Search only finds the ids to read, because its index lags.
 
         `email` finds a contact by its secondary addresses too.
         """
         if field.name == OBJECT_ID:
-            return await self._batch(object_type, [value for value in values if value.isdecimal()], None)
+            return await self._batch(object_type, [value for value in values if value.isdecimal()], None, purpose)
         if field.unique:
-            return await self._batch(object_type, values, field.name)
+            return await self._batch(object_type, values, field.name, purpose)
         ids = await search_ids(self._client, object_type, field, values)
         parts = [ids[start : start + BATCH_LIMIT] for start in range(0, len(ids), BATCH_LIMIT)]
-        return [one for part in parts for one in await self._batch(object_type, part, None)]
+        return [one for part in parts for one in await self._batch(object_type, part, None, purpose)]
 
-    async def _batch(self, object_type: str, values: Sequence[str], id_property: str | None) -> Sequence[Seen]:
+    async def _batch(
+        self, object_type: str, values: Sequence[str], id_property: str | None, purpose: ReadPurpose
+    ) -> Sequence[Seen]:
         """The existing records, in one request, with their associated fields."""
         if not values:
             return ()
         definitions = self._definitions(object_type)
-        call = read_objects(object_type, tuple(dict.fromkeys(values)), tuple(definitions), id_property=id_property)
+        asked = tuple(dict.fromkeys(values))
+        call = read_objects(object_type, asked, tuple(definitions), id_property=id_property, purpose=purpose)
         answer = await self._client.send(call)
         objects = [seen(record, definitions) for record in answer.results if not record.archived]
-        return await self._associated.enriched(object_type, objects, "live_read")
+        return await self._associated.enriched(object_type, objects, purpose)
 
     async def _alone(
         self, object_type: str, object_id: str, definitions: Mapping[str, FieldDefinition], purpose: ReadPurpose

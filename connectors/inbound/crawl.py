@@ -1,91 +1,153 @@
-"""A crawl: a whole object type read page by page and published as bulk, its progress on `sync.runs`."""
+"""A crawl: a whole object type read page by page and published as bulk, its progress on `sync.runs`.
+
+Its cursor stands there too: whoever has the integration after a kill goes on at the page that was not told yet.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from connectors.contract.errors import CURSOR_GONE, ConnectorError, Missing, Refused
 from connectors.contract.source import ObjectPage
+from connectors.http.calls_made import CallsMade, counting_calls
 from connectors.inbound.paging import PagingProgress
 from connectors.inbound.persistence import Persistence
+from connectors.inbound.run_parts import is_over, keep_part, part_row
 from connectors.session.context import IntegrationContext, seen
-from schemas.records import Cause, ConnectorRequest, RunProgress, RunState, StateCommand
-from schemas.topics import RUNS, object_key, requests_topic
+from connectors.session.wall import contained
+from schemas.records import Cause, ConnectorRequest, RunState
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 MOST_BEGINNINGS: Final = 3  # the object that names the next page may be deleted just then: the crawl begins again
+HEARTBEAT_S: Final = 5.0
+ENDED: Final = frozenset({"completed", "failed", "stopped"})
+CURSOR_LAPSED: Final = "cursor_lapsed"
+"""Reason on the row of a crawl that began anew: the place where it stood is not known any more."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Ended(Exception):
-    """The crawl cannot be completed; a code says why."""
+    """The crawl cannot be completed; the reason is a code."""
 
-    reason: str
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-async def crawl(
-    context: IntegrationContext,
-    request: ConnectorRequest,
-    cause: Cause | None,
-    completed: Callable[[str], Awaitable[None]],
-) -> None:
+class _Lapsed(Exception):
+    """The cursor leads nowhere: the type is to be read anew."""
+
+
+async def crawl(context: IntegrationContext, request: ConnectorRequest, cause: Cause | None) -> bool:
     """Read every object of the request's type; what ends it early stands on `sync.runs` with its reason.
 
-    `completed` is called with the type once all of it was published.
+    A part that has ended is left alone, and one that was cut off goes on where it stood. Returns whether it was read
+    to its end.
     """
-    run_id, object_type = request.run_id or "", request.object_type
-    started_at_ms, read, cursor = context.now_ms(), 0, None
-    pages = _Pages(context, object_type)
+    with counting_calls() as made:
+        return await _Crawl(context, request, cause, made).run()
 
-    async def progress(state: RunState, reason: str | None = None) -> None:
-        part = f"{context.system}.{object_type}"
-        record = RunProgress(
-            run_id, context.integration, part, state, started_at_ms, context.now_ms(), read, cursor, reason
-        )
-        await context.publish(RUNS, f"{run_id}/{part}", record)
 
-    await progress("running")
-    while True:
+class _Crawl:
+    """One crawl under way; its row is what a later process goes on with."""
+
+    def __init__(
+        self, context: IntegrationContext, request: ConnectorRequest, cause: Cause | None, made: CallsMade
+    ) -> None:
+        self._context = context
+        self._run_id = request.run_id or ""
+        self._object_type = request.object_type
+        self._cause = cause
+        self._made = made
+        self._row = part_row(context, self._run_id, f"{context.system}.{request.object_type}")
+        self._calls_before = self._row.calls
+        self._note: str | None = None
+
+    async def run(self) -> bool:
+        if self._row.state in ENDED:
+            return False
+        await self._tell("running")
         try:
-            page = await pages.after(cursor)
+            await contained(self._read_or_end())
+        except Refused as error:  # our own code raised: the run must not wait for the part
+            await self._tell("failed", error.reason)
+            raise
+        return self._row.state == "completed"
+
+    async def _read_or_end(self) -> None:
+        try:
+            await self._read()
         except _Ended as end:
-            await progress("failed", end.reason)
-            return
-        await context.bulk_credit(len(page.objects))
-        await asyncio.gather(
-            *(context.observed(seen(object_type, read, "crawl", run_id, True, cause)) for read in page.objects)
-        )
-        read, cursor = read + len(page.objects), page.cursor
-        await progress("completed" if cursor is None else "running")
-        if cursor is None:
-            await completed(object_type)
-            return
+            await self._tell("failed", end.reason)
+
+    async def _read(self) -> None:
+        pages = _Pages(self._context, self._object_type, resumed=self._row.cursor is not None)
+        while not is_over(self._context, self._run_id):
+            try:
+                page = await self._beating(pages.after(self._row.cursor))
+            except _Lapsed:
+                self._note = CURSOR_LAPSED
+                self._row = replace(self._row, read=0, cursor=None)
+                continue
+            await self._beating(self._publish(page))
+            self._row = replace(self._row, read=self._row.read + len(page.objects), cursor=page.cursor)
+            if page.cursor is None:
+                return await self._tell("completed", self._note)
+            await self._tell("running")
+        await self._tell("stopped")
+
+    async def _publish(self, page: ObjectPage) -> None:
+        await self._context.bulk_credit(len(page.objects))
+        found = (seen(self._object_type, one, "crawl", self._run_id, True, self._cause) for one in page.objects)
+        await asyncio.gather(*(self._context.observed(one) for one in found))
+
+    async def _beating(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of the work; while it takes long the row shows a sign of life, and what holds it up."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait({task}, timeout=HEARTBEAT_S))[0]:
+                await self._tell("running")
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+
+    async def _tell(self, state: RunState, reason: str | None = None) -> None:
+        calls = self._calls_before + self._made.calls
+        told = reason or self._context.state.reason or self._note
+        self._row = replace(self._row, state=state, calls=calls, updated_at_ms=self._context.now_ms(), reason=told)
+        await keep_part(self._context, self._row)
 
 
 class _Pages:
     """The pages of one crawl, each tried for as long as that may help."""
 
-    def __init__(self, context: IntegrationContext, object_type: str) -> None:
+    def __init__(self, context: IntegrationContext, object_type: str, *, resumed: bool) -> None:
         self._context = context
         self._object_type = object_type
         self._progress = PagingProgress()
         self._beginnings = 1
+        self._resumed = resumed  # the first page is asked for by a cursor of long ago
 
     async def after(self, cursor: str | None) -> ObjectPage:
-        """The next page. Raises _Ended where there will be none."""
+        """The next page. Raises _Lapsed where the type is to be read anew, _Ended where there will be none."""
         try:
             page = await self._tried(cursor)
         except Refused as error:
-            if error.reason != CURSOR_GONE or cursor is None or self._beginnings == MOST_BEGINNINGS:
+            lapsed = cursor is not None and (error.reason == CURSOR_GONE or self._resumed)
+            if not lapsed or self._beginnings == MOST_BEGINNINGS:
                 raise self._ended(error.reason, str(error)) from error
-            self._beginnings, self._progress = self._beginnings + 1, PagingProgress()
-            return await self.after(None)
+            self._beginnings, self._progress, self._resumed = self._beginnings + 1, PagingProgress(), False
+            raise _Lapsed from error
         except ConnectorError as error:
             raise self._ended(error.reason, str(error)) from error
+        self._resumed = False
         reason = self._progress.turn(page)
         if reason is not None:
             raise self._ended(reason, "the page brings nothing new")
@@ -110,44 +172,3 @@ class _Pages:
     @property
     def _names(self) -> tuple[str, str]:
         return self._context.integration, self._object_type
-
-
-class OwedCrawls:
-    """Crawls for object types of which records were let go while the system was away: one for each type and outage."""
-
-    def __init__(self, context: IntegrationContext) -> None:
-        self._context = context
-        self._asked: set[str] = set()
-        self._lock = asyncio.Lock()
-
-    async def owe(self, object_type: str) -> None:
-        """Ask for a crawl of the type; once the brokers have the request, the record may be finished unread."""
-        async with self._lock:
-            if object_type not in self._asked:
-                await self._ask(object_type)
-                self._asked.add(object_type)
-
-    def begin_anew(self) -> None:
-        """The system answers again: a crawl asked for before may miss records that are let go from now on."""
-        self._asked.clear()
-
-    async def _ask(self, object_type: str) -> None:
-        context = self._context
-        # run ids sort by time: a pair takes a later one for a newer run
-        run_id = f"{context.now_ms():013d}-away"
-        request = ConnectorRequest(context.integration, context.connection, "crawl", object_type, run_id=run_id)
-        await context.publish(requests_topic(context.system), context.integration, request)
-
-
-def unseen(context: IntegrationContext, request: ConnectorRequest, cause: Cause | None) -> StateCommand:
-    """The command after a completed crawl: read each object of its type that the crawl did not see."""
-    start = object_key(context.integration, context.connection, context.system, request.object_type, "")
-    return StateCommand(
-        context.integration,
-        context.connection,
-        stage="objects",
-        kind="sweep",
-        object_key=start,
-        run_id=request.run_id,
-        caused_by=cause,
-    )

@@ -14,9 +14,9 @@ from typing import Final, TypeVar
 from connectors.contract.associations import AssociatedFields, AssociatedSource, ReaderIdsPage
 from connectors.contract.errors import ConnectorError, Missing, Refused
 from connectors.contract.source import AssociatedNews, ReadPurpose
-from connectors.inbound.crawl import OwedCrawls
 from connectors.inbound.paging import PAGE_REPEATED
 from connectors.inbound.persistence import Persistence
+from connectors.inbound.run_requests import OwedRuns
 from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.records import Cause, ConnectorRequest, StampedValue, StateCommand
 from schemas.topics import requests_topic
@@ -82,7 +82,7 @@ class FanOuts:
         self._waiting: deque[_FanOut] = deque()
         self._big: deque[_FanOut] = deque()
         self._gone: list[_Gone] = []
-        self._owed = OwedCrawls(context)  # crawls of types that show objects whose news were let go
+        self._owed = OwedRuns(context)  # runs of types that show objects whose news were let go
         self._queued = asyncio.Condition()
 
     async def take(self, news: AssociatedNews, cause: Cause, finished: Finished) -> None:

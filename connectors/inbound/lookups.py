@@ -1,4 +1,7 @@
-"""Lookups of one integration: match values that pairs ask for, gathered, looked up in batches, published as changes."""
+"""Lookups of one integration: match values that pairs ask for, gathered, looked up in batches, published as changes.
+
+Those of a full sync are bulk: they wait behind live ones, and none is let go while its run goes on.
+"""
 
 import asyncio
 import logging
@@ -9,19 +12,22 @@ from functools import partial
 from typing import Any, Final
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Retryable
-from connectors.contract.source import MOST_FOUND, Seen
+from connectors.contract.source import MOST_FOUND, ReadPurpose, Seen
 from connectors.http.batches import halves
+from connectors.http.calls_made import counting_calls
 from connectors.http.retry import LOOKUPS, retrying
-from connectors.inbound.persistence import MOST_OUTAGES
+from connectors.inbound.persistence import MOST_OUTAGES, Persistence
+from connectors.inbound.run_parts import AskedTally, is_over
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.latch import CompletionLatch
-from schemas.records import Cause, ConnectorRequest, Found
+from schemas.records import Cause, ConnectorRequest, Found, Receipt
+from schemas.topics import RECEIPTS, pair_key
 from schemas.values import FieldValue
 
 log = logging.getLogger(__name__)
 
 LINGER_S: Final = 0.01
-MOST_WAITING: Final = 5_000  # match values of one integration; more are let go
+MOST_WAITING: Final = 5_000  # live match values of one integration; more are let go
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,12 @@ class Question:
     object_type: str
     field: str
     by_email: bool
+    run_id: str | None = None  # the full sync that asks
+    tell_missing: bool = False  # a value that nobody holds is told too
+
+    @property
+    def purpose(self) -> ReadPurpose:
+        return "live_read" if self.run_id is None else "bulk_read"
 
     def asked(self, holder: Seen) -> str:
         """The match value by which a pair would ask for the object."""
@@ -57,15 +69,25 @@ class Lookups:
     A lookup that is let go counts as a miss, which proves nothing: the object's next change or full sync asks again.
     """
 
-    def __init__(self, context: IntegrationContext, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    def __init__(
+        self, context: IntegrationContext, spawn: Callable[[Coroutine[Any, Any, None]], None], tally: AskedTally
+    ) -> None:
         self._context = context
         self._spawn = spawn
+        self._tally = tally
         self._waiting: dict[Question, dict[str, LookupValue]] = {}
 
     def take(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
         """Take a request; it is finished when every value of it was answered or let go."""
-        question = Question(request.mapping or "", request.object_type, request.match_field or "", request.by_email)
-        if not request.values or sum(map(len, self._waiting.values())) >= MOST_WAITING:
+        question = Question(
+            request.mapping or "",
+            request.object_type,
+            request.match_field or "",
+            request.by_email,
+            request.run_id,
+            request.tell_missing,
+        )
+        if not request.values or (request.run_id is None and self._live >= MOST_WAITING):
             self._context.count("source", question.mapping, "unmatched", len(request.values))
             finished()
             return
@@ -77,6 +99,10 @@ class Lookups:
             self._waiting[question].setdefault(value, LookupValue(cause, [])).finished.append(done.count_down)
         done.seal()
 
+    @property
+    def _live(self) -> int:
+        return sum(len(values) for question, values in self._waiting.items() if question.run_id is None)
+
     async def _serve(self, question: Question) -> None:
         """Look up a question's values, one batch at a time, until none waits; values coming meanwhile share a batch."""
         await self._context.clock.sleep(LINGER_S)
@@ -84,6 +110,9 @@ class Lookups:
         while waiting:
             values = list(waiting)[: self._context.account.source.read_size]
             batch = {value: waiting.pop(value) for value in values}
+            if question.run_id is not None and is_over(self._context, question.run_id):
+                self._let_go(question, batch, "its full sync ended")
+                continue
             await self._answer(question, batch)
         del self._waiting[question]
 
@@ -91,9 +120,12 @@ class Lookups:
         context, field = self._context, self._context.catalog.definition(question.object_type, question.field)
         source = context.account.source
         try:
-            look_up = partial(source.look_up, question.object_type, field, tuple(batch))
-            objects = await self._tried(lambda: context.asked(look_up, question.object_type, "read"))
+            look_up = partial(source.look_up, question.object_type, field, tuple(batch), question.purpose)
+            with counting_calls() as made:
+                objects = await self._tried(question, lambda: context.asked(look_up, question.object_type, "read"))
+            await self._count(question, len(objects), made.calls)
         except Retryable as error:
+            await self._count(question, 0, made.calls, error.reason)
             self._let_go(question, batch, error)
         except ConnectorError as error:  # whatever its status: a proxy may answer 403 or 404 to one value's address
             return await self._refused(question, batch, error)
@@ -102,12 +134,19 @@ class Lookups:
             for ask in batch.values():
                 ask.end()
 
-    async def _tried(self, look_up: Callable[[], Awaitable[Sequence[Seen]]]) -> Sequence[Seen]:
+    async def _count(self, question: Question, read: int, calls: int, failed: str | None = None) -> None:
+        if question.run_id is not None:
+            await self._tally.add(question.run_id, question.object_type, read=read, calls=calls, failed=failed)
+
+    async def _tried(self, question: Question, look_up: Callable[[], Awaitable[Sequence[Seen]]]) -> Sequence[Seen]:
         """Look up when the system can be worked with; again and again for some minutes where it fails.
 
-        Credentials that probes find accepted and lookups do not have a last try too.
+        Credentials that probes find accepted and lookups do not have a last try too. Where a full sync asks, an outage
+        may take hours.
         """
         context = self._context
+        if question.run_id is not None:
+            return await self._tried_by_run(look_up)
         for _ in range(MOST_OUTAGES - 1):
             await context.state.usable()
             try:
@@ -117,14 +156,48 @@ class Lookups:
         await context.state.usable()
         return await retrying(look_up, LOOKUPS, context.clock, context.uniform)
 
+    async def _tried_by_run(self, look_up: Callable[[], Awaitable[Sequence[Seen]]]) -> Sequence[Seen]:
+        persistence = Persistence(self._context)
+        while True:
+            await self._context.state.usable()
+            try:
+                return await look_up()
+            except (Retryable, CredentialsRejected) as error:
+                await persistence.wait_after(error)
+
     async def _publish(self, question: Question, batch: Mapping[str, LookupValue], objects: Sequence[Seen]) -> None:
         """Publish each object with how many hold its match value: the first must not be mistaken for the only one."""
         distinct = list({one.object_id: one for one in objects}.values())
         counts = Counter(map(question.asked, distinct))
-        missed = sum(value not in counts for value in batch)
+        missed = [value for value in batch if value not in counts]
         if missed:
-            self._context.count("source", question.mapping, "unmatched", missed)
-        await asyncio.gather(*(self._observed(question, batch, one, counts) for one in distinct))
+            self._context.count("source", question.mapping, "unmatched", len(missed))
+        told = missed if question.tell_missing else []
+        if question.run_id is not None:
+            await self._context.bulk_credit(len(distinct) + len(told))
+        await asyncio.gather(
+            *(self._observed(question, batch, one, counts) for one in distinct),
+            *(self._tell_missing(question, value, batch[value]) for value in told),
+        )
+
+    async def _tell_missing(self, question: Question, value: str, ask: LookupValue) -> None:
+        context = self._context
+        receipt = Receipt(
+            context.integration,
+            context.connection,
+            0,
+            question.mapping,
+            value,
+            context.system,
+            question.object_type,
+            object_id="",
+            kind="missed",
+            fields={},
+            run_id=question.run_id,
+            caused_by=ask.caused_by,
+        )
+        key = pair_key(context.integration, context.connection, question.mapping, value)
+        await context.publish(RECEIPTS, key, receipt)
 
     async def _observed(
         self, question: Question, batch: Mapping[str, LookupValue], one: Seen, counts: Counter[str]
@@ -132,7 +205,8 @@ class Lookups:
         value = question.asked(one)
         ask = batch.get(value)
         cause = (ask or next(iter(batch.values()))).caused_by
-        observation = seen(question.object_type, one, "lookup", None, False, cause)
+        bulk = question.run_id is not None
+        observation = seen(question.object_type, one, "lookup", question.run_id, bulk, cause)
         if ask is not None:
             total = min(counts[value], MOST_FOUND)
             observation = replace(observation, found=Found(question.mapping, value, total))
@@ -148,7 +222,7 @@ class Lookups:
             await self._context.unreadable(question.object_type, value, error, ask.caused_by)
         self._let_go(question, batch, error)
 
-    def _let_go(self, question: Question, batch: Mapping[str, LookupValue], error: ConnectorError) -> None:
+    def _let_go(self, question: Question, batch: Mapping[str, LookupValue], error: object) -> None:
         integration, object_type = self._context.integration, question.object_type
         log.warning("%s: %d lookups of %s were let go: %s", integration, len(batch), object_type, error)
         self._context.count("source", question.mapping, "unmatched", len(batch))

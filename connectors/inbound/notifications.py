@@ -4,13 +4,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from connectors.contract.errors import OTHER_OBJECT, ConnectorError, Missing, RateLimited, Refused
 from connectors.contract.source import AssociatedNews, Gone, News, ReadPurpose, Seen
-from connectors.inbound.crawl import OwedCrawls
+from connectors.http.calls_made import counting_calls
 from connectors.inbound.fan_out import FanOuts
 from connectors.inbound.read_queue import Pending, ReadQueue, ReadReason
+from connectors.inbound.run_parts import AskedTally
+from connectors.inbound.run_requests import OwedRuns
 from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext, ObservedObject, seen
 from connectors.session.dispatcher import BatchDispatcher
@@ -33,14 +36,21 @@ MOST_WAITING: Final = 1_000  # objects to be read once the system answers again;
 class NotificationReader:
     """The reading half of an integration."""
 
-    def __init__(self, context: IntegrationContext, writes: RecentWrites, fan_outs: FanOuts | None = None) -> None:
+    def __init__(
+        self,
+        context: IntegrationContext,
+        writes: RecentWrites,
+        fan_outs: FanOuts | None = None,
+        tally: AskedTally | None = None,
+    ) -> None:
         self._context = context
+        self._tally = tally or AskedTally(context)
         self._writes = writes
         self._fan_outs = fan_outs
         self._queue = ReadQueue()
         self._dispatcher = BatchDispatcher(context)
         self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
-        self._owed = OwedCrawls(context)
+        self._owed = OwedRuns(context)
 
     async def take(self, notification: Notification, cause: Cause, taken: Taken) -> None:
         """Take one stored webhook request. Raises Refused where its body is not one of the system's."""
@@ -152,7 +162,9 @@ class NotificationReader:
         purpose: ReadPurpose = "bulk_read" if all(pending.bulk for pending in batch) else "live_read"
         try:
             source, object_type = self._context.account.source, batch[0].object_type
-            answers = await self._context.asked(lambda: source.read(object_type, ids, purpose), object_type, "read")
+            with counting_calls() as made:
+                read = partial(source.read, object_type, ids, purpose)
+                answers = await self._context.asked(read, object_type, "read")
         except (Refused, Missing) as error:
             await self._unreadable(batch, error)
             return
@@ -164,10 +176,17 @@ class NotificationReader:
                 await self._unreadable(hopeless, error)
             return
         self._dispatcher.succeeded()
+        await self._count(batch, made.calls)
         by_id = {
             (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in answers
         }
         await asyncio.gather(*(self._answered(pending, by_id.get(pending.object_id)) for pending in batch))
+
+    async def _count(self, batch: list[Pending], calls: int) -> None:
+        """What a full sync asked to be read stands on its rows."""
+        run_id = max((ask.run_id for pending in batch for ask in pending.asks if ask.run_id), default=None)
+        if run_id is not None:
+            await self._tally.add(run_id, batch[0].object_type, read=len(batch), calls=calls)
 
     async def _let_go(self, ask: ReadReason) -> None:
         await self._owed.owe(ask.object_type)

@@ -40,7 +40,7 @@ class ConnectorDeps:
     cluster: Cluster
     codec: Codec
     publisher: Publisher
-    tables: TableReader  # of sync.integrations and sync.mappings, complete
+    tables: TableReader  # of sync.integrations, sync.mappings and sync.runs, complete
     ordinal: int
     partitions: int
     open_account: Callable[[Opening], Awaitable[Account]]

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from connectors.contract.catalog import fields_of
 from connectors.contract.errors import ConnectorError, Refused
-from connectors.inbound.crawl import crawl, unseen
+from connectors.inbound.crawl import crawl
 from connectors.inbound.fan_out import FanOuts
 from connectors.inbound.lookups import Lookups
 from connectors.inbound.notifications import NotificationReader
+from connectors.inbound.run_parts import AskedTally, tell_total
 from connectors.kafka.consumer import Taken
 from connectors.outbound.event_writer import EventWriter
 from connectors.outbound.patch_writer import PatchWriter
@@ -31,6 +32,7 @@ from schemas.records import (
     StateCommand,
     TimelineEvent,
 )
+from schemas.topics import object_key
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +70,14 @@ class IntegrationWorker:
         writes = RecentWrites()
         source, timeline = context.account.associated, context.account.timeline
         self._fan_outs = FanOuts(context, source, deps.command) if source is not None else None
-        self._reader = NotificationReader(context, writes, self._fan_outs)
+        tally = AskedTally(context)
+        self._reader = NotificationReader(context, writes, self._fan_outs, tally)
         self._patches = PatchWriter(context, writes)
         self._events = EventWriter(context, timeline) if timeline is not None else None
         self._renewed_by: tuple[IntegrationSettings, Inquiry | None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lookups = Lookups(context, self._spawn)
+        self._lookups = Lookups(context, self._spawn, tally)
+        self._parts: set[tuple[str, str, str]] = set()  # crawls and counts under way: run, kind, object type
         self._unfinished: dict[tuple[str, int, int], tuple[Taken, Any]] = {}
 
     def start(self) -> None:
@@ -129,8 +133,11 @@ class IntegrationWorker:
                 await self._patches.take(record, taken.finished)
             case TimelineEvent() if self._events is not None:
                 await self._events.take(record, taken)
-            case ConnectorRequest(kind="crawl"):
-                self._spawn(self._crawl(record, record.caused_by or cause, taken))
+            case ConnectorRequest(kind="crawl" | "count"):
+                self._begin_part(record, record.caused_by or cause, taken)
+            case ConnectorRequest(kind="whole"):
+                await self._deps.report.keep_crawled(record.object_type)
+                taken.finished()
             case ConnectorRequest(kind="lookup"):
                 self._lookups.take(record, record.caused_by or cause, taken.finished)
             case ConnectorRequest(kind="reread"):
@@ -139,6 +146,14 @@ class IntegrationWorker:
                 raise TypeError(
                     f"{taken.topic} carries a {type(record).__name__}, which {self._context.system} has no use for"
                 )
+
+    async def _ended_alone(self, record: ConnectorRequest, cause: Cause) -> None:
+        """A crawl without a coordinator."""
+        context = self._context
+        await self._deps.report.keep_crawled(record.object_type)
+        start = object_key(context.integration, context.connection, context.system, record.object_type, "")
+        sweep = StateCommand(context.integration, context.connection, "objects", "sweep", object_key=start)
+        await self._deps.command(replace(sweep, run_id=record.run_id, caused_by=cause))
 
     def close(self, *, withdraw: bool = False) -> "asyncio.Task[list[tuple[Taken, Any]]]":
         """Begin nothing new from now on; the task ends with the unfinished records, after all calls in flight.
@@ -199,17 +214,31 @@ class IntegrationWorker:
         except (ConnectorError, TimeoutError) as error:
             log.warning("%s: its webhook subscription is left in %s: %s", name, system, error or type(error).__name__)
 
-    async def _crawl(self, record: ConnectorRequest, cause: Cause, taken: Taken) -> None:
-        async def completed(object_type: str) -> None:
-            await self._deps.report.keep_crawled(object_type)
-            await self._deps.command(unseen(self._context, record, cause))
+    def _begin_part(self, record: ConnectorRequest, cause: Cause, taken: Taken) -> None:
+        """Begin a part of a full sync, unless it is under way.
 
+        Its request ends at once, so that it holds no other integration's offsets back; its coordinator asks again
+        where the part's row shows no sign of life.
+        """
+        part = (record.run_id or "", record.kind, record.object_type)
+        if part not in self._parts:
+            self._parts.add(part)
+            self._spawn(self._part(part, record, cause, taken))
+        taken.finished()
+
+    async def _part(self, part: tuple[str, str, str], record: ConnectorRequest, cause: Cause, taken: Taken) -> None:
         self._monitor.describe_again()
         try:
-            await contained(crawl(self._context, record, cause, completed))
+            if record.kind == "count":
+                await tell_total(self._context, record)
+            else:
+                whole = await contained(crawl(self._context, record, cause))
+                if whole and self._context.run_row(part[0]) is None:
+                    await self._ended_alone(record, cause)
         except Refused as error:
             await self._deps.letters.bury(taken, error.reason, str(error), record)
-        taken.finished()
+        finally:
+            self._parts.discard(part)
 
     async def _park_when_away(self) -> None:
         """Park the waiting patches and events whenever the system goes away."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from connectors.contract.errors import ConnectorError, Misconfigured, Retryable
 from connectors.http.retry import CALLS, Tries
-from connectors.inbound.crawl import OwedCrawls
+from connectors.inbound.run_requests import OwedRuns, request_run
 from connectors.runtime.state_report import StateReport
 from connectors.session.connection import status_after
 from connectors.session.context import IntegrationContext
@@ -61,7 +61,7 @@ class ConnectionMonitor:
         self._was_active = False
         self._in_vain = (0, 0)  # a revision, and how often preparing for it was given up
         self._again_at = NEVER  # when the pairs are derived again once more
-        self._owed = OwedCrawls(context)
+        self._owed = OwedRuns(context)
         self._lift_at = NEVER  # when what is denied is tried again
         self._denied_in = 0  # the renewal of the settings in which it was denied
 
@@ -90,6 +90,7 @@ class ConnectionMonitor:
                 probes, probed_at = probes + 1, clock.monotonic()
             await self._lift_when_due()
             await self._derive_again()
+            await self._sync_after_reconnect()
             # publish last: if we crash earlier, the next owner sees the old status and rederives
             await self._publish_status()
             if connection.works:
@@ -110,7 +111,7 @@ class ConnectionMonitor:
             await self._owe(denied)
 
     async def _owe(self, denied: Mapping[str, str]) -> None:
-        """Ask for a crawl of each type whose changes could not be read meanwhile."""
+        """Ask for a full sync of each type whose changes could not be read meanwhile."""
         self._owed.begin_anew()
         for object_type, _, verb in (name.rpartition(".") for name in denied):
             if verb == "read":
@@ -137,6 +138,12 @@ class ConnectionMonitor:
             if not connection.parked:
                 await self._report.update(parked=False)
         self._was_active = not connection.away
+
+    async def _sync_after_reconnect(self) -> None:
+        """Whoever has connected again after the credentials were refused gets a full sync: webhooks may be lost."""
+        context = self._context
+        if self._connection.works and self._report.state.status == "needs_reconnect":
+            await request_run(context.send, context.integration, context.now_ms(), "reconnect")
 
     def describe_again(self) -> None:
         """The descriptions of the fields may be old: ask the system soon."""

@@ -32,7 +32,7 @@ from schemas.configuration import (
     secret_place,
 )
 from schemas.records import StateCommand
-from schemas.topics import INTEGRATIONS, STATE_COMMANDS
+from schemas.topics import INTEGRATIONS, RUNS, STATE_COMMANDS
 
 GRANTED: Final = "refresh_token"
 
@@ -80,6 +80,7 @@ class IntegrationOpener:
             may_write=lambda: self._deps.owns(partition) and connection.active and not connection.closing,
             count=connector.count,
             bulk_credit=connector.bulk_credit,
+            run_row=partial(connector.tables.get, RUNS),
         )
         monitor = ConnectionMonitor(context, report, self._monitor_deps(name))
         broken = partial(self._deps.broken, name)

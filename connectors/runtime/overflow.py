@@ -1,17 +1,18 @@
 """Ends records of an integration that cannot be opened, once more of them wait than memory is kept for.
 
 Patches and events are parked: their pairs are derived again once the integration works. What would have been read is
-owed: a crawl of its object type is asked for before the record ends.
+owed: a full sync of its object type is asked for before the record ends.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from connectors.inbound.run_requests import request_run
 from connectors.kafka.consumer import Taken
 from connectors.outbound.receipts import event_receipt, pair_of, patch_receipt
 from connectors.session.letters import Publish
 from schemas.records import ConnectorRequest, FieldPatch, Notification, TimelineEvent
-from schemas.topics import RECEIPTS, requests_topic
+from schemas.topics import RECEIPTS
 from schemas.values import System
 
 
@@ -31,12 +32,11 @@ class Overflow:
         self._crawled = crawled
         self._owed: set[tuple[str, int, str]] = set()
 
-    def takes(self, record: Any) -> bool:
-        """Whether such a record can be let go; a crawl has to wait, however long."""
-        return not isinstance(record, ConnectorRequest) or record.kind != "crawl"
-
     async def let_go(self, taken: Taken, record: Any) -> None:
-        """End the record; once this returns, the brokers have what brings its content back."""
+        """End the record; once this returns, the brokers have what brings its content back.
+
+        The parts of a full sync are asked for again by its coordinator.
+        """
         match record:
             case FieldPatch():
                 await self._publish(RECEIPTS, pair_of(record), patch_receipt(record, "parked", record.fields))
@@ -46,7 +46,7 @@ class Overflow:
                 connection, object_types = self._crawled(record.integration)
                 for object_type in object_types:
                     await self._owe(record.integration, connection, object_type)
-            case ConnectorRequest():
+            case ConnectorRequest(kind="lookup" | "reread"):
                 await self._owe(record.integration, record.connection, record.object_type)
         taken.finished()
 
@@ -58,8 +58,5 @@ class Overflow:
         owed = (integration, connection, object_type)
         if owed in self._owed:
             return
-        # run ids sort by time: a pair takes a later one for a newer run
-        run_id = f"{self._now_ms():013d}-away"
-        request = ConnectorRequest(integration, connection, "crawl", object_type, run_id=run_id)
-        await self._publish(requests_topic(self._system), integration, request)
+        await request_run(self._publish, integration, self._now_ms(), types=(f"{self._system}.{object_type}",))
         self._owed.add(owed)

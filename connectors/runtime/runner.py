@@ -204,7 +204,7 @@ class Runner:
             name = record.integration
             worker = self._workers.get(name)
             if worker is None or name in self._waiting or _ahead(record, worker):
-                if self._overflows(name) and self._overflow.takes(record):
+                if self._overflows(name):
                     self._spawn(self._let_go(taken, record))
                     continue
                 self._waiting.add(name, taken, record)

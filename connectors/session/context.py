@@ -17,13 +17,18 @@ from connectors.session.letters import Publish, publish_letter
 from connectors.session.wall import contained
 from schemas.codec import Unencodable
 from schemas.letters import letter_id, letter_of_no_record
-from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, StampedValue
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, RunProgress, StampedValue
 from schemas.topics import changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
 
 T = TypeVar("T")
 
 SHOWN_AGAIN_MS: Final = 2_000
+
+
+def _no_row(_: str) -> RunProgress | None:
+    """Nothing is known of any run."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class IntegrationContext:
     may_write: Callable[[], bool]
     count: Callable[[str, str | None, str, int], None]  # stage, mapping, outcome, how many
     bulk_credit: Callable[[int], Awaitable[None]]
+    run_row: Callable[[str], RunProgress | None] = _no_row  # the newest row of a key of `sync.runs`
     shown: AssociatedValueCache = field(default_factory=AssociatedValueCache)  # newest fields of associated objects
 
     @property

@@ -89,19 +89,25 @@ class UserflowSource:
         objects = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
         return ObjectPage(objects, seen.answer.next_cursor)
 
-    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+    async def count(self, object_type: str) -> int | None:
+        """Userflow tells no totals."""
+        return None
+
+    async def look_up(
+        self, object_type: str, field: FieldDefinition, values: Sequence[str], purpose: ReadPurpose
+    ) -> Sequence[Seen]:
         """Find by id, or users by email: Userflow offers nothing else."""
         if field.name == ID_FIELD:
-            read = await self.read(object_type, values, "live_read")
+            read = await self.read(object_type, values, purpose)
             return [one for one in read if isinstance(one, Seen)]
         if (object_type, field.name) != (USERS, EMAIL_FIELD):
             raise Refused("no_such_filter")
-        by_email = await _together([self._with_email(value) for value in values])
+        by_email = await _together([self._with_email(value, purpose) for value in values])
         return [one for users in by_email for one in users]
 
-    async def _with_email(self, email: str) -> Sequence[Seen]:
+    async def _with_email(self, email: str, purpose: ReadPurpose) -> Sequence[Seen]:
         """The server may ignore the filter and list the environment's first users: compare each record's own email."""
-        call = protocol.list_objects("users", email=email, limit=MOST_FOUND, purpose="live_read")
+        call = protocol.list_objects("users", email=email, limit=MOST_FOUND, purpose=purpose)
         seen = await self._client.send(call)
         return [
             _seen(record, seen, self._catalog)

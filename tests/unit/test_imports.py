@@ -81,12 +81,13 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.visible": set(),
     "pipeline.integration_file": {"pipeline.visible", "connectors.hubspot"},
     "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file"},
-    "pipeline.scheduler": {"pipeline.provisioning", "connectors.clock", "connectors.kafka"},
+    "pipeline.full_sync": {"connectors.clock", "connectors.kafka"},
+    "pipeline.scheduler": {"pipeline.full_sync", "pipeline.provisioning", "connectors.clock", "connectors.kafka"},
     "pipeline.directory": {"pipeline.secrets", "connectors.receiver"},
     "pipeline.operations": {
         *(
             f"pipeline.{name}"
-            for name in ("core", "integration_file", "provisioning", "secrets", "exit_codes", "visible")
+            for name in ("core", "full_sync", "integration_file", "provisioning", "secrets", "exit_codes", "visible")
         ),
         *(f"connectors.{name}" for name in ("kafka", "hubspot", "userflow")),
     },

@@ -128,7 +128,7 @@ class TestReading:
         page = await it.account.source.page("contacts", None)
         assert values(page.objects[0])[NAME] == "Acme"
         email = FieldDefinition("email", "string", unique=True)
-        (found,) = await it.account.source.look_up("contacts", email, ["person1@example.com"])
+        (found,) = await it.account.source.look_up("contacts", email, ["person1@example.com"], "live_read")
         assert values(found)[NAME] == "Acme"
 
     async def test_a_type_that_shows_nothing_costs_nothing(self) -> None:

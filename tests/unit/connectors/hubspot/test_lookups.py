@@ -44,7 +44,7 @@ def several(case: Opened, count: int, ref: str) -> None:
 
 
 async def found(case: Opened, field: FieldDefinition, *values: str) -> Sequence[Seen]:
-    return await case.account.source.look_up("contacts", field, values)
+    return await case.account.source.look_up("contacts", field, values, "live_read")
 
 
 def ids(seen: Sequence[Seen]) -> list[str]:

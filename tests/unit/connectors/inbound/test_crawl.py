@@ -1,5 +1,6 @@
 """A crawl tells when a whole type was shown, and only then."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,9 +9,9 @@ import pytest
 
 from connectors.contract.errors import ConnectorError, Missing, RateLimited, Refused, Transient
 from connectors.contract.source import ObjectPage, Seen
-from connectors.inbound.crawl import crawl, unseen
+from connectors.inbound.crawl import crawl
 from connectors.inbound.persistence import MOST_OUTAGES
-from schemas.records import ChangeEvent, ConnectorRequest, RunProgress
+from schemas.records import ChangeEvent, ConnectorRequest, RunProgress, RunState
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.session.contexts import Told, context_of
 
@@ -33,14 +34,9 @@ class Source:
 
 async def crawled(source: Source) -> tuple[Told, list[str]]:
     """What a crawl published, and the types that it told to be complete."""
-    context, told = context_of("userflow", InstantClock(), source=source)
-    completed: list[str] = []
-
-    async def complete(object_type: str) -> None:
+    told, completed = await _ending(source)
+    if completed:
         assert len([one for one in told.published if isinstance(one, ChangeEvent)]) == 3
-        completed.append(object_type)
-
-    await crawl(context, REQUEST, None, complete)
     return told, completed
 
 
@@ -137,7 +133,7 @@ async def test_a_page_that_never_comes_has_a_last_try(error: ConnectorError) -> 
             context.state.recover()
 
     context.state.changes.follow(answers_again)
-    await crawl(context, REQUEST, None, _never)
+    assert not await crawl(context, REQUEST, None)
     assert _end(told)[:2] == ("failed", error.reason)
     assert outages == [error.reason] * (0 if isinstance(error, Missing) else MOST_OUTAGES - 1)
 
@@ -150,21 +146,59 @@ def _end(told: Told) -> tuple[str, str | None, int]:
 
 async def _ending(source: Any) -> tuple[Told, list[str]]:
     context, told = context_of("userflow", InstantClock(), source=source)
-    completed: list[str] = []
-
-    async def complete(object_type: str) -> None:
-        completed.append(object_type)
-
-    await crawl(context, REQUEST, None, complete)
-    return told, completed
+    return told, ["users"] if await crawl(context, REQUEST, None) else []
 
 
-async def _never(object_type: str) -> None:
-    raise AssertionError(f"{object_type} is not complete")
+def _standing(cursor: str | None, state: RunState = "running", run: RunState = "running") -> Callable[[str], Any]:
+    """`sync.runs` as a killed connector left it: one user read in two calls, and the run itself."""
+    rows = {
+        "run-1": RunProgress("run-1", "acme", "run", run, 0, 0),
+        "run-1/userflow.users": RunProgress("run-1", "acme", "userflow.users", state, 0, 0, 1, cursor, calls=2),
+    }
+    return rows.get
 
 
-def test_after_it_all_of_its_type_that_it_did_not_see_is_to_be_read() -> None:
-    context, _ = context_of("userflow", InstantClock(), source=Source())
-    command = unseen(context, REQUEST, None)
-    assert (command.stage, command.kind, command.run_id) == ("objects", "sweep", "run-1")
-    assert command.object_key == "acme:1:userflow:users:"
+async def test_after_a_kill_it_goes_on_at_the_page_that_was_not_told() -> None:
+    context, told = context_of("userflow", InstantClock(), source=Source(), run_row=_standing("1"))
+    assert await crawl(context, REQUEST, None)
+    assert [one.object_id for one in told.published if isinstance(one, ChangeEvent)] == ["u-1", "u-2"]
+    assert _end(told) == ("completed", None, 3)
+
+
+async def test_a_cursor_that_has_lapsed_begins_the_type_anew_and_says_so() -> None:
+    source = Source({"1": Refused("invalid_request")})
+    context, told = context_of("userflow", InstantClock(), source=source, run_row=_standing("1"))
+    assert await crawl(context, REQUEST, None)
+    assert _end(told) == ("completed", "cursor_lapsed", 3)
+
+
+@pytest.mark.parametrize("state", ["completed", "failed", "stopped"])
+async def test_a_part_that_has_ended_is_left_alone(state: RunState) -> None:
+    context, told = context_of("userflow", InstantClock(), source=Source(), run_row=_standing(None, state))
+    assert not await crawl(context, REQUEST, None)
+    assert told.published == []
+
+
+@pytest.mark.parametrize("state", ["stopped", "superseded", "failed"])
+async def test_nothing_is_read_for_a_run_that_is_over(state: RunState) -> None:
+    context, told = context_of("userflow", InstantClock(), source=Source(), run_row=_standing("1", run=state))
+    assert not await crawl(context, REQUEST, None)
+    assert _end(told) == ("stopped", None, 1)
+    assert [one for one in told.published if isinstance(one, ChangeEvent)] == []
+
+
+async def test_its_row_lives_while_the_system_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.inbound.crawl.HEARTBEAT_S", 0.01)
+    context, told = context_of("userflow", InstantClock(), source=Source())
+    context.state.fail(Transient("http_503"))
+    work = asyncio.create_task(crawl(context, REQUEST, None))
+
+    def reasons() -> list[str | None]:
+        return [one.reason for one in told.published if isinstance(one, RunProgress)]
+
+    async with asyncio.timeout(10):
+        while reasons().count("http_503") < 3:  # noqa: ASYNC110 - rows are told by a beat, not by an event
+            await asyncio.sleep(0.01)
+    context.state.recover()
+    assert await work
+    assert _end(told) == ("completed", None, 3)

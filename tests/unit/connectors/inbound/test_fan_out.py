@@ -16,7 +16,7 @@ from connectors.inbound.fan_out import LIVE_FAN_OUTS, LIVE_RECORDS, FanOuts
 from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, StampedValue, StateCommand
 from tests.unit.connectors.fake_clock import FakeClock
-from tests.unit.connectors.session.contexts import context_of
+from tests.unit.connectors.session.contexts import asked_runs, context_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
 ID, NAME = "company.hs_object_id", "company.name"
@@ -299,7 +299,7 @@ async def test_it_is_tried_again_until_the_system_answers_and_given_up_where_it_
         assert {change.object_id for change in it.changes} == {"10-0"}
 
 
-async def test_more_than_can_wait_is_let_go_and_the_types_that_show_it_are_crawled(monkeypatch: Any) -> None:
+async def test_more_than_can_wait_is_let_go_and_the_types_that_show_it_are_synced(monkeypatch: Any) -> None:
     monkeypatch.setattr(fanout, "MOST_WAITING", 2)
     async with fan() as it:
         it.context.state.fail(CredentialsRejected("unauthorized"))
@@ -310,7 +310,7 @@ async def test_more_than_can_wait_is_let_go_and_the_types_that_show_it_are_crawl
         it.context.state.recover()
         await it.clock.advance(5)
         await it.until(lambda: len(it.finished) == 4)
-        assert [(request.kind, request.object_type) for request in it.requests] == [("crawl", "contacts")]
+        assert asked_runs(it.published) == ["hubspot.contacts"]
 
 
 async def test_a_list_that_goes_in_a_circle_ends_its_fan_out() -> None:

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
-from connectors.contract.source import MOST_FOUND, Seen
+from connectors.contract.source import MOST_FOUND, ReadPurpose, Seen
 from connectors.http.retry import LOOKUPS
 from connectors.inbound import lookups
 from connectors.inbound.lookups import LINGER_S, Lookups
 from connectors.inbound.persistence import MOST_OUTAGES
+from connectors.inbound.run_parts import AskedTally
 from connectors.session.context import IntegrationContext
-from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Found, StampedValue
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Found, Receipt, RunProgress, StampedValue
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import Told, context_of
@@ -29,6 +30,7 @@ class Source:
 
     emails: dict[str, str] = field(default_factory=dict)  # id -> email
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    purposes: list[ReadPurpose] = field(default_factory=list)
     errors: list[ConnectorError] = field(default_factory=list)
     refuses: str | None = None
     refusal: Exception = field(default_factory=lambda: Refused("invalid_request"))
@@ -36,9 +38,12 @@ class Source:
     read_size: int = 3
     leads_to: dict[str, str] = field(default_factory=dict)  # secondary email -> id
 
-    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+    async def look_up(
+        self, object_type: str, field: FieldDefinition, values: Sequence[str], purpose: ReadPurpose
+    ) -> Sequence[Seen]:
         assert (object_type, field.name) == ("contacts", "email")
         self.asked.append(tuple(values))
+        self.purposes.append(purpose)
         if self.hold is not None:
             await self.hold.wait()
         if self.errors:
@@ -63,9 +68,10 @@ class Looking:
     heard: Told
     finished: list[str] = field(default_factory=list)
 
-    def ask(self, *values: str, mapping: str = "people") -> None:
+    def ask(self, *values: str, mapping: str = "people", **more: Any) -> None:
         for value in values:
-            request = ConnectorRequest("acme", 1, "lookup", "contacts", (value,), "email", mapping, by_email=True)
+            asked = ConnectorRequest("acme", 1, "lookup", "contacts", (value,), "email", mapping, by_email=True)
+            request = replace(asked, **more)
             self.lookups.take(request, CAUSE, lambda value=value: self.finished.append(value))  # type: ignore[misc]
 
     @property
@@ -90,9 +96,8 @@ async def looking(**source: Any) -> AsyncIterator[Looking]:
     clock, tasks = FakeClock(), list[asyncio.Task[None]]()
     system = Source(**source)
     context, told = context_of("hubspot", clock, source=system, uniform=lambda low, high: high)
-    made = Looking(
-        system, context, clock, Lookups(context, lambda work: tasks.append(asyncio.ensure_future(work))), told
-    )
+    under_test = Lookups(context, lambda work: tasks.append(asyncio.ensure_future(work)), AskedTally(context))
+    made = Looking(system, context, clock, under_test, told)
     try:
         yield made
         assert not [task for task in tasks if task.done() and task.exception()]
@@ -235,3 +240,61 @@ async def test_credentials_that_probes_accept_and_lookups_do_not_have_a_last_try
         await it.clock.advance(1.0)
         await it.clock.settle()
         assert (len(it.source.asked), it.unmatched) == (MOST_OUTAGES, 1)
+
+
+async def test_those_of_a_full_sync_are_bulk_and_what_they_cost_stands_on_its_row() -> None:
+    async with looking(emails={"1": "ada@x", "2": "bob@x"}) as it:
+        it.ask("ada@x", "bob@x", run_id="run-1", bulk=True)
+        it.ask("ada@x")
+        await it.clock.advance(LINGER_S)
+        assert sorted(zip(it.source.purposes, it.source.asked, strict=True)) == [
+            ("bulk_read", ("ada@x", "bob@x")),
+            ("live_read", ("ada@x",)),
+        ]
+        assert sorted((one.object_id, one.run_id or "", one.bulk) for one in it.published) == [
+            ("1", "", False),
+            ("1", "run-1", True),
+            ("2", "run-1", True),
+        ]
+        (row,) = [one for one in it.heard.published if isinstance(one, RunProgress)]
+        assert (row.run_id, row.part, row.state, row.read) == ("run-1", "hubspot.contacts/asked", "running", 2)
+
+
+async def test_none_of_a_full_sync_is_let_go_for_others_that_wait(monkeypatch: Any) -> None:
+    monkeypatch.setattr(lookups, "MOST_WAITING", 2)
+    async with looking(hold=asyncio.Event()) as it:
+        it.ask(*(f"{number}@x" for number in range(9)), run_id="run-1")
+        await it.clock.advance(LINGER_S)
+        assert it.finished == []
+        assert it.source.hold is not None
+        it.source.hold.set()
+        await it.clock.settle()
+        assert len(it.finished) == 9
+
+
+async def test_those_of_a_full_sync_wait_for_a_system_that_is_away_and_fail_its_part_where_it_never_answers() -> None:
+    async with looking(emails={"1": "ada@x"}, errors=[Transient("http_503")] * 1_000) as it:
+
+        def answers_again() -> None:
+            if not it.context.state.works:
+                it.context.state.recover()
+
+        it.context.state.changes.follow(answers_again)
+        it.ask("ada@x", run_id="run-1")
+        await it.clock.advance(LINGER_S)
+        for _ in range(100):
+            await it.clock.advance(60.0)
+        rows = [one for one in it.heard.published if isinstance(one, RunProgress)]
+        assert [(row.state, row.reason) for row in rows] == [("failed", "http_503")]
+        assert it.finished == ["ada@x"]
+
+
+async def test_a_value_that_nobody_holds_is_told_where_the_pair_waits_for_it() -> None:
+    async with looking(emails={"1": "ada@x"}) as it:
+        it.ask("ada@x", "bob@x", tell_missing=True)
+        it.ask("carl@x")
+        await it.clock.advance(LINGER_S)
+        receipts = [one for one in it.heard.published if isinstance(one, Receipt)]
+        assert [(one.kind, one.mapping, one.match_value, one.system) for one in receipts] == [
+            ("missed", "people", "bob@x", "hubspot")
+        ]

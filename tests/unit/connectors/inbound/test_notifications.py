@@ -18,7 +18,7 @@ from connectors.session.context import IntegrationContext
 from connectors.session.echoes import RecentWrites
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Notification, StampedValue
 from tests.unit.connectors.fake_clock import FakeClock
-from tests.unit.connectors.session.contexts import Told, context_of
+from tests.unit.connectors.session.contexts import Told, asked_runs, context_of
 
 CAUSE = Cause("hubspot.notifications", 0, 0, 0)
 
@@ -151,7 +151,7 @@ async def test_a_read_that_fails_does_not_hold_up_what_was_told() -> None:
         assert it.finished == []
 
 
-async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monkeypatch: Any) -> None:
+async def test_more_than_can_wait_is_let_go_and_its_type_synced_afterwards(monkeypatch: Any) -> None:
     monkeypatch.setattr(reading, "MOST_WAITING", 2)
     async with reader() as it:
         it.context.state.fail(CredentialsRejected("unauthorized"))
@@ -161,13 +161,10 @@ async def test_more_than_can_wait_is_let_go_and_its_type_crawled_afterwards(monk
 
         assert it.titles() == ["t0", "t1", "t2", "t3"]
         await it.until(lambda: it.finished == ["t2", "t3"])
-        assert [record for record in it.published if isinstance(record, ConnectorRequest)], (
-            "nobody was asked for a crawl"
-        )
+        assert asked_runs(it.published), "nobody was asked for a full sync"
         it.context.state.recover()
         await it.until(lambda: sorted(it.finished) == ["t0", "t1", "t2", "t3"])
-        crawls = [record for record in it.published if isinstance(record, ConnectorRequest)]
-        assert [(crawl.kind, crawl.object_type) for crawl in crawls] == [("crawl", "contacts")]
+        assert asked_runs(it.published) == ["hubspot.contacts"]
 
 
 async def test_what_a_read_does_not_expect_costs_the_object_that_was_read_and_no_other() -> None:

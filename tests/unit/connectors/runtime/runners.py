@@ -63,7 +63,13 @@ class Vendor:
         await self._answer()
         return ObjectPage((), None)
 
-    async def look_up(self, object_type: str, field: FieldDefinition, values: Sequence[str]) -> Sequence[Seen]:
+    async def count(self, object_type: str) -> int | None:
+        await self._answer()
+        return None
+
+    async def look_up(
+        self, object_type: str, field: FieldDefinition, values: Sequence[str], purpose: ReadPurpose
+    ) -> Sequence[Seen]:
         await self._answer()
         return ()
 

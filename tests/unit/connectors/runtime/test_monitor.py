@@ -18,10 +18,9 @@ from connectors.session.condition import VersionedCondition
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
 from schemas.configuration import ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
-from schemas.records import ConnectorRequest
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.runtime.runners import settings_part
-from tests.unit.connectors.session.contexts import Told, context_of
+from tests.unit.connectors.session.contexts import Told, asked_runs, context_of
 from tests.unit.connectors.simulation.simulated import eventually
 
 STATE = ConnectorState(1, 1, 1, "ok")
@@ -249,4 +248,5 @@ async def test_a_missing_permission_is_told_and_tried_again_with_new_settings_an
 
 
 def crawled(told: Told) -> list[str]:
-    return [one.object_type for one in told.published if isinstance(one, ConnectorRequest) and one.kind == "crawl"]
+    """The types of which a full sync was asked for."""
+    return [name.partition(".")[2] for name in asked_runs(told.published)]

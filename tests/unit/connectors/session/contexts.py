@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from connectors.contract.catalog import Catalog
 from connectors.registry import SYSTEMS
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
+from schemas.records import RunProgress
 from schemas.values import System
 
 
@@ -41,6 +42,12 @@ class Told:
 
     async def credit(self, records: int) -> None:
         """Bulk is never held back."""
+
+
+def asked_runs(published: Iterable[Any]) -> list[str]:
+    """The `<system>.<type>`s of the full syncs that were asked for."""
+    requests = [one.full_sync for one in published if isinstance(one, RunProgress) and one.state == "requested"]
+    return [name for request in requests if request is not None for name in request.types]
 
 
 class Answering:

@@ -180,7 +180,7 @@ async def test_a_read_that_answers_with_another_user_is_refused(userflow: World)
 
 
 async def looked_up(userflow: World, field: FieldDefinition, *values: str, of: str = "users") -> list[str]:
-    return [seen.object_id for seen in await userflow.account.source.look_up(of, field, values)]
+    return [seen.object_id for seen in await userflow.account.source.look_up(of, field, values, "live_read")]
 
 
 async def test_users_are_looked_up_by_email_whatever_its_letter_case(userflow: World) -> None:

@@ -1,0 +1,1 @@
+"""The full sync's coordinator: a pure, resumable decision, and the shell that carries it out."""

@@ -1,0 +1,169 @@
+"""The records by which a step of a run is carried out: requests to connectors, commands to the worker. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final, Literal
+
+from pipeline.full_sync.counts import ASKED, TOTAL, mapping_rows
+from pipeline.full_sync.rows import SYSTEMS, Run
+from pipeline.full_sync.situation import ASK, CONFIRM, COUNT, CRAWL, SWEEP, TOTALS, WRITE, Command, Situation
+from schemas.records import Cause, CommandStep, ConnectorRequest, ObjectMapping, RunProgress, StateCommand
+from schemas.topics import STATE_COMMANDS, object_key, requests_topic
+from schemas.values import System
+
+SILENT_MS: Final = 12_000
+"""After so long without a sign of life a connector is asked again: heartbeats come every 5 s."""
+MOST_FIELDS: Final = 8_000
+"""To be written at once: beyond 10,000 that wait a sink parks."""
+
+OF_PAIRS: Final[Mapping[str, CommandStep]] = {ASK: "ask", COUNT: "count", WRITE: "write", CONFIRM: "confirm"}
+
+RequestOf = Literal["count", "crawl", "whole"]
+
+
+def commands_of(run: Run, situation: Situation, *, silent_ms: int = 0) -> tuple[Command, ...]:
+    """What the present step needs and has not been told to have ended; to be sent after the run's row, and again.
+
+    With `silent_ms` only what connectors have shown no sign of life of for so long.
+    """
+    return tuple(_commands(run, situation, silent_ms))
+
+
+def _commands(run: Run, situation: Situation, silent_ms: int) -> Iterator[Command]:
+    step = run.full_sync.step
+    if step == TOTALS:
+        for name in counted_types(run, situation):
+            if _to_be_sent(run, f"{name}/{TOTAL}", situation.now_ms - silent_ms):
+                yield _request(run, name, "count")
+    elif step == CRAWL:
+        for name in run.full_sync.crawls:
+            if _to_be_sent(run, name, situation.now_ms - silent_ms):
+                yield _request(run, name, "crawl")
+    elif not silent_ms:
+        yield from _to_the_worker(run, situation, step)
+
+
+def _to_be_sent(run: Run, part: str, since_ms: int) -> bool:
+    row = run.parts.get(part)
+    return row is None or (row.state == "running" and row.updated_at_ms <= since_ms)
+
+
+def _to_the_worker(run: Run, situation: Situation, step: str) -> Iterator[Command]:
+    if step in (ASK, SWEEP):
+        # read whole only now: until the pass before this step was over, what the crawls read was not known
+        yield from (_request(run, name, "whole") for name in whole_types(run))
+    if step == SWEEP:
+        yield from _sweeps(run, situation)
+    elif step in OF_PAIRS:
+        done = mapping_rows(run, step, run.row.attempt)
+        for name in step_mappings(run, situation, step):
+            for number in range(situation.partitions):
+                row = done.get((str(number), name))
+                if row is None or row.state != "completed":
+                    yield _compare(run, situation, OF_PAIRS[step], name, number, row)
+
+
+def step_mappings(run: Run, situation: Situation, step: str) -> tuple[str, ...]:
+    """The mappings that the step works on."""
+    names = tuple(name for name in run.row.mappings if name in situation.mappings and name not in run.full_sync.failed)
+    return tuple(name for name in names if asked_side(run, situation.mappings[name])) if step == ASK else names
+
+
+def asked_side(run: Run, mapping: ObjectMapping) -> System | None:
+    """The side that is asked by match value, because it is not crawled."""
+    for system in SYSTEMS:
+        if f"{system}.{mapping.object_type(system)}" not in run.full_sync.crawls:
+            return system
+    return None
+
+
+def counted_types(run: Run, situation: Situation) -> tuple[str, ...]:
+    """The HubSpot types of the run: Userflow tells no totals."""
+    names = (f"hubspot.{situation.mappings[name].hubspot_type}" for name in run.row.mappings)
+    return tuple(dict.fromkeys(names))
+
+
+def whole_types(run: Run) -> tuple[str, ...]:
+    """The types that this run crawled to their end."""
+    parts = ((name, run.parts.get(name)) for name in run.full_sync.crawls)
+    return tuple(name for name, row in parts if row is not None and row.state == "completed")
+
+
+def failed_asks(run: Run) -> dict[str, str]:
+    """Types of which lookups were given up -> reason."""
+    suffix = f"/{ASKED}"
+    rows = ((name.removesuffix(suffix), row) for name, row in run.parts.items() if name.endswith(suffix))
+    return {name: row.reason or "failed" for name, row in rows if row.state == "failed"}
+
+
+def _request(run: Run, name: str, kind: RequestOf) -> Command:
+    system, object_type = split(name)
+    row = run.row
+    request = ConnectorRequest(
+        row.integration,
+        run.full_sync.connection,
+        kind,
+        object_type,
+        run_id=row.run_id,
+        caused_by=_cause(run),
+        bulk=True,
+    )
+    return Command(requests_topic(system), row.integration, request)
+
+
+def _sweeps(run: Run, situation: Situation) -> Iterator[Command]:
+    row, full_sync = run.row, run.full_sync
+    done = mapping_rows(run, SWEEP, row.attempt)
+    for name in whole_types(run):
+        system, object_type = split(name)
+        command = StateCommand(
+            row.integration,
+            full_sync.connection,
+            "objects",
+            "sweep",
+            object_key=object_key(row.integration, full_sync.connection, system, object_type, ""),
+            run_id=row.run_id,
+            caused_by=_cause(run),
+            bulk=True,
+            step=SWEEP,
+            attempt=row.attempt,
+        )
+        for number in range(situation.partitions):
+            told = done.get((str(number), name))
+            if told is None or told.state != "completed":
+                yield Command(STATE_COMMANDS, f"partition-{number}", command, number)
+
+
+def _compare(
+    run: Run, situation: Situation, step: CommandStep, name: str, number: int, row: RunProgress | None
+) -> Command:
+    """The step's command for one partition; one that rests goes on where its row stands."""
+    mapping = situation.mappings[name]
+    command = StateCommand(
+        run.row.integration,
+        run.full_sync.connection,
+        "pairs",
+        "ask" if step == "ask" else "compare",
+        mapping=mapping.name,
+        run_id=run.row.run_id,
+        caused_by=_cause(run),
+        bulk=True,
+        step=step,
+        attempt=run.row.attempt,
+        system=asked_side(run, mapping) if step == ASK else None,
+        whole=whole_types(run),
+        most=MOST_FIELDS // situation.partitions if step in (WRITE, CONFIRM) else 0,
+    )
+    if row is not None and row.cursor is not None:
+        command = replace(command, cursor=row.cursor, counts=row.counts, samples=row.samples)
+    return Command(STATE_COMMANDS, f"partition-{number}", command, number)
+
+
+def split(name: str) -> tuple[System, str]:
+    """`hubspot.contacts` -> its system and object type."""
+    system, _, object_type = name.partition(".")
+    return "hubspot" if system == "hubspot" else "userflow", object_type
+
+
+def _cause(run: Run) -> Cause:
+    return Cause("", -1, -1, run.row.started_at_ms)
