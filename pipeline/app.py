@@ -231,7 +231,14 @@ async def run_scheduler(process: Process) -> None:
     def failed(error: BaseException) -> None:
         stop_process(f"scheduler: {type(error).__name__}: {error}")
 
-    scheduler = Scheduler(process.cluster, process.settings.ordinal, tables=tables, publisher=publisher, failed=failed)
+    scheduler = Scheduler(
+        process.cluster,
+        process.settings.ordinal,
+        partitions=process.settings.partitions,
+        tables=tables,
+        publisher=publisher,
+        failed=failed,
+    )
     tables.subscribe(lambda *_: loop.call_soon_threadsafe(scheduler.configuration_changed))
     await asyncio.to_thread(process.start, tables, records=True)
     try:

@@ -10,7 +10,8 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.provisioning.state_machine import ConfigurationWrite, decide
+from pipeline.provisioning.state_machine import decide
+from pipeline.provisioning.writes import ConfigurationWrite
 from schemas.topics import INTEGRATIONS, MAPPINGS
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,12 @@ class Scheduler:
         cluster: Cluster,
         ordinal: int,
         *,
+        partitions: int,
         tables: TableReader,
         publisher: Publisher,
         failed: Callable[[BaseException], None],
     ) -> None:
+        self._partitions = partitions
         self._tables = tables
         self._publisher = publisher
         self._wake = asyncio.Event()
@@ -64,7 +67,7 @@ class Scheduler:
             await self._member.stop()
 
     def _decide(self) -> list[ConfigurationWrite]:
-        return decide(self._tables.table(INTEGRATIONS), self._tables.table(MAPPINGS))
+        return decide(self._tables.table(INTEGRATIONS), self._tables.table(MAPPINGS), self._partitions)
 
     async def _carry_out(self, writes: Sequence[ConfigurationWrite]) -> None:
         """Write in order, then wait until this process reads its own writes, so that it never decides on old tables."""
@@ -75,8 +78,8 @@ class Scheduler:
             if write.record is None:
                 await self._publisher.send_bytes(write.topic, write.key, None)
             else:
-                await self._publisher.send(write.topic, write.key, write.record)
-        last = {(write.topic, write.key): write.record for write in writes}
+                await self._publisher.send(write.topic, write.key, write.record, write.partition)
+        last = {(write.topic, write.key): write.record for write in writes if write.topic in (INTEGRATIONS, MAPPINGS)}
         deadline = asyncio.get_running_loop().time() + SEEN_S
         while any(self._tables.get(topic, key) != record for (topic, key), record in last.items()):
             if asyncio.get_running_loop().time() > deadline:

@@ -9,6 +9,7 @@
 | `<integration>/inquiry` | Inquiry | `pairstream plan` |
 | `<integration>/<system>/description` | Description | the connector that owns the integration |
 | `<integration>/<system>/trial` | Description | the same; its inquiry is what `IntegrationSettings.tried` names |
+| `<integration>/former` | Former | the active scheduler |
 | `installation` | Installation | the first process that writes here, by packaged ids whatever it says |
 """
 
@@ -130,6 +131,7 @@ class IntegrationSettings:
     fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
     descriptions: int = 0  # how many of both connectors' descriptions the mappings in force take into account
     trial: Sections | None = None  # another account, asked for and not proven yet; what is in force stays meanwhile
+    forgotten: int = 0  # the state of connections up to this one was told to be forgotten
 
     def section(self, system: System) -> SystemSettings:
         """That system's section."""
@@ -170,6 +172,14 @@ class ConnectorState:
     descriptions: int = 0  # how often what the system says of the fields has changed
     clock_ahead_ms: int = 0  # by how much the system's clock is ahead of ours, where more than is believed
     denied: Mapping[str, str] = field(default_factory=dict)  # <object type>.<verb> that is not permitted -> reason
+    withdrawn: str | None = None  # the connection is over: `done`, or the stable code why something is left there
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What is left of an integration that was forgotten."""
+
+    connection: int  # its last connection: no later one of that name may share a key with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +226,4 @@ class IntegrationPart:
     inquiry: Inquiry | None = None  # key <integration>/inquiry
     description: Description | None = None  # key <integration>/<system>/description, or /trial
     installation: Installation | None = None  # key installation
+    former: Former | None = None  # key <integration>/former

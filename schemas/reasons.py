@@ -101,6 +101,7 @@ REASONS: Final[Mapping[str, Reason]] = {
         {
             "rate_limited": "the system takes no more requests for now",
             "timed_out": "no answer came in time",
+            "not_open": "no connector worked with the system when its integration was disconnected",
             "connection_lost": "the connection broke before the answer was there",
             "not_connected": "no connection could be made",
             "unreadable_answer": "a successful answer that is not what the API documents, as a broken proxy sends",

@@ -48,3 +48,4 @@ class Account:
     timeline: Timeline | None = None  # None: the system has no timelines
     associated: AssociatedSource | None = None  # None: no object shows fields of another
     ahead_ms: Callable[[], int] = lambda: 0  # by how much the system's clock is ahead of ours, where that lasts
+    stop: Callable[[], None] = lambda: None  # from now on no request leaves, not even one that is under way here

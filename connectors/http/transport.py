@@ -16,6 +16,7 @@ from typing import Final
 import httpx
 
 from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
+from connectors.contract.sink import OwnershipLost
 from connectors.http.addresses import is_address, is_loopback
 from connectors.http.inflating import BrokenPacking, inflater_for
 from connectors.http.messages import Headers, Request, Response
@@ -31,6 +32,7 @@ _UNSENDABLE = (ValueError, OverflowError, ExceptionGroup)
 """What Python raises of a request that fits into no HTTP, such as a token outside ASCII."""
 
 _CODINGS: Final = "gzip"
+STOPPED: Final = "the connection is over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class HttpTransport:
         self._wall_ms = wall_ms
         self._skew = ClockSkew()
         self._exchanges: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
+        self._stopped = False
         # waiting for a connection, TCP and TLS together end before the deadline: nothing is sent that was given up
         early = timeout_s / 4
         self._client = httpx.AsyncClient(
@@ -84,8 +87,11 @@ class HttpTransport:
     async def send(self, request: Request) -> Response:
         """The answer whatever its status.
 
-        Raises Transient, UnknownResult (writes only), Misconfigured, and Refused for an answer that is too large.
+        Raises Transient, UnknownResult (writes only), Misconfigured, Refused for an answer that is too large, and
+        OwnershipLost once the transport is stopped.
         """
+        if self._stopped:
+            raise OwnershipLost(STOPPED)
         if not self._is_address:
             raise Misconfigured("bad_address")
         started = self._monotonic()
@@ -97,6 +103,10 @@ class HttpTransport:
         try:
             async with asyncio.timeout(self._timeout_s):
                 status, headers, body = await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            if exchange.cancelled() and self._stopped:  # else it is whoever waits that was cancelled
+                raise OwnershipLost(STOPPED) from None
+            raise
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, BrokenPacking, *_UNSENDABLE) as error:
             # the original is dropped on purpose: it holds the request and with it the token
             raise _named(error, request) from None
@@ -108,6 +118,15 @@ class HttpTransport:
     def ahead_ms(self) -> int:
         """By how much the vendor's clock is ahead of ours, where that lasts; else 0."""
         return self._skew.lasting_ms
+
+    def stop(self) -> None:
+        """Let nothing leave any more, for the connection is over: no request, and none that waits for a connection.
+
+        Exchanges are cancelled here and nowhere else: the pool that this may spoil is closed next.
+        """
+        self._stopped = True
+        for exchange in self._exchanges:
+            exchange.cancel()
 
     async def aclose(self) -> None:
         """End exchanges that nobody waits for, and close every connection."""

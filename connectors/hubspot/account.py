@@ -34,7 +34,9 @@ async def open_account(opening: Opening) -> Account:
     Raises Misconfigured `no_credentials`, and CredentialsRejected `not_granted` if nobody has granted access yet.
     """
     transport = HttpTransport(opening.api_url or API_URL, proxy_url=opening.proxy_url)
-    return replace(assemble(opening, transport), close=transport.aclose, ahead_ms=transport.ahead_ms)
+    return replace(
+        assemble(opening, transport), close=transport.aclose, ahead_ms=transport.ahead_ms, stop=transport.stop
+    )
 
 
 def assemble(opening: Opening, transport: Transport) -> Account:

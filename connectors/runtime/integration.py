@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from connectors.contract.account import Account
 from connectors.contract.catalog import fields_of
 from connectors.contract.errors import ConnectorError, Refused
+from connectors.contract.sink import OwnershipLost
 from connectors.inbound.crawl import crawl
 from connectors.inbound.fan_out import FanOuts
 from connectors.inbound.lookups import Lookups
@@ -38,7 +40,10 @@ log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 6.0
 CANCEL_S: Final = 2.0
-WITHDRAW_S: Final = 4.0
+WITHDRAW_S: Final = 0.6
+"""After a disconnect no request begins later than that: with what the news of it took to get here, within a second."""
+WITHDRAWN: Final = "done"
+UNFINISHED: Final = "timed_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class WorkerDeps:
     letters: DeadLetters
     failed: Callable[[BaseException], None]  # the process has to end
     broken: Callable[[BaseException], None]  # the worker can go on no longer
+    open_again: Callable[[], Awaitable[Account]]  # the account with connections and limits of its own
 
 
 Unseal = Callable[[bytes, str], str]
@@ -158,16 +164,26 @@ class IntegrationWorker:
     def close(self, *, withdraw: bool = False) -> "asyncio.Task[list[tuple[Taken, Any]]]":
         """Begin nothing new from now on; the task ends with the unfinished records, after all calls in flight.
 
-        With `withdraw` the connection is over: it is the last moment at which its credentials are known.
+        With `withdraw` the connection is over: no request leaves any more, but for those that withdraw from the system.
+        It is the last moment at which its credentials are known.
         """
         self._context.state.close()
-        return asyncio.create_task(self._close(withdraw))
+        if withdraw:
+            self._context.account.stop()
+        return asyncio.create_task(self._leave() if withdraw else self._close())
 
     async def dismiss(self) -> None:
         """Let go of the account of a worker that was never started."""
         await self._context.account.close()
 
-    async def _close(self, withdraw: bool) -> list[tuple[Taken, Any]]:
+    async def _leave(self) -> list[tuple[Taken, Any]]:
+        """Withdraw from the system, whatever was under way; its answers matter to nobody any more."""
+        withdrawal = asyncio.create_task(self._withdraw())
+        await self._cancel()
+        await withdrawal
+        return await self._closed()
+
+    async def _close(self) -> list[tuple[Taken, Any]]:
         drains = [self._reader.drained(), self._patches.drained()]
         if self._events is not None:
             drains.append(self._events.drained())
@@ -177,8 +193,9 @@ class IntegrationWorker:
         except TimeoutError:
             log.warning("%s: calls in flight did not end within %.0f s", self._context.integration, DRAIN_S)
         await self._cancel()
-        if withdraw:
-            await self._withdraw()
+        return await self._closed()
+
+    async def _closed(self) -> list[tuple[Taken, Any]]:
         try:
             await contained(self._context.account.close())
         except Refused as error:
@@ -207,12 +224,23 @@ class IntegrationWorker:
             )
 
     async def _withdraw(self) -> None:
-        name, system = self._context.integration, self._context.system
+        """Remove the webhook subscription and give up the grant; what a system that is away leaves is told.
+
+        On connections and limits of its own: those of the worker may be taken by calls that hang.
+        """
+        name, system, reason = self._context.integration, self._context.system, WITHDRAWN
         try:
-            async with asyncio.timeout(WITHDRAW_S):
-                await contained(self._context.account.setup.withdraw())
-        except (ConnectorError, TimeoutError) as error:
-            log.warning("%s: its webhook subscription is left in %s: %s", name, system, error or type(error).__name__)
+            account = await contained(self._deps.open_again())
+            try:
+                async with asyncio.timeout(WITHDRAW_S):
+                    await contained(account.setup.withdraw())
+            finally:
+                account.stop()
+                await contained(account.close())
+        except (ConnectorError, OwnershipLost, TimeoutError) as error:
+            reason = error.reason if isinstance(error, ConnectorError) else UNFINISHED
+            log.warning("%s: not withdrawn from %s: %s", name, system, reason)
+        await self._deps.report.keep_withdrawn(reason)
 
     def _begin_part(self, record: ConnectorRequest, cause: Cause, taken: Taken) -> None:
         """Begin a part of a full sync, unless it is under way.

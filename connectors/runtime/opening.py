@@ -35,6 +35,7 @@ from schemas.records import StateCommand
 from schemas.topics import INTEGRATIONS, RUNS, STATE_COMMANDS
 
 GRANTED: Final = "refresh_token"
+NOT_OPEN: Final = "not_open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,11 @@ class IntegrationOpener:
         )
         monitor = ConnectionMonitor(context, report, self._monitor_deps(name))
         broken = partial(self._deps.broken, name)
-        deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken)
+
+        async def open_again() -> Account:
+            return await self._open_account(name, settings, report, Catalog())
+
+        deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken, open_again)
         return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
 
     async def prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
@@ -123,6 +128,10 @@ class IntegrationOpener:
         last = self._configuration.state(name)
         report = self._report(name, last or state_under(settings.connection, None))
         await report.replace(state_unopened(last, settings, error))
+
+    async def report_left(self, name: str, state: ConnectorState) -> None:
+        """Report that a connection ended while no worker had it open: what it made in the system is left there."""
+        await self._report(name, state).keep_withdrawn(NOT_OPEN)
 
     def unseal_of(self, name: str) -> Unseal:
         """Opens the secrets of one integration."""

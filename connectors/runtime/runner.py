@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Final
 
 from connectors.contract.catalog import fields_of
@@ -46,6 +46,7 @@ class Runner:
         self._suspects = Suspects(self._changes.bump)
         self._tasks: set[asyncio.Task[None]] = set()
         self._measured: set[str] = set()  # integrations whose status stands in the metrics
+        self._withdrawn: set[tuple[str, int]] = set()  # connections that were over, and are told of
         self._configuration = ConnectorConfiguration(deps.tables, system)
         self._letters = DeadLetters(system, deps)
         self._overflow = Overflow(system, deps.publisher.send, deps.now_ms, self._crawled)
@@ -79,7 +80,7 @@ class Runner:
         try:
             while True:
                 version = self._changes.version
-                await self._reconcile()
+                self._reconcile()
                 await self._changes.wait_after(version, self._next_in_s())
         finally:
             await self._member.stop()
@@ -89,24 +90,38 @@ class Runner:
         due = (self._waiting.next_late_in_s(), self._patience.next_in_s())
         return min((seconds for seconds in due if seconds is not None), default=None)
 
-    async def _reconcile(self) -> None:
-        """Open and close workers: one for every connected integration of our partitions, none for others."""
+    def _reconcile(self) -> None:
+        """Open and close workers: one for every connected integration of our partitions, none for others.
+
+        Nothing is waited for: a vendor that hangs would keep the news of others' disconnects from being heard.
+        """
         wanted = self._wanted()
         leaving = [name for name in self._workers if not self._fits(name, wanted.get(name))]
-        closing = {name: self._begin_to_close(name, self._over(name, wanted.get(name))) for name in leaving}
+        for name in leaving:
+            self._begin_to_close(name, self._over(name, wanted.get(name)), keeps_records=True)
         for name in self._workers:
             self._refresh(name, wanted[name])  # before any wait: a pause holds from here on
         self._trials.begin(wanted)
-        await self._left(closing)
-        for name, settings in self._wanted().items():  # asked again, for closing may have taken long
+        for name, settings in wanted.items():
             here = name in self._workers or name in self._opening or name in self._closing
             if settings.state != "disconnected" and not here and not self._patience.rests(name, settings):
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
                 opening.add_done_callback(self._ended)
+            if settings.state == "disconnected" and not here:
+                self._tell_left(name, settings.connection)
         for name in self._waiting.integrations:
             if name not in self._opening:
                 self._hand_over(name)
         self._measure_statuses()
+
+    def _tell_left(self, name: str, connection: int) -> None:
+        """Tell of a connection that was over before this process had a worker for it: nobody could withdraw."""
+        state = self._configuration.state(name)
+        if state is None or state.connection != connection or state.withdrawn is not None:
+            return
+        if (name, connection) not in self._withdrawn:
+            self._withdrawn.add((name, connection))
+            self._spawn(self._opener.report_left(name, state))
 
     def _measure_statuses(self) -> None:
         """Each connected integration of our partitions has the status that was last reported of it, others none."""
@@ -123,19 +138,16 @@ class Runner:
         """The integrations of our partitions, disconnected ones too."""
         return {name: settings for name, settings in self._configuration.settings().items() if self._ours(name)}
 
-    async def _left(self, closing: Mapping[str, "asyncio.Task[list[Waiting]]"]) -> None:
-        """Wait for workers that close; the records they leave unfinished wait for the next worker."""
-        assignments = self._member.assignments
-        for name, task in closing.items():
-            self._waiting.add_first(name, await self._unfinished(name, task, assignments))
-
     async def _unfinished(self, name: str, closing: "asyncio.Task[list[Waiting]]", assignments: int) -> list[Waiting]:
         """What a worker leaves unfinished; nothing where its partition was given away, and be it back by now.
 
         Such records are taken from the brokers again: kept here too, they would be handled twice.
         """
         left = await asyncio.shield(closing)  # closing goes on even if this process is to end meanwhile
-        return left if self._ours(name) and self._member.assignments == assignments else []
+        return left if self._still_ours(name, assignments) else []
+
+    def _still_ours(self, name: str, assignments: int) -> bool:
+        return self._ours(name) and self._member.assignments == assignments
 
     def _ours(self, integration: str) -> bool:
         return partition_of(integration, self._deps.partitions) in self._member.owned
@@ -169,6 +181,8 @@ class Runner:
             await worker.dismiss()
             return
         self._workers[name] = worker
+        if not self._fits(name, self._configuration.settings().get(name)):
+            return  # disconnected, or changed, meanwhile: it is closed before it has sent anything
         self._overflow.begin_anew(name)
         self._suspects.begin_anew(name)
         self._refresh(name, settings)
@@ -179,14 +193,24 @@ class Runner:
         mappings = self._configuration.mappings(name, settings.connection)
         self._workers[name].refresh(settings, mappings, self._configuration.inquiry(name))
 
-    def _begin_to_close(self, name: str, withdraw: bool = False) -> "asyncio.Task[list[Waiting]]":
-        """The task ends with the records that are not finished."""
-        closing = self._closing[name] = self._workers.pop(name).close(withdraw=withdraw)
+    def _begin_to_close(
+        self, name: str, withdraw: bool = False, *, keeps_records: bool = False
+    ) -> "asyncio.Task[list[Waiting]]":
+        """The task ends with the records that are not finished; with `keeps_records` they wait for the next worker."""
+        worker = self._workers.pop(name)
+        if withdraw:
+            self._withdrawn.add((name, worker.connection))
+        closing = self._closing[name] = worker.close(withdraw=withdraw)
 
-        def closed(task: "asyncio.Task[Any]") -> None:
+        assignments = self._member.assignments
+
+        def closed(task: "asyncio.Task[list[Waiting]]") -> None:
             del self._closing[name]
             self._changes.bump()
             self._ended(task)
+            kept = keeps_records and not task.cancelled() and task.exception() is None
+            if kept and self._still_ours(name, assignments):
+                self._waiting.add_first(name, task.result())
 
         closing.add_done_callback(closed)
         return closing
@@ -223,7 +247,7 @@ class Runner:
                 if given is not None:
                     self._spawn(worker.take(given, record))
                 return given is not None
-            if late and (settings is None or settings.state == "disconnected"):
+            if _over(record, settings) or (late and (settings is None or settings.state == "disconnected")):
                 self._letters.disconnected(taken)
                 return True
             return False
@@ -306,6 +330,14 @@ class Runner:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failed(task.exception() or RuntimeError("ended"))
+
+
+def _over(record: Any, settings: IntegrationSettings | None) -> bool:
+    """Whether the record was made under a connection that is known to be over."""
+    connection = getattr(record, "connection", None)
+    if connection is None or settings is None:
+        return False
+    return bool(connection < settings.connection + (settings.state == "disconnected"))
 
 
 def _ahead(record: Any, worker: IntegrationWorker) -> bool:

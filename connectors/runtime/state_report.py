@@ -62,6 +62,10 @@ class StateReport:
             if object_type not in self._state.crawled:
                 await self._replace(replace(self._state, crawled=(*self._state.crawled, object_type)))
 
+    async def keep_withdrawn(self, outcome: str) -> None:
+        """Report what came of withdrawing from the system; the secrets that it gave are of no use any more."""
+        await self.update(withdrawn=outcome, grant=None, webhook_secret=None)
+
     async def keep_provisioned(
         self, revision: int, webhook_secret: str | None, created: Sequence[DescribedField] = ()
     ) -> None:

@@ -28,7 +28,9 @@ async def open_account(opening: Opening) -> Account:
     if not api_key:
         raise Misconfigured("api_key_missing")
     transport = HttpTransport(opening.api_url or _api_url(opening), proxy_url=opening.proxy_url)
-    return replace(assemble(opening, transport, api_key), close=transport.aclose, ahead_ms=transport.ahead_ms)
+    return replace(
+        assemble(opening, transport, api_key), close=transport.aclose, ahead_ms=transport.ahead_ms, stop=transport.stop
+    )
 
 
 def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:

@@ -1,6 +1,7 @@
 """The configuration in force, read from the compacted topics: complete before the agents start, then followed."""
 
 import asyncio
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import System
 
 POLL_S = 0.02
+OVER = sys.maxsize
+"""In place of a revision: what waits for it waits until the connection is known to be over."""
 FOLLOWED = ("/settings", "/userflow")
 
 
@@ -75,6 +78,8 @@ class Configuration:
     def _behind(self, integration: str, connection: int, revision: int) -> bool:
         """Whether our view is older; revisions count within a connection, so records of an earlier one do not wait."""
         view = self._views.get(integration)
+        if revision == OVER:
+            return view is not None and view.connected and view.connection <= connection
         return view is None or (view.connection, view.revision) < (connection, revision)
 
     def _apply_mapping(self, key: str, mapping: ObjectMapping | None) -> None:

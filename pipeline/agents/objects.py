@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pipeline.agents.configuration import IntegrationView
+from pipeline.agents.forgetting import forget, known_to_be_over
 from pipeline.agents.rereading import holding, sweep
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
@@ -53,6 +54,8 @@ class Objects:
         self._event_hold_ms = event_hold_ms
 
     def needs(self, record: Any) -> Needed | None:
+        if isinstance(record, StateCommand) and record.kind == "forget":
+            return known_to_be_over(record)
         if isinstance(record, ActivityEvent):
             return record.integration, record.connection, 0
         if not isinstance(record, ChangeEvent):
@@ -61,6 +64,8 @@ class Objects:
 
     def decide(self, incoming: Incoming, overlay: Overlay[ObjectState]) -> Effects:
         record = incoming.record
+        if isinstance(record, StateCommand) and record.kind == "forget":
+            return forget(incoming, record, overlay) if record.stage == NAME else Effects((), "equal")
         view = self._view(record.integration)
         if view is None or not view.connected or view.connection != record.connection:
             return DISCONNECTED

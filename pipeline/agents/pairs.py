@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.agents.configuration import IntegrationView
+from pipeline.agents.forgetting import forget, known_to_be_over
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.conflicts import NOT_TAKEN
@@ -86,12 +87,16 @@ class Pairs:
         self._lookup_interval_ms = lookup_interval_ms
 
     def needs(self, record: Any) -> Needed | None:
+        if isinstance(record, StateCommand) and record.kind == "forget":
+            return known_to_be_over(record)
         if not isinstance(record, MatchedChange):
             return None
         return record.integration, record.connection, record.revision
 
     def decide(self, incoming: Incoming, overlay: Overlay[PairState]) -> Effects:
         record = incoming.record
+        if isinstance(record, StateCommand) and record.kind == "forget":
+            return forget(incoming, record, overlay) if record.stage == NAME else NOT_OURS
         view = self._view(record.integration)
         if view is None or not view.connected or view.connection != record.connection:
             return DISCONNECTED

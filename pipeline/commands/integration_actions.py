@@ -1,6 +1,6 @@
 """What the commands on integrations do: list, pause, resume, disconnect, full sync."""
 
-from typing import Final
+from typing import Final, Literal
 
 import click
 
@@ -9,11 +9,12 @@ from connectors.kafka.table import TableReader
 from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, with_kafka
 from pipeline.operations import apply, full_sync, in_force, runs
 from pipeline.process import Process, now_ms
+from pipeline.provisioning.remedies import withdrawal
 from pipeline.provisioning.state_machine import DISCONNECTED, SYSTEMS
-from schemas.configuration import DesiredState
 from schemas.topics import INTEGRATIONS, MAPPINGS
 
 NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
+WITHDRAWN_S: Final = 10.0
 
 
 def list_integrations() -> None:
@@ -38,19 +39,31 @@ def disconnect(name: str, *, ask_first: bool) -> None:
     """Stop at once and forget the credentials; values that were written stay."""
     if ask_first:
         confirm(f"Disconnect {name}?")
-    change_state(name, "disconnected")
+
+    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
+        settings = known(tables.table(INTEGRATIONS), name)
+        if settings.state == "disconnected":
+            click.echo(f"{name}: disconnected already")
+            return
+        request = apply.changed_state(settings, "disconnected", now_ms())
+        await apply.ask(publisher, name, request)
+        applied = await apply.wait_until_applied(tables, name, request, 30.0)
+        click.echo(f"{name}: {applied.settings.state}: no request leaves any more")
+        told = await apply.wait_until_withdrawn(tables, name, settings.connection, WITHDRAWN_S)
+        for system, outcome in told.items():
+            click.echo(f"{name}: {withdrawal(system, outcome)}")
+        click.echo(f"{name}: what was known of its objects is forgotten; values that were written stay")
+
+    with_kafka(ask)
 
 
-def change_state(name: str, state: DesiredState) -> None:
+def change_state(name: str, state: Literal["active", "paused"]) -> None:
     """Ask for another state and wait until it is in force."""
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         settings = known(tables.table(INTEGRATIONS), name)
         if settings.state == "disconnected":
-            if state != "disconnected":
-                raise apply.NotApplied(f"{name}: {DISCONNECTED}")
-            click.echo(f"{name}: disconnected already")
-            return
+            raise apply.NotApplied(f"{name}: {DISCONNECTED}")
         request = apply.changed_state(settings, state, now_ms())
         await apply.ask(publisher, name, request)
         applied = await apply.wait_until_applied(tables, name, request, 30.0)

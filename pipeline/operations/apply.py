@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.kafka.producer import Publisher
@@ -51,8 +51,11 @@ def desired(file: IntegrationFile, seal: Seal, now_ms: int) -> DesiredIntegratio
 
 
 def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: int) -> DesiredIntegration:
-    """The request to pause, resume or disconnect what is in force."""
-    return DesiredIntegration(uuid.uuid4().hex, state, settings.document, settings.hubspot, settings.userflow, now_ms)
+    """The request to pause, resume or disconnect what is in force; one to disconnect keeps no credentials."""
+    hubspot, userflow = settings.hubspot, settings.userflow
+    if state == "disconnected":
+        hubspot, userflow = replace(hubspot, secrets={}), replace(userflow, secrets={})
+    return DesiredIntegration(uuid.uuid4().hex, state, settings.document, hubspot, userflow, now_ms)
 
 
 async def ask(publisher: Publisher, integration: str, request: DesiredIntegration) -> None:
@@ -107,6 +110,19 @@ async def wait_until_applied(
                 break
         await asyncio.sleep(POLL_EVERY_S)
     raise NotApplied(_late(tables.table(INTEGRATIONS), integration, request, time.monotonic() - started))
+
+
+async def wait_until_withdrawn(
+    tables: TableReader, integration: str, connection: int, within_s: float
+) -> Mapping[System, str | None]:
+    """What became of withdrawing from each system that was connected; None where its connector has not told in time."""
+    started = time.monotonic()
+    while True:
+        states = {system: connector_of(tables.table(INTEGRATIONS), integration, system) for system in SYSTEMS}
+        told = {name: state.withdrawn for name, state in states.items() if state and state.connection == connection}
+        if None not in told.values() or time.monotonic() - started > within_s:
+            return told
+        await asyncio.sleep(POLL_EVERY_S)
 
 
 def refusal(

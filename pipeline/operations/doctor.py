@@ -7,13 +7,14 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
 from connectors.kafka.transactions import TransactionFailed
 from pipeline.integration_file.loader import read_document
+from pipeline.operations.apply import connector_of
 from pipeline.operations.findings import Finding
 from pipeline.operations.in_force import every
 from pipeline.operations.installation import SettingsDiffer
 from pipeline.operations.runs import Runs, last_run
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
-from pipeline.provisioning.remedies import remedy
+from pipeline.provisioning.remedies import remedy, withdrawal
 from pipeline.provisioning.resolve import to_create
 from pipeline.provisioning.state_machine import SYSTEMS
 from pipeline.provisioning.subscriptions import subscriptions
@@ -78,6 +79,7 @@ def examine_integration(
         yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}")
     if settings.state == "disconnected":
         yield Finding(what, "ok", "disconnected")
+        yield from _left(what, name, settings, parts)
         return
     if not all(opens(sealed, place) for sealed, place in _sealed(name, settings)):
         yield Finding(what, "wrong", "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with")
@@ -92,6 +94,16 @@ def examine_integration(
     if settings.active_revision:
         yield from _standing_still(what, name, settings, parts)
         yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
+
+
+def _left(
+    what: str, name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]
+) -> Iterator[Finding]:
+    """What a disconnect left in a system that was away."""
+    for system in SYSTEMS:
+        state = connector_of(parts, name, system)
+        if state is not None and state.connection == settings.connection and state.withdrawn not in (None, "done"):
+            yield Finding(what, "wrong", withdrawal(system, state.withdrawn))
 
 
 def denials(what: str, system: System, state: ConnectorState) -> Iterator[Finding]:

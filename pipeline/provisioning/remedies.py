@@ -73,6 +73,20 @@ EITHER: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+_LEFT: Final[Mapping[System, str]] = {
+    "hubspot": "uninstall the app in HubSpot (Settings, Integrations, Connected apps) if it is to have access no more",
+    "userflow": "delete its webhook subscription in Userflow's settings; connecting again deletes it too",
+}
+
+
+def withdrawal(system: System, outcome: str | None) -> str:
+    """A sentence on what withdrawing from a system came to (`ConnectorState.withdrawn`); None: nothing is told yet."""
+    if outcome == "done":
+        return f"{system}: withdrawn"
+    why = "its connector has not answered" if outcome is None else outcome
+    return f"{system}: something may be left there ({why}). Fix: {_LEFT[system]}"
+
+
 def remedy(system: System, reason: str) -> Remedy | None:
     """The remedy for a reason; None for one without an entry."""
     if reason in EITHER:

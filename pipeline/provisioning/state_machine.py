@@ -8,7 +8,7 @@ Another account than the one in force goes through both on trial first, beside i
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from pipeline.core.mapping import MappingView
@@ -16,8 +16,10 @@ from pipeline.integration_file.loader import read_document
 from pipeline.provisioning import trial
 from pipeline.provisioning.claims import other_holders, rightful, same_accounts
 from pipeline.provisioning.described import DescribedFile, described_file
+from pipeline.provisioning.forgetting import configuration_forgotten, last_connection, state_forgotten
 from pipeline.provisioning.resolve import object_mappings, to_create, unchanged, with_fields_of
 from pipeline.provisioning.streams import streamed
+from pipeline.provisioning.writes import ConfigurationWrite
 from schemas.configuration import (
     ConnectorState,
     DesiredIntegration,
@@ -41,22 +43,15 @@ UNDER_WAY: Final = frozenset({"proving", "describing", "provisioning"})
 Parts = Mapping[str, IntegrationPart]
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationWrite:
-    """One record of a configuration topic; None deletes the key."""
-
-    topic: str
-    key: str
-    record: IntegrationPart | ObjectMapping | None
-
-
-def decide(parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[ConfigurationWrite]:
+def decide(parts: Parts, mappings: Mapping[str, ObjectMapping], partitions: int) -> list[ConfigurationWrite]:
     """What to write next, in order; empty when everything asked for is done or waits for a connector."""
     writes: list[ConfigurationWrite] = []
     for key, part in sorted(parts.items()):
+        if part.settings is not None and (told := state_forgotten(part.integration, part.settings, partitions)):
+            return told
         gone = part.settings is not None and part.settings.state == "disconnected"
         if gone and f"{part.integration}/desired" not in parts:
-            return _forgotten(part.integration, parts, mappings)  # its request was deleted
+            return configuration_forgotten(part.integration, parts, mappings)  # its request was deleted
         if part.desired is None or not key.endswith("/desired"):
             continue
         writes += _next(part.integration, part.desired, parts, mappings)
@@ -71,15 +66,6 @@ def _orphans(parts: Parts) -> Iterator[ConfigurationWrite]:
         there = {f"{part.integration}/settings", f"{part.integration}/desired"} & parts.keys()
         if part.connector is not None and not there:
             yield ConfigurationWrite(INTEGRATIONS, key, None)
-
-
-def _forgotten(name: str, parts: Parts, mappings: Mapping[str, ObjectMapping]) -> list[ConfigurationWrite]:
-    """Every key of an integration is deleted; the settings last, for until then a scheduler knows of it."""
-    last = f"{name}/settings"
-    keys = sorted((key for key, part in parts.items() if part.integration == name), key=lambda key: (key == last, key))
-    of_it = (key for key, mapping in mappings.items() if mapping.integration == name)
-    gone = [ConfigurationWrite(MAPPINGS, key, None) for key in of_it]
-    return [*gone, *(ConfigurationWrite(INTEGRATIONS, key, None) for key in keys)]
 
 
 def _next(
@@ -134,7 +120,7 @@ def _asked(
 def _accepted(
     name: str, desired: DesiredIntegration, settings: IntegrationSettings | None, parts: Parts
 ) -> ConfigurationWrite:
-    before = settings or _nothing_yet(desired)
+    before = settings or _nothing_yet(name, desired, parts)
     if desired.state == "disconnected":
         return _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None))
     connected = before.state != "disconnected"
@@ -171,6 +157,7 @@ def _begun(name: str, desired: DesiredIntegration, before: IntegrationSettings) 
             userflow=desired.userflow,
             events=before.events if same else (),
             fallback=_fallback(before) if same and before.active_revision else None,
+            forgotten=before.forgotten,
         ),
     )
 
@@ -212,10 +199,11 @@ def _fallback(before: IntegrationSettings) -> Sections:
     return before.fallback or Sections(before.document, before.hubspot, before.userflow, before.events)
 
 
-def _nothing_yet(desired: DesiredIntegration) -> IntegrationSettings:
-    return IntegrationSettings(
-        0, 0, 0, "disconnected", "", "done", None, desired.document, desired.hubspot, desired.userflow
-    )
+def _nothing_yet(name: str, desired: DesiredIntegration, parts: Parts) -> IntegrationSettings:
+    last = last_connection(name, parts)
+    document, hubspot, userflow = desired.document, desired.hubspot, desired.userflow
+    nothing = IntegrationSettings(last, 0, 0, "disconnected", "", "done", None, document, hubspot, userflow)
+    return replace(nothing, forgotten=last)
 
 
 def _same(desired: DesiredIntegration, settings: IntegrationSettings) -> bool:

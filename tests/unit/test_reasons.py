@@ -29,6 +29,7 @@ MAKERS: Final = {
     "RefusedEvent": 1,
     "RefusedFields": 2,
     "letter_about": 2,
+    "keep_withdrawn": 0,
     "_dead_letter": 1,
     "_incident": 0,
 }

@@ -15,6 +15,7 @@ import hypothesis.strategies as st
 import pytest
 
 from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient, UnknownResult
+from connectors.contract.sink import OwnershipLost
 from connectors.http.answers import retry_after_s
 from connectors.http.inflating import PIECE_BYTES, Gzip
 from connectors.http.messages import Headers, Request, Response, json_request
@@ -423,3 +424,21 @@ def test_certificates_are_read_once_for_all_transports(monkeypatch: pytest.Monke
         HttpTransport(f"https://{account}.example")
 
     assert reading.call_count <= 1
+
+
+async def test_nothing_leaves_a_transport_that_is_stopped() -> None:
+    """Neither a new request nor one that waited for a connection, though another one hangs."""
+    server = Server(None)
+    async with _listening(server.serve) as url:
+        transport = HttpTransport(url, limits=HttpLimits(connections=1))
+        hangs = asyncio.create_task(transport.send(Request("GET", "/hangs")))
+        while not server.heads:  # noqa: ASYNC110 - a script of bytes tells of nothing
+            await asyncio.sleep(0.01)
+        waits = asyncio.create_task(transport.send(Request("GET", "/waits")))
+        await asyncio.sleep(0)
+        transport.stop()
+        for task in (hangs, waits, asyncio.create_task(transport.send(Request("GET", "/late")))):
+            with pytest.raises(OwnershipLost):
+                await task
+        await transport.aclose()
+    assert len(server.heads) == 1

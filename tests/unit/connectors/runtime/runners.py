@@ -88,6 +88,9 @@ class Vendor:
     async def probe(self) -> None:
         await self._answer()
 
+    async def may_be_opened(self) -> None:
+        """For a vendor that takes its time."""
+
     def opened(self, opening: Opening) -> None:
         """For a vendor that looks at what it is opened with."""
 
@@ -159,6 +162,7 @@ def connector_deps(
 
     async def open_account(opening: Opening) -> Account:
         vendor = vendors[opening.integration]
+        await vendor.may_be_opened()
         vendor.opened(opening)
         return Account("userflow", vendor, vendor, vendor, _close)
 

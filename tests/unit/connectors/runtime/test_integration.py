@@ -45,7 +45,9 @@ class DeafMonitor:
 def worker_of(monitor: DeafMonitor, failed: Callable[[BaseException], None], **section: Any) -> IntegrationWorker:
     context, _ = context_of("userflow", SystemClock(), account=Account())
     nothing, kept = cast(Any, None), cast(Any, monitor)
-    deps = WorkerDeps(report=nothing, command=_command, letters=nothing, failed=failed, broken=failed)
+    deps = WorkerDeps(
+        report=nothing, command=_command, letters=nothing, failed=failed, broken=failed, open_again=nothing
+    )
     return IntegrationWorker(context, kept, SystemSettings("production", **section), deps)
 
 

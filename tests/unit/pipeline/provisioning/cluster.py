@@ -6,7 +6,8 @@ from dataclasses import replace
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations.apply import desired
-from pipeline.provisioning.state_machine import ConfigurationWrite, decide
+from pipeline.provisioning.state_machine import decide
+from pipeline.provisioning.writes import ConfigurationWrite
 from schemas.configuration import (
     ConnectorState,
     DescribedEvent,
@@ -16,10 +17,11 @@ from schemas.configuration import (
     IntegrationPart,
     IntegrationSettings,
 )
-from schemas.records import ObjectMapping
+from schemas.records import ObjectMapping, StateCommand
 from schemas.topics import INTEGRATIONS
 from schemas.values import System
 
+PARTITIONS = 2
 FILE = """\
 integration: {name}
 hubspot:
@@ -58,6 +60,7 @@ class Cluster:
         self.parts: dict[str, IntegrationPart] = {}
         self.mappings: dict[str, ObjectMapping] = {}
         self.order: list[str] = []
+        self.commands: list[StateCommand] = []
 
     def ask(self, request: DesiredIntegration, name: str = "acme") -> None:
         self.parts[f"{name}/desired"] = IntegrationPart(name, desired=request)
@@ -66,7 +69,7 @@ class Cluster:
     def settle(self) -> None:
         """Carry out decisions until there are none."""
         for _ in range(20):
-            writes = decide(self.parts, self.mappings)
+            writes = decide(self.parts, self.mappings, PARTITIONS)
             if not writes:
                 return
             for write in writes:
@@ -80,6 +83,9 @@ class Cluster:
                 self.parts[write.key] = write.record
             case ObjectMapping():
                 self.mappings[write.key] = write.record
+            case StateCommand():
+                assert write.key == f"partition-{write.partition}"
+                self.commands.append(write.record)
             case None:
                 (self.parts if write.topic == INTEGRATIONS else self.mappings).pop(write.key, None)
 

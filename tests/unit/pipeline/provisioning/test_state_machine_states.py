@@ -8,9 +8,10 @@ from pipeline.operations.apply import changed_state
 from pipeline.provisioning.state_machine import DISCONNECTED, decide
 from schemas.configuration import (
     DesiredState,
+    Former,
     IntegrationPart,
 )
-from tests.unit.pipeline.provisioning.cluster import Cluster, request
+from tests.unit.pipeline.provisioning.cluster import PARTITIONS, Cluster, request
 
 
 def test_a_first_request_that_is_refused_leaves_nothing_claimed_and_no_secrets() -> None:
@@ -163,7 +164,7 @@ def test_a_refused_first_apply_can_be_forgotten() -> None:
     assert cluster.settings().state == "disconnected"
     del cluster.parts["acme/desired"]
     cluster.settle()
-    assert cluster.parts == {}
+    assert cluster.parts == {"acme/former": IntegrationPart("acme", former=Former(1))}
     assert cluster.order[-1] == "acme/settings"
 
 
@@ -249,9 +250,49 @@ def test_a_disconnect_that_a_scheduler_did_not_end_is_ended_by_the_next_one() ->
     cluster.connect()
     disconnect = changed_state(cluster.settings(), "disconnected", 2)
     cluster.parts["acme/desired"] = IntegrationPart("acme", desired=disconnect)
-    settings, *others = decide(cluster.parts, cluster.mappings)
+    settings, *others = decide(cluster.parts, cluster.mappings, PARTITIONS)
     assert len(others) == 3  # two claims and a mapping
     cluster.write(settings)  # and there it died
     cluster.settle()
     assert not [key for key in cluster.parts if key.startswith("claim/")]
     assert cluster.mappings == {}
+
+
+def test_the_state_of_a_connection_is_forgotten_once_it_is_known_to_be_over() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    assert cluster.commands == []
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+    assert sorted((one.stage, one.kind, one.connection) for one in cluster.commands) == [
+        ("objects", "forget", 1),
+        ("objects", "forget", 1),
+        ("pairs", "forget", 1),
+        ("pairs", "forget", 1),
+    ]
+    assert cluster.order.index("partition-0") > cluster.order.index("acme/settings")
+    assert (cluster.settings().state, cluster.settings().forgotten) == ("disconnected", 1)
+    cluster.connect()
+    assert len(cluster.commands) == 2 * PARTITIONS
+
+
+def test_another_account_leaves_nothing_of_the_former_one() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.connect(account="2")
+    assert {(one.connection, one.kind) for one in cluster.commands} == {(1, "forget")}
+    assert len(cluster.commands) == 2 * PARTITIONS
+
+
+def test_an_integration_of_a_name_that_was_forgotten_shares_no_key_with_it() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+    del cluster.parts["acme/desired"]
+    cluster.settle()
+    assert set(cluster.parts) == {"acme/former"}
+    cluster.connect()
+    assert (cluster.settings().state, cluster.settings().connection) == ("active", 2)
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 3))
+    del cluster.parts["acme/desired"]
+    cluster.settle()
+    assert cluster.parts == {"acme/former": IntegrationPart("acme", former=Former(2))}

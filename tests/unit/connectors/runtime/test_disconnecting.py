@@ -1,0 +1,141 @@
+"""A connector whose integration is disconnected: it stops at once, withdraws, and tells what it could not take back."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from connectors.runtime import integration as integration_module
+from connectors.session.condition import VersionedCondition
+from schemas.configuration import ConnectorState, IntegrationPart
+from schemas.topics import INTEGRATIONS
+from tests.unit.connectors.runtime.runners import DOWN, WELL, Vendor, settings_part
+from tests.unit.connectors.runtime.test_runner import (
+    GatedVendor,
+    Member,
+    Running,
+    members,
+    running,
+    taken,
+)
+
+__all__ = ["members"]
+
+
+class HangingVendor(GatedVendor):
+    """Hangs in writes and in whatever is asked when it is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.withdrawals = 0
+
+    async def withdraw(self) -> None:
+        self.withdrawals += 1
+        await asyncio.Event().wait()
+
+
+def disconnect(it: Running, name: str) -> None:
+    it.tables.tables[INTEGRATIONS][f"{name}/settings"] = settings_part(name, state="disconnected")
+    it.runner.configuration_changed()
+
+
+async def withdrawn(it: Running, name: str) -> ConnectorState:
+    """What is told at last of an integration that was disconnected."""
+    while True:
+        part = await it.publisher.parts.get()
+        if part.integration == name and part.connector is not None and part.connector.withdrawn is not None:
+            return part.connector
+
+
+async def test_a_vendor_that_hangs_holds_up_neither_its_own_disconnect_nor_another(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integration_module, "WITHDRAW_S", 0.05)
+    hanging, well = HangingVendor(), GatedVendor()
+    async with running(members, {DOWN: hanging, WELL: well}) as it, asyncio.timeout(10):
+        it.member.hooks.taken([taken(DOWN, 0), taken(WELL, 1)])
+        await asyncio.gather(hanging.begun.wait(), well.begun.wait())
+        disconnect(it, DOWN)
+        disconnect(it, WELL)
+        assert (await withdrawn(it, WELL)).withdrawn == "done"
+        assert (await withdrawn(it, DOWN)).withdrawn == "timed_out"
+    assert hanging.withdrawals == 1
+    assert (hanging.written, well.written) == ({}, {})
+
+
+async def test_what_waited_ends_as_disconnected_at_once(members: list[Member]) -> None:
+    vendor, finished = HangingVendor(), Finished()
+    async with running(members, {DOWN: vendor}) as it, asyncio.timeout(10):
+        it.member.hooks.taken([taken(DOWN, offset, finished) for offset in range(50)])
+        await vendor.begun.wait()
+        disconnect(it, DOWN)
+        await finished.reach(50)
+        it.member.hooks.taken([taken(DOWN, 50, finished)])
+        await finished.reach(51)
+
+
+async def test_a_secret_that_the_system_gave_is_not_kept(members: list[Member]) -> None:
+    async with running(members, {DOWN: Vendor()}) as it, asyncio.timeout(10):
+        await it.publisher.state()
+        disconnect(it, DOWN)
+        left = await withdrawn(it, DOWN)
+    assert (left.grant, left.webhook_secret, left.withdrawn) == (None, None, "done")
+
+
+async def test_a_connection_that_ended_while_no_connector_ran_is_told_once(members: list[Member]) -> None:
+    async with running(members, {WELL: Vendor()}) as it, asyncio.timeout(10):
+        state = ConnectorState(1, 1, 1, "ok", grant=b"sealed")
+        it.tables.tables[INTEGRATIONS][f"{DOWN}/userflow"] = IntegrationPart(DOWN, connector=state)
+        disconnect(it, DOWN)
+        left = await withdrawn(it, DOWN)
+        assert (left.withdrawn, left.grant) == ("not_open", None)
+        it.runner.configuration_changed()
+        await asyncio.sleep(0.05)
+        assert not any(part.integration == DOWN for part in _waiting(it))
+
+
+async def test_an_integration_that_is_disconnected_while_it_opens_sends_nothing(members: list[Member]) -> None:
+    vendor = SlowToOpen()
+    async with running(members, {DOWN: vendor}) as it, asyncio.timeout(10):
+        await vendor.opens.wait()
+        disconnect(it, DOWN)
+        vendor.may_open.set()
+        assert (await withdrawn(it, DOWN)).withdrawn == "done"
+    assert vendor.asked == 0
+
+
+class SlowToOpen(Vendor):
+    """Opens when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opens, self.may_open, self.asked = asyncio.Event(), asyncio.Event(), 0
+
+    async def may_be_opened(self) -> None:
+        self.opens.set()
+        await self.may_open.wait()
+
+    async def describe(self, wanted: object) -> Any:
+        self.asked += 1
+        return await super().describe(wanted)
+
+    async def provision(self, *_: object) -> Any:
+        raise AssertionError("it was disconnected before it was open")
+
+
+class Finished:
+    """Counts records that ended."""
+
+    def __init__(self) -> None:
+        self._number, self._changes = 0, VersionedCondition()
+
+    def __call__(self) -> None:
+        self._number += 1
+        self._changes.bump()
+
+    async def reach(self, number: int) -> None:
+        assert await self._changes.until(lambda: self._number == number, 8.0)
+
+
+def _waiting(it: Running) -> list[IntegrationPart]:
+    return [it.publisher.parts.get_nowait() for _ in range(it.publisher.parts.qsize())]
