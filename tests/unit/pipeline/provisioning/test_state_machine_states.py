@@ -141,7 +141,7 @@ def test_a_report_that_comes_after_its_integration_was_forgotten_goes_too() -> N
     cluster.settle()
     cluster.parts["acme/hubspot"] = late
     cluster.settle()
-    assert cluster.parts == {}
+    assert set(cluster.parts) == {"acme/former"}
 
 
 def test_a_pause_while_an_account_is_on_trial_gives_the_trial_up() -> None:
