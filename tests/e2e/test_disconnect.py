@@ -108,7 +108,7 @@ async def _disconnect(it: World, how: str) -> str:
     await asyncio.sleep(QUIET_S)
     accepted_ms = await asyncio.to_thread(_accepted_ms, it)
     for system, control in (("hubspot", it.hubspot), ("userflow", it.userflow)):
-        calls = (await control.requests(last=200))["calls"]
+        calls = (await control.requests(last=200))["requests"]
         last_ms = max(int(call["time_ms"]) for call in calls)
         measured(f"{how}: last request at {system} {last_ms - accepted_ms} ms after the disconnect was accepted")
         assert last_ms - accepted_ms < WITHIN_MS
