@@ -126,7 +126,7 @@ class IntegrationSettings:
     document: str  # the integration file of this revision
     hubspot: SystemSettings  # its HubSpot section
     userflow: SystemSettings  # its Userflow section
-    create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning, on trial or not
+    create: tuple[DescribedField, ...] = ()  # HubSpot fields to create while provisioning
     events: tuple[DescribedEvent, ...] = ()  # the Userflow events that mappings stream to timelines
     fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
     descriptions: int = 0  # how many of both connectors' descriptions the mappings in force take into account

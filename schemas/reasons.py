@@ -100,6 +100,7 @@ REASONS: Final[Mapping[str, Reason]] = {
         "passing",
         {
             "rate_limited": "the system takes no more requests for now",
+            "wait_capped": "the system asks for a longer wait than PAIRSTREAM_LONGEST_WAIT_S, which is kept",
             "timed_out": "no answer came in time",
             "not_open": "no connector worked with the system when its integration was disconnected",
             "connection_lost": "the connection broke before the answer was there",

@@ -49,3 +49,4 @@ class Account:
     associated: AssociatedSource | None = None  # None: no object shows fields of another
     ahead_ms: Callable[[], int] = lambda: 0  # by how much the system's clock is ahead of ours, where that lasts
     stop: Callable[[], None] = lambda: None  # from now on no request leaves, not even one that is under way here
+    capping: Callable[[], bool] = lambda: False  # whether the system asks for a longer wait than is kept

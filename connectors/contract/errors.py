@@ -24,6 +24,8 @@ LONGEST_NAME: Final = 200
 MOST_NAMES: Final = 100
 MISSING_SCOPES: Final = "missing_scopes"
 
+WAIT_CAPPED: Final = "wait_capped"
+"""Reason of a system that works, and asks for a longer wait than is kept."""
 CURSOR_GONE: Final = "cursor_gone"
 """Reason of a refused page: the object that its cursor names was deleted."""
 PAGE_EMPTY: Final = "paging_page_empty"
@@ -72,10 +74,16 @@ class RateLimited(Retryable):
     """The other system takes no more requests for now."""
 
     def __init__(
-        self, policy: str, *, wait_s: float | None = None, status: int | None = None, trace: str | None = None
+        self,
+        policy: str,
+        *,
+        reason: str = "rate_limited",
+        wait_s: float | None = None,
+        status: int | None = None,
+        trace: str | None = None,
     ) -> None:
         """`policy` names the limit that was met: `burst`, `search`, `daily` or `unknown`."""
-        super().__init__("rate_limited", wait_s=wait_s, status=status, trace=trace)
+        super().__init__(reason, wait_s=wait_s, status=status, trace=trace)
         self.policy = policy
 
     def _facts(self) -> dict[str, object]:

@@ -47,16 +47,24 @@ class RequestBudget:
         name: str = "a system",
     ) -> None:
         """`name` stands in logs."""
+        self._clock = clock
         self._general = _Queue(clock, limiter)
         self._search = self._general if search is None else _Queue(clock, search)
         self._longest_wait_s = longest_wait_s
         self._name = name
         self._told = 0.0  # the last wait that was told as too long
+        self._capped_until = -NEVER
+
+    @property
+    def capping(self) -> bool:
+        """Whether a wait holds that was asked for longer: few calls leave, or none, though nothing has failed."""
+        return self._clock.monotonic() < self._capped_until
 
     def capped(self, wait_s: float) -> float:
         """The wait that is kept; a longer one that was asked for is told."""
         if wait_s <= self._longest_wait_s:
             return wait_s
+        self._capped_until = self._clock.monotonic() + self._longest_wait_s
         if wait_s != self._told:
             self._told = wait_s
             log.warning("%s asks for a wait of %.3g s: %.0f s are kept", self._name, wait_s, self._longest_wait_s)

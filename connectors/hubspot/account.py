@@ -64,6 +64,7 @@ def assemble(opening: Opening, transport: Transport) -> Account:
         close=_nothing,
         timeline=timeline,
         associated=AssociatedReader(client(transport), types),
+        capping=lambda: budget.capping,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connectors.contract.errors import ConnectorError, Misconfigured, Retryable
+from connectors.contract.errors import WAIT_CAPPED, ConnectorError, Misconfigured, Retryable
 from connectors.http.retry import CALLS, Tries
 from connectors.inbound.run_requests import OwedRuns, request_run
 from connectors.runtime.state_report import StateReport
@@ -249,7 +249,7 @@ class ConnectionMonitor:
         connection = self._connection
         await self._report.update(
             status=connection.status,
-            reason=connection.reason,
+            reason=WAIT_CAPPED if connection.works and self._context.account.capping() else connection.reason,
             denied=self._denied,
             checked_revision=self._checked,
             clock_ahead_ms=self._context.account.ahead_ms(),

@@ -45,7 +45,8 @@ def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
         return client(OwnedTransport(transport, may_write, "userflow"), BulkBudget(budget) if bulk else budget)
 
     source, setup = UserflowSource(opening, client(transport)), UserflowSetup(opening, client(transport))
-    return Account("userflow", source, UserflowSink(opening, client_for), setup, _nothing)
+    sink = UserflowSink(opening, client_for)
+    return Account("userflow", source, sink, setup, _nothing, capping=lambda: budget.capping)
 
 
 async def _nothing() -> None:

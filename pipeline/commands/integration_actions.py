@@ -27,7 +27,7 @@ def list_integrations() -> None:
             click.echo(f"{name}: {settings.state}, revision {settings.active_revision}{refused}")
             for system in SYSTEMS:
                 state = apply.connector_of(parts, name, system)
-                if state is not None and state.status != "ok":
+                if state is not None and (state.status != "ok" or state.reason is not None):
                     click.echo(f"  {system}: {state.status.replace('_', ' ')}: {state.reason}")
                 for denied, reason in (state.denied if state is not None else {}).items():
                     click.echo(f"  {system}: may not {' '.join(reversed(denied.rsplit('.', 1)))}: {reason}")

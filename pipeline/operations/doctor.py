@@ -167,7 +167,7 @@ def _subscriptions(what: str, settings: IntegrationSettings, hubspot: Integratio
 def _connector(what: str, system: System, settings: IntegrationSettings, state: ConnectorState | None) -> Finding:
     if state is None or state.connection != settings.connection:
         return Finding(what, "unknown", "its connector has not reported yet: is it running?")
-    if state.status != "ok":
+    if state.status != "ok" or state.reason is not None:
         known = remedy(system, state.reason or "")
         advice = f": {known.message}. Fix: {known.fix}" if known is not None else ""
         return Finding(what, "wrong", f"{state.status.replace('_', ' ')}: {state.reason}{advice}")

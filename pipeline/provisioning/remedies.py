@@ -65,6 +65,10 @@ EITHER: Final[Mapping[str, tuple[str, str]]] = {
         "a secret holds a character that no request can carry, such as a curved quotation mark",
         "copy it again without what stands around it",
     ),
+    "wait_capped": (
+        "it works, and asks for a longer wait than PAIRSTREAM_LONGEST_WAIT_S; calls wait so long",
+        "ask the system's owner about the account's limits, or look whether a proxy answers in its place",
+    ),
     "redirected": ("the API's address leads elsewhere", _URL_FIX),
     "pairstream_secret_key_does_not_open_it": (
         "PAIRSTREAM_SECRET_KEY does not open its secrets",

@@ -27,7 +27,9 @@ from tests.kafka import Kafka
 PEOPLE = 10
 WELL = "well"
 DOWN = next(name for number in range(100) if partition_of(name := f"down-{number}", 4) == partition_of(WELL, 4))
-ACCOUNTS: Mapping[str, int] = {WELL: 111, DOWN: 222}
+SPARE = "spare"
+"""A customer whose accounts no integration is connected to."""
+ACCOUNTS: Mapping[str, int] = {WELL: 111, DOWN: 222, SPARE: 333}
 PAIRED_S = 60.0
 ARRIVES_S = 20.0
 RECOVERED_S = 90.0
@@ -100,7 +102,7 @@ class Customer:
 
 
 async def test_a_vendor_that_is_down_delays_no_other_integration(kafka: Kafka, tmp_path: Path) -> None:
-    async with customers(tmp_path, kafka) as (running, well, down):
+    async with customers(tmp_path, kafka) as (running, well, down, _):
         for customer in (well, down):
             customer.seed()
             await command(running, tmp_path, customer.name)
@@ -119,11 +121,12 @@ async def test_a_vendor_that_is_down_delays_no_other_integration(kafka: Kafka, t
 
 
 @asynccontextmanager
-async def customers(folder: Path, kafka: Kafka) -> AsyncIterator[tuple[Stack, Customer, Customer]]:
+async def customers(folder: Path, kafka: Kafka) -> AsyncIterator[tuple[Stack, Customer, Customer, Customer]]:
+    """A running pipeline and the customers WELL, DOWN and SPARE; none is connected yet."""
     receiver = free_port()
     public_url = f"http://127.0.0.1:{receiver}"
     async with AsyncExitStack() as stack:
-        made = [await stack.enter_async_context(customer(name, public_url)) for name in (WELL, DOWN)]
+        made = [await stack.enter_async_context(customer(name, public_url)) for name in (WELL, DOWN, SPARE)]
         hubspot = Door({f"pat-{it.name}": it.hubspot.app for it in made})
         userflow = Door({f"ak_{it.name}": it.userflow.app for it in made})
         settings = {
@@ -135,7 +138,7 @@ async def customers(folder: Path, kafka: Kafka) -> AsyncIterator[tuple[Stack, Cu
         whole = machine(environment_of(folder, kafka) | settings, simulators=False)
         running = await asyncio.to_thread(whole.__enter__)
         try:
-            yield running, made[0], made[1]
+            yield running, made[0], made[1], made[2]
         finally:
             await asyncio.to_thread(whole.__exit__, None, None, None)
 

@@ -12,6 +12,7 @@ from connectors.http.messages import Call, Purpose, Request, Response
 
 T = TypeVar("T")
 
+TOO_MANY: Final = 429
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _NAMED = re.compile(r"`?attributes\.([^`:\s]{1,100})`?")
 
@@ -50,9 +51,11 @@ def _forbidden(_: JsonObject) -> CredentialsRejected:
 
 
 def _rate_limit(response: Response, _: JsonObject) -> RateLimited:
-    return RateLimited("unknown", wait_s=retry_after_s(response), status=response.status)
+    """Userflow names 503 beside 429 for too many requests; who waits for it is told which of them it was."""
+    reason = "rate_limited" if response.status == TOO_MANY else f"http_{response.status}"
+    return RateLimited("unknown", reason=reason, wait_s=retry_after_s(response), status=response.status)
 
 
 USERFLOW: Final = Dialect(
-    error=_error, forbidden=_forbidden, limited=_rate_limit, refused=_refusal, throttled=frozenset({429, 503})
+    error=_error, forbidden=_forbidden, limited=_rate_limit, refused=_refusal, throttled=frozenset({TOO_MANY, 503})
 )

@@ -69,6 +69,7 @@ def watched(
     setup: Setup | None = None,
     settings: IntegrationSettings | None = None,
     ahead_ms: Callable[[], int] = lambda: 0,
+    capping: Callable[[], bool] = lambda: False,
     clock: Clock | None = None,
 ) -> Watched:
     """The connection of a connector that starts with what was reported before."""
@@ -77,7 +78,7 @@ def watched(
     context, _ = context_of(
         "hubspot",
         clock or SystemClock(),
-        account=SimpleNamespace(setup=setup or Setup(), ahead_ms=ahead_ms),
+        account=SimpleNamespace(setup=setup or Setup(), ahead_ms=ahead_ms, capping=capping),
         revision=1,
         parked=before.parked,
         keep_parked=report.keep_parked,
@@ -221,6 +222,20 @@ async def test_a_clock_that_goes_wrong_is_told_and_taken_back(monkeypatch: pytes
         await eventually(lambda: it.report.state.clock_ahead_ms == 90_000_000)
         ahead[0] = 0
         await eventually(lambda: it.report.state.clock_ahead_ms == 0)
+
+
+async def test_a_wait_that_is_capped_is_told_while_it_lasts_though_the_system_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All calls waited a quarter of an hour at a time, and status and doctor said ok."""
+    monkeypatch.setattr(monitor_module, "CLOCK_S", 0.01)
+    capping = [True]
+    it = watched(capping=lambda: capping[0])
+    async with running(it):
+        await eventually(lambda: it.report.state.reason == "wait_capped")
+        assert (it.report.state.status, it.state.works, it.rederived) == ("ok", True, [])
+        capping[0] = False
+        await eventually(lambda: it.report.state.reason is None)
 
 
 def states(told: Told) -> list[ConnectorState]:

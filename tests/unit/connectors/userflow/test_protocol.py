@@ -215,7 +215,7 @@ class TestErrors:
             (422, {}, Refused, "http_422"),
             (400, _error("what ann@example.com did"), Refused, "http_400"),
             (429, {}, RateLimited, "rate_limited"),
-            (503, {}, RateLimited, "rate_limited"),
+            (503, {}, RateLimited, "http_503"),
             (500, {}, UnknownResult, "http_500"),
             (504, {}, UnknownResult, "http_504"),
             (301, {}, Misconfigured, "redirected"),
