@@ -37,6 +37,7 @@ async def run_receiver(process: Process) -> None:
     from connectors.receiver.kafka_store import KafkaStore
     from pipeline.bounded_http import ConnectionLimits
     from pipeline.directory import ConfigurationDirectory
+    from pipeline.liveness import Liveness, look_at_store
     from pipeline.serving import serve
 
     process = await asyncio.to_thread(process.at_the_brokers)
@@ -65,7 +66,9 @@ async def run_receiver(process: Process) -> None:
     )
     public = serve(app, settings.bind_host, settings.receiver_port, connections)
     try:
-        async with process.health({"kafka": store.problem}), public:
+        liveness = Liveness(look_at_store(process.admin(), store))
+        liveness.start()
+        async with process.health({"kafka": store.problem}, liveness.problem), public:
             await asyncio.Event().wait()
     finally:
         await publisher.close()

@@ -1,4 +1,4 @@
-"""Whether a role that owns partitions still moves: judged on a thread of its own, told by `/health/live`.
+"""Whether a role still moves: judged on a thread of its own, told by `/health/live`.
 
 A process can live, answer and do nothing for good: fenced after the brokers stood still, or stuck in its client.
 Whoever started it (the supervisor, Docker, Kubernetes) starts it again when `/health/live` fails. A worker, whose
@@ -13,12 +13,12 @@ from typing import Final, Protocol
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.offsets import TopicAndPartition
 from pipeline.agents.watchdog import CHECK_EVERY_S, STILL_S, Watchdog
-from schemas.topics import WORKER_GROUP
+from schemas.topics import WORKER_GROUP, TopicAndPartition
 
 log = logging.getLogger(__name__)
 
+STORE: Final[TopicAndPartition] = ("webhooks are not stored though the brokers answer", -1)
 NO_PARTITION: Final[TopicAndPartition] = ("no partition is owned", -1)
 
 Look = Callable[[], Mapping[TopicAndPartition, object]]
@@ -34,6 +34,16 @@ class Member(Protocol):
     def reached(self) -> Mapping[TopicAndPartition, int]:
         """The next offset to be taken of each owned place; none while it takes nothing on purpose."""
         ...
+
+
+class Store(Protocol):
+    """The part of a receiver's store that is judged."""
+
+    @property
+    def stored(self) -> int: ...
+
+    @property
+    def fails(self) -> bool: ...
 
 
 class Brokers(Protocol):
@@ -61,6 +71,19 @@ def look_at_member(brokers: Brokers, member: Callable[[], Member], *, should_own
         if should_own and not member().owned:
             waiting[NO_PARTITION] = 0
         return waiting
+
+    return look
+
+
+def look_at_store(brokers: Brokers, store: Store) -> Look:
+    """Nothing that a receiver is sent can be stored, while brokers answer whoever asks anew."""
+
+    def look() -> Mapping[TopicAndPartition, object]:
+        try:
+            brokers.partitions()
+        except BrokersUnreachable:
+            return {}
+        return {STORE: store.stored} if store.fails else {}
 
     return look
 

@@ -12,6 +12,9 @@ MAX_MESSAGE_BYTES = 1_048_588
 MAX_RECORD_BYTES = 1_000_000 - 4_096
 """What a record's own bytes may be; the rest is for the longest of keys."""
 
+TopicAndPartition = tuple[str, int]
+"""A topic and a partition number."""
+
 KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "run", "original"]
 
 KEYS: Mapping[KeyKind, str] = {

@@ -20,9 +20,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
-from connectors.kafka.offsets import TopicAndPartition
 from connectors.kafka.settings import SILENT, TIMEOUT_S, reader_config
-from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic
+from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic, TopicAndPartition
 
 BROKERS_DEFAULT: Final = -1  # replicas of a new topic
 LIMIT: Final = "max.message.bytes"

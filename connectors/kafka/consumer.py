@@ -14,9 +14,10 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.offsets import OffsetTracker, TopicAndPartition
+from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
 from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
+from schemas.topics import TopicAndPartition
 
 log = logging.getLogger(__name__)
 

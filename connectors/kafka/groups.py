@@ -7,8 +7,8 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.offsets import TopicAndPartition
 from connectors.kafka.settings import SILENT, TIMEOUT_S, reader_config
+from schemas.topics import TopicAndPartition
 
 T = TypeVar("T")
 

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from schemas.topics import TopicAndPartition
+
 MOST_MARKERS: Final = 50
 """Offsets that transaction markers may fill between two records; a larger jump is taken for a loss until it is not."""
-
-TopicAndPartition = tuple[str, int]
-"""A topic and a partition number."""
 
 
 @dataclass(slots=True)

@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import ConsumerGroup
-from connectors.kafka.offsets import TopicAndPartition
 from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, reader_config, transactional_config
 from schemas.codec import RecordTooLarge
+from schemas.topics import TopicAndPartition
 
 RESTORE_STALL_S = 60.0
 WHY_S = 1.0

@@ -13,6 +13,8 @@ from schemas.topics import HUBSPOT_NOTIFICATIONS, USERFLOW_NOTIFICATIONS
 from schemas.values import System
 
 CHECK_EVERY_S: Final = 5.0
+FAILS_S: Final = 60.0
+"""How long a failure counts: what nobody has tried again since proves nothing of now."""
 CHECK_WITHIN_S: Final = 2.0
 
 _TOPICS: Final[Mapping[System, str]] = {"hubspot": HUBSPOT_NOTIFICATIONS, "userflow": USERFLOW_NOTIFICATIONS}
@@ -41,13 +43,29 @@ class KafkaStore:
         self._monotonic = monotonic
         self._look: asyncio.Task[str | None] | None = None
         self._looked_at = 0.0
+        self._stored = 0
+        self._failed_at: float | None = None  # since the last webhook that was stored
+
+    @property
+    def stored(self) -> int:
+        """How many webhooks the brokers have taken from this process."""
+        return self._stored
+
+    @property
+    def fails(self) -> bool:
+        """Whether the last webhook was not stored, a short while ago."""
+        return self._failed_at is not None and self._monotonic() - self._failed_at < FAILS_S
 
     async def store(self, notification: Notification) -> None:
         """Return once the brokers have the webhook. Raises NotStored."""
+        failed_at: float | None = self._monotonic()
         try:
             await self._publisher.send(_TOPICS[notification.system], notification.integration, notification)
+            self._stored, failed_at = self._stored + 1, None
         except PublishFailed as error:
             raise NotStored(str(error)) from error
+        finally:  # who gave up waiting counts too
+            self._failed_at = failed_at and self._monotonic()
 
     async def problem(self) -> str | None:
         """The problem with the brokers or the topics, None if there is none; checked every few seconds at most."""

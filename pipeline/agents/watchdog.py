@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from schemas.topics import TopicAndPartition
+
 CHECK_EVERY_S: Final = 15.0
 STILL_S: Final = 75.0  # longer than a rebalance, a step's deadline and the wait for a mapping revision together
-
-TopicAndPartition = tuple[str, int]
-"""A topic and a partition number."""
 
 
 class Watchdog:

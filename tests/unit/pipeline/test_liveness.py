@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.offsets import TopicAndPartition
-from pipeline.liveness import Liveness, look_at_member
+from pipeline.liveness import Liveness, look_at_member, look_at_store
+from schemas.topics import TopicAndPartition
 
 PLACE: TopicAndPartition = ("hubspot.requests", 2)
 STILL_S = 75.0
@@ -89,3 +89,26 @@ def test_brokers_that_are_away_prove_nothing_and_the_time_begins_anew() -> None:
     judged.judge(60.0)
     brokers.away = False
     assert problems(judged, 80.0, 154.0) == [None, None]
+
+
+@dataclass
+class Store:
+    """A receiver's store."""
+
+    stored: int = 0
+    fails: bool = True
+
+
+def test_a_receiver_that_stores_nothing_though_the_brokers_answer() -> None:
+    store, brokers = Store(), Brokers()
+    judged = Liveness(look_at_store(brokers, store), STILL_S)
+    assert problems(judged, 0.0, 74.0, 75.0)[1:] == [
+        None,
+        "nothing moves for 75 s: webhooks are not stored though the brokers answer",
+    ]
+    store.stored = 1
+    assert problems(judged, 90.0) == [None]
+    store.fails = False
+    assert problems(judged, 400.0, 500.0) == [None, None]
+    store.fails, brokers.away = True, True
+    assert problems(judged, 600.0, 700.0) == [None, None]

@@ -8,7 +8,7 @@ import pytest
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.receiver import AdmissionLimits, NotStored
-from connectors.receiver.kafka_store import CHECK_EVERY_S, KafkaStore
+from connectors.receiver.kafka_store import CHECK_EVERY_S, FAILS_S, KafkaStore
 from schemas.codec import Codec
 from schemas.records import Notification
 from schemas.registry import LocalRegistry
@@ -82,6 +82,29 @@ async def test_kafka_tells_what_is_wrong_and_is_asked_once_in_a_while() -> None:
     assert problems[0] == problems[1] == "the brokers cannot be reached: check KAFKA_BOOTSTRAP_SERVERS"
     assert problems[2] == problems[3] == "userflow.notifications not there: run `pairstream topics apply`"
     assert problems[4:] == [None, None]
+
+
+async def test_what_is_not_stored_counts_for_a_while_until_one_is_stored() -> None:
+    publisher, now_s = _Publisher(), [0.0]
+    store = KafkaStore(publisher, dict, lambda: now_s[0])
+
+    async def given_up() -> None:
+        storing = asyncio.ensure_future(store.store(Notification("acme", "hubspot", b"[]", {}, NOW_MS)))
+        await asyncio.sleep(0)
+        storing.cancel()
+        await asyncio.gather(storing, return_exceptions=True)
+
+    await given_up()
+    assert (store.fails, store.stored) == (True, 0)
+    now_s[0] = FAILS_S
+    assert not store.fails
+    await given_up()
+    assert store.fails
+    storing = asyncio.ensure_future(store.store(Notification("acme", "hubspot", b"[]", {}, NOW_MS)))
+    await asyncio.sleep(0)
+    publisher.sent[-1][2].set_result((0, 1))
+    await storing
+    assert (store.fails, store.stored) == (False, 1)
 
 
 async def test_the_largest_part_of_a_body_can_be_kept(mock_kafka: Kafka) -> None:

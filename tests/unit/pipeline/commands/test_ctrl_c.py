@@ -43,19 +43,14 @@ def test_ctrl_c_ends_a_command_that_waits(tmp_path: Path, silent_broker: socket.
         "PYTHONPATH": str(Path(__file__).parents[4]),
         **dict.fromkeys(("HUBSPOT_APP_SECRET", "HUBSPOT_TOKEN", "USERFLOW_API_KEY"), "secret-value"),
     }
-    command = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *words],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    connection, _ = silent_broker.accept()  # now it waits
-    with connection:
-        command.send_signal(signal.SIGINT)
+    argv = [sys.executable, "-m", "pipeline", *words]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe) as command:
         try:
-            output, errors = command.communicate(timeout=ENDED_WITHIN_S)
+            connection, _ = silent_broker.accept()  # now it waits
+            with connection:
+                command.send_signal(signal.SIGINT)
+                output, errors = command.communicate(timeout=ENDED_WITHIN_S)
         finally:
             command.kill()
 
