@@ -1,10 +1,5 @@
 """Names that vulture finds no use of, each with its reason. A name that is used after all leaves this list."""
 
-# HubSpot's consent page: the grant in the browser calls them.
-authorize_url
-exchange_code
-introspect_token
-
 # Called by the libraries whose classes are extended.
 _.should_exit  # uvicorn reads it
 _.capture_signals  # uvicorn

@@ -33,9 +33,10 @@ GARBAGE_OBJECTS: Final = 50_000  # a worker's many rows form no cycles: a search
 
 async def run_receiver(process: Process) -> None:
     """Takes webhooks: verified, stored, then answered."""
-    from connectors.receiver import AdmissionLimits, build_receiver
+    from connectors.receiver import AdmissionLimits, ConsentPages, ConsentSettings, build_receiver
     from connectors.receiver.kafka_store import KafkaStore
     from pipeline.bounded_http import ConnectionLimits
+    from pipeline.consents import KafkaConsentDesk
     from pipeline.directory import ConfigurationDirectory
     from pipeline.liveness import Liveness, look_at_store
     from pipeline.serving import serve
@@ -51,6 +52,10 @@ async def run_receiver(process: Process) -> None:
     admission = AdmissionLimits(
         hubspot_body_bytes=settings.hubspot_webhook_bytes, userflow_body_bytes=settings.userflow_webhook_bytes
     )
+    desk = KafkaConsentDesk(lambda: tables.table(INTEGRATIONS), process.box, publisher)
+    at_hubspot = ConsentSettings(settings.webhook_base_url, settings.authorize_page, settings.hubspot_oauth_pkce)
+    desk = KafkaConsentDesk(lambda: tables.table(INTEGRATIONS), process.box, publisher)
+    at_hubspot = ConsentSettings(settings.webhook_base_url, settings.authorize_page, settings.hubspot_oauth_pkce)
     app = build_receiver(
         store,
         directory,
@@ -58,6 +63,7 @@ async def run_receiver(process: Process) -> None:
         count=process.metrics.webhook,
         now_ms=now_ms,
         limits=admission,
+        consents=ConsentPages(desk, at_hubspot, now_ms),
     )
     connections = ConnectionLimits(
         connections=settings.receiver_connections,
@@ -156,6 +162,7 @@ async def run_connector(process: Process, system: System) -> None:
     from connectors.runtime.backpressure import BulkCredit, outstanding_downstream
     from connectors.runtime.deps import ConnectorDeps
     from connectors.runtime.runner import Runner
+    from pipeline.operations.reconnect import ask_after_reconnect
 
     process = await asyncio.to_thread(process.at_the_brokers)
     settings, loop = process.settings, asyncio.get_running_loop()
@@ -177,6 +184,7 @@ async def run_connector(process: Process, system: System) -> None:
             ordinal=settings.ordinal,
             partitions=settings.partitions,
             open_account=SYSTEMS[system].open_account,
+            exchange_code=SYSTEMS[system].exchange_code,
             unseal=process.unseal,
             seal=process.box.seal,
             api_url=settings.hubspot_api_url if system == "hubspot" else settings.userflow_api_url,
@@ -191,6 +199,7 @@ async def run_connector(process: Process, system: System) -> None:
             metrics=process.metrics,
             bulk_credit=credit.take,
             stop_process=stop_process,
+            reconnected=partial(ask_after_reconnect, publisher, tables, now_ms),
             lost=lost.report,
         ),
     )

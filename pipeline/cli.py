@@ -19,6 +19,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     files.export,
     files.hubspot_project,
     integrations.integration,
+    integrations.connect,
     integrations.full_sync_group,
     installation.topics,
     installation.doctor,

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connectors.http.addresses import is_address, is_loopback
+from connectors.hubspot.protocol import API_URL, AUTHORIZE_URL
 from connectors.kafka.cluster import SEPARATOR
 from pipeline.secrets import is_key
 from schemas.topics import TOPICS
@@ -124,9 +125,17 @@ class Settings(BaseSettings):
     receiver_connections: int = _setting(
         500, "connections the receiver holds open; strangers' are closed first", "500", ge=10, le=100_000
     )
-    hubspot_api_url: _Url = _setting("https://api.hubapi.com", "HubSpot's API", "https://api.hubapi.com")
+    hubspot_api_url: _Url = _setting(API_URL, "HubSpot's API", API_URL)
     hubspot_api_version: str = _setting(
         "2026-03", "HubSpot's API version", "2026-03", pattern=r"^(20[0-9]{2}-[0-9]{2}|v[0-9])$"
+    )
+    hubspot_authorize_url: _Url | None = _setting(
+        None,
+        "HubSpot's page at which people grant access; unset: its own, or /oauth/authorize of another HUBSPOT_API_URL",
+        "https://app.hubspot.com/oauth/authorize",
+    )
+    hubspot_oauth_pkce: bool = _setting(
+        True, "whether a grant in the browser is bound to it by PKCE; HubSpot asks some apps for it", "true"
     )
     userflow_api_url: _Url | None = _setting(None, "Userflow's API; unset: by region", "https://api.userflow.com")
     api_proxy_url: _Url | None = _setting(
@@ -263,6 +272,14 @@ class Settings(BaseSettings):
     def webhook_base_url(self) -> str:
         """The public URL, without a slash at the end; it is part of HubSpot's signature."""
         return (self.public_url or f"http://127.0.0.1:{self.receiver_port}").rstrip("/")
+
+    @property
+    def authorize_page(self) -> str:
+        """HubSpot's page at which people grant access; with another API, such as the simulator's, the page there."""
+        if self.hubspot_authorize_url is not None:
+            return self.hubspot_authorize_url
+        own = self.hubspot_api_url.rstrip("/") == API_URL
+        return AUTHORIZE_URL if own else f"{self.hubspot_api_url.rstrip('/')}/oauth/authorize"
 
     @property
     def secret_keys(self) -> tuple[str, ...]:

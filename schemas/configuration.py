@@ -10,6 +10,10 @@
 | `<integration>/<system>/description` | Description | the connector that owns the integration |
 | `<integration>/<system>/trial` | Description | the same; its inquiry is what `IntegrationSettings.tried` names |
 | `<integration>/former` | Former | the active scheduler |
+| `<integration>/<system>/grant` | KeptGrant | the connector: access granted; `/trial-grant`: to the account on trial |
+| `<integration>/link` | ConnectLink | `pairstream connect` and the console |
+| `<integration>/<system>/consent` | ConnectAnswer | the connector that owns the integration |
+| `seals` | SealRequest | `pairstream secrets rotate` |
 | `installation` | Installation | the first process that writes here, by packaged ids whatever it says |
 """
 
@@ -28,12 +32,14 @@ SchemaIds = Literal["packaged", "registry"]
 ConnectorStatus = Literal["ok", "needs_reconnect", "unavailable", "failed"]
 
 
+SEALS: Final = "seals"
 INSTALLATION: Final = "installation"
 """The one key whose value has a packaged schema id in every installation: it says where all other ids come from."""
 
 GRANT: Final = "grant"
+CONSENT: Final = "consent"
 SIGNING: Final = "webhook_secret"
-"""Names of the secrets that a system gave: kept by its connector, and not in a file."""
+"""Names of the secrets that a system gave: kept by its connector, and not in a file. A consent's goes to it sealed."""
 
 
 def secret_place(integration: str, system: System, name: str) -> str:
@@ -163,7 +169,7 @@ class ConnectorState:
     checked_revision: int = 0  # the revision whose credentials the status speaks of
     reason: str | None = None  # why not
     fields: tuple[DescribedField, ...] = ()  # definitions of the fields that mappings use
-    grant: bytes | None = None  # sealed: the newest refresh token
+    grant: bytes | None = None  # sealed: the newest refresh token, where an earlier build kept it; now a KeptGrant
     webhook_secret: bytes | None = None  # sealed: what signs the system's webhooks
     events: tuple[DescribedEvent, ...] = ()  # every kind of event the system knows
     types: tuple[DescribedType, ...] = ()  # the account's own object types that mappings use
@@ -208,6 +214,47 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptGrant:
+    """Access to an account that somebody granted; its refresh token is kept here before it is used."""
+
+    account: str  # whose access it is; empty: the system did not say
+    refresh_token: bytes  # sealed: the newest
+    scopes: tuple[str, ...] = ()  # what was granted; empty: the system did not say
+    origin: str = ""  # fingerprint of the refresh token that stood in the file then; empty: none did
+    link: str = ""  # the link by which it was granted; empty: it came with the file
+    granted_at_ms: int = 0  # our clock: when it was granted, or first kept
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectLink:
+    """A one-time link at which somebody grants access in a browser."""
+
+    link: str  # SHA-256 of the link's token, which stands nowhere on the brokers
+    scopes: tuple[str, ...]  # what the page asks for
+    asked_at_ms: int  # our clock
+    expires_at_ms: int  # our clock: from then on it opens nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectAnswer:
+    """What became of a link: written once, by whoever owns the integration, so that a link counts once."""
+
+    link: str  # the link
+    reason: str | None = None  # stable code: why nobody is connected by it; null: connected
+    account: str = ""  # whose access was granted, wanted or not
+    scopes: tuple[str, ...] = ()  # what was granted
+    answered_at_ms: int = 0  # our clock
+
+
+@dataclass(frozen=True, slots=True)
+class SealRequest:
+    """Every secret is to be sealed again with the newest key."""
+
+    key_id: str  # which key that is; says nothing about it
+    asked_at_ms: int  # our clock
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """The facts that every process of an installation has to share."""
 
@@ -227,3 +274,7 @@ class IntegrationPart:
     description: Description | None = None  # key <integration>/<system>/description, or /trial
     installation: Installation | None = None  # key installation
     former: Former | None = None  # key <integration>/former
+    grant: KeptGrant | None = None  # key <integration>/<system>/grant, or /trial-grant
+    link: ConnectLink | None = None  # key <integration>/link
+    consent: ConnectAnswer | None = None  # key <integration>/<system>/consent
+    seals: SealRequest | None = None  # key seals

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-ReasonKind = Literal["value", "request", "connection", "passing", "record", "incident"]
+ReasonKind = Literal["value", "request", "connection", "link", "passing", "record", "incident"]
 
 KINDS: Final[Mapping[ReasonKind, str]] = {
     "value": "The system refuses a value or an event: dead letter; the other fields go on.",
     "request": "The system, or its connector, refuses a whole request: dead letter, or the request is let go.",
     "connection": "Somebody has to act before the system can be worked with: patches are parked, `doctor` says so.",
+    "link": "A link of `pairstream connect` ended without a grant; nothing was changed.",
     "passing": "Nothing was done this time: tried again, then `unavailable` until the system answers.",
     "record": "A record of a topic could not be handled: dead letter; the rest goes on.",
     "incident": "Something that must never happen was seen: dead letter and an error in the log.",
@@ -78,7 +79,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "unauthorized": "the system does not accept the token or key",
             "no_token": "the token was refused, and there is no other",
             "grant_rejected": "HubSpot does not accept the refresh token",
-            "not_granted": "the file has no refresh token",
+            "not_granted": "nobody has granted access yet, and the file has no refresh token",
             "oauth_app_rejected": "HubSpot does not accept the app's id and secret",
             "no_credentials": "neither a token nor an OAuth app was given",
             "api_key_missing": "no Userflow key was given",
@@ -97,6 +98,16 @@ REASONS: Final[Mapping[str, Reason]] = {
         },
     ),
     **_of(
+        "link",
+        {
+            "declined": "access was declined on HubSpot's page",
+            "consent_failed": "HubSpot's page ended with an error instead of a code",
+            "other_browser": "what came back came from another browser than the one that opened the link",
+            "code_rejected": "HubSpot does not accept the code: it is too old, or was used already",
+            "unavailable": "HubSpot did not answer when the code was to be exchanged",
+        },
+    ),
+    **_of(
         "passing",
         {
             "rate_limited": "the system takes no more requests for now",
@@ -106,6 +117,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "connection_lost": "the connection broke before the answer was there",
             "not_connected": "no connection could be made",
             "unreadable_answer": "a successful answer that is not what the API documents, as a broken proxy sends",
+            "not_owned": "this process may not own the integration any more, and renews no token of it",
             "undated_answer": "the answer has no usable `Date` and the record no modified time",
         },
     ),

@@ -13,7 +13,7 @@ from schemas.values import FieldDefinition, FieldType, FieldValue, System
 Origin = Literal["webhook", "crawl", "lookup", "journal", "poll", "receipt"]
 Operation = Literal["upserted", "deleted"]
 Presence = Literal["joined", "left"]
-RequestKind = Literal["lookup", "reread", "crawl", "count", "whole"]
+RequestKind = Literal["lookup", "reread", "crawl", "count", "whole", "consent"]
 ReceiptKind = Literal["refused", "parked", "superseded", "missed"]
 CommandKind = Literal["rederive", "resend", "reread", "sweep", "stream", "ask", "compare", "forget"]
 CommandStep = Literal["", "ask", "count", "write", "confirm", "sweep"]
@@ -62,14 +62,23 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What came back from a system's page at which somebody was asked for access."""
+
+    link: str  # the link that led there: SHA-256 of its token
+    code: bytes | None = None  # sealed: what the system's code is exchanged with
+    refusal: str | None = None  # stable code: why there is no code
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorRequest:
-    """Work for a connector: read what is named. Key: integration."""
+    """Work for a connector: read what is named, or take what somebody granted. Key: integration."""
 
     AVRO_NAME: ClassVar[str] = "Request"
 
     integration: str  # whose objects
     connection: int  # the connection it was asked under
-    kind: RequestKind  # lookup: by match value; reread: by id; crawl, count: a whole type; whole: all of it has arrived
+    kind: RequestKind  # reread: by id; lookup: by match value; crawl, count: a type; whole: it arrived; consent: a code
     object_type: str  # the system's object type
     values: tuple[str, ...] = ()  # ids (reread) or match values (lookup)
     match_field: str | None = None  # the field the match values belong to (lookup)
@@ -80,6 +89,7 @@ class ConnectorRequest:
     by_email: bool = False  # the match values are compared trimmed and in lower case (lookup)
     bulk: bool = False  # true: read after what is live, and published as bulk
     tell_missing: bool = False  # true: a match value that nobody holds is told by a receipt (lookup)
+    consent: Consent | None = None  # what somebody granted or refused (consent)
 
 
 @dataclass(frozen=True, slots=True)

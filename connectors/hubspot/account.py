@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from connectors.contract.account import Account, Opening
-from connectors.contract.errors import CredentialsRejected, Misconfigured
+from connectors.contract.consent import GrantedAccess
+from connectors.contract.errors import CredentialsRejected
 from connectors.contract.sink import MayWrite
 from connectors.contract.timeline import Timeline
 from connectors.contract.traits import SystemTraits
@@ -12,18 +13,18 @@ from connectors.http.messages import Transport
 from connectors.http.ownership import OwnedTransport
 from connectors.http.transport import HttpTransport
 from connectors.hubspot.client import HubSpotClient, windowed_budget
+from connectors.hubspot.consent import app_of
 from connectors.hubspot.credentials import Credentials, OAuthCredentials, StaticToken
 from connectors.hubspot.enriching import AssociatedReader
 from connectors.hubspot.event_definitions import EventDefinitions
 from connectors.hubspot.object_types import ObjectTypes
-from connectors.hubspot.protocol import Grant, OAuthApp
+from connectors.hubspot.protocol import API_URL, Grant
 from connectors.hubspot.setup import HubSpotSetup
 from connectors.hubspot.sink import HubSpotSink
 from connectors.hubspot.source import HubSpotSource
 from connectors.hubspot.timeline import AppEvents, CustomEvents
 from schemas.topics import HUBSPOT_TIMELINE_EVENTS
 
-API_URL = "https://api.hubapi.com"
 CUSTOM_EVENTS = "custom_events"
 TRAITS = SystemTraits("hubspot", webhook_path="hubspot", timeline_topic=HUBSPOT_TIMELINE_EVENTS, creates_fields=True)
 
@@ -34,9 +35,13 @@ async def open_account(opening: Opening) -> Account:
     Raises Misconfigured `no_credentials`, and CredentialsRejected `not_granted` if nobody has granted access yet.
     """
     transport = HttpTransport(opening.api_url or API_URL, proxy_url=opening.proxy_url)
-    return replace(
-        assemble(opening, transport), close=transport.aclose, ahead_ms=transport.ahead_ms, stop=transport.stop
-    )
+    account = assemble(opening, transport)
+
+    async def close() -> None:
+        await account.close()
+        await transport.aclose()
+
+    return replace(account, close=close, ahead_ms=transport.ahead_ms, stop=transport.stop)
 
 
 def assemble(opening: Opening, transport: Transport) -> Account:
@@ -61,30 +66,23 @@ def assemble(opening: Opening, transport: Transport) -> Account:
         source=HubSpotSource(client(transport), types, opening.account),
         sink=HubSpotSink(client_for, opening.catalog),
         setup=HubSpotSetup(client(transport), types, opening.account, definitions if custom else None),
-        close=_nothing,
+        close=credentials.close,
         timeline=timeline,
         associated=AssociatedReader(client(transport), types),
         capping=lambda: budget.capping,
     )
 
 
-async def _nothing() -> None:
-    """Close nothing: the caller owns the transport."""
-
-
 def _credentials(opening: Opening) -> Credentials:
     token = opening.secrets.get("token")
     if token:
         return StaticToken(token)
-    client_id = opening.secrets.get("client_id") or opening.options.get("client_id", "")
-    app = OAuthApp(client_id, opening.secrets.get("client_secret", ""))
-    if not app.client_id or not app.client_secret:
-        raise Misconfigured("no_credentials", needed=("token", "client_id", "client_secret"))
+    app = app_of(opening)
     refresh_token = opening.secrets.get("refresh_token")
     if not refresh_token:
         raise CredentialsRejected("not_granted")
 
     async def store(grant: Grant) -> None:
-        await opening.store_grant(grant.refresh_token)
+        await opening.store_grant(GrantedAccess(grant.refresh_token, grant.account, grant.scopes))
 
-    return OAuthCredentials(app, refresh_token, store, opening.clock)
+    return OAuthCredentials(app, refresh_token, store, opening.clock, opening.owned)

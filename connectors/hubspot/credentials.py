@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 from connectors.clock import Clock
-from connectors.contract.errors import CredentialsRejected, Retryable
+from connectors.contract.errors import CredentialsRejected, Retryable, Transient
 from connectors.http.messages import Call
 from connectors.hubspot.protocol import Grant, OAuthApp, refresh_token
 
@@ -28,6 +28,10 @@ class Credentials(Protocol):
         """A token other than the rejected one; raises CredentialsRejected if there is none."""
         ...
 
+    async def close(self) -> None:
+        """Return once no renewal is under way: whoever opens the account next must find the newest token kept."""
+        ...
+
 
 class StaticToken:
     """A private app's token or a service key: never ends, cannot be renewed."""
@@ -43,19 +47,30 @@ class StaticToken:
         """Raise: a static token has no successor."""
         raise CredentialsRejected("unauthorized", status=401)
 
+    async def close(self) -> None:
+        """Nothing is ever under way."""
+
+
+def _owned() -> bool:
+    return True
+
 
 class OAuthCredentials:
     """An OAuth grant; concurrent callers share one refresh.
 
-    `store` receives each grant with a new refresh token before its access token is used.
+    `store` receives the first grant, and each with a new refresh token, before its access token is used. `owned` is
+    asked straight before a refresh: where HubSpot rotates tokens, two processes would spend the same one.
     """
 
-    def __init__(self, app: OAuthApp, refresh_token: str, store: StoreGrant, clock: Clock) -> None:
+    def __init__(
+        self, app: OAuthApp, refresh_token: str, store: StoreGrant, clock: Clock, owned: Callable[[], bool] = _owned
+    ) -> None:
         self._app = app
         self._refresh_token = refresh_token
         self._store = store
         self._clock = clock
-        self._stored_token = refresh_token
+        self._owned = owned
+        self._stored_token: str | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._access_token: str | None = None
         self._renew_at = self._ends_at = 0.0
@@ -71,6 +86,11 @@ class OAuthCredentials:
         if self._access_token == rejected:
             await self._renewed(send)
         return self._held()
+
+    async def close(self) -> None:
+        """Return once no renewal is under way, however it ended; whoever waits for it hears how."""
+        if self._renewal is not None:
+            await asyncio.wait([self._renewal])
 
     def _fresh(self) -> bool:
         return self._access_token is not None and self._clock.monotonic() < self._renew_at
@@ -94,6 +114,8 @@ class OAuthCredentials:
         await asyncio.shield(self._renewal)
 
     async def _renew(self, send: SendGrant) -> None:
+        if not self._owned():
+            raise Transient("not_owned")
         asked_at = self._clock.monotonic()
         grant = await send(refresh_token(self._app, self._refresh_token))
         self._refresh_token = grant.refresh_token

@@ -6,6 +6,7 @@ signatures; the system's source reads the content later.
 
 from connectors.receiver.admission import AdmissionLimits
 from connectors.receiver.app import build_receiver
+from connectors.receiver.consent import ConsentPages, ConsentSettings, OpenLink
 from connectors.receiver.ports import (
     Count,
     Directory,
@@ -17,9 +18,12 @@ from connectors.receiver.ports import (
 
 __all__ = [
     "AdmissionLimits",
+    "ConsentPages",
+    "ConsentSettings",
     "Count",
     "Directory",
     "NotStored",
+    "OpenLink",
     "Recipient",
     "StoreNotification",
     "WebhookResult",

@@ -15,6 +15,8 @@ from starlette.routing import Mount, Route
 from connectors.http.messages import Headers
 from connectors.receiver import hubspot, userflow
 from connectors.receiver.admission import Admission, AdmissionLimits, AdmittedRequest, NotAdmitted
+from connectors.receiver.consent import ConsentPages
+from connectors.receiver.consent_routes import consent_routes
 from connectors.receiver.ports import Count, Directory, NotStored, StoreNotification, Visitor, WebhookResult
 from connectors.receiver.responses import RETRY_AFTER_S, Arrived, Judgement, WebhookRefusal
 from connectors.receiver.splitting import parts
@@ -47,8 +49,9 @@ def build_receiver(
     count: Count,
     now_ms: Callable[[], int],
     limits: AdmissionLimits | None = None,
+    consents: ConsentPages | None = None,
 ) -> Starlette:
-    """The application; vendors reach it at `public_url`; `now_ms` is our clock.
+    """The application; vendors reach it at `public_url`; `now_ms` is our clock; `consents`: people grant access here.
 
     The proxy in front may keep or remove a path in `public_url`.
     """
@@ -59,6 +62,7 @@ def build_receiver(
         Route("/health", receiver.health),
         Route("/webhooks/hubspot", receiver.hubspot, methods=["POST"]),
         Route("/webhooks/userflow/{integration}", receiver.userflow, methods=["POST"]),
+        *(consent_routes(consents, public_url) if consents is not None else ()),
     ]
     below = [Mount(prefix, routes=routes)] if prefix else []
     return Starlette(routes=[*below, *routes], exception_handlers={HTTPException: _http_error})

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 
 from connectors.kafka.table import TableReader
-from schemas.configuration import ConnectorState, Inquiry, IntegrationPart, IntegrationSettings
+from connectors.runtime.grants import GrantKey
+from schemas.configuration import (
+    ConnectAnswer,
+    ConnectLink,
+    ConnectorState,
+    Inquiry,
+    IntegrationPart,
+    IntegrationSettings,
+    KeptGrant,
+)
 from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import System
@@ -40,6 +49,21 @@ class ConnectorConfiguration:
         """What this connector, or its former owner, last reported."""
         part = self._part(f"{integration}/{self._system}")
         return part.connector if part is not None else None
+
+    def grant(self, integration: str, key: GrantKey = "grant") -> KeptGrant | None:
+        """The newest access that is kept, by this connector or its former owner."""
+        part = self._part(f"{integration}/{self._system}/{key}")
+        return part.grant if part is not None else None
+
+    def link(self, integration: str) -> ConnectLink | None:
+        """The newest link at which access may be granted, valid or not."""
+        part = self._part(f"{integration}/link")
+        return part.link if part is not None else None
+
+    def consent(self, integration: str) -> ConnectAnswer | None:
+        """What became of the link that was answered last."""
+        part = self._part(f"{integration}/{self._system}/consent")
+        return part.consent if part is not None else None
 
     def on_trial(self, integration: str) -> bool:
         """Whether another account of this system is on trial, and was not answered for yet."""

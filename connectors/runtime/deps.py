@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from connectors.clock import Clock
-from connectors.contract.account import Account, Opening
+from connectors.contract.account import Account, Exchange, Opening
 from connectors.http.retry import Uniform
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher
@@ -44,6 +44,7 @@ class ConnectorDeps:
     ordinal: int
     partitions: int
     open_account: Callable[[Opening], Awaitable[Account]]
+    exchange_code: Exchange | None  # None: nobody grants access to the system in a browser
     unseal: Callable[[bytes, str], str]  # a seal, and its place
     seal: Callable[[str, str], bytes]  # a text, and its place
     api_url: str | None
@@ -58,4 +59,5 @@ class ConnectorDeps:
     metrics: ConnectorMetrics
     bulk_credit: Callable[[int], Awaitable[None]]
     stop_process: Callable[[str], None]
+    reconnected: Callable[[str], Awaitable[None]]  # access was granted anew: ask for a full sync of the integration
     lost: Callable[[str, int, int, int], None]  # records gone before they were read: topic, partition, from, to; blocks

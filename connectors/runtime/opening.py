@@ -7,13 +7,15 @@ from typing import Final
 
 from connectors.contract.account import Account, Opening
 from connectors.contract.catalog import Catalog
-from connectors.contract.errors import ConnectorError, Retryable
+from connectors.contract.consent import ConsentCode, GrantedAccess
+from connectors.contract.errors import ConnectorError, Misconfigured, Retryable
 from connectors.contract.metrics import ApiMetrics
 from connectors.contract.traits import SystemTraits
 from connectors.kafka.partitioner import partition_of
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.deps import ConnectorDeps
+from connectors.runtime.grants import GrantKeeper, GrantKey, fingerprint, follows
 from connectors.runtime.integration import IntegrationWorker, Unseal, WorkerDeps
 from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
 from connectors.runtime.state_report import StateReport, state_under, state_unopened
@@ -21,20 +23,25 @@ from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
 from connectors.session.wall import contained
 from schemas.configuration import (
+    CONSENT,
     GRANT,
     SIGNING,
+    ConnectAnswer,
     ConnectorState,
     Description,
     IntegrationPart,
     IntegrationSettings,
+    KeptGrant,
     Sections,
     SystemSettings,
     secret_place,
 )
 from schemas.records import StateCommand
 from schemas.topics import INTEGRATIONS, RUNS, STATE_COMMANDS
+from schemas.values import System
 
 GRANTED: Final = "refresh_token"
+TRIAL_GRANT: Final[GrantKey] = "trial-grant"
 NOT_OPEN: Final = "not_open"
 
 
@@ -106,7 +113,8 @@ class IntegrationOpener:
 
     async def _prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
         section, creates = trial.section(self._traits.system), self._traits.creates_fields
-        account = await self._connector.open_account(self._opening(name, settings.connection, section, Catalog()))
+        opening = self._opening(name, settings.connection, section, Catalog())
+        account = await self._connector.open_account(self._with_grant(name, opening, TRIAL_GRANT))
         try:
             await account.setup.probe()
             if settings.apply_state == "provisioning":
@@ -117,6 +125,52 @@ class IntegrationOpener:
         finally:
             await account.close()
         return Description(settings.tried, None, tuple(said.fields), tuple(said.events), tuple(said.types))
+
+    @property
+    def system(self) -> System:
+        return self._traits.system
+
+    def now_ms(self) -> int:
+        """Our clock."""
+        return self._connector.now_ms()
+
+    def opened_code(self, name: str, sealed: bytes) -> str:
+        """What came back from the system's page. Raises Misconfigured where no key opens it."""
+        return self.unseal_of(name)(sealed, CONSENT)
+
+    async def exchange(self, name: str, settings: IntegrationSettings, code: ConsentCode) -> GrantedAccess:
+        """What somebody granted, by the app that is in force. Raises ConnectorError."""
+        if self._connector.exchange_code is None:
+            raise Misconfigured("no_credentials")
+        section = settings.section(self.system)
+        opening = self._opening(name, settings.connection, section, Catalog())
+        return await self._connector.exchange_code(opening, code)
+
+    async def keep_grant(self, name: str, settings: IntegrationSettings, link: str, access: GrantedAccess) -> KeptGrant:
+        """Keep what somebody granted by a link, in place of the file's token and of what was kept before."""
+        sealed = settings.section(self.system).secrets.get(GRANTED)
+        in_file = self.unseal_of(name)(sealed, GRANTED) if sealed is not None else None
+        token = self._sealed(name, access.refresh_token, GRANT)
+        account, origin = access.account or "", fingerprint(in_file)
+        grant = KeptGrant(account, token, access.scopes, origin, link, self.now_ms())
+        await self._publish_grant(name, "grant", grant)
+        return grant
+
+    async def forget_grant(self, name: str, key: GrantKey = "grant") -> None:
+        """Of an integration that was disconnected no credentials are kept."""
+        await self._connector.publisher.send_bytes(INTEGRATIONS, f"{name}/{self.system}/{key}", None)
+
+    async def publish_answer(self, name: str, answer: ConnectAnswer) -> None:
+        """Tell what became of a link."""
+        part = IntegrationPart(name, consent=answer)
+        await self._connector.publisher.send(INTEGRATIONS, f"{name}/{self.system}/consent", part)
+
+    async def _publish_grant(self, name: str, key: GrantKey, grant: KeptGrant) -> None:
+        part = IntegrationPart(name, grant=grant)
+        await self._connector.publisher.send(INTEGRATIONS, f"{name}/{self.system}/{key}", part)
+
+    def _sealed(self, name: str, text: str, secret: str) -> bytes:
+        return self._connector.seal(text, secret_place(name, self.system, secret))
 
     async def report_proof(self, name: str, description: Description) -> None:
         """Publish what came of a trial."""
@@ -142,12 +196,7 @@ class IntegrationOpener:
         return unseal
 
     def _report(self, name: str, state: ConnectorState) -> StateReport:
-        connector, system = self._connector, self._traits.system
-
-        def seal(text: str, secret: str) -> bytes:
-            return connector.seal(text, secret_place(name, system, secret))
-
-        return StateReport(name, system, state, connector.publisher.send, seal)
+        return StateReport(name, self.system, state, self._connector.publisher.send, partial(self._sealed, name))
 
     async def _open_account(
         self, name: str, settings: IntegrationSettings, report: StateReport, catalog: Catalog
@@ -155,15 +204,35 @@ class IntegrationOpener:
         unseal = self.unseal_of(name)
         opening = self._opening(name, settings.connection, settings.section(self._traits.system), catalog)
         given: dict[str, str] = {}
-        if report.state.grant is not None:
+        if report.state.grant is not None:  # of an earlier build, which kept it there; a KeptGrant goes before it
             given[GRANTED] = unseal(report.state.grant, GRANT)
         if report.state.webhook_secret is not None:
             given[SIGNING] = unseal(report.state.webhook_secret, SIGNING)
-        secrets = {**opening.secrets, **given}
-        return await self._connector.open_account(replace(opening, secrets=secrets, store_grant=report.keep_grant))
+        with_given = replace(opening, secrets={**opening.secrets, **given})
+        in_file = opening.secrets.get(GRANTED)
+        return await self._connector.open_account(self._with_grant(name, with_given, "grant", in_file))
+
+    def _with_grant(self, name: str, opening: Opening, key: GrantKey, in_file: str | None = None) -> Opening:
+        """The opening with the newest refresh token, and a keeper of those that follow."""
+        in_file = in_file or opening.secrets.get(GRANTED)
+        opened: tuple[KeptGrant, str] | None = None
+        for one in dict.fromkeys((key, TRIAL_GRANT)):  # what a trial was given is the newest of its account
+            kept = self._configuration.grant(name, one)
+            if kept is not None and follows(kept, opening.account, in_file):
+                opened = kept, self.unseal_of(name)(kept.refresh_token, GRANT)
+                break
+        keeper = GrantKeeper(
+            partial(self._publish_grant, name, key),
+            lambda text: self._sealed(name, text, GRANT),
+            fingerprint(in_file),
+            self.now_ms,
+            opened,
+        )
+        secrets = opening.secrets if opened is None else {**opening.secrets, GRANTED: opened[1]}
+        return replace(opening, secrets=secrets, store_grant=keeper.keep)
 
     def _opening(self, name: str, connection: int, section: SystemSettings, catalog: Catalog) -> Opening:
-        """What an account is opened with; a new refresh token is kept nowhere yet."""
+        """What an account is opened with, without a keeper of its grants."""
         connector, unseal = self._connector, self.unseal_of(name)
 
         async def incident(reason: str, detail: str) -> None:
@@ -186,6 +255,7 @@ class IntegrationOpener:
             incident=incident,
             connected=self._configuration.connected,
             metrics=self._api_metrics(name),
+            owned=lambda: self._deps.owns(partition_of(name, connector.partitions)),
         )
 
     def _api_metrics(self, name: str) -> ApiMetrics:
@@ -214,5 +284,5 @@ class IntegrationOpener:
             await self._connector.publisher.send(STATE_COMMANDS, f"partition-{number}", command, number)
 
 
-async def _not_kept(_: str) -> None:
-    """An account on trial is opened again with the token of the file, once it is in force."""
+async def _not_kept(_: GrantedAccess) -> None:
+    """Nobody renews a grant by an opening that was given no keeper."""

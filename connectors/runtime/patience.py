@@ -33,6 +33,10 @@ class Patience:
         again_at = now + OPEN_AGAIN_S[min(times, len(OPEN_AGAIN_S)) - 1]
         self._failures[name] = _Failure(settings, times, again_at)
 
+    def forget(self, name: str) -> None:
+        """What the integration lacked was given: open it at once."""
+        self._failures.pop(name, None)
+
     def rests(self, name: str, settings: IntegrationSettings) -> bool:
         """Whether the integration is not opened yet; settings that changed meanwhile may be what it lacked."""
         failure = self._failures.get(name)

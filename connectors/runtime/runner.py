@@ -12,6 +12,7 @@ from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.topology import connector_group, connector_topics
 from connectors.runtime.configuration import ConnectorConfiguration
+from connectors.runtime.consents import ConsentHooks, Consents
 from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.deps import ConnectorDeps
 from connectors.runtime.integration import IntegrationWorker
@@ -25,6 +26,7 @@ from connectors.session.condition import VersionedCondition
 from connectors.session.wall import contained
 from schemas.codec import MalformedRecord
 from schemas.configuration import IntegrationSettings
+from schemas.records import ConnectorRequest
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,10 @@ class Runner:
         )
         opener_deps = OpenerDeps(self._member.owns, self._letters, self._failed, self._broken)
         self._opener = IntegrationOpener(traits, deps, self._configuration, opener_deps)
+        consent_hooks = ConsentHooks(
+            self._ours, self._owns, self._let_worker_go, self._open_again, deps.reconnected, self._failed
+        )
+        self._consents = Consents(self._configuration, self._opener, deps.clock, deps.uniform, consent_hooks)
         self._trials = Trials(self._configuration, self._opener, deps.clock, deps.uniform, self._tried)
 
     @property
@@ -104,6 +110,7 @@ class Runner:
         self._trials.begin(wanted)
         for name, settings in wanted.items():
             here = name in self._workers or name in self._opening or name in self._closing
+            here = here or self._consents.holds(name)
             if settings.state != "disconnected" and not here and not self._patience.rests(name, settings):
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
                 opening.add_done_callback(self._ended)
@@ -149,8 +156,26 @@ class Runner:
     def _still_ours(self, name: str, assignments: int) -> bool:
         return self._ours(name) and self._member.assignments == assignments
 
+    async def _let_worker_go(self, name: str) -> None:
+        """End the integration's worker, or what opens one; its unfinished records wait for the next."""
+        opening = self._opening.get(name)
+        if opening is not None:
+            await asyncio.wait([opening])
+        if name in self._closing:
+            await asyncio.wait([self._closing[name]])
+        if name in self._workers:
+            await asyncio.wait([self._begin_to_close(name, keeps_records=True)])
+
+    def _open_again(self, name: str) -> None:
+        """Open at once an integration that failed for what it has by now."""
+        self._patience.forget(name)
+        self._changes.bump()
+
     def _ours(self, integration: str) -> bool:
         return partition_of(integration, self._deps.partitions) in self._member.owned
+
+    def _owns(self, integration: str) -> bool:
+        return self._member.owns(partition_of(integration, self._deps.partitions))
 
     def _over(self, name: str, settings: IntegrationSettings | None) -> bool:
         """Whether the worker's connection is over; renewed credentials or a partition given away do not end it."""
@@ -226,6 +251,9 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - a schema this build does not know, or the registry is away: stop
                 return self._failed(error)
             name = record.integration
+            if isinstance(record, ConnectorRequest) and record.kind == "consent":
+                self._consents.take(taken, record)  # no worker is needed: there may be none for lack of a grant
+                continue
             worker = self._workers.get(name)
             if worker is None or name in self._waiting or _ahead(record, worker):
                 if self._overflows(name):
@@ -310,6 +338,7 @@ class Runner:
             self._suspects.forget(name)
         for name in gone(self._workers):
             self._begin_to_close(name)
+        await self._consents.given_back(gone(self._consents.under_way()))
         closing = [self._closing[name] for name in gone(self._closing)]
         if closing:
             await asyncio.wait(closing)

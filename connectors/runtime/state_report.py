@@ -8,7 +8,7 @@ from typing import Any
 from connectors.contract.errors import ConnectorError
 from connectors.session.connection import status_after
 from connectors.session.letters import Publish
-from schemas.configuration import GRANT, SIGNING, ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
+from schemas.configuration import SIGNING, ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
 
 
@@ -47,10 +47,6 @@ class StateReport:
             part = IntegrationPart(self._integration, connector=state)
             await self._publish(INTEGRATIONS, f"{self._integration}/{self._system}", part)
             self._state = state
-
-    async def keep_grant(self, refresh_token: str) -> None:
-        """Store a new refresh token before it is used."""
-        await self.update(grant=self._seal(refresh_token, GRANT))
 
     async def keep_parked(self) -> None:
         """Report that something is parked, for whoever owns the integration when it is to be derived again."""

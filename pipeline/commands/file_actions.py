@@ -34,6 +34,7 @@ from pipeline.operations import make_plan
 from pipeline.operations.generated_files import write_generated
 from pipeline.operations.plan_text import as_json, as_text
 from pipeline.process import Process, now_ms
+from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.visible import visible
 from schemas.configuration import IntegrationPart
 from schemas.topics import INTEGRATIONS
@@ -41,10 +42,10 @@ from schemas.topics import INTEGRATIONS
 FORGOTTEN_S: Final = 30.0
 
 
-def validate_file(file: Path, *, offline: bool, strict: bool, granted_later: bool) -> None:
+def validate_file(file: Path, *, offline: bool, strict: bool) -> None:
     """Check an integration file without touching anything; variables need not be set, and `offline` reads none."""
     environment = {} if offline else os.environ
-    checked = read_file(file, environment, all_set=False, granted_later=granted_later)
+    checked = read_file(file, environment, all_set=False)
     unread = unknown_variables(environment)
     for warning in unread:
         click.echo(visible(f"warning: {warning}"), err=True)
@@ -63,9 +64,7 @@ def print_example() -> None:
     click.echo((files("pipeline") / "integration_file" / "examples" / "full.yaml").read_text("utf-8"), nl=False)
 
 
-def read_file(
-    path: Path, environment: Mapping[str, str] = os.environ, *, all_set: bool = True, granted_later: bool = False
-) -> IntegrationFile:
+def read_file(path: Path, environment: Mapping[str, str] = os.environ, *, all_set: bool = True) -> IntegrationFile:
     """The integration file, its warnings on stderr; or every problem with its line and exit code 1."""
     with path.open("rb") as opened:
         content = opened.read(MOST_BYTES + 1)
@@ -75,7 +74,7 @@ def read_file(
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         refuse(f"{visible(str(path))}: not UTF-8 text (byte {error.start}). Fix: save it as UTF-8.")
-    file = load(text, str(path), environment, all_set=all_set, granted_later=granted_later)
+    file = load(text, str(path), environment, all_set=all_set)
     if not isinstance(file, IntegrationFile):
         refuse(render(file))
     for warning in file.warnings[:MOST_PROBLEMS]:
@@ -141,19 +140,29 @@ async def _carry_out(
     try:
         applied = await applying.wait_until_applied(tables, name, request, within_s)
     except applying.NotApplied as error:
-        refusal = applying.refusal(str(error), file, request, tables.table(INTEGRATIONS))
+        parts = tables.table(INTEGRATIONS)
+        refusal = _told(file, applying.refusal(str(error), file, request, parts), parts)
         try:
             await applying.leave_no_ghost(publisher, tables, name, request, FORGOTTEN_S)
         except applying.NotApplied as left:
             refusal += f"\n{name} stays listed: {left}"
         raise applying.NotApplied(refusal) from None
+    lacking = lacking_scopes(file, tables.table(INTEGRATIONS))
     made = len(applied.settings.create)
     click.echo(f"{name}: in force as revision {applied.settings.revision} after {applied.seconds:.1f} s")
+    if lacking:
+        click.echo(lacking_sentence(name, lacking))
     if made:
         click.echo("1 HubSpot field was created" if made == 1 else f"{made} HubSpot fields were created")
     if applied.settings.events and file.hubspot.timeline == "app_events":
         click.echo("event types are part of the HubSpot app: `pairstream hubspot-project` writes its files")
     click.echo(f"run `pairstream full-sync start {name}` to bring what exists in step")
+
+
+def _told(file: IntegrationFile, refusal: str, parts: Mapping[str, IntegrationPart]) -> str:
+    """A refusal, with the scopes that the file needs and nobody granted."""
+    lacking = lacking_scopes(file, parts)
+    return f"{refusal}\n{lacking_sentence(file.integration, lacking)}" if lacking else refusal
 
 
 def export_file(name: str, out: Path | None) -> None:

@@ -24,8 +24,8 @@ FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False
 @FILE
 @click.option("--offline", is_flag=True, help="Do not read variables that are set either.")
 @click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
-@click.option("--granted-later", is_flag=True, help="Take oauth without a refresh token.")
-def validate(file: Path, offline: bool, strict: bool, granted_later: bool) -> None:
+@click.option("--granted-later", is_flag=True, expose_value=False, help="Taken without it by now: of no effect.")
+def validate(file: Path, offline: bool, strict: bool) -> None:
     """Check an integration file without touching anything.
 
     No ${NAME} needs to be set, so that pull requests are checked without secrets;
@@ -33,7 +33,7 @@ def validate(file: Path, offline: bool, strict: bool, granted_later: bool) -> No
     """
     from pipeline.commands.file_actions import validate_file
 
-    validate_file(file, offline=offline, strict=strict, granted_later=granted_later)
+    validate_file(file, offline=offline, strict=strict)
 
 
 @command(examples=("pairstream schema", "pairstream schema --example"))

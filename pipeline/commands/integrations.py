@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.commands.command_line import group
+from pipeline.commands.command_line import command, group
 
 
 @group(examples=("pairstream integration list", "pairstream integration pause acme"))
@@ -62,6 +62,19 @@ def integration_forget(name: str) -> None:
     from pipeline.commands.integration_actions import forget
 
     forget(name)
+
+
+@command(examples=("pairstream connect acme",))
+@click.argument("name")
+def connect(name: str) -> None:
+    """Let somebody grant access to HubSpot in a browser.
+
+    Prints a link that opens once, for 10 minutes, and waits for what becomes of
+    it. For files with oauth; a refresh_token in the file is not needed.
+    """
+    from pipeline.commands.connect_actions import connect_integration
+
+    connect_integration(name)
 
 
 @group("full-sync", examples=("pairstream full-sync start acme",))

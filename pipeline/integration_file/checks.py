@@ -30,8 +30,8 @@ _APP_EVENT_TYPES: Final = ("contacts", "companies")
 _MOST_SHOWN: Final = 8  # fields of a circle
 
 
-def check(file: IntegrationFile, *, granted_later: bool = False) -> tuple[Problem, ...]:
-    """The refusals in the order of the file. `granted_later`: OAuth needs no refresh token yet.
+def check(file: IntegrationFile) -> tuple[Problem, ...]:
+    """The refusals in the order of the file.
 
     Empty texts and accounts below 1 stand for values that could not be read; they are reported by the reader.
     """
@@ -39,7 +39,6 @@ def check(file: IntegrationFile, *, granted_later: bool = False) -> tuple[Proble
         [
             *_names(file),
             *_connection(file),
-            *(() if granted_later else _grant(file)),
             *_types(file),
             *_matches(file),
             *_contents(file),
@@ -106,13 +105,6 @@ def _connection(file: IntegrationFile) -> Iterator[Problem]:
             "app events need an OAuth app, a plain token cannot send them",
             "write `timeline: custom_events`, or connect by oauth",
         )
-
-
-def _grant(file: IntegrationFile) -> Iterator[Problem]:
-    if file.hubspot.oauth is not None and file.hubspot.oauth.refresh_token is None:
-        message = "oauth without `refresh_token` gives no access to the account"
-        fix = "grant access to the app and add `refresh_token:`; no command of this version grants in a browser"
-        yield file.positions.problem("hubspot.oauth", message, fix)
 
 
 def _types(file: IntegrationFile) -> Iterator[Problem]:

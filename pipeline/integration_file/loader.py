@@ -31,12 +31,12 @@ _STAND_INS: Final[Mapping[str, Any]] = {"list_type": [UNREAD], "bool_type": True
 
 
 def load(
-    text: str, file_name: str, environment: Mapping[str, str], *, all_set: bool = True, granted_later: bool = False
+    text: str, file_name: str, environment: Mapping[str, str], *, all_set: bool = True
 ) -> IntegrationFile | tuple[Problem, ...]:
     """The model, or all problems in the order of the file.
 
     One wrong key hides no other mistake: what can be read is checked all the same. Unless `all_set`, a variable need
-    not be set; what it would hold is not judged. `granted_later`: OAuth needs no refresh token yet.
+    not be set; what it would hold is not judged.
     """
     if len(text) > MOST_BYTES:
         return (too_large(file_name),)
@@ -45,7 +45,7 @@ def load(
         return tree.problems or (Problem(1, 1, "", "the file is empty", EXAMPLE, file_name),)
     filled = fill_in(tree, environment, all_set=all_set)
     file, misread = _read(filled, tree.positions)
-    problems = in_order([*filled.problems, *misread, *check(file, granted_later=granted_later)])
+    problems = in_order([*filled.problems, *misread, *check(file)])
     return problems or file
 
 

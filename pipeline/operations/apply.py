@@ -18,7 +18,7 @@ from pipeline.provisioning.claims import check_claims
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, described_file
 from pipeline.provisioning.remedies import problem
 from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
-from pipeline.provisioning.state_machine import ALREADY_CLAIMED, SYSTEMS, VENDOR_REFUSAL
+from pipeline.provisioning.state_machine import ALREADY_CLAIMED, NOT_GRANTED, SYSTEMS, UNDER_WAY, VENDOR_REFUSAL
 from schemas.configuration import ConnectorState, DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
 from schemas.topics import INTEGRATIONS
 from schemas.values import System
@@ -106,6 +106,11 @@ async def wait_until_applied(
                 return Applied(settings, time.monotonic() - started)
             if settings.apply_state == "failed":
                 raise NotApplied(settings.reason or "refused")
+            if awaits_grant(tables.table(INTEGRATIONS), integration, settings):
+                raise NotApplied(
+                    f"{integration}: accepted, and waits for access to HubSpot account {settings.hubspot.account}. "
+                    f"Fix: run `pairstream connect {integration}`; it comes into force by itself then"
+                )
             if _unavailable(tables.table(INTEGRATIONS), integration, settings):
                 break
         await asyncio.sleep(POLL_EVERY_S)
@@ -141,6 +146,17 @@ def refusal(
         return reason
     problems = described_file(file, hubspot.connector, userflow.connector).misfits()
     return render(problems) or reason
+
+
+def awaits_grant(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:
+    """Whether the newest request waits for somebody to grant access in a browser."""
+    state = connector_of(parts, integration, "hubspot")
+    return (
+        state is not None
+        and settings.apply_state in UNDER_WAY
+        and (state.connection, state.checked_revision) == (settings.connection, settings.revision)
+        and (state.status, state.reason) == ("needs_reconnect", NOT_GRANTED)
+    )
 
 
 def _unavailable(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:

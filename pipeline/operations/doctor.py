@@ -16,6 +16,7 @@ from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import remedy, withdrawal
 from pipeline.provisioning.resolve import to_create
+from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.provisioning.state_machine import SYSTEMS
 from pipeline.provisioning.subscriptions import subscriptions
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, secret_place
@@ -86,11 +87,12 @@ def examine_integration(
     for system in SYSTEMS:
         part = parts.get(f"{name}/{system}")
         state = part.connector if part is not None else None
-        yield _connector(f"{what}: {system}", system, settings, state)
+        yield _connector(f"{what}: {system}", system, settings, state, name)
         if state is not None and state.connection == settings.connection and state.clock_ahead_ms:
             yield Finding(f"{what}: {system}", "wrong", skew(system, state.clock_ahead_ms))
         if state is not None and state.connection == settings.connection:
             yield from denials(f"{what}: {system}", system, state)
+    yield from _scopes(f"{what}: hubspot", name, settings, parts)
     if settings.active_revision:
         yield from _standing_still(what, name, settings, parts)
         yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
@@ -164,12 +166,31 @@ def _subscriptions(what: str, settings: IntegrationSettings, hubspot: Integratio
         yield Finding(what, "unknown", f"the HubSpot app must subscribe to {wanted}")
 
 
-def _connector(what: str, system: System, settings: IntegrationSettings, state: ConnectorState | None) -> Finding:
+def _scopes(
+    what: str, name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]
+) -> Iterator[Finding]:
+    """What the file in force, or the one that was asked for last, needs and HubSpot has not granted."""
+    hubspot, asked = parts.get(f"{name}/hubspot"), parts.get(f"{name}/desired")
+    types = hubspot.connector.types if hubspot is not None and hubspot.connector is not None else ()
+    documents = [settings.document]
+    if asked is not None and asked.desired is not None and settings.apply_state == "failed":
+        documents.append(asked.desired.document)
+    lacking = dict.fromkeys(
+        scope for text in documents for scope in lacking_scopes(resolved(read_document(text), types), parts)
+    )
+    if lacking:
+        yield Finding(what, "wrong", lacking_sentence(name, tuple(lacking)))
+
+
+def _connector(
+    what: str, system: System, settings: IntegrationSettings, state: ConnectorState | None, name: str
+) -> Finding:
     if state is None or state.connection != settings.connection:
         return Finding(what, "unknown", "its connector has not reported yet: is it running?")
     if state.status != "ok" or state.reason is not None:
         known = remedy(system, state.reason or "")
-        advice = f": {known.message}. Fix: {known.fix}" if known is not None else ""
+        fix = known.fix.replace("`pairstream connect`", f"`pairstream connect {name}`") if known is not None else ""
+        advice = f": {known.message}. Fix: {fix}" if known is not None else ""
         return Finding(what, "wrong", f"{state.status.replace('_', ' ')}: {state.reason}{advice}")
     asked = settings.apply_state == "provisioning" and settings.trial is None
     missing = sorted(f"{field.object_type}.{field.name}" for field in settings.create)

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from connectors.hubspot.event_types import EventType, event_types
 from connectors.userflow.events import describe_events
 from pipeline.integration_file.model import IntegrationFile
-from pipeline.integration_file.names import HUBSPOT_TYPES, is_custom_type, object_word
+from pipeline.integration_file.names import is_custom_type, object_word
 from pipeline.integration_file.problems import render
 from pipeline.operations import OperationRefused
 from pipeline.provisioning.custom_types import resolved
-from pipeline.provisioning.resolve import fields_of
+from pipeline.provisioning.scopes import needed_scopes, streams
 from pipeline.provisioning.streams import check_events, streamed
 from pipeline.provisioning.subscriptions import PRIVACY, TypeSubscriptions, subscriptions
 from schemas.configuration import DescribedEvent, DescribedType, IntegrationPart
@@ -84,9 +84,9 @@ def _app(file: IntegrationFile, base_url: str) -> _Json:
     auth: dict[str, _Json] = {"type": "oauth" if by_oauth else "static"}
     if by_oauth:
         auth["redirectUrls"] = [f"{base_url}/oauth/hubspot/callback"]
-    auth |= {"requiredScopes": _scopes(file), "optionalScopes": [], "conditionallyRequiredScopes": []}
+    auth |= {"requiredScopes": needed_scopes(file), "optionalScopes": [], "conditionallyRequiredScopes": []}
     # HubSpot accepts event types only from apps distributed through its marketplace
-    listed = by_oauth and file.hubspot.timeline == "app_events" and _streams(file)
+    listed = by_oauth and file.hubspot.timeline == "app_events" and streams(file)
     config = {
         "name": f"Pairstream {file.integration}",
         "description": "Keeps HubSpot and Userflow in step.",
@@ -95,31 +95,6 @@ def _app(file: IntegrationFile, base_url: str) -> _Json:
         "permittedUrls": {"fetch": ["https://api.hubapi.com"], "iframe": [], "img": []},
     }
     return {"uid": "pairstream_app", "type": "app", "config": config}
-
-
-def _streams(file: IntegrationFile) -> bool:
-    return any(mapping.stream_events for mapping in file.mappings)
-
-
-def _scopes(file: IntegrationFile) -> list[str]:
-    """What the mappings need and no more, in a fixed order."""
-    written = {mapping.hubspot_type for mapping in file.mappings if mapping.to_hubspot}
-    made = {
-        mapping.hubspot_type
-        for mapping in file.mappings
-        if any(not rule.explicit_target for rule in mapping.to_hubspot)
-    }
-    scopes = {"oauth"} if file.hubspot.oauth is not None else set()
-    for object_type in fields_of(file, "hubspot"):
-        group = object_type if object_type in HUBSPOT_TYPES else "custom"
-        scopes |= {f"crm.objects.{group}.read", f"crm.schemas.{group}.read"}
-        scopes |= {f"crm.objects.{group}.write"} if object_type in written else set()
-        scopes |= {f"crm.schemas.{group}.write"} if object_type in made else set()
-    if _streams(file):
-        by_app = file.hubspot.timeline == "app_events"
-        custom = {"analytics.behavioral_events.send", "behavioral_events.event_definitions.read_write"}
-        scopes |= {"timeline"} if by_app else custom
-    return sorted(scopes)
 
 
 def _webhooks(file: IntegrationFile, base_url: str) -> _Json:

@@ -14,6 +14,7 @@ from pipeline.provisioning.claims import check_claims, same_accounts
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import DescribedFile
 from pipeline.provisioning.resolve import object_mappings, to_create
+from pipeline.provisioning.scopes import lacking_scopes
 from pipeline.provisioning.streams import streamed
 from pipeline.provisioning.subscriptions import TypeSubscriptions, subscriptions
 from schemas.configuration import (
@@ -40,6 +41,7 @@ class Plan:
     subscriptions: tuple[TypeSubscriptions, ...] = ()
     subscriptions_changed: bool = False
     pairs: Mapping[str, PairCounts] = field(default_factory=dict)
+    lacking_scopes: tuple[str, ...] = ()  # what HubSpot has not granted, and the file needs
 
     @property
     def changes(self) -> bool:
@@ -100,6 +102,7 @@ def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, 
         problems=in_order((*check_claims(file, request, now.parts), *misfits)),
         unknown=described if isinstance(described, str) else None,
         subscriptions=_subscriptions(named),
+        lacking_scopes=lacking_scopes(named, now.parts),
         subscriptions_changed=before is None or _subscriptions(before) != _subscriptions(named),
     )
     if plan.problems or settings is None or isinstance(described, str):

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.operations.pair_counts import PairCounts, Sample
 from pipeline.operations.plan import Plan
+from pipeline.provisioning.scopes import lacking_sentence
 from pipeline.visible import visible
 from schemas.configuration import DescribedField
 from schemas.values import FieldValue
@@ -35,6 +36,7 @@ def as_json(plan: Plan, *, show_values: bool = False) -> str:
             for one in plan.subscriptions
         ],
         "subscriptions_changed": plan.subscriptions_changed,
+        "lacking_scopes": plan.lacking_scopes,
         "pairs": {name: _counts(counts, show_values) for name, counts in plan.pairs.items()},
     }
     return json.dumps(shown, indent=2, ensure_ascii=False)
@@ -43,6 +45,8 @@ def as_json(plan: Plan, *, show_values: bool = False) -> str:
 def _lines(plan: Plan, show_values: bool) -> Iterator[str]:
     if plan.problems:
         yield from map(str, plan.problems)
+        if plan.lacking_scopes:
+            yield lacking_sentence(plan.integration, plan.lacking_scopes)
         return
     yield f"{plan.integration}: {'would change' if plan.changes else 'nothing would change'}"
     yield from (f"  ~ {line}" for line in plan.settings)
@@ -56,6 +60,8 @@ def _lines(plan: Plan, show_values: bool) -> Iterator[str]:
         yield f"  {plan.unknown}"
     for name, counts in plan.pairs.items():
         yield from _pair_lines(name, counts, show_values)
+    if plan.lacking_scopes:
+        yield f"  {lacking_sentence(plan.integration, plan.lacking_scopes)}"
     if plan.subscriptions and plan.subscriptions_changed:
         yield "  the HubSpot app must subscribe to (no token can read what it subscribes to, so this is not checked):"
         yield from (f"      {one}" for one in plan.subscriptions)

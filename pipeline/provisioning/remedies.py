@@ -18,7 +18,7 @@ class Remedy:
 
 
 _URL_FIX: Final = "check HUBSPOT_API_URL and USERFLOW_API_URL where the connectors run"
-_GRANT_FIX: Final = "grant access to the app again and give the new refresh token"
+_GRANT_FIX: Final = "run `pairstream connect`, or give a new refresh token and apply"
 _TOKEN: Final = Remedy("hubspot.token", "HubSpot does not accept the credentials", "give a token that is in force")
 _GRANT: Final = Remedy("hubspot.oauth", "HubSpot does not accept the refresh token", _GRANT_FIX)
 _KEY: Final = Remedy("userflow.api_key", "Userflow does not accept the key", "give a key of this environment")
@@ -28,7 +28,7 @@ REMEDIES: Final[Mapping[System, Mapping[str, Remedy]]] = {
         "unauthorized": _TOKEN,
         "no_token": _TOKEN,
         "grant_rejected": _GRANT,
-        "not_granted": Remedy("hubspot.oauth", "there is no refresh token", _GRANT_FIX),
+        "not_granted": Remedy("hubspot.oauth", "nobody has granted access yet", "run `pairstream connect`"),
         "oauth_app_rejected": Remedy(
             "hubspot.oauth", "HubSpot does not accept the app's id and secret", "check client_id and client_secret"
         ),
@@ -38,7 +38,8 @@ REMEDIES: Final[Mapping[System, Mapping[str, Remedy]]] = {
         "missing_scopes": Remedy(
             "hubspot",
             "the credentials lack scopes",
-            "grant those that `pairstream hubspot-project` writes for this file",
+            "give the app those that `pairstream hubspot-project` writes for this file; with oauth, run "
+            "`pairstream connect`, whose link asks for them, then apply again",
         ),
         "forbidden": Remedy("hubspot", "the credentials may not do this", "grant what the mappings need"),
         "too_many_properties": Remedy(

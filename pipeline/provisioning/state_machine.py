@@ -34,6 +34,7 @@ from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import System
 
+NOT_GRANTED: Final = "not_granted"
 ALREADY_CLAIMED: Final = "already claimed"
 DISCONNECTED: Final = "it is disconnected and its credentials are forgotten: apply its file"
 VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|failed): (\S+)")
@@ -323,11 +324,14 @@ def _of_revision(state: ConnectorState | None, settings: IntegrationSettings) ->
 
 
 def _failure(settings: IntegrationSettings, states: list[ConnectorState | None]) -> str | None:
-    """Why a connector cannot carry out this request. A system that is away is no reason: it is waited for."""
+    """Why a connector cannot carry out this request.
+
+    A system that is away is no reason, nor is access that nobody has granted yet: both are waited for.
+    """
     for system, state in zip(SYSTEMS, states, strict=True):
         if state is None or state.connection != settings.connection or state.checked_revision != settings.revision:
             continue
-        if state.status in ("needs_reconnect", "failed"):
+        if state.status in ("needs_reconnect", "failed") and state.reason != NOT_GRANTED:
             return f"{system}: {state.status.replace('_', ' ')}: {state.reason}"
     return None
 

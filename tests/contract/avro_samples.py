@@ -11,6 +11,8 @@ from typing import Any
 
 from schemas.codec import Codec
 from schemas.configuration import (
+    ConnectAnswer,
+    ConnectLink,
     ConnectorState,
     DescribedEvent,
     DescribedField,
@@ -20,6 +22,8 @@ from schemas.configuration import (
     Inquiry,
     IntegrationPart,
     IntegrationSettings,
+    KeptGrant,
+    SealRequest,
     SystemSettings,
 )
 from schemas.records import (
@@ -28,6 +32,7 @@ from schemas.records import (
     Cause,
     ChangeEvent,
     ConnectorRequest,
+    Consent,
     DeadLetter,
     FieldAnswer,
     FieldPatch,
@@ -133,6 +138,7 @@ SAMPLES: Mapping[str, Any] = {
             CAUSE,
             True,
             tell_missing=True,
+            consent=Consent("f0", b"sealed", "denied"),
         ),
         ChangeEvent(
             "acme",
@@ -312,6 +318,10 @@ SAMPLES: Mapping[str, Any] = {
             connector=_CONNECTOR,
             inquiry=_INQUIRY,
             description=_DESCRIPTION,
+            grant=KeptGrant("12345678", b"grant", ("crm.objects.contacts.read",), "0f", "f0", AT_MS),
+            link=ConnectLink("f0", ("crm.objects.contacts.read",), AT_MS, AT_MS + 600_000),
+            consent=ConnectAnswer("f0", "wrong_account", "44120018", ("oauth",), AT_MS),
+            seals=SealRequest("0a1b", AT_MS),
         ),
     )
 }

@@ -65,7 +65,7 @@ LAYERS: dict[str, set[str]] = {
     "connectors.runtime": {f"connectors.{name}" for name in RIM[:7]},
     "connectors.hubspot": {f"connectors.{name}" for name in RIM[:3]},
     "connectors.userflow": {f"connectors.{name}" for name in RIM[:3]},
-    "connectors.receiver": {f"connectors.{name}" for name in ("http", "kafka", "hubspot", "userflow")},
+    "connectors.receiver": {f"connectors.{name}" for name in ("contract", "http", "kafka", "hubspot", "userflow")},
     "connectors.registry": {f"connectors.{name}" for name in ("contract", "hubspot", "userflow")},
     "connectors.simulation": {"connectors.http"},
     "pipeline.core": set(),
@@ -74,7 +74,7 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.state_dir": set(),
     "pipeline.exit_codes": set(),
     "pipeline.secrets": {"pipeline.state_dir"},
-    "pipeline.config": {"pipeline.secrets", "connectors.http", "connectors.kafka"},
+    "pipeline.config": {"pipeline.secrets", "connectors.http", "connectors.hubspot", "connectors.kafka"},
     "pipeline.bounded_http": set(),
     "pipeline.serving": {"pipeline.bounded_http", "connectors.http"},
     "pipeline.observability": {"pipeline.serving"},
@@ -82,6 +82,7 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.integration_file": {"pipeline.visible", "connectors.hubspot"},
     "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file"},
     "pipeline.full_sync": {"connectors.clock", "connectors.kafka"},
+    "pipeline.consents": {"pipeline.secrets", "connectors.kafka", "connectors.receiver"},
     "pipeline.scheduler": {"pipeline.full_sync", "pipeline.provisioning", "connectors.clock", "connectors.kafka"},
     "pipeline.directory": {"pipeline.secrets", "connectors.receiver"},
     "pipeline.operations": {
@@ -89,7 +90,7 @@ LAYERS: dict[str, set[str]] = {
             f"pipeline.{name}"
             for name in ("core", "full_sync", "integration_file", "provisioning", "secrets", "exit_codes", "visible")
         ),
-        *(f"connectors.{name}" for name in ("kafka", "hubspot", "userflow")),
+        *(f"connectors.{name}" for name in ("kafka", "hubspot", "userflow", "receiver")),
     },
 }
 """Each package, or module beside packages, with what it may import of ours beside `schemas`: nothing on its level."""

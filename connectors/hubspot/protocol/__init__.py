@@ -32,6 +32,7 @@ from connectors.hubspot.protocol.notifications import (
     parse_notifications,
 )
 from connectors.hubspot.protocol.oauth import (
+    AUTHORIZE_URL,
     Grant,
     OAuthApp,
     TokenAccount,
@@ -60,7 +61,7 @@ from connectors.hubspot.protocol.objects import (
     search_objects,
     update_objects,
 )
-from connectors.hubspot.protocol.paths import DEFAULT_VERSION, LEGACY, spelled
+from connectors.hubspot.protocol.paths import API_URL, DEFAULT_VERSION, LEGACY, spelled
 from connectors.hubspot.protocol.properties import (
     ObjectSchema,
     Option,
@@ -74,6 +75,8 @@ from connectors.hubspot.protocol.properties import (
 from connectors.hubspot.protocol.signatures import verify_v3
 
 __all__ = [
+    "API_URL",
+    "AUTHORIZE_URL",
     "BATCH_LIMIT",
     "DEFAULT_VERSION",
     "LEGACY",

@@ -15,6 +15,7 @@ from connectors.hubspot.protocol.answers import accept, call
 from connectors.hubspot.protocol.paths import ACCOUNT, OAUTH
 
 AUTHORIZE_URL = "https://app.hubspot.com/oauth/authorize"
+"""The page at which people grant access; accounts in other regions are led on from there."""
 ACCESS_TOKEN_LIFE_S = 1_800
 
 
@@ -57,19 +58,22 @@ class TokenAccount:
 
 
 def authorize_url(
-    app: OAuthApp, redirect_uri: str, state: str, scopes: Sequence[str], optional_scopes: Sequence[str] = ()
+    page: str, client_id: str, redirect_uri: str, state: str, scopes: Sequence[str], challenge: str | None = None
 ) -> str:
-    """The address where a person grants access in a browser."""
-    query = {"client_id": app.client_id, "redirect_uri": redirect_uri, "scope": " ".join(scopes), "state": state}
-    if optional_scopes:
-        query["optional_scope"] = " ".join(optional_scopes)
-    return f"{AUTHORIZE_URL}?{urlencode(query, quote_via=quote)}"
+    """The address where a person grants access in a browser; `challenge` is PKCE's, by SHA-256.
+
+    HubSpot documents `code_verifier` for the token alone; its page asks some apps for a challenge (reported by users).
+    """
+    query = {"client_id": client_id, "redirect_uri": redirect_uri, "scope": " ".join(scopes), "state": state}
+    if challenge is not None:
+        query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    return f"{page}?{urlencode(query, quote_via=quote)}"
 
 
-def exchange_code(app: OAuthApp, code: str, redirect_uri: str) -> Call[Grant]:
+def exchange_code(app: OAuthApp, code: str, redirect_uri: str, verifier: str | None = None) -> Call[Grant]:
     """The first tokens, for the code that the browser returns; a code works once."""
     form = _form(app, "authorization_code") | {"code": code, "redirect_uri": redirect_uri}
-    return _grant_call(form)
+    return _grant_call(form if verifier is None else form | {"code_verifier": verifier})
 
 
 def refresh_token(app: OAuthApp, token: str) -> Call[Grant]:

@@ -1,7 +1,6 @@
 """The endpoints of the account itself: details, tokens, uninstalling, and apps' events on timelines."""
 
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 from starlette.routing import Route
 
@@ -31,7 +30,6 @@ class AccountApi:
         """Routes at canonical paths."""
         return [
             route("GET", "/account-info/details", self._details),
-            route("GET", "/oauth/authorize", self._authorize),
             route("POST", "/oauth/token", self._token),
             route("POST", "/oauth/token/introspect", self._introspect),
             route("POST", "/oauth/token/revoke", self._revoke),
@@ -62,11 +60,6 @@ class AccountApi:
             "dataHostingLocation": "na1",
         }
         return json_answer(200, details)
-
-    async def _authorize(self, asked: Asked) -> Answer:
-        """Redirect at once: the simulated person always agrees."""
-        query = {"code": self._settings().oauth_authorization_code, "state": asked.query.get("state", "")}
-        return Answer(302, headers={"location": f"{asked.query.get('redirect_uri', '')}?{urlencode(query)}"})
 
     async def _token(self, asked: Asked) -> Answer:
         return self._tokens.grant(asked.form)

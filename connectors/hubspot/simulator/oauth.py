@@ -1,5 +1,7 @@
 """The simulated account's tokens: granted, refreshed, described, checked."""
 
+import base64
+import hashlib
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,11 +31,32 @@ DEFAULT_SCOPES = (
 )
 
 
+CODE_LIFE_MS = 600_000
+
+
+@dataclass(frozen=True)
+class Granted:
+    """Access that a person granted: to which account, and to what; `scopes` None: whatever the settings say."""
+
+    account: int
+    scopes: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True)
 class AccessToken:
     """A granted token and its end by the vendor's clock."""
 
-    text: str
+    granted: Granted
+    expires_ms: float
+
+
+@dataclass(frozen=True)
+class Code:
+    """What the browser carries back: good for one exchange, by who holds the verifier of its challenge."""
+
+    granted: Granted
+    redirect_uri: str
+    challenge: str | None
     expires_ms: float
 
 
@@ -42,27 +65,34 @@ class Tokens:
 
     def __init__(self, settings: Callable[[], HubSpotSettings], now_ms: Callable[[], int], rng: random.Random) -> None:
         self._settings, self._now_ms, self._rng = settings, now_ms, rng
-        self._granted: dict[str, AccessToken] = {}
-        self._refresh: str | None = None
-        self._revoked = False
-
-    @property
-    def refresh_token(self) -> str:
-        """The refresh token in force."""
-        return self._refresh or self._settings().oauth_refresh_token
+        self._access: dict[str, AccessToken] = {}
+        self._refresh: dict[str, Granted] = {}  # those issued that hold; the settings' one holds beside them
+        self._spent: set[str] = set()  # refresh tokens that were rotated or revoked
+        self._codes: dict[str, Code] = {}
 
     def state(self, token: str) -> str:
         """`static`, `valid`, `expired` or `unknown`."""
         if token in self._settings().static_tokens:
             return "static"
-        granted = self._granted.get(token)
-        if granted is None:
+        access = self._access.get(token)
+        if access is None:
             return "unknown"
-        return "valid" if granted.expires_ms > self._now_ms() else "expired"
+        return "valid" if access.expires_ms > self._now_ms() else "expired"
+
+    def scopes(self, token: str) -> tuple[str, ...] | None:
+        """What a token may do; None: everything."""
+        access = self._access.get(token)
+        return self._settings().scopes if access is None or access.granted.scopes is None else access.granted.scopes
 
     def expire_all(self) -> None:
         """End every access token now."""
-        self._granted = {text: AccessToken(text, 0) for text in self._granted}
+        self._access = {text: AccessToken(token.granted, 0) for text, token in self._access.items()}
+
+    def code_for(self, granted: Granted, redirect_uri: str, challenge: str | None) -> str:
+        """The code of a person who agreed."""
+        text = f"code-{self._rng.getrandbits(96):024x}"
+        self._codes[text] = Code(granted, redirect_uri, challenge, self._now_ms() + CODE_LIFE_MS)
+        return text
 
     def grant(self, form: Mapping[str, str]) -> Answer:
         """The answer of the token endpoint."""
@@ -74,59 +104,97 @@ class Tokens:
             return _refused("invalid_client", "BAD_CLIENT_SECRET", "missing or invalid client id or secret")
         match form.get("grant_type"):
             case "refresh_token":
-                if self._revoked or form.get("refresh_token") != self.refresh_token:
-                    return _refused("invalid_grant", "BAD_REFRESH_TOKEN", "missing or invalid refresh token")
+                return self._refreshed(form.get("refresh_token", ""))
             case "authorization_code":
-                if form.get("code") != settings.oauth_authorization_code:
-                    return _refused("invalid_grant", "BAD_AUTH_CODE", "missing or unknown auth code")
-                self._revoked = False
+                return self._exchanged(form)
             case _:
                 return _refused("unsupported_grant_type", "BAD_GRANT_TYPE", "unknown grant type")
-        return json_answer(200, self._new_tokens())
 
     def revoke(self) -> None:
-        """Revoke the refresh token; living access tokens stay valid."""
-        self._revoked = True
+        """Revoke every refresh token; living access tokens stay valid."""
+        self._spent.add(self._settings().oauth_refresh_token)
+        self._spent.update(self._refresh)
+        self._refresh.clear()
 
     def info(self, token: str) -> Json:
         """The answer of introspection about a token."""
-        granted = self._granted.get(token)
-        settings = self._settings()
-        if token == self.refresh_token and not self._revoked:
-            return {**self._about(token), "active": True, "token_use": "refresh_token"}
-        active = granted is not None and granted.expires_ms > self._now_ms()
-        left_s = int((granted.expires_ms - self._now_ms()) / 1000) if granted is not None else 0
+        refresh = self._holding(token)
+        if refresh is not None:
+            return {**self._about(token, refresh), "active": True, "token_use": "refresh_token"}
+        access = self._access.get(token)
+        active = access is not None and access.expires_ms > self._now_ms()
+        left_s = int((access.expires_ms - self._now_ms()) / 1000) if access is not None else 0
+        granted = access.granted if access is not None else Granted(self._settings().portal_id)
         about = {"active": active, "token_use": "access_token", "expires_in": left_s, "is_private_distribution": True}
-        return {**self._about(token), **about, "hub_domain": f"simulated-{settings.portal_id}.example"}
+        return {**self._about(token, granted), **about, "hub_domain": f"simulated-{granted.account}.example"}
 
-    def _about(self, token: str) -> Json:
+    def _refreshed(self, token: str) -> Answer:
+        granted = self._holding(token)
+        if granted is None:
+            return _refused("invalid_grant", "BAD_REFRESH_TOKEN", "missing or invalid refresh token")
+        if not self._settings().refresh_token_rotates:
+            return json_answer(200, self._new_tokens(granted, token))
+        self._spent.add(token)
+        self._refresh.pop(token, None)
+        return json_answer(200, self._new_tokens(granted))
+
+    def _exchanged(self, form: Mapping[str, str]) -> Answer:
+        settings, text = self._settings(), form.get("code", "")
+        code = self._codes.pop(text, None)
+        if text == settings.oauth_authorization_code:
+            self._spent.discard(settings.oauth_refresh_token)
+            return json_answer(200, self._new_tokens(Granted(settings.portal_id), settings.oauth_refresh_token))
+        if code is None or code.expires_ms < self._now_ms() or code.redirect_uri != form.get("redirect_uri"):
+            return _refused("invalid_grant", "BAD_AUTH_CODE", "missing or unknown auth code")
+        if code.challenge is not None and challenge_of(form.get("code_verifier", "")) != code.challenge:
+            return _refused("invalid_grant", "BAD_CODE_VERIFIER", "the code verifier does not fit")
+        return json_answer(200, self._new_tokens(code.granted))
+
+    def _holding(self, token: str) -> Granted | None:
+        """The access that a refresh token stands for, if it holds."""
+        settings = self._settings()
+        if token in self._spent:
+            return None
+        return Granted(settings.portal_id) if token == settings.oauth_refresh_token else self._refresh.get(token)
+
+    def _scopes(self, granted: Granted) -> list[str]:
+        return list(granted.scopes or self._settings().scopes or DEFAULT_SCOPES)
+
+    def _about(self, token: str, granted: Granted) -> Json:
         settings = self._settings()
         return {
             "token": token,
             "token_type": "bearer",
             "client_id": settings.oauth_client_id,
-            "hub_id": settings.portal_id,
+            "hub_id": granted.account,
             "user_id": 98499705,
             "app_id": settings.app_id,
-            "scopes": list(settings.scopes or DEFAULT_SCOPES),
+            "scopes": self._scopes(granted),
         }
 
-    def _new_tokens(self) -> Json:
+    def _new_tokens(self, granted: Granted, refresh_token: str | None = None) -> Json:
+        """A new access token, with the refresh token given or a new one."""
         settings = self._settings()
         token = f"CSim{self._rng.getrandbits(160):040x}"
-        self._granted[token] = AccessToken(token, self._now_ms() + settings.access_token_life_s * 1000)
-        if settings.refresh_token_rotates:
-            self._refresh = f"refresh-{self._rng.getrandbits(96):024x}"
+        self._access[token] = AccessToken(granted, self._now_ms() + settings.access_token_life_s * 1000)
+        if refresh_token is None:
+            refresh_token = f"refresh-{self._rng.getrandbits(96):024x}"
+            self._refresh[refresh_token] = granted
         return {
             "token_type": "bearer",
             "access_token": token,
-            "refresh_token": self.refresh_token,
+            "refresh_token": refresh_token,
             "expires_in": int(settings.access_token_life_s),
-            "hub_id": settings.portal_id,
-            "scopes": list(settings.scopes or DEFAULT_SCOPES),
+            "hub_id": granted.account,
+            "scopes": self._scopes(granted),
             "user_id": 98499705,
             "token_use": "access_token",
         }
+
+
+def challenge_of(verifier: str) -> str:
+    """PKCE's S256."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def _refused(error: str, status: str, text: str) -> Answer:

@@ -60,7 +60,7 @@ def canonical(path: str) -> str:
         match = pattern.match(path)
         if match is not None:
             return replacement + path[match.end() :]
-    return path if path == "/oauth/authorize" else "/unknown" + path
+    return path if path.startswith("/oauth/authorize") else "/unknown" + path
 
 
 def kind_of(method: str, path: str) -> str:

@@ -20,6 +20,8 @@ class HubSpotSettings(SimulatorSettings):
     Properties named `<object type>.<property>`: `external_options` are shown without their options,
     `ignored_writes` answer the API's writes with 200 and the former value, `unreadable` ones are listed but missing in
     every record (a lost scope). `lifecycle_backwards`: the fate of a stage that the API sets back.
+    `authorize`: a page with buttons at /oauth/authorize, or what the person does at once; `other_accounts` are those
+    that the person could choose besides; `pkce_required` refuses to show the page without a challenge.
     `checkbox_type`: the type of a single checkbox. `cursors`: the caller must percent-encode `opaque` ones.
     """
 
@@ -31,6 +33,9 @@ class HubSpotSettings(SimulatorSettings):
     oauth_client_secret: str = "hubspot-client-secret"  # noqa: S105 - of the simulator, opens nothing
     oauth_refresh_token: str = "hubspot-refresh-token"  # noqa: S105
     oauth_authorization_code: str = "hubspot-code"
+    authorize: Literal["page", "allow", "deny"] = "page"
+    other_accounts: tuple[int, ...] = (44120018,)
+    pkce_required: bool = False
     refresh_token_rotates: bool = False
     access_token_life_s: float = 1800
     scopes: tuple[str, ...] | None = None

@@ -10,6 +10,7 @@ from connectors.hubspot.simulator.account_api import AccountApi
 from connectors.hubspot.simulator.associations import is_primary
 from connectors.hubspot.simulator.associations_api import AssociationsApi
 from connectors.hubspot.simulator.choices_api import ChoicesApi
+from connectors.hubspot.simulator.consent_page import ConsentPage
 from connectors.hubspot.simulator.definitions import ObjectType, property_of
 from connectors.hubspot.simulator.definitions_api import DefinitionsApi
 from connectors.hubspot.simulator.errors import ErrorAnswer, default_body, limit_body, missing_scopes, unauthorised
@@ -175,7 +176,8 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
     def admit(self, call: Call) -> Answer | None:
         if canonical(call.path).startswith(_OPEN_PATHS):
             return None
-        state = self.tokens.state(call.headers.get("authorization", "").removeprefix("Bearer "))
+        token = call.headers.get("authorization", "").removeprefix("Bearer ")
+        state = self.tokens.state(token)
         if state in ("unknown", "expired"):
             return self._refused(unauthorised(state == "expired"))
         if call.kind == "objects.search":
@@ -183,7 +185,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
                 return json_answer(429, limit_body("secondly"))
         elif not self._burst.admits(self.settings.rate_limit, self.settings.rate_limit_window_ms):
             return json_answer(429, limit_body("burst"))
-        return self._unscoped(call, state)
+        return self._unscoped(call, state, token)
 
     def extra_headers(self, call: Call) -> dict[str, str]:
         settings = self.settings
@@ -218,15 +220,17 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         definitions = DefinitionsApi(self.portal, self.now_ms)
         choices = ChoicesApi(self.portal, lambda: self.settings)
         account = AccountApi(lambda: self.settings, self.now_ms, self.tokens, self.app_events, self.custom_events)
-        return [*associations.routes(), *objects.routes(), *definitions.routes(), *choices.routes(), *account.routes()]
+        consent = ConsentPage(lambda: self.settings, self.tokens)
+        parts = (consent, associations, objects, definitions, choices, account)
+        return [one for part in parts for one in part.routes()]
 
     def _refused(self, refusal: ErrorAnswer) -> Answer:
         return json_answer(refusal.status, refusal.body())
 
-    def _unscoped(self, call: Call, grant: str) -> Answer | None:
+    def _unscoped(self, call: Call, grant: str, token: str) -> Answer | None:
         if call.kind.startswith("timeline.") and grant == "static" and self.settings.timeline_needs_oauth:
             return self._refused(missing_scopes(["timeline"]))
-        granted = self.settings.scopes
+        granted = self.tokens.scopes(token)
         if granted is None:
             return None
         try:

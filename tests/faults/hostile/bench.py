@@ -170,6 +170,9 @@ def _deps(it: Bench, system: System) -> ConnectorDeps:
     async def credit(records: int) -> None:
         """The middle keeps up."""
 
+    async def reconnected(name: str) -> None:
+        it.faults.append(f"nobody granted {name} anything")
+
     return ConnectorDeps(
         cluster=Cluster({}),
         codec=Codec(LocalRegistry()),
@@ -178,6 +181,7 @@ def _deps(it: Bench, system: System) -> ConnectorDeps:
         ordinal=0,
         partitions=PARTITIONS,
         open_account=open_account,
+        exchange_code=None,
         unseal=lambda sealed, _: sealed.decode(),
         seal=lambda text, _: text.encode(),
         api_url=None,
@@ -192,5 +196,6 @@ def _deps(it: Bench, system: System) -> ConnectorDeps:
         metrics=it.measured[system],
         bulk_credit=credit,
         stop_process=lambda why: it.faults.append(f"a process was to end: {why}"),
+        reconnected=reconnected,
         lost=lambda *lost: it.faults.append(f"lost: {lost}"),
     )

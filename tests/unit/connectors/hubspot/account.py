@@ -121,7 +121,7 @@ class Opened:
         return properties
 
 
-async def _nothing(*_: str) -> None:
+async def _nothing(*_: object) -> None:
     """Nobody is told."""
 
 

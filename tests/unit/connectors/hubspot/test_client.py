@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from connectors.contract.errors import CredentialsRejected, RateLimited, Transient
-from connectors.http.messages import Headers, Request, Response
+from connectors.http.messages import Call, Headers, Request, Response
 from connectors.hubspot import protocol
 from connectors.hubspot.client import HubSpotClient, windowed_budget
 from connectors.hubspot.credentials import OAuthCredentials, StaticToken
@@ -141,8 +141,44 @@ async def test_a_revoked_grant_needs_a_person() -> None:
 
 async def test_a_refresh_token_that_stays_the_same_is_not_stored_again() -> None:
     case = Case(Account(refresh_answer=lambda number: _granted(number, "refresh-0")))
-    await case.read()
-    assert case.stored == []
+    for _ in range(3):
+        await case.read()
+        await case.clock.advance(1_801.0)
+    assert case.account.refreshes == 3
+    assert [grant.refresh_token for grant in case.stored] == ["refresh-0"]
+
+
+async def test_a_process_that_may_not_own_the_integration_spends_no_refresh_token() -> None:
+    case, owned = Case(), False
+    credentials = OAuthCredentials(APP, "refresh-0", case._store, case.clock, lambda: owned)
+    client = HubSpotClient(case.account, case.budget, credentials)
+    read = protocol.read_objects("contacts", ["1"], ["email"])
+    with pytest.raises(Transient, match="not_owned"):
+        await client.send(read)
+    assert case.account.sent == []
+    owned = True
+    await client.send(read)
+    assert case.account.refreshes == 1
+
+
+async def test_closing_waits_until_a_renewal_under_way_is_stored() -> None:
+    case, may_answer = Case(), asyncio.Event()
+    credentials = OAuthCredentials(APP, "refresh-0", case._store, case.clock)
+
+    async def slowly(_: Call[Grant]) -> Grant:
+        case.account.asked.set()
+        await may_answer.wait()
+        return Grant("access", "refresh-1")
+
+    asking = asyncio.create_task(credentials.token(slowly))
+    await case.account.asked.wait()
+    asking.cancel()
+    closing = asyncio.create_task(credentials.close())
+    await case.clock.settle()
+    assert not closing.done()
+    may_answer.set()
+    await closing
+    assert [grant.refresh_token for grant in case.stored] == ["refresh-1"]
 
 
 async def test_a_new_refresh_token_that_could_not_be_stored_is_stored_with_the_next() -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import replace
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -129,12 +130,18 @@ class TestRequests:
         assert (body["id"], body["objectId"], body["eventTypeName"]) == ("e1", "7", "flow_started")
 
     def test_the_browser_is_sent_with_scopes_separated_by_spaces(self) -> None:
-        url = hubspot.authorize_url(
-            APP, "https://x.example/cb", "s1", ["oauth", "timeline"], ["crm.schemas.custom.read"]
-        )
+        page, back = hubspot.AUTHORIZE_URL, "https://x.example/cb"
+        url = hubspot.authorize_url(page, APP.client_id, back, "s1", ["oauth", "timeline"], "c-1")
+        assert url.startswith("https://app.hubspot.com/oauth/authorize?")
         assert "scope=oauth%20timeline" in url
-        assert "optional_scope=crm.schemas.custom.read" in url
-        assert "app-secret" not in url
+        assert "code_challenge=c-1&code_challenge_method=S256" in url
+        assert "code_challenge" not in hubspot.authorize_url(page, APP.client_id, back, "s1", ["oauth"])
+
+    def test_a_code_goes_with_the_verifier_of_its_challenge(self) -> None:
+        call = hubspot.exchange_code(APP, "code-1", "https://x.example/cb", "v" * 43)
+        form = parse_qs((call.request.body or b"").decode())
+        assert (form["code"], form["code_verifier"]) == (["code-1"], ["v" * 43])
+        assert not call.request.authorized
 
 
 RECORD = {

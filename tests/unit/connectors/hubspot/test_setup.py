@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.contract.catalog import Catalog
+from connectors.contract.consent import GrantedAccess
 from connectors.contract.errors import CredentialsRejected, Misconfigured, Refused
 from connectors.hubspot.account import assemble, open_account
 from connectors.hubspot.setup import MOST_PROPERTIES
@@ -168,16 +169,18 @@ async def test_a_probe_is_one_read() -> None:
 
 async def test_a_grant_opens_the_account_and_a_new_refresh_token_is_kept() -> None:
     case = opened(refresh_token_rotates=True)
-    kept: list[str] = []
+    kept: list[GrantedAccess] = []
 
-    async def keep(refresh_token: str) -> None:
-        kept.append(refresh_token)
+    async def keep(access: GrantedAccess) -> None:
+        kept.append(access)
 
     given = opening(case.catalog, secrets={name: OAUTH[name] for name in OAUTH if name != "client_id"}, options=OAUTH)
     account = assemble(replace(given, store_grant=keep), AsgiTransport(case.portal.app))
     await account.setup.probe()
     assert len(kept) == 1
-    assert kept[0] != OAUTH["refresh_token"]
+    assert kept[0].refresh_token != OAUTH["refresh_token"]
+    assert kept[0].account == "12345678"
+    assert "crm.objects.contacts.read" in kept[0].scopes
 
 
 async def test_an_account_over_the_network() -> None:

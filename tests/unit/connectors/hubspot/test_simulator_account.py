@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
+from connectors.hubspot.simulator.oauth import challenge_of
 from connectors.simulation import VendorClock
 from tests.unit.connectors.hubspot.test_simulator import QUIET, SEED
 from tests.unit.connectors.simulation.simulated import ToldTime, caller, ids, sample
@@ -217,10 +219,54 @@ async def test_a_refresh_token_may_rotate_and_be_revoked(portal: HubSpotSimulato
     assert (await grant(api, grant_type="refresh_token", refresh_token=first["refresh_token"])).status_code == 400
 
 
-async def test_a_person_who_is_asked_agrees(api: httpx.AsyncClient) -> None:
-    sent = await api.get("/oauth/authorize?client_id=x&redirect_uri=http://app/back&state=s1")
-    assert sent.headers["location"] == "http://app/back?code=hubspot-code&state=s1"
-    assert (await grant(api, grant_type="authorization_code", code="hubspot-code")).status_code == 200
+BACK = "http://app/back"
+ASKED = {"client_id": "hubspot-client", "redirect_uri": BACK, "scope": "oauth timeline", "state": "s<1"}
+
+
+async def sent_back(api: httpx.AsyncClient, decision: str, **more: str) -> dict[str, str]:
+    """What the person's decision on the page sends to the app."""
+    page = await api.get("/oauth/authorize", params=ASKED | more)
+    assert page.status_code == 200
+    assert f'value="{decision}"' in page.text
+    assert "s<1" not in page.text
+    sent = await api.get("/oauth/authorize/decision", params=ASKED | more | {"decision": decision})
+    location, _, query = sent.headers["location"].partition("?")
+    assert (sent.status_code, location) == (302, BACK)
+    return dict(parse_qsl(query))
+
+
+async def test_a_person_grants_or_declines_and_a_code_is_good_once(api: httpx.AsyncClient) -> None:
+    assert await sent_back(api, "deny") == {
+        "error": "access_denied",
+        "error_description": "The user cancelled",
+        "state": "s<1",
+    }
+    code = (await sent_back(api, "44120018"))["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK}
+    granted = (await grant(api, **form)).json()
+    assert (granted["hub_id"], granted["scopes"]) == (44120018, ["oauth", "timeline"])
+    assert (await grant(api, **form)).json()["status"] == "BAD_AUTH_CODE"
+    elsewhere = {**form, "code": (await sent_back(api, "12345678"))["code"], "redirect_uri": "http://app/other"}
+    assert (await grant(api, **elsewhere)).status_code == 400
+    bearer = {"authorization": f"Bearer {granted['access_token']}"}
+    assert (await api.get("/crm/v3/objects/contacts", headers=bearer)).status_code == 403
+
+
+async def test_a_challenge_wants_its_verifier(portal: HubSpotSimulator, api: httpx.AsyncClient) -> None:
+    portal.change_settings(pkce_required=True)
+    assert (await api.get("/oauth/authorize", params=ASKED)).status_code == 400
+    asked = {"code_challenge": challenge_of("right"), "code_challenge_method": "S256"}
+    for verifier, status in (("wrong", 400), ("right", 200)):
+        code = (await sent_back(api, "12345678", **asked))["code"]
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "code_verifier": verifier}
+        assert (await grant(api, **form)).status_code == status
+
+
+async def test_a_person_may_be_played(portal: HubSpotSimulator, api: httpx.AsyncClient) -> None:
+    portal.change_settings(authorize="allow")
+    sent = await api.get("/oauth/authorize", params=ASKED)
+    assert "code=code-" in sent.headers["location"]
+    assert (await api.get("/oauth/authorize", params=ASKED | {"client_id": "x"})).status_code == 400
 
 
 async def test_unknown_tokens_and_missing_scopes_are_refused(portal: HubSpotSimulator, api: httpx.AsyncClient) -> None:

@@ -174,6 +174,7 @@ def connector_deps(
         ordinal=0,
         partitions=PARTITIONS,
         open_account=open_account,
+        exchange_code=None,
         unseal=_unseal,
         seal=lambda text, _: text.encode(),
         api_url=None,
@@ -188,8 +189,13 @@ def connector_deps(
         metrics=metrics or Measured(),
         bulk_credit=_no_credit,
         stop_process=stop_process,
+        reconnected=_nobody_reconnects,
         lost=_nothing_is_lost,
     )
+
+
+async def _nobody_reconnects(name: str) -> None:
+    raise AssertionError(f"nobody granted {name} anything")
 
 
 def _nothing_is_lost(*lost: object) -> None:

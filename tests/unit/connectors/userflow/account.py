@@ -113,7 +113,7 @@ class World:
         return assemble(replace(self.opening, secrets=secrets), self.transport, KEY)
 
 
-async def ignore(_: str) -> None:
+async def ignore(_: object) -> None:
     """Keeps no grant: Userflow has none."""
 
 

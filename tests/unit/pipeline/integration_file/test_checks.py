@@ -197,11 +197,6 @@ REFUSALS += [
         "acme.yaml:10: mappings[0].name: the name has 65 characters, 64 at most. Fix: write a shorter one.",
     ),
     (
-        WITH_OAUTH.replace(", refresh_token: c", ""),
-        "acme.yaml:5: hubspot.oauth: oauth without `refresh_token` gives no access to the account. "
-        "Fix: grant access to the app and add `refresh_token:`; no command of this version grants in a browser.",
-    ),
-    (
         f"{GOOD}      - foo.name\n",
         "acme.yaml:16: mappings[0].to_userflow[1]: contacts have no association `foo`. "
         "Fix: write one of `company.name`, `deal.name`.",

@@ -66,7 +66,7 @@ def test_an_oauth_app_without_a_grant_survives() -> None:
     oauth = OAuth("12", Secret(ENVIRONMENT["HUBSPOT_CLIENT_SECRET"]))
     granted = replace(file, hubspot=replace(file.hubspot, token=None, oauth=oauth, timeline="app_events"))
 
-    assert load(to_yaml(granted), "acme.yaml", ENVIRONMENT, granted_later=True) == granted
+    assert load(to_yaml(granted), "acme.yaml", ENVIRONMENT) == granted
 
 
 def test_a_stored_file_is_read_without_its_secrets() -> None:

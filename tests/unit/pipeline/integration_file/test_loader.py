@@ -386,10 +386,10 @@ def test_what_is_set_is_judged_where_nothing_needs_to_be_set() -> None:
     assert [problem.path for problem in problems] == ["hubspot.token"]
 
 
-def test_a_grant_can_be_promised() -> None:
+def test_access_may_be_granted_in_a_browser() -> None:
     text = GOOD.replace("token: ${HUBSPOT_TOKEN}", "oauth: {client_id: a, client_secret: '${HUBSPOT_CLIENT_SECRET}'}")
 
-    assert isinstance(load(text, "acme.yaml", ENVIRONMENT, granted_later=True), IntegrationFile)
+    assert isinstance(load(text, "acme.yaml", ENVIRONMENT), IntegrationFile)
 
 
 @given(st.text())

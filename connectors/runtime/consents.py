@@ -1,0 +1,178 @@
+"""Takes what people grant in a browser: exchanges the code, keeps the grant, and answers who waits for it.
+
+The order of effects, and what a crash between two of them costs: the code is exchanged (from here on it is spent: who
+does it again is refused, and a new link is needed), the grant is kept (it counts, and names its link, so that doing it
+again finds it), a full sync is asked for, the link is answered. Only then is the record finished.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+from connectors.clock import Clock
+from connectors.contract.consent import ConsentCode, GrantedAccess
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Retryable
+from connectors.http.retry import RetryPolicy, Uniform, retrying
+from connectors.kafka.consumer import Taken
+from connectors.runtime.configuration import ConnectorConfiguration
+from connectors.runtime.opening import IntegrationOpener
+from connectors.session.wall import contained
+from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationSettings
+from schemas.records import ConnectorRequest, Consent
+
+log = logging.getLogger(__name__)
+
+EXCHANGES: Final = RetryPolicy(attempts=4, base_s=0.3, cap_s=2.0, patience_s=5.0, total_s=15.0)
+"""Somebody looks at a page meanwhile, and the code does not live long."""
+SEEN_S: Final = 10.0  # how far this process's view of the configuration may lag behind a record, or its own
+LOOK_EVERY_S: Final = 0.02
+GIVEN_BACK_S: Final = 8.0  # how long a partition that is taken away waits for a consent under way
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentHooks:
+    """The parts that the runner gives."""
+
+    ours: Callable[[str], bool]  # whether the integration's partition is this process's
+    owns: Callable[[str], bool]  # the same, asked of a process that may have slept
+    let_go: Callable[[str], Awaitable[None]]  # end the integration's worker, which has the former grant
+    open_again: Callable[[str], None]
+    reconnected: Callable[[str], Awaitable[None]]  # what happened meanwhile was not heard of: ask for a full sync
+    failed: Callable[[BaseException], None]
+
+
+class Consents:
+    """The consents of one system's integrations; those of one integration are taken one after the other."""
+
+    def __init__(
+        self,
+        configuration: ConnectorConfiguration,
+        opener: IntegrationOpener,
+        clock: Clock,
+        uniform: Uniform,
+        hooks: ConsentHooks,
+    ) -> None:
+        self._configuration = configuration
+        self._opener = opener
+        self._clock = clock
+        self._uniform = uniform
+        self._hooks = hooks
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._held: set[str] = set()
+
+    def holds(self, name: str) -> bool:
+        """Whether the integration is not to be opened now: a worker would begin with the former grant."""
+        return name in self._held
+
+    def take(self, taken: Taken, record: ConnectorRequest) -> None:
+        """Begin; the record is finished once the link is answered."""
+        task = asyncio.create_task(self._take(taken, record))
+        self._tasks[task] = record.integration
+        task.add_done_callback(self._ended)
+
+    async def given_back(self, names: Collection[str]) -> None:
+        """Wait for those under way: a code that is exchanged and whose grant is not kept is lost."""
+        tasks = [task for task, name in self._tasks.items() if name in names]
+        if tasks:
+            await asyncio.wait(tasks, timeout=GIVEN_BACK_S)
+
+    def under_way(self) -> Collection[str]:
+        """The integrations with a consent under way."""
+        return frozenset(self._tasks.values())
+
+    async def _take(self, taken: Taken, record: ConnectorRequest) -> None:
+        name, consent = record.integration, record.consent
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            while not self._hooks.owns(name):
+                if not self._hooks.ours(name):
+                    return  # the next owner takes it, with a code that nobody has spent
+                await self._clock.sleep(LOOK_EVERY_S)
+            if consent is not None:
+                await self._answered(name, consent)
+            taken.finished()
+
+    async def _answered(self, name: str, consent: Consent) -> None:
+        """Answer the link, unless it is answered, or is no more. From here on it is done to the end."""
+        link, settings = await self._link(name, consent.link), self._configuration.settings().get(name)
+        known = self._configuration.consent(name)
+        if link is None or settings is None or (known is not None and known.link == consent.link):
+            log.info("%s: somebody came back by a link that is answered, or is no more", name)
+            return
+        try:
+            answer = await contained(self._granted(name, settings, link, consent))
+        except ConnectorError as error:
+            log.warning("%s: a grant was not taken: %s", name, error)
+            answer = ConnectAnswer(link.link, _reason(error))
+        answer = replace(answer, answered_at_ms=self._opener.now_ms())
+        await self._opener.publish_answer(name, answer)
+        await self._seen(lambda: self._configuration.consent(name) == answer)
+
+    async def _granted(
+        self, name: str, settings: IntegrationSettings, link: ConnectLink, consent: Consent
+    ) -> ConnectAnswer:
+        """What came of it. Raises ConnectorError."""
+        kept = self._configuration.grant(name)
+        if kept is not None and kept.link == link.link:
+            access = GrantedAccess("", kept.account, kept.scopes)  # a former owner died after it had kept the grant
+        elif consent.code is None:
+            return ConnectAnswer(link.link, consent.refusal or "declined")
+        else:
+            access = await self._exchanged(name, settings, consent.code)
+            account = settings.section(self._opener.system).account
+            if access.account != account:
+                return ConnectAnswer(link.link, "wrong_account", access.account or "", access.scopes)
+            await self._kept(name, settings, link, access)
+        if settings.active_revision:
+            await self._hooks.reconnected(name)
+        return ConnectAnswer(link.link, None, access.account or "", access.scopes)
+
+    async def _exchanged(self, name: str, settings: IntegrationSettings, sealed: bytes) -> GrantedAccess:
+        code = ConsentCode.of_text(self._opener.opened_code(name, sealed))
+
+        async def exchange() -> GrantedAccess:
+            return await self._opener.exchange(name, settings, code)
+
+        return await retrying(exchange, EXCHANGES, self._clock, self._uniform)
+
+    async def _kept(self, name: str, settings: IntegrationSettings, link: ConnectLink, access: GrantedAccess) -> None:
+        """No worker renews meanwhile: its token, stored later, would take the place of the new one."""
+        self._held.add(name)
+        try:
+            await self._hooks.let_go(name)
+            grant = await self._opener.keep_grant(name, settings, link.link, access)
+            await self._seen(lambda: self._configuration.grant(name) == grant)
+        finally:
+            self._held.discard(name)
+            self._hooks.open_again(name)
+
+    async def _link(self, name: str, wanted: str) -> ConnectLink | None:
+        """The integration's newest link, if that is the one; this process may read of it later than the receiver."""
+
+        def there() -> bool:
+            link = self._configuration.link(name)
+            return link is not None and link.link == wanted
+
+        await self._seen(there)
+        return self._configuration.link(name) if there() else None
+
+    async def _seen(self, there: Callable[[], bool]) -> None:
+        """Wait until the tables show it, or long enough."""
+        deadline = self._clock.monotonic() + SEEN_S
+        while not there() and self._clock.monotonic() < deadline:
+            await self._clock.sleep(LOOK_EVERY_S)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        del self._tasks[task]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._hooks.failed(error)
+
+
+def _reason(error: ConnectorError) -> str:
+    """Why there is no grant; a code is refused by the same error as a refresh token."""
+    if isinstance(error, CredentialsRejected):
+        return "code_rejected"
+    return "unavailable" if isinstance(error, Retryable) else error.reason
