@@ -232,12 +232,14 @@ def _only_cancelled(task: "asyncio.Task[None]") -> None:
 
 
 async def run_scheduler(process: Process) -> None:
-    """Carries out the changes requested of integrations."""
+    """Carries out the changes requested of integrations, and their full syncs."""
+    from pipeline.full_sync.coordinator import FullSyncs, FullSyncSettings
+    from pipeline.full_sync.road import Road
     from pipeline.scheduler import Scheduler
 
     process = await asyncio.to_thread(process.at_the_brokers)
-    loop = asyncio.get_running_loop()
-    tables = process.followed_tables()
+    settings, loop = process.settings, asyncio.get_running_loop()
+    tables = process.followed_tables(RUNS)
     publisher = process.publisher()
 
     def failed(error: BaseException) -> None:
@@ -245,14 +247,28 @@ async def run_scheduler(process: Process) -> None:
 
     scheduler = Scheduler(
         process.cluster,
-        process.settings.ordinal,
-        partitions=process.settings.partitions,
+        settings.ordinal,
+        partitions=settings.partitions,
         tables=tables,
         publisher=publisher,
         failed=failed,
     )
-    tables.subscribe(lambda *_: loop.call_soon_threadsafe(scheduler.configuration_changed))
+    full_syncs = FullSyncs(
+        tables,
+        publisher,
+        Road(process.admin(), process.codec.decode),
+        FullSyncSettings(settings.partitions, settings.full_sync_interval_s, settings.full_sync_most_emptied),
+        active=lambda: scheduler.active,
+        now_ms=now_ms,
+    )
+
+    def changed(topic: str, *_: object) -> None:
+        loop.call_soon_threadsafe(full_syncs.changed if topic == RUNS else scheduler.configuration_changed)
+
+    tables.subscribe(changed)
     await asyncio.to_thread(process.start, tables, records=True)
+    coordinating = asyncio.create_task(full_syncs.run(), name="full syncs")
+    coordinating.add_done_callback(_only_cancelled)
     try:
         look = look_at_member(process.admin(), lambda: scheduler.member, should_own=process.should_own)
         liveness = Liveness(look)
@@ -260,6 +276,7 @@ async def run_scheduler(process: Process) -> None:
         async with process.health({}, liveness.problem):
             await scheduler.run()
     finally:
+        coordinating.cancel()
         await publisher.close()
         await asyncio.to_thread(tables.stop)
 

@@ -162,6 +162,9 @@ class Settings(BaseSettings):
     event_hold_s: int = _setting(900, "seconds an event waits for its pair", "900", ge=0)
     changes_retention_days: int = _setting(7, "days that changes can be replayed", "7", ge=1)
     full_sync_interval_s: int = _setting(86_400, "seconds between scheduled full syncs; 0: none", "86400", ge=0)
+    full_sync_most_emptied: float = _setting(
+        0.2, "the share of pairs that a full sync may empty a field of without asking; 1: any", "0.2", ge=0, le=1
+    )
     log_format: Literal["text", "json"] = _setting("text", "how log lines are written", "json")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "the least log level written", "INFO")
 

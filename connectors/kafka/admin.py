@@ -1,7 +1,7 @@
 """Makes and checks topics by the table in `schemas/topics.py`, and asks the brokers for offsets and lag."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -187,6 +187,58 @@ class Admin:
         behind = {place: lag for place, lag in self.lag(group, topics).items() if lag > 0}
         holding = self.holding_after({place: committed.get(place, 0) for place in behind}) if behind else set()
         return {place: lag for place, lag in behind.items() if place in holding}
+
+    def not_passed(self, group: str, ends: Mapping[TopicAndPartition, int]) -> dict[TopicAndPartition, int]:
+        """Offsets before each of these ends that the group has not committed; where only markers are left, none."""
+        committed = dict.fromkeys(ends, 0) | self._group(group).committed(ends) if ends else {}
+        begun = self._begun(committed)
+        left = {place: end - begun[place] for place, end in ends.items() if end > begun[place]}
+        holding = self._reads({place: (begun[place], ends[place]) for place in left}, lambda *_: True)
+        return {place: offsets for place, offsets in left.items() if place in holding}
+
+    def any_between(
+        self, spans: Mapping[TopicAndPartition, tuple[int, int]], wanted: Callable[[str, bytes | None], bool]
+    ) -> bool:
+        """Whether a committed record between two offsets is wanted, by its topic and value; stops at the first."""
+        return bool(self._reads(spans, wanted, first=True))
+
+    def _begun(self, committed: Mapping[TopicAndPartition, int]) -> dict[TopicAndPartition, int]:
+        """Where a group goes on: not before what retention has left."""
+        unbegun = [place for place, offset in committed.items() if offset == 0]
+        first = self._offsets(unbegun, OffsetSpec.earliest()) if unbegun else {}  # type: ignore[no-untyped-call]
+        return {place: max(offset, first.get(place, 0)) for place, offset in committed.items()}
+
+    def _reads(
+        self,
+        spans: Mapping[TopicAndPartition, tuple[int, int]],
+        wanted: Callable[[str, bytes | None], bool],
+        *,
+        first: bool = False,
+    ) -> set[TopicAndPartition]:
+        """Partitions with a wanted record in their span, one record of each; the first of all of them with `first`."""
+        holding, left = set[TopicAndPartition](), set(spans)
+        if not left:
+            return holding
+        consumer = Consumer(reader_config(self._cluster))
+        try:
+            consumer.assign([self._physical(place, begin) for place, (begin, _) in spans.items()])
+            while left and not (first and holding):
+                message = consumer.poll(TIMEOUT_S)
+                if message is None:
+                    raise BrokersUnreachable(f"{len(left)} partitions are not read within {TIMEOUT_S:.0f} s")
+                place, error = (self._cluster.logical(message.topic() or ""), message.partition() or 0), message.error()
+                if place not in left:
+                    continue
+                if error is not None:
+                    left -= {place} if error.code() == KafkaError._PARTITION_EOF else set()
+                elif (message.offset() or 0) >= spans[place][1]:
+                    left.discard(place)
+                elif wanted(place[0], message.value()):
+                    holding.add(place)
+                    left.discard(place)
+            return holding
+        finally:
+            consumer.close()
 
     def holding_after(self, offsets: Mapping[TopicAndPartition, int]) -> set[TopicAndPartition]:
         """Partitions with a committed record after these offsets, read until a record or the end comes."""

@@ -10,13 +10,16 @@ from schemas.records import RunProgress
 
 VANISHED: Final = "vanished"
 OPEN: Final = "open"
+OF_READING: Final = ("read.", "expected.", "calls.", "vanished")
 TOTAL: Final = "total"
 ASKED: Final = "asked"
 
 
 def counts_of(run: Run) -> Mapping[str, int]:
     """Every figure of the run by its name; what was summed before stays where its parts are gone."""
-    found = {**run.row.counts, **dict(_read_so_far(run)), **_compared(run)}
+    compared = _compared(run)
+    before = {name: count for name, count in run.row.counts.items() if not compared or name.startswith(OF_READING)}
+    found = {**before, **dict(_read_so_far(run)), **compared}
     vanished = _latest(run, "objects", SWEEP)
     if vanished:
         found[VANISHED] = sum(row.counts.get(VANISHED, 0) for row in vanished.values())

@@ -1,0 +1,272 @@
+"""Carries out full syncs in the active scheduler: the shell around `decide`, one run of each integration at a time."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from connectors.clock import set_within
+from connectors.kafka.groups import BrokersUnreachable
+from connectors.kafka.producer import Publisher
+from pipeline.full_sync.commands import SILENT_MS, commands_of
+from pipeline.full_sync.counts import read_whole
+from pipeline.full_sync.decide import decide
+from pipeline.full_sync.endings import BY_NOBODY, over, wanted_mappings
+from pipeline.full_sync.rows import OPEN, SYSTEMS, Run, orphans, runs_of
+from pipeline.full_sync.schedule import due
+from pipeline.full_sync.situation import PASSES, Command, Move, RoadSeen, Situation
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
+from schemas.records import ObjectMapping, RunProgress
+from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
+from schemas.values import System
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 0.25  # between two looks while a run is under way
+IDLE_S: Final = 2.0
+LEAST_S: Final = 0.05  # rows come in bursts: one look for all of them
+SEEN_S: Final = 10.0
+KEPT_RUNS: Final = 20  # of each integration, for `full-sync history`
+SETTLED_MS: Final = 60_000  # after its end a run's parts may still be told
+ORPHANED_MS: Final = 600_000
+
+
+class Tables(Protocol):
+    """Configuration and runs as they are now."""
+
+    def table(self, topic: str) -> Mapping[str, Any]:
+        """Key -> newest record."""
+
+    def get(self, topic: str, key: str) -> Any:
+        """The newest record of a key."""
+
+
+class RoadReader(Protocol):
+    """What the brokers say of the road; blocks."""
+
+    def ends(self) -> RoadSeen: ...
+
+    def seen(self, ends: Mapping[str, int], run_id: str) -> RoadSeen: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FullSyncSettings:
+    """The settings that full syncs follow."""
+
+    partitions: int
+    interval_s: int
+    most_emptied: float
+
+
+class FullSyncs:
+    """Every integration's runs; writes nothing while `active` says no."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        publisher: Publisher,
+        road: RoadReader,
+        settings: FullSyncSettings,
+        *,
+        active: Callable[[], bool],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._tables = tables
+        self._publisher = publisher
+        self._road = road
+        self._settings = settings
+        self._active = active
+        self._now_ms = now_ms
+        self._wake = asyncio.Event()
+        self._sent: dict[tuple[str, str, int], int] = {}  # run, step, its beginning -> when its commands were sent
+        self._reading = asyncio.Lock()
+
+    def changed(self) -> None:
+        """A row changed; to be called on the loop."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            busy = False
+            if self._active():
+                try:
+                    busy = await self.look()
+                except BrokersUnreachable as error:
+                    log.warning("full syncs wait for the brokers: %s", error)
+            else:
+                self._sent.clear()  # whoever is active meanwhile sends for itself
+            await asyncio.sleep(LEAST_S)
+            await set_within(self._wake, LOOK_S if busy else IDLE_S)
+            self._wake.clear()
+
+    async def look(self) -> bool:
+        """Ask for what is due, move every run that can move, forget what is old; whether a run is under way."""
+        rows: Mapping[str, RunProgress] = self._tables.table(RUNS)
+        by_integration: dict[str, list[Run]] = defaultdict(list)
+        for run in runs_of(rows).values():
+            by_integration[run.row.integration].append(run)
+        await self._schedule(by_integration)
+        under_way = {name: found for name, runs in by_integration.items() if (found := _open(runs))}
+        await asyncio.gather(*(self._advance(name, runs, by_integration[name]) for name, runs in under_way.items()))
+        await self._forget(rows, by_integration)
+        return bool(under_way)
+
+    async def _schedule(self, runs: Mapping[str, Sequence[Run]]) -> None:
+        parts: Mapping[str, IntegrationPart] = self._tables.table(INTEGRATIONS)
+        for key, part in parts.items():
+            settings = part.settings
+            if settings is None or not key.endswith("/settings") or settings.state != "active":
+                continue
+            name = part.integration
+            desired = parts.get(f"{name}/desired")
+            applied_at_ms = desired.desired.applied_at_ms if desired is not None and desired.desired else 0
+            request = due(
+                name,
+                runs.get(name, ()),
+                applied_at_ms=applied_at_ms,
+                interval_s=self._settings.interval_s,
+                now_ms=self._now_ms(),
+            )
+            if request is not None:
+                await self._write(request)
+
+    async def _advance(self, name: str, waiting: Sequence[Run], all_runs: Sequence[Run]) -> None:
+        """Move the integration's current run; others wait for its end, or end with it."""
+        current = next((run for run in waiting if run.row.state == "running"), waiting[0])
+        situation = self._situation(name, all_runs)
+        newer = [run for run in waiting if run.full_sync.supersede and run.run_id > current.run_id]
+        if newer:
+            situation = replace(situation, superseded_by=newer[-1].run_id)
+        elif current.row.state == "requested":
+            for run in _covered(current, waiting, situation.mappings):
+                reason = f"run {current.run_id} reads the same"
+                await self._write(over(run, situation, "superseded", reason))
+        while True:
+            await self._send(current, situation)
+            move = decide(current, await self._with_road(current, situation))
+            if move is None or not await self._carry_out(move):
+                return
+            if move.row.state not in OPEN or move.row.full_sync == current.full_sync:
+                return
+            rows: Mapping[str, RunProgress] = self._tables.table(RUNS)
+            current = runs_of({key: row for key, row in rows.items() if key.startswith(current.run_id)})[current.run_id]
+            situation = replace(self._situation(name, all_runs), superseded_by=situation.superseded_by)
+
+    async def _with_road(self, run: Run, situation: Situation) -> Situation:
+        if run.full_sync.step not in PASSES or run.row.state != "running":
+            return situation
+        async with self._reading:
+            ends = run.full_sync.ends
+            seen = await asyncio.to_thread(self._road.seen if ends else self._ends, ends, run.run_id)
+        return replace(situation, road=seen)
+
+    def _ends(self, _: Mapping[str, int], __: str) -> RoadSeen:
+        return self._road.ends()
+
+    async def _send(self, run: Run, situation: Situation) -> None:
+        """Publish the step's commands once; connectors that are silent are asked again."""
+        if run.row.state != "running":
+            return
+        now_ms = self._now_ms()
+        step = run.run_id, run.full_sync.step, run.full_sync.step_at_ms
+        sent_ms = self._sent.get(step)
+        if sent_ms is None:
+            await self._publish(commands_of(run, situation))
+        elif now_ms - sent_ms > SILENT_MS:
+            await self._publish(commands_of(run, situation, silent_ms=SILENT_MS))
+        else:
+            return
+        self._sent = {key: at for key, at in self._sent.items() if key[0] != run.run_id} | {step: now_ms}
+
+    async def _publish(self, commands: Sequence[Command]) -> None:
+        if commands and self._active():
+            sent = (self._publisher.send(one.topic, one.key, one.record, one.partition) for one in commands)
+            await asyncio.gather(*sent)
+
+    async def _carry_out(self, move: Move) -> bool:
+        """Write the move's rows; the successor's first, for the run's own end is written once."""
+        if move.successor is not None and not await self._write(move.successor):
+            return False
+        before = self._tables.get(RUNS, move.row.run_id)
+        if before is not None and before.full_sync is not None and move.row.full_sync is not None:
+            steps = before.full_sync.step, move.row.full_sync.step
+            if steps[0] != steps[1] or before.state != move.row.state:
+                state = move.row.state if move.row.state not in OPEN else steps[1]
+                log.info("%s: full sync %s: %s", move.row.integration, move.row.run_id, state)
+        return await self._write(move.row)
+
+    async def _write(self, row: RunProgress) -> bool:
+        """Publish a row and wait until this process reads it, so that it never decides on an old one."""
+        if not self._active():
+            return False
+        before = self._tables.get(RUNS, row.run_id)
+        await self._publisher.send(RUNS, row.run_id, row)
+        deadline = asyncio.get_running_loop().time() + SEEN_S
+        while self._tables.get(RUNS, row.run_id) is before:
+            if asyncio.get_running_loop().time() > deadline:
+                raise RuntimeError(f"own writes to {RUNS} are not seen after {SEEN_S:.0f} s")
+            await asyncio.sleep(0.01)
+        return True
+
+    def _situation(self, name: str, runs: Sequence[Run]) -> Situation:
+        parts: Mapping[str, IntegrationPart] = self._tables.table(INTEGRATIONS)
+        mappings: Mapping[str, ObjectMapping] = self._tables.table(MAPPINGS)
+        own = parts.get(f"{name}/settings")
+        settings = own.settings if own is not None else None
+        return Situation(
+            now_ms=self._now_ms(),
+            partitions=self._settings.partitions,
+            most_emptied=self._settings.most_emptied,
+            settings=settings,
+            mappings={one.name: one for one in mappings.values() if _in_force(one, name, settings)},
+            connectors=dict(_connectors(name, parts, settings)),
+            read_before=read_whole(runs),
+        )
+
+    async def _forget(self, rows: Mapping[str, RunProgress], by_integration: Mapping[str, Sequence[Run]]) -> None:
+        """Delete the parts of runs that ended, and runs beyond those kept."""
+        now_ms, gone = self._now_ms(), list[str]()
+        for runs in by_integration.values():
+            over_runs = [run for run in runs if run.row.state not in OPEN]
+            for number, run in enumerate(reversed(over_runs)):
+                if now_ms - run.row.updated_at_ms > SETTLED_MS:
+                    gone += [f"{run.run_id}/{part}" for part in run.parts]
+                    gone += [run.run_id] if number >= KEPT_RUNS else []
+        gone += [key for key in orphans(rows) if now_ms - rows[key].updated_at_ms > ORPHANED_MS]
+        if gone and self._active():
+            await asyncio.gather(*(self._publisher.send_bytes(RUNS, key, None) for key in gone))
+
+
+def _open(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.under_way]
+
+
+def _covered(current: Run, waiting: Sequence[Run], mappings: Mapping[str, ObjectMapping]) -> Iterator[Run]:
+    """Requests that no person made, and whose mappings the run that begins now reads too."""
+    reads = set(wanted_mappings(current, mappings))
+    for run in waiting:
+        by_nobody = run.full_sync.requested_by in BY_NOBODY
+        if run is not current and by_nobody and set(wanted_mappings(run, mappings)) <= reads:
+            yield run
+
+
+def _in_force(mapping: ObjectMapping, name: str, settings: IntegrationSettings | None) -> bool:
+    return (
+        settings is not None
+        and mapping.integration == name
+        and mapping.connection == settings.connection
+        and mapping.revision <= settings.active_revision
+    )
+
+
+def _connectors(
+    name: str, parts: Mapping[str, IntegrationPart], settings: IntegrationSettings | None
+) -> Iterator[tuple[System, ConnectorState]]:
+    for system in SYSTEMS:
+        part = parts.get(f"{name}/{system}")
+        state = part.connector if part is not None else None
+        if state is not None and settings is not None and state.connection == settings.connection:
+            yield system, state
