@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal
 from schemas.values import FieldDefinition, FieldType, FieldValue, System
 
 Origin = Literal["webhook", "crawl", "lookup", "journal", "poll", "receipt"]
-Operation = Literal["upserted", "deleted"]
-Presence = Literal["joined", "left"]
+Operation = Literal["upserted", "deleted", "erased"]
+Presence = Literal["joined", "left", "erased"]
 RequestKind = Literal["lookup", "reread", "crawl", "count", "whole", "consent"]
 ReceiptKind = Literal["refused", "parked", "superseded", "missed"]
-CommandKind = Literal["rederive", "resend", "reread", "sweep", "stream", "ask", "compare", "forget"]
+CommandKind = Literal["rederive", "resend", "reread", "sweep", "stream", "ask", "compare", "forget", "erase"]
 CommandStep = Literal["", "ask", "count", "write", "confirm", "sweep"]
 Stage = Literal["objects", "pairs"]
 Direction = Literal["to_hubspot", "to_userflow"]
@@ -332,6 +332,10 @@ class ObjectState:
     streamed: Mapping[str, int] = field(
         default_factory=dict
     )  # HubSpot: the newest events on its timeline: Userflow event id -> when it occurred
+    erased_ms: int = 0  # our clock: when it was erased; 0: it was not
+    left: Mapping[str, str] = field(
+        default_factory=dict
+    )  # gone: mapping -> the match value that it had last, so that its pairs can be erased
 
 
 @dataclass(frozen=True, slots=True)

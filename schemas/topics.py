@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schemas import configuration, records
+from schemas import configuration, erasures, records
 
 DAY_MS = 24 * 60 * 60 * 1000
 MAX_MESSAGE_BYTES = 1_048_588
@@ -15,7 +15,7 @@ MAX_RECORD_BYTES = 1_000_000 - 4_096
 TopicAndPartition = tuple[str, int]
 """A topic and a partition number."""
 
-KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "run", "original"]
+KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "run", "erasure", "original"]
 
 KEYS: Mapping[KeyKind, str] = {
     "integration": "the integration's name",
@@ -24,6 +24,7 @@ KEYS: Mapping[KeyKind, str] = {
     "partition": "the object, or `partition-<number>`",
     "configuration": "what it configures, with one writer for each key: see `schemas/configuration.py`",
     "run": "the full sync, with stage and partition where it is a part of one",
+    "erasure": "the object, or what is done about it: see `schemas/erasures.py`",
     "original": "the key of the record that was refused",
 }
 """The form of each kind of key."""
@@ -68,6 +69,7 @@ PAIRS_STATE = "sync.pairs-state"
 INTEGRATIONS = "sync.integrations"
 MAPPINGS = "sync.mappings"
 RUNS = "sync.runs"
+ERASURES = "sync.erasures"
 
 WORKER_GROUP = "pairstream-worker"
 """The consumer group of the agents, whose lag the rim measures too."""
@@ -96,6 +98,7 @@ TOPICS: dict[str, Topic] = {
         Topic(INTEGRATIONS, "configuration", configuration.IntegrationPart, None),
         Topic(MAPPINGS, "configuration", records.ObjectMapping, None),
         Topic(RUNS, "run", records.RunProgress, None),
+        Topic(ERASURES, "erasure", erasures.ErasurePart, None),
     )
 }
 

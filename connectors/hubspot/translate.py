@@ -141,6 +141,12 @@ def _deleted(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, 
     return (_gone_news(name, event.object_id, event.occurred_at_ms),)
 
 
+def _erased(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
+    """An erasure holds whatever its time, and in whatever order it comes with the deletion."""
+    at_ms = event.occurred_at_ms or ANY_READ_MS
+    return (News(name, event.object_id, "erased", {}, at_ms, 0, complete=True),)
+
+
 def _merged(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
     if event.merge is None:
         return ()
@@ -214,7 +220,7 @@ _HAPPENINGS: Final[Mapping[str, Callable[[WebhookEvent, str, ObjectTypes], tuple
     "created": _created,
     "restored": _restored,
     "deleted": _deleted,
-    "privacy_deleted": _deleted,
+    "privacy_deleted": _erased,
     "merged": _merged,
 }
 

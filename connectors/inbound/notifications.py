@@ -64,7 +64,7 @@ class NotificationReader:
         to_read = [news for news in translated.news if not self._complete(news)]
         done = CompletionLatch(len(to_read) + len(translated.associated), finished)
         for news in translated.news:
-            if news.operation == "deleted":
+            if news.operation != "upserted":
                 self._queue.note_deletion(news.object_type, news.object_id, news.at_ms)
                 self._dispatcher.wake()
         for news in to_read:

@@ -1,9 +1,11 @@
 """Agent OBJECTS: keeps the known fields of each object, and sends its changes to the pairs concerned."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from pipeline.agents.configuration import IntegrationView
+from pipeline.agents.erasing import ERASED, Erasing, erase_object, erase_shown, marked, new_salt, refuses
 from pipeline.agents.forgetting import forget, known_to_be_over
 from pipeline.agents.rereading import holding, sweep
 from pipeline.agents.state import Output, Overlay
@@ -47,9 +49,14 @@ class Objects:
     topics = TOPICS
 
     def __init__(
-        self, view: Callable[[str], IntegrationView | None], now_ms: Callable[[], int], event_hold_ms: int
+        self,
+        view: Callable[[str], IntegrationView | None],
+        now_ms: Callable[[], int],
+        event_hold_ms: int,
+        salt: Callable[[], bytes] = new_salt,
     ) -> None:
         self._view = view
+        self._erasing = Erasing(now_ms, salt)
         self._now_ms = now_ms
         self._event_hold_ms = event_hold_ms
 
@@ -74,11 +81,17 @@ class Objects:
         if isinstance(record, ActivityEvent):
             return self._activity(record, view, overlay)
         if isinstance(record, StateCommand) and record.stage == NAME:
+            if record.kind == "erase":
+                return erase_shown(record, overlay, self._erasing)
             return _command(incoming, record, view, overlay)
         return Effects((), "equal")
 
     def _change(self, change: ChangeEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
+        if change.operation == "erased":
+            return erase_object(change, overlay, self._erasing)
         key = object_key(change.integration, change.connection, change.system, change.object_type, change.object_id)
+        if refuses(overlay.get(key), change, change.system):
+            return ERASED
         known, views = overlay.get(key), view.of_type(change.system, change.object_type)
         known = believed_object(known, self._now_ms() + TOO_FAR_AHEAD_MS) if known is not None else None
         step = observe(known, change, views)
@@ -86,7 +99,7 @@ class Objects:
         if step.state is not None and known is not None and known.held:
             activity = release(known.held, step.state, views, self._hold())
         if activity.state is not None:
-            overlay.put(key, activity.state)
+            overlay.put(key, marked(activity.state, known))
         outputs = (*_matches((*step.matches, *activity.matches)), *_requests(change.system, step.rereads))
         return Effects(outputs, step.outcome, expired=activity.expired)
 
@@ -94,6 +107,8 @@ class Objects:
         key = object_key(
             activity.integration, activity.connection, "userflow", activity.object_type, activity.object_id
         )
+        if refuses(overlay.get(key), activity, "userflow"):
+            return ERASED
         step = tell_pairs(overlay.get(key), activity, view.of_type("userflow", activity.object_type), self._hold())
         if step.state is not None:
             overlay.put(key, step.state)
@@ -123,7 +138,9 @@ def _command(
 
 
 def _stream(key: str, event: TimelineEvent, overlay: Overlay[ObjectState]) -> Effects:
-    state, sent = once(overlay.get(key), event)
+    if (known := overlay.get(key)) is not None and known.erased_ms:
+        return replace(ERASED, mapping=event.mapping)
+    state, sent = once(known, event)
     if state is not None:
         overlay.put(key, state)
     if sent is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.agents.configuration import IntegrationView
+from pipeline.agents.erasing import erase_pair
 from pipeline.agents.forgetting import forget, known_to_be_over
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
@@ -104,6 +105,8 @@ class Pairs:
             ours = record.stage == NAME and record.kind == "rederive"
             return self._rederive(incoming, record, view, overlay) if ours else NOT_OURS
         mapping = view.mappings.get(record.mapping)
+        if isinstance(record, MatchedChange) and record.presence == "erased":
+            return erase_pair(record, mapping, overlay)
         if mapping is None:
             return DISCONNECTED
         bulk = isinstance(record, MatchedChange) and record.bulk
@@ -156,6 +159,8 @@ def _receipt(state: PairState | None, receipt: Receipt, context: Context, overla
         return Effects(outputs, step.outcome, context.mapping.name)
     if receipt.kind != "parked":
         return Effects((), "unmatched" if receipt.kind == "missed" else receipt.kind, context.mapping.name)
+    if state is None:  # the pair was erased, or dissolved, meanwhile: nothing of it may come back
+        return Effects((), "unmatched", context.mapping.name)
     parked = park(state or EMPTY, receipt.event)
     if parked is None:
         letter = letter_about(

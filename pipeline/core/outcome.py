@@ -16,6 +16,7 @@ Outcome = Literal[
     "superseded",
     "dead-lettered",
     "disconnected",
+    "erased",
     "derived",
     "held",
 ]
@@ -34,6 +35,7 @@ OUTCOMES: Final[Mapping[Outcome, str]] = {
     "superseded": "a later patch of the same object and fields takes its place",
     "dead-lettered": "could not be handled; the dead letter has the reason",
     "disconnected": "of a connection that is no more",
+    "erased": "of an object that was erased, or the erasure itself",
     "derived": "a step's own end: patches or requests follow from the record",
     "held": "a step's own end: the event waits for its pair",
 }

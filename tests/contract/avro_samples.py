@@ -26,6 +26,7 @@ from schemas.configuration import (
     SealRequest,
     SystemSettings,
 )
+from schemas.erasures import Erasure, ErasurePart, Looked, Rewriting
 from schemas.records import (
     ActivityEvent,
     Candidate,
@@ -233,6 +234,8 @@ SAMPLES: Mapping[str, Any] = {
             (HeldEvent(_ACTIVITY, AT_MS),),
             ("industry",),
             {"a-0": AT_MS},
+            AT_MS,
+            {"people": "x@example.com"},
         ),
         PairState(
             revision=7,
@@ -310,6 +313,11 @@ SAMPLES: Mapping[str, Any] = {
                 4,
                 AT_MS + 2,
             ),
+        ),
+        ErasurePart(
+            Erasure("acme", 2, "hubspot", "contacts", "101", AT_MS, b"salt", (b"hash",), False),
+            Looked(AT_MS, 1, AT_MS + 1),
+            Rewriting(100, 50),
         ),
         IntegrationPart(
             "acme",

@@ -90,7 +90,7 @@ async def _queued(it: World, title: str) -> None:
     for start in range(0, PAIRS, 1_000):
         edits = [
             {"operation": "edit", "type": "contacts", "id": contact_id(number), "properties": {"jobtitle": title}}
-            for number in range(start, start + 1_000)
+            for number in range(start, min(start + 1_000, PAIRS))
         ]
         await it.hubspot.bulk(edits)
 

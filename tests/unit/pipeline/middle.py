@@ -11,6 +11,7 @@ from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
+from schemas.erasures import Erasure, ErasurePart
 from schemas.records import (
     ActivityEvent,
     ChangeEvent,
@@ -112,6 +113,7 @@ class Left:
         self.outcomes: list[Outcome] = []
         self.events: list[TimelineEvent] = []
         self.expired = 0
+        self.erasures: dict[str, Erasure] = {}
 
     def take(self, output: Output) -> None:
         match output.record:
@@ -125,6 +127,8 @@ class Left:
                 self.events.append(output.record)
             case DeadLetter():
                 self.letters.append(output.record)
+            case ErasurePart(erasure=Erasure() as erasure):
+                self.erasures[output.key] = erasure
             case other:
                 raise AssertionError(f"{type(other).__name__} left for {output.topic}")
 
