@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from connectors.contract.account import Account
 from connectors.contract.catalog import fields_of
-from connectors.contract.errors import ConnectorError, Refused
+from connectors.contract.errors import ConnectorError, Refused, Retryable
 from connectors.contract.sink import OwnershipLost
 from connectors.inbound.crawl import crawl
 from connectors.inbound.fan_out import FanOuts
@@ -42,6 +42,7 @@ DRAIN_S: Final = 6.0
 CANCEL_S: Final = 2.0
 WITHDRAW_S: Final = 0.6
 """After a disconnect no request begins later than that: with what the news of it took to get here, within a second."""
+WITHDRAW_AGAIN_S: Final = 0.1
 WITHDRAWN: Final = "done"
 UNFINISHED: Final = "timed_out"
 
@@ -233,7 +234,7 @@ class IntegrationWorker:
             account = await contained(self._deps.open_again())
             try:
                 async with asyncio.timeout(WITHDRAW_S):
-                    await contained(account.setup.withdraw())
+                    await self._withdrawn(account)
             finally:
                 account.stop()
                 await contained(account.close())
@@ -241,6 +242,15 @@ class IntegrationWorker:
             reason = error.reason if isinstance(error, ConnectorError) else UNFINISHED
             log.warning("%s: not withdrawn from %s: %s", name, system, reason)
         await self._deps.report.keep_withdrawn(reason)
+
+    async def _withdrawn(self, account: Account) -> None:
+        """Withdraw, again at once where the system is busy: what was queued for it took its last free places."""
+        while True:
+            try:
+                return await contained(account.setup.withdraw())
+            except Retryable as error:
+                log.info("%s: %s: %s", self._context.integration, self._context.system, error)
+            await self._context.clock.sleep(WITHDRAW_AGAIN_S)
 
     def _begin_part(self, record: ConnectorRequest, cause: Cause, taken: Taken) -> None:
         """Begin a part of a full sync, unless it is under way.

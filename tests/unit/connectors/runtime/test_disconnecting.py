@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from connectors.contract.errors import Transient
 from connectors.runtime import integration as integration_module
 from connectors.session.condition import VersionedCondition
 from schemas.configuration import ConnectorState, IntegrationPart
@@ -139,3 +140,25 @@ class Finished:
 
 def _waiting(it: Running) -> list[IntegrationPart]:
     return [it.publisher.parts.get_nowait() for _ in range(it.publisher.parts.qsize())]
+
+
+class BusyVendor(Vendor):
+    """Refuses the first two calls that withdraw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusals = 2
+
+    async def withdraw(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Transient("http_503")
+
+
+async def test_a_system_that_is_busy_is_asked_again_within_the_second(members: list[Member]) -> None:
+    vendor = BusyVendor()
+    async with running(members, {DOWN: vendor}) as it, asyncio.timeout(10):
+        await it.publisher.state()
+        disconnect(it, DOWN)
+        assert (await withdrawn(it, DOWN)).withdrawn == "done"
+    assert vendor.refusals == 0
