@@ -22,7 +22,7 @@ from connectors.clock import SystemClock
 from connectors.http.server import CannotListen
 from pipeline.liveness import Liveness, look_at_member, look_at_worker
 from pipeline.process import Process, now_ms, stop_process
-from schemas.topics import INTEGRATIONS, RUNS, WORKER_GROUP
+from schemas.topics import INTEGRATIONS, POSITIONS, RUNS, WORKER_GROUP
 from schemas.values import System
 
 log = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ async def run_connector(process: Process, system: System) -> None:
 
     process = await asyncio.to_thread(process.at_the_brokers)
     settings, loop = process.settings, asyncio.get_running_loop()
-    tables = process.followed_tables(RUNS)
+    tables = process.followed_tables(RUNS, POSITIONS)
     lost = process.lost_records(tables)
     admin, publisher = process.admin(), process.publisher()
     credit = BulkCredit(
@@ -192,6 +192,7 @@ async def run_connector(process: Process, system: System) -> None:
             longest_wait_s=settings.longest_wait_s,
             proxy_url=settings.api_proxy_url,
             webhook_base_url=settings.webhook_base_url,
+            feeds=settings.feeds,
             clock=SystemClock(),
             uniform=random.Random().uniform,
             now_ms=now_ms,
@@ -205,7 +206,7 @@ async def run_connector(process: Process, system: System) -> None:
     )
 
     def changed(topic: str, *_: object) -> None:
-        if topic != RUNS:  # read where a part of a run is at work, by key
+        if topic not in (RUNS, POSITIONS):  # read where a part of a run or a feed is at work, by key
             loop.call_soon_threadsafe(runner.configuration_changed)
 
     tables.subscribe(changed)

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from connectors.contract.feed import FeedSettings
 from connectors.http.addresses import is_address, is_loopback
 from connectors.hubspot.protocol import API_URL, AUTHORIZE_URL
 from connectors.kafka.cluster import SEPARATOR
@@ -165,6 +166,29 @@ class Settings(BaseSettings):
     full_sync_most_emptied: float = _setting(
         0.2, "the share of pairs that a full sync may empty a field of without asking; 1: any", "0.2", ge=0, le=1
     )
+    journal_interval_s: float = _setting(
+        2.0, "seconds between looks into HubSpot's journal, where `source: journal`", "2", ge=0.1, le=3_600
+    )
+    poll_interval_s: float = _setting(
+        10.0, "seconds between searches for what changed in HubSpot, where `source: poll`", "10", ge=0.1, le=86_400
+    )
+    poll_index_lag_s: float = _setting(
+        300.0,
+        "seconds after which HubSpot's search surely knows of a change; until then what changed is searched once more",
+        "300",
+        ge=1,
+        le=86_400,
+    )
+    poll_archived_interval_s: float = _setting(
+        60.0, "seconds between looks into HubSpot's recycling bin, where `source: poll`", "60", ge=0.1, le=86_400
+    )
+    poll_sweep_records_per_s: float = _setting(
+        20.0, "objects of one type read a second where only reading tells of a change", "20", gt=0, le=10_000
+    )
+    poll_seen_interval_s: float = _setting(
+        30.0, "seconds between reads of the users last seen, where Userflow has `source: poll`", "30", ge=0.1, le=86_400
+    )
+    poll_most_seen: int = _setting(1_000, "users last seen that are read at once, at most", "1000", ge=100, le=100_000)
     log_format: Literal["text", "json"] = _setting("text", "how log lines are written", "json")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "the least log level written", "INFO")
 
@@ -283,6 +307,19 @@ class Settings(BaseSettings):
             return self.hubspot_authorize_url
         own = self.hubspot_api_url.rstrip("/") == API_URL
         return AUTHORIZE_URL if own else f"{self.hubspot_api_url.rstrip('/')}/oauth/authorize"
+
+    @property
+    def feeds(self) -> FeedSettings:
+        """How often systems are asked that send no webhooks."""
+        return FeedSettings(
+            journal_interval_s=self.journal_interval_s,
+            poll_interval_s=self.poll_interval_s,
+            index_lag_s=self.poll_index_lag_s,
+            archived_interval_s=self.poll_archived_interval_s,
+            sweep_per_s=self.poll_sweep_records_per_s,
+            seen_interval_s=self.poll_seen_interval_s,
+            most_seen=self.poll_most_seen,
+        )
 
     @property
     def secret_keys(self) -> tuple[str, ...]:

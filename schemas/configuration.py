@@ -42,6 +42,15 @@ SIGNING: Final = "webhook_secret"
 """Names of the secrets that a system gave: kept by its connector, and not in a file. A consent's goes to it sealed."""
 
 
+JOURNAL: Final = "journal"
+"""The feed of HubSpot's journal; the names of all others hold a slash: `contacts/modified`."""
+
+
+def is_feed(name: str) -> bool:
+    """Whether what a connector reports as denied is a feed of news, and no object type."""
+    return name == JOURNAL or "/" in name
+
+
 def secret_place(integration: str, system: System, name: str) -> str:
     """Where a sealed secret stands: `acme/hubspot/token`. It opens nowhere else."""
     return f"{integration}/{system}/{name}"

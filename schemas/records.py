@@ -453,6 +453,18 @@ class ObjectMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class SourcePosition:
+    """How far one feed of a system was pulled. Key: integration, system and feed."""
+
+    integration: str  # whose feed
+    connection: int  # the connection it was pulled under
+    system: System  # the system that is asked
+    feed: str  # `journal`, `contacts/modified`, ...
+    position: str  # everything up to here was published; in the feed's own words
+    at_ms: int  # our clock: when it was kept
+
+
+@dataclass(frozen=True, slots=True)
 class FullSyncRun:
     """A full sync as a whole: what was asked for, and where it stands. Its one writer is the active scheduler."""
 

@@ -15,7 +15,7 @@ MAX_RECORD_BYTES = 1_000_000 - 4_096
 TopicAndPartition = tuple[str, int]
 """A topic and a partition number."""
 
-KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "run", "erasure", "original"]
+KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "feed", "run", "erasure", "original"]
 
 KEYS: Mapping[KeyKind, str] = {
     "integration": "the integration's name",
@@ -23,6 +23,7 @@ KEYS: Mapping[KeyKind, str] = {
     "pair": "`<integration>:<connection>:<mapping>:<match value>`",
     "partition": "the object, or `partition-<number>`",
     "configuration": "what it configures, with one writer for each key: see `schemas/configuration.py`",
+    "feed": "`<integration>/<system>/<feed>`",
     "run": "the full sync, with stage and partition where it is a part of one",
     "erasure": "the object, or what is done about it: see `schemas/erasures.py`",
     "original": "the key of the record that was refused",
@@ -70,6 +71,7 @@ INTEGRATIONS = "sync.integrations"
 MAPPINGS = "sync.mappings"
 RUNS = "sync.runs"
 ERASURES = "sync.erasures"
+POSITIONS = "sync.positions"
 
 WORKER_GROUP = "pairstream-worker"
 """The consumer group of the agents, whose lag the rim measures too."""
@@ -99,6 +101,7 @@ TOPICS: dict[str, Topic] = {
         Topic(MAPPINGS, "configuration", records.ObjectMapping, None),
         Topic(RUNS, "run", records.RunProgress, None),
         Topic(ERASURES, "erasure", erasures.ErasurePart, None),
+        Topic(POSITIONS, "feed", records.SourcePosition, None),
     )
 }
 

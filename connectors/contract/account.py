@@ -8,6 +8,7 @@ from connectors.clock import Clock
 from connectors.contract.associations import AssociatedSource
 from connectors.contract.catalog import Catalog
 from connectors.contract.consent import ConsentCode, GrantedAccess
+from connectors.contract.feed import Feeds, FeedSettings
 from connectors.contract.metrics import ApiMetrics
 from connectors.contract.setup import Setup
 from connectors.contract.sink import Sink
@@ -35,6 +36,7 @@ class Opening:
     longest_wait_s: float = 900.0  # the longest wait that an answer may ask for
     proxy_url: str | None = None  # the way to the API, for an address that is not of this machine
     connected: Callable[[str], bool] = lambda _: True  # whether an integration of that name is connected here
+    feeds: FeedSettings = FeedSettings()  # noqa: RUF009 - a frozen value
     metrics: ApiMetrics = ApiMetrics()  # noqa: RUF009 - a frozen value
     owned: Callable[[], bool] = lambda: True  # whether this process may renew the grant: two would spend one token
 
@@ -50,6 +52,7 @@ class Account:
     close: Callable[[], Awaitable[None]]
     timeline: Timeline | None = None  # None: the system has no timelines
     associated: AssociatedSource | None = None  # None: no object shows fields of another
+    feeds: Feeds | None = None  # None: its news come by webhooks
     ahead_ms: Callable[[], int] = lambda: 0  # by how much the system's clock is ahead of ours, where that lasts
     stop: Callable[[], None] = lambda: None  # from now on no request leaves, not even one that is under way here
     capping: Callable[[], bool] = lambda: False  # whether the system asks for a longer wait than is kept

@@ -31,13 +31,19 @@ class Setup(Protocol):
         ...
 
     async def provision(
-        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+        self,
+        fields: Mapping[str, Sequence[str]],
+        create: Sequence[DescribedField],
+        events: Sequence[DescribedEvent] = (),
     ) -> Provisioned:
-        """Create missing fields and types of timeline events, and the webhook subscription for these object types."""
+        """Create missing fields and types of timeline events, and whatever tells of changes of these fields by type."""
         ...
 
     async def rehearse(
-        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+        self,
+        fields: Mapping[str, Sequence[str]],
+        create: Sequence[DescribedField],
+        events: Sequence[DescribedEvent] = (),
     ) -> None:
         """Raise what `provision` would raise, while another account is in force, and leave nothing that disturbs it."""
         ...
@@ -47,5 +53,5 @@ class Setup(Protocol):
         ...
 
     async def withdraw(self) -> None:
-        """Delete the webhook subscription; created fields stay, for they are the customer's by now."""
+        """Delete its subscriptions; created fields stay, for they are the customer's by now."""
         ...

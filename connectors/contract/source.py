@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from schemas.records import ActivityEvent, Notification, Operation, StampedValue
+from schemas.records import ActivityEvent, Notification, Operation, Origin, StampedValue
 from schemas.values import FieldDefinition
 
 ReadPurpose = Literal["live_read", "bulk_read"]
@@ -83,6 +83,7 @@ class Translated:
     activity: Sequence[ActivityEvent] = ()
     unreadable: int = 0
     associated: Sequence[AssociatedNews] = ()
+    origin: Origin = "webhook"  # how the system told it
 
 
 @dataclass(frozen=True, slots=True)

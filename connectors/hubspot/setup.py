@@ -12,6 +12,7 @@ from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.definitions import GROUP, GROUP_LABEL, definition_of, described
 from connectors.hubspot.event_definitions import EventDefinitions
 from connectors.hubspot.event_types import event_types
+from connectors.hubspot.journal_subscriptions import JournalSubscriptions
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import (
     Property,
@@ -35,9 +36,18 @@ class HubSpotSetup:
     """Follows HubSpot's properties guide; does nothing until the token is known to belong to `account`."""
 
     def __init__(
-        self, client: HubSpotClient, types: ObjectTypes, account: str, definitions: EventDefinitions | None = None
+        self,
+        client: HubSpotClient,
+        types: ObjectTypes,
+        account: str,
+        definitions: EventDefinitions | None = None,
+        subscriptions: JournalSubscriptions | None = None,
     ) -> None:
-        """`definitions` None: the app's project files declare event types, so none is created here."""
+        """`definitions` None: the app's project files declare event types, so none is created here.
+
+        `subscriptions` None: the journal is not read.
+        """
+        self._subscriptions = subscriptions
         self._client = client
         self._types = types
         self._account = account
@@ -58,32 +68,44 @@ class HubSpotSetup:
         return SystemDescription(fields, await self._custom_types(wanted))
 
     async def provision(
-        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+        self,
+        fields: Mapping[str, Sequence[str]],
+        create: Sequence[DescribedField],
+        events: Sequence[DescribedEvent] = (),
     ) -> Provisioned:
         """Create missing properties, in the group Userflow; restore archived ones, leave existing ones.
+
+        Where the journal is read, it tells of these fields and no others afterwards.
 
         Raises Misconfigured `too_many_properties` before creating any if one type lacks room for all.
         """
         await self._verify_account()
         missing = [await self._missing(object_type, create) for object_type in _types_of(create)]
-        for fields in missing:
-            await self._create(fields)
+        for lacking in missing:
+            await self._create(lacking)
         if self._definitions is not None:
             await self._definitions.provide(event_types(events))
+        if self._subscriptions is not None:
+            await self._subscriptions.keep(fields)
         return Provisioned()
 
     async def rehearse(
-        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+        self,
+        fields: Mapping[str, Sequence[str]],
+        create: Sequence[DescribedField],
+        events: Sequence[DescribedEvent] = (),
     ) -> None:
         """Provision: it only adds fields, to which nobody writes yet."""
-        await self.provision(object_types, create, events)
+        await self.provision(fields, create, events)
 
     async def probe(self) -> None:
         """The account of the token; raises Misconfigured `wrong_account` if it is not the mapped one."""
         await self._verify_account()
 
     async def withdraw(self) -> None:
-        """Do nothing: HubSpot's subscriptions belong to the app, for every account that installed it."""
+        """Delete the account's subscriptions to the journal; those to webhooks are the app's, for all accounts."""
+        if self._subscriptions is not None:
+            await self._subscriptions.withdraw()
 
     async def _verify_account(self) -> None:
         """A token that may not read account details is checked by reading one page of records."""

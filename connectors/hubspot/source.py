@@ -39,7 +39,7 @@ class HubSpotSource:
         return BATCH_LIMIT
 
     def translate(self, notification: Notification) -> Translated:
-        """The news of one webhook request; events of other accounts are unreadable, unmapped types and fields ignored.
+        """The news of one webhook request or feed; events of other accounts are unreadable, unmapped fields ignored.
 
         Raises ValueError if the body is no list of events.
         """
@@ -52,7 +52,8 @@ class HubSpotSource:
         strangers = len(batch.events) - len(ours)
         own_news = tuple(item for event in ours for item in news(event, self._types))
         associated = tuple(item for event in ours for item in associated_news(event, self._types))
-        return Translated(own_news, unreadable=len(batch.unreadable) + strangers, associated=associated)
+        unreadable = len(batch.unreadable) + strangers
+        return Translated(own_news, unreadable=unreadable, associated=associated, origin=batch.origin)
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
         """Up to 100 records in one request; an id missing from the answer is read alone, to learn its state.

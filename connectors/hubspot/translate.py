@@ -124,6 +124,11 @@ def _changed(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, 
     return (News(name, event.object_id, "upserted", fields, event.occurred_at_ms, 0, complete=False),)
 
 
+def _modified(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
+    """A poll found the record modified then: an older read lags behind the index that told it."""
+    return (_to_be_read(name, event.object_id, event.occurred_at_ms),)
+
+
 def _created(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
     """Any read that shows the record is new enough."""
     return (_to_be_read(name, event.object_id, ANY_READ_MS),)
@@ -180,6 +185,8 @@ def associated_news(event: WebhookEvent, types: ObjectTypes) -> tuple[Associated
     match event.happening:
         case "changed":
             return _changed_associate(event, name, types)
+        case "modified":
+            return (AssociatedNews(name, event.object_id, "changed", at_ms),)
         case "deleted" | "privacy_deleted":
             return (AssociatedNews(name, event.object_id, "gone", at_ms),)
         case "restored":
@@ -217,6 +224,7 @@ def _gone_news(name: str, object_id: str, at_ms: int | None, merged_into: str | 
 
 _HAPPENINGS: Final[Mapping[str, Callable[[WebhookEvent, str, ObjectTypes], tuple[News, ...]]]] = {
     "changed": _changed,
+    "modified": _modified,
     "created": _created,
     "restored": _restored,
     "deleted": _deleted,

@@ -21,7 +21,7 @@ from connectors.session.echoes import RecentWrites
 from connectors.session.latch import CompletionLatch
 from connectors.session.letters import publish_letter
 from schemas.letters import letter_about
-from schemas.records import ActivityEvent, Cause, ConnectorRequest, Notification, StampedValue
+from schemas.records import ActivityEvent, Cause, ConnectorRequest, Notification, Origin, StampedValue
 from schemas.topics import object_key
 
 log = logging.getLogger(__name__)
@@ -69,11 +69,14 @@ class NotificationReader:
                 self._dispatcher.wake()
         for news in to_read:
             self._ask(
-                ReadReason(news.object_type, news.object_id, news, "webhook", None, False, cause, done.count_down), 0.0
+                ReadReason(
+                    news.object_type, news.object_id, news, translated.origin, None, False, cause, done.count_down
+                ),
+                0.0,
             )
         for news in translated.news:
             if self._complete(news) or (news.fields and self._late(news)):
-                await self._context.observed(_observation_of(news, cause))
+                await self._context.observed(_observation_of(news, translated.origin, cause))
         for item in translated.associated:
             await self._fan_out(item, cause, done.count_down)
         for event in translated.activity:
@@ -278,7 +281,7 @@ class NotificationReader:
         await self._context.observed(observation)
 
 
-def _observation_of(news: News, cause: Cause) -> ObservedObject:
+def _observation_of(news: News, origin: Origin, cause: Cause) -> ObservedObject:
     fields: dict[str, StampedValue] = dict(news.fields)
     return ObservedObject(
         news.object_type,
@@ -286,7 +289,7 @@ def _observation_of(news: News, cause: Cause) -> ObservedObject:
         news.operation,
         news.at_ms,
         news.spread_ms,
-        "webhook",
+        origin,
         fields,
         merged_into=news.merged_into,
         caused_by=cause,

@@ -13,8 +13,8 @@ from schemas.configuration import (
     IntegrationSettings,
     KeptGrant,
 )
-from schemas.records import ObjectMapping
-from schemas.topics import INTEGRATIONS, MAPPINGS
+from schemas.records import ObjectMapping, SourcePosition
+from schemas.topics import INTEGRATIONS, MAPPINGS, POSITIONS
 from schemas.values import System
 
 
@@ -64,6 +64,11 @@ class ConnectorConfiguration:
         """What became of the link that was answered last."""
         part = self._part(f"{integration}/{self._system}/consent")
         return part.consent if part is not None else None
+
+    def position(self, key: str) -> SourcePosition | None:
+        """The newest row of a feed, whoever wrote it."""
+        row = self._tables.get(POSITIONS, key)
+        return row if isinstance(row, SourcePosition) else None
 
     def on_trial(self, integration: str) -> bool:
         """Whether another account of this system is on trial, and was not answered for yet."""

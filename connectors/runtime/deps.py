@@ -6,6 +6,7 @@ from typing import Protocol
 
 from connectors.clock import Clock
 from connectors.contract.account import Account, Exchange, Opening
+from connectors.contract.feed import FeedSettings
 from connectors.http.retry import Uniform
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher
@@ -40,7 +41,7 @@ class ConnectorDeps:
     cluster: Cluster
     codec: Codec
     publisher: Publisher
-    tables: TableReader  # of sync.integrations, sync.mappings and sync.runs, complete
+    tables: TableReader  # of sync.integrations, sync.mappings, sync.runs and sync.positions, complete
     ordinal: int
     partitions: int
     open_account: Callable[[Opening], Awaitable[Account]]
@@ -61,3 +62,4 @@ class ConnectorDeps:
     stop_process: Callable[[str], None]
     reconnected: Callable[[str], Awaitable[None]]  # access was granted anew: ask for a full sync of the integration
     lost: Callable[[str, int, int, int], None]  # records gone before they were read: topic, partition, from, to; blocks
+    feeds: FeedSettings = FeedSettings()  # noqa: RUF009 - a frozen value

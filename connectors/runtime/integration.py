@@ -14,6 +14,7 @@ from connectors.inbound.crawl import crawl
 from connectors.inbound.fan_out import FanOuts
 from connectors.inbound.lookups import Lookups
 from connectors.inbound.notifications import NotificationReader
+from connectors.inbound.pulling import Pulling
 from connectors.inbound.run_parts import AskedTally, tell_total
 from connectors.kafka.consumer import Taken
 from connectors.outbound.event_writer import EventWriter
@@ -57,6 +58,7 @@ class WorkerDeps:
     failed: Callable[[BaseException], None]  # the process has to end
     broken: Callable[[BaseException], None]  # the worker can go on no longer
     open_again: Callable[[], Awaitable[Account]]  # the account with connections and limits of its own
+    pulling: Pulling | None = None  # where the system is asked for its news
 
 
 Unseal = Callable[[bytes, str], str]
@@ -94,6 +96,8 @@ class IntegrationWorker:
             self._spawn(self._events.run())
         if self._fan_outs is not None:
             self._spawn(self._fan_outs.run())
+        if self._deps.pulling is not None:
+            self._spawn(self._deps.pulling.run())
 
     def refresh(
         self, settings: IntegrationSettings, mappings: Sequence[ObjectMapping], inquiry: Inquiry | None

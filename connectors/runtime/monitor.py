@@ -17,6 +17,7 @@ from schemas.configuration import (
     Inquiry,
     IntegrationPart,
     IntegrationSettings,
+    is_feed,
 )
 from schemas.topics import INTEGRATIONS
 
@@ -114,7 +115,7 @@ class ConnectionMonitor:
         """Ask for a full sync of each type whose changes could not be read meanwhile."""
         self._owed.begin_anew()
         for object_type, _, verb in (name.rpartition(".") for name in denied):
-            if verb == "read":
+            if verb == "read" and not is_feed(object_type):  # a feed goes on where it was
                 await self._owed.owe(object_type)
 
     @property
@@ -194,8 +195,8 @@ class ConnectionMonitor:
         if asked and reported.provisioned_revision < settings.revision:
             creates = self._context.traits.creates_fields
             create, events = (settings.create, settings.events) if creates else ((), ())
-            object_types = tuple(settings.section(self._context.system).fields)
-            provisioned = await self._setup.provision(object_types, create, events)
+            fields = settings.section(self._context.system).fields
+            provisioned = await self._setup.provision(fields, create, events)
             await self._report.keep_provisioned(settings.revision, provisioned.webhook_secret, create)
 
     async def _describe(self, settings: IntegrationSettings) -> None:

@@ -11,6 +11,8 @@ from connectors.contract.consent import ConsentCode, GrantedAccess
 from connectors.contract.errors import ConnectorError, Misconfigured, Retryable
 from connectors.contract.metrics import ApiMetrics
 from connectors.contract.traits import SystemTraits
+from connectors.inbound.positions import Positions
+from connectors.inbound.pulling import Pulling
 from connectors.kafka.partitioner import partition_of
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.dead_letters import DeadLetters
@@ -92,11 +94,13 @@ class IntegrationOpener:
         )
         monitor = ConnectionMonitor(context, report, self._monitor_deps(name))
         broken = partial(self._deps.broken, name)
+        positions = Positions(context, self._configuration.position)
+        pulling = Pulling(context, positions, connector.feeds) if account.feeds is not None else None
 
         async def open_again() -> Account:
             return await self._open_account(name, settings, report, Catalog())
 
-        deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken, open_again)
+        deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken, open_again, pulling)
         return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
 
     async def prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
@@ -119,7 +123,7 @@ class IntegrationOpener:
             await account.setup.probe()
             if settings.apply_state == "provisioning":
                 create, events = (settings.create, trial.events) if creates else ((), ())
-                await account.setup.rehearse(tuple(section.fields), create, events)
+                await account.setup.rehearse(section.fields, create, events)
                 return Description(settings.tried)
             said = await account.setup.describe(section.fields)
         finally:
@@ -250,6 +254,7 @@ class IntegrationOpener:
             api_version=connector.api_version,
             longest_wait_s=connector.longest_wait_s,
             proxy_url=connector.proxy_url,
+            feeds=connector.feeds,
             webhook_url=f"{connector.webhook_base_url}/{self._traits.webhook_path_of(name)}",
             store_grant=_not_kept,
             incident=incident,

@@ -11,7 +11,8 @@ from connectors.http.messages import Transport
 from connectors.http.ownership import OwnedTransport
 from connectors.http.transport import HttpTransport
 from connectors.userflow.client import API_URLS, ObservingClient, UserflowClient, adaptive_budget
-from connectors.userflow.setup import UserflowSetup
+from connectors.userflow.polling import UserflowFeeds
+from connectors.userflow.setup import UserflowSetup, polled
 from connectors.userflow.sink import UserflowSink
 from connectors.userflow.source import UserflowSource
 from schemas.topics import USERFLOW_ACTIVITY
@@ -45,8 +46,9 @@ def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
         return client(OwnedTransport(transport, may_write, "userflow"), BulkBudget(budget) if bulk else budget)
 
     source, setup = UserflowSource(opening, client(transport)), UserflowSetup(opening, client(transport))
+    feeds = UserflowFeeds(client(transport), opening.catalog, opening.feeds) if polled(opening) else None
     sink = UserflowSink(opening, client_for)
-    return Account("userflow", source, sink, setup, _nothing, capping=lambda: budget.capping)
+    return Account("userflow", source, sink, setup, _nothing, feeds=feeds, capping=lambda: budget.capping)
 
 
 async def _nothing() -> None:

@@ -26,12 +26,18 @@ _SCOPES: dict[Kind, Scope] = {"users": "user", "groups": "group"}
 _OUR_PATH = re.compile(r"/webhooks/userflow/([^/]+)/?")
 
 
+def polled(opening: Opening) -> bool:
+    """Whether the environment is asked for its news, and sends none."""
+    return opening.options.get("source") == "poll"
+
+
 class UserflowSetup:
     """One environment as a Setup."""
 
     def __init__(self, opening: Opening, client: ObservingClient) -> None:
         self._url = opening.webhook_url
         self._connected = opening.connected
+        self._polled = polled(opening)
         self._known_secret = opening.secrets.get(WEBHOOK_SECRET)
         self._client = client
 
@@ -46,15 +52,23 @@ class UserflowSetup:
         return SystemDescription(fields, events=describe_events(await self._events(), await self._attributes("event")))
 
     async def provision(
-        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+        self,
+        fields: Mapping[str, Sequence[str]],
+        create: Sequence[DescribedField],
+        events: Sequence[DescribedEvent] = (),
     ) -> Provisioned:
         """Create the webhook subscription only: Userflow makes attributes and events at their first use.
+
+        An environment that is polled has none of ours afterwards.
 
         Raises Misconfigured `environment_already_claimed` if another integration has subscribed. Deletes the
         subscription of an integration that is disconnected here: its connector was not running to delete it.
         """
-        topics, existing = _topics(object_types), await self._subscriptions()
+        topics, existing = _topics(tuple(fields)), await self._subscriptions()
         others, ours = self._left_by_others(existing), self._ours(existing)
+        if self._polled:
+            await self._delete([*others, *ours])
+            return Provisioned()
         kept = next((one for one in ours if self._secret(one)), None)
         # a second subscription repeats every webhook, and one with a lost secret sends webhooks that nobody can verify
         await self._delete([*others, *(one for one in ours if one is not kept)])
@@ -62,7 +76,10 @@ class UserflowSetup:
         return Provisioned(self._secret(subscription))
 
     async def rehearse(
-        self, object_types: Sequence[str], create: Sequence[DescribedField], events: Sequence[DescribedEvent] = ()
+        self,
+        fields: Mapping[str, Sequence[str]],
+        create: Sequence[DescribedField],
+        events: Sequence[DescribedEvent] = (),
     ) -> None:
         """Subscribe and unsubscribe again; an environment that sends to this integration already is the one in force.
 
@@ -70,8 +87,8 @@ class UserflowSetup:
         """
         existing = await self._subscriptions()
         self._left_by_others(existing)
-        if not self._ours(existing):
-            made = (await self._client.send(protocol.create_subscription(self._url, _topics(object_types)))).answer
+        if not self._polled and not self._ours(existing):
+            made = (await self._client.send(protocol.create_subscription(self._url, _topics(tuple(fields))))).answer
             await self._delete([made])
             _secret_of(made)
 

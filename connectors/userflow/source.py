@@ -86,7 +86,7 @@ class UserflowSource:
         seen = await self._client.send(protocol.list_objects(kind_of(object_type), starting_after=cursor))
         if seen.answer.more and not seen.answer.records:
             raise Refused(PAGE_EMPTY)  # no object to continue from, and the type is not wholly read
-        objects = tuple(_seen(record, seen, self._catalog) for record in seen.answer.records)
+        objects = tuple(seen_of(record, seen, self._catalog) for record in seen.answer.records)
         return ObjectPage(objects, seen.answer.next_cursor)
 
     async def count(self, object_type: str) -> int | None:
@@ -110,7 +110,7 @@ class UserflowSource:
         call = protocol.list_objects("users", email=email, limit=MOST_FOUND, purpose=purpose)
         seen = await self._client.send(call)
         return [
-            _seen(record, seen, self._catalog)
+            seen_of(record, seen, self._catalog)
             for record in seen.answer.records
             if _folded(record.attributes.get(EMAIL_FIELD)) == _folded(email)
         ]
@@ -127,7 +127,7 @@ class UserflowSource:
             return Gone(id, seen.at_ms, seen.spread_ms)
         if seen.answer.id != id:
             raise Refused(OTHER_OBJECT, object_id=id)  # Userflow merges nothing: the owner of these fields is unknown
-        return _seen(seen.answer, seen, self._catalog)
+        return seen_of(seen.answer, seen, self._catalog)
 
     def _news(self, delivery: protocol.WebhookDelivery, record: protocol.Record) -> Translated:
         object_type = object_type_of(record.kind)
@@ -158,7 +158,8 @@ class UserflowSource:
         )
 
 
-def _seen(record: protocol.Record, seen: Observed[object], catalog: Catalog) -> Seen:
+def seen_of(record: protocol.Record, seen: Observed[object], catalog: Catalog) -> Seen:
+    """A record of an answer, with the fields that the catalog wants."""
     fields = _stamped(record, catalog, seen.at_ms, seen.spread_ms)
     return Seen(record.id, fields, seen.at_ms, seen.spread_ms)
 

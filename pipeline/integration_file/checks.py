@@ -56,8 +56,6 @@ def without_effect(file: IntegrationFile) -> tuple[Problem, ...]:
     keys = []
     if file.hubspot.app_id is not None:
         keys.append(("hubspot.app_id", "app_id", "remove it"))
-    if file.hubspot.source != "webhooks":
-        keys.append(("hubspot.source", f"source: {file.hubspot.source}", "write `source: webhooks`"))
     return tuple(file.positions.problem(path, f"`{written}` has no effect yet", fix) for path, written, fix in keys)
 
 
@@ -98,6 +96,12 @@ def _connection(file: IntegrationFile) -> Iterator[Problem]:
             "hubspot",
             "webhooks cannot be verified without `app_secret`",
             "add `app_secret:`, or write `source: poll`",
+        )
+    if hubspot.source == "journal" and hubspot.token and not hubspot.oauth:
+        yield problem(
+            "hubspot.source",
+            "only an OAuth app can read the journal",
+            "connect by oauth, or write `source: poll`",
         )
     if hubspot.timeline == "app_events" and hubspot.token and not hubspot.oauth:
         yield problem(
@@ -154,6 +158,12 @@ def _contents(file: IntegrationFile) -> Iterator[Problem]:
 def _streams(file: IntegrationFile) -> Iterator[Problem]:
     for index, mapping in enumerate(file.mappings):
         custom_events = file.hubspot.timeline == "custom_events"
+        if mapping.stream_events and file.userflow.source == "poll":
+            yield file.positions.problem(
+                f"mappings[{index}].stream_events",
+                "only webhooks tell of events, and `userflow.source` is `poll`",
+                "write `stream_events: false`, or `source: webhooks` for Userflow",
+            )
         if not mapping.stream_events or mapping.hubspot_type in _APP_EVENT_TYPES or custom_events:
             continue
         yield file.positions.problem(

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pipeline.integration_file.model import ChangeSource, OnEmpty, OnSeveral, Region, Timeline
+from pipeline.integration_file.model import ChangeSource, OnEmpty, OnSeveral, Region, Timeline, UserflowSource
 from pipeline.integration_file.names import (
     ALIASES,
     CUSTOM_TYPE,
@@ -128,7 +128,8 @@ class HubSpotKeys(Keys):
         None, description="The token of a private app or a service key; either this or `oauth`."
     )
     source: Annotated[ChangeSource, _or_variable({"enum": list(get_args(ChangeSource))})] = Field(
-        "webhooks", description="How edits in HubSpot are heard of. `journal` and `poll` have no effect yet."
+        "webhooks",
+        description="How edits in HubSpot are heard of: `journal` needs `oauth` and no public URL, `poll` neither.",
     )
     timeline: Annotated[Timeline, _or_variable({"enum": list(get_args(Timeline))})] | None = Field(
         None,
@@ -142,6 +143,10 @@ class UserflowKeys(Keys):
         "us", description="Where Userflow keeps the environment's data."
     )
     api_key: Credential = Field(description="An API key of the environment.")
+    source: Annotated[UserflowSource, _or_variable({"enum": list(get_args(UserflowSource))})] = Field(
+        "webhooks",
+        description="How edits in Userflow are heard of: `poll` needs no public URL, and tells of no events.",
+    )
 
 
 class MatchKeys(Keys):

@@ -31,6 +31,7 @@ def to_yaml(file: IntegrationFile) -> str:
             "environment": _text(file.userflow.environment),
             "region": file.userflow.region,
             "api_key": _PLACEHOLDERS["api_key"],
+            **({"source": file.userflow.source} if file.userflow.source != "webhooks" else {}),
         },
         "mappings": [_mapping(mapping) for mapping in file.mappings],
     }

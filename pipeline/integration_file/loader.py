@@ -147,7 +147,7 @@ def _hubspot(keys: HubSpotKeys | None) -> HubSpotSection:
 def _userflow(keys: UserflowKeys | None) -> UserflowSection:
     if keys is None:
         return UserflowSection("", "us", Secret(""))
-    return UserflowSection(_known(keys.environment), keys.region, Secret(keys.api_key))
+    return UserflowSection(_known(keys.environment), keys.region, Secret(keys.api_key), keys.source)
 
 
 def _secret(text: str | None) -> Secret | None:

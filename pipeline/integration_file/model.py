@@ -6,6 +6,7 @@ from typing import Final, Literal
 from pipeline.integration_file.problems import Positions, Problem
 
 ChangeSource = Literal["webhooks", "journal", "poll"]
+UserflowSource = Literal["webhooks", "poll"]
 Timeline = Literal["app_events", "custom_events"]
 Region = Literal["us", "eu"]
 OnSeveral = Literal["refuse", "newest"]
@@ -73,6 +74,7 @@ class UserflowSection:
     environment: str
     region: Region
     api_key: Secret
+    source: UserflowSource = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)

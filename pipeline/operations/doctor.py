@@ -17,9 +17,10 @@ from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import remedy, withdrawal
 from pipeline.provisioning.resolve import to_create
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
+from pipeline.provisioning.sources import heard, is_asked
 from pipeline.provisioning.state_machine import SYSTEMS
 from pipeline.provisioning.subscriptions import subscriptions
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, secret_place
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, is_feed, secret_place
 from schemas.records import avro_name
 from schemas.registry import SchemaRegistry
 from schemas.topics import TOPICS
@@ -96,6 +97,7 @@ def examine_integration(
     if settings.active_revision:
         yield from _standing_still(what, name, settings, parts)
         yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
+        yield from _sources(what, settings)
 
 
 def _left(
@@ -114,6 +116,10 @@ def denials(what: str, system: System, state: ConnectorState) -> Iterator[Findin
         object_type, _, verb = name.rpartition(".")
         known = remedy(system, reason)
         fix = f" Fix: {known.fix}" if known is not None else ""
+        if is_feed(object_type):
+            tried = f"{object_type} cannot be pulled ({reason}), and is tried every ten minutes.{fix}"
+            yield Finding(what, "wrong", f"its news wait: {tried}")
+            continue
         yield Finding(what, "wrong", f"may not {verb} {object_type} ({reason}); everything else goes on.{fix}")
 
 
@@ -180,6 +186,14 @@ def _scopes(
     )
     if lacking:
         yield Finding(what, "wrong", lacking_sentence(name, tuple(lacking)))
+
+
+def _sources(what: str, settings: IntegrationSettings) -> Iterator[Finding]:
+    """How edits are heard of, where not by webhooks alone."""
+    file = read_document(settings.document)
+    if is_asked(file):
+        for system, sentence in zip(("hubspot", "userflow"), heard(file), strict=True):
+            yield Finding(f"{what}: {system} news", "ok", sentence)
 
 
 def _connector(

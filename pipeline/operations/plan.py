@@ -15,6 +15,7 @@ from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import DescribedFile
 from pipeline.provisioning.resolve import object_mappings, to_create
 from pipeline.provisioning.scopes import lacking_scopes
+from pipeline.provisioning.sources import heard, is_asked
 from pipeline.provisioning.streams import streamed
 from pipeline.provisioning.subscriptions import TypeSubscriptions, subscriptions
 from schemas.configuration import (
@@ -40,6 +41,7 @@ class Plan:
     unknown: str | None = None
     subscriptions: tuple[TypeSubscriptions, ...] = ()
     subscriptions_changed: bool = False
+    news: tuple[str, ...] = ()  # how edits are heard of, where systems are asked for them
     pairs: Mapping[str, PairCounts] = field(default_factory=dict)
     lacking_scopes: tuple[str, ...] = ()  # what HubSpot has not granted, and the file needs
 
@@ -103,6 +105,7 @@ def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, 
         unknown=described if isinstance(described, str) else None,
         subscriptions=_subscriptions(named),
         lacking_scopes=lacking_scopes(named, now.parts),
+        news=heard(named) if is_asked(named) else (),
         subscriptions_changed=before is None or _subscriptions(before) != _subscriptions(named),
     )
     if plan.problems or settings is None or isinstance(described, str):

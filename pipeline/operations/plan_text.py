@@ -60,6 +60,7 @@ def _lines(plan: Plan, show_values: bool) -> Iterator[str]:
         yield f"  {plan.unknown}"
     for name, counts in plan.pairs.items():
         yield from _pair_lines(name, counts, show_values)
+    yield from (f"  {sentence}" for sentence in plan.news)
     if plan.lacking_scopes:
         yield f"  {lacking_sentence(plan.integration, plan.lacking_scopes)}"
     if plan.subscriptions and plan.subscriptions_changed:

@@ -41,6 +41,19 @@ REMEDIES: Final[Mapping[System, Mapping[str, Remedy]]] = {
             "give the app those that `pairstream hubspot-project` writes for this file; with oauth, run "
             "`pairstream connect`, whose link asks for them, then apply again",
         ),
+        "journal_refused": Remedy(
+            "hubspot.oauth",
+            "HubSpot gives this app no token for its journal",
+            "let the app have developer.webhooks_journal.read, .subscriptions.read and .write, or write `source: poll`",
+        ),
+        "journal_needs_oauth": Remedy(
+            "hubspot.oauth", "only an OAuth app can read the journal", "connect by oauth, or write `source: poll`"
+        ),
+        "journal_file_not_public": Remedy(
+            "hubspot.source",
+            "the journal's files lie at an address that is not of the public internet",
+            "look at what stands between the connectors and HubSpot, or write `source: poll`",
+        ),
         "forbidden": Remedy("hubspot", "the credentials may not do this", "grant what the mappings need"),
         "too_many_properties": Remedy(
             "mappings", "HubSpot has no room for more properties", "archive some there, or map fewer attributes"

@@ -36,6 +36,8 @@ def userflow_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
     section = file.userflow
     claim = hashlib.sha256(section.api_key.reveal().encode()).hexdigest()[:32]
     options = {"region": section.region, "claim": claim}
+    if section.source != "webhooks":
+        options["source"] = section.source
     secrets = _sealed(file, "userflow", {"api_key": section.api_key}, seal)
     return SystemSettings(section.environment, options, secrets, fields_of(file, "userflow"))
 

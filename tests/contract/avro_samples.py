@@ -51,6 +51,7 @@ from schemas.records import (
     RunMark,
     RunProgress,
     Settled,
+    SourcePosition,
     StampedValue,
     StateCommand,
     TimelineEvent,
@@ -319,6 +320,7 @@ SAMPLES: Mapping[str, Any] = {
             Looked(AT_MS, 1, AT_MS + 1),
             Rewriting(100, 50),
         ),
+        SourcePosition("acme", 3, "hubspot", "contacts/modified", "1700000000000 1699999000000", AT_MS),
         IntegrationPart(
             "acme",
             desired=_DESIRED,

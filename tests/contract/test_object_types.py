@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,13 +10,14 @@ import pytest
 from connectors.contract.account import Account
 from connectors.contract.sink import Answered, RefusedFields, Vanished, Write
 from connectors.contract.source import Gone, News, Seen
-from connectors.simulation import Simulator
+from connectors.simulation import Simulator, VendorClock
 from connectors.userflow.account import assemble
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
 from schemas.records import Notification
 from schemas.values import FieldValue
+from tests.unit.connectors.feeding import FedAccount
 from tests.unit.connectors.hubspot import account as hubspot_account
-from tests.unit.connectors.simulation.simulated import RECEIVER_URL, Receiver, eventually
+from tests.unit.connectors.simulation.simulated import RECEIVER_URL, Receiver, ToldTime, eventually
 from tests.unit.connectors.userflow import account as userflow_account
 
 
@@ -30,6 +31,7 @@ class Kind:
     text: str
     number: str
     bad: FieldValue
+    source: str = "webhooks"  # how its news are heard of
 
 
 RECEIVED_MS = 10**14  # by our clock, which no vendor is ahead of here
@@ -41,6 +43,11 @@ KINDS = [
     Kind("userflow", "users", "u-1", "plan", "logins", "many"),
     Kind("userflow", "companies", "acme", "name", "mrr", "many"),
 ]
+ASKED = [
+    *(replace(kind, source=source) for kind in KINDS if kind.system == "hubspot" for source in ("journal", "poll")),
+    *(replace(kind, source="poll") for kind in KINDS if kind.system == "userflow"),
+]
+"""The same where the vendor sends nothing, and is asked."""
 MISSING = "999999"
 
 
@@ -52,6 +59,7 @@ class Bench:
     simulator: Simulator[Any]
     account: Account
     receiver: Receiver
+    fed: FedAccount | None = None  # where it is asked for its news
 
     async def read(self, object_id: str) -> Seen | Gone:
         [found] = await self.account.source.read(self.kind.object_type, [object_id], "live_read")
@@ -67,6 +75,9 @@ class Bench:
     async def news(self, about: str) -> list[News]:
         """What the webhooks so far tell of one object, once they have come."""
         told: list[News] = []
+        if self.fed is not None:
+            await self.fed.round()
+            return [item for item in self.fed.news() if item.object_id == about]
 
         def arrived() -> bool:
             told[:] = [item for request in self.receiver.requests for item in self._translated(request.raw)]
@@ -74,6 +85,12 @@ class Bench:
 
         await eventually(arrived)
         return [item for item in told if item.object_id == about]
+
+    async def noticed(self) -> None:
+        """Whatever was done so far was heard of, and is no news any more."""
+        if self.fed is not None:
+            await self.fed.round()
+            self.fed.forget()
 
     def _translated(self, body: bytes) -> Sequence[News]:
         system: Any = self.kind.system
@@ -85,20 +102,33 @@ async def opened(kind: Kind) -> AsyncIterator[Bench]:
     receiver = Receiver()
     if kind.system == "hubspot":
         told: dict[str, Any] = {"webhooks": True, "webhook_target_url": RECEIVER_URL}
-        portal = hubspot_account.opened(receiver.transport, **told)
+        told = told if kind.source == "webhooks" else {"source": kind.source}
+        secrets = hubspot_account.OAUTH if kind.source == "journal" else None
+        portal = hubspot_account.opened(receiver.transport, secrets=secrets, **told)
         async with portal.portal:
-            yield Bench(kind, portal.portal, portal.account, receiver)
+            bench = Bench(kind, portal.portal, portal.account, receiver)
+            if kind.source != "webhooks":
+                await portal.account.setup.provision(hubspot_account.WANTED, ())
+                bench.fed = FedAccount(portal.account, portal.now)
+                await bench.noticed()
+            yield bench
         return
     settings = UserflowSettings(latency_ms=0, rate_per_s=None, max_in_flight=None, webhook_target_url=RECEIVER_URL)
-    simulator = UserflowSimulator(settings, webhook_transport=receiver.transport)
+    now = ToldTime()
+    clock = VendorClock(wall=now, monotonic=now) if kind.source == "poll" else None
+    simulator = UserflowSimulator(settings, webhook_transport=receiver.transport, clock=clock)
     simulator.load(userflow_account.SEED)
-    opening = userflow_account.opening(userflow_account.Incidents())
+    opening = replace(userflow_account.opening(userflow_account.Incidents()), options={"source": kind.source})
     async with simulator:
         account = assemble(opening, userflow_account.InProcess(simulator), userflow_account.KEY)
-        yield Bench(kind, simulator, account, receiver)
+        bench = Bench(kind, simulator, account, receiver)
+        if kind.source == "poll":
+            bench.fed = FedAccount(account, now)
+            await bench.noticed()
+        yield bench
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: f"{kind.system}-{kind.object_type}")
+@pytest.fixture(params=[*KINDS, *ASKED], ids=lambda kind: f"{kind.system}-{kind.object_type}-{kind.source}")
 async def it(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     async with opened(request.param) as bench:
         yield bench
@@ -162,7 +192,12 @@ async def test_an_edit_of_a_person_is_news_of_its_type(it: Bench) -> None:
     it.simulator.edit_object(it.kind.object_type, it.kind.object_id, {it.kind.text: "Neu"})
     news = await it.news(it.kind.object_id)
     assert {(item.object_type, item.operation) for item in news} == {(it.kind.object_type, "upserted")}
-    assert [item.fields[it.kind.text].value for item in news if it.kind.text in item.fields] == ["Neu"]
+    values = [item.fields[it.kind.text].value for item in news if it.kind.text in item.fields]
+    if it.kind.source == "poll" and it.kind.system == "hubspot":  # a search tells only that it changed: it is read
+        found = await it.read(it.kind.object_id)
+        assert isinstance(found, Seen)
+        values = [found.fields[it.kind.text].value]
+    assert set(values) == {"Neu"}
 
 
 async def test_a_new_object_is_news(it: Bench) -> None:
@@ -181,6 +216,7 @@ async def test_a_restored_object_is_news_and_there_again(it: Bench) -> None:
     if it.kind.system == "userflow":
         pytest.skip("Userflow restores nothing")
     it.simulator.delete_object(it.kind.object_type, it.kind.object_id, silent=True)
+    await it.noticed()
     it.simulator.restore_object(it.kind.object_type, it.kind.object_id)
     assert {item.operation for item in await it.news(it.kind.object_id)} == {"upserted"}
     assert isinstance(await it.read(it.kind.object_id), Seen)

@@ -1,23 +1,27 @@
 """The events in a webhook's body, in the classic form (`contact.creation`) and the generic one (`object.creation`).
 
-Follows HubSpot's webhooks guide; every field but the record and the type of change is optional.
+Follows HubSpot's webhooks guide; every field but the record and the type of change is optional. What a journal or a
+poll tells is read as events of the generic form.
 """
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from connectors.contract.errors import Refused
 from connectors.http.lenient_json import JsonObject, flag_at, parsed, text_at, texts_at, time_at, whole_at
+from connectors.hubspot.protocol.journal import JOURNAL_EVENTS, as_webhook_events
 from connectors.hubspot.protocol.objects import OBJECT_TYPE_IDS
+from schemas.records import Origin
 
 Happening = Literal[
-    "created", "changed", "deleted", "restored", "merged", "association_changed", "privacy_deleted", "other"
+    "created", "changed", "modified", "deleted", "restored", "merged", "association_changed", "privacy_deleted", "other"
 ]
 
 _HAPPENINGS: dict[str, Happening] = {
     "creation": "created",
     "propertychange": "changed",
+    "modification": "modified",  # a poll's word: something of the record changed
     "deletion": "deleted",
     "restore": "restored",
     "merge": "merged",
@@ -33,6 +37,7 @@ _CLASSIC_TYPES = {
     "line_item": "0-8",
 }
 _NAMES = {type_id: name for name, type_id in OBJECT_TYPE_IDS.items()}
+POLLED_EVENTS: Final = "polledEvents"
 _ASSOCIATION = re.compile(r"([A-Z_]+?)_TO_([A-Z_]+)")
 
 
@@ -95,19 +100,32 @@ class WebhookBatch:
 
     events: tuple[WebhookEvent, ...]
     unreadable: tuple[UnreadableEvent, ...] = ()
+    origin: Origin = "webhook"
 
 
 def parse_notifications(body: bytes) -> WebhookBatch:
     """Raises Refused `malformed_notification` if the body is no JSON list of events (a single event counts)."""
     raw = parsed(body)
-    items = [raw] if isinstance(raw, dict) else raw
+    items, origin = _items(raw)
     if not isinstance(items, list):
         raise Refused("malformed_notification")
     read = [_event(item, index) for index, item in enumerate(items)]
     return WebhookBatch(
         tuple(event for event in read if isinstance(event, WebhookEvent)),
         tuple(event for event in read if isinstance(event, UnreadableEvent)),
+        origin,
     )
+
+
+def _items(raw: object) -> tuple[object, Origin]:
+    """The items of a body, and who told them."""
+    if not isinstance(raw, dict):
+        return raw, "webhook"
+    if isinstance(raw.get(JOURNAL_EVENTS), list):
+        return [event for item in raw[JOURNAL_EVENTS] for event in as_webhook_events(item)], "journal"
+    if isinstance(raw.get(POLLED_EVENTS), list):
+        return raw[POLLED_EVENTS], "poll"
+    return [raw], "webhook"
 
 
 def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:

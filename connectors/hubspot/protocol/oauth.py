@@ -81,6 +81,11 @@ def refresh_token(app: OAuthApp, token: str) -> Call[Grant]:
     return _grant_call(_form(app, "refresh_token") | {"refresh_token": token})
 
 
+def client_credentials(app: OAuthApp, scopes: Sequence[str]) -> Call[Grant]:
+    """A token of the app itself, for its journal; raises CredentialsRejected if the app may not have these scopes."""
+    return _grant_call(_form(app, "client_credentials") | {"scope": " ".join(scopes)})
+
+
 def introspect_token(app: OAuthApp, access_token: str) -> Call[TokenInfo]:
     """The permissions of an OAuth access token; HubSpot has no such call for static tokens."""
     form = {

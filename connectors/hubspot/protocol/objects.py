@@ -57,6 +57,7 @@ class Record:
     updated_at_ms: int | None = None
     archived: bool = False
     observed: VendorInterval | None = None
+    archived_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,7 @@ def _record(raw: JsonObject, response: Response) -> Record:
         response.believed(time_at(raw, "updatedAt")),
         flag_at(raw, "archived"),
         response.observed,
+        response.believed(time_at(raw, "archivedAt")),
     )
 
 

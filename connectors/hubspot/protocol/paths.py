@@ -14,6 +14,8 @@ OAUTH = f"/oauth/{DEFAULT_VERSION}/token"
 APP_EVENTS = f"/integrators/timeline/{DEFAULT_VERSION}/events"
 CUSTOM_EVENTS = f"/events/{DEFAULT_VERSION}/send"
 OWNERS = f"/crm/owners/{DEFAULT_VERSION}"
+JOURNAL = f"/webhooks-journal/journal-local/{DEFAULT_VERSION}"
+JOURNAL_SUBSCRIPTIONS = f"/webhooks-journal/subscriptions/{DEFAULT_VERSION}"
 PIPELINES = f"/crm/pipelines/{DEFAULT_VERSION}"
 EVENT_DEFINITIONS = f"/events/{DEFAULT_VERSION}/event-definitions"
 
@@ -31,6 +33,8 @@ _LEGACY_PREFIXES = (
     (APP_EVENTS, "/integrators/timeline/v4/events"),
     (CUSTOM_EVENTS, "/events/v3/send"),
     (EVENT_DEFINITIONS, "/events/v3/event-definitions"),
+    (JOURNAL, "/webhooks-journal/journal-local/v4"),
+    (JOURNAL_SUBSCRIPTIONS, "/webhooks-journal/subscriptions/v4"),
     (OWNERS, "/crm/v3/owners"),
     (PIPELINES, "/crm/v3/pipelines"),
 )

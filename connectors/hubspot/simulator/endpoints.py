@@ -29,6 +29,8 @@ class Asked:
     length: int = 0
     faults: Sequence[FaultRule] = ()
     form: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""  # scheme and host of the call
+    authorized: bool = False  # it carries a token
 
     def names(self, key: str) -> tuple[str, ...] | None:
         """A list in the query, None if absent: joined by commas, repeated (as HubSpot's clients do), or both."""
@@ -77,7 +79,16 @@ async def _asked(request: Request) -> Asked:
         body = await request.json() if raw and not is_form else {}
     except ValueError:
         raise invalid("Invalid input JSON") from None
-    return Asked(parts, request.query_params, body, len(raw), request.scope.get(FAULTS_KEY, ()), form)
+    return Asked(
+        parts,
+        request.query_params,
+        body,
+        len(raw),
+        request.scope.get(FAULTS_KEY, ()),
+        form,
+        origin=f"{request.url.scheme}://{request.url.netloc}",
+        authorized="authorization" in request.headers,
+    )
 
 
 def _form(raw: bytes) -> Mapping[str, str]:

@@ -3,9 +3,10 @@
 import base64
 import hashlib
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from connectors.hubspot.simulator.journal import JOURNAL_SCOPES
 from connectors.hubspot.simulator.settings import HubSpotSettings
 from connectors.simulation.calls import Answer, Json, json_answer
 
@@ -48,6 +49,7 @@ class AccessToken:
 
     granted: Granted
     expires_ms: float
+    of_app: bool = False  # the app's own, of no account
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,15 @@ class Tokens:
         self._codes: dict[str, Code] = {}
 
     def state(self, token: str) -> str:
-        """`static`, `valid`, `expired` or `unknown`."""
+        """`static`, `valid`, `app`, `expired` or `unknown`."""
         if token in self._settings().static_tokens:
             return "static"
         access = self._access.get(token)
         if access is None:
             return "unknown"
-        return "valid" if access.expires_ms > self._now_ms() else "expired"
+        if access.expires_ms <= self._now_ms():
+            return "expired"
+        return "app" if access.of_app else "valid"
 
     def scopes(self, token: str) -> tuple[str, ...] | None:
         """What a token may do; None: everything."""
@@ -86,7 +90,7 @@ class Tokens:
 
     def expire_all(self) -> None:
         """End every access token now."""
-        self._access = {text: AccessToken(token.granted, 0) for text, token in self._access.items()}
+        self._access = {text: replace(token, expires_ms=0) for text, token in self._access.items()}
 
     def code_for(self, granted: Granted, redirect_uri: str, challenge: str | None) -> str:
         """The code of a person who agreed."""
@@ -107,8 +111,21 @@ class Tokens:
                 return self._refreshed(form.get("refresh_token", ""))
             case "authorization_code":
                 return self._exchanged(form)
+            case "client_credentials":
+                return self._grant_app(form.get("scope", "").split())
             case _:
                 return _refused("unsupported_grant_type", "BAD_GRANT_TYPE", "unknown grant type")
+
+    def _grant_app(self, scopes: Sequence[str]) -> Answer:
+        """A token of the app, which has no refresh token and no account."""
+        settings = self._settings()
+        allowed = (*JOURNAL_SCOPES, *DEFAULT_SCOPES) if settings.app_scopes is None else settings.app_scopes
+        if not scopes or not set(scopes) <= set(allowed):
+            return _refused("invalid_scope", "BAD_SCOPE", "missing or unknown scope")
+        token, ends_ms = f"CApp{self._rng.getrandbits(160):040x}", self._now_ms() + settings.access_token_life_s * 1000
+        self._access[token] = AccessToken(Granted(settings.portal_id, tuple(scopes)), ends_ms, of_app=True)
+        life = {"token_type": "bearer", "expires_in": int(settings.access_token_life_s)}
+        return json_answer(200, {**life, "access_token": token, "scopes": list(scopes), "token_use": "access_token"})
 
     def revoke(self) -> None:
         """Revoke every refresh token; living access tokens stay valid."""

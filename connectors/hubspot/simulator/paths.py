@@ -24,6 +24,9 @@ _SPELLINGS = (
     (rf"/oauth(?:/v1|{_V3}|{_DATED})/", "/oauth/"),
     (rf"/integrators/timeline(?:{_V4}|{_DATED})/", "/integrators/timeline/"),
     (rf"/events(?:/custom)?(?:{_V3}|{_DATED})/", "/events/"),
+    (rf"/webhooks-journal/journal-local(?:{_V4}|{_DATED})/", "/webhooks-journal/journal-local/"),
+    (rf"/webhooks-journal/subscriptions(?:{_V4}|{_DATED})", "/webhooks-journal/subscriptions"),
+    (r"/journal-files/", "/journal-files/"),
     (rf"/appinstalls(?:{_V3}|{_DATED})/", "/appinstalls/"),
 )
 _PATTERNS = tuple((re.compile(pattern), canonical) for pattern, canonical in _SPELLINGS)
@@ -34,6 +37,8 @@ _PLAIN_FAMILIES = {
     "events": "custom_events",
     "account-info": "account",
     "appinstalls": "account",
+    "webhooks-journal": "journal",
+    "journal-files": "journal_files",
 }
 _WORDS = frozenset(
     {
@@ -49,6 +54,10 @@ _WORDS = frozenset(
         "property",
         "send",
         "details",
+        "subscriptions",
+        "earliest",
+        "latest",
+        "next",
     }
 )
 _VERBS = {"GET": "read", "POST": "create", "PATCH": "update", "PUT": "write", "DELETE": "archive"}

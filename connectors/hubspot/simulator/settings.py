@@ -22,6 +22,8 @@ class HubSpotSettings(SimulatorSettings):
     every record (a lost scope). `lifecycle_backwards`: the fate of a stage that the API sets back.
     `authorize`: a page with buttons at /oauth/authorize, or what the person does at once; `other_accounts` are those
     that the person could choose besides; `pkce_required` refuses to show the page without a challenge.
+    `journal_lag_ms`: how late an event comes into the journal, `journal_expired_status` its answer for an offset that
+    is too old, `journal_duplicate_probability` that an event comes twice; `app_scopes` are what an app may ask for.
     `checkbox_type`: the type of a single checkbox. `cursors`: the caller must percent-encode `opaque` ones.
     """
 
@@ -39,6 +41,7 @@ class HubSpotSettings(SimulatorSettings):
     refresh_token_rotates: bool = False
     access_token_life_s: float = 1800
     scopes: tuple[str, ...] | None = None
+    app_scopes: tuple[str, ...] | None = None
 
     rate_limit: int | None = 110
     rate_limit_window_ms: int = 10_000
@@ -83,6 +86,13 @@ class HubSpotSettings(SimulatorSettings):
     webhook_attempts: int = 11
     webhook_backoff_ms: float = 60_000
     webhook_backoff_cap_ms: float = 4 * 3_600_000
+
+    journal_lag_ms: float = 500
+    journal_file_events: int = 10_000
+    journal_file_life_ms: float = 600_000
+    journal_kept_ms: float = 3 * 86_400_000
+    journal_expired_status: int = 404
+    journal_duplicate_probability: float = 0
 
     timeline_needs_oauth: bool = True
     timeline_event_types: Mapping[str, str] | None = None

@@ -15,6 +15,8 @@ from connectors.hubspot.simulator.definitions import ObjectType, property_of
 from connectors.hubspot.simulator.definitions_api import DefinitionsApi
 from connectors.hubspot.simulator.errors import ErrorAnswer, default_body, limit_body, missing_scopes, unauthorised
 from connectors.hubspot.simulator.events import AppEvents, CustomEvents
+from connectors.hubspot.simulator.journal import Journal
+from connectors.hubspot.simulator.journal_api import FILES, JournalApi, app_only, not_the_apps
 from connectors.hubspot.simulator.limits import RollingWindow
 from connectors.hubspot.simulator.oauth import Tokens
 from connectors.hubspot.simulator.objects_api import ObjectsApi
@@ -30,7 +32,7 @@ from connectors.simulation.courier import Courier, Post
 from connectors.simulation.server import build_app
 from connectors.simulation.vendor import Simulator
 
-_OPEN_PATHS = ("/oauth/",)
+_OPEN_PATHS = ("/oauth/", FILES)
 _SEED_AGE_MS = 86_400_000
 """The age of seeded records, beyond any lag."""
 
@@ -58,6 +60,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         self.tokens = Tokens(lambda: self.settings, self.now_ms, self.rng)
         self.app_events = AppEvents(lambda: self.settings, self._event_object_exists)
         self.custom_events = CustomEvents(lambda: self.settings)
+        self.journal = Journal(lambda: self.settings, self.now_ms, self.rng)
         self._burst, self._search = RollingWindow(self.clock.monotonic), RollingWindow(self.clock.monotonic)
         self.courier: Courier[Json] = Courier(
             self._compose, lambda: self.settings, lambda: self.clock, self.rng, webhook_transport
@@ -180,6 +183,10 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         state = self.tokens.state(token)
         if state in ("unknown", "expired"):
             return self._refused(unauthorised(state == "expired"))
+        if app_only(call.kind):
+            return None if state == "app" else self._refused(not_the_apps())
+        if state == "app":
+            return self._refused(unauthorised(False))
         if call.kind == "objects.search":
             if not self._search.admits(self.settings.search_limit, 1_000):
                 return json_answer(429, limit_body("secondly"))
@@ -189,7 +196,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
 
     def extra_headers(self, call: Call) -> dict[str, str]:
         settings = self.settings
-        if settings.rate_limit is None or call.kind == "objects.search":
+        if settings.rate_limit is None or call.kind.startswith(("objects.search", "journal")):
             return {}
         left = max(0, self._burst.remaining(settings.rate_limit, settings.rate_limit_window_ms))
         headers = {
@@ -219,9 +226,10 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
         associations = AssociationsApi(self.portal, lambda: self.settings, self.now_ms)
         definitions = DefinitionsApi(self.portal, self.now_ms)
         choices = ChoicesApi(self.portal, lambda: self.settings)
+        journal = JournalApi(self.journal, lambda: self.settings)
         account = AccountApi(lambda: self.settings, self.now_ms, self.tokens, self.app_events, self.custom_events)
         consent = ConsentPage(lambda: self.settings, self.tokens)
-        parts = (consent, associations, objects, definitions, choices, account)
+        parts = (consent, associations, objects, definitions, choices, account, journal)
         return [one for part in parts for one in part.routes()]
 
     def _refused(self, refusal: ErrorAnswer) -> Answer:
@@ -244,6 +252,7 @@ class HubSpotSimulator(Simulator[HubSpotSettings]):
     def _tell(self, happening: Happening) -> None:
         settings = self.settings
         own_echo = happening.source.label == "api"
+        self.journal.note(happening)
         if not settings.webhooks or settings.webhook_target_url is None or (own_echo and not settings.own_writes_echo):
             return
         self.courier.submit(event_wire(happening, settings, self.rng))

@@ -82,12 +82,13 @@ def list_objects(
     memberships: bool = False,
     limit: int = LIST_LIMIT,
     purpose: Purpose = "bulk_read",
+    order_by: str = "created_at",
 ) -> Call[RecordPage]:
-    """One page in order of creation; Refused `cursor_gone` if the object of `starting_after` was deleted.
+    """One page, in order of creation unless told otherwise; Refused `cursor_gone` where `starting_after` was deleted.
 
     The server may ignore `email` (users only), so the caller checks each record's own.
     """
-    query = [("limit", str(limit)), ("order_by", "created_at")]
+    query = [("limit", str(limit)), ("order_by", order_by)]
     query += [("starting_after", starting_after)] if starting_after else []
     query += [("email", email)] if email else []
     query += [("expand", "memberships")] if memberships else []

@@ -12,6 +12,7 @@ from connectors.contract.errors import Transient, UnknownResult
 from connectors.contract.sink import Write
 from connectors.http.messages import Headers, Request, Response
 from connectors.hubspot.account import assemble
+from connectors.hubspot.journal_files import JournalFiles
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.simulation import VendorClock
 from connectors.simulation.faults import FaultRule
@@ -82,7 +83,7 @@ class AsgiTransport:
 
     async def send(self, request: Request) -> Response:
         self.sent.append(request)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://vendor") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://localhost") as client:
             try:
                 answer = await client.request(
                     request.method, request.target, headers=list(request.headers), content=request.body
@@ -91,6 +92,12 @@ class AsgiTransport:
                 error = UnknownResult if request.kind == "write" else Transient
                 raise error("timed_out") from None
         return Response(answer.status_code, Headers(answer.headers.multi_items()), answer.content)
+
+    def stop(self) -> None:
+        """Nobody stops it."""
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 @dataclass
@@ -155,6 +162,7 @@ def opened(
     account: str = "12345678",
     timeline: str = "app_events",
     secrets: Mapping[str, str] | None = None,
+    source: str = "webhooks",
     **settings: Any,
 ) -> Opened:
     """A seeded portal a minute after its seed, and the account opened to it."""
@@ -166,8 +174,9 @@ def opened(
     catalog = Catalog()
     catalog.replace(WANTED, DEFINITIONS)
     transport = AsgiTransport(portal.app)
-    given = opening(catalog, account=account, secrets=secrets, options={"timeline": timeline})
-    return Opened(portal, assemble(given, transport), catalog, transport, now)
+    given = opening(catalog, account=account, secrets=secrets, options={"timeline": timeline, "source": source})
+    files = JournalFiles("http://localhost", opened=lambda *_: transport)
+    return Opened(portal, assemble(given, transport, files), catalog, transport, now)
 
 
 def write(object_id: str, kind: str = "contacts", **fields: FieldValue) -> Write:

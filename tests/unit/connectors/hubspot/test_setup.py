@@ -89,7 +89,7 @@ CREATE = [
 
 async def test_missing_properties_are_made_once() -> None:
     case = opened()
-    assert (await case.account.setup.provision((), CREATE)).webhook_secret is None
+    assert (await case.account.setup.provision({}, CREATE)).webhook_secret is None
     wanted = {"contacts": tuple(field.name for field in CREATE[:5]), "2-77": ("userflow_company_seats",)}
     found = {
         field.name: (field.label, field.type, field.options)
@@ -102,23 +102,23 @@ async def test_missing_properties_are_made_once() -> None:
     assert definitions.groups["0-1"]["userflow"]["label"] == "Userflow"
     writes = [request for request in case.transport.sent if request.kind == "write"]
     assert len(writes) == 8
-    await case.account.setup.provision((), CREATE)
+    await case.account.setup.provision({}, CREATE)
     assert [request for request in case.transport.sent if request.kind == "write"] == writes
 
 
 async def test_an_archived_property_comes_back() -> None:
     case = opened()
-    await case.account.setup.provision((), CREATE[-1:])
+    await case.account.setup.provision({}, CREATE[-1:])
     definitions = case.portal.portal.definitions
     kind = definitions.resolve("2-77")
     definitions.archive(kind, "userflow_company_seats", case.portal.now_ms())
-    await case.account.setup.provision((), CREATE[-1:])
+    await case.account.setup.provision({}, CREATE[-1:])
     assert definitions.get(kind, "userflow_company_seats") is not None
 
 
 async def test_an_archived_property_is_described_as_what_it_was() -> None:
     case = opened()
-    await case.account.setup.provision((), CREATE[-1:])
+    await case.account.setup.provision({}, CREATE[-1:])
     definitions = case.portal.portal.definitions
     definitions.archive(definitions.resolve("2-77"), "userflow_company_seats", case.portal.now_ms())
     (found,) = (await case.account.setup.describe({"2-77": ("userflow_company_seats",)})).fields
@@ -137,14 +137,14 @@ async def test_nothing_is_made_where_one_type_has_no_room() -> None:
     for number in range(MOST_PROPERTIES):
         definitions.put(kind, Property(f"own_{number}", "Own", "string", "text", "workspace_information"))
     with pytest.raises(Misconfigured, match="too_many_properties"):
-        await case.account.setup.provision((), CREATE)
+        await case.account.setup.provision({}, CREATE)
     assert not any(request.kind == "write" for request in case.transport.sent)
 
 
 async def test_a_property_that_somebody_else_makes_meanwhile_is_fine() -> None:
     case = opened()
     case.strike(action="status", status=409, method="POST")
-    assert (await case.account.setup.provision((), CREATE)).webhook_secret is None
+    assert (await case.account.setup.provision({}, CREATE)).webhook_secret is None
 
 
 async def test_nothing_is_done_in_another_account() -> None:
@@ -154,7 +154,7 @@ async def test_nothing_is_done_in_another_account() -> None:
     with pytest.raises(Misconfigured, match="wrong_account"):
         await case.account.setup.describe(WANTED)
     with pytest.raises(Misconfigured, match="wrong_account"):
-        await case.account.setup.provision((), CREATE)
+        await case.account.setup.provision({}, CREATE)
     assert all(request.path.endswith("/details") for request in case.transport.sent)
 
 

@@ -31,7 +31,7 @@ def app_case(**settings: Any) -> Opened:
 async def custom_case(*timelines: str, **settings: Any) -> Opened:
     case = opened(timeline="custom_events", **settings)
     case.catalog.stream(streamed(*timelines))
-    await case.account.setup.provision((), (), case.catalog.events)
+    await case.account.setup.provision({}, (), case.catalog.events)
     return case
 
 
@@ -172,7 +172,7 @@ async def test_events_whose_names_look_alike_are_provisioned_and_told_apart() ->
     events = tuple(DescribedEvent(name, name, timelines=("contacts",)) for name in ALIKE)
     case.catalog.stream(events)
     for _ in range(2):
-        await case.account.setup.provision((), (), events)
+        await case.account.setup.provision({}, (), events)
     assert len(case.portal.custom_events.definitions) == len(ALIKE)
     await send(case, *(event(number, name=name, attributes={}) for number, name in enumerate(ALIKE)))
     assert len({told["eventName"] for told in case.portal.list_events()}) == len(ALIKE)
@@ -182,7 +182,7 @@ async def test_a_definition_that_is_there_already_is_no_failure() -> None:
     case = await custom_case()
     case.strike(action="status", status=409, path_contains="event-definitions", method="POST")
     case.portal.custom_events.definitions.clear()
-    await case.account.setup.provision((), (), case.catalog.events)
+    await case.account.setup.provision({}, (), case.catalog.events)
 
 
 async def test_an_event_of_a_record_that_was_merged_has_the_id_of_the_survivors() -> None:
@@ -263,7 +263,7 @@ async def test_custom_events_are_defined_once_for_each_object_type_and_later_att
     assert definitions["pe12345678_userflow_flow_started_2_77"]["primaryObject"] == "2-77"
     made["properties"] = made["properties"][1:]
     sent = len(case.transport.sent)
-    await case.account.setup.provision((), (), case.catalog.events)
+    await case.account.setup.provision({}, (), case.catalog.events)
     posts = [request.path for request in case.transport.sent[sent:] if request.method == "POST"]
     assert posts == [f"/events/2026-03/event-definitions/pe12345678_{ON_CONTACT}/property"]
 
@@ -272,7 +272,7 @@ async def test_definitions_that_may_not_be_made_are_a_setting_to_change() -> Non
     case = opened(timeline="custom_events")
     case.strike(action="status", status=400, path_contains="event-definitions", method="POST")
     with pytest.raises(Misconfigured, match="event_definition_"):
-        await case.account.setup.provision((), (), streamed())
+        await case.account.setup.provision({}, (), streamed())
 
 
 async def test_a_custom_event_is_told_by_its_full_name_for_deals_too() -> None:

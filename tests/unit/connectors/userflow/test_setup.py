@@ -27,7 +27,7 @@ def subscriptions(userflow: World) -> list[Subscription]:
 
 
 async def provisioned(userflow: World, **secrets: str) -> str | None:
-    return (await userflow.again(secrets).setup.provision(("users", "companies"), ())).webhook_secret
+    return (await userflow.again(secrets).setup.provision({"users": (), "companies": ()}, ())).webhook_secret
 
 
 async def test_fields_that_mappings_use_and_that_exist(userflow: World) -> None:
@@ -63,27 +63,27 @@ async def test_a_subscription_is_made_once(userflow: World) -> None:
 
 async def test_a_rehearsal_leaves_no_subscription_and_none_of_ours_is_touched(userflow: World) -> None:
     setup = userflow.account.setup
-    await setup.rehearse(("users",), ())
+    await setup.rehearse({"users": ()}, ())
     assert subscriptions(userflow) == []
     assert userflow.transport.verbs == ["GET", "POST", "DELETE"]
     await provisioned(userflow)
     kept = subscriptions(userflow)
-    await setup.rehearse(("users",), ())
+    await setup.rehearse({"users": ()}, ())
     assert subscriptions(userflow) == kept
 
 
 async def test_a_rehearsal_is_refused_where_provisioning_would_be(userflow: World) -> None:
     userflow.simulator.environment.subscribe(WEBHOOK_URL.replace("acme", "rival"), ALL_TOPICS)
     with pytest.raises(Misconfigured, match="environment_already_claimed"):
-        await userflow.account.setup.rehearse(("users",), ())
+        await userflow.account.setup.rehearse({"users": ()}, ())
     assert len(subscriptions(userflow)) == 1
 
 
 async def test_topics_follow_the_types_that_mappings_use(userflow: World) -> None:
     setup = userflow.account.setup
-    secret = (await setup.provision(("users",), ())).webhook_secret
+    secret = (await setup.provision({"users": ()}, ())).webhook_secret
     assert subscriptions(userflow)[0].topics == ("user", "event.tracked")
-    assert (await setup.provision(("users", "companies"), ())).webhook_secret == secret
+    assert (await setup.provision({"users": (), "companies": ()}, ())).webhook_secret == secret
     assert [one.topics for one in subscriptions(userflow)] == [ALL_TOPICS]
 
 
@@ -108,8 +108,8 @@ async def test_a_hidden_secret_that_is_known_is_kept() -> None:
         assert secret is not None
         assert await provisioned(userflow, webhook_secret=secret) == secret
         setup = userflow.again({}).setup
-        secret = (await setup.provision(("users", "companies"), ())).webhook_secret
-        assert (await setup.provision(("users",), ())).webhook_secret == secret
+        secret = (await setup.provision({"users": (), "companies": ()}, ())).webhook_secret
+        assert (await setup.provision({"users": ()}, ())).webhook_secret == secret
         assert [one.secret for one in subscriptions(userflow)] == [secret]
 
 

@@ -359,7 +359,8 @@ def test_a_key_that_nothing_reads_is_refused_although_its_variable_is_not_set() 
 
     assert isinstance(problems, tuple)
     assert shown(problems) == [
-        "acme.yaml:8: userflow.colour: unknown key `colour`. Fix: remove it; known keys: environment, region, api_key."
+        "acme.yaml:8: userflow.colour: unknown key `colour`. "
+        "Fix: remove it; known keys: environment, region, api_key, source."
     ]
 
 

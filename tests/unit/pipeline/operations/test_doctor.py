@@ -29,7 +29,18 @@ def test_the_subscriptions_of_the_app_are_a_checklist() -> None:
 
 def test_an_integration_that_polls_needs_no_subscription() -> None:
     polling = in_force(GOOD.replace("  token", "  source: poll\n  token"))
-    assert not any("webhooks" in finding.what for finding in found(polling))
+    told = found(polling)
+    assert not any("webhooks" in finding.what for finding in told)
+    (news,) = [finding.detail for finding in told if finding.what == "integration acme: hubspot news"]
+    assert "no public URL is needed" in news
+
+
+def test_a_feed_that_is_refused_is_told_as_news_that_wait() -> None:
+    cluster = in_force()
+    cluster.report("hubspot", denied={"journal.read": "journal_refused"})
+    (wrong,) = [finding.detail for finding in found(cluster) if finding.verdict == "wrong"]
+    assert wrong.startswith("its news wait: journal cannot be pulled (journal_refused)")
+    assert "source: poll" in wrong
 
 
 def test_secrets_that_no_key_opens() -> None:

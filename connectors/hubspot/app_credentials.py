@@ -1,0 +1,57 @@
+"""Authorises an app itself, not a grant of an account: the journal's requests are the app's own."""
+
+import asyncio
+from typing import NoReturn
+
+from connectors.clock import Clock
+from connectors.contract.errors import CredentialsRejected, Misconfigured
+from connectors.hubspot.credentials import RENEW_AHEAD_S, RENEW_AHEAD_SHARE, SendGrant
+from connectors.hubspot.protocol import OAuthApp, client_credentials
+from connectors.hubspot.protocol.journal import SCOPES
+
+REFUSED = "journal_refused"
+"""Reason of Misconfigured: HubSpot gives this app no token for its journal. The account's own grant may be fine."""
+
+
+class AppCredentials:
+    """A token of the app for its journal, renewed before its end; concurrent callers share one request."""
+
+    def __init__(self, app: OAuthApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+        self._token = ""
+        self._renew_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def token(self, send: SendGrant) -> str:
+        """A valid token. Raises Misconfigured `journal_refused`."""
+        async with self._asking:
+            if self._clock.monotonic() >= self._renew_at:
+                await self._ask(send)
+            return self._token
+
+    async def replace(self, rejected: str, send: SendGrant) -> str:
+        """A token other than the rejected one. Raises Misconfigured `journal_refused`."""
+        async with self._asking:
+            if self._token == rejected:
+                await self._ask(send)
+            return self._token
+
+    async def close(self) -> None:
+        """Nothing is kept, so nothing can be lost."""
+
+    async def _ask(self, send: SendGrant) -> None:
+        asked_at = self._clock.monotonic()
+        try:
+            grant = await send(client_credentials(self._app, SCOPES))
+        except CredentialsRejected as error:
+            refuse(error)
+        except Misconfigured as error:
+            raise Misconfigured(REFUSED, needed=SCOPES, status=error.status) from error
+        self._token = grant.access_token
+        self._renew_at = asked_at + grant.expires_in_s - min(RENEW_AHEAD_S, grant.expires_in_s * RENEW_AHEAD_SHARE)
+
+
+def refuse(error: CredentialsRejected) -> NoReturn:
+    """Raise what the rejection of an app's credentials means: a setting of the app, no grant to be renewed."""
+    raise Misconfigured(REFUSED, needed=SCOPES, status=error.status) from error

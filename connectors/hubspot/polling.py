@@ -1,0 +1,205 @@
+"""Polls HubSpot where nothing tells of changes: records by their modified time, and the recycling bin.
+
+Follows HubSpot's guide "search the CRM". Search and bin only tell which records changed; they are read like those that
+a webhook names, since the index shows old values.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.contract.feed import FeedSettings, Kept, Pulled
+from connectors.http.lenient_json import time_at
+from connectors.http.observed import Observed, observed
+from connectors.hubspot.bin_sweep import BinSweep, bin_sweep_of
+from connectors.hubspot.client import HubSpotClient
+from connectors.hubspot.protocol import (
+    OBJECT_TYPE_IDS,
+    POLLED_EVENTS,
+    Filter,
+    Record,
+    RecordPage,
+    Search,
+    list_objects,
+    notification_bodies,
+    read_objects,
+    search_objects,
+)
+from connectors.hubspot.windows import Progress, Row, progress_of
+
+MOST_TOLD: Final = 50_000  # records of one type that are remembered, so that they are not told twice
+MERGED_IDS: Final = "hs_merged_object_ids"
+CONTACTS_MODIFIED: Final = "lastmodifieddate"
+MODIFIED: Final = "hs_lastmodifieddate"
+"""HubSpot's name of the modified time: contacts have another, and a search by the wrong one finds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """One type of one account, as a poll speaks of it."""
+
+    account: str
+    object_type: str
+
+    @property
+    def modified(self) -> str:
+        """The property that holds the modified time."""
+        return CONTACTS_MODIFIED if self.object_type == "contacts" else MODIFIED
+
+    def event(self, happening: str, object_id: str, at_ms: int, **more: object) -> dict[str, object]:
+        """An event as a webhook of the generic form would tell it."""
+        return {
+            "subscriptionType": f"object.{happening}",
+            "portalId": self.account,
+            "objectTypeId": OBJECT_TYPE_IDS.get(self.object_type, self.object_type),
+            "objectId": object_id,
+            "occurredAt": at_ms,
+            **more,
+        }
+
+
+class Told:
+    """What was told lately, at most MOST_TOLD of it; what is forgotten is told once more."""
+
+    def __init__(self, most: int = MOST_TOLD) -> None:
+        self._most = most
+        self._told: dict[str, int] = {}
+
+    def is_new(self, key: str, at_ms: int = 0) -> bool:
+        """Whether this is news; it is told from now on."""
+        if self._told.get(key, -1) >= at_ms:
+            return False
+        self._told.pop(key, None)
+        self._told[key] = at_ms
+        if len(self._told) > self._most:
+            del self._told[next(iter(self._told))]
+        return True
+
+
+class ModifiedRecords:
+    """The feed of the records of one type that were made, changed, or left by a merge."""
+
+    def __init__(self, client: HubSpotClient, polled: Polled, settings: FeedSettings) -> None:
+        self._client = client
+        self._polled = polled
+        self._settings = settings
+        self._told, self._merged = Told(), Told()
+        self._ahead_ms: int | None = None  # the vendor's clock against ours
+
+    @property
+    def object_type(self) -> str:
+        return self._polled.object_type
+
+    async def pull(self, kept: Kept | None, now_ms: int) -> Pulled:
+        """One search. The first of all asks for the vendor's time alone: what is older, a full sync brings."""
+        lag_ms = round(self._settings.index_lag_s * 1000)
+        if self._ahead_ms is None:
+            self._ahead_ms = await self._vendor_ms() - now_ms
+        vendor_ms = now_ms + self._ahead_ms
+        known = progress_of(kept.position) if kept is not None else None
+        progress = known or Progress(vendor_ms, vendor_ms - lag_ms)
+        progress = progress.begun(vendor_ms, lag_ms)
+        page = (await self._search(progress)).answer
+        rows = [Row(record.id, self._modified_ms(record, progress)) for record in page.records]
+        after = progress.after(rows, more=page.after is not None)
+        events = [event for record, row in zip(page.records, rows, strict=True) for event in self._events(record, row)]
+        wait_s = 0.0 if after.under_way is not None else self._settings.poll_interval_s
+        return Pulled(after.text(), tuple(notification_bodies(POLLED_EVENTS, events)), wait_s=wait_s)
+
+    async def _vendor_ms(self) -> int:
+        """The earliest that the vendor's clock may have shown."""
+        answer = await self._client.send(observed(search_objects(self.object_type, Search((), limit=1))))
+        return answer.at_ms
+
+    async def _search(self, progress: Progress) -> Observed[RecordPage]:
+        now, modified = progress.under_way, self._polled.modified
+        if now is None:
+            raise RuntimeError("a search for no pass")
+        names = (modified, MERGED_IDS)
+        if now.after_id is None:
+            conditions = (
+                Filter(modified, "GTE", str(now.since_ms)),
+                Filter(modified, "LTE", str(now.until_ms)),
+            )
+            search = Search((conditions,), names, sort=modified)
+        else:
+            conditions = (
+                Filter(modified, "EQ", str(now.since_ms)),
+                Filter("hs_object_id", "GT", str(now.after_id)),
+            )
+            search = Search((conditions,), names, sort="hs_object_id")
+        return await self._client.send(observed(search_objects(self.object_type, search)))
+
+    def _modified_ms(self, record: Record, progress: Progress) -> int:
+        """The time by which the index sorts; a record without one counts as of where the search begins."""
+        at_ms = time_at(record.fields, self._polled.modified)
+        if at_ms is None:
+            at_ms = record.updated_at_ms
+        return at_ms if at_ms is not None else (progress.under_way.since_ms if progress.under_way else 0)
+
+    def _events(self, record: Record, row: Row) -> Iterable[dict[str, object]]:
+        if not self._told.is_new(record.id, row.modified_ms):
+            return
+        yield self._polled.event("modification", record.id, row.modified_ms)
+        merged = (record.fields.get(MERGED_IDS) or "").split(";")
+        ids = [id for id in merged if id.isdecimal() and id != record.id and self._merged.is_new(id)]
+        if ids:
+            yield self._polled.event("merge", record.id, row.modified_ms, newObjectId=record.id, mergedObjectIds=ids)
+
+
+class ArchivedRecords:
+    """The feed of the records of one type that went into the recycling bin, or came back from it.
+
+    HubSpot lists the bin by ids and not by time, so it is listed as a whole again and again.
+    """
+
+    def __init__(self, client: HubSpotClient, polled: Polled, settings: FeedSettings) -> None:
+        self._client = client
+        self._polled = polled
+        self._settings = settings
+        self._before: frozenset[str] | None = None  # ids in the bin when it was last listed whole
+        self._seen: set[str] = set()
+        self._told = Told()
+
+    @property
+    def object_type(self) -> str:
+        return self._polled.object_type
+
+    async def pull(self, kept: Kept | None, now_ms: int) -> Pulled:
+        """One page of the bin."""
+        sweep = bin_sweep_of(kept.position) if kept is not None else None
+        cursor = sweep.cursor if sweep is not None else None
+        page = await self._client.send(observed(list_objects(self.object_type, (), after=cursor, archived=True)))
+        if sweep is None:
+            sweep = BinSweep(page.at_ms)  # what was deleted before, a full sync finds
+        if cursor is None:
+            self._seen = set()
+        dated = [(record, record.archived_at_ms) for record in page.answer.records]
+        events = [
+            self._polled.event("deletion", record.id, at_ms if at_ms is not None else page.at_ms)
+            for record, at_ms in dated
+            if sweep.is_news(at_ms) and self._told.is_new(record.id, at_ms or 0)
+        ]
+        self._seen |= {record.id for record in page.answer.records}
+        after = sweep.after(page.answer.after, page.at_ms)
+        if after.cursor is None:
+            events += await self._restored()
+        pages_s = len(page.answer.records) / self._settings.sweep_per_s
+        wait_s = pages_s if after.cursor is not None else max(pages_s, self._settings.archived_interval_s)
+        return Pulled(after.text(), tuple(notification_bodies(POLLED_EVENTS, events)), wait_s=wait_s)
+
+    async def _restored(self) -> Sequence[dict[str, object]]:
+        """Records that left the bin alive; no modified time tells of them.
+
+        Known only while this process lives, and for bins of a bounded size: for others a full sync finds them.
+        """
+        before, now = self._before, frozenset(self._seen)
+        self._before = now if len(now) <= MOST_TOLD else None
+        left = sorted(before - now) if before is not None else []
+        events = []
+        for start in range(0, len(left), 100):
+            ids = left[start : start + 100]
+            answer = await self._client.send(observed(read_objects(self.object_type, ids, (), purpose="bulk_read")))
+            alive = [record for record in answer.answer.results if not record.archived and record.id in ids]
+            events += [self._polled.event("restore", record.id, answer.at_ms) for record in alive]
+        return events

@@ -1,0 +1,180 @@
+"""Pulls the feeds of one integration: news are published first, then how far they were pulled is kept.
+
+A crash between the two repeats news, and a repeat does no harm; nothing is left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from connectors.contract.errors import ConnectorError, Denied, Retryable
+from connectors.contract.feed import Feed, FeedSettings, Kept, Pulled
+from connectors.contract.sink import OwnershipLost
+from connectors.contract.source import Seen
+from connectors.http.retry import CALLS, Tries
+from connectors.inbound.positions import Positions
+from connectors.inbound.run_requests import request_run
+from connectors.inbound.sweep import Sweep
+from connectors.session.context import IntegrationContext, seen
+from connectors.session.wall import contained
+from schemas.records import Notification
+from schemas.topics import notifications_topic
+
+log = logging.getLogger(__name__)
+
+KEPT_AGAIN_MS: Final = 600_000  # an unchanged position is kept again, so that its time tells how long nobody pulled
+NOT_OURS_S: Final = 1.0  # the next look at a partition that may be somebody else's by now
+LEAST_WAIT_S: Final = 0.05  # between two pulls: a system that has nothing to say and names no wait is no tight loop
+SWEPT: Final = "/swept"
+
+
+class Pulling:
+    """All feeds of an integration; `settings` bounds the sweeps."""
+
+    def __init__(self, context: IntegrationContext, positions: Positions, settings: FeedSettings) -> None:
+        self._context = context
+        self._positions = positions
+        self._settings = settings
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled; raises what a feed raised that nobody foresaw."""
+        feeds, changes = self._context.account.feeds, self._context.state.changes
+        if feeds is None:
+            return
+        try:
+            while True:
+                version = changes.version
+                self._fit((*feeds.names(), *(f"{object_type}{SWEPT}" for object_type in feeds.swept())))
+                waiting = asyncio.ensure_future(changes.wait_after(version))
+                try:
+                    await asyncio.wait({waiting, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    waiting.cancel()
+                for task in [task for task in self._tasks.values() if task.done()]:
+                    task.result()
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _fit(self, names: Sequence[str]) -> None:
+        """A task for each feed that the catalog asks for, none for others."""
+        for name in [name for name in self._tasks if name not in names]:
+            self._tasks.pop(name).cancel()
+        for name in names:
+            if name not in self._tasks:
+                pull = _Pull(self._context, self._opened(name), self._positions, name)
+                self._tasks[name] = asyncio.create_task(pull.run())
+
+    def _opened(self, name: str) -> Feed:
+        feeds = self._context.account.feeds
+        if feeds is None:
+            raise RuntimeError("an account without feeds is pulled")
+        if name.endswith(SWEPT):
+            return Sweep(self._context.account.source, name.removesuffix(SWEPT), self._settings.sweep_per_s)
+        return feeds.open(name)
+
+
+@dataclass(slots=True)
+class _Pull:
+    """One feed, pulled again and again."""
+
+    context: IntegrationContext
+    feed: Feed
+    positions: Positions
+    name: str
+    tries: Tries = field(default_factory=Tries)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._may_pull()
+            kept = self.positions.kept(self.name)
+            try:
+                pulled = await self._asked(kept)
+            except OwnershipLost:
+                continue
+            except Retryable as error:
+                await self._again_after(error)
+                continue
+            except ConnectorError as error:
+                self._refused(error)
+                continue
+            self.tries = Tries()
+            await self._published(pulled)
+            await self._keep(pulled, kept)
+            await self.context.clock.sleep(pulled.wait_s)
+
+    async def _may_pull(self) -> None:
+        """Wait until the integration is active, the system works, the partition is ours, and nothing is denied."""
+        context = self.context
+        await context.clock.sleep(LEAST_WAIT_S)
+        while True:
+            await context.state.changes.until(self._is_wanted)
+            if context.may_write():
+                return
+            await context.clock.sleep(NOT_OURS_S)
+
+    def _is_wanted(self) -> bool:
+        state = self.context.state
+        denied = {self.name, self.feed.object_type}
+        return (
+            not state.away and not state.closing and not any((name, "read") in state.denied for name in denied if name)
+        )
+
+    async def _asked(self, kept: Kept | None) -> Pulled:
+        async def pull() -> Pulled:
+            return await self.feed.pull(kept, self.context.now_ms())
+
+        return await self.context.asked(pull, self.feed.object_type or self.name, "read")
+
+    async def _again_after(self, error: Retryable) -> None:
+        """Wait as the policy says; where it gives up, the system is away, or this feed alone fails and is told."""
+        context = self.context
+        self.tries = self.tries.after(error, context.clock.monotonic())
+        wait_s = CALLS.wait_s(error, self.tries, context.uniform)
+        if wait_s is not None:
+            await context.clock.sleep(wait_s)
+            return
+        self.tries = Tries()
+        try:
+            await contained(context.account.setup.probe())
+        except ConnectorError as probed:
+            context.state.fail(probed)
+        else:
+            self._refused(error)
+
+    def _refused(self, error: ConnectorError) -> None:
+        """The system works and refuses this: it is told, left for a while, and goes on where it was kept."""
+        if isinstance(error, Denied):
+            return
+        log.warning(
+            "%s: %s of %s cannot be pulled: %s", self.context.integration, self.name, self.context.system, error
+        )
+        self.context.state.deny(self.name, "read", error.reason)
+
+    async def _published(self, pulled: Pulled) -> None:
+        """The news are with the brokers when this returns."""
+        context = self.context
+        if pulled.objects:
+            await context.bulk_credit(len(pulled.objects))
+            await asyncio.gather(*(self._observed(one) for one in pulled.objects))
+        for body in pulled.bodies:
+            notification = Notification(context.integration, context.system, body, {}, context.now_ms())
+            await context.publish(notifications_topic(context.system), context.integration, notification)
+        if pulled.gap is not None:
+            log.warning("%s: news of %s were lost (%s)", context.integration, context.system, pulled.gap)
+            await request_run(context.send, context.integration, context.now_ms())
+
+    async def _observed(self, one: Seen) -> None:
+        """Bulk by its credit; written like a live change, for that is what most of its few changes are."""
+        object_type = self.feed.object_type or ""
+        await self.context.observed(seen(object_type, one, "poll", None, False, None))
+
+    async def _keep(self, pulled: Pulled, kept: Kept | None) -> None:
+        now_ms = self.context.now_ms()
+        if kept is None or kept.position != pulled.position or now_ms - kept.at_ms >= KEPT_AGAIN_MS:
+            await self.positions.keep(self.name, Kept(pulled.position, now_ms))
