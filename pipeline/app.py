@@ -91,7 +91,7 @@ def run_worker(process: Process) -> None:
     from pipeline.agents.watchdog import watch
     from pipeline.agents.worker import Agent, assigned, build_app, build_worker
 
-    state_topics = {objects.NAME: objects.STATE_TOPIC, pairs.NAME: pairs.STATE_TOPIC}
+    state_topics = {objects.NAME: objects.STATE_TOPIC, pairs.Pairs.name: pairs.STATE_TOPIC}
     process = process.at_the_brokers()
     settings = process.settings
     configuration = Configuration()
@@ -129,7 +129,11 @@ def run_worker(process: Process) -> None:
     hold_ms, interval_ms = settings.event_hold_s * 1000, settings.lookup_interval_s * 1000
     agents = [
         Agent(objects.NAME, objects.TOPICS, AgentLoop(objects.Objects(configuration.view, now_ms, hold_ms), deps)),
-        Agent(pairs.NAME, pairs.TOPICS, AgentLoop(pairs.Pairs(configuration.view, now_ms, hold_ms, interval_ms), deps)),
+        Agent(
+            pairs.Pairs.name,
+            pairs.TOPICS,
+            AgentLoop(pairs.Pairs(configuration.view, now_ms, hold_ms, interval_ms), deps),
+        ),
     ]
     gc.set_threshold(GARBAGE_OBJECTS)
     app = build_app(

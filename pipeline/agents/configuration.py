@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.core.mapping import MappingView, mappings_of
+from pipeline.core.holders import type_word
+from pipeline.core.mapping import OTHER, MappingView, mappings_of
 from schemas.configuration import IntegrationPart
 from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS
@@ -16,7 +17,7 @@ from schemas.values import System
 POLL_S = 0.02
 OVER = sys.maxsize
 """In place of a revision: what waits for it waits until the connection is known to be over."""
-FOLLOWED = ("/settings", "/userflow")
+FOLLOWED = ("/settings", "/hubspot", "/userflow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class IntegrationView:
     revision: int
     connected: bool
     mappings: Mapping[str, MappingView]
-    crawled: frozenset[str] = frozenset()  # Userflow's object types that were crawled to their end
+    crawled: frozenset[str] = frozenset()  # `<system>.<object type>`s of which every object was read
 
     def of_type(self, system: System, object_type: str) -> tuple[MappingView, ...]:
         return mappings_of(self.mappings.values(), system, object_type)
@@ -122,6 +123,13 @@ class Configuration:
         )
 
     def _crawled(self, integration: str, connection: int) -> frozenset[str]:
-        part = self._parts.get(f"{integration}/userflow")
+        return frozenset(
+            type_word(system, object_type)
+            for system in OTHER
+            for object_type in self._crawled_of(f"{integration}/{system}", connection)
+        )
+
+    def _crawled_of(self, key: str, connection: int) -> tuple[str, ...]:
+        part = self._parts.get(key)
         state = part.connector if part is not None else None
-        return frozenset(state.crawled) if state is not None and state.connection == connection else frozenset()
+        return state.crawled if state is not None and state.connection == connection else ()

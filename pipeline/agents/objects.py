@@ -83,7 +83,7 @@ class Objects:
         if isinstance(record, StateCommand) and record.stage == NAME:
             if record.kind == "erase":
                 return erase_shown(record, overlay, self._erasing)
-            return _command(incoming, record, view, overlay)
+            return _command(incoming, record, view, overlay, self._now_ms())
         return Effects((), "equal")
 
     def _change(self, change: ChangeEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
@@ -120,12 +120,12 @@ class Objects:
 
 
 def _command(
-    incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[ObjectState]
+    incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[ObjectState], now_ms: int
 ) -> Effects:
     if command.kind == "reread":
         return holding(incoming, command, overlay)
     if command.kind == "sweep":
-        return sweep(incoming, command, overlay)
+        return sweep(incoming, command, overlay, now_ms)
     if command.kind == "stream" and command.event is not None and command.object_key is not None:
         return _stream(command.object_key, command.event, overlay)
     if command.kind != "resend" or command.object_key is None:

@@ -3,11 +3,12 @@
 Reads are requested as bulk, a hundred ids at a time; a cursor splits the work into slices.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
+from pipeline.agents.run_parts import Reached, told
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
 from pipeline.core.matching import holds
@@ -17,38 +18,57 @@ from schemas.topics import STATE_COMMANDS, requests_topic
 MOST_OUTPUTS: Final = 500
 IDS_A_REQUEST: Final = 100
 
-Chosen = Callable[[ObjectState], bool]
+Judgement = Literal["open", "vanished"]
+"""open: to be read again; vanished: seen to be gone by this run."""
 
 
 def holding(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectState]) -> Effects:
     """Request every HubSpot object whose known fields meet the command's condition."""
     prefix = f"{command.integration}:{command.connection}:hubspot:"
-    return _reread(incoming, command, prefix, overlay, lambda state: holds(state.fields, command.where))
+    outputs, cursor, _ = _reread(
+        command, prefix, overlay, lambda state: "open" if state.present and holds(state.fields, command.where) else None
+    )
+    return Effects((*outputs, *_go_on(incoming, command, cursor)), "derived")
 
 
-def sweep(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectState]) -> Effects:
-    """Request the objects of a type that its crawl missed: some systems report no deletions.
+def sweep(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectState], now_ms: int) -> Effects:
+    """Request the objects of a type that its crawl missed, and count those that such a read showed to be gone.
 
-    `object_key` is the prefix of the type's keys. Run ids sort by time, so objects that a later run saw are left out.
+    Some systems report no deletions. `object_key` is the prefix of the type's keys. Run ids sort by time, so objects
+    that a later run saw are left out. Asked for again once the reads have arrived, it finds none to be read.
     """
-    run_id = command.run_id or ""
-    return _reread(incoming, command, command.object_key or "", overlay, lambda state: (state.run_id or "") < run_id)
+    run_id, prefix = command.run_id or "", command.object_key or ""
+
+    def judged(state: ObjectState) -> Judgement | None:
+        if state.present:
+            return "open" if (state.run_id or "") < run_id else None
+        return "vanished" if state.run_id == run_id else None
+
+    outputs, cursor, counted = _reread(command, prefix, overlay, judged)
+    command = replace(command, counts=counted + Counter(command.counts))
+    reached = Reached(command.counts, ended=cursor is None)
+    row = (told(incoming, ".".join(prefix.split(":")[2:4]), reached, now_ms),) if command.step else ()
+    return Effects((*outputs, *_go_on(incoming, command, cursor), *row), "derived")
 
 
 def _reread(
-    incoming: Incoming, command: StateCommand, prefix: str, overlay: Overlay[ObjectState], chosen: Chosen
-) -> Effects:
-    """After MOST_OUTPUTS requests a cursor continues the rest."""
+    command: StateCommand, prefix: str, overlay: Overlay[ObjectState], judged: Callable[[ObjectState], Judgement | None]
+) -> tuple[list[Output], str | None, Counter[str]]:
+    """Request what is judged open; returns where to go on after MOST_OUTPUTS requests, and how many were judged how."""
     ids: dict[tuple[str, str], list[str]] = defaultdict(list)
     outputs: list[Output] = []
-    done = command.cursor
+    counted: Counter[str] = Counter()
+    done, cursor = command.cursor, None
     for key in overlay.keys_after(command.cursor, prefix):
         if len(outputs) + len(ids) >= MOST_OUTPUTS:
-            outputs.append(Output(STATE_COMMANDS, incoming.key, replace(command, cursor=done), incoming.partition))
+            cursor = done
             break
         done = key
         state = overlay.get(key)
-        if state is None or not state.present or not chosen(state):
+        judgement = judged(state) if state is not None else None
+        if judgement is not None:
+            counted[judgement] += 1
+        if judgement != "open":
             continue
         _, _, system, object_type, object_id = key.split(":", 4)
         kind = system, object_type
@@ -56,7 +76,14 @@ def _reread(
         if len(ids[kind]) == IDS_A_REQUEST:
             outputs.append(_request(command, *kind, tuple(ids.pop(kind))))
     outputs += [_request(command, *kind, tuple(left)) for kind, left in ids.items()]
-    return Effects(tuple(outputs), "derived")
+    return outputs, cursor, counted
+
+
+def _go_on(incoming: Incoming, command: StateCommand, cursor: str | None) -> tuple[Output, ...]:
+    """The record that continues behind the cursor; none at the end."""
+    if cursor is None:
+        return ()
+    return (Output(STATE_COMMANDS, incoming.key, replace(command, cursor=cursor), incoming.partition),)
 
 
 def _request(command: StateCommand, system: str, object_type: str, ids: tuple[str, ...]) -> Output:

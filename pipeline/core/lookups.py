@@ -1,11 +1,13 @@
 """Decides when a pair asks a system for its missing side, or reads its rivals again; at most once per interval."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.core.candidates import side
+from pipeline.core.holders import asked, type_word
 from pipeline.core.mapping import OTHER, MappingView
-from pipeline.core.pairing import PairStep, rivals
+from pipeline.core.pairing import PairStep, read_by_run, rivals
 from schemas.records import MatchedChange, PairState
 from schemas.values import System
 
@@ -18,23 +20,42 @@ class Asking:
 
     now_ms: int  # our clock
     interval_ms: int  # between two lookups of one pair
-    crawled: frozenset[str]  # Userflow's object types of which every object is known
+    whole: frozenset[str]  # `<system>.<type>`s of which every object is known
 
 
 def with_lookup(step: PairStep, change: MatchedChange, view: MappingView, asking: Asking) -> PairStep:
     """Add the lookup, or the reads of rivals, that the pair needs now."""
     state = step.state
-    if state is None:
+    if state is None or read_by_run(change):
         return step
-    asked = replace(state, looked_up_ms=asking.now_ms)
+    if step.unknown:
+        return asking_holders(
+            step, state, asking.now_ms, lambda system: _may_ask_for_holders(state, system, change, asking)
+        )
+    asked_now = replace(state, looked_up_ms=asking.now_ms)
     if _may_ask(state, change, asking):
         if _lacks_hubspot(state):
-            return replace(step, state=asked, lookup="hubspot")
+            return replace(step, state=asked_now, lookups=("hubspot",))
         if _lacks_userflow(state, change, view, asking):
-            return replace(step, state=asked, lookup="userflow")
+            return replace(step, state=asked_now, lookups=("userflow",))
     if step.outcome == "ambiguous" and not step.rivals and _rivals_may_be_gone(state, change, asking):
-        return replace(step, state=asked, rivals=rivals(state))
+        return replace(step, state=asked_now, rivals=rivals(state))
     return step
+
+
+def asking_holders(
+    step: PairStep, state: PairState, now_ms: int, may_ask: Callable[[System], bool] = lambda _: True
+) -> PairStep:
+    """The step with the lookups of the sides that may have other holders of the match value."""
+    systems = tuple(system for system in step.unknown if may_ask(system))
+    return replace(step, state=asked(state, systems, now_ms), unknown=systems) if systems else replace(step, unknown=())
+
+
+def _may_ask_for_holders(state: PairState, system: System, change: MatchedChange, asking: Asking) -> bool:
+    """Once, and again at a change after the interval: an answer never asks a system that was asked before."""
+    if system not in state.asked:
+        return True
+    return change.origin != "lookup" and not 0 <= asking.now_ms - state.asked[system] < asking.interval_ms
 
 
 def _rivals_may_be_gone(state: PairState, change: MatchedChange, asking: Asking) -> bool:
@@ -61,7 +82,7 @@ def _lacks_userflow(state: PairState, change: MatchedChange, view: MappingView, 
     if _lacks(state, "userflow"):
         return True
     changed = change.system == "hubspot" and change.origin == "webhook"
-    known = view.object_type("userflow") in asking.crawled
+    known = type_word("userflow", view.object_type("userflow")) in asking.whole
     return changed and not known and bool(state.hubspot) and not state.userflow
 
 

@@ -12,6 +12,7 @@ from pipeline.core.conflicts import but_doubtful, newly_contested, newly_not_tak
 from pipeline.core.conversion import equal
 from pipeline.core.derive import Derivation, Paired, RefusedField, derive, desired_values
 from pipeline.core.freshness import Order, believed, merge, order
+from pipeline.core.holders import NONE_READ, knowing_nothing, unknown_sides, with_answer, with_miss
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.outcome import Outcome
 from schemas.records import (
@@ -20,6 +21,7 @@ from schemas.records import (
     PairState,
     Receipt,
     RefusedValue,
+    StampedValue,
 )
 from schemas.values import FieldValue, System
 
@@ -35,9 +37,11 @@ class PairStep:
     rivals: tuple[tuple[System, str], ...] = ()  # candidates to read once more
     resend: tuple[tuple[System, str], ...] = ()  # candidates whose fields are not kept
     refused: tuple[RefusedField, ...] = field(default=())  # reported for the first time
-    lookup: System | None = None  # the system in which to look for the match value
+    lookups: tuple[System, ...] = ()  # the systems in which to look for the match value
+    unknown: tuple[System, ...] = ()  # systems that may have other holders of the match value: asked before a write
 
 
+TWO_PHASES = False  # True once the full sync's coordinator asks for what follows the reads
 EMPTY: Final = PairState(revision=0, hubspot={}, userflow={})
 NOTHING: Final = Derivation({}, ())
 
@@ -70,20 +74,68 @@ def _believed_candidate(candidate: Candidate, latest_ms: int) -> Candidate:
     return candidate if fields is candidate.fields else replace(candidate, fields=fields)
 
 
-def change_pair(state: PairState | None, change: MatchedChange, view: MappingView) -> PairStep:
-    """Apply a matched change to the pair and derive the patches that follow."""
+def read_by_run(change: MatchedChange) -> bool:
+    """Whether a full sync read it: what it reads fills state, and its pairs are derived once, when all was read.
+
+    The answer to its write is no read.
+    """
+    return TWO_PHASES and change.run_id is not None and change.origin != "receipt"
+
+
+def change_pair(
+    state: PairState | None, change: MatchedChange, view: MappingView, whole: frozenset[str] = NONE_READ
+) -> PairStep:
+    """Apply a matched change to the pair and derive the patches that follow; `whole` are the types read whole."""
+    if read_by_run(change):
+        return _filled(state, change, view)
     before = _for_revision(state or EMPTY, view)
     after = _for_run(before, change)
-    after = _with_candidate(after, change, view)
+    after = with_answer(_with_candidate(after, change, view), change)
     if change.presence == "joined":
         after = noting_rewrites(before, after, change, view)
         after = with_answers(before, after, change, view)
-    step = _decide(after, view, observed_id=change.object_id if change.presence == "joined" else None)
+    proven = not TWO_PHASES and change.run_id is not None
+    observed_id = change.object_id if change.presence == "joined" else None
+    step = _decide(after, view, None if proven else whole, observed_id)
     derivation = but_doubtful(step.derivation, after, change)
     reported = (*newly_contested(before, after), *newly_not_taken(before, after))
     if derivation is step.derivation and not reported:
         return step
     return replace(step, derivation=derivation, refused=(*step.refused, *reported))
+
+
+def _filled(state: PairState | None, change: MatchedChange, view: MappingView) -> PairStep:
+    """Take over what a full sync read. Whoever else is kept though a lookup did not find him is read again."""
+    before = _for_revision(state or EMPTY, view)
+    after = with_answer(_with_candidate(_counted_anew(before, change), change, view), change)
+    if state is not None and _only_seen_again(before, after):
+        after = before
+    held = side(after, change.system)
+    too_many = change.found and len(held) > change.found and not crowded(after, change.system)
+    others = tuple((change.system, id) for id in sorted(held) if id != change.object_id) if too_many else ()
+    pair = paired(after, view)
+    if not isinstance(pair, Paired):
+        return PairStep(_slim(after), NOTHING, pair, rivals=others)
+    slim = _slimmed(pair, view) and pair.ids["hubspot"] != change.object_id
+    resend: tuple[tuple[System, str], ...] = (("hubspot", pair.ids["hubspot"]),) if slim else ()
+    return PairStep(after, NOTHING, "derived", rivals=others, resend=resend)
+
+
+def _only_seen_again(before: PairState, after: PairState) -> bool:
+    """Whether nothing but stamps of Userflow's answers moved on: such a row is not written again at every full sync."""
+    if before.userflow.keys() != after.userflow.keys() or replace(after, userflow=before.userflow) != before:
+        return False
+    return all(_same_values(one, after.userflow[id]) for id, one in before.userflow.items())
+
+
+def _same_values(old: Candidate, new: Candidate) -> bool:
+    if old.fields.keys() != new.fields.keys():
+        return False
+    return all(_same_value(known, new.fields[name]) for name, known in old.fields.items())
+
+
+def _same_value(old: StampedValue, new: StampedValue) -> bool:
+    return old.ours == new.ours and type(old.value) is type(new.value) and old.value == new.value
 
 
 def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> PairStep:
@@ -92,6 +144,9 @@ def receive(state: PairState | None, receipt: Receipt, view: MappingView) -> Pai
     A patch derived before the first refusal arrived is refused again: that is the same refusal, so it is not reported.
     """
     known = _for_revision(state or EMPTY, view)
+    if receipt.kind == "missed":
+        told, candidates = with_miss(known, receipt)
+        return PairStep(told if candidates else None, NOTHING, "unmatched", rivals=candidates)
     if receipt.kind == "parked":
         return PairStep(replace(known, parked=True), NOTHING, "parked")
     if receipt.kind == "superseded":
@@ -127,9 +182,9 @@ def _still_wanted(state: PairState, receipt: Receipt, view: MappingView) -> Mapp
     }
 
 
-def rederive(state: PairState, view: MappingView) -> PairStep:
-    """The pair's patches once more: after a pause, an outage, a mapping edit or a redrive."""
-    return _decide(replace(_for_revision(state, view), parked=False), view)
+def rederive(state: PairState, view: MappingView, whole: frozenset[str] = NONE_READ) -> PairStep:
+    """The pair's patches once more: after a pause, an outage, a mapping edit, a redrive or a full sync."""
+    return _decide(replace(_for_revision(state, view), parked=False), view, whole)
 
 
 def retry_refused(state: PairState, names: frozenset[str] | None = None) -> PairState:
@@ -152,7 +207,8 @@ def _for_revision(state: PairState, view: MappingView) -> PairState:
     if view.newest_gap > state.revision:
         for system in OTHER:
             state = with_side(state, system, _read_without_gap(side(state, system), system, state.revision, view))
-    return replace(state, revision=revision, settled={}, refused={}, rewrites={}, contested=(), rivals_read=())
+    state = replace(state, revision=revision, settled={}, refused={}, rewrites={}, contested=(), rivals_read=())
+    return knowing_nothing(state)
 
 
 def _read_without_gap(
@@ -169,9 +225,16 @@ def _read_without_gap(
 
 def _for_run(state: PairState, change: MatchedChange) -> PairState:
     """A full sync retries refused, contested and parked fields once; a replayed record of an older run does not."""
-    if change.run_id is None or change.run_id <= (state.run_id or ""):
+    if TWO_PHASES or change.run_id is None or change.run_id <= (state.run_id or ""):
         return state
     return replace(counting_anew(retry_refused(state)), run_id=change.run_id, rivals_read=(), parked=False)
+
+
+def _counted_anew(state: PairState, change: MatchedChange) -> PairState:
+    """A full sync counts crowds and reads rivals anew, once; a replayed record of an older run does not."""
+    if change.run_id is None or change.run_id <= (state.run_id or "") or not (state.counted or state.rivals_read):
+        return state
+    return replace(counting_anew(state), run_id=change.run_id, rivals_read=())
 
 
 def _with_candidate(state: PairState, change: MatchedChange, view: MappingView) -> PairState:
@@ -209,7 +272,9 @@ def _without(state: PairState, system: System) -> PairState:
     )
 
 
-def _decide(state: PairState, view: MappingView, observed_id: str | None = None) -> PairStep:
+def _decide(
+    state: PairState, view: MappingView, whole: frozenset[str] | None = NONE_READ, observed_id: str | None = None
+) -> PairStep:
     """Pair, then derive; the fields of `observed_id` came with this very change, so they are not requested again."""
     pair = paired(state, view)
     if not isinstance(pair, Paired):
@@ -219,6 +284,9 @@ def _decide(state: PairState, view: MappingView, observed_id: str | None = None)
         return PairStep(_slim(replace(state, rivals_read=read)), NOTHING, pair, rivals=unread)
     if _slimmed(pair, view) and pair.ids["hubspot"] != observed_id:
         return PairStep(state, NOTHING, "derived", resend=(("hubspot", pair.ids["hubspot"]),))
+    unknown = unknown_sides(state, view, whole) if whole is not None else ()
+    if unknown:
+        return PairStep(state, NOTHING, "derived", unknown=unknown)
     return _derived(state, pair, view)
 
 

@@ -21,6 +21,7 @@ from schemas.records import (
     MatchedChange,
     ObjectState,
     PairState,
+    RunProgress,
     StateCommand,
     TimelineEvent,
 )
@@ -31,6 +32,8 @@ NOW_MS = 1_700_000_000_000
 HOLD_MS = 900_000
 LOOKUP_INTERVAL_MS = 900_000
 MOST_STEPS = 10_000
+ALL_READ = frozenset({"hubspot.contacts", "userflow.users"})
+NOTHING_READ: frozenset[str] = frozenset()
 
 
 class Middle:
@@ -45,7 +48,7 @@ class Middle:
         self.view_as(*views)
 
     def view_as(
-        self, *views: MappingView, connection: int = 1, connected: bool = True, crawled: frozenset[str] = frozenset()
+        self, *views: MappingView, connection: int = 1, connected: bool = True, crawled: frozenset[str] = ALL_READ
     ) -> None:
         """Put mappings in force, as an apply does."""
         by_name = {view.name: view for view in views}
@@ -66,7 +69,7 @@ class Middle:
         for _ in range(MOST_STEPS):
             if not waiting:
                 return
-            effects = self._step(waiting.popleft())
+            effects = self.step(waiting.popleft())
             gone.outcomes.append(effects.outcome)
             gone.expired += effects.expired
             for output in effects.outputs:
@@ -76,7 +79,8 @@ class Middle:
                     gone.take(output)
         raise AssertionError(f"one record led to more than {MOST_STEPS} steps")
 
-    def _step(self, record: Any) -> Effects:
+    def step(self, record: Any) -> Effects:
+        """Handle one record; what it leads to is not handled."""
         of_objects = isinstance(record, ChangeEvent | ActivityEvent)
         to_objects = of_objects or (isinstance(record, StateCommand) and record.stage == "objects")
         if isinstance(record, StateCommand):
@@ -114,6 +118,7 @@ class Left:
         self.events: list[TimelineEvent] = []
         self.expired = 0
         self.erasures: dict[str, Erasure] = {}
+        self.rows: dict[str, RunProgress] = {}
 
     def take(self, output: Output) -> None:
         match output.record:
@@ -123,6 +128,8 @@ class Left:
                 self.lookups.append(output.record)
             case ConnectorRequest():
                 self.requests.append(output.record)
+            case RunProgress():
+                self.rows[output.key] = output.record
             case TimelineEvent():
                 self.events.append(output.record)
             case DeadLetter():

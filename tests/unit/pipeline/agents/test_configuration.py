@@ -158,7 +158,7 @@ def crawled(connection: int, *object_types: str) -> IntegrationPart:
 
 
 @pytest.mark.parametrize("settings_first", [True, False])
-def test_it_shows_which_of_userflows_types_were_crawled(settings_first: bool) -> None:
+def test_it_shows_which_types_were_read_whole(settings_first: bool) -> None:
     read = Configuration()
     parts = [("acme/settings", settings()), ("acme/userflow", crawled(1, "users"))]
     for key, part in parts if settings_first else reversed(parts):
@@ -166,7 +166,7 @@ def test_it_shows_which_of_userflows_types_were_crawled(settings_first: bool) ->
     read.apply(INTEGRATIONS, "acme/hubspot", crawled(1, "contacts"))
     view = read.view("acme")
     assert view is not None
-    assert view.crawled == {"users"}
+    assert view.crawled == {"userflow.users", "hubspot.contacts"}
 
 
 def test_a_new_connection_has_crawled_nothing() -> None:

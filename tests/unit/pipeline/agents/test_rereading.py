@@ -1,12 +1,14 @@
 """What a crawl did not see is asked for once, in slices, and nothing else is."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.agents import rereading
 from pipeline.agents.rereading import sweep
 from pipeline.agents.state import Overlay
 from pipeline.agents.step import Incoming
-from schemas.records import ConnectorRequest, ObjectState, StateCommand
+from schemas.records import ConnectorRequest, ObjectState, RunProgress, StateCommand
 
 RUN = "0000000000002-aaaa"
 COMMAND = StateCommand("acme", 1, "objects", "sweep", object_key="acme:1:userflow:users:", run_id=RUN)
@@ -23,7 +25,7 @@ def swept(states: dict[str, ObjectState]) -> tuple[list[str], int]:
     while waiting:
         slices += 1
         incoming = Incoming("sync.state-commands", 3, 0, "partition-3", b"", waiting.pop())
-        for output in sweep(incoming, incoming.record, Overlay(states)).outputs:
+        for output in sweep(incoming, incoming.record, Overlay(states), 0).outputs:
             if isinstance(output.record, StateCommand):
                 assert (output.key, output.partition) == ("partition-3", 3)
                 waiting.append(output.record)
@@ -58,3 +60,32 @@ def test_it_goes_on_slice_by_slice_and_asks_for_each_once(
     asked, needed = swept(states)
     assert asked == [f"{number:05d}" for number in range(objects)]
     assert needed == slices
+
+
+def counted(states: dict[str, ObjectState]) -> dict[str, int]:
+    """What the last row of a sweep told, after the same command came twice: its coordinator crashed."""
+    rows: list[RunProgress] = []
+    for attempt in (1, 1):
+        waiting = [replace(COMMAND, step="sweep", attempt=attempt)]
+        while waiting:
+            incoming = Incoming("sync.state-commands", 3, 0, "partition-3", b"", waiting.pop())
+            for output in sweep(incoming, incoming.record, Overlay(states), 0).outputs:
+                if isinstance(output.record, StateCommand):
+                    waiting.append(output.record)
+                elif isinstance(output.record, RunProgress):
+                    assert output.key == f"{RUN}/objects/3/userflow.users/sweep/1"
+                    rows.append(output.record)
+        assert rows[-1].state == "completed"
+    return dict(rows[-1].counts)
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+def test_it_counts_what_it_asks_for_and_what_its_reads_showed_to_be_gone(
+    slices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rereading, "IDS_A_REQUEST", 1)
+    monkeypatch.setattr(rereading, "MOST_OUTPUTS", 6 // slices)
+    states = {f"acme:1:userflow:users:{number}": known(None) for number in range(3)}
+    gone = {f"acme:1:userflow:users:gone-{number}": known(RUN, present=False) for number in range(4)}
+    before = {"acme:1:userflow:users:before": known("0000000000001-ffff", present=False)}
+    assert counted(states | gone | before) == {"open": 3, "vanished": 4}

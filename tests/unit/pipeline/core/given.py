@@ -66,6 +66,7 @@ def mapping(
             match_userflow=match_userflow,
             on_several=on_several,
             rules=rules or BOTH_WAYS,
+            match_hubspot_unique=match_hubspot == "email",
         )
     )
 

@@ -14,9 +14,9 @@ from schemas.records import ChangeEvent, ConnectorRequest, Found, Origin
 from schemas.values import System
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, TYPES, USER, change, contact, gone, mapping, user
 from tests.unit.pipeline.core.pair_in_step import title
-from tests.unit.pipeline.middle import LOOKUP_INTERVAL_MS, Left, Middle
+from tests.unit.pipeline.middle import LOOKUP_INTERVAL_MS, NOTHING_READ, Left, Middle
 
-USERS_KNOWN = frozenset({"users"})
+USERS_KNOWN = frozenset({"userflow.users"})
 CROWD = range(1, 60)
 
 
@@ -96,7 +96,9 @@ class TestAsking:
         assert len(later(middle).feed(gone("hubspot", CONTACT, 2_000)).lookups) == 1
 
     def test_a_changed_contact_asks_userflow_while_not_all_users_are_known(self) -> None:
-        [asked] = Middle(mapping()).feed(contact(1_000, {})).lookups
+        middle = Middle(mapping())
+        middle.view_as(mapping(), crawled=NOTHING_READ)
+        [asked] = middle.feed(contact(1_000, {})).lookups
         assert (asked.object_type, asked.match_field, asked.values) == ("users", "email", (EMAIL,))
 
     def test_not_once_they_were_crawled(self) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.agents import pairs
+from pipeline.agents import all_pairs
 from pipeline.core.candidates import MOST_CANDIDATES
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
@@ -213,7 +213,7 @@ class TestSeveral:
         middle, found = self.ambiguous()
         assert (found.patches, found.outcomes[-1]) == ([], "ambiguous")
         assert sorted(request.values[0] for request in found.requests) == ["u-ada", "u-two"]
-        again = middle.feed(contact(3_000, {"jobtitle": "Prof"}))
+        again = middle.feed(contact(3_000, {"jobtitle": "Prof"}, origin="poll"))
         assert (again.nothing, again.outcomes[-1]) == (True, "ambiguous")
 
     def test_pairing_resumes_when_one_goes(self) -> None:
@@ -339,7 +339,7 @@ def test_a_rule_that_comes_back_writes_no_value_of_the_time_before_it_went(touch
 
 @pytest.mark.parametrize("limit", ["MOST_OUTPUTS", "MOST_PAIRS"])
 def test_all_pairs_are_derived_again_slice_by_slice(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, limit, 3)
+    monkeypatch.setattr(all_pairs, limit, 3)
     middle = Middle(mapping())
     numbers = [f"{number:02d}" for number in range(10)]
     for number in numbers:

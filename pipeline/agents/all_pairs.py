@@ -1,0 +1,187 @@
+"""Work on every pair of a partition, in slices: derive them again, ask for their match values, compare them.
+
+A slice and its counts are one transaction; a cursor record carries both on. So a crash between two slices neither
+loses nor repeats one.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from pipeline.agents.configuration import IntegrationView
+from pipeline.agents.pair_outputs import Context, effects, lookup
+from pipeline.agents.run_parts import Reached, told
+from pipeline.agents.state import Output, Overlay
+from pipeline.agents.step import Effects, Incoming
+from pipeline.core.candidates import side
+from pipeline.core.comparing import STEPS, Compared, Comparison, compare, sample
+from pipeline.core.lookups import asking_holders
+from pipeline.core.mapping import OTHER, MappingView
+from pipeline.core.pairing import PairStep, rederive, retry_refused
+from pipeline.core.timeline import Hold, stream, timeline_of
+from schemas.records import PairState, StateCommand
+from schemas.topics import STATE_COMMANDS
+from schemas.values import System
+
+MOST_OUTPUTS: Final = 500
+MOST_PAIRS: Final = 5_000  # a slice blocks the event loop: some 14 us a pair
+MOST_COMPARED: Final = 2_000  # some 30 us a pair
+VALUES_A_REQUEST: Final = 100
+MOST_SAMPLES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A command for all pairs, on the state it is handled over."""
+
+    incoming: Incoming
+    command: StateCommand
+    view: IntegrationView
+    overlay: Overlay[PairState]
+    now_ms: int
+    event_hold_ms: int
+
+    def pairs(self) -> Iterator[tuple[str, MappingView, str, PairState]]:
+        """Key, mapping, match value and row of each pair that the command names, from behind its cursor on."""
+        command = self.command
+        prefix = f"{command.integration}:{command.connection}:" + (f"{command.mapping}:" if command.mapping else "")
+        for key in self.overlay.keys_after(command.cursor, prefix):
+            _, _, name, match_value = key.split(":", 3)
+            state, mapping = self.overlay.get(key), self.view.mappings.get(name)
+            if state is not None and mapping is not None:
+                yield key, mapping, match_value, state
+
+    def context(self, mapping: MappingView, match_value: str, run_id: str | None) -> Context:
+        return Context(self.incoming, mapping, match_value, run_id, True, self.command.caused_by, self.now_ms)
+
+    def derived(self, step: PairStep, state: PairState, context: Context) -> tuple[Output, ...]:
+        """What a derived pair leads to, with its events that waited."""
+        timeline = timeline_of(context.mapping, context.match_value, step.ids)
+        streamed = stream(step.state or state, None, timeline, Hold(self.now_ms, self.event_hold_ms))
+        return effects(step, context, self.overlay, streamed).outputs
+
+
+@dataclass(slots=True)
+class Slice:
+    """What a slice has made so far."""
+
+    outputs: list[Output] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    samples: list[str] = field(default_factory=list)
+    fields: int = 0  # that are to be written
+    looked: int = 0
+    done: str | None = None  # the last key that was handled
+    asking: dict[tuple[System, str, bool], list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def ask(self, system: System, context: Context, *, tell_missing: bool) -> None:
+        """Ask for the pair's match value, a hundred in one request."""
+        kind = (system, context.mapping.name, tell_missing)
+        self.asking[kind].append(context.match_value)
+        if len(self.asking[kind]) == VALUES_A_REQUEST:
+            self.outputs.append(lookup(system, self.asking.pop(kind), context, tell_missing=tell_missing))
+
+    def asked(self, work: Work) -> None:
+        """Ask for what is left."""
+        for (system, name, tell_missing), values in self.asking.items():
+            context = work.context(work.view.mappings[name], "", work.command.run_id)
+            self.outputs.append(lookup(system, values, context, tell_missing=tell_missing))
+        self.asking.clear()
+
+    def full(self, most_pairs: int) -> bool:
+        return len(self.outputs) >= MOST_OUTPUTS or self.looked >= most_pairs
+
+
+def derive_again(work: Work) -> Effects:
+    """The patches of every pair once more: after a pause, an outage or a redrive."""
+    command, made = work.command, Slice()
+    for key, mapping, match_value, state in work.pairs():
+        if made.full(MOST_PAIRS):
+            made.outputs.append(_go_on(work, made))
+            break
+        made.done, made.looked = key, made.looked + 1
+        whole = work.view.crawled
+        step = rederive(retry_refused(state) if command.retry_refused else state, mapping, whole)
+        _take(made, work, step, state, work.context(mapping, match_value, command.run_id))
+    made.asked(work)
+    return Effects(tuple(made.outputs), "derived")
+
+
+def ask(work: Work) -> Effects:
+    """Ask one system for the match value of every pair that the other side takes part in."""
+    command = work.command
+    system = command.system
+    made = _begun(command)
+    ended = True
+    for key, mapping, match_value, state in work.pairs():
+        if made.full(MOST_PAIRS):
+            ended = False
+            break
+        made.done, made.looked = key, made.looked + 1
+        if system is not None and side(state, OTHER[system]):
+            made.counts["asked"] += 1
+            context = work.context(mapping, match_value, command.run_id)
+            made.ask(system, context, tell_missing=bool(side(state, system)))
+    made.asked(work)
+    return _told(work, made, ended=ended)
+
+
+def compare_all(work: Work) -> Effects:
+    """Count, write or confirm the pairs of a mapping for a full sync."""
+    command, made = work.command, _begun(work.command)
+    whole = work.view.crawled | frozenset(command.whole)
+    comparison = Comparison(STEPS[command.step], command.run_id or "", command.attempt, whole)
+    ended = rests = False
+    for key, mapping, match_value, state in work.pairs():
+        rests = 0 < command.most <= made.fields
+        if rests or made.full(MOST_COMPARED):
+            break
+        made.done, made.looked = key, made.looked + 1
+        compared = compare(state, mapping, comparison)
+        made.counts.update(compared.counts)
+        if compared.emptied and comparison.step == "count" and len(made.samples) < MOST_SAMPLES:
+            made.samples.append(sample(compared.ids, compared.emptied))
+        _compared(made, work, compared, state, work.context(mapping, match_value, command.run_id))
+    else:
+        ended = True
+    made.asked(work)
+    return _told(work, made, ended=ended, rests=rests)
+
+
+def _compared(made: Slice, work: Work, compared: Compared, state: PairState, context: Context) -> None:
+    """Take a compared pair's row and outputs over; where its row stays, it leads to nothing."""
+    if compared.step.state is None:
+        return
+    made.fields += sum(map(len, compared.step.derivation.patches.values()))
+    _take(made, work, compared.step, state, context if compared.of_run else replace(context, run_id=None))
+
+
+def _take(made: Slice, work: Work, step: PairStep, state: PairState, context: Context) -> None:
+    """Take a step over; what it asks for shares requests with other pairs."""
+    if step.unknown:
+        step = asking_holders(step, step.state or state, work.now_ms)
+        for system in step.unknown:
+            made.ask(system, context, tell_missing=True)
+        step = replace(step, unknown=())
+    made.outputs += work.derived(step, state, context)
+
+
+def _begun(command: StateCommand) -> Slice:
+    """A slice that goes on counting where the one before it ended."""
+    return Slice(counts=Counter(command.counts), samples=list(command.samples))
+
+
+def _go_on(work: Work, made: Slice) -> Output:
+    """The record that continues behind the last pair that was handled."""
+    rest = replace(work.command, cursor=made.done, counts=dict(made.counts), samples=tuple(made.samples))
+    return Output(STATE_COMMANDS, work.incoming.key, rest, work.incoming.partition)
+
+
+def _told(work: Work, made: Slice, *, ended: bool, rests: bool = False) -> Effects:
+    """The slice with its progress on the run: completed, resting at a cursor, or going on by itself."""
+    outputs = list(made.outputs)
+    if not ended and not rests:
+        outputs.append(_go_on(work, made))
+    reached = Reached(made.counts, ended, made.samples, made.done if rests and not ended else None)
+    outputs.append(told(work.incoming, work.command.mapping or "", reached, work.now_ms))
+    return Effects(tuple(outputs), "derived")
