@@ -21,7 +21,7 @@ def _open() -> Process:
     """What a role makes on disk is for its owner only."""
     clean_up_on_ctrl_c()
     os.umask(PRIVATE_UMASK)
-    return open_process(makes_key=True)
+    return open_process(makes_key=True, lasts=True)
 
 
 def work() -> None:

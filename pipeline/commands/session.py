@@ -1,6 +1,7 @@
 """What every command shares: settings, the brokers, the tables of configuration, and errors in plain words."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from connectors.http.server import CannotListen
 from connectors.kafka.admin import TopicsRefused
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher, PublishFailed
+from connectors.kafka.settings import LOGGER
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.config import SettingsInvalid, load_settings
 from pipeline.exit_codes import REFUSED
@@ -58,10 +60,14 @@ def plain_errors() -> Iterator[None]:
         refuse(visible_lines(f"{error.filename}: {error.strerror}. Fix: make it usable, or name another."))
 
 
-def open_process(*, makes_key: bool = False) -> Process:
-    """The settings of the environment, brokers and codec; without `makes_key` it writes nothing anywhere."""
+def open_process(*, makes_key: bool = False, lasts: bool = False) -> Process:
+    """The settings of the environment, brokers and codec; without `makes_key` it writes nothing anywhere.
+
+    A command tells in a sentence of its own what is wrong with the brokers; librdkafka's lines are for what `lasts`.
+    """
     settings = load_settings(os.environ)
     set_up(settings.log_format, settings.log_level, hide=settings.hidden)
+    LOGGER.setLevel(logging.WARNING if lasts else logging.CRITICAL)
     return Process.open(settings, makes_key=makes_key)
 
 

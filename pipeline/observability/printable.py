@@ -30,6 +30,11 @@ class PrintableStream(io.TextIOWrapper):
         super().write(printable(text))
         return len(text)
 
+    def close(self) -> None:
+        """Flush only: the bytes beneath are those of the stream that was there before, and threads may log yet."""
+        if not self.buffer.closed:
+            self.flush()
+
 
 @contextmanager
 def printable_output() -> Iterator[None]:
@@ -42,7 +47,6 @@ def printable_output() -> Iterator[None]:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, PrintableStream):
                 stream.flush()
-                stream.detach()
         sys.stdout, sys.stderr = before
 
 

@@ -1,5 +1,6 @@
 """What strangers wrote is text, and never a command to a terminal."""
 
+import gc
 import io
 import sys
 
@@ -29,10 +30,14 @@ def test_what_commands_print_is_printable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(err, "utf-8"))
 
     with printable_output():
+        within = sys.stderr
         click.echo("label \x1b[2J é", color=True)  # as to a terminal
         click.echo("name \x9b", err=True)
+    print("logged later", file=within)  # by a thread that outlives the command: it was a traceback
+    del within
+    gc.collect()
     click.echo("after")
     sys.stdout.flush()
 
     assert out.getvalue().decode() == "label \\x1b[2J é\nafter\n"
-    assert err.getvalue().decode() == "name \\x9b\n"
+    assert err.getvalue().decode() == "name \\x9b\nlogged later\n"
