@@ -7,7 +7,9 @@ import click
 from pipeline.commands.session import open_process, plain_errors, read_tables, refuse
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.doctor import examine
+from pipeline.operations.losses import read_losses
 from pipeline.operations.runs import read_runs
+from pipeline.process import now_ms
 from pipeline.visible import visible_lines
 from schemas.topics import INTEGRATIONS, TOPICS
 
@@ -53,6 +55,7 @@ def examine_installation() -> None:
             changes_retention_days=process.settings.changes_retention_days,
             opens=process.box.can_open,
             runs=lambda: read_runs(process.cluster, process.codec, process.settings.partitions),
+            lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
         ):
             click.echo(visible_lines(f"{finding.verdict:<8} {finding.what}: {finding.detail}"))
             wrong = wrong or finding.verdict == "wrong"

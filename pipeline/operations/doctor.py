@@ -11,6 +11,7 @@ from pipeline.operations.apply import connector_of
 from pipeline.operations.findings import Finding
 from pipeline.operations.in_force import every
 from pipeline.operations.installation import SettingsDiffer
+from pipeline.operations.losses import Losses, losses
 from pipeline.operations.runs import Runs, last_run
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
@@ -36,6 +37,7 @@ def examine(
     changes_retention_days: int,
     opens: Callable[[bytes, str], bool],
     runs: Runs,
+    lost: Losses,
 ) -> Iterator[Finding]:
     """Checks brokers, topics, registry, then every integration; skips checks that depend on a broken one."""
     try:
@@ -52,10 +54,11 @@ def examine(
     if any(problem.missing for problem in problems):
         return
     try:
-        parts, progress = integrations(), list(runs())
-    except (TableIncomplete, SettingsDiffer, TransactionFailed) as error:
+        parts, progress, letters = integrations(), list(runs()), list(lost())
+    except (TableIncomplete, SettingsDiffer, TransactionFailed, BrokersUnreachable) as error:
         yield Finding("configuration", "wrong", str(error))
         return
+    yield from losses(letters, parts, progress, partitions)
     for name, settings in every(parts).items():
         yield from examine_integration(name, settings, parts, opens)
         if settings.state != "disconnected":

@@ -4,6 +4,7 @@ Retention or a person deleted them, or a topic was made anew. What they said is 
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from pipeline.operations.full_sync import NotStarted, crawls, new_run_id
 from pipeline.operations.in_force import every
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.letters import letter_id, letter_of_no_record
-from schemas.records import ObjectMapping
+from schemas.records import DeadLetter, ObjectMapping
 from schemas.topics import (
     DEAD_LETTERS,
     HUBSPOT_FIELD_PATCHES,
@@ -50,6 +51,8 @@ BY_TRANSACTIONS: Final = frozenset(
     }
 )
 """Topics that hold markers of transactions beside records."""
+
+_PLACE: Final = re.compile(r"(.+)\[(\d+)\]")
 
 Message = tuple[str, str, Any]
 """A topic, a key, a record."""
@@ -171,3 +174,11 @@ def _affected(
         theirs = TOPICS[topic].key != "integration" or partition_of(name, partitions) == partition
         if theirs and settings.state != "disconnected":
             yield name, settings
+
+
+def affected_by(letter: DeadLetter, partitions: int, parts: Mapping[str, IntegrationPart]) -> Sequence[str]:
+    """The integrations that the loss of a letter concerns: all of them where a whole topic was made anew."""
+    place = _PLACE.fullmatch(letter.key)
+    if place is not None and place[1] in TOPICS:
+        return [name for name, _ in _affected(place[1], int(place[2]), partitions, parts)]
+    return [name for name, settings in every(parts).items() if settings.state != "disconnected"]

@@ -1,9 +1,11 @@
 """Brokers as they are: limits are lowered, producers expire, records and topics go before they are read."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -19,14 +21,17 @@ from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.groups import ConsumerGroup
-from connectors.kafka.producer import Publisher
+from connectors.kafka.producer import Publisher, PublishFailed, publish_now
 from connectors.kafka.state_log import CompactedStateLog
 from connectors.kafka.topic_watch import TopicWatch
 from connectors.kafka.transactions import Produced, TransactionalWriter
 from pipeline.local.broker import BrokerSettings, LocalBroker
+from pipeline.operations.losses import LATELY_MS, read_losses
+from pipeline.operations.lost_records import LOST
 from schemas.codec import Codec, RecordTooLarge
+from schemas.letters import letter_of_no_record
 from schemas.registry import LocalRegistry
-from schemas.topics import HUBSPOT_CHANGES, MATCHES, OBJECTS_STATE, RECEIPTS, USERFLOW_ACTIVITY
+from schemas.topics import DEAD_LETTERS, HUBSPOT_CHANGES, MATCHES, OBJECTS_STATE, RECEIPTS, USERFLOW_ACTIVITY
 
 PARTITIONS = 2
 WITHIN_S = 30.0
@@ -125,9 +130,17 @@ async def test_a_producer_that_expired_while_it_was_idle_is_opened_again(
 
 
 @asynccontextmanager
-async def member(cluster: Cluster, group: str) -> AsyncIterator[tuple[list[tuple[str, int, int, int]], list[int]]]:
-    """A member that reads the changes, ends every record at once, and tells what was lost."""
-    lost, taken = list[tuple[str, int, int, int]](), list[int]()
+async def member(
+    cluster: Cluster, group: str, *, in_vain: int = 0
+) -> AsyncIterator[tuple[list[tuple[str, int, int, int]], list[int]]]:
+    """A member that reads the changes, ends every record at once, and tells what was lost; `in_vain` times it fails."""
+    lost, taken, tries = list[tuple[str, int, int, int]](), list[int](), list[int]()
+
+    def tell(*what: Any) -> None:
+        tries.append(1)
+        if len(tries) <= in_vain:
+            raise PublishFailed("the brokers do not take the report")
+        lost.append(what)
 
     def take(batch: Sequence[Taken]) -> None:
         for one in batch:
@@ -139,7 +152,7 @@ async def member(cluster: Cluster, group: str) -> AsyncIterator[tuple[list[tuple
     def failed(error: BaseException) -> None:
         pytest.fail(f"the member failed: {error}")
 
-    hooks = Hooks(take, lambda _: None, revoked, failed, lambda *what: lost.append(what))
+    hooks = Hooks(take, lambda _: None, revoked, failed, tell)
     reading = GroupMember(cluster, group, f"{group}-0", topics=(HUBSPOT_CHANGES,), hooks=hooks)
     reading.start()
     try:
@@ -167,6 +180,48 @@ async def test_records_that_were_deleted_before_they_were_read_are_told(cluster:
         await publisher.close()
 
 
+async def test_nothing_is_committed_past_a_loss_until_it_is_told(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report that failed behind the commit was forgotten: after the restart nothing showed the loss."""
+    monkeypatch.setattr("connectors.kafka.consumer.LOOK_FOR_LOST_S", 0.5)
+    group, publisher = ConsumerGroup(cluster, "telling"), Publisher(cluster, Codec(LocalRegistry()))
+
+    def committed() -> int:
+        return group.committed([(HUBSPOT_CHANGES, 1)]).get((HUBSPOT_CHANGES, 1), 0)
+
+    try:
+        places = [await publisher.send_bytes(HUBSPOT_CHANGES, "key", b"x", 1) for _ in range(8)]
+        async with member(cluster, "telling") as (_, taken):
+            await until(lambda: committed() == places[-1][1] + 1)
+        for _ in range(5):
+            await publisher.send_bytes(HUBSPOT_CHANGES, "key", b"x", 1)
+        before, start = places[-1][1] + 1, places[-1][1] + 4
+        await asyncio.to_thread(partial(delete_records, cluster, HUBSPOT_CHANGES, 1, start))
+        async with member(cluster, "telling", in_vain=1_000) as (_, taken):
+            await until(lambda: len(taken) >= 2)
+        assert committed() == before
+        async with member(cluster, "telling", in_vain=2) as (lost, taken):
+            await until(lambda: bool(lost))
+            assert lost == [(HUBSPOT_CHANGES, 1, before, start)]
+            await until(lambda: committed() == start + 2)
+    finally:
+        await publisher.close()
+
+
+async def test_doctor_reads_the_letters_of_losses_of_late(cluster: Cluster) -> None:
+    codec, admin, at_ms = Codec(LocalRegistry()), Admin(cluster), time.time_ns() // 1_000_000
+    letters = [
+        letter_of_no_record(
+            id=reason, integration="", stage="x", reason=reason, detail=reason, at_ms=at_ms, key="sync.matches[0]"
+        )
+        for reason in (LOST, "step_failed")
+    ]
+    publish_now(cluster, codec, [(DEAD_LETTERS, letter.key, letter) for letter in letters])
+    assert [one.reason for one in read_losses(cluster, codec, admin, at_ms)] == [LOST]
+    assert list(read_losses(cluster, codec, admin, at_ms + LATELY_MS + 600_000)) == []
+
+
 async def test_a_topic_that_is_made_anew_is_told_once(cluster: Cluster) -> None:
     admin, told = Admin(cluster), list[str]()
     watch = TopicWatch(admin, (RECEIPTS, MATCHES), told.extend)
@@ -175,7 +230,9 @@ async def test_a_topic_that_is_made_anew_is_told_once(cluster: Cluster) -> None:
     for future in client.delete_topics([RECEIPTS]).values():
         future.result(15)
     await until(lambda: RECEIPTS not in admin.partitions())
+    assert watch.look()  # one look may be at a broker that lags
     assert not watch.look()
     await asyncio.to_thread(admin.apply_topics, PARTITIONS, 1)
+    assert watch.look()
     assert not watch.look()
     assert set(told) == {RECEIPTS}

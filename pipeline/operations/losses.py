@@ -1,0 +1,84 @@
+"""Records that were lost lately, by their dead letters: which of the losses no full sync has healed yet."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.transactions import read_committed_rows
+from pipeline.operations.findings import Finding
+from pipeline.operations.lost_records import LOST, affected_by
+from schemas.codec import Codec, MalformedRecord
+from schemas.configuration import IntegrationPart
+from schemas.records import DeadLetter, RunProgress
+from schemas.registry import UnknownSchema
+from schemas.topics import DEAD_LETTERS
+
+LATELY_MS: Final = 7 * 24 * 60 * 60 * 1000
+MOST_SHOWN: Final = 10
+WHOLE: Final = "run"
+"""The part of a run's progress that tells of the run as a whole."""
+
+Losses = Callable[[], Iterable[DeadLetter]]
+"""The letters of losses, in the order of their partitions."""
+
+
+def read_losses(cluster: Cluster, codec: Codec, admin: Admin, now_ms: int) -> Iterator[DeadLetter]:
+    """The letters of the last seven days. Blocks. Raises BrokersUnreachable, and TransactionFailed where it stalls."""
+    for (topic, partition), offset in admin.offsets_at([DEAD_LETTERS], now_ms - LATELY_MS).items():
+        for row in read_committed_rows(cluster, topic, partition, offset):
+            try:
+                letter = codec.decode(topic, row.value or b"")
+            except (MalformedRecord, UnknownSchema):
+                continue
+            if isinstance(letter, DeadLetter) and letter.reason == LOST:
+                yield letter
+
+
+def losses(
+    letters: Iterable[DeadLetter], parts: Mapping[str, IntegrationPart], runs: Sequence[RunProgress], partitions: int
+) -> Iterator[Finding]:
+    """A finding for each place where records were lost, by its newest loss: healed, or what is left to be done."""
+    newest: dict[str, DeadLetter] = {}
+    for letter in letters:
+        if letter.key not in newest or newest[letter.key].at_ms < letter.at_ms:
+            newest[letter.key] = letter
+    healed_at = _completed_since(runs)
+    shown = sorted(newest.values(), key=lambda letter: -letter.at_ms)
+    for letter in shown[:MOST_SHOWN]:
+        concerned = affected_by(letter, partitions, parts)
+        yield _finding(letter, [name for name in concerned if healed_at.get(name, -1) < letter.at_ms])
+    if len(shown) > MOST_SHOWN:
+        yield Finding("lost records", "wrong", f"and at {len(shown) - MOST_SHOWN} places more")
+
+
+def _finding(letter: DeadLetter, left: Sequence[str]) -> Finding:
+    at = datetime.fromtimestamp(letter.at_ms / 1000, UTC).isoformat(timespec="seconds")
+    told = f"{letter.detail}, {at}"
+    if not left:
+        return Finding("lost records", "ok", f"{told}; a full sync has healed it")
+    fix = "; ".join(f"`pairstream full-sync start {name}`" for name in left)
+    return Finding("lost records", "wrong", f"{told}. Fix: unless the full sync that was asked for is under way, {fix}")
+
+
+def _completed_since(runs: Iterable[RunProgress]) -> Mapping[str, int]:
+    """When the newest full sync began that is completed, by integration; run ids begin with that time."""
+    parts: dict[tuple[str, str], list[RunProgress]] = defaultdict(list)
+    for run in runs:
+        parts[run.integration, run.run_id].append(run)
+    since: dict[str, int] = {}
+    for (integration, run_id), of_run in parts.items():
+        began = run_id.partition("-")[0]
+        if began.isdigit() and _completed(of_run):
+            since[integration] = max(since.get(integration, 0), int(began))
+    return since
+
+
+def _completed(parts: Iterable[RunProgress]) -> bool:
+    """By the run's own row; where there is none, by its crawls."""
+    states = {part.part: part.state for part in parts}
+    crawls = [state for part, state in states.items() if part.startswith(("hubspot.", "userflow."))]
+    decisive = [states[WHOLE]] if WHOLE in states else crawls
+    return bool(decisive) and all(state == "completed" for state in decisive)
