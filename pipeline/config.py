@@ -3,29 +3,24 @@
 import difflib
 import logging
 import re
-import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connectors.contract.feed import FeedSettings
-from connectors.http.addresses import is_address, is_loopback
+from connectors.http.addresses import is_loopback
 from connectors.hubspot.protocol import API_URL, AUTHORIZE_URL
 from connectors.kafka.cluster import SEPARATOR
+from pipeline.certificates import certificate_problems
 from pipeline.secrets import is_key
+from pipeline.setting_words import PREFIX, Brokers, Port, PublicUrl, Url, setting, shown, variable
 from schemas.topics import TOPICS
 
-MASK: Final = "***"
-
 _log = logging.getLogger(__name__)
-_PREFIX: Final = "PAIRSTREAM_"
-_OWN_NAMES: Final = ("kafka_", "schema_registry_", "hubspot_", "userflow_")
-_USERINFO: Final = re.compile(r"^([A-Za-z]+://)?.*@")
 _KAFKA_NAME: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 # 249 characters are the most that a topic's name may have
 _LONGEST_PREFIX: Final = 249 - len(SEPARATOR) - max(map(len, TOPICS))
@@ -41,38 +36,6 @@ class SettingsInvalid(Exception):
         self.problems = problems
 
 
-def variable(name: str) -> str:
-    """`partitions` -> `PAIRSTREAM_PARTITIONS`, `kafka_sasl_username` -> `KAFKA_SASL_USERNAME`."""
-    return name.upper() if name.startswith(_OWN_NAMES) else f"{_PREFIX}{name.upper()}"
-
-
-def _setting(default: Any, meaning: str, example: str, **limits: Any) -> Any:
-    # Any is what pydantic's own Field() takes and gives
-    return Field(default, description=meaning, examples=[example], **limits)
-
-
-def _checked_url(text: str) -> str:
-    """Refuses an address that no request can be sent to, such as one with the port 99999."""
-    if not is_address(text.lower()) or not text.isascii():
-        raise ValueError("no address: it needs a host in ASCII letters, and a port of 1 to 65535 if any")
-    return text
-
-
-def _public(url: str) -> str:
-    """One form of an address, as the vendors sign it: small letters, no port that goes without saying, no end slash."""
-    parts = urlsplit(url)
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("an address with a user, `?` or `#` cannot be a webhook's")
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    port = "" if parts.port in (None, usual) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
-
-
-_Port = Annotated[int, Field(ge=0, le=65_535)]
-_Url = Annotated[str, Field(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/]+"), AfterValidator(_checked_url)]
-
-
 class Settings(BaseSettings):
     """All settings; build it by `load_settings`."""
 
@@ -80,117 +43,123 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", alias_generator=variable, hide_input_in_errors=True, validate_default=False
     )
 
-    kafka_bootstrap_servers: str | None = _setting(None, "the brokers; unset: a local broker", "kafka:9092")
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting(
+    kafka_bootstrap_servers: Brokers = setting(None, "the brokers; unset: a local broker", "kafka:9092")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = setting(
         "PLAINTEXT", "how to talk to the brokers", "SASL_SSL"
     )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _setting(
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = setting(
         None, "how to log in to the brokers", "SCRAM-SHA-512"
     )
-    kafka_sasl_username: str | None = _setting(None, "the name to log in with", "pairstream")
-    kafka_sasl_password: SecretStr | None = _setting(None, "the password to log in with", "...")
-    kafka_ssl_ca_location: Path | None = _setting(None, "certificates to trust, PEM", "/etc/kafka/ca.pem")
-    kafka_ssl_certificate_location: Path | None = _setting(None, "our certificate, PEM", "/etc/kafka/client.pem")
-    kafka_ssl_key_location: Path | None = _setting(None, "our certificate's key, PEM", "/etc/kafka/client.key")
-    kafka_ssl_key_password: SecretStr | None = _setting(None, "the password of that key", "...")
-    schema_registry_url: _Url | None = _setting(
+    kafka_sasl_username: str | None = setting(None, "the name to log in with", "pairstream")
+    kafka_sasl_password: SecretStr | None = setting(None, "the password to log in with", "...")
+    kafka_ssl_ca_location: Path | None = setting(None, "certificates to trust, PEM", "/etc/kafka/ca.pem")
+    kafka_ssl_certificate_location: Path | None = setting(None, "our certificate, PEM", "/etc/kafka/client.pem")
+    kafka_ssl_key_location: Path | None = setting(None, "our certificate's key, PEM", "/etc/kafka/client.key")
+    kafka_ssl_key_password: SecretStr | None = setting(None, "the password of that key", "...")
+    schema_registry_url: Url | None = setting(
         None,
         "Confluent-compatible registry; unset: packaged ids",
         "http://registry:8081",
         repr=False,  # may hold a password
     )
-    partitions: int = _setting(4, "partitions of all co-partitioned topics", "24", ge=1, le=10_000)
-    state_dir: Path = _setting(
+    schema_registry_proxy_url: Url | None = setting(
+        None,
+        "a proxy on the way to the registry; unset: none, whatever HTTP_PROXY says",
+        "http://proxy.acme.com:3128",
+        repr=False,  # may hold a password
+    )
+    partitions: int = setting(4, "partitions of all co-partitioned topics", "24", ge=1, le=10_000)
+    state_dir: Path = setting(
         Path("~/.local/state/pairstream"),
         "local broker, Faust's data, endpoints.json, key",
         "/var/lib/pairstream",
     )
-    secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = _setting(
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = setting(
         (), "keys that encrypt secrets kept in Kafka, newest first; unset: made by `up`", "NEW_KEY,OLD_KEY"
     )
-    receiver_port: _Port = _setting(8080, "where webhooks arrive; 0: any free port", "8080")
-    console_port: _Port = _setting(8090, "where the console answers; 0: any free port", "8090")
-    health_port: _Port = _setting(0, "where this process answers /health/live and /ready; 0: any free port", "8070")
-    bind_host: str = _setting("127.0.0.1", "the address the receiver and the console bind", "0.0.0.0")
-    public_url: Annotated[_Url, AfterValidator(_public)] | None = _setting(
+    receiver_port: Port = setting(8080, "where webhooks arrive; 0: any free port", "8080")
+    console_port: Port = setting(8090, "where the console answers; 0: any free port", "8090")
+    health_port: Port = setting(0, "where this process answers /health/live and /ready; 0: any free port", "8070")
+    bind_host: str = setting("127.0.0.1", "the address the receiver and the console bind", "0.0.0.0")
+    public_url: PublicUrl | None = setting(
         None,
         "where the vendors reach the receiver; unset: the receiver's port on this machine",
         "https://sync.acme.com",
     )
-    hubspot_webhook_bytes: int = _setting(
+    hubspot_webhook_bytes: int = setting(
         1_000_000, "the largest body of a HubSpot webhook that is read", "1000000", ge=10_000, le=40_000_000
     )
-    userflow_webhook_bytes: int = _setting(
+    userflow_webhook_bytes: int = setting(
         1_000_000, "the largest body of a Userflow webhook that is read", "1000000", ge=10_000, le=40_000_000
     )
-    receiver_connections: int = _setting(
+    receiver_connections: int = setting(
         500, "connections the receiver holds open; strangers' are closed first", "500", ge=10, le=100_000
     )
-    hubspot_api_url: _Url = _setting(API_URL, "HubSpot's API", API_URL)
-    hubspot_api_version: str = _setting(
+    hubspot_api_url: Url = setting(API_URL, "HubSpot's API", API_URL)
+    hubspot_api_version: str = setting(
         "2026-03", "HubSpot's API version", "2026-03", pattern=r"^(20[0-9]{2}-[0-9]{2}|v[0-9])$"
     )
-    hubspot_authorize_url: _Url | None = _setting(
+    hubspot_authorize_url: Url | None = setting(
         None,
         "HubSpot's page at which people grant access; unset: its own, or /oauth/authorize of another HUBSPOT_API_URL",
         "https://app.hubspot.com/oauth/authorize",
     )
-    hubspot_oauth_pkce: bool = _setting(
+    hubspot_oauth_pkce: bool = setting(
         True, "whether a grant in the browser is bound to it by PKCE; HubSpot asks some apps for it", "true"
     )
-    userflow_api_url: _Url | None = _setting(None, "Userflow's API; unset: by region", "https://api.userflow.com")
-    api_proxy_url: _Url | None = _setting(
+    userflow_api_url: Url | None = setting(None, "Userflow's API; unset: by region", "https://api.userflow.com")
+    api_proxy_url: Url | None = setting(
         None,
         "a proxy on the way to both APIs; unset: none, whatever HTTP_PROXY says",
         "http://proxy.acme.com:3128",
         repr=False,  # may hold a password
     )
-    allow_http_api: bool = _setting(
+    allow_http_api: bool = setting(
         False, "whether an API may be called by http:// on another machine, tokens and all", "true"
     )
-    longest_wait_s: int = _setting(
+    longest_wait_s: int = setting(
         900,
         "the longest wait that a vendor may ask for, in seconds; a longer one is cut to it, with a log line",
         "900",
         ge=1,
     )
-    prefix: str = _setting(
+    prefix: str = setting(
         "", "starts every name on the brokers, so that several installations may share them; unset: none", "staging"
     )
-    ordinal: int = _setting(0, "the number of this process among those of its role: `<role>-<ordinal>`", "0", ge=0)
-    bulk_credit: int = _setting(300, "bulk records per worker that may be unfinished downstream", "300", ge=1)
-    lookup_interval_s: int = _setting(900, "seconds between lookups of one match value", "900", ge=1)
-    event_hold_s: int = _setting(900, "seconds an event waits for its pair", "900", ge=0)
-    changes_retention_days: int = _setting(7, "days that changes can be replayed", "7", ge=1)
-    full_sync_interval_s: int = _setting(86_400, "seconds between scheduled full syncs; 0: none", "86400", ge=0)
-    full_sync_most_emptied: float = _setting(
+    ordinal: int = setting(0, "the number of this process among those of its role: `<role>-<ordinal>`", "0", ge=0)
+    bulk_credit: int = setting(300, "bulk records per worker that may be unfinished downstream", "300", ge=1)
+    lookup_interval_s: int = setting(900, "seconds between lookups of one match value", "900", ge=1)
+    event_hold_s: int = setting(900, "seconds an event waits for its pair", "900", ge=0)
+    changes_retention_days: int = setting(7, "days that changes can be replayed", "7", ge=1)
+    full_sync_interval_s: int = setting(86_400, "seconds between scheduled full syncs; 0: none", "86400", ge=0)
+    full_sync_most_emptied: float = setting(
         0.2, "the share of pairs that a full sync may empty a field of without asking; 1: any", "0.2", ge=0, le=1
     )
-    journal_interval_s: float = _setting(
+    journal_interval_s: float = setting(
         2.0, "seconds between looks into HubSpot's journal, where `source: journal`", "2", ge=0.1, le=3_600
     )
-    poll_interval_s: float = _setting(
+    poll_interval_s: float = setting(
         10.0, "seconds between searches for what changed in HubSpot, where `source: poll`", "10", ge=0.1, le=86_400
     )
-    poll_index_lag_s: float = _setting(
+    poll_index_lag_s: float = setting(
         300.0,
         "seconds after which HubSpot's search surely knows of a change; until then what changed is searched once more",
         "300",
         ge=1,
         le=86_400,
     )
-    poll_archived_interval_s: float = _setting(
+    poll_archived_interval_s: float = setting(
         60.0, "seconds between looks into HubSpot's recycling bin, where `source: poll`", "60", ge=0.1, le=86_400
     )
-    poll_sweep_records_per_s: float = _setting(
+    poll_sweep_records_per_s: float = setting(
         20.0, "objects of one type read a second where only reading tells of a change", "20", gt=0, le=10_000
     )
-    poll_seen_interval_s: float = _setting(
+    poll_seen_interval_s: float = setting(
         30.0, "seconds between reads of the users last seen, where Userflow has `source: poll`", "30", ge=0.1, le=86_400
     )
-    poll_most_seen: int = _setting(1_000, "users last seen that are read at once, at most", "1000", ge=100, le=100_000)
-    log_format: Literal["text", "json"] = _setting("text", "how log lines are written", "json")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "the least log level written", "INFO")
+    poll_most_seen: int = setting(1_000, "users last seen that are read at once, at most", "1000", ge=100, le=100_000)
+    log_format: Literal["text", "json"] = setting("text", "how log lines are written", "json")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "the least log level written", "INFO")
 
     @classmethod
     def settings_customise_sources(
@@ -225,17 +194,6 @@ class Settings(BaseSettings):
             if not is_key(key.get_secret_value()):
                 raise ValueError(f"key {number} of {len(keys)} is not 32 bytes in url-safe base64")
         return keys
-
-    @field_validator("kafka_bootstrap_servers")
-    @classmethod
-    def _every_broker(cls, servers: str | None) -> str | None:
-        """The list of brokers without spaces: one of the two Kafka clients would take a space for part of a host."""
-        brokers = [broker.strip() for broker in (servers or "").split(",") if broker.strip()]
-        for broker in brokers:
-            host, colon, port = broker.rpartition(":")
-            if not (colon and host and port.isdigit() and 0 < int(port) < 65_536) or any(map(str.isspace, broker)):
-                raise ValueError(f"`{shown(broker)}` is no HOST:PORT")
-        return ",".join(brokers) or None
 
     @field_validator("state_dir")
     @classmethod
@@ -279,21 +237,13 @@ class Settings(BaseSettings):
             yield "kafka_ssl_key_location"
 
     def _certificate_problems(self) -> Iterator[str]:
-        """The problems of the certificate files, each with its setting, which librdkafka would not name."""
-        if not self.kafka_security_protocol.endswith("SSL"):
-            return
-        context, password = ssl.create_default_context(), self.kafka_ssl_key_password
-        authorities = self.kafka_ssl_ca_location
-        if authorities and (problem := _unusable(lambda: context.load_verify_locations(authorities))):
-            yield f"KAFKA_SSL_CA_LOCATION: {authorities}: {problem}. Fix: name a file of certificates in PEM form."
-        if (certificate := self.kafka_ssl_certificate_location) is not None:
-            secret = password.get_secret_value() if password else ""  # "" keeps OpenSSL from asking on the terminal
-            key = self.kafka_ssl_key_location
-            if problem := _unusable(lambda: context.load_cert_chain(certificate, key, secret)):
-                yield (
-                    f"KAFKA_SSL_CERTIFICATE_LOCATION, KAFKA_SSL_KEY_LOCATION: {certificate}, {key}: {problem}. "
-                    "Fix: name a certificate and its key in PEM form, and KAFKA_SSL_KEY_PASSWORD if it has one."
-                )
+        if self.kafka_security_protocol.endswith("SSL"):
+            yield from certificate_problems(
+                self.kafka_ssl_ca_location,
+                self.kafka_ssl_certificate_location,
+                self.kafka_ssl_key_location,
+                _clear(self.kafka_ssl_key_password or ""),
+            )
 
     @property
     def webhook_base_url(self) -> str:
@@ -358,17 +308,6 @@ class Settings(BaseSettings):
         return config
 
 
-def _unusable(load: Callable[[], object]) -> str | None:
-    """Why a certificate file cannot be loaded; None where it can."""
-    try:
-        load()
-    except ssl.SSLError as error:
-        return f"not what is needed ({error.reason or 'unknown reason'})"
-    except OSError as error:
-        return (error.strerror or "cannot be read").lower()
-    return None
-
-
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """The settings that the environment gives; an empty variable counts as unset.
 
@@ -396,7 +335,7 @@ def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         f"{name} is set but means nothing{_suggestion(name, known)}"
         for name in sorted(environment)
-        if name.startswith(_PREFIX) and name not in known
+        if name.startswith(PREFIX) and name not in known
     )
 
 
@@ -406,17 +345,6 @@ def describe(settings: Settings) -> str:
     rows = [(variable(name), shown(getattr(settings, name)), fields[name].description or "") for name in fields]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {meaning}" for name, value, meaning in rows)
-
-
-def shown(value: object) -> str:
-    """A setting's value as anybody may see it."""
-    if value is None or value in ((), ""):
-        return "-"
-    if isinstance(value, SecretStr):
-        return MASK
-    if isinstance(value, tuple):
-        return ",".join(map(shown, value))
-    return _USERINFO.sub(rf"\g<1>{MASK}@", str(value))
 
 
 def _variables() -> Mapping[str, FieldInfo]:
@@ -443,8 +371,8 @@ def _suggestion(name: str, known: Mapping[str, FieldInfo]) -> str:
     if name in _REPLACED:
         return f"; {_REPLACED[name]} took its place"
     # without the prefix that they share, which would make any two of them alike
-    tails = {other.removeprefix(_PREFIX): other for other in known}
-    close = difflib.get_close_matches(name.removeprefix(_PREFIX), tails, n=1)
+    tails = {other.removeprefix(PREFIX): other for other in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), tails, n=1)
     return f"; did you mean {tails[close[0]]}?" if close else ""
 
 

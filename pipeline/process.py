@@ -12,6 +12,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from connectors.contract.errors import Misconfigured
+from connectors.http.addresses import is_loopback
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher, PublishFailed, publish_now
@@ -149,7 +150,10 @@ class Process:
 
 def _registry(settings: Settings, cluster: Cluster) -> SchemaRegistry:
     url = settings.schema_registry_url
-    return RemoteRegistry(url, cluster.physical) if url else LocalRegistry()
+    if url is None:
+        return LocalRegistry()
+    proxy_url = None if is_loopback(url) else settings.schema_registry_proxy_url
+    return RemoteRegistry(url, cluster.physical, proxy_url=proxy_url)
 
 
 def _key(state_dir: Path, makes_key: bool) -> str:

@@ -1,7 +1,9 @@
 """Gives out schema ids: from the packaged history, equal on every machine, or from a Confluent-compatible registry."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -100,11 +102,13 @@ class RemoteRegistry:
     `physical` turns a topic's name into the one it has on the brokers, as other people's tools see it.
     """
 
-    def __init__(self, url: str, physical: Callable[[str], str] = str) -> None:
+    def __init__(self, url: str, physical: Callable[[str], str] = str, *, proxy_url: str | None = None) -> None:
+        """`proxy_url` is the only proxy there is, whatever the environment says."""
         # its imports are a fifth of a process's start: only who has a registry pays for them
         from confluent_kafka.schema_registry import SchemaRegistryClient
 
-        self._client = SchemaRegistryClient({"url": url})
+        with _no_proxies():
+            self._client = SchemaRegistryClient({"url": url} | ({"proxy": proxy_url} if proxy_url else {}))
         self._physical = physical
         self._ids: dict[str, int] = {}
         self._written: dict[int, WrittenSchema] = {}
@@ -153,6 +157,21 @@ class RemoteRegistry:
         name = str(parsed["name"]).removeprefix("pairstream.")
         known = name in {avro_name(topic.record) for topic in TOPICS.values()}
         return WrittenSchema(name, parsed, known and _canonical(parsed) == _canonical(record_schema(name)))
+
+
+@contextmanager
+def _no_proxies() -> Iterator[None]:
+    """The registry's client has no setting by which it leaves HTTP_PROXY alone; the environment is read here only."""
+    before = {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy")}
+    os.environ.update(dict.fromkeys(before, "*"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _canonical(schema: AvroSchema) -> str:

@@ -3,7 +3,8 @@
 from pydantic.fields import FieldInfo
 
 from docs.tables.markdown import code, table
-from pipeline.config import Settings, shown, variable
+from pipeline.config import Settings
+from pipeline.setting_words import shown, variable
 
 
 def page() -> str:

@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 from pipeline.cli import main
-from pipeline.config import Settings, variable
+from pipeline.config import Settings
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
+from pipeline.setting_words import variable
 from schemas.configuration import ConnectorStatus
 
 ROOT: Final = Path(__file__).parents[2]

@@ -74,7 +74,11 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.state_dir": set(),
     "pipeline.exit_codes": set(),
     "pipeline.secrets": {"pipeline.state_dir"},
+    "pipeline.certificates": set(),
+    "pipeline.setting_words": {"connectors.http"},
     "pipeline.config": {
+        "pipeline.certificates",
+        "pipeline.setting_words",
         "pipeline.secrets",
         "connectors.contract",
         "connectors.http",

@@ -13,11 +13,12 @@ from docs.tables.records import link
 from pipeline import exit_codes
 from pipeline.cli import main
 from pipeline.commands.command_line import Command
-from pipeline.config import Settings, variable
+from pipeline.config import Settings
 from pipeline.core.conversion import ConversionReason
 from pipeline.core.outcome import Outcome
 from pipeline.observability.metrics import CounterName, GaugeName, HistogramName
 from pipeline.provisioning.remedies import EITHER, REMEDIES
+from pipeline.setting_words import variable
 from schemas.reasons import KINDS, REASONS
 from schemas.records import avro_name
 from schemas.topics import TOPICS, KeyKind

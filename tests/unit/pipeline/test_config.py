@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from connectors.kafka.cluster import Cluster
-from pipeline.config import Settings, SettingsInvalid, describe, load_settings, unknown_variables, variable
+from pipeline.config import Settings, SettingsInvalid, describe, load_settings, unknown_variables
 from pipeline.secrets import make_key
+from pipeline.setting_words import variable
 from schemas.topics import TOPICS
 
 DOCUMENTED = {
@@ -27,6 +28,7 @@ DOCUMENTED = {
     "KAFKA_SSL_KEY_LOCATION": None,
     "KAFKA_SSL_KEY_PASSWORD": None,
     "SCHEMA_REGISTRY_URL": None,
+    "SCHEMA_REGISTRY_PROXY_URL": None,
     "PAIRSTREAM_PARTITIONS": 4,
     "PAIRSTREAM_STATE_DIR": Path("/home/ada/.local/state/pairstream"),
     "PAIRSTREAM_SECRET_KEY": (),
