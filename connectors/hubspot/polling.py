@@ -99,11 +99,13 @@ class ModifiedRecords:
         known = progress_of(kept.position) if kept is not None else None
         progress = known or Progress(vendor_ms, vendor_ms - lag_ms)
         progress = progress.begun(vendor_ms, lag_ms)
-        page = (await self._search(progress)).answer
+        answer = await self._search(progress)
+        page, self._ahead_ms = answer.answer, answer.at_ms - now_ms
         rows = [Row(record.id, self._modified_ms(record, progress)) for record in page.records]
         after = progress.after(rows, more=page.after is not None)
         events = [event for record, row in zip(page.records, rows, strict=True) for event in self._events(record, row)]
-        wait_s = 0.0 if after.under_way is not None else self._settings.poll_interval_s
+        led = after.under_way is None and progress.under_way is not None and progress.under_way.kind == "lead"
+        wait_s = self._settings.poll_interval_s if led else 0.0
         return Pulled(after.text(), tuple(notification_bodies(POLLED_EVENTS, events)), wait_s=wait_s)
 
     async def _vendor_ms(self) -> int:

@@ -17,6 +17,8 @@ from connectors.http.lenient_json import JsonObject, as_object, object_at, parse
 
 OVERLAP_MS: Final = 10_000
 """How far the leading pass looks back: most rows come into the index that much out of order, at most."""
+AHEAD_MS: Final = 2_000
+"""How far the leading pass looks ahead: an answer's `Date` counts whole seconds, so the time it gives is early."""
 TRAIL_SHARE: Final = 8
 """A trailing pass is due once an eighth of the index lag has passed since the last."""
 NO_PROGRESS: Final = "paging_no_progress"
@@ -85,14 +87,17 @@ class Progress:
     newest_ms: int = 0  # the newest row of the leading pass under way
 
     def begun(self, now_ms: int, lag_ms: int) -> "Progress":
-        """With the pass that comes next under way; `now_ms` is the vendor's clock, `lag_ms` how late its index is."""
+        """With the pass that comes next under way; `now_ms` is the vendor's clock, `lag_ms` how late its index is.
+
+        A time that is too early does no harm; one too late would leave out what the index shows late.
+        """
         if self.under_way is not None:
             return self
         certain_ms = now_ms - lag_ms
         if certain_ms - self.trail_ms >= max(lag_ms // TRAIL_SHARE, 1):
             return replace(self, under_way=Pass("trail", self.trail_ms, certain_ms))
         since_ms = max(self.lead_ms - OVERLAP_MS, self.trail_ms)
-        return replace(self, under_way=Pass("lead", since_ms, max(now_ms, since_ms)), newest_ms=self.lead_ms)
+        return replace(self, under_way=Pass("lead", since_ms, max(now_ms + AHEAD_MS, since_ms)), newest_ms=self.lead_ms)
 
     def after(self, rows: Sequence[Row], *, more: bool) -> "Progress":
         """After an answer to the pass under way. Raises Refused `paging_no_progress`."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract.errors import Refused
-from connectors.hubspot.windows import OVERLAP_MS, Pass, Progress, Row, progress_of
+from connectors.hubspot.windows import AHEAD_MS, OVERLAP_MS, Pass, Progress, Row, progress_of
 
 START_MS = 1_800_000_000_000
 LIMIT = 3  # rows of one answer: small, so that few edits fill it
@@ -114,7 +114,7 @@ def test_the_trailing_pass_comes_first_once_it_is_due_and_lists_each_time_once()
     progress = Progress(START_MS, START_MS - LAG_MS)
     first = progress.begun(START_MS + 1, LAG_MS).under_way
     due = progress.begun(START_MS + LAG_MS // 8, LAG_MS).under_way
-    assert first == Pass("lead", START_MS - OVERLAP_MS, START_MS + 1)
+    assert first == Pass("lead", START_MS - OVERLAP_MS, START_MS + 1 + AHEAD_MS)
     assert due == Pass("trail", START_MS - LAG_MS, START_MS + LAG_MS // 8 - LAG_MS)
 
 

@@ -1,0 +1,312 @@
+"""HubSpot's journal: read file by file from where it was kept, its gaps told, its files fetched without a token."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from connectors.contract.errors import Misconfigured, Refused, Transient
+from connectors.http.messages import Headers, Request, Response
+from connectors.hubspot.journal import AFTER_SKIPPING_S, MOST_TRIES
+from connectors.hubspot.journal_files import JournalFiles
+from connectors.hubspot.journal_subscriptions import wanted_subscriptions
+from connectors.hubspot.protocol import journal_bodies, notification_bodies, parse_notifications
+from tests.unit.connectors.feeding import FedAccount
+from tests.unit.connectors.hubspot.account import OAUTH, WANTED, Opened, opened
+
+DAY_MS = 86_400_000
+
+
+async def journal(**settings: Any) -> tuple[Opened, FedAccount]:
+    """An account whose subscriptions were made, and whose journal was read to its end."""
+    case = opened(secrets=OAUTH, source="journal", **settings)
+    await case.account.setup.provision(WANTED, ())
+    fed = FedAccount(case.account, case.now)
+    await fed.round()
+    return case, fed
+
+
+def told(fed: FedAccount) -> list[tuple[str, Any]]:
+    """The records and job titles that the news name, in order."""
+    return [(one.object_id, one.fields["jobtitle"].value) for one in fed.news() if "jobtitle" in one.fields]
+
+
+async def test_changes_come_in_order_a_file_at_a_time() -> None:
+    case, fed = await journal(journal_file_events=1)
+    for number in range(3):
+        case.portal.edit_object("contacts", "1", {"jobtitle": f"title {number}"})
+        case.now.pass_ms(1_000)
+    first = await fed.pull("journal")
+    assert (len(first.bodies), first.wait_s) == (1, 0.0)
+    await fed.until_quiet("journal")
+    assert told(fed) == [("1", f"title {number}") for number in range(3)]
+
+
+async def test_events_say_that_the_journal_told_them_and_when_they_happened() -> None:
+    case, fed = await journal()
+    case.portal.edit_object("contacts", "1", {"jobtitle": "Chief", "seats": "4"})
+    at_ms = fed.now_ms
+    await fed.round()
+    (body,) = fed.bodies
+    assert parse_notifications(body).origin == "journal"
+    assert {(one.object_id, one.at_ms, *one.fields) for one in fed.news()} == {
+        ("1", at_ms, "jobtitle"),
+        ("1", at_ms, "seats"),
+    }
+
+
+async def test_a_file_that_is_read_twice_tells_the_same_twice_and_nothing_is_left_out() -> None:
+    case, fed = await journal(journal_file_events=1)
+    case.portal.edit_object("contacts", "1", {"jobtitle": "one"})
+    case.now.pass_ms(1_000)
+    before = fed.kept["journal"]
+    await fed.pull("journal")
+    fed.kept["journal"] = before  # killed before it was kept
+    fed.restart()
+    case.portal.edit_object("contacts", "1", {"jobtitle": "two"})
+    await fed.round()
+    assert told(fed) == [("1", "one"), ("1", "one"), ("1", "two")]
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+async def test_an_expired_offset_is_a_gap_and_reading_goes_on_with_the_earliest_entry(status: int) -> None:
+    case, fed = await journal(journal_expired_status=status)
+    case.portal.edit_object("contacts", "1", {"jobtitle": "read"})
+    await fed.round()
+    case.portal.edit_object("contacts", "1", {"jobtitle": "lost"})
+    case.portal.journal.expire()
+    await fed.round()
+    assert (fed.gaps, told(fed)) == (["journal_expired"], [("1", "read")])
+    case.portal.edit_object("contacts", "1", {"jobtitle": "again"})
+    await fed.round()
+    assert (len(fed.gaps), told(fed)[-1]) == (1, ("1", "again"))
+
+
+async def test_nobody_reading_for_three_days_is_a_gap_though_the_vendor_answers() -> None:
+    case, fed = await journal(journal_kept_ms=30 * DAY_MS)
+    case.portal.edit_object("contacts", "1", {"jobtitle": "read"})
+    await fed.round()
+    await fed.round(after_ms=3 * DAY_MS - 1)
+    assert fed.gaps == []
+    case.now.pass_ms(3 * DAY_MS)
+    await fed.pull("journal")
+    assert fed.gaps == ["journal_gap"]
+
+
+async def test_an_empty_journal_loses_nothing_of_what_comes_first() -> None:
+    case, fed = await journal()
+    assert fed.kept["journal"].position == ""
+    case.portal.edit_object("contacts", "2", {"jobtitle": "first"})
+    fed.restart()
+    await fed.round()
+    assert told(fed) == [("2", "first")]
+
+
+async def test_a_file_that_cannot_be_read_is_tried_then_left_out_with_a_gap() -> None:
+    case, fed = await journal(journal_file_life_ms=0)
+    case.portal.edit_object("contacts", "1", {"jobtitle": "never"})
+    case.now.pass_ms(1_000)
+    for _ in range(MOST_TRIES - 1):
+        with pytest.raises(Transient):
+            await fed.pull("journal")
+    left_out = await fed.pull("journal")
+    assert (left_out.gap, left_out.wait_s) == ("journal_unreadable", AFTER_SKIPPING_S)
+    case.portal.change_settings(journal_file_life_ms=60_000)
+    case.portal.edit_object("contacts", "1", {"jobtitle": "next"})
+    await fed.round()
+    assert told(fed) == [("1", "next")]
+
+
+async def test_a_file_host_that_is_away_is_no_gap() -> None:
+    case, fed = await journal()
+    case.portal.edit_object("contacts", "1", {"jobtitle": "later"})
+    case.now.pass_ms(1_000)
+    case.strike(action="status", status=503, path_contains="/journal-files/", times=2 * MOST_TRIES)
+    for _ in range(2 * MOST_TRIES):
+        with pytest.raises(Transient):
+            await fed.pull("journal")
+    await fed.round()
+    assert (fed.gaps, told(fed)) == ([], [("1", "later")])
+
+
+async def test_files_are_fetched_with_no_token_and_the_query_as_it_was_signed() -> None:
+    case, fed = await journal()
+    case.portal.edit_object("contacts", "1", {"jobtitle": "Chief"})
+    await fed.round()
+    fetched = [request for request in case.transport.sent if request.path.startswith("/journal-files/")]
+    assert fetched
+    assert all(not request.headers and request.path.endswith("%2B") for request in fetched)
+    asked = [request for request in case.transport.sent if "/webhooks-journal/journal-local/" in request.path]
+    assert {dict(request.headers)["Authorization"][:11] for request in asked} == {"Bearer CApp"}
+
+
+async def test_a_token_of_the_app_is_renewed_in_time_and_replaced_when_refused() -> None:
+    case, fed = await journal(access_token_life_s=600)
+    before = sum(b"client_credentials" in (request.body or b"") for request in case.transport.sent)
+    await fed.round(after_ms=100)
+    case.portal.tokens.expire_all()
+    await fed.round(after_ms=100)
+    after = sum(b"client_credentials" in (request.body or b"") for request in case.transport.sent)
+    assert after - before == 1
+
+
+async def test_an_app_without_the_journals_scopes_is_a_setting_and_no_lost_grant() -> None:
+    case = opened(secrets=OAUTH, source="journal", app_scopes=("oauth",))
+    with pytest.raises(Misconfigured) as refused:
+        await case.account.setup.provision(WANTED, ())
+    assert refused.value.reason == "journal_refused"
+    with pytest.raises(Misconfigured):
+        await FedAccount(case.account, case.now).pull("journal")
+
+
+def test_a_plain_token_cannot_read_the_journal() -> None:
+    with pytest.raises(Misconfigured) as refused:
+        opened(source="journal")
+    assert refused.value.reason == "journal_needs_oauth"
+
+
+class TestSubscriptions:
+    async def test_they_are_made_for_exactly_the_mapped_properties(self) -> None:
+        case, _ = await journal()
+        made = {
+            one["objectTypeId"]: set(one["properties"])
+            for one in case.portal.journal.listed()
+            if one["subscriptionType"] == "OBJECT"
+        }
+        assert made["0-1"] == set(WANTED["contacts"])
+        assert set(made) == {"0-1", "0-2", "0-3", "2-77"}
+
+    async def test_an_apply_that_changes_nothing_writes_nothing(self) -> None:
+        case, _ = await journal()
+        before = len(case.transport.sent)
+        await case.account.setup.provision(WANTED, ())
+        assert not any(request.kind == "write" for request in case.transport.sent[before:])
+
+    async def test_an_apply_mends_what_somebody_changed_and_takes_back_what_is_too_much(self) -> None:
+        case, fed = await journal()
+        journal_of = case.portal.journal
+        stranger = {**journal_of.listed()[0], "objectTypeId": "0-5", "properties": ["subject"]}
+        journal_of.put(stranger)
+        wrong = next(one for one in journal_of.listed() if one["objectTypeId"] == "0-1")
+        journal_of.put({**wrong, "properties": ["email"]})
+        await case.account.setup.provision({"contacts": ("email", "jobtitle")}, ())
+        found = {(one["subscriptionType"], one["objectTypeId"]) for one in journal_of.listed()}
+        assert found == {("OBJECT", "0-1"), ("GDPR_PRIVACY_DELETION", "0-1")}
+        case.portal.edit_object("contacts", "1", {"jobtitle": "Chief"})
+        await fed.round()
+        assert told(fed) == [("1", "Chief")]
+
+    async def test_a_disconnected_account_has_none(self) -> None:
+        case, _ = await journal()
+        await case.account.setup.withdraw()
+        assert case.portal.journal.listed() == []
+
+    def test_what_hubspot_tells_no_change_of_is_not_asked_for(self) -> None:
+        (contacts, _) = wanted_subscriptions("42", {"contacts": ("email", "hs_object_id", "lastmodifieddate")})
+        assert contacts.properties == {"email"}
+
+
+class _FileHost:
+    """Answers every file with the same status."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.sent: list[Request] = []
+
+    async def send(self, request: Request) -> Response:
+        self.sent.append(request)
+        return Response(self.status, Headers(), b"{}")
+
+    def stop(self) -> None:
+        """Nobody stops it."""
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://files.example.com/1",
+            "https://127.0.0.1/1",
+            "https://localhost/1",
+            "https://169.254.169.254/latest/meta-data",
+            "https://10.1.2.3/1",
+            "https://[fd00::1]/1",
+            "https://[::ffff:10.1.2.3]/1",
+            "ftp://files.example.com/1",
+            "nonsense",
+        ],
+    )
+    async def test_a_file_that_is_not_of_the_public_internet_is_never_asked_for(self, url: str) -> None:
+        host = _FileHost()
+        files = JournalFiles("https://api.hubapi.com", opened=lambda *_: host)
+        with pytest.raises(Misconfigured) as refused:
+            await files.fetch(url)
+        assert (refused.value.reason, host.sent) == ("journal_file_not_public", [])
+
+    async def test_a_name_that_leads_into_a_private_network_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def private(*_: Any, **__: Any) -> list[Any]:
+            return [(2, 1, 6, "", ("192.168.0.7", 443))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", private)
+        files = JournalFiles("https://api.hubapi.com", opened=lambda *_: _FileHost())
+        with pytest.raises(Misconfigured):
+            await files.fetch("https://rebound.example.com/1")
+
+    async def test_a_simulators_files_lie_on_this_machine_and_nowhere_else(self) -> None:
+        files = JournalFiles("http://127.0.0.1:9", opened=lambda *_: _FileHost())
+        assert await files.fetch("http://127.0.0.1:9/1?a=b") == b"{}"
+        with pytest.raises(Misconfigured):
+            await files.fetch("https://files.example.com/1")
+
+    async def test_an_account_that_is_over_fetches_nothing(self) -> None:
+        class Stopped(_FileHost):
+            def stop(self) -> None:
+                self.status = 0
+
+        files = JournalFiles("http://localhost", opened=lambda *_: Stopped())
+        files.stop()
+        with pytest.raises(Transient):
+            await files.fetch("http://localhost/1")
+
+
+class TestEvents:
+    def events(self, *items: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        base = {"portalId": 1, "objectTypeId": "0-1", "objectId": 7, "occurredAt": "2026-09-03T10:00:00.000Z"}
+        bodies = journal_bodies(
+            json.dumps({"offset": "x", "journalEvents": [{**base, **one} for one in items]}).encode()
+        )
+        read = [event for body in bodies for event in parse_notifications(body).events]
+        return [(one.happening, one.property_name, one.property_value) for one in read]
+
+    def test_an_update_is_a_change_of_each_property(self) -> None:
+        update = {
+            "type": "crmObject",
+            "action": "UPDATE",
+            "propertyChanges": {"a": "1", "b": None, "c": {"value": "3"}},
+        }
+        assert self.events(update) == [("changed", "a", "1"), ("changed", "b", None), ("changed", "c", "3")]
+
+    def test_an_update_that_names_no_property_is_read(self) -> None:
+        assert self.events({"type": "crmObject", "action": "UPDATE"}) == [("created", None, None)]
+
+    def test_every_other_action_is_the_webhooks_own(self) -> None:
+        actions = ("CREATE", "SNAPSHOT", "DELETE", "RESTORE", "GDPR_DELETE", "OF_TOMORROW")
+        found = [kind for kind, *_ in self.events(*({"action": action} for action in actions))]
+        assert found == ["created", "created", "deleted", "restored", "privacy_deleted"]
+
+    @pytest.mark.parametrize("file", [b"", b"nonsense", b"[]", b"{}", b'{"journalEvents": 7}'])
+    def test_what_is_no_file_of_the_journal_is_refused(self, file: bytes) -> None:
+        with pytest.raises(Refused) as refused:
+            journal_bodies(file)
+        assert refused.value.reason == "malformed_journal"
+
+    def test_notifications_are_cut_by_number_and_size(self) -> None:
+        bodies = list(notification_bodies("journalEvents", [{"n": number} for number in range(250)]))
+        assert [len(json.loads(body)["journalEvents"]) for body in bodies] == [100, 100, 50]
+        large = list(notification_bodies("journalEvents", [{"n": "x" * 300_000}] * 3))
+        assert [len(json.loads(body)["journalEvents"]) for body in large] == [1, 1, 1]
