@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,7 +20,7 @@ BY_OAUTH = (
 ARRIVED_S = 40.0
 LAG_S = 30
 FORWARD_MS = itertools.count((LAG_S + 1) * 1_000, (LAG_S + 1) * 1_000)
-QUICK = {
+QUICK: dict[str, Any] = {
     "PAIRSTREAM_JOURNAL_INTERVAL_S": "0.2",
     "PAIRSTREAM_POLL_INTERVAL_S": "0.3",
     "PAIRSTREAM_POLL_INDEX_LAG_S": str(LAG_S + 5),
