@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pipeline.local.errors import LocalError
 
 SHIPPED: Final = Path(__file__).with_name("seeds")
-FORMAT: Final = "docs/how-to/seed-files.md describes the format"
+FORMAT: Final = f"seed files that work are in {SHIPPED}"
 _MOST_PROBLEMS: Final = 10
 
 Fields = dict[str, Any]  # what a vendor stores: its JSON is only known where it is read

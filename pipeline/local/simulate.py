@@ -8,7 +8,7 @@ from typing import Any
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.simulation import serve
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
-from pipeline.local.seed_file import SeedUnreadable, read_seed
+from pipeline.local.seed_file import FORMAT, SeedUnreadable, read_seed
 from pipeline.local.simulator_store import SavedBeforeAnswered, SimulatorStore
 
 
@@ -44,4 +44,4 @@ def _load(simulator: Any, system: str, path: Path) -> None:
     try:
         simulator.load(seed)
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # a type or a record that is not there, say
-        raise SeedUnreadable(f"{path}: {error}. Fix: see docs/how-to/seed-files.md.") from error
+        raise SeedUnreadable(f"{path}: {error}. {FORMAT}.") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from pipeline.local.echo import Echo
 from pipeline.local.errors import NotRunning, StartFailed
 from pipeline.local.live_watch import LiveWatch, WatchedRole
 from pipeline.local.orphan_guard import OrphanGuard
@@ -44,7 +45,7 @@ class Role:
 
 
 class Supervisor:
-    """Keeps `roles` running, in this order; their output goes to `<log_dir>/<name>.log`, and to `terminal` if given.
+    """Keeps `roles` running, in this order; their output goes to `<log_dir>/<name>.log`, warnings to `terminal` too.
 
     Every child ends when this process ends, however it ends. Roles are stopped together, then foundations, each having
     `stop_deadline_s` seconds after SIGTERM. `clock` is monotonic seconds. A log over 10 MB is set aside at the start.
@@ -66,7 +67,13 @@ class Supervisor:
         self._live_watch: LiveWatch | None = None
         width = max((len(role.name) for role in roles), default=0)
         self._keepers = {
-            role.name: _Keeper(role, log_dir / f"{role.name}.log", policy, clock, _echo(terminal, role.name, width))
+            role.name: _Keeper(
+                role,
+                log_dir / f"{role.name}.log",
+                policy,
+                clock,
+                Echo(terminal, role.name, width) if terminal is not None else None,
+            )
             for role in roles
         }
 
@@ -245,14 +252,3 @@ def _why_not_ready(keeper: _Keeper, deadline_s: float) -> str:
         f"{keeper.role.name} was not ready within {deadline_s:.0f} s "
         f"(restarts: {keeper.restarts.total}); the end of {keeper.log}:\n{last_lines(keeper.log)}"
     )
-
-
-def _echo(terminal: TextIO | None, name: str, width: int) -> Callable[[str], None] | None:
-    if terminal is None:
-        return None
-
-    def write(line: str) -> None:
-        terminal.write(f"{name:<{width}} | {line}\n")
-        terminal.flush()
-
-    return write

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.hubspot.simulator import HubSpotSimulator
 from connectors.userflow.simulator import UserflowSimulator
-from pipeline.local.seed_file import MODELS, SeedUnreadable, _model_in, read_seed, shipped
+from pipeline.local.seed_file import MODELS, SHIPPED, SeedUnreadable, _model_in, read_seed, shipped
 from pipeline.local.welcome import DEMO_CONTACT, DEMO_USER
 
 
@@ -88,7 +88,8 @@ def test_a_mistake_is_named_with_file_and_place(tmp_path: Path, system: str, con
         read_seed(system, path)
 
     assert f"{path}: {message}" in str(refused.value)
-    assert "docs/how-to/seed-files.md" in str(refused.value)
+    assert f"seed files that work are in {SHIPPED}." in str(refused.value)
+    assert (SHIPPED / "hubspot.json").is_file()  # a wheel has no docs
 
 
 def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
