@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Final, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -33,6 +34,7 @@ from pipeline.integration_file.yaml_tree import UNREAD
 MOST_FIELD_CHARACTERS: Final = 255
 # pydantic puts the name of a union's branch into an error's location; no key of a file can equal these
 _ONE, _TABLE, _SEVERAL = "\0one", "\0table", "\0several"
+_UNSEEN: Final = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}")
 _OF_VARIABLE: Final = {"type": "string", "pattern": f"^{VARIABLE}$", "examples": ["${NAME}"]}
 
@@ -58,7 +60,16 @@ def _name(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "maxLength": MOST_NAME_CHARACTERS, "pattern": f"^(?:{pattern})$"})
 
 
-Word = Annotated[str, Field(min_length=1, max_length=MOST_FIELD_CHARACTERS)]
+def _seen(text: str) -> str:
+    """Refuses a name that looks like another: what is pasted from a page may hold characters without a width."""
+    found = _UNSEEN.search(text)
+    if found is not None:
+        place = {"code": f"U+{ord(found[0]):04X}", "number": found.start() + 1}
+        raise PydanticCustomError("unseen", "character {number} is {code}, which nobody sees", place)
+    return text
+
+
+Word = Annotated[str, Field(min_length=1, max_length=MOST_FIELD_CHARACTERS), AfterValidator(_seen)]
 # `fill_in` refuses variables in texts that are shown; `$${` writes a literal `${`
 Text = Annotated[Word, Field(json_schema_extra={"pattern": r"^([^$]|\$\$\{|\$(?!\{))*$"})]
 Number = Annotated[

@@ -95,6 +95,8 @@ def _words(path: str, error: ErrorDetails, got: str) -> tuple[str, str]:
     if kind == "string_too_long":
         most = error["ctx"]["max_length"]
         return f"has {len(error['input'])} characters, {most} at most", "write a shorter one"
+    if kind == "unseen":
+        return error["msg"], "type the name anew"
     if kind == "string_type" and isinstance(error["input"], bool | int | float):
         return f"expected text, got {got}", "put it in quotes"
     return f"expected {_EXPECTED.get(kind, error['msg'])}, got {got}", _FIXES.get(kind, _EXAMPLE)
