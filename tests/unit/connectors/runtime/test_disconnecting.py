@@ -11,16 +11,13 @@ from connectors.session.condition import VersionedCondition
 from schemas.configuration import ConnectorState, IntegrationPart
 from schemas.topics import INTEGRATIONS
 from tests.unit.connectors.runtime.runners import DOWN, WELL, Vendor, settings_part
-from tests.unit.connectors.runtime.test_runner import (
+from tests.unit.connectors.runtime.running import (
     GatedVendor,
     Member,
     Running,
-    members,
     running,
     taken,
 )
-
-__all__ = ["members"]
 
 
 class HangingVendor(GatedVendor):
