@@ -17,6 +17,7 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
 from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
+from schemas.copies import is_copy
 from schemas.topics import TopicAndPartition
 
 log = logging.getLogger(__name__)
@@ -143,7 +144,11 @@ class GroupMember:
         if self._assignments != assignments:
             # partitions were given away within that call: the new owner of the first record's partition reads it again
             messages = messages[1:]
-        batch = [self._taken(message) for message in messages if self._is_record(message)]
+        records = [(message, self._taken(message)) for message in messages if self._is_record(message)]
+        batch = [taken for message, taken in records if not is_copy(message.headers())]
+        for message, taken in records:
+            if is_copy(message.headers()):
+                taken.finished()  # it was handled as what it is a copy of
         if batch:
             self._loop.call_soon_threadsafe(self._hooks.taken, batch)
 

@@ -18,6 +18,7 @@ from pipeline.agents.metrics import StepMetrics
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
 from schemas.codec import MalformedRecord, Unencodable
+from schemas.copies import is_copy
 from schemas.letters import letter_about, place_of, without_value
 from schemas.records import DeadLetter
 from schemas.topics import DEAD_LETTERS
@@ -385,7 +386,8 @@ class AgentLoop(Generic[RowT]):
 
     def _decoded(self, event: Any) -> list[Incoming]:
         topic = self._deps.logical(event.message.topic)
-        return [self._incoming(topic, record) for record in event.message.records]
+        # copies were handled as what they are copies of
+        return [self._incoming(topic, record) for record in event.message.records if not is_copy(record.headers)]
 
     def _incoming(self, topic: str, message: Any) -> Incoming:
         try:

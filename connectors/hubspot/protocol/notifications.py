@@ -4,6 +4,7 @@ Follows HubSpot's webhooks guide; every field but the record and the type of cha
 poll tells is read as events of the generic form.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -126,6 +127,30 @@ def _items(raw: object) -> tuple[object, Origin]:
     if isinstance(raw.get(POLLED_EVENTS), list):
         return raw[POLLED_EVENTS], "poll"
     return [raw], "webhook"
+
+
+def without_object(body: bytes, object_type: str, object_id: str) -> bytes | None:
+    """The body without what it tells of one record; None where it tells of no others."""
+    raw = parsed(body)
+    if isinstance(raw, dict):
+        name = next((name for name in (JOURNAL_EVENTS, POLLED_EVENTS) if isinstance(raw.get(name), list)), None)
+        told = raw[name] if name is not None else [raw]
+    else:
+        name, told = None, raw
+    if not isinstance(told, list):
+        return body
+    kept = [item for item in told if not _is_about(item, object_type, object_id)]
+    if len(kept) == len(told):
+        return body
+    left = {**raw, name: kept} if isinstance(raw, dict) and name is not None else kept
+    return json.dumps(left, ensure_ascii=False, separators=(",", ":")).encode() if kept else None
+
+
+def _is_about(item: object, object_type: str, object_id: str) -> bool:
+    """Whether an item of a webhook, a poll or a journal is about the record."""
+    events = [_event(one, 0) for one in (item, *as_webhook_events(item))]
+    names = [(one.object_type, one.object_id) for one in events if isinstance(one, WebhookEvent)]
+    return (object_type, object_id) in names
 
 
 def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:

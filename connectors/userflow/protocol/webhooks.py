@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -67,6 +68,11 @@ class WebhookDelivery:
     deleted: bool = False
     previous: Mapping[str, object] = field(default_factory=dict, repr=False)
     updated: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+def without_object(body: bytes, object_type: str, object_id: str) -> bytes | None:
+    """The body, or None where it names the object: as its subject, or as who did something."""
+    return None if json.dumps(object_id).encode() in body else body
 
 
 def list_subscriptions(*, starting_after: str | None = None) -> Call[SubscriptionPage]:

@@ -1,0 +1,1 @@
+"""How topics are rid of what was erased from state (decision 0026)."""
