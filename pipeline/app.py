@@ -22,7 +22,7 @@ from connectors.clock import SystemClock
 from connectors.http.server import CannotListen
 from pipeline.liveness import Liveness, look_at_member, look_at_worker
 from pipeline.process import Process, now_ms, stop_process
-from schemas.topics import INTEGRATIONS, POSITIONS, RUNS, WORKER_GROUP
+from schemas.topics import ERASURES, INTEGRATIONS, POSITIONS, RUNS, WORKER_GROUP
 from schemas.values import System
 
 log = logging.getLogger(__name__)
@@ -238,13 +238,16 @@ def _only_cancelled(task: "asyncio.Task[None]") -> None:
 
 async def run_scheduler(process: Process) -> None:
     """Carries out the changes requested of integrations, and their full syncs."""
+    from connectors.hubspot.protocol.notifications import without_object as hubspot_without
+    from connectors.userflow.protocol.webhooks import without_object as userflow_without
+    from pipeline.erasure.eraser import Eraser, EraserDeps
     from pipeline.full_sync.coordinator import FullSyncs, FullSyncSettings
     from pipeline.full_sync.road import Road
     from pipeline.scheduler import Scheduler
 
     process = await asyncio.to_thread(process.at_the_brokers)
     settings, loop = process.settings, asyncio.get_running_loop()
-    tables = process.followed_tables(RUNS)
+    tables = process.followed_tables(RUNS, ERASURES)
     publisher = process.publisher()
 
     def failed(error: BaseException) -> None:
@@ -272,8 +275,24 @@ async def run_scheduler(process: Process) -> None:
 
     tables.subscribe(changed)
     await asyncio.to_thread(process.start, tables, records=True)
-    coordinating = asyncio.create_task(full_syncs.run(), name="full syncs")
-    coordinating.add_done_callback(_only_cancelled)
+    eraser = Eraser(
+        EraserDeps(
+            cluster=process.cluster,
+            codec=process.codec,
+            publisher=publisher,
+            erasures=tables,
+            redact={"hubspot": hubspot_without, "userflow": userflow_without},
+            partitions=settings.partitions,
+            active=lambda: scheduler.active,
+            now_ms=now_ms,
+        )
+    )
+    aside = [
+        asyncio.create_task(full_syncs.run(), name="full syncs"),
+        asyncio.create_task(eraser.run(), name="erasures"),
+    ]
+    for task in aside:
+        task.add_done_callback(_only_cancelled)
     try:
         look = look_at_member(process.admin(), lambda: scheduler.member, should_own=process.should_own)
         liveness = Liveness(look)
@@ -281,7 +300,9 @@ async def run_scheduler(process: Process) -> None:
         async with process.health({}, liveness.problem):
             await scheduler.run()
     finally:
-        coordinating.cancel()
+        for task in aside:
+            task.cancel()
+        await asyncio.wait(aside)
         await publisher.close()
         await asyncio.to_thread(tables.stop)
 

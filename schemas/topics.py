@@ -44,7 +44,9 @@ class Topic:
         """The topic settings that `topics apply` asks of the broker. `changes_retention_days` replaces the table's."""
         limit = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
         if self.retention_days is None:
-            return {**limit, "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": str(DAY_MS)}
+            # rows that were replaced, or erased, are gone a day later however little is written
+            lag = {"segment.ms": str(DAY_MS), "max.compaction.lag.ms": str(DAY_MS), "delete.retention.ms": str(DAY_MS)}
+            return {**limit, **lag, "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2"}
         days = self.retention_days
         if changes_retention_days is not None and self.name in REPLAYABLE:
             days = changes_retention_days

@@ -21,6 +21,7 @@ from schemas.copies import as_copy
 log = logging.getLogger(__name__)
 
 TRANSACTIONAL_ID: Final = "pairstream-eraser"
+NUDGE: Final = "compaction"
 CHUNK_RECORDS: Final = 1_000  # of one transaction: readers of committed records wait that long
 STALL_S: Final = 60.0
 HANDLED_S: Final = 30.0  # how long is waited for the groups; then the partition's turn comes again later
@@ -126,6 +127,10 @@ class Rewriter:
         topic, key = progress.ended()
         self._transaction([_Sent(topic, key, None)])
         return True
+
+    def nudge(self, topics: Sequence[str], partitions: int) -> None:
+        """Write a row that is none to every partition of compacted topics: an idle one would never be compacted."""
+        self._transaction([_Sent(topic, NUDGE, None, number) for topic in topics for number in range(partitions)])
 
     def close(self) -> None:
         self._producer.purge()

@@ -1,6 +1,17 @@
 """A connector's consumer group, and the topics it takes together."""
 
-from schemas.topics import field_patches_topic, notifications_topic, requests_topic
+from schemas.topics import (
+    HUBSPOT_CHANGES,
+    MATCHES,
+    RECEIPTS,
+    STATE_COMMANDS,
+    USERFLOW_ACTIVITY,
+    USERFLOW_CHANGES,
+    WORKER_GROUP,
+    field_patches_topic,
+    notifications_topic,
+    requests_topic,
+)
 from schemas.values import System
 
 
@@ -13,3 +24,11 @@ def connector_topics(system: System, timeline_topic: str | None) -> tuple[str, .
     """The topics a connector takes, all keyed by integration and equally partitioned."""
     common = (notifications_topic(system), requests_topic(system), field_patches_topic(system))
     return common if timeline_topic is None else (*common, timeline_topic)
+
+
+def groups_of(topic: str) -> tuple[str, ...]:
+    """The groups that handle a topic's records; none for one that is only looked at."""
+    if topic in (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY, MATCHES, RECEIPTS, STATE_COMMANDS):
+        return (WORKER_GROUP,)
+    system, _, _ = topic.partition(".")
+    return (connector_group(system),) if system in ("hubspot", "userflow") else ()

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.clock import set_within
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.kafka.rewriting import Place, Rewriter, Stopped
 from connectors.kafka.table import TableReader
+from connectors.kafka.topology import groups_of
 from pipeline.erasure.schedule import REWRITING, Due, after_look, due, open_erasures, rewriting
 from pipeline.erasure.traces import Redact, Traces
 from schemas.codec import Codec
@@ -23,6 +23,8 @@ from schemas.topics import (
     ERASURES,
     HUBSPOT_CHANGES,
     HUBSPOT_NOTIFICATIONS,
+    OBJECTS_STATE,
+    PAIRS_STATE,
     RECEIPTS,
     TOPICS,
     USERFLOW_ACTIVITY,
@@ -33,7 +35,7 @@ from schemas.values import System
 
 log = logging.getLogger(__name__)
 
-CHECK_EVERY_S: Final = 5.0
+CHECK_EVERY_S: Final = 1.0
 AGAIN_S: Final = 30.0  # after a look that could not end
 KEPT: Final = frozenset(
     {
@@ -47,7 +49,9 @@ KEPT: Final = frozenset(
     }
 )
 """Topics that are read after they were handled: to replay, to explain, to redrive. Of all others nothing is copied."""
-HOLD_NO_VALUES: Final = frozenset({"sync.vitals", "sync.audit"})
+
+
+STATE_TOPICS: Final = (OBJECTS_STATE, PAIRS_STATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,6 @@ class EraserDeps:
     publisher: Publisher
     erasures: TableReader  # of sync.erasures, complete
     redact: Mapping[System, Redact]
-    groups_of: Callable[[str], tuple[str, ...]]  # the groups that handle a topic's records
     partitions: int
     active: Callable[[], bool]  # whether this process is the active scheduler
     now_ms: Callable[[], int]
@@ -70,22 +73,16 @@ class Eraser:
 
     def __init__(self, deps: EraserDeps) -> None:
         self._deps = deps
-        self._wake = asyncio.Event()
         self._stopping = False
-
-    def erasures_changed(self) -> None:
-        """To be called on the loop."""
-        self._wake.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         try:
             while True:
-                self._wake.clear()
                 went_well = await self._look_if_due()
-                await set_within(self._wake if went_well else asyncio.Event(), CHECK_EVERY_S if went_well else AGAIN_S)
+                await asyncio.sleep(CHECK_EVERY_S if went_well else AGAIN_S)
         finally:
-            self._stopping = True
+            self._stopping = True  # a look under way ends at its next record
 
     async def _look_if_due(self) -> bool:
         parts = self._deps.erasures.table(ERASURES)
@@ -109,6 +106,7 @@ class Eraser:
         rewriter = Rewriter(deps.cluster, lambda: self._stopping or not deps.active())
         try:
             begun = rewriting(parts)
+            rewriter.nudge(STATE_TOPICS, deps.partitions)
             went = [
                 self._rid(rewriter, place, traces, begun.get((place.topic, place.partition)))
                 for place in self._places()
@@ -130,7 +128,7 @@ class Eraser:
         def verdict(key: str, value: bytes) -> bytes | None:
             return traces.without(place.topic, key, value)
 
-        progress = _Progress(place, self._deps.codec)
+        progress = RewritingProgress(place, self._deps.codec)
         if begun is not None:
             rewriter.copy(place, begun.copied, begun.until, verdict, progress)
             if not rewriter.delete(place, begun.until, progress):
@@ -142,11 +140,9 @@ class Eraser:
         return scan.hits, rewriter.delete(place, scan.until, progress)
 
     def _places(self) -> Sequence[Place]:
-        topics = (
-            name for name, topic in TOPICS.items() if topic.retention_days is not None and name not in HOLD_NO_VALUES
-        )
+        topics = (name for name, topic in TOPICS.items() if topic.retention_days is not None)
         return [
-            Place(topic, number, self._deps.groups_of(topic), topic in KEPT)
+            Place(topic, number, groups_of(topic), topic in KEPT)
             for topic in topics
             for number in range(self._deps.partitions)
         ]
@@ -161,7 +157,7 @@ class Eraser:
 
 
 @dataclass(frozen=True, slots=True)
-class _Progress:
+class RewritingProgress:
     """How far the copying of one partition has come, as a record of `sync.erasures`."""
 
     place: Place

@@ -38,6 +38,10 @@ class SimulatorControl:
     async def delete(self, object_type: str, object_id: str) -> None:
         await self._call("DELETE", _path(object_type, object_id))
 
+    async def forget(self, object_type: str, object_id: str) -> None:
+        """Delete an object of HubSpot for privacy."""
+        await self._call("POST", f"{_path(object_type, object_id)}/forget")
+
     async def restore(self, object_type: str, object_id: str) -> None:
         """Restore an object from HubSpot's recycling bin."""
         await self._call("POST", f"{_path(object_type, object_id)}/restore")

@@ -92,13 +92,23 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.integration_file": {"pipeline.visible", "connectors.hubspot"},
     "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file"},
     "pipeline.full_sync": {"connectors.clock", "connectors.kafka"},
+    "pipeline.erasure": {"connectors.kafka"},
     "pipeline.consents": {"pipeline.secrets", "connectors.kafka", "connectors.receiver"},
     "pipeline.scheduler": {"pipeline.full_sync", "pipeline.provisioning", "connectors.clock", "connectors.kafka"},
     "pipeline.directory": {"pipeline.secrets", "connectors.receiver"},
     "pipeline.operations": {
         *(
             f"pipeline.{name}"
-            for name in ("core", "full_sync", "integration_file", "provisioning", "secrets", "exit_codes", "visible")
+            for name in (
+                "core",
+                "erasure",
+                "full_sync",
+                "integration_file",
+                "provisioning",
+                "secrets",
+                "exit_codes",
+                "visible",
+            )
         ),
         *(f"connectors.{name}" for name in ("kafka", "hubspot", "userflow", "receiver")),
     },

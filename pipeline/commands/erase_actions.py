@@ -1,0 +1,51 @@
+"""What `pairstream erase` does."""
+
+import asyncio
+from typing import Final
+
+import click
+
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from pipeline.commands.session import confirm, with_kafka
+from pipeline.operations import erase, in_force
+from pipeline.process import Process, now_ms
+from schemas.topics import ERASURES, INTEGRATIONS
+
+ERASED_S: Final = 30.0
+LOOKED_S: Final = 120.0
+CLOCKS_APART_MS: Final = 60_000
+"""How far the worker's clock may be behind ours."""
+
+
+def erase_object(object_type: str, object_id: str, *, integration: str | None, ask_first: bool) -> None:
+    """Erase a HubSpot record from state and topics, and say how far that has come."""
+
+    async def work(process: Process, publisher: Publisher, tables: TableReader) -> None:
+        there = in_force.every(tables.table(INTEGRATIONS))
+        name = erase.integration_of(integration, there)
+        settings, what = there[name], f"{name}: HubSpot {object_type} {object_id}"
+        key = erase.key_of(name, settings, object_type, object_id)
+        partitions = process.settings.partitions
+        before_ms = await asyncio.to_thread(erase.erased_before_ms, process.cluster, process.codec, partitions, key)
+        if before_ms:
+            click.echo(f"{what} was erased at {erase.instant(before_ms)}")
+            return
+        if ask_first:
+            confirm(f"Erase {what}, its pair and all that topics hold of it? Userflow and HubSpot keep what they have.")
+        erasures = TableReader(process.cluster, process.codec, (ERASURES,))
+        await asyncio.to_thread(erasures.start)
+        try:
+            since_ms = now_ms()
+            await erase.ask(publisher, name, settings, object_type, object_id, since_ms)
+            erasure = await erase.wait_until_erased(erasures, key, since_ms - CLOCKS_APART_MS, ERASED_S)
+            pairs = len(erasure.pairs)
+            click.echo(f"{what}: erased from state at {erase.instant(erasure.erased_ms)}, with {pairs} pairs")
+            if await erase.wait_until_looked(erasures, key, erasure, LOOKED_S):
+                click.echo(f"{what}: no topic holds a record of it; {erase.told(erasure)}")
+            else:
+                click.echo(f"{what}: topics are not rid of it yet: is `pairstream run scheduler` (or `up`) running?")
+        finally:
+            await asyncio.to_thread(erasures.stop)
+
+    with_kafka(work)
