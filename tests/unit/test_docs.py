@@ -293,7 +293,10 @@ def test_links_resolve(page: Path) -> None:
 
 
 def test_every_decision_is_numbered_and_titled() -> None:
-    assert [path.name[:4] for path in DECISIONS] == [f"{number:04}" for number in range(1, len(DECISIONS) + 1)]
+    numbers = [path.name[:4] for path in DECISIONS]
+    # given out before they are written, so that one may lack for a while
+    assert len(set(numbers)) == len(numbers)
+    assert all(number.isdecimal() for number in numbers)
     assert all(path.read_text().startswith(f"# {path.name[:4]}: ") for path in DECISIONS)
 
 
