@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     poll_archived_interval_s: float = setting(
         60.0, "seconds between looks into HubSpot's recycling bin, where `source: poll`", "60", ge=0.1, le=86_400
     )
-    poll_sweep_records_per_s: float = setting(
+    patrol_objects_per_s: float = setting(
         20.0, "objects of one type read a second where only reading tells of a change", "20", gt=0, le=10_000
     )
     poll_seen_interval_s: float = setting(
@@ -266,7 +266,7 @@ class Settings(BaseSettings):
             poll_interval_s=self.poll_interval_s,
             index_lag_s=self.poll_index_lag_s,
             archived_interval_s=self.poll_archived_interval_s,
-            sweep_per_s=self.poll_sweep_records_per_s,
+            patrol_per_s=self.patrol_objects_per_s,
             seen_interval_s=self.poll_seen_interval_s,
             most_seen=self.poll_most_seen,
         )

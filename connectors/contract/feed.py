@@ -17,7 +17,7 @@ class FeedSettings:
     poll_interval_s: float = 10.0
     index_lag_s: float = 300.0
     archived_interval_s: float = 60.0
-    sweep_per_s: float = 20.0  # objects of one type, in a crawl of what gives no news
+    patrol_per_s: float = 20.0  # objects of one type, in a crawl of what gives no news
     seen_interval_s: float = 30.0
     most_seen: int = 1_000  # objects of one type that are read again at once because they were active lately
 
@@ -72,6 +72,6 @@ class Feeds(Protocol):
         """A feed that has pulled nothing yet."""
         ...
 
-    def swept(self) -> Sequence[str]:
+    def patrolled(self) -> Sequence[str]:
         """The object types to be crawled slowly, again and again: some of their changes are no news anywhere."""
         ...

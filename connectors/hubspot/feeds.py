@@ -25,7 +25,7 @@ class JournalFeeds:
     def open(self, name: str) -> Feed:
         return self._opened()
 
-    def swept(self) -> Sequence[str]:
+    def patrolled(self) -> Sequence[str]:
         return ()
 
 
@@ -49,7 +49,7 @@ class PollFeeds:
             return ModifiedRecords(self._client, polled, self._settings)
         return ArchivedRecords(self._client, polled, self._settings)
 
-    def swept(self) -> Sequence[str]:
+    def patrolled(self) -> Sequence[str]:
         """The types that show fields of others: which record they show moves no modified time."""
         catalog = self._catalog
         return tuple(name for name in catalog.object_types if associated_fields(catalog.wanted(name)))

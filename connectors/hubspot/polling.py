@@ -11,7 +11,7 @@ from typing import Final
 from connectors.contract.feed import FeedSettings, Kept, Pulled
 from connectors.http.lenient_json import time_at
 from connectors.http.observed import Observed, observed
-from connectors.hubspot.bin_sweep import BinSweep, bin_sweep_of
+from connectors.hubspot.bin_listing import BinListing, bin_listing_of
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.protocol import (
     OBJECT_TYPE_IDS,
@@ -169,24 +169,24 @@ class ArchivedRecords:
 
     async def pull(self, kept: Kept | None, now_ms: int) -> Pulled:
         """One page of the bin."""
-        sweep = bin_sweep_of(kept.position) if kept is not None else None
-        cursor = sweep.cursor if sweep is not None else None
+        listing = bin_listing_of(kept.position) if kept is not None else None
+        cursor = listing.cursor if listing is not None else None
         page = await self._client.send(observed(list_objects(self.object_type, (), after=cursor, archived=True)))
-        if sweep is None:
-            sweep = BinSweep(page.at_ms)  # what was deleted before, a full sync finds
+        if listing is None:
+            listing = BinListing(page.at_ms)  # what was deleted before, a full sync finds
         if cursor is None:
             self._seen = set()
         dated = [(record, record.archived_at_ms) for record in page.answer.records]
         events = [
             self._polled.event("deletion", record.id, at_ms if at_ms is not None else page.at_ms)
             for record, at_ms in dated
-            if sweep.is_news(at_ms) and self._told.is_new(record.id, at_ms or 0)
+            if listing.is_news(at_ms) and self._told.is_new(record.id, at_ms or 0)
         ]
         self._seen |= {record.id for record in page.answer.records}
-        after = sweep.after(page.answer.after, page.at_ms)
+        after = listing.after(page.answer.after, page.at_ms)
         if after.cursor is None:
             events += await self._restored()
-        pages_s = len(page.answer.records) / self._settings.sweep_per_s
+        pages_s = len(page.answer.records) / self._settings.patrol_per_s
         wait_s = pages_s if after.cursor is not None else max(pages_s, self._settings.archived_interval_s)
         return Pulled(after.text(), tuple(notification_bodies(POLLED_EVENTS, events)), wait_s=wait_s)
 

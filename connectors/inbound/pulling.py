@@ -14,9 +14,9 @@ from connectors.contract.feed import Feed, FeedSettings, Kept, Pulled
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.source import Seen
 from connectors.http.retry import CALLS, Tries
+from connectors.inbound.patrol import Patrol
 from connectors.inbound.positions import Positions
 from connectors.inbound.run_requests import request_run
-from connectors.inbound.sweep import Sweep
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.wall import contained
 from schemas.records import Notification
@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 KEPT_AGAIN_MS: Final = 600_000  # an unchanged position is kept again, so that its time tells how long nobody pulled
 NOT_OURS_S: Final = 1.0  # the next look at a partition that may be somebody else's by now
 LEAST_WAIT_S: Final = 0.05  # between two pulls: a system that has nothing to say and names no wait is no tight loop
-SWEPT: Final = "/swept"
+PATROLLED: Final = "/patrol"
 
 
 class Pulling:
-    """All feeds of an integration; `settings` bounds the sweeps."""
+    """All feeds of an integration; `settings` bounds the patrols."""
 
     def __init__(self, context: IntegrationContext, positions: Positions, settings: FeedSettings) -> None:
         self._context = context
@@ -47,7 +47,7 @@ class Pulling:
         try:
             while True:
                 version = changes.version
-                self._fit((*feeds.names(), *(f"{object_type}{SWEPT}" for object_type in feeds.swept())))
+                self._fit((*feeds.names(), *(f"{object_type}{PATROLLED}" for object_type in feeds.patrolled())))
                 waiting = asyncio.ensure_future(changes.wait_after(version))
                 try:
                     await asyncio.wait({waiting, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
@@ -73,8 +73,8 @@ class Pulling:
         feeds = self._context.account.feeds
         if feeds is None:
             raise RuntimeError("an account without feeds is pulled")
-        if name.endswith(SWEPT):
-            return Sweep(self._context.account.source, name.removesuffix(SWEPT), self._settings.sweep_per_s)
+        if name.endswith(PATROLLED):
+            return Patrol(self._context.account.source, name.removesuffix(PATROLLED), self._settings.patrol_per_s)
         return feeds.open(name)
 
 

@@ -1,7 +1,7 @@
 """Polls a Userflow environment without webhooks: the users and companies that were active lately are read again.
 
 Userflow keeps no time of a change. What somebody does in the product moves `last_seen_at`, by which lists can be
-ordered; every other change is found by the sweep of the whole type.
+ordered; every other change is found by the patrol of the whole type.
 """
 
 import json
@@ -87,7 +87,7 @@ class RecentlySeen:
                 raise
             # no such order here, or the object of the cursor is gone or was never seen
             wait_s = UNORDERED_S if now.cursor is None else self._settings.seen_interval_s
-            return Pulled(Round(max(now.newest_ms, now.since_ms)).text(), wait_s=wait_s)
+            return Pulled(Round(now.since_ms).text(), wait_s=wait_s)
         records = page.answer.records
         objects: Sequence[Seen] = [seen_of(record, page, self._catalog) for record in records]
         times = [time_at(record.attributes, LAST_SEEN) for record in records]
@@ -98,7 +98,7 @@ class RecentlySeen:
 
 
 class UserflowFeeds:
-    """One feed for each mapped type, and a sweep of each."""
+    """One feed for each mapped type, and a patrol of each."""
 
     def __init__(self, client: ObservingClient, catalog: Catalog, settings: FeedSettings) -> None:
         self._client = client
@@ -111,5 +111,5 @@ class UserflowFeeds:
     def open(self, name: str) -> Feed:
         return RecentlySeen(self._client, self._catalog, name.removesuffix(SEEN), self._settings)
 
-    def swept(self) -> Sequence[str]:
+    def patrolled(self) -> Sequence[str]:
         return self._catalog.object_types

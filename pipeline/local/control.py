@@ -84,8 +84,9 @@ class SimulatorControl:
         """Every object with its history: who created it, who wrote each field last."""
         return list((await self._call("GET", f"/objects/{object_type}"))["results"])
 
-    async def bulk(self, operations: list[dict[str, Any]]) -> None:
-        await self._call("POST", "/bulk", {"operations": operations})
+    async def bulk(self, operations: list[dict[str, Any]], *, same_time: bool = False) -> None:
+        """Apply operations in order; with `same_time` all in one instant of the vendor's clock."""
+        await self._call("POST", "/bulk", {"operations": operations, "same_time": same_time})
 
     async def requests(self, last: int = 0) -> dict[str, Any]:
         """The calls received, counted; the newest `last` of them in full."""

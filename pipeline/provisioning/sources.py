@@ -19,7 +19,7 @@ _USERFLOW: Final = {
     "webhooks": "Userflow sends webhooks to PAIRSTREAM_PUBLIC_URL, within seconds",
     "poll": (
         "Userflow's users are read again every PAIRSTREAM_POLL_SEEN_INTERVAL_S after they were active, all others at "
-        "PAIRSTREAM_POLL_SWEEP_RECORDS_PER_S; no public URL is needed. Events do not reach timelines"
+        "PAIRSTREAM_PATROL_OBJECTS_PER_S; no public URL is needed. Events do not reach timelines"
     ),
 }
 

@@ -1,14 +1,17 @@
 """Both systems without a public URL: HubSpot by its journal or by polling, Userflow polled; no webhook is ever sent."""
 
+import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from schemas.topics import RUNS
 from tests.e2e.looking import CLEARED, becomes_true, number
-from tests.e2e.world import FILE, PLAN, TITLE, World, world
+from tests.e2e.world import FILE, PLAN, TITLE, World, measured, world
 from tests.kafka import Kafka
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,15 +28,16 @@ QUICK: dict[str, Any] = {
     "PAIRSTREAM_POLL_INTERVAL_S": "0.3",
     "PAIRSTREAM_POLL_INDEX_LAG_S": str(LAG_S + 5),
     "PAIRSTREAM_POLL_ARCHIVED_INTERVAL_S": "0.5",
-    "PAIRSTREAM_POLL_SWEEP_RECORDS_PER_S": "300",
+    "PAIRSTREAM_PATROL_OBJECTS_PER_S": "300",
     "PAIRSTREAM_POLL_SEEN_INTERVAL_S": "0.5",
 }
 
 
-def file(source: str) -> str:
+def file(source: str, *, associated: bool = False) -> str:
     text = FILE.replace("  app_secret: ${HUBSPOT_APP_SECRET}\n", f"  source: {source}\n")
     text = text.replace("  environment: production\n", "  environment: production\n  source: poll\n")
-    text = text.replace("[jobtitle, lifecyclestage]", "[jobtitle, lifecyclestage, company.name]")
+    if associated:
+        text = text.replace("[jobtitle, lifecyclestage]", "[jobtitle, lifecyclestage, company.name]")
     return text.replace("  token: ${HUBSPOT_TOKEN}\n", BY_OAUTH) if source == "journal" else text
 
 
@@ -45,11 +49,17 @@ async def whole(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Async
         yield it
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["journal", "poll"])
-async def it(whole: World, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+@pytest.fixture(scope="module", params=["journal", "poll"])
+def source(request: pytest.FixtureRequest) -> str:
+    """How HubSpot's news are heard of."""
+    return str(request.param)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def it(whole: World, source: str) -> AsyncIterator[World]:
     """One world for both, one source after the other."""
     contact_id, user_id = await whole.pair(number())
-    await whole.apply(file(request.param))
+    await whole.apply(file(source))
     await shows(
         whole, user_id, TITLE, (await whole.hubspot.fields("contacts", contact_id))["jobtitle"], touched=contact_id
     )
@@ -58,7 +68,9 @@ async def it(whole: World, request: pytest.FixtureRequest) -> AsyncIterator[Worl
     assert await whole.dead_letters() == []
 
 
-async def shows(it: World, user_id: str, name: str, value: object, *, touched: str | None = None) -> None:
+async def shows(
+    it: World, user_id: str, name: str, value: object, *, touched: str | None = None, within_s: float = ARRIVED_S
+) -> None:
     """Wait until the user shows the value."""
     if touched is not None:  # made before the integration was: an edit makes it news
         await it.hubspot.edit("contacts", touched, {"lifecyclestage": "lead"})
@@ -67,7 +79,7 @@ async def shows(it: World, user_id: str, name: str, value: object, *, touched: s
         held = (await it.userflow.fields("users", user_id)).get(name)
         return held == value or (value in CLEARED and held in CLEARED)
 
-    await becomes_true(does, f"{user_id} does not show {value!r} as {name}", ARRIVED_S)
+    await becomes_true(does, f"{user_id} does not show {value!r} as {name}", within_s)
 
 
 async def test_edits_flow_both_ways_and_apply_asked_for_no_webhook(it: World) -> None:
@@ -97,19 +109,6 @@ async def test_a_deleted_contact_makes_way_for_another_of_its_address(it: World)
     await shows(it, user_id, TITLE, "Second")
 
 
-async def test_a_contact_that_moves_shows_its_new_company_though_no_modified_time_moves(it: World) -> None:
-    old, new = [await it.hubspot.create("companies", {"name": name}) for name in ("Old", "New")]
-    contact_id, user_id = await it.pair(number())
-    await it.hubspot.associate("contacts", contact_id, "companies", old, primary=True)
-    await shows(it, user_id, COMPANY, "Old")
-
-    await it.hubspot.associate("contacts", contact_id, "companies", new, primary=True)
-
-    await shows(it, user_id, COMPANY, "New")
-    await it.hubspot.edit("companies", new, {"name": "Newer"})
-    await shows(it, user_id, COMPANY, "Newer")
-
-
 async def test_a_connector_that_is_killed_goes_on_where_it_was(it: World) -> None:
     people = [await it.pair(number()) for _ in range(20)]
     for contact_id, _ in people:
@@ -134,3 +133,55 @@ async def test_what_the_vendor_tells_late_or_twice_is_neither_lost_nor_out_of_or
         await shows(it, user_id, TITLE, "Latest")
     finally:
         await it.hubspot.set(search_lag_ms=200, journal_duplicate_probability=0.0)
+
+
+async def test_an_expired_offset_ends_in_a_full_sync_that_brings_what_was_lost(it: World, source: str) -> None:
+    if source != "journal":
+        pytest.skip("only the journal forgets")
+    contact_id, user_id = await it.pair(number())
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Known"})
+    await shows(it, user_id, TITLE, "Known")
+
+    await it.hubspot.set(journal_lag_ms=3_600_000)
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Lost"})
+    await it.hubspot.set(journal_lag_ms=0, journal_kept_ms=0)  # it comes into the journal, and is gone at once
+
+    await shows(it, user_id, TITLE, "Lost")
+    await it.hubspot.set(journal_lag_ms=100, journal_kept_ms=3 * 86_400_000)
+    runs = await asyncio.to_thread(it.records, RUNS)
+    assert any(run.full_sync is not None and run.full_sync.requested_by == "gap" for run in runs)
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Found"})
+    await shows(it, user_id, TITLE, "Found")
+
+
+@pytest.mark.long
+async def test_twelve_thousand_contacts_edited_in_one_instant_are_all_heard_of(it: World, source: str) -> None:
+    if source != "poll":
+        pytest.skip("one time for all is trouble for a search only")
+    people = [await it.pair(number()) for _ in range(20)]
+    emails = [f"bulk{one}@example.com" for one in range(12_000)]
+    made = [{"operation": "create", "type": "contacts", "properties": {"email": email}} for email in emails]
+    await it.hubspot.bulk(made)
+    contacts = await it.hubspot.objects("contacts")
+    edits = [
+        {"operation": "edit", "type": "contacts", "id": one, "properties": {"jobtitle": "All"}} for one in contacts
+    ]
+    started = time.monotonic()
+    await it.hubspot.bulk(edits, same_time=True)
+    for _, user_id in people:
+        await shows(it, user_id, TITLE, "All", within_s=300)
+    measured(f"20 users among {len(contacts)} edits of one instant after {time.monotonic() - started:.0f} s")
+
+
+async def test_a_contact_that_moves_shows_its_new_company_though_no_modified_time_moves(it: World, source: str) -> None:
+    await it.apply(file(source, associated=True))
+    old, new = [await it.hubspot.create("companies", {"name": name}) for name in ("Old", "New")]
+    contact_id, user_id = await it.pair(number())
+    await it.hubspot.associate("contacts", contact_id, "companies", old, primary=True)
+    await shows(it, user_id, COMPANY, "Old")
+
+    await it.hubspot.associate("contacts", contact_id, "companies", new, primary=True)
+
+    await shows(it, user_id, COMPANY, "New")
+    await it.hubspot.edit("companies", new, {"name": "Newer"})
+    await shows(it, user_id, COMPANY, "Newer")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from connectors.contract.account import Account
 from connectors.contract.feed import Feed, Kept, Pulled
 from connectors.contract.source import News, Seen
-from connectors.inbound.sweep import Sweep
+from connectors.inbound.patrol import Patrol
 from schemas.records import Notification
 from tests.unit.connectors.simulation.simulated import ToldTime
 
@@ -47,14 +47,14 @@ class FedAccount:
         raise AssertionError(f"{name} never waits")
 
     async def round(self, *, after_ms: float = LAG_MS) -> None:
-        """Let time pass, then pull all feeds, and each sweep to its end."""
+        """Let time pass, then pull all feeds, and each patrol to its end."""
         self.now.pass_ms(after_ms)
         feeds = self.account.feeds
         assert feeds is not None
         for name in (*feeds.names(), *feeds.names()):  # a trailing pass waits, and a leading one follows it
             await self.until_quiet(name)
-        for object_type in feeds.swept():
-            name = f"{object_type}/swept"
+        for object_type in feeds.patrolled():
+            name = f"{object_type}/patrol"
             await self.pull(name)
             while self.kept[name].position:
                 await self.pull(name)
@@ -86,6 +86,6 @@ class FedAccount:
         if name not in self._feeds:
             feeds = self.account.feeds
             assert feeds is not None
-            swept = name.removesuffix("/swept")
-            self._feeds[name] = feeds.open(name) if swept == name else Sweep(self.account.source, swept, 1_000)
+            patrolled = name.removesuffix("/patrol")
+            self._feeds[name] = feeds.open(name) if patrolled == name else Patrol(self.account.source, patrolled, 1_000)
         return self._feeds[name]

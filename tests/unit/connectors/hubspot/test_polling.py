@@ -195,7 +195,7 @@ class TestBin:
             if int(row["id"]) > 100:
                 case.portal.delete_object("contacts", row["id"])
         first = await fed.pull(ARCHIVED)
-        assert first.wait_s == 100 / FeedSettings().sweep_per_s
+        assert first.wait_s == 100 / FeedSettings().patrol_per_s
         fed.restart()
         await fed.pull(ARCHIVED)
         assert len(set(told(fed))) == len(fed.news()) == 150
@@ -211,7 +211,7 @@ class TestAssociated:
         feeds = case.account.feeds
         assert feeds is not None
         assert set(feeds.names()) == {MODIFIED, ARCHIVED, "companies/modified", "companies/archived"}
-        assert tuple(feeds.swept()) == ("contacts",)
+        assert tuple(feeds.patrolled()) == ("contacts",)
 
     async def test_a_changed_company_is_news_of_an_associated_object(self) -> None:
         case, fed = await polled()

@@ -53,7 +53,7 @@ class Fed:
     def open(self, name: str) -> Feed:
         return self.feeds[name]
 
-    def swept(self) -> Sequence[str]:
+    def patrolled(self) -> Sequence[str]:
         return ()
 
 

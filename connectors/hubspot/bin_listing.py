@@ -11,7 +11,7 @@ LATE_MS: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
-class BinSweep:
+class BinListing:
     """The listing under way; times are the vendor's.
 
     What was deleted before `told_ms` was told by earlier listings; `began_ms` is when this one began.
@@ -25,10 +25,10 @@ class BinSweep:
         """Whether a record was deleted since the last listing; one without a time may have been."""
         return archived_ms is None or archived_ms >= self.told_ms - LATE_MS
 
-    def after(self, cursor: str | None, at_ms: int) -> "BinSweep":
+    def after(self, cursor: str | None, at_ms: int) -> "BinListing":
         """After a page that was true at `at_ms` and names the next by `cursor`; None: it was the last."""
         began_ms = at_ms if self.began_ms is None else self.began_ms
-        return BinSweep(began_ms) if cursor is None else BinSweep(self.told_ms, began_ms, cursor)
+        return BinListing(began_ms) if cursor is None else BinListing(self.told_ms, began_ms, cursor)
 
     def text(self) -> str:
         """The same as text, to be kept."""
@@ -36,8 +36,8 @@ class BinSweep:
         return json.dumps(kept, separators=(",", ":"))
 
 
-def bin_sweep_of(text: str) -> BinSweep | None:
-    """What `BinSweep.text` made; None for anything else, which begins anew."""
+def bin_listing_of(text: str) -> BinListing | None:
+    """What `BinListing.text` made; None for anything else, which begins anew."""
     raw = as_object(parsed(text.encode()))
     told_ms = whole_at(raw, "told")
-    return None if told_ms is None else BinSweep(told_ms, whole_at(raw, "began"), text_at(raw, "cursor"))
+    return None if told_ms is None else BinListing(told_ms, whole_at(raw, "began"), text_at(raw, "cursor"))

@@ -1,4 +1,4 @@
-"""A sweep: a whole object type crawled slowly, again and again, for changes that are no news anywhere.
+"""A patrol: a whole object type crawled slowly, again and again, for changes that are no news anywhere.
 
 HubSpot's associations move no modified date, and Userflow lists nobody by the time of a change.
 """
@@ -13,7 +13,7 @@ from connectors.inbound.paging import PagingProgress
 AT_LEAST_S: Final = 1.0  # between pages, however short: an empty type is no tight loop
 
 
-class Sweep:
+class Patrol:
     """The feed of one object type; `per_s` bounds the objects read."""
 
     def __init__(self, source: Source, object_type: str, per_s: float) -> None:
