@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from pipeline.commands import erase, files, installation, integrations, roles, simulators
+from pipeline.commands import erase, files, full_syncs, installation, integrations, roles, simulators
 from pipeline.commands.command_line import WIDTH, Program
 
 COMMANDS: Final[tuple[click.Command, ...]] = (
@@ -20,7 +20,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     files.hubspot_project,
     integrations.integration,
     integrations.connect,
-    integrations.full_sync_group,
+    full_syncs.full_sync_group,
     erase.erase,
     installation.topics,
     installation.doctor,

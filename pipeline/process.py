@@ -76,9 +76,9 @@ class Process:
         """A registry that has asked nothing yet, for a command that examines it."""
         return _registry(self.settings, self.cluster)
 
-    def tables(self) -> TableReader:
-        """Configuration as tables, not yet started, for a command that looks at them for a while."""
-        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS))
+    def tables(self, *more: str) -> TableReader:
+        """Configuration, and more topics, as tables not yet started, for a command that looks at them for a while."""
+        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS, *more))
 
     def followed_tables(self, *more: str) -> TableReader:
         """The same for a role, of more topics too; its process ends when they can no longer be followed."""
@@ -109,7 +109,7 @@ class Process:
     def lost_records(self, tables: TableReader) -> LostRecords:
         """Reports records deleted before this process read them, and requests the full sync that heals the loss."""
         return LostRecords(
-            lambda: (tables.table(INTEGRATIONS), tables.table(MAPPINGS)),
+            lambda: tables.table(INTEGRATIONS),
             lambda messages: publish_now(self.cluster, self.codec, messages, buried=self._buried),
             self.metrics.records_lost,
             partitions=self.settings.partitions,

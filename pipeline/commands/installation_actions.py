@@ -56,6 +56,7 @@ def examine_installation() -> None:
             opens=process.box.can_open,
             runs=lambda: read_runs(process.cluster, process.codec, process.settings.partitions),
             lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
+            now_ms=now_ms(),
         ):
             click.echo(visible_lines(f"{finding.verdict:<8} {finding.what}: {finding.detail}"))
             wrong = wrong or finding.verdict == "wrong"

@@ -7,11 +7,11 @@ import click
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, with_kafka
-from pipeline.operations import apply, full_sync, in_force, runs
+from pipeline.operations import apply, in_force
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.remedies import withdrawal
 from pipeline.provisioning.state_machine import DISCONNECTED, SYSTEMS
-from schemas.topics import INTEGRATIONS, MAPPINGS
+from schemas.topics import INTEGRATIONS
 
 NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
 WITHDRAWN_S: Final = 10.0
@@ -80,25 +80,5 @@ def forget(name: str) -> None:
             raise apply.NotApplied(f"{name} is connected. Fix: `pairstream integration disconnect {name}` first")
         await apply.forget(publisher, tables, name, 30.0)
         click.echo(f"{name}: forgotten")
-
-    with_kafka(ask)
-
-
-def start_full_sync(name: str | None) -> None:
-    """Ask for a crawl of one integration; None: of every connected one."""
-
-    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
-        parts = tables.table(INTEGRATIONS)
-        connected = [one for one, found in in_force.every(parts).items() if found.state != "disconnected"]
-        if not name and not connected:
-            raise full_sync.NotStarted(NONE_YET)
-        for each in [name] if name else connected:
-            settings, run_id = known(parts, each), full_sync.new_run_id(now_ms())
-            requests = full_sync.crawls(each, settings, tables.table(MAPPINGS).values(), run_id, now_ms())
-            await full_sync.start(publisher, each, requests)
-            types = ", ".join(f"{system} {request.object_type}" for system, request in requests)
-            click.echo(f"{each}: full sync {run_id} requested: {types}; `pairstream doctor` tells how it ends")
-            for sentence in runs.held_up(each, parts, full_sync.SYSTEMS):
-                click.echo(f"{each}: {sentence}")
 
     with_kafka(ask)

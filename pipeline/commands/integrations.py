@@ -75,17 +75,3 @@ def connect(name: str) -> None:
     from pipeline.commands.connect_actions import connect_integration
 
     connect_integration(name)
-
-
-@group("full-sync", examples=("pairstream full-sync start acme",))
-def full_sync_group() -> None:
-    """Bring everything in step, not only what changes."""
-
-
-@full_sync_group.command("start", examples=("pairstream full-sync start", "pairstream full-sync start acme"))
-@click.argument("name", required=False)
-def full_sync_start(name: str | None) -> None:
-    """Crawl both sides; pairs that are in step already cost no write."""
-    from pipeline.commands.integration_actions import start_full_sync
-
-    start_full_sync(name)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
@@ -104,11 +104,16 @@ def unread(tables: TableReader) -> tuple[str, ...]:
     return (*tables.unreadable, fix) if tables.unreadable else ()
 
 
-def with_kafka(work: Callable[[Process, Publisher, TableReader], Awaitable[None]], *, makes_key: bool = False) -> None:
-    """Run something that publishes and reads configuration, with plain errors."""
+def with_kafka(
+    work: Callable[[Process, Publisher, TableReader], Awaitable[None]],
+    *,
+    makes_key: bool = False,
+    topics: Sequence[str] = (),
+) -> None:
+    """Run something that publishes and reads configuration, and more topics where they are named, with plain errors."""
 
     async def inside(process: Process) -> None:
-        tables = process.tables()
+        tables = process.tables(*topics)
         await asyncio.to_thread(process.start, tables, records=True)
         publisher = process.publisher()
         try:

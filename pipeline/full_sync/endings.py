@@ -75,8 +75,12 @@ def _again(run: Run, situation: Situation, mappings: tuple[str, ...]) -> RunProg
     """The request of the run that takes the place of this one; its id follows from this one's, so that it is one."""
     request = run_request(run.row.integration, situation.now_ms, "gap", mappings=mappings)
     asked = replace(request.full_sync or run.full_sync, requested_by=run.full_sync.requested_by)
-    run_id = f"{run.row.started_at_ms + 1:013d}-{run.run_id.rpartition('-')[2]}"
-    return replace(request, run_id=run_id, full_sync=asked)
+    return replace(request, run_id=successor_id(run), full_sync=asked)
+
+
+def successor_id(run: Run) -> str:
+    """The id of the run that takes the place of this one, if one does."""
+    return f"{run.row.started_at_ms + 1:013d}-{run.run_id.rpartition('-')[2]}"
 
 
 def begin(run: Run, situation: Situation) -> RunProgress:

@@ -38,6 +38,7 @@ def examine(
     opens: Callable[[bytes, str], bool],
     runs: Runs,
     lost: Losses,
+    now_ms: int,
 ) -> Iterator[Finding]:
     """Checks brokers, topics, registry, then every integration; skips checks that depend on a broken one."""
     try:
@@ -58,11 +59,11 @@ def examine(
     except (TableIncomplete, SettingsDiffer, TransactionFailed, BrokersUnreachable) as error:
         yield Finding("configuration", "wrong", str(error))
         return
-    yield from losses(letters, parts, progress, partitions)
+    yield from losses(letters, parts, [run.row for run in progress], partitions)
     for name, settings in every(parts).items():
         yield from examine_integration(name, settings, parts, opens)
         if settings.state != "disconnected":
-            yield from last_run(name, progress)
+            yield from last_run(name, progress, now_ms)
 
 
 def _registry(registry: SchemaRegistry) -> Finding:

@@ -1,55 +1,93 @@
-"""Starting a full sync: both sides crawled as bulk under one run id."""
+"""What commands ask of full syncs, by rows of `sync.runs`: to begin, to stop, to write though much gets emptied."""
 
-import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from connectors.kafka.producer import Publisher
+from pipeline.full_sync.report import instant
+from pipeline.full_sync.rows import CONFIRM, STOP, Run, runs_of
+from pipeline.full_sync.situation import HOLD
 from pipeline.operations import OperationRefused
 from schemas.configuration import IntegrationSettings
-from schemas.records import Cause, ConnectorRequest, ObjectMapping
-from schemas.topics import requests_topic
-from schemas.values import System
-
-SYSTEMS: tuple[System, ...] = ("userflow", "hubspot")
+from schemas.records import ObjectMapping, RunProgress
+from schemas.runs import run_request
 
 
 class NotStarted(OperationRefused):
     """A full sync cannot be started; the message says why and what to do."""
 
 
-def crawls(
-    integration: str, settings: IntegrationSettings, mappings: Iterable[ObjectMapping], run_id: str, now_ms: int
-) -> tuple[tuple[System, ConnectorRequest], ...]:
-    """One crawl for each object type that the mappings name, Userflow first: most of a CRM has no user.
+class NoSuchRun(OperationRefused):
+    """There is no run that this could be done to; the message says what to do instead."""
 
-    Raises NotStarted.
-    """
+
+def new_request(
+    integration: str,
+    settings: IntegrationSettings,
+    mappings: Iterable[ObjectMapping],
+    runs: Iterable[Run],
+    now_ms: int,
+    *,
+    only: Sequence[str] = (),
+    supersede: bool = False,
+) -> RunProgress:
+    """The request of a run that a person asks for. Raises NotStarted."""
     if settings.state != "active":
         raise NotStarted(f"integration {integration} is {settings.state}: only an active one is synced")
-    ours = [mapping for mapping in mappings if mapping.integration == integration]
-    if not ours:
-        raise NotStarted(f"integration {integration} has no such mapping in force")
-    types = {
-        "userflow": sorted({mapping.userflow_type for mapping in ours}),
-        "hubspot": sorted({mapping.hubspot_type for mapping in ours}),
-    }
-    cause = Cause("", -1, -1, now_ms)
-    return tuple(
-        (
-            system,
-            ConnectorRequest(integration, settings.connection, "crawl", object_type, run_id=run_id, caused_by=cause),
+    names = sorted(one.name for one in mappings if one.integration == integration)
+    wrong = [name for name in only if name not in names]
+    if wrong or not names:
+        there = f"; there are: {', '.join(names) or 'none'}"
+        raise NotStarted(f"integration {integration} has no mapping {', '.join(wrong) or 'in force'}{there}")
+    under_way = current(integration, runs)
+    if under_way is not None and not supersede:
+        since = instant(under_way.row.started_at_ms)
+        raise NotStarted(
+            f"{integration}: run {under_way.run_id} is under way since {since}: "
+            f"`pairstream full-sync watch {integration}` shows it, --supersede ends it and begins anew"
         )
-        for system in SYSTEMS
-        for object_type in types[system]
-    )
+    request = run_request(integration, now_ms, "person", mappings=only, supersede=supersede)
+    newest = max((run.run_id for run in runs if run.row.integration == integration), default="")
+    if request.run_id <= newest:  # another machine's clock was ahead: run ids sort by time
+        later_ms = int(newest.partition("-")[0]) + 1
+        request = replace(request, run_id=f"{later_ms:013d}-{request.run_id.rpartition('-')[2]}")
+    return request
 
 
-async def start(publisher: Publisher, integration: str, requests: Iterable[tuple[System, ConnectorRequest]]) -> None:
-    """Hand the crawls to the connectors that own the integration."""
-    for system, request in requests:
-        await publisher.send(requests_topic(system), integration, request)
+def runs_in(rows: Mapping[str, RunProgress], integration: str | None = None) -> list[Run]:
+    """The runs of an integration, or of all, oldest first."""
+    return [run for run in runs_of(rows).values() if integration in (None, run.row.integration)]
 
 
-def new_run_id(now_ms: int) -> str:
-    """Sorts by time: an older run that is replayed must not pass for a new one."""
-    return f"{now_ms:013d}-{uuid.uuid4().hex[:4]}"
+def current(integration: str, runs: Iterable[Run]) -> Run | None:
+    """The run of the integration that is under way."""
+    under_way = [run for run in runs if run.row.integration == integration and run.under_way]
+    return next((run for run in under_way if run.row.state == "running"), under_way[0] if under_way else None)
+
+
+def shown(integration: str, runs: Sequence[Run]) -> Run:
+    """The run under way, or else the newest. Raises NoSuchRun."""
+    found = current(integration, runs) or next((run for run in reversed(runs)), None)
+    if found is None:
+        raise NoSuchRun(f"{integration} has had no full sync yet: `pairstream full-sync start {integration}`")
+    return found
+
+
+def stop_request(integration: str, runs: Iterable[Run], now_ms: int) -> tuple[str, RunProgress]:
+    """The key and row that stop the run under way. Raises NoSuchRun."""
+    run = current(integration, runs)
+    if run is None:
+        raise NoSuchRun(f"{integration}: no full sync is under way")
+    return _asked(run, STOP, now_ms)
+
+
+def confirm_request(integration: str, runs: Iterable[Run], now_ms: int) -> tuple[str, RunProgress]:
+    """The key and row that let the run under way write. Raises NoSuchRun."""
+    run = current(integration, runs)
+    if run is None or run.full_sync.step != HOLD:
+        raise NoSuchRun(f"{integration}: no full sync waits to be confirmed")
+    return _asked(run, CONFIRM, now_ms)
+
+
+def _asked(run: Run, what: str, now_ms: int) -> tuple[str, RunProgress]:
+    row = RunProgress(run.run_id, run.row.integration, what, "requested", now_ms, now_ms)
+    return f"{run.run_id}/{what}", row

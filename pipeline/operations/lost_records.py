@@ -1,6 +1,6 @@
 """Records that were gone before they were read: told, kept as a dead letter, and healed by a full sync.
 
-Retention or a person deleted them, or a topic was made anew. What they said is still in the systems: a crawl sees it.
+Retention or a person deleted them, or a topic was made anew. What they said is still in the systems: a run sees it.
 """
 
 import logging
@@ -12,22 +12,22 @@ from typing import Any, Final
 
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.producer import PublishFailed
-from pipeline.operations.full_sync import NotStarted, crawls, new_run_id
 from pipeline.operations.in_force import every
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.letters import letter_id, letter_of_no_record
-from schemas.records import DeadLetter, ObjectMapping
+from schemas.records import DeadLetter
+from schemas.runs import run_request
 from schemas.topics import (
     DEAD_LETTERS,
     HUBSPOT_FIELD_PATCHES,
     HUBSPOT_REQUESTS,
     HUBSPOT_TIMELINE_EVENTS,
     MATCHES,
+    RUNS,
     STATE_COMMANDS,
     TOPICS,
     USERFLOW_FIELD_PATCHES,
     USERFLOW_REQUESTS,
-    requests_topic,
 )
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 LOST: Final = "records_lost"
 """The reason of their dead letter."""
 HEALED_ONCE_S: Final = 30.0
-"""Several partitions lose records at once: one crawl sees what they said, and one more after this time the rest."""
+"""Several partitions lose records at once: one run sees what they said, and one more after this time the rest."""
 
 STAGES: Final = 2
 """Agents whose steps write by transactions: each partition of each is one producer."""
@@ -70,7 +70,7 @@ class LostRecords:
 
     def __init__(
         self,
-        tables: Callable[[], tuple[Mapping[str, IntegrationPart], Mapping[str, ObjectMapping]]],
+        tables: Callable[[], Mapping[str, IntegrationPart]],
         publish: Callable[[Sequence[Message]], None],
         count: Callable[[str, int], None],
         *,
@@ -86,7 +86,7 @@ class LostRecords:
         self._partitions = partitions
         self._now_ms = now_ms
         self._healed_at: dict[str, float] = {}
-        self._owed: set[str] = set()  # integrations that are crawled once more, a while after their last crawl
+        self._owed: set[str] = set()  # integrations that get one more run, a while after their last one
 
     def report(self, topic: str, partition: int, start: int, end: int) -> None:
         """The records of a partition from offset `start` to `end` were never read. Raises PublishFailed.
@@ -97,22 +97,22 @@ class LostRecords:
         if topic in BY_TRANSACTIONS and end - start <= STAGES * self._partitions:
             log.info("%s[%d]: offsets %d to %d held no more than markers can be", topic, partition, start, end)
             return
-        parts, mappings = self._tables()
+        parts = self._tables()
         affected = dict(_affected(topic, partition, self._partitions, parts))
         place = f"{topic}[{partition}]"
         detail = f"{place}: offsets {start} to {end} were gone before they were read"
         log.error("%s; a full sync of %s is asked for", detail, ", ".join(affected) or "no integration")
         self._count(topic, end - start)
-        self._publish([self._letter(topic, place, detail), *self._crawls(affected, mappings)])
+        self._publish([self._letter(topic, place, detail), *self._runs(affected)])
 
     def report_made_anew(self, topics: Collection[str]) -> None:
         """Topics were deleted, or deleted and made anew, under this process. Raises PublishFailed."""
-        parts, mappings = self._tables()
+        parts = self._tables()
         affected = {name: settings for name, settings in every(parts).items() if settings.state != "disconnected"}
         details = {topic: f"{topic} was deleted under a running process" for topic in topics}
         log.error("%s; a full sync of %s is asked for", "; ".join(details.values()), ", ".join(affected))
         letters = [self._letter(topic, topic, detail) for topic, detail in details.items()]
-        self._publish([*letters, *self._crawls(affected, mappings)])
+        self._publish([*letters, *self._runs(affected)])
 
     def _letter(self, topic: str, key: str, detail: str) -> Message:
         at_ms = self._now_ms()
@@ -128,23 +128,17 @@ class LostRecords:
         )
         return DEAD_LETTERS, letter.key, letter
 
-    def _crawls(
-        self, affected: Mapping[str, IntegrationSettings], mappings: Mapping[str, ObjectMapping]
-    ) -> Iterator[Message]:
-        for name, settings in affected.items():
+    def _runs(self, affected: Mapping[str, IntegrationSettings]) -> Iterator[Message]:
+        for name in affected:
             if self._rests(name):
-                continue
-            try:
-                requests = crawls(name, settings, mappings.values(), new_run_id(self._now_ms()), self._now_ms())
-            except NotStarted as error:
-                log.warning("%s; run `pairstream full-sync start %s` once it is active", error, name)
                 continue
             with self._lock:
                 self._healed_at[name] = time.monotonic()
-            yield from ((requests_topic(system), name, request) for system, request in requests)
+            request = run_request(name, self._now_ms(), "gap")
+            yield RUNS, request.run_id, request
 
     def _rests(self, name: str) -> bool:
-        """Whether a crawl was asked for just now, which may be past what was lost since: then one more is owed."""
+        """Whether a run was asked for just now, which may be past what was lost since: then one more is owed."""
         with self._lock:
             rests_s = self._healed_at.get(name, -HEALED_ONCE_S) + HEALED_ONCE_S - time.monotonic()
             if rests_s > 0 and name not in self._owed:
@@ -156,12 +150,12 @@ class LostRecords:
         with self._lock:
             self._owed.discard(name)
             self._healed_at.pop(name, None)
-        parts, mappings = self._tables()
+        parts = self._tables()
         settings = every(parts).get(name)
         if settings is None or settings.state == "disconnected":
             return
         try:
-            self._publish(list(self._crawls({name: settings}, mappings)))
+            self._publish(list(self._runs({name: settings})))
         except PublishFailed as error:
             log.error("%s; run `pairstream full-sync start %s`: records were lost", error, name)
 

@@ -1,10 +1,11 @@
-"""How the last full sync of each integration went, by the progress that its crawls tell on `sync.runs`."""
+"""How the last full sync of each integration went, and what holds up the next one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.latest import latest_rows
+from pipeline.full_sync.report import instant, reason, report
+from pipeline.full_sync.rows import Run, runs_of
 from pipeline.operations.findings import Finding
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import ConnectorState, IntegrationPart
@@ -14,45 +15,54 @@ from schemas.registry import UnknownSchema
 from schemas.topics import RUNS
 from schemas.values import System
 
-Runs = Callable[[], Iterable[RunProgress]]
-"""The newest progress of every part of every run."""
+Runs = Callable[[], Iterable[Run]]
+"""Every run, oldest first."""
 
 
-def read_runs(cluster: Cluster, codec: Codec, partitions: int) -> Iterator[RunProgress]:
+def read_runs(cluster: Cluster, codec: Codec, partitions: int) -> Iterable[Run]:
     """Blocks; a row that cannot be read is left out. Raises TransactionFailed where reading stalls."""
-    for value in latest_rows(cluster, RUNS, partitions, "", lambda *_: None).values():
+    rows: dict[str, RunProgress] = {}
+    for key, value in latest_rows(cluster, RUNS, partitions, "", lambda *_: None).items():
         try:
             record = codec.decode(RUNS, value)
         except (MalformedRecord, UnknownSchema):
             continue
         if isinstance(record, RunProgress):
-            yield record
+            rows[key] = record
+    return runs_of(rows).values()
 
 
-def last_run(integration: str, runs: Iterable[RunProgress]) -> Iterator[Finding]:
-    """A finding for each crawl of the integration's last run; run ids sort by time."""
-    ours = [run for run in runs if run.integration == integration]
-    newest = max((run.run_id for run in ours), default=None)
-    for run in sorted((run for run in ours if run.run_id == newest), key=lambda run: run.part):
-        yield _finding(run)
+def last_run(integration: str, runs: Iterable[Run], now_ms: int) -> Iterator[Finding]:
+    """A finding for the integration's last run; run ids sort by time."""
+    ours = [run for run in runs if run.row.integration == integration]
+    if ours:
+        yield _finding(ours[-1], now_ms)
 
 
-def _finding(run: RunProgress) -> Finding:
-    what = f"integration {run.integration}: last full sync: {run.part}"
-    at = datetime.fromtimestamp(run.updated_at_ms / 1000, UTC).isoformat(timespec="seconds")
-    told = f"{run.run_id} {run.state}, {run.read} objects read, {at}"
-    if run.state != "failed":
-        return Finding(what, "ok", told)
-    reason = run.reason or "no reason was given"
-    known = REASONS.get(reason)
-    meaning = f" ({known.sentence})" if known is not None else ""
-    return Finding(
-        what, "wrong", f"{told}: {reason}{meaning}. Fix: mend that, then `pairstream full-sync start {run.integration}`"
-    )
+def _finding(run: Run, now_ms: int) -> Finding:
+    name, told = run.row.integration, report(run, now_ms)
+    what = f"integration {name}: last full sync"
+    said = f"{run.run_id} {told['state']}, {told['pairs']} pairs, {instant(run.row.updated_at_ms)}"
+    why = reason(run, now_ms)
+    if told["state"] == "failed":
+        return Finding(
+            what, "wrong", f"{said}: {_meant(why)}. Fix: mend that, then `pairstream full-sync start {name}`"
+        )
+    if why is not None and run.under_way and why.startswith(("stalled", "waiting for confirm")):
+        return Finding(what, "wrong", f"{said}: {why}")
+    return Finding(what, "ok", f"{said}: {why}" if why else said)
+
+
+def _meant(why: str | None) -> str:
+    """The reason, with the sentence of the code that it ends with."""
+    if why is None:
+        return "no reason was given"
+    known = REASONS.get(why.rpartition(": ")[2])
+    return f"{why} ({known.sentence})" if known is not None else why
 
 
 def held_up(integration: str, parts: Mapping[str, IntegrationPart], systems: Iterable[System]) -> Iterator[str]:
-    """What is known to hold up a crawl that is asked for now, a sentence for each system."""
+    """What is known to hold up a run that is asked for now, a sentence for each system."""
     for system in systems:
         part = parts.get(f"{integration}/{system}")
         state: ConnectorState | None = part.connector if part is not None else None

@@ -118,7 +118,8 @@ class World:
         return await self.command("apply", str(path), "--yes")
 
     async def full_sync(self) -> None:
-        await self.command("full-sync", "start", "acme")
+        """Run one until the last effect of it has its outcome."""
+        await self.command("full-sync", "start", "acme", "--wait", "--timeout", "300")
 
     async def pair(self, number: int, **contact: Any) -> tuple[str, str]:
         """A contact and a user with one e-mail address; returns their ids."""
@@ -265,6 +266,7 @@ def environment_of(folder: Path, kafka: Kafka | None) -> dict[str, str]:
         "PAIRSTREAM_STATE_DIR": str(folder / "state"),
         "PAIRSTREAM_RECEIVER_PORT": "0",
         "PAIRSTREAM_CONSOLE_PORT": "0",
+        "PAIRSTREAM_FULL_SYNC_INTERVAL_S": "0",
         "PAIRSTREAM_PREFIX": fresh_prefix(),
         **shared,
     }

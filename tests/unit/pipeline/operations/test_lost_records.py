@@ -1,4 +1,4 @@
-"""Records that were gone before they were read: told, kept, and healed by crawls of the integrations they concern."""
+"""Records that were gone before they were read: told, kept, and healed by full syncs of those they concern."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,14 +6,13 @@ from typing import Any
 from connectors.kafka.partitioner import partition_of
 from pipeline.operations.lost_records import HEALED_ONCE_S, LOST, LostRecords
 from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
-from schemas.records import ConnectorRequest, DeadLetter, ObjectMapping
+from schemas.records import DeadLetter
 from schemas.topics import (
     DEAD_LETTERS,
     HUBSPOT_CHANGES,
     HUBSPOT_NOTIFICATIONS,
-    HUBSPOT_REQUESTS,
     MATCHES,
-    USERFLOW_REQUESTS,
+    RUNS,
 )
 
 PARTITIONS = 4
@@ -35,12 +34,8 @@ class Reports:
         parts = {
             f"{name}/settings": IntegrationPart(name, settings=settings(states.get(name, "active"))) for name in NAMES
         }
-        mappings = {
-            name: ObjectMapping(name, 1, 1, "people", "contacts", "users", "email", "email", "refuse", ())
-            for name in NAMES
-        }
         self.reporter = LostRecords(
-            lambda: (parts, mappings),
+            lambda: parts,
             self.publish,
             lambda *counted: self.counted.append(counted),
             partitions=PARTITIONS,
@@ -56,28 +51,25 @@ class Reports:
         return [record for topic, _, record in self.published if topic == DEAD_LETTERS]
 
     @property
-    def crawls(self) -> set[tuple[str, str, str]]:
-        return {
-            (topic, key, record.object_type)
-            for topic, key, record in self.published
-            if isinstance(record, ConnectorRequest) and record.kind == "crawl"
-        }
+    def runs(self) -> list[str]:
+        """The integrations of which a full sync was asked for."""
+        asked = [record for topic, key, record in self.published if topic == RUNS and key == record.run_id]
+        assert {(record.state, record.full_sync.requested_by) for record in asked} <= {("requested", "gap")}
+        return sorted(record.integration for record in asked)
 
 
-def both(*names: str) -> set[tuple[str, str, str]]:
-    return {(HUBSPOT_REQUESTS, name, "contacts") for name in names} | {
-        (USERFLOW_REQUESTS, name, "users") for name in names
-    }
+def each(*names: str) -> list[str]:
+    return sorted(names)
 
 
-def test_a_loss_is_a_letter_a_number_and_a_crawl_of_everything_it_may_concern() -> None:
+def test_a_loss_is_a_letter_a_number_and_a_full_sync_of_everything_it_may_concern() -> None:
     it = Reports()
     it.reporter.report(HUBSPOT_CHANGES, 2, 10, 13)
     (letter,) = it.letters
     assert (letter.reason, letter.stage) == (LOST, HUBSPOT_CHANGES)
     assert "hubspot.changes[2]: offsets 10 to 13" in letter.detail
     assert it.counted == [(HUBSPOT_CHANGES, 3)]
-    assert it.crawls == both(*NAMES)
+    assert it.runs == each(*NAMES)
 
 
 def test_as_many_offsets_as_markers_can_be_are_no_loss_where_transactions_write() -> None:
@@ -92,10 +84,10 @@ def test_what_is_keyed_by_integration_concerns_those_of_its_partition_alone() ->
     it = Reports()
     number = partition_of("acme", PARTITIONS)
     it.reporter.report(HUBSPOT_NOTIFICATIONS, number, 0, 4)
-    assert it.crawls == both(*(name for name in NAMES if partition_of(name, PARTITIONS) == number))
+    assert it.runs == each(*(name for name in NAMES if partition_of(name, PARTITIONS) == number))
 
 
-def test_several_partitions_that_lose_at_once_ask_for_one_crawl() -> None:
+def test_several_partitions_that_lose_at_once_ask_for_one_full_sync() -> None:
     it = Reports()
     it.reporter.report(HUBSPOT_CHANGES, 1, 0, 4)
     asked = len(it.published)
@@ -104,7 +96,7 @@ def test_several_partitions_that_lose_at_once_ask_for_one_crawl() -> None:
     assert len(it.published) == asked + 1
 
 
-def test_what_is_lost_after_a_crawl_was_asked_for_is_healed_by_one_more() -> None:
+def test_what_is_lost_after_a_full_sync_was_asked_for_is_healed_by_one_more() -> None:
     """The first may be past the object by then."""
     it = Reports()
     it.reporter.report(HUBSPOT_CHANGES, 1, 0, 4)
@@ -115,17 +107,17 @@ def test_what_is_lost_after_a_crawl_was_asked_for_is_healed_by_one_more() -> Non
     for wait_s, work in it.owed:
         assert 0 < wait_s <= HEALED_ONCE_S
         work()
-    assert len(it.published) == asked + 2 * len(NAMES)
+    assert len(it.published) == asked + len(NAMES)
 
 
-def test_an_integration_that_is_not_active_is_left_alone_and_the_others_are_healed() -> None:
+def test_one_that_is_disconnected_is_left_alone_and_one_that_is_paused_is_healed_once_it_is_active() -> None:
     it = Reports(acme="paused", globex="disconnected")
     it.reporter.report(HUBSPOT_CHANGES, 0, 0, 4)
-    assert it.crawls == both("initech", "umbrella")
+    assert it.runs == each("acme", "initech", "umbrella")
 
 
 def test_a_topic_that_was_made_anew_is_healed_alike() -> None:
     it = Reports()
     it.reporter.report_made_anew([HUBSPOT_CHANGES])
     assert [letter.reason for letter in it.letters] == [LOST]
-    assert it.crawls == both(*NAMES)
+    assert it.runs == each(*NAMES)

@@ -1,0 +1,242 @@
+"""What the commands on full syncs do: start, status, watch, stop, history, confirm."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import click
+
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from pipeline.commands.full_sync_display import Display, display
+from pipeline.commands.session import known, with_kafka
+from pipeline.exit_codes import DONE, REFUSED
+from pipeline.full_sync.endings import successor_id
+from pipeline.full_sync.report import instant, report
+from pipeline.full_sync.rows import SYSTEMS, Run, runs_of
+from pipeline.full_sync.schedule import slot_ms
+from pipeline.full_sync.text import ending, lines, table
+from pipeline.operations import full_sync, in_force, runs
+from pipeline.process import Process, now_ms
+from pipeline.visible import visible_lines
+from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
+
+NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
+LOOK_S: Final = 0.2
+FOLLOWS_S: Final = 10.0  # for the run that takes the place of one whose mappings were edited
+
+
+def start(
+    name: str | None, mappings: Sequence[str], wait: bool, supersede: bool, within_s: float | None, shape: str
+) -> None:
+    """Ask for a run of one integration, or of every connected one; with `wait` show them until they end."""
+
+    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
+        parts, asked = tables.table(INTEGRATIONS), []
+        there, known_runs = tables.table(MAPPINGS).values(), _runs(tables)
+        for each in _names(tables, name):
+            settings = known(parts, each)
+            request = full_sync.new_request(
+                each, settings, there, known_runs, now_ms(), only=mappings, supersede=supersede
+            )
+            asked.append(request)
+        for request in asked:
+            await publisher.send(RUNS, request.run_id, request)
+            if shape == "text":
+                _say(f"{request.integration}: full sync {request.run_id}{_how_to_watch(request.integration, wait)}")
+                for sentence in runs.held_up(request.integration, parts, SYSTEMS):
+                    _say(f"{request.integration}: {sentence}")
+            elif not wait:
+                _print(report(Run(request), now_ms()))
+        if wait:
+            await _watched(tables, [request.run_id for request in asked], within_s, shape)
+
+    with_kafka(ask, topics=(RUNS,))
+
+
+def status(name: str | None, shape: str) -> None:
+    """The run under way or the last one."""
+
+    async def tell(process: Process, _: Publisher, tables: TableReader) -> None:
+        found = [_shown(tables, each) for each in _names(tables, name)] if name else _newest(tables)
+        if shape == "json":
+            told = [report(run, now_ms()) for run in found]
+            _print(told[0] if name else {"at_ms": now_ms(), "runs": told})
+            return
+        for line in table(found, now_ms()):
+            _say(line)
+        for run in found if name else ():
+            for word, text in lines(run, now_ms()):
+                _say(f"  {word:<9} {text}")
+        _say(*_next(process, tables, name))
+
+    with_kafka(tell, topics=(RUNS,))
+
+
+def history(name: str, shape: str) -> None:
+    """The last runs, newest first."""
+
+    async def tell(_: Process, __: Publisher, tables: TableReader) -> None:
+        known(tables.table(INTEGRATIONS), name)
+        found = full_sync.runs_in(tables.table(RUNS), name)[::-1]
+        if shape == "json":
+            return _print({"at_ms": now_ms(), "runs": [report(run, now_ms()) for run in found]})
+        for line in table(found, now_ms()):
+            _say(line)
+
+    with_kafka(tell, topics=(RUNS,))
+
+
+def watch(name: str | None, within_s: float | None, shape: str) -> None:
+    """Show the run under way until it ends; one that has ended is shown once."""
+
+    async def show(_: Process, __: Publisher, tables: TableReader) -> None:
+        wanted = [_shown(tables, name)] if name else [run for run in _runs(tables) if run.under_way]
+        if not wanted:
+            raise full_sync.NoSuchRun("no full sync is under way: `pairstream full-sync start` begins one")
+        await _watched(tables, [run.run_id for run in wanted], within_s, shape)
+
+    with_kafka(show, topics=(RUNS,))
+
+
+def stop(name: str, shape: str) -> None:
+    """Ask the run under way to end, and wait until it has."""
+
+    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
+        known(tables.table(INTEGRATIONS), name)
+        key, row = full_sync.stop_request(name, _runs(tables), now_ms())
+        await publisher.send(RUNS, key, row)
+        run = await _once(tables, row.run_id, lambda run: not run.under_way, 30.0)
+        _print(report(run, now_ms())) if shape == "json" else _say(ending(run, now_ms()))
+
+    with_kafka(ask, topics=(RUNS,))
+
+
+def confirm(name: str, shape: str) -> None:
+    """Let the run that waits write, and wait until it does."""
+
+    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
+        known(tables.table(INTEGRATIONS), name)
+        key, row = full_sync.confirm_request(name, _runs(tables), now_ms())
+        await publisher.send(RUNS, key, row)
+        run = await _once(tables, row.run_id, lambda run: run.full_sync.confirmed or not run.under_way, 30.0)
+        text = f"{name}: run {run.run_id} writes now{_how_to_watch(name, False)}"
+        _print(report(run, now_ms())) if shape == "json" else _say(text)
+
+    with_kafka(ask, topics=(RUNS,))
+
+
+async def _watched(tables: TableReader, run_ids: Sequence[str], within_s: float | None, shape: str) -> None:
+    """Show each run until it ends; exits 1 where one did not complete, or time is over."""
+    deadline = None if within_s is None else time.monotonic() + within_s
+    good = True
+    with _goes_on(), display(shape) as shown:
+        for run_id in run_ids:
+            run = await _to_its_end(tables, run_id, deadline, shown)
+            good = good and run.row.state == "completed"
+    sys.exit(DONE if good else REFUSED)
+
+
+async def _to_its_end(tables: TableReader, run_id: str, deadline: float | None, shown: Display) -> Run:
+    seen = None
+    while True:
+        run = _runs_by_id(tables).get(run_id)
+        if run is not None and run.row is not seen:
+            seen = run.row
+            shown.show(run, now_ms())
+        if run is not None and not run.under_way:
+            shown.ended(run, now_ms())
+            follower = successor_id(run)
+            if run.row.state != "superseded" or not await _comes(tables, follower):
+                return run
+            run_id = follower
+        if deadline is not None and time.monotonic() > deadline:
+            raise full_sync.NoSuchRun(f"run {run_id} did not end in time; it goes on")
+        await asyncio.sleep(LOOK_S)
+
+
+async def _comes(tables: TableReader, run_id: str) -> bool:
+    """Whether that run takes the place of one whose mappings were edited; its request was written first."""
+    return run_id in _runs_by_id(tables)
+
+
+async def _once(tables: TableReader, run_id: str, good: Any, within_s: float) -> Run:
+    deadline = time.monotonic() + within_s
+    while True:
+        run = _runs_by_id(tables)[run_id]
+        if good(run):
+            return run
+        if time.monotonic() > deadline:
+            why = f"no scheduler took the request within {within_s:.0f} s"
+            raise full_sync.NoSuchRun(f"{why}: is `pairstream run scheduler` (or `up`) running?")
+        await asyncio.sleep(LOOK_S)
+
+
+@contextmanager
+def _goes_on() -> Iterator[None]:
+    """Ctrl-C ends the display, not the run."""
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("the run goes on: `pairstream full-sync watch` shows it again", err=True)
+        raise
+
+
+def _names(tables: TableReader, name: str | None) -> list[str]:
+    every = in_force.every(tables.table(INTEGRATIONS))
+    connected = [one for one, settings in every.items() if settings.state == "active"]
+    if name:
+        known(tables.table(INTEGRATIONS), name)
+    elif not connected:
+        raise full_sync.NotStarted(NONE_YET)
+    return [name] if name else connected
+
+
+def _runs_by_id(tables: TableReader) -> dict[str, Run]:
+    return dict(runs_of(tables.table(RUNS)))
+
+
+def _runs(tables: TableReader) -> list[Run]:
+    return list(_runs_by_id(tables).values())
+
+
+def _shown(tables: TableReader, name: str) -> Run:
+    known(tables.table(INTEGRATIONS), name)
+    return full_sync.shown(name, full_sync.runs_in(tables.table(RUNS), name))
+
+
+def _newest(tables: TableReader) -> list[Run]:
+    """The run under way or the last one of each integration that has had one."""
+    names = dict.fromkeys(run.row.integration for run in _runs(tables))
+    return [full_sync.shown(name, full_sync.runs_in(tables.table(RUNS), name)) for name in sorted(names)]
+
+
+def _next(process: Process, tables: TableReader, name: str | None) -> list[str]:
+    """When the scheduler begins the next one."""
+    interval_s = process.settings.full_sync_interval_s
+    if not interval_s:
+        return ["next: none (PAIRSTREAM_FULL_SYNC_INTERVAL_S=0)"]
+    active = [one for one, found in in_force.every(tables.table(INTEGRATIONS)).items() if found.state == "active"]
+    wanted = [one for one in active if name in (None, one)]
+    soon = ((slot_ms(one, interval_s, now_ms()) + interval_s * 1000, one) for one in wanted)
+    return [
+        f"next: {one} {instant(at_ms)[:16].replace('T', ' ')} UTC (PAIRSTREAM_FULL_SYNC_INTERVAL_S={interval_s})"
+        for at_ms, one in sorted(soon)
+    ]
+
+
+def _how_to_watch(name: str, watched: bool) -> str:
+    return "" if watched else f"; `pairstream full-sync watch {name}` shows how far it is"
+
+
+def _say(*texts: str) -> None:
+    for text in texts:
+        click.echo(visible_lines(text))
+
+
+def _print(told: Any) -> None:
+    click.echo(json.dumps(told, ensure_ascii=False))
