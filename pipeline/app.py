@@ -191,6 +191,9 @@ async def run_connector(process: Process, system: System) -> None:
             exchange_code=SYSTEMS[system].exchange_code,
             unseal=process.unseal,
             seal=process.box.seal,
+            key_id=process.box.key_id,
+            renew_seal=process.renewed_seal,
+            read_to_end=partial(asyncio.to_thread, tables.read_to_end, INTEGRATIONS),
             api_url=settings.hubspot_api_url if system == "hubspot" else settings.userflow_api_url,
             api_version=settings.hubspot_api_version,
             longest_wait_s=settings.longest_wait_s,
@@ -260,6 +263,7 @@ async def run_scheduler(process: Process) -> None:
         tables=tables,
         publisher=publisher,
         failed=failed,
+        box=process.box,
     )
     full_syncs = FullSyncs(
         tables,

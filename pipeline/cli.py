@@ -23,6 +23,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     full_syncs.full_sync_group,
     erase.erase,
     installation.topics,
+    installation.secrets,
     installation.doctor,
 )
 

@@ -65,6 +65,13 @@ class Process:
         except NoKeyFits as error:
             raise Misconfigured("pairstream_secret_key_does_not_open_it") from error
 
+    def renewed_seal(self, sealed: bytes, place: str) -> bytes:
+        """The same secret sealed with the newest key. Raises Misconfigured where no key opens it."""
+        try:
+            return self.box.renewed(sealed, place)
+        except NoKeyFits as error:
+            raise Misconfigured("pairstream_secret_key_does_not_open_it") from error
+
     def at_the_brokers(self) -> "Process":
         """The same with the brokers' limit for a message as it is now. Blocks. Raises BrokersUnreachable."""
         return replace(self, cluster=replace(self.cluster, max_message_bytes=self.admin().message_limit()))

@@ -10,8 +10,10 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
+from pipeline.provisioning.rotation import settings_sealed_again
 from pipeline.provisioning.state_machine import decide
 from pipeline.provisioning.writes import ConfigurationWrite
+from pipeline.secrets import SecretBox
 from schemas.topics import INTEGRATIONS, MAPPINGS
 
 log = logging.getLogger(__name__)
@@ -34,7 +36,9 @@ class Scheduler:
         tables: TableReader,
         publisher: Publisher,
         failed: Callable[[BaseException], None],
+        box: SecretBox,
     ) -> None:
+        self._box = box
         self._partitions = partitions
         self._tables = tables
         self._publisher = publisher
@@ -67,7 +71,8 @@ class Scheduler:
             await self._member.stop()
 
     def _decide(self) -> list[ConfigurationWrite]:
-        return decide(self._tables.table(INTEGRATIONS), self._tables.table(MAPPINGS), self._partitions)
+        parts = self._tables.table(INTEGRATIONS)
+        return decide(parts, self._tables.table(MAPPINGS), self._partitions) or settings_sealed_again(parts, self._box)
 
     async def _carry_out(self, writes: Sequence[ConfigurationWrite]) -> None:
         """Write in order, then wait until this process reads its own writes, so that it never decides on old tables."""

@@ -23,6 +23,8 @@ _BOUND: Final = b"pairstream-1:"
 
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
+_ID_BYTES: Final = 8
+_IDENTITY: Final = b"pairstream-key-id"
 
 
 class NoKeyFits(Exception):
@@ -50,6 +52,8 @@ class SecretBox:
             raise ValueError("at least one key is needed")
         self._placeless = MultiFernet([Fernet(key) for key in keys])
         self._ciphers = [AESGCM(_derived(key)) for key in keys]
+        self.key_id = _identity(keys[0])
+        """Tells the newest key from others, and nothing about it."""
 
     def seal(self, text: str, place: str) -> bytes:
         """Ciphertext that is safe to store; two seals of one text differ."""
@@ -69,9 +73,24 @@ class SecretBox:
             return False
         return True
 
+    def is_newest(self, sealed: bytes, place: str) -> bool:
+        """Whether it is a seal of that place by the newest key."""
+        try:
+            return sealed.startswith(_BOUND) and bool(self._opened(self._ciphers[:1], sealed, place))
+        except NoKeyFits:
+            return False
+
+    def renewed(self, sealed: bytes, place: str) -> bytes:
+        """The same secret sealed with the newest key; the very seal where it is so already. Raises NoKeyFits."""
+        return sealed if self.is_newest(sealed, place) else self.seal(self.open(sealed, place), place)
+
     def _bound(self, sealed: bytes, place: str) -> bytes:
+        return self._opened(self._ciphers, sealed, place)
+
+    @staticmethod
+    def _opened(ciphers: Sequence[AESGCM], sealed: bytes, place: str) -> bytes:
         nonce, ciphertext = sealed[len(_BOUND) :][:_NONCE_BYTES], sealed[len(_BOUND) + _NONCE_BYTES :]
-        for cipher in self._ciphers:
+        for cipher in ciphers:
             # ValueError: too few bytes for any seal
             with contextlib.suppress(InvalidTag, ValueError):
                 return cipher.decrypt(nonce, ciphertext, place.encode())
@@ -90,6 +109,11 @@ class SecretBox:
 def _derived(key: str) -> bytes:
     """A separate key for bound seals: no key serves two ciphers."""
     return HKDF(SHA256(), _KEY_BYTES, salt=None, info=_BOUND).derive(base64.urlsafe_b64decode(key))
+
+
+def _identity(key: str) -> str:
+    """A number of the key that serves no cipher."""
+    return HKDF(SHA256(), _ID_BYTES, salt=None, info=_IDENTITY).derive(base64.urlsafe_b64decode(key)).hex()
 
 
 def make_key() -> str:

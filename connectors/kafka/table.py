@@ -2,8 +2,9 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -14,6 +15,8 @@ from schemas.configuration import INSTALLATION
 from schemas.registry import LocalRegistry, UnknownSchema
 
 log = logging.getLogger(__name__)
+
+READ_AGAIN_S: Final = 0.005
 
 Changed = Callable[[str, str, Any], object]
 """Called with topic, key and the new record (None: deleted), on the reader's thread."""
@@ -55,6 +58,7 @@ class TableReader:
         self._failed = failed
         self._tables: dict[str, dict[str, Any]] = {topic: {} for topic in topics}
         self._unreadable: dict[tuple[str, str], str] = {}
+        self._reached: dict[tuple[str, int], int] = {}  # the next offset of each partition
         self._stopped = threading.Event()
         self._complete = threading.Event()
         self._failure: BaseException | None = None
@@ -87,6 +91,29 @@ class TableReader:
         self._stopped.set()
         self._thread.join()
 
+    def read_to_end(self, topic: str) -> None:
+        """Return once a table holds what the brokers held at the call; blocks. Raises TableIncomplete.
+
+        For topics that nobody writes to in transactions, whose ends are no records.
+        """
+        physical = self._cluster.physical(topic)
+        consumer = Consumer(reader_config(self._cluster))
+        try:
+            ends = {
+                place: consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT_S, cached=False)[1]
+                for place in tuple(self._reached)
+                if place[0] == physical
+            }
+        except KafkaException as error:
+            raise TableIncomplete(f"{topic} could not be read: {_reason(error)}") from error
+        finally:
+            consumer.close()
+        deadline = time.monotonic() + TIMEOUT_S * 4
+        while any(self._reached[place] < end for place, end in ends.items()):
+            if self._stopped.is_set() or self._failure is not None or time.monotonic() > deadline:
+                raise TableIncomplete(f"{topic} could not be read: {_reason(self._failure)}")
+            time.sleep(READ_AGAIN_S)
+
     def _follow(self) -> None:
         consumer = Consumer(reader_config(self._cluster))
         try:
@@ -98,10 +125,13 @@ class TableReader:
                 if message is None:
                     continue
                 error = message.error()
+                place, offset = (message.topic() or "", message.partition() or 0), message.offset() or 0
                 if error is None:
                     topic = self._cluster.logical(message.topic() or "")
                     self._apply(topic, (message.key() or b"").decode(errors="replace"), message.value())
+                    self._reached[place] = offset + 1
                 elif error.code() == KafkaError._PARTITION_EOF:
+                    self._reached[place] = offset
                     open_ends.discard((message.topic(), message.partition()))
         except Exception as error:  # noqa: BLE001 - the thread's edge: every failure is reported
             if self._complete.is_set():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from connectors.kafka.table import TableReader
 from connectors.runtime.grants import GrantKey
 from schemas.configuration import (
+    SEALS,
     ConnectAnswer,
     ConnectLink,
     ConnectorState,
@@ -12,6 +13,7 @@ from schemas.configuration import (
     IntegrationPart,
     IntegrationSettings,
     KeptGrant,
+    SealRequest,
 )
 from schemas.records import ObjectMapping, SourcePosition
 from schemas.topics import INTEGRATIONS, MAPPINGS, POSITIONS
@@ -69,6 +71,17 @@ class ConnectorConfiguration:
         """The newest row of a feed, whoever wrote it."""
         row = self._tables.get(POSITIONS, key)
         return row if isinstance(row, SourcePosition) else None
+
+    def seals(self) -> SealRequest | None:
+        """The newest request to seal everything again."""
+        part = self._part(SEALS)
+        return part.seals if part is not None else None
+
+    def own(self, integration: str) -> Mapping[str, IntegrationPart]:
+        """What this connector wrote of an integration, by key."""
+        keys = (f"{integration}/{self._system}{end}" for end in ("", "/grant", "/trial-grant"))
+        found = ((key, self._part(key)) for key in keys)
+        return {key: part for key, part in found if part is not None}
 
     def on_trial(self, integration: str) -> bool:
         """Whether another account of this system is on trial, and was not answered for yet."""

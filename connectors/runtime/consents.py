@@ -17,6 +17,7 @@ from connectors.contract.errors import ConnectorError, CredentialsRejected, Retr
 from connectors.http.retry import RetryPolicy, Uniform, retrying
 from connectors.kafka.consumer import Taken
 from connectors.runtime.configuration import ConnectorConfiguration
+from connectors.runtime.exclusive import Exclusive
 from connectors.runtime.opening import IntegrationOpener
 from connectors.session.wall import contained
 from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationSettings
@@ -37,8 +38,7 @@ class ConsentHooks:
 
     ours: Callable[[str], bool]  # whether the integration's partition is this process's
     owns: Callable[[str], bool]  # the same, asked of a process that may have slept
-    let_go: Callable[[str], Awaitable[None]]  # end the integration's worker, which has the former grant
-    open_again: Callable[[str], None]
+    exclusive: Exclusive
     reconnected: Callable[[str], Awaitable[None]]  # what happened meanwhile was not heard of: ask for a full sync
     failed: Callable[[BaseException], None]
 
@@ -61,11 +61,6 @@ class Consents:
         self._hooks = hooks
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}
-        self._held: set[str] = set()
-
-    def holds(self, name: str) -> bool:
-        """Whether the integration is not to be opened now: a worker would begin with the former grant."""
-        return name in self._held
 
     def take(self, taken: Taken, record: ConnectorRequest) -> None:
         """Begin; the record is finished once the link is answered."""
@@ -139,14 +134,9 @@ class Consents:
 
     async def _kept(self, name: str, settings: IntegrationSettings, link: ConnectLink, access: GrantedAccess) -> None:
         """No worker renews meanwhile: its token, stored later, would take the place of the new one."""
-        self._held.add(name)
-        try:
-            await self._hooks.let_go(name)
+        async with self._hooks.exclusive.of(name):
             grant = await self._opener.keep_grant(name, settings, link.link, access)
             await self._seen(lambda: self._configuration.grant(name) == grant)
-        finally:
-            self._held.discard(name)
-            self._hooks.open_again(name)
 
     async def _link(self, name: str, wanted: str) -> ConnectLink | None:
         """The integration's newest link, if that is the one; this process may read of it later than the receiver."""

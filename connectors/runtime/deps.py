@@ -13,6 +13,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from schemas.codec import Codec
 from schemas.configuration import ConnectorStatus
+from schemas.seals import Renew
 
 
 class ConnectorMetrics(Protocol):
@@ -48,6 +49,9 @@ class ConnectorDeps:
     exchange_code: Exchange | None  # None: nobody grants access to the system in a browser
     unseal: Callable[[bytes, str], str]  # a seal, and its place
     seal: Callable[[str, str], bytes]  # a text, and its place
+    key_id: str  # which key seals
+    renew_seal: Renew  # the same secret sealed with that key
+    read_to_end: Callable[[], Awaitable[None]]  # until the tables hold what the brokers hold now
     api_url: str | None
     api_version: str
     longest_wait_s: float  # the longest wait that an answer may ask for

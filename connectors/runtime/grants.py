@@ -11,6 +11,7 @@ from schemas.configuration import KeptGrant
 GrantKey = Literal["grant", "trial-grant"]
 """Access in force, or of an account that an apply tries first: by it the account is opened once it is in force."""
 
+GRANT_KEYS: Final[tuple[GrantKey, ...]] = ("grant", "trial-grant")
 _FINGERPRINT: Final = 32  # hexadecimal digits
 
 

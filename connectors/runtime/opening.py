@@ -71,6 +71,8 @@ class IntegrationOpener:
     async def open(self, name: str, settings: IntegrationSettings) -> IntegrationWorker:
         """The worker of an integration, not started. Raises ConnectorError where its account cannot be opened."""
         connector, catalog = self._connector, Catalog()
+        if connector.exchange_code is not None:
+            await connector.read_to_end()  # a former owner may have kept a grant just now: an older one is spent
         report = self._report(name, state_under(settings.connection, self._configuration.state(name)))
         account = await self._open_account(name, settings, report, catalog)
         label = f"{name}: {self._traits.system}"

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from connectors.contract.catalog import fields_of
@@ -15,10 +16,13 @@ from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.consents import ConsentHooks, Consents
 from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.deps import ConnectorDeps
+from connectors.runtime.exclusive import Exclusive
+from connectors.runtime.grants import GRANT_KEYS, GrantKey
 from connectors.runtime.integration import IntegrationWorker
 from connectors.runtime.opening import IntegrationOpener, OpenerDeps
 from connectors.runtime.overflow import Overflow
 from connectors.runtime.patience import Patience
+from connectors.runtime.resealing import Resealing, ResealingDeps
 from connectors.runtime.suspects import MOST_ENDS, Suspects
 from connectors.runtime.trials import Trials
 from connectors.runtime.waiting import Waiting, WaitingRecords
@@ -27,6 +31,7 @@ from connectors.session.wall import contained
 from schemas.codec import MalformedRecord
 from schemas.configuration import IntegrationSettings
 from schemas.records import ConnectorRequest
+from schemas.topics import INTEGRATIONS
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +53,7 @@ class Runner:
         self._suspects = Suspects(self._changes.bump)
         self._tasks: set[asyncio.Task[None]] = set()
         self._measured: set[str] = set()  # integrations whose status stands in the metrics
+        self._forgetting: set[tuple[str, GrantKey]] = set()
         self._withdrawn: set[tuple[str, int]] = set()  # connections that were over, and are told of
         self._configuration = ConnectorConfiguration(deps.tables, system)
         self._letters = DeadLetters(system, deps)
@@ -61,10 +67,12 @@ class Runner:
         )
         opener_deps = OpenerDeps(self._member.owns, self._letters, self._failed, self._broken)
         self._opener = IntegrationOpener(traits, deps, self._configuration, opener_deps)
-        consent_hooks = ConsentHooks(
-            self._ours, self._owns, self._let_worker_go, self._open_again, deps.reconnected, self._failed
-        )
+        self._exclusive = Exclusive(self._let_worker_go, self._open_again)
+        consent_hooks = ConsentHooks(self._ours, self._owns, self._exclusive, deps.reconnected, self._failed)
         self._consents = Consents(self._configuration, self._opener, deps.clock, deps.uniform, consent_hooks)
+        publish = partial(deps.publisher.send, INTEGRATIONS)
+        reseal_deps = ResealingDeps(deps.key_id, deps.renew_seal, deps.read_to_end, publish, self._failed)
+        self._resealing = Resealing(self._configuration, self._exclusive, reseal_deps)
         self._trials = Trials(self._configuration, self._opener, deps.clock, deps.uniform, self._tried)
 
     @property
@@ -108,14 +116,16 @@ class Runner:
         for name in self._workers:
             self._refresh(name, wanted[name])  # before any wait: a pause holds from here on
         self._trials.begin(wanted)
+        self._resealing.begin(wanted)
         for name, settings in wanted.items():
             here = name in self._workers or name in self._opening or name in self._closing
-            here = here or self._consents.holds(name)
+            here = here or self._exclusive.holds(name)
             if settings.state != "disconnected" and not here and not self._patience.rests(name, settings):
                 self._opening[name] = opening = asyncio.create_task(self._open(name, settings))
                 opening.add_done_callback(self._ended)
             if settings.state == "disconnected" and not here:
                 self._tell_left(name, settings.connection)
+                self._forget_grants(name, settings)
         for name in self._waiting.integrations:
             if name not in self._opening:
                 self._hand_over(name)
@@ -129,6 +139,17 @@ class Runner:
         if (name, connection) not in self._withdrawn:
             self._withdrawn.add((name, connection))
             self._spawn(self._opener.report_left(name, state))
+
+    def _forget_grants(self, name: str, settings: IntegrationSettings) -> None:
+        """Of an integration that somebody disconnected no grant is kept; one whose apply was refused keeps it."""
+        for key in GRANT_KEYS if settings.apply_state == "done" else ():
+            if self._configuration.grant(name, key) is not None and (name, key) not in self._forgetting:
+                self._forgetting.add((name, key))
+                self._spawn(self._forget_grant(name, key))
+
+    async def _forget_grant(self, name: str, key: GrantKey) -> None:
+        await self._opener.forget_grant(name, key)
+        self._forgetting.discard((name, key))
 
     def _measure_statuses(self) -> None:
         """Each connected integration of our partitions has the status that was last reported of it, others none."""

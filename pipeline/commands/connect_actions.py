@@ -39,7 +39,7 @@ async def _applied(tables: TableReader, name: str) -> None:
     settings, asked = settings_of(parts, name), parts[f"{name}/desired"].desired
     if settings is None or asked is None or settings.apply_state not in UNDER_WAY:
         return
-    applied = await apply.wait_until_applied(tables, name, asked, APPLIED_S)
+    applied = await apply.wait_until_applied(tables, name, asked, APPLIED_S, granted=True)
     click.echo(f"{name}: in force as revision {applied.settings.revision}")
     click.echo(f"run `pairstream full-sync start {name}` to bring what exists in step")
 

@@ -34,6 +34,23 @@ def topics_check(replication: int | None) -> None:
     check_topics(replication)
 
 
+@group(examples=("pairstream secrets rotate",))
+def secrets() -> None:
+    """The secrets that are kept sealed on the brokers."""
+
+
+@secrets.command("rotate", examples=("pairstream secrets rotate",))
+def secrets_rotate() -> None:
+    """Seal every secret again with the newest key.
+
+    The newest is the first in PAIRSTREAM_SECRET_KEY, for this command as for the
+    roles. Afterwards no other key is needed. May be repeated.
+    """
+    from pipeline.commands.installation_actions import rotate_secrets
+
+    rotate_secrets()
+
+
 @command(examples=("pairstream doctor",))
 def doctor() -> None:
     """Say what is wrong here, in the order in which to mend it."""

@@ -1,17 +1,23 @@
 """What the commands about the installation do: topics, and what is wrong with it."""
 
 import sys
+from typing import Final
 
 import click
 
-from pipeline.commands.session import open_process, plain_errors, read_tables, refuse
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from pipeline.commands.session import open_process, plain_errors, read_tables, refuse, with_kafka
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.doctor import examine
 from pipeline.operations.losses import read_losses
+from pipeline.operations.rotate import rotate, seals
 from pipeline.operations.runs import read_runs
-from pipeline.process import now_ms
+from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
 from schemas.topics import INTEGRATIONS, TOPICS
+
+ROTATED_S: Final = 60.0
 
 
 def apply_topics(replication: int | None) -> None:
@@ -42,6 +48,19 @@ def check_topics(replication: int | None) -> None:
         click.echo(f"all {len(TOPICS)} topics are as they should be")
 
 
+def rotate_secrets() -> None:
+    """Seal everything again with the newest key, and say how many secrets that were."""
+
+    async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
+        number = await rotate(publisher, tables, process.box, now_ms, ROTATED_S)
+        there = seals(tables.table(INTEGRATIONS), process.box).count
+        click.echo(
+            f"{number} of {there} secrets were sealed again with the newest key; no former key is needed any more"
+        )
+
+    with_kafka(ask)
+
+
 def examine_installation() -> None:
     """Say what is wrong with this installation, in the order in which to mend it."""
     with plain_errors():
@@ -54,6 +73,7 @@ def examine_installation() -> None:
             partitions=process.settings.partitions,
             changes_retention_days=process.settings.changes_retention_days,
             opens=process.box.can_open,
+            newest=process.box.is_newest,
             runs=lambda: read_runs(process.cluster, process.codec, process.settings.partitions),
             lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
             now_ms=now_ms(),

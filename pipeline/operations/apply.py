@@ -95,9 +95,12 @@ async def forget(publisher: Publisher, tables: TableReader, integration: str, wi
 
 
 async def wait_until_applied(
-    tables: TableReader, integration: str, request: DesiredIntegration, within_s: float
+    tables: TableReader, integration: str, request: DesiredIntegration, within_s: float, *, granted: bool = False
 ) -> Applied:
-    """Wait for the scheduler and both connectors; a pause holds at once. Raises NotApplied."""
+    """Wait for the scheduler and both connectors; a pause holds at once. Raises NotApplied.
+
+    `granted`: access was granted just now, and the connector may not have told of it yet.
+    """
     started = time.monotonic()
     while time.monotonic() - started < within_s:
         settings = settings_of(tables.table(INTEGRATIONS), integration)
@@ -106,7 +109,7 @@ async def wait_until_applied(
                 return Applied(settings, time.monotonic() - started)
             if settings.apply_state == "failed":
                 raise NotApplied(settings.reason or "refused")
-            if awaits_grant(tables.table(INTEGRATIONS), integration, settings):
+            if not granted and awaits_grant(tables.table(INTEGRATIONS), integration, settings):
                 raise NotApplied(
                     f"{integration}: accepted, and waits for access to HubSpot account {settings.hubspot.account}. "
                     f"Fix: run `pairstream connect {integration}`; it comes into force by itself then"

@@ -95,7 +95,7 @@ def _connected(integration: str, parts: Mapping[str, IntegrationPart], answer: C
     settings = settings_of(parts, integration)
     account = settings.hubspot.account if settings is not None else "another"
     reason = why(integration, account, answer)
-    raise NotConnected(f"{integration}: {reason} ({answer.reason}) Nothing was changed. {_anew(integration)}")
+    raise NotConnected(f"{integration}: {reason} Nothing was changed ({answer.reason}). {_anew(integration)}")
 
 
 def _anew(integration: str) -> str:

@@ -24,6 +24,7 @@ from pipeline.provisioning.subscriptions import subscriptions
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, is_feed, secret_place
 from schemas.records import avro_name
 from schemas.registry import SchemaRegistry
+from schemas.seals import seals_of
 from schemas.topics import TOPICS
 from schemas.values import System
 
@@ -36,6 +37,7 @@ def examine(
     partitions: int,
     changes_retention_days: int,
     opens: Callable[[bytes, str], bool],
+    newest: Callable[[bytes, str], bool],
     runs: Runs,
     lost: Losses,
     now_ms: int,
@@ -62,6 +64,7 @@ def examine(
     yield from losses(letters, parts, [run.row for run in progress], partitions)
     for name, settings in every(parts).items():
         yield from examine_integration(name, settings, parts, opens)
+        yield from former_key(name, parts, newest)
         if settings.state != "disconnected":
             yield from last_run(name, progress, now_ms)
 
@@ -112,6 +115,17 @@ def _left(
         state = connector_of(parts, name, system)
         if state is not None and state.connection == settings.connection and state.withdrawn not in (None, "done"):
             yield Finding(what, "wrong", withdrawal(system, state.withdrawn))
+
+
+def former_key(
+    name: str, parts: Mapping[str, IntegrationPart], newest: Callable[[bytes, str], bool]
+) -> Iterator[Finding]:
+    """Secrets that open by a key that is not the first any more: it cannot be taken away yet."""
+    of_it = ((key, part) for key, part in parts.items() if part.integration == name)
+    old = sum(not newest(*one) for key, part in of_it for one in seals_of(key, part))
+    if old:
+        told = f"{old} secrets are not sealed with the newest key. Fix: run `pairstream secrets rotate`"
+        yield Finding(f"integration {name}: secrets", "wrong", told)
 
 
 def denials(what: str, system: System, state: ConnectorState) -> Iterator[Finding]:

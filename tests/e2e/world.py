@@ -24,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import reader_config
+from connectors.kafka.table import TableReader
 from pipeline.local.control import SimulatorControl
 from pipeline.local.stack import Stack, machine
 from schemas.codec import Codec
@@ -178,6 +179,15 @@ class World:
     def records(self, topic: str) -> list[Any]:
         """Every record that a topic holds now, in order of each partition; blocks."""
         return read_topic(self.cluster, topic)
+
+    def rows(self, topic: str) -> dict[str, Any]:
+        """The newest record of each key of a compacted topic; blocks."""
+        reader = TableReader(self.cluster, Codec(LocalRegistry()), (topic,))
+        reader.start()
+        try:
+            return dict(reader.table(topic))
+        finally:
+            reader.stop()
 
     async def dead_letters(self) -> list[DeadLetter]:
         return list(await asyncio.to_thread(self.records, DEAD_LETTERS))

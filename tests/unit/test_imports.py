@@ -90,11 +90,17 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.observability": {"pipeline.serving"},
     "pipeline.visible": set(),
     "pipeline.integration_file": {"pipeline.visible", "connectors.hubspot"},
-    "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file"},
+    "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file", "pipeline.secrets"},
     "pipeline.full_sync": {"connectors.clock", "connectors.kafka"},
     "pipeline.erasure": {"connectors.kafka"},
     "pipeline.consents": {"pipeline.secrets", "connectors.kafka", "connectors.receiver"},
-    "pipeline.scheduler": {"pipeline.full_sync", "pipeline.provisioning", "connectors.clock", "connectors.kafka"},
+    "pipeline.scheduler": {
+        "pipeline.full_sync",
+        "pipeline.provisioning",
+        "pipeline.secrets",
+        "connectors.clock",
+        "connectors.kafka",
+    },
     "pipeline.directory": {"pipeline.secrets", "connectors.receiver"},
     "pipeline.operations": {
         *(

@@ -170,6 +170,9 @@ def _deps(it: Bench, system: System) -> ConnectorDeps:
     async def credit(records: int) -> None:
         """The middle keeps up."""
 
+    async def credit_at_end() -> None:
+        """Tables in memory are always at their end."""
+
     async def reconnected(name: str) -> None:
         it.faults.append(f"nobody granted {name} anything")
 
@@ -184,6 +187,9 @@ def _deps(it: Bench, system: System) -> ConnectorDeps:
         exchange_code=None,
         unseal=lambda sealed, _: sealed.decode(),
         seal=lambda text, _: text.encode(),
+        key_id="newest",
+        renew_seal=lambda sealed, _: sealed,
+        read_to_end=credit_at_end,
         api_url=None,
         api_version="2026-03",
         proxy_url=None,

@@ -177,6 +177,9 @@ def connector_deps(
         exchange_code=None,
         unseal=_unseal,
         seal=lambda text, _: text.encode(),
+        key_id="newest",
+        renew_seal=lambda sealed, _: sealed,
+        read_to_end=_at_the_end,
         api_url=None,
         api_version="",
         longest_wait_s=900.0,
@@ -192,6 +195,10 @@ def connector_deps(
         reconnected=_nobody_reconnects,
         lost=_nothing_is_lost,
     )
+
+
+async def _at_the_end() -> None:
+    """Tables in memory are always at their end."""
 
 
 async def _nobody_reconnects(name: str) -> None:

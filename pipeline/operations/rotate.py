@@ -1,0 +1,118 @@
+"""Sealing every secret again with the newest key: asked for here, carried out by whoever writes each record."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from pipeline.operations import OperationRefused
+from pipeline.secrets import SecretBox
+from schemas.configuration import SEALS, IntegrationPart, SealRequest
+from schemas.seals import resealed, seals_of
+from schemas.topics import INTEGRATIONS
+
+LOOK_EVERY_S: Final = 0.1
+DESIRED: Final = "/desired"
+
+Parts = Mapping[str, IntegrationPart]
+
+
+class NotRotated(OperationRefused):
+    """Some secrets are not sealed with the newest key; the message says whose and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """How many secrets there are, and the keys of the records in which some are of a former key, with their number."""
+
+    count: int
+    old: Mapping[str, int]
+
+
+def seals(parts: Parts, box: SecretBox) -> Seals:
+    """Every secret there is. Raises NotRotated where one opens with no key: sealed again it would be lost."""
+    old: dict[str, int] = {}
+    count, shut = 0, set()
+    for key, part in parts.items():
+        for sealed, place in seals_of(key, part):
+            count += 1
+            if box.is_newest(sealed, place):
+                continue
+            old[key] = old.get(key, 0) + 1
+            if not box.can_open(sealed, place):
+                shut.add(part.integration)
+    if shut:
+        raise NotRotated(
+            f"PAIRSTREAM_SECRET_KEY does not open the secrets of {', '.join(sorted(shut))}; nothing was changed. "
+            "Fix: add the key they were sealed with behind the newest, or apply their files again"
+        )
+    return Seals(count, old)
+
+
+async def rotate(
+    publisher: Publisher, tables: TableReader, box: SecretBox, now_ms: Callable[[], int], within_s: float
+) -> int:
+    """How many secrets were sealed again. May be repeated, and goes on where one ended. Raises NotRotated."""
+    before = seals(tables.table(INTEGRATIONS), box)
+    if not before.old:
+        return 0
+    requests = _Requests(publisher, tables, box)
+    await requests.seal_again()
+    request = IntegrationPart("", seals=SealRequest(box.key_id, now_ms()))
+    await publisher.send(INTEGRATIONS, SEALS, request)
+    until = time.monotonic() + within_s
+    while (left := seals(tables.table(INTEGRATIONS), box)).old:
+        await requests.seal_again()
+        if time.monotonic() > until:
+            raise NotRotated(_late(left, sum(before.old.values()), within_s))
+        await asyncio.sleep(LOOK_EVERY_S)
+    return sum(before.old.values())
+
+
+def _late(left: Seals, were: int, within_s: float) -> str:
+    keys = ", ".join(sorted(left.old))
+    still = sum(left.old.values())
+    return (
+        f"{were - still} of {were} secrets are sealed again; after {within_s:.0f} s those of {keys} are not. Fix: see "
+        "that scheduler and connectors run with the same PAIRSTREAM_SECRET_KEY, the newest key first; then run it again"
+    )
+
+
+class _Requests:
+    """The requests of `apply`, `pause` and the like: whoever asks writes them, so this command seals them again."""
+
+    def __init__(self, publisher: Publisher, tables: TableReader, box: SecretBox) -> None:
+        self._publisher = publisher
+        self._box = box
+        self._tables = tables
+        self._newest: dict[str, IntegrationPart] = {}  # by key: the newest that somebody else wrote
+        self._own: list[IntegrationPart] = []
+        tables.subscribe(self._seen)
+
+    async def seal_again(self) -> None:
+        """Those of a former key; and one that came between our reading and our writing, which ours would undo."""
+        for key, part in {**dict(self._there()), **self._newest}.items():
+            renewed = resealed(key, part, self._box.renewed)
+            present = self._tables.get(INTEGRATIONS, key)
+            if renewed == part == present or present is None:
+                continue
+            self._own.append(renewed)
+            self._newest[key] = renewed
+            await self._publisher.send(INTEGRATIONS, key, renewed)
+
+    def _there(self) -> Iterator[tuple[str, IntegrationPart]]:
+        for key, part in self._tables.table(INTEGRATIONS).items():
+            if key.endswith(DESIRED) and any(not self._box.is_newest(*one) for one in seals_of(key, part)):
+                yield key, part
+
+    def _seen(self, topic: str, key: str, part: Any) -> None:
+        """On the reader's thread."""
+        if topic != INTEGRATIONS or not key.endswith(DESIRED):
+            return
+        if part is None:
+            self._newest.pop(key, None)
+        elif part not in self._own:
+            self._newest[key] = part
