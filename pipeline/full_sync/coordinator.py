@@ -15,7 +15,7 @@ from pipeline.full_sync.counts import read_whole
 from pipeline.full_sync.decide import decide
 from pipeline.full_sync.endings import BY_NOBODY, over, wanted_mappings
 from pipeline.full_sync.rows import OPEN, SYSTEMS, Run, orphans, runs_of
-from pipeline.full_sync.schedule import due
+from pipeline.full_sync.schedule import anew, due, is_forgotten
 from pipeline.full_sync.situation import PASSES, Command, Move, RoadSeen, Situation
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
 from schemas.records import ObjectMapping, RunProgress
@@ -123,7 +123,7 @@ class FullSyncs:
             name = part.integration
             desired = parts.get(f"{name}/desired")
             applied_at_ms = desired.desired.applied_at_ms if desired is not None and desired.desired else 0
-            request = due(
+            request = anew(name, runs.get(name, ()), settings, self._now_ms()) or due(
                 name,
                 runs.get(name, ()),
                 applied_at_ms=applied_at_ms,
@@ -227,14 +227,17 @@ class FullSyncs:
         )
 
     async def _forget(self, rows: Mapping[str, RunProgress], by_integration: Mapping[str, Sequence[Run]]) -> None:
-        """Delete the parts of runs that ended, and runs beyond those kept."""
+        """Delete the parts of runs that ended, runs beyond those kept, and those of connections that are forgotten."""
         now_ms, gone = self._now_ms(), list[str]()
-        for runs in by_integration.values():
+        parts: Mapping[str, IntegrationPart] = self._tables.table(INTEGRATIONS)
+        for name, runs in by_integration.items():
+            own = parts.get(f"{name}/settings")
             over_runs = [run for run in runs if run.row.state not in OPEN]
             for number, run in enumerate(reversed(over_runs)):
                 if now_ms - run.row.updated_at_ms > SETTLED_MS:
                     gone += [f"{run.run_id}/{part}" for part in run.parts]
-                    gone += [run.run_id] if number >= KEPT_RUNS else []
+                    forgotten = is_forgotten(run, own.settings if own is not None else None)
+                    gone += [run.run_id] if forgotten or number >= KEPT_RUNS else []
         gone += [key for key in orphans(rows) if now_ms - rows[key].updated_at_ms > ORPHANED_MS]
         if gone and self._active():
             await asyncio.gather(*(self._publisher.send_bytes(RUNS, key, None) for key in gone))

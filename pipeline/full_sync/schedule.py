@@ -3,10 +3,14 @@
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from pipeline.full_sync.rows import Run
+from schemas.configuration import IntegrationSettings
 from schemas.records import RunProgress
 from schemas.runs import run_request
+
+SECOND: Final = 2  # the number of a connection that is not the first of its integration
 
 
 def slot_ms(integration: str, interval_s: int, now_ms: int) -> int:
@@ -34,6 +38,31 @@ def due(
     request = run_request(integration, now_ms, "schedule")
     # run ids sort by time, and no run may pass for an older one than those before it
     return replace(request, run_id=f"{max(began_ms, newest_ms + 1):013d}-{mark:04x}")
+
+
+def anew(
+    integration: str, runs: Iterable[Run], settings: IntegrationSettings | None, now_ms: int
+) -> RunProgress | None:
+    """The request of the run that a connection asks for which is not the first: nothing of the former one is known.
+
+    Its id follows from the connection: two schedulers that take each other for dead ask for one.
+    """
+    if settings is None or settings.state != "active" or settings.connection < SECOND or not settings.active_revision:
+        return None
+    there = list(runs)
+    if any(run.under_way or run.full_sync.connection == settings.connection for run in there):
+        return None
+    newest_ms = max((int(run.run_id.partition("-")[0]) for run in there), default=0)
+    request = run_request(integration, now_ms, "reconnect", connection=settings.connection)
+    mark = zlib.crc32(f"{integration}/{settings.connection}".encode()) & 0xFFFF
+    return replace(request, run_id=f"{max(now_ms, newest_ms + 1):013d}-{mark:04x}")
+
+
+def is_forgotten(run: Run, settings: IntegrationSettings | None) -> bool:
+    """Whether the run is of a connection whose state is forgotten, or of an integration that is."""
+    if settings is None or settings.state == "disconnected":
+        return True
+    return 0 < run.full_sync.connection <= settings.forgotten
 
 
 def _of_slot(run: Run, began_ms: int) -> bool:
