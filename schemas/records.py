@@ -13,7 +13,7 @@ from schemas.values import FieldDefinition, FieldType, FieldValue, System
 Origin = Literal["webhook", "crawl", "lookup", "journal", "poll", "receipt"]
 Operation = Literal["upserted", "deleted", "erased"]
 Presence = Literal["joined", "left", "erased"]
-RequestKind = Literal["lookup", "reread", "crawl", "count", "whole", "consent"]
+RequestKind = Literal["lookup", "reread", "crawl", "count", "whole", "consent", "erase"]
 ReceiptKind = Literal["refused", "parked", "superseded", "missed"]
 CommandKind = Literal["rederive", "resend", "reread", "sweep", "stream", "ask", "compare", "forget", "erase"]
 CommandStep = Literal["", "ask", "count", "write", "confirm", "sweep"]

@@ -130,6 +130,19 @@ class PatchQueue:
             waiting.in_flight = None
             waiting.live = waiting.live or waiting.live_in_flight
 
+    def drop(self, mapping: str, object_type: str, object_id: str) -> list[QueuedPatch]:
+        """Take out a mapping's patches of an object; a write under way goes on. Returns them, ended."""
+        waiting = self._targets.get((object_type, object_id))
+        if waiting is None:
+            return []
+        dropped = {name: held for name, held in waiting.fields.items() if held.patch.mapping == mapping}
+        waiting.fields = {name: held for name, held in waiting.fields.items() if name not in dropped}
+        self._fields -= len(dropped)
+        for name, held in dropped.items():
+            held.end(name)
+        self._forget_if_idle((object_type, object_id))
+        return list({id(held): held for held in dropped.values()}.values())
+
     def drain(self) -> list[tuple[QueuedPatch, str]]:
         """Empty the queue but for writes under way; each field with its patch, its outcome still to be published."""
         drained = []

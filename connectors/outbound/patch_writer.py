@@ -10,6 +10,7 @@ from connectors.contract.errors import ConnectorError, Denied, Refused
 from connectors.contract.sink import Again, Answered, Ended, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
 from connectors.http.batches import halves
 from connectors.http.retry import ALONE_S
+from connectors.outbound.erased import ErasedTargets
 from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
 from connectors.outbound.receipts import pair_of, patch_receipt
 from connectors.session.context import IntegrationContext, ObservedObject
@@ -33,14 +34,18 @@ class PatchWriter:
         self._context = context
         self._writes = writes
         self._queue = PatchQueue()
+        self._erased = ErasedTargets()
         self._dispatcher = BatchDispatcher(context)
         self._bulk: set[asyncio.Task[None]] = set()
         self._alone: Counter[tuple[str, str]] = Counter()  # by target: how often its write failed alone, in a row
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
-        """Take one patch; it ends written, equal, refused, parked or superseded."""
+        """Take one patch; it ends written, equal, refused, parked, superseded or erased."""
         if self._context.state.closing:
             return
+        if self._erased.covers(patch):
+            self._context.count("sink", patch.mapping, "erased", 1)
+            return finished()
         if self._context.state.away or self._queue.full:
             held = QueuedPatch(patch, finished, set(patch.fields))
             await self._park([(held, name) for name in patch.fields])
@@ -51,6 +56,13 @@ class PatchWriter:
         self._dispatcher.wake()
         for overtaken in superseded:
             await self._receipt(overtaken.held.patch, "superseded", {overtaken.name: overtaken.value}, None)
+
+    def erase(self, mapping: str, object_type: str, object_ids: Sequence[str]) -> None:
+        """Write nothing to these objects that the mapping derived before now: what their partners held was erased."""
+        for object_id in object_ids:
+            self._erased.note((mapping, object_type, object_id), self._context.now_ms())
+            for held in self._queue.drop(mapping, object_type, object_id):
+                self._context.count("sink", held.patch.mapping, "erased", 1)
 
     async def run(self) -> None:
         """Write waiting patches, a few batches at once, until cancelled."""

@@ -151,6 +151,9 @@ class IntegrationWorker:
                 taken.finished()
             case ConnectorRequest(kind="lookup"):
                 self._lookups.take(record, record.caused_by or cause, taken.finished)
+            case ConnectorRequest(kind="erase"):
+                self._patches.erase(record.mapping or "", record.object_type, record.values)
+                taken.finished()
             case ConnectorRequest(kind="reread"):
                 self._reader.reread(record, record.caused_by or cause, taken.finished)
             case _:

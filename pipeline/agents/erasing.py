@@ -22,6 +22,7 @@ from schemas.records import (
     MatchedChange,
     ObjectState,
     PairState,
+    RequestKind,
     StateCommand,
 )
 from schemas.topics import ERASURES, MATCHES, STATE_COMMANDS, object_key, pair_key, requests_topic
@@ -170,17 +171,23 @@ def _erasure(change: ChangeEvent, key: str, matches: Mapping[str, str], erasing:
 
 
 def _others(change: MatchedChange, place: Place, *, again: bool) -> Iterator[Output]:
-    """The command for OBJECTS; with `again` a read too, for the object has another partner."""
+    """The command for OBJECTS, and what waits to be written dropped; with `again` a read, for there is a rival."""
     key = object_key(change.integration, change.connection, place.system, place.object_type, place.object_id)
     command = StateCommand(change.integration, change.connection, stage="objects", kind="erase", object_key=key)
     yield Output(STATE_COMMANDS, key, command)
+    yield _request(change, place, "erase", 0)
     if again:
-        request = ConnectorRequest(
-            change.integration,
-            change.connection,
-            "reread",
-            place.object_type,
-            (place.object_id,),
-            delay_ms=REREAD_MS,
-        )
-        yield Output(requests_topic(place.system), change.integration, request)
+        yield _request(change, place, "reread", REREAD_MS)
+
+
+def _request(change: MatchedChange, place: Place, kind: RequestKind, delay_ms: int) -> Output:
+    request = ConnectorRequest(
+        change.integration,
+        change.connection,
+        kind,
+        place.object_type,
+        (place.object_id,),
+        mapping=change.mapping,
+        delay_ms=delay_ms,
+    )
+    return Output(requests_topic(place.system), change.integration, request)

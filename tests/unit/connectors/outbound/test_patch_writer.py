@@ -153,3 +153,24 @@ async def test_a_write_that_always_fails_alone_has_a_last_try(monkeypatch: pytes
     running.cancel()
     receipts = [(one.kind, one.reason) for one in told.published if isinstance(one, Receipt)]
     assert receipts == [("refused", "failed_alone")]
+
+
+async def test_what_waits_for_the_partner_of_an_erased_object_is_not_written() -> None:
+    """Neither what is queued nor what comes later and follows from before; a write under way ends."""
+    sink = Sink()
+    writing, told = half(sink)
+    ended = list[str]()
+    running = asyncio.create_task(writing.run())
+    sink.may_end.clear()
+    await writing.take(patch("under way"), partial(ended.append, "under way"))
+    await asyncio.wait_for(sink.begun.wait(), DEADLINE_S)
+    other = replace(patch("other"), mapping="deals-users", fields={"deal": "other"})
+    await writing.take(patch("queued"), partial(ended.append, "queued"))
+    await writing.take(other, partial(ended.append, "other"))
+    writing.erase("contacts-users", "users", ["u1"])
+    assert ended == ["queued"]
+    await writing.take(patch("late"), partial(ended.append, "late"))
+    assert ended == ["queued", "late"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (told.published, told.outcomes["sink", "erased"]) == ([], 2)

@@ -55,7 +55,8 @@ def test_the_contact_its_pair_and_what_the_user_s_row_holds_of_it_are_gone() -> 
     assert not erasure.is_of_pair(pair_key("acme", 1, "people", "bob@example.com"))
     assert (erasure.for_ever, left.erasures[USER_KEY].for_ever) == (True, False)
     assert EMAIL not in str(left.erasures)
-    assert left.nothing
+    assert [(one.kind, one.values, one.mapping) for one in left.requests] == [("erase", (USER,), "people")]
+    assert (left.patches, left.letters) == ([], [])
 
 
 def test_a_deletion_that_comes_first_does_not_hide_the_pair() -> None:
@@ -129,7 +130,7 @@ def test_a_rival_keeps_its_place_and_the_user_is_read_again() -> None:
     left = middle.feed(ERASURE)
     assert TITLE not in rows(middle)
     assert set(middle.pair(EMAIL).hubspot) == {"102"}
-    assert [(one.object_type, one.values) for one in left.requests] == [("users", (USER,))]
+    assert [(one.kind, one.values) for one in left.requests] == [("erase", (USER,)), ("reread", (USER,))]
     again = replace(user(T + 90, {"plan": "pro", "title": TITLE}), caused_by=AFTER)
     left = middle.feed(again)
     assert [(one.system, one.object_id) for one in left.patches if one.system == "hubspot"] == [("hubspot", "102")]
