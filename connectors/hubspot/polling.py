@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.contract.feed import FeedSettings, Kept, Pulled
+from connectors.contract.feed import DAY_MS, FeedSettings, Kept, Pulled
 from connectors.http.lenient_json import time_at
 from connectors.http.observed import Observed, observed
 from connectors.hubspot.bin_listing import BinListing, bin_listing_of
@@ -28,6 +28,9 @@ from connectors.hubspot.protocol import (
 from connectors.hubspot.windows import Progress, Row, progress_of
 
 MOST_TOLD: Final = 50_000  # records of one type that are remembered, so that they are not told twice
+IN_BIN_MS: Final = 90 * DAY_MS
+BIN_EMPTIED: Final = "bin_emptied"
+"""How long deleted records lie in the bin, and the reason of a gap after that."""
 MERGED_IDS: Final = "hs_merged_object_ids"
 CONTACTS_MODIFIED: Final = "lastmodifieddate"
 MODIFIED: Final = "hs_lastmodifieddate"
@@ -168,7 +171,9 @@ class ArchivedRecords:
         return self._polled.object_type
 
     async def pull(self, kept: Kept | None, now_ms: int) -> Pulled:
-        """One page of the bin."""
+        """One page of the bin; a gap where nobody looked for as long as records lie there."""
+        if kept is not None and now_ms - kept.at_ms >= IN_BIN_MS:
+            return Pulled(BinListing(now_ms).text(), gap=BIN_EMPTIED)
         listing = bin_listing_of(kept.position) if kept is not None else None
         cursor = listing.cursor if listing is not None else None
         page = await self._client.send(observed(list_objects(self.object_type, (), after=cursor, archived=True)))

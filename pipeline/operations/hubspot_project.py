@@ -59,7 +59,8 @@ def _named(stream_events: bool | tuple[str, ...]) -> tuple[str, ...]:
 
 def project_files(file: IntegrationFile, known: Knowledge, base_url: str) -> Mapping[str, str]:
     """Path below the project's folder -> text; equal for equal input. Raises NoProject."""
-    if urlsplit(base_url).scheme != "https":
+    by_webhooks = file.hubspot.source == "webhooks"
+    if by_webhooks and urlsplit(base_url).scheme != "https":
         raise NoProject(
             f"HubSpot sends webhooks to https addresses only, not to {base_url}: "
             "set PAIRSTREAM_PUBLIC_URL to the address at which it reaches the receiver"
@@ -71,8 +72,9 @@ def project_files(file: IntegrationFile, known: Knowledge, base_url: str) -> Map
     files: dict[str, _Json] = {
         "hsproject.json": {"name": f"pairstream-{file.integration}", "srcDir": "src", "platformVersion": PLATFORM},
         "src/app/app-hsmeta.json": _app(file, base_url),
-        "src/app/webhooks/webhooks-hsmeta.json": _webhooks(file, base_url),
     }
+    if by_webhooks:
+        files["src/app/webhooks/webhooks-hsmeta.json"] = _webhooks(file, base_url)
     if file.hubspot.timeline == "app_events":
         types = sorted(event_types(streamed(file, known.events)), key=lambda type_: type_.name)
         files |= {f"src/app/app-events/{type_.name}-hsmeta.json": _app_event(type_) for type_ in types}

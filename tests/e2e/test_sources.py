@@ -93,6 +93,8 @@ async def test_edits_flow_both_ways_and_apply_asked_for_no_webhook(it: World) ->
         return (await it.hubspot.fields("contacts", contact_id)).get(PLAN) == "gold"
 
     await becomes_true(written, "the plan does not arrive", ARRIVED_S)
+    counters = (await it.userflow.requests())["counters"]
+    assert not [name for name in counters if name.startswith("POST") and "subscription" in name]
     await it.hubspot.edit("contacts", contact_id, {"jobtitle": ""})
     await shows(it, user_id, TITLE, None)
 

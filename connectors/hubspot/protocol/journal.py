@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from connectors.contract.errors import Refused, Transient
+from connectors.contract.feed import DAY_MS
 from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, object_at, parsed, text_at, texts_at
 from connectors.http.messages import Call, Request, Response, json_body, json_request, segment
@@ -16,7 +17,7 @@ from connectors.hubspot.protocol.answers import accept, call, rows
 from connectors.hubspot.protocol.paths import JOURNAL, JOURNAL_SUBSCRIPTIONS
 
 JOURNAL_EVENTS: Final = "journalEvents"
-KEPT_MS: Final = 3 * 24 * 3_600_000
+KEPT_MS: Final = 3 * DAY_MS
 """How long the journal keeps its files."""
 MOST_EVENTS: Final = 100
 MOST_BYTES: Final = 400_000

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.contract.errors import Misconfigured, Refused, Transient
 from connectors.http.messages import Headers, Request, Response
@@ -19,9 +21,9 @@ from tests.unit.connectors.hubspot.account import OAUTH, WANTED, Opened, opened
 DAY_MS = 86_400_000
 
 
-async def journal(**settings: Any) -> tuple[Opened, FedAccount]:
+async def journal(**changed: Any) -> tuple[Opened, FedAccount]:
     """An account whose subscriptions were made, and whose journal was read to its end."""
-    case = opened(secrets=OAUTH, source="journal", **settings)
+    case = opened(secrets=OAUTH, source="journal", **changed)
     await case.account.setup.provision(WANTED, ())
     fed = FedAccount(case.account, case.now)
     await fed.round()
@@ -165,6 +167,45 @@ def test_a_plain_token_cannot_read_the_journal() -> None:
     with pytest.raises(Misconfigured) as refused:
         opened(source="journal")
     assert refused.value.reason == "journal_needs_oauth"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["edit", "edit", "pull", "pull", "killed", "expire", "forget", "restart", "wait"]), max_size=25
+    )
+)
+def test_every_change_is_told_or_comes_before_a_gap_that_asks_for_a_full_sync(story: list[str]) -> None:
+    asyncio.run(_plays(story))
+
+
+async def _plays(story: list[str]) -> None:
+    case, fed = await journal(journal_file_events=2)
+    gaps_at: list[int] = []  # how many changes had been made when a gap was told
+    made = 0
+    for happening in [*story, "wait", *["pull"] * (len(story) + 3)]:
+        case.now.pass_ms(1_000)
+        match happening:
+            case "edit":
+                made += 1
+                case.portal.edit_object("contacts", "1", {"jobtitle": str(made)})
+            case "expire":
+                case.now.pass_ms(3 * DAY_MS)
+            case "forget" if fed.kept["journal"].position:
+                case.portal.journal.expire()  # though nobody knows of a vendor that does so early
+            case "restart":
+                fed.restart()
+            case "pull" | "killed":
+                before, gaps = fed.kept["journal"], len(fed.gaps)
+                await fed.pull("journal")
+                gaps_at += [made] * (len(fed.gaps) - gaps)
+                if happening == "killed":  # the news were published, and their place was not kept
+                    fed.kept["journal"] = before
+                    fed.restart()
+    heard = {int(value) for _, value in told(fed)}
+    lost = set(range(1, made + 1)) - heard
+    # a change that is told nowhere happened before a gap, whose full sync reads what the record holds by then
+    assert not lost or (gaps_at and max(lost) <= max(gaps_at))
 
 
 class TestSubscriptions:

@@ -154,6 +154,16 @@ class TestBin:
         await fed.until_quiet(ARCHIVED)
         assert told(fed) == []
 
+    async def test_a_bin_that_nobody_looked_into_for_as_long_as_records_lie_there_is_a_gap(self) -> None:
+        case, fed = await polled()
+        case.portal.delete_object("contacts", "1")
+        case.now.pass_ms(90 * 86_400_000)
+        await fed.until_quiet(ARCHIVED)
+        assert fed.gaps == ["bin_emptied"]
+        case.portal.delete_object("contacts", "2")
+        await fed.round()
+        assert ("2", "deleted") in told(fed)
+
     async def test_a_deletion_is_told_once_at_its_own_time(self) -> None:
         case, fed = await polled()
         case.portal.delete_object("contacts", "1")

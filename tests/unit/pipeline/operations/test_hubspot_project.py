@@ -152,6 +152,14 @@ def test_an_event_that_userflow_does_not_have_is_refused() -> None:
         written(FILE, parts)
 
 
+@pytest.mark.parametrize("source", ["journal", "poll"])
+def test_an_app_that_is_asked_for_news_has_no_webhooks_and_needs_no_public_url(source: str) -> None:
+    polled = loaded(FILE.replace("  app_secret: ${HUBSPOT_APP_SECRET}\n", f"  source: {source}\n"))
+    files = project_files(polled, knowledge(polled, {}), "http://127.0.0.1:8080")
+    assert "src/app/app-hsmeta.json" in files
+    assert not any("webhooks" in path for path in files)
+
+
 def test_hubspot_sends_to_https_only() -> None:
     file = loaded(FILE)
     with pytest.raises(NoProject, match="PAIRSTREAM_PUBLIC_URL"):
