@@ -27,7 +27,9 @@ DESCRIBE_S: Final = 600.0  # the greatest age of a description: an option may ha
 PROBE_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before each probe; they start anew once the system has worked for `STEADY_S`: some answer probes only."""
 STEADY_S: Final = 60.0
-DENIED_S: Final = 600.0  # how long an object type that may not be read or written is left alone
+DENIED_S: Final = (30.0, 60.0, 120.0, 300.0, 600.0)
+"""How long an object type that may not be read or written is left alone, each time longer: what waits for a permission
+that was granted a moment later does not wait for ten minutes."""
 AGAIN_S: Final = 15.0
 """Rederive again after so long: receipts of patches parked just before may arrive after the first rederive, on
 another topic."""
@@ -64,6 +66,7 @@ class ConnectionMonitor:
         self._again_at = NEVER  # when the pairs are derived again once more
         self._owed = OwedRuns(context)
         self._lift_at = NEVER  # when what is denied is tried again
+        self._lifts, self._lifted_at = 0, -NEVER  # how often it was, in a row, and when last
         self._denied_in = 0  # the renewal of the settings in which it was denied
 
     async def run(self) -> None:
@@ -99,15 +102,18 @@ class ConnectionMonitor:
                 await connection.changes.wait_after(version, min(max(due_s, 0.0), CLOCK_S))
 
     async def _lift_when_due(self) -> None:
-        """Try what is denied again after a while, or with new settings: pairs are derived, types read again."""
+        """Try what is denied again ever later, or with new settings: pairs are derived, types read again."""
         connection, now = self._connection, self._context.clock.monotonic()
         if not connection.denied or connection.away:
             return
         if self._lift_at == NEVER:
-            self._lift_at, self._denied_in = now + DENIED_S, connection.renewals
+            again = connection.renewals == self._denied_in and now - self._lifted_at < DENIED_S[-1]
+            self._lifts = self._lifts + 1 if again else 0
+            wait_s = DENIED_S[min(self._lifts, len(DENIED_S) - 1)]
+            self._lift_at, self._denied_in = now + wait_s, connection.renewals
         elif now >= self._lift_at or connection.renewals != self._denied_in:
             denied = self._denied
-            self._lift_at, self._was_active = NEVER, False
+            self._lift_at, self._lifted_at, self._was_active = NEVER, now, False
             connection.lift()
             await self._owe(denied)
 

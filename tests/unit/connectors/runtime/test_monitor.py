@@ -18,7 +18,7 @@ from connectors.session.condition import VersionedCondition
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
 from schemas.configuration import ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
-from tests.unit.connectors.fake_clock import InstantClock
+from tests.unit.connectors.fake_clock import FakeClock, InstantClock
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.connectors.session.contexts import Told, asked_runs, context_of
 from tests.unit.connectors.simulation.simulated import eventually
@@ -260,6 +260,24 @@ async def test_a_missing_permission_is_told_and_tried_again_with_new_settings_an
     async with running(after):
         await eventually(lambda: after.rederived == [False] and crawled(after.told) == ["companies"])
         await eventually(lambda: not after.report.state.denied)
+
+
+async def test_a_permission_that_stays_missing_is_tried_ever_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that met it once waited for ten minutes, though the permission was granted a moment later."""
+    clock = FakeClock()
+    it = watched(clock=clock)
+    waits: list[float] = []
+    async with running(it):
+        for _ in range(7):
+            it.state.deny("timeline", "write", "missing_scopes")
+            denied_at = clock.monotonic()
+            await clock.settle()
+            while it.state.denied:
+                clock.now += 15.0
+                it.state.changes.bump()  # the monitor sleeps by the loop's clock
+                await clock.settle()
+            waits.append(clock.monotonic() - denied_at)
+    assert waits == [30.0, 60.0, 120.0, 300.0, 600.0, 600.0, 600.0]
 
 
 def crawled(told: Told) -> list[str]:
