@@ -156,6 +156,20 @@ async def test_a_page_after_a_deleted_user_says_so(userflow: World) -> None:
     assert (len(first.objects), caught.value.reason) == (2, "cursor_gone")
 
 
+@pytest.mark.parametrize("encoding", ["form", "percent", "none"])
+@pytest.mark.parametrize("address", ["path", "absolute", "null"])
+async def test_a_crawl_goes_on_from_its_last_object_however_the_next_page_is_named(
+    userflow: World, encoding: str, address: str
+) -> None:
+    """A `+` read as a space named no object, and the crawl began again 312 times a minute."""
+    userflow.simulator.change_settings(next_page_encoding=encoding, next_page_url=address)
+    ids = [f"sam+{number} %2B&y@acme.com" for number in range(201)]
+    for object_id in ids:
+        userflow.simulator.create_object("users", {}, object_id=object_id, silent=True)
+    assert await crawled(userflow) == ["u-1", "a/b@ü c", *ids]
+    assert len(userflow.transport.sent) == 3
+
+
 async def test_a_plus_in_an_id_is_no_space_in_the_next_cursor(userflow: World) -> None:
     data = [{"id": "sam+x@acme.com", "attributes": {}}]
     body = {"object": "list", "data": data, "has_more": True, "next_page_url": "/users?starting_after=sam+x@acme.com"}
