@@ -14,8 +14,8 @@ from pipeline.local.broker import POM
 from tests.benchmarks import associated, latency, throughput
 from tests.benchmarks.associated import Renamed
 from tests.benchmarks.latency import Latency
+from tests.benchmarks.results import RESULTS, THREE_BROKERS, section_of, with_section
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "httpx", "uvicorn")
 
 
@@ -37,7 +37,9 @@ def main() -> None:
     if "throughput" in wanted:
         sections.append(_throughput())
     if wanted >= every:
-        RESULTS.write_text("\n".join([_head(), *sections]))
+        kept = section_of(RESULTS.read_text(), THREE_BROKERS)
+        page = "\n".join([_head(), *sections])
+        RESULTS.write_text(page if kept is None else with_section(page, kept))
         print(f"written: {RESULTS.name}")  # noqa: T201 - the command's answer
 
 

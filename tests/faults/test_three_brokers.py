@@ -1,6 +1,8 @@
 """Three replicated brokers, one of them killed and back again and again during edits: nothing is lost or stuck."""
 
 import asyncio
+import datetime as dt
+import os
 import random
 import statistics
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.clock import set_within
+from tests.benchmarks.results import RESULTS, THREE_BROKERS, with_section
 from tests.brokers import BROKERS, Brokers, three_brokers
 from tests.e2e.world import measured
 from tests.faults.flow import AFTER_FAULTS_S, ROUNDS, Flow, flowing
@@ -34,10 +37,16 @@ async def test_a_broker_that_comes_and_goes_loses_and_stops_nothing(tmp_path: Pa
             await flow.nothing_is_wrong()
             restarts = {role: flow.world.machine.supervisor.restarts(role) for role in ROLES}
             hundredths = statistics.quantiles(took, n=100)
-            measured(
-                f"{flow.made} edits on three brokers, one killed every {KILL_EVERY_S:.0f} s; {len(took)} waited for: "
-                f"p50 {hundredths[49]:.2f} s, p99 {hundredths[98]:.2f} s, longest {max(took):.2f} s; {restarts=}"
+            told = (
+                f"{flow.made} edits on three brokers, one killed every {KILL_EVERY_S:.0f} s and back {AWAY_S:.0f} s "
+                f"later; {len(took)} waited for: p50 {hundredths[49]:.2f} s, p99 {hundredths[98]:.2f} s, "
+                f"longest {max(took):.2f} s"
             )
+            measured(f"{told}; {restarts=}")
+            if os.environ.get("PAIRSTREAM_WRITE_RESULTS"):
+                day = dt.date.today().isoformat()
+                section = f"{THREE_BROKERS}\n\nReplication 3, min.insync 2, {day}: {told}.\n"
+                RESULTS.write_text(with_section(RESULTS.read_text(), section))
 
 
 async def _probe(flow: Flow, took: list[float], done: asyncio.Event) -> None:
