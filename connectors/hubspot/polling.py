@@ -187,7 +187,8 @@ class ArchivedRecords:
             for record, at_ms in dated
             if listing.is_news(at_ms) and self._told.is_new(record.id, at_ms or 0)
         ]
-        self._seen |= {record.id for record in page.answer.records}
+        if len(self._seen) <= MOST_TOLD:  # of a larger bin none is kept
+            self._seen |= {record.id for record in page.answer.records}
         after = listing.after(page.answer.after, page.at_ms)
         if after.cursor is None:
             events += await self._restored()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connectors.contract.errors import ConnectorError, Denied, Retryable
+from connectors.contract.errors import ConnectorError, Denied, Missing, Refused, Retryable
 from connectors.contract.feed import Feed, FeedSettings, Kept, Pulled
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.source import Seen
@@ -100,8 +100,11 @@ class _Pull:
             except Retryable as error:
                 await self._again_after(error)
                 continue
-            except ConnectorError as error:
+            except (Refused, Missing) as error:
                 self._refused(error)
+                continue
+            except ConnectorError as error:
+                self.context.state.fail(error)
                 continue
             self.tries = Tries()
             await self._published(pulled)

@@ -156,6 +156,20 @@ async def test_an_expired_offset_ends_in_a_full_sync_that_brings_what_was_lost(i
     await shows(it, user_id, TITLE, "Found")
 
 
+async def test_a_contact_that_moves_shows_its_new_company_though_no_modified_time_moves(it: World, source: str) -> None:
+    await it.apply(file(source, associated=True))
+    old, new = [await it.hubspot.create("companies", {"name": name}) for name in ("Old", "New")]
+    contact_id, user_id = await it.pair(number())
+    await it.hubspot.associate("contacts", contact_id, "companies", old, primary=True)
+    await shows(it, user_id, COMPANY, "Old")
+
+    await it.hubspot.associate("contacts", contact_id, "companies", new, primary=True)
+
+    await shows(it, user_id, COMPANY, "New")
+    await it.hubspot.edit("companies", new, {"name": "Newer"})
+    await shows(it, user_id, COMPANY, "Newer")
+
+
 @pytest.mark.long
 async def test_twelve_thousand_contacts_edited_in_one_instant_are_all_heard_of(it: World, source: str) -> None:
     if source != "poll":
@@ -173,17 +187,3 @@ async def test_twelve_thousand_contacts_edited_in_one_instant_are_all_heard_of(i
     for _, user_id in people:
         await shows(it, user_id, TITLE, "All", within_s=300)
     measured(f"20 users among {len(contacts)} edits of one instant after {time.monotonic() - started:.0f} s")
-
-
-async def test_a_contact_that_moves_shows_its_new_company_though_no_modified_time_moves(it: World, source: str) -> None:
-    await it.apply(file(source, associated=True))
-    old, new = [await it.hubspot.create("companies", {"name": name}) for name in ("Old", "New")]
-    contact_id, user_id = await it.pair(number())
-    await it.hubspot.associate("contacts", contact_id, "companies", old, primary=True)
-    await shows(it, user_id, COMPANY, "Old")
-
-    await it.hubspot.associate("contacts", contact_id, "companies", new, primary=True)
-
-    await shows(it, user_id, COMPANY, "New")
-    await it.hubspot.edit("companies", new, {"name": "Newer"})
-    await shows(it, user_id, COMPANY, "Newer")

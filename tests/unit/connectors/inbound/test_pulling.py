@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
 from connectors.contract.feed import Feed, FeedSettings, Kept, Pulled
 from connectors.contract.source import Seen
 from connectors.inbound.positions import Positions
@@ -212,6 +212,21 @@ async def test_a_system_that_answers_no_probe_either_is_away() -> None:
     async with pulled(it):
         await it.clock.advance(120)
     assert (it.context.state.status, it.context.state.reason) == ("unavailable", "http_503")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(CredentialsRejected("unauthorized"), "needs_reconnect"), (Misconfigured("forbidden"), "failed")],
+)
+async def test_credentials_that_are_refused_are_the_systems_matter(error: ConnectorError, status: str) -> None:
+    it = bench(feed=Counting(errors=[error]), probe=error)
+    async with pulled(it):
+        await it.clock.advance(5)
+        assert (it.context.state.status, len(it.feed.asked)) == (status, 1)
+        it.context.state.recover()
+        await it.clock.advance(2)
+    assert it.context.state.denied == {}
+    assert len(it.feed.asked) > 1
 
 
 async def test_an_error_of_our_own_costs_one_feed_and_not_the_others() -> None:
