@@ -30,6 +30,7 @@ READS_IN_FLIGHT: Final = 3
 MOST_FAILURES: Final = 20
 """Reads of one object that may fail: seven until the system counts as away, then one each time that it answers a probe.
 Rate limits do not count."""
+MOST_READS: Final = 10_000  # objects to be read by a system that is slow; were there more, their type is crawled too
 MOST_WAITING: Final = 1_000  # objects to be read once the system answers again; were there more, their type is crawled
 
 
@@ -149,7 +150,8 @@ class NotificationReader:
         return not self._context.state.works or self._queue.lagging(news.object_type, news.object_id)
 
     def _ask(self, ask: ReadReason, not_before: float) -> None:
-        if not self._context.state.works and len(self._queue) >= MOST_WAITING:
+        most = MOST_READS if self._context.state.works else MOST_WAITING
+        if len(self._queue) >= most:
             self._dispatcher.start(self._let_go(ask), aside=True)
             return
         self._queue.add(ask, not_before)

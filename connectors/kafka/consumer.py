@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 POLL_S: Final = 0.2
 BATCH_RECORDS: Final = 500
 COMMIT_INTERVAL_S: Final = 0.1
-MOST_UNFINISHED: Final = 20_000
+MOST_UNFINISHED: Final = 100_000  # of all partitions: a bound for memory
+MOST_OF_ONE: Final = 20_000
+"""Of one partition: two integrations whose vendor takes eight patches a second hold so many for half an hour, and those
+of other partitions are not to wait for them."""
 DRAIN_S: Final = 8.0
 # A process that slept through most of its session may have been replaced: it learns so within two heartbeats.
 SLEPT_S: Final = SESSION_TIMEOUT_MS / 1000 * 0.5
@@ -74,7 +77,7 @@ class GroupMember:
         self._assignments = 0  # how often what is held changed
         self._owned: frozenset[int] = frozenset()
         self._next: dict[TopicAndPartition, int] = {}  # the next offset to be taken of each place held
-        self._paused = False
+        self._paused: set[TopicAndPartition] = set()
         self._heard = time.monotonic()
         self._settled_at = 0.0
         self._looked_at = 0.0
@@ -105,7 +108,7 @@ class GroupMember:
     def reached(self) -> Mapping[TopicAndPartition, int]:
         """The next offset to be taken of each owned topic and partition; none while taking is held back."""
         with self._lock:
-            places = {} if self._paused else dict(self._next)
+            places = {place: at for place, at in self._next.items() if place not in self._paused}
         owned = self._owned
         return {(self._cluster.logical(topic), number): at for (topic, number), at in places.items() if number in owned}
 
@@ -230,18 +233,23 @@ class GroupMember:
             self._tracker.committed(offsets)
 
     def _hold_back(self) -> None:
-        """Take no more records while too many are unfinished; polling goes on, so the group keeps this member."""
-        full = self._tracker.unfinished > MOST_UNFINISHED
-        if full == self._paused or not self._held:
-            return
-        places = [TopicPartition(topic, number) for topic, number in self._held]
-        (self._consumer.pause if full else self._consumer.resume)(places)
+        """Take no more records of a partition while too many of it are unfinished, or of any while too many are.
+
+        Polling goes on, so the group keeps this member.
+        """
+        with self._lock:
+            all_full = self._tracker.unfinished > MOST_UNFINISHED
+            full = set(self._held) if all_full else self._tracker.crowded(MOST_OF_ONE) & self._held
+        begin, end = full - self._paused, self._paused - full
+        for change, places in ((self._consumer.pause, begin), (self._consumer.resume, end)):
+            if places:
+                change([TopicPartition(topic, number) for topic, number in places])
         self._paused = full
 
     def _assign(self, _: Consumer, places: list[TopicPartition]) -> None:
         self._assignments += 1
         self._held = {(place.topic, place.partition) for place in places}
-        self._paused = False
+        self._paused = set()
         by_topic: dict[str, set[int]] = defaultdict(set)
         for topic, number in self._held:
             by_topic[topic].add(number)

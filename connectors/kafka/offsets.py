@@ -79,6 +79,10 @@ class OffsetTracker:
             self._suspects.pop(place, None)
         self._uncertain -= places
 
+    def crowded(self, most: int) -> set[TopicAndPartition]:
+        """The partitions of which more records than that are unfinished."""
+        return {place for place, partition in self._partitions.items() if len(partition.unfinished) > most}
+
     @property
     def unfinished(self) -> int:
         return sum(len(partition.unfinished) for partition in self._partitions.values())

@@ -18,7 +18,7 @@ from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE
 from tests.e2e.world import CREDENTIALS, PLAN, TITLE, World, eventually, measured, world
 from tests.kafka import Kafka
 
-PAIRS = int(__import__("os").environ.get("N", "10000"))
+PAIRS = 10_000
 WITHIN_MS = 1_000
 HANGS_MS = 5_000
 QUIET_S = 7.0
