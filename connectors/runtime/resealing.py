@@ -53,6 +53,11 @@ class Resealing:
                 self._tasks[name] = task = asyncio.create_task(self._reseal(name))
                 task.add_done_callback(lambda task, name=name: self._ended(name, task))  # type: ignore[misc]
 
+    async def ended(self) -> None:
+        """Return once all that was begun has ended, however it did."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+
     async def _reseal(self, name: str) -> None:
         async with self._exclusive.of(name):
             await self._deps.read_to_end()

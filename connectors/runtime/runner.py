@@ -360,6 +360,7 @@ class Runner:
         for name in gone(self._workers):
             self._begin_to_close(name)
         await self._consents.given_back(gone(self._consents.under_way()))
+        await self._resealing.ended()
         closing = [self._closing[name] for name in gone(self._closing)]
         if closing:
             await asyncio.wait(closing)

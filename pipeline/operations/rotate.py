@@ -64,9 +64,9 @@ async def rotate(
     request = IntegrationPart("", seals=SealRequest(box.key_id, now_ms()))
     await publisher.send(INTEGRATIONS, SEALS, request)
     until = time.monotonic() + within_s
-    while (left := seals(tables.table(INTEGRATIONS), box)).old:
-        await requests.seal_again()
+    while await requests.seal_again() or seals(tables.table(INTEGRATIONS), box).old:
         if time.monotonic() > until:
+            left = seals(tables.table(INTEGRATIONS), box)
             raise NotRotated(_late(left, sum(before.old.values()), within_s))
         await asyncio.sleep(LOOK_EVERY_S)
     return sum(before.old.values())
@@ -92,16 +92,22 @@ class _Requests:
         self._own: list[IntegrationPart] = []
         tables.subscribe(self._seen)
 
-    async def seal_again(self) -> None:
-        """Those of a former key; and one that came between our reading and our writing, which ours would undo."""
+    async def seal_again(self) -> bool:
+        """Those of a former key; and one that came between our reading and our writing, which ours has undone.
+
+        Whether something was to be done, or is not seen in the table yet.
+        """
+        busy = False
         for key, part in {**dict(self._there()), **self._newest}.items():
             renewed = resealed(key, part, self._box.renewed)
             present = self._tables.get(INTEGRATIONS, key)
             if renewed == part == present or present is None:
                 continue
+            busy = True
             self._own.append(renewed)
             self._newest[key] = renewed
             await self._publisher.send(INTEGRATIONS, key, renewed)
+        return busy
 
     def _there(self) -> Iterator[tuple[str, IntegrationPart]]:
         for key, part in self._tables.table(INTEGRATIONS).items():

@@ -13,6 +13,7 @@ from playwright.async_api import Browser
 
 from connectors.kafka.producer import Publisher
 from pipeline.operations.connect import VALID_MS, ask, new_link
+from pipeline.secrets import make_key
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry
 from schemas.topics import HUBSPOT_REQUESTS, INTEGRATIONS
@@ -31,13 +32,15 @@ GRANTED_LATER = FILE.replace(
     "  token: ${HUBSPOT_TOKEN}\n",
     "  timeline: custom_events\n  oauth:\n    client_id: hubspot-client\n    client_secret: ${HUBSPOT_CLIENT_SECRET}\n",
 )
+NEWEST, FORMER = make_key(), make_key()
 ALLOW, ANOTHER, CANCEL = f"Connect account {ACCOUNT}", f"Connect account {OTHER}", "Cancel"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def it(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> AsyncIterator[World]:
     folder, secret = tmp_path_factory.mktemp("connect"), "hubspot-client-secret"
-    async with world(folder, kafka, HUBSPOT_CLIENT_SECRET=secret) as whole:
+    keys = f"{NEWEST},{FORMER}"
+    async with world(folder, kafka, HUBSPOT_CLIENT_SECRET=secret, PAIRSTREAM_SECRET_KEY=keys) as whole:
         await whole.hubspot.set(webhook_backoff_ms=500, pkce_required=True, refresh_token_rotates=True)
         await whole.pair(number())  # an attribute is known once a user has it
         yield whole
@@ -247,3 +250,19 @@ async def test_a_userflow_key_that_is_replaced_loses_nothing(it: World) -> None:
     path = str(it.folder / "integration.yaml")
     await it.command("apply", path, "--yes", USERFLOW_API_KEY="ak_replaced")
     await title_arrives(it, user_id, "Under the former key", 60.0)
+
+
+async def test_what_is_sealed_with_a_former_key_is_sealed_again_and_all_goes_on(it: World) -> None:
+    path, keys = str(it.folder / "integration.yaml"), f"{FORMER},{NEWEST}"
+    await it.command("apply", path, "--yes", PAIRSTREAM_SECRET_KEY=keys, USERFLOW_API_KEY="ak_replaced")
+    assert "are not sealed with the newest key. Fix: run `pairstream secrets rotate`" in await it.command(
+        "doctor", expect=1
+    )
+    # the app's two secrets and the key, in the request and in what is in force
+    assert (await it.command("secrets", "rotate")).startswith("6 of 8 secrets were sealed again")
+    assert (await it.command("secrets", "rotate")).startswith("0 of 8 secrets were sealed again")
+    told = await it.command("doctor", expect=None, PAIRSTREAM_SECRET_KEY=NEWEST)
+    assert not [words for words in ("newest key", "does not open") if words in told]
+    contact_id, user_id = await paired(it)
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Sealed again"})
+    await title_arrives(it, user_id, "Sealed again")

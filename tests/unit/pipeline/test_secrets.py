@@ -102,3 +102,21 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(KeyFileUnsafe, match="chmod 600"):
         load_or_make_key(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["token-0", ""])
+def test_a_seal_of_a_former_key_or_without_a_place_is_renewed_once(text: str) -> None:
+    new = make_key()
+    rotating = SecretBox([new, KEY])
+    for sealed in (SecretBox([KEY]).seal(text, PLACE), Fernet(KEY).encrypt(text.encode()), Fernet(new).encrypt(b"")):
+        assert not rotating.is_newest(sealed, PLACE)
+        renewed = rotating.renewed(sealed, PLACE)
+        assert rotating.is_newest(renewed, PLACE)
+        assert not rotating.is_newest(renewed, f"{PLACE}-2")
+        assert rotating.renewed(renewed, PLACE) == renewed
+        assert SecretBox([new]).open(renewed, PLACE) == rotating.open(sealed, PLACE)
+
+
+def test_a_key_is_known_by_a_name_that_is_no_part_of_it() -> None:
+    assert SecretBox([KEY]).key_id == SecretBox([KEY, make_key()]).key_id != SecretBox([make_key()]).key_id
+    assert SecretBox([KEY]).key_id not in KEY

@@ -1,0 +1,249 @@
+"""What becomes of a consent, whatever dies between two of its effects."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from connectors.contract.consent import ConsentCode, GrantedAccess
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Transient
+from connectors.kafka.consumer import Taken
+from connectors.runtime.consents import ConsentHooks, Consents
+from connectors.runtime.exclusive import Exclusive
+from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationSettings, KeptGrant
+from schemas.records import ConnectorRequest, Consent
+from tests.unit.connectors.fake_clock import FakeClock
+from tests.unit.connectors.runtime.runners import settings_part
+
+ACME = "acme"  # also the number of its account here
+LINK = ConnectLink("link-1", ("oauth",), 0, 600_000)
+CODE = ConsentCode("code-1", "verifier", "https://sync.example.com/oauth/hubspot/callback")
+DEADLINE_S = 10.0
+
+
+class Died(BaseException):
+    """The process is killed here."""
+
+
+@dataclass
+class Stage:
+    """A connector's tables, its opener and its runner, as far as a consent needs them; what happened, in order."""
+
+    done: list[str] = field(default_factory=list)
+    link_there: ConnectLink | None = LINK
+    kept: KeptGrant | None = None
+    told: ConnectAnswer | None = None
+    account: str = ACME
+    spent: bool = False
+    errors: list[ConnectorError] = field(default_factory=list)
+    dies_at: str = ""
+    mine: bool = True
+    active: bool = True
+    finished: int = 0
+    failures: list[BaseException] = field(default_factory=list)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        exclusive = Exclusive(self._let_go, lambda _: self.done.append("open again"))
+        hooks = ConsentHooks(
+            lambda _: self.mine, lambda _: self.mine, exclusive, self._reconnected, self.failures.append
+        )
+        here = cast(Any, self)
+        self.consents = Consents(here, here, self.clock, lambda low, high: low, hooks)
+
+    # the configuration
+
+    def link(self, _: str) -> ConnectLink | None:
+        return self.link_there
+
+    def settings(self) -> dict[str, IntegrationSettings]:
+        settings = settings_part(ACME).settings
+        assert settings is not None
+        return {ACME: settings}
+
+    def consent(self, _: str) -> ConnectAnswer | None:
+        return self.told
+
+    def grant(self, _: str) -> KeptGrant | None:
+        return self.kept
+
+    # the opener
+
+    system = "hubspot"
+
+    def now_ms(self) -> int:
+        return 7
+
+    def opened_code(self, _: str, sealed: bytes) -> str:
+        return sealed.decode()
+
+    async def exchange(self, _: str, __: IntegrationSettings, code: ConsentCode) -> GrantedAccess:
+        assert code == CODE
+        if self.errors:
+            raise self.errors.pop(0)
+        if self.spent:
+            raise CredentialsRejected("grant_rejected")
+        self.spent = True
+        self._happens("exchanged")
+        return GrantedAccess("refresh-1", self.account, ("oauth",))
+
+    async def keep_grant(self, _: str, __: IntegrationSettings, link: str, access: GrantedAccess) -> KeptGrant:
+        self.kept = KeptGrant(access.account or "", b"sealed", access.scopes, "", link, 7)
+        self._happens("kept")
+        return self.kept
+
+    async def publish_answer(self, _: str, answer: ConnectAnswer) -> None:
+        self.told = answer
+        self._happens("answered")
+
+    # the runner
+
+    async def _let_go(self, _: str) -> None:
+        self.done.append("worker ended")
+
+    async def _reconnected(self, _: str) -> None:
+        self._happens("full sync")
+
+    def _happens(self, what: str) -> None:
+        self.done.append(what)
+        if self.dies_at == what:
+            raise Died(what)
+
+    # a record comes
+
+    async def takes(self, consent: Consent | None = None) -> None:
+        """The record is taken, and all that follows is done."""
+
+        def finished() -> None:
+            self.finished += 1
+
+        consent = consent or Consent(LINK.link, CODE.as_text().encode())
+        record = ConnectorRequest(ACME, 1, "consent", "", consent=consent)
+        self.consents.take(Taken("hubspot.requests", 0, 0, ACME, b"", finished), record)
+        await until(self, lambda: not self.consents.under_way())
+
+    def restarted(self) -> "Stage":
+        """The next owner: it finds what the brokers have, and takes the record again."""
+        return Stage(kept=self.kept, told=self.told, spent=self.spent, link_there=self.link_there)
+
+
+async def until(stage: Stage, good: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not good():
+            await stage.clock.advance(1.0)
+            await asyncio.sleep(0)
+
+
+async def test_the_grant_is_kept_while_no_worker_runs_and_before_anybody_is_told() -> None:
+    stage = Stage()
+    await stage.takes()
+    assert stage.done == ["exchanged", "worker ended", "kept", "open again", "full sync", "answered"]
+    assert stage.told == ConnectAnswer(LINK.link, None, ACME, ("oauth",), 7)
+    assert (stage.finished, stage.failures) == (1, [])
+
+
+async def test_a_link_counts_once_however_often_it_comes() -> None:
+    stage = Stage()
+    for _ in range(3):
+        await stage.takes()
+    assert stage.done.count("exchanged") == stage.done.count("answered") == 1
+    assert stage.finished == 3
+
+
+async def test_another_account_changes_nothing() -> None:
+    stage = Stage(account="44120018")
+    await stage.takes()
+    assert stage.done == ["exchanged", "answered"]
+    assert stage.told == ConnectAnswer(LINK.link, "wrong_account", "44120018", ("oauth",), 7)
+
+
+async def test_a_refusal_is_told_with_its_reason() -> None:
+    stage = Stage()
+    await stage.takes(Consent(LINK.link, refusal="declined"))
+    assert stage.done == ["answered"]
+    assert stage.told is not None
+    assert stage.told.reason == "declined"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (CredentialsRejected("grant_rejected"), "code_rejected"),
+        (Misconfigured("oauth_app_rejected"), "oauth_app_rejected"),
+    ],
+)
+async def test_a_code_that_is_refused_is_tried_once(error: ConnectorError, reason: str) -> None:
+    stage = Stage(errors=[error])
+    await stage.takes()
+    assert stage.told is not None
+    assert (stage.told.reason, stage.done) == (reason, ["answered"])
+
+
+async def test_a_system_that_is_away_for_a_moment_is_asked_again_and_then_given_up() -> None:
+    stage = Stage(errors=[Transient("http_503")] * 2)
+    await stage.takes()
+    assert stage.told is not None
+    assert stage.told.reason is None
+    away = Stage(errors=[Transient("http_503")] * 9)
+    await away.takes()
+    assert away.told is not None
+    assert (away.told.reason, len(away.errors)) == ("unavailable", 5)
+
+
+async def test_a_death_between_exchange_and_keeping_costs_a_new_link() -> None:
+    stage = Stage(dies_at="exchanged")
+    await stage.takes()
+    assert (stage.kept, stage.told, stage.finished) == (None, None, 0)
+    after = stage.restarted()
+    await after.takes()
+    assert after.told is not None
+    assert (after.told.reason, after.kept, after.finished) == ("code_rejected", None, 1)
+
+
+@pytest.mark.parametrize("moment", ["kept", "full sync"])
+async def test_a_death_after_keeping_costs_nothing(moment: str) -> None:
+    stage = Stage(dies_at=moment)
+    await stage.takes()
+    assert (stage.told, stage.finished) == (None, 0)
+    after = stage.restarted()
+    await after.takes()
+    assert after.done == ["full sync", "answered"]
+    assert after.told is not None
+    assert after.told.reason is None
+    assert after.kept == stage.kept
+
+
+async def test_an_owner_no_more_spends_no_code() -> None:
+    stage = Stage(mine=False)
+    await stage.takes()
+    assert (stage.done, stage.finished) == ([], 0)
+
+
+async def test_a_link_that_is_no_more_is_let_go_in_time() -> None:
+    stage = Stage(link_there=None)
+    await stage.takes()
+    assert (stage.done, stage.finished) == ([], 1)
+
+
+async def test_nobody_opens_an_account_while_its_credentials_change() -> None:
+    ended, may_end = asyncio.Event(), asyncio.Event()
+
+    async def let_go(_: str) -> None:
+        ended.set()
+        await may_end.wait()
+
+    exclusive = Exclusive(let_go, lambda _: None)
+
+    async def change() -> None:
+        async with exclusive.of(ACME):
+            assert exclusive.holds(ACME)
+
+    changing = asyncio.create_task(change())
+    await ended.wait()
+    assert exclusive.holds(ACME)
+    assert not exclusive.holds("other")
+    may_end.set()
+    await changing
+    assert not exclusive.holds(ACME)
