@@ -71,3 +71,18 @@ async def test_a_plan_ends_with_the_reason_of_a_system_that_was_given_up(monkeyp
     asker = Asker(cast(Any, Publisher()), cast(Any, Tables(away(revision=1))), LONG_S, lambda: 0)
     with pytest.raises(NotAnswered, match="userflow is unavailable: http_503"):
         await asker.ask(loaded(GOOD))
+
+
+async def test_an_apply_that_waits_for_a_grant_says_which_command_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = dict(away(revision=0))
+    settings = parts["acme/settings"].settings
+    assert settings is not None
+    state = ConnectorState(1, 0, 0, "needs_reconnect", checked_revision=1, reason="not_granted")
+    parts["acme/hubspot"] = IntegrationPart("acme", connector=state)
+    request = replace(changed_state(settings, "active", 0), apply_id=settings.apply_id)
+    tables = cast(Any, Tables(parts))
+    with pytest.raises(NotApplied, match=r"acme: accepted, and waits .* Fix: run `pairstream connect acme`"):
+        await wait_until_applied(tables, "acme", request, LONG_S)
+    monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
+    with pytest.raises(NotApplied, match=r"still describing after"):
+        await wait_until_applied(tables, "acme", request, 0.02, granted=True)

@@ -192,3 +192,18 @@ def test_an_event_that_nobody_knows_refuses_the_request() -> None:
     cluster.connect(streams="[flow_startd]")
     assert cluster.settings().apply_state == "failed"
     assert "did you mean `flow_started`" in (cluster.settings().reason or "")
+
+
+def test_access_that_nobody_has_granted_yet_is_waited_for() -> None:
+    cluster = Cluster()
+    cluster.ask(request())
+    cluster.report("userflow")
+    cluster.report("hubspot", status="needs_reconnect", reason="not_granted", described_revision=0)
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("connecting", "describing")
+    cluster.report("hubspot")
+    cluster.report("userflow")
+    assert cluster.settings().apply_state in ("provisioning", "done")
+    refused = Cluster()
+    refused.ask(request())
+    refused.report("hubspot", status="needs_reconnect", reason="grant_rejected", described_revision=0)
+    assert refused.settings().apply_state == "failed"
