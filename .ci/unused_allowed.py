@@ -30,6 +30,8 @@ _.kafka_ssl_key_password
 # Fields of records that are there for whoever reads a topic.
 _.applied_at_ms
 _.asked_at_ms
+_.granted_at_ms
+_.answered_at_ms
 
 # The full sync that is due by the clock reads it.
 _.full_sync_interval_s

@@ -122,7 +122,8 @@ class OAuthKeys(Keys):
     client_id: Credential = Field(description="The app's client ID.")
     client_secret: Credential = Field(description="The app's client secret.")
     refresh_token: Credential | None = Field(
-        None, description="What HubSpot gave when somebody granted the app access to the account."
+        None,
+        description="What HubSpot gave when access was granted; omitted: `pairstream connect` asks for it.",
     )
 
 
