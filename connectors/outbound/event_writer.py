@@ -5,15 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connectors.contract.errors import ConnectorError, Denied, Refused, UnknownResult
-from connectors.contract.sink import OwnershipLost
+from connectors.contract.errors import UnknownResult
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
-from connectors.http.batches import halves
 from connectors.http.retry import ALONE_S
 from connectors.kafka.consumer import Taken
+from connectors.outbound.delivery import Sending, deliver
 from connectors.outbound.receipts import event_receipt, pair_of
 from connectors.session.context import IntegrationContext, ObservedObject
-from connectors.session.dispatcher import AT_ONCE, NOT_OURS_S, BatchDispatcher
+from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
 from connectors.session.letters import publish_letter
 from schemas.letters import letter_about, letter_id
 from schemas.records import ReceiptKind, TimelineEvent
@@ -44,6 +43,14 @@ class EventWriter:
         self._timeline = timeline
         self._held: dict[str, _HeldEvent] = {}  # by event id
         self._dispatcher = BatchDispatcher(context)
+        self._sending = Sending(
+            self._ask,
+            lambda batch: self._put_back(held.event for held in batch),
+            lambda batch: self._park(batch, derived_again=False),
+            lambda held, reason: RefusedEvent(held.event, reason),
+            self._settle,
+            self.park_if_away,
+        )
 
     async def take(self, event: TimelineEvent, record: Taken) -> None:
         """Take one event and the record it came as; it ends written, refused, parked or unmatched."""
@@ -80,7 +87,7 @@ class EventWriter:
         batch = sorted(due, key=lambda held: held.event.occurred_at_ms)[: self._timeline.batch_size]
         for held in batch:
             held.under_way = True
-        self._dispatcher.start(self._send(batch))
+        self._dispatcher.start(deliver(batch, self._sending, self._dispatcher))
 
     def _due(self) -> float | None:
         may_begin = not self._context.state.away and not self._context.state.closing and not self._dispatcher.under_way
@@ -93,32 +100,9 @@ class EventWriter:
         """When an event may leave: at once, or a while later if its mappings are newer than those known here."""
         return AT_ONCE if held.event.revision <= self._context.state.revision else held.since + LATE_S
 
-    async def _send(self, batch: Sequence[_HeldEvent]) -> None:
-        events, begun_in = [held.event for held in batch], self._dispatcher.rounds
-        try:
-            timeline, may_write = self._timeline, self._context.may_write
-            results = await self._context.asked(lambda: timeline.send(events, may_write), STAGE, "write")
-        except OwnershipLost:
-            # these records stay uncommitted: the partition's new owner sends them
-            self._put_back(events)
-            self._dispatcher.pause(NOT_OURS_S)
-            await self.park_if_away()
-            return
-        except Denied:
-            await self._park(batch, derived_again=False)
-            return
-        except Refused as error:
-            if len(batch) > 1:  # so that one bad event costs the others nothing
-                for half in halves(batch):
-                    await self._send(half)
-                return
-            results = [RefusedEvent(event, error.reason) for event in events]
-        except ConnectorError as error:
-            self._put_back(events)
-            self._dispatcher.failed(error, begun_in)
-            await self.park_if_away()
-            return
-        await self._settle(results, begun_in)
+    async def _ask(self, batch: Sequence[_HeldEvent]) -> Sequence[EventResult]:
+        events, timeline, may_write = [held.event for held in batch], self._timeline, self._context.may_write
+        return await self._context.asked(lambda: timeline.send(events, may_write), STAGE, "write")
 
     async def _settle(self, results: Sequence[EventResult], begun_in: int) -> None:
         """Publish the outcome of each event; its records are finished once the brokers have it."""

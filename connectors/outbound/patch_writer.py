@@ -6,15 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from connectors.contract.errors import ConnectorError, Denied, Refused
-from connectors.contract.sink import Again, Answered, Ended, OwnershipLost, RefusedFields, Vanished, Write, WriteResult
-from connectors.http.batches import halves
+from connectors.contract.sink import Again, Answered, Ended, RefusedFields, Vanished, Write, WriteResult
 from connectors.http.retry import ALONE_S
+from connectors.outbound.delivery import Sending, deliver
 from connectors.outbound.erased import ErasedTargets
 from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
 from connectors.outbound.receipts import pair_of, patch_receipt
 from connectors.session.context import IntegrationContext, ObservedObject
-from connectors.session.dispatcher import AT_ONCE, NOT_OURS_S, BatchDispatcher
+from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
 from connectors.session.echoes import RecentWrites
 from schemas.records import Cause, FieldPatch, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS
@@ -38,6 +37,14 @@ class PatchWriter:
         self._dispatcher = BatchDispatcher(context)
         self._bulk: set[asyncio.Task[None]] = set()
         self._alone: Counter[tuple[str, str]] = Counter()  # by target: how often its write failed alone, in a row
+        self._sending = Sending(
+            self._ask,
+            self._queue.put_back,
+            self._park_denied,
+            lambda write, reason: RefusedFields(write, tuple(write.fields), reason),
+            self._settled,
+            self.park_if_away,
+        )
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
         """Take one patch; it ends written, equal, refused, parked, superseded or erased."""
@@ -80,7 +87,7 @@ class PatchWriter:
     def _begin(self) -> None:
         batch = self._queue.take(self._context.account.sink.batch_size, live_only=self._live_only)
         if batch:
-            task = self._dispatcher.start(self._write(batch))
+            task = self._dispatcher.start(deliver(batch, self._sending, self._dispatcher))
             if all(write.bulk for write in batch):
                 self._bulk.add(task)
                 task.add_done_callback(self._bulk.discard)
@@ -95,31 +102,12 @@ class PatchWriter:
         """Bulk leaves half of what may be under way free: a live patch never waits for a bulk one to end."""
         return len(self._bulk) >= max(self._context.account.sink.in_flight // 2, 1)
 
-    async def _write(self, batch: list[Write]) -> None:
-        begun_in = self._dispatcher.rounds
-        try:
-            sink, may_write = self._context.account.sink, self._context.may_write
-            results = await self._context.asked(lambda: sink.write(batch, may_write), batch[0].object_type, "write")
-        except OwnershipLost:
-            # these records stay uncommitted: the partition's new owner writes them
-            self._queue.put_back(batch)
-            self._dispatcher.pause(NOT_OURS_S)
-            await self.park_if_away()
-            return
-        except Denied:
-            await self._park_denied(batch)
-            return
-        except Refused as error:
-            if len(batch) > 1:  # so that one bad write costs the others nothing
-                for half in halves(batch):
-                    await self._write(list(half))
-                return
-            results = [RefusedFields(write, tuple(write.fields), error.reason) for write in batch]
-        except ConnectorError as error:
-            self._queue.put_back(batch)
-            self._dispatcher.failed(error, begun_in)
-            await self.park_if_away()
-            return
+    async def _ask(self, batch: Sequence[Write]) -> Sequence[WriteResult]:
+        sink, may_write = self._context.account.sink, self._context.may_write
+        return await self._context.asked(lambda: sink.write(batch, may_write), batch[0].object_type, "write")
+
+    async def _settled(self, results: Sequence[WriteResult], _: int) -> None:
+        """End what has ended; what failed alone waits again, until its last try."""
         self._dispatcher.succeeded()
         ended, again = self._last_tries(results)
         # ended fields are settled first, so that only the rest of a write goes back
