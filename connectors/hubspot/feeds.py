@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from connectors.contract.catalog import Catalog
 from connectors.contract.feed import Feed, FeedSettings
-from connectors.hubspot.associated import associated_fields, associated_types
+from connectors.hubspot.associated import associated_fields, associated_types, shown_by
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.journal import Journal
 from connectors.hubspot.polling import ArchivedRecords, ModifiedRecords, Polled
@@ -46,8 +46,12 @@ class PollFeeds:
         object_type, _, kind = name.rpartition("/")
         polled = Polled(self._account, object_type)
         if f"/{kind}" == MODIFIED:
-            return ModifiedRecords(self._client, polled, self._settings)
+            return ModifiedRecords(self._client, polled, self._settings, lambda: self._shown(object_type))
         return ArchivedRecords(self._client, polled, self._settings)
+
+    def _shown(self, object_type: str) -> Sequence[str]:
+        by_type = shown_by(self._catalog, object_type)
+        return tuple(dict.fromkeys(name for names in by_type.values() for name in names))
 
     def patrolled(self) -> Sequence[str]:
         """The types that show fields of others: which record they show moves no modified time."""

@@ -54,15 +54,22 @@ class Journal:
         The very first pull begins with the earliest entry: whatever was told since the subscriptions were made.
         """
         if kept is None:
-            return await self._from(BEGINNING)
+            return await self._from_the_beginning()
         if now_ms - kept.at_ms >= KEPT_MS:
             return Pulled(BEGINNING, gap=UNPULLED)
+        if kept.position == BEGINNING:
+            return await self._from_the_beginning()
         try:
             return await self._from(kept.position)
         except (Missing, Refused):
-            if kept.position == BEGINNING:
-                raise
             return Pulled(BEGINNING, gap=EXPIRED)
+
+    async def _from_the_beginning(self) -> Pulled:
+        """An empty journal has no earliest entry: that it answers 204 is what was seen, and 404 would say the same."""
+        try:
+            return await self._from(BEGINNING)
+        except Missing:
+            return Pulled(BEGINNING, wait_s=self._interval_s)
 
     async def _from(self, position: str) -> Pulled:
         ask = earliest_entry(self._account) if position == BEGINNING else next_entry(self._account, position)

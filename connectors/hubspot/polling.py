@@ -4,7 +4,7 @@ Follows HubSpot's guide "search the CRM". Search and bin only tell which records
 a webhook names, since the index shows old values.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,7 @@ MOST_TOLD: Final = 50_000  # records of one type that are remembered, so that th
 IN_BIN_MS: Final = 90 * DAY_MS
 BIN_EMPTIED: Final = "bin_emptied"
 """How long deleted records lie in the bin, and the reason of a gap after that."""
+MOST_SHOWN_CHARACTERS: Final = 2_000  # of property names in one search, whose body is bounded
 MERGED_IDS: Final = "hs_merged_object_ids"
 CONTACTS_MODIFIED: Final = "lastmodifieddate"
 MODIFIED: Final = "hs_lastmodifieddate"
@@ -80,12 +81,20 @@ class Told:
 
 
 class ModifiedRecords:
-    """The feed of the records of one type that were made, changed, or left by a merge."""
+    """The feed of the records of one type that were made, changed, or left by a merge.
 
-    def __init__(self, client: HubSpotClient, polled: Polled, settings: FeedSettings) -> None:
+    `shown` names the properties that records of other types show of these: only a change of one of them is told to
+    those, or every note at a company would be news of all its contacts.
+    """
+
+    def __init__(
+        self, client: HubSpotClient, polled: Polled, settings: FeedSettings, shown: Callable[[], Sequence[str]] = tuple
+    ) -> None:
         self._client = client
         self._polled = polled
         self._settings = settings
+        self._shown = shown
+        self._values: dict[str, int] = {}  # record -> what others show of it, as it was told last
         self._told, self._merged = Told(), Told()
         self._ahead_ms: int | None = None  # the vendor's clock against ours
 
@@ -106,7 +115,10 @@ class ModifiedRecords:
         page, self._ahead_ms = answer.answer, answer.at_ms - now_ms
         rows = [Row(record.id, self._modified_ms(record, progress)) for record in page.records]
         after = progress.after(rows, more=page.after is not None)
-        events = [event for record, row in zip(page.records, rows, strict=True) for event in self._events(record, row)]
+        shown = tuple(self._shown())
+        events = [
+            event for record, row in zip(page.records, rows, strict=True) for event in self._events(record, row, shown)
+        ]
         led = after.under_way is None and progress.under_way is not None and progress.under_way.kind == "lead"
         wait_s = self._settings.poll_interval_s if led else 0.0
         return Pulled(after.text(), tuple(notification_bodies(POLLED_EVENTS, events)), wait_s=wait_s)
@@ -120,7 +132,7 @@ class ModifiedRecords:
         now, modified = progress.under_way, self._polled.modified
         if now is None:
             raise RuntimeError("a search for no pass")
-        names = (modified, MERGED_IDS)
+        names = (modified, MERGED_IDS, *self._asked())
         if now.after_id is None:
             conditions = (
                 Filter(modified, "GTE", str(now.since_ms)),
@@ -142,14 +154,42 @@ class ModifiedRecords:
             at_ms = record.updated_at_ms
         return at_ms if at_ms is not None else (progress.under_way.since_ms if progress.under_way else 0)
 
-    def _events(self, record: Record, row: Row) -> Iterable[dict[str, object]]:
+    def _asked(self) -> Sequence[str]:
+        """The shown properties, unless they are too many for one search."""
+        shown = self._shown()
+        return shown if sum(map(len, shown)) <= MOST_SHOWN_CHARACTERS else ()
+
+    def _events(self, record: Record, row: Row, shown: Sequence[str]) -> Iterable[dict[str, object]]:
         if not self._told.is_new(record.id, row.modified_ms):
             return
         yield self._polled.event("modification", record.id, row.modified_ms)
+        yield from self._shown_changes(record, row, shown)
         merged = (record.fields.get(MERGED_IDS) or "").split(";")
         ids = [id for id in merged if id.isdecimal() and id != record.id and self._merged.is_new(id)]
         if ids:
             yield self._polled.event("merge", record.id, row.modified_ms, newObjectId=record.id, mergedObjectIds=ids)
+
+    def _shown_changes(self, record: Record, row: Row, shown: Sequence[str]) -> Iterable[dict[str, object]]:
+        """The shown properties, where one of them is not as it was told last."""
+        known = {name: record.fields[name] for name in shown if name in record.fields}
+        if not shown or (len(known) == len(shown) and not self._are_new(record.id, known)):
+            return
+        if len(known) < len(shown):  # not asked for, or not readable: a change without a time is read
+            yield {**self._polled.event("propertyChange", record.id, 0, propertyName=shown[0]), "occurredAt": None}
+            return
+        for name, value in known.items():
+            change = {"propertyName": name, "propertyValue": value}
+            yield self._polled.event("propertyChange", record.id, row.modified_ms, **change)
+
+    def _are_new(self, record_id: str, values: Mapping[str, str | None]) -> bool:
+        number = hash(tuple(sorted(values.items(), key=lambda pair: pair[0])))
+        if self._values.pop(record_id, None) == number:
+            self._values[record_id] = number
+            return False
+        self._values[record_id] = number
+        if len(self._values) > MOST_TOLD:
+            del self._values[next(iter(self._values))]
+        return True
 
 
 class ArchivedRecords:

@@ -185,8 +185,6 @@ def associated_news(event: WebhookEvent, types: ObjectTypes) -> tuple[Associated
     match event.happening:
         case "changed":
             return _changed_associate(event, name, types)
-        case "modified":
-            return (AssociatedNews(name, event.object_id, "changed", at_ms),)
         case "deleted" | "privacy_deleted":
             return (AssociatedNews(name, event.object_id, "gone", at_ms),)
         case "restored":

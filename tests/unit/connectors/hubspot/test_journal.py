@@ -106,6 +106,13 @@ async def test_an_empty_journal_loses_nothing_of_what_comes_first() -> None:
     assert told(fed) == [("2", "first")]
 
 
+async def test_a_journal_that_answers_404_while_it_is_empty_is_empty() -> None:
+    case, fed = await journal()
+    case.strike(action="status", status=404, path_contains="/earliest", times=1)
+    pulled = await fed.pull("journal")
+    assert (pulled.position, pulled.wait_s > 0, fed.gaps) == ("", True, [])
+
+
 async def test_a_file_that_cannot_be_read_is_tried_then_left_out_with_a_gap() -> None:
     case, fed = await journal(journal_file_life_ms=0)
     case.portal.edit_object("contacts", "1", {"jobtitle": "never"})

@@ -8,7 +8,7 @@ import pytest
 from connectors.contract.feed import FeedSettings
 from connectors.contract.source import AssociatedNews
 from connectors.hubspot.polling import Told
-from schemas.records import Notification
+from schemas.records import Notification, StampedValue
 from tests.unit.connectors.feeding import LAG_MS, FedAccount
 from tests.unit.connectors.hubspot.account import Opened, opened
 
@@ -215,6 +215,13 @@ class TestAssociated:
     def catalog(self, case: Opened) -> None:
         case.catalog.replace({"contacts": ("email", "company.name")}, {})
 
+    def associated(self, case: Opened, fed: FedAccount) -> list[AssociatedNews]:
+        return [
+            item
+            for body in fed.bodies
+            for item in case.account.source.translate(Notification("acme", "hubspot", body, {}, fed.now_ms)).associated
+        ]
+
     async def test_types_whose_fields_others_show_are_polled_and_types_that_show_them_are_swept(self) -> None:
         case, _ = await polled()
         self.catalog(case)
@@ -230,12 +237,31 @@ class TestAssociated:
         case.portal.edit_object("companies", "10", {"name": "Acme Limited"})
         at_ms = fed.now_ms
         await fed.round()
-        told = [
-            item
-            for body in fed.bodies
-            for item in case.account.source.translate(Notification("acme", "hubspot", body, {}, at_ms)).associated
-        ]
-        assert told == [AssociatedNews("companies", "10", "changed", at_ms)]
+        told = self.associated(case, fed)
+        fields = {"name": StampedValue("Acme Limited", at_ms)}
+        assert told == [AssociatedNews("companies", "10", "changed", at_ms, fields)]
+
+    async def test_a_change_of_what_nobody_shows_is_no_news_for_those_who_show_the_company(self) -> None:
+        case, fed = await polled()
+        self.catalog(case)
+        await fed.until_quiet("companies/modified")
+        for number in range(3):
+            case.portal.edit_object("companies", "10", {"numberofemployees": str(number)})
+            await fed.round()
+        assert len(self.associated(case, fed)) <= 1  # the first of all, for it is not known what was told before
+        fed.forget()
+        case.portal.edit_object("companies", "10", {"name": "Acme Limited"})
+        await fed.round()
+        assert [one.object_id for one in self.associated(case, fed)] == ["10"]
+
+    async def test_more_names_than_a_search_takes_are_read_instead(self) -> None:
+        case, fed = await polled()
+        names = tuple(f"company.property_number_{number}" for number in range(100))
+        case.catalog.replace({"contacts": ("email", *names)}, {})
+        await fed.until_quiet("companies/modified")
+        case.portal.edit_object("companies", "10", {"name": "Acme Limited"})
+        await fed.round()
+        assert [(one.at_ms, dict(one.fields)) for one in self.associated(case, fed)] == [(0, {})]
 
     async def test_an_association_that_moves_no_modified_time_is_found_by_the_sweep(self) -> None:
         case, fed = await polled()
