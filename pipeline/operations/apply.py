@@ -16,6 +16,7 @@ from pipeline.operations import OperationRefused
 from pipeline.operations.in_force import settings_of
 from pipeline.provisioning.claims import check_claims
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, described_file
+from pipeline.provisioning.forgetting import last_connection
 from pipeline.provisioning.remedies import problem
 from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
 from pipeline.provisioning.state_machine import ALREADY_CLAIMED, NOT_GRANTED, SYSTEMS, UNDER_WAY, VENDOR_REFUSAL
@@ -74,14 +75,16 @@ async def leave_no_ghost(
     settings, asked = settings_of(parts, integration), parts.get(f"{integration}/desired")
     if asked is None or asked.desired is None or asked.desired.apply_id != request.apply_id:
         return  # somebody has asked for something else meanwhile
-    if settings is not None and settings.apply_id == request.apply_id and never_in_force(settings):
+    if settings is not None and settings.apply_id == request.apply_id and never_in_force(integration, parts):
         await forget(publisher, tables, integration, within_s)
 
 
-def never_in_force(settings: IntegrationSettings) -> bool:
-    """Whether all there is of an integration is a refused first request."""
-    refused = settings.apply_state == "failed" and settings.state == "disconnected"
-    return refused and settings.connection <= 1 and settings.active_revision == 0
+def never_in_force(integration: str, parts: Mapping[str, IntegrationPart]) -> bool:
+    """Whether all there is of an integration is a refused first request, or the first since it was forgotten."""
+    settings = settings_of(parts, integration)
+    if settings is None or settings.apply_state != "failed" or settings.state != "disconnected":
+        return False
+    return settings.active_revision == 0 and settings.connection <= last_connection(integration, parts) + 1
 
 
 async def forget(publisher: Publisher, tables: TableReader, integration: str, within_s: float) -> None:
