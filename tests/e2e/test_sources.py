@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from schemas.topics import RUNS
+from schemas.topics import POSITIONS, RUNS
 from tests.e2e.looking import CLEARED, becomes_true, number
 from tests.e2e.world import FILE, PLAN, TITLE, World, measured, world
 from tests.kafka import Kafka
@@ -111,10 +111,11 @@ async def test_a_deleted_contact_makes_way_for_another_of_its_address(it: World)
     await shows(it, user_id, TITLE, "Second")
 
 
-async def test_a_connector_that_is_killed_goes_on_where_it_was(it: World) -> None:
+async def test_a_connector_that_is_killed_goes_on_where_it_was(it: World, source: str) -> None:
     people = [await it.pair(number()) for _ in range(20)]
     for contact_id, _ in people:
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Before"})
+    from_the_earliest = await beginnings(it)
     it.kill("hubspot-connector")
     for contact_id, _ in people[10:]:
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Meanwhile"})
@@ -122,6 +123,15 @@ async def test_a_connector_that_is_killed_goes_on_where_it_was(it: World) -> Non
         await shows(it, user_id, TITLE, "Before")
     for _, user_id in people[10:]:
         await shows(it, user_id, TITLE, "Meanwhile")
+    assert await beginnings(it) == from_the_earliest
+    rows = {(row.system, row.feed) for row in await asyncio.to_thread(it.records, POSITIONS)}
+    feeds = {"journal"} if source == "journal" else {"contacts/modified", "contacts/archived"}
+    assert rows >= {("userflow", "users/seen"), ("userflow", "users/patrol"), *(("hubspot", feed) for feed in feeds)}
+
+
+async def beginnings(it: World) -> int:
+    """How often the journal was read from its earliest entry on, though something is in it."""
+    return int((await it.hubspot.requests())["counters"].get("GET journal.earliest", 0))
 
 
 async def test_what_the_vendor_tells_late_or_twice_is_neither_lost_nor_out_of_order(it: World) -> None:

@@ -61,6 +61,17 @@ REFUSALS = [
         "Fix: add `app_secret:`, or write `source: poll`.",
     ),
     (
+        GOOD.replace("  token", "  source: journal\n  token"),
+        "acme.yaml:5: hubspot.source: only an OAuth app can read the journal. "
+        "Fix: connect by oauth, or write `source: poll`.",
+    ),
+    (
+        GOOD.replace("  environment: production\n", "  environment: production\n  source: poll\n")
+        + "    stream_events: true\n",
+        "acme.yaml:17: mappings[0].stream_events: only webhooks tell of events, and `userflow.source` is `poll`. "
+        "Fix: write `stream_events: false`, or `source: webhooks` for Userflow.",
+    ),
+    (
         GOOD.replace("  token", "  timeline: app_events\n  token"),
         "acme.yaml:5: hubspot.timeline: app events need an OAuth app, a plain token cannot send them. "
         "Fix: write `timeline: custom_events`, or connect by oauth.",

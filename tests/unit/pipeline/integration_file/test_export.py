@@ -69,6 +69,16 @@ def test_an_oauth_app_without_a_grant_survives() -> None:
     assert load(to_yaml(granted), "acme.yaml", ENVIRONMENT) == granted
 
 
+@pytest.mark.parametrize("system", ["hubspot", "userflow"])
+def test_how_edits_are_heard_of_survives(system: str) -> None:
+    key = {"hubspot": "  token", "userflow": "  api_key"}[system]
+    file = loaded(GOOD.replace(key, f"  source: poll\n{key}", 1))
+
+    assert (file.hubspot.source == "poll") == (system == "hubspot")
+    assert loaded(to_yaml(file)) == file
+    assert read_document(to_yaml(file)).userflow.source == file.userflow.source
+
+
 def test_a_stored_file_is_read_without_its_secrets() -> None:
     file = loaded(f"{GOOD}    stream_events: true\n")
 
