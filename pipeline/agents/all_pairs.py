@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.agents.configuration import IntegrationView
+from pipeline.agents.key_order import KeyOrder
 from pipeline.agents.pair_outputs import Context, effects, lookup
 from pipeline.agents.run_parts import Reached, told
 from pipeline.agents.state import Output, Overlay
@@ -41,16 +42,25 @@ class Work:
     overlay: Overlay[PairState]
     now_ms: int
     event_hold_ms: int
+    order: KeyOrder
 
     def pairs(self) -> Iterator[tuple[str, MappingView, str, PairState]]:
         """Key, mapping, match value and row of each pair that the command names, from behind its cursor on."""
-        command = self.command
-        prefix = f"{command.integration}:{command.connection}:" + (f"{command.mapping}:" if command.mapping else "")
-        for key in self.overlay.keys_after(command.cursor, prefix):
+        for key in self._keys():
             _, _, name, match_value = key.split(":", 3)
             state, mapping = self.overlay.get(key), self.view.mappings.get(name)
             if state is not None and mapping is not None:
                 yield key, mapping, match_value, state
+
+    def _keys(self) -> Iterator[str]:
+        command, partition = self.command, self.incoming.partition
+        prefix = f"{command.integration}:{command.connection}:" + (f"{command.mapping}:" if command.mapping else "")
+        if command.run_id is None:  # nothing tells it from another of its kind
+            yield from self.overlay.keys_after(command.cursor, prefix)
+            return
+        named = (prefix, command.run_id, command.step, command.attempt)
+        yield from self.order.after(named, partition, command.cursor, lambda: self.overlay.keys_after(None, prefix))
+        self.order.forget(named, partition)
 
     def context(self, mapping: MappingView, match_value: str, run_id: str | None) -> Context:
         return Context(self.incoming, mapping, match_value, run_id, True, self.command.caused_by, self.now_ms)
@@ -173,7 +183,8 @@ def _begun(command: StateCommand) -> Slice:
 
 def _go_on(work: Work, made: Slice) -> Output:
     """The record that continues behind the last pair that was handled."""
-    rest = replace(work.command, cursor=made.done, counts=dict(made.counts), samples=tuple(made.samples))
+    left = work.command.most - made.fields if work.command.most else 0  # at least one: else it rests
+    rest = replace(work.command, cursor=made.done, counts=dict(made.counts), samples=tuple(made.samples), most=left)
     return Output(STATE_COMMANDS, work.incoming.key, rest, work.incoming.partition)
 
 

@@ -8,6 +8,7 @@ from pipeline.agents.all_pairs import Work, ask, compare_all, derive_again
 from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.erasing import erase_pair
 from pipeline.agents.forgetting import forget, known_to_be_over
+from pipeline.agents.key_order import KeyOrder
 from pipeline.agents.pair_outputs import NAME, Context, effects, letter, rereads, worth_keeping
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
@@ -43,6 +44,7 @@ class Pairs:
         self._now_ms = now_ms
         self._event_hold_ms = event_hold_ms
         self._lookup_interval_ms = lookup_interval_ms
+        self._order = KeyOrder()
 
     def needs(self, record: Any) -> Needed | None:
         if isinstance(record, StateCommand) and record.kind == "forget":
@@ -82,7 +84,7 @@ class Pairs:
     def _all(
         self, incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[PairState]
     ) -> Effects:
-        work = Work(incoming, command, view, overlay, self._now_ms(), self._event_hold_ms)
+        work = Work(incoming, command, view, overlay, self._now_ms(), self._event_hold_ms, self._order)
         match command.kind:
             case "rederive":
                 return derive_again(work)

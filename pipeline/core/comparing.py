@@ -68,8 +68,8 @@ def _counted(state: PairState, pair: Paired, view: MappingView, comparison: Comp
 
 
 def _written(state: PairState, pair: Paired, view: MappingView, comparison: Comparison) -> Compared:
-    """Derive the pair's patches and mark it, once in the life of a run; refusals and contests are tried again."""
-    if _ours(state, comparison.run_id):
+    """Derive the pair's patches and mark it, once for a run and a revision; refusals and contests are retried."""
+    if _ours(state, comparison.run_id) and state.revision == view.record.revision:
         return Compared(PairStep(None, NOTHING, "derived"), _standing(state, comparison.run_id))
     step = rederive(_retried(state), view, comparison.whole)
     if _open(step):

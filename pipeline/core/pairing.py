@@ -41,7 +41,6 @@ class PairStep:
     unknown: tuple[System, ...] = ()  # systems that may have other holders of the match value: asked before a write
 
 
-TWO_PHASES = False  # True once the full sync's coordinator asks for what follows the reads
 EMPTY: Final = PairState(revision=0, hubspot={}, userflow={})
 NOTHING: Final = Derivation({}, ())
 
@@ -79,7 +78,7 @@ def read_by_run(change: MatchedChange) -> bool:
 
     The answer to its write is no read.
     """
-    return TWO_PHASES and change.run_id is not None and change.origin != "receipt"
+    return change.run_id is not None and change.origin != "receipt"
 
 
 def change_pair(
@@ -89,14 +88,11 @@ def change_pair(
     if read_by_run(change):
         return _filled(state, change, view)
     before = _for_revision(state or EMPTY, view)
-    after = _for_run(before, change)
-    after = with_answer(_with_candidate(after, change, view), change)
+    after = with_answer(_with_candidate(before, change, view), change)
     if change.presence == "joined":
         after = noting_rewrites(before, after, change, view)
         after = with_answers(before, after, change, view)
-    proven = not TWO_PHASES and change.run_id is not None
-    observed_id = change.object_id if change.presence == "joined" else None
-    step = _decide(after, view, None if proven else whole, observed_id)
+    step = _decide(after, view, whole, observed_id=change.object_id if change.presence == "joined" else None)
     derivation = but_doubtful(step.derivation, after, change)
     reported = (*newly_contested(before, after), *newly_not_taken(before, after))
     if derivation is step.derivation and not reported:
@@ -223,13 +219,6 @@ def _read_without_gap(
     }
 
 
-def _for_run(state: PairState, change: MatchedChange) -> PairState:
-    """A full sync retries refused, contested and parked fields once; a replayed record of an older run does not."""
-    if TWO_PHASES or change.run_id is None or change.run_id <= (state.run_id or ""):
-        return state
-    return replace(counting_anew(retry_refused(state)), run_id=change.run_id, rivals_read=(), parked=False)
-
-
 def _counted_anew(state: PairState, change: MatchedChange) -> PairState:
     """A full sync counts crowds and reads rivals anew, once; a replayed record of an older run does not."""
     if change.run_id is None or change.run_id <= (state.run_id or "") or not (state.counted or state.rivals_read):
@@ -273,7 +262,7 @@ def _without(state: PairState, system: System) -> PairState:
 
 
 def _decide(
-    state: PairState, view: MappingView, whole: frozenset[str] | None = NONE_READ, observed_id: str | None = None
+    state: PairState, view: MappingView, whole: frozenset[str] = NONE_READ, observed_id: str | None = None
 ) -> PairStep:
     """Pair, then derive; the fields of `observed_id` came with this very change, so they are not requested again."""
     pair = paired(state, view)
@@ -284,7 +273,7 @@ def _decide(
         return PairStep(_slim(replace(state, rivals_read=read)), NOTHING, pair, rivals=unread)
     if _slimmed(pair, view) and pair.ids["hubspot"] != observed_id:
         return PairStep(state, NOTHING, "derived", resend=(("hubspot", pair.ids["hubspot"]),))
-    unknown = unknown_sides(state, view, whole) if whole is not None else ()
+    unknown = unknown_sides(state, view, whole)
     if unknown:
         return PairStep(state, NOTHING, "derived", unknown=unknown)
     return _derived(state, pair, view)

@@ -26,11 +26,6 @@ LISTED: Final[dict[str, tuple[System, ...]]] = {"both": SYSTEMS, "userflow": ("u
 seeds = st.integers(0, 2**32)
 
 
-@pytest.fixture(autouse=True)
-def two_phases(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairing, "TWO_PHASES", True)
-
-
 def filled(view: MappingView, shuffle: random.Random) -> SmallVendors:
     """SHARED match values that several objects of a side hold, for each side that allows it, and ALONE pairs."""
     world = SmallVendors(view, shuffle)
@@ -156,9 +151,9 @@ def test_a_pair_that_was_asked_for_asks_no_more() -> None:
 
 
 def test_the_guard_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without asking, and without the two phases, shared values are written."""
+    """Without asking, and with patches derived from each read, shared values are written."""
     monkeypatch.setattr(pairing, "unknown_sides", lambda *_: ())
-    monkeypatch.setattr(pairing, "TWO_PHASES", False)
+    monkeypatch.setattr(pairing, "read_by_run", lambda _: False)
     world = filled(BY_EMAIL, random.Random(1))
     live_edits(world, 40)
     run = FullSync(world, SYSTEMS)

@@ -19,5 +19,10 @@ def title(value: FieldValue) -> list[tuple[str, str, dict[str, FieldValue]]]:
     return [("userflow", USER, {"title": value})]
 
 
+def write(run_id: str = "run-1") -> StateCommand:
+    """What follows once a full sync has read everything."""
+    return StateCommand("acme", 1, "pairs", "compare", "people", run_id=run_id, step="write", attempt=1)
+
+
 def rederive(*, retry_refused: bool = False) -> StateCommand:
     return StateCommand("acme", 1, "pairs", "rederive", retry_refused=retry_refused)

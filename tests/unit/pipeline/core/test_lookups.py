@@ -13,7 +13,7 @@ from pipeline.core.lookups import RIVALS_AGAIN_MS
 from schemas.records import ChangeEvent, ConnectorRequest, Found, Origin
 from schemas.values import System
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, TYPES, USER, change, contact, gone, mapping, user
-from tests.unit.pipeline.core.pair_in_step import title
+from tests.unit.pipeline.core.pair_in_step import title, write
 from tests.unit.pipeline.middle import LOOKUP_INTERVAL_MS, NOTHING_READ, Left, Middle
 
 USERS_KNOWN = frozenset({"userflow.users"})
@@ -166,7 +166,8 @@ class TestAnswers:
         middle.feed(user(1_000, {"title": None, "plan": None}))
         seen = contact(500, {"jobtitle": "Dr", "tier": None})
         middle.feed(answer(seen, 2))
-        assert middle.feed(replace(seen, origin="crawl", run_id="run-1")).wrote == title("Dr")
+        middle.feed(replace(seen, origin="crawl", run_id="run-1"))
+        assert middle.feed(write()).wrote == title("Dr")
 
 
 class TestCrowds:

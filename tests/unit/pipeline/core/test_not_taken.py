@@ -5,7 +5,7 @@ import pytest
 from pipeline.core.conflicts import NOT_TAKEN
 from schemas.values import FieldValue
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, user, written
-from tests.unit.pipeline.core.pair_in_step import in_step, rederive
+from tests.unit.pipeline.core.pair_in_step import in_step, rederive, write
 from tests.unit.pipeline.middle import Left, Middle
 
 
@@ -40,7 +40,7 @@ def test_it_is_tried_again_after(change: str) -> None:
     middle, _ = answered("pro")
     left = {
         "another value": lambda: middle.feed(user(6_000, {"title": "Dr", "plan": "customer"})),
-        "a full sync": lambda: middle.feed(contact(6_000, {"tier": "pro"}, origin="crawl", run_id="run-1")),
+        "a full sync": lambda: middle.feed(write()),
         "the target": lambda: middle.feed(contact(6_000, {"tier": None})),
         "a redrive": lambda: middle.feed(rederive(retry_refused=True)),
     }[change]()

@@ -15,7 +15,7 @@ from tests.unit.pipeline.core.given import (
     user,
     written,
 )
-from tests.unit.pipeline.core.pair_in_step import in_step, rederive, title
+from tests.unit.pipeline.core.pair_in_step import in_step, rederive, title, write
 from tests.unit.pipeline.middle import Left, Middle
 
 COLOUR = flow("colour", "colour", "to_hubspot", target_type="enumeration", options=("red", "green"))
@@ -79,9 +79,10 @@ class TestRefusals:
 
     def test_cleared_by_the_next_full_sync_and_only_once_by_it(self) -> None:
         middle = self.refused_by_target()
-        assert middle.feed(contact(3_000, {"jobtitle": "Prof"}, origin="crawl", run_id="run-1")).wrote == title("Prof")
+        assert middle.feed(contact(3_000, {"jobtitle": "Prof"}, origin="crawl", run_id="run-1")).nothing
+        assert middle.feed(write()).wrote == title("Prof")
         middle.feed(receipt("userflow", USER, {"title": "Prof"}, reason="attribute_conflict"))
-        assert middle.feed(user(3_000, {"title": "Dr"}, origin="crawl", run_id="run-1")).nothing
+        assert middle.feed(user(3_000, {"title": "Dr"}, origin="crawl", run_id="run-1"), write()).nothing
 
     def test_cleared_by_a_write_of_that_value_that_was_answered(self) -> None:
         middle = self.refused_by_target()
@@ -172,7 +173,8 @@ class TestContests:
         middle = self.fought(echo_first=False)
         self.rewritten(middle, 2)
         crawled = user(30 * MINUTE_MS, {"title": "theirs 2"}, origin="crawl", run_id="run-1")
-        assert middle.feed(crawled).wrote == title("Prof")
+        assert middle.feed(crawled).nothing
+        assert middle.feed(write()).wrote == title("Prof")
 
     def test_a_contested_field_does_not_stop_the_others(self) -> None:
         middle = self.fought(echo_first=False)

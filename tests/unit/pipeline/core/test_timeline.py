@@ -10,7 +10,7 @@ from pipeline.core.mapping import MappingView
 from pipeline.core.timeline import MOST_HELD, MOST_PARKED, REMEMBERED
 from schemas.records import ActivityEvent, ChangeEvent, Receipt, timeline_event_id
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, change, contact, gone, mapping, receipt, user
-from tests.unit.pipeline.core.pair_in_step import IN_STEP, rederive
+from tests.unit.pipeline.core.pair_in_step import IN_STEP, rederive, write
 from tests.unit.pipeline.middle import HOLD_MS, Left, Middle
 
 HERE, THERE = contact(1_000, {"jobtitle": "Dr", "tier": "pro"}), user(1_000, {"title": "Dr", "plan": "pro"})
@@ -173,8 +173,7 @@ class TestParked:
         middle = in_step()
         (event,) = middle.feed(did()).events
         middle.feed(rederive(), parked(event))
-        crawled = user(9_500, {"title": "Dr", "plan": "pro"}, origin="crawl", run_id="2-run")
-        assert middle.feed(crawled).events == [event]
+        assert middle.feed(write()).events == [event]
 
     def test_it_goes_to_the_object_that_is_the_pairs_by_then(self) -> None:
         middle = in_step()

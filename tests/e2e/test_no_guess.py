@@ -1,0 +1,86 @@
+"""Nobody is written by guess: emails that two users share, in a first full sync with live edits beside it."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.looking import number, plan_arrives
+from tests.e2e.world import PLAN, SYNCED, World, world
+from tests.kafka import Kafka
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PAIRS, SHARED, ALONE = 40, 20, 5
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def it(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One world: pairs, emails that two users share, and people of one system only; nothing was read yet."""
+    async with world(tmp_path_factory.mktemp("no-guess"), kafka) as it:
+        for _ in range(PAIRS):
+            await it.pair(number())
+        for _ in range(SHARED):
+            mine = number()
+            await it.pair(mine)
+            await it.userflow.create("users", {"email": f"person{mine}@example.com", "plan": "other"}, f"twin-{mine}")
+        for _ in range(ALONE):
+            mine = number()
+            await it.hubspot.create("contacts", {"email": f"contact{mine}@example.com", "jobtitle": "alone"})
+            await it.userflow.create("users", {"email": f"user{mine}@example.com"}, f"alone-{mine}")
+        await it.apply()
+        yield it
+
+
+async def sharing(it: World) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Contacts and users with an email that two users share."""
+    contacts, users = await it.hubspot.objects("contacts"), await it.userflow.objects("users")
+    several = {email for email, count in Counter(one["email"] for one in users.values()).items() if count > 1}
+    return (
+        {id: one for id, one in contacts.items() if one["email"] in several},
+        {id: one for id, one in users.items() if one["email"] in several},
+    )
+
+
+async def written(it: World) -> list[str]:
+    """Those of them that hold a value of the other side."""
+    contacts, users = await sharing(it)
+    titled = [id for id, one in users.items() if any(one.get(target) for target in SYNCED.values())]
+    return titled + [id for id, one in contacts.items() if one.get(PLAN)]
+
+
+async def edited(it: World) -> None:
+    """Somebody edits each of them, one after the other: each side asks the other before it is known."""
+    contacts, users = await sharing(it)
+    for contact_id in contacts:
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": "live"})
+        await asyncio.sleep(0.02)
+    for user_id in users:
+        await it.userflow.edit("users", user_id, {"plan": "live"})
+        await asyncio.sleep(0.02)
+
+
+async def test_live_edits_of_shared_emails_write_nothing_before_anything_was_read(it: World) -> None:
+    contact_id, user_id = next(iter(it.made.items()))
+
+    await edited(it)
+    await it.userflow.edit("users", user_id, {"plan": "gold"})
+
+    await plan_arrives(it, contact_id, "gold")
+    await it.idle()
+    assert await written(it) == []
+
+
+async def test_nor_does_a_first_full_sync_with_live_edits_beside_it(it: World) -> None:
+    editing = asyncio.create_task(edited(it))
+
+    told = json.loads((await it.answer("full-sync", "start", "acme", "--wait", "--format", "json")).splitlines()[-1])
+
+    await editing
+    await it.idle()
+    assert await written(it) == []
+    assert (told["pairs"], told["ambiguous"]) == (PAIRS, SHARED)
+    assert await it.created_by_api() == 0
