@@ -52,6 +52,10 @@ class Setup(Protocol):
         """The cheapest authorised read: raises where the system cannot be worked with."""
         ...
 
+    async def give_up(self) -> None:
+        """Give up the access that somebody granted: the last request of an integration that is disconnected."""
+        ...
+
     async def withdraw(self) -> None:
         """Delete its subscriptions; created fields stay, for they are the customer's by now."""
         ...

@@ -5,6 +5,7 @@ from typing import NoReturn
 
 from connectors.clock import Clock
 from connectors.contract.errors import CredentialsRejected, Misconfigured
+from connectors.http.messages import Call
 from connectors.hubspot.credentials import RENEW_AHEAD_S, RENEW_AHEAD_SHARE, SendGrant
 from connectors.hubspot.protocol import OAuthApp, client_credentials
 from connectors.hubspot.protocol.journal import SCOPES
@@ -36,6 +37,10 @@ class AppCredentials:
             if self._token == rejected:
                 await self._ask(send)
             return self._token
+
+    def revocation(self) -> Call[None] | None:
+        """None: the app's own token was granted by nobody."""
+        return None
 
     async def close(self) -> None:
         """Nothing is kept, so nothing can be lost."""

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 from connectors.clock import Clock
 from connectors.contract.errors import CredentialsRejected, Retryable, Transient
 from connectors.http.messages import Call
-from connectors.hubspot.protocol import Grant, OAuthApp, refresh_token
+from connectors.hubspot.protocol import Grant, OAuthApp, refresh_token, revoke_token
 
 SendGrant: TypeAlias = Callable[[Call[Grant]], Awaitable[Grant]]
 StoreGrant: TypeAlias = Callable[[Grant], Awaitable[None]]
@@ -28,6 +28,10 @@ class Credentials(Protocol):
         """A token other than the rejected one; raises CredentialsRejected if there is none."""
         ...
 
+    def revocation(self) -> Call[None] | None:
+        """The call that gives up the grant; None where nothing was granted."""
+        ...
+
     async def close(self) -> None:
         """Return once no renewal is under way: whoever opens the account next must find the newest token kept."""
         ...
@@ -46,6 +50,10 @@ class StaticToken:
     async def replace(self, rejected: str, send: SendGrant) -> str:
         """Raise: a static token has no successor."""
         raise CredentialsRejected("unauthorized", status=401)
+
+    def revocation(self) -> Call[None] | None:
+        """None: such a token is its maker's to delete."""
+        return None
 
     async def close(self) -> None:
         """Nothing is ever under way."""
@@ -86,6 +94,10 @@ class OAuthCredentials:
         if self._access_token == rejected:
             await self._renewed(send)
         return self._held()
+
+    def revocation(self) -> Call[None] | None:
+        """For the newest refresh token."""
+        return revoke_token(self._app, self._refresh_token)
 
     async def close(self) -> None:
         """Return once no renewal is under way, however it ended; whoever waits for it hears how."""

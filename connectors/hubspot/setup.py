@@ -1,12 +1,13 @@
 """Prepares a HubSpot account: describes the properties that mappings use and creates missing ones."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from connectors.contract.errors import Misconfigured, Missing, Refused
+from connectors.contract.errors import CredentialsRejected, Misconfigured, Missing, Refused
 from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.suggestions import asked_or_near
+from connectors.http.messages import Call
 from connectors.hubspot.choices import Choices
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.definitions import GROUP, GROUP_LABEL, definition_of, described
@@ -42,12 +43,14 @@ class HubSpotSetup:
         account: str,
         definitions: EventDefinitions | None = None,
         subscriptions: JournalSubscriptions | None = None,
+        revocation: Callable[[], Call[None] | None] = lambda: None,
     ) -> None:
         """`definitions` None: the app's project files declare event types, so none is created here.
 
         `subscriptions` None: the journal is not read.
         """
         self._subscriptions = subscriptions
+        self._revocation = revocation
         self._client = client
         self._types = types
         self._account = account
@@ -106,6 +109,16 @@ class HubSpotSetup:
         """Delete the account's subscriptions to the journal; those to webhooks are the app's, for all accounts."""
         if self._subscriptions is not None:
             await self._subscriptions.withdraw()
+
+    async def give_up(self) -> None:
+        """Revoke the grant, unless somebody did; the app stays installed, and access tokens end within half an hour."""
+        call = self._revocation()
+        if call is None:
+            return
+        try:
+            await self._client.send(call)
+        except CredentialsRejected:
+            return
 
     async def _verify_account(self) -> None:
         """A token that may not read account details is checked by reading one page of records."""

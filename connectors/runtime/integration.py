@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from connectors.contract.account import Account
 from connectors.contract.catalog import fields_of
@@ -43,6 +43,8 @@ DRAIN_S: Final = 6.0
 CANCEL_S: Final = 2.0
 WITHDRAW_S: Final = 0.6
 """After a disconnect no request begins later than that: with what the news of it took to get here, within a second."""
+Leave = Literal["connected", "withdrawn", "given up"]
+"""How a worker leaves its system: as it is, for the next worker; without its webhooks; without its access too."""
 WITHDRAW_AGAIN_S: Final = 0.1
 WITHDRAWN: Final = "done"
 UNFINISHED: Final = "timed_out"
@@ -169,24 +171,25 @@ class IntegrationWorker:
         sweep = StateCommand(context.integration, context.connection, "objects", "sweep", object_key=start)
         await self._deps.command(replace(sweep, run_id=record.run_id, caused_by=cause))
 
-    def close(self, *, withdraw: bool = False) -> "asyncio.Task[list[tuple[Taken, Any]]]":
+    def close(self, leave: Leave = "connected") -> "asyncio.Task[list[tuple[Taken, Any]]]":
         """Begin nothing new from now on; the task ends with the unfinished records, after all calls in flight.
 
-        With `withdraw` the connection is over: no request leaves any more, but for those that withdraw from the system.
+        Unless "connected", the connection is over: no request leaves any more but those that withdraw from the system.
         It is the last moment at which its credentials are known.
         """
         self._context.state.close()
-        if withdraw:
-            self._context.account.stop()
-        return asyncio.create_task(self._leave() if withdraw else self._close())
+        if leave == "connected":
+            return asyncio.create_task(self._close())
+        self._context.account.stop()
+        return asyncio.create_task(self._leave(leave))
 
     async def dismiss(self) -> None:
         """Let go of the account of a worker that was never started."""
         await self._context.account.close()
 
-    async def _leave(self) -> list[tuple[Taken, Any]]:
+    async def _leave(self, leave: Leave) -> list[tuple[Taken, Any]]:
         """Withdraw from the system, whatever was under way; its answers matter to nobody any more."""
-        withdrawal = asyncio.create_task(self._withdraw())
+        withdrawal = asyncio.create_task(self._withdraw(leave))
         await self._cancel()
         await withdrawal
         return await self._closed()
@@ -231,7 +234,7 @@ class IntegrationWorker:
                 RuntimeError(f"{self._context.integration}: {task.get_coro()} does not end when cancelled")
             )
 
-    async def _withdraw(self) -> None:
+    async def _withdraw(self, leave: Leave) -> None:
         """Remove the webhook subscription and give up the grant; what a system that is away leaves is told.
 
         On connections and limits of its own: those of the worker may be taken by calls that hang.
@@ -241,7 +244,9 @@ class IntegrationWorker:
             account = await contained(self._deps.open_again())
             try:
                 async with asyncio.timeout(WITHDRAW_S):
-                    await self._withdrawn(account)
+                    await self._again_while_busy(account.setup.withdraw)
+                    if leave == "given up":
+                        await self._again_while_busy(account.setup.give_up)
             finally:
                 account.stop()
                 await contained(account.close())
@@ -250,11 +255,11 @@ class IntegrationWorker:
             log.warning("%s: not withdrawn from %s: %s", name, system, reason)
         await self._deps.report.keep_withdrawn(reason)
 
-    async def _withdrawn(self, account: Account) -> None:
-        """Withdraw, again at once where the system is busy: what was queued for it took its last free places."""
+    async def _again_while_busy(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Again at once where the system is busy: what was queued for it took its last free places."""
         while True:
             try:
-                return await contained(account.setup.withdraw())
+                return await contained(work())
             except Retryable as error:
                 log.info("%s: %s: %s", self._context.integration, self._context.system, error)
             await self._context.clock.sleep(WITHDRAW_AGAIN_S)

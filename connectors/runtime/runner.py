@@ -18,7 +18,7 @@ from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.deps import ConnectorDeps
 from connectors.runtime.exclusive import Exclusive
 from connectors.runtime.grants import GRANT_KEYS, GrantKey
-from connectors.runtime.integration import IntegrationWorker
+from connectors.runtime.integration import IntegrationWorker, Leave
 from connectors.runtime.opening import IntegrationOpener, OpenerDeps
 from connectors.runtime.overflow import Overflow
 from connectors.runtime.patience import Patience
@@ -112,7 +112,7 @@ class Runner:
         wanted = self._wanted()
         leaving = [name for name in self._workers if not self._fits(name, wanted.get(name))]
         for name in leaving:
-            self._begin_to_close(name, self._over(name, wanted.get(name)), keeps_records=True)
+            self._begin_to_close(name, self._leave(name, wanted.get(name)), keeps_records=True)
         for name in self._workers:
             self._refresh(name, wanted[name])  # before any wait: a pause holds from here on
         self._trials.begin(wanted)
@@ -198,11 +198,17 @@ class Runner:
     def _owns(self, integration: str) -> bool:
         return self._member.owns(partition_of(integration, self._deps.partitions))
 
-    def _over(self, name: str, settings: IntegrationSettings | None) -> bool:
-        """Whether the worker's connection is over; renewed credentials or a partition given away do not end it."""
+    def _leave(self, name: str, settings: IntegrationSettings | None) -> Leave:
+        """How the worker leaves its system; renewed credentials or a partition given away do not end a connection.
+
+        A grant is given up only where somebody disconnected: who mends a refused file needs it again.
+        """
         if settings is None:
-            return self._ours(name) and name not in self._configuration.settings()  # it was forgotten
-        return settings.state == "disconnected" or settings.connection != self._workers[name].connection
+            forgotten = self._ours(name) and name not in self._configuration.settings()
+            return "withdrawn" if forgotten else "connected"
+        if settings.state == "disconnected":
+            return "given up" if settings.apply_state == "done" else "withdrawn"
+        return "connected" if settings.connection == self._workers[name].connection else "withdrawn"
 
     def _fits(self, name: str, settings: IntegrationSettings | None) -> bool:
         """Whether the worker still speaks for the right account with the right credentials."""
@@ -240,13 +246,13 @@ class Runner:
         self._workers[name].refresh(settings, mappings, self._configuration.inquiry(name))
 
     def _begin_to_close(
-        self, name: str, withdraw: bool = False, *, keeps_records: bool = False
+        self, name: str, leave: Leave = "connected", *, keeps_records: bool = False
     ) -> "asyncio.Task[list[Waiting]]":
         """The task ends with the records that are not finished; with `keeps_records` they wait for the next worker."""
         worker = self._workers.pop(name)
-        if withdraw:
+        if leave != "connected":
             self._withdrawn.add((name, worker.connection))
-        closing = self._closing[name] = worker.close(withdraw=withdraw)
+        closing = self._closing[name] = worker.close(leave)
 
         assignments = self._member.assignments
 

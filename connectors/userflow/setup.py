@@ -96,6 +96,9 @@ class UserflowSetup:
         """Read one user, which proves that the key is accepted."""
         await self._client.send(protocol.list_objects("users", limit=1, purpose="control"))
 
+    async def give_up(self) -> None:
+        """Do nothing: an API key is its maker's to delete."""
+
     async def withdraw(self) -> None:
         """Delete this integration's subscriptions."""
         await self._delete(self._ours(await self._subscriptions()))

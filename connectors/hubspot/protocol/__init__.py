@@ -55,6 +55,7 @@ from connectors.hubspot.protocol.oauth import (
     exchange_code,
     introspect_token,
     refresh_token,
+    revoke_token,
 )
 from connectors.hubspot.protocol.objects import (
     OBJECT_TYPE_IDS,
@@ -161,6 +162,7 @@ __all__ = [
     "read_associations",
     "read_objects",
     "refresh_token",
+    "revoke_token",
     "search_objects",
     "send_app_events",
     "send_custom_events",

@@ -81,6 +81,21 @@ def refresh_token(app: OAuthApp, token: str) -> Call[Grant]:
     return _grant_call(_form(app, "refresh_token") | {"refresh_token": token})
 
 
+def revoke_token(app: OAuthApp, refresh_token: str) -> Call[None]:
+    """Give up a grant: its refresh token counts no more, access tokens live on for their half hour.
+
+    Raises CredentialsRejected where it was given up before.
+    """
+    form = {
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+        "token_type_hint": "refresh_token",
+        "token": refresh_token,
+        "refresh_token": refresh_token,
+    }
+    return Call(form_request(f"{OAUTH}/revoke", form, "write"), _accept, "control")
+
+
 def client_credentials(app: OAuthApp, scopes: Sequence[str]) -> Call[Grant]:
     """A token of the app itself, for its journal; raises CredentialsRejected if the app may not have these scopes."""
     return _grant_call(_form(app, "client_credentials") | {"scope": " ".join(scopes)})

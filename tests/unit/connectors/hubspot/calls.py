@@ -51,6 +51,7 @@ CALLS: dict[str, Call[Any]] = {
     "read_associations": hubspot.read_associations("contacts", "companies", ["7", "8"]),
     "read_objects": hubspot.read_objects("contacts", ["a@b.c"], ["email"], id_property="email"),
     "refresh_token": hubspot.refresh_token(APP, "refresh"),
+    "revoke_token": hubspot.revoke_token(APP, "refresh"),
     "search_objects": hubspot.search_objects("contacts", SEARCH),
     "send_app_events": hubspot.send_app_events([APP_EVENT]),
     "send_custom_events": hubspot.send_custom_events([CUSTOM_EVENT]),

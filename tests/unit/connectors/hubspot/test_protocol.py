@@ -65,6 +65,7 @@ class TestRequests:
                 "/crm/v4/objects/companies/7/associations/contacts",
             ),
             ("refresh_token", "POST", "/oauth/2026-03/token", "/oauth/v3/token"),
+            ("revoke_token", "POST", "/oauth/2026-03/token/revoke", "/oauth/v3/token/revoke"),
             ("introspect_token", "POST", "/oauth/2026-03/token/introspect", "/oauth/v3/token/introspect"),
             ("account_details", "GET", "/account-info/2026-03/details", "/account-info/v3/details"),
             ("send_app_events", "POST", "/integrators/timeline/2026-03/events/batch",

@@ -207,3 +207,18 @@ async def test_a_token_that_may_not_read_the_account_is_shown_by_a_page_of_recor
     case.strike(action="status", status=status, path_contains="/account-info/")
     found = (await case.account.setup.describe({"contacts": ("email",)})).fields
     assert [field.name for field in found] == ["email"]
+
+
+async def test_giving_up_revokes_the_grant_once_and_a_token_is_its_makers() -> None:
+    case = opened(secrets=OAUTH)
+    await case.account.setup.probe()
+    await case.account.setup.give_up()
+    assert [one.path for one in case.transport.sent if one.path.endswith("/revoke")] == ["/oauth/2026-03/token/revoke"]
+    await case.account.setup.give_up()
+    again = opened(secrets=OAUTH)
+    again.portal, again.transport.app = case.portal, case.portal.app
+    with pytest.raises(CredentialsRejected):
+        await again.account.setup.probe()
+    fixed = opened()
+    await fixed.account.setup.give_up()
+    assert fixed.transport.sent == []

@@ -94,6 +94,9 @@ class Vendor:
     def opened(self, opening: Opening) -> None:
         """For a vendor that looks at what it is opened with."""
 
+    async def give_up(self) -> None:
+        await self._answer()
+
     async def withdraw(self) -> None:
         await self._answer()
 

@@ -1,6 +1,7 @@
 """A connector whose integration is disconnected: it stops at once, withdraws, and tells what it could not take back."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,3 +160,37 @@ async def test_a_system_that_is_busy_is_asked_again_within_the_second(members: l
         disconnect(it, DOWN)
         assert (await withdrawn(it, DOWN)).withdrawn == "done"
     assert vendor.refusals == 0
+
+
+class GrantedVendor(Vendor):
+    """Notes what is taken back, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken_back = list[str]()
+
+    async def withdraw(self) -> None:
+        self.taken_back.append("subscription")
+
+    async def give_up(self) -> None:
+        self.taken_back.append("grant")
+
+
+async def test_the_grant_goes_last_and_stays_where_only_the_file_was_refused(members: list[Member]) -> None:
+    disconnected, refused = GrantedVendor(), GrantedVendor()
+    async with running(members, {DOWN: disconnected, WELL: refused}) as it, asyncio.timeout(10):
+        await it.publisher.state()
+        disconnect(it, DOWN)
+        part = settings_part(WELL, state="disconnected")
+        assert part.settings is not None
+        failed = replace(part, settings=replace(part.settings, apply_state="failed"))
+        it.tables.tables[INTEGRATIONS][f"{WELL}/settings"] = failed
+        it.runner.configuration_changed()
+        told = dict[str, str]()
+        while len(told) < 2:
+            one = await it.publisher.parts.get()
+            if one.connector is not None and one.connector.withdrawn is not None:
+                told[one.integration] = one.connector.withdrawn
+        assert told == {DOWN: "done", WELL: "done"}
+    assert disconnected.taken_back == ["subscription", "grant"]
+    assert refused.taken_back == ["subscription"]
