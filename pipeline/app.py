@@ -87,7 +87,8 @@ def run_worker(process: Process) -> None:
     from connectors.kafka.state_log import CompactedStateLog
     from pipeline.agents import objects, pairs
     from pipeline.agents.configuration import Configuration
-    from pipeline.agents.step import AgentLoop, StepDeps
+    from pipeline.agents.loop import AgentLoop
+    from pipeline.agents.step import StepDeps
     from pipeline.agents.watchdog import watch
     from pipeline.agents.worker import Agent, assigned, build_app, build_worker
 

@@ -1,4 +1,4 @@
-"""The loop of every agent: read state, decide, commit outputs and state in one transaction, then acknowledge.
+"""The step of every agent: read state, decide, commit outputs and state in one transaction.
 
 Nothing escapes it. A record that cannot be handled becomes a dead letter in the same transaction; a transaction that
 fails ends the process before anything is acknowledged, and the restart handles the records again.
@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,17 +17,13 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from pipeline.agents.metrics import StepMetrics
 from pipeline.agents.state import Output, Overlay, Rows, StateLog
 from pipeline.core.outcome import Outcome
-from schemas.codec import MalformedRecord, Unencodable
-from schemas.copies import is_copy
+from schemas.codec import Unencodable
 from schemas.letters import letter_about, place_of, without_value
 from schemas.records import DeadLetter
 from schemas.topics import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
 
-STEP_RECORDS: Final = 500
-WAITING_BATCHES: Final = 16
-WITHIN_S: Final = 1.0
 REVISION_WAIT_S: Final = 30.0
 COMMIT_WITHIN_S: Final = 20.0
 FAILURES_IN_A_ROW: Final = 100
@@ -124,6 +120,7 @@ class PartitionStep(Generic[RowT]):
         self._deps = deps
         self._rows: Rows[RowT] = Rows()
         self._handled: dict[str, int] = {}
+        self._told: dict[str, int] = {}  # the part of it that transactions have committed
         self._log: StateLog | None = None
         self._lock = asyncio.Lock()
         self._failures = 0
@@ -162,6 +159,7 @@ class PartitionStep(Generic[RowT]):
         handled = {incoming.topic: incoming.offset + 1 for incoming in batch}
         if outputs or overlay.changed:
             await self._committed(lambda: state_log.commit(outputs, overlay.changed, handled))
+            self._told |= handled
         overlay.apply_to(self._rows.by_key)
         self._handled |= handled
         self._count(effects)
@@ -222,6 +220,18 @@ class PartitionStep(Generic[RowT]):
         """Grows with every row that is restored and every record that is handled; may be asked on any thread."""
         return self._rows.next_offset + sum(dict(self._handled).values())
 
+    async def settle(self) -> None:
+        """Commit how far records were handled that led to nothing: at rest, readers of lag find none.
+
+        Raises StepFailed.
+        """
+        async with self._lock:
+            state_log = self._log
+            handled = {topic: at for topic, at in self._handled.items() if at > self._told.get(topic, 0)}
+            if state_log is not None and handled:
+                await self._committed(lambda: state_log.commit([], {}, handled))
+                self._told |= handled
+
     async def release(self) -> None:
         """Give the partition up once a running step has ended; rows are kept and caught up if it returns."""
         async with self._lock:
@@ -243,6 +253,7 @@ class PartitionStep(Generic[RowT]):
         handled = await self._blocking(lambda: state_log.handled(self._stage.topics))
         # a recreated state topic is filled again from all retained records
         self._handled = dict(handled) if self._rows.next_offset else {}
+        self._told = dict(handled)
         took_s = time.monotonic() - started
         self._deps.metrics.restored(self._stage.name, self._partition, took_s)
         level = logging.INFO if took_s > SLOW_RESTORE_S else logging.DEBUG
@@ -318,81 +329,3 @@ class PartitionStep(Generic[RowT]):
 
     async def _blocking(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._deps.executor, work)
-
-
-class AgentLoop(Generic[RowT]):
-    """All partitions of one agent in this process."""
-
-    def __init__(self, stage: Stage[RowT], deps: StepDeps) -> None:
-        self._stage = stage
-        self._deps = deps
-        self._partitions: dict[int, PartitionStep[RowT]] = {}
-
-    async def consume(self, stream: Any) -> None:
-        """Faust's stream (untyped by Faust): take without acknowledging, run each partition's step, then acknowledge.
-
-        Each of its events is a batch of records. Taking goes on while a step runs, so what a step handles is as large
-        as the backlog: one record when idle, and never a wait.
-        """
-        waiting: asyncio.Queue[Any] = asyncio.Queue(WAITING_BATCHES)
-        steps = asyncio.create_task(self._steps(stream, waiting))
-        try:
-            async for events in stream.noack_take(1, WITHIN_S):
-                for event in events:
-                    await waiting.put(event)
-        except Exception as error:
-            # Faust would start this agent again beside a step still under way, whose rows are not in memory yet
-            self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
-            raise
-        finally:
-            steps.cancel()
-
-    async def _steps(self, stream: Any, waiting: "asyncio.Queue[Any]") -> None:
-        while True:
-            events = [await waiting.get()]
-            try:
-                records = self._decoded(events[0])
-                while len(records) < STEP_RECORDS and not waiting.empty():
-                    events.append(waiting.get_nowait())
-                    records += self._decoded(events[-1])
-                await self._run(records)
-                for event in events:
-                    await stream.ack(event)
-            except Exception as error:
-                self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
-                raise
-
-    async def _run(self, batch: Sequence[Incoming]) -> None:
-        by_partition: dict[int, list[Incoming]] = defaultdict(list)
-        for incoming in batch:
-            by_partition[incoming.partition].append(incoming)
-        await asyncio.gather(*(self._partition(number).run(part) for number, part in by_partition.items()))
-
-    async def release(self, partitions: Iterable[int]) -> None:
-        """Called when Faust gives partitions back, after the steps of what was taken from them."""
-        for number in partitions:
-            if number in self._partitions:
-                await self._partitions[number].release()
-
-    def reached(self, number: int) -> int:
-        """How far the partition of that number has got; may be asked on any thread."""
-        step = self._partitions.get(number)
-        return step.reached if step is not None else 0
-
-    def _partition(self, number: int) -> PartitionStep[RowT]:
-        if number not in self._partitions:
-            self._partitions[number] = PartitionStep(self._stage, number, self._deps)
-        return self._partitions[number]
-
-    def _decoded(self, event: Any) -> list[Incoming]:
-        topic = self._deps.logical(event.message.topic)
-        # copies were handled as what they are copies of
-        return [self._incoming(topic, record) for record in event.message.records if not is_copy(record.headers)]
-
-    def _incoming(self, topic: str, message: Any) -> Incoming:
-        try:
-            record = self._deps.decode(topic, message.value or b"")
-        except MalformedRecord as error:
-            record = Undecodable(str(error))
-        key = (message.key or b"").decode(errors="replace")
-        return Incoming(topic, message.partition, message.offset, key, message.value or b"", record)

@@ -12,7 +12,7 @@ from faust.tables import TableManager
 
 from connectors.kafka.cluster import Cluster
 from pipeline.agents.consumer import BatchTransport
-from pipeline.agents.step import AgentLoop
+from pipeline.agents.loop import AgentLoop
 from schemas.topics import WORKER_GROUP
 
 SESSION_S: Final = 10.0

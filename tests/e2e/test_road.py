@@ -1,5 +1,6 @@
 """The plain road, on real Kafka, every role a process: apply, pair, edit on both sides, pause, disconnect."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -7,6 +8,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from pipeline.agents import objects, pairs
+from schemas.topics import TopicAndPartition
 from tests.e2e.looking import (
     ARRIVED_S,
     becomes_true,
@@ -22,6 +25,7 @@ from tests.e2e.world import CREDENTIALS, FILE, PLAN, TITLE, World, eventually, w
 from tests.kafka import Kafka
 
 ON_ITS_WAY_MS = 300
+AT_REST_S = 30.0
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -88,6 +92,18 @@ async def test_an_edit_arrives_in_either_direction(it: World) -> None:
     await title_arrives(it, user_id, "Pilot")
     await plan_arrives(it, contact_id, "gold")
     await it.converged()
+
+
+async def test_no_group_looks_behind_at_rest(it: World) -> None:
+    """Those that only transactions move looked so for ever: records that lead to nothing have no transaction."""
+    groups = {"pairstream-objects-handled": objects.TOPICS, "pairstream-pairs-handled": pairs.TOPICS}
+
+    async def behind() -> dict[str, dict[TopicAndPartition, int]]:
+        unread = {group: await asyncio.to_thread(it.admin.unread, group, topics) for group, topics in groups.items()}
+        return {group: found for group, found in unread.items() if found}
+
+    await it.idle()
+    assert await eventually(behind, lambda found: not found, AT_REST_S, every_s=1.0) == {}
 
 
 async def test_a_cleared_field_is_cleared_on_the_other_side(it: World) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from schemas.codec import MalformedRecord, RecordTooLarge
 from schemas.records import DeadLetter
 from schemas.registry import UnknownSchema
 
+DEADLINE_S = 5.0
 NOW_MS = 1_700_000_000_000
 EXECUTOR = ThreadPoolExecutor(4, "step-tests")
 
@@ -79,7 +80,7 @@ class FakeLog:
 
 
 class Appending:
-    """A stage whose rows are texts: a record `key=x` appends x to the row and sends the row on."""
+    """A stage whose rows are texts: a record `key=x` appends x to the row and sends the row on; `nothing` does so."""
 
     name = "objects"
     topics = ("hubspot.changes", "sync.state-commands")
@@ -93,6 +94,8 @@ class Appending:
 
     def decide(self, incoming: Incoming, overlay: Overlay[str]) -> Effects:
         self.decided.append(incoming.record)
+        if incoming.record == "nothing":
+            return Effects((), "equal")
         key, _, text = incoming.record.partition("=")
         row = (overlay.get(key) or "") + text.removesuffix("!")
         overlay.put(key, row)
@@ -213,3 +216,17 @@ class FakeStepDeps:
     async def _wait_for(self, integration: str, connection: int, revision: int, within_s: float) -> None:
         self.waited.append((integration, revision, within_s))
         await self.known.wait()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for is no event
+            await asyncio.sleep(0.001)
+
+
+def sent(deps: FakeStepDeps, partition: int = 0) -> list[object]:
+    return [output.record for output in deps.log(partition).outputs if output.topic == "sync.matches"]
+
+
+def letters(deps: FakeStepDeps) -> list[DeadLetter]:
+    return [output.record for output in deps.log().outputs if isinstance(output.record, DeadLetter)]

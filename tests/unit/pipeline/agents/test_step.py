@@ -1,22 +1,17 @@
-"""The loop of every agent: nothing is lost, nothing escapes, and nothing is acknowledged before it is committed."""
+"""The step of every agent: nothing is lost, and nothing escapes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from pipeline.agents.step import (
     FAILURES_IN_A_ROW,
-    STEP_RECORDS,
-    AgentLoop,
     Incoming,
     PartitionStep,
     StepFailed,
     Undecodable,
 )
-from schemas.records import DeadLetter
-from tests.unit.pipeline.agents.stage import NOW_MS, Appending, Event, FakeStepDeps, FakeStream, batch, event, record
+from tests.unit.pipeline.agents.stage import NOW_MS, Appending, FakeStepDeps, letters, sent, until
 
 DEADLINE_S = 5.0
 
@@ -27,41 +22,6 @@ def incoming(text: str, offset: int = 0) -> Incoming:
 
 def step(deps: FakeStepDeps, stage: Appending | None = None) -> PartitionStep[str]:
     return PartitionStep(stage or Appending(), 0, deps.deps())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for is no event
-            await asyncio.sleep(0.001)
-
-
-@asynccontextmanager
-async def consuming(deps: FakeStepDeps, stream: FakeStream) -> AsyncIterator[AgentLoop[str]]:
-    loop: AgentLoop[str] = AgentLoop(Appending(), deps.deps())
-    task = asyncio.create_task(loop.consume(stream))
-    try:
-        yield loop
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-def sent(deps: FakeStepDeps, partition: int = 0) -> list[object]:
-    return [output.record for output in deps.log(partition).outputs if output.topic == "sync.matches"]
-
-
-def letters(deps: FakeStepDeps) -> list[DeadLetter]:
-    return [output.record for output in deps.log().outputs if isinstance(output.record, DeadLetter)]
-
-
-async def broken(_: int, __: float) -> AsyncIterator[Sequence[Event]]:
-    raise ConnectionError("gone")
-    yield []
-
-
-async def unanswered(event: Event) -> None:
-    raise ConnectionError("gone")
 
 
 class TestPartitionStep:
@@ -184,6 +144,20 @@ class TestPartitionStep:
         await working.run([incoming("a=4", 9)])
         assert deps.lost == [("hubspot.changes", 0, 5, 7)], "no more than the gap itself is in doubt"
 
+    async def test_records_that_led_to_nothing_are_told_as_handled_once_it_settles(self) -> None:
+        """Their group looked behind for ever: no transaction said that they were handled."""
+        deps = FakeStepDeps()
+        one = step(deps)
+        await one.run([incoming("a=1", 3), incoming("nothing", 4)])
+        await one.run([incoming("nothing", 5)])
+        assert deps.log().offsets == {"hubspot.changes": 5}
+        await one.settle()
+        await one.settle()
+        assert (deps.log().offsets, deps.log().commits) == ({"hubspot.changes": 6}, 2)
+        await one.release()
+        await one.settle()
+        assert deps.log().commits == 2
+
     async def test_a_commit_that_does_not_end_stops_the_step(self) -> None:
         """librdkafka keeps no deadline for offsets in a transaction: a killed broker stopped a worker for good."""
         deps = FakeStepDeps(commit_within_s=0.05)
@@ -272,81 +246,3 @@ class TestPartitionStep:
         failures = [incoming("a=1!")] * (FAILURES_IN_A_ROW - 1)
         await step(deps).run([*failures, incoming("a=2"), *failures])
         assert len(letters(deps)) == 2 * (FAILURES_IN_A_ROW - 1)
-
-
-class TestAgentLoop:
-    async def test_records_are_acknowledged_after_their_commit(self) -> None:
-        deps, stream = FakeStepDeps(), FakeStream([event(0, "a=1"), event(1, "a=2")])
-        deps.log().may_commit.clear()
-        async with consuming(deps, stream):
-            await until(deps.log().committing.is_set)
-            assert stream.acknowledged == []
-            deps.log().may_commit.set()
-            await until(lambda: stream.acknowledged == [0, 1])
-        assert sent(deps) == ["1", "12"]
-
-    async def test_order_within_a_partition_is_kept_and_partitions_have_a_log_each(self) -> None:
-        batches = [
-            [event(number, f"a={number};", number % 2) for number in range(start, start + 10)] for start in (0, 10)
-        ]
-        deps, stream = FakeStepDeps(), FakeStream(*batches)
-        async with consuming(deps, stream):
-            await until(lambda: len(stream.acknowledged) == 20)
-        assert sent(deps, 0)[-1] == "".join(f"{number};" for number in range(0, 20, 2))
-        assert sent(deps, 1)[-1] == "".join(f"{number};" for number in range(1, 20, 2))
-
-    async def test_the_batches_that_wait_are_one_step_up_to_its_size(self) -> None:
-        half = STEP_RECORDS // 2
-        batches = [batch(*(record(n, "a=1") for n in range(start, start + half))) for start in (0, half, 2 * half)]
-        deps, stream = FakeStepDeps(), FakeStream(batches)
-        async with consuming(deps, stream):
-            await until(lambda: stream.acknowledged == [*range(3 * half)])
-        assert [number for *_, number in deps.counted] == [2 * half, half]
-
-    async def test_bytes_that_are_no_record_are_acknowledged_with_their_letter(self) -> None:
-        deps, stream = FakeStepDeps(), FakeStream([event(0, "malformed"), event(1, "a=1")])
-        async with consuming(deps, stream):
-            await until(lambda: stream.acknowledged == [0, 1])
-        assert [letter.reason for letter in letters(deps)] == ["undecodable"]
-
-    @pytest.mark.parametrize("text", ["newer", "registry answers nonsense"])
-    async def test_a_record_this_build_cannot_judge_stops_the_process_unacknowledged(self, text: str) -> None:
-        deps = await self.stopped([event(0, "a=1"), event(1, text)])
-        assert deps.log().commits == 0
-
-    async def test_a_commit_that_fails_stops_the_process_unacknowledged(self) -> None:
-        deps = FakeStepDeps()
-        deps.log().failing = True
-        await self.stopped([event(0, "a=1")], deps)
-        assert deps.stopped == ["objects: RuntimeError: fenced"]
-
-    async def test_failures_without_end_stop_the_process_unacknowledged(self) -> None:
-        await self.stopped([batch(*(record(number, "a=1!") for number in range(FAILURES_IN_A_ROW)))])
-
-    async def test_a_stream_that_breaks_stops_the_process(self) -> None:
-        deps, stream = FakeStepDeps(), FakeStream()
-        stream.noack_take = broken  # type: ignore[method-assign] # the stream under test
-        with pytest.raises(ConnectionError):
-            await AgentLoop(Appending(), deps.deps()).consume(stream)
-        assert deps.stopped == ["objects: ConnectionError: gone"]
-
-    async def test_an_acknowledgement_that_fails_stops_the_process(self) -> None:
-        deps, stream = FakeStepDeps(), FakeStream([event(0, "a=1")])
-        stream.ack = unanswered  # type: ignore[method-assign] # the stream under test
-        async with consuming(deps, stream):
-            await until(lambda: bool(deps.stopped))
-        assert deps.stopped == ["objects: ConnectionError: gone"]
-
-    async def stopped(self, batch: list[Event], deps: FakeStepDeps | None = None) -> FakeStepDeps:
-        deps, stream = deps or FakeStepDeps(), FakeStream(batch)
-        async with consuming(deps, stream):
-            await until(lambda: bool(deps.stopped))
-        assert stream.acknowledged == []
-        return deps
-
-    async def test_release_lets_go_of_the_partitions_named(self) -> None:
-        deps, stream = FakeStepDeps(), FakeStream([event(0, "a=1", 0), event(0, "a=1", 1)])
-        async with consuming(deps, stream) as loop:
-            await until(lambda: len(stream.acknowledged) == 2)
-            await loop.release([1, 5])
-        assert (deps.log(0).closed, deps.log(1).closed) == (0, 1)

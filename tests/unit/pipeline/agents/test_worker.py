@@ -9,7 +9,7 @@ import pytest
 
 from connectors.kafka.cluster import Cluster
 from pipeline.agents.consumer import BatchConsumer
-from pipeline.agents.step import AgentLoop
+from pipeline.agents.loop import AgentLoop
 from pipeline.agents.worker import Agent, build_app, build_worker, credentials
 from tests.unit.pipeline.agents.stage import Appending, FakeStepDeps
 

@@ -1,0 +1,107 @@
+"""The loop of every agent: take without acknowledging, run each partition's step, then acknowledge.
+
+A step that fails ends the process before anything is acknowledged, and the restart handles the records again.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from pipeline.agents.step import Incoming, PartitionStep, Stage, StepDeps, Undecodable
+from schemas.codec import MalformedRecord
+from schemas.copies import is_copy
+
+STEP_RECORDS: Final = 500
+WAITING_BATCHES: Final = 16
+WITHIN_S: Final = 1.0
+SETTLE_S: Final = 5.0  # without a record: an agent is at rest
+
+RowT = TypeVar("RowT")
+
+
+class AgentLoop(Generic[RowT]):
+    """All partitions of one agent in this process."""
+
+    def __init__(self, stage: Stage[RowT], deps: StepDeps) -> None:
+        self._stage = stage
+        self._deps = deps
+        self._partitions: dict[int, PartitionStep[RowT]] = {}
+
+    async def consume(self, stream: Any) -> None:
+        """Faust's stream (untyped by Faust): take without acknowledging, run each partition's step, then acknowledge.
+
+        Each of its events is a batch of records. Taking goes on while a step runs, so what a step handles is as large
+        as the backlog: one record when idle, and never a wait.
+        """
+        waiting: asyncio.Queue[Any] = asyncio.Queue(WAITING_BATCHES)
+        steps = asyncio.create_task(self._steps(stream, waiting))
+        try:
+            async for events in stream.noack_take(1, WITHIN_S):
+                for event in events:
+                    await waiting.put(event)
+        except Exception as error:
+            # Faust would start this agent again beside a step still under way, whose rows are not in memory yet
+            self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
+            raise
+        finally:
+            steps.cancel()
+
+    async def _steps(self, stream: Any, waiting: "asyncio.Queue[Any]") -> None:
+        while True:
+            try:
+                events = [await self._next(waiting)]
+                records = self._decoded(events[0])
+                while len(records) < STEP_RECORDS and not waiting.empty():
+                    events.append(waiting.get_nowait())
+                    records += self._decoded(events[-1])
+                await self._run(records)
+                for event in events:
+                    await stream.ack(event)
+            except Exception as error:
+                self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
+                raise
+
+    async def _next(self, waiting: "asyncio.Queue[Any]") -> Any:
+        """The next event; while there is none, steps tell how far they are."""
+        while True:
+            try:
+                async with asyncio.timeout(SETTLE_S):
+                    return await waiting.get()
+            except TimeoutError:
+                await asyncio.gather(*(step.settle() for step in self._partitions.values()))
+
+    async def _run(self, batch: Sequence[Incoming]) -> None:
+        by_partition: dict[int, list[Incoming]] = defaultdict(list)
+        for incoming in batch:
+            by_partition[incoming.partition].append(incoming)
+        await asyncio.gather(*(self._partition(number).run(part) for number, part in by_partition.items()))
+
+    async def release(self, partitions: Iterable[int]) -> None:
+        """Called when Faust gives partitions back, after the steps of what was taken from them."""
+        for number in partitions:
+            if number in self._partitions:
+                await self._partitions[number].release()
+
+    def reached(self, number: int) -> int:
+        """How far the partition of that number has got; may be asked on any thread."""
+        step = self._partitions.get(number)
+        return step.reached if step is not None else 0
+
+    def _partition(self, number: int) -> PartitionStep[RowT]:
+        if number not in self._partitions:
+            self._partitions[number] = PartitionStep(self._stage, number, self._deps)
+        return self._partitions[number]
+
+    def _decoded(self, event: Any) -> list[Incoming]:
+        topic = self._deps.logical(event.message.topic)
+        # copies were handled as what they are copies of
+        return [self._incoming(topic, record) for record in event.message.records if not is_copy(record.headers)]
+
+    def _incoming(self, topic: str, message: Any) -> Incoming:
+        try:
+            record = self._deps.decode(topic, message.value or b"")
+        except MalformedRecord as error:
+            record = Undecodable(str(error))
+        key = (message.key or b"").decode(errors="replace")
+        return Incoming(topic, message.partition, message.offset, key, message.value or b"", record)
