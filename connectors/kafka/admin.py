@@ -46,7 +46,7 @@ class Admin:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._admin = AdminClient({**cluster.client, "log_level": SILENT})
+        self._admin = self._client()
         self._groups: dict[str, ConsumerGroup] = {}
 
     def partitions(self) -> dict[str, int]:
@@ -163,7 +163,12 @@ class Admin:
                 (logical(place.topic), place.partition): future.result().offset for place, future in answers.items()
             }
         except KafkaException as error:
+            # a client goes on naming the leaders of before a broker was restarted: the next call is a new client's
+            self._admin = self._client()
             raise BrokersUnreachable(f"offsets: {error.args[0].str()}") from error
+
+    def _client(self) -> AdminClient:
+        return AdminClient({**self._cluster.client, "log_level": SILENT})
 
     def committed(self, group: str, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
         """The committed offset of every partition; 0 where the group has none."""

@@ -35,7 +35,6 @@ from schemas.records import (
     StateCommand,
     TimelineEvent,
 )
-from schemas.topics import object_key
 
 log = logging.getLogger(__name__)
 
@@ -163,14 +162,6 @@ class IntegrationWorker:
                     f"{taken.topic} carries a {type(record).__name__}, which {self._context.system} has no use for"
                 )
 
-    async def _ended_alone(self, record: ConnectorRequest, cause: Cause) -> None:
-        """A crawl without a coordinator."""
-        context = self._context
-        await self._deps.report.keep_crawled(record.object_type)
-        start = object_key(context.integration, context.connection, context.system, record.object_type, "")
-        sweep = StateCommand(context.integration, context.connection, "objects", "sweep", object_key=start)
-        await self._deps.command(replace(sweep, run_id=record.run_id, caused_by=cause))
-
     def close(self, leave: Leave = "connected") -> "asyncio.Task[list[tuple[Taken, Any]]]":
         """Begin nothing new from now on; the task ends with the unfinished records, after all calls in flight.
 
@@ -282,9 +273,7 @@ class IntegrationWorker:
             if record.kind == "count":
                 await tell_total(self._context, record)
             else:
-                whole = await contained(crawl(self._context, record, cause))
-                if whole and self._context.run_row(part[0]) is None:
-                    await self._ended_alone(record, cause)
+                await contained(crawl(self._context, record, cause))
         except Refused as error:
             await self._deps.letters.bury(taken, error.reason, str(error), record)
         finally:

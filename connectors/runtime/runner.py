@@ -223,7 +223,7 @@ class Runner:
             worker = await contained(self._opener.open(name, settings))
         except ConnectorError as error:
             log.warning("%s: %s cannot be opened: %s", name, self._system, error)
-            self._patience.failed(name, settings)
+            self._patience.failed(name, settings, opened=False)
             await self._opener.report_unopened(name, settings, error)
             return
         finally:
@@ -295,6 +295,7 @@ class Runner:
         """The records that waited go to their worker in order, or end where there will be none."""
         worker, settings = self._workers.get(name), self._configuration.settings().get(name)
         late = self._waiting.late(name)
+        worn = settings is not None and self._patience.worn(name, settings) and self._overflows(name)
 
         def handed_over(taken: Taken, record: Any) -> bool:
             if worker is not None and (late or not _ahead(record, worker)):
@@ -305,7 +306,9 @@ class Runner:
             if _over(record, settings) or (late and (settings is None or settings.state == "disconnected")):
                 self._letters.disconnected(taken)
                 return True
-            return False
+            if worn:  # offsets behind them are those of other integrations too
+                self._spawn(self._let_go(taken, record))
+            return worn
 
         self._waiting.release(name, handed_over)
 
@@ -316,11 +319,11 @@ class Runner:
             await self._letters.bury(taken, error.reason, str(error), record)
 
     def _overflows(self, name: str) -> bool:
-        """Whether the integration cannot be opened, and as many of its records wait as are kept."""
-        if name in self._workers or self._waiting.count(name) < MOST_WAITING:
-            return False
+        """Whether the integration cannot be opened, and as many of its records wait as are kept, or for long."""
         settings = self._configuration.settings().get(name)
-        return settings is not None and self._patience.rests(name, settings)
+        if name in self._workers or settings is None or not self._patience.rests(name, settings):
+            return False
+        return self._waiting.count(name) >= MOST_WAITING or self._patience.worn(name, settings)
 
     def _crawled(self, name: str) -> tuple[int, Sequence[str]]:
         """The connection of an integration, and the types of this system that its mappings use."""
@@ -333,7 +336,7 @@ class Runner:
         """End a worker that failed at something that is no record: it is opened again, and the others go on."""
         settings = self._configuration.settings().get(name)
         if name in self._workers and settings is not None:
-            self._patience.failed(name, settings)
+            self._patience.failed(name, settings, opened=True)
             # closed at once: several of its tasks may fail together, and one end is enough
             left = self._unfinished(name, self._begin_to_close(name), self._member.assignments)
             self._spawn(self._reopen_later(name, settings, left, Unforeseen(error)))

@@ -31,6 +31,7 @@ SEEN_S: Final = 10.0
 KEPT_RUNS: Final = 20  # of each integration, for `full-sync history`
 SETTLED_MS: Final = 60_000  # after its end a run's parts may still be told
 ORPHANED_MS: Final = 600_000
+RECONNECT: Final = frozenset({"reconnect"})
 
 
 class Tables(Protocol):
@@ -140,10 +141,9 @@ class FullSyncs:
         newer = [run for run in waiting if run.full_sync.supersede and run.run_id > current.run_id]
         if newer:
             situation = replace(situation, superseded_by=newer[-1].run_id)
-        elif current.row.state == "requested":
-            for run in _covered(current, waiting, situation.mappings):
-                reason = f"run {current.run_id} reads the same"
-                await self._write(over(run, situation, "superseded", reason))
+        for run in _covered(current, waiting, situation.mappings):
+            reason = f"run {current.run_id} reads the same"
+            await self._write(over(run, situation, "superseded", reason))
         while True:
             await self._send(current, situation)
             move = decide(current, await self._with_road(current, situation))
@@ -248,11 +248,16 @@ def _open(runs: Sequence[Run]) -> list[Run]:
 
 
 def _covered(current: Run, waiting: Sequence[Run], mappings: Mapping[str, ObjectMapping]) -> Iterator[Run]:
-    """Requests that no person made, and whose mappings the run that begins now reads too."""
-    reads = set(wanted_mappings(current, mappings))
+    """Requests that no person made, and whose mappings the run that begins now reads too.
+
+    One reconnect may be told twice, once while its run reads already.
+    """
+    reads, begins = set(wanted_mappings(current, mappings)), current.row.state == "requested"
+    told_twice = RECONNECT if current.full_sync.phase == "read" else frozenset()
     for run in waiting:
-        by_nobody = run.full_sync.requested_by in BY_NOBODY
-        if run is not current and by_nobody and set(wanted_mappings(run, mappings)) <= reads:
+        by = run.full_sync.requested_by
+        covers = by in BY_NOBODY if begins else {by, current.full_sync.requested_by} == told_twice
+        if run is not current and covers and set(wanted_mappings(run, mappings)) <= reads:
             yield run
 
 

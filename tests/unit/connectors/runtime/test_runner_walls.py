@@ -122,6 +122,20 @@ async def test_what_the_brokers_do_not_take_ends_the_process(members: list[Membe
         assert "PublishFailed" in it.stops[0]
 
 
+async def test_records_of_an_integration_that_cannot_be_opened_hold_back_its_neighbours_offsets_only_so_long(
+    members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "OPEN_AGAIN_S", (*(0.01,) * (patience.WORN - 1), 60.0))
+    async with running(members, {WELL: Vendor()}) as it:
+        it.configure(DOWN)  # nobody knows how to open it
+        ended: list[int] = []
+        it.member.hooks.taken([taken(DOWN, 0, partial(ended.append, 0))])
+        await until(lambda: ended == [0])
+        it.member.hooks.taken([taken(DOWN, 1, partial(ended.append, 1))])
+        await until(lambda: ended == [0, 1])
+        assert [receipt.kind for receipt in it.publisher.of(RECEIPTS)] == ["parked", "parked"]
+
+
 async def test_records_of_an_integration_that_cannot_be_opened_wait_in_bounded_memory(
     members: list[Member], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ class Acting:
     superseded_by: str | None = None
     emitting: int = 0  # hops that find a record of the run
     requests: list[RunProgress] = field(default_factory=list)  # successors
+    answering: str = RUN  # the run whose part tells
 
     @property
     def run(self) -> Run:
@@ -123,11 +124,13 @@ class Acting:
 
     def put(self, part: str, **changes: Any) -> None:
         """A part tells its row."""
-        row = self.rows.get(f"{RUN}/{part}") or RunProgress(RUN, "acme", part, "running", self.now_ms, self.now_ms)
-        self.rows[f"{RUN}/{part}"] = replace(row, **{"updated_at_ms": self.now_ms, **changes})
+        key, now_ms = f"{self.answering}/{part}", self.now_ms
+        row = self.rows.get(key) or RunProgress(self.answering, "acme", part, "running", now_ms, now_ms)
+        self.rows[key] = replace(row, **{"updated_at_ms": self.now_ms, **changes})
 
     def answer(self, command: Command) -> None:
         record = command.record
+        self.answering = record.run_id or RUN
         if isinstance(record, ConnectorRequest):
             self._connector(command.topic.partition(".")[0], record)
         elif isinstance(record, StateCommand):
