@@ -1,5 +1,6 @@
 """Which records of a topic are about something that was erased, and what is left of those that are about more: pure."""
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -19,13 +20,15 @@ from schemas.records import (
     StateCommand,
     TimelineEvent,
 )
-from schemas.topics import TOPICS, object_key, pair_key
+from schemas.topics import DEAD_LETTERS, STATE_COMMANDS, TOPICS, object_key, pair_key, requests_topic
 from schemas.values import System
 
 Redact = Callable[[bytes, str, str], bytes | None]
 """(a webhook's body, object type, id) -> the body without what is about the object; None where nothing is left."""
 
 NO_TIME: Final = 0
+WITHOUT_IDS: Final = frozenset({*map(requests_topic, ("hubspot", "userflow")), STATE_COMMANDS, DEAD_LETTERS})
+"""Topics whose records may name a pair alone, by its match value."""
 
 
 class Traces:
@@ -35,12 +38,16 @@ class Traces:
         self._codec = codec
         self._redact = redact
         self._erasures = tuple(erasures)
+        self._keys = frozenset(map(_own_key, self._erasures))
+        self._ids = tuple({form for erasure in erasures for form in spellings(erasure.object_id)})
 
     def without(self, topic: str, key: str, value: bytes) -> bytes | None:
         """The record without what was erased, the very bytes where that is nothing; None: it is to go.
 
         Raises UnknownSchema for a record that a newer build wrote.
         """
+        if topic not in WITHOUT_IDS and not self._named(key, value):
+            return value  # most records end here: decoding would take ten times as long
         try:
             record = self._codec.decode(topic, value)
         except MalformedRecord:
@@ -54,6 +61,12 @@ class Traces:
                 if left is None:
                     return None
         return value if left is record else self._codec.encode(topic, left)
+
+    def _named(self, key: str, value: bytes) -> bool:
+        """Whether the record can be about any of what was erased: its bytes hold an id, or its key is one's."""
+        if key in self._keys or any(form in value for form in self._ids):
+            return True
+        return any(erasure.is_of_pair(key) for erasure in self._erasures)
 
     def _left(self, erasure: Erasure, record: Any) -> Any:
         """The record, less than it, or None."""
@@ -129,8 +142,11 @@ def _is_pair(erasure: Erasure, connection: int, mapping: str, match_value: str) 
 
 
 def _is_key_of(erasure: Erasure, key: str) -> bool:
-    own = object_key(erasure.integration, erasure.connection, erasure.system, erasure.object_type, erasure.object_id)
-    return key == own or erasure.is_of_pair(key)
+    return key == _own_key(erasure) or erasure.is_of_pair(key)
+
+
+def _own_key(erasure: Erasure) -> str:
+    return object_key(erasure.integration, erasure.connection, erasure.system, erasure.object_type, erasure.object_id)
 
 
 def _is_before(erasure: Erasure, record: Any) -> bool:
@@ -141,3 +157,8 @@ def _is_before(erasure: Erasure, record: Any) -> bool:
         return record.received_at_ms <= erasure.erased_ms
     cause = getattr(record, "caused_by", None)
     return (NO_TIME if cause is None else cause.at_ms) <= erasure.erased_ms
+
+
+def spellings(object_id: str) -> tuple[bytes, bytes]:
+    """An id as it stands in records, and as JSON may escape it."""
+    return object_id.encode(errors="replace"), json.dumps(object_id)[1:-1].encode()

@@ -72,7 +72,8 @@ class WebhookDelivery:
 
 def without_object(body: bytes, object_type: str, object_id: str) -> bytes | None:
     """The body, or None where it names the object: as its subject, or as who did something."""
-    return None if json.dumps(object_id).encode() in body else body
+    forms = (json.dumps(object_id).encode(), json.dumps(object_id, ensure_ascii=False).encode(errors="replace"))
+    return None if any(form in body for form in forms) else body
 
 
 def list_subscriptions(*, starting_after: str | None = None) -> Call[SubscriptionPage]:

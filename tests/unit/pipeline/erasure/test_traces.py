@@ -112,6 +112,16 @@ def test_what_a_poll_told_keeps_its_other_events(name: str) -> None:
     assert hubspot_without(json.dumps({key: [_event(CONTACT)]}).encode(), "contacts", CONTACT) is None
 
 
+@pytest.mark.parametrize("escaped", [True, False])
+def test_an_id_is_found_however_json_spells_it(escaped: bool) -> None:
+    erasure = replace(OF_USER, object_id="zoë")
+    body = json.dumps({"data": {"object": {"id": "zoë"}}}, ensure_ascii=escaped).encode()
+    record = Notification("acme", "userflow", body, {}, T)
+    traces = Traces(CODEC, {"hubspot": hubspot_without, "userflow": userflow_without}, (erasure,))
+    topic = "userflow.notifications"
+    assert traces.without(topic, "acme", CODEC.encode(topic, record)) is None
+
+
 def test_a_webhook_of_the_user_goes_if_it_came_before() -> None:
     body = json.dumps({"topic": "user.updated", "data": {"object": {"id": USER, "attributes": {"t": VALUE}}}}).encode()
     early, late = (Notification("acme", "userflow", body, {}, at) for at in (T, T + 1))
