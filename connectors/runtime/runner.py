@@ -17,7 +17,7 @@ from connectors.runtime.consents import ConsentHooks, Consents
 from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.deps import ConnectorDeps
 from connectors.runtime.exclusive import Exclusive
-from connectors.runtime.grants import GRANT_KEYS, GrantKey
+from connectors.runtime.forgotten_grants import ForgottenGrants
 from connectors.runtime.integration import IntegrationWorker, Leave
 from connectors.runtime.opening import IntegrationOpener, OpenerDeps
 from connectors.runtime.overflow import Overflow
@@ -53,7 +53,6 @@ class Runner:
         self._suspects = Suspects(self._changes.bump)
         self._tasks: set[asyncio.Task[None]] = set()
         self._measured: set[str] = set()  # integrations whose status stands in the metrics
-        self._forgetting: set[tuple[str, GrantKey]] = set()
         self._withdrawn: set[tuple[str, int]] = set()  # connections that were over, and are told of
         self._configuration = ConnectorConfiguration(deps.tables, system)
         self._letters = DeadLetters(system, deps)
@@ -67,6 +66,7 @@ class Runner:
         )
         opener_deps = OpenerDeps(self._member.owns, self._letters, self._failed, self._broken)
         self._opener = IntegrationOpener(traits, deps, self._configuration, opener_deps)
+        self._forgotten_grants = ForgottenGrants(self._configuration, self._opener, self._spawn)
         self._exclusive = Exclusive(self._let_worker_go, self._open_again)
         consent_hooks = ConsentHooks(self._ours, self._owns, self._exclusive, deps.reconnected, self._failed)
         self._consents = Consents(self._configuration, self._opener, deps.clock, deps.uniform, consent_hooks)
@@ -125,7 +125,7 @@ class Runner:
                 opening.add_done_callback(self._ended)
             if settings.state == "disconnected" and not here:
                 self._tell_left(name, settings.connection)
-                self._forget_grants(name, settings)
+                self._forgotten_grants.begin(name, settings)
         for name in self._waiting.integrations:
             if name not in self._opening:
                 self._hand_over(name)
@@ -139,17 +139,6 @@ class Runner:
         if (name, connection) not in self._withdrawn:
             self._withdrawn.add((name, connection))
             self._spawn(self._opener.report_left(name, state))
-
-    def _forget_grants(self, name: str, settings: IntegrationSettings) -> None:
-        """Of an integration that somebody disconnected no grant is kept; one whose apply was refused keeps it."""
-        for key in GRANT_KEYS if settings.apply_state == "done" else ():
-            if self._configuration.grant(name, key) is not None and (name, key) not in self._forgetting:
-                self._forgetting.add((name, key))
-                self._spawn(self._forget_grant(name, key))
-
-    async def _forget_grant(self, name: str, key: GrantKey) -> None:
-        await self._opener.forget_grant(name, key)
-        self._forgetting.discard((name, key))
 
     def _measure_statuses(self) -> None:
         """Each connected integration of our partitions has the status that was last reported of it, others none."""

@@ -104,6 +104,10 @@ class Publisher:
         self.sent.append((topic, key, record))
         return 0, 0
 
+    async def send_bytes(self, topic: str, key: str, value: None, partition: int | None = None) -> tuple[int, int]:
+        self.sent.append((topic, key, value))
+        return 0, 0
+
     def of(self, topic: str) -> list[Any]:
         return [record for sent_to, _, record in self.sent if sent_to == topic]
 
