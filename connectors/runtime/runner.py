@@ -25,7 +25,7 @@ from connectors.runtime.patience import Patience
 from connectors.runtime.resealing import Resealing, ResealingDeps
 from connectors.runtime.suspects import MOST_ENDS, Suspects
 from connectors.runtime.trials import Trials
-from connectors.runtime.waiting import Waiting, WaitingRecords
+from connectors.runtime.waiting import Waiting, WaitingRecords, is_ahead, is_over
 from connectors.session.condition import VersionedCondition
 from connectors.session.wall import contained
 from schemas.codec import MalformedRecord
@@ -271,7 +271,7 @@ class Runner:
                 self._consents.take(taken, record)  # no worker is needed: there may be none for lack of a grant
                 continue
             worker = self._workers.get(name)
-            if worker is None or name in self._waiting or _ahead(record, worker):
+            if worker is None or name in self._waiting or is_ahead(record, worker.connection):
                 if self._overflows(name):
                     self._spawn(self._let_go(taken, record))
                     continue
@@ -287,12 +287,12 @@ class Runner:
         worn = settings is not None and self._patience.worn(name, settings) and self._overflows(name)
 
         def handed_over(taken: Taken, record: Any) -> bool:
-            if worker is not None and (late or not _ahead(record, worker)):
+            if worker is not None and (late or not is_ahead(record, worker.connection)):
                 given = self._suspects.given(name, taken)
                 if given is not None:
                     self._spawn(worker.take(given, record))
                 return given is not None
-            if _over(record, settings) or (late and (settings is None or settings.state == "disconnected")):
+            if is_over(record, settings) or (late and (settings is None or settings.state == "disconnected")):
                 self._letters.disconnected(taken)
                 return True
             if worn:  # offsets behind them are those of other integrations too
@@ -379,16 +379,3 @@ class Runner:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failed(task.exception() or RuntimeError("ended"))
-
-
-def _over(record: Any, settings: IntegrationSettings | None) -> bool:
-    """Whether the record was made under a connection that is known to be over."""
-    connection = getattr(record, "connection", None)
-    if connection is None or settings is None:
-        return False
-    return bool(connection < settings.connection + (settings.state == "disconnected"))
-
-
-def _ahead(record: Any, worker: IntegrationWorker) -> bool:
-    """Whether the record was made under a connection that this process has not read of yet."""
-    return bool(getattr(record, "connection", 0) > worker.connection)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connectors.kafka.consumer import Taken
+from schemas.configuration import IntegrationSettings
 
 LATE_S: Final = 5.0  # how far this process's view of the configuration may lag behind a record
 
@@ -72,3 +73,16 @@ class WaitingRecords:
 
     def _queue(self, integration: str) -> _Queue:
         return self._queues.setdefault(integration, _Queue(self._monotonic()))
+
+
+def is_over(record: Any, settings: IntegrationSettings | None) -> bool:
+    """Whether the record was made under a connection that is known to be over."""
+    connection = getattr(record, "connection", None)
+    if connection is None or settings is None:
+        return False
+    return bool(connection < settings.connection + (settings.state == "disconnected"))
+
+
+def is_ahead(record: Any, connection: int) -> bool:
+    """Whether the record was made under a later connection than the one that this process has read of."""
+    return bool(getattr(record, "connection", 0) > connection)
