@@ -4,6 +4,7 @@ Follows HubSpot's guide "webhook journal APIs". What it answers for an offset th
 documented: every refusal of an offset counts as that.
 """
 
+import asyncio
 from typing import Final, Protocol
 
 from connectors.contract.errors import CredentialsRejected, Missing, Refused, Transient
@@ -81,7 +82,8 @@ class Journal:
             return Pulled(position, wait_s=self._interval_s)
         wait_s = self._interval_s if entry.offset == position else 0.0  # one entry for ever is no news
         try:
-            bodies = journal_bodies(await self._files.fetch(entry.url))
+            file = await self._files.fetch(entry.url)
+            bodies = await asyncio.to_thread(journal_bodies, file)  # megabytes: the loop is everybody's
         except (Refused, Transient) as error:
             return self._left_out(entry, error)
         return Pulled(entry.offset, bodies, wait_s=wait_s)
