@@ -10,6 +10,7 @@ from typing import Any
 from connectors.clock import SystemClock
 from connectors.contract.account import Account, Opening
 from connectors.contract.errors import CredentialsRejected, Transient
+from connectors.contract.feed import Feeds
 from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.sink import Answered, OwnershipLost, Write, WriteResult
 from connectors.contract.source import Gone, ObjectPage, ReadPurpose, Seen, Translated
@@ -45,6 +46,7 @@ class Vendor:
     batch_size: int = 1
     in_flight: int = 4
     read_size: int = 10
+    feeds: Feeds | None = None
 
     async def write(self, writes: Sequence[Write], may_write: Callable[[], bool]) -> Sequence[WriteResult]:
         await self._answer()
@@ -167,7 +169,7 @@ def connector_deps(
         vendor = vendors[opening.integration]
         await vendor.may_be_opened()
         vendor.opened(opening)
-        return Account("userflow", vendor, vendor, vendor, _close)
+        return Account("userflow", vendor, vendor, vendor, _close, feeds=vendor.feeds)
 
     return ConnectorDeps(
         cluster=cluster,

@@ -15,7 +15,7 @@ from connectors.runtime.runner import Runner
 from schemas.codec import Codec, RecordTooLarge
 from schemas.configuration import ConnectorState, ConnectorStatus, IntegrationPart
 from schemas.registry import LocalRegistry
-from schemas.topics import INTEGRATIONS, MAPPINGS, changes_topic, field_patches_topic
+from schemas.topics import INTEGRATIONS, MAPPINGS, POSITIONS, changes_topic, field_patches_topic
 from tests.unit.connectors.runtime.runners import (
     DOWN,
     PARTITIONS,
@@ -60,12 +60,12 @@ class Tables:
     """The configuration's topics as dictionaries."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, dict[str, IntegrationPart]] = {INTEGRATIONS: {}, MAPPINGS: {}}
+        self.tables: dict[str, dict[str, Any]] = {INTEGRATIONS: {}, MAPPINGS: {}, POSITIONS: {}}
 
-    def table(self, topic: str) -> dict[str, IntegrationPart]:
+    def table(self, topic: str) -> dict[str, Any]:
         return self.tables[topic]
 
-    def get(self, topic: str, key: str) -> IntegrationPart | None:
+    def get(self, topic: str, key: str) -> Any:
         return self.tables[topic].get(key)
 
 
