@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pipeline.local.broker import POM
-from tests.benchmarks import associated, latency, throughput
+from tests.benchmarks import associated, full_sync, latency, throughput
 from tests.benchmarks.associated import Renamed
 from tests.benchmarks.latency import Latency
 from tests.benchmarks.results import RESULTS, THREE_BROKERS, section_of, with_section
@@ -21,7 +21,7 @@ PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "httpx
 
 def main() -> None:
     """Every row, in the order of the page; parts of them with `python -m tests.benchmarks latency bulk ...`."""
-    every = {"latency", "bulk", "associated", "throughput"}
+    every = {"latency", "bulk", "full-sync", "associated", "throughput"}
     wanted = set(sys.argv[1:]) or every
     sections = []
     with tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder:
@@ -32,6 +32,8 @@ def main() -> None:
             rows = asyncio.run(latency.under_bulk(Path(folder) / "bulk"))
             title = f"Change to visible while a full sync of {2 * latency.BULK_OBJECTS:,} records is under way"
             sections.append(_latencies(title, rows, f"every {latency.BULK_PACE_S:.1f} s, rate limits lifted"))
+        if "full-sync" in wanted:
+            sections.append(_full_sync(Path(folder) / "full-sync"))
         if "associated" in wanted:
             sections.append(_associated(Path(folder) / "associated"))
     if "throughput" in wanted:
@@ -48,6 +50,20 @@ def _latencies(title: str, rows: Mapping[str, Latency], pace: str) -> str:
     lines += ["| direction | edits | p50 | p95 | p99 | lost |", "|---|---|---|---|---|---|"]
     for name, row in rows.items():
         lines.append(f"| {name} | {row.edits} | {row.p50:.0f} ms | {row.p95:.0f} ms | {row.p99:.0f} ms | {row.lost} |")
+    return _shown(lines)
+
+
+def _full_sync(folder: Path) -> str:
+    users, contacts = full_sync.USERS, full_sync.USERS * full_sync.CONTACTS_A_USER
+    lines = [f"## A full sync of {users:,} users among {contacts:,} contacts, matched by email", ""]
+    lines += ["Rate limits lifted; the simulators answer in 20 ms; all pairs are in step already.", ""]
+    lines += ["| run | took | reading calls | writes | pairs | equal | memory |", "|---|---|---|---|---|---|---|"]
+    for name, run in zip(("first", "second"), asyncio.run(full_sync.cost(folder)), strict=True):
+        calls = ", ".join(f"{number:,} {what}" for what, number in sorted(run.calls.items()) if number)
+        memory = ", ".join(f"{role} {used:,} MB" for role, used in run.memory_mb.items())
+        told = run.told
+        pairs = f"{told['pairs']:,} | {told['equal']:,}"
+        lines.append(f"| {name}, {told['state']} | {run.took_s:.0f} s | {calls} | {run.writes} | {pairs} | {memory} |")
     return _shown(lines)
 
 

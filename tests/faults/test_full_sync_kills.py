@@ -13,12 +13,13 @@ from schemas.records import RunProgress
 from tests.e2e.world import PLAN, TITLE, World, eventually, measured, world
 from tests.faults.flow import kill
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
 PAIRS, CONTACTS_ONLY, USERS_ONLY, SHARED = 400, 200, 50, 20
 AT_ONCE = 25
 ENDED_S = 240.0
 BROKER_AWAY_S = 3.0
+AWAY_S = 40.0
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -75,6 +76,22 @@ async def test_a_second_run_writes_nothing_and_counts_the_same(it: World) -> Non
     )
     assert await it.writes() == before
     assert (told["equal"], told["written"]) == (PAIRS, {"hubspot": 0, "userflow": 0})
+
+
+async def test_a_system_that_is_away_holds_a_run_up_and_does_not_end_it(it: World) -> None:
+    for number in range(40):
+        await it.hubspot.edit("contacts", list(it.made)[number], {"jobtitle": f"unheard of {number}"})
+    away = {"match": {"method": "POST"}, "action": "status", "status": 503}
+    await it.userflow.add_faults(away)
+    run = asyncio.create_task(it.answer("full-sync", "start", "acme", "--wait", "--format", "json"))
+    await asyncio.sleep(AWAY_S)
+    assert not run.done()
+    await it.userflow.clear_faults()
+    async with asyncio.timeout(ENDED_S):
+        told: dict[str, Any] = json.loads((await run).splitlines()[-1])
+    assert told["state"] == "completed", told
+    assert (told["written"]["userflow"], told["equal"]) == (40, PAIRS - 40)
+    assert (await judged(it))["differing"] == 0
 
 
 async def reached(it: World, step: str) -> None:
