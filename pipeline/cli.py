@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from pipeline.commands import erase, files, full_syncs, installation, integrations, roles, simulators
+from pipeline.commands import erase, explain, files, full_syncs, installation, integrations, roles, simulators
 from pipeline.commands.command_line import WIDTH, Program
 
 COMMANDS: Final[tuple[click.Command, ...]] = (
@@ -22,6 +22,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     integrations.connect,
     full_syncs.full_sync_group,
     erase.erase,
+    explain.explain,
     installation.topics,
     installation.secrets,
     installation.doctor,

@@ -84,3 +84,17 @@ async def test_nor_does_a_first_full_sync_with_live_edits_beside_it(it: World) -
     assert await written(it) == []
     assert (told["pairs"], told["ambiguous"]) == (PAIRS, SHARED)
     assert await it.created_by_api() == 0
+
+
+async def test_what_was_written_before_a_rival_appeared_is_explained(it: World) -> None:
+    contact_id = next(iter(it.made))
+    email = (await it.hubspot.fields("contacts", contact_id))["email"]
+    assert "in step, written" in await it.answer("explain", "hubspot", "contacts", contact_id)
+
+    await it.userflow.create("users", {"email": email, "plan": "rival"}, "rival")
+    await it.idle()
+
+    told = await it.answer("explain", "userflow", "users", "rival")
+    assert f"ambiguous, nothing is written: its match value is held by hubspot {contact_id}, userflow rival" in told
+    assert f"still there: hubspot {contact_id}: {PLAN}" in told
+    assert email not in told

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -230,10 +230,16 @@ class SmallVendors:
 
 
 class FullSync:
-    """The coordinator's part, with something else going on between any two of its deeds."""
+    """The coordinator's part; `meanwhile` goes on beside each of its steps."""
 
-    def __init__(self, world: SmallVendors, listed: Iterable[System], run_id: str = RUN) -> None:
-        self.world, self.listed, self.run_id = world, tuple(listed), run_id
+    def __init__(
+        self,
+        world: SmallVendors,
+        listed: Iterable[System],
+        run_id: str = RUN,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.world, self.listed, self.run_id, self.meanwhile = world, tuple(listed), run_id, meanwhile
         self.whole = frozenset(f"{system}.{world.view.object_type(system)}" for system in self.listed)
 
     def begin(self) -> None:
@@ -247,6 +253,7 @@ class FullSync:
         for system in OTHER:
             if system not in self.listed:
                 self.command("ask", "ask", system=system)
+                self.meanwhile()
                 self.world.drain()
         self.world.middle.view_as(self.world.view, crawled=self.whole)
 
@@ -268,6 +275,7 @@ class FullSync:
 
     def step(self, step: str, attempt: int = 1) -> Counter[str]:
         self.command("compare", step, attempt)
+        self.meanwhile()
         self.world.drain()
         return self.world.counts.of(step, attempt)
 

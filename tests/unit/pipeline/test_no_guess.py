@@ -104,7 +104,7 @@ def test_a_first_full_sync_with_live_edits_beside_writes_to_no_ambiguous_pair(vi
     def holds(seed: int, edits: int) -> None:
         world = filled(view, random.Random(seed))
         live_edits(world, edits)
-        run = FullSync(world, LISTED[listed])
+        run = FullSync(world, LISTED[listed], meanwhile=lambda: live_edits(world, edits // 2))
         run.begin()
         live_edits(world, edits)
         run.read()

@@ -1,0 +1,82 @@
+"""What the command on one object does: reads its row and its pairs' rows from the state topics."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from connectors.kafka.partitioner import partition_of
+from connectors.kafka.table import TableReader
+from connectors.kafka.transactions import read_committed_rows
+from pipeline.agents.configuration import Configuration, IntegrationView
+from pipeline.commands.session import open_process, plain_errors, read_tables
+from pipeline.operations import OperationRefused, in_force
+from pipeline.operations.explain import Explained, explain
+from pipeline.process import Process
+from pipeline.visible import visible_lines
+from schemas.records import ObjectState, PairState
+from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
+from schemas.values import System
+
+
+def explain_object(system: System, object_type: str, object_id: str, integration: str | None) -> None:
+    """Print what is known of an object, in each integration that has its type."""
+    with plain_errors():
+        process = open_process()
+        tables = read_tables(process)
+        try:
+            views = dict(_views(tables, system, object_type, integration))
+        finally:
+            tables.stop()
+        if not views:
+            raise OperationRefused(
+                f"no connected integration{f' {integration}' if integration else ''} maps {object_type} of {system}"
+            )
+        for name, view in views.items():
+            for line in _explained(process, name, view, system, object_type, object_id):
+                click.echo(visible_lines(line), file=sys.stdout)
+
+
+def _views(
+    tables: TableReader, system: System, object_type: str, integration: str | None
+) -> Iterator[tuple[str, IntegrationView]]:
+    """The connected integrations with a mapping of the type."""
+    configuration = Configuration()
+    for topic in (MAPPINGS, INTEGRATIONS):
+        for key, record in tables.table(topic).items():
+            configuration.apply(topic, key, record)
+    for name in in_force.every(tables.table(INTEGRATIONS)):
+        view = configuration.view(name)
+        wanted = integration in (None, name) and view is not None and view.connected
+        if wanted and view is not None and view.of_type(system, object_type):
+            yield name, view
+
+
+def _explained(
+    process: Process, name: str, view: IntegrationView, system: System, object_type: str, object_id: str
+) -> Iterator[str]:
+    key = object_key(name, view.connection, system, object_type, object_id)
+    row = _row(process, OBJECTS_STATE, key)
+    known = row if isinstance(row, ObjectState) else None
+    mappings = {one.name: one for one in view.of_type(system, object_type)}
+    pairs = dict(_pairs(process, name, view.connection, known.matches if known is not None else {}))
+    yield f"{name}, {system} {object_type} {object_id}"
+    about = Explained(system, object_id, known, pairs, mappings, view.crawled)
+    yield from (f"  {line}" for line in explain(about))
+
+
+def _pairs(
+    process: Process, name: str, connection: int, matches: Mapping[str, str]
+) -> Iterator[tuple[str, PairState | None]]:
+    for mapping, value in matches.items():
+        row = _row(process, PAIRS_STATE, pair_key(name, connection, mapping, value))
+        yield mapping, row if isinstance(row, PairState) else None
+
+
+def _row(process: Process, topic: str, key: str) -> Any:
+    """The newest committed row of a key; reads its partition to the end."""
+    newest: bytes | None = None
+    for row in read_committed_rows(process.cluster, topic, partition_of(key, process.settings.partitions), 0):
+        newest = row.value if row.key == key else newest
+    return None if newest is None else process.codec.decode(topic, newest)
