@@ -7,9 +7,9 @@ from typing import Final
 from schemas.erasures import Erasure, ErasurePart, Looked, Rewriting
 from schemas.topics import object_key
 
-LOOKS_S: Final = (2.0, 600.0, 90_000.0)
-"""After an erasure: soon; when what was under way has ended, reads that are repeated for minutes among it; and when
-HubSpot has given up sending a webhook again, after 24 hours."""
+LOOKS_S: Final = (2.0, 60.0, 600.0, 90_000.0)
+"""After an erasure: soon; when webhooks that were answered late have come again; when what was under way has ended,
+reads that are repeated for minutes say; and when HubSpot has given up sending a webhook again, after 24 hours."""
 LOOKED: Final = "looked/"
 REWRITING: Final = "rewriting/"
 

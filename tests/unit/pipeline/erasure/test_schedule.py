@@ -1,4 +1,4 @@
-"""When topics are looked through: three times, the last once no webhook can come any more."""
+"""When topics are looked through: some times, the last once no webhook can come any more."""
 
 from pipeline.erasure.schedule import LOOKS_S, Due, after_look, due, key_of, open_erasures, rewriting
 from schemas.erasures import Erasure, ErasurePart, Looked, Rewriting
@@ -8,7 +8,7 @@ ERASURE = Erasure("acme", 1, "hubspot", "contacts", "101", AT_MS, b"salt")
 KEY = key_of(ERASURE)
 
 
-def test_three_looks_and_nothing_is_left_of_it() -> None:
+def test_after_the_last_look_nothing_is_left_of_it() -> None:
     parts: dict[str, ErasurePart] = {KEY: ErasurePart(erasure=ERASURE)}
     for looks, wait_s in enumerate(LOOKS_S):
         at_ms = AT_MS + int(wait_s * 1000)
