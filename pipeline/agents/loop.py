@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from pipeline.agents.step import Incoming, PartitionStep, Stage, StepDeps, Undecodable
+from pipeline.agents.step import Copied, Incoming, PartitionStep, Stage, StepDeps, Undecodable
 from schemas.codec import MalformedRecord
 from schemas.copies import is_copy
 
@@ -95,12 +95,12 @@ class AgentLoop(Generic[RowT]):
 
     def _decoded(self, event: Any) -> list[Incoming]:
         topic = self._deps.logical(event.message.topic)
-        # copies were handled as what they are copies of
-        return [self._incoming(topic, record) for record in event.message.records if not is_copy(record.headers)]
+        return [self._incoming(topic, record) for record in event.message.records]
 
     def _incoming(self, topic: str, message: Any) -> Incoming:
+        record: Any
         try:
-            record = self._deps.decode(topic, message.value or b"")
+            record = Copied() if is_copy(message.headers) else self._deps.decode(topic, message.value or b"")
         except MalformedRecord as error:
             record = Undecodable(str(error))
         key = (message.key or b"").decode(errors="replace")

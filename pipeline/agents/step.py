@@ -61,6 +61,11 @@ class Undecodable:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """Takes the place of a record that was handled as what it is a copy of: nothing follows from it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """The result of handling one record; its state changes are in the overlay."""
 
@@ -162,7 +167,9 @@ class PartitionStep(Generic[RowT]):
             self._told |= handled
         overlay.apply_to(self._rows.by_key)
         self._handled |= handled
-        self._count(effects)
+        self._count(
+            [one for one, incoming in zip(effects, batch, strict=True) if not isinstance(incoming.record, Copied)]
+        )
 
     async def _handle_alone(self, incoming: Incoming, state_log: StateLog) -> None:
         """Handle one record of a batch in which some outputs are too large for a message, so that the others go on."""
@@ -268,7 +275,8 @@ class PartitionStep(Generic[RowT]):
         """Wait until this process has the newest mapping revisions that the records name."""
         newest: dict[str, tuple[int, int]] = {}
         for incoming in batch:
-            needed = None if isinstance(incoming.record, Undecodable) else self._stage.needs(incoming.record)
+            known = not isinstance(incoming.record, Undecodable | Copied)
+            needed = self._stage.needs(incoming.record) if known else None
             if needed is not None:
                 newest[needed[0]] = max(needed[1:], newest.get(needed[0], (0, 0)))
         await asyncio.gather(*(self._deps.wait_for(name, *wanted, REVISION_WAIT_S) for name, wanted in newest.items()))
@@ -276,6 +284,8 @@ class PartitionStep(Generic[RowT]):
     def _decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
         if isinstance(incoming.record, Undecodable):
             return self._dead_letter(incoming, "undecodable", incoming.record.detail)
+        if isinstance(incoming.record, Copied):
+            return Effects((), "equal")
         trial = Overlay(overlay)
         try:
             effects = self._stage.decide(incoming, trial)

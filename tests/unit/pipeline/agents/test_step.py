@@ -1,11 +1,13 @@
 """The step of every agent: nothing is lost, and nothing escapes."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from pipeline.agents.step import (
     FAILURES_IN_A_ROW,
+    Copied,
     Incoming,
     PartitionStep,
     StepFailed,
@@ -132,6 +134,20 @@ class TestPartitionStep:
         deps.acknowledged = {"hubspot.changes": 9}
         await step(deps).run([incoming("a=2", 9)])
         assert deps.lost == []
+
+    async def test_copies_lead_to_nothing_and_count_as_handled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Their originals were handled, and are deleted: no loss, and no lag that nobody ends."""
+        monkeypatch.setattr("pipeline.agents.step.LOOK_FOR_LOST_S", 0.0)
+        deps = FakeStepDeps()
+        working = step(deps)
+        await working.run([incoming("a=1", 4)])
+        await working.run([replace(incoming("a=7", offset), record=Copied()) for offset in range(5, 9)])
+        deps.log().first = {"hubspot.changes": 9}
+        await working.run([incoming("a=2", 9)])
+        assert (deps.lost, sent(deps)) == ([], ["1", "12"])
+        await working.run([replace(incoming("a=7", 10), record=Copied())])
+        await working.settle()
+        assert deps.log().offsets["hubspot.changes"] == 11
 
     async def test_what_retention_deleted_behind_a_gap_was_handled(self, monkeypatch: pytest.MonkeyPatch) -> None:
         deps = FakeStepDeps()
