@@ -176,13 +176,17 @@ class GroupMember:
         self._looked_at = time.monotonic()
         with self._lock:
             suspects = self._tracker.suspects()
-        goes_well = True
+        left = dict(suspects)
         for place, offset in suspects.items():
-            goes_well = goes_well and self._tell_lost(place, offset)  # brokers that do not answer are asked once
+            if not self._tell_lost(place, offset):
+                left[place] = left.pop(place)  # last: one whose broker is away holds up no other
+                break
+            del left[place]
             with self._lock:
-                if goes_well:
-                    self._tracker.certain(place)
-                elif place in self._held:
+                self._tracker.certain(place)
+        with self._lock:
+            for place, offset in left.items():
+                if place in self._held:
                     self._tracker.begins(place, offset)
 
     def _tell_lost(self, place: TopicAndPartition, offset: int) -> bool:
