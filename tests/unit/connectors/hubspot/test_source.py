@@ -79,10 +79,12 @@ class TestTranslate:
         assert (there.operation, there.at_ms, there.complete) == ("upserted", AT_MS, True)
         assert (to_read.at_ms, to_read.complete) == (0, False)
 
-    @pytest.mark.parametrize("kind", ["object.deletion", "contact.privacyDeletion"])
-    def test_a_deletion_needs_no_read(self, kind: str) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "operation"), [("object.deletion", "deleted"), ("contact.privacyDeletion", "erased")]
+    )
+    def test_a_deletion_needs_no_read(self, kind: str, operation: Any) -> None:
         (news,) = translated([event() | {"subscriptionType": kind}]).news
-        assert news == News("contacts", "1", "deleted", {}, AT_MS, 0, complete=True)
+        assert news == News("contacts", "1", operation, {}, AT_MS, 0, complete=True)
 
     def test_a_merge_ends_the_old_records_and_asks_for_the_new_one(self) -> None:
         news = translated([event("merge", primaryObjectId=1, mergedObjectIds=[2], newObjectId=9)]).news
