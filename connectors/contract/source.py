@@ -110,7 +110,7 @@ class Source(Protocol):
         ...
 
     async def count(self, object_type: str) -> int | None:
-        """How many objects of the type there are, as the system tells it in one call; None where it does not tell."""
+        """How many objects of the type there are, as far as one call tells it; None where it does not."""
         ...
 
     async def look_up(

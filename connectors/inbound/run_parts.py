@@ -76,6 +76,6 @@ async def tell_total(context: IntegrationContext, request: ConnectorRequest) -> 
                 ended = replace(row, state="failed", reason=error.reason, updated_at_ms=context.now_ms())
                 return await keep_part(context, ended)
         else:
-            expected, calls = (-1, 0) if total is None else (total, 1)
-            told = replace(row, state="completed", expected=expected, calls=calls, updated_at_ms=context.now_ms())
+            expected = -1 if total is None else total
+            told = replace(row, state="completed", expected=expected, calls=1, updated_at_ms=context.now_ms())
             return await keep_part(context, told)

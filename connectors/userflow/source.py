@@ -90,8 +90,9 @@ class UserflowSource:
         return ObjectPage(objects, seen.answer.next_cursor)
 
     async def count(self, object_type: str) -> int | None:
-        """Userflow tells no totals."""
-        return None
+        """How many fit one page; Userflow tells no totals, and of more than a page nothing is known."""
+        seen = await self._client.send(protocol.list_objects(kind_of(object_type)))
+        return None if seen.answer.more else len(seen.answer.records)
 
     async def look_up(
         self, object_type: str, field: FieldDefinition, values: Sequence[str], purpose: ReadPurpose

@@ -78,8 +78,9 @@ def asked_side(run: Run, mapping: ObjectMapping) -> System | None:
 
 
 def counted_types(run: Run, situation: Situation) -> tuple[str, ...]:
-    """The HubSpot types of the run: Userflow tells no totals."""
-    names = (f"hubspot.{situation.mappings[name].hubspot_type}" for name in run.row.mappings)
+    """The types of the run, each once."""
+    wanted = [situation.mappings[name] for name in run.row.mappings]
+    names = (f"{system}.{mapping.object_type(system)}" for system in SYSTEMS for mapping in wanted)
     return tuple(dict.fromkeys(names))
 
 

@@ -168,11 +168,18 @@ def _concerned(run: Run, situation: Situation, failures: Mapping[str, str]) -> d
 
 def _sizes(run: Run, situation: Situation, name: str) -> Sizes:
     mapping = situation.mappings[name]
-    total = run.parts.get(f"hubspot.{mapping.hubspot_type}/{TOTAL}")
     users = f"userflow.{mapping.userflow_type}"
-    crawl = run.parts.get(users)
-    read = crawl.read if crawl is not None and crawl.state == "completed" else situation.read_before.get(users)
-    return Sizes(total.expected if total is not None and total.expected >= 0 else None, read)
+    crawl, told = run.parts.get(users), _total(run, users)
+    if crawl is not None and crawl.state == "completed":
+        told = crawl.read
+    elif told is None:  # more than a page of them
+        told = situation.read_before.get(users)
+    return Sizes(_total(run, f"hubspot.{mapping.hubspot_type}"), told)
+
+
+def _total(run: Run, object_type: str) -> int | None:
+    row = run.parts.get(f"{object_type}/{TOTAL}")
+    return row.expected if row is not None and row.expected >= 0 else None
 
 
 def _crawled(run: Run, situation: Situation) -> RunProgress:

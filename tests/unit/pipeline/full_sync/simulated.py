@@ -145,9 +145,9 @@ class Acting:
         if part in self.failing:
             return self.put(part, state="failed", reason=self.failing[part])
         size = self.sizes.get(name, 1_000)
-        self.put(
-            part, state="completed", **({"expected": size} if request.kind == "count" else {"read": size}), calls=1
-        )
+        told = -1 if system == "userflow" and size > 100 else size  # no more than a page of them is counted
+        figure = {"expected": told} if request.kind == "count" else {"read": size}
+        self.put(part, state="completed", calls=1, **figure)
 
     def _worker(self, partition: int, command: StateCommand) -> None:
         object_key = (command.object_key or "").split(":")

@@ -18,6 +18,7 @@ def test_it_reads_then_counts_then_writes_then_confirms() -> None:
     assert (row.state, row.reason) == ("completed", None)
     kept = [one for one in acting.log if one.partition(" ")[0] not in ("whole", "totals", "crawled", "swept")]
     assert list(dict.fromkeys(kept)) == [
+        "count userflow.users",
         "count hubspot.contacts",
         "crawl",
         "crawl userflow.users",
@@ -52,6 +53,13 @@ def test_a_hubspot_side_that_is_smaller_by_far_is_listed_and_userflow_is_asked()
     row = acting.ended()
     assert "crawl userflow.users" not in acting.log and "crawl hubspot.contacts" in acting.log
     assert row.full_sync is not None and row.full_sync.strategies == {"people": "lookup_userflow"}
+
+
+def test_where_both_sides_fit_a_page_both_are_listed() -> None:
+    acting = Acting(mappings={"people": PEOPLE}, sizes={"hubspot.contacts": 40, "userflow.users": 60})
+    row = acting.ended()
+    assert row.full_sync is not None and row.full_sync.strategies == {"people": "lists"}
+    assert row.counts["expected.userflow.users"] == 60
 
 
 def test_read_whole_is_told_only_after_the_road_was_empty() -> None:
