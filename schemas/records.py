@@ -335,7 +335,7 @@ class ObjectState:
     erased_ms: int = 0  # our clock: when it was erased; 0: it was not
     left: Mapping[str, str] = field(
         default_factory=dict
-    )  # gone: mapping -> the match value that it had last, so that its pairs can be erased
+    )  # mapping -> the match value that it had before, or last where it is gone, so that its pairs can be erased
 
 
 @dataclass(frozen=True, slots=True)

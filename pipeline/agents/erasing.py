@@ -4,7 +4,7 @@ A HubSpot id never comes back, so its row stays without values and refuses every
 side lives on: its row refuses only what began before the erasure, such as the answer to a write that was under way.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from secrets import token_bytes
 from typing import Final
@@ -66,14 +66,14 @@ def refuses(row: ObjectState | None, record: ChangeEvent | ActivityEvent, system
 
 
 def marked(row: ObjectState, before: ObjectState | None) -> ObjectState:
-    """The row with what an erasure, or the match values of an object that is gone, ask to be remembered."""
+    """The row with what a later erasure has to know: the match values that it had last, and an erasure before."""
     if before is None:
         return row
-    if before.erased_ms:
-        row = replace(row, erased_ms=before.erased_ms)
-    if not row.present and row.merged_into is None:
-        row = replace(row, left={**before.left, **before.matches})
-    return row
+    given_up = {name: value for name, value in before.matches.items() if row.matches.get(name) != value}
+    if not (given_up or before.left or before.erased_ms):
+        return row
+    left = before.left if row.merged_into is not None else {**before.left, **given_up}
+    return replace(row, left=left, erased_ms=before.erased_ms)
 
 
 def erase_object(change: ChangeEvent, overlay: Overlay[ObjectState], erasing: Erasing) -> Effects:
@@ -82,9 +82,9 @@ def erase_object(change: ChangeEvent, overlay: Overlay[ObjectState], erasing: Er
     row = overlay.get(key)
     if row is not None and row.erased_ms and change.system not in LIVES_ON:
         return ERASED
-    matches = {**row.left, **row.matches} if row is not None else {}
+    matches = _matches(row)
     overlay.put(key, _nothing_of(change.revision, erasing.now_ms()))
-    told = (_told(change, name, value) for name, value in matches.items())
+    told = (_told(change, name, value) for name, value in matches)
     return Effects((*told, _erasure(change, key, matches, erasing)), "erased")
 
 
@@ -93,7 +93,7 @@ def erase_shown(command: StateCommand, overlay: Overlay[ObjectState], erasing: E
     key = command.object_key or ""
     _, _, system, object_type, object_id = key.split(":", 4)
     row = overlay.get(key)
-    matches = {**row.left, **row.matches} if row is not None else {}
+    matches = _matches(row)
     overlay.put(key, _nothing_of(row.revision if row is not None else 0, erasing.now_ms()))
     about = ChangeEvent(
         integration=command.integration,
@@ -126,6 +126,11 @@ def erase_pair(change: MatchedChange, mapping: MappingView | None, overlay: Over
     return Effects(tuple(outputs), "erased", change.mapping)
 
 
+def _matches(row: ObjectState | None) -> list[tuple[str, str]]:
+    """Each mapping and match value by which the object is in a pair, or was last."""
+    return list(dict.fromkeys((*row.left.items(), *row.matches.items()))) if row is not None else []
+
+
 def _nothing_of(revision: int, now_ms: int) -> ObjectState:
     return ObjectState(revision, False, 0, 0, {}, {}, erased_ms=now_ms)
 
@@ -153,9 +158,9 @@ def _told(change: ChangeEvent, mapping: str, value: str) -> Output:
     return Output(MATCHES, pair_key(change.integration, change.connection, mapping, value), match)
 
 
-def _erasure(change: ChangeEvent, key: str, matches: Mapping[str, str], erasing: Erasing) -> Output:
+def _erasure(change: ChangeEvent, key: str, matches: Iterable[tuple[str, str]], erasing: Erasing) -> Output:
     salt = erasing.salt()
-    keys = (pair_key(change.integration, change.connection, name, value) for name, value in matches.items())
+    keys = (pair_key(change.integration, change.connection, name, value) for name, value in matches)
     erasure = Erasure(
         change.integration,
         change.connection,

@@ -68,6 +68,20 @@ def test_a_deletion_that_comes_first_does_not_hide_the_pair() -> None:
     assert set(left.erasures) == {CONTACT_KEY, USER_KEY}
 
 
+def test_the_pair_of_a_former_address_is_erased_too() -> None:
+    """Its user still holds what was written to it."""
+    middle = in_step()
+    former = pair_key("acme", 1, "people", EMAIL)
+    moved = {"email": "king@example.com", "jobtitle": TITLE}
+    middle.feed(change("hubspot", CONTACT, T + 10, moved), change("hubspot", CONTACT, T + 11, moved))
+    assert TITLE in str(middle.pairs[former])
+    left = middle.feed(ERASURE)
+    assert_erased(middle)
+    assert middle.pairs == {}
+    assert left.erasures[CONTACT_KEY].is_of_pair(former)
+    assert left.erasures[CONTACT_KEY].is_of_pair(pair_key("acme", 1, "people", "king@example.com"))
+
+
 def test_a_second_erasure_leads_to_nothing() -> None:
     middle = in_step()
     middle.feed(ERASURE)
