@@ -111,7 +111,11 @@ class FullSyncs:
             by_integration[run.row.integration].append(run)
         await self._schedule(by_integration)
         under_way = {name: found for name, runs in by_integration.items() if (found := _open(runs))}
-        await asyncio.gather(*(self._advance(name, runs, by_integration[name]) for name, runs in under_way.items()))
+        moves = (self._advance(name, runs, by_integration[name]) for name, runs in under_way.items())
+        # every move ends before an error is raised: none may still be at work at the next look
+        errors = [end for end in await asyncio.gather(*moves, return_exceptions=True) if end is not None]
+        if errors:
+            raise errors[0]
         await self._forget(rows, by_integration)
         return bool(under_way)
 

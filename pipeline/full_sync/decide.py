@@ -86,9 +86,10 @@ def _beat(run: Run, situation: Situation) -> Move | None:
 
 
 def to(run: Run, situation: Situation, step: str, **changes: Any) -> RunProgress:
-    """The row at the beginning of a step."""
+    """The row at the beginning of a step; no two steps begin at one time, whatever the clocks of two schedulers say."""
     before = run.full_sync
-    kept = replace(before, step=step, phase=PHASE_OF[step], step_at_ms=situation.now_ms, ends={}, hops=0, waiting=0)
+    at_ms = max(situation.now_ms, before.step_at_ms + 1)
+    kept = replace(before, step=step, phase=PHASE_OF[step], step_at_ms=at_ms, ends={}, hops=0, waiting=0)
     return replace(
         run.row,
         state="running",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, cast
 
+from connectors.kafka.groups import BrokersUnreachable
 from pipeline.full_sync.coordinator import KEPT_RUNS, SETTLED_MS, FullSyncs, FullSyncSettings
 from pipeline.full_sync.rows import OPEN
 from pipeline.full_sync.situation import Command, RoadSeen
@@ -23,6 +24,7 @@ class Installation:
     """Tables that show at once what is published; connectors and workers that answer, unless they are deaf."""
 
     acting: Acting = field(default_factory=lambda: Acting(mappings={"people": PEOPLE}))
+    brokers_away: bool = False
     sent: list[str] = field(default_factory=list)  # run id and kind of each command
 
     def table(self, topic: str) -> Mapping[str, Any]:
@@ -50,6 +52,8 @@ class Installation:
         return 0, 0
 
     def ends(self) -> RoadSeen:
+        if self.brokers_away:
+            raise BrokersUnreachable("in a test")
         return RoadSeen({"sync.matches[0]": 1})
 
     def seen(self, ends: Mapping[str, int], run_id: str) -> RoadSeen:
@@ -103,6 +107,19 @@ async def test_a_run_that_is_asked_for_comes_to_its_end() -> None:
     it = Installation()
     await it.scheduler().to_the_end()
     assert it.states() == {RUN: "completed"}
+
+
+async def test_brokers_that_do_not_answer_cost_only_time() -> None:
+    it = Installation(brokers_away=True)
+    task = asyncio.create_task(it.scheduler().full_syncs.run())
+    async with asyncio.timeout(10):
+        while it.acting.run.full_sync.step != "crawled":  # noqa: ASYNC110 - the shell looks again by itself
+            await asyncio.sleep(0.01)
+        it.brokers_away = False
+        while it.states() != {RUN: "completed"}:
+            it.acting.now_ms += 1_000
+            await asyncio.sleep(0.01)
+    task.cancel()
 
 
 async def test_who_is_not_active_writes_nothing() -> None:
