@@ -188,6 +188,9 @@ class ConnectorState:
     clock_ahead_ms: int = 0  # by how much the system's clock is ahead of ours, where more than is believed
     denied: Mapping[str, str] = field(default_factory=dict)  # <object type>.<verb> that is not permitted -> reason
     withdrawn: str | None = None  # the connection is over: `done`, or the stable code why something is left there
+    whole: Mapping[str, int] = field(
+        default_factory=dict
+    )  # <object type>/<mapping> -> the mapping's revision under which every object of the type was read
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Requests for full syncs: rows of `sync.runs` that the active scheduler takes."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from schemas.records import FullSyncRun, RunProgress
@@ -33,3 +33,14 @@ def run_request(
     return RunProgress(
         run_id, integration, "run", "requested", now_ms, now_ms, mappings=tuple(mappings), full_sync=asked
     )
+
+
+def revisions_told(revisions: Mapping[str, int]) -> tuple[str, ...]:
+    """Mappings with their revisions, as the values of a request of kind `whole`."""
+    return tuple(f"{mapping}@{revision}" for mapping, revision in sorted(revisions.items()))
+
+
+def revisions_in(values: Iterable[str]) -> dict[str, int]:
+    """The same read back; what is none is left out."""
+    words = (value.rpartition("@") for value in values)
+    return {mapping: int(revision) for mapping, _, revision in words if revision.isdecimal()}

@@ -35,6 +35,7 @@ from schemas.records import (
     StateCommand,
     TimelineEvent,
 )
+from schemas.runs import revisions_in
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ class IntegrationWorker:
             case ConnectorRequest(kind="crawl" | "count"):
                 self._begin_part(record, record.caused_by or cause, taken)
             case ConnectorRequest(kind="whole"):
-                await self._deps.report.keep_crawled(record.object_type)
+                await self._deps.report.keep_whole(record.object_type, revisions_in(record.values))
                 taken.finished()
             case ConnectorRequest(kind="lookup"):
                 self._lookups.take(record, record.caused_by or cause, taken.finished)

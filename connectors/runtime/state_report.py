@@ -1,7 +1,7 @@
 """Reports the ConnectorState of one integration on `sync.integrations`; nothing else writes it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,11 +52,11 @@ class StateReport:
         """Report that something is parked, for whoever owns the integration when it is to be derived again."""
         await self.update(parked=True)
 
-    async def keep_crawled(self, object_type: str) -> None:
-        """Report that every object of the type was shown under this connection."""
+    async def keep_whole(self, object_type: str, revisions: Mapping[str, int]) -> None:
+        """Report that every object of the type was read for these mappings, each under that revision of it."""
         async with self._lock:
-            if object_type not in self._state.crawled:
-                await self._replace(replace(self._state, crawled=(*self._state.crawled, object_type)))
+            read = {f"{object_type}/{mapping}": revision for mapping, revision in revisions.items()}
+            await self._replace(replace(self._state, whole={**self._state.whole, **read}))
 
     async def keep_withdrawn(self, outcome: str) -> None:
         """Report what came of withdrawing from the system; the secrets that it gave are of no use any more."""

@@ -110,7 +110,7 @@ def derive_again(work: Work) -> Effects:
             made.outputs.append(_go_on(work, made))
             break
         made.done, made.looked = key, made.looked + 1
-        whole = work.view.crawled
+        whole = work.view.whole
         step = rederive(retry_refused(state) if command.retry_refused else state, mapping, whole)
         _take(made, work, step, state, work.context(mapping, match_value, command.run_id))
     made.asked(work)
@@ -139,7 +139,7 @@ def ask(work: Work) -> Effects:
 def compare_all(work: Work) -> Effects:
     """Count, write or confirm the pairs of a mapping for a full sync."""
     command, made = work.command, _begun(work.command)
-    whole = work.view.crawled | frozenset(command.whole)
+    whole = work.view.whole | frozenset(command.whole)
     comparison = Comparison(STEPS[command.step], command.run_id or "", command.attempt, whole)
     ended = rests = False
     for key, mapping, match_value, state in work.pairs():

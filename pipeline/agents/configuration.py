@@ -4,10 +4,9 @@ import asyncio
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline.core.holders import type_word
 from pipeline.core.mapping import OTHER, MappingView, mappings_of
 from schemas.configuration import IntegrationPart
 from schemas.records import ObjectMapping
@@ -28,7 +27,7 @@ class IntegrationView:
     revision: int
     connected: bool
     mappings: Mapping[str, MappingView]
-    crawled: frozenset[str] = frozenset()  # `<system>.<object type>`s of which every object was read
+    whole: frozenset[str] = frozenset()  # `<system>.<object type>/<mapping>`s of which every object was read
 
     def of_type(self, system: System, object_type: str) -> tuple[MappingView, ...]:
         return mappings_of(self.mappings.values(), system, object_type)
@@ -119,17 +118,17 @@ class Configuration:
             settings.active_revision,
             settings.state != "disconnected",
             mappings,
-            self._crawled(integration, settings.connection),
+            frozenset(self._whole(integration, settings.connection, mappings)),
         )
 
-    def _crawled(self, integration: str, connection: int) -> frozenset[str]:
-        return frozenset(
-            type_word(system, object_type)
-            for system in OTHER
-            for object_type in self._crawled_of(f"{integration}/{system}", connection)
-        )
-
-    def _crawled_of(self, key: str, connection: int) -> tuple[str, ...]:
-        part = self._parts.get(key)
-        state = part.connector if part is not None else None
-        return state.crawled if state is not None and state.connection == connection else ()
+    def _whole(self, integration: str, connection: int, mappings: Mapping[str, MappingView]) -> Iterator[str]:
+        """`<system>.<object type>/<mapping>` where every object was read under the mapping as it is now."""
+        for system in OTHER:
+            part = self._parts.get(f"{integration}/{system}")
+            state = part.connector if part is not None else None
+            if state is None or state.connection != connection:
+                continue
+            for name, view in mappings.items():
+                word = f"{view.object_type(system)}/{name}"
+                if state.whole.get(word, -1) >= view.record.revision:
+                    yield f"{system}.{word}"

@@ -73,8 +73,8 @@ class Pairs:
         if isinstance(record, Receipt):
             return _receipt(state, record, context, overlay)
         state = believed_pair(state, context.at_ms + TOO_FAR_AHEAD_MS) if state is not None else None
-        asking = Asking(context.at_ms, self._lookup_interval_ms, view.crawled)
-        step = with_lookup(change_pair(state, record, mapping, view.crawled), record, mapping, asking)
+        asking = Asking(context.at_ms, self._lookup_interval_ms, view.whole)
+        step = with_lookup(change_pair(state, record, mapping, view.whole), record, mapping, asking)
         timeline = timeline_of(mapping, context.match_value, step.ids)
         hold = Hold(context.at_ms, self._event_hold_ms)
         streamed = stream(step.state or EMPTY, record.activity, timeline, hold)

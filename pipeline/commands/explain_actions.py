@@ -62,7 +62,7 @@ def _explained(
     mappings = {one.name: one for one in view.of_type(system, object_type)}
     pairs = dict(_pairs(process, name, view.connection, known.matches if known is not None else {}))
     yield f"{name}, {system} {object_type} {object_id}"
-    about = Explained(system, object_id, known, pairs, mappings, view.crawled)
+    about = Explained(system, object_id, known, pairs, mappings, view.whole)
     yield from (f"  {line}" for line in explain(about))
 
 

@@ -25,15 +25,25 @@ def type_word(system: str, object_type: str) -> str:
 def unknown_sides(state: PairState, view: MappingView, whole: frozenset[str]) -> tuple[System, ...]:
     """The systems that may have other objects with the pair's match value than those it knows.
 
-    `whole` are the types of which every object is known, as `type_word` writes them.
+    `whole` are the types of which every object is known, as `read_whole` takes them.
     """
     return tuple(system for system in OTHER if system not in state.known and not _known_anyway(system, view, whole))
 
 
 def _known_anyway(system: System, view: MappingView, whole: frozenset[str]) -> bool:
-    if view.match_field(system) in OWN_ID or type_word(system, view.object_type(system)) in whole:
+    if view.match_field(system) in OWN_ID or read_whole(system, view, whole):
         return True
     return system == "hubspot" and view.record.match_hubspot_unique
+
+
+def read_whole(system: System, view: MappingView, whole: frozenset[str]) -> bool:
+    """Whether every object of the mapping's type is known: `whole` has its `type_word`, with the mapping's name or not.
+
+    Matches are computed as objects are read: what was read before a mapping came, or before it changed, is not known
+    to it.
+    """
+    word = type_word(system, view.object_type(system))
+    return word in whole or f"{word}/{view.name}" in whole
 
 
 def with_answer(state: PairState, change: MatchedChange) -> PairState:

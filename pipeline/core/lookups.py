@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.core.candidates import side
-from pipeline.core.holders import asked, type_word
+from pipeline.core.holders import asked, read_whole
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, read_by_run, rivals
 from schemas.records import MatchedChange, PairState
@@ -20,7 +20,7 @@ class Asking:
 
     now_ms: int  # our clock
     interval_ms: int  # between two lookups of one pair
-    whole: frozenset[str]  # `<system>.<type>`s of which every object is known
+    whole: frozenset[str]  # types of which every object is known, as `read_whole` takes them
 
 
 def with_lookup(step: PairStep, change: MatchedChange, view: MappingView, asking: Asking) -> PairStep:
@@ -82,7 +82,7 @@ def _lacks_userflow(state: PairState, change: MatchedChange, view: MappingView, 
     if _lacks(state, "userflow"):
         return True
     changed = change.system == "hubspot" and change.origin == "webhook"
-    known = type_word("userflow", view.object_type("userflow")) in asking.whole
+    known = read_whole("userflow", view, asking.whole)
     return changed and not known and bool(state.hubspot) and not state.userflow
 
 

@@ -8,6 +8,7 @@ from pipeline.full_sync.counts import ASKED, TOTAL, mapping_rows
 from pipeline.full_sync.rows import SYSTEMS, Run
 from pipeline.full_sync.situation import ASK, CONFIRM, COUNT, CRAWL, SWEEP, TOTALS, WRITE, Command, Situation
 from schemas.records import Cause, CommandStep, ConnectorRequest, ObjectMapping, RunProgress, StateCommand
+from schemas.runs import revisions_told
 from schemas.topics import STATE_COMMANDS, object_key, requests_topic
 from schemas.values import System
 
@@ -51,7 +52,7 @@ def _to_be_sent(run: Run, part: str, since_ms: int) -> bool:
 def _to_the_worker(run: Run, situation: Situation, step: str) -> Iterator[Command]:
     if step in (ASK, SWEEP):
         # read whole only now: until the pass before this step was over, what the crawls read was not known
-        yield from (_request(run, name, "whole") for name in whole_types(run))
+        yield from (_request(run, name, "whole", _revisions(run, situation, name)) for name in whole_types(run))
     if step == SWEEP:
         yield from _sweeps(run, situation)
     elif step in OF_PAIRS:
@@ -97,7 +98,18 @@ def failed_asks(run: Run) -> dict[str, str]:
     return {name: row.reason or "failed" for name, row in rows if row.state == "failed"}
 
 
-def _request(run: Run, name: str, kind: RequestOf) -> Command:
+def _revisions(run: Run, situation: Situation, name: str) -> tuple[str, ...]:
+    """The run's mappings that use the type, and under which revision it read them: a later one is not known whole."""
+    system, object_type = split(name)
+    used = (one for one in step_mappings(run, situation, SWEEP) if _uses(situation.mappings[one], system, object_type))
+    return revisions_told({mapping: run.full_sync.revisions.get(mapping, 0) for mapping in used})
+
+
+def _uses(mapping: ObjectMapping, system: System, object_type: str) -> bool:
+    return mapping.object_type(system) == object_type
+
+
+def _request(run: Run, name: str, kind: RequestOf, values: tuple[str, ...] = ()) -> Command:
     system, object_type = split(name)
     row = run.row
     request = ConnectorRequest(
@@ -105,6 +117,7 @@ def _request(run: Run, name: str, kind: RequestOf) -> Command:
         run.full_sync.connection,
         kind,
         object_type,
+        values,
         run_id=row.run_id,
         caused_by=_cause(run),
         bulk=True,

@@ -110,6 +110,7 @@ _CONNECTOR = ConnectorState(
     events=(_EVENT,),
     types=(DescribedType("2-77", "2-77", "pet"),),
     crawled=("users",),
+    whole={"users/people": 7},
     parked=True,
     descriptions=2,
     clock_ahead_ms=-90_000_000,

@@ -8,7 +8,7 @@ from connectors.session.connection import ConnectionState
 from schemas.configuration import SIGNING, ConnectorState, DescribedField
 from tests.unit.connectors.session.contexts import Told
 
-BEFORE = ConnectorState(1, 1, 1, "ok", crawled=("users",), grant=b"grant", webhook_secret=b"secret")
+BEFORE = ConnectorState(1, 1, 1, "ok", grant=b"grant", webhook_secret=b"secret")
 
 
 def report_of(state: ConnectorState) -> tuple[StateReport, Told]:
@@ -28,12 +28,15 @@ async def test_a_report_is_published_only_where_something_changed() -> None:
     assert [(state.status, state.reason) for state in states(told)] == [("failed", "missing_scope")]
 
 
-async def test_each_crawled_type_is_reported_once_and_a_new_connection_forgets_them() -> None:
+async def test_what_was_read_whole_is_reported_once_for_each_mapping_and_forgotten_with_its_connection() -> None:
     report, told = report_of(BEFORE)
-    await report.keep_crawled("users")
-    await report.keep_crawled("companies")
-    assert [state.crawled for state in states(told)] == [("users", "companies")]
-    assert state_under(2, report.state).crawled == ()
+    for object_type, revisions in (("users", {"people": 3}), ("users", {"people": 3}), ("companies", {"firms": 4})):
+        await report.keep_whole(object_type, revisions)
+    assert [dict(state.whole) for state in states(told)] == [
+        {"users/people": 3},
+        {"users/people": 3, "companies/firms": 4},
+    ]
+    assert state_under(2, report.state).whole == {}
 
 
 def test_of_an_earlier_connection_only_the_secrets_are_left() -> None:

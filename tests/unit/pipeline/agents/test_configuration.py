@@ -153,25 +153,38 @@ async def test_records_of_an_integration_that_is_nowhere_end_nothing() -> None:
     await configuration(settings()).wait_for("nobody", 1, 1, 0.0)
 
 
-def crawled(connection: int, *object_types: str) -> IntegrationPart:
-    return IntegrationPart("acme", connector=ConnectorState(connection, 1, 1, "ok", crawled=object_types))
+def read(connection: int, **whole: int) -> IntegrationPart:
+    """A connector that has read its type for a mapping."""
+    words = {name.replace("__", "/"): revision for name, revision in whole.items()}
+    return IntegrationPart("acme", connector=ConnectorState(connection, 1, 1, "ok", whole=words))
 
 
 @pytest.mark.parametrize("settings_first", [True, False])
-def test_it_shows_which_types_were_read_whole(settings_first: bool) -> None:
-    read = Configuration()
-    parts = [("acme/settings", settings()), ("acme/userflow", crawled(1, "users"))]
+def test_it_shows_which_types_were_read_whole_for_a_mapping_as_it_is(settings_first: bool) -> None:
+    known = Configuration()
+    parts = [("acme/settings", settings()), ("acme/userflow", read(1, users__people=1))]
     for key, part in parts if settings_first else reversed(parts):
-        read.apply(INTEGRATIONS, key, part)
-    read.apply(INTEGRATIONS, "acme/hubspot", crawled(1, "contacts"))
-    view = read.view("acme")
+        known.apply(INTEGRATIONS, key, part)
+    known.apply(INTEGRATIONS, "acme/hubspot", read(1, contacts__people=1, contacts__others=9))
+    known.apply(MAPPINGS, "acme/people", mapping(revision=1).record)
+    view = known.view("acme")
     assert view is not None
-    assert view.crawled == {"userflow.users", "hubspot.contacts"}
+    assert view.whole == {"userflow.users/people", "hubspot.contacts/people"}
 
 
-def test_a_new_connection_has_crawled_nothing() -> None:
-    read = configuration(settings(connection=2))
-    read.apply(INTEGRATIONS, "acme/userflow", crawled(1, "users"))
-    view = read.view("acme")
+def test_a_mapping_that_changed_since_or_a_new_one_is_not_known_whole() -> None:
+    known = configuration(settings(2))
+    known.apply(INTEGRATIONS, "acme/hubspot", read(1, contacts__people=1))
+    for name, revision in (("people", 2), ("new", 1)):
+        known.apply(MAPPINGS, f"acme/{name}", mapping(revision=revision, name=name).record)
+    view = known.view("acme")
     assert view is not None
-    assert view.crawled == frozenset()
+    assert view.whole == frozenset()
+
+
+def test_of_a_new_connection_nothing_was_read() -> None:
+    known = configuration(settings(connection=2))
+    known.apply(INTEGRATIONS, "acme/userflow", read(1, users__people=1))
+    view = known.view("acme")
+    assert view is not None
+    assert view.whole == frozenset()

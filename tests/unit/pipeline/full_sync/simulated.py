@@ -45,6 +45,7 @@ class Acting:
     connectors: dict[System, ConnectorState] = field(default_factory=dict)
     now_ms: int = 1_000
     log: list[str] = field(default_factory=list)  # steps and commands in their order
+    whole: dict[str, tuple[str, ...]] = field(default_factory=dict)  # type -> the mappings it was read whole for
     most_emptied: float = 0.2
     superseded_by: str | None = None
     emitting: int = 0  # hops that find a record of the run
@@ -139,6 +140,8 @@ class Acting:
     def _connector(self, system: str, request: ConnectorRequest) -> None:
         name = f"{system}.{request.object_type}"
         self.log.append(f"{request.kind} {name}")
+        if request.kind == "whole":
+            self.whole[name] = request.values
         if request.kind in self.deaf or request.kind == "whole":
             return
         part = f"{name}/total" if request.kind == "count" else name

@@ -66,6 +66,7 @@ def test_read_whole_is_told_only_after_the_road_was_empty() -> None:
     acting = Acting(mappings={"people": PEOPLE}, emitting=3)
     acting.ended()
     assert acting.log.index("crawled") < acting.log.index("whole userflow.users") < acting.log.index("count people")
+    assert acting.whole["userflow.users"] == ("people@1",)
 
 
 def test_while_something_of_the_run_is_on_the_road_nothing_is_counted() -> None:
