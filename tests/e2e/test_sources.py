@@ -11,39 +11,26 @@ import pytest_asyncio
 
 from schemas.topics import POSITIONS, RUNS
 from tests.e2e.looking import CLEARED, becomes_true, number
-from tests.e2e.world import FILE, PLAN, TITLE, World, measured, world
+from tests.e2e.world import ASKED_OFTEN, FILE, PLAN, TITLE, World, heard_by, measured, world
 from tests.kafka import Kafka
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-COMPANY = "hubspot_company_name"
-BY_OAUTH = (
-    "  oauth: {client_id: hubspot-client, client_secret: hubspot-client-secret, refresh_token: hubspot-refresh-token}\n"
-)
+COMPANY, FIELDS = "hubspot_company_name", "jobtitle, lifecyclestage"
 ARRIVED_S = 40.0
 LAG_S = 30
 FORWARD_MS = itertools.count((LAG_S + 1) * 1_000, (LAG_S + 1) * 1_000)
-QUICK: dict[str, Any] = {
-    "PAIRSTREAM_JOURNAL_INTERVAL_S": "0.2",
-    "PAIRSTREAM_POLL_INTERVAL_S": "0.3",
-    "PAIRSTREAM_POLL_INDEX_LAG_S": str(LAG_S + 5),
-    "PAIRSTREAM_POLL_ARCHIVED_INTERVAL_S": "0.5",
-    "PAIRSTREAM_PATROL_OBJECTS_PER_S": "300",
-    "PAIRSTREAM_POLL_SEEN_INTERVAL_S": "0.5",
-}
 
 
 def file(source: str, *, associated: bool = False) -> str:
-    text = FILE.replace("  app_secret: ${HUBSPOT_APP_SECRET}\n", f"  source: {source}\n")
-    text = text.replace("  environment: production\n", "  environment: production\n  source: poll\n")
-    if associated:
-        text = text.replace("[jobtitle, lifecyclestage]", "[jobtitle, lifecyclestage, company.name]")
-    return text.replace("  token: ${HUBSPOT_TOKEN}\n", BY_OAUTH) if source == "journal" else text
+    text = heard_by(FILE, source).replace("  environment: production\n", "  environment: production\n  source: poll\n")
+    return text.replace("[jobtitle, lifecyclestage]", f"[{FIELDS}, company.name]") if associated else text
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def whole(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with world(tmp_path_factory.mktemp("sources"), kafka, **QUICK) as it:
+    often: dict[str, Any] = ASKED_OFTEN
+    async with world(tmp_path_factory.mktemp("sources"), kafka, **often) as it:
         await it.hubspot.set(webhooks=False, search_lag_ms=200, journal_lag_ms=100)
         await it.userflow.set(webhooks=False)
         yield it

@@ -40,7 +40,7 @@ CREDENTIALS = {
     "HUBSPOT_TOKEN": "pat-simulated",
     "USERFLOW_API_KEY": "ak_simulated",
 }
-FILE = """\
+_FILE = """\
 integration: acme
 hubspot:
   account: 12345678
@@ -58,6 +58,30 @@ mappings:
     to_userflow: [jobtitle, lifecyclestage]
     to_hubspot: [plan]
 """
+SOURCE = os.environ.get("PAIRSTREAM_E2E_SOURCE", "webhooks")
+"""How HubSpot's news are heard of: with `journal` or `poll` no webhook of HubSpot is sent, whatever the test."""
+ASKED_OFTEN = {
+    "PAIRSTREAM_JOURNAL_INTERVAL_S": "0.2",
+    "PAIRSTREAM_POLL_INTERVAL_S": "0.3",
+    "PAIRSTREAM_POLL_INDEX_LAG_S": "35",
+    "PAIRSTREAM_POLL_ARCHIVED_INTERVAL_S": "0.5",
+    "PAIRSTREAM_PATROL_OBJECTS_PER_S": "300",
+    "PAIRSTREAM_POLL_SEEN_INTERVAL_S": "0.5",
+}
+_BY_OAUTH = (
+    "  oauth: {client_id: hubspot-client, client_secret: hubspot-client-secret, refresh_token: hubspot-refresh-token}\n"
+)
+
+
+def heard_by(text: str, source: str) -> str:
+    """A file whose HubSpot section has that source, and what it needs."""
+    if source == "webhooks":
+        return text
+    text = text.replace("  app_secret: ${HUBSPOT_APP_SECRET}\n", f"  source: {source}\n")
+    return text.replace("  token: ${HUBSPOT_TOKEN}\n", _BY_OAUTH) if source == "journal" else text
+
+
+FILE = heard_by(_FILE, SOURCE)
 TITLE, STAGE, PLAN = "hubspot_contact_jobtitle", "hubspot_contact_lifecyclestage", "userflow_user_plan"
 SYNCED = {"jobtitle": TITLE, "lifecyclestage": STAGE}
 CONVERGED_S = 60.0
@@ -290,7 +314,8 @@ async def world(
 
     `unlimited` lifts the vendors' rate limits, so that a test takes no longer than its work.
     """
-    whole = machine(environment_of(folder, kafka) | CREDENTIALS | environment, simulators=True)
+    often = ASKED_OFTEN if SOURCE != "webhooks" else {}
+    whole = machine(environment_of(folder, kafka) | CREDENTIALS | often | environment, simulators=True)
     running = await asyncio.to_thread(whole.__enter__)
     try:
         where = running.endpoints
@@ -298,6 +323,8 @@ async def world(
             SimulatorControl("hubspot", where.hubspot_simulator_url or "") as hubspot,
             SimulatorControl("userflow", where.userflow_simulator_url or "") as userflow,
         ):
+            if SOURCE != "webhooks":
+                await hubspot.set(webhooks=False, search_lag_ms=200, journal_lag_ms=100)
             if unlimited:
                 await hubspot.set(rate_limit=1_000_000, search_limit=None)
                 await userflow.set(rate_per_s=None, max_in_flight=None)
