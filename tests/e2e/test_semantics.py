@@ -241,7 +241,7 @@ async def test_a_live_edit_passes_three_thousand_queued_ones(it: World) -> None:
             for one, fields in enumerate(made)
         ]
     )
-    await it.full_sync()
+    await it.command("full-sync", "start", "acme")
 
     async def under_way() -> bool:
         held = (await it.userflow.objects("users")).values()
