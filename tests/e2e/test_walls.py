@@ -21,7 +21,7 @@ from connectors.kafka.cluster import Cluster
 from pipeline.local.stack import Stack
 from schemas.records import DeadLetter
 from schemas.topics import DEAD_LETTERS
-from tests.e2e.test_two_integrations import (
+from tests.e2e.customers import (
     ACCOUNTS,
     DOWN,
     FILE,
@@ -37,6 +37,7 @@ from tests.e2e.world import eventually, read_topic
 from tests.kafka import Kafka
 
 ARRIVES_S = 20.0
+RECOVERED_S = 90.0
 ROLES = ("hubspot-connector", "userflow-connector", "receiver", "worker", "scheduler")
 DIGITS = "9" * 400
 HTML = {"content-type": "text/html"}
@@ -118,6 +119,17 @@ async def two(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         for one in (well, down):
             await one.shows("new", PAIRED_S)
         yield Two(running, folder, well, down, spare)
+
+
+async def test_a_vendor_that_is_down_delays_no_other_integration(two: Two) -> None:
+    two.down.hubspot.add_faults([{"match": {}, "action": "timeout_before_effect", "after_ms": 5_000}])
+    two.down.edit("while down")
+    for number in range(5):
+        await two.honest_goes_on(f"round {number}")
+    assert two.down.missing("while down") > 0
+
+    two.down.hubspot.faults.clear()
+    await two.down.shows("while down", RECOVERED_S)
 
 
 def fault(status: int, path: str = "", body: Any = None, **more: Any) -> dict[str, Any]:
