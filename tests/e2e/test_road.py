@@ -235,7 +235,7 @@ async def test_a_disconnected_integration_writes_nothing_more(it: World) -> None
         return await titles_of(it, "too late") > 0
 
     await becomes_true(some_are_written, "nothing is written")
-    await it.command("integration", "disconnect", "acme", "--yes")
+    said = await it.command("integration", "disconnect", "acme", "--yes")
     disconnected_ms = time.time_ns() // 1_000_000
     for contact_id, user_id in people:
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": "after"})
@@ -249,7 +249,8 @@ async def test_a_disconnected_integration_writes_nothing_more(it: World) -> None
     assert await titles_of(it, "after") == 0
     assert "disconnected" in await it.command("integration", "list")
     assert "apply its file" in await it.command("integration", "resume", "acme", expect=1)
-    assert await subscribed(it) == []
+    # two calls of a second each are more than a disconnect waits for: the next apply takes over what is left
+    assert "userflow: something may be left there" in said
     assert await it.created_by_api() == 0
 
 
@@ -257,6 +258,7 @@ async def test_connected_again_everything_that_was_edited_meanwhile_arrives(it: 
     await it.userflow.set(latency_ms=5)
     said = await it.apply()
     assert "in force" in said
+    assert len(await subscribed(it)) == 1
 
     await it.full_sync()
 

@@ -143,8 +143,8 @@ class World:
         return await self.command("apply", str(path), "--yes")
 
     async def full_sync(self) -> None:
-        """Run one until the last effect of it has its outcome."""
-        await self.command("full-sync", "start", "acme", "--wait", "--timeout", "300")
+        """Run one until the last effect of it has its outcome; one that began by itself gives way."""
+        await self.command("full-sync", "start", "acme", "--wait", "--supersede", "--timeout", "300")
 
     async def pair(self, number: int, **contact: Any) -> tuple[str, str]:
         """A contact and a user with one e-mail address; returns their ids."""
