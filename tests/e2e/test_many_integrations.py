@@ -27,7 +27,7 @@ from pipeline.operations import apply
 from pipeline.process import Process, now_ms
 from pipeline.serving import serve
 from schemas.configuration import DesiredIntegration
-from tests.e2e.test_two_integrations import FILE, Door
+from tests.e2e.customers import FILE, Door
 from tests.e2e.world import environment_of, eventually, measured
 from tests.kafka import Kafka
 
