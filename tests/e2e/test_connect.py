@@ -1,8 +1,12 @@
 """Connecting by OAuth in a real browser, and what becomes of a grant: expired, rotated, revoked, granted anew."""
 
 import asyncio
+import os
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,6 +36,7 @@ GRANTED_LATER = FILE.replace(
     "  token: ${HUBSPOT_TOKEN}\n",
     "  timeline: custom_events\n  oauth:\n    client_id: hubspot-client\n    client_secret: ${HUBSPOT_CLIENT_SECRET}\n",
 )
+TAKEN_OVER_S = 60.0
 NEWEST, FORMER = make_key(), make_key()
 ALLOW, ANOTHER, CANCEL = f"Connect account {ACCOUNT}", f"Connect account {OTHER}", "Cancel"
 
@@ -189,6 +194,44 @@ async def killed_between_two_renewals(it: World, before: Any) -> None:
     it.kill("hubspot-connector")
 
 
+@pytest.mark.long
+async def test_a_connector_that_slept_spends_no_token_of_its_successor(it: World) -> None:
+    contact_id, user_id = await paired(it)
+    refused = (await refreshes(it))[1]
+    await it.hubspot.set(access_token_life_s=3)
+    async with second_connector(it):
+        for turn in range(3):
+            await it.hubspot.edit("contacts", contact_id, {"jobtitle": f"Two connectors {turn}"})
+            await title_arrives(it, user_id, f"Two connectors {turn}", TAKEN_OVER_S)
+        it.kill("hubspot-connector", signal.SIGSTOP)
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": "By the successor"})
+        await title_arrives(it, user_id, "By the successor", TAKEN_OVER_S)
+        it.kill("hubspot-connector", signal.SIGCONT)
+        for turn in range(4):
+            await it.hubspot.edit("contacts", contact_id, {"jobtitle": f"Awake again {turn}"})
+            await title_arrives(it, user_id, f"Awake again {turn}", TAKEN_OVER_S)
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Alone again"})
+    await title_arrives(it, user_id, "Alone again", TAKEN_OVER_S)
+    assert (await refreshes(it))[1] == refused, "a refresh token was spent twice"
+    await it.hubspot.set(access_token_life_s=1800)
+
+
+@asynccontextmanager
+async def second_connector(it: World) -> AsyncIterator[None]:
+    """Another HubSpot connector beside that of the world."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipeline.cli", "run", "connector", "hubspot"),
+        env={**os.environ, **it.machine.environment, "PAIRSTREAM_ORDINAL": "1", "PAIRSTREAM_HEALTH_PORT": "0"},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
 async def test_a_grant_that_is_revoked_in_the_middle_loses_nothing(it: World, browser: Browser) -> None:
     people = [await paired(it) for _ in range(3)]
     await it.hubspot.set(access_token_life_s=1800)
@@ -262,6 +305,8 @@ async def test_a_userflow_key_that_is_replaced_loses_nothing(it: World) -> None:
     assert "give a key of this environment" in shown
     path = str(it.folder / "integration.yaml")
     await it.command("apply", path, "--yes", USERFLOW_API_KEY="ak_replaced")
+    refused = (await it.userflow.requests())["statuses"].get("401", 0)
+    assert 0 < refused < 30, "a key that is refused is tried again and again"
     await title_arrives(it, user_id, "Under the former key", 60.0)
 
 

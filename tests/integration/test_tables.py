@@ -1,5 +1,6 @@
 """A table of configuration is complete, follows its topic, and leaves a row that cannot be read as it was."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -74,5 +75,20 @@ async def test_what_cannot_be_read_is_left_as_it_was_and_the_rest_goes_on(kafka:
     finally:
         for key in ("claim/tables/1", "claim/tables/2", "claim/tables/3"):
             await publisher.send_bytes(INTEGRATIONS, key, None)
+        await publisher.close()
+        it.reader.stop()
+
+
+async def test_whoever_reads_to_the_end_has_all_that_was_written_before(kafka: Kafka) -> None:
+    cluster = kafka.cluster(fresh_prefix())
+    Admin(cluster).apply_topics(4, 1)
+    publisher = Publisher(cluster, Codec(LocalRegistry()))
+    it = Followed(cluster)
+    try:
+        for turn in range(20):
+            await publisher.send(INTEGRATIONS, f"claim/end/{turn % 3}", claim(f"turn-{turn}"))
+            await asyncio.to_thread(it.reader.read_to_end, INTEGRATIONS)
+            assert it.reader.get(INTEGRATIONS, f"claim/end/{turn % 3}") == claim(f"turn-{turn}")
+    finally:
         await publisher.close()
         it.reader.stop()
