@@ -120,7 +120,8 @@ class IntegrationOpener:
     async def _prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
         section, creates = trial.section(self._traits.system), self._traits.creates_fields
         opening = self._opening(name, settings.connection, section, Catalog())
-        account = await self._connector.open_account(self._with_grant(name, opening, TRIAL_GRANT))
+        in_file = opening.secrets.get(GRANTED)
+        account = await self._connector.open_account(self._with_grant(name, opening, TRIAL_GRANT, in_file))
         try:
             await account.setup.probe()
             if settings.apply_state == "provisioning":
@@ -210,7 +211,7 @@ class IntegrationOpener:
         unseal = self.unseal_of(name)
         opening = self._opening(name, settings.connection, settings.section(self._traits.system), catalog)
         given: dict[str, str] = {}
-        if report.state.grant is not None:  # of an earlier build, which kept it there; a KeptGrant goes before it
+        if report.state.grant is not None and self._configuration.grant(name) is None:  # of an earlier build
             given[GRANTED] = unseal(report.state.grant, GRANT)
         if report.state.webhook_secret is not None:
             given[SIGNING] = unseal(report.state.webhook_secret, SIGNING)
@@ -218,9 +219,8 @@ class IntegrationOpener:
         in_file = opening.secrets.get(GRANTED)
         return await self._connector.open_account(self._with_grant(name, with_given, "grant", in_file))
 
-    def _with_grant(self, name: str, opening: Opening, key: GrantKey, in_file: str | None = None) -> Opening:
-        """The opening with the newest refresh token, and a keeper of those that follow."""
-        in_file = in_file or opening.secrets.get(GRANTED)
+    def _with_grant(self, name: str, opening: Opening, key: GrantKey, in_file: str | None) -> Opening:
+        """The opening with the newest refresh token, and a keeper of those that follow. `in_file`: the file's token."""
         opened: tuple[KeptGrant, str] | None = None
         for one in dict.fromkeys((key, TRIAL_GRANT)):  # what a trial was given is the newest of its account
             kept = self._configuration.grant(name, one)

@@ -1,10 +1,16 @@
 """Which refresh token is the newest, and that each is kept before it is used, once."""
 
+from dataclasses import replace
+
 import pytest
 
+from connectors.contract.account import Opening
 from connectors.contract.consent import GrantedAccess
 from connectors.runtime.grants import GrantKeeper, fingerprint, follows
-from schemas.configuration import KeptGrant
+from schemas.configuration import ConnectorState, IntegrationPart, KeptGrant
+from schemas.topics import INTEGRATIONS
+from tests.unit.connectors.runtime.runners import WELL, Vendor, settings_part
+from tests.unit.connectors.runtime.running import Member, running, until
 
 
 @pytest.mark.parametrize(
@@ -64,3 +70,44 @@ async def test_a_token_that_could_not_be_kept_is_kept_at_the_next_time() -> None
     away = False
     await keeper.keep(GrantedAccess("first", "1"))
     assert [grant.refresh_token for grant in kept] == [b"first"]
+
+
+class OpenedVendor(Vendor):
+    """Notes the refresh token that it is opened with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[str | None] = []
+
+    def opened(self, opening: Opening) -> None:
+        self.given.append(opening.secrets.get("refresh_token"))
+
+
+@pytest.mark.parametrize(
+    ("in_file", "kept", "given"),
+    [
+        (b"", None, "of an earlier build"),
+        (b"", KeptGrant(WELL, b"granted"), "granted"),
+        (b"file", KeptGrant(WELL, b"granted", origin=fingerprint("file")), "granted"),
+        (b"newer file", KeptGrant(WELL, b"granted", origin=fingerprint("file")), "newer file"),
+    ],
+)
+async def test_an_account_is_opened_with_the_newest_token(
+    members: list[Member], in_file: bytes, kept: KeptGrant | None, given: str
+) -> None:
+    vendor = OpenedVendor()
+    async with running(members, {WELL: vendor}) as it:
+        await until(lambda: bool(vendor.given))
+        rows = it.tables.tables[INTEGRATIONS]
+        state = ConnectorState(1, 1, 1, "ok", grant=b"of an earlier build")
+        rows[f"{WELL}/userflow"] = IntegrationPart(WELL, connector=state)
+        if kept is not None:
+            rows[f"{WELL}/userflow/grant"] = IntegrationPart(WELL, grant=kept)
+        settings = settings_part(WELL, secret=b"another key").settings
+        assert settings is not None
+        secrets = {**settings.userflow.secrets, **({"refresh_token": in_file} if in_file else {})}
+        changed = replace(settings, userflow=replace(settings.userflow, secrets=secrets))
+        rows[f"{WELL}/settings"] = IntegrationPart(WELL, settings=changed)
+        it.runner.configuration_changed()
+        await until(lambda: len(vendor.given) > 1)
+        assert vendor.given[-1] == given
