@@ -91,6 +91,7 @@ class Consents:
 
     async def _answered(self, name: str, consent: Consent) -> None:
         """Answer the link, unless it is answered, or is no more. From here on it is done to the end."""
+        await self._opener.read_to_end()  # a former owner may have kept the grant just now: its code is spent
         link, settings = await self._link(name, consent.link), self._configuration.settings().get(name)
         known = self._configuration.consent(name)
         if link is None or settings is None or (known is not None and known.link == consent.link):

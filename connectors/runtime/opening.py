@@ -72,7 +72,7 @@ class IntegrationOpener:
         """The worker of an integration, not started. Raises ConnectorError where its account cannot be opened."""
         connector, catalog = self._connector, Catalog()
         if connector.exchange_code is not None:
-            await connector.read_to_end()  # a former owner may have kept a grant just now: an older one is spent
+            await self.read_to_end()  # a former owner may have kept a grant just now: an older one is spent
         report = self._report(name, state_under(settings.connection, self._configuration.state(name)))
         account = await self._open_account(name, settings, report, catalog)
         label = f"{name}: {self._traits.system}"
@@ -132,6 +132,10 @@ class IntegrationOpener:
         finally:
             await account.close()
         return Description(settings.tried, None, tuple(said.fields), tuple(said.events), tuple(said.types))
+
+    async def read_to_end(self) -> None:
+        """Return once the configuration is read as far as it is written."""
+        await self._connector.read_to_end()
 
     @property
     def system(self) -> System:

@@ -37,6 +37,7 @@ class Stage:
     told: ConnectAnswer | None = None
     account: str = ACME
     spent: bool = False
+    unread_kept: KeptGrant | None = None
     errors: list[ConnectorError] = field(default_factory=list)
     dies_at: str = ""
     mine: bool = True
@@ -72,6 +73,9 @@ class Stage:
     # the opener
 
     system = "hubspot"
+
+    async def read_to_end(self) -> None:
+        self.kept = self.unread_kept or self.kept
 
     def now_ms(self) -> int:
         return 7
@@ -213,6 +217,13 @@ async def test_a_death_after_keeping_costs_nothing(moment: str) -> None:
     assert after.told is not None
     assert after.told.reason is None
     assert after.kept == stage.kept
+
+
+async def test_what_a_former_owner_kept_just_now_is_read_before_its_code_is_tried_again() -> None:
+    stage = Stage(spent=True, unread_kept=KeptGrant(ACME, b"sealed", ("oauth",), "", LINK.link, 7))
+    await stage.takes()
+    assert stage.told is not None
+    assert (stage.told.reason, stage.done) == (None, ["full sync", "answered"])
 
 
 async def test_an_owner_no_more_spends_no_code() -> None:
