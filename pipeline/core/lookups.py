@@ -8,9 +8,11 @@ from pipeline.core.candidates import side
 from pipeline.core.holders import asked, read_whole
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, read_by_run, rivals
-from schemas.records import MatchedChange, PairState
+from schemas.records import MatchedChange, Origin, PairState
 from schemas.values import System
 
+LIVE: Final[frozenset[Origin]] = frozenset({"webhook", "journal", "poll"})
+"""How a system tells of a change, whichever source the integration's file chooses."""
 RIVALS_AGAIN_MS: Final = 10_000  # short: it costs a few reads, and somebody waits for a mended pair
 
 
@@ -60,7 +62,7 @@ def _may_ask_for_holders(state: PairState, system: System, change: MatchedChange
 
 def _rivals_may_be_gone(state: PairState, change: MatchedChange, asking: Asking) -> bool:
     """A live change reads the rivals again: one may be deleted by now, and Userflow reports no deletions."""
-    live = change.origin == "webhook" and change.run_id is None
+    live = change.origin in LIVE and change.run_id is None
     return live and not 0 <= asking.now_ms - state.looked_up_ms < RIVALS_AGAIN_MS
 
 
@@ -81,7 +83,7 @@ def _lacks_userflow(state: PairState, change: MatchedChange, view: MappingView, 
     """Look for a user only when a contact just changed and not all users are known: most contacts have none."""
     if _lacks(state, "userflow"):
         return True
-    changed = change.system == "hubspot" and change.origin == "webhook"
+    changed = change.system == "hubspot" and change.origin in LIVE
     known = read_whole("userflow", view, asking.whole)
     return changed and not known and bool(state.hubspot) and not state.userflow
 

@@ -23,6 +23,7 @@ from pipeline.full_sync.commands import (
 from pipeline.full_sync.counts import TOTAL, counts_of, last_attempt, mapping_rows, open_in
 from pipeline.full_sync.endings import begin, ended, over
 from pipeline.full_sync.holding import worth_asking
+from pipeline.full_sync.rows import CONFIRM as CONFIRMED
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import (
     ASK,
@@ -230,7 +231,8 @@ def _count(run: Run, situation: Situation) -> RunProgress | None:
     if worth_asking(run, situation) and not run.full_sync.confirmed:
         rows = mapping_rows(run, COUNT, attempt).values()
         samples = tuple(sample for row in rows for sample in row.samples)[:10]
-        return replace(to(run, situation, HOLD), samples=samples)
+        # a confirmation that is there already answered another question: mappings were edited since
+        return replace(to(run, situation, HOLD, ends=_confirmations(run)), samples=samples)
     return to(run, situation, WRITE)
 
 
@@ -239,7 +241,13 @@ def _counted(run: Run, situation: Situation) -> RunProgress:
 
 
 def _hold(run: Run, situation: Situation) -> RunProgress | None:
-    return to(run, situation, WRITE, confirmed=True) if run.confirm_asked else None
+    confirmed = _confirmations(run)
+    return to(run, situation, WRITE, confirmed=True) if confirmed and confirmed != run.full_sync.ends else None
+
+
+def _confirmations(run: Run) -> dict[str, int]:
+    """When somebody confirmed last, by his clock."""
+    return {CONFIRMED: run.parts[CONFIRMED].updated_at_ms} if run.confirm_asked else {}
 
 
 def _write(run: Run, situation: Situation) -> RunProgress | None:

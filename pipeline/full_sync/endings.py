@@ -79,8 +79,12 @@ def _again(run: Run, situation: Situation, mappings: tuple[str, ...]) -> RunProg
 
 
 def successor_id(run: Run) -> str:
-    """The id of the run that takes the place of this one, if one does."""
-    return f"{run.row.started_at_ms + 1:013d}-{run.run_id.rpartition('-')[2]}"
+    """The id of the run that takes the place of this one, if one does.
+
+    It is later by both clocks: that of whoever asked for this run may be ahead of the scheduler's.
+    """
+    asked_ms, _, mark = run.run_id.partition("-")
+    return f"{max(run.row.started_at_ms, int(asked_ms)) + 1:013d}-{mark}"
 
 
 def begin(run: Run, situation: Situation) -> RunProgress:

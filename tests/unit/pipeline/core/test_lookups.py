@@ -38,16 +38,19 @@ def later(middle: Middle) -> Middle:
 
 
 class TestRivals:
-    def test_they_are_read_again_at_a_later_change_but_not_at_each(self) -> None:
+    @pytest.mark.parametrize("origin", ["webhook", "journal", "poll"])
+    def test_they_are_read_again_at_a_later_change_but_not_at_each(self, origin: Origin) -> None:
         """Userflow deletes in silence: a rival may be gone since they were read."""
         middle = Middle(mapping())
         middle.feed(*(user(1_000, {"title": None}, id=id, origin="crawl") for id in ("u-1", "u-2")))
         middle.feed(contact(1_000, {"jobtitle": "Dr"}, origin="crawl"))
-        first, second = (middle.feed(contact(at_ms, {"jobtitle": str(at_ms)})) for at_ms in (2_000, 3_000))
+        first, second = (
+            middle.feed(contact(at_ms, {"jobtitle": str(at_ms)}, origin=origin)) for at_ms in (2_000, 3_000)
+        )
         assert sorted(request.values[0] for request in first.requests) == ["u-1", "u-2"]
         assert second.requests == []
         middle.now_ms += RIVALS_AGAIN_MS
-        assert len(middle.feed(contact(4_000, {"jobtitle": "Prof"})).requests) == 2
+        assert len(middle.feed(contact(4_000, {"jobtitle": "Prof"}, origin=origin)).requests) == 2
         assert middle.feed(gone("userflow", "u-2", 5_000)).wrote == [("userflow", "u-1", {"title": "Prof"})]
 
 
@@ -95,10 +98,11 @@ class TestAsking:
         middle.feed(contact(1_000, {}), user(1_000, {}))
         assert len(later(middle).feed(gone("hubspot", CONTACT, 2_000)).lookups) == 1
 
-    def test_a_changed_contact_asks_userflow_while_not_all_users_are_known(self) -> None:
+    @pytest.mark.parametrize("origin", ["webhook", "journal", "poll"])
+    def test_a_changed_contact_asks_userflow_while_not_all_users_are_known(self, origin: Origin) -> None:
         middle = Middle(mapping())
         middle.view_as(mapping(), crawled=NOTHING_READ)
-        [asked] = middle.feed(contact(1_000, {})).lookups
+        [asked] = middle.feed(contact(1_000, {}, origin=origin)).lookups
         assert (asked.object_type, asked.match_field, asked.values) == ("users", "email", (EMAIL,))
 
     def test_not_once_they_were_crawled(self) -> None:
@@ -107,9 +111,11 @@ class TestAsking:
         assert middle.feed(contact(1_000, {})).lookups == []
         assert len(middle.feed(user(1_000, {}, id="u-2"), gone("hubspot", CONTACT, 2_000)).lookups) == 1
 
-    @pytest.mark.parametrize("origin", ["crawl", "lookup", "receipt", "poll", "journal"])
+    @pytest.mark.parametrize("origin", ["crawl", "lookup", "receipt"])
     def test_nor_for_a_contact_that_was_only_read(self, origin: Origin) -> None:
-        assert Middle(mapping()).feed(contact(1_000, {}, origin=origin)).lookups == []
+        middle = Middle(mapping())
+        middle.view_as(mapping(), crawled=NOTHING_READ)
+        assert middle.feed(contact(1_000, {}, origin=origin)).lookups == []
 
 
 class TestAnswers:

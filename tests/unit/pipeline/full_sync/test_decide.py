@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.full_sync.decide import GIVE_UP_MS
+from pipeline.full_sync.endings import successor_id
+from pipeline.full_sync.rows import Run
 from schemas.configuration import ConnectorState
 from schemas.records import FullSyncRun
 from tests.unit.pipeline.full_sync.simulated import COUNTED, PEOPLE, RUN, SETTINGS, Acting, crashing, requested
@@ -143,6 +145,29 @@ def test_more_fields_emptied_than_the_bound_are_asked_about_first() -> None:
     assert "write people" not in acting.log
     acting.put("confirm", state="requested")
     assert acting.ended().state == "completed"
+
+
+def test_who_confirmed_before_an_edit_is_asked_again() -> None:
+    """What he let through was another question."""
+    acting = Acting(mappings={"people": PEOPLE}, counted={**COUNTED, "cleared": 3}, deaf=frozenset({"write"}))
+    acting.until(lambda row: row.full_sync is not None and row.full_sync.step == "hold")
+    acting.put("confirm", state="requested")
+    acting.until(lambda row: row.full_sync is not None and row.full_sync.step == "write")
+    acting.counted = {**COUNTED, "cleared": 10}
+    acting.mappings, acting.deaf = {"people": replace(PEOPLE, revision=2)}, frozenset()
+    acting.log.clear()
+    acting.until(lambda row: row.full_sync is not None and row.full_sync.step == "hold")
+    for _ in range(20):
+        acting.move()
+    assert "write people" not in acting.log
+    acting.put("confirm", state="requested")
+    assert acting.ended().state == "completed"
+
+
+def test_what_takes_the_place_of_a_run_sorts_behind_it_though_whoever_asked_has_a_clock_ahead() -> None:
+    ahead = requested(run_id="0000000900000-aaaa", full_sync=FullSyncRun(requested_by="gap"))
+    run = Run(replace(ahead, state="running", started_at_ms=1_000))
+    assert successor_id(run) > run.run_id
 
 
 def test_stopped_while_it_reads_it_has_written_nothing() -> None:
