@@ -110,6 +110,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "other_browser": "what came back came from another browser than the one that opened the link",
             "code_rejected": "HubSpot does not accept the code: it is too old, or was used already",
             "unavailable": "HubSpot did not answer when the code was to be exchanged",
+            "disconnected": "the integration was disconnected before the grant was kept",
         },
     ),
     **_of(

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.receiver.consent import ANSWER, CALLBACK, COOKIE, START, ConsentPages, Reply
+from connectors.receiver.consent import ANSWER, ANSWERED_WITHIN_MS, CALLBACK, COOKIE, START, ConsentPages, Reply
 from connectors.receiver.consent_pages import HEADERS, page
 from connectors.receiver.ports import NotStored
 
-COOKIE_LIFE_S: Final = 600
+COOKIE_LIFE_S: Final = 600 + ANSWERED_WITHIN_MS // 1000
+"""Longer than a link opens: who came back in its last moment has the page of the answer still to see."""
 
 
 def consent_routes(pages: ConsentPages, public_url: str) -> Sequence[Route]:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 EXCHANGES: Final = RetryPolicy(attempts=4, base_s=0.3, cap_s=2.0, patience_s=5.0, total_s=15.0)
 """Somebody looks at a page meanwhile, and the code does not live long."""
+DISCONNECTED: Final = "disconnected"
 SEEN_S: Final = 10.0  # how far this process's view of the configuration may lag behind a record, or its own
 LOOK_EVERY_S: Final = 0.02
 GIVEN_BACK_S: Final = 8.0  # how long a partition that is taken away waits for a consent under way
@@ -115,15 +116,25 @@ class Consents:
             access = GrantedAccess("", kept.account, kept.scopes)  # a former owner died after it had kept the grant
         elif consent.code is None:
             return ConnectAnswer(link.link, consent.refusal or "declined")
+        elif self._disconnected(name):
+            return ConnectAnswer(link.link, DISCONNECTED)
         else:
             access = await self._exchanged(name, settings, consent.code)
             account = settings.section(self._opener.system).account
             if access.account != account:
                 return ConnectAnswer(link.link, "wrong_account", access.account or "", access.scopes)
-            await self._kept(name, settings, link, access)
+            if not self._disconnected(name):
+                await self._kept(name, settings, link, access)
+        if self._disconnected(name):  # meanwhile: what was kept is forgotten with the rest of the connection
+            return ConnectAnswer(link.link, DISCONNECTED)
         if settings.active_revision:
             await self._hooks.reconnected(name)
         return ConnectAnswer(link.link, None, access.account or "", access.scopes)
+
+    def _disconnected(self, name: str) -> bool:
+        """Whether somebody disconnected the integration: no request may leave for it, and no grant is kept."""
+        settings = self._configuration.settings().get(name)
+        return settings is None or settings.state == "disconnected"
 
     async def _exchanged(self, name: str, settings: IntegrationSettings, sealed: bytes) -> GrantedAccess:
         code = ConsentCode.of_text(self._opener.opened_code(name, sealed))

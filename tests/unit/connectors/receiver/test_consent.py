@@ -130,7 +130,7 @@ async def test_the_cookie_is_the_browsers_alone(public_url: str) -> None:
     async with site.browser() as browser:
         sent = await browser.get(f"{public_url}{START}", params={"link": TOKEN})
     flags = {flag.strip().lower() for flag in sent.headers["set-cookie"].split(";")[1:]}
-    assert {"httponly", "samesite=lax", "max-age=600", f"path={urlsplit(public_url).path}/oauth/hubspot"} <= flags
+    assert {"httponly", "samesite=lax", "max-age=660", f"path={urlsplit(public_url).path}/oauth/hubspot"} <= flags
     assert ("secure" in flags) is public_url.startswith("https")
 
 

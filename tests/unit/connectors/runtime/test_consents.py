@@ -12,7 +12,7 @@ from connectors.contract.errors import ConnectorError, CredentialsRejected, Misc
 from connectors.kafka.consumer import Taken
 from connectors.runtime.consents import ConsentHooks, Consents
 from connectors.runtime.exclusive import Exclusive
-from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationSettings, KeptGrant
+from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationSettings, IntegrationState, KeptGrant
 from schemas.records import ConnectorRequest, Consent
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.runtime.runners import settings_part
@@ -41,7 +41,8 @@ class Stage:
     errors: list[ConnectorError] = field(default_factory=list)
     dies_at: str = ""
     mine: bool = True
-    active: bool = True
+    state: IntegrationState = "active"
+    disconnects_at: str = ""
     finished: int = 0
     failures: list[BaseException] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -60,7 +61,7 @@ class Stage:
         return self.link_there
 
     def settings(self) -> dict[str, IntegrationSettings]:
-        settings = settings_part(ACME).settings
+        settings = settings_part(ACME, self.state).settings
         assert settings is not None
         return {ACME: settings}
 
@@ -112,6 +113,8 @@ class Stage:
 
     def _happens(self, what: str) -> None:
         self.done.append(what)
+        if self.disconnects_at == what:
+            self.state = "disconnected"
         if self.dies_at == what:
             raise Died(what)
 
@@ -154,6 +157,22 @@ async def test_a_link_counts_once_however_often_it_comes() -> None:
         await stage.takes()
     assert stage.done.count("exchanged") == stage.done.count("answered") == 1
     assert stage.finished == 3
+
+
+async def test_once_it_is_disconnected_no_code_is_exchanged() -> None:
+    stage = Stage(state="disconnected")
+    await stage.takes()
+    assert stage.done == ["answered"]
+    assert stage.told == ConnectAnswer(LINK.link, "disconnected", answered_at_ms=7)
+
+
+@pytest.mark.parametrize(("moment", "kept"), [("exchanged", False), ("kept", True)])
+async def test_a_disconnect_meanwhile_is_told_and_asks_for_no_full_sync(moment: str, kept: bool) -> None:
+    stage = Stage(disconnects_at=moment)
+    await stage.takes()
+    assert "full sync" not in stage.done
+    assert (stage.kept is not None) is kept
+    assert stage.told == ConnectAnswer(LINK.link, "disconnected", answered_at_ms=7)
 
 
 async def test_another_account_changes_nothing() -> None:
