@@ -155,6 +155,8 @@ class IntegrationWorker:
                 self._lookups.take(record, record.caused_by or cause, taken.finished)
             case ConnectorRequest(kind="erase"):
                 self._patches.erase(record.mapping or "", record.object_type, record.values)
+                # they live on in the system: whoever comes in place of their partners has to ask for them
+                await self._deps.report.forget_whole(record.object_type)
                 taken.finished()
             case ConnectorRequest(kind="reread"):
                 self._reader.reread(record, record.caused_by or cause, taken.finished)

@@ -58,6 +58,12 @@ class StateReport:
             read = {f"{object_type}/{mapping}": revision for mapping, revision in revisions.items()}
             await self._replace(replace(self._state, whole={**self._state.whole, **read}))
 
+    async def forget_whole(self, object_type: str) -> None:
+        """Report that an object of the type may be there that nobody here knows: what was known of it was erased."""
+        async with self._lock:
+            kept = {word: read for word, read in self._state.whole.items() if not word.startswith(f"{object_type}/")}
+            await self._replace(replace(self._state, whole=kept))
+
     async def keep_withdrawn(self, outcome: str) -> None:
         """Report what came of withdrawing from the system; the secrets that it gave are of no use any more."""
         await self.update(withdrawn=outcome, grant=None, webhook_secret=None)

@@ -9,9 +9,12 @@ import pytest
 
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured
+from connectors.kafka.consumer import Taken
 from connectors.runtime.integration import IntegrationWorker, WorkerDeps
-from schemas.configuration import SystemSettings
-from tests.unit.connectors.session.contexts import context_of
+from connectors.runtime.state_report import StateReport
+from schemas.configuration import ConnectorState, SystemSettings
+from schemas.records import ConnectorRequest
+from tests.unit.connectors.session.contexts import Told, context_of
 
 DEADLINE_S = 10.0
 
@@ -42,11 +45,13 @@ class DeafMonitor:
                     raise
 
 
-def worker_of(monitor: DeafMonitor, failed: Callable[[BaseException], None], **section: Any) -> IntegrationWorker:
+def worker_of(
+    monitor: DeafMonitor, failed: Callable[[BaseException], None], report: StateReport | None = None, **section: Any
+) -> IntegrationWorker:
     context, _ = context_of("userflow", SystemClock(), account=Account())
     nothing, kept = cast(Any, None), cast(Any, monitor)
     deps = WorkerDeps(
-        report=nothing, command=_command, letters=nothing, failed=failed, broken=failed, open_again=nothing
+        report=report or nothing, command=_command, letters=nothing, failed=failed, broken=failed, open_again=nothing
     )
     return IntegrationWorker(context, kept, SystemSettings("production", **section), deps)
 
@@ -101,3 +106,16 @@ async def test_a_worker_that_closes_lets_all_its_work_end() -> None:
 async def test_work_that_does_not_end_ends_the_process_instead_of_holding_up_the_others() -> None:
     (failure,) = await closed(DeafMonitor(deaf=True))
     assert "DeafMonitor.run" in str(failure)
+
+
+async def test_who_comes_in_place_of_an_erased_contact_is_paired_anew() -> None:
+    """State knows nothing of the user any more, so users are not known whole: the new contact asks for him."""
+    state = ConnectorState(1, 1, 1, "ok", whole={"users/people": 1, "companies/firms": 1})
+    report, finished = (
+        StateReport("acme", "userflow", state, Told().publish, lambda text, _: text.encode()),
+        list[bool](),
+    )
+    worker = worker_of(DeafMonitor(deaf=False), lambda _: None, report)
+    erase = ConnectorRequest("acme", 1, "erase", "users", ("u-1",), mapping="people")
+    await worker.take(Taken("userflow.requests", 0, 0, "acme", b"", lambda: finished.append(True)), erase)
+    assert (report.state.whole, finished) == ({"companies/firms": 1}, [True])

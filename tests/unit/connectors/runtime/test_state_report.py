@@ -39,6 +39,16 @@ async def test_what_was_read_whole_is_reported_once_for_each_mapping_and_forgott
     assert state_under(2, report.state).whole == {}
 
 
+async def test_a_type_of_which_an_object_was_erased_is_known_whole_no_more() -> None:
+    report, told = report_of(BEFORE)
+    await report.keep_whole("users", {"people": 3, "leads": 2})
+    await report.keep_whole("companies", {"firms": 4})
+    for _ in range(2):
+        await report.forget_whole("users")
+    assert report.state.whole == {"companies/firms": 4}
+    assert len(states(told)) == 3
+
+
 def test_of_an_earlier_connection_only_the_secrets_are_left() -> None:
     state = state_under(2, BEFORE)
     assert state == ConnectorState(2, 0, 0, "ok", grant=b"grant", webhook_secret=b"secret")

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.erasures import pair_hash
-from schemas.records import ActivityEvent, Cause, ChangeEvent, StateCommand, TimelineEvent
+from schemas.records import ActivityEvent, Cause, ChangeEvent, Found, StateCommand, TimelineEvent
 from schemas.topics import object_key, pair_key
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, change, contact, gone, mapping, receipt, user, written
-from tests.unit.pipeline.middle import NOW_MS, Middle
+from tests.unit.pipeline.middle import NOTHING_READ, NOW_MS, Middle
 
 T = NOW_MS - 60_000
 CONTACT_KEY = object_key("acme", 1, "hubspot", "contacts", CONTACT)
@@ -148,6 +148,17 @@ def test_a_rival_keeps_its_place_and_the_user_is_read_again() -> None:
     again = replace(user(T + 90, {"plan": "pro", "title": TITLE}), caused_by=AFTER)
     left = middle.feed(again)
     assert [(one.system, one.object_id) for one in left.patches if one.system == "hubspot"] == [("hubspot", "102")]
+
+
+def test_a_new_contact_with_the_same_address_asks_for_the_user_who_lives_on() -> None:
+    middle = in_step()
+    assert [one.kind for one in middle.feed(ERASURE).requests] == ["erase"]
+    middle.view_as(mapping(), crawled=NOTHING_READ)  # as the connector tells once it has that request
+    left = middle.feed(replace(contact(T + 100, {"jobtitle": "new", "tier": None}, id="103"), caused_by=AFTER))
+    assert [(one.object_type, one.values) for one in left.lookups] == [("users", (EMAIL,))]
+    shown = replace(user(T + 101, {"plan": "pro", "title": TITLE}), origin="lookup", found=Found("people", EMAIL, 1))
+    left = middle.feed(replace(shown, caused_by=AFTER))
+    assert ("userflow", USER, {"title": "new"}) in left.wrote
 
 
 def test_another_connection_s_erasure_is_dropped() -> None:
