@@ -1,6 +1,5 @@
 """Records that were lost lately, by their dead letters: which of the losses no full sync has healed yet."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -18,8 +17,6 @@ from schemas.topics import DEAD_LETTERS
 
 LATELY_MS: Final = 7 * 24 * 60 * 60 * 1000
 MOST_SHOWN: Final = 10
-WHOLE: Final = "run"
-"""The part of a run's progress that tells of the run as a whole."""
 
 Losses = Callable[[], Iterable[DeadLetter]]
 """The letters of losses, in the order of their partitions."""
@@ -40,7 +37,10 @@ def read_losses(cluster: Cluster, codec: Codec, admin: Admin, now_ms: int) -> It
 def losses(
     letters: Iterable[DeadLetter], parts: Mapping[str, IntegrationPart], runs: Sequence[RunProgress], partitions: int
 ) -> Iterator[Finding]:
-    """A finding for each place where records were lost, by its newest loss: healed, or what is left to be done."""
+    """A finding for each place where records were lost, by its newest loss: healed, or what is left to be done.
+
+    `runs` are the rows of whole runs.
+    """
     newest: dict[str, DeadLetter] = {}
     for letter in letters:
         if letter.key not in newest or newest[letter.key].at_ms < letter.at_ms:
@@ -64,21 +64,11 @@ def _finding(letter: DeadLetter, left: Sequence[str]) -> Finding:
 
 
 def _completed_since(runs: Iterable[RunProgress]) -> Mapping[str, int]:
-    """When the newest full sync began that is completed, by integration; run ids begin with that time."""
-    parts: dict[tuple[str, str], list[RunProgress]] = defaultdict(list)
-    for run in runs:
-        parts[run.integration, run.run_id].append(run)
+    """When the newest whole full sync began that is completed, by integration; run ids begin with that time."""
     since: dict[str, int] = {}
-    for (integration, run_id), of_run in parts.items():
-        began = run_id.partition("-")[0]
-        if began.isdigit() and _completed(of_run):
-            since[integration] = max(since.get(integration, 0), int(began))
+    for run in runs:
+        began = run.run_id.partition("-")[0]
+        left_out = run.full_sync.failed if run.full_sync is not None else {}
+        if run.state == "completed" and not run.mappings and not left_out and began.isdigit():
+            since[run.integration] = max(since.get(run.integration, 0), int(began))
     return since
-
-
-def _completed(parts: Iterable[RunProgress]) -> bool:
-    """By the run's own row; where there is none, by its crawls."""
-    states = {part.part: part.state for part in parts}
-    crawls = [state for part, state in states.items() if part.startswith(("hubspot.", "userflow."))]
-    decisive = [states[WHOLE]] if WHOLE in states else crawls
-    return bool(decisive) and all(state == "completed" for state in decisive)

@@ -1,6 +1,7 @@
 """What doctor says of lost records: whose they were, and whether a full sync since has healed the loss."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from pipeline.operations.losses import MOST_SHOWN, losses
 from pipeline.operations.lost_records import LOST
 from schemas.configuration import IntegrationPart
 from schemas.letters import letter_of_no_record
-from schemas.records import DeadLetter, RunProgress
+from schemas.records import DeadLetter, FullSyncRun, RunProgress
 from tests.unit.pipeline.operations.test_lost_records import PARTITIONS, settings
 
 AT_MS = 1_700_000_000_000
@@ -27,9 +28,9 @@ def letter(key: str, at_ms: int = AT_MS) -> DeadLetter:
     )
 
 
-def run(integration: str, began_ms: int, part: str = "hubspot.contacts", state: str = "completed") -> RunProgress:
-    made = RunProgress(f"{began_ms:013d}-ab", integration, part, "completed", began_ms, began_ms)
-    return replace(made, state=state)  # type: ignore[arg-type]
+def run(integration: str, began_ms: int) -> RunProgress:
+    row = RunProgress(f"{began_ms:013d}-ab", integration, "run", "completed", began_ms, began_ms)
+    return replace(row, full_sync=FullSyncRun())
 
 
 def found(letters: list[DeadLetter], *runs: RunProgress) -> list[Finding]:
@@ -45,19 +46,20 @@ def test_a_loss_is_wrong_until_every_integration_that_it_concerns_was_synced_sin
     assert told.verdict == "ok"
 
 
-@pytest.mark.parametrize("state", ["running", "failed"])
-def test_a_full_sync_of_which_a_part_is_not_complete_heals_nothing(state: str) -> None:
-    runs = (run("acme", AT_MS), run("acme", AT_MS, "userflow.users", state), run("globex", AT_MS))
-    (told,) = found([letter("sync.matches[0]")], *runs)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "running"},
+        {"state": "failed"},
+        {"state": "superseded"},
+        {"mappings": ("people",)},
+        {"full_sync": FullSyncRun(failed={"people": "hubspot.contacts: forbidden"})},
+    ],
+)
+def test_a_full_sync_that_was_not_whole_heals_nothing(changes: dict[str, Any]) -> None:
+    part = replace(run("acme", AT_MS), **changes)
+    (told,) = found([letter("sync.matches[0]")], part, run("globex", AT_MS))
     assert (told.verdict, "full-sync start acme" in told.detail) == ("wrong", True)
-
-
-def test_the_row_of_the_whole_run_decides_where_there_is_one() -> None:
-    others = (run("globex", AT_MS), run("acme", AT_MS, "pairs.0", "running"))
-    (told,) = found([letter("sync.matches[0]")], *others, run("acme", AT_MS, "run"))
-    assert told.verdict == "ok"
-    (told,) = found([letter("sync.matches[0]")], *others, run("acme", AT_MS), run("acme", AT_MS, "run", "stopped"))
-    assert told.verdict == "wrong"
 
 
 def test_what_is_keyed_by_integration_concerns_those_of_its_partition() -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/hostile-inputs.md").read_text("utf-8")
 NAMED = re.compile(r"`(tests/[\w/]+\.py)`: ([\w ]+)")
 
