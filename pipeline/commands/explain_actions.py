@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -20,27 +21,33 @@ from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE, o
 from schemas.values import System
 
 
-def explain_object(system: System, object_type: str, object_id: str, integration: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The object that is asked about."""
+
+    system: System
+    object_type: str
+    object_id: str
+
+
+def explain_object(named: Named, integration: str | None) -> None:
     """Print what is known of an object, in each integration that has its type."""
     with plain_errors():
         process = open_process()
         tables = read_tables(process)
         try:
-            views = dict(_views(tables, system, object_type, integration))
+            views = dict(_views(tables, named, integration))
         finally:
             tables.stop()
         if not views:
-            raise OperationRefused(
-                f"no connected integration{f' {integration}' if integration else ''} maps {object_type} of {system}"
-            )
+            whose = f"integration {integration}" if integration else "connected integration"
+            raise OperationRefused(f"no {whose} has a mapping for {named.object_type} of {named.system}")
         for name, view in views.items():
-            for line in _explained(process, name, view, system, object_type, object_id):
+            for line in _explained(process, name, view, named):
                 click.echo(visible_lines(line), file=sys.stdout)
 
 
-def _views(
-    tables: TableReader, system: System, object_type: str, integration: str | None
-) -> Iterator[tuple[str, IntegrationView]]:
+def _views(tables: TableReader, named: Named, integration: str | None) -> Iterator[tuple[str, IntegrationView]]:
     """The connected integrations with a mapping of the type."""
     configuration = Configuration()
     for topic in (MAPPINGS, INTEGRATIONS):
@@ -49,13 +56,12 @@ def _views(
     for name in in_force.every(tables.table(INTEGRATIONS)):
         view = configuration.view(name)
         wanted = integration in (None, name) and view is not None and view.connected
-        if wanted and view is not None and view.of_type(system, object_type):
+        if wanted and view is not None and view.of_type(named.system, named.object_type):
             yield name, view
 
 
-def _explained(
-    process: Process, name: str, view: IntegrationView, system: System, object_type: str, object_id: str
-) -> Iterator[str]:
+def _explained(process: Process, name: str, view: IntegrationView, named: Named) -> Iterator[str]:
+    system, object_type, object_id = named.system, named.object_type, named.object_id
     key = object_key(name, view.connection, system, object_type, object_id)
     row = _row(process, OBJECTS_STATE, key)
     known = row if isinstance(row, ObjectState) else None
