@@ -8,7 +8,8 @@ import struct
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from sys import intern
+from typing import Any, Final
 
 import fastavro
 
@@ -105,6 +106,7 @@ def _dumper(hint: Any) -> Step:
     return _cached(_DUMPERS, hint, _make_dumper)
 
 
+_EMPTY: Final[dict[str, Any]] = {}
 _LOADERS: dict[Any, Step] = {}
 _DUMPERS: dict[Any, Step] = {}
 
@@ -144,7 +146,10 @@ def _dump_value(value: FieldValue) -> Any:
 # Maps of stamped values are most of the traffic. Handling them directly halves the cost of the general steps.
 def _load_stamped(plain: dict[str, Any]) -> dict[str, StampedValue]:
     return {
-        name: StampedValue(_load_value(stamped["value"]), stamped["at_ms"], stamped["spread_ms"], stamped["ours"])
+        # names of fields are few: each once for all rows, not once for each
+        intern(name): StampedValue(
+            _load_value(stamped["value"]), stamped["at_ms"], stamped["spread_ms"], stamped["ours"]
+        )
         for name, stamped in plain.items()
     }
 
@@ -192,14 +197,22 @@ def _steps(record: type[Any], step_of: Callable[[Any], Step]) -> list[tuple[str,
 
 
 def _record_loader(record: type[Any]) -> Callable[[Any], Any]:
-    steps = _steps(record, _loader)
+    steps, maps = _steps(record, _loader), _maps(record)
 
     def load(plain: Any) -> Any:
         for name, step in steps:
             plain[name] = step(plain[name])
+        for name in maps:
+            # most maps of a state row are empty: one for all rows, which nobody changes, since they are Mappings
+            plain[name] = plain[name] or _EMPTY
         return record(**plain)
 
     return load
+
+
+def _maps(record: type[Any]) -> tuple[str, ...]:
+    hints: Mapping[str, Any] = typing.get_type_hints(record)
+    return tuple(name for name, hint in hints.items() if typing.get_origin(hint) is collections.abc.Mapping)
 
 
 def _record_dumper(record: type[Any]) -> Callable[[Any], Any]:
