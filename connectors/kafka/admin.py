@@ -199,7 +199,10 @@ class Admin:
         return {place: lag for place, lag in behind.items() if place in holding}
 
     def not_passed(self, group: str, ends: Mapping[TopicAndPartition, int]) -> dict[TopicAndPartition, int]:
-        """Offsets before each of these ends that the group has not committed; where only markers are left, none."""
+        """Offsets before each of these ends that the group has not committed; where only markers are left, none.
+
+        A transaction that is under way counts as records.
+        """
         committed = dict.fromkeys(ends, 0) | self._group(group).committed(ends) if ends else {}
         begun = self._begun(committed)
         left = {place: end - begun[place] for place, end in ends.items() if end > begun[place]}
@@ -209,7 +212,10 @@ class Admin:
     def any_between(
         self, spans: Mapping[TopicAndPartition, tuple[int, int]], wanted: Callable[[str, bytes | None], bool]
     ) -> bool:
-        """Whether a committed record between two offsets is wanted, by its topic and value; stops at the first."""
+        """Whether a record between two offsets is wanted, by its topic and value; stops at the first.
+
+        One of a transaction that is under way may be.
+        """
         return bool(self._reads(spans, wanted, first=True))
 
     def _begun(self, committed: Mapping[TopicAndPartition, int]) -> dict[TopicAndPartition, int]:
@@ -239,9 +245,16 @@ class Admin:
                 place, error = (self._cluster.logical(message.topic() or ""), message.partition() or 0), message.error()
                 if place not in left:
                     continue
-                if error is not None:
-                    left -= {place} if error.code() == KafkaError._PARTITION_EOF else set()
-                elif (message.offset() or 0) >= spans[place][1]:
+                reached = message.offset() or 0
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    left.discard(place)
+                    if (
+                        reached < spans[place][1]
+                    ):  # what is committed ends here: a transaction, or its marker, is under way
+                        holding.add(place)
+                elif error is not None:
+                    continue
+                elif reached >= spans[place][1]:
                     left.discard(place)
                 elif wanted(place[0], message.value()):
                     holding.add(place)

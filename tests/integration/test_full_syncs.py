@@ -1,7 +1,8 @@
 """What full syncs ask of the brokers, and who asks: the road of a run, and the schedule of three schedulers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +31,7 @@ from tests.unit.pipeline.full_sync.simulated import RUN, SECTION, SETTINGS
 PARTITIONS = 2
 DAY_S = 86_400
 TAKEN_OVER_S = 40.0
+SHOWN_S = 10.0
 
 
 @dataclass
@@ -45,11 +47,23 @@ class Topics:
 
     def publish(self, run_id: str | None) -> None:
         """One record, followed by the marker of its transaction."""
+        self.begin(run_id).commit_transaction()
+
+    def begin(self, run_id: str | None) -> Producer:
+        """One record of a transaction under way."""
         producer = Producer(transactional_config(self.cluster, f"test-{id(self)}"))
         producer.init_transactions()
         producer.begin_transaction()
         producer.produce(self.cluster.physical(STATE_COMMANDS), self.command(run_id), b"key", 0)
-        producer.commit_transaction()
+        producer.flush(SHOWN_S)
+        return producer
+
+    def ended_at(self, end: int) -> Mapping[str, int]:
+        """The ends of all topics once that partition's is so: markers are written after a transaction is decided."""
+        deadline = time.monotonic() + SHOWN_S
+        while (ends := self.road.ends().ends)[f"{STATE_COMMANDS}[0]"] < end:
+            assert time.monotonic() < deadline, ends
+        return ends
 
     def commit(self, offset: int) -> None:
         """The worker's group has come so far on the partition."""
@@ -72,10 +86,22 @@ def test_a_record_holds_a_pass_up_until_its_group_has_passed_it_and_a_marker_doe
     it = topics(kafka)
     assert len(it.road.ends().ends) == sum(map(len, GROUPS.values())) * PARTITIONS
     it.publish(RUN)
-    ends = it.road.ends().ends
-    assert ends[f"{STATE_COMMANDS}[0]"] == 2  # the record and its marker
+    ends = it.ended_at(2)  # the record and its marker
     assert it.road.seen(ends, RUN).behind > 0
     it.commit(1)
+    seen = it.road.seen(ends, RUN)
+    assert (seen.behind, seen.emitted) == (0, False)
+
+
+def test_a_transaction_under_way_holds_a_pass_up(kafka: Kafka) -> None:
+    it = topics(kafka)
+    before = it.road.ends().ends
+    producer = it.begin(RUN)
+    ends = it.ended_at(1)
+    assert it.road.seen(ends, RUN).behind > 0
+    assert it.road.seen(before, RUN).emitted
+    producer.abort_transaction()
+    ends = it.ended_at(2)
     seen = it.road.seen(ends, RUN)
     assert (seen.behind, seen.emitted) == (0, False)
 

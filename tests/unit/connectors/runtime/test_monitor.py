@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from connectors.clock import Clock, SystemClock
-from connectors.contract.errors import ConnectorError, Misconfigured, Refused, Transient
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Refused, Transient
 from connectors.contract.setup import SystemDescription
 from connectors.runtime import monitor as monitor_module
 from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
@@ -18,6 +18,7 @@ from connectors.session.condition import VersionedCondition
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
 from schemas.configuration import ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
+from schemas.records import RunProgress
 from tests.unit.connectors.fake_clock import FakeClock, InstantClock
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.connectors.session.contexts import Told, asked_runs, context_of
@@ -119,6 +120,33 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
             await asyncio.sleep(0)
         assert it.rederived == [False, False]
     assert not states(it.told)[-1].parked
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_credentials_that_are_accepted_again_lead_to_one_full_sync(restarted: bool) -> None:
+    it = watched(replace(STATE, status="needs_reconnect") if restarted else STATE)
+    if not restarted:
+        it.state.fail(CredentialsRejected("unauthorized"))
+    async with running(it):
+        await eventually(lambda: it.report.state.status == "ok" and bool(reconnects(it.told)))
+        for _ in range(5):
+            it.state.renew(1, active=True)
+            await asyncio.sleep(0)
+    assert reconnects(it.told) == 1
+
+
+async def test_an_outage_leads_to_none() -> None:
+    it = watched()
+    it.state.fail(Transient("http_503"))
+    async with running(it):
+        await eventually(lambda: it.state.works and it.report.state.status == "ok")
+    assert reconnects(it.told) == 0
+
+
+def reconnects(told: Told) -> int:
+    """How many full syncs were asked for after a reconnect."""
+    asked = (one.full_sync for one in told.published if isinstance(one, RunProgress))
+    return sum(one is not None and one.requested_by == "reconnect" for one in asked)
 
 
 async def test_what_is_parked_is_known_after_a_restart() -> None:
