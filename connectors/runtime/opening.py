@@ -67,6 +67,7 @@ class IntegrationOpener:
         self._connector = connector
         self._configuration = configuration
         self._deps = deps
+        self._on_trial: dict[str, Account] = {}
 
     async def open(self, name: str, settings: IntegrationSettings) -> IntegrationWorker:
         """The worker of an integration, not started. Raises ConnectorError where its account cannot be opened."""
@@ -122,6 +123,7 @@ class IntegrationOpener:
         opening = self._opening(name, settings.connection, section, Catalog())
         in_file = opening.secrets.get(GRANTED)
         account = await self._connector.open_account(self._with_grant(name, opening, TRIAL_GRANT, in_file))
+        self._on_trial[name] = account
         try:
             await account.setup.probe()
             if settings.apply_state == "provisioning":
@@ -130,8 +132,14 @@ class IntegrationOpener:
                 return Description(settings.tried)
             said = await account.setup.describe(section.fields)
         finally:
+            self._on_trial.pop(name, None)
             await account.close()
         return Description(settings.tried, None, tuple(said.fields), tuple(said.events), tuple(said.types))
+
+    def stop_trial(self, name: str) -> None:
+        """Let no request of an account on trial leave any more: its integration was disconnected."""
+        if name in self._on_trial:
+            self._on_trial[name].stop()
 
     async def read_to_end(self) -> None:
         """Return once the configuration is read as far as it is written."""

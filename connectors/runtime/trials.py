@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from connectors.clock import Clock
 from connectors.contract.errors import Retryable
+from connectors.contract.sink import OwnershipLost
 from connectors.http.retry import CALLS, Tries, Uniform
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.opening import IntegrationOpener
@@ -32,7 +33,11 @@ class Trials:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, wanted: Mapping[str, IntegrationSettings]) -> None:
-        """Begin the trials that nobody has begun here."""
+        """Begin the trials that nobody has begun here; of one that is over no request leaves any more."""
+        for name in self._tasks:
+            settings = wanted.get(name)
+            if settings is None or settings.state == "disconnected":
+                self._opener.stop_trial(name)
         for name, settings in wanted.items():
             if settings.trial is not None and name not in self._tasks and self._configuration.on_trial(name):
                 self._tasks[name] = task = asyncio.create_task(self._run(name, settings, settings.trial))
@@ -44,6 +49,8 @@ class Trials:
         while self._configuration.settings().get(name) == settings:
             try:
                 return await self._opener.report_proof(name, await self._opener.prove(name, settings, trial))
+            except OwnershipLost:
+                return
             except Retryable as error:
                 tries = tries.after(error, self._clock.monotonic())
                 wait_s = CALLS.wait_s(error, tries, self._uniform)

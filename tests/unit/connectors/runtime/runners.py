@@ -93,6 +93,9 @@ class Vendor:
     async def may_be_opened(self) -> None:
         """For a vendor that takes its time."""
 
+    def stop(self) -> None:
+        """For a vendor that looks whether its connection is over."""
+
     def opened(self, opening: Opening) -> None:
         """For a vendor that looks at what it is opened with."""
 
@@ -169,7 +172,7 @@ def connector_deps(
         vendor = vendors[opening.integration]
         await vendor.may_be_opened()
         vendor.opened(opening)
-        return Account("userflow", vendor, vendor, vendor, _close, feeds=vendor.feeds)
+        return Account("userflow", vendor, vendor, vendor, _close, feeds=vendor.feeds, stop=vendor.stop)
 
     return ConnectorDeps(
         cluster=cluster,

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from connectors.contract.account import Opening
 from connectors.contract.errors import Transient
+from connectors.contract.sink import OwnershipLost
 from connectors.runtime import integration as integration_module
 from connectors.session.condition import VersionedCondition
-from schemas.configuration import ConnectorState, IntegrationPart
+from schemas.configuration import ConnectorState, IntegrationPart, Sections, SystemSettings
 from schemas.topics import INTEGRATIONS
 from tests.unit.connectors.runtime.runners import DOWN, WELL, Vendor, settings_part
 from tests.unit.connectors.runtime.running import (
@@ -194,3 +196,42 @@ async def test_the_grant_goes_last_and_stays_where_only_the_file_was_refused(mem
         assert told == {DOWN: "done", WELL: "done"}
     assert disconnected.taken_back == ["subscription", "grant"]
     assert refused.taken_back == ["subscription"]
+
+
+class OnTrial(Vendor):
+    """Answers nothing to the account on trial, until it is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.stopped, self.account, self.stops = asyncio.Event(), asyncio.Event(), "", 0
+
+    def opened(self, opening: Opening) -> None:
+        self.account = opening.account
+
+    def stop(self) -> None:
+        self.stops += 1
+        self.stopped.set()
+
+    async def describe(self, wanted: object) -> Any:
+        if self.account == "other":
+            self.asked.set()
+            await self.stopped.wait()
+            raise OwnershipLost("stopped")
+        return await super().describe(wanted)
+
+
+async def test_an_account_on_trial_is_stopped_too(members: list[Member]) -> None:
+    vendor = OnTrial()
+    async with running(members, {DOWN: vendor}) as it, asyncio.timeout(10):
+        await it.publisher.state()
+        part, section = settings_part(DOWN), SystemSettings("other", secrets={"api_key": b"key"})
+        assert part.settings is not None
+        trial = replace(part.settings, apply_id="b", apply_state="proving", trial=Sections("", section, section))
+        it.tables.tables[INTEGRATIONS][f"{DOWN}/settings"] = replace(part, settings=trial)
+        it.runner.configuration_changed()
+        await vendor.asked.wait()
+        disconnect(it, DOWN)
+        assert (await withdrawn(it, DOWN)).withdrawn == "done"
+        assert not any(key.endswith("/trial") for _, key, _ in it.publisher.sent)
+    assert vendor.stops == 3  # the account in force, the one that withdraws, the one on trial
+    assert it.stops == []
