@@ -56,10 +56,10 @@ class Group(click.Group):
         except click.NoSuchOption:
             raise
         except click.UsageError as error:
-            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if not close:
+            close = _closest(args[0], self.list_commands(ctx))
+            if close is None:
                 raise
-            path = f"{ctx.command_path} {close[0]}"
+            path = f"{ctx.command_path} {close}"
             raise click.UsageError(f"{error.message} Did you mean `{path}`?", ctx) from None
 
 
@@ -107,6 +107,12 @@ def group(name: str | None = None, *, examples: Sequence[str]) -> Callable[[Call
 def clean_up_on_ctrl_c() -> None:
     """From here on Ctrl-C raises KeyboardInterrupt: this command has processes or files to put away."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _closest(word: str, names: Sequence[str]) -> str | None:
+    """The name that was meant: the only one that begins so (`stat` is `status`, not `start`), else the most alike."""
+    begun = [name for name in names if name.startswith(word)]
+    return begun[0] if len(begun) == 1 else next(iter(difflib.get_close_matches(word, names, n=1)), None)
 
 
 def _write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:

@@ -23,9 +23,10 @@ def connect_integration(name: str) -> None:
     async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
         account = known(tables.table(INTEGRATIONS), name).hubspot.account
         link = connect.new_link(name, tables.table(INTEGRATIONS), now_ms())
+        url = link.url(_public_url(process))  # before an earlier link ends: there may be no address
         await connect.ask(publisher, name, link.record)
         click.echo(f"{name}: open this link within 10 minutes, and choose HubSpot account {account}:")
-        click.echo(f"  {link.url(_public_url(process))}")
+        click.echo(f"  {url}")
         answer = await connect.wait_until_connected(tables, name, link.record, now_ms)
         click.echo(f"{name}: connected to HubSpot account {answer.account}")
         await _applied(tables, name)

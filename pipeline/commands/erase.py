@@ -18,9 +18,10 @@ from pipeline.commands.command_line import command
 @click.option("--integration", help="Whose record it is, where several integrations are connected.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(system: str, object_type: str, object_id: str, integration: str | None, yes: bool) -> None:
-    """Erase a HubSpot record and its pair from state and topics.
+    """Erase a HubSpot record and its pair here.
 
-    The same happens by itself when HubSpot tells of a privacy deletion. What HubSpot and Userflow hold stays there.
+    State and topics are rid of it; what HubSpot and Userflow hold stays there. The
+    same happens by itself when HubSpot tells of a privacy deletion.
     """
     from pipeline.commands.erase_actions import erase_object
 

@@ -10,7 +10,7 @@ from connectors.kafka.table import TableReader
 from pipeline.commands.session import confirm, with_kafka
 from pipeline.operations import erase, in_force
 from pipeline.process import Process, now_ms
-from schemas.topics import ERASURES, INTEGRATIONS
+from schemas.topics import ERASURES, INTEGRATIONS, MAPPINGS
 
 ERASED_S: Final = 30.0
 LOOKED_S: Final = 120.0
@@ -24,6 +24,7 @@ def erase_object(object_type: str, object_id: str, *, integration: str | None, a
     async def work(process: Process, publisher: Publisher, tables: TableReader) -> None:
         there = in_force.every(tables.table(INTEGRATIONS))
         name = erase.integration_of(integration, there)
+        erase.check_object(name, tables.table(MAPPINGS).values(), object_type, object_id)
         settings, what = there[name], f"{name}: HubSpot {object_type} {object_id}"
         key = erase.key_of(name, settings, object_type, object_id)
         partitions = process.settings.partitions
@@ -39,12 +40,9 @@ def erase_object(object_type: str, object_id: str, *, integration: str | None, a
             since_ms = now_ms()
             await erase.ask(publisher, name, settings, object_type, object_id, since_ms)
             erasure = await erase.wait_until_erased(erasures, key, since_ms - CLOCKS_APART_MS, ERASED_S)
-            pairs = len(erasure.pairs)
-            click.echo(f"{what}: erased from state at {erase.instant(erasure.erased_ms)}, with {pairs} pairs")
-            if await erase.wait_until_looked(erasures, key, erasure, LOOKED_S):
-                click.echo(f"{what}: no topic holds a record of it; {erase.told(erasure)}")
-            else:
-                click.echo(f"{what}: topics are not rid of it yet: is `pairstream run scheduler` (or `up`) running?")
+            click.echo(f"{what}: erased from state at {erase.instant(erasure.erased_ms)}, {erase.with_pairs(erasure)}")
+            await erase.wait_until_looked(erasures, key, erasure, LOOKED_S)
+            click.echo(f"{what}: no topic holds a record of it; {erase.told(erasure)}")
         finally:
             await asyncio.to_thread(erasures.stop)
 

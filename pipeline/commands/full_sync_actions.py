@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.full_sync_display import Display, display
 from pipeline.commands.session import known, with_kafka
-from pipeline.exit_codes import DONE, REFUSED
+from pipeline.exit_codes import DONE, INTERRUPTED, REFUSED
 from pipeline.full_sync.endings import successor_id
 from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import SYSTEMS, Run, runs_of
@@ -85,6 +86,7 @@ def history(name: str, shape: str) -> None:
         found = full_sync.runs_in(tables.table(RUNS), name)[::-1]
         if shape == "json":
             return _print({"at_ms": now_ms(), "runs": [report(run, now_ms()) for run in found]})
+        full_sync.shown(name, found)
         for line in table(found, now_ms()):
             _say(line)
 
@@ -178,12 +180,18 @@ async def _once(tables: TableReader, run_id: str, good: Any, within_s: float) ->
 
 @contextmanager
 def _goes_on() -> Iterator[None]:
-    """Ctrl-C ends the display, not the run."""
+    """Ctrl-C ends the display, not the run: it puts the cursor back and says so. A second one ends all at once."""
+    loop, watching = asyncio.get_running_loop(), asyncio.current_task()
+    assert watching is not None
+    loop.add_signal_handler(signal.SIGINT, watching.cancel)
     try:
         yield
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except asyncio.CancelledError:
         click.echo("the run goes on: `pairstream full-sync watch` shows it again", err=True)
-        raise
+        sys.exit(INTERRUPTED)
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as the program began
 
 
 def _names(tables: TableReader, name: str | None) -> list[str]:

@@ -36,6 +36,8 @@ def full_sync_start(**given: Any) -> None:
     """
     from pipeline.commands.full_sync_actions import start
 
+    if given["within_s"] is not None and not given["wait"]:
+        raise click.UsageError("--timeout is how long to wait. Fix: add --wait.")
     start(**given)
 
 

@@ -37,14 +37,14 @@ def list_integrations() -> None:
 
 def disconnect(name: str, *, ask_first: bool) -> None:
     """Stop at once and forget the credentials; values that were written stay."""
-    if ask_first:
-        confirm(f"Disconnect {name}?")
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         settings = known(tables.table(INTEGRATIONS), name)
         if settings.state == "disconnected":
             click.echo(f"{name}: disconnected already")
             return
+        if ask_first:
+            confirm(f"Disconnect {name}, and forget its credentials and what is known of its objects?")
         request = apply.changed_state(settings, "disconnected", now_ms())
         await apply.ask(publisher, name, request)
         applied = await apply.wait_until_applied(tables, name, request, 30.0)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,11 +12,12 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from connectors.kafka.transactions import read_committed_rows
 from pipeline.erasure.schedule import LOOKS_S, looked_at
+from pipeline.integration_file.names import HUBSPOT_TYPES
 from pipeline.operations import OperationRefused
 from schemas.codec import Codec
 from schemas.configuration import IntegrationSettings
 from schemas.erasures import Erasure
-from schemas.records import Cause, ChangeEvent, ObjectState
+from schemas.records import Cause, ChangeEvent, ObjectMapping, ObjectState
 from schemas.topics import ERASURES, OBJECTS_STATE, changes_topic, object_key
 
 POLL_S: Final = 0.1
@@ -39,6 +40,22 @@ def integration_of(name: str | None, there: Mapping[str, IntegrationSettings]) -
             "connect it again to have it erased sooner"
         )
     return name
+
+
+def check_object(integration: str, mappings: Iterable[ObjectMapping], object_type: str, object_id: str) -> None:
+    """That there can be such an object: of a mistyped one it would be told that nothing is left.
+
+    HubSpot's own types need no mapping: one that was removed may have left records. Raises OperationRefused.
+    """
+    types = {*HUBSPOT_TYPES, *(one.hubspot_type for one in mappings if one.integration == integration)}
+    if object_type not in types:
+        raise OperationRefused(
+            f"{object_type} is no HubSpot type of {integration}. Fix: write one of {', '.join(sorted(types))}"
+        )
+    if not (object_id.isascii() and object_id.isdigit()):
+        raise OperationRefused(
+            f"{object_id} is no id of a HubSpot record. Fix: write the digits at the end of its address in HubSpot"
+        )
 
 
 def key_of(integration: str, settings: IntegrationSettings, object_type: str, object_id: str) -> str:
@@ -93,14 +110,22 @@ async def wait_until_erased(erasures: TableReader, key: str, since_ms: int, with
         await asyncio.sleep(POLL_S)
 
 
-async def wait_until_looked(erasures: TableReader, key: str, erasure: Erasure, within_s: float) -> bool:
-    """Whether topics were looked through in time."""
+async def wait_until_looked(erasures: TableReader, key: str, erasure: Erasure, within_s: float) -> None:
+    """Wait until topics were looked through. Raises OperationRefused."""
     deadline = time.monotonic() + within_s
     while looked_at(erasures.table(ERASURES), key, erasure) is None:
         if time.monotonic() > deadline:
-            return False
+            raise OperationRefused(
+                f"topics are not rid of it after {within_s:.0f} s: is `pairstream run scheduler` (or `up`) running?"
+                " It goes on by itself once one does"
+            )
         await asyncio.sleep(POLL_S)
-    return True
+
+
+def with_pairs(erasure: Erasure) -> str:
+    """How many pairs went with it."""
+    number = len(erasure.pairs)
+    return "with no pair" if not number else f"with {number} pair{'s' if number > 1 else ''}"
 
 
 def told(erasure: Erasure) -> str:

@@ -32,7 +32,14 @@ def new_request(
 ) -> RunProgress:
     """The request of a run that a person asks for. Raises NotStarted."""
     if settings.state != "active":
-        raise NotStarted(f"integration {integration} is {settings.state}: only an active one is synced")
+        fix = (
+            f"`pairstream integration resume {integration}`"
+            if settings.state == "paused"
+            else "`pairstream apply` its file"
+        )
+        raise NotStarted(
+            f"integration {integration} is {settings.state}: only an active one is synced. Fix: {fix} first"
+        )
     names = sorted(one.name for one in mappings if one.integration == integration)
     wrong = [name for name in only if name not in names]
     if wrong or not names:
@@ -76,7 +83,9 @@ def stop_request(integration: str, runs: Iterable[Run], now_ms: int) -> tuple[st
     """The key and row that stop the run under way. Raises NoSuchRun."""
     run = current(integration, runs)
     if run is None:
-        raise NoSuchRun(f"{integration}: no full sync is under way")
+        raise NoSuchRun(
+            f"{integration}: no full sync is under way: `pairstream full-sync status {integration}` shows the last one"
+        )
     return _asked(run, STOP, now_ms)
 
 
@@ -84,7 +93,10 @@ def confirm_request(integration: str, runs: Iterable[Run], now_ms: int) -> tuple
     """The key and row that let the run under way write. Raises NoSuchRun."""
     run = current(integration, runs)
     if run is None or run.full_sync.step != HOLD:
-        raise NoSuchRun(f"{integration}: no full sync waits to be confirmed")
+        raise NoSuchRun(
+            f"{integration}: no full sync waits to be confirmed: "
+            f"`pairstream full-sync status {integration}` shows the last one"
+        )
     return _asked(run, CONFIRM, now_ms)
 
 

@@ -43,7 +43,12 @@ def test_its_id_is_later_than_all_before_it_whatever_the_clock_says() -> None:
 @pytest.mark.parametrize(
     ("settings", "only", "why"),
     [
-        (replace(SETTINGS, state="paused"), [], "integration acme is paused: only an active one is synced"),
+        (replace(SETTINGS, state="paused"), [], "acme is paused: .* Fix: `pairstream integration resume acme` first"),
+        (
+            replace(SETTINGS, state="disconnected"),
+            [],
+            "acme is disconnected: .* Fix: `pairstream apply` its file first",
+        ),
         (SETTINGS, ["firms"], "integration acme has no mapping firms; there are: people"),
     ],
 )
