@@ -28,6 +28,7 @@ from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 
 NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
 LOOK_S: Final = 0.2
+SHOWN_AGAIN_S: Final = 10.0  # a run of which nobody tells any more: that it is stalled shows in no new row
 FOLLOWS_S: Final = 10.0  # for the run that takes the place of one whose mappings were edited
 
 
@@ -144,11 +145,11 @@ async def _watched(tables: TableReader, run_ids: Sequence[str], within_s: float 
 
 
 async def _to_its_end(tables: TableReader, run_id: str, deadline: float | None, shown: Display) -> Run:
-    seen = None
+    seen, shown_at = None, float("-inf")
     while True:
         run = _runs_by_id(tables).get(run_id)
-        if run is not None and run.row is not seen:
-            seen = run.row
+        if run is not None and (run.row is not seen or time.monotonic() - shown_at >= SHOWN_AGAIN_S):
+            seen, shown_at = run.row, time.monotonic()
             shown.show(run, now_ms())
         if run is not None and not run.under_way:
             shown.ended(run, now_ms())
@@ -174,7 +175,9 @@ async def _once(tables: TableReader, run_id: str, good: Any, within_s: float) ->
             return run
         if time.monotonic() > deadline:
             why = f"no scheduler took the request within {within_s:.0f} s"
-            raise full_sync.NoSuchRun(f"{why}: is `pairstream run scheduler` (or `up`) running?")
+            raise full_sync.NoSuchRun(
+                f"{why}: is `pairstream run scheduler` (or `up`) running? One that starts takes it"
+            )
         await asyncio.sleep(LOOK_S)
 
 

@@ -98,7 +98,8 @@ def reason(run: Run, now_ms: int) -> str | None:
         return run.row.reason
     silent_ms = now_ms - run.row.updated_at_ms
     if silent_ms > STALLED_MS:
-        return f"stalled: no scheduler has told of it for {silent_ms // 1000} s: is `pairstream run scheduler` running?"
+        silent = f"stalled: no scheduler has told of it for {silent_ms // 1000} s"
+        return f"{silent}: is `pairstream run scheduler` (or `up`) running?"
     if run.row.state == "requested":
         return run.row.reason or "it waits for its turn"
     return run.row.reason

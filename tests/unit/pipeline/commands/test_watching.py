@@ -1,5 +1,6 @@
-"""Ctrl-C while a run is watched ends the display, puts the terminal's cursor back, and says that the run goes on."""
+"""A watched run is shown as stalled; Ctrl-C ends the display, shows the cursor again, and says that the run goes on."""
 
+import asyncio
 import os
 import pty
 import select
@@ -7,12 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from pipeline.commands import full_sync_actions
 from pipeline.exit_codes import INTERRUPTED
+from pipeline.full_sync.report import report
+from pipeline.full_sync.rows import Run
+from schemas.records import FullSyncRun, RunProgress
 
 WATCH: Final = """
 import asyncio, signal
@@ -80,3 +87,41 @@ def test_in_a_pipe(environment: dict[str, str]) -> None:
 
     assert command.returncode == INTERRUPTED
     assert errors == b"the run goes on: `pairstream full-sync watch` shows it again\n"
+
+
+class Silent:
+    """A run of which nobody tells, until it ends at the tenth look."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self._row = RunProgress("1-a", "acme", "run", "running", 1, 1, full_sync=FullSyncRun())
+        self._ended = replace(self._row, state="stopped", reason="stopped")
+
+    def table(self, _: str) -> Mapping[str, RunProgress]:
+        self.looks += 1
+        return {"1-a": self._row if self.looks < 10 else self._ended}
+
+
+class Seen:
+    """A display that keeps why a run was shown to stand."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str | None] = []
+
+    def show(self, run: Run, now_ms: int) -> None:
+        self.reasons.append(report(run, now_ms)["reason"])
+
+    def ended(self, run: Run, now_ms: int) -> None:
+        self.show(run, now_ms)
+
+
+def test_a_run_that_nobody_tells_of_any_more_is_shown_as_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables, seen = Silent(), Seen()
+    monkeypatch.setattr(full_sync_actions, "LOOK_S", 0.0)
+    monkeypatch.setattr(full_sync_actions, "SHOWN_AGAIN_S", 0.0)
+    monkeypatch.setattr(full_sync_actions, "now_ms", lambda: 20_000 * tables.looks)
+
+    asyncio.run(full_sync_actions._to_its_end(tables, "1-a", None, seen))  # type: ignore[arg-type]
+
+    assert seen.reasons[0] is None
+    assert any(reason and reason.startswith("stalled: no scheduler has told of it for 79 s") for reason in seen.reasons)
