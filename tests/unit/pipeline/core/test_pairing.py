@@ -213,7 +213,7 @@ class TestSeveral:
         middle, found = self.ambiguous()
         assert (found.patches, found.outcomes[-1]) == ([], "ambiguous")
         assert sorted(request.values[0] for request in found.requests) == ["u-ada", "u-two"]
-        again = middle.feed(contact(3_000, {"jobtitle": "Prof"}, origin="poll"))
+        again = middle.feed(contact(3_000, {"jobtitle": "Prof"}, origin="lookup"))
         assert (again.nothing, again.outcomes[-1]) == (True, "ambiguous")
 
     def test_pairing_resumes_when_one_goes(self) -> None:
