@@ -297,12 +297,25 @@ def _mappings(
 
 
 def _read_since(mapping: ObjectMapping, before: ObjectMapping | None) -> dict[str, int]:
-    """Each field's first revision: this one for a field that the mapping did not read before, else the known one."""
-    if before is None or before.connection != mapping.connection:
+    """Each field's first revision: this one for a field that the mapping did not read before, else the known one.
+
+    A field that matches now and did not before counts as not read: no object was matched by it.
+    """
+    if before is None or _about(before) != _about(mapping):
         return dict.fromkeys(_read(mapping), mapping.revision)
     stood = dict.fromkeys(_read(before), 0) | dict(before.read_since)
+    for name in _matched(mapping) - _matched(before):
+        stood.pop(name, None)
     since = {name: stood.get(name, mapping.revision) for name in _read(mapping)}
     return {name: revision for name, revision in since.items() if revision}
+
+
+def _about(mapping: ObjectMapping) -> tuple[int, str, str]:
+    return mapping.connection, mapping.hubspot_type, mapping.userflow_type
+
+
+def _matched(mapping: ObjectMapping) -> set[str]:
+    return {f"hubspot.{mapping.match_hubspot}", f"userflow.{mapping.match_userflow}"}
 
 
 def _read(mapping: ObjectMapping) -> list[str]:

@@ -35,7 +35,7 @@ mappings:
   - name: people
     hubspot: contacts
     userflow: users
-    match: {{hubspot: email, userflow: email}}
+    match: {{hubspot: {match}, userflow: email}}
     to_userflow: [jobtitle]
     to_hubspot: [{attribute}]
     stream_events: {streams}
@@ -126,9 +126,14 @@ class Cluster:
 
 
 def request(
-    name: str = "acme", account: str = "1", key: str = "ak_one", attribute: str = "plan", streams: str = "false"
+    name: str = "acme",
+    account: str = "1",
+    key: str = "ak_one",
+    attribute: str = "plan",
+    streams: str = "false",
+    match: str = "email",
 ) -> DesiredIntegration:
-    text = FILE.format(name=name, account=account, key=key, attribute=attribute, streams=streams)
+    text = FILE.format(name=name, account=account, key=key, attribute=attribute, streams=streams, match=match)
     file = load(text, "acme.yaml", {})
     assert isinstance(file, IntegrationFile), file
     # no two seals of one secret are alike

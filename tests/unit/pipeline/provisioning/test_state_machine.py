@@ -94,6 +94,15 @@ def test_a_mapping_tells_since_when_each_field_is_read() -> None:
     }
 
 
+def test_a_field_that_matches_from_now_on_counts_as_not_read_before() -> None:
+    """No object was matched by it: a full sync under way begins anew, or it would pair by the former field."""
+    cluster = Cluster()
+    cluster.connect()
+    cluster.connect(match="jobtitle")
+    since = cluster.mappings["acme/people"].read_since
+    assert (since["hubspot.jobtitle"], since["userflow.email"]) == (2, 1)
+
+
 def test_a_definition_that_changes_is_taken_over_while_the_file_fits() -> None:
     cluster = Cluster()
     cluster.connect()
@@ -120,7 +129,7 @@ PET_FIELDS = (
 @pytest.mark.parametrize("spelled", ["2-77", "p1_pet"])
 def test_a_custom_type_is_told_before_its_fields_are_asked_for(spelled: str) -> None:
     cluster = Cluster()
-    text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false")
+    text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false", match="email")
     file = load(text.replace("contacts", spelled), "", {})
     assert isinstance(file, IntegrationFile), file
     cluster.ask(desired(file, lambda *_: b"", 1))
@@ -139,7 +148,7 @@ def test_a_custom_type_is_told_before_its_fields_are_asked_for(spelled: str) -> 
 
 def test_a_custom_type_that_is_not_there_refuses_the_request() -> None:
     cluster = Cluster()
-    text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false")
+    text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false", match="email")
     file = load(text.replace("contacts", "p1_pet"), "", {})
     assert isinstance(file, IntegrationFile), file
     cluster.ask(desired(file, lambda *_: b"", 1))
