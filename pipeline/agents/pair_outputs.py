@@ -178,7 +178,7 @@ def letter(refusal: RefusedField, context: Context, stage: str) -> DeadLetter:
         topic=incoming.topic,
         partition=incoming.partition,
         offset=incoming.offset,
-        key=incoming.key,
+        key=context.key,  # the pair's: a command for all pairs has none of its own
         value=incoming.value,
         at_ms=context.at_ms,
         mapping=record.name,

@@ -145,6 +145,18 @@ class TestWriting:
         again = middle.feed(command("write"))
         assert (again.patches, again.letters) == ([], [])
 
+    def test_what_no_conversion_fits_is_told_by_the_pair_s_own_key(self) -> None:
+        view = mapping(flow("colour", "colour", "to_hubspot", target_type="enumeration", options=("red",)))
+        middle = Middle(view)
+        middle.feed(
+            contact(1_000, {"colour": "red"}, origin="crawl", run_id=RUN),
+            user(1_000, {"colour": "blue"}, origin="crawl", run_id=RUN),
+        )
+        assert middle.feed(command("count")).letters == []
+        [letter] = middle.feed(command("write")).letters
+        assert (letter.key, letter.field) == (f"acme:1:people:{EMAIL}", "hubspot.colour")
+        assert middle.feed(command("write"), command("confirm")).letters == []
+
     def test_what_no_conversion_fits_is_not_told_again_by_every_full_sync(self) -> None:
         view = mapping(flow("colour", "colour", "to_hubspot", target_type="enumeration", options=("red",)))
         middle = Middle(view)
