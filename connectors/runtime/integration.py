@@ -149,14 +149,15 @@ class IntegrationWorker:
             case ConnectorRequest(kind="crawl" | "count"):
                 self._begin_part(record, record.caused_by or cause, taken)
             case ConnectorRequest(kind="whole"):
-                await self._deps.report.keep_whole(record.object_type, revisions_in(record.values))
+                began_ms = (record.caused_by or cause).at_ms
+                await self._deps.report.keep_whole(record.object_type, revisions_in(record.values), began_ms)
                 taken.finished()
             case ConnectorRequest(kind="lookup"):
                 self._lookups.take(record, record.caused_by or cause, taken.finished)
             case ConnectorRequest(kind="erase"):
                 self._patches.erase(record.mapping or "", record.object_type, record.values)
                 # they live on in the system: whoever comes in place of their partners has to ask for them
-                await self._deps.report.forget_whole(record.object_type)
+                await self._deps.report.forget_whole(record.object_type, self._context.now_ms())
                 taken.finished()
             case ConnectorRequest(kind="reread"):
                 self._reader.reread(record, record.caused_by or cause, taken.finished)

@@ -27,6 +27,7 @@ class StateReport:
         self._publish = publish
         self._seal = seal
         self._lock = asyncio.Lock()
+        self._forgotten_ms: dict[str, int] = {}  # object type -> when one of its objects was erased last
 
     @property
     def state(self) -> ConnectorState:
@@ -52,15 +53,21 @@ class StateReport:
         """Report that something is parked, for whoever owns the integration when it is to be derived again."""
         await self.update(parked=True)
 
-    async def keep_whole(self, object_type: str, revisions: Mapping[str, int]) -> None:
-        """Report that every object of the type was read for these mappings, each under that revision of it."""
+    async def keep_whole(self, object_type: str, revisions: Mapping[str, int], began_ms: int) -> None:
+        """Report that every object of the type was read for these mappings, each under that revision of it.
+
+        `began_ms`: when the reading began; what was erased since is not known by it.
+        """
         async with self._lock:
+            if began_ms <= self._forgotten_ms.get(object_type, -1):
+                return
             read = {f"{object_type}/{mapping}": revision for mapping, revision in revisions.items()}
             await self._replace(replace(self._state, whole={**self._state.whole, **read}))
 
-    async def forget_whole(self, object_type: str) -> None:
+    async def forget_whole(self, object_type: str, now_ms: int) -> None:
         """Report that an object of the type may be there that nobody here knows: what was known of it was erased."""
         async with self._lock:
+            self._forgotten_ms[object_type] = now_ms
             kept = {word: read for word, read in self._state.whole.items() if not word.startswith(f"{object_type}/")}
             await self._replace(replace(self._state, whole=kept))
 

@@ -31,7 +31,7 @@ async def test_a_report_is_published_only_where_something_changed() -> None:
 async def test_what_was_read_whole_is_reported_once_for_each_mapping_and_forgotten_with_its_connection() -> None:
     report, told = report_of(BEFORE)
     for object_type, revisions in (("users", {"people": 3}), ("users", {"people": 3}), ("companies", {"firms": 4})):
-        await report.keep_whole(object_type, revisions)
+        await report.keep_whole(object_type, revisions, 10)
     assert [dict(state.whole) for state in states(told)] == [
         {"users/people": 3},
         {"users/people": 3, "companies/firms": 4},
@@ -41,12 +41,16 @@ async def test_what_was_read_whole_is_reported_once_for_each_mapping_and_forgott
 
 async def test_a_type_of_which_an_object_was_erased_is_known_whole_no_more() -> None:
     report, told = report_of(BEFORE)
-    await report.keep_whole("users", {"people": 3, "leads": 2})
-    await report.keep_whole("companies", {"firms": 4})
-    for _ in range(2):
-        await report.forget_whole("users")
+    await report.keep_whole("users", {"people": 3, "leads": 2}, 10)
+    await report.keep_whole("companies", {"firms": 4}, 10)
+    for now_ms in (20, 30):
+        await report.forget_whole("users", now_ms)
     assert report.state.whole == {"companies/firms": 4}
     assert len(states(told)) == 3
+    await report.keep_whole("users", {"people": 3}, 30)  # a full sync that was under way
+    assert report.state.whole == {"companies/firms": 4}
+    await report.keep_whole("users", {"people": 3}, 31)
+    assert report.state.whole == {"companies/firms": 4, "users/people": 3}
 
 
 def test_of_an_earlier_connection_only_the_secrets_are_left() -> None:
