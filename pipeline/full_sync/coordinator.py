@@ -145,7 +145,7 @@ class FullSyncs:
         newer = [run for run in waiting if run.full_sync.supersede and run.run_id > current.run_id]
         if newer:
             situation = replace(situation, superseded_by=newer[-1].run_id)
-        for run in _covered(current, waiting, situation.mappings):
+        for run in _covered(current, waiting, situation):
             reason = f"run {current.run_id} reads the same"
             await self._write(over(run, situation, "superseded", reason))
         while True:
@@ -251,12 +251,21 @@ def _open(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run.under_way]
 
 
-def _covered(current: Run, waiting: Sequence[Run], mappings: Mapping[str, ObjectMapping]) -> Iterator[Run]:
+def _begins(run: Run, situation: Situation) -> bool:
+    move = decide(run, situation)
+    return move is not None and move.row.state == "running"
+
+
+def _covered(current: Run, waiting: Sequence[Run], situation: Situation) -> Iterator[Run]:
     """Requests that no person made, and whose mappings the run that begins now reads too.
 
-    One reconnect may be told twice, once while its run reads already.
+    One reconnect may be told twice, once while its run reads already. A run that ends before it begins reads nothing.
     """
-    reads, begins = set(wanted_mappings(current, mappings)), current.row.state == "requested"
+    begins = current.row.state == "requested"
+    if begins and not _begins(current, situation):
+        return
+    mappings = situation.mappings
+    reads = set(wanted_mappings(current, mappings))
     told_twice = RECONNECT if current.full_sync.phase == "read" else frozenset()
     for run in waiting:
         by = run.full_sync.requested_by

@@ -21,7 +21,7 @@ from pipeline.full_sync.commands import (
     whole_types,
 )
 from pipeline.full_sync.counts import TOTAL, counts_of, last_attempt, mapping_rows, open_in
-from pipeline.full_sync.endings import begin, ended, over
+from pipeline.full_sync.endings import begin, can_begin, ended, over
 from pipeline.full_sync.holding import worth_asking
 from pipeline.full_sync.rows import CONFIRM as CONFIRMED
 from pipeline.full_sync.rows import Run
@@ -64,6 +64,8 @@ def decide(run: Run, situation: Situation) -> Move | None:
     move = ended(run, situation)
     if move is not None:
         return move
+    if run.row.state == "requested" and not can_begin(situation):
+        return _beat(run, situation)
     row = begin(run, situation) if run.row.state == "requested" else _stepped(run, situation)
     return Move(row) if row is not None else _beat(run, situation)
 

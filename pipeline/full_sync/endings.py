@@ -87,6 +87,11 @@ def successor_id(run: Run) -> str:
     return f"{max(run.row.started_at_ms, int(asked_ms)) + 1:013d}-{mark}"
 
 
+def can_begin(situation: Situation) -> bool:
+    """Whether a run that was asked for can begin: one that is owed waits while its integration is paused."""
+    return situation.settings is not None and situation.settings.state == "active"
+
+
 def begin(run: Run, situation: Situation) -> RunProgress:
     """The first row of a run that was asked for."""
     wanted = wanted_mappings(run, situation.mappings)

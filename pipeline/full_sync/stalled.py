@@ -19,7 +19,9 @@ def why(run: Run, situation: Situation) -> str | None:
 
 
 def _reasons(run: Run, situation: Situation) -> Iterator[str]:
-    step = run.full_sync.step
+    step, settings = run.full_sync.step, situation.settings
+    if settings is not None and settings.state != "active":
+        yield f"{run.row.integration} is {settings.state}"
     for system, state in situation.connectors.items():
         if state.status != "ok":
             yield f"{system} is {state.status.replace('_', ' ')}: {state.reason}"

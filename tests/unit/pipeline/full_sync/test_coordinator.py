@@ -161,6 +161,14 @@ async def test_requests_that_nobody_waits_for_are_one_run() -> None:
     assert it.states() == {RUN: "completed", **dict.fromkeys(gaps, "superseded")}
 
 
+async def test_what_is_owed_is_not_covered_by_a_run_that_ends_before_it_begins() -> None:
+    it = Installation()
+    gap = it.ask("gap").run_id
+    it.acting.put("stop", state="requested")
+    await it.scheduler().to_the_end()
+    assert it.states() == {RUN: "stopped", gap: "completed"}
+
+
 async def test_a_reconnect_that_is_told_twice_is_one_run() -> None:
     asked = requested()
     assert asked.full_sync is not None

@@ -201,6 +201,19 @@ def test_what_nobody_waits_for_is_owed_after_a_pause() -> None:
     assert successor.run_id > RUN
 
 
+def test_what_is_owed_begins_only_once_the_integration_is_active_again() -> None:
+    """Begun at once it would be stopped for the pause, and owed again, for ever."""
+    paused = replace(SETTINGS, state="paused")
+    acting = Acting(rows={RUN: requested(full_sync=FullSyncRun(requested_by="gap"))}, settings=paused)
+    for _ in range(20):
+        acting.move()
+        acting.now_ms += 6_000
+    assert (acting.row.state, acting.row.reason) == ("requested", "acme is paused")
+    assert (acting.requests, acting.log) == ([], [])
+    acting.settings = SETTINGS
+    assert acting.ended().state == "completed"
+
+
 def test_a_new_connection_stops_it() -> None:
     acting = Acting(deaf=frozenset({"crawl"}))
     for _ in range(5):
