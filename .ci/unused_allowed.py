@@ -74,3 +74,9 @@ _.content_sessions
 # Fields of records that are written before they are read.
 _.target_external
 _.clock_ahead_ms
+
+# Keys of a full sync's report that only scripts read.
+_.started_at
+_.updated_at
+_.finished_at
+_.ambiguous

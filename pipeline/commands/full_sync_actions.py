@@ -29,7 +29,6 @@ from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
 LOOK_S: Final = 0.2
 SHOWN_AGAIN_S: Final = 10.0  # a run of which nobody tells any more: that it is stalled shows in no new row
-FOLLOWS_S: Final = 10.0  # for the run that takes the place of one whose mappings were edited
 
 
 def start(

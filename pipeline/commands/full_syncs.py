@@ -1,6 +1,5 @@
 """Commands on full syncs; `full_sync_actions` does the work."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -67,7 +66,7 @@ def full_sync_watch(name: str | None, within_s: float | None, shape: str) -> Non
     watch(name, within_s, shape)
 
 
-def _stopping(word: str, *, hidden: bool) -> Callable[..., None]:
+def _stopping(word: str, *, hidden: bool) -> None:
     @full_sync_group.command(word, examples=(f"pairstream full-sync {word} acme",), hidden=hidden)
     @click.argument("name")
     @FORMAT
@@ -80,10 +79,9 @@ def _stopping(word: str, *, hidden: bool) -> Callable[..., None]:
 
         stop(name, shape)
 
-    return full_sync_stop
 
-
-full_sync_stop, full_sync_cancel = _stopping("stop", hidden=False), _stopping("cancel", hidden=True)
+for _word, _hidden in (("stop", False), ("cancel", True)):
+    _stopping(_word, hidden=_hidden)
 
 
 @full_sync_group.command("history", examples=("pairstream full-sync history acme",))

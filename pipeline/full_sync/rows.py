@@ -1,7 +1,7 @@
 """The rows of `sync.runs` as runs: each with its own row, its parts, and what people asked of it. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,10 +40,6 @@ class Run:
     @property
     def confirm_asked(self) -> bool:
         return CONFIRM in self.parts
-
-    def under(self, prefix: str) -> Iterator[RunProgress]:
-        """The parts whose names begin so."""
-        return (row for name, row in self.parts.items() if name.startswith(prefix))
 
 
 def runs_of(rows: Mapping[str, RunProgress]) -> Mapping[str, Run]:
