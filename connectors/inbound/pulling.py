@@ -19,7 +19,7 @@ from connectors.inbound.positions import Positions
 from connectors.inbound.run_requests import request_run
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.wall import contained
-from schemas.records import Notification
+from schemas.records import Cause, Notification
 from schemas.topics import notifications_topic
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class _Pull:
         """Until cancelled."""
         while True:
             await self._may_pull()
-            kept = self.positions.kept(self.name)
+            kept, began_ms = self.positions.kept(self.name), self.context.now_ms()
             try:
                 pulled = await self._asked(kept)
             except OwnershipLost:
@@ -107,7 +107,7 @@ class _Pull:
                 self.context.state.fail(error)
                 continue
             self.tries = Tries()
-            await self._published(pulled)
+            await self._published(pulled, began_ms)
             await self._keep(pulled, kept)
             await self.context.clock.sleep(pulled.wait_s)
 
@@ -159,12 +159,12 @@ class _Pull:
         )
         self.context.state.deny(self.name, "read", error.reason)
 
-    async def _published(self, pulled: Pulled) -> None:
-        """The news are with the brokers when this returns."""
+    async def _published(self, pulled: Pulled, began_ms: int) -> None:
+        """The news are with the brokers when this returns; objects were read at `began_ms` at the earliest."""
         context = self.context
         if pulled.objects:
             await context.bulk_credit(len(pulled.objects))
-            await asyncio.gather(*(self._observed(one) for one in pulled.objects))
+            await asyncio.gather(*(self._observed(one, began_ms) for one in pulled.objects))
         for body in pulled.bodies:
             notification = Notification(context.integration, context.system, body, {}, context.now_ms())
             await context.publish(notifications_topic(context.system), context.integration, notification)
@@ -172,10 +172,12 @@ class _Pull:
             log.warning("%s: news of %s were lost (%s)", context.integration, context.system, pulled.gap)
             await request_run(context.send, context.integration, context.now_ms())
 
-    async def _observed(self, one: Seen) -> None:
+    async def _observed(self, one: Seen, began_ms: int) -> None:
         """Bulk by its credit; written like a live change, for that is what most of its few changes are."""
         object_type = self.feed.object_type or ""
-        await self.context.observed(seen(object_type, one, "poll", None, False, None))
+        # a change that tells no time counts as of before every erasure, and would be refused for ever
+        cause = Cause("", -1, -1, began_ms)
+        await self.context.observed(seen(object_type, one, "poll", None, False, cause))
 
     async def _keep(self, pulled: Pulled, kept: Kept | None) -> None:
         now_ms = self.context.now_ms()

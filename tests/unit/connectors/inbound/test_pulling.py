@@ -171,6 +171,8 @@ async def test_objects_are_changes_of_a_poll_under_the_credit_for_bulk_and_writt
     (change,) = it.of(ChangeEvent)
     assert (change.object_type, change.object_id, change.origin, change.bulk) == ("contacts", "u-1", "poll", False)
     assert credit == [1]
+    assert change.caused_by is not None  # without a time it would count as of before every erasure
+    assert 0 < change.caused_by.at_ms <= it.context.now_ms()
 
 
 async def test_a_gap_asks_for_a_full_sync_before_the_new_place_is_kept() -> None:
