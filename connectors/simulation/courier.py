@@ -145,7 +145,9 @@ class Courier(Generic[T]):
     async def _attempt(self, post: Post, events: int, attempt: int) -> bool:
         timeout_s = self._settings().webhook_timeout_ms / 1000
         if self._client is None:
-            self._client = httpx.AsyncClient(transport=self._transport, timeout=timeout_s)
+            # kept as long as a receiver keeps it (5 s), a connection is used, now and then, when it was just closed
+            limits = httpx.Limits(keepalive_expiry=1)
+            self._client = httpx.AsyncClient(transport=self._transport, timeout=timeout_s, limits=limits)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._client.post(post.url, content=post.body, headers=dict(post.headers))
