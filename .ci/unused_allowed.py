@@ -33,12 +33,9 @@ _.asked_at_ms
 _.granted_at_ms
 _.answered_at_ms
 
-# The full sync that is due by the clock reads it.
-_.full_sync_interval_s
-
-
-# The local installation as tests drive it.
+# The local installation, and simulators, as tests drive them.
 LocalSchemaRegistry
+_.expire  # HubSpot's journal
 _.clear_faults
 _.pid_of
 

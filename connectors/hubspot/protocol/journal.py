@@ -6,7 +6,7 @@ Follows HubSpot's guides "webhook journal APIs" and "webhooks journal management
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from connectors.contract.errors import Refused, Transient
 from connectors.contract.feed import DAY_MS
@@ -29,8 +29,6 @@ SCOPES: Final = (
     "developer.webhooks_journal.subscriptions.read",
     "developer.webhooks_journal.subscriptions.write",
 )
-
-SubscriptionType = Literal["OBJECT", "ASSOCIATION", "GDPR_PRIVACY_DELETION"]
 
 _WORDS: Final = {
     "CREATE": "creation",
@@ -56,7 +54,7 @@ class JournalEntry:
 class JournalSubscription:
     """What the journal tells of one object type of one account; `id` None: it is not made yet."""
 
-    kind: str  # a SubscriptionType, or one that this version does not make
+    kind: str  # OBJECT, ASSOCIATION, GDPR_PRIVACY_DELETION, or one that this version does not make
     type_id: str
     actions: frozenset[str]
     properties: frozenset[str] = frozenset()
