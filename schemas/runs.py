@@ -1,12 +1,59 @@
-"""Requests for full syncs: rows of `sync.runs` that the active scheduler takes."""
+"""Full syncs: the rows of `sync.runs`, and how one is asked for."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.records import FullSyncRun, RunProgress
-
 RequestedBy = Literal["person", "schedule", "reconnect", "gap"]
+RunState = Literal["requested", "running", "completed", "failed", "stopped", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class FullSyncRun:
+    """A full sync as a whole: what was asked for, and where it stands. Its one writer is the active scheduler."""
+
+    requested_by: str = "person"  # person, schedule, reconnect or gap
+    connection: int = 0  # the connection it reads
+    phase: str = ""  # read, compare or confirm; empty before it begins
+    step: str = ""  # where in its phase it stands
+    supersede: bool = False  # request: ends the run under way
+    types: tuple[str, ...] = ()  # request: only mappings that use one of these `<system>.<object type>`s
+    strategies: Mapping[str, str] = field(default_factory=dict)  # mapping -> which sides are listed, and which is asked
+    crawls: tuple[str, ...] = ()  # the `<system>.<object type>`s that it lists
+    revisions: Mapping[str, int] = field(default_factory=dict)  # mapping -> the revision it began with
+    failed: Mapping[str, str] = field(default_factory=dict)  # mapping -> why it was left out
+    ends: Mapping[str, int] = field(default_factory=dict)  # `<topic>[<partition>]` -> the end offset that is waited for
+    hops: int = 0  # how often the road was waited for in this step
+    waiting: int = 0  # how many records the road still has before those ends
+    began_waiting: int = 0  # how many it had when the waiting began
+    finished_at_ms: int = 0  # our clock; 0: it is not finished
+    step_at_ms: int = 0  # our clock: when its step began
+    confirmed: bool = False  # true: a person let it write more than the bound
+    progressed: int = 0  # how many pairs were open when it last made progress
+    progressed_at_ms: int = 0  # our clock: when it last made progress
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """One part's progress of a full sync. Key: run, and stage and partition where it is a part."""
+
+    run_id: str  # the run
+    integration: str  # whose run
+    part: str  # `run`, `hubspot.contacts`, `userflow.users`, ...
+    state: RunState  # where it stands
+    started_at_ms: int  # our clock
+    updated_at_ms: int  # our clock: heartbeat
+    read: int = 0  # objects read
+    cursor: str | None = None  # where the crawl goes on
+    reason: str | None = None  # why it failed
+    mappings: tuple[str, ...] = ()  # only these mappings; none named: all
+    counts: Mapping[str, int] = field(default_factory=dict)  # what a part of the worker counted, by outcome
+    expected: int = -1  # objects that are to be read; -1: not known
+    calls: int = 0  # requests made to the system
+    attempt: int = 0  # how often the run asked for this part
+    samples: tuple[str, ...] = ()  # pairs worth showing: ids and field names, no values
+    full_sync: FullSyncRun | None = None  # the run as a whole, on the row of the run itself
 
 
 def new_run_id(now_ms: int) -> str:

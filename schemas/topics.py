@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schemas import configuration, erasures, records
+from schemas import configuration, erasures, records, runs, state
 
 DAY_MS = 24 * 60 * 60 * 1000
 MAX_MESSAGE_BYTES = 1_048_588
@@ -97,11 +97,11 @@ TOPICS: dict[str, Topic] = {
         Topic(HUBSPOT_TIMELINE_EVENTS, "integration", records.TimelineEvent, 3),
         Topic(RECEIPTS, "pair", records.Receipt, 7),
         Topic(DEAD_LETTERS, "original", records.DeadLetter, 30),
-        Topic(OBJECTS_STATE, "object", records.ObjectState, None),
-        Topic(PAIRS_STATE, "pair", records.PairState, None),
+        Topic(OBJECTS_STATE, "object", state.ObjectState, None),
+        Topic(PAIRS_STATE, "pair", state.PairState, None),
         Topic(INTEGRATIONS, "configuration", configuration.IntegrationPart, None),
         Topic(MAPPINGS, "configuration", records.ObjectMapping, None),
-        Topic(RUNS, "run", records.RunProgress, None),
+        Topic(RUNS, "run", runs.RunProgress, None),
         Topic(ERASURES, "erasure", erasures.ErasurePart, None),
         Topic(POSITIONS, "feed", records.SourcePosition, None),
     )

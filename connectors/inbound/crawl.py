@@ -18,7 +18,8 @@ from connectors.inbound.persistence import Persistence
 from connectors.inbound.run_parts import is_over, keep_part, part_row
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.wall import contained
-from schemas.records import Cause, ConnectorRequest, RunState
+from schemas.records import Cause, ConnectorRequest
+from schemas.runs import RunState
 
 log = logging.getLogger(__name__)
 

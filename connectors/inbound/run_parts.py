@@ -8,7 +8,8 @@ from connectors.contract.errors import ConnectorError, Missing, Refused
 from connectors.inbound.persistence import Persistence
 from connectors.session.context import IntegrationContext
 from connectors.session.wall import contained
-from schemas.records import ConnectorRequest, RunProgress
+from schemas.records import ConnectorRequest
+from schemas.runs import RunProgress
 from schemas.topics import RUNS
 
 GOES_ON: Final = frozenset({"requested", "running"})

@@ -17,7 +17,8 @@ from connectors.session.letters import Publish, publish_letter
 from connectors.session.wall import contained
 from schemas.codec import Unencodable
 from schemas.letters import letter_id, letter_of_no_record
-from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, RunProgress, StampedValue
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, StampedValue
+from schemas.runs import RunProgress
 from schemas.topics import changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
 

@@ -21,7 +21,8 @@ from pipeline.core.lookups import asking_holders
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, rederive, retry_refused
 from pipeline.core.timeline import Hold, stream, timeline_of
-from schemas.records import PairState, StateCommand
+from schemas.records import StateCommand
+from schemas.state import PairState
 from schemas.topics import STATE_COMMANDS
 from schemas.values import System
 

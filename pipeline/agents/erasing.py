@@ -14,17 +14,8 @@ from pipeline.agents.step import Effects
 from pipeline.core.candidates import side, with_side
 from pipeline.core.mapping import OTHER, MappingView
 from schemas.erasures import Erasure, ErasurePart, pair_hash
-from schemas.records import (
-    ActivityEvent,
-    Candidate,
-    ChangeEvent,
-    ConnectorRequest,
-    MatchedChange,
-    ObjectState,
-    PairState,
-    RequestKind,
-    StateCommand,
-)
+from schemas.records import ActivityEvent, ChangeEvent, ConnectorRequest, MatchedChange, RequestKind, StateCommand
+from schemas.state import Candidate, ObjectState, PairState
 from schemas.topics import ERASURES, MATCHES, STATE_COMMANDS, object_key, pair_key, requests_topic
 from schemas.values import System
 

@@ -13,15 +13,8 @@ from pipeline.agents.step import Effects, Incoming, Needed
 from pipeline.core.freshness import TOO_FAR_AHEAD_MS
 from pipeline.core.matching import believed_object, observe, resend
 from pipeline.core.timeline import Hold, ObjectActivity, once, release, tell_pairs
-from schemas.records import (
-    ActivityEvent,
-    ChangeEvent,
-    ConnectorRequest,
-    MatchedChange,
-    ObjectState,
-    StateCommand,
-    TimelineEvent,
-)
+from schemas.records import ActivityEvent, ChangeEvent, ConnectorRequest, MatchedChange, StateCommand, TimelineEvent
+from schemas.state import ObjectState
 from schemas.topics import (
     HUBSPOT_CHANGES,
     HUBSPOT_TIMELINE_EVENTS,

@@ -12,15 +12,8 @@ from pipeline.core.mapping import MappingView
 from pipeline.core.pairing import PairStep
 from pipeline.core.timeline import Streamed
 from schemas.letters import letter_id
-from schemas.records import (
-    Cause,
-    ConnectorRequest,
-    DeadLetter,
-    FieldPatch,
-    PairState,
-    StateCommand,
-    TimelineEvent,
-)
+from schemas.records import Cause, ConnectorRequest, DeadLetter, FieldPatch, StateCommand, TimelineEvent
+from schemas.state import PairState
 from schemas.topics import (
     DEAD_LETTERS,
     HUBSPOT_TIMELINE_EVENTS,

@@ -18,7 +18,8 @@ from pipeline.core.lookups import Asking, with_lookup
 from pipeline.core.pairing import EMPTY, believed_pair, change_pair, receive
 from pipeline.core.timeline import Hold, park, stream, timeline_of
 from schemas.letters import letter_about
-from schemas.records import MatchedChange, PairState, Receipt, StateCommand
+from schemas.records import MatchedChange, Receipt, StateCommand
+from schemas.state import PairState
 from schemas.topics import DEAD_LETTERS, MATCHES, PAIRS_STATE, RECEIPTS, STATE_COMMANDS
 
 TOPICS = (MATCHES, RECEIPTS, STATE_COMMANDS)

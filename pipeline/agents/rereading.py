@@ -12,7 +12,8 @@ from pipeline.agents.run_parts import Reached, told
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
 from pipeline.core.matching import holds
-from schemas.records import ConnectorRequest, ObjectState, StateCommand
+from schemas.records import ConnectorRequest, StateCommand
+from schemas.state import ObjectState
 from schemas.topics import STATE_COMMANDS, requests_topic
 
 MOST_OUTPUTS: Final = 500

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pipeline.agents.state import Output
 from pipeline.agents.step import Incoming
-from schemas.records import RunProgress, StateCommand
+from schemas.records import StateCommand
+from schemas.runs import RunProgress
 from schemas.topics import RUNS
 
 

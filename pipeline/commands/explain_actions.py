@@ -16,7 +16,7 @@ from pipeline.operations import OperationRefused, in_force
 from pipeline.operations.explain import Explained, explain
 from pipeline.process import Process
 from pipeline.visible import visible_lines
-from schemas.records import ObjectState, PairState
+from schemas.state import ObjectState, PairState
 from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
 from schemas.values import System
 

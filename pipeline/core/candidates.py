@@ -6,7 +6,8 @@ from typing import Final, Literal
 
 from pipeline.core.derive import Paired
 from pipeline.core.mapping import OTHER, MappingView
-from schemas.records import Candidate, MatchedChange, PairState
+from schemas.records import MatchedChange
+from schemas.state import Candidate, PairState
 from schemas.values import System
 
 MOST_CANDIDATES: Final = 25

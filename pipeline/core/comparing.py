@@ -13,7 +13,7 @@ from pipeline.core.conversion import is_empty
 from pipeline.core.derive import Derivation, Paired
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import NOTHING, PairStep, rederive, retry_refused
-from schemas.records import PairState, RefusedValue, RunMark
+from schemas.state import PairState, RefusedValue, RunMark
 from schemas.values import System
 
 Step = Literal["count", "write", "confirm"]

@@ -13,7 +13,8 @@ from pipeline.core.derive import Derivation, Paired, RefusedField, derive
 from pipeline.core.forms import alike
 from pipeline.core.freshness import Order, order
 from pipeline.core.mapping import MappingView
-from schemas.records import FieldAnswer, FieldRule, MatchedChange, PairState, RefusedValue, Settled, StampedValue
+from schemas.records import FieldAnswer, FieldRule, MatchedChange, StampedValue
+from schemas.state import PairState, RefusedValue, Settled
 from schemas.values import FieldValue
 
 NOT_TAKEN: Final = "not_taken"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pipeline.core.conversion import Converted, DoesNotFit, convert, equal, is_empty
 from pipeline.core.mapping import OTHER, MappingView
-from schemas.records import Candidate, FieldRule, PairState
+from schemas.records import FieldRule
+from schemas.state import Candidate, PairState
 from schemas.values import FieldDefinition, FieldValue, System
 
 

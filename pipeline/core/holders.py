@@ -11,7 +11,8 @@ from typing import Final
 from pipeline.core.candidates import side
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.matching import OWN_ID
-from schemas.records import MatchedChange, PairState, Receipt
+from schemas.records import MatchedChange, Receipt
+from schemas.state import PairState
 from schemas.values import System
 
 NONE_READ: Final[frozenset[str]] = frozenset()

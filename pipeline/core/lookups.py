@@ -8,7 +8,8 @@ from pipeline.core.candidates import side
 from pipeline.core.holders import asked, read_whole
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, read_by_run, rivals
-from schemas.records import MatchedChange, Origin, PairState
+from schemas.records import MatchedChange, Origin
+from schemas.state import PairState
 from schemas.values import System
 
 LIVE: Final[frozenset[Origin]] = frozenset({"webhook", "journal", "poll"})

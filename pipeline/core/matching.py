@@ -8,15 +8,8 @@ from pipeline.core.conversion import Converted, convert
 from pipeline.core.freshness import Merged, Order, believed, merge, order
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
-from schemas.records import (
-    ChangeEvent,
-    ConnectorRequest,
-    FieldAnswer,
-    MatchedChange,
-    ObjectState,
-    Presence,
-    StampedValue,
-)
+from schemas.records import ChangeEvent, ConnectorRequest, FieldAnswer, MatchedChange, Presence, StampedValue
+from schemas.state import ObjectState
 from schemas.values import FieldDefinition, FieldValue, System
 
 EXACT_DELAY_MS: Final = 300

@@ -15,14 +15,8 @@ from pipeline.core.freshness import Order, believed, merge, order
 from pipeline.core.holders import NONE_READ, knowing_nothing, unknown_sides, with_answer, with_miss
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.outcome import Outcome
-from schemas.records import (
-    Candidate,
-    MatchedChange,
-    PairState,
-    Receipt,
-    RefusedValue,
-    StampedValue,
-)
+from schemas.records import MatchedChange, Receipt, StampedValue
+from schemas.state import Candidate, PairState, RefusedValue
 from schemas.values import FieldValue, System
 
 

@@ -17,11 +17,10 @@ from schemas.records import (
     ConnectorRequest,
     HeldEvent,
     MatchedChange,
-    ObjectState,
-    PairState,
     TimelineEvent,
     timeline_event_id,
 )
+from schemas.state import ObjectState, PairState
 from schemas.values import System
 
 MOST_HELD: Final = 100

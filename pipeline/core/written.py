@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pipeline.core.candidates import side
 from pipeline.core.mapping import OTHER, MappingView
-from schemas.records import Candidate, PairState
+from schemas.state import Candidate, PairState
 from schemas.values import System
 
 

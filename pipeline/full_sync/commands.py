@@ -7,8 +7,8 @@ from typing import Final, Literal
 from pipeline.full_sync.counts import ASKED, TOTAL, mapping_rows
 from pipeline.full_sync.rows import SYSTEMS, Run
 from pipeline.full_sync.situation import ASK, CONFIRM, COUNT, CRAWL, SWEEP, TOTALS, WRITE, Command, Situation
-from schemas.records import Cause, CommandStep, ConnectorRequest, ObjectMapping, RunProgress, StateCommand
-from schemas.runs import revisions_told
+from schemas.records import Cause, CommandStep, ConnectorRequest, ObjectMapping, StateCommand
+from schemas.runs import RunProgress, revisions_told
 from schemas.topics import STATE_COMMANDS, object_key, requests_topic
 from schemas.values import System
 

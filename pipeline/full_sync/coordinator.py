@@ -18,7 +18,8 @@ from pipeline.full_sync.rows import OPEN, SYSTEMS, Run, orphans, runs_of
 from pipeline.full_sync.schedule import anew, due, is_forgotten
 from pipeline.full_sync.situation import PASSES, Command, Move, RoadSeen, Situation
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
-from schemas.records import ObjectMapping, RunProgress
+from schemas.records import ObjectMapping
+from schemas.runs import RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from schemas.values import System
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import CONFIRM, COUNT, SWEEP
-from schemas.records import RunProgress
+from schemas.runs import RunProgress
 
 VANISHED: Final = "vanished"
 OPEN: Final = "open"

@@ -49,7 +49,8 @@ from pipeline.full_sync.situation import (
 )
 from pipeline.full_sync.stalled import why
 from pipeline.full_sync.strategy import Sizes, choose, provisional
-from schemas.records import ObjectMapping, RunProgress
+from schemas.records import ObjectMapping
+from schemas.runs import RunProgress
 
 TOTALS_MS: Final = 30_000  # how long a total is waited for: without it only the way of reading may be dearer
 HEARTBEAT_MS: Final = 5_000

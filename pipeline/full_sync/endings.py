@@ -8,8 +8,8 @@ from pipeline.full_sync.commands import split
 from pipeline.full_sync.counts import counts_of
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import PHASE_OF, TOTALS, Move, Situation
-from schemas.records import ObjectMapping, RunProgress, RunState
-from schemas.runs import run_request
+from schemas.records import ObjectMapping
+from schemas.runs import RunProgress, RunState, run_request
 
 BY_NOBODY: Final = frozenset({"gap", "reconnect", "schedule"})
 """Requests that no person waits for: they wait for an integration that is paused."""

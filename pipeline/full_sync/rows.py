@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.records import FullSyncRun, RunProgress
+from schemas.runs import FullSyncRun, RunProgress
 from schemas.values import System
 
 STOP: Final = "stop"

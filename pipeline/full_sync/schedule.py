@@ -7,8 +7,7 @@ from typing import Final
 
 from pipeline.full_sync.rows import Run
 from schemas.configuration import IntegrationSettings
-from schemas.records import RunProgress
-from schemas.runs import run_request
+from schemas.runs import RunProgress, run_request
 
 SECOND: Final = 2  # the number of a connection that is not the first of its integration
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from schemas.configuration import ConnectorState, IntegrationSettings
-from schemas.records import ObjectMapping, RunProgress
+from schemas.records import ObjectMapping
+from schemas.runs import RunProgress
 from schemas.values import System
 
 TOTALS: Final = "totals"

@@ -17,7 +17,8 @@ from pipeline.operations import OperationRefused
 from schemas.codec import Codec
 from schemas.configuration import IntegrationSettings
 from schemas.erasures import Erasure
-from schemas.records import Cause, ChangeEvent, ObjectMapping, ObjectState
+from schemas.records import Cause, ChangeEvent, ObjectMapping
+from schemas.state import ObjectState
 from schemas.topics import ERASURES, OBJECTS_STATE, changes_topic, object_key
 
 POLL_S: Final = 0.1

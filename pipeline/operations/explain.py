@@ -8,7 +8,8 @@ from pipeline.core.derive import Paired, derive
 from pipeline.core.holders import unknown_sides
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.written import written_values
-from schemas.records import FieldRule, ObjectState, PairState
+from schemas.records import FieldRule
+from schemas.state import ObjectState, PairState
 from schemas.values import System
 
 

@@ -8,8 +8,8 @@ from pipeline.full_sync.rows import CONFIRM, STOP, Run, runs_of
 from pipeline.full_sync.situation import HOLD
 from pipeline.operations import OperationRefused
 from schemas.configuration import IntegrationSettings
-from schemas.records import ObjectMapping, RunProgress
-from schemas.runs import run_request
+from schemas.records import ObjectMapping
+from schemas.runs import RunProgress, run_request
 
 
 class NotStarted(OperationRefused):

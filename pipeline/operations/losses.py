@@ -11,8 +11,9 @@ from pipeline.operations.findings import Finding
 from pipeline.operations.lost_records import LOST, affected_by
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import IntegrationPart
-from schemas.records import DeadLetter, RunProgress
+from schemas.records import DeadLetter
 from schemas.registry import UnknownSchema
+from schemas.runs import RunProgress
 from schemas.topics import DEAD_LETTERS
 
 LATELY_MS: Final = 7 * 24 * 60 * 60 * 1000

@@ -17,7 +17,8 @@ from pipeline.operations.plan import InForce, Plan, make_plan, planned_mappings
 from pipeline.secrets import SecretBox
 from schemas.codec import Codec
 from schemas.configuration import IntegrationSettings
-from schemas.records import ObjectMapping, ObjectState, PairState
+from schemas.records import ObjectMapping
+from schemas.state import ObjectState, PairState
 from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
 from schemas.values import System
 

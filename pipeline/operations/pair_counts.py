@@ -11,7 +11,8 @@ from pipeline.core.derive import Paired, derive
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.matching import fields_for, match_value
 from pipeline.core.pairing import EMPTY
-from schemas.records import Candidate, ObjectState, PairState, StampedValue
+from schemas.records import StampedValue
+from schemas.state import Candidate, ObjectState, PairState
 from schemas.values import FieldValue, System
 
 MOST_SAMPLES: Final = 5

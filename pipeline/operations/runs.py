@@ -10,8 +10,8 @@ from pipeline.operations.findings import Finding
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import ConnectorState, IntegrationPart
 from schemas.reasons import REASONS
-from schemas.records import RunProgress
 from schemas.registry import UnknownSchema
+from schemas.runs import RunProgress
 from schemas.topics import RUNS
 from schemas.values import System
 

@@ -29,7 +29,6 @@ from schemas.configuration import (
 from schemas.erasures import Erasure, ErasurePart, Looked, Rewriting
 from schemas.records import (
     ActivityEvent,
-    Candidate,
     Cause,
     ChangeEvent,
     ConnectorRequest,
@@ -39,18 +38,11 @@ from schemas.records import (
     FieldPatch,
     FieldRule,
     Found,
-    FullSyncRun,
     HeldEvent,
     MatchedChange,
     Notification,
     ObjectMapping,
-    ObjectState,
-    PairState,
     Receipt,
-    RefusedValue,
-    RunMark,
-    RunProgress,
-    Settled,
     SourcePosition,
     StampedValue,
     StateCommand,
@@ -58,6 +50,8 @@ from schemas.records import (
     avro_name,
 )
 from schemas.registry import LocalRegistry, packaged_history
+from schemas.runs import FullSyncRun, RunProgress
+from schemas.state import Candidate, ObjectState, PairState, RefusedValue, RunMark, Settled
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from schemas.records import RunProgress
+from schemas.runs import RunProgress
 from tests.e2e.world import PLAN, TITLE, World, eventually, measured, world
 from tests.faults.flow import kill
 

@@ -21,8 +21,9 @@ from pipeline.scheduler import Scheduler
 from pipeline.secrets import SecretBox, make_key
 from schemas.codec import Codec
 from schemas.configuration import DesiredIntegration, IntegrationPart
-from schemas.records import RunProgress, StateCommand
+from schemas.records import StateCommand
 from schemas.registry import LocalRegistry
+from schemas.runs import RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS, STATE_COMMANDS, WORKER_GROUP
 from tests.e2e.world import eventually, read_topic
 from tests.kafka import Kafka, fresh_prefix

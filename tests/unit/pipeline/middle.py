@@ -19,12 +19,11 @@ from schemas.records import (
     DeadLetter,
     FieldPatch,
     MatchedChange,
-    ObjectState,
-    PairState,
-    RunProgress,
     StateCommand,
     TimelineEvent,
 )
+from schemas.runs import RunProgress
+from schemas.state import ObjectState, PairState
 from schemas.topics import pair_key
 from schemas.values import FieldValue
 

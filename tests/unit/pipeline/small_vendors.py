@@ -17,10 +17,10 @@ from schemas.records import (
     Found,
     Origin,
     Receipt,
-    RunProgress,
     StampedValue,
     StateCommand,
 )
+from schemas.runs import RunProgress
 from schemas.topics import object_key
 from schemas.values import FieldValue, System
 from tests.unit.pipeline.middle import NOTHING_READ, Middle

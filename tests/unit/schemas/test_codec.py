@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 
 from schemas.codec import Codec
-from schemas.records import Candidate, PairState, Receipt, RunProgress, StampedValue
+from schemas.records import Receipt, StampedValue
 from schemas.registry import LocalRegistry
+from schemas.runs import RunProgress
+from schemas.state import Candidate, PairState
 from schemas.topics import PAIRS_STATE, RECEIPTS
 from schemas.values import FieldValue, instant, millis
 from tests.unit.schemas.strategies import FIELD_VALUES, INSTANTS

@@ -11,7 +11,8 @@ from connectors.contract.errors import ConnectorError, Missing, RateLimited, Ref
 from connectors.contract.source import ObjectPage, Seen
 from connectors.inbound.crawl import crawl
 from connectors.inbound.persistence import MOST_OUTAGES
-from schemas.records import ChangeEvent, ConnectorRequest, RunProgress, RunState
+from schemas.records import ChangeEvent, ConnectorRequest
+from schemas.runs import RunProgress, RunState
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.session.contexts import Told, context_of
 

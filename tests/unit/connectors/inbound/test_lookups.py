@@ -16,7 +16,8 @@ from connectors.inbound.lookups import LINGER_S, Lookups
 from connectors.inbound.persistence import MOST_OUTAGES
 from connectors.inbound.run_parts import AskedTally
 from connectors.session.context import IntegrationContext
-from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Found, Receipt, RunProgress, StampedValue
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Found, Receipt, StampedValue
+from schemas.runs import RunProgress
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import Told, context_of

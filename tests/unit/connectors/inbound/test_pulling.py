@@ -14,7 +14,8 @@ from connectors.contract.source import Seen
 from connectors.inbound.positions import Positions
 from connectors.inbound.pulling import KEPT_AGAIN_MS, Pulling
 from connectors.session.context import IntegrationContext
-from schemas.records import ChangeEvent, Notification, RunProgress, SourcePosition, StampedValue
+from schemas.records import ChangeEvent, Notification, SourcePosition, StampedValue
+from schemas.runs import RunProgress
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import Answering, Told, context_of
 

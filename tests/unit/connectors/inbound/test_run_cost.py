@@ -10,7 +10,8 @@ from collections import Counter
 from connectors.inbound.crawl import crawl
 from connectors.inbound.lookups import Lookups
 from connectors.inbound.run_parts import AskedTally
-from schemas.records import ChangeEvent, ConnectorRequest, RunProgress
+from schemas.records import ChangeEvent, ConnectorRequest
+from schemas.runs import RunProgress
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.hubspot.account import DEFINITIONS, WANTED, opened

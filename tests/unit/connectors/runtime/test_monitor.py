@@ -18,7 +18,7 @@ from connectors.session.condition import VersionedCondition
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
 from schemas.configuration import ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
-from schemas.records import RunProgress
+from schemas.runs import RunProgress
 from tests.unit.connectors.fake_clock import FakeClock, InstantClock
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.connectors.session.contexts import Told, asked_runs, context_of

@@ -12,7 +12,7 @@ from connectors.contract.catalog import Catalog
 from connectors.registry import SYSTEMS
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
-from schemas.records import RunProgress
+from schemas.runs import RunProgress
 from schemas.values import System
 
 

@@ -17,7 +17,9 @@ from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.pairs import Pairs
 from pipeline.agents.state import Output
 from pipeline.agents.step import Incoming, PartitionStep, StepDeps, StepFailed
-from schemas.records import CommandStep, ConnectorRequest, FieldPatch, PairState, RunProgress, StateCommand
+from schemas.records import CommandStep, ConnectorRequest, FieldPatch, StateCommand
+from schemas.runs import RunProgress
+from schemas.state import PairState
 from schemas.topics import STATE_COMMANDS
 from tests.unit.pipeline.agents.stage import FakeStepDeps
 from tests.unit.pipeline.core.given import contact, mapping, receipt, user

@@ -8,7 +8,9 @@ from pipeline.agents import rereading
 from pipeline.agents.rereading import sweep
 from pipeline.agents.state import Overlay
 from pipeline.agents.step import Incoming
-from schemas.records import ConnectorRequest, ObjectState, RunProgress, StateCommand
+from schemas.records import ConnectorRequest, StateCommand
+from schemas.runs import RunProgress
+from schemas.state import ObjectState
 
 RUN = "0000000000002-aaaa"
 COMMAND = StateCommand("acme", 1, "objects", "sweep", object_key="acme:1:userflow:users:", run_id=RUN)

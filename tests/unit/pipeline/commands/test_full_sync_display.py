@@ -10,7 +10,7 @@ from rich.live import Live
 
 from pipeline.commands.full_sync_display import Lines, Objects, Terminal
 from pipeline.full_sync.rows import Run
-from schemas.records import FullSyncRun, RunProgress, RunState
+from schemas.runs import FullSyncRun, RunProgress, RunState
 
 AT = 1_800_000_000_000
 COUNTS = {"read.userflow.users": 500, "expected.userflow.users": 2_000, "calls.userflow.users": 5, "pairs": 3}

@@ -19,13 +19,13 @@ from pipeline.commands import full_sync_actions
 from pipeline.exit_codes import INTERRUPTED
 from pipeline.full_sync.report import report
 from pipeline.full_sync.rows import Run
-from schemas.records import FullSyncRun, RunProgress
+from schemas.runs import FullSyncRun, RunProgress
 
 WATCH: Final = """
 import asyncio, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # as the program begins
 from pipeline.commands import full_sync_actions as actions
-from schemas.records import FullSyncRun, RunProgress
+from schemas.runs import FullSyncRun, RunProgress
 
 class Tables:
     def table(self, topic):

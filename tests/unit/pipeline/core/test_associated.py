@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from pipeline.agents.rereading import IDS_A_REQUEST, MOST_OUTPUTS
 from pipeline.core.matching import holds, observe
-from schemas.records import ChangeEvent, ObjectState, StampedValue, StateCommand
+from schemas.records import ChangeEvent, StampedValue, StateCommand
+from schemas.state import ObjectState
 from schemas.values import FieldValue
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, change, flow, gone, mapping, stamped, user
 from tests.unit.pipeline.middle import Middle

@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 
 from pipeline.core.derive import Derivation, Paired, derive, desired_values
-from schemas.records import Candidate, FieldRule, PairState, RefusedValue, Settled
+from schemas.records import FieldRule
+from schemas.state import Candidate, PairState, RefusedValue, Settled
 from schemas.values import FieldValue
 from tests.unit.pipeline.core.given import CONTACT, USER, flow, mapping, stamped
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pipeline.core.conversion import has_converter
 from pipeline.core.derive import Derivation, Paired, derive
 from pipeline.core.mapping import OTHER, TARGET
-from schemas.records import Candidate, Direction, FieldRule, OnEmpty, PairState, RefusedValue
+from schemas.records import Direction, FieldRule, OnEmpty
+from schemas.state import Candidate, PairState, RefusedValue
 from schemas.values import FieldType, FieldValue, System
 from tests.unit.pipeline.core.given import CONTACT, USER, flow, mapping, stamped
 from tests.unit.pipeline.core.test_conversion import FIELD_TYPES, OPTIONS, values

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.freshness import TOO_FAR_AHEAD_MS, believed
 from pipeline.core.pairing import EMPTY, believed_pair
-from schemas.records import Candidate, ObjectState, Origin, PairState
+from schemas.records import Origin
+from schemas.state import Candidate, ObjectState, PairState
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, gone, stamped, user, written
 from tests.unit.pipeline.core.pair_in_step import in_step, title
 from tests.unit.pipeline.middle import NOW_MS, Middle

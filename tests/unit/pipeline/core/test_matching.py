@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.mapping import MappingView
 from pipeline.core.matching import EXACT_DELAY_MS, PRESENCE_DELAY_MS, ObjectStep, match_value, normalised, observe
-from schemas.records import ChangeEvent, ObjectState, Origin
+from schemas.records import ChangeEvent, Origin
+from schemas.state import ObjectState
 from schemas.values import FieldValue
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, change, contact, flow, gone, mapping, stamped, user, written
 

@@ -7,8 +7,7 @@ import pytest
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.schedule import anew, is_forgotten
 from schemas.configuration import IntegrationSettings, IntegrationState, SystemSettings
-from schemas.records import RunProgress
-from schemas.runs import run_request
+from schemas.runs import RunProgress, run_request
 
 NOW_MS = 1_700_000_000_000
 

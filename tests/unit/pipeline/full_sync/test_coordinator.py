@@ -11,8 +11,7 @@ from pipeline.full_sync.coordinator import KEPT_RUNS, SETTLED_MS, FullSyncs, Ful
 from pipeline.full_sync.rows import OPEN
 from pipeline.full_sync.situation import Command, RoadSeen
 from schemas.configuration import DesiredIntegration, IntegrationPart
-from schemas.records import RunProgress
-from schemas.runs import RequestedBy, run_request
+from schemas.runs import RequestedBy, RunProgress, run_request
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from tests.unit.pipeline.full_sync.simulated import PEOPLE, RUN, SECTION, Acting, requested
 

@@ -10,7 +10,7 @@ from pipeline.full_sync.decide import GIVE_UP_MS
 from pipeline.full_sync.endings import successor_id
 from pipeline.full_sync.rows import Run
 from schemas.configuration import ConnectorState
-from schemas.records import FullSyncRun
+from schemas.runs import FullSyncRun
 from tests.unit.pipeline.full_sync.simulated import COUNTED, PEOPLE, RUN, SETTINGS, Acting, crashing, requested
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.full_sync.report import report
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.text import duration, ending, plain, table
-from schemas.records import FullSyncRun, RunProgress
+from schemas.runs import FullSyncRun, RunProgress
 
 KEYS = [
     *("run", "integration", "mappings", "state", "phase", "started_at", "updated_at", "finished_at", "requested_by"),

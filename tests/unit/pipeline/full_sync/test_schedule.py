@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.schedule import due, slot_ms
-from schemas.records import FullSyncRun, RunProgress
+from schemas.runs import FullSyncRun, RunProgress
 
 DAY_S = 86_400
 DAY_MS = DAY_S * 1000

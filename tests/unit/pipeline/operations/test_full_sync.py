@@ -7,7 +7,7 @@ import pytest
 from pipeline.full_sync.rows import CONFIRM, STOP, Run
 from pipeline.operations import full_sync
 from pipeline.operations.full_sync import NoSuchRun, NotStarted
-from schemas.records import FullSyncRun, RunProgress, RunState
+from schemas.runs import FullSyncRun, RunProgress, RunState
 from tests.unit.pipeline.full_sync.simulated import PEOPLE, SETTINGS
 
 NOW = 1_800_000_000_000

@@ -11,7 +11,8 @@ from pipeline.operations.losses import MOST_SHOWN, losses
 from pipeline.operations.lost_records import LOST
 from schemas.configuration import IntegrationPart
 from schemas.letters import letter_of_no_record
-from schemas.records import DeadLetter, FullSyncRun, RunProgress
+from schemas.records import DeadLetter
+from schemas.runs import FullSyncRun, RunProgress
 from tests.unit.pipeline.operations.test_lost_records import PARTITIONS, settings
 
 AT_MS = 1_700_000_000_000

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from pipeline.operations.pair_counts import MOST_SAMPLES, PairCounts, RetainedState, count_pairs
-from schemas.records import ObjectState, PairState, RefusedValue, Settled
+from schemas.state import ObjectState, PairState, RefusedValue, Settled
 from schemas.values import FieldValue, System
 from tests.unit.pipeline.core.given import flow, mapping, stamped
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pipeline.full_sync.rows import Run
 from pipeline.operations.runs import held_up, last_run
 from schemas.configuration import ConnectorState, IntegrationPart
-from schemas.records import FullSyncRun, RunProgress, RunState
+from schemas.runs import FullSyncRun, RunProgress, RunState
 
 FIRST, SECOND, NOW = "1700000000000-aaaa", "1800000000000-aaaa", 1_800_000_000_000
 
