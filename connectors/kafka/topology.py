@@ -1,5 +1,7 @@
 """A connector's consumer group, and the topics it takes together."""
 
+from typing import get_args
+
 from schemas.topics import (
     HUBSPOT_CHANGES,
     MATCHES,
@@ -31,4 +33,4 @@ def groups_of(topic: str) -> tuple[str, ...]:
     if topic in (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY, MATCHES, RECEIPTS, STATE_COMMANDS):
         return (WORKER_GROUP,)
     system, _, _ = topic.partition(".")
-    return (connector_group(system),) if system in ("hubspot", "userflow") else ()
+    return (connector_group(system),) if system in get_args(System) else ()

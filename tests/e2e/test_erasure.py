@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from connectors.kafka.latest import latest_rows
@@ -19,6 +20,7 @@ BY_HUBSPOT, BY_COMMAND = "Countess of Lovelace, 1815", "Mary Somerville, 1780"
 STATE = (OBJECTS_STATE, PAIRS_STATE)
 
 
+@pytest.mark.long
 async def test_no_byte_of_an_erased_contact_can_be_read(kafka: Kafka, tmp_path: Path) -> None:
     async with world(tmp_path, kafka) as it:
         made = {title: await it.pair(number, jobtitle="engineer") for number, title in enumerate(_titles())}

@@ -4,6 +4,8 @@ import asyncio
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.timelines import APP_EVENTS, OAUTH, told, track
 from tests.e2e.world import measured, world
 from tests.faults.flow import AFTER_FAULTS_S, ROUNDS, WEBHOOK_BACKOFF_MS, kill
@@ -21,6 +23,7 @@ LOST = {
 }
 
 
+@pytest.mark.long
 async def test_every_event_is_told_once_however_often_the_connector_is_killed(kafka: Kafka, tmp_path: Path) -> None:
     """The long form, PAIRSTREAM_FAULT_ROUNDS=10, is a thousand events and ten kills."""
     chance = random.Random(11)
