@@ -63,6 +63,18 @@ async def grant(it: World) -> Any:
     return part.grant if part is not None else None
 
 
+async def connected(it: World, browser: Browser) -> None:
+    """Apply the file and grant access, unless a test before this one has."""
+    if await grant(it) is not None:
+        return
+    path = it.folder / "integration.yaml"
+    path.write_text(GRANTED_LATER)
+    await it.command("apply", str(path), "--yes", expect=1)
+    async with connecting(it) as command, tab(browser) as page:
+        await choose(page, command.link, ALLOW)
+        await command.ends(0)
+
+
 async def test_a_file_without_a_refresh_token_waits_for_a_grant_and_says_so(it: World) -> None:
     path = it.folder / "integration.yaml"
     path.write_text(GRANTED_LATER)
@@ -195,7 +207,8 @@ async def killed_between_two_renewals(it: World, before: Any) -> None:
 
 
 @pytest.mark.long
-async def test_a_connector_that_slept_spends_no_token_of_its_successor(it: World) -> None:
+async def test_a_connector_that_slept_spends_no_token_of_its_successor(it: World, browser: Browser) -> None:
+    await connected(it, browser)
     contact_id, user_id = await paired(it)
     refused = (await refreshes(it))[1]
     await it.hubspot.set(access_token_life_s=3)

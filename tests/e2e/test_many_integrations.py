@@ -90,7 +90,7 @@ class Account:
         return int(self.hubspot.requests(0)["statuses"].get("429", 0))
 
 
-@pytest.mark.long
+@pytest.mark.by_hand  # minutes, and its figures want the machine for themselves
 async def test_a_huge_full_sync_and_a_dead_vendor_delay_no_other_s_live_edit(kafka: Kafka, tmp_path: Path) -> None:
     async with deployment(tmp_path, kafka) as (running, accounts):
         others = [one for one in accounts if one.name not in (HUGE, DEAD)]
