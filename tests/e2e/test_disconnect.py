@@ -45,7 +45,7 @@ mappings:
 """
 
 
-@pytest.mark.long
+@pytest.mark.by_hand  # twenty thousand calls to bring the pairs in step, and seconds to be measured: minutes alone
 async def test_within_a_second_nothing_leaves_and_nothing_is_kept(kafka: Kafka, tmp_path: Path) -> None:
     async with world(tmp_path, kafka) as it:
         await it.userflow.seed({"users": [_user(number) for number in range(PAIRS)]})
