@@ -172,14 +172,18 @@ def _concerned(run: Run, situation: Situation, failures: Mapping[str, str]) -> d
 
 
 def _sizes(run: Run, situation: Situation, name: str) -> Sizes:
+    """What each side holds: as it was listed, else as it was told. HubSpot's index lags: thousands were told as few."""
     mapping = situation.mappings[name]
-    users = f"userflow.{mapping.userflow_type}"
-    crawl, told = run.parts.get(users), _total(run, users)
-    if crawl is not None and crawl.state == "completed":
-        told = crawl.read
-    elif told is None:  # more than a page of them
+    hubspot, users = f"hubspot.{mapping.hubspot_type}", f"userflow.{mapping.userflow_type}"
+    told = _size(run, users)
+    if told is None:  # more than a page of them
         told = situation.read_before.get(users)
-    return Sizes(_total(run, f"hubspot.{mapping.hubspot_type}"), told)
+    return Sizes(_size(run, hubspot), told)
+
+
+def _size(run: Run, object_type: str) -> int | None:
+    crawl = run.parts.get(object_type)
+    return crawl.read if crawl is not None and crawl.state == "completed" else _total(run, object_type)
 
 
 def _total(run: Run, object_type: str) -> int | None:

@@ -35,6 +35,7 @@ class Acting:
 
     mappings: Mapping[str, ObjectMapping] = field(default_factory=lambda: {"people": PEOPLE, "firms": FIRMS})
     sizes: Mapping[str, int] = field(default_factory=dict)  # `<system>.<type>` -> objects; 1,000 where none is named
+    told: Mapping[str, int] = field(default_factory=dict)  # totals that lag behind the sizes
     failing: Mapping[str, str] = field(default_factory=dict)  # part -> why it fails
     counted: Mapping[str, int] = field(default_factory=lambda: dict(COUNTED))
     open_for: int = 0  # confirmations that find a pair that is not in step yet
@@ -149,7 +150,9 @@ class Acting:
         if part in self.failing:
             return self.put(part, state="failed", reason=self.failing[part])
         size = self.sizes.get(name, 1_000)
-        told = -1 if system == "userflow" and size > 100 else size  # no more than a page of them is counted
+        told = (
+            -1 if system == "userflow" and size > 100 else self.told.get(name, size)
+        )  # no more than a page of them is counted
         figure = {"expected": told} if request.kind == "count" else {"read": size}
         self.put(part, state="completed", calls=1, **figure)
 

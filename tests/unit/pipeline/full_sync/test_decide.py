@@ -64,6 +64,14 @@ def test_where_both_sides_fit_a_page_both_are_listed() -> None:
     assert row.counts["expected.userflow.users"] == 60
 
 
+def test_a_total_that_lags_is_believed_no_longer_than_until_the_list_was_read() -> None:
+    sizes = {"hubspot.contacts": 3_000, "userflow.users": 3_000}
+    acting = Acting(mappings={"people": PEOPLE}, sizes=sizes, told={"hubspot.contacts": 2})
+    row = acting.ended()
+    assert "crawl userflow.users" in acting.log, "three thousand users are not read one by one"
+    assert row.full_sync is not None and row.full_sync.strategies == {"people": "lists"}
+
+
 def test_read_whole_is_told_only_after_the_road_was_empty() -> None:
     acting = Acting(mappings={"people": PEOPLE}, emitting=3)
     acting.ended()
