@@ -16,7 +16,7 @@ ENDED_WITHIN_S = 180.0
 PROCESSES = Path("/proc")
 
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.by_hand,  # nine whole starts beside another world: their ports met once
     pytest.mark.skipif(not PROCESSES.is_dir(), reason="processes are looked at by /proc"),
 ]
 
