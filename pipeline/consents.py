@@ -7,6 +7,7 @@ from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.receiver import NotStored, OpenLink
 from pipeline.secrets import NoKeyFits, SecretBox
 from schemas.configuration import IntegrationPart
+from schemas.integrations import settings_of
 from schemas.records import ConnectorRequest, Consent
 from schemas.topics import HUBSPOT_REQUESTS
 
@@ -47,7 +48,7 @@ class KafkaConsentDesk:
 
 
 def _open_link(name: str, part: IntegrationPart, parts: Parts) -> OpenLink | None:
-    settings = parts[f"{name}/settings"].settings if f"{name}/settings" in parts else None
+    settings = settings_of(parts, name)
     if settings is None or part.link is None:
         return None
     told = parts.get(f"{name}/hubspot/consent")

@@ -10,6 +10,7 @@ from typing import Final
 from connectors.receiver import Recipient
 from pipeline.secrets import NoKeyFits
 from schemas.configuration import SIGNING, ConnectorState, IntegrationPart, IntegrationSettings, secret_place
+from schemas.integrations import connector_of, every
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +75,8 @@ class ConfigurationDirectory:
         self._sealed = any(one.sealed and one.state != "disconnected" for one in recipients.values())
 
     def _read(self, parts: Parts) -> Iterator[Recipient]:
-        for key, part in parts.items():
-            if part.settings is not None and key.endswith("/settings"):
-                userflow = parts.get(f"{part.integration}/userflow")
-                yield self._recipient(part.integration, part.settings, userflow.connector if userflow else None)
+        for name, settings in every(parts).items():
+            yield self._recipient(name, settings, connector_of(parts, name, "userflow"))
 
     def _recipient(self, name: str, settings: IntegrationSettings, userflow: ConnectorState | None) -> Recipient:
         secrets = settings.hubspot.secrets

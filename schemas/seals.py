@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from schemas.configuration import (
     GRANT,
@@ -16,13 +16,12 @@ from schemas.configuration import (
     SystemSettings,
     secret_place,
 )
-from schemas.values import System
+from schemas.values import SYSTEMS, System
 
 Renew: TypeAlias = Callable[[bytes, str], bytes]
 """A seal and its place -> the seal that is to stand there; the same one where nothing is to change."""
 
 S = TypeVar("S", Sections, DesiredIntegration)
-_SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
 
 
 def seals_of(key: str, part: IntegrationPart) -> Iterator[tuple[bytes, str]]:
@@ -44,7 +43,7 @@ def resealed(key: str, part: IntegrationPart, renew: Renew) -> IntegrationPart:
         return replace(part, desired=_sections(name, part.desired, renew))
     if part.settings is not None:
         return replace(part, settings=_settings(name, part.settings, renew))
-    system = next((one for one in _SYSTEMS if key.startswith(f"{name}/{one}")), None)
+    system = next((one for one in SYSTEMS if key.startswith(f"{name}/{one}")), None)
     if system is not None and part.connector is not None:
         return replace(part, connector=_connector(name, system, part.connector, renew))
     if system is not None and part.grant is not None:

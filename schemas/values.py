@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 FieldValue: TypeAlias = bool | int | float | str | dt.datetime | dt.date | tuple[str, ...] | None
 """None: the system says "no value". A datetime is an instant in UTC with millisecond precision."""
@@ -11,6 +11,7 @@ FieldType = Literal["string", "number", "boolean", "date", "datetime", "enumerat
 """`enumeration` takes one of its options, `multi_select` several. `list` takes any strings."""
 
 System = Literal["hubspot", "userflow"]
+SYSTEMS: Final[tuple[System, ...]] = get_args(System)
 
 
 @dataclass(frozen=True, slots=True)

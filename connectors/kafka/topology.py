@@ -1,7 +1,5 @@
 """A connector's consumer group, and the topics it takes together."""
 
-from typing import get_args
-
 from schemas.topics import (
     HUBSPOT_CHANGES,
     MATCHES,
@@ -14,7 +12,7 @@ from schemas.topics import (
     notifications_topic,
     requests_topic,
 )
-from schemas.values import System
+from schemas.values import SYSTEMS, System
 
 
 def connector_group(system: str) -> str:
@@ -33,4 +31,4 @@ def groups_of(topic: str) -> tuple[str, ...]:
     if topic in (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY, MATCHES, RECEIPTS, STATE_COMMANDS):
         return (WORKER_GROUP,)
     system, _, _ = topic.partition(".")
-    return (connector_group(system),) if system in get_args(System) else ()
+    return (connector_group(system),) if system in SYSTEMS else ()

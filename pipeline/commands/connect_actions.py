@@ -9,9 +9,9 @@ from connectors.kafka.table import TableReader
 from pipeline.commands.session import known, with_kafka
 from pipeline.local import endpoints
 from pipeline.operations import apply, connect
-from pipeline.operations.in_force import settings_of
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.state_machine import UNDER_WAY
+from schemas.integrations import settings_of
 from schemas.topics import INTEGRATIONS
 
 APPLIED_S: Final = 60.0

@@ -8,8 +8,9 @@ import click
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.session import confirm, with_kafka
-from pipeline.operations import erase, in_force
+from pipeline.operations import erase
 from pipeline.process import Process, now_ms
+from schemas.integrations import every
 from schemas.topics import ERASURES, INTEGRATIONS, MAPPINGS
 
 ERASED_S: Final = 30.0
@@ -22,7 +23,7 @@ def erase_object(object_type: str, object_id: str, *, integration: str | None, a
     """Erase a HubSpot record from state and topics, and say how far that has come."""
 
     async def work(process: Process, publisher: Publisher, tables: TableReader) -> None:
-        there = in_force.every(tables.table(INTEGRATIONS))
+        there = every(tables.table(INTEGRATIONS))
         name = erase.integration_of(integration, there)
         erase.check_object(name, tables.table(MAPPINGS).values(), object_type, object_id)
         settings, what = there[name], f"{name}: HubSpot {object_type} {object_id}"

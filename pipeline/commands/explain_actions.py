@@ -12,10 +12,11 @@ from connectors.kafka.table import TableReader
 from connectors.kafka.transactions import read_committed_rows
 from pipeline.agents.configuration import Configuration, IntegrationView
 from pipeline.commands.session import open_process, plain_errors, read_tables
-from pipeline.operations import OperationRefused, in_force
+from pipeline.operations import OperationRefused
 from pipeline.operations.explain import Explained, explain
 from pipeline.process import Process
 from pipeline.visible import visible_lines
+from schemas.integrations import every
 from schemas.state import ObjectState, PairState
 from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
 from schemas.values import System
@@ -53,7 +54,7 @@ def _views(tables: TableReader, named: Named, integration: str | None) -> Iterat
     for topic in (MAPPINGS, INTEGRATIONS):
         for key, record in tables.table(topic).items():
             configuration.apply(topic, key, record)
-    for name in in_force.every(tables.table(INTEGRATIONS)):
+    for name in every(tables.table(INTEGRATIONS)):
         view = configuration.view(name)
         wanted = integration in (None, name) and view is not None and view.connected
         if wanted and view is not None and view.of_type(named.system, named.object_type):

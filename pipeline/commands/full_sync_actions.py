@@ -21,9 +21,10 @@ from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import SYSTEMS, Run, runs_of
 from pipeline.full_sync.schedule import slot_ms
 from pipeline.full_sync.text import ending, lines, table
-from pipeline.operations import full_sync, in_force, runs
+from pipeline.operations import full_sync, runs
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
+from schemas.integrations import every
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 
 NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
@@ -197,8 +198,8 @@ def _goes_on() -> Iterator[None]:
 
 
 def _names(tables: TableReader, name: str | None) -> list[str]:
-    every = in_force.every(tables.table(INTEGRATIONS))
-    connected = [one for one, settings in every.items() if settings.state == "active"]
+    integrations = every(tables.table(INTEGRATIONS))
+    connected = [one for one, settings in integrations.items() if settings.state == "active"]
     if name:
         known(tables.table(INTEGRATIONS), name)
     elif not connected:
@@ -230,7 +231,7 @@ def _next(process: Process, tables: TableReader, name: str | None) -> list[str]:
     interval_s = process.settings.full_sync_interval_s
     if not interval_s:
         return ["next: none (PAIRSTREAM_FULL_SYNC_INTERVAL_S=0)"]
-    active = [one for one, found in in_force.every(tables.table(INTEGRATIONS)).items() if found.state == "active"]
+    active = [one for one, found in every(tables.table(INTEGRATIONS)).items() if found.state == "active"]
     wanted = [one for one in active if name in (None, one)]
     soon = ((slot_ms(one, interval_s, now_ms()) + interval_s * 1000, one) for one in wanted)
     return [

@@ -7,11 +7,13 @@ import click
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, with_kafka
-from pipeline.operations import apply, in_force
+from pipeline.operations import apply
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.remedies import withdrawal
-from pipeline.provisioning.state_machine import DISCONNECTED, SYSTEMS
+from pipeline.provisioning.state_machine import DISCONNECTED
+from schemas.integrations import connector_of, every
 from schemas.topics import INTEGRATIONS
+from schemas.values import SYSTEMS
 
 NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
 WITHDRAWN_S: Final = 10.0
@@ -21,12 +23,12 @@ def list_integrations() -> None:
     """Print every integration and its state."""
     with plain_errors():
         parts = read_tables(open_process()).table(INTEGRATIONS)
-        there = in_force.every(parts)
+        there = every(parts)
         for name, settings in there.items():
             refused = "; its last apply was refused" if settings.apply_state == "failed" else ""
             click.echo(f"{name}: {settings.state}, revision {settings.active_revision}{refused}")
             for system in SYSTEMS:
-                state = apply.connector_of(parts, name, system)
+                state = connector_of(parts, name, system)
                 if state is not None and (state.status != "ok" or state.reason is not None):
                     click.echo(f"  {system}: {state.status.replace('_', ' ')}: {state.reason}")
                 for denied, reason in (state.denied if state is not None else {}).items():

@@ -20,13 +20,14 @@ from pipeline.config import SettingsInvalid, load_settings
 from pipeline.exit_codes import REFUSED
 from pipeline.local.errors import LocalError
 from pipeline.observability.logging import set_up
-from pipeline.operations import OperationRefused, in_force
+from pipeline.operations import OperationRefused
 from pipeline.operations.installation import SettingsDiffer
 from pipeline.process import Process
 from pipeline.secrets import KeyFileUnsafe, NoKeyFits
 from pipeline.state_dir import AlreadyRunning, StateDirUnusable
 from pipeline.visible import visible_lines
 from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.integrations import every, settings_of
 from schemas.registry import UnknownSchema
 
 EXPECTED_ERRORS: Final = (
@@ -130,7 +131,7 @@ def with_kafka(
 
 def known(parts: Mapping[str, IntegrationPart], name: str) -> IntegrationSettings:
     """The settings of an integration. Raises OperationRefused with the names there are."""
-    settings = in_force.settings_of(parts, name)
+    settings = settings_of(parts, name)
     if settings is None:
-        raise OperationRefused(f"no integration {name}; there are: {', '.join(in_force.every(parts)) or 'none'}")
+        raise OperationRefused(f"no integration {name}; there are: {', '.join(every(parts)) or 'none'}")
     return settings

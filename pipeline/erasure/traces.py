@@ -21,13 +21,13 @@ from schemas.records import (
     TimelineEvent,
 )
 from schemas.topics import DEAD_LETTERS, STATE_COMMANDS, TOPICS, object_key, pair_key, requests_topic
-from schemas.values import System
+from schemas.values import SYSTEMS, System
 
 Redact = Callable[[bytes, str, str], bytes | None]
 """(a webhook's body, object type, id) -> the body without what is about the object; None where nothing is left."""
 
 NO_TIME: Final = 0
-WITHOUT_IDS: Final = frozenset({*map(requests_topic, ("hubspot", "userflow")), STATE_COMMANDS, DEAD_LETTERS})
+WITHOUT_IDS: Final = frozenset({*map(requests_topic, SYSTEMS), STATE_COMMANDS, DEAD_LETTERS})
 """Topics whose records may name a pair alone, by its match value."""
 
 

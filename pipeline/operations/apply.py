@@ -13,16 +13,16 @@ from pipeline.integration_file.export import to_yaml
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
 from pipeline.operations import OperationRefused
-from pipeline.operations.in_force import settings_of
 from pipeline.provisioning.claims import check_claims
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, described_file
 from pipeline.provisioning.forgetting import last_connection
 from pipeline.provisioning.remedies import problem
 from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
-from pipeline.provisioning.state_machine import ALREADY_CLAIMED, NOT_GRANTED, SYSTEMS, UNDER_WAY, VENDOR_REFUSAL
-from schemas.configuration import ConnectorState, DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
+from pipeline.provisioning.state_machine import ALREADY_CLAIMED, NOT_GRANTED, UNDER_WAY, VENDOR_REFUSAL
+from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
+from schemas.integrations import connector_of, settings_of
 from schemas.topics import INTEGRATIONS
-from schemas.values import System
+from schemas.values import SYSTEMS, System
 
 POLL_EVERY_S: Final = 0.05
 
@@ -147,10 +147,10 @@ def refusal(
         return render(check_claims(file, request, parts)) or reason
     if not reason.startswith(FIELDS_DO_NOT_FIT):
         return reason
-    hubspot, userflow = (parts.get(f"{file.integration}/{system}") for system in ("hubspot", "userflow"))
-    if hubspot is None or userflow is None or hubspot.connector is None or userflow.connector is None:
+    hubspot, userflow = (connector_of(parts, file.integration, system) for system in SYSTEMS)
+    if hubspot is None or userflow is None:
         return reason
-    problems = described_file(file, hubspot.connector, userflow.connector).misfits()
+    problems = described_file(file, hubspot, userflow).misfits()
     return render(problems) or reason
 
 
@@ -167,19 +167,13 @@ def awaits_grant(parts: Mapping[str, IntegrationPart], integration: str, setting
 
 def _unavailable(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:
     """Whether a connector gave up a system as away while it worked on this very request: who waits is to know why."""
-    states = (part.connector for system in SYSTEMS if (part := parts.get(f"{integration}/{system}")) is not None)
+    states = (connector_of(parts, integration, system) for system in SYSTEMS)
     return any(
         state is not None
         and (state.connection, state.checked_revision, state.status)
         == (settings.connection, settings.revision, "unavailable")
         for state in states
     )
-
-
-def connector_of(parts: Mapping[str, IntegrationPart], integration: str, system: System) -> ConnectorState | None:
-    """The last report of a system's connector."""
-    part = parts.get(f"{integration}/{system}")
-    return part.connector if part is not None else None
 
 
 def _late(parts: Mapping[str, IntegrationPart], integration: str, request: DesiredIntegration, within_s: float) -> str:
@@ -189,11 +183,9 @@ def _late(parts: Mapping[str, IntegrationPart], integration: str, request: Desir
             f"no scheduler took the request within {within_s:.0f} s: is `pairstream run scheduler` (or `up`) running?"
         )
     waiting = [
-        f"{system} is {part.connector.status}: {part.connector.reason}"
+        f"{system} is {state.status}: {state.reason}"
         for system in SYSTEMS
-        if (part := parts.get(f"{integration}/{system}")) is not None
-        and part.connector is not None
-        and part.connector.status != "ok"
+        if (state := connector_of(parts, integration, system)) is not None and state.status != "ok"
     ]
     why = "; ".join(waiting) or "are both connectors running?"
     return f"still {settings.apply_state} after {within_s:.0f} s ({why}); it goes on by itself once they answer"

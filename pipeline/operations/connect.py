@@ -15,10 +15,10 @@ from connectors.receiver.consent_pages import why
 from pipeline.integration_file.loader import read_document
 from pipeline.operations import OperationRefused
 from pipeline.operations.apply import POLL_EVERY_S
-from pipeline.operations.in_force import settings_of
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.scopes import needed_scopes
 from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationPart, IntegrationSettings
+from schemas.integrations import settings_of, types_of
 from schemas.topics import INTEGRATIONS
 
 VALID_MS: Final = 10 * 60 * 1000
@@ -59,8 +59,7 @@ def new_link(integration: str, parts: Mapping[str, IntegrationPart], now_ms: int
 
 def _scopes(integration: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]) -> list[str]:
     """What is in force needs, and what was asked for last: a file is refused for the very scopes it lacks."""
-    hubspot, asked = parts.get(f"{integration}/hubspot"), parts.get(f"{integration}/desired")
-    types = hubspot.connector.types if hubspot is not None and hubspot.connector is not None else ()
+    types, asked = types_of(parts, integration), parts.get(f"{integration}/desired")
     documents = {settings.document}
     if asked is not None and asked.desired is not None and asked.desired.hubspot.account == settings.hubspot.account:
         documents.add(asked.desired.document)

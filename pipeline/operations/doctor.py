@@ -1,15 +1,13 @@
 """What is wrong with an installation, in the order in which to mend it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
 from connectors.kafka.transactions import TransactionFailed
 from pipeline.integration_file.loader import read_document
-from pipeline.operations.apply import connector_of
 from pipeline.operations.findings import Finding
-from pipeline.operations.in_force import every
 from pipeline.operations.installation import SettingsDiffer
 from pipeline.operations.losses import Losses, losses
 from pipeline.operations.runs import Runs, last_run
@@ -19,14 +17,21 @@ from pipeline.provisioning.remedies import remedy, withdrawal
 from pipeline.provisioning.resolve import to_create
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.provisioning.sources import heard, is_asked
-from pipeline.provisioning.state_machine import SYSTEMS
 from pipeline.provisioning.subscriptions import subscriptions
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, is_feed, secret_place
+from schemas.configuration import (
+    ConnectorState,
+    DescribedType,
+    IntegrationPart,
+    IntegrationSettings,
+    is_feed,
+    secret_place,
+)
+from schemas.integrations import connector_of, every, types_of
 from schemas.records import avro_name
 from schemas.registry import SchemaRegistry
 from schemas.seals import seals_of
 from schemas.topics import TOPICS
-from schemas.values import System
+from schemas.values import SYSTEMS, System
 
 
 def examine(
@@ -93,8 +98,7 @@ def examine_integration(
     if not all(opens(sealed, place) for sealed, place in _sealed(name, settings)):
         yield Finding(what, "wrong", "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with")
     for system in SYSTEMS:
-        part = parts.get(f"{name}/{system}")
-        state = part.connector if part is not None else None
+        state = connector_of(parts, name, system)
         yield _connector(f"{what}: {system}", system, settings, state, name)
         if state is not None and state.connection == settings.connection and state.clock_ahead_ms:
             yield Finding(f"{what}: {system}", "wrong", skew(system, state.clock_ahead_ms))
@@ -103,7 +107,7 @@ def examine_integration(
     yield from _scopes(f"{what}: hubspot", name, settings, parts)
     if settings.active_revision:
         yield from _standing_still(what, name, settings, parts)
-        yield from _subscriptions(f"{what}: webhooks", settings, parts.get(f"{name}/hubspot"))
+        yield from _subscriptions(f"{what}: webhooks", settings, types_of(parts, name))
         yield from _sources(what, settings)
 
 
@@ -176,15 +180,13 @@ def _standing_still(
 def _told(
     parts: Mapping[str, IntegrationPart], name: str, system: System, settings: IntegrationSettings
 ) -> ConnectorState | None:
-    part = parts.get(f"{name}/{system}")
-    state = part.connector if part is not None else None
+    state = connector_of(parts, name, system)
     of_this = state is not None and state.connection == settings.connection and state.status == "ok"
     return state if of_this else None
 
 
-def _subscriptions(what: str, settings: IntegrationSettings, hubspot: IntegrationPart | None) -> Iterator[Finding]:
+def _subscriptions(what: str, settings: IntegrationSettings, types: Sequence[DescribedType]) -> Iterator[Finding]:
     """A checklist: no token can read what an app subscribes to."""
-    types = hubspot.connector.types if hubspot is not None and hubspot.connector is not None else ()
     file = resolved(read_document(settings.document), types)
     for wanted in subscriptions(file) if file.hubspot.source == "webhooks" else ():
         yield Finding(what, "unknown", f"the HubSpot app must subscribe to {wanted}")
@@ -194,8 +196,7 @@ def _scopes(
     what: str, name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]
 ) -> Iterator[Finding]:
     """What the file in force, or the one that was asked for last, needs and HubSpot has not granted."""
-    hubspot, asked = parts.get(f"{name}/hubspot"), parts.get(f"{name}/desired")
-    types = hubspot.connector.types if hubspot is not None and hubspot.connector is not None else ()
+    types, asked = types_of(parts, name), parts.get(f"{name}/desired")
     documents = [settings.document]
     if asked is not None and asked.desired is not None and settings.apply_state == "failed":
         documents.append(asked.desired.document)
@@ -210,7 +211,7 @@ def _sources(what: str, settings: IntegrationSettings) -> Iterator[Finding]:
     """How edits are heard of, where not by webhooks alone."""
     file = read_document(settings.document)
     if is_asked(file):
-        for system, sentence in zip(("hubspot", "userflow"), heard(file), strict=True):
+        for system, sentence in zip(SYSTEMS, heard(file), strict=True):
             yield Finding(f"{what}: {system} news", "ok", sentence)
 
 

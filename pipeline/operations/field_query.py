@@ -15,12 +15,12 @@ from pipeline.integration_file.model import IntegrationFile
 from pipeline.provisioning.described import DescribedFile, described_file
 from pipeline.provisioning.resolve import fields_of
 from schemas.configuration import Description, Inquiry, IntegrationPart
+from schemas.integrations import connector_of
 from schemas.topics import INTEGRATIONS
-from schemas.values import System
+from schemas.values import SYSTEMS, System
 
 POLL_EVERY_S: Final = 0.05
 AWAY_S: Final = 3.0  # how long a system that was given up as away may take to answer all the same
-SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
 
 Wanted = Mapping[System, Mapping[str, tuple[str, ...]]]
 """System -> object type -> fields."""
@@ -89,13 +89,12 @@ def _answer(
 
 
 def _is_away(parts: Mapping[str, IntegrationPart], integration: str, system: System) -> bool:
-    part = parts.get(f"{integration}/{system}")
-    return part is not None and part.connector is not None and part.connector.status != "ok"
+    state = connector_of(parts, integration, system)
+    return state is not None and state.status != "ok"
 
 
 def _silence(parts: Mapping[str, IntegrationPart], integration: str, system: System) -> str:
-    part = parts.get(f"{integration}/{system}")
-    state = part.connector if part is not None else None
+    state = connector_of(parts, integration, system)
     if state is not None and state.status != "ok":
         return f"{system} is {state.status.replace('_', ' ')}: {state.reason}"
     return f"the {system} connector did not answer: is it running?"

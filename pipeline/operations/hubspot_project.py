@@ -21,6 +21,7 @@ from pipeline.provisioning.scopes import needed_scopes, streams
 from pipeline.provisioning.streams import check_events, streamed
 from pipeline.provisioning.subscriptions import PRIVACY, TypeSubscriptions, subscriptions
 from schemas.configuration import DescribedEvent, DescribedType, IntegrationPart
+from schemas.integrations import connector_of, types_of
 
 PLATFORM: Final = "2026.03"
 REQUESTS_AT_ONCE: Final = 10
@@ -43,10 +44,9 @@ class Knowledge:
 
 def knowledge(file: IntegrationFile, parts: Mapping[str, IntegrationPart]) -> Knowledge:
     """From the configuration in force; where the integration is not in it, Userflow's own events and those named."""
-    hubspot, userflow = (parts.get(f"{file.integration}/{system}") for system in ("hubspot", "userflow"))
-    types = hubspot.connector.types if hubspot is not None and hubspot.connector is not None else ()
-    if userflow is not None and userflow.connector is not None and userflow.connector.events:
-        return Knowledge(userflow.connector.events, types, True)
+    types, userflow = types_of(parts, file.integration), connector_of(parts, file.integration, "userflow")
+    if userflow is not None and userflow.events:
+        return Knowledge(userflow.events, types, True)
     own = describe_events()
     named = {name: None for mapping in file.mappings for name in _named(mapping.stream_events)}
     unknown = [name for name in named if name not in {event.name for event in own}]

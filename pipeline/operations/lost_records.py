@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.producer import PublishFailed
-from pipeline.operations.in_force import every
 from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.integrations import every
 from schemas.letters import letter_id, letter_of_no_record
 from schemas.records import DeadLetter
 from schemas.runs import run_request

@@ -7,7 +7,6 @@ from pipeline.exit_codes import CHANGES, DONE, REFUSED
 from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import Problem, in_order
-from pipeline.operations.in_force import settings_of
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan_diff import MappingChange, file_changes, record_changes, setting_changes
 from pipeline.provisioning.claims import check_claims, same_accounts
@@ -25,6 +24,7 @@ from schemas.configuration import (
     IntegrationPart,
     IntegrationSettings,
 )
+from schemas.integrations import settings_of, types_of
 from schemas.records import ObjectMapping
 
 
@@ -86,9 +86,7 @@ class InForce:
 
     def file(self, settings: IntegrationSettings, integration: str) -> IntegrationFile:
         """The file in force, its custom types resolved as far as HubSpot's connector described them."""
-        part = self.parts.get(f"{integration}/hubspot")
-        types = part.connector.types if part is not None and part.connector is not None else ()
-        return resolved(read_document(settings.document), types)
+        return resolved(read_document(settings.document), types_of(self.parts, integration))
 
 
 def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, described: DescribedFile | str) -> Plan:

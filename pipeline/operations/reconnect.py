@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.operations.in_force import settings_of
+from schemas.integrations import settings_of
 from schemas.runs import run_request
 from schemas.topics import INTEGRATIONS, RUNS
 

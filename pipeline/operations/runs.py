@@ -8,7 +8,8 @@ from pipeline.full_sync.report import instant, reason, report
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.operations.findings import Finding
 from schemas.codec import Codec, MalformedRecord
-from schemas.configuration import ConnectorState, IntegrationPart
+from schemas.configuration import IntegrationPart
+from schemas.integrations import connector_of
 from schemas.reasons import REASONS
 from schemas.registry import UnknownSchema
 from schemas.runs import RunProgress
@@ -64,8 +65,7 @@ def _meant(why: str | None) -> str:
 def held_up(integration: str, parts: Mapping[str, IntegrationPart], systems: Iterable[System]) -> Iterator[str]:
     """What is known to hold up a run that is asked for now, a sentence for each system."""
     for system in systems:
-        part = parts.get(f"{integration}/{system}")
-        state: ConnectorState | None = part.connector if part is not None else None
+        state = connector_of(parts, integration, system)
         if state is None:
             yield f"the {system} connector has not reported yet: its crawl begins once it runs"
         elif state.status != "ok":

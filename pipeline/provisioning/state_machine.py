@@ -30,15 +30,15 @@ from schemas.configuration import (
     Sections,
     SystemSettings,
 )
+from schemas.integrations import connector_of, settings_of
 from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS
-from schemas.values import System
+from schemas.values import SYSTEMS, System
 
 NOT_GRANTED: Final = "not_granted"
 ALREADY_CLAIMED: Final = "already claimed"
 DISCONNECTED: Final = "it is disconnected and its credentials are forgotten: apply its file"
 VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|failed): (\S+)")
-SYSTEMS: Final[tuple[System, ...]] = ("hubspot", "userflow")
 UNDER_WAY: Final = frozenset({"proving", "describing", "provisioning"})
 
 Parts = Mapping[str, IntegrationPart]
@@ -75,7 +75,7 @@ def _next(
     """Carries out the request; then repairs claims and mappings that a scheduler died before writing."""
     writes = _asked(name, desired, parts, mappings)
     written = {write.key: write.record for write in writes if isinstance(write.record, IntegrationPart)}
-    settings = _settings(name, {**parts, **written})
+    settings = settings_of({**parts, **written}, name)
     if settings is None:
         return writes
     claims = [_claimed(name, key) for key in sorted(rightful(settings) - parts.keys())]
@@ -99,12 +99,12 @@ def _superfluous(
 def _asked(
     name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
 ) -> list[ConfigurationWrite]:
-    settings = _settings(name, parts)
+    settings = settings_of(parts, name)
     if settings is None or settings.apply_id != desired.apply_id:
         return [_accepted(name, desired, settings, parts)]
     if settings.trial is not None:
         return _tried(name, desired, settings, parts)
-    states = [_connector(name, system, parts) for system in SYSTEMS]
+    states = [connector_of(parts, name, system) for system in SYSTEMS]
     if settings.apply_state not in UNDER_WAY:
         return list(_redescribed(name, settings, states, mappings))
     failure = _failure(settings, states)
@@ -369,13 +369,3 @@ def _claimed(name: str, key: str) -> ConfigurationWrite:
 
 def _write(name: str, settings: IntegrationSettings) -> ConfigurationWrite:
     return ConfigurationWrite(INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings))
-
-
-def _settings(name: str, parts: Parts) -> IntegrationSettings | None:
-    part = parts.get(f"{name}/settings")
-    return part.settings if part is not None else None
-
-
-def _connector(name: str, system: System, parts: Parts) -> ConnectorState | None:
-    part = parts.get(f"{name}/{system}")
-    return part.connector if part is not None else None

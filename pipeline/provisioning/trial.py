@@ -12,6 +12,7 @@ from pipeline.provisioning.described import described_file
 from pipeline.provisioning.resolve import to_create, with_fields_of
 from pipeline.provisioning.streams import streamed
 from schemas.configuration import Description, DesiredIntegration, IntegrationPart, IntegrationSettings, Sections
+from schemas.values import SYSTEMS
 
 Parts = Mapping[str, IntegrationPart]
 
@@ -59,7 +60,7 @@ def given_up(settings: IntegrationSettings) -> IntegrationSettings:
 def judged(name: str, settings: IntegrationSettings, parts: Parts) -> Verdict:
     """What follows from both systems' answers to the step of the trial that is under way."""
     tried = settings.trial
-    answers = {system: _answer(f"{name}/{system}/trial", settings, parts) for system in ("hubspot", "userflow")}
+    answers = {system: _answer(f"{name}/{system}/trial", settings, parts) for system in SYSTEMS}
     for system, answer in answers.items():
         if answer is not None and answer.reason is not None:
             return Fails(f"{system}: failed: {answer.reason}")

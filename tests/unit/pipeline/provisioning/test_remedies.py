@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.operations.apply import desired, refusal
 from pipeline.provisioning.remedies import REMEDIES, problem, remedy
-from pipeline.provisioning.state_machine import SYSTEMS
+from schemas.values import SYSTEMS
 from tests.unit.pipeline.integration_file.files import GOOD, loaded
 
 
