@@ -9,7 +9,7 @@ from connectors.clock import set_within
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.producer import Publisher
-from connectors.kafka.table import TableReader
+from connectors.kafka.table import TableReader, until_read
 from pipeline.provisioning.rotation import settings_sealed_again
 from pipeline.provisioning.state_machine import decide
 from pipeline.provisioning.writes import ConfigurationWrite
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 GROUP: Final = "pairstream-scheduler"
 ACTIVE_PARTITION: Final = 0
 CHECK_EVERY_S: Final = 0.5
-SEEN_S: Final = 10.0
 
 
 class Scheduler:
@@ -85,11 +84,9 @@ class Scheduler:
             else:
                 await self._publisher.send(write.topic, write.key, write.record, write.partition)
         last = {(write.topic, write.key): write.record for write in writes if write.topic in (INTEGRATIONS, MAPPINGS)}
-        deadline = asyncio.get_running_loop().time() + SEEN_S
-        while any(self._tables.get(topic, key) != record for (topic, key), record in last.items()):
-            if asyncio.get_running_loop().time() > deadline:
-                raise RuntimeError(f"own writes to {INTEGRATIONS} are not seen after {SEEN_S:.0f} s")
-            await asyncio.sleep(0.01)
+        await until_read(
+            INTEGRATIONS, lambda: all(self._tables.get(topic, key) == record for (topic, key), record in last.items())
+        )
 
     async def _revoked(self, _: frozenset[int]) -> None:
         """Nothing to wait for: no write is in flight between two decisions."""

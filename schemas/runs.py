@@ -56,9 +56,24 @@ class RunProgress:
     full_sync: FullSyncRun | None = None  # the run as a whole, on the row of the run itself
 
 
-def new_run_id(now_ms: int) -> str:
+def run_id_at(at_ms: int, mark: str) -> str:
     """Sorts by time: an older run that is replayed must not pass for a new one."""
-    return f"{now_ms:013d}-{uuid.uuid4().hex[:4]}"
+    return f"{at_ms:013d}-{mark}"
+
+
+def run_id_after(run_ids: Iterable[str], at_ms: int, mark: str) -> str:
+    """The id of a run asked for at that time; it sorts after the others, whichever machine's clock made them."""
+    return run_id_at(max(at_ms, 1 + max(map(asked_for_ms, run_ids), default=0)), mark)
+
+
+def asked_for_ms(run_id: str) -> int:
+    """The time that the id begins with."""
+    return int(run_id.partition("-")[0])
+
+
+def mark_of(run_id: str) -> str:
+    """What tells runs of one millisecond apart."""
+    return run_id.rpartition("-")[2]
 
 
 def run_request(
@@ -76,7 +91,7 @@ def run_request(
     Its key is its run id. `connection` 0: whichever is in force when it begins.
     """
     asked = FullSyncRun(requested_by=by, connection=connection, types=tuple(types), supersede=supersede)
-    run_id = new_run_id(now_ms)
+    run_id = run_id_at(now_ms, uuid.uuid4().hex[:4])
     return RunProgress(
         run_id, integration, "run", "requested", now_ms, now_ms, mappings=tuple(mappings), full_sync=asked
     )

@@ -1,5 +1,6 @@
 """A compacted topic as a table that is always complete: read to the end before use, then followed."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ from schemas.registry import LocalRegistry, UnknownSchema
 log = logging.getLogger(__name__)
 
 READ_AGAIN_S: Final = 0.005
+OWN_WRITES_S: Final = 10.0
 
 Changed = Callable[[str, str, Any], object]
 """Called with topic, key and the new record (None: deleted), on the reader's thread."""
@@ -28,6 +30,18 @@ def _ignored(*_: Any) -> None:
 
 class TableIncomplete(RuntimeError):
     """The topic could not be read to its end."""
+
+
+async def until_read(topic: str, read: Callable[[], bool]) -> None:
+    """Wait until this process reads what it wrote to the topic, so that it never decides on an old table.
+
+    Raises RuntimeError where that takes longer than OWN_WRITES_S.
+    """
+    deadline = asyncio.get_running_loop().time() + OWN_WRITES_S
+    while not read():
+        if asyncio.get_running_loop().time() > deadline:
+            raise RuntimeError(f"own writes to {topic} are not seen after {OWN_WRITES_S:.0f} s")
+        await asyncio.sleep(0.01)
 
 
 def _reason(failure: BaseException | None) -> str:

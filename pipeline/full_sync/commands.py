@@ -100,12 +100,13 @@ def failed_asks(run: Run) -> dict[str, str]:
 
 def _revisions(run: Run, situation: Situation, name: str) -> tuple[str, ...]:
     """The run's mappings that use the type, and under which revision it read them: a later one is not known whole."""
-    system, object_type = split(name)
-    used = (one for one in step_mappings(run, situation, SWEEP) if _uses(situation.mappings[one], system, object_type))
+    used = (one for one in step_mappings(run, situation, SWEEP) if uses(situation.mappings[one], name))
     return revisions_told({mapping: run.full_sync.revisions.get(mapping, 0) for mapping in used})
 
 
-def _uses(mapping: ObjectMapping, system: System, object_type: str) -> bool:
+def uses(mapping: ObjectMapping, name: str) -> bool:
+    """Whether the mapping has the `<system>.<object type>` on one of its sides."""
+    system, object_type = split(name)
     return mapping.object_type(system) == object_type
 
 

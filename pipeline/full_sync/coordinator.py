@@ -5,11 +5,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from connectors.clock import set_within
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
+from connectors.kafka.table import until_read
 from pipeline.full_sync.commands import SILENT_MS, commands_of
 from pipeline.full_sync.counts import read_whole
 from pipeline.full_sync.decide import decide
@@ -18,6 +20,7 @@ from pipeline.full_sync.rows import OPEN, SYSTEMS, Run, orphans, runs_of
 from pipeline.full_sync.schedule import anew, due, is_forgotten
 from pipeline.full_sync.situation import PASSES, Command, Move, RoadSeen, Situation
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
+from schemas.integrations import connector_of, every, settings_of
 from schemas.records import ObjectMapping
 from schemas.runs import RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
@@ -28,7 +31,6 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 0.25  # between two looks while a run is under way
 IDLE_S: Final = 2.0
 LEAST_S: Final = 0.05  # rows come in bursts: one look for all of them
-SEEN_S: Final = 10.0
 KEPT_RUNS: Final = 20  # of each integration, for `full-sync history`
 SETTLED_MS: Final = 60_000  # after its end a run's parts may still be told
 ORPHANED_MS: Final = 600_000
@@ -111,7 +113,8 @@ class FullSyncs:
         for run in runs_of(rows).values():
             by_integration[run.row.integration].append(run)
         await self._schedule(by_integration)
-        under_way = {name: found for name, runs in by_integration.items() if (found := _open(runs))}
+        open_runs = {name: [run for run in runs if run.under_way] for name, runs in by_integration.items()}
+        under_way = {name: runs for name, runs in open_runs.items() if runs}
         moves = (self._advance(name, runs, by_integration[name]) for name, runs in under_way.items())
         # every move ends before an error is raised: none may still be at work at the next look
         errors = [end for end in await asyncio.gather(*moves, return_exceptions=True) if end is not None]
@@ -122,11 +125,9 @@ class FullSyncs:
 
     async def _schedule(self, runs: Mapping[str, Sequence[Run]]) -> None:
         parts: Mapping[str, IntegrationPart] = self._tables.table(INTEGRATIONS)
-        for key, part in parts.items():
-            settings = part.settings
-            if settings is None or not key.endswith("/settings") or settings.state != "active":
+        for name, settings in every(parts).items():
+            if settings.state != "active":
                 continue
-            name = part.integration
             desired = parts.get(f"{name}/desired")
             applied_at_ms = desired.desired.applied_at_ms if desired is not None and desired.desired else 0
             request = anew(name, runs.get(name, ()), settings, self._now_ms()) or due(
@@ -165,11 +166,9 @@ class FullSyncs:
             return situation
         async with self._reading:
             ends = run.full_sync.ends
-            seen = await asyncio.to_thread(self._road.seen if ends else self._ends, ends, run.run_id)
+            look = partial(self._road.seen, ends, run.run_id) if ends else self._road.ends
+            seen = await asyncio.to_thread(look)
         return replace(situation, road=seen)
-
-    def _ends(self, _: Mapping[str, int], __: str) -> RoadSeen:
-        return self._road.ends()
 
     async def _send(self, run: Run, situation: Situation) -> None:
         """Publish the step's commands once; connectors that are silent are asked again."""
@@ -209,18 +208,13 @@ class FullSyncs:
             return False
         before = self._tables.get(RUNS, row.run_id)
         await self._publisher.send(RUNS, row.run_id, row)
-        deadline = asyncio.get_running_loop().time() + SEEN_S
-        while self._tables.get(RUNS, row.run_id) is before:
-            if asyncio.get_running_loop().time() > deadline:
-                raise RuntimeError(f"own writes to {RUNS} are not seen after {SEEN_S:.0f} s")
-            await asyncio.sleep(0.01)
+        await until_read(RUNS, lambda: self._tables.get(RUNS, row.run_id) is not before)
         return True
 
     def _situation(self, name: str, runs: Sequence[Run]) -> Situation:
         parts: Mapping[str, IntegrationPart] = self._tables.table(INTEGRATIONS)
         mappings: Mapping[str, ObjectMapping] = self._tables.table(MAPPINGS)
-        own = parts.get(f"{name}/settings")
-        settings = own.settings if own is not None else None
+        settings = settings_of(parts, name)
         return Situation(
             now_ms=self._now_ms(),
             partitions=self._settings.partitions,
@@ -236,20 +230,16 @@ class FullSyncs:
         now_ms, gone = self._now_ms(), list[str]()
         parts: Mapping[str, IntegrationPart] = self._tables.table(INTEGRATIONS)
         for name, runs in by_integration.items():
-            own = parts.get(f"{name}/settings")
-            over_runs = [run for run in runs if run.row.state not in OPEN]
+            settings = settings_of(parts, name)
+            over_runs = [run for run in runs if not run.under_way]
             for number, run in enumerate(reversed(over_runs)):
                 if now_ms - run.row.updated_at_ms > SETTLED_MS:
                     gone += [f"{run.run_id}/{part}" for part in run.parts]
-                    forgotten = is_forgotten(run, own.settings if own is not None else None)
+                    forgotten = is_forgotten(run, settings)
                     gone += [run.run_id] if forgotten or number >= KEPT_RUNS else []
         gone += [key for key in orphans(rows) if now_ms - rows[key].updated_at_ms > ORPHANED_MS]
         if gone and self._active():
             await asyncio.gather(*(self._publisher.send_bytes(RUNS, key, None) for key in gone))
-
-
-def _open(runs: Sequence[Run]) -> list[Run]:
-    return [run for run in runs if run.under_way]
 
 
 def _begins(run: Run, situation: Situation) -> bool:
@@ -288,7 +278,6 @@ def _connectors(
     name: str, parts: Mapping[str, IntegrationPart], settings: IntegrationSettings | None
 ) -> Iterator[tuple[System, ConnectorState]]:
     for system in SYSTEMS:
-        part = parts.get(f"{name}/{system}")
-        state = part.connector if part is not None else None
+        state = connector_of(parts, name, system)
         if state is not None and settings is not None and state.connection == settings.connection:
             yield system, state

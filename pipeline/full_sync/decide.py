@@ -16,8 +16,8 @@ from pipeline.full_sync.commands import (
     asked_side,
     counted_types,
     failed_asks,
-    split,
     step_mappings,
+    uses,
     whole_types,
 )
 from pipeline.full_sync.counts import TOTAL, counts_of, last_attempt, mapping_rows, open_in
@@ -165,8 +165,7 @@ def _concerned(run: Run, situation: Situation, failures: Mapping[str, str]) -> d
     found: dict[str, str] = {}
     for name in step_mappings(run, situation, CRAWL):
         for object_type, reason in failures.items():
-            system, its = split(object_type)
-            if situation.mappings[name].object_type(system) == its:
+            if uses(situation.mappings[name], object_type):
                 found[name] = f"{object_type}: {reason}"
     return found
 

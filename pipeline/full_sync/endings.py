@@ -1,15 +1,15 @@
 """How a run begins and how it ends early: what people asked, what became of its integration and mappings. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from pipeline.full_sync.commands import split
+from pipeline.full_sync.commands import uses
 from pipeline.full_sync.counts import counts_of
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import PHASE_OF, TOTALS, Move, Situation
 from schemas.records import ObjectMapping
-from schemas.runs import RunProgress, RunState, run_request
+from schemas.runs import RunProgress, RunState, mark_of, run_id_after, run_request
 
 BY_NOBODY: Final = frozenset({"gap", "reconnect", "schedule"})
 """Requests that no person waits for: they wait for an integration that is paused."""
@@ -83,8 +83,7 @@ def successor_id(run: Run) -> str:
 
     It is later by both clocks: that of whoever asked for this run may be ahead of the scheduler's.
     """
-    asked_ms, _, mark = run.run_id.partition("-")
-    return f"{max(run.row.started_at_ms, int(asked_ms)) + 1:013d}-{mark}"
+    return run_id_after([run.run_id], run.row.started_at_ms + 1, mark_of(run.run_id))
 
 
 def can_begin(situation: Situation) -> bool:
@@ -124,8 +123,4 @@ def wanted_mappings(run: Run, mappings: Mapping[str, ObjectMapping]) -> tuple[st
     if run.row.mappings:
         return tuple(name for name in run.row.mappings if name in mappings)
     types = run.full_sync.types
-    return tuple(name for name in sorted(mappings) if not types or _uses(mappings[name], types))
-
-
-def _uses(mapping: ObjectMapping, types: Iterable[str]) -> bool:
-    return any(mapping.object_type(system) == object_type for system, object_type in map(split, types))
+    return tuple(name for name in sorted(mappings) if not types or any(uses(mappings[name], one) for one in types))

@@ -1,12 +1,12 @@
 """A run as people and scripts see it: one object with fixed keys, from the run's own row. Pure."""
 
 from datetime import UTC, datetime
-from typing import Final, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from pipeline.full_sync.rows import Run
-from pipeline.full_sync.situation import COUNT, CRAWL, HOLD, TOTALS, WRITE, WRITTEN
+from pipeline.full_sync.situation import COUNT, CRAWL, HOLD, STALLED_MS, TOTALS, WRITE, WRITTEN
+from schemas.values import SYSTEMS
 
-STALLED_MS: Final = 60_000
 ReportState = Literal["running", "completed", "failed", "stopped", "superseded"]
 
 READ_SHARE, WRITE_SHARE = 60.0, 95.0
@@ -162,7 +162,7 @@ def _rate(number: int, within_ms: int) -> float | None:
 
 
 def _by_system(run: Run, name: str) -> dict[str, int]:
-    return {system: run.row.counts.get(f"{name}.{system}", 0) for system in ("hubspot", "userflow")}
+    return {system: run.row.counts.get(f"{name}.{system}", 0) for system in SYSTEMS}
 
 
 def instant(at_ms: int) -> str:

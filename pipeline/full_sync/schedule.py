@@ -7,7 +7,7 @@ from typing import Final
 
 from pipeline.full_sync.rows import Run
 from schemas.configuration import IntegrationSettings
-from schemas.runs import RunProgress, run_request
+from schemas.runs import RunProgress, asked_for_ms, run_id_after, run_request
 
 SECOND: Final = 2  # the number of a connection that is not the first of its integration
 
@@ -32,11 +32,8 @@ def due(
     began_ms, there = slot_ms(integration, interval_s, now_ms), list(runs)
     if began_ms <= applied_at_ms or any(_of_slot(run, began_ms) for run in there):
         return None
-    newest_ms = max((int(run.run_id.partition("-")[0]) for run in there), default=0)
-    mark = zlib.crc32(f"{integration}/{began_ms}".encode()) & 0xFFFF
     request = run_request(integration, now_ms, "schedule")
-    # run ids sort by time, and no run may pass for an older one than those before it
-    return replace(request, run_id=f"{max(began_ms, newest_ms + 1):013d}-{mark:04x}")
+    return replace(request, run_id=_id_after(there, began_ms, f"{integration}/{began_ms}"))
 
 
 def anew(
@@ -51,10 +48,8 @@ def anew(
     there = list(runs)
     if any(run.under_way or run.full_sync.connection == settings.connection for run in there):
         return None
-    newest_ms = max((int(run.run_id.partition("-")[0]) for run in there), default=0)
     request = run_request(integration, now_ms, "reconnect", connection=settings.connection)
-    mark = zlib.crc32(f"{integration}/{settings.connection}".encode()) & 0xFFFF
-    return replace(request, run_id=f"{max(now_ms, newest_ms + 1):013d}-{mark:04x}")
+    return replace(request, run_id=_id_after(there, now_ms, f"{integration}/{settings.connection}"))
 
 
 def is_forgotten(run: Run, settings: IntegrationSettings | None) -> bool:
@@ -64,5 +59,10 @@ def is_forgotten(run: Run, settings: IntegrationSettings | None) -> bool:
     return 0 < run.full_sync.connection <= settings.forgotten
 
 
+def _id_after(runs: Iterable[Run], at_ms: int, reason: str) -> str:
+    """The id of a run that comes after the others; its mark follows from the reason, whoever computes it."""
+    return run_id_after((run.run_id for run in runs), at_ms, f"{zlib.crc32(reason.encode()) & 0xFFFF:04x}")
+
+
 def _of_slot(run: Run, began_ms: int) -> bool:
-    return run.full_sync.requested_by == "schedule" and int(run.run_id.partition("-")[0]) >= began_ms
+    return run.full_sync.requested_by == "schedule" and asked_for_ms(run.run_id) >= began_ms

@@ -9,6 +9,9 @@ from schemas.records import ObjectMapping
 from schemas.runs import RunProgress
 from schemas.values import System
 
+STALLED_MS: Final = 60_000
+"""After so long without a sign of life somebody who is waited for is told as stalled."""
+
 TOTALS: Final = "totals"
 CRAWL: Final = "crawl"
 CRAWLED: Final = "crawled"

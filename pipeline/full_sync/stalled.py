@@ -6,9 +6,19 @@ from pipeline.full_sync.commands import counted_types, split, step_mappings
 from pipeline.full_sync.counts import TOTAL, mapping_rows
 from pipeline.full_sync.holding import question
 from pipeline.full_sync.rows import Run
-from pipeline.full_sync.situation import ASK, CONFIRM, COUNT, CRAWL, HOLD, PASSES, SWEEP, TOTALS, WRITE, Situation
-
-STALLED_MS = 60_000
+from pipeline.full_sync.situation import (
+    ASK,
+    CONFIRM,
+    COUNT,
+    CRAWL,
+    HOLD,
+    PASSES,
+    STALLED_MS,
+    SWEEP,
+    TOTALS,
+    WRITE,
+    Situation,
+)
 
 
 def why(run: Run, situation: Situation) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pipeline.full_sync.report import RunReport, reads, report
+from pipeline.full_sync.report import ReadReport, RunReport, report
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import HOLD
 
@@ -28,11 +28,9 @@ def lines(run: Run, now_ms: int) -> Iterator[tuple[str, str]]:
             yield "", sample
 
 
-def _read(name: str, one: object) -> str:
-    figures = one if isinstance(one, dict) else {}
-    expected = figures.get("expected")
-    of = f"/{expected:,}" if expected is not None else ""
-    return f"{name.replace('.', ' ')} {figures.get('read', 0):,}{of} ({figures.get('calls', 0):,} calls)"
+def _read(name: str, one: ReadReport) -> str:
+    of = f"/{one['expected']:,}" if one["expected"] is not None else ""
+    return f"{name.replace('.', ' ')} {one['read']:,}{of} ({one['calls']:,} calls)"
 
 
 def _pairs(told: RunReport) -> str:
@@ -90,7 +88,7 @@ def _row(run: Run, now_ms: int) -> tuple[str, ...]:
         told["state"],
         told["started_at"][:19].replace("T", " "),
         took,
-        f"{sum(one['read'] for one in reads(run).values()):,}",
+        f"{sum(one['read'] for one in told['read'].values()):,}",
         f"{told['pairs']:,}" if counted else "-",
         f"{run.row.counts.get('written', 0):,}" if counted else "-",
         f"{sum(told['refused'].values()):,}" if counted else "-",

@@ -9,7 +9,7 @@ from pipeline.full_sync.situation import HOLD
 from pipeline.operations import OperationRefused
 from schemas.configuration import IntegrationSettings
 from schemas.records import ObjectMapping
-from schemas.runs import RunProgress, run_request
+from schemas.runs import RunProgress, mark_of, run_id_after, run_request
 
 
 class NotStarted(OperationRefused):
@@ -53,11 +53,8 @@ def new_request(
             f"`pairstream full-sync watch {integration}` shows it, --supersede ends it and begins anew"
         )
     request = run_request(integration, now_ms, "person", mappings=only, supersede=supersede)
-    newest = max((run.run_id for run in runs if run.row.integration == integration), default="")
-    if request.run_id <= newest:  # another machine's clock was ahead: run ids sort by time
-        later_ms = int(newest.partition("-")[0]) + 1
-        request = replace(request, run_id=f"{later_ms:013d}-{request.run_id.rpartition('-')[2]}")
-    return request
+    ours = (run.run_id for run in runs if run.row.integration == integration)
+    return replace(request, run_id=run_id_after(ours, now_ms, mark_of(request.run_id)))
 
 
 def runs_in(rows: Mapping[str, RunProgress], integration: str | None = None) -> list[Run]:
@@ -73,7 +70,7 @@ def current(integration: str, runs: Iterable[Run]) -> Run | None:
 
 def shown(integration: str, runs: Sequence[Run]) -> Run:
     """The run under way, or else the newest. Raises NoSuchRun."""
-    found = current(integration, runs) or next((run for run in reversed(runs)), None)
+    found = current(integration, runs) or next(reversed(runs), None)
     if found is None:
         raise NoSuchRun(f"{integration} has had no full sync yet: `pairstream full-sync start {integration}`")
     return found

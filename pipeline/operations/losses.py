@@ -13,7 +13,7 @@ from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import IntegrationPart
 from schemas.records import DeadLetter
 from schemas.registry import UnknownSchema
-from schemas.runs import RunProgress
+from schemas.runs import RunProgress, asked_for_ms
 from schemas.topics import DEAD_LETTERS
 
 LATELY_MS: Final = 7 * 24 * 60 * 60 * 1000
@@ -68,8 +68,7 @@ def _completed_since(runs: Iterable[RunProgress]) -> Mapping[str, int]:
     """When the newest whole full sync began that is completed, by integration; run ids begin with that time."""
     since: dict[str, int] = {}
     for run in runs:
-        began = run.run_id.partition("-")[0]
         left_out = run.full_sync.failed if run.full_sync is not None else {}
-        if run.state == "completed" and not run.mappings and not left_out and began.isdigit():
-            since[run.integration] = max(since.get(run.integration, 0), int(began))
+        if run.state == "completed" and not run.mappings and not left_out:
+            since[run.integration] = max(since.get(run.integration, 0), asked_for_ms(run.run_id))
     return since
