@@ -147,11 +147,13 @@ class GroupMember:
         if self._assignments != assignments:
             # partitions were given away within that call: the new owner of the first record's partition reads it again
             messages = messages[1:]
-        records = [(message, self._taken(message)) for message in messages if self._is_record(message)]
-        batch = [taken for message, taken in records if not is_copy(message.headers())]
-        for message, taken in records:
+        batch = []
+        for message in filter(self._is_record, messages):
+            taken = self._taken(message)
             if is_copy(message.headers()):
                 taken.finished()  # it was handled as what it is a copy of
+            else:
+                batch.append(taken)
         if batch:
             self._loop.call_soon_threadsafe(self._hooks.taken, batch)
 
