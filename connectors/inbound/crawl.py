@@ -10,11 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from connectors.contract.errors import CURSOR_GONE, ConnectorError, Missing, Refused
+from connectors.contract.errors import CURSOR_GONE, ConnectorError, Refused
 from connectors.contract.source import ObjectPage
 from connectors.http.calls_made import CallsMade, counting_calls
 from connectors.inbound.paging import PagingProgress
-from connectors.inbound.persistence import Persistence
+from connectors.inbound.persistence import read_persistently
 from connectors.inbound.run_parts import is_over, keep_part, part_row
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.wall import contained
@@ -139,7 +139,8 @@ class _Pages:
     async def after(self, cursor: str | None) -> ObjectPage:
         """The next page. Raises _Lapsed where the type is to be read anew, _Ended where there will be none."""
         try:
-            page = await self._tried(cursor)
+            ask = partial(self._context.account.source.page, self._object_type, cursor)
+            page = await read_persistently(self._context, ask, self._object_type)
         except Refused as error:
             lapsed = cursor is not None and (error.reason == CURSOR_GONE or self._resumed)
             if not lapsed or self._beginnings == MOST_BEGINNINGS:
@@ -153,18 +154,6 @@ class _Pages:
         if reason is not None:
             raise self._ended(reason, "the page brings nothing new")
         return page
-
-    async def _tried(self, cursor: str | None) -> ObjectPage:
-        persistence, source = Persistence(self._context), self._context.account.source
-        page = partial(source.page, self._object_type, cursor)
-        while True:
-            await self._context.state.usable()
-            try:
-                return await self._context.asked(page, self._object_type, "read")
-            except (Refused, Missing):
-                raise
-            except ConnectorError as error:
-                await persistence.wait_after(error)
 
     def _ended(self, reason: str, why: str) -> _Ended:
         log.warning("%s: the crawl of %s ended early (%s): %s", *self._names, reason, why)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from connectors.contract.associations import AssociatedFields, AssociatedSource, ReaderIdsPage
-from connectors.contract.errors import ConnectorError, Missing, Refused
+from connectors.contract.errors import ConnectorError, Refused
 from connectors.contract.source import AssociatedNews, ReadPurpose
 from connectors.inbound.paging import PAGE_REPEATED
-from connectors.inbound.persistence import Persistence
+from connectors.inbound.persistence import read_persistently
 from connectors.inbound.run_requests import OwedRuns
 from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.records import Cause, ConnectorRequest, StampedValue, StateCommand
@@ -275,19 +275,9 @@ class FanOuts:
 
     async def _answer(self, fan_out: _FanOut, ask: Callable[[], Awaitable[T]], nothing: T) -> T:
         """The answer, however long the system is away; `nothing` where it refuses, or answers everything but this."""
-        persistence = Persistence(self._context)
-        while True:
-            await self._context.state.usable()
-            try:
-                try:
-                    return await self._context.asked(ask, fan_out.object_type, "read")
-                except (Refused, Missing):
-                    raise
-                except ConnectorError as error:
-                    await persistence.wait_after(error)
-            except ConnectorError as error:
-                log.warning(
-                    "%s: the fields others show of an object cannot be read: %s", self._context.integration, error
-                )
-                await self._context.unreadable(fan_out.object_type, fan_out.object_id, error, fan_out.caused_by)
-                return nothing
+        try:
+            return await read_persistently(self._context, ask, fan_out.object_type)
+        except ConnectorError as error:
+            log.warning("%s: the fields others show of an object cannot be read: %s", self._context.integration, error)
+            await self._context.unreadable(fan_out.object_type, fan_out.object_id, error, fan_out.caused_by)
+            return nothing

@@ -1,10 +1,13 @@
 """How long one call is tried while the system goes away and comes back: not for ever."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
-from connectors.contract.errors import ConnectorError, Retryable
+from connectors.contract.errors import ConnectorError, Missing, Refused, Retryable
 from connectors.http.retry import CALLS, Tries
 from connectors.session.context import IntegrationContext
+
+T = TypeVar("T")
 
 MOST_OUTAGES: Final = 5
 """How often one call may be given up as an outage: a system that answers probes, and this call never, is no outage."""
@@ -31,3 +34,19 @@ class Persistence:
         if self._outages >= MOST_OUTAGES:
             raise error
         context.state.fail(error)
+
+
+async def read_persistently(context: IntegrationContext, ask: Callable[[], Awaitable[T]], object_type: str) -> T:
+    """The answer about a type, however long the system is away. Raises ConnectorError.
+
+    Refused and Missing at once, every other error where the system answers everything but this.
+    """
+    persistence = Persistence(context)
+    while True:
+        await context.state.usable()
+        try:
+            return await context.asked(ask, object_type, "read")
+        except (Refused, Missing):
+            raise
+        except ConnectorError as error:
+            await persistence.wait_after(error)

@@ -4,10 +4,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from connectors.contract.errors import ConnectorError, Missing, Refused
-from connectors.inbound.persistence import Persistence
+from connectors.contract.errors import ConnectorError
+from connectors.inbound.persistence import read_persistently
 from connectors.session.context import IntegrationContext
-from connectors.session.wall import contained
 from schemas.records import ConnectorRequest
 from schemas.runs import RunProgress
 from schemas.topics import RUNS
@@ -62,21 +61,10 @@ async def tell_total(context: IntegrationContext, request: ConnectorRequest) -> 
     row = part_row(context, run_id, f"{context.system}.{object_type}/total")
     if row.state != "running" or is_over(context, run_id):
         return
-    persistence, ask = Persistence(context), partial(context.account.source.count, object_type)
-    while True:
-        await context.state.usable()
-        try:
-            total = await contained(context.asked(ask, object_type, "read"))
-        except (Refused, Missing) as error:
-            ended = replace(row, state="failed", reason=error.reason, updated_at_ms=context.now_ms())
-            return await keep_part(context, ended)
-        except ConnectorError as error:
-            try:
-                await persistence.wait_after(error)
-            except ConnectorError:
-                ended = replace(row, state="failed", reason=error.reason, updated_at_ms=context.now_ms())
-                return await keep_part(context, ended)
-        else:
-            expected = -1 if total is None else total
-            told = replace(row, state="completed", expected=expected, calls=1, updated_at_ms=context.now_ms())
-            return await keep_part(context, told)
+    try:
+        total = await read_persistently(context, partial(context.account.source.count, object_type), object_type)
+    except ConnectorError as error:
+        row = replace(row, state="failed", reason=error.reason)
+    else:
+        row = replace(row, state="completed", expected=-1 if total is None else total, calls=1)
+    await keep_part(context, replace(row, updated_at_ms=context.now_ms()))
