@@ -96,6 +96,10 @@ class _State:
     nonce: str
     expires_at_ms: int
 
+    def is_of(self, cookie: str) -> bool:
+        """Whether the browser with this cookie started."""
+        return hmac.compare_digest(hashed(cookie), self.browser)
+
 
 def hashed(secret: str) -> str:
     """By which a secret is known without being shown."""
@@ -112,10 +116,9 @@ class ConsentPages:
 
     def start(self, token: str, cookie: str | None) -> Reply:
         """To HubSpot's page, or why not."""
-        opened = self._desk.link(hashed(token)) if _SECRET.fullmatch(token) else None
-        refusal = self._refusal(opened)
-        if refusal is not None or opened is None:
-            return refusal or Reply(404, page("unknown"))
+        opened = self._link(hashed(token)) if _SECRET.fullmatch(token) else _unknown()
+        if isinstance(opened, Reply):
+            return opened
         # another tab of the same browser may be under way: its cookie stays
         browser = cookie if cookie and _SECRET.fullmatch(cookie) else secrets.token_urlsafe(32)
         state = _State(opened.link.link, hashed(browser), secrets.token_urlsafe(16), opened.link.expires_at_ms)
@@ -136,11 +139,10 @@ class ConsentPages:
         state = self._opened(carried)
         if state is None:
             return Reply(400, page("foreign"))
-        opened = self._desk.link(state.link)
-        refusal = self._refusal(opened)
-        if refusal is not None or opened is None:
-            return refusal or Reply(404, page("unknown"))
-        if not cookie or not hmac.compare_digest(hashed(cookie), state.browser):
+        opened = self._link(state.link)
+        if isinstance(opened, Reply):
+            return opened
+        if not cookie or not state.is_of(cookie):
             await self._refuse(opened, "other_browser")
             return Reply(403, page("other_browser"))
         code = query.get("code", "")
@@ -158,11 +160,11 @@ class ConsentPages:
         state = self._opened(carried)
         if state is None:
             return Reply(400, page("foreign"))
-        if not cookie or not hmac.compare_digest(hashed(cookie), state.browser):
+        if not cookie or not state.is_of(cookie):
             return Reply(403, page("other_browser"))
         opened = self._desk.link(state.link)
         if opened is None:
-            return Reply(404, page("unknown"))
+            return _unknown()
         if opened.answer is not None:
             shown = outcome_page(opened.integration, opened.account, opened.answer)
             return Reply(200 if opened.answer.reason is None else 409, shown)
@@ -170,22 +172,23 @@ class ConsentPages:
             return Reply(200, page("late"))
         return Reply(200, page("waiting"), again_s=LOOK_AGAIN_S)
 
-    def _refusal(self, opened: OpenLink | None) -> Reply | None:
-        """Why a link leads nowhere any more; None: it does, or is not known."""
+    def _link(self, link: str) -> OpenLink | Reply:
+        """The link of that hash, or why it leads nowhere."""
+        opened = self._desk.link(link)
         if opened is None:
-            return None
+            return _unknown()
         if opened.answer is not None:
             return Reply(410, page("used"))
         if self._now_ms() >= opened.link.expires_at_ms:
             return Reply(410, page("expired"))
-        return None if opened.client_id else Reply(410, page("no_oauth"))
+        return opened if opened.client_id else Reply(410, page("no_oauth"))
 
     async def _refuse(self, opened: OpenLink, reason: str) -> None:
         await self._desk.hand_over(opened.integration, opened.connection, Consent(opened.link.link, refusal=reason))
 
     def _sealed(self, state: _State) -> str:
         text = json.dumps([state.link, state.browser, state.nonce, state.expires_at_ms])
-        return base64.urlsafe_b64encode(self._desk.seal(text, _STATE_PLACE)).decode().rstrip("=")
+        return _unpadded(self._desk.seal(text, _STATE_PLACE))
 
     def _opened(self, carried: str) -> _State | None:
         """None for what was not made here, or holds no more."""
@@ -195,6 +198,10 @@ class ConsentPages:
             return None
         text = self._desk.unseal(sealed, _STATE_PLACE)
         return None if text is None else _State(*json.loads(text))
+
+
+def _unknown() -> Reply:
+    return Reply(404, page("unknown"))
 
 
 def _verifier(browser: str, state: _State) -> str:
