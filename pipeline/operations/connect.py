@@ -1,7 +1,6 @@
 """Connecting by OAuth: a one-time link at which somebody grants access, and what became of it."""
 
 import asyncio
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from typing import Final
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from connectors.receiver.consent import START
+from connectors.receiver.consent import START, hashed
 from connectors.receiver.consent_pages import why
 from pipeline.integration_file.loader import read_document
 from pipeline.operations import OperationRefused
@@ -53,8 +52,8 @@ def new_link(integration: str, parts: Mapping[str, IntegrationPart], now_ms: int
             "Fix: write `oauth:` instead of `token:` into its file, and apply it"
         )
     token = secrets.token_urlsafe(32)
-    link = hashlib.sha256(token.encode()).hexdigest()
-    return NewLink(token, ConnectLink(link, tuple(_scopes(integration, settings, parts)), now_ms, now_ms + VALID_MS))
+    scopes = tuple(_scopes(integration, settings, parts))
+    return NewLink(token, ConnectLink(hashed(token), scopes, now_ms, now_ms + VALID_MS))
 
 
 def _scopes(integration: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]) -> list[str]:
