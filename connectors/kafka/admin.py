@@ -187,9 +187,8 @@ class Admin:
         """
         wanted = tuple(topics)
         committed, ends = self.committed(group, wanted), self.end_offsets(wanted)
-        unbegun = [place for place, end in ends.items() if end > 0 and committed[place] == 0]
-        first = self._offsets(unbegun, OffsetSpec.earliest()) if unbegun else {}  # type: ignore[no-untyped-call]
-        return {place: max(end - max(committed[place], first.get(place, 0)), 0) for place, end in ends.items()}
+        begun = self._begun(committed, ends)
+        return {place: max(end - begun[place], 0) for place, end in ends.items()}
 
     def unread(self, group: str, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
         """Partitions that hold records a group has not committed, judged by reading: markers are no records."""
@@ -204,7 +203,7 @@ class Admin:
         A transaction that is under way counts as records.
         """
         committed = dict.fromkeys(ends, 0) | self._group(group).committed(ends) if ends else {}
-        begun = self._begun(committed)
+        begun = self._begun(committed, ends)
         left = {place: end - begun[place] for place, end in ends.items() if end > begun[place]}
         holding = self._reads({place: (begun[place], ends[place]) for place in left}, lambda *_: True)
         return {place: offsets for place, offsets in left.items() if place in holding}
@@ -218,11 +217,13 @@ class Admin:
         """
         return bool(self._reads(spans, wanted, first=True))
 
-    def _begun(self, committed: Mapping[TopicAndPartition, int]) -> dict[TopicAndPartition, int]:
-        """Where a group goes on: not before what retention has left."""
-        unbegun = [place for place, offset in committed.items() if offset == 0]
+    def _begun(
+        self, committed: Mapping[TopicAndPartition, int], ends: Mapping[TopicAndPartition, int]
+    ) -> dict[TopicAndPartition, int]:
+        """Where a group goes on in each partition that ends there: not before what retention has left."""
+        unbegun = [place for place, end in ends.items() if end > 0 and committed[place] == 0]
         first = self._offsets(unbegun, OffsetSpec.earliest()) if unbegun else {}  # type: ignore[no-untyped-call]
-        return {place: max(offset, first.get(place, 0)) for place, offset in committed.items()}
+        return {place: max(committed[place], first.get(place, 0)) for place in ends}
 
     def _reads(
         self,
@@ -248,9 +249,8 @@ class Admin:
                 reached = message.offset() or 0
                 if error is not None and error.code() == KafkaError._PARTITION_EOF:
                     left.discard(place)
-                    if (
-                        reached < spans[place][1]
-                    ):  # what is committed ends here: a transaction, or its marker, is under way
+                    # what is committed may end earlier: a transaction, or its marker, is under way
+                    if reached < spans[place][1]:
                         holding.add(place)
                 elif error is not None:
                     continue
