@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
-from connectors.kafka.settings import ANY_PARTITION, SILENT, TIMEOUT_S, reader_config, transactional_config
+from connectors.kafka.settings import ANY_PARTITION, SILENT, TIMEOUT_S, transactional_config
+from connectors.kafka.transactions import committed_messages
 from schemas.copies import as_copy
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 TRANSACTIONAL_ID: Final = "pairstream-eraser"
 NUDGE: Final = "compaction"
 CHUNK_RECORDS: Final = 1_000  # of one transaction: readers of committed records wait that long
-STALL_S: Final = 60.0
 HANDLED_S: Final = 30.0  # how long is waited for the groups; then the partition's turn comes again later
 ASK_EVERY_S: Final = 0.5
 
@@ -188,23 +188,9 @@ class Rewriter:
 
     def _messages(self, place: Place, start: int) -> Iterator[Message]:
         """The committed records from an offset to the end that there is now."""
-        consumer = Consumer(reader_config(self._cluster))
-        try:
-            consumer.assign([TopicPartition(self._cluster.physical(place.topic), place.partition, start)])
-            heard = time.monotonic()
-            while True:
-                self._check()
-                for message in consumer.consume(CHUNK_RECORDS, 0.2):
-                    heard = time.monotonic()
-                    error = message.error()
-                    if error is None:
-                        yield message
-                    elif error.code() == KafkaError._PARTITION_EOF:
-                        return
-                if time.monotonic() - heard > STALL_S:
-                    raise BrokersUnreachable(f"reading {place} stalled for {STALL_S:.0f} s")
-        finally:
-            consumer.close()
+        return committed_messages(
+            self._cluster, place.topic, place.partition, start, at_once=CHUNK_RECORDS, look=self._check
+        )
 
     def _check(self) -> None:
         if self._stopped():

@@ -4,18 +4,18 @@ And reading the rows back.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.groups import ConsumerGroup
+from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, reader_config, transactional_config
 from schemas.codec import RecordTooLarge
 from schemas.topics import TopicAndPartition
 
-RESTORE_STALL_S = 60.0
+STALL_S = 60.0
 WHY_S = 1.0
 
 
@@ -138,23 +138,42 @@ class Row:
 def read_committed_rows(cluster: Cluster, topic: str, partition: int, offset: int) -> Iterator[Row]:
     """Every committed row of one partition from an offset to the end it has now. Blocks.
 
-    Raises TransactionFailed where nothing comes for RESTORE_STALL_S.
+    Raises TransactionFailed where nothing comes for STALL_S.
+    """
+    try:
+        for message in committed_messages(cluster, topic, partition, offset):
+            yield Row((message.key() or b"").decode(), message.value(), (message.offset() or 0) + 1)
+    except BrokersUnreachable as error:
+        raise TransactionFailed(str(error), fenced=False) from error
+
+
+def committed_messages(
+    cluster: Cluster,
+    topic: str,
+    partition: int,
+    offset: int,
+    *,
+    at_once: int = 2_000,
+    look: Callable[[], object] = lambda: None,
+) -> Iterator[Message]:
+    """Every committed message of one partition from an offset to the end it has now. Blocks.
+
+    Raises BrokersUnreachable where nothing comes for STALL_S, and what `look` raises, called before each batch.
     """
     consumer = Consumer(reader_config(cluster))
     try:
         consumer.assign([TopicPartition(cluster.physical(topic), partition, offset)])
         heard = time.monotonic()
         while True:
-            for message in consumer.consume(2_000, 0.2):
+            look()
+            for message in consumer.consume(at_once, 0.2):
                 heard = time.monotonic()
                 error = message.error()
                 if error is None:
-                    yield Row((message.key() or b"").decode(), message.value(), (message.offset() or 0) + 1)
+                    yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
                     return
-            if time.monotonic() - heard > RESTORE_STALL_S:
-                raise TransactionFailed(
-                    f"reading {topic}[{partition}] stalled for {RESTORE_STALL_S:.0f} s", fenced=False
-                )
+            if time.monotonic() - heard > STALL_S:
+                raise BrokersUnreachable(f"reading {topic}[{partition}] stalled for {STALL_S:.0f} s")
     finally:
         consumer.close()
