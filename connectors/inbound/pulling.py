@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connectors.contract.errors import ConnectorError, Denied, Missing, Refused, Retryable
-from connectors.contract.feed import Feed, FeedSettings, Kept, Pulled
+from connectors.contract.feed import Feed, Feeds, FeedSettings, Kept, Pulled
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.source import Seen
 from connectors.http.retry import CALLS, Tries
@@ -33,17 +33,16 @@ PATROLLED: Final = "/patrol"
 class Pulling:
     """All feeds of an integration; `settings` bounds the patrols."""
 
-    def __init__(self, context: IntegrationContext, positions: Positions, settings: FeedSettings) -> None:
+    def __init__(self, context: IntegrationContext, feeds: Feeds, positions: Positions, settings: FeedSettings) -> None:
         self._context = context
+        self._feeds = feeds
         self._positions = positions
         self._settings = settings
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Until cancelled; raises what a feed raised that nobody foresaw."""
-        feeds, changes = self._context.account.feeds, self._context.state.changes
-        if feeds is None:
-            return
+        feeds, changes = self._feeds, self._context.state.changes
         try:
             while True:
                 version = changes.version
@@ -70,12 +69,9 @@ class Pulling:
                 self._tasks[name] = asyncio.create_task(pull.run())
 
     def _opened(self, name: str) -> Feed:
-        feeds = self._context.account.feeds
-        if feeds is None:
-            raise RuntimeError("an account without feeds is pulled")
         if name.endswith(PATROLLED):
             return Patrol(self._context.account.source, name.removesuffix(PATROLLED), self._settings.patrol_per_s)
-        return feeds.open(name)
+        return self._feeds.open(name)
 
 
 @dataclass(slots=True)
@@ -95,7 +91,7 @@ class _Pull:
             kept, began_ms = self.positions.kept(self.name), self.context.now_ms()
             try:
                 pulled = await self._asked(kept)
-            except OwnershipLost:
+            except (OwnershipLost, Denied):  # `_may_pull` waits until it is not so any more
                 continue
             except Retryable as error:
                 await self._again_after(error)
@@ -152,8 +148,6 @@ class _Pull:
 
     def _refused(self, error: ConnectorError) -> None:
         """The system works and refuses this: it is told, left for a while, and goes on where it was kept."""
-        if isinstance(error, Denied):
-            return
         log.warning(
             "%s: %s of %s cannot be pulled: %s", self.context.integration, self.name, self.context.system, error
         )

@@ -97,8 +97,8 @@ class IntegrationOpener:
         )
         monitor = ConnectionMonitor(context, report, self._monitor_deps(name))
         broken = partial(self._deps.broken, name)
-        positions = Positions(context, self._configuration.position)
-        pulling = Pulling(context, positions, connector.feeds) if account.feeds is not None else None
+        positions, feeds = Positions(context, self._configuration.position), account.feeds
+        pulling = Pulling(context, feeds, positions, connector.feeds) if feeds is not None else None
 
         async def open_again() -> Account:
             return await self._open_account(name, settings, report, Catalog())

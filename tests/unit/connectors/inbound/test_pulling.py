@@ -94,7 +94,7 @@ def bench(*, feed: Counting | None = None, may_write: bool = True, probe: Connec
 @asynccontextmanager
 async def pulled(it: Bench) -> AsyncIterator[Bench]:
     positions = Positions(it.context, it.rows.get)
-    task = asyncio.create_task(Pulling(it.context, positions, FeedSettings()).run())
+    task = asyncio.create_task(Pulling(it.context, it.fed, positions, FeedSettings()).run())
     try:
         await it.clock.advance(0.2)
         yield it
