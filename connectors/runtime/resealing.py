@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from connectors.contract.errors import ConnectorError
 from connectors.runtime.configuration import ConnectorConfiguration
@@ -51,7 +52,7 @@ class Resealing:
             self._done[name] = request
             if any(renewed != part for _, part, renewed in self._renewed(name)):
                 self._tasks[name] = task = asyncio.create_task(self._reseal(name))
-                task.add_done_callback(lambda task, name=name: self._ended(name, task))  # type: ignore[misc]
+                task.add_done_callback(partial(self._ended, name))
 
     async def ended(self) -> None:
         """Return once all that was begun has ended, however it did."""

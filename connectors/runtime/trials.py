@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from connectors.clock import Clock
 from connectors.contract.errors import Retryable
@@ -41,7 +42,7 @@ class Trials:
         for name, settings in wanted.items():
             if settings.trial is not None and name not in self._tasks and self._configuration.on_trial(name):
                 self._tasks[name] = task = asyncio.create_task(self._run(name, settings, settings.trial))
-                task.add_done_callback(lambda task, name=name: self._end(name, task))  # type: ignore[misc]
+                task.add_done_callback(partial(self._end, name))
 
     async def _run(self, name: str, settings: IntegrationSettings, trial: Sections) -> None:
         """A system that is away is no reason against the account: it is asked again while the trial lasts."""
