@@ -35,8 +35,13 @@ class ConnectorConfiguration:
             if isinstance(part, IntegrationPart) and part.settings is not None and key.endswith("/settings")
         }
 
+    def settings_of(self, integration: str) -> IntegrationSettings | None:
+        """Those of one integration, found without a look at all others."""
+        part = self._part(f"{integration}/settings")
+        return part.settings if part is not None else None
+
     def connected(self, integration: str) -> bool:
-        settings = self.settings().get(integration)
+        settings = self.settings_of(integration)
         return settings is not None and settings.state != "disconnected"
 
     def mappings(self, integration: str, connection: int) -> list[ObjectMapping]:
@@ -85,7 +90,7 @@ class ConnectorConfiguration:
 
     def on_trial(self, integration: str) -> bool:
         """Whether another account of this system is on trial, and was not answered for yet."""
-        settings, answer = self.settings().get(integration), self._part(f"{integration}/{self._system}/trial")
+        settings, answer = self.settings_of(integration), self._part(f"{integration}/{self._system}/trial")
         if settings is None or settings.trial is None:
             return False
         description = answer.description if answer is not None else None

@@ -93,7 +93,7 @@ class Consents:
     async def _answered(self, name: str, consent: Consent) -> None:
         """Answer the link, unless it is answered, or is no more. From here on it is done to the end."""
         await self._opener.read_to_end()  # a former owner may have kept the grant just now: its code is spent
-        link, settings = await self._link(name, consent.link), self._configuration.settings().get(name)
+        link, settings = await self._link(name, consent.link), self._configuration.settings_of(name)
         known = self._configuration.consent(name)
         if link is None or settings is None or (known is not None and known.link == consent.link):
             log.info("%s: somebody came back by a link that is answered, or is no more", name)
@@ -133,7 +133,7 @@ class Consents:
 
     def _disconnected(self, name: str) -> bool:
         """Whether somebody disconnected the integration: no request may leave for it, and no grant is kept."""
-        settings = self._configuration.settings().get(name)
+        settings = self._configuration.settings_of(name)
         return settings is None or settings.state == "disconnected"
 
     async def _exchanged(self, name: str, settings: IntegrationSettings, sealed: bytes) -> GrantedAccess:

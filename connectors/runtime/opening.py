@@ -287,12 +287,12 @@ class IntegrationOpener:
 
     def _monitor_deps(self, name: str) -> MonitorDeps:
         async def rederive() -> None:
-            settings = self._configuration.settings().get(name)
+            settings = self._configuration.settings_of(name)
             if settings is not None:
                 await self._command(StateCommand(name, settings.connection, stage="pairs", kind="rederive"))
 
         return MonitorDeps(
-            settings=lambda: self._configuration.settings().get(name),
+            settings=lambda: self._configuration.settings_of(name),
             inquiry=lambda: self._configuration.inquiry(name),
             rederive=rederive,
         )

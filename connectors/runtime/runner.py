@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -129,7 +129,7 @@ class Runner:
         for name in self._waiting.integrations:
             if name not in self._opening:
                 self._hand_over(name)
-        self._measure_statuses()
+        self._measure_statuses(wanted)
 
     def _tell_left(self, name: str, connection: int) -> None:
         """Tell of a connection that was over before this process had a worker for it: nobody could withdraw."""
@@ -140,9 +140,9 @@ class Runner:
             self._withdrawn.add((name, connection))
             self._spawn(self._opener.report_left(name, state))
 
-    def _measure_statuses(self) -> None:
+    def _measure_statuses(self, wanted: Mapping[str, IntegrationSettings]) -> None:
         """Each connected integration of our partitions has the status that was last reported of it, others none."""
-        connected = {name for name, settings in self._wanted().items() if settings.state != "disconnected"}
+        connected = {name for name, settings in wanted.items() if settings.state != "disconnected"}
         for name in self._measured - connected:
             self._deps.metrics.forget_integration(name)
         for name in connected:
@@ -193,7 +193,7 @@ class Runner:
         A grant is given up only where somebody disconnected: who mends a refused file needs it again.
         """
         if settings is None:
-            forgotten = self._ours(name) and name not in self._configuration.settings()
+            forgotten = self._ours(name) and self._configuration.settings_of(name) is None
             return "withdrawn" if forgotten else "connected"
         if settings.state == "disconnected":
             return "given up" if settings.apply_state == "done" else "withdrawn"
@@ -222,7 +222,7 @@ class Runner:
             await worker.dismiss()
             return
         self._workers[name] = worker
-        if not self._fits(name, self._configuration.settings().get(name)):
+        if not self._fits(name, self._configuration.settings_of(name)):
             return  # disconnected, or changed, meanwhile: it is closed before it has sent anything
         self._overflow.begin_anew(name)
         self._suspects.begin_anew(name)
@@ -282,7 +282,7 @@ class Runner:
 
     def _hand_over(self, name: str) -> None:
         """The records that waited go to their worker in order, or end where there will be none."""
-        worker, settings = self._workers.get(name), self._configuration.settings().get(name)
+        worker, settings = self._workers.get(name), self._configuration.settings_of(name)
         late = self._waiting.late(name)
         worn = settings is not None and self._patience.worn(name, settings) and self._overflows(name)
 
@@ -309,21 +309,21 @@ class Runner:
 
     def _overflows(self, name: str) -> bool:
         """Whether the integration cannot be opened, and as many of its records wait as are kept, or for long."""
-        settings = self._configuration.settings().get(name)
+        settings = self._configuration.settings_of(name)
         if name in self._workers or settings is None or not self._patience.rests(name, settings):
             return False
         return self._waiting.count(name) >= MOST_WAITING or self._patience.worn(name, settings)
 
     def _crawled(self, name: str) -> tuple[int, Sequence[str]]:
         """The connection of an integration, and the types of this system that its mappings use."""
-        settings = self._configuration.settings().get(name)
+        settings = self._configuration.settings_of(name)
         connection = settings.connection if settings is not None else 0
         wanted, _ = fields_of(self._system, self._configuration.mappings(name, connection))
         return connection, tuple(wanted)
 
     def _broken(self, name: str, error: BaseException) -> None:
         """End a worker that failed at something that is no record: it is opened again, and the others go on."""
-        settings = self._configuration.settings().get(name)
+        settings = self._configuration.settings_of(name)
         if name in self._workers and settings is not None:
             self._patience.failed(name, settings, opened=True)
             # closed at once: several of its tasks may fail together, and one end is enough

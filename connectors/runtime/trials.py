@@ -47,7 +47,7 @@ class Trials:
     async def _run(self, name: str, settings: IntegrationSettings, trial: Sections) -> None:
         """A system that is away is no reason against the account: it is asked again while the trial lasts."""
         tries = Tries()
-        while self._configuration.settings().get(name) == settings:
+        while self._configuration.settings_of(name) == settings:
             try:
                 return await self._opener.report_proof(name, await self._opener.prove(name, settings, trial))
             except OwnershipLost:

@@ -60,10 +60,8 @@ class Stage:
     def link(self, _: str) -> ConnectLink | None:
         return self.link_there
 
-    def settings(self) -> dict[str, IntegrationSettings]:
-        settings = settings_part(ACME, self.state).settings
-        assert settings is not None
-        return {ACME: settings}
+    def settings_of(self, name: str) -> IntegrationSettings | None:
+        return settings_part(ACME, self.state).settings if name == ACME else None
 
     def consent(self, _: str) -> ConnectAnswer | None:
         return self.told
