@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from connectors.kafka.table import TableReader
-from connectors.runtime.grants import GrantKey
+from connectors.runtime.grants import GRANT_KEYS, GrantKey
 from schemas.configuration import (
     SEALS,
     ConnectAnswer,
@@ -84,8 +84,8 @@ class ConnectorConfiguration:
 
     def own(self, integration: str) -> Mapping[str, IntegrationPart]:
         """What this connector wrote of an integration, by key."""
-        keys = (f"{integration}/{self._system}{end}" for end in ("", "/grant", "/trial-grant"))
-        found = ((key, self._part(key)) for key in keys)
+        place = f"{integration}/{self._system}"
+        found = ((key, self._part(key)) for key in (place, *(f"{place}/{grant}" for grant in GRANT_KEYS)))
         return {key: part for key, part in found if part is not None}
 
     def on_trial(self, integration: str) -> bool:
