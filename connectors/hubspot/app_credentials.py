@@ -6,7 +6,7 @@ from typing import NoReturn
 from connectors.clock import Clock
 from connectors.contract.errors import CredentialsRejected, Misconfigured
 from connectors.http.messages import Call
-from connectors.hubspot.credentials import RENEW_AHEAD_S, RENEW_AHEAD_SHARE, SendGrant
+from connectors.hubspot.credentials import SendGrant, renew_ahead_s
 from connectors.hubspot.protocol import OAuthApp, client_credentials
 from connectors.hubspot.protocol.journal import SCOPES
 
@@ -54,7 +54,7 @@ class AppCredentials:
         except Misconfigured as error:
             raise Misconfigured(REFUSED, needed=SCOPES, status=error.status) from error
         self._token = grant.access_token
-        self._renew_at = asked_at + grant.expires_in_s - min(RENEW_AHEAD_S, grant.expires_in_s * RENEW_AHEAD_SHARE)
+        self._renew_at = asked_at + grant.expires_in_s - renew_ahead_s(grant.expires_in_s)
 
 
 def refuse(error: CredentialsRejected) -> NoReturn:

@@ -14,7 +14,11 @@ StoreGrant: TypeAlias = Callable[[Grant], Awaitable[None]]
 
 RENEW_AHEAD_S = 300.0
 RENEW_AHEAD_SHARE = 0.2
-"""Renew a token five minutes before its end, a short-lived one in the last fifth of its life."""
+
+
+def renew_ahead_s(life_s: float) -> float:
+    """How long before its end a token is renewed: five minutes, a short-lived one in the last fifth of its life."""
+    return min(RENEW_AHEAD_S, life_s * RENEW_AHEAD_SHARE)
 
 
 class Credentials(Protocol):
@@ -136,4 +140,4 @@ class OAuthCredentials:
             self._stored_token = grant.refresh_token
         self._access_token = grant.access_token
         self._ends_at = asked_at + grant.expires_in_s
-        self._renew_at = self._ends_at - min(RENEW_AHEAD_S, grant.expires_in_s * RENEW_AHEAD_SHARE)
+        self._renew_at = self._ends_at - renew_ahead_s(grant.expires_in_s)
