@@ -86,14 +86,8 @@ def revoke_token(app: OAuthApp, refresh_token: str) -> Call[None]:
 
     Raises CredentialsRejected where it was given up before.
     """
-    form = {
-        "client_id": app.client_id,
-        "client_secret": app.client_secret,
-        "token_type_hint": "refresh_token",
-        "token": refresh_token,
-        "refresh_token": refresh_token,
-    }
-    return Call(form_request(f"{OAUTH}/revoke", form, "write"), _accept, "control")
+    request = form_request(f"{OAUTH}/revoke", _token_form(app, "refresh_token", refresh_token), "write")
+    return Call(request, _accept, "control")
 
 
 def client_credentials(app: OAuthApp, scopes: Sequence[str]) -> Call[Grant]:
@@ -103,14 +97,7 @@ def client_credentials(app: OAuthApp, scopes: Sequence[str]) -> Call[Grant]:
 
 def introspect_token(app: OAuthApp, access_token: str) -> Call[TokenInfo]:
     """The permissions of an OAuth access token; HubSpot has no such call for static tokens."""
-    form = {
-        "client_id": app.client_id,
-        "client_secret": app.client_secret,
-        "token_type_hint": "access_token",
-        "token": access_token,
-        "access_token": access_token,
-    }
-    request = form_request(f"{OAUTH}/introspect", form, "read")
+    request = form_request(f"{OAUTH}/introspect", _token_form(app, "access_token", access_token), "read")
 
     def parse(response: Response) -> TokenInfo:
         _accept(response)
@@ -126,6 +113,17 @@ def account_details() -> Call[TokenAccount]:
 
 def _form(app: OAuthApp, grant_type: str) -> dict[str, str]:
     return {"grant_type": grant_type, "client_id": app.client_id, "client_secret": app.client_secret}
+
+
+def _token_form(app: OAuthApp, kind: str, token: str) -> dict[str, str]:
+    """The form of a call about one token, which stands in it as `token` and under its kind."""
+    return {
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+        "token_type_hint": kind,
+        "token": token,
+        kind: token,
+    }
 
 
 def _grant_call(form: dict[str, str]) -> Call[Grant]:
