@@ -25,7 +25,7 @@ from connectors.hubspot.protocol import (
     read_objects,
     search_objects,
 )
-from connectors.hubspot.windows import Progress, Row, progress_of
+from connectors.hubspot.windows import Pass, Progress, Row, progress_of
 
 MOST_TOLD: Final = 50_000  # records of one type that are remembered, so that they are not told twice
 IN_BIN_MS: Final = 90 * DAY_MS
@@ -111,15 +111,18 @@ class ModifiedRecords:
         known = progress_of(kept.position) if kept is not None else None
         progress = known or Progress(vendor_ms, vendor_ms - lag_ms)
         progress = progress.begun(vendor_ms, lag_ms)
-        answer = await self._search(progress)
+        under_way = progress.under_way
+        if under_way is None:
+            raise RuntimeError("a search for no pass")
+        answer = await self._search(under_way)
         page, self._ahead_ms = answer.answer, answer.at_ms - now_ms
-        rows = [Row(record.id, self._modified_ms(record, progress)) for record in page.records]
+        rows = [Row(record.id, self._modified_ms(record, under_way)) for record in page.records]
         after = progress.after(rows, more=page.after is not None)
         shown = tuple(self._shown())
         events = [
             event for record, row in zip(page.records, rows, strict=True) for event in self._events(record, row, shown)
         ]
-        led = after.under_way is None and progress.under_way is not None and progress.under_way.kind == "lead"
+        led = after.under_way is None and under_way.kind == "lead"
         wait_s = self._settings.poll_interval_s if led else 0.0
         return Pulled(after.text(), tuple(notification_bodies(POLLED_EVENTS, events)), wait_s=wait_s)
 
@@ -128,10 +131,8 @@ class ModifiedRecords:
         answer = await self._client.send(observed(search_objects(self.object_type, Search((), limit=1))))
         return answer.at_ms
 
-    async def _search(self, progress: Progress) -> Observed[RecordPage]:
-        now, modified = progress.under_way, self._polled.modified
-        if now is None:
-            raise RuntimeError("a search for no pass")
+    async def _search(self, now: Pass) -> Observed[RecordPage]:
+        modified = self._polled.modified
         names = (modified, MERGED_IDS, *self._asked())
         if now.after_id is None:
             conditions = (
@@ -147,12 +148,12 @@ class ModifiedRecords:
             search = Search((conditions,), names, sort="hs_object_id")
         return await self._client.send(observed(search_objects(self.object_type, search)))
 
-    def _modified_ms(self, record: Record, progress: Progress) -> int:
+    def _modified_ms(self, record: Record, now: Pass) -> int:
         """The time by which the index sorts; a record without one counts as of where the search begins."""
         at_ms = time_at(record.fields, self._polled.modified)
         if at_ms is None:
             at_ms = record.updated_at_ms
-        return at_ms if at_ms is not None else (progress.under_way.since_ms if progress.under_way else 0)
+        return at_ms if at_ms is not None else now.since_ms
 
     def _asked(self) -> Sequence[str]:
         """The shown properties, unless they are too many for one search."""
