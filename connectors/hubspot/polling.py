@@ -73,11 +73,16 @@ class Told:
         """Whether this is news; it is told from now on."""
         if self._told.get(key, -1) >= at_ms:
             return False
-        self._told.pop(key, None)
-        self._told[key] = at_ms
-        if len(self._told) > self._most:
-            del self._told[next(iter(self._told))]
+        _remember(self._told, key, at_ms, self._most)
         return True
+
+
+def _remember(known: dict[str, int], key: str, number: int, most: int = MOST_TOLD) -> None:
+    """Put it last; of more than so many the first is forgotten."""
+    known.pop(key, None)
+    known[key] = number
+    if len(known) > most:
+        del known[next(iter(known))]
 
 
 class ModifiedRecords:
@@ -184,13 +189,9 @@ class ModifiedRecords:
 
     def _are_new(self, record_id: str, values: Mapping[str, str | None]) -> bool:
         number = hash(tuple(sorted(values.items(), key=lambda pair: pair[0])))
-        if self._values.pop(record_id, None) == number:
-            self._values[record_id] = number
-            return False
-        self._values[record_id] = number
-        if len(self._values) > MOST_TOLD:
-            del self._values[next(iter(self._values))]
-        return True
+        are_new = self._values.get(record_id) != number
+        _remember(self._values, record_id, number)
+        return are_new
 
 
 class ArchivedRecords:
