@@ -14,6 +14,7 @@ from connectors.http.observed import Observed, observed
 from connectors.hubspot.bin_listing import BinListing, bin_listing_of
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.protocol import (
+    BATCH_LIMIT,
     OBJECT_TYPE_IDS,
     POLLED_EVENTS,
     Filter,
@@ -247,8 +248,8 @@ class ArchivedRecords:
         self._before = now if len(now) <= MOST_TOLD else None
         left = sorted(before - now) if before is not None else []
         events = []
-        for start in range(0, len(left), 100):
-            ids = left[start : start + 100]
+        for start in range(0, len(left), BATCH_LIMIT):
+            ids = left[start : start + BATCH_LIMIT]
             answer = await self._client.send(observed(read_objects(self.object_type, ids, (), purpose="bulk_read")))
             alive = [record for record in answer.answer.results if not record.archived and record.id in ids]
             events += [self._polled.event("restore", record.id, answer.at_ms) for record in alive]
