@@ -10,12 +10,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from connectors.kafka.latest import latest_rows
-from connectors.kafka.settings import reader_config
 from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE
-from tests.e2e.world import CREDENTIALS, PLAN, TITLE, World, eventually, measured, world
+from tests.e2e.world import CREDENTIALS, PLAN, TITLE, World, eventually, measured, messages, world
 from tests.kafka import Kafka
 
 PAIRS = 10_000
@@ -126,22 +124,8 @@ async def _disconnect(it: World, how: str) -> str:
 
 def _accepted_ms(it: World) -> int:
     """When the request to disconnect was written: the newest record of `acme/desired`, by its time stamp."""
-    consumer = Consumer(reader_config(it.cluster))
-    try:
-        topic = it.cluster.physical(INTEGRATIONS)
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-        left, newest = set(partitions), 0
-        while left:
-            message = consumer.poll(10)
-            assert message is not None
-            if message.error() is not None:
-                left.discard(message.partition() or 0)
-            elif message.key() == b"acme/desired":
-                newest = max(newest, message.timestamp()[1])
-        return newest
-    finally:
-        consumer.close()
+    records = messages(it.cluster, (it.cluster.physical(INTEGRATIONS),))
+    return max((one.timestamp()[1] for one in records if one.key() == b"acme/desired"), default=0)
 
 
 def _rows(it: World, topic: str) -> int:

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from connectors.kafka.latest import latest_rows
-from connectors.kafka.settings import reader_config
 from schemas.topics import ERASURES, OBJECTS_STATE, PAIRS_STATE, TOPICS
-from tests.e2e.world import STAGE, TITLE, World, eventually, world
+from tests.e2e.world import STAGE, TITLE, World, eventually, messages, world
 from tests.kafka import Kafka
 
 ERASED_S = 60.0
@@ -99,25 +97,8 @@ async def _looked(it: World) -> None:
 
 def _messages(it: World, topics: set[str]) -> Iterator[tuple[str, bytes]]:
     """Every readable message of the topics, key and value in one."""
-    consumer = Consumer(reader_config(it.cluster))
-    try:
-        metadata = consumer.list_topics(timeout=10).topics
-        places = [
-            TopicPartition(it.cluster.physical(topic), number, 0)
-            for topic in topics
-            for number in metadata[it.cluster.physical(topic)].partitions
-        ]
-        consumer.assign(places)
-        left = len(places)
-        while left:
-            message = consumer.poll(10)
-            assert message is not None
-            if message.error() is not None:
-                left -= 1
-                continue
-            yield it.cluster.logical(message.topic() or ""), (message.key() or b"") + (message.value() or b"")
-    finally:
-        consumer.close()
+    for message in messages(it.cluster, [it.cluster.physical(topic) for topic in topics]):
+        yield it.cluster.logical(message.topic() or ""), (message.key() or b"") + (message.value() or b"")
 
 
 def _held(it: World, traces: tuple[bytes, ...]) -> set[str]:

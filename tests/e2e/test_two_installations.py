@@ -7,14 +7,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
-from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.settings import reader_config
 from schemas.topics import TOPICS
 from tests.e2e.looking import plan_arrives, settled, title_arrives
-from tests.e2e.world import World, world
+from tests.e2e.world import World, messages, world
 from tests.kafka import Kafka
 
 PREFIXES = ("one", "one.and-another")  # names of the second begin as those of the first do
@@ -114,20 +112,4 @@ def logical_names(names: Iterable[str], one: Cluster, other: Cluster) -> tuple[s
 
 def transactional_ids(cluster: Cluster) -> set[str]:
     """Every transactional id the brokers know, by the keys of their own topic: this client's admin lists none."""
-    consumer = Consumer(reader_config(cluster))
-    try:
-        places = consumer.list_topics(TRANSACTIONS, timeout=15).topics[TRANSACTIONS].partitions
-        consumer.assign([TopicPartition(TRANSACTIONS, number, 0) for number in places])
-        left, found = set(places), set()
-        while left:
-            message = consumer.poll(15)
-            assert message is not None, f"{TRANSACTIONS} cannot be read"
-            error = message.error()
-            if error is None:
-                found.add((message.key() or b"")[KEY_VERSION_AND_LENGTH:].decode())
-            else:
-                assert error.code() == KafkaError._PARTITION_EOF, error
-                left.discard(message.partition() or 0)
-        return found
-    finally:
-        consumer.close()
+    return {(message.key() or b"")[KEY_VERSION_AND_LENGTH:].decode() for message in messages(cluster, (TRANSACTIONS,))}

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -253,25 +253,35 @@ def is_write(name: str) -> bool:
 
 def read_topic(cluster: Cluster, topic: str) -> list[Any]:
     """Every decoded record between the beginning and the present end of a topic; undecodable ones are left out."""
-    consumer, codec = Consumer(reader_config(cluster)), Codec(LocalRegistry())
+    codec, found = Codec(LocalRegistry()), []
+    for message in messages(cluster, (cluster.physical(topic),)):
+        try:
+            found.append(codec.decode(topic, message.value() or b""))
+        except ValueError:
+            continue
+    return found
+
+
+def messages(cluster: Cluster, topics: Collection[str]) -> Iterator[Message]:
+    """Every readable message between the beginning and the present end of topics, named as on the brokers; blocks."""
+    consumer = Consumer(reader_config(cluster))
     try:
-        physical = cluster.physical(topic)
-        partitions = consumer.list_topics(physical, timeout=10).topics[physical].partitions
-        consumer.assign([TopicPartition(physical, number, 0) for number in partitions])
-        left, found = set(partitions), []
+        places = [
+            TopicPartition(topic, number, 0)
+            for topic in topics
+            for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ]
+        consumer.assign(places)
+        left = len(places)
         while left:
             message = consumer.poll(10)
-            assert message is not None, f"{topic} cannot be read"
+            assert message is not None, f"{topics} cannot be read"
             error = message.error()
-            if error is not None:
+            if error is None:
+                yield message
+            else:
                 assert error.code() == KafkaError._PARTITION_EOF, error
-                left.discard(message.partition() or 0)
-                continue
-            try:
-                found.append(codec.decode(topic, message.value() or b""))
-            except ValueError:
-                continue
-        return found
+                left -= 1
     finally:
         consumer.close()
 
