@@ -13,6 +13,7 @@ import pytest
 
 from connectors.kafka.latest import latest_rows
 from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE
+from tests.e2e.looking import title_arrives
 from tests.e2e.world import CREDENTIALS, PLAN, TITLE, World, eventually, measured, messages, world
 from tests.kafka import Kafka
 
@@ -66,11 +67,7 @@ async def test_within_a_second_nothing_leaves_and_nothing_is_kept(kafka: Kafka, 
         await it.apply(FILE)
         assert await asyncio.to_thread(_subscriptions, it) == 1
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": "edited"})
-
-        async def title() -> object:
-            return (await it.userflow.fields("users", user_id)).get(TITLE)
-
-        assert await eventually(title, lambda seen: seen == "edited", 30.0) == "edited"
+        await title_arrives(it, user_id, "edited")
 
 
 async def _queued(it: World, title: str) -> None:
