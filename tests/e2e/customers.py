@@ -103,48 +103,72 @@ class Customer:
 async def customers(folder: Path, kafka: Kafka) -> AsyncIterator[tuple[Stack, Customer, Customer, Customer]]:
     """A running pipeline and the customers WELL, DOWN and SPARE; none is connected yet."""
     receiver = free_port()
-    public_url = f"http://127.0.0.1:{receiver}"
     async with AsyncExitStack() as stack:
-        made = [await stack.enter_async_context(customer(name, public_url)) for name in (WELL, DOWN, SPARE)]
-        hubspot = Door({f"pat-{it.name}": it.hubspot.app for it in made})
-        userflow = Door({f"ak_{it.name}": it.userflow.app for it in made})
-        settings = {
-            "PAIRSTREAM_RECEIVER_PORT": str(receiver),
-            "PAIRSTREAM_PARTITIONS": "4",
-            "HUBSPOT_API_URL": await stack.enter_async_context(serve(hubspot, "127.0.0.1", 0)),
-            "USERFLOW_API_URL": await stack.enter_async_context(serve(userflow, "127.0.0.1", 0)),
+        made = {
+            name: await stack.enter_async_context(vendors(name, account, receiver))
+            for name, account in ACCOUNTS.items()
         }
-        whole = machine(environment_of(folder, kafka) | settings, simulators=False)
-        running = await asyncio.to_thread(whole.__enter__)
-        try:
-            yield running, made[0], made[1], made[2]
-        finally:
-            await asyncio.to_thread(whole.__exit__, None, None, None)
+        running = await stack.enter_async_context(pipeline_of(folder, kafka, receiver, made))
+        yield running, Customer(WELL, *made[WELL]), Customer(DOWN, *made[DOWN]), Customer(SPARE, *made[SPARE])
 
 
 @asynccontextmanager
-async def customer(name: str, public_url: str) -> AsyncIterator[Customer]:
+async def vendors(
+    name: str, account: int, receiver: int, rate_limit: int | None = None
+) -> AsyncIterator[tuple[HubSpotSimulator, UserflowSimulator]]:
+    """The two accounts of one customer, whose webhooks go to the receiver at that port."""
     hubspot = HubSpotSimulator(
         HubSpotSettings(
-            portal_id=ACCOUNTS[name],
+            portal_id=account,
             static_tokens=(f"pat-{name}",),
             app_secret=f"secret-{name}",
-            webhook_target_url=f"{public_url}/webhooks/hubspot",
-            rate_limit=None,
+            webhook_target_url=f"http://127.0.0.1:{receiver}/webhooks/hubspot",
+            rate_limit=rate_limit,
         )
     )
     userflow = UserflowSimulator(UserflowSettings(api_keys=(f"ak_{name}",), rate_per_s=None, max_in_flight=None))
     async with hubspot, userflow:
-        yield Customer(name, hubspot, userflow)
+        yield hubspot, userflow
+
+
+@asynccontextmanager
+async def pipeline_of(
+    folder: Path, kafka: Kafka, receiver: int, made: Mapping[str, tuple[HubSpotSimulator, UserflowSimulator]]
+) -> AsyncIterator[Stack]:
+    """A running pipeline before the vendors of these customers, each system behind one door."""
+    hubspots = Door({f"pat-{name}": hubspot.app for name, (hubspot, _) in made.items()})
+    userflows = Door({f"ak_{name}": userflow.app for name, (_, userflow) in made.items()})
+    async with serve(hubspots, "127.0.0.1", 0) as hubspot_url, serve(userflows, "127.0.0.1", 0) as userflow_url:
+        settings = {
+            "PAIRSTREAM_RECEIVER_PORT": str(receiver),
+            "PAIRSTREAM_PARTITIONS": "4",
+            "HUBSPOT_API_URL": hubspot_url,
+            "USERFLOW_API_URL": userflow_url,
+        }
+        whole = machine(environment_of(folder, kafka) | settings, simulators=False)
+        running = await asyncio.to_thread(whole.__enter__)
+        try:
+            yield running
+        finally:
+            await asyncio.to_thread(whole.__exit__, None, None, None)
+
+
+def secrets_of(name: str) -> dict[str, str]:
+    """What FILE asks the environment for, as the customer's vendors have it."""
+    return {"APP_SECRET": f"secret-{name}", "HUBSPOT_TOKEN": f"pat-{name}", "USERFLOW_API_KEY": f"ak_{name}"}
 
 
 async def command(running: Stack, folder: Path, name: str) -> None:
     """Apply the integration, then bring it in step."""
     path = folder / f"{name}.yaml"
     path.write_text(FILE.format(name=name, account=ACCOUNTS[name]))
-    secrets = {"APP_SECRET": f"secret-{name}", "HUBSPOT_TOKEN": f"pat-{name}", "USERFLOW_API_KEY": f"ak_{name}"}
-    environment = {**os.environ, **running.environment, **secrets}
     for words in (("apply", str(path), "--yes"), ("full-sync", "start", name)):
-        argv = (sys.executable, "-m", "pipeline.cli", *words)
-        done = await asyncio.to_thread(subprocess.run, argv, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        code, said = await run(running, *words, **secrets_of(name))
+        assert code == 0, said
+
+
+async def run(running: Stack, *words: str, **more: str) -> tuple[int, str]:
+    """Run `pairstream WORDS`, with `more` in its environment; returns its exit code and all it printed."""
+    argv, environment = (sys.executable, "-m", "pipeline.cli", *words), {**os.environ, **running.environment, **more}
+    done = await asyncio.to_thread(subprocess.run, argv, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr

@@ -4,11 +4,7 @@ Each has accounts of its own, told apart by token as at the real vendors, and ea
 """
 
 import asyncio
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,18 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
-from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
+from connectors.hubspot.simulator import HubSpotSimulator
+from connectors.userflow.simulator import UserflowSimulator
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.local.ports import free_port
-from pipeline.local.stack import Stack, machine
+from pipeline.local.stack import Stack
 from pipeline.operations import apply
 from pipeline.process import Process, now_ms
-from pipeline.serving import serve
 from schemas.configuration import DesiredIntegration
-from tests.e2e.customers import FILE, Door
-from tests.e2e.world import environment_of, eventually, measured
+from tests.e2e.customers import FILE, pipeline_of, run, secrets_of, vendors
+from tests.e2e.world import PLAN, TITLE, eventually, measured
 from tests.kafka import Kafka
 
 MANY = 50
@@ -40,7 +35,6 @@ APPLIED_S = 300.0
 PAIRED_S = 120.0
 ARRIVES_S = 60.0
 SLOW_S = 10.0
-TITLE, PLAN = "hubspot_contact_jobtitle", "userflow_user_plan"
 
 
 @dataclass
@@ -48,7 +42,6 @@ class Account:
     """One integration with its two accounts and one pair of people."""
 
     name: str
-    number: int
     hubspot: HubSpotSimulator
     userflow: UserflowSimulator
     contact_id: str = ""
@@ -100,7 +93,8 @@ async def test_a_huge_full_sync_and_a_dead_vendor_delay_no_other_s_live_edit(kaf
         dead, huge = by_name[DEAD], by_name[HUGE]
         dead.hubspot.add_faults([{"match": {}, "action": "timeout_before_effect", "after_ms": 15_000}])
         dead.userflow.edit_object("users", "u-0", {"plan": "never arrives"})
-        await _command(running, "full-sync", "start", HUGE)
+        code, said = await run(running, "full-sync", "start", HUGE)
+        assert code == 0, said
         before = len(huge.hubspot.log.calls)
         await eventually(lambda: _calls(huge), lambda calls: calls > before + 20, PAIRED_S)
         await _live(others, "beside a huge full sync and a dead vendor")
@@ -148,30 +142,19 @@ async def deployment(folder: Path, kafka: Kafka) -> AsyncIterator[tuple[Stack, l
     receiver = free_port()
     names = [HUGE, DEAD, *(f"small-{number}" for number in range(MANY - 2))]
     async with AsyncExitStack() as stack:
-        accounts = [
-            await stack.enter_async_context(_account(name, 1_000 + number, f"http://127.0.0.1:{receiver}"))
-            for number, name in enumerate(names)
-        ]
-        hubspot = Door({f"pat-{one.name}": one.hubspot.app for one in accounts})
-        userflow = Door({f"ak_{one.name}": one.userflow.app for one in accounts})
-        settings = {
-            "PAIRSTREAM_RECEIVER_PORT": str(receiver),
-            "PAIRSTREAM_PARTITIONS": "4",
-            "HUBSPOT_API_URL": await stack.enter_async_context(serve(hubspot, "127.0.0.1", 0)),
-            "USERFLOW_API_URL": await stack.enter_async_context(serve(userflow, "127.0.0.1", 0)),
+        made = {
+            name: await stack.enter_async_context(vendors(name, number, receiver, LIMIT))
+            for number, name in enumerate(names, 1_000)
         }
-        whole = machine(environment_of(folder, kafka) | settings, simulators=False)
-        running = await asyncio.to_thread(whole.__enter__)
-        try:
-            started = time.monotonic()
-            for one in accounts:
-                one.seed(HUGE_PAIRS if one.name == HUGE else 1)
-            await _apply(running, accounts)
-            measured(f"{len(accounts)} integrations applied after {time.monotonic() - started:.1f} s")
-            await asyncio.gather(*(_in_step(one) for one in accounts if one.name != HUGE))
-            yield running, accounts
-        finally:
-            await asyncio.to_thread(whole.__exit__, None, None, None)
+        accounts = [Account(name, *both) for name, both in made.items()]
+        running = await stack.enter_async_context(pipeline_of(folder, kafka, receiver, made))
+        started = time.monotonic()
+        for one in accounts:
+            one.seed(HUGE_PAIRS if one.name == HUGE else 1)
+        await _apply(running, accounts)
+        measured(f"{len(accounts)} integrations applied after {time.monotonic() - started:.1f} s")
+        await asyncio.gather(*(_in_step(one) for one in accounts if one.name != HUGE))
+        yield running, accounts
 
 
 async def _in_step(account: Account) -> None:
@@ -184,22 +167,6 @@ async def _in_step(account: Account) -> None:
     assert await eventually(shown, lambda seen: seen == ("new", "first"), PAIRED_S) == ("new", "first")
 
 
-@asynccontextmanager
-async def _account(name: str, number: int, public_url: str) -> AsyncIterator[Account]:
-    hubspot = HubSpotSimulator(
-        HubSpotSettings(
-            portal_id=number,
-            static_tokens=(f"pat-{name}",),
-            app_secret=f"secret-{name}",
-            webhook_target_url=f"{public_url}/webhooks/hubspot",
-            rate_limit=LIMIT,
-        )
-    )
-    userflow = UserflowSimulator(UserflowSettings(api_keys=(f"ak_{name}",), rate_per_s=None, max_in_flight=None))
-    async with hubspot, userflow:
-        yield Account(name, number, hubspot, userflow)
-
-
 async def _apply(running: Stack, accounts: Sequence[Account]) -> None:
     """What `pairstream apply` does, for all in one process."""
     process = Process.open(running.settings)
@@ -209,13 +176,9 @@ async def _apply(running: Stack, accounts: Sequence[Account]) -> None:
     try:
         waiting = []
         for one in accounts:
-            secrets = {
-                "APP_SECRET": f"secret-{one.name}",
-                "HUBSPOT_TOKEN": f"pat-{one.name}",
-                "USERFLOW_API_KEY": f"ak_{one.name}",
-            }
-            text = FILE.format(name=one.name, account=one.number).replace("production", one.name)
-            waiting.append((one.name, _request(process, text, secrets)))
+            account = one.hubspot.settings.portal_id
+            text = FILE.format(name=one.name, account=account).replace("production", one.name)
+            waiting.append((one.name, _request(process, text, secrets_of(one.name))))
         for name, request in waiting:
             await apply.ask(publisher, name, request)
         for name, request in waiting:
@@ -229,11 +192,3 @@ def _request(process: Process, text: str, secrets: Mapping[str, str]) -> Desired
     file = load(text, "acme.yaml", secrets)
     assert isinstance(file, IntegrationFile), file
     return apply.desired(file, process.box.seal, now_ms())
-
-
-async def _command(running: Stack, *words: str) -> str:
-    argv = (sys.executable, "-m", "pipeline.cli", *words)
-    environment = {**os.environ, **running.environment}
-    done = await asyncio.to_thread(subprocess.run, argv, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, json.dumps([done.stdout, done.stderr])
-    return done.stdout

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -32,6 +29,8 @@ from tests.e2e.customers import (
     Customer,
     command,
     customers,
+    run,
+    secrets_of,
 )
 from tests.e2e.world import eventually, read_topic
 from tests.kafka import Kafka
@@ -70,18 +69,13 @@ class Two:
         return {letter.reason for letter in await self.letters()}
 
     async def run(self, *words: str, **more: str) -> tuple[int, str]:
-        argv, environment = (sys.executable, "-m", "pipeline.cli", *words), {**os.environ, **self.running.environment}
-        done = await asyncio.to_thread(
-            subprocess.run, argv, env={**environment, **more}, capture_output=True, text=True
-        )
-        return done.returncode, done.stdout + done.stderr
+        return await run(self.running, *words, **more)
 
     async def apply(self, name: str, account: int, of: str, *words: str) -> tuple[int, str]:
         """Apply a file of that name and account, with the HubSpot credentials of another customer."""
         path = self.folder / f"{name}-{account}.yaml"
         path.write_text(FILE.format(name=name, account=account))
-        environment = f"ak_{name if name in ACCOUNTS else SPARE}"
-        secrets = {"APP_SECRET": f"secret-{of}", "HUBSPOT_TOKEN": f"pat-{of}", "USERFLOW_API_KEY": environment}
+        secrets = secrets_of(of) | {"USERFLOW_API_KEY": f"ak_{name if name in ACCOUNTS else SPARE}"}
         return await self.run("apply", str(path), "--yes", *words, **secrets)
 
     def told(self, body: bytes) -> int:
