@@ -1,11 +1,13 @@
 """Userflow polled: users who were active are read again, latest first, within bounds; the rest is the patrol's."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from connectors.contract.feed import FeedSettings, Kept
 from connectors.simulation import VendorClock
+from connectors.simulation.clock import iso_offset
 from connectors.userflow.account import assemble
 from connectors.userflow.polling import OVERLAP_MS, UNORDERED_S, Round, round_of
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
@@ -23,9 +25,9 @@ class Polled:
         self.now = ToldTime()
         settings = UserflowSettings(latency_ms=0, rate_per_s=None, max_in_flight=None)
         self.simulator = UserflowSimulator(settings, clock=VendorClock(wall=self.now, monotonic=self.now))
+        feeds = FeedSettings(most_seen=most_seen)
         opening = userflow_account.opening(userflow_account.Incidents())
-        object.__setattr__(opening, "options", {"source": "poll"})
-        object.__setattr__(opening, "feeds", FeedSettings(most_seen=most_seen))
+        opening = replace(opening, options={"source": "poll"}, feeds=feeds)
         self.transport = userflow_account.InProcess(self.simulator)
         self.fed = FedAccount(assemble(opening, self.transport, userflow_account.KEY), self.now)
         for number in range(users):
@@ -33,9 +35,7 @@ class Polled:
 
     def sees(self, user_id: str, **attributes: Any) -> None:
         self.now.pass_ms(1_000)
-        at = f"2026-01-01T{int(self.now.seconds) % 86_400 // 3600:02d}:"
-        at += f"{int(self.now.seconds) % 3600 // 60:02d}:{int(self.now.seconds) % 60:02d}.000+00:00"
-        fields = {"last_seen_at": at, **attributes}
+        fields = {"last_seen_at": iso_offset(self.fed.now_ms), **attributes}
         known = {row["id"] for row in self.simulator.list_objects("users")}
         if user_id in known:
             self.simulator.edit_object("users", user_id, fields)
