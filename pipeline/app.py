@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from connectors.clock import SystemClock
 from connectors.http.server import CannotListen
-from pipeline.liveness import Liveness, look_at_member, look_at_worker
+from pipeline.liveness import Liveness, look_at_member, look_at_store, look_at_worker
 from pipeline.process import Process, now_ms, stop_process
 from schemas.topics import ERASURES, INTEGRATIONS, POSITIONS, RUNS, WORKER_GROUP
 from schemas.values import System
@@ -38,7 +38,6 @@ async def run_receiver(process: Process) -> None:
     from pipeline.bounded_http import ConnectionLimits
     from pipeline.consents import KafkaConsentDesk
     from pipeline.directory import ConfigurationDirectory
-    from pipeline.liveness import Liveness, look_at_store
     from pipeline.serving import serve
 
     process = await asyncio.to_thread(process.at_the_brokers)
@@ -52,8 +51,6 @@ async def run_receiver(process: Process) -> None:
     admission = AdmissionLimits(
         hubspot_body_bytes=settings.hubspot_webhook_bytes, userflow_body_bytes=settings.userflow_webhook_bytes
     )
-    desk = KafkaConsentDesk(lambda: tables.table(INTEGRATIONS), process.box, publisher)
-    at_hubspot = ConsentSettings(settings.webhook_base_url, settings.authorize_page, settings.hubspot_oauth_pkce)
     desk = KafkaConsentDesk(lambda: tables.table(INTEGRATIONS), process.box, publisher)
     at_hubspot = ConsentSettings(settings.webhook_base_url, settings.authorize_page, settings.hubspot_oauth_pkce)
     app = build_receiver(
