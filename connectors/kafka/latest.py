@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.partitioner import partition_of
 from connectors.kafka.transactions import read_committed_rows
 
 Progress = Callable[[str, int, int], None]
@@ -25,4 +26,13 @@ def latest_rows(cluster: Cluster, topic: str, partitions: int, prefix: str, prog
             else:
                 newest[row.key] = row.value
     progress(topic, partitions, partitions)
+    return newest
+
+
+def latest_row(cluster: Cluster, topic: str, partitions: int, key: str) -> bytes | None:
+    """The newest value of one key; reads its partition. Blocks. Raises TransactionFailed where reading stalls."""
+    newest: bytes | None = None
+    for row in read_committed_rows(cluster, topic, partition_of(key, partitions), 0):
+        if row.key == key:
+            newest = row.value
     return newest

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from connectors.kafka.partitioner import partition_of
+from connectors.kafka.latest import latest_row
 from connectors.kafka.table import TableReader
-from connectors.kafka.transactions import read_committed_rows
 from pipeline.agents.configuration import Configuration, IntegrationView
 from pipeline.commands.session import open_process, plain_errors, read_tables
 from pipeline.operations import OperationRefused
@@ -82,8 +81,6 @@ def _pairs(
 
 
 def _row(process: Process, topic: str, key: str) -> Any:
-    """The newest committed row of a key; reads its partition to the end."""
-    newest: bytes | None = None
-    for row in read_committed_rows(process.cluster, topic, partition_of(key, process.settings.partitions), 0):
-        newest = row.value if row.key == key else newest
+    """The newest committed row of a key."""
+    newest = latest_row(process.cluster, topic, process.settings.partitions, key)
     return None if newest is None else process.codec.decode(topic, newest)

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.partitioner import partition_of
+from connectors.kafka.latest import latest_row
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from connectors.kafka.transactions import read_committed_rows
 from pipeline.erasure.schedule import LOOKS_S, looked_at
 from pipeline.integration_file.names import HUBSPOT_TYPES
 from pipeline.operations import OperationRefused
@@ -66,10 +65,7 @@ def key_of(integration: str, settings: IntegrationSettings, object_type: str, ob
 
 def erased_before_ms(cluster: Cluster, codec: Codec, partitions: int, key: str) -> int:
     """When the object was erased; 0 where it was not. Blocks: reads one partition of the objects' state."""
-    newest: bytes | None = None
-    for row in read_committed_rows(cluster, OBJECTS_STATE, partition_of(key, partitions), 0):
-        if row.key == key:
-            newest = row.value
+    newest = latest_row(cluster, OBJECTS_STATE, partitions, key)
     state = codec.decode(OBJECTS_STATE, newest) if newest is not None else None
     return state.erased_ms if isinstance(state, ObjectState) else 0
 
