@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import click
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.full_sync_display import Display, display
-from pipeline.commands.session import known, with_kafka
+from pipeline.commands.session import NONE_YET, known, with_kafka
 from pipeline.exit_codes import DONE, INTERRUPTED, REFUSED
 from pipeline.full_sync.endings import successor_id
 from pipeline.full_sync.report import instant, report
@@ -25,10 +25,11 @@ from pipeline.operations import full_sync, runs
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
 from schemas.integrations import every
+from schemas.runs import RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 
-NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
 LOOK_S: Final = 0.2
+TAKEN_S: Final = 30.0
 SHOWN_AGAIN_S: Final = 10.0  # a run of which nobody tells any more: that it is stalled shows in no new row
 
 
@@ -84,7 +85,7 @@ def history(name: str, shape: str) -> None:
 
     async def tell(_: Process, __: Publisher, tables: TableReader) -> None:
         known(tables.table(INTEGRATIONS), name)
-        found = full_sync.runs_in(tables.table(RUNS), name)[::-1]
+        found = full_sync.runs_in(_runs(tables), name)[::-1]
         if shape == "json":
             return _print({"at_ms": now_ms(), "runs": [report(run, now_ms()) for run in found]})
         full_sync.shown(name, found)
@@ -108,27 +109,35 @@ def watch(name: str | None, within_s: float | None, shape: str) -> None:
 
 def stop(name: str, shape: str) -> None:
     """Ask the run under way to end, and wait until it has."""
-
-    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
-        known(tables.table(INTEGRATIONS), name)
-        key, row = full_sync.stop_request(name, _runs(tables), now_ms())
-        await publisher.send(RUNS, key, row)
-        run = await _once(tables, row.run_id, lambda run: not run.under_way, 30.0)
-        _print(report(run, now_ms())) if shape == "json" else _say(ending(run, now_ms()))
-
-    with_kafka(ask, topics=(RUNS,))
+    _ask(name, full_sync.stop_request, lambda run: not run.under_way, lambda run: ending(run, now_ms()), shape)
 
 
 def confirm(name: str, shape: str) -> None:
     """Let the run that waits write, and wait until it does."""
+    _ask(
+        name,
+        full_sync.confirm_request,
+        lambda run: run.full_sync.confirmed or not run.under_way,
+        lambda run: f"{name}: run {run.run_id} writes now{_how_to_watch(name, False)}",
+        shape,
+    )
+
+
+def _ask(
+    name: str,
+    request: Callable[[str, Iterable[Run], int], tuple[str, RunProgress]],
+    carried_out: Callable[[Run], bool],
+    told: Callable[[Run], str],
+    shape: str,
+) -> None:
+    """Ask something of the run under way, wait until it is carried out, and tell of it."""
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         known(tables.table(INTEGRATIONS), name)
-        key, row = full_sync.confirm_request(name, _runs(tables), now_ms())
+        key, row = request(name, _runs(tables), now_ms())
         await publisher.send(RUNS, key, row)
-        run = await _once(tables, row.run_id, lambda run: run.full_sync.confirmed or not run.under_way, 30.0)
-        text = f"{name}: run {run.run_id} writes now{_how_to_watch(name, False)}"
-        _print(report(run, now_ms())) if shape == "json" else _say(text)
+        run = await _once(tables, row.run_id, carried_out, TAKEN_S)
+        _print(report(run, now_ms())) if shape == "json" else _say(told(run))
 
     with_kafka(ask, topics=(RUNS,))
 
@@ -154,20 +163,15 @@ async def _to_its_end(tables: TableReader, run_id: str, deadline: float | None, 
         if run is not None and not run.under_way:
             shown.ended(run, now_ms())
             follower = successor_id(run)
-            if run.row.state != "superseded" or not await _comes(tables, follower):
-                return run
+            if run.row.state != "superseded" or follower not in _runs_by_id(tables):
+                return run  # where its mappings were edited, a follower was asked for before its end
             run_id = follower
         if deadline is not None and time.monotonic() > deadline:
             raise full_sync.NoSuchRun(f"run {run_id} did not end in time; it goes on")
         await asyncio.sleep(LOOK_S)
 
 
-async def _comes(tables: TableReader, run_id: str) -> bool:
-    """Whether that run takes the place of one whose mappings were edited; its request was written first."""
-    return run_id in _runs_by_id(tables)
-
-
-async def _once(tables: TableReader, run_id: str, good: Any, within_s: float) -> Run:
+async def _once(tables: TableReader, run_id: str, good: Callable[[Run], bool], within_s: float) -> Run:
     deadline = time.monotonic() + within_s
     while True:
         run = _runs_by_id(tables)[run_id]
@@ -198,13 +202,17 @@ def _goes_on() -> Iterator[None]:
 
 
 def _names(tables: TableReader, name: str | None) -> list[str]:
-    integrations = every(tables.table(INTEGRATIONS))
-    connected = [one for one, settings in integrations.items() if settings.state == "active"]
     if name:
         known(tables.table(INTEGRATIONS), name)
-    elif not connected:
+        return [name]
+    active = _active(tables)
+    if not active:
         raise full_sync.NotStarted(NONE_YET)
-    return [name] if name else connected
+    return active
+
+
+def _active(tables: TableReader) -> list[str]:
+    return [name for name, settings in every(tables.table(INTEGRATIONS)).items() if settings.state == "active"]
 
 
 def _runs_by_id(tables: TableReader) -> dict[str, Run]:
@@ -217,13 +225,13 @@ def _runs(tables: TableReader) -> list[Run]:
 
 def _shown(tables: TableReader, name: str) -> Run:
     known(tables.table(INTEGRATIONS), name)
-    return full_sync.shown(name, full_sync.runs_in(tables.table(RUNS), name))
+    return full_sync.shown(name, _runs(tables))
 
 
 def _newest(tables: TableReader) -> list[Run]:
     """The run under way or the last one of each integration that has had one."""
-    names = dict.fromkeys(run.row.integration for run in _runs(tables))
-    return [full_sync.shown(name, full_sync.runs_in(tables.table(RUNS), name)) for name in sorted(names)]
+    known_runs = _runs(tables)
+    return [full_sync.shown(name, known_runs) for name in sorted({run.row.integration for run in known_runs})]
 
 
 def _next(process: Process, tables: TableReader, name: str | None) -> list[str]:
@@ -231,8 +239,7 @@ def _next(process: Process, tables: TableReader, name: str | None) -> list[str]:
     interval_s = process.settings.full_sync_interval_s
     if not interval_s:
         return ["next: none (PAIRSTREAM_FULL_SYNC_INTERVAL_S=0)"]
-    active = [one for one, found in every(tables.table(INTEGRATIONS)).items() if found.state == "active"]
-    wanted = [one for one in active if name in (None, one)]
+    wanted = [one for one in _active(tables) if name in (None, one)]
     soon = ((slot_ms(one, interval_s, now_ms()) + interval_s * 1000, one) for one in wanted)
     return [
         f"next: {one} {instant(at_ms)[:16].replace('T', ' ')} UTC (PAIRSTREAM_FULL_SYNC_INTERVAL_S={interval_s})"

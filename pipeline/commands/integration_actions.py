@@ -6,7 +6,7 @@ import click
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.commands.session import confirm, known, open_process, plain_errors, read_tables, with_kafka
+from pipeline.commands.session import NONE_YET, confirm, known, open_process, plain_errors, read_tables, with_kafka
 from pipeline.operations import apply
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.remedies import withdrawal
@@ -15,7 +15,6 @@ from schemas.integrations import connector_of, every
 from schemas.topics import INTEGRATIONS
 from schemas.values import SYSTEMS
 
-NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
 WITHDRAWN_S: Final = 10.0
 
 

@@ -30,6 +30,8 @@ from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every, settings_of
 from schemas.registry import UnknownSchema
 
+NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
+
 EXPECTED_ERRORS: Final = (
     SettingsInvalid,
     StateDirUnusable,

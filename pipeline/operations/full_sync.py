@@ -1,10 +1,10 @@
 """What commands ask of full syncs, by rows of `sync.runs`: to begin, to stop, to write though much gets emptied."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pipeline.full_sync.report import instant
-from pipeline.full_sync.rows import CONFIRM, STOP, Run, runs_of
+from pipeline.full_sync.rows import CONFIRM, STOP, Run
 from pipeline.full_sync.situation import HOLD
 from pipeline.operations import OperationRefused
 from schemas.configuration import IntegrationSettings
@@ -53,27 +53,27 @@ def new_request(
             f"`pairstream full-sync watch {integration}` shows it, --supersede ends it and begins anew"
         )
     request = run_request(integration, now_ms, "person", mappings=only, supersede=supersede)
-    ours = (run.run_id for run in runs if run.row.integration == integration)
+    ours = (run.run_id for run in runs_in(runs, integration))
     return replace(request, run_id=run_id_after(ours, now_ms, mark_of(request.run_id)))
 
 
-def runs_in(rows: Mapping[str, RunProgress], integration: str | None = None) -> list[Run]:
-    """The runs of an integration, or of all, oldest first."""
-    return [run for run in runs_of(rows).values() if integration in (None, run.row.integration)]
+def runs_in(runs: Iterable[Run], integration: str) -> list[Run]:
+    """The runs of an integration, in the order given."""
+    return [run for run in runs if run.row.integration == integration]
 
 
 def current(integration: str, runs: Iterable[Run]) -> Run | None:
     """The run of the integration that is under way."""
-    under_way = [run for run in runs if run.row.integration == integration and run.under_way]
+    under_way = [run for run in runs_in(runs, integration) if run.under_way]
     return next((run for run in under_way if run.row.state == "running"), under_way[0] if under_way else None)
 
 
-def shown(integration: str, runs: Sequence[Run]) -> Run:
-    """The run under way, or else the newest. Raises NoSuchRun."""
-    found = current(integration, runs) or next(reversed(runs), None)
-    if found is None:
+def shown(integration: str, runs: Iterable[Run]) -> Run:
+    """The run of the integration under way, or else its newest. Raises NoSuchRun."""
+    ours = runs_in(runs, integration)
+    if not ours:
         raise NoSuchRun(f"{integration} has had no full sync yet: `pairstream full-sync start {integration}`")
-    return found
+    return current(integration, ours) or ours[-1]
 
 
 def stop_request(integration: str, runs: Iterable[Run], now_ms: int) -> tuple[str, RunProgress]:
