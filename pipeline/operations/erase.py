@@ -87,8 +87,7 @@ async def ask(
         origin="lookup",
         caused_by=Cause("", -1, -1, now_ms),
     )
-    key = object_key(integration, settings.connection, SYSTEM, object_type, object_id)
-    await publisher.send(changes_topic(SYSTEM), key, change)
+    await publisher.send(changes_topic(SYSTEM), key_of(integration, settings, object_type, object_id), change)
 
 
 async def wait_until_erased(erasures: TableReader, key: str, since_ms: int, within_s: float) -> Erasure:
