@@ -62,7 +62,8 @@ class SecretBox:
 
     def open(self, sealed: bytes, place: str) -> str:
         """The text. Raises NoKeyFits, also for bytes that were changed or moved."""
-        opened = self._bound(sealed, place) if sealed.startswith(_BOUND) else self._of_before(sealed)
+        bound = sealed.startswith(_BOUND)
+        opened = self._opened(self._ciphers, sealed, place) if bound else self._of_before(sealed)
         return opened.decode()
 
     def can_open(self, sealed: bytes, place: str) -> bool:
@@ -86,9 +87,6 @@ class SecretBox:
     def renewed(self, sealed: bytes, place: str) -> bytes:
         """The same secret sealed with the newest key; the very seal where it is so already. Raises NoKeyFits."""
         return sealed if self.is_newest(sealed, place) else self.seal(self.open(sealed, place), place)
-
-    def _bound(self, sealed: bytes, place: str) -> bytes:
-        return self._opened(self._ciphers, sealed, place)
 
     @staticmethod
     def _opened(ciphers: Sequence[AESGCM], sealed: bytes, place: str) -> bytes:
