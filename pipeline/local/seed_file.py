@@ -1,5 +1,6 @@
 """Seed files: the JSON that a simulator starts with; the format is in docs/how-to/seed-files.md."""
 
+import contextlib
 import difflib
 import json
 from collections.abc import Iterator, Mapping
@@ -23,13 +24,10 @@ class SeedUnreadable(LocalError):
 
 
 def _instant(value: str | int) -> str | int:
-    try:
-        if isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None:
-            return value
-    except ValueError:
-        pass
-    else:
-        if isinstance(value, int):
+    if isinstance(value, int):
+        return value
+    with contextlib.suppress(ValueError):
+        if datetime.fromisoformat(value).tzinfo is not None:
             return value
     raise ValueError("no instant; write it as 2026-01-31T12:00:00Z")
 
