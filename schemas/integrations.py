@@ -15,6 +15,11 @@ def every(parts: Mapping[str, IntegrationPart]) -> Mapping[str, IntegrationSetti
     }
 
 
+def connected(parts: Mapping[str, IntegrationPart]) -> Mapping[str, IntegrationSettings]:
+    """The same without integrations that are disconnected."""
+    return {name: settings for name, settings in every(parts).items() if settings.state != "disconnected"}
+
+
 def settings_of(parts: Mapping[str, IntegrationPart], integration: str) -> IntegrationSettings | None:
     """What is in force for an integration."""
     part = parts.get(f"{integration}/settings")

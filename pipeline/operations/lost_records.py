@@ -13,7 +13,7 @@ from typing import Any, Final
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.producer import PublishFailed
 from schemas.configuration import IntegrationPart, IntegrationSettings
-from schemas.integrations import every
+from schemas.integrations import connected
 from schemas.letters import letter_id, letter_of_no_record
 from schemas.records import DeadLetter
 from schemas.runs import run_request
@@ -107,8 +107,7 @@ class LostRecords:
 
     def report_made_anew(self, topics: Collection[str]) -> None:
         """Topics were deleted, or deleted and made anew, under this process. Raises PublishFailed."""
-        parts = self._tables()
-        affected = {name: settings for name, settings in every(parts).items() if settings.state != "disconnected"}
+        affected = connected(self._tables())
         details = {topic: f"{topic} was deleted under a running process" for topic in topics}
         log.error("%s; a full sync of %s is asked for", "; ".join(details.values()), ", ".join(affected))
         letters = [self._letter(topic, topic, detail) for topic, detail in details.items()]
@@ -150,9 +149,8 @@ class LostRecords:
         with self._lock:
             self._owed.discard(name)
             self._healed_at.pop(name, None)
-        parts = self._tables()
-        settings = every(parts).get(name)
-        if settings is None or settings.state == "disconnected":
+        settings = connected(self._tables()).get(name)
+        if settings is None:
             return
         try:
             self._publish(list(self._runs({name: settings})))
@@ -164,9 +162,8 @@ def _affected(
     topic: str, partition: int, partitions: int, parts: Mapping[str, IntegrationPart]
 ) -> Iterator[tuple[str, IntegrationSettings]]:
     """The integrations whose records the partition may have held: every one where its key is an object or a pair."""
-    for name, settings in every(parts).items():
-        theirs = TOPICS[topic].key != "integration" or partition_of(name, partitions) == partition
-        if theirs and settings.state != "disconnected":
+    for name, settings in connected(parts).items():
+        if TOPICS[topic].key != "integration" or partition_of(name, partitions) == partition:
             yield name, settings
 
 
@@ -175,4 +172,4 @@ def affected_by(letter: DeadLetter, partitions: int, parts: Mapping[str, Integra
     place = _PLACE.fullmatch(letter.key)
     if place is not None and place[1] in TOPICS:
         return [name for name, _ in _affected(place[1], int(place[2]), partitions, parts)]
-    return [name for name, settings in every(parts).items() if settings.state != "disconnected"]
+    return list(connected(parts))
