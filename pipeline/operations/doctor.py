@@ -98,12 +98,13 @@ def examine_integration(
     if not all(opens(sealed, place) for sealed, place in _sealed(name, settings)):
         yield Finding(what, "wrong", "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with")
     for system in SYSTEMS:
-        state = connector_of(parts, name, system)
+        state = _reported(parts, name, system, settings)
         yield _connector(f"{what}: {system}", system, settings, state, name)
-        if state is not None and state.connection == settings.connection and state.clock_ahead_ms:
+        if state is None:
+            continue
+        if state.clock_ahead_ms:
             yield Finding(f"{what}: {system}", "wrong", skew(system, state.clock_ahead_ms))
-        if state is not None and state.connection == settings.connection:
-            yield from denials(f"{what}: {system}", system, state)
+        yield from denials(f"{what}: {system}", system, state)
     yield from _scopes(f"{what}: hubspot", name, settings, parts)
     if settings.active_revision:
         yield from _standing_still(what, name, settings, parts)
@@ -116,8 +117,8 @@ def _left(
 ) -> Iterator[Finding]:
     """What a disconnect left in a system that was away."""
     for system in SYSTEMS:
-        state = connector_of(parts, name, system)
-        if state is not None and state.connection == settings.connection and state.withdrawn not in (None, "done"):
+        state = _reported(parts, name, system, settings)
+        if state is not None and state.withdrawn not in (None, "done"):
             yield Finding(what, "wrong", withdrawal(system, state.withdrawn))
 
 
@@ -165,8 +166,10 @@ def _standing_still(
     what: str, name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]
 ) -> Iterator[Finding]:
     """Rules in force whose fields are no more, or can no longer be read: they write nothing, their targets stay."""
-    hubspot, userflow = (_told(parts, name, system, settings) for system in SYSTEMS)
+    hubspot, userflow = (_reported(parts, name, system, settings) for system in SYSTEMS)
     if settings.apply_state != "done" or hubspot is None or userflow is None:
+        return
+    if hubspot.status != "ok" or userflow.status != "ok":
         return
     file = described_file(read_document(settings.document), hubspot, userflow)
     for problem in file.misfits():
@@ -177,12 +180,12 @@ def _standing_still(
         yield Finding(f"{what}: fields", "wrong", f"is no more in HubSpot: {name}. Fix: restore it, or apply again")
 
 
-def _told(
+def _reported(
     parts: Mapping[str, IntegrationPart], name: str, system: System, settings: IntegrationSettings
 ) -> ConnectorState | None:
+    """What a connector last reported of this connection."""
     state = connector_of(parts, name, system)
-    of_this = state is not None and state.connection == settings.connection and state.status == "ok"
-    return state if of_this else None
+    return state if state is not None and state.connection == settings.connection else None
 
 
 def _subscriptions(what: str, settings: IntegrationSettings, types: Sequence[DescribedType]) -> Iterator[Finding]:
@@ -218,7 +221,7 @@ def _sources(what: str, settings: IntegrationSettings) -> Iterator[Finding]:
 def _connector(
     what: str, system: System, settings: IntegrationSettings, state: ConnectorState | None, name: str
 ) -> Finding:
-    if state is None or state.connection != settings.connection:
+    if state is None:
         return Finding(what, "unknown", "its connector has not reported yet: is it running?")
     if state.status != "ok" or state.reason is not None:
         known = remedy(system, state.reason or "")
