@@ -6,6 +6,7 @@ from typing import Final
 
 from pipeline.provisioning.writes import ConfigurationWrite
 from schemas.configuration import Former, IntegrationPart, IntegrationSettings
+from schemas.integrations import settings_of
 from schemas.records import ObjectMapping, Stage, StateCommand
 from schemas.topics import INTEGRATIONS, MAPPINGS, STATE_COMMANDS
 
@@ -35,7 +36,7 @@ def configuration_forgotten(name: str, parts: Parts, mappings: Mapping[str, Obje
     that counted anew would take them for its own.
     """
     last, former = f"{name}/settings", f"{name}/former"
-    settings = parts[last].settings if last in parts else None
+    settings = settings_of(parts, name)
     ours = (key for key, part in parts.items() if part.integration == name and key != former)
     keys = sorted(ours, key=lambda key: (key == last, key))
     gone = [ConfigurationWrite(MAPPINGS, key, None) for key, mapping in mappings.items() if mapping.integration == name]
