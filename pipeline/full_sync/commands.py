@@ -80,7 +80,7 @@ def asked_side(run: Run, mapping: ObjectMapping) -> System | None:
 
 def counted_types(run: Run, situation: Situation) -> tuple[str, ...]:
     """The types of the run, each once."""
-    wanted = [situation.mappings[name] for name in run.row.mappings]
+    wanted = [situation.mappings[name] for name in run.row.mappings if name in situation.mappings]
     names = (f"{system}.{mapping.object_type(system)}" for system in SYSTEMS for mapping in wanted)
     return tuple(dict.fromkeys(names))
 

@@ -172,7 +172,7 @@ class FullSyncs:
 
     async def _send(self, run: Run, situation: Situation) -> None:
         """Publish the step's commands once; connectors that are silent are asked again."""
-        if run.row.state != "running":
+        if run.row.state != "running" or situation.renewing:
             return
         now_ms = self._now_ms()
         step = run.run_id, run.full_sync.step, run.full_sync.step_at_ms
@@ -215,14 +215,17 @@ class FullSyncs:
         parts: Mapping[str, IntegrationPart] = self._tables.table(INTEGRATIONS)
         mappings: Mapping[str, ObjectMapping] = self._tables.table(MAPPINGS)
         settings = settings_of(parts, name)
+        present = [one for one in mappings.values() if settings is not None and _is_of(one, name, settings)]
+        active_revision = settings.active_revision if settings is not None else 0
         return Situation(
             now_ms=self._now_ms(),
             partitions=self._settings.partitions,
             most_emptied=self._settings.most_emptied,
             settings=settings,
-            mappings={one.name: one for one in mappings.values() if _in_force(one, name, settings)},
+            mappings={one.name: one for one in present if one.revision <= active_revision},
             connectors=dict(_connectors(name, parts, settings)),
             read_before=read_whole(runs),
+            renewing=any(one.revision > active_revision for one in present),
         )
 
     async def _forget(self, rows: Mapping[str, RunProgress], by_integration: Mapping[str, Sequence[Run]]) -> None:
@@ -265,13 +268,8 @@ def _covered(current: Run, waiting: Sequence[Run], situation: Situation) -> Iter
             yield run
 
 
-def _in_force(mapping: ObjectMapping, name: str, settings: IntegrationSettings | None) -> bool:
-    return (
-        settings is not None
-        and mapping.integration == name
-        and mapping.connection == settings.connection
-        and mapping.revision <= settings.active_revision
-    )
+def _is_of(mapping: ObjectMapping, name: str, settings: IntegrationSettings) -> bool:
+    return mapping.integration == name and mapping.connection == settings.connection
 
 
 def _connectors(

@@ -65,7 +65,7 @@ def decide(run: Run, situation: Situation) -> Move | None:
     move = ended(run, situation)
     if move is not None:
         return move
-    if run.row.state == "requested" and not can_begin(situation):
+    if situation.renewing or (run.row.state == "requested" and not can_begin(situation)):
         return _beat(run, situation)
     row = begin(run, situation) if run.row.state == "requested" else _stepped(run, situation)
     return Move(row) if row is not None else _beat(run, situation)

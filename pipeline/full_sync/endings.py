@@ -39,7 +39,7 @@ def ended(run: Run, situation: Situation) -> Move | None:
         return Move(over(run, situation, "superseded", reason))
     if settings.state != "active":
         return _paused(run, situation, f"{name} is {settings.state}")
-    if run.row.state == "running":
+    if run.row.state == "running" and not situation.renewing:
         return _overtaken(run, situation)
     return None
 

@@ -65,6 +65,7 @@ class Situation:
     read_before: Mapping[str, int] = field(default_factory=dict)  # `<system>.<type>` -> objects when last read whole
     road: RoadSeen | None = None
     superseded_by: str | None = None
+    renewing: bool = False  # mappings of a revision are there that the settings do not name as active yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, cast
 
+import pytest
+
 from connectors.kafka.groups import BrokersUnreachable
 from pipeline.full_sync.coordinator import KEPT_RUNS, SETTLED_MS, FullSyncs, FullSyncSettings
 from pipeline.full_sync.rows import OPEN
@@ -13,7 +15,7 @@ from pipeline.full_sync.situation import Command, RoadSeen
 from schemas.configuration import DesiredIntegration, IntegrationPart
 from schemas.runs import RequestedBy, RunProgress, run_request
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
-from tests.unit.pipeline.full_sync.simulated import PEOPLE, RUN, SECTION, Acting, requested
+from tests.unit.pipeline.full_sync.simulated import PEOPLE, RUN, SECTION, SETTINGS, Acting, requested
 
 DAY_S = 86_400
 
@@ -151,6 +153,30 @@ async def test_one_that_supersedes_does_not_wait() -> None:
     await scheduler.look(3)
     assert it.states() == {RUN: "superseded", second: "running"}
     assert it.acting.row.reason == f"run {second} takes its place"
+
+
+@pytest.mark.parametrize("after_looks", [0, 1, 2, 4])
+async def test_it_waits_while_mappings_of_the_next_revision_come_before_the_settings_that_name_it(
+    after_looks: int,
+) -> None:
+    it = Installation(Acting(mappings={"people": PEOPLE}))
+    scheduler = it.scheduler()
+    await scheduler.look(after_looks)
+    it.acting.mappings = {"people": replace(PEOPLE, revision=2)}
+    states = it.states()
+    await scheduler.look(3)
+    assert it.states() == states
+    it.acting.settings = replace(SETTINGS, revision=2, active_revision=2)
+    await scheduler.to_the_end()
+    assert it.states() == {RUN: "completed"}
+
+
+async def test_who_takes_a_run_over_whose_mappings_went_meanwhile_ends_it() -> None:
+    it = Installation(Acting(mappings={"people": PEOPLE}, deaf=frozenset({"count"})))
+    await it.scheduler().look()
+    it.acting.mappings = {}
+    await it.scheduler().look()
+    assert (it.states(), it.acting.row.reason) == ({RUN: "stopped"}, "its mappings are no more")
 
 
 async def test_requests_that_nobody_waits_for_are_one_run() -> None:
