@@ -23,7 +23,9 @@ class Seen:
 
     `fields` lists the fields the catalog wants of its type; null where the system says "no value". `unknown` are those
     that the answer did not hold at all: archived, or not readable now, which says nothing of their values. `asked_id`
-    is the id that was read, where the system resolves it to another object (a merge).
+    is the id that was read, where the system resolves it to another object (a merge). `unsettled` are fields of an
+    associated object that is named but not there: gone for good, or too new for a read that lags. That they hold no
+    value is to be believed only if later reads say so too.
     """
 
     object_id: str
@@ -32,6 +34,7 @@ class Seen:
     spread_ms: int
     asked_id: str | None = None
     unknown: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Follows HubSpot's guide "associate records".
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from connectors.contract.associations import AssociatedFields, ReaderIdsPage
@@ -30,6 +31,14 @@ Fields = Mapping[str, StampedValue]
 
 
 @dataclass(frozen=True, slots=True)
+class _Lost:
+    """What a record shows whose associate is not there."""
+
+    other: str  # the associate's id
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
 class _AssociatedType:
     """The fields that records of one type show of another type."""
 
@@ -49,9 +58,12 @@ class AssociatedReader:
         """The same records with the fields and ids of their associated ones."""
         for other, names in associated_fields(self._catalog.wanted(object_type)).items():
             kind = _AssociatedType(object_type, other, names)
-            shown = await self._permitted(kind, [seen.object_id for seen in objects], purpose)
+            shown, unsettled = await self._permitted(kind, [seen.object_id for seen in objects], purpose)
             objects = [
-                _showing(seen, shown[seen.object_id], kind) if seen.object_id in shown else seen for seen in objects
+                _showing(seen, shown[seen.object_id], kind, unsettled=seen.object_id in unsettled)
+                if seen.object_id in shown
+                else seen
+                for seen in objects
             ]
         return list(objects)
 
@@ -64,21 +76,23 @@ class AssociatedReader:
     async def shown(
         self, object_type: str, object_id: str, notified: Fields, purpose: ReadPurpose
     ) -> Sequence[AssociatedFields]:
-        """One request; a notified value wins if the record was modified before it."""
+        """One request; a notified value wins if the record was modified before it, or is too new to be read."""
         by_type = shown_by(self._catalog, object_type)
         if not by_type:
             return ()
         names = tuple(dict.fromkeys(name for wanted in by_type.values() for name in wanted))
         record = await read_record(self._client, object_type, object_id, names, purpose)
-        if isinstance(record, Gone):
-            return ()
-        at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
         kinds = [_AssociatedType(mapped, object_type, wanted) for mapped, wanted in by_type.items()]
+        if isinstance(record, Gone):
+            at_ms, spread_ms = record.at_ms, record.spread_ms
+            values = [_with_newer({}, kind, notified) for kind in kinds]
+        else:
+            at_ms, spread_ms = stamp(record.updated_at_ms, record.observed)
+            values = [_with_newer(self._values(kind, record), kind, notified) for kind in kinds]
         return [
-            AssociatedFields(
-                kind.object_type, _with_newer(self._values(kind, record), kind, notified), at_ms, spread_ms
-            )
-            for kind in kinds
+            AssociatedFields(kind.object_type, fields, at_ms, spread_ms)
+            for kind, fields in zip(kinds, values, strict=True)
+            if fields
         ]
 
     async def showing(
@@ -93,26 +107,45 @@ class AssociatedReader:
             return ReaderIdsPage((), None)
         return ReaderIdsPage([association.to_id for association in page.to], page.after)
 
-    async def _permitted(self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose) -> Mapping[str, Fields]:
+    async def _permitted(
+        self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose
+    ) -> tuple[Mapping[str, Fields], AbstractSet[str]]:
         """As `_shown_of`; of a type that may not be read nothing is known, and the records themselves still are."""
         try:
             return await self._shown_of(kind, ids, purpose)
         except Misconfigured as error:
             if error.reason != MISSING_SCOPES:
                 raise
-            return {object_id: {} for object_id in ids}
+            return {object_id: {} for object_id in ids}, frozenset()
 
-    async def _shown_of(self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose) -> Mapping[str, Fields]:
-        """The fields each record shows. A record that shows a deleted one is asked once more for its associations."""
+    async def _shown_of(
+        self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose
+    ) -> tuple[Mapping[str, Fields], AbstractSet[str]]:
+        """The fields each record shows, and the records of which that is not settled.
+
+        A record that shows one that is not there is asked once more for its associations. An associate that is not in
+        the recycling bin either may have been made, by a merge say, later than what a lagging read shows.
+        """
         shown, lost = await self._shown_once(kind, ids, purpose)
-        if lost:
-            again, gone = await self._shown_once(kind, list(lost), purpose)
-            shown |= again | gone
-        return shown
+        if not lost:
+            return shown, frozenset()
+        again, lost = await self._shown_once(kind, list(lost), purpose)
+        in_bin = await self._in_bin(kind, {one.other for one in lost.values()}, purpose)
+        fields = {object_id: one.fields for object_id, one in lost.items()}
+        return shown | again | fields, {object_id for object_id, one in lost.items() if one.other not in in_bin}
+
+    async def _in_bin(self, kind: _AssociatedType, ids: AbstractSet[str], purpose: ReadPurpose) -> AbstractSet[str]:
+        """Those of the ids whose records are archived."""
+        found, wanted = set[str](), sorted(ids)
+        for start in range(0, len(wanted), BATCH_LIMIT):
+            batch = wanted[start : start + BATCH_LIMIT]
+            answer = await self._client.send(read_objects(kind.other, batch, (), archived=True, purpose=purpose))
+            found |= {record.id for record in answer.results}
+        return found
 
     async def _shown_once(
         self, kind: _AssociatedType, ids: Sequence[str], purpose: ReadPurpose
-    ) -> tuple[dict[str, Fields], dict[str, Fields]]:
+    ) -> tuple[dict[str, Fields], dict[str, _Lost]]:
         """Two maps: the fields of each record whose associate exists or that has none; empty fields for the others."""
         if not ids:
             return {}, {}
@@ -122,12 +155,12 @@ class AssociatedReader:
         chosen = _chosen(answer.answer, ids)
         records = await self._records(kind, {other for other in chosen.values() if other is not None}, purpose)
         there: dict[str, Fields] = {}
-        lost: dict[str, Fields] = {}
+        lost: dict[str, _Lost] = {}
         for object_id, other in chosen.items():
             if other is None or other in records:
                 there[object_id] = self._group(kind, records.get(other or ""), answer)
             else:
-                lost[object_id] = self._group(kind, None, answer)
+                lost[object_id] = _Lost(other, self._group(kind, None, answer))
         return there, lost
 
     async def _records(self, kind: _AssociatedType, ids: Iterable[str], purpose: ReadPurpose) -> Mapping[str, Record]:
@@ -169,11 +202,16 @@ class AssociatedReader:
         return (shown_name(kind.other, own) for own in kind.names)
 
 
-def _showing(seen: Seen, shown: Fields, kind: _AssociatedType) -> Seen:
+def _showing(seen: Seen, shown: Fields, kind: _AssociatedType, *, unsettled: bool) -> Seen:
     """The record with its associated fields; a field missing from the associated record stays unknown."""
     names = (shown_name(kind.other, own) for own in kind.names)
     unknown = tuple(name for name in names if name not in shown)
-    return replace(seen, fields={**seen.fields, **shown}, unknown=(*seen.unknown, *unknown))
+    return replace(
+        seen,
+        fields={**seen.fields, **shown},
+        unknown=(*seen.unknown, *unknown),
+        unsettled=(*seen.unsettled, *shown) if unsettled else seen.unsettled,
+    )
 
 
 def _chosen(read: AssociationsRead, ids: Iterable[str]) -> Mapping[str, str | None]:

@@ -276,7 +276,8 @@ class NotificationReader:
                 )
             )
             return
-        observation = seen(pending.object_type, answer, first.origin, first.run_id, pending.bulk, first.caused_by)
+        settled = replace(answer, unsettled=())  # it was read often enough
+        observation = seen(pending.object_type, settled, first.origin, first.run_id, pending.bulk, first.caused_by)
         for name, value in pending.notified.items():
             if name in observation.fields and value.at_ms > observation.fields[name].at_ms:
                 observation.fields[name] = value

@@ -64,6 +64,8 @@ class Pending:
         if isinstance(answer, Gone):
             explained = answer.merged_into is not None or (deleted_ms is not None and deleted_ms >= self.floor_ms)
             return not explained and any(ask.news for ask in self.asks)
+        if answer.unsettled:
+            return True
         if answer.at_ms + answer.spread_ms >= self.floor_ms:
             return False
         notified = self.notified

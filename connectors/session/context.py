@@ -112,7 +112,7 @@ class IntegrationContext:
         await self.bury(letter_id(key, error.reason), error.reason, str(error), key, caused_by=cause)
 
     async def observed(self, observation: "ObservedObject") -> None:
-        """Publish one object, without fields of an associated object that is gone; the object is then read again."""
+        """Publish one object, without fields of an associated object that is not there; it is then read again."""
         fields, outdated = self.shown.up_to_date(observation.fields)
         change = ChangeEvent(
             integration=self.integration,
@@ -136,7 +136,7 @@ class IntegrationContext:
             unknown=observation.unknown,
         )
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
-        if await self.publish(changes_topic(self.system), key, change) and outdated:
+        if await self.publish(changes_topic(self.system), key, change) and (outdated or observation.unsettled):
             await self._reread(observation)
 
     async def _reread(self, observation: "ObservedObject") -> None:
@@ -173,12 +173,13 @@ class ObservedObject:
     found: Found | None = None
     given: dict[str, FieldValue] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    unsettled: bool = False  # fields were left out that another read has to tell
 
 
 def seen(
     object_type: str, read: Seen, origin: Origin, run_id: str | None, bulk: bool, cause: Cause | None
 ) -> ObservedObject:
-    """The observation that a read object makes."""
+    """The observation that a read object makes, without its unsettled fields."""
     return ObservedObject(
         object_type,
         read.object_id,
@@ -186,9 +187,10 @@ def seen(
         read.at_ms,
         read.spread_ms,
         origin,
-        dict(read.fields),
+        {name: value for name, value in read.fields.items() if name not in read.unsettled},
         run_id=run_id,
         bulk=bulk,
         caused_by=cause,
         unknown=read.unknown,
+        unsettled=bool(read.unsettled),
     )

@@ -150,14 +150,20 @@ def read_objects(
     properties: Sequence[str],
     *,
     id_property: str | None = None,
+    archived: bool = False,
     purpose: Purpose = "live_read",
 ) -> Call[BatchRead]:
-    """Up to 100 records by id, or by a unique property (`email` for contacts), which `fields` then identifies."""
+    """Up to 100 records by id, or by a unique property (`email` for contacts), which `fields` then identifies.
+
+    `archived` reads those in the recycling bin instead.
+    """
     inputs = [{"id": id} for id in _batch(ids)]
     body: dict[str, object] = {"inputs": inputs, "properties": list(properties)}
     if id_property:
         body["idProperty"] = id_property
     request = json_request("POST", f"{OBJECTS}/{segment(object_type)}/batch/read", body)
+    if archived:
+        request = dataclasses.replace(request, query=(("archived", "true"),))
     return call(request, _batch_result, purpose)
 
 

@@ -88,6 +88,24 @@ class TestWhichIsShown:
         left = it.portal.merge_objects("companies", "9", "10")["id"]
         assert await shown(it, "1") == (left, "Nine")
 
+    async def test_one_that_a_lagging_read_does_not_show_yet_is_not_taken_for_none(self) -> None:
+        it = case(read_lag_ms=1_000)
+        join(it, "1", "10", primary=True)
+        left = it.portal.merge_objects("companies", "9", "10")["id"]
+        (found,) = await read(it, "1")
+        assert set(found.unsettled) == {ID, NAME, SIZE}
+        it.now.pass_ms(2_000)
+        (found,) = await read(it, "1")
+        assert (found.unsettled, found.fields[ID].value, found.fields[NAME].value) == ((), left, "Nine")
+
+    async def test_one_that_lies_in_the_recycling_bin_is_none(self) -> None:
+        it = case(read_lag_ms=1_000)
+        join(it, "1", "10")
+        it.portal.delete_object("companies", "10")
+        it.now.pass_ms(2_000)
+        (found,) = await read(it, "1")
+        assert (found.unsettled, found.fields[ID].value, found.fields[NAME].value) == ((), None, None)
+
     async def test_deals_and_custom_objects_show_theirs(self) -> None:
         it = case()
         it.portal.associate("deals", "20", "companies", "11")
@@ -221,8 +239,16 @@ class TestFanOutReads:
     async def test_a_company_that_is_gone_is_shown_by_nobody(self) -> None:
         it = case()
         it.portal.delete_object("companies", "10")
-        assert await associated(it).shown("companies", "10", {}, "live_read") == ()
+        assert await associated(it).shown("companies", "10", {}, "live_read") == []
         assert (await associated(it).showing("companies", "10", "contacts", None, "live_read")).ids == ()
+
+    async def test_what_was_told_of_one_that_a_lagging_read_does_not_show_yet_is_used(self) -> None:
+        it = case(read_lag_ms=1_000)
+        it.portal.create_object("companies", {"name": "New"}, object_id="12")
+        told = {"name": StampedValue("Told", it.portal.now_ms())}
+        found = await associated(it).shown("companies", "12", told, "live_read")
+        by_type = {one.object_type: dict(one.fields) for one in found}
+        assert by_type == {"contacts": {NAME: told["name"]}, "deals": {NAME: told["name"]}}
 
     async def test_contacts_are_listed_in_pages_of_500(self) -> None:
         it = case()

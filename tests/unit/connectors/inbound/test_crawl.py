@@ -11,7 +11,7 @@ from connectors.contract.errors import ConnectorError, Missing, RateLimited, Ref
 from connectors.contract.source import ObjectPage, Seen
 from connectors.inbound.crawl import crawl
 from connectors.inbound.persistence import MOST_OUTAGES
-from schemas.records import ChangeEvent, ConnectorRequest
+from schemas.records import ChangeEvent, ConnectorRequest, StampedValue
 from schemas.runs import RunProgress, RunState
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.session.contexts import Told, context_of
@@ -45,6 +45,19 @@ async def test_it_is_complete_once_every_page_was_published() -> None:
     told, completed = await crawled(Source())
     assert completed == ["users"]
     assert [one.object_id for one in told.published if isinstance(one, ChangeEvent)] == ["u-0", "u-1", "u-2"]
+
+
+async def test_what_a_page_does_not_settle_is_left_out_and_read_again() -> None:
+    class Unsettled(Source):
+        async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
+            fields = {"plan": StampedValue("gold", 1), "company.name": StampedValue(None, 1)}
+            return ObjectPage([Seen("u-1", fields, 1, 0, unsettled=("company.name",))], None)
+
+    told, _ = await _ending(Unsettled())
+    (change,) = (one for one in told.published if isinstance(one, ChangeEvent))
+    (request,) = (one for one in told.published if isinstance(one, ConnectorRequest))
+    assert (set(change.fields), change.unknown) == ({"plan"}, ())
+    assert (request.kind, request.values, request.run_id) == ("reread", ("u-1",), "run-1")
 
 
 async def test_a_page_that_failed_is_read_again() -> None:

@@ -12,6 +12,7 @@ from connectors.clock import SystemClock
 from connectors.contract.errors import CredentialsRejected, Misconfigured, Refused, Transient
 from connectors.contract.source import Gone, News, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.inbound import notifications as reading
+from connectors.inbound import read_queue
 from connectors.inbound.notifications import MOST_FAILURES, NotificationReader
 from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext
@@ -34,6 +35,7 @@ class Source:
     unreadable: int = 0
     reads: int = 0
     left_out: tuple[str, ...] = ()  # ids for which the answer shows another object
+    unsettled: tuple[str, ...] = ()  # fields of an associated object that reads do not show yet
     read_size: int = 100
 
     def translate(self, notification: Notification) -> Translated:
@@ -59,7 +61,13 @@ class Source:
         if object_id not in self.held:
             return Gone(object_id, 1_000, 0)
         title, at_ms = self.held[object_id]
-        return Seen(object_id, {"title": StampedValue(title, at_ms), "city": StampedValue("Bonn", at_ms)}, at_ms, 0)
+        return Seen(
+            object_id,
+            {"title": StampedValue(title, at_ms), "city": StampedValue("Bonn", at_ms)},
+            at_ms,
+            0,
+            unsettled=self.unsettled,
+        )
 
 
 @dataclass
@@ -125,6 +133,26 @@ async def test_an_edit_is_told_at_once_while_its_object_waits_for_a_repeated_rea
         it.source.held["7"] = ("second", 20)
         await it.until(lambda: sorted(it.finished) == ["first", "second"])
         assert it.published[-1].fields["city"].value == "Bonn"
+
+
+async def test_what_a_read_does_not_settle_is_read_again_before_it_is_believed() -> None:
+    async with reader() as it:
+        it.source.held["7"], it.source.unsettled = ("first", 10), ("city",)
+        await it.told("7", "first", 10)
+        await it.until(lambda: it.source.reads == 2)
+        assert [set(change.fields) for change in it.published] == [{"title"}]
+        it.source.unsettled = ()
+        await it.until(lambda: it.finished == ["first"])
+        assert it.published[-1].fields["city"].value == "Bonn"
+
+
+async def test_what_no_read_settles_is_believed_at_last(monkeypatch: Any) -> None:
+    monkeypatch.setattr(read_queue, "REPEATS_S", (0.0, 0.0))
+    async with reader() as it:
+        it.source.held["7"], it.source.unsettled = ("first", 10), ("city",)
+        await it.told("7", "first", 10)
+        await it.until(lambda: it.finished == ["first"])
+        assert (it.source.reads, it.published[-1].fields["city"].value) == (3, "Bonn")
 
 
 async def test_what_is_told_while_the_system_is_away_is_used_at_once_and_read_later() -> None:
