@@ -15,13 +15,14 @@ Headers = Sequence[Header] | Mapping[str, str | bytes | None]
 
 def is_copy(headers: Headers | None) -> bool:
     """Whether a message with these headers is a copy of one that was handled."""
-    return bool(headers) and any(name == COPIED for name, _ in _each(headers))
+    return bool(headers) and any(name == COPIED for name, _ in each(headers))
 
 
 def as_copy(headers: Headers | None) -> list[Header]:
     """The headers of a message's copy."""
-    return [*(header for header in _each(headers) if header[0] != COPIED), (COPIED, b"")]
+    return [*(header for header in each(headers) if header[0] != COPIED), (COPIED, b"")]
 
 
-def _each(headers: Headers | None) -> Iterable[Header]:
+def each(headers: Headers | None) -> Iterable[Header]:
+    """The headers one by one."""
     return headers.items() if isinstance(headers, Mapping) else headers or ()

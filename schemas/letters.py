@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from schemas.records import Cause, DeadLetter
+from schemas.redrives import Redriven
 
 ID_LENGTH: Final = 32
 LONGEST_KEY: Final = 1_000
@@ -25,6 +26,8 @@ class Located(Protocol):
     def key(self) -> str: ...
     @property
     def value(self) -> bytes: ...
+    @property
+    def redriven(self) -> Redriven | None: ...
 
 
 def letter_id(*what: object) -> str:
@@ -37,11 +40,13 @@ def letter_about(
 ) -> DeadLetter:
     """The letter for a record that could not be handled. `about` is the decoded record, if it could be decoded.
 
-    `at_ms` is our clock. `detail` holds no field values. A value above MOST_BYTES is left out.
+    A record that was published again from its letter gets that letter again. `at_ms` is our clock. `detail` holds no
+    field values. A value above MOST_BYTES is left out.
     """
     where = (record.topic, record.partition, record.offset)
+    again = record.redriven
     return DeadLetter(
-        id=letter_id(*where, reason),
+        id=letter_id(*where, reason) if again is None else again.of,
         integration=getattr(about, "integration", None),
         stage=stage,
         reason=reason,
@@ -53,6 +58,7 @@ def letter_about(
         value=record.value if len(record.value) <= MOST_BYTES else b"",
         at_ms=at_ms,
         caused_by=getattr(about, "caused_by", None) or Cause(*where, at_ms),
+        redrives=0 if again is None else again.count,
     )
 
 

@@ -255,7 +255,7 @@ class StateCommand:
     stage: Stage  # the agent it is for
     kind: CommandKind  # rederive, ask for, compare pairs; resend, reread, sweep objects; stream an event; forget all
     mapping: str | None = None  # only this mapping
-    object_key: str | None = None  # resend, stream: the object; sweep: how the keys of the crawled type begin
+    object_key: str | None = None  # resend, stream: the object; rederive: the pair; sweep: how keys of a type begin
     cursor: str | None = None  # go on after this state key
     run_id: str | None = None  # the full sync it belongs to
     retry_refused: bool = False  # rederive: also what was refused or contested
@@ -272,6 +272,7 @@ class StateCommand:
     system: System | None = None  # ask: the system that is asked for the match values
     whole: tuple[str, ...] = ()  # compare: `<system>.<object type>`s of which the run read every object
     most: int = 0  # compare: after so many fields to write it rests, until the run asks it to go on; 0: it never does
+    fields: tuple[str, ...] = ()  # rederive: only these `<system>.<field>`s of what was refused; none named: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,7 @@ class DeadLetter:
     mapping: str | None = None  # the mapping concerned
     field: str | None = None  # the target field concerned
     caused_by: Cause | None = None  # the first cause
+    redrives: int = 0  # how often its record had been published again from this letter
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schemas import configuration, erasures, records, runs, state
+from schemas import configuration, erasures, operating, records, runs, state
 
 DAY_MS = 24 * 60 * 60 * 1000
 MAX_MESSAGE_BYTES = 1_048_588
@@ -15,7 +15,9 @@ MAX_RECORD_BYTES = 1_000_000 - 4_096
 TopicAndPartition = tuple[str, int]
 """A topic and a partition number."""
 
-KeyKind = Literal["integration", "object", "pair", "partition", "configuration", "feed", "run", "erasure", "original"]
+KeyKind = Literal[
+    "integration", "object", "pair", "partition", "configuration", "feed", "run", "erasure", "letter", "original"
+]
 
 KEYS: Mapping[KeyKind, str] = {
     "integration": "the integration's name",
@@ -26,6 +28,7 @@ KEYS: Mapping[KeyKind, str] = {
     "feed": "`<integration>/<system>/<feed>`",
     "run": "the full sync, with stage and partition where it is a part of one",
     "erasure": "the object, or what is done about it: see `schemas/erasures.py`",
+    "letter": "the dead letter's id",
     "original": "the key of the record that was refused",
 }
 """The form of each kind of key."""
@@ -33,12 +36,16 @@ KEYS: Mapping[KeyKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention_days` is None for a compacted topic, which keeps the newest record of each key."""
+    """One topic. `retention_days` is None for a compacted topic, which keeps the newest record of each key.
+
+    With `compacted` it does so for that many days.
+    """
 
     name: str
     key: KeyKind
     record: type[Any]
     retention_days: int | None
+    compacted: bool = False
 
     def broker_settings(self, changes_retention_days: int | None = None) -> dict[str, str]:
         """The topic settings that `topics apply` asks of the broker. `changes_retention_days` replaces the table's."""
@@ -50,7 +57,8 @@ class Topic:
         days = self.retention_days
         if changes_retention_days is not None and self.name in REPLAYABLE:
             days = changes_retention_days
-        return {**limit, "cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+        policy = "compact,delete" if self.compacted else "delete"
+        return {**limit, "cleanup.policy": policy, "retention.ms": str(days * DAY_MS)}
 
 
 HUBSPOT_NOTIFICATIONS = "hubspot.notifications"
@@ -67,6 +75,7 @@ USERFLOW_FIELD_PATCHES = "userflow.field-patches"
 HUBSPOT_TIMELINE_EVENTS = "hubspot.timeline-events"
 RECEIPTS = "sync.receipts"
 DEAD_LETTERS = "sync.dead-letters"
+LETTER_MARKS = "sync.dead-letter-marks"
 OBJECTS_STATE = "sync.objects-state"
 PAIRS_STATE = "sync.pairs-state"
 INTEGRATIONS = "sync.integrations"
@@ -97,6 +106,7 @@ TOPICS: dict[str, Topic] = {
         Topic(HUBSPOT_TIMELINE_EVENTS, "integration", records.TimelineEvent, 3),
         Topic(RECEIPTS, "pair", records.Receipt, 7),
         Topic(DEAD_LETTERS, "original", records.DeadLetter, 30),
+        Topic(LETTER_MARKS, "letter", operating.LetterMark, 30, compacted=True),
         Topic(OBJECTS_STATE, "object", state.ObjectState, None),
         Topic(PAIRS_STATE, "pair", state.PairState, None),
         Topic(INTEGRATIONS, "configuration", configuration.IntegrationPart, None),

@@ -1,12 +1,14 @@
 """Brokers, and the names one installation has there: code speaks of logical names, the brokers know physical ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.codec import RecordTooLarge, Unencodable
+from schemas.redrives import Sent
 from schemas.topics import MAX_MESSAGE_BYTES
 
 SEPARATOR = "."
+HEADER_FRAME_BYTES = 10
 FRAME_BYTES = 256
 """Kafka's own share of a batch of one message: 61 bytes of batch, at most 40 of lengths, and room for two headers."""
 
@@ -34,13 +36,14 @@ class Cluster:
         """Whether a name on the brokers begins as this installation's names do."""
         return not self.prefix or physical.startswith(f"{self.prefix}{SEPARATOR}")
 
-    def message_key(self, topic: str, key: str, value: bytes | None) -> bytes:
-        """The key's bytes, once key, value and frame are known to fit the brokers' limit. Raises Unencodable."""
+    def message_key(self, topic: str, key: str, value: bytes | None, headers: Sequence[Sent] = ()) -> bytes:
+        """The key's bytes, once the whole message is known to fit the brokers' limit. Raises Unencodable."""
         try:
             encoded = key.encode()
         except UnicodeEncodeError:
             raise Unencodable(f"{topic}: a key that is no text (a lone surrogate)") from None
-        size = len(encoded) + len(value or b"") + FRAME_BYTES
+        told = sum(len(name.encode()) + len(text) + HEADER_FRAME_BYTES for name, text in headers)
+        size = len(encoded) + len(value or b"") + told + FRAME_BYTES
         if size > self.max_message_bytes:
             raise RecordTooLarge(f"{topic}: a message of {size:,} bytes, of which {self.max_message_bytes:,} fit")
         return encoded

@@ -18,6 +18,7 @@ from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
 from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
 from schemas.copies import is_copy
+from schemas.redrives import Redriven, redriven
 from schemas.topics import TopicAndPartition
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Taken:
     key: str
     value: bytes
     finished: Callable[[], None]
+    redriven: Redriven | None = None  # it was published again from its dead letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ class GroupMember:
 
         key = (message.key() or b"").decode(errors="replace")
         topic = self._cluster.logical(place[0])
-        return Taken(topic, place[1], offset, key, message.value() or b"", finished)
+        return Taken(topic, place[1], offset, key, message.value() or b"", finished, redriven(message.headers()))
 
     def _commit(self) -> None:
         with self._lock:

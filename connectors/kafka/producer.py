@@ -12,6 +12,7 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import ANY_PARTITION, publisher_config
 from schemas.codec import Codec, RecordTooLarge
 from schemas.records import DeadLetter
+from schemas.redrives import Sent, letter_headers
 
 FLUSH_S = 10.0
 FULL_S = 0.02
@@ -20,6 +21,11 @@ FULL_S = 0.02
 
 class PublishFailed(RuntimeError):
     """The brokers did not take a record: nothing that led to it may be acknowledged."""
+
+
+def headers_of(record: Any, cluster: Cluster) -> tuple[Sent, ...]:
+    """The headers a record is sent with: a dead letter's reason and place, for tools that cannot decode it."""
+    return letter_headers(record, cluster.physical) if isinstance(record, DeadLetter) else ()
 
 
 def _uncounted(_: DeadLetter) -> None:
@@ -34,6 +40,7 @@ class _Handed:
     key: bytes
     value: bytes | None = field(repr=False)
     place: int
+    headers: tuple[Sent, ...]
     future: "asyncio.Future[tuple[int, int]]"
 
 
@@ -70,18 +77,25 @@ class Publisher:
 
         Raises Unencodable, at once or by the future, for a record that no message holds.
         """
-        sent = self.send_bytes(topic, key, self._codec.encode(topic, record), partition)
+        value = self._codec.encode(topic, record)
+        sent = self.send_bytes(topic, key, value, partition, headers_of(record, self._cluster))
         if isinstance(record, DeadLetter):
             sent.add_done_callback(lambda done: self._buried(record) if _succeeded(done) else None)
         return sent
 
     def send_bytes(
-        self, topic: str, key: str, value: bytes | None, partition: int | None = None
+        self,
+        topic: str,
+        key: str,
+        value: bytes | None,
+        partition: int | None = None,
+        headers: tuple[Sent, ...] = (),
     ) -> "asyncio.Future[tuple[int, int]]":
         """The same for bytes; a value of None is a tombstone on a compacted topic."""
         place = ANY_PARTITION if partition is None else partition
-        encoded = self._cluster.message_key(topic, key, value)
-        handed = _Handed(self._cluster.physical(topic), encoded, value, place, self._loop.create_future())
+        encoded = self._cluster.message_key(topic, key, value, headers)
+        physical = self._cluster.physical(topic)
+        handed = _Handed(physical, encoded, value, place, headers, self._loop.create_future())
         if self._waiting or not self._produce(handed):
             self._wait(handed)
         return handed.future
@@ -110,6 +124,7 @@ class Publisher:
                 value=handed.value,
                 on_delivery=delivered,
                 partition=handed.place,
+                headers=list(handed.headers),
             )
         except BufferError:
             return False
@@ -168,8 +183,10 @@ def publish_now(
 
     for topic, key, record in messages:
         value = codec.encode(topic, record)
-        encoded = cluster.message_key(topic, key, value)
-        producer.produce(cluster.physical(topic), key=encoded, value=value, on_delivery=delivered)
+        headers = headers_of(record, cluster)
+        encoded = cluster.message_key(topic, key, value, headers)
+        physical = cluster.physical(topic)
+        producer.produce(physical, key=encoded, value=value, headers=list(headers), on_delivery=delivered)
     left = producer.flush(FLUSH_S)
     if left or failed:
         raise PublishFailed(f"{left} records were not delivered; {'; '.join(failed[:3])}")

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import ConsumerGroup
+from connectors.kafka.producer import headers_of
 from connectors.kafka.transactions import Produced, Row, TransactionalWriter, TransactionFailed, read_committed_rows
 from schemas.codec import Codec
 
@@ -72,10 +73,7 @@ class CompactedStateLog:
         """
         if self._writer is None:
             raise RuntimeError(f"{self._topic}[{self._partition}] is not open")
-        messages = [
-            Produced(output.topic, output.key, self._codec.encode(output.topic, output.record), output.partition)
-            for output in outputs
-        ]
+        messages = [self._produced(output) for output in outputs]
         for key, row in rows.items():
             value = None if row is None else self._codec.encode(self._topic, row)
             messages.append(Produced(self._topic, key, value, self._partition))
@@ -87,6 +85,11 @@ class CompactedStateLog:
                 raise
             self._replace_expired().write(messages, places)
         self._handled |= handled
+
+    def _produced(self, output: OutputRecord) -> Produced:
+        value = self._codec.encode(output.topic, output.record)
+        headers = headers_of(output.record, self._cluster)
+        return Produced(output.topic, output.key, value, output.partition, headers)
 
     def _replace_expired(self) -> TransactionalWriter:
         """A new producer for one that the brokers forgot while it was idle (`transactional.id.expiration.ms`).

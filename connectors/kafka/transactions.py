@@ -13,6 +13,7 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, reader_config, transactional_config
 from schemas.codec import RecordTooLarge
+from schemas.redrives import Sent
 from schemas.topics import TopicAndPartition
 
 STALL_S = 60.0
@@ -39,6 +40,7 @@ class Produced:
     key: str
     value: bytes | None
     partition: int | None = None
+    headers: tuple[Sent, ...] = ()
 
 
 class TransactionalWriter:
@@ -62,7 +64,9 @@ class TransactionalWriter:
 
         Raises Unencodable, nothing committed, where one of the messages is too large; TransactionFailed otherwise.
         """
-        encoded = [(each, self._cluster.message_key(each.topic, each.key, each.value)) for each in messages]
+        encoded = [
+            (each, self._cluster.message_key(each.topic, each.key, each.value, each.headers)) for each in messages
+        ]
         places = [
             TopicPartition(self._cluster.physical(topic), number, offset) for (topic, number), offset in handled.items()
         ]
@@ -89,7 +93,12 @@ class TransactionalWriter:
         while True:
             try:
                 self._producer.produce(
-                    topic, key=key, value=message.value, partition=place, on_delivery=self._delivered
+                    topic,
+                    key=key,
+                    value=message.value,
+                    partition=place,
+                    headers=list(message.headers),
+                    on_delivery=self._delivered,
                 )
             except BufferError:
                 self._producer.poll(0.05)

@@ -24,4 +24,5 @@ def _kept(topic: Topic) -> str:
         return "the newest record of each key"
     if topic.name in REPLAYABLE:
         return f"`PAIRSTREAM_CHANGES_RETENTION_DAYS` ({topic.retention_days} days)"
-    return f"{topic.retention_days} day{'s' if topic.retention_days > 1 else ''}"
+    newest = "the newest record of each key, " if topic.compacted else ""
+    return f"{newest}{topic.retention_days} day{'s' if topic.retention_days > 1 else ''}"

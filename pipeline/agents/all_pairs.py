@@ -55,6 +55,9 @@ class Work:
 
     def _keys(self) -> Iterator[str]:
         command, partition = self.command, self.incoming.partition
+        if command.object_key is not None:
+            yield command.object_key
+            return
         prefix = f"{command.integration}:{command.connection}:" + (f"{command.mapping}:" if command.mapping else "")
         if command.run_id is None:  # nothing tells it from another of its kind
             yield from self.overlay.keys_after(command.cursor, prefix)
@@ -104,7 +107,7 @@ class Slice:
 
 
 def derive_again(work: Work) -> Effects:
-    """The patches of every pair once more: after a pause, an outage or a redrive."""
+    """The patches of every pair once more, or of the one that is named: after a pause, an outage or a redrive."""
     command, made = work.command, Slice()
     for key, mapping, match_value, state in work.pairs():
         if made.full(MOST_PAIRS):
@@ -112,7 +115,8 @@ def derive_again(work: Work) -> Effects:
             break
         made.done, made.looked = key, made.looked + 1
         whole = work.view.whole
-        step = rederive(retry_refused(state) if command.retry_refused else state, mapping, whole)
+        tried = frozenset(command.fields) or None
+        step = rederive(retry_refused(state, tried) if command.retry_refused else state, mapping, whole)
         _take(made, work, step, state, work.context(mapping, match_value, command.run_id))
     made.asked(work)
     return Effects(tuple(made.outputs), "derived")

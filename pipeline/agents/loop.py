@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 from pipeline.agents.step import Copied, Incoming, PartitionStep, Stage, StepDeps, Undecodable
 from schemas.codec import MalformedRecord
 from schemas.copies import is_copy
+from schemas.redrives import redriven
 
 STEP_RECORDS: Final = 500
 WAITING_BATCHES: Final = 16
@@ -104,4 +105,5 @@ class AgentLoop(Generic[RowT]):
         except MalformedRecord as error:
             record = Undecodable(str(error))
         key = (message.key or b"").decode(errors="replace")
-        return Incoming(topic, message.partition, message.offset, key, message.value or b"", record)
+        again = redriven(message.headers)
+        return Incoming(topic, message.partition, message.offset, key, message.value or b"", record, again)

@@ -20,6 +20,7 @@ from pipeline.core.outcome import Outcome
 from schemas.codec import Unencodable
 from schemas.letters import letter_about, place_of, without_value
 from schemas.records import DeadLetter
+from schemas.redrives import Redriven
 from schemas.topics import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Incoming:
     key: str
     value: bytes
     record: Any
+    redriven: Redriven | None = None  # it was published again from its dead letter
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class Eraser:
         return scan.hits, rewriter.delete(place, scan.until, progress)
 
     def _places(self) -> Sequence[Place]:
-        topics = (name for name, topic in TOPICS.items() if topic.retention_days is not None)
+        topics = (name for name, topic in TOPICS.items() if topic.retention_days is not None and not topic.compacted)
         return [
             Place(topic, number, groups_of(topic), topic in KEPT)
             for topic in topics

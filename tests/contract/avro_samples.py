@@ -27,6 +27,7 @@ from schemas.configuration import (
     SystemSettings,
 )
 from schemas.erasures import Erasure, ErasurePart, Looked, Rewriting
+from schemas.operating import LetterMark
 from schemas.records import (
     ActivityEvent,
     Cause,
@@ -196,6 +197,7 @@ SAMPLES: Mapping[str, Any] = {
             system="hubspot",
             whole=("userflow.users",),
             most=2_000,
+            fields=("hubspot.colour",),
         ),
         FieldPatch("acme", 2, 7, "people", "ada", "userflow", "users", "u-1", VALUES, "run-1", True, CAUSE),
         _ON_TIMELINE,
@@ -216,8 +218,21 @@ SAMPLES: Mapping[str, Any] = {
             _ON_TIMELINE,
         ),
         DeadLetter(
-            "0f", "acme", "pairs", "not_an_option", "a sentence", "sync.matches", 1, 2, "key", b"\x00", AT_MS, "people"
+            "0f",
+            "acme",
+            "pairs",
+            "not_an_option",
+            "a sentence",
+            "sync.matches",
+            1,
+            2,
+            "key",
+            b"\x00",
+            AT_MS,
+            "people",
+            redrives=2,
         ),
+        LetterMark("0f", "redriven", AT_MS, "ada@host", 2, "ACME-77"),
         ObjectState(
             7,
             True,
