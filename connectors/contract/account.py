@@ -56,6 +56,7 @@ class Account:
     ahead_ms: Callable[[], int] = lambda: 0  # by how much the system's clock is ahead of ours, where that lasts
     stop: Callable[[], None] = lambda: None  # from now on no request leaves, not even one that is under way here
     capping: Callable[[], bool] = lambda: False  # whether the system asks for a longer wait than is kept
+    spent: Callable[[], float] = lambda: 0.0  # the share of the rate limit that is spent; 0 where none is known
 
 
 Exchange: TypeAlias = Callable[[Opening, ConsentCode], Awaitable[GrantedAccess]]

@@ -60,6 +60,11 @@ class RequestBudget:
         """Whether a wait holds that was asked for longer: few calls leave, or none, though nothing has failed."""
         return self._clock.monotonic() < self._capped_until
 
+    @property
+    def spent(self) -> float:
+        """The share of the limit that is spent now; 0 where the vendor names none."""
+        return self._general.spent
+
     def capped(self, wait_s: float) -> float:
         """The wait that is kept; a longer one that was asked for is told."""
         if wait_s <= self._longest_wait_s:
@@ -157,6 +162,11 @@ class _Queue:
         """The request is over, with or without an answer."""
         self._limiter.ended(purpose, sent_at, self._clock.monotonic())
         self._serve()
+
+    @property
+    def spent(self) -> float:
+        """The share of the limiter's places that are taken."""
+        return self._limiter.spent(self._clock.monotonic())
 
     def follow(self, notice: RateNotice) -> None:
         """An answer's headers name the limit."""

@@ -54,6 +54,10 @@ class Limiter(Protocol):
         """The request that left at `sent_at` was refused for its rate."""
         ...
 
+    def spent(self, now: float) -> float:
+        """The share of the limit's places that are taken; 0 where no limit is known."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
@@ -126,6 +130,11 @@ class RollingWindow:
     def throttled(self, wait_s: float | None, sent_at: float, now: float) -> None:
         """Nothing leaves until the wait is over."""
         self._paused_until = max(self._paused_until, now + (self._interval_s if wait_s is None else wait_s))
+
+    def spent(self, now: float) -> float:
+        """Ours and others'."""
+        self._forget(now)
+        return min((self._held.total() + self._others) / self._limit, 1.0)
 
     def _usable(self, limit: int) -> int:
         return max(1, int(limit * self._settings.margin))
@@ -238,6 +247,10 @@ class AdaptiveRate:
         self._cut_at, self._answered = now, False
         self._tokens = 0.0
         self.per_s = half
+
+    def spent(self, now: float) -> float:
+        """Nothing: a rate that is found by trying has no places."""
+        return 0.0
 
     def _has_place(self, purpose: Purpose) -> bool:
         bulk = sum(self._flying[one] for one in BULK)

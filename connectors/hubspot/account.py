@@ -102,6 +102,7 @@ def assemble(opening: Opening, transport: Transport, files: Files | None = None)
         associated=AssociatedReader(client(transport), types),
         feeds=feeds,
         capping=lambda: budget.capping,
+        spent=lambda: budget.spent,
     )
 
 

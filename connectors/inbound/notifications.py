@@ -18,6 +18,7 @@ from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext, ObservedObject, seen
 from connectors.session.dispatcher import BatchDispatcher
 from connectors.session.echoes import RecentWrites
+from connectors.session.gathering import Gathering, tight_gather_s
 from connectors.session.latch import CompletionLatch
 from connectors.session.letters import publish_letter
 from schemas.letters import letter_about
@@ -50,6 +51,7 @@ class NotificationReader:
         self._fan_outs = fan_outs
         self._queue = ReadQueue()
         self._dispatcher = BatchDispatcher(context)
+        self._gathering = Gathering()
         self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
         self._owed = OwedRuns(context)
 
@@ -123,6 +125,8 @@ class NotificationReader:
         self._owed.begin_anew()
         most, now = self._context.account.source.read_size, self._context.clock.monotonic()
         batch = self._queue.take(most, now, bulk=self._bulk_may_go)
+        if batch:
+            self._gathering.left(batch[0].object_type, now)
         if batch and batch[0].bulk:
             self._bulk = self._dispatcher.start(self._read_bulk(batch), aside=True)
         elif batch:
@@ -131,7 +135,16 @@ class NotificationReader:
     def _due(self) -> float | None:
         free = self._dispatcher.under_way < READS_IN_FLIGHT
         may_begin = free and self._context.state.works and not self._context.state.closing
-        return self._queue.next_due(bulk=self._bulk_may_go) if may_begin else None
+        return self._next_due() if may_begin else None
+
+    def _next_due(self) -> float | None:
+        """When the next read may leave; reads stand apart where calls are scarce, and share the next one."""
+        tight_s, due = tight_gather_s(self._context.account.spent()), self._queue.next_due(bulk=self._bulk_may_go)
+        if due is None or tight_s == 0.0:
+            return due
+        full, now = self._context.account.source.read_size, self._context.clock.monotonic()
+        gathering = self._queue.part_of_batch(full, now)
+        return due if gathering is None else max(due, self._gathering.due(gathering, tight_s))
 
     @property
     def _bulk_may_go(self) -> bool:

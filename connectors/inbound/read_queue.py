@@ -133,6 +133,13 @@ class ReadQueue:
                 return chosen
         return []
 
+    def part_of_batch(self, full: int, now: float) -> str | None:
+        """The object type of the live reads to be taken next; None where none is due, or they fill a batch already."""
+        due = (pending.object_type for pending in self._live.values() if pending.not_before <= now)
+        first = next(due, None)
+        together = 1 + sum(1 for _ in islice((one for one in due if one == first), full - 1))
+        return first if together < full else None
+
     def put_back(self, pending: Pending, not_before: float) -> None:
         """Read the object again later; reasons that came meanwhile join."""
         key = (pending.object_type, pending.object_id)

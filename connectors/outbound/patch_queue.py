@@ -1,5 +1,6 @@
 """Patches of one integration, coalesced per target: the later value wins per field, one write in flight per target."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -58,9 +59,14 @@ class PatchQueue:
     def full(self) -> bool:
         return self._fields >= MOST_FIELDS
 
-    def ready(self, *, live_only: bool) -> bool:
-        """Whether there is something to take."""
-        return any(True for _ in self._ready(live_only))
+    def ready(self, enough: int, *, live_only: bool) -> Mapping[str, int]:
+        """How many targets of each object type could be taken; one that has `enough` ends the count."""
+        counts: Counter[str] = Counter()
+        for object_type, _ in self._ready(live_only):
+            counts[object_type] += 1
+            if counts[object_type] >= enough:
+                break
+        return counts
 
     def add(self, patch: FieldPatch, finished: Callable[[], None]) -> tuple[QueuedPatch, list[Superseded]]:
         """Take a patch; fields that it overtakes end as superseded, equal repeats of what is in flight are dropped."""
@@ -85,10 +91,11 @@ class PatchQueue:
         self._forget_if_idle((patch.object_type, patch.object_id))
         return held, superseded
 
-    def take(self, most: int, *, live_only: bool = False) -> list[Write]:
-        """Writes for different targets of one type, live ones first, oldest first."""
+    def take(self, most: int, object_type: str | None = None, *, live_only: bool = False) -> list[Write]:
+        """Writes for different targets of one type, live ones first, oldest first; None is the type of the first."""
         ready = sorted(self._ready(live_only), key=lambda target: not self._targets[target].live)
-        chosen = [target for target in ready if target[0] == ready[0][0]][:most]
+        of_type = object_type or (ready[0][0] if ready else "")
+        chosen = [target for target in ready if target[0] == of_type][:most]
         return [self._start(target) for target in chosen]
 
     def _ready(self, live_only: bool) -> Iterator[Target]:

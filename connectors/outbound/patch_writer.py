@@ -15,6 +15,7 @@ from connectors.outbound.receipts import pair_of, patch_receipt
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
 from connectors.session.echoes import RecentWrites
+from connectors.session.gathering import GATHER_S, Gathering, tight_gather_s
 from schemas.records import Cause, FieldPatch, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS
 from schemas.values import FieldValue
@@ -35,6 +36,7 @@ class PatchWriter:
         self._queue = PatchQueue()
         self._erased = ErasedTargets()
         self._dispatcher = BatchDispatcher(context)
+        self._gathering = Gathering()
         self._bulk: set[asyncio.Task[None]] = set()
         self._alone: Counter[tuple[str, str]] = Counter()  # by target: how often its write failed alone, in a row
         self._sending = Sending(
@@ -85,8 +87,13 @@ class PatchWriter:
             await self._park(self._queue.drain())
 
     def _begin(self) -> None:
-        batch = self._queue.take(self._context.account.sink.batch_size, live_only=self._live_only)
+        first = self._first_due()
+        if first is None:
+            return
+        _, object_type = first
+        batch = self._queue.take(self._context.account.sink.batch_size, object_type, live_only=self._live_only)
         if batch:
+            self._gathering.left(object_type, self._context.clock.monotonic())
             task = self._dispatcher.start(deliver(batch, self._sending, self._dispatcher))
             if all(write.bulk for write in batch):
                 self._bulk.add(task)
@@ -95,7 +102,22 @@ class PatchWriter:
     def _due(self) -> float | None:
         free = self._dispatcher.under_way < self._context.account.sink.in_flight
         may_begin = free and not self._context.state.away and not self._context.state.closing
-        return AT_ONCE if may_begin and self._queue.ready(live_only=self._live_only) else None
+        first = self._first_due() if may_begin else None
+        return None if first is None else first[0]
+
+    def _first_due(self) -> tuple[float, str] | None:
+        """The object type that may leave first, and when: full batches and first writes leave at once."""
+        full = self._context.account.sink.batch_size
+        ready = self._queue.ready(full, live_only=self._live_only)
+        tight_s, under_way = tight_gather_s(self._context.account.spent()), self._dispatcher.under_way
+
+        def due(object_type: str, waiting: int) -> float:
+            if waiting >= full:
+                return AT_ONCE
+            together_s = GATHER_S if waiting + under_way > 1 else 0.0
+            return self._gathering.due(object_type, max(tight_s, together_s))
+
+        return min(((due(one, waiting), one) for one, waiting in ready.items()), default=None)
 
     @property
     def _live_only(self) -> bool:

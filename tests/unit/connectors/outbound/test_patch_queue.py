@@ -95,7 +95,7 @@ def test_live_patches_go_before_bulk_and_a_batch_has_one_type() -> None:
 def test_live_patches_can_be_taken_alone() -> None:
     queue, ends = PatchQueue(), Ends()
     queue.add(patch("1", {"a": 1}, bulk=True), ends.of("bulk"))
-    assert not queue.ready(live_only=True)
+    assert not queue.ready(1, live_only=True)
     assert queue.take(10, live_only=True) == []
     queue.add(patch("2", {"a": 1}), ends.of("live"))
     [write] = queue.take(10, live_only=True)
@@ -123,7 +123,7 @@ def test_draining_leaves_what_is_under_way() -> None:
     drained = queue.drain()
     assert sorted((held.patch.object_id, name) for held, name in drained) == [("2", "a"), ("2", "b")]
     assert queue.held(write)["a"].patch.object_id == "1"
-    assert not queue.ready(live_only=False)
+    assert not queue.ready(1, live_only=False)
 
 
 Step = tuple[str, int, int]
@@ -158,7 +158,7 @@ def test_every_patch_ends_exactly_once_and_the_last_value_is_written(steps: list
                 end(write)
             else:
                 queue.put_back([write])
-    while flying or queue.ready(live_only=False):
+    while flying or queue.ready(1, live_only=False):
         for write in flying or queue.take(10):
             end(write)
         flying = []

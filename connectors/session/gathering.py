@@ -1,0 +1,37 @@
+"""How long calls wait for company: not at all where it is quiet, longer the more of the vendor's limit is spent."""
+
+from typing import Final
+
+GATHER_S: Final = 0.25
+"""Between two calls while several writes wait: a burst leaves in few full batches, a single edit never waits for it."""
+
+LONGEST_GATHER_S: Final = 1.0
+AMPLE_SHARE: Final = 0.25
+TIGHT_SHARE: Final = 0.75
+"""Shares of the limit that are spent: below the first nobody waits, from the second on as long as anybody does."""
+
+
+def tight_gather_s(spent: float) -> float:
+    """How long calls of one kind stand apart, by the share of the limit that is spent."""
+    tightness = (spent - AMPLE_SHARE) / (TIGHT_SHARE - AMPLE_SHARE)
+    return LONGEST_GATHER_S * min(max(tightness, 0.0), 1.0)
+
+
+class Gathering:
+    """When the next call about one object type may leave.
+
+    It is counted from the call before it, not from the oldest that waits: whoever comes after a quiet time leaves at
+    once, and what comes meanwhile shares the next call.
+    """
+
+    def __init__(self) -> None:
+        self._left_at: dict[str, float] = {}
+
+    def left(self, object_type: str, now: float) -> None:
+        """A call about the type leaves."""
+        self._left_at[object_type] = now
+
+    def due(self, object_type: str, gather_s: float) -> float:
+        """When the next one may leave, `gather_s` after the one before."""
+        before = self._left_at.get(object_type)
+        return 0.0 if before is None else before + gather_s
