@@ -13,17 +13,20 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
 from connectors.clock import SystemClock
 from connectors.http.server import CannotListen
+from connectors.kafka.producer import Publisher
 from pipeline.liveness import Liveness, look_at_member, look_at_store, look_at_worker
+from pipeline.observability.vitals import VitalSigns
 from pipeline.process import Process, now_ms, stop_process
 from schemas.topics import ERASURES, INTEGRATIONS, POSITIONS, RUNS, WORKER_GROUP
 from schemas.values import System
+from schemas.vitals import PlaceVitals
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +71,14 @@ async def run_receiver(process: Process) -> None:
         body_bytes=2 * max(settings.hubspot_webhook_bytes, settings.userflow_webhook_bytes),
     )
     public = serve(app, settings.bind_host, settings.receiver_port, connections)
+    vitals = _begin_vitals(process, "receiver", publisher)
     try:
         liveness = Liveness(look_at_store(process.admin(), store))
         liveness.start()
         async with process.health({"kafka": store.problem}, liveness.problem), public:
             await asyncio.Event().wait()
     finally:
+        vitals.cancel()
         await publisher.close()
         await asyncio.to_thread(tables.stop)
 
@@ -153,7 +158,7 @@ def run_worker(process: Process) -> None:
         except Exception as error:  # noqa: BLE001 - a watchdog that died would watch nothing
             stop_process(f"watchdog: {type(error).__name__}: {error}")
 
-    _serve_health_aside(process)
+    _serve_health_aside(process, lambda: (place for agent in agents for place in agent.loop.places()))
     threading.Thread(target=watching, name="watchdog", daemon=True).start()
     build_worker(app).execute_from_commandline()
 
@@ -220,6 +225,7 @@ async def run_connector(process: Process, system: System) -> None:
     checks = {"membership": lambda: None if runner.owned else "no partitions are assigned"}
     measuring = asyncio.create_task(credit.measure_on(), name="bulk outstanding")
     measuring.add_done_callback(_only_cancelled)
+    vitals = _begin_vitals(process, system, publisher, runner.places)
     try:
         liveness = Liveness(look_at_member(admin, lambda: runner.member, should_own=process.should_own))
         liveness.start()
@@ -227,6 +233,7 @@ async def run_connector(process: Process, system: System) -> None:
             await runner.run()
     finally:
         measuring.cancel()
+        vitals.cancel()
         await publisher.close()
         await asyncio.to_thread(tables.stop)
 
@@ -292,6 +299,7 @@ async def run_scheduler(process: Process) -> None:
     aside = [
         asyncio.create_task(full_syncs.run(), name="full syncs"),
         asyncio.create_task(eraser.run(), name="erasures"),
+        _begin_vitals(process, "scheduler", publisher),
     ]
     for task in aside:
         task.add_done_callback(_only_cancelled)
@@ -309,13 +317,24 @@ async def run_scheduler(process: Process) -> None:
         await asyncio.to_thread(tables.stop)
 
 
-def _serve_health_aside(process: Process) -> None:
-    """The worker's health on a thread and loop of its own: Faust owns the main one."""
+def _begin_vitals(
+    process: Process, role: str, publisher: Publisher, places: Callable[[], Iterable[PlaceVitals]] = tuple
+) -> "asyncio.Task[None]":
+    """Writes this process's vital signs until cancelled."""
+    signs = VitalSigns(process.settings.member_id(role), role, process.metrics, now_ms, places)
+    task = asyncio.create_task(signs.write_on(publisher.send), name="vital signs")
+    task.add_done_callback(_only_cancelled)
+    return task
+
+
+def _serve_health_aside(process: Process, places: Callable[[], Iterable[PlaceVitals]]) -> None:
+    """The worker's health and vital signs on a thread and loop of their own: Faust owns the main one."""
 
     async def forever() -> None:
+        vitals = _begin_vitals(process, "worker", process.publisher(), places)
         try:
             async with process.health({}):
-                await asyncio.Event().wait()
+                await vitals
         except CannotListen as error:
             stop_process(str(error))
 

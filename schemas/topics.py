@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schemas import configuration, erasures, operating, records, runs, state
+from schemas import configuration, erasures, operating, records, runs, state, vitals
 
-DAY_MS = 24 * 60 * 60 * 1000
+HOUR_MS = 60 * 60 * 1000
+DAY_MS = 24 * HOUR_MS
 MAX_MESSAGE_BYTES = 1_048_588
 """What every topic is set to take at once: a batch of one message, its key and Kafka's own frame; Kafka's default."""
 MAX_RECORD_BYTES = 1_000_000 - 4_096
@@ -16,7 +17,17 @@ TopicAndPartition = tuple[str, int]
 """A topic and a partition number."""
 
 KeyKind = Literal[
-    "integration", "object", "pair", "partition", "configuration", "feed", "run", "erasure", "letter", "original"
+    "integration",
+    "object",
+    "pair",
+    "partition",
+    "configuration",
+    "feed",
+    "run",
+    "erasure",
+    "letter",
+    "original",
+    "process",
 ]
 
 KEYS: Mapping[KeyKind, str] = {
@@ -30,6 +41,7 @@ KEYS: Mapping[KeyKind, str] = {
     "erasure": "the object, or what is done about it: see `schemas/erasures.py`",
     "letter": "the dead letter's id",
     "original": "the key of the record that was refused",
+    "process": "the process: its role and ordinal",
 }
 """The form of each kind of key."""
 
@@ -58,7 +70,9 @@ class Topic:
         if changes_retention_days is not None and self.name in REPLAYABLE:
             days = changes_retention_days
         policy = "compact,delete" if self.compacted else "delete"
-        return {**limit, "cleanup.policy": policy, "retention.ms": str(days * DAY_MS)}
+        kept = {**limit, "cleanup.policy": policy, "retention.ms": str(days * DAY_MS)}
+        # what is written all day though nothing happens: the segment being written is never deleted
+        return {**kept, "segment.ms": str(HOUR_MS)} if self.key == "process" else kept
 
 
 HUBSPOT_NOTIFICATIONS = "hubspot.notifications"
@@ -83,6 +97,7 @@ MAPPINGS = "sync.mappings"
 RUNS = "sync.runs"
 ERASURES = "sync.erasures"
 POSITIONS = "sync.positions"
+VITALS = "sync.vitals"
 
 WORKER_GROUP = "pairstream-worker"
 """The consumer group of the agents, whose lag the rim measures too."""
@@ -114,6 +129,7 @@ TOPICS: dict[str, Topic] = {
         Topic(RUNS, "run", runs.RunProgress, None),
         Topic(ERASURES, "erasure", erasures.ErasurePart, None),
         Topic(POSITIONS, "feed", records.SourcePosition, None),
+        Topic(VITALS, "process", vitals.Vitals, 1),
     )
 }
 

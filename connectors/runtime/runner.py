@@ -10,6 +10,7 @@ from connectors.contract.catalog import fields_of
 from connectors.contract.errors import ConnectorError, Refused, Unforeseen
 from connectors.contract.traits import SystemTraits
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
+from connectors.kafka.in_memory import RecordsInMemory, stage_of
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.topology import connector_group, connector_topics
 from connectors.runtime.configuration import ConnectorConfiguration
@@ -32,6 +33,7 @@ from schemas.codec import MalformedRecord
 from schemas.configuration import IntegrationSettings
 from schemas.records import ConnectorRequest
 from schemas.topics import INTEGRATIONS
+from schemas.vitals import PlaceVitals
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Runner:
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._closing: dict[str, asyncio.Task[list[Waiting]]] = {}
         self._waiting = WaitingRecords(deps.clock.monotonic)
+        self._in_memory = RecordsInMemory(stage_of)
         self._patience = Patience(deps.clock.monotonic)
         self._changes = VersionedCondition()
         self._suspects = Suspects(self._changes.bump)
@@ -83,6 +86,10 @@ class Runner:
     @property
     def owned(self) -> frozenset[int]:
         return self._member.owned
+
+    def places(self) -> tuple[PlaceVitals, ...]:
+        """What this process has taken, for its vital signs; to be called on the loop."""
+        return self._in_memory.places()
 
     def configuration_changed(self) -> None:
         """Integrations or mappings changed; to be called on the loop."""
@@ -266,7 +273,7 @@ class Runner:
                 continue
             except Exception as error:  # noqa: BLE001 - a schema this build does not know, or the registry is away: stop
                 return self._failed(error)
-            name = record.integration
+            name, taken = record.integration, self._in_memory.begun(taken, record)
             if isinstance(record, ConnectorRequest) and record.kind == "consent":
                 self._consents.take(taken, record)  # no worker is needed: there may be none for lack of a grant
                 continue
@@ -352,6 +359,7 @@ class Runner:
         def gone(names: Iterable[str]) -> list[str]:
             return [name for name in names if partition_of(name, self._deps.partitions) in partitions]
 
+        self._in_memory.forget(partitions)
         for name in gone({*self._waiting.integrations, *self._workers}):
             self._waiting.forget(name)
             self._suspects.forget(name)

@@ -12,6 +12,8 @@ from pipeline.agents.step import Copied, Incoming, PartitionStep, Stage, StepDep
 from schemas.codec import MalformedRecord
 from schemas.copies import is_copy
 from schemas.redrives import redriven
+from schemas.topics import TopicAndPartition
+from schemas.vitals import Held, InMemory, PlaceVitals, held, summed
 
 STEP_RECORDS: Final = 500
 WAITING_BATCHES: Final = 16
@@ -28,6 +30,10 @@ class AgentLoop(Generic[RowT]):
         self._stage = stage
         self._deps = deps
         self._partitions: dict[int, PartitionStep[RowT]] = {}
+        self._under_way: Sequence[Incoming] = ()  # the records of the steps that run now
+        self._queued: dict[TopicAndPartition, int] = defaultdict(int)  # records not yet decoded
+        self._taken: dict[TopicAndPartition, int] = defaultdict(int)
+        self._finished: dict[TopicAndPartition, int] = defaultdict(int)
 
     async def consume(self, stream: Any) -> None:
         """Faust's stream (untyped by Faust): take without acknowledging, run each partition's step, then acknowledge.
@@ -40,6 +46,7 @@ class AgentLoop(Generic[RowT]):
         try:
             async for events in stream.noack_take(1, WITHIN_S):
                 for event in events:
+                    self._arrived(event, 1)
                     await waiting.put(event)
         except Exception as error:
             # Faust would start this agent again beside a step still under way, whose rows are not in memory yet
@@ -56,8 +63,11 @@ class AgentLoop(Generic[RowT]):
                 while len(records) < STEP_RECORDS and not waiting.empty():
                     events.append(waiting.get_nowait())
                     records += self._decoded(events[-1])
+                self._under_way = records
                 await self._run(records)
+                self._under_way = ()
                 for event in events:
+                    self._arrived(event, -1)
                     await stream.ack(event)
             except Exception as error:
                 self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
@@ -80,14 +90,46 @@ class AgentLoop(Generic[RowT]):
 
     async def release(self, partitions: Iterable[int]) -> None:
         """Called when Faust gives partitions back, after the steps of what was taken from them."""
-        for number in partitions:
+        gone = set(partitions)
+        for number in gone:
             if number in self._partitions:
                 await self._partitions[number].release()
+        for place in [place for place in self._taken if place[1] in gone]:
+            for counted in (self._taken, self._finished, self._queued):
+                counted.pop(place, None)
 
     def reached(self, number: int) -> int:
         """How far the partition of that number has got; may be asked on any thread."""
         step = self._partitions.get(number)
         return step.reached if step is not None else 0
+
+    def places(self) -> tuple[PlaceVitals, ...]:
+        """What this process has taken and handled, for its vital signs; may be asked on any thread."""
+        under_way: dict[TopicAndPartition, list[Held]] = defaultdict(list)
+        for one in self._under_way:
+            under_way[one.topic, one.partition].append(held(one.record, one.offset))
+        handled = {number: step.handled for number, step in dict(self._partitions).items()}
+        return tuple(
+            PlaceVitals(
+                self._stage.name,
+                place[0],
+                place[1],
+                handled.get(place[1], {}).get(place[0], 0),
+                number,
+                self._finished.get(place, 0),
+                _in_memory(under_way.get(place, ()), self._queued.get(place, 0)),
+            )
+            for place, number in sorted(dict(self._taken).items())
+        )
+
+    def _arrived(self, event: Any, sign: int) -> None:
+        """A batch of records came, or (-1) has been handled."""
+        topic, records = event.message.topic, event.message.records
+        place, number = (self._deps.logical(topic), records[0].partition), len(records)
+        if sign < 0 and place not in self._taken:
+            return  # its partition was given back meanwhile
+        self._queued[place] += sign * number
+        (self._taken if sign > 0 else self._finished)[place] += number
 
     def _partition(self, number: int) -> PartitionStep[RowT]:
         if number not in self._partitions:
@@ -107,3 +149,9 @@ class AgentLoop(Generic[RowT]):
         key = (message.key or b"").decode(errors="replace")
         again = redriven(message.headers)
         return Incoming(topic, message.partition, message.offset, key, message.value or b"", record, again)
+
+
+def _in_memory(under_way: Sequence[Held], queued: int) -> tuple[InMemory, ...]:
+    """The records of a step by integration; those that wait for the next are not decoded yet: nobody's."""
+    left = queued - len(under_way)
+    return (*summed(under_way), *((InMemory("", left, 0),) if left > 0 else ()))

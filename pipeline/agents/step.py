@@ -229,6 +229,11 @@ class PartitionStep(Generic[RowT]):
         """Grows with every row that is restored and every record that is handled; may be asked on any thread."""
         return self._rows.next_offset + sum(dict(self._handled).values())
 
+    @property
+    def handled(self) -> Mapping[str, int]:
+        """The offset behind the last handled record of each topic; may be asked on any thread."""
+        return dict(self._handled)
+
     async def settle(self) -> None:
         """Commit how far records were handled that led to nothing: at rest, readers of lag find none.
 

@@ -30,6 +30,7 @@ from schemas.topics import (
     USERFLOW_ACTIVITY,
     USERFLOW_CHANGES,
     USERFLOW_NOTIFICATIONS,
+    VITALS,
 )
 from schemas.values import System
 
@@ -140,7 +141,9 @@ class Eraser:
         return scan.hits, rewriter.delete(place, scan.until, progress)
 
     def _places(self) -> Sequence[Place]:
-        topics = (name for name, topic in TOPICS.items() if topic.retention_days is not None and not topic.compacted)
+        # vital signs are figures: they name no object
+        kept = (topic for topic in TOPICS.values() if topic.retention_days is not None and not topic.compacted)
+        topics = (topic.name for topic in kept if topic.name != VITALS)
         return [
             Place(topic, number, groups_of(topic), topic in KEPT)
             for topic in topics

@@ -1,5 +1,7 @@
 """Every metric there is, in one table, and the one place that counts."""
 
+import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -10,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from schemas.configuration import ConnectorStatus
+from schemas.vitals import ApiVitals, LimitVitals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -36,6 +39,7 @@ SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0
 
 MOST_REASONS: Final = 200
 OTHER: Final = "other"
+TOO_MANY_REQUESTS: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,9 @@ class Metrics:
         self._registry = registry
         self._installation = installation
         self._reasons: set[str] = set()
+        self._calls: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])  # sent, and limited
+        self._limits: dict[str, tuple[str, int]] = {}  # by system: the limit that was met last, and when
+        self._remaining: dict[tuple[str, str], int] = {}
         self._counters = {name: Counter(name, *_spread(name), registry=registry) for name in _names(CounterName)}
         self._gauges = {name: Gauge(name, *_spread(name), registry=registry) for name in _names(GaugeName)}
         self._histograms = {
@@ -115,14 +122,19 @@ class Metrics:
         shown = "none" if status is None else str(status)
         self._counters["pairstream_api_calls_total"].labels(system, purpose, shown).inc()
         self._histograms["pairstream_api_call_seconds"].labels(system, purpose).observe(seconds)
+        figures = self._calls[system, purpose]
+        figures[0] += 1
+        figures[1] += status == TOO_MANY_REQUESTS
 
     def api_limited(self, system: str, limit: str) -> None:
         """`limit` is `burst`, `search`, `daily` or `unknown`."""
         self._counters["pairstream_api_limited_total"].labels(system, limit).inc()
+        self._limits[system] = (limit, time.time_ns() // 1_000_000)
 
     def api_remaining(self, system: str, integration: str, requests: int) -> None:
         """The requests that the newest rate header leaves."""
         self._gauges["pairstream_api_remaining_requests"].labels(system, integration).set(requests)
+        self._remaining[system, integration] = requests
 
     def dead_letter(self, stage: str, reason: str) -> None:
         """`reason` is a stable code; vendors word some, so those beyond the first MOST_REASONS count as `other`."""
@@ -158,6 +170,18 @@ class Metrics:
         """Drop the integration's gauges, which this process no longer updates."""
         for name in ("pairstream_integration_status", "pairstream_api_remaining_requests"):
             self._gauges[name].remove_by_labels({"integration": integration})
+        for key in [key for key in self._remaining if key[1] == integration]:
+            del self._remaining[key]
+
+    def calls(self) -> tuple[ApiVitals, ...]:
+        """Requests by system and purpose, for the vital signs."""
+        return tuple(ApiVitals(*key, sent, limited) for key, (sent, limited) in sorted(dict(self._calls).items()))
+
+    def limits(self) -> tuple[LimitVitals, ...]:
+        """What limits the requests: what each integration's newest answer leaves, and the limit met last."""
+        left = tuple(LimitVitals(name, system, left) for (system, name), left in sorted(dict(self._remaining).items()))
+        met = sorted(dict(self._limits).items())
+        return left + tuple(LimitVitals("", system, None, limit, at_ms) for system, (limit, at_ms) in met)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format, of the type CONTENT_TYPE."""

@@ -55,6 +55,7 @@ from schemas.runs import FullSyncRun, RunProgress
 from schemas.state import Candidate, ObjectState, PairState, RefusedValue, RunMark, Settled
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
+from schemas.vitals import ApiVitals, DurationVitals, InMemory, LimitVitals, PlaceVitals, Vitals
 
 FOLDER = Path(__file__).parents[1] / "samples" / "avro"
 AT_MS = 1_700_000_000_123
@@ -329,6 +330,32 @@ SAMPLES: Mapping[str, Any] = {
             Erasure("acme", 2, "hubspot", "contacts", "101", AT_MS, b"salt", (b"hash",), False),
             Looked(AT_MS, 1, AT_MS + 1),
             Rewriting(100, 50),
+        ),
+        Vitals(
+            "userflow-0",
+            "userflow",
+            AT_MS,
+            AT_MS - 60_000,
+            5_000,
+            "0.1.0",
+            1_234,
+            5,
+            (
+                PlaceVitals(
+                    "userflow sink",
+                    "userflow.field-patches",
+                    2,
+                    88_214,
+                    300,
+                    200,
+                    (InMemory("acme", 100, 90, AT_MS - 101_000, AT_MS - 400, 88_113),),
+                ),
+            ),
+            (ApiVitals("userflow", "write", 200, 3),),
+            (LimitVitals("acme", "userflow", 8, "burst", AT_MS - 1_000),),
+            (DurationVitals("whole", "userflow", False, (1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1), 12_345),),
+            7,
+            AT_MS - 3_000,
         ),
         SourcePosition("acme", 3, "hubspot", "contacts/modified", "1700000000000 1699999000000", AT_MS),
         IntegrationPart(

@@ -142,3 +142,14 @@ class TestAgentLoop:
             await until(lambda: len(stream.acknowledged) == 2)
             await loop.release([1, 5])
         assert (deps.log(0).closed, deps.log(1).closed) == (0, 1)
+
+
+async def test_it_tells_what_it_has_taken_and_handled() -> None:
+    deps, stream = FakeStepDeps(), FakeStream([event(0, "a=1"), event(1, "a=2")])
+    async with consuming(deps, stream) as loop:
+        await until(lambda: stream.acknowledged == [0, 1])
+        (place,) = loop.places()
+        assert (place.stage, place.topic, place.partition) == ("objects", "hubspot.changes", 0)
+        assert (place.next_offset, place.taken, place.finished, place.in_memory) == (2, 2, 2, ())
+        await loop.release([0])
+        assert loop.places() == ()

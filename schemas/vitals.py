@@ -1,0 +1,123 @@
+"""Vital signs: the figures that every process writes every few seconds, so that others can tell how it is."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """Records of one integration that a process has taken and not ended."""
+
+    integration: str  # whose records; empty where that is not known yet
+    records: int  # how many
+    bulk: int  # how many of them are bulk, or of a full sync
+    oldest_at_ms: int | None = None  # our clock: when the oldest of their first causes was first held
+    oldest_live_at_ms: int | None = None  # the same of those that are not bulk
+    oldest_offset: int | None = None  # where the oldest of them stands
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceVitals:
+    """One partition of a topic, as a stage in one process has handled it."""
+
+    stage: str  # `objects`, `pairs`, `hubspot source`, ...
+    topic: str  # the topic that is taken
+    partition: int  # its partition
+    next_offset: int  # the offset behind the last record that was taken; of an agent: that was handled
+    taken: int  # records taken since the process began
+    finished: int  # records that have an outcome, since then
+    in_memory: tuple[InMemory, ...] = ()  # what was taken and has no outcome yet
+
+
+@dataclass(frozen=True, slots=True)
+class ApiVitals:
+    """Requests to a system for one purpose since the process began."""
+
+    system: str  # the system that is asked
+    purpose: str  # `live_read`, `write`, ...
+    calls: int  # requests that were sent
+    limited: int = 0  # answers that said a limit was met
+
+
+@dataclass(frozen=True, slots=True)
+class LimitVitals:
+    """What limits the requests of one integration to a system."""
+
+    integration: str  # whose requests
+    system: str  # the system that is asked
+    remaining: int | None = None  # requests that the newest answer leaves
+    limited_by: str = ""  # the limit that an answer said was met last: `burst`, `search`, `daily`, `unknown`
+    limited_at_ms: int | None = None  # our clock: when
+
+
+@dataclass(frozen=True, slots=True)
+class DurationVitals:
+    """How long one part of the way of a change took, since the process began."""
+
+    part: str  # `whole`: webhook to written; `read`, `write`: a request; `budget`: waiting for a place
+    system: str  # the system that is read, written or waited for
+    bulk: bool  # whether it was bulk
+    counts: tuple[int, ...]  # how many fell under each bound of BOUNDS_MS and above the one before; last: above all
+    sum_ms: int  # milliseconds of all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The figures of one process at one moment. Key: process."""
+
+    process: str  # `worker-0`, `userflow-0`, ...
+    role: str  # `worker`, `hubspot`, `userflow`, `receiver`, `scheduler`
+    at_ms: int  # our clock: when they were taken
+    started_at_ms: int  # our clock: when the process began
+    every_ms: int  # how long after the figures before
+    version: str  # the release it runs
+    cpu_ms: int  # processor time of the process since it began
+    own_cpu_ms: int  # the part of it that these figures took
+    places: tuple[PlaceVitals, ...] = ()  # what it takes
+    calls: tuple[ApiVitals, ...] = ()  # whom it asks
+    limits: tuple[LimitVitals, ...] = ()  # what holds it up there
+    durations: tuple[DurationVitals, ...] = ()  # how long changes took
+    webhooks: int = 0  # receiver: webhooks that were stored since the process began
+    last_webhook_at_ms: int | None = None  # receiver: our clock: when the last one was stored
+
+
+BOUNDS_MS = (50, 100, 200, 400, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)
+"""Upper bounds of what `DurationVitals` counts, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One record in memory."""
+
+    integration: str
+    offset: int
+    at_ms: int | None  # when its first cause was first held
+    bulk: bool
+
+
+def held(record: Any, offset: int) -> Held:
+    """What there is to tell of a decoded record, whatever its type."""
+    cause = getattr(record, "caused_by", None)
+    at_ms = cause.at_ms if cause is not None else getattr(record, "received_at_ms", None)
+    bulk = bool(getattr(record, "bulk", False) or getattr(record, "run_id", None))
+    return Held(getattr(record, "integration", ""), offset, at_ms, bulk)
+
+
+def summed(records: Iterable[Held]) -> tuple[InMemory, ...]:
+    """The records by integration."""
+    by_integration: dict[str, list[Held]] = defaultdict(list)
+    for one in records:
+        by_integration[one.integration].append(one)
+    return tuple(_summed(name, ours) for name, ours in sorted(by_integration.items()))
+
+
+def _summed(integration: str, records: list[Held]) -> InMemory:
+    timed = [(one.at_ms, one.offset, one.bulk) for one in records if one.at_ms is not None]
+    oldest = min(timed, default=None)
+    live = min((at_ms for at_ms, _, bulk in timed if not bulk), default=None)
+    bulk_records = sum(one.bulk for one in records)
+    if oldest is None:
+        return InMemory(integration, len(records), bulk_records)
+    return InMemory(integration, len(records), bulk_records, oldest[0], live, oldest[1])
