@@ -14,7 +14,7 @@ from connectors.http.messages import Transport
 from connectors.http.ownership import OwnedTransport
 from connectors.http.rate_limits import RollingWindow, WindowSettings
 from connectors.http.transport import HttpTransport
-from connectors.hubspot.app_credentials import AppCredentials
+from connectors.hubspot.app_credentials import AppClient, AppCredentials
 from connectors.hubspot.client import HubSpotClient, windowed_budget
 from connectors.hubspot.consent import app_of
 from connectors.hubspot.credentials import Credentials, OAuthCredentials, StaticToken
@@ -106,14 +106,14 @@ def assemble(opening: Opening, transport: Transport, files: Files | None = None)
     )
 
 
-def _journal_client(opening: Opening, transport: Transport) -> HubSpotClient:
+def _journal_client(opening: Opening, transport: Transport) -> AppClient:
     """The app itself, which HubSpot counts apart from the account."""
     if opening.secrets.get("token"):
         raise Misconfigured("journal_needs_oauth", needed=("client_id", "client_secret"))
     app, name = app_of(opening), f"{opening.integration}: HubSpot's journal"
     window = RollingWindow(JOURNAL_WINDOW)
     budget = RequestBudget(opening.clock, window, longest_wait_s=opening.longest_wait_s, name=name)
-    return HubSpotClient(transport, budget, AppCredentials(app, opening.clock), opening.api_version, opening.metrics)
+    return AppClient(transport, budget, AppCredentials(app, opening.clock), opening.api_version, opening.metrics)
 
 
 def _credentials(opening: Opening) -> Credentials:

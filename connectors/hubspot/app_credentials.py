@@ -1,14 +1,17 @@
 """Authorises an app itself, not a grant of an account: the journal's requests are the app's own."""
 
 import asyncio
-from typing import NoReturn
+from typing import TypeVar
 
 from connectors.clock import Clock
 from connectors.contract.errors import CredentialsRejected, Misconfigured
 from connectors.http.messages import Call
+from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.credentials import SendGrant, renew_ahead_s
 from connectors.hubspot.protocol import OAuthApp, client_credentials
 from connectors.hubspot.protocol.journal import SCOPES
+
+T = TypeVar("T")
 
 REFUSED = "journal_refused"
 """Reason of Misconfigured: HubSpot gives this app no token for its journal. The account's own grant may be fine."""
@@ -49,14 +52,18 @@ class AppCredentials:
         asked_at = self._clock.monotonic()
         try:
             grant = await send(client_credentials(self._app, SCOPES))
-        except CredentialsRejected as error:
-            refuse(error)
         except Misconfigured as error:
             raise Misconfigured(REFUSED, needed=SCOPES, status=error.status) from error
         self._token = grant.access_token
         self._renew_at = asked_at + grant.expires_in_s - renew_ahead_s(grant.expires_in_s)
 
 
-def refuse(error: CredentialsRejected) -> NoReturn:
-    """Raise what the rejection of an app's credentials means: a setting of the app, no grant to be renewed."""
-    raise Misconfigured(REFUSED, needed=SCOPES, status=error.status) from error
+class AppClient(HubSpotClient):
+    """Sends as the app: the rejection of its credentials means a setting of the app, no grant to be renewed."""
+
+    async def send(self, call: Call[T]) -> T:
+        """As HubSpotClient; raises Misconfigured `journal_refused` instead of CredentialsRejected."""
+        try:
+            return await super().send(call)
+        except CredentialsRejected as error:
+            raise Misconfigured(REFUSED, needed=SCOPES, status=error.status) from error

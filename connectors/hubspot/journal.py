@@ -7,10 +7,9 @@ documented: every refusal of an offset counts as that.
 import asyncio
 from typing import Final, Protocol
 
-from connectors.contract.errors import CredentialsRejected, Missing, Refused, Transient
+from connectors.contract.errors import Missing, Refused, Transient
 from connectors.contract.feed import Kept, Pulled
-from connectors.hubspot.app_credentials import refuse
-from connectors.hubspot.client import HubSpotClient
+from connectors.hubspot.app_credentials import AppClient
 from connectors.hubspot.protocol import JournalEntry, earliest_entry, journal_bodies, next_entry
 from connectors.hubspot.protocol.journal import KEPT_MS
 
@@ -38,7 +37,7 @@ class Files(Protocol):
 class Journal:
     """The journal of one account; `interval_s` is the wait after nothing was new."""
 
-    def __init__(self, client: HubSpotClient, files: Files, account: str, interval_s: float) -> None:
+    def __init__(self, client: AppClient, files: Files, account: str, interval_s: float) -> None:
         self._client = client
         self._files = files
         self._account = account
@@ -74,10 +73,7 @@ class Journal:
 
     async def _from(self, position: str) -> Pulled:
         ask = earliest_entry(self._account) if position == BEGINNING else next_entry(self._account, position)
-        try:
-            entry = await self._client.send(ask)
-        except CredentialsRejected as error:
-            refuse(error)
+        entry = await self._client.send(ask)
         if entry is None:
             return Pulled(position, wait_s=self._interval_s)
         wait_s = self._interval_s if entry.offset == position else 0.0  # one entry for ever is no news

@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from connectors.contract.errors import CredentialsRejected
-from connectors.hubspot.app_credentials import refuse
-from connectors.hubspot.client import HubSpotClient
+from connectors.hubspot.app_credentials import AppClient
 from connectors.hubspot.protocol import (
     OBJECT_TYPE_IDS,
     JournalSubscription,
@@ -24,7 +22,7 @@ UNTOLD: Final = frozenset({"hs_object_id", "hs_lastmodifieddate", "lastmodifiedd
 class JournalSubscriptions:
     """The subscriptions of one account, made by the app itself."""
 
-    def __init__(self, client: HubSpotClient, account: str) -> None:
+    def __init__(self, client: AppClient, account: str) -> None:
         self._client = client
         self._account = account
 
@@ -44,10 +42,7 @@ class JournalSubscriptions:
         await self._delete(await self._existing())
 
     async def _existing(self) -> list[JournalSubscription]:
-        try:
-            found = await self._client.send(list_journal_subscriptions())
-        except CredentialsRejected as error:
-            refuse(error)
+        found = await self._client.send(list_journal_subscriptions())
         return [one for one in found if one.account == self._account]
 
     async def _put(self, wanted: JournalSubscription) -> JournalSubscription:

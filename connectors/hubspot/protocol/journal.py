@@ -110,7 +110,10 @@ def journal_bodies(file: bytes) -> tuple[bytes, ...]:
     events = raw.get(JOURNAL_EVENTS) if isinstance(raw, dict) else None
     if not isinstance(events, list):
         raise Refused("malformed_journal")
-    return tuple(notification_bodies(JOURNAL_EVENTS, events))
+    try:
+        return tuple(notification_bodies(JOURNAL_EVENTS, events))
+    except ValueError:  # a number that is none, or half a character: no JSON that others could read
+        raise Refused("malformed_journal") from None
 
 
 def notification_bodies(name: str, events: Sequence[object]) -> Iterator[bytes]:

@@ -161,6 +161,16 @@ async def test_a_token_of_the_app_is_renewed_in_time_and_replaced_when_refused()
     assert after - before == 1
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_an_app_whose_token_is_rejected_at_a_subscription_is_a_setting_and_no_lost_grant(method: str) -> None:
+    case = opened(secrets=OAUTH, source="journal")
+    await case.account.setup.provision({"companies": ("name",)}, ())
+    case.strike(action="status", status=401, path_contains="/webhooks-journal/subscriptions", method=method)
+    with pytest.raises(Misconfigured) as refused:
+        await case.account.setup.provision({"contacts": ("email",)}, ())
+    assert refused.value.reason == "journal_refused"
+
+
 async def test_an_app_without_the_journals_scopes_is_a_setting_and_no_lost_grant() -> None:
     case = opened(secrets=OAUTH, source="journal", app_scopes=("oauth",))
     with pytest.raises(Misconfigured) as refused:
@@ -347,7 +357,18 @@ class TestEvents:
         found = [kind for kind, *_ in self.events(*({"action": action} for action in actions))]
         assert found == ["created", "created", "deleted", "restored", "privacy_deleted"]
 
-    @pytest.mark.parametrize("file", [b"", b"nonsense", b"[]", b"{}", b'{"journalEvents": 7}'])
+    @pytest.mark.parametrize(
+        "file",
+        [
+            b"",
+            b"nonsense",
+            b"[]",
+            b"{}",
+            b'{"journalEvents": 7}',
+            b'{"journalEvents": [{"a": NaN}]}',
+            b'{"journalEvents": [{"a": 1e999}]}',
+        ],
+    )
     def test_what_is_no_file_of_the_journal_is_refused(self, file: bytes) -> None:
         with pytest.raises(Refused) as refused:
             journal_bodies(file)
