@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from connectors.contract.errors import ConnectorError, CredentialsRejected, Retryable
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Denied, Misconfigured, Retryable
 from connectors.contract.source import MOST_FOUND, ReadPurpose, Seen
 from connectors.http.batches import halves
 from connectors.http.calls_made import counting_calls
@@ -124,11 +124,15 @@ class Lookups:
             with counting_calls() as made:
                 objects = await self._tried(question, lambda: context.asked(look_up, question.object_type, "read"))
             await self._count(question, len(objects), made.calls)
-        except Retryable as error:
+        except (Retryable, CredentialsRejected, Misconfigured) as error:
             await self._count(question, 0, made.calls, error.reason)
             self._let_go(question, batch, error)
         except ConnectorError as error:  # whatever its status: a proxy may answer 403 or 404 to one value's address
-            return await self._refused(question, batch, error)
+            if isinstance(error, Denied) and question.run_id is not None:  # the run's row tells it once, of all values
+                await self._count(question, 0, made.calls, error.reason)
+                self._let_go(question, batch, error)
+            else:
+                await self._refused(question, batch, error)
         else:
             await self._publish(question, batch, objects)
             for ask in batch.values():
@@ -141,8 +145,7 @@ class Lookups:
     async def _tried(self, question: Question, look_up: Callable[[], Awaitable[Sequence[Seen]]]) -> Sequence[Seen]:
         """Look up when the system can be worked with; again and again for some minutes where it fails.
 
-        Credentials that probes find accepted and lookups do not have a last try too. Where a full sync asks, an outage
-        may take hours.
+        What probes find mended and lookups do not has a last try too. Where a full sync asks, an outage may take hours.
         """
         context = self._context
         if question.run_id is not None:
@@ -151,7 +154,7 @@ class Lookups:
             await context.state.usable()
             try:
                 return await retrying(look_up, LOOKUPS, context.clock, context.uniform)
-            except CredentialsRejected as error:
+            except (CredentialsRejected, Misconfigured) as error:
                 context.state.fail(error)
         await context.state.usable()
         return await retrying(look_up, LOOKUPS, context.clock, context.uniform)
@@ -162,7 +165,7 @@ class Lookups:
             await self._context.state.usable()
             try:
                 return await look_up()
-            except (Retryable, CredentialsRejected) as error:
+            except (Retryable, CredentialsRejected, Misconfigured) as error:
                 await persistence.wait_after(error)
 
     async def _publish(self, question: Question, batch: Mapping[str, LookupValue], objects: Sequence[Seen]) -> None:

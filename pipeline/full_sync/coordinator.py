@@ -235,11 +235,13 @@ class FullSyncs:
         for name, runs in by_integration.items():
             settings = settings_of(parts, name)
             over_runs = [run for run in runs if not run.under_way]
+            newest_due = next((run for run in reversed(runs) if run.full_sync.requested_by == "schedule"), None)
             for number, run in enumerate(reversed(over_runs)):
                 if now_ms - run.row.updated_at_ms > SETTLED_MS:
                     gone += [f"{run.run_id}/{part}" for part in run.parts]
                     forgotten = is_forgotten(run, settings)
-                    gone += [run.run_id] if forgotten or number >= KEPT_RUNS else []
+                    surplus = number >= KEPT_RUNS and run is not newest_due  # were it forgotten, it were due again
+                    gone += [run.run_id] if forgotten or surplus else []
         gone += [key for key in orphans(rows) if now_ms - rows[key].updated_at_ms > ORPHANED_MS]
         if gone and self._active():
             await asyncio.gather(*(self._publisher.send_bytes(RUNS, key, None) for key in gone))

@@ -20,7 +20,7 @@ from schemas.records import Cause, ChangeEvent, ConnectorRequest, DeadLetter, Fo
 from schemas.runs import RunProgress
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import FakeClock
-from tests.unit.connectors.session.contexts import Told, context_of
+from tests.unit.connectors.session.contexts import Answering, Told, context_of
 
 CAUSE = Cause("userflow.notifications", 0, 7, 0)
 
@@ -67,6 +67,7 @@ class Looking:
     clock: FakeClock
     lookups: Lookups
     heard: Told
+    setup: Answering
     finished: list[str] = field(default_factory=list)
 
     def ask(self, *values: str, mapping: str = "people", **more: Any) -> None:
@@ -96,9 +97,10 @@ class Looking:
 async def looking(**source: Any) -> AsyncIterator[Looking]:
     clock, tasks = FakeClock(), list[asyncio.Task[None]]()
     system = Source(**source)
-    context, told = context_of("hubspot", clock, source=system, uniform=lambda low, high: high)
+    setup = Answering()
+    context, told = context_of("hubspot", clock, source=system, setup=setup, uniform=lambda low, high: high)
     under_test = Lookups(context, lambda work: tasks.append(asyncio.ensure_future(work)), AskedTally(context))
-    made = Looking(system, context, clock, under_test, told)
+    made = Looking(system, context, clock, under_test, told, setup)
     try:
         yield made
         assert not [task for task in tasks if task.done() and task.exception()]
@@ -288,6 +290,28 @@ async def test_those_of_a_full_sync_wait_for_a_system_that_is_away_and_fail_its_
         rows = [one for one in it.heard.published if isinstance(one, RunProgress)]
         assert [(row.state, row.reason) for row in rows] == [("failed", "http_503")]
         assert it.finished == ["ada@x"]
+
+
+async def test_a_type_that_may_not_be_read_fails_the_part_of_a_full_sync_and_leaves_no_letter_for_each_value() -> None:
+    async with looking(emails={}, refuses="ada@x", refusal=Misconfigured("missing_scopes")) as it:
+        it.ask("ada@x", "bob@x", "carl@x", run_id="run-1")
+        await it.clock.advance(LINGER_S)
+        rows = [one for one in it.heard.published if isinstance(one, RunProgress)]
+        assert [(row.state, row.reason) for row in rows] == [("failed", "missing_scopes")]
+        assert (sorted(it.finished), it.letters, len(it.source.asked)) == (["ada@x", "bob@x", "carl@x"], [], 1)
+
+
+@pytest.mark.parametrize("run_id", [None, "run-1"])
+async def test_an_account_that_is_misconfigured_as_a_whole_is_waited_for(run_id: str | None) -> None:
+    async with looking(emails={"1": "ada@x"}, errors=[Misconfigured("not_this_api")]) as it:
+        it.setup.error = Misconfigured("not_this_api")
+        it.ask("ada@x", "bob@x", run_id=run_id)
+        await it.clock.advance(LINGER_S)
+        assert (it.finished, it.letters, it.context.state.works) == ([], [], False)
+        it.setup.error = None
+        it.context.state.recover()
+        await it.clock.settle()
+        assert (sorted(it.finished), list(it.told)) == (["ada@x", "bob@x"], ["1"])
 
 
 async def test_a_value_that_nobody_holds_is_told_where_the_pair_waits_for_it() -> None:

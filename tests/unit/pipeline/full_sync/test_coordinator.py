@@ -243,6 +243,20 @@ async def test_three_schedulers_of_which_one_is_killed_begin_one_run_a_day() -> 
     assert {later - earlier for earlier, later in pairwise(began)} == {DAY_S * 1000}
 
 
+async def test_many_runs_in_one_interval_do_not_make_its_scheduled_one_due_again() -> None:
+    it = Installation()
+    it.acting.now_ms = 40 * DAY_S * 1000
+    scheduler = it.scheduler(interval_s=DAY_S)
+    await scheduler.to_the_end()
+    for _ in range(KEPT_RUNS + 3):
+        it.ask()
+        await scheduler.to_the_end()
+        it.acting.now_ms += SETTLED_MS
+    await scheduler.look()
+    by = [row.full_sync.requested_by for key, row in it.acting.rows.items() if "/" not in key and row.full_sync]
+    assert (by.count("schedule"), len(by)) == (1, KEPT_RUNS + 1)
+
+
 async def test_parts_of_runs_that_ended_are_forgotten_and_old_runs_too() -> None:
     it = Installation()
     scheduler = it.scheduler()
