@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from schemas import configuration, erasures, operating, records, runs, state, vitals
+from schemas.values import System
 
 HOUR_MS = 60 * 60 * 1000
 DAY_MS = 24 * HOUR_MS
@@ -153,6 +154,12 @@ def field_patches_topic(system: str) -> str:
 def object_key(integration: str, connection: int, system: str, object_type: str, object_id: str) -> str:
     """The key of one object's records; ids may hold colons, so the id comes last."""
     return f"{integration}:{connection}:{system}:{object_type}:{object_id}"
+
+
+def object_of(key: str) -> tuple[System, str, str]:
+    """System, object type and id in an object's key."""
+    _, _, system, object_type, object_id = key.split(":", 4)
+    return "hubspot" if system == "hubspot" else "userflow", object_type, object_id
 
 
 def pair_key(integration: str, connection: int, mapping: str, match_value: str) -> str:

@@ -16,7 +16,7 @@ from pipeline.core.mapping import OTHER, MappingView
 from schemas.erasures import Erasure, ErasurePart, pair_hash
 from schemas.records import ActivityEvent, ChangeEvent, ConnectorRequest, MatchedChange, RequestKind, StateCommand
 from schemas.state import Candidate, ObjectState, PairState
-from schemas.topics import ERASURES, MATCHES, STATE_COMMANDS, object_key, pair_key, requests_topic
+from schemas.topics import ERASURES, MATCHES, STATE_COMMANDS, object_key, object_of, pair_key, requests_topic
 from schemas.values import System
 
 LIVES_ON: Final[frozenset[System]] = frozenset({"userflow"})
@@ -76,29 +76,17 @@ def erase_object(change: ChangeEvent, overlay: Overlay[ObjectState], erasing: Er
     matches = _matches(row)
     overlay.put(key, _nothing_of(change.revision, erasing.now_ms()))
     told = (_told(change, name, value) for name, value in matches)
-    return Effects((*told, _erasure(change, key, matches, erasing)), "erased")
+    place = Place(change.system, change.object_type, change.object_id)
+    return Effects((*told, _erasure(change, place, matches, erasing)), "erased")
 
 
 def erase_shown(command: StateCommand, overlay: Overlay[ObjectState], erasing: Erasing) -> Effects:
     """Erase the row of an object on the other side of an erased one's pair: it holds values that were written to it."""
     key = command.object_key or ""
-    _, _, system, object_type, object_id = key.split(":", 4)
-    row = overlay.get(key)
+    place, row = Place(*object_of(key)), overlay.get(key)
     matches = _matches(row)
     overlay.put(key, _nothing_of(row.revision if row is not None else 0, erasing.now_ms()))
-    about = ChangeEvent(
-        integration=command.integration,
-        connection=command.connection,
-        revision=0,
-        system="hubspot" if system == "hubspot" else "userflow",
-        object_type=object_type,
-        object_id=object_id,
-        operation="erased",
-        at_ms=0,
-        spread_ms=0,
-        origin="lookup",
-    )
-    return Effects((_erasure(about, key, matches, erasing),), "erased")
+    return Effects((_erasure(command, place, matches, erasing),), "erased")
 
 
 def erase_pair(change: MatchedChange, mapping: MappingView | None, overlay: Overlay[PairState]) -> Effects:
@@ -149,20 +137,23 @@ def _told(change: ChangeEvent, mapping: str, value: str) -> Output:
     return Output(MATCHES, pair_key(change.integration, change.connection, mapping, value), match)
 
 
-def _erasure(change: ChangeEvent, key: str, matches: Iterable[tuple[str, str]], erasing: Erasing) -> Output:
+def _erasure(
+    asked: ChangeEvent | StateCommand, place: Place, matches: Iterable[tuple[str, str]], erasing: Erasing
+) -> Output:
     salt = erasing.salt()
-    keys = (pair_key(change.integration, change.connection, name, value) for name, value in matches)
+    keys = (pair_key(asked.integration, asked.connection, name, value) for name, value in matches)
     erasure = Erasure(
-        change.integration,
-        change.connection,
-        change.system,
-        change.object_type,
-        change.object_id,
+        asked.integration,
+        asked.connection,
+        place.system,
+        place.object_type,
+        place.object_id,
         erasing.now_ms(),
         salt,
         tuple(pair_hash(salt, pair) for pair in keys),
-        change.system not in LIVES_ON,
+        place.system not in LIVES_ON,
     )
+    key = object_key(asked.integration, asked.connection, place.system, place.object_type, place.object_id)
     return Output(ERASURES, key, ErasurePart(erasure=erasure))
 
 

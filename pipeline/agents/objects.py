@@ -24,6 +24,7 @@ from schemas.topics import (
     USERFLOW_ACTIVITY,
     USERFLOW_CHANGES,
     object_key,
+    object_of,
     pair_key,
     requests_topic,
 )
@@ -143,12 +144,12 @@ def _stream(key: str, event: TimelineEvent, overlay: Overlay[ObjectState]) -> Ef
 
 def _as_change(command: StateCommand, key: str, state: ObjectState) -> ChangeEvent:
     """The object's last known state as a change of origin lookup, so that every pair hears of it."""
-    _, _, system, object_type, object_id = key.split(":", 4)
+    system, object_type, object_id = object_of(key)
     return ChangeEvent(
         integration=command.integration,
         connection=command.connection,
         revision=state.revision,
-        system="hubspot" if system == "hubspot" else "userflow",
+        system=system,
         object_type=object_type,
         object_id=object_id,
         operation="upserted",

@@ -14,7 +14,8 @@ from pipeline.agents.step import Effects, Incoming
 from pipeline.core.matching import holds
 from schemas.records import ConnectorRequest, StateCommand
 from schemas.state import ObjectState
-from schemas.topics import STATE_COMMANDS, requests_topic
+from schemas.topics import STATE_COMMANDS, object_of, requests_topic
+from schemas.values import System
 
 MOST_OUTPUTS: Final = 500
 IDS_A_REQUEST: Final = 100
@@ -56,7 +57,7 @@ def _reread(
     command: StateCommand, prefix: str, overlay: Overlay[ObjectState], judged: Callable[[ObjectState], Judgement | None]
 ) -> tuple[list[Output], str | None, Counter[str]]:
     """Request what is judged open; returns where to go on after MOST_OUTPUTS requests, and how many were judged how."""
-    ids: dict[tuple[str, str], list[str]] = defaultdict(list)
+    ids: dict[tuple[System, str], list[str]] = defaultdict(list)
     outputs: list[Output] = []
     counted: Counter[str] = Counter()
     done, cursor = command.cursor, None
@@ -71,7 +72,7 @@ def _reread(
             counted[judgement] += 1
         if judgement != "open":
             continue
-        _, _, system, object_type, object_id = key.split(":", 4)
+        system, object_type, object_id = object_of(key)
         kind = system, object_type
         ids[kind].append(object_id)
         if len(ids[kind]) == IDS_A_REQUEST:
@@ -87,7 +88,7 @@ def _go_on(incoming: Incoming, command: StateCommand, cursor: str | None) -> tup
     return (Output(STATE_COMMANDS, incoming.key, replace(command, cursor=cursor), incoming.partition),)
 
 
-def _request(command: StateCommand, system: str, object_type: str, ids: tuple[str, ...]) -> Output:
+def _request(command: StateCommand, system: System, object_type: str, ids: tuple[str, ...]) -> Output:
     request = ConnectorRequest(
         command.integration,
         command.connection,
