@@ -16,7 +16,7 @@ from pipeline.agents.run_parts import Reached, told
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
 from pipeline.core.candidates import side
-from pipeline.core.comparing import STEPS, Compared, Comparison, compare, sample
+from pipeline.core.comparing import STEPS, Comparison, compare, sample
 from pipeline.core.lookups import asking_holders
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, rederive, retry_refused
@@ -108,14 +108,13 @@ class Slice:
 
 def derive_again(work: Work) -> Effects:
     """The patches of every pair once more, or of the one that is named: after a pause, an outage or a redrive."""
-    command, made = work.command, Slice()
+    command, made, whole = work.command, Slice(), work.view.whole
+    tried = frozenset(command.fields) or None
     for key, mapping, match_value, state in work.pairs():
         if made.full(MOST_PAIRS):
             made.outputs.append(_go_on(work, made))
             break
         made.done, made.looked = key, made.looked + 1
-        whole = work.view.whole
-        tried = frozenset(command.fields) or None
         step = rederive(retry_refused(state, tried) if command.retry_refused else state, mapping, whole)
         _take(made, work, step, state, work.context(mapping, match_value, command.run_id))
     made.asked(work)
@@ -154,21 +153,16 @@ def compare_all(work: Work) -> Effects:
         made.done, made.looked = key, made.looked + 1
         compared = compare(state, mapping, comparison)
         made.counts.update(compared.counts)
-        if compared.emptied and comparison.step == "count" and len(made.samples) < MOST_SAMPLES:
+        if compared.emptied and len(made.samples) < MOST_SAMPLES:
             made.samples.append(sample(compared.ids, compared.emptied))
-        _compared(made, work, compared, state, work.context(mapping, match_value, command.run_id))
+        if compared.step.state is not None:  # where the row stays, it leads to nothing
+            made.fields += sum(map(len, compared.step.derivation.patches.values()))
+            run_id = command.run_id if compared.of_run else None
+            _take(made, work, compared.step, state, work.context(mapping, match_value, run_id))
     else:
         ended = True
     made.asked(work)
     return _told(work, made, ended=ended, rests=rests)
-
-
-def _compared(made: Slice, work: Work, compared: Compared, state: PairState, context: Context) -> None:
-    """Take a compared pair's row and outputs over; where its row stays, it leads to nothing."""
-    if compared.step.state is None:
-        return
-    made.fields += sum(map(len, compared.step.derivation.patches.values()))
-    _take(made, work, compared.step, state, context if compared.of_run else replace(context, run_id=None))
 
 
 def _take(made: Slice, work: Work, step: PairStep, state: PairState, context: Context) -> None:

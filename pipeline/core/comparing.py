@@ -37,8 +37,8 @@ class Compared:
 
     step: PairStep
     counts: Mapping[str, int]
-    emptied: tuple[str, ...] = ()  # `<system>.<field>`s that hold a value and are to be empty
-    ids: Mapping[System, str] = field(default_factory=dict)  # the pair's two objects, where it is one
+    emptied: tuple[str, ...] = ()  # count: `<system>.<field>`s that hold a value and would be empty
+    ids: Mapping[System, str] = field(default_factory=dict)  # count: the pair's two objects
     of_run: bool = True  # false: what it leads to is a live change's, and the run does not wait for it
 
 
@@ -69,15 +69,14 @@ def _counted(state: PairState, pair: Paired, view: MappingView, comparison: Comp
 
 def _written(state: PairState, pair: Paired, view: MappingView, comparison: Comparison) -> Compared:
     """Derive the pair's patches and mark it, once for a run and a revision; refusals and contests are retried."""
-    if _ours(state, comparison.run_id) and state.revision == view.record.revision:
+    if _mark(state, comparison.run_id) is not None and state.revision == view.record.revision:
         return Compared(PairStep(None, NOTHING, "derived"), _standing(state, comparison.run_id))
     step = rederive(_retried(state), view, comparison.whole)
     if _open(step):
         waiting = replace(step.state or state, mark=RunMark(comparison.run_id, ()))
         return Compared(replace(step, state=waiting), {"pairs": 1, "open": 1})
-    emptied = _emptied(step.derivation, pair)
-    new = _marked(step.state or state, step.derivation, emptied, comparison.run_id)
-    return Compared(_told_once(replace(step, state=new), state), _standing(new, comparison.run_id), emptied, pair.ids)
+    new = _marked(step.state or state, step.derivation, _emptied(step.derivation, pair), comparison.run_id)
+    return Compared(_told_once(replace(step, state=new), state), _standing(new, comparison.run_id))
 
 
 def _confirmed(state: PairState, pair: Paired, view: MappingView, comparison: Comparison) -> Compared:
@@ -90,16 +89,15 @@ def _confirmed(state: PairState, pair: Paired, view: MappingView, comparison: Co
     if not _open(step) and not step.derivation.patches:
         new = step.state or state
         return Compared(replace(step, state=new), _standing(new, comparison.run_id))
-    mark = state.mark if _ours(state, comparison.run_id) else None
+    mark = _mark(state, comparison.run_id)
     of_run = state.parked or comparison.attempt <= 1 or (mark is not None and not mark.fields)
     if not of_run:
         return Compared(step, _standing(state, comparison.run_id), of_run=False)
     if _open(step):
         waiting = replace(step.state or state, mark=mark or RunMark(comparison.run_id, ()))
         return Compared(replace(step, state=waiting), {"pairs": 1, "open": 1})
-    emptied = _emptied(step.derivation, pair)
-    new = _marked(step.state or state, step.derivation, emptied, comparison.run_id)
-    return Compared(replace(step, state=new), {"pairs": 1, "open": 1}, emptied, pair.ids)
+    new = _marked(step.state or state, step.derivation, _emptied(step.derivation, pair), comparison.run_id)
+    return Compared(replace(step, state=new), {"pairs": 1, "open": 1})
 
 
 def _open(step: PairStep) -> bool:
@@ -107,8 +105,9 @@ def _open(step: PairStep) -> bool:
     return bool(step.unknown or step.resend)
 
 
-def _ours(state: PairState, run_id: str) -> bool:
-    return state.mark is not None and state.mark.run_id == run_id
+def _mark(state: PairState, run_id: str) -> RunMark | None:
+    """This run's mark; None where it has put none on the pair."""
+    return state.mark if state.mark is not None and state.mark.run_id == run_id else None
 
 
 def _retried(state: PairState) -> PairState:
@@ -135,7 +134,7 @@ def _unpaired(state: PairState, pair: Unpaired) -> Mapping[str, int]:
 def _standing(state: PairState, run_id: str) -> Mapping[str, int]:
     """How the pair counts: written by this run, refused with nothing written, or equal; refusals by field."""
     reasons = _reasons(state)
-    mark = state.mark if state.mark is not None and state.mark.run_id == run_id else RunMark(run_id, ())
+    mark = _mark(state, run_id) or RunMark(run_id, ())
     written = frozenset(name for name in mark.fields if name not in reasons)
     counts = {"pairs": 1}
     if written:
@@ -173,7 +172,7 @@ def _marked(state: PairState, derivation: Derivation, emptied: tuple[str, ...], 
     fields = tuple(f"{system}.{name}" for system, names in derivation.patches.items() for name in names)
     if not fields:
         return state
-    before = state.mark if state.mark is not None and state.mark.run_id == run_id else RunMark(run_id, ())
+    before = _mark(state, run_id) or RunMark(run_id, ())
     all_fields = dict.fromkeys((*before.fields, *fields))
     all_emptied = dict.fromkeys((*before.emptied, *emptied))
     return replace(state, mark=RunMark(run_id, tuple(all_fields), tuple(all_emptied)))
