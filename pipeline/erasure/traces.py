@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from pipeline.erasure.schedule import key_of
 from schemas.codec import Codec, MalformedRecord, Unencodable
 from schemas.erasures import Erasure
 from schemas.letters import without_value
@@ -20,7 +21,7 @@ from schemas.records import (
     StateCommand,
     TimelineEvent,
 )
-from schemas.topics import DEAD_LETTERS, STATE_COMMANDS, TOPICS, object_key, pair_key, requests_topic
+from schemas.topics import DEAD_LETTERS, STATE_COMMANDS, TOPICS, pair_key, requests_topic
 from schemas.values import SYSTEMS, System
 
 Redact = Callable[[bytes, str, str], bytes | None]
@@ -38,7 +39,7 @@ class Traces:
         self._codec = codec
         self._redact = redact
         self._erasures = tuple(erasures)
-        self._keys = frozenset(map(_own_key, self._erasures))
+        self._keys = frozenset(map(key_of, self._erasures))
         self._ids = tuple({form for erasure in erasures for form in spellings(erasure.object_id)})
 
     def without(self, topic: str, key: str, value: bytes) -> bytes | None:
@@ -142,11 +143,7 @@ def _is_pair(erasure: Erasure, connection: int, mapping: str, match_value: str) 
 
 
 def _is_key_of(erasure: Erasure, key: str) -> bool:
-    return key == _own_key(erasure) or erasure.is_of_pair(key)
-
-
-def _own_key(erasure: Erasure) -> str:
-    return object_key(erasure.integration, erasure.connection, erasure.system, erasure.object_type, erasure.object_id)
+    return key == key_of(erasure) or erasure.is_of_pair(key)
 
 
 def _is_before(erasure: Erasure, record: Any) -> bool:
