@@ -84,9 +84,9 @@ class Objects:
         if change.operation == "erased":
             return erase_object(change, overlay, self._erasing)
         key = object_key(change.integration, change.connection, change.system, change.object_type, change.object_id)
-        if refuses(overlay.get(key), change, change.system):
-            return ERASED
         known, views = overlay.get(key), view.of_type(change.system, change.object_type)
+        if refuses(known, change, change.system):
+            return ERASED
         known = believed_object(known, self._now_ms() + TOO_FAR_AHEAD_MS) if known is not None else None
         step = observe(known, change, views)
         activity = ObjectActivity(step.state)
@@ -101,9 +101,10 @@ class Objects:
         key = object_key(
             activity.integration, activity.connection, "userflow", activity.object_type, activity.object_id
         )
-        if refuses(overlay.get(key), activity, "userflow"):
+        known = overlay.get(key)
+        if refuses(known, activity, "userflow"):
             return ERASED
-        step = tell_pairs(overlay.get(key), activity, view.of_type("userflow", activity.object_type), self._hold())
+        step = tell_pairs(known, activity, view.of_type("userflow", activity.object_type), self._hold())
         if step.state is not None:
             overlay.put(key, step.state)
         outputs = (*_matches(step.matches), *_requests("userflow", step.rereads))

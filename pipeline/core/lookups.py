@@ -35,15 +35,18 @@ def with_lookup(step: PairStep, change: MatchedChange, view: MappingView, asking
         return asking_holders(
             step, state, asking.now_ms, lambda system: _may_ask_for_holders(state, system, change, asking)
         )
-    asked_now = replace(state, looked_up_ms=asking.now_ms)
     if _may_ask(state, change, asking):
         if _lacks_hubspot(state):
-            return replace(step, state=asked_now, lookups=("hubspot",))
+            return replace(step, state=_looked_up(state, asking), lookups=("hubspot",))
         if _lacks_userflow(state, change, view, asking):
-            return replace(step, state=asked_now, lookups=("userflow",))
+            return replace(step, state=_looked_up(state, asking), lookups=("userflow",))
     if step.outcome == "ambiguous" and not step.rivals and _rivals_may_be_gone(state, change, asking):
-        return replace(step, state=asked_now, rivals=rivals(state))
+        return replace(step, state=_looked_up(state, asking), rivals=rivals(state))
     return step
+
+
+def _looked_up(state: PairState, asking: Asking) -> PairState:
+    return replace(state, looked_up_ms=asking.now_ms)
 
 
 def asking_holders(

@@ -174,7 +174,8 @@ def _still_wanted(state: PairState, receipt: Receipt, view: MappingView) -> Mapp
 
 def rederive(state: PairState, view: MappingView, whole: frozenset[str] = NONE_READ) -> PairStep:
     """The pair's patches once more: after a pause, an outage, a mapping edit, a redrive or a full sync."""
-    return _decide(replace(_for_revision(state, view), parked=False), view, whole)
+    known = _for_revision(state, view)
+    return _decide(replace(known, parked=False) if known.parked else known, view, whole)
 
 
 def retry_refused(state: PairState, names: frozenset[str] | None = None) -> PairState:
