@@ -9,14 +9,15 @@ LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-
 # Workers of pytest: they share one broker, and tests of one file or world share a worker.
 WORKERS ?= 2
 PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
-.PHONY: setup lock demo up test test-fast test-long test-by-hand check docs bench
+.PHONY: setup lock wheel demo up test test-fast test-long test-by-hand check docs bench
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
-.venv/.installed: requirements.lock requirements-dev.lock ; @.ci/setup $(PYTHON)
+.venv/.installed: requirements.lock requirements-dev.lock schemas/compiled.pyx ; @.ci/setup $(PYTHON)
 lock: setup ## both locks anew
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
+wheel: setup ; .venv/bin/python -m build -q --wheel --no-isolation # for this Python, its codec compiled where a C compiler is
 demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up
 test: setup ; $(PYTEST) -m "not benchmarks and not long and not by_hand" $(PYTEST_OPTIONS)

@@ -26,7 +26,7 @@ from pipeline.observability.metrics import Metrics
 from pipeline.operations import installation
 from pipeline.operations.lost_records import LostRecords
 from pipeline.secrets import NoKeyFits, SecretBox, load_key, load_or_make_key, make_key
-from schemas.codec import Codec
+from schemas.codec import CODEC, Codec
 from schemas.configuration import INSTALLATION, SchemaIds
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
@@ -56,6 +56,7 @@ class Process:
         cluster = Cluster(client, settings.prefix)
         keys = settings.secret_keys or (_key(settings.state_dir, makes_key),)
         metrics = Metrics(CollectorRegistry(), settings.prefix)
+        metrics.codec(CODEC)
         return cls(settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys), metrics)
 
     def unseal(self, sealed: bytes, place: str) -> str:

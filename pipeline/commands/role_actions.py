@@ -1,6 +1,7 @@
 """What the commands that run Pairstream or a part of it do."""
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -14,13 +15,18 @@ from pipeline.commands.session import open_process, plain_errors
 from pipeline.config import load_settings
 from pipeline.process import Process
 from pipeline.state_dir import PRIVATE_UMASK
+from schemas.codec import CODEC, SLOWER
 from schemas.values import System
+
+log = logging.getLogger(__name__)
 
 
 def _open() -> Process:
     """What a role makes on disk is for its owner only."""
     clean_up_on_ctrl_c()
     os.umask(PRIVATE_UMASK)
+    if CODEC != "compiled":
+        log.warning("%s", SLOWER)
     return open_process(makes_key=True, lasts=True)
 
 

@@ -7,6 +7,7 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
 from connectors.kafka.transactions import TransactionFailed
 from pipeline.integration_file.loader import read_document
+from pipeline.operations.codec_in_use import codec_in_use
 from pipeline.operations.findings import Finding
 from pipeline.operations.installation import SettingsDiffer
 from pipeline.operations.losses import Losses, losses
@@ -18,6 +19,7 @@ from pipeline.provisioning.resolve import to_create
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.provisioning.sources import heard, is_asked
 from pipeline.provisioning.subscriptions import subscriptions
+from schemas.codec import CODEC
 from schemas.configuration import (
     ConnectorState,
     DescribedType,
@@ -48,6 +50,7 @@ def examine(
     now_ms: int,
 ) -> Iterator[Finding]:
     """Checks brokers, topics, registry, then every integration; skips checks that depend on a broken one."""
+    yield codec_in_use(CODEC)
     try:
         problems = admin.check_topics(partitions, changes_retention_days)
     except BrokersUnreachable as error:

@@ -64,6 +64,7 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
         {"integration": "acme", "system": "hubspot", "status": "ok"},
         1,
     ),
+    "pairstream_codec_compiled": (lambda metrics: metrics.codec("compiled"), {}, 1),
     "pairstream_api_call_seconds": (
         lambda metrics: metrics.api_call("hubspot", "write", None, 0.25),
         {"system": "hubspot", "purpose": "write"},
