@@ -36,17 +36,17 @@ SHOWN_AGAIN_S: Final = 10.0  # a run of which nobody tells any more: that it is 
 def start(
     name: str | None, mappings: Sequence[str], wait: bool, supersede: bool, within_s: float | None, shape: str
 ) -> None:
-    """Ask for a run of one integration, or of every connected one; with `wait` show them until they end."""
+    """Ask for a run of one integration, or of every active one that has none; with `wait` show them until they end."""
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
-        parts, asked = tables.table(INTEGRATIONS), []
-        there, known_runs = tables.table(MAPPINGS).values(), _runs(tables)
-        for each in _names(tables, name):
-            settings = known(parts, each)
-            request = full_sync.new_request(
-                each, settings, there, known_runs, now_ms(), only=mappings, supersede=supersede
-            )
-            asked.append(request)
+        parts = tables.table(INTEGRATIONS)
+        wanted = {each: known(parts, each) for each in _names(tables, name)}
+        there = list(tables.table(MAPPINGS).values())
+        asked, refusals = full_sync.new_requests(
+            wanted, there, _runs(tables), now_ms(), only=mappings, supersede=supersede
+        )
+        for sentence in refusals:
+            click.echo(visible_lines(sentence), err=True)
         for request in asked:
             await publisher.send(RUNS, request.run_id, request)
             if shape == "text":

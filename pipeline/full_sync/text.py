@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pipeline.full_sync.report import ReadReport, RunReport, report
+from pipeline.full_sync.report import ReadReport, RunReport, instant, report
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import HOLD
 
@@ -80,20 +80,26 @@ def table(runs: Sequence[Run], now_ms: int) -> list[str]:
 
 def _row(run: Run, now_ms: int) -> tuple[str, ...]:
     told, finished = report(run, now_ms), run.full_sync.finished_at_ms
-    took = duration(round(((finished or now_ms) - run.row.started_at_ms) / 1000))
+    took = duration(round(((finished or now_ms) - run.row.started_at_ms) / 1000)).replace(" min", "m")
     counted = told["phase"] != "read"
     return (
         told["integration"],
         told["run"],
         told["state"],
-        told["started_at"][:19].replace("T", " "),
-        took,
+        _clock(told["started_at"], now_ms),
+        took.replace(" ", ""),
         f"{sum(one['read'] for one in told['read'].values()):,}",
         f"{told['pairs']:,}" if counted else "-",
         f"{run.row.counts.get('written', 0):,}" if counted else "-",
         f"{sum(told['refused'].values()):,}" if counted else "-",
         told["reason"] or BY.get(told["requested_by"], told["requested_by"]),
     )
+
+
+def _clock(started_at: str, now_ms: int) -> str:
+    """The time of today, else the day; in UTC."""
+    day, _, time = started_at.partition("T")
+    return time[:8] if instant(now_ms).startswith(day) else day
 
 
 def duration(seconds: int) -> str:

@@ -1,6 +1,6 @@
 """What commands ask of full syncs, by rows of `sync.runs`: to begin, to stop, to write though much gets emptied."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.full_sync.report import instant
@@ -18,6 +18,27 @@ class NotStarted(OperationRefused):
 
 class NoSuchRun(OperationRefused):
     """There is no run that this could be done to; the message says what to do instead."""
+
+
+def new_requests(
+    settings: Mapping[str, IntegrationSettings],
+    mappings: Sequence[ObjectMapping],
+    runs: Sequence[Run],
+    now_ms: int,
+    *,
+    only: Sequence[str] = (),
+    supersede: bool = False,
+) -> tuple[list[RunProgress], list[str]]:
+    """The requests of runs that a person asks for, and why other integrations get none. Raises NotStarted if all do."""
+    requests, refusals = list[RunProgress](), list[str]()
+    for name, own in settings.items():
+        try:
+            requests.append(new_request(name, own, mappings, runs, now_ms, only=only, supersede=supersede))
+        except NotStarted as refusal:
+            refusals.append(str(refusal))
+    if not requests:
+        raise NotStarted("\n".join(refusals))
+    return requests, refusals
 
 
 def new_request(

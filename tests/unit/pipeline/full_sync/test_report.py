@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from pipeline.full_sync.report import report
+from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.text import duration, ending, plain, table
 from schemas.runs import FullSyncRun, RunProgress
@@ -83,7 +83,9 @@ def test_it_is_told_in_lines_for_people() -> None:
     assert ending(stopped, AT) == "acme: stopped after 6 min 12 s: by hand"
     head, line = table([done], AT)
     assert head.split()[:4] == ["INTEGRATION", "RUN", "STATE", "STARTED"]
-    assert "6 min 12 s" in line and line.endswith("by hand")
+    today = instant(AT)[11:19]
+    assert line.split()[2:5] == ["completed", today, "6m12s"] and line.endswith("by hand")
+    assert table([done], AT + 86_400_000)[1].split()[3] == instant(AT)[:10]
 
 
 def test_durations() -> None:

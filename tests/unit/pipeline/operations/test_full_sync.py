@@ -40,6 +40,21 @@ def test_its_id_is_later_than_all_before_it_whatever_the_clock_says() -> None:
     assert asked.run_id > run(5_000, "completed").run_id
 
 
+def test_of_all_integrations_those_begin_that_can_and_the_others_are_told() -> None:
+    settings = {"acme": SETTINGS, "beta": replace(SETTINGS, state="paused")}
+    asked, refusals = full_sync.new_requests(settings, [PEOPLE], [], NOW)
+    assert [one.integration for one in asked] == ["acme"]
+    assert refusals == [
+        "integration beta is paused: only an active one is synced. Fix: `pairstream integration resume beta` first"
+    ]
+
+
+def test_where_none_can_begin_all_reasons_are_told() -> None:
+    with pytest.raises(NotStarted) as refused:
+        full_sync.new_requests({"acme": SETTINGS, "beta": SETTINGS}, [PEOPLE], [run(0, "running")], NOW)
+    assert str(refused.value).startswith("acme: run ") and "integration beta has no mapping" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("settings", "only", "why"),
     [
