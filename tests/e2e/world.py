@@ -142,9 +142,9 @@ class World:
         path.write_text(text)
         return await self.command("apply", str(path), "--yes")
 
-    async def full_sync(self) -> None:
+    async def full_sync(self, within_s: int = 300) -> None:
         """Run one until the last effect of it has its outcome; one that began by itself gives way."""
-        await self.command("full-sync", "start", "acme", "--wait", "--supersede", "--timeout", "300")
+        await self.command("full-sync", "start", "acme", "--wait", "--supersede", "--timeout", str(within_s))
 
     async def pair(self, number: int, **contact: Any) -> tuple[str, str]:
         """A contact and a user with one e-mail address; returns their ids."""
