@@ -21,7 +21,7 @@ from tests.e2e.looking import (
     title_arrives,
     written,
 )
-from tests.e2e.world import CREDENTIALS, FILE, PLAN, TITLE, World, eventually, world
+from tests.e2e.world import CREDENTIALS, FILE, PLAN, SOURCE, TITLE, World, eventually, world
 from tests.kafka import Kafka
 
 ON_ITS_WAY_MS = 300
@@ -254,6 +254,7 @@ async def test_a_disconnected_integration_writes_nothing_more(it: World) -> None
     assert await it.created_by_api() == 0
 
 
+@pytest.mark.skipif(SOURCE == "journal", reason="a disconnect revokes the grant: test_connect.py grants anew")
 async def test_connected_again_everything_that_was_edited_meanwhile_arrives(it: World) -> None:
     await it.userflow.set(latency_ms=5)
     said = await it.apply()
