@@ -213,6 +213,9 @@ class FieldPatch:
     run_id: str | None = None  # the full sync it belongs to
     bulk: bool = False  # true: written after live patches
     caused_by: Cause | None = None  # the first cause
+    known_until_ms: Mapping[str, int] = field(
+        default_factory=dict
+    )  # target field -> until when its known value was seen; missing: not known
 
 
 def timeline_event_id(activity_id: str, object_type: str, object_id: str) -> str:

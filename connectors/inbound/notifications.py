@@ -17,7 +17,7 @@ from connectors.inbound.run_requests import OwedRuns
 from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext, ObservedObject, seen
 from connectors.session.dispatcher import BatchDispatcher
-from connectors.session.echoes import RecentWrites
+from connectors.session.echoes import ECHO_WITHIN_S, RecentWrites
 from connectors.session.gathering import Gathering, tight_gather_s
 from connectors.session.latch import CompletionLatch
 from connectors.session.letters import publish_letter
@@ -75,7 +75,8 @@ class NotificationReader:
                 ReadReason(
                     news.object_type, news.object_id, news, translated.origin, None, False, cause, done.count_down
                 ),
-                0.0,
+                # a webhook may overtake the answer to the write that it tells of
+                self._context.clock.monotonic() + ECHO_WITHIN_S if self._writes.may_echo(news) else 0.0,
             )
         for news in translated.news:
             if self._complete(news) or (news.fields and self._late(news)):
@@ -124,13 +125,29 @@ class NotificationReader:
     def _begin(self) -> None:
         self._owed.begin_anew()
         most, now = self._context.account.source.read_size, self._context.clock.monotonic()
-        batch = self._queue.take(most, now, bulk=self._bulk_may_go)
+        batch = self._but_echoes(self._queue.take(most, now, bulk=self._bulk_may_go))
         if batch:
             self._gathering.left(batch[0].object_type, now)
         if batch and batch[0].bulk:
             self._bulk = self._dispatcher.start(self._read_bulk(batch), aside=True)
         elif batch:
             self._dispatcher.start(self._read(batch))
+
+    def _but_echoes(self, batch: list[Pending]) -> list[Pending]:
+        """The objects still to be read: what turned out to be echoes meanwhile is told without a read."""
+        echoes = [
+            pending for pending in batch if all(ask.news and self._writes.echoed(ask.news) for ask in pending.asks)
+        ]
+        if not echoes:
+            return batch
+        self._dispatcher.start(self._end_echoes(echoes), aside=True)
+        return [pending for pending in batch if pending not in echoes]
+
+    async def _end_echoes(self, echoes: list[Pending]) -> None:
+        for ask in (ask for pending in echoes for ask in pending.asks):
+            if ask.news is not None:
+                await self._context.observed(_observation_of(ask.news, ask.origin, ask.caused_by))
+            ask.finished()
 
     def _due(self) -> float | None:
         free = self._dispatcher.under_way < READS_IN_FLIGHT
@@ -297,7 +314,7 @@ class NotificationReader:
         await self._context.observed(observation)
 
 
-def _observation_of(news: News, origin: Origin, cause: Cause) -> ObservedObject:
+def _observation_of(news: News, origin: Origin, cause: Cause | None) -> ObservedObject:
     fields: dict[str, StampedValue] = dict(news.fields)
     return ObservedObject(
         news.object_type,

@@ -116,7 +116,8 @@ class ReadQueue:
         if pending is None:
             pending = Pending(*key, not_before)
         elif pending.repeats == 0:
-            pending.not_before = max(pending.not_before, not_before) if ask.news is None else not_before
+            earlier = min if ask.news is not None else max
+            pending.not_before = earlier(pending.not_before, not_before)
         pending.asks.append(ask)
         self._keep(pending)
 

@@ -51,7 +51,9 @@ class _Waiting:
 class PatchQueue:
     """Patches that wait to be written, and writes under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, written: Callable[[FieldPatch, str], bool] = lambda _, __: False) -> None:
+        """`written` says whether a field of a patch repeats what was written just before, its answer on its way."""
+        self._written = written
         self._targets: dict[Target, _Waiting] = {}
         self._fields = 0
 
@@ -69,23 +71,26 @@ class PatchQueue:
         return counts
 
     def add(self, patch: FieldPatch, finished: Callable[[], None]) -> tuple[QueuedPatch, list[Superseded]]:
-        """Take a patch; fields that it overtakes end as superseded, equal repeats of what is in flight are dropped."""
+        """Take a patch; fields that it overtakes end as superseded.
+
+        Equal repeats of what is in flight, or was just written, are dropped: the answer has its pair decide again.
+        """
         held = QueuedPatch(patch, finished, set(patch.fields))
         target = self._targets.setdefault((patch.object_type, patch.object_id), _Waiting())
         target.live = target.live or not patch.bulk
         superseded = []
         for name, value in patch.fields.items():
-            before = target.fields.get(name)
-            if before is None and self._repeats(target, name, value):
-                held.end(name)
-                continue
+            before = target.fields.pop(name, None)
             if before is not None:
+                self._fields -= 1
                 if before.patch.fields[name] != value:
                     superseded.append(Superseded(before, name, before.patch.fields[name]))
                 before.end(name)
+            if self._repeats(target, patch, name):
+                held.end(name)
             else:
                 self._fields += 1
-            target.fields[name] = held
+                target.fields[name] = held
         if not patch.fields:
             finished()
         self._forget_if_idle((patch.object_type, patch.object_id))
@@ -160,9 +165,11 @@ class PatchQueue:
         self._fields = 0
         return drained
 
-    def _repeats(self, target: _Waiting, name: str, value: FieldValue) -> bool:
+    def _repeats(self, target: _Waiting, patch: FieldPatch, name: str) -> bool:
         flying = (target.in_flight or {}).get(name)
-        return flying is not None and flying.patch.fields[name] == value
+        if flying is None:
+            return self._written(patch, name)
+        return flying.patch.fields[name] == patch.fields[name]
 
     def _start(self, target: Target) -> Write:
         waiting = self._targets[target]

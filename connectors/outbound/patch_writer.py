@@ -33,7 +33,7 @@ class PatchWriter:
     def __init__(self, context: IntegrationContext, writes: RecentWrites) -> None:
         self._context = context
         self._writes = writes
-        self._queue = PatchQueue()
+        self._queue = PatchQueue(writes.repeats)
         self._erased = ErasedTargets()
         self._dispatcher = BatchDispatcher(context)
         self._gathering = Gathering()
@@ -61,7 +61,9 @@ class PatchWriter:
             if not patch.fields:
                 finished()
             return
-        _, superseded = self._queue.add(patch, finished)
+        held, superseded = self._queue.add(patch, finished)
+        if patch.fields and not held.open_fields:
+            self._context.count("sink", patch.mapping, "equal", 1)
         self._dispatcher.wake()
         for overtaken in superseded:
             await self._receipt(overtaken.held.patch, "superseded", {overtaken.name: overtaken.value}, None)
@@ -126,7 +128,13 @@ class PatchWriter:
 
     async def _ask(self, batch: Sequence[Write]) -> Sequence[WriteResult]:
         sink, may_write = self._context.account.sink, self._context.may_write
-        return await self._context.asked(lambda: sink.write(batch, may_write), batch[0].object_type, "write")
+        for write in batch:
+            self._writes.began(write)
+        try:
+            return await self._context.asked(lambda: sink.write(batch, may_write), batch[0].object_type, "write")
+        finally:
+            for write in batch:
+                self._writes.ended(write)
 
     async def _settled(self, results: Sequence[WriteResult], _: int) -> None:
         """End what has ended; what failed alone waits again, until its last try."""
@@ -182,8 +190,7 @@ class PatchWriter:
         fields = {
             name: StampedValue(value, result.at_ms, spread_ms, ours=True) for name, value in result.stored.items()
         }
-        for name, value in result.stored.items():
-            self._writes.wrote(write.object_type, write.object_id, name, value, result.at_ms)
+        self._writes.wrote(write, result.stored, result.at_ms)
         sent: dict[str, FieldValue] = {name: write.fields[name] for name in result.stored if name in write.fields}
         await self._context.observed(
             ObservedObject(

@@ -1,25 +1,68 @@
-"""Our own recent writes: a notification that only repeats them needs no read."""
+"""Our own recent writes: a notification that only repeats them needs no read, a patch that repeats them no call."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
+from connectors.contract.sink import Write
 from connectors.contract.source import News
+from schemas.records import FieldPatch
 from schemas.values import FieldValue
 
 REMEMBERED_WRITES: Final = 10_000
+ECHO_WITHIN_S: Final = 0.5
+"""How long the read for a notification that may be our write's echo waits for the write's answer."""
+
+_Field = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What was sent, what the system stored, and when by its clock."""
+
+    sent: FieldValue
+    stored: FieldValue
+    at_ms: int
 
 
 class RecentWrites:
-    """The last values written here, so that their echoes need no read."""
+    """The last values written here, and those under way."""
 
     def __init__(self) -> None:
-        self._values: dict[tuple[str, str, str], tuple[FieldValue, int]] = {}
+        self._written: dict[_Field, _Written] = {}
+        self._under_way: dict[_Field, FieldValue] = {}
         self._ends: dict[tuple[str, str], int] = {}
 
-    def wrote(self, object_type: str, object_id: str, name: str, value: FieldValue, at_ms: int) -> None:
-        self._values.pop((object_type, object_id, name), None)
-        self._values[object_type, object_id, name] = (value, at_ms)
-        if len(self._values) > REMEMBERED_WRITES:
-            del self._values[next(iter(self._values))]
+    def began(self, write: Write) -> None:
+        """The write is under way until it has ended."""
+        for name, value in write.fields.items():
+            self._under_way[write.object_type, write.object_id, name] = value
+
+    def ended(self, write: Write) -> None:
+        """The write has an outcome, or waits again."""
+        for name in write.fields:
+            self._under_way.pop((write.object_type, write.object_id, name), None)
+
+    def wrote(self, write: Write, stored: Mapping[str, FieldValue], at_ms: int) -> None:
+        """The system answered that it holds these values of the write since then, by its clock."""
+        for name, value in stored.items():
+            key = (write.object_type, write.object_id, name)
+            self._written.pop(key, None)
+            self._written[key] = _Written(write.fields.get(name, value), value, at_ms)
+        while len(self._written) > REMEMBERED_WRITES:
+            del self._written[next(iter(self._written))]
+
+    def repeats(self, patch: FieldPatch, name: str) -> bool:
+        """Whether the patch asks for what was written after all that its pair knew of the field.
+
+        The answer to that write is on its way to the pair, which decides again when it comes: with whatever somebody
+        else wrote meanwhile, which it does not know yet or has seen to be older.
+        """
+        written = self._written.get((patch.object_type, patch.object_id, name))
+        known_until_ms = patch.known_until_ms.get(name)
+        if written is None or known_until_ms is None or known_until_ms >= written.at_ms:
+            return False
+        return _same(patch.fields[name], written.sent) or _same(patch.fields[name], written.stored)
 
     def spread_ms(self, object_type: str, object_id: str, at_ms: int, spread_ms: int) -> int:
         """The spread of an answer that ends after the one before it.
@@ -38,6 +81,19 @@ class RecentWrites:
     def echoed(self, news: News) -> bool:
         """Whether every field of the notification is as we wrote it."""
         return bool(news.fields) and all(
-            self._values.get((news.object_type, news.object_id, name)) == (value.value, value.at_ms)
+            (written := self._written.get((news.object_type, news.object_id, name))) is not None
+            and (written.stored, written.at_ms) == (value.value, value.at_ms)
             for name, value in news.fields.items()
         )
+
+    def may_echo(self, news: News) -> bool:
+        """Whether every field of the notification is as a write has it that is still under way."""
+        keys = {name: (news.object_type, news.object_id, name) for name in news.fields}
+        return bool(keys) and all(
+            keys[name] in self._under_way and _same(self._under_way[keys[name]], value.value)
+            for name, value in news.fields.items()
+        )
+
+
+def _same(a: FieldValue, b: FieldValue) -> bool:
+    return type(a) is type(b) and a == b

@@ -6,6 +6,7 @@ from typing import Final
 
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
+from pipeline.core.candidates import side
 from pipeline.core.conflicts import NOT_TAKEN
 from pipeline.core.derive import RefusedField
 from pipeline.core.mapping import MappingView
@@ -53,7 +54,7 @@ def worth_keeping(state: PairState) -> PairState | None:
 def effects(step: PairStep, context: Context, overlay: Overlay[PairState], streamed: Streamed) -> Effects:
     overlay.put(context.key, worth_keeping(streamed.state))
     outputs = (
-        *(_patch(system, step.ids[system], fields, context) for system, fields in step.derivation.patches.items()),
+        *(_patch(system, step, fields, context) for system, fields in step.derivation.patches.items()),
         *(_resend(system, object_id, context) for system, object_id in step.resend),
         *rereads(step, context),
         *(lookup(system, (context.match_value,), context) for system in step.lookups),
@@ -65,8 +66,10 @@ def effects(step: PairStep, context: Context, overlay: Overlay[PairState], strea
     return Effects(outputs, step.outcome, context.mapping.name, streamed.expired)
 
 
-def _patch(system: System, object_id: str, fields: Mapping[str, FieldValue], context: Context) -> Output:
-    mapping = context.mapping
+def _patch(system: System, step: PairStep, fields: Mapping[str, FieldValue], context: Context) -> Output:
+    mapping, object_id = context.mapping, step.ids[system]
+    candidate = side(step.state, system).get(object_id) if step.state is not None else None
+    known = candidate.fields if candidate is not None else {}
     patch = FieldPatch(
         integration=mapping.record.integration,
         connection=mapping.record.connection,
@@ -80,6 +83,7 @@ def _patch(system: System, object_id: str, fields: Mapping[str, FieldValue], con
         run_id=context.run_id,
         bulk=context.bulk,
         caused_by=context.caused_by,
+        known_until_ms={name: known[name].at_ms + known[name].spread_ms for name in fields if name in known},
     )
     return Output(field_patches_topic(system), patch.integration, patch)
 

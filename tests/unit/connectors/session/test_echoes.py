@@ -1,29 +1,90 @@
-"""What was written here lately: echoes need no read, and answers of one second keep their order."""
+"""What was written here lately: echoes need no read, repeats no call, and answers of one second keep their order."""
 
+from collections.abc import Mapping
+
+import pytest
+
+from connectors.contract.sink import Write
 from connectors.contract.source import News
 from connectors.session.echoes import REMEMBERED_WRITES, RecentWrites
-from schemas.records import StampedValue
+from schemas.records import FieldPatch, StampedValue
+from schemas.values import FieldValue
 
 
 def told(value: str, at_ms: int) -> News:
     return News("contacts", "1", "upserted", {"plan": StampedValue(value, at_ms)}, at_ms, 0, complete=False)
 
 
+def write(value: str, object_id: str = "1") -> Write:
+    return Write("contacts", object_id, {"plan": value})
+
+
+def patch(value: FieldValue, known_until_ms: Mapping[str, int]) -> FieldPatch:
+    return FieldPatch(
+        integration="acme",
+        connection=1,
+        revision=1,
+        mapping="contacts-users",
+        match_value="ada@example.com",
+        system="hubspot",
+        object_type="contacts",
+        object_id="1",
+        fields={"plan": value},
+        known_until_ms=known_until_ms,
+    )
+
+
 def test_an_echo_is_the_value_and_time_of_our_write() -> None:
     writes = RecentWrites()
-    writes.wrote("contacts", "1", "plan", "pro", 100)
+    writes.wrote(write("pro"), {"plan": "pro"}, 100)
     assert writes.echoed(told("pro", 100))
     assert not writes.echoed(told("free", 100))
     assert not writes.echoed(told("pro", 101))
     assert not writes.echoed(News("contacts", "1", "upserted", {}, 100, 0, complete=False))
 
 
+def test_an_echo_of_a_write_under_way_may_be_one_until_the_write_has_ended() -> None:
+    writes = RecentWrites()
+    assert not writes.may_echo(told("pro", 100))
+    writes.began(write("pro"))
+    assert writes.may_echo(told("pro", 100))
+    assert not writes.may_echo(told("free", 100))
+    writes.ended(write("pro"))
+    assert not writes.may_echo(told("pro", 100))
+
+
 def test_only_so_many_writes_are_remembered() -> None:
     writes = RecentWrites()
-    writes.wrote("contacts", "1", "plan", "pro", 100)
+    writes.wrote(write("pro"), {"plan": "pro"}, 100)
     for number in range(REMEMBERED_WRITES):
-        writes.wrote("contacts", f"other {number}", "plan", "pro", 100)
+        writes.wrote(write("pro", f"other {number}"), {"plan": "pro"}, 100)
     assert not writes.echoed(told("pro", 100))
+
+
+@pytest.mark.parametrize(
+    ("value", "known_until_ms", "repeats"),
+    [
+        ("sent", {"plan": 99}, True),
+        ("stored", {"plan": 99}, True),
+        ("another", {"plan": 99}, False),
+        ("sent", {"plan": 100}, False),
+        ("sent", {"plan": 101}, False),
+        ("sent", {}, False),
+    ],
+    ids=["sent again", "stored form", "another value", "knows the answer", "knows a later value", "knew nothing"],
+)
+def test_a_patch_repeats_a_write_whose_answer_its_pair_did_not_know(
+    value: str, known_until_ms: Mapping[str, int], repeats: bool
+) -> None:
+    writes = RecentWrites()
+    writes.wrote(write("sent"), {"plan": "stored"}, 100)
+    assert writes.repeats(patch(value, known_until_ms), "plan") is repeats
+
+
+def test_true_does_not_repeat_one() -> None:
+    writes = RecentWrites()
+    writes.wrote(Write("contacts", "1", {"plan": True}), {"plan": True}, 100)
+    assert not writes.repeats(patch(1, {"plan": 99}), "plan")
 
 
 def test_the_second_answer_of_one_second_ends_later() -> None:
