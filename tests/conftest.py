@@ -1,5 +1,6 @@
 """Fixtures and options that all tests share."""
 
+import functools
 import gc
 import os
 import tempfile
@@ -22,6 +23,7 @@ MARKED_FOLDERS = {
     "faults": "kills and pauses processes",
     "benchmarks": "measures; slow",
 }
+PROPERTIES = "properties: tried with many more examples by `make test-long`; every test of Hypothesis has it"
 LONG = "long: takes minutes; `make test-long` runs it, `make test` does not"
 BY_HAND = (
     "by_hand: needs the machine for itself, or shows a fault that is open; `make test-by-hand` runs it, CI does not"
@@ -34,15 +36,19 @@ LONGEST_FIRST = ("faults", "e2e", "integration")
 """Folders in the order in which workers take them: what takes minutes must not begin last."""
 
 # Examples that failed are remembered outside the source tree. No deadline: two busy cores make any example slow.
-hypothesis.settings.register_profile(
-    "ci",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
+# Few examples, so that the suite stays short; `deep` is what searches.
+for _profile, _examples in (("ci", 30), ("deep", 150)):
+    hypothesis.settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
 hypothesis.settings.register_profile(
     "local",
+    max_examples=20,
     deadline=None,
     database=DirectoryBasedExampleDatabase(Path(tempfile.gettempdir()) / "pairstream-hypothesis"),
 )
@@ -59,6 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for folder, meaning in MARKED_FOLDERS.items():
         config.addinivalue_line("markers", f"{folder}: {meaning}")
+    config.addinivalue_line("markers", PROPERTIES)
     config.addinivalue_line("markers", LONG)
     config.addinivalue_line("markers", BY_HAND)
     try:
@@ -70,10 +77,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by its folder, so that `-m "not faults"` works without decorators; put the longest first."""
+    """Mark every test by its folder, and properties, so that `-m` needs no decorators; put the longest first."""
     for item in items:
         if _folder(item) in MARKED_FOLDERS:
             item.add_marker(_folder(item))
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("properties")
     items.sort(key=lambda item: (*LONGEST_FIRST, _folder(item)).index(_folder(item)))
 
 
@@ -91,7 +100,12 @@ def nothing_left_open() -> Iterator[None]:
 
 
 def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(_TESTS).parts[0] if _TESTS in item.path.parents else ""
+    return _folder_of(item.path)
+
+
+@functools.cache
+def _folder_of(path: Path) -> str:
+    return path.relative_to(_TESTS).parts[0] if _TESTS in path.parents else ""
 
 
 class OneWorldOneWorker(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types

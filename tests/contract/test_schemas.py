@@ -24,6 +24,7 @@ from schemas.registry import LocalRegistry, UnknownSchema, packaged_history, rec
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
 from tests.contract.avro_samples import FOLDER, SAMPLES, sample_path, schemas_without_sample, shown, topic_of
+from tests.examples import share
 from tests.unit.schemas.strategies import records
 
 RECORDS: dict[str, type[Any]] = {avro_name(topic.record): topic.record for topic in TOPICS.values()}
@@ -149,11 +150,12 @@ def test_the_history_counts_without_a_gap_and_knows_every_record() -> None:
     assert {path.stem for path in avro_of("x").parent.glob("*.avsc")} == set(RECORDS)
 
 
+@pytest.mark.properties
 @pytest.mark.parametrize("record", NAMES)
 def test_every_record_round_trips(record: str) -> None:
     codec, topic = Codec(LocalRegistry()), topic_of(record)
 
-    @settings(max_examples=30)
+    @settings(max_examples=share(0.3))
     @given(records(RECORDS[record]))
     def round_trip(value: Any) -> None:
         assert codec.decode(topic, codec.encode(topic, value)) == value

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pipeline.core import pairing
 from pipeline.core.mapping import MappingView
 from schemas.values import System
+from tests.examples import share
 from tests.unit.pipeline.core.given import mapping
 from tests.unit.pipeline.small_vendors import OWNED, REFUSED_BY_TARGET, WRITTEN, FullSync, SmallVendors
 
-SHARED: Final = 200
-ALONE: Final = 60
+MANY: Final = [60, pytest.param(200, marks=pytest.mark.long)]
+"""How many match values are shared; a full sync of the larger number takes as long as ten others."""
 BY_EMAIL: Final = mapping()
 BY_PROPERTY: Final = mapping(match_hubspot="ref", match_userflow="email")
 BY_ID: Final = mapping(match_hubspot="ref", match_userflow="id")
@@ -26,17 +27,17 @@ LISTED: Final[dict[str, tuple[System, ...]]] = {"both": SYSTEMS, "userflow": ("u
 seeds = st.integers(0, 2**32)
 
 
-def filled(view: MappingView, shuffle: random.Random) -> SmallVendors:
-    """SHARED match values that several objects of a side hold, for each side that allows it, and ALONE pairs."""
+def filled(view: MappingView, shuffle: random.Random, shared: int) -> SmallVendors:
+    """So many match values that several objects of a side hold, for each side that allows it; a third of it pairs."""
     world = SmallVendors(view, shuffle)
     several = [system for system in SYSTEMS if system == "userflow" or not view.record.match_hubspot_unique]
     for side in several if view.match_field("userflow") != "id" else ["hubspot"]:
-        for number in range(SHARED):
+        for number in range(shared):
             value = f"shared-{side}-{number}@x"
             for system in SYSTEMS:
                 for copy in range(shuffle.randint(2, 3) if system == side else 1):
                     add(world, system, value, copy)
-    for number in range(ALONE):
+    for number in range(shared // 3):
         for system in SYSTEMS:
             add(world, system, f"alone-{number}@x", 0)
         add(world, SYSTEMS[number % 2], f"only-{number}@x", 0)
@@ -96,39 +97,40 @@ def expected(world: SmallVendors) -> Counter[str]:
     return counts
 
 
+@pytest.mark.parametrize("shared", MANY)
 @pytest.mark.parametrize("listed", LISTED)
 @pytest.mark.parametrize("view", [BY_EMAIL, BY_PROPERTY, BY_ID], ids=["email", "property", "id"])
-def test_a_first_full_sync_with_live_edits_beside_writes_to_no_ambiguous_pair(view: MappingView, listed: str) -> None:
-    @settings(max_examples=3, deadline=None)
-    @given(seeds, st.integers(0, 40))
-    def holds(seed: int, edits: int) -> None:
-        world = filled(view, random.Random(seed))
-        live_edits(world, edits)
-        run = FullSync(world, LISTED[listed], meanwhile=lambda: live_edits(world, edits // 2))
-        run.begin()
-        live_edits(world, edits)
-        run.read()
-        live_edits(world, edits)
-        counts = run.complete()
-        assert guessed(world) == []
-        world.drain()
-        assert out_of_step(world) == []
-        assert counts["pairs"] == counts["written"] + counts["equal"] + counts["refused"]
-        told = {name: counts[name] for name in ("pairs", "ambiguous")}
-        assert told == {name: expected(world)[name] for name in told}
-        if listed == "both":
-            assert all(counts[f"unmatched.{system}"] == expected(world)[f"unmatched.{system}"] for system in SYSTEMS)
+@settings(max_examples=share(0.08))
+@given(seed=seeds, edits=st.integers(10, 40))
+def test_a_first_full_sync_with_live_edits_beside_writes_to_no_ambiguous_pair(
+    view: MappingView, listed: str, shared: int, seed: int, edits: int
+) -> None:
+    world = filled(view, random.Random(seed), shared)
+    live_edits(world, edits)
+    run = FullSync(world, LISTED[listed], meanwhile=lambda: live_edits(world, edits // 2))
+    run.begin()
+    live_edits(world, edits)
+    run.read()
+    live_edits(world, edits)
+    counts = run.complete()
+    assert guessed(world) == []
+    world.drain()
+    assert out_of_step(world) == []
+    assert counts["pairs"] == counts["written"] + counts["equal"] + counts["refused"]
+    told = {name: counts[name] for name in ("pairs", "ambiguous")}
+    assert told == {name: expected(world)[name] for name in told}
+    if listed == "both":
+        assert all(counts[f"unmatched.{system}"] == expected(world)[f"unmatched.{system}"] for system in SYSTEMS)
 
-    holds()
 
-
+@pytest.mark.parametrize("shared", MANY)
 @pytest.mark.parametrize("view", [BY_EMAIL, BY_PROPERTY, BY_ID], ids=["email", "property", "id"])
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=share(0.08))
 @given(seed=seeds)
-def test_live_edits_alone_guess_nobody_and_still_bring_pairs_in_step(view: MappingView, seed: int) -> None:
+def test_live_edits_alone_guess_nobody_and_still_bring_pairs_in_step(view: MappingView, shared: int, seed: int) -> None:
     """Of neither side anything was read: each pair asks before it is written."""
     shuffle = random.Random(seed)
-    world = filled(view, shuffle)
+    world = filled(view, shuffle, shared)
     everyone = [(system, object_id) for system in SYSTEMS for object_id in world.held[system]]
     shuffle.shuffle(everyone)
     for system, object_id in everyone:
@@ -154,7 +156,7 @@ def test_the_guard_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without asking, and with patches derived from each read, shared values are written."""
     monkeypatch.setattr(pairing, "unknown_sides", lambda *_: ())
     monkeypatch.setattr(pairing, "read_by_run", lambda _: False)
-    world = filled(BY_EMAIL, random.Random(1))
+    world = filled(BY_EMAIL, random.Random(1), 60)
     live_edits(world, 40)
     run = FullSync(world, SYSTEMS)
     run.begin()

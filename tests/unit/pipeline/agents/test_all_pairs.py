@@ -21,6 +21,7 @@ from schemas.records import CommandStep, ConnectorRequest, FieldPatch, StateComm
 from schemas.runs import RunProgress
 from schemas.state import PairState
 from schemas.topics import STATE_COMMANDS
+from tests.examples import share
 from tests.unit.pipeline.agents.stage import FakeStepDeps
 from tests.unit.pipeline.core.given import contact, mapping, receipt, user
 from tests.unit.pipeline.middle import ALL_READ, HOLD_MS, LOOKUP_INTERVAL_MS, NOW_MS, Middle
@@ -182,7 +183,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(all_pairs, "VALUES_A_REQUEST", 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share(0.6))
 @given(st.integers(0, 2**32), st.integers(0, 40), st.integers(1, 3))
 def test_counts_and_writes_are_exact_whatever_crashes_and_however_often_it_is_asked(
     seed: int, pairs: int, asked: int
@@ -200,7 +201,7 @@ def test_counts_and_writes_are_exact_whatever_crashes_and_however_often_it_is_as
     assert len(patches) == expected["written"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share(0.3))
 @given(st.integers(0, 2**32), st.integers(0, 40))
 def test_it_rests_after_so_many_fields_until_it_is_asked_to_go_on(seed: int, pairs: int) -> None:
     shuffle = random.Random(seed)
@@ -221,7 +222,7 @@ def test_it_rests_after_so_many_fields_until_it_is_asked_to_go_on(seed: int, pai
     assert rests in (expected["written"] // most, max(0, -(-expected["written"] // most) - 1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=share(0.3))
 @given(st.integers(0, 2**32), st.integers(0, 40))
 def test_each_match_value_is_asked_for_once(seed: int, pairs: int) -> None:
     shuffle = random.Random(seed)

@@ -11,6 +11,7 @@ from pipeline.full_sync.endings import successor_id
 from pipeline.full_sync.rows import Run
 from schemas.configuration import ConnectorState
 from schemas.runs import FullSyncRun
+from tests.examples import share
 from tests.unit.pipeline.full_sync.simulated import COUNTED, PEOPLE, RUN, SETTINGS, Acting, crashing, requested
 
 
@@ -286,7 +287,7 @@ def test_a_mapping_that_is_not_there_is_named(mapping: str) -> None:
     assert (row.state, row.reason) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share(0.6))
 @given(
     seed=st.integers(0, 10**6),
     rests=st.integers(0, 6),
