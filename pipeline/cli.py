@@ -4,7 +4,17 @@ from typing import Final
 
 import click
 
-from pipeline.commands import erase, explain, files, full_syncs, installation, integrations, roles, simulators
+from pipeline.commands import (
+    dead_letters,
+    erase,
+    explain,
+    files,
+    full_syncs,
+    installation,
+    integrations,
+    roles,
+    simulators,
+)
 from pipeline.commands.command_line import WIDTH, Program
 
 COMMANDS: Final[tuple[click.Command, ...]] = (
@@ -23,6 +33,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     full_syncs.full_sync_group,
     erase.erase,
     explain.explain,
+    dead_letters.dead_letters,
     installation.topics,
     installation.secrets,
     installation.doctor,

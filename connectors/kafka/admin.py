@@ -145,6 +145,10 @@ class Admin:
         """The end offset of every partition, as a reader of committed records sees it."""
         return self._offsets(self._places(topics), OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
+    def begin_offsets(self, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
+        """The offset of the first record of every partition that retention has left."""
+        return self._offsets(self._places(topics), OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
     def offsets_at(self, topics: Iterable[str], at_ms: int) -> dict[TopicAndPartition, int]:
         """The offset of the first record of every partition that is as young; partitions without one are left out."""
         found = self._offsets(self._places(topics), OffsetSpec.for_timestamp(at_ms))

@@ -1,6 +1,6 @@
 """Reads a compacted topic: the newest committed value of every key, as bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
@@ -26,6 +26,20 @@ def latest_rows(cluster: Cluster, topic: str, partitions: int, prefix: str, prog
             else:
                 newest[row.key] = row.value
     progress(topic, partitions, partitions)
+    return newest
+
+
+def rows_of(cluster: Cluster, topic: str, partitions: int, keys: Collection[str]) -> dict[str, bytes]:
+    """Key -> newest value, of these keys; reads their partitions. Blocks. Raises TransactionFailed."""
+    newest: dict[str, bytes] = {}
+    for partition in sorted({partition_of(key, partitions) for key in keys}):
+        for row in read_committed_rows(cluster, topic, partition, 0):
+            if row.key not in keys:
+                continue
+            if row.value is None:
+                newest.pop(row.key, None)
+            else:
+                newest[row.key] = row.value
     return newest
 
 

@@ -1,10 +1,11 @@
 """Commands about the installation: its topics, and what is wrong with it; `installation_actions` does the work."""
 
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from pipeline.commands.command_line import command, group
+from pipeline.commands.options import FROM, TO
 
 REPLICATION: Final = click.option(
     "--replication", type=click.IntRange(min=1), help="Replicas of each topic; unset: the brokers' default."
@@ -13,7 +14,7 @@ REPLICATION: Final = click.option(
 
 @group(examples=("pairstream topics apply", "pairstream topics check"))
 def topics() -> None:
-    """Make and check the topics."""
+    """Make, check and read the topics."""
 
 
 @topics.command("apply", examples=("pairstream topics apply", "pairstream topics apply --replication 3"))
@@ -32,6 +33,44 @@ def topics_check(replication: int | None) -> None:
     from pipeline.commands.installation_actions import check_topics
 
     check_topics(replication)
+
+
+@topics.command(
+    "read",
+    examples=(
+        "pairstream topics read hubspot.changes --from -1h",
+        "pairstream topics read sync.pairs-state --key acme:1:contacts-users:ada@example.com",
+        "pairstream topics read userflow.field-patches --follow",
+    ),
+)
+@click.argument("topic")
+@click.option("--key", help="Only records with this key; only its partition is read.")
+@FROM
+@TO
+@click.option("--partition", "partitions", type=click.IntRange(min=0), multiple=True, help="Only this one; repeatable.")
+@click.option("--follow", is_flag=True, help="Go on with what comes; from now on, without --from.")
+@click.option("--max", "most", type=click.IntRange(min=1), help="Not more than so many.")
+@click.option("--show-values", "values", is_flag=True, help="People's values too, which are hidden else.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["jsonl", "json"]),
+    default="jsonl",
+    show_default=True,
+    help="An object a line, or one object with all.",
+)
+def topics_read(**given: Any) -> None:
+    """Show a topic's records, decoded.
+
+    Kafka's own tools cannot: schema ids are Pairstream's own where there is no
+    registry. Secrets are never shown. A place is what Kafka's tools take.
+    """
+    from pipeline.commands.topic_reading import Asked, read_topic
+
+    shape = given.pop("shape")
+    if given["follow"] and shape == "json":
+        raise click.UsageError("--follow has no end. Fix: leave out --format json.")
+    read_topic(Asked(**given), shape)
 
 
 @group(examples=("pairstream secrets rotate",))

@@ -1,0 +1,110 @@
+"""Reads committed records from places on topics to where they end, or follows them: a reader of no group."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.groups import BrokersUnreachable
+from connectors.kafka.settings import reader_config
+from schemas.copies import Headers
+from schemas.topics import TopicAndPartition
+
+AT_ONCE: Final = 1_000
+POLL_S: Final = 0.2
+STALL_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One message as it stands on its partition."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: Headers = field(repr=False)
+    at_ms: int  # the message's own time
+
+    @property
+    def place(self) -> str:
+        """As Kafka's people write it: `hubspot.changes[2]@88213`."""
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+class Reading:
+    """Records from an offset on, of several partitions; of each up to an offset where one is named."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        begins: Mapping[TopicAndPartition, int],
+        ends: Mapping[TopicAndPartition, int] | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._ends = ends or {}
+        self.left = {place for place, begin in begins.items() if begin < self._ends.get(place, begin + 1)}
+        """Partitions whose end was not reached yet, as it was when this reader came to it."""
+        self.reached = dict(begins)
+        """Where each partition is read on."""
+        self._consumer = Consumer(reader_config(cluster))
+        places = [TopicPartition(cluster.physical(topic), number, begins[topic, number]) for topic, number in self.left]
+        self._consumer.assign(places)
+
+    def __enter__(self) -> "Reading":
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._consumer.close()
+
+    def take(self, within_s: float) -> list[Found]:
+        """What came within that time; blocks."""
+        found = []
+        for message in self._consumer.consume(AT_ONCE, within_s):
+            place = self._cluster.logical(message.topic() or ""), message.partition() or 0
+            offset = message.offset() or 0
+            error, end = message.error(), self._ends.get(place)
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self.left.discard(place)
+                    self.reached[place] = max(offset, self.reached.get(place, 0))
+                continue
+            self.reached[place] = offset + 1
+            if end is None or offset < end:
+                found.append(_found(message, place, offset))
+            if end is not None and offset + 1 >= end:
+                self.left.discard(place)
+        return found
+
+
+def read_to_end(
+    cluster: Cluster,
+    begins: Mapping[TopicAndPartition, int],
+    ends: Mapping[TopicAndPartition, int] | None = None,
+    look: Callable[[], object] = lambda: None,
+) -> Iterator[Found]:
+    """Every committed record from those offsets to those ends, or to the ends that there are now. Blocks.
+
+    Raises BrokersUnreachable where nothing comes for STALL_S, and what `look` raises, called before each batch.
+    """
+    with Reading(cluster, begins, ends) as reading:
+        heard = time.monotonic()
+        while reading.left:
+            look()
+            left, found = len(reading.left), reading.take(POLL_S)
+            yield from found
+            if found or len(reading.left) < left:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > STALL_S:
+                raise BrokersUnreachable(f"reading {len(reading.left)} partitions stalled for {STALL_S:.0f} s")
+
+
+def _found(message: Message, place: TopicAndPartition, offset: int) -> Found:
+    return Found(
+        *place, offset, message.key() or b"", message.value(), message.headers() or (), max(message.timestamp()[1], 0)
+    )

@@ -1,0 +1,33 @@
+"""Options that several commands share, and the words of Kafka's tools for a place on a topic."""
+
+import time
+from typing import Any, Final
+
+import click
+
+from pipeline.operations.positions import WORDS, NoPosition, Position, position
+
+FORMAT: Final = click.option(
+    "--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
+)
+YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
+DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+
+
+class Place(click.ParamType):
+    """A place on a topic."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Position:
+        if isinstance(value, Position):
+            return value
+        try:
+            return position(value, time.time_ns() // 1_000_000)
+        except NoPosition as error:
+            self.fail(str(error), param, ctx)
+
+
+FROM: Final = click.option("--from", "begin", type=Place(), metavar="PLACE", help=f"From where: {WORDS}.")
+TO: Final = click.option("--to", "end", type=Place(), metavar="PLACE", help="Up to where, in the same words.")
+SINCE: Final = click.option("--since", type=Place(), metavar="PLACE", help="Only what is newer: 24h, or an instant.")
