@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from connectors.kafka.producer import Publisher
 from schemas.codec import Codec
 from schemas.copies import each
@@ -56,6 +58,7 @@ async def refused_fields(it: World) -> None:
         await it.pair(number)
 
 
+@pytest.mark.long  # seven redrives, each waited for
 async def test_five_hundred_letters(tmp_path: Path, kafka: Kafka) -> None:
     async with world(tmp_path, kafka) as it:
         await refused_fields(it)
