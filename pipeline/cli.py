@@ -12,6 +12,7 @@ from pipeline.commands import (
     full_syncs,
     installation,
     integrations,
+    lag,
     roles,
     simulators,
 )
@@ -34,6 +35,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     erase.erase,
     explain.explain,
     dead_letters.dead_letters,
+    lag.lag,
     installation.topics,
     installation.secrets,
     installation.doctor,

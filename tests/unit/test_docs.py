@@ -142,7 +142,7 @@ def test_shown_commands_exist(page: Path, command: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "pairstream lag",
+        "pairstream later",
         "pairstream up --sim",
         "pairstream doctor # or --yes",
         "pairstream apply",

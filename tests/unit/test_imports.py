@@ -94,6 +94,7 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file", "pipeline.secrets"},
     "pipeline.full_sync": {"connectors.clock", "connectors.kafka"},
     "pipeline.erasure": {"connectors.kafka"},
+    "pipeline.lag": {"connectors.kafka"},
     "pipeline.consents": {"pipeline.secrets", "connectors.kafka", "connectors.receiver"},
     "pipeline.scheduler": {
         "pipeline.full_sync",

@@ -1,0 +1,306 @@
+"""What the facts mean: seconds behind, rates, states and forecasts. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Literal
+
+from pipeline.lag.facts import WINDOW_MS, Place, Waiting
+from pipeline.lag.stages import STAGES
+from schemas.topics import TOPICS
+from schemas.vitals import InMemory, PlaceVitals, Vitals
+
+State = Literal["OK", "WARN", "STOP"]
+"""STOP: nothing is ended though records wait. WARN: records have waited all the while, and more come than go."""
+
+STATES: Final[tuple[State, ...]] = ("OK", "WARN", "STOP")
+PATIENCE: Final = 3
+"""Of a process's own figures: so many in a row without progress are no accident."""
+LIMITED_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLag:
+    """One partition before one stage."""
+
+    place: Place
+    state: State
+    why: str  # a sentence for states other than OK
+    oldest: Waiting | None
+    oldest_live: Waiting | None
+    out_per_s: float | None  # None: no figures of whoever holds it
+
+    @property
+    def in_per_s(self) -> float:
+        return self.place.unread.arrived * 1000 / WINDOW_MS
+
+
+@dataclass(frozen=True, slots=True)
+class TopicLag:
+    """One topic before one stage: its partitions together."""
+
+    stage: str
+    topic: str
+    places: tuple[PlaceLag, ...]
+    in_memory: int | None  # None: no figures
+    in_memory_at_ms: int | None
+    limited_by: str  # empty: by nothing that was told
+
+    @property
+    def group(self) -> str:
+        return self.places[0].place.group
+
+    @property
+    def lag(self) -> int:
+        return sum(one.place.unread.records for one in self.places)
+
+    @property
+    def markers(self) -> int:
+        return sum(one.place.markers for one in self.places)
+
+    @property
+    def exact(self) -> bool:
+        return all(one.place.unread.exact for one in self.places)
+
+    @property
+    def state(self) -> State:
+        return max((one.state for one in self.places), key=STATES.index)
+
+    @property
+    def why(self) -> str:
+        return next((one.why for one in self.places if one.state == self.state), "")
+
+    @property
+    def oldest(self) -> Waiting | None:
+        return oldest_of(one.oldest for one in self.places)
+
+    @property
+    def oldest_live(self) -> Waiting | None:
+        return oldest_of(one.oldest_live for one in self.places)
+
+    @property
+    def in_per_s(self) -> float:
+        return sum(one.in_per_s for one in self.places)
+
+    @property
+    def out_per_s(self) -> float | None:
+        known = [one.out_per_s for one in self.places if one.out_per_s is not None]
+        return sum(known) if known else None
+
+    @property
+    def drain_s(self) -> float | None:
+        """Seconds until nothing waits, if all goes on as now; None where it never would, or nobody knows.
+
+        What goes out is what the vendor's budget lets out: the rate is measured, so the limit is in it.
+        """
+        if self.lag == 0:
+            return 0.0
+        gain = (self.out_per_s or 0.0) - self.in_per_s
+        return self.lag / gain if gain > 0 else None
+
+    @property
+    def trend(self) -> str:
+        """`growing`, `shrinking` or `steady`; empty where it is not known."""
+        out = self.out_per_s
+        if out is None:
+            return ""
+        if self.lag == 0 or abs(out - self.in_per_s) * WINDOW_MS / 1000 < 1:
+            return "steady"
+        return "growing" if self.in_per_s > out else "shrinking"
+
+    def retention_reaches_ms(self, changes_retention_days: int | None = None) -> int | None:
+        """When retention reaches the first record that waits; None where none does."""
+        heads = [one.place.unread.head_ms for one in self.places if one.place.unread.head_ms is not None]
+        settings = TOPICS[self.topic].broker_settings(changes_retention_days)
+        return min(heads) + int(settings["retention.ms"]) if heads else None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """The whole road at one moment."""
+
+    at_ms: int
+    topics: tuple[TopicLag, ...]
+    processes: tuple[Vitals, ...]  # the newest figures of each
+
+    @property
+    def places(self) -> tuple[PlaceLag, ...]:
+        return tuple(place for topic in self.topics for place in topic.places)
+
+    @property
+    def oldest(self) -> tuple[PlaceLag, Waiting] | None:
+        """What has waited longest, and where."""
+        found = ((one, one.oldest) for one in self.places)
+        waiting = [(one, oldest) for one, oldest in found if oldest is not None]
+        return min(waiting, key=lambda pair: pair[1].at_ms, default=None)
+
+    def behind_s(self, waiting: Waiting | None) -> float | None:
+        """Seconds since the first cause of a record was held; None for none."""
+        return None if waiting is None else max(self.at_ms - waiting.at_ms, 0) / 1000
+
+    def stage_behind(self) -> dict[str, float]:
+        """Seconds behind by stage; 0 where nothing waits."""
+        found = dict.fromkeys((stage.name for stage in STAGES), 0.0)
+        for topic in self.topics:
+            found[topic.stage] = max(found[topic.stage], self.behind_s(topic.oldest) or 0.0)
+        return found
+
+    def runs(self) -> dict[str, int]:
+        """Records that wait, by full sync."""
+        total: dict[str, int] = {}
+        for one in self.places:
+            for run, records in one.place.unread.runs.items():
+                total[run] = total.get(run, 0) + records
+        return total
+
+
+def judged(places: Sequence[Place], rows: Sequence[Vitals], now_ms: int) -> Lag:
+    """The road, by what the brokers hold and by the figures of the last minutes, oldest first."""
+    newest = {row.process: row for row in rows}
+    histories = _histories(rows)
+    topics = []
+    for stage in STAGES:
+        limited = _limited(newest.values(), stage.system, now_ms) if stage.system else ""
+        for topic in stage.topics:
+            ours = tuple(
+                _judged(place, histories.get((stage.name, topic, place.partition), ()), now_ms)
+                for place in places
+                if (place.stage, place.topic) == (stage.name, topic)
+            )
+            held = _in_memory(newest.values(), stage.name, topic, now_ms)
+            since = min((one.oldest_at_ms for one in held or () if one.oldest_at_ms is not None), default=None)
+            number = None if held is None else sum(one.records for one in held)
+            topics.append(TopicLag(stage.name, topic, ours, number, since, limited))
+    return Lag(now_ms, tuple(topics), tuple(newest.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """One place in the figures of one process."""
+
+    row: Vitals
+    place: PlaceVitals
+
+
+def _histories(rows: Iterable[Vitals]) -> Mapping[tuple[str, str, int], list[_Sample]]:
+    found: dict[tuple[str, str, int], list[_Sample]] = {}
+    for row in rows:
+        for place in row.places:
+            found.setdefault((place.stage, place.topic, place.partition), []).append(_Sample(row, place))
+    return found
+
+
+def _judged(place: Place, samples: Sequence[_Sample], now_ms: int) -> PlaceLag:
+    state, why = _state(place, samples, now_ms)
+    waiting = [*place.unread.waiting]
+    if samples and _fresh(samples[-1].row, now_ms):
+        waiting += _held(samples[-1].place, place.position)
+    oldest = oldest_of(waiting)
+    live = oldest_of(one for one in waiting if not one.bulk)
+    out = _out_per_s(samples, now_ms)
+    judged = PlaceLag(place, state, why, oldest, live, out)
+    head_ms = place.unread.head_ms
+    lasting = state == "OK" and head_ms is not None and now_ms - head_ms > WINDOW_MS
+    if lasting and out is not None and judged.in_per_s > out:
+        return PlaceLag(place, "WARN", "more comes than goes", oldest, live, out)
+    return judged
+
+
+def _held(place: PlaceVitals, position: int) -> list[Waiting]:
+    """What is in memory, as records that wait; what the group has passed since was ended."""
+    found = []
+    for one in place.in_memory:
+        if one.oldest_at_ms is None or one.oldest_offset is None or one.oldest_offset < position:
+            continue
+        found.append(Waiting(one.oldest_offset, one.oldest_at_ms, one.oldest_at_ms != one.oldest_live_at_ms))
+        if one.oldest_live_at_ms is not None:
+            found.append(Waiting(one.oldest_offset, one.oldest_live_at_ms, False))
+    return found
+
+
+def _state(place: Place, samples: Sequence[_Sample], now_ms: int) -> tuple[State, str]:
+    """STOP where nothing is ended though records wait: by the pace of the process itself, by no fixed time."""
+    head_ms = place.unread.head_ms
+    if not place.unread.records or head_ms is None:
+        return "OK", ""
+    if place.members_known and place.member is None:
+        return "STOP", "nobody takes its records"
+    patience_ms = PATIENCE * (samples[-1].row.every_ms if samples else 5_000)
+    if now_ms - head_ms <= patience_ms:
+        return "OK", ""
+    if not samples or now_ms - samples[-1].row.at_ms > patience_ms:
+        return "STOP", f"{place.member or 'whoever holds it'} gives no sign of life"
+    moved_ms = _moved_ms(samples)
+    if now_ms - max(head_ms, moved_ms) > patience_ms:
+        return "STOP", "nothing is ended though records wait"
+    return "OK", ""
+
+
+def _moved_ms(samples: Sequence[_Sample]) -> int:
+    """When figures last told that something was ended; the oldest figures where none did."""
+    moved = [
+        later.row.at_ms
+        for before, later in pairwise(samples)
+        if later.place.finished != before.place.finished or later.row.started_at_ms != before.row.started_at_ms
+    ]
+    return moved[-1] if moved else samples[0].row.at_ms
+
+
+def _out_per_s(samples: Sequence[_Sample], now_ms: int) -> float | None:
+    """Records ended a second, over about WINDOW_MS of one process's figures; 0 where it gives no more."""
+    if not samples:
+        return None
+    last = samples[-1]
+    if not _fresh(last.row, now_ms):
+        return 0.0
+    lately = _unbroken(samples)
+    first = next((one for one in reversed(lately) if last.row.at_ms - one.row.at_ms >= WINDOW_MS * 0.9), lately[0])
+    since_ms, ended = first.row.at_ms, last.place.finished - first.place.finished
+    if first is last:  # the first figures that tell of it: it had ended nothing when it began
+        if len(lately) < len(samples) and samples[-2].row.started_at_ms == last.row.started_at_ms:
+            return None  # it has just gone on
+        since_ms, ended = last.row.started_at_ms, last.place.finished
+    return max(ended, 0) * 1000 / max(last.row.at_ms - since_ms, 1)
+
+
+def _unbroken(samples: Sequence[_Sample]) -> Sequence[_Sample]:
+    """The newest figures of one process without a gap: it may have stood still in between."""
+    begin = len(samples) - 1
+    while begin > 0:
+        before, row = samples[begin - 1].row, samples[begin].row
+        same = (before.process, before.started_at_ms) == (row.process, row.started_at_ms)
+        if not same or row.at_ms - before.at_ms > PATIENCE * row.every_ms:
+            break
+        begin -= 1
+    return samples[begin:]
+
+
+def _fresh(row: Vitals, now_ms: int) -> bool:
+    return now_ms - row.at_ms <= PATIENCE * row.every_ms
+
+
+def _in_memory(rows: Iterable[Vitals], stage: str, topic: str, now_ms: int) -> list[InMemory] | None:
+    found = [
+        place
+        for row in rows
+        if _fresh(row, now_ms)
+        for place in row.places
+        if (place.stage, place.topic) == (stage, topic)
+    ]
+    return [one for place in found for one in place.in_memory] if found else None
+
+
+def _limited(rows: Iterable[Vitals], system: str, now_ms: int) -> str:
+    """The limit of the system that was met lately."""
+    met = [
+        limit
+        for row in rows
+        for limit in row.limits
+        if limit.system == system and limit.limited_at_ms is not None and now_ms - limit.limited_at_ms < LIMITED_MS
+    ]
+    return met[-1].limited_by if met else ""
+
+
+def oldest_of(waiting: Iterable[Waiting | None]) -> Waiting | None:
+    """The one whose cause is oldest."""
+    return min((one for one in waiting if one is not None), key=lambda one: one.at_ms, default=None)

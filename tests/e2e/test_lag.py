@@ -1,0 +1,141 @@
+"""`pairstream lag` on a running pipeline: it names the stage that stands still, for how long, and when it will end."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from confluent_kafka import Consumer, TopicPartition
+
+from connectors.kafka.settings import reader_config
+from schemas.codec import Codec
+from schemas.registry import LocalRegistry
+from tests.e2e.world import World, eventually, measured, messages, world
+from tests.kafka import Kafka
+
+PEOPLE, EDITED = 240, 200
+PATCHES = "userflow.field-patches"
+GROUP = "pairstream-userflow"
+NOTICED_S, DRAINED_S = 60.0, 240.0
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def it(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> AsyncIterator[World]:
+    """Pairs in step, and nothing under way."""
+    folder: Path = tmp_path_factory.mktemp("lag")
+    async with world(folder, kafka) as made:
+        await made.apply()
+        people = [{"email": f"person{number}@example.com", "jobtitle": f"title {number}"} for number in range(PEOPLE)]
+        await asyncio.gather(*(made.hubspot.create("contacts", one) for one in people))
+        await asyncio.gather(
+            *(made.userflow.create("users", {"email": one["email"]}, f"user-{n}") for n, one in enumerate(people))
+        )
+        await made.full_sync()
+        await made.converged()
+        yield made
+
+
+async def lag(it: World, *words: str, expect: int = 0) -> Any:
+    return json.loads(await it.answer("lag", "--format", "json", *words, expect=expect))
+
+
+def stage(told: Any, name: str, topic: str) -> Any:
+    (found,) = (one for one in told["stages"] if (one["stage"], one["topic"]) == (name, topic))
+    return found
+
+
+def independent(it: World) -> tuple[int, float]:
+    """Records of PATCHES that GROUP has not committed, and the seconds since the oldest cause, read by hand."""
+    physical = it.cluster.physical(PATCHES)
+    group = {**reader_config(it.cluster), "group.id": it.cluster.physical(GROUP)}
+    consumer = Consumer(group)
+    try:
+        numbers = consumer.list_topics(physical, timeout=10).topics[physical].partitions
+        committed = consumer.committed([TopicPartition(physical, number) for number in numbers], timeout=10)
+    finally:
+        consumer.close()
+    begins = {place.partition: max(place.offset, 0) for place in committed}
+    codec, times = Codec(LocalRegistry()), []
+    for message in messages(it.cluster, (physical,)):
+        if (message.offset() or 0) >= begins[message.partition() or 0]:
+            times.append(codec.decode(PATCHES, message.value() or b"").caused_by.at_ms)
+    return len(times), time.time() - min(times, default=time.time() * 1000) / 1000
+
+
+async def test_at_rest_nothing_waits_though_markers_stand_at_the_end(it: World) -> None:
+    await it.idle()
+    told = await eventually(lambda: lag(it), lambda told: told["lag"] == 0, NOTICED_S)
+    assert (told["lag"], told["behind_s"], told["oldest"]) == (0, 0.0, None), told["stages"]
+    assert {one["state"] for one in told["stages"]} == {"OK"}
+    # Kafka's own arithmetic shows markers as lag for ever
+    places = [one for one in told["partitions"] if one["group"] == "pairstream-worker"]
+    assert all(one["log_end_offset"] - one["current_offset"] in (0, one["markers"]) for one in places)
+    text = await it.answer("lag")
+    assert "behind: nothing waits" in text
+    assert text.splitlines()[0].split() == ["STAGE", "TOPIC", "LAG", "BEHIND", "IN/S", "OUT/S"]
+    assert "CURRENT-OFFSET  LOG-END-OFFSET" in await it.answer("lag", "--partitions", "--group", GROUP)
+    await it.answer("lag", "--max-behind", "60s")
+
+
+@pytest.mark.long
+async def test_a_sink_that_stands_still_is_named_with_its_seconds_and_then_with_the_time_it_needs(it: World) -> None:
+    contacts = sorted(await it.hubspot.objects("contacts"), key=int)[:EDITED]
+    await eventually(lambda: lag(it), lambda told: len(told["processes"]) == 5, NOTICED_S)
+    it.kill("userflow-connector", signal.SIGSTOP)
+    began = time.time()
+    try:
+        for number, contact in enumerate(contacts):
+            await it.hubspot.edit("contacts", contact, {"jobtitle": f"edited {number}"})
+            await asyncio.sleep(0.05)
+        told = await eventually(
+            lambda: lag(it),
+            lambda told: (
+                stage(told, "userflow sink", PATCHES)["state"] == "STOP"
+                and stage(told, "userflow sink", PATCHES)["lag"] >= EDITED
+            ),
+            NOTICED_S,
+            1.0,
+        )
+        waited = time.time() - began
+        sink = stage(told, "userflow sink", PATCHES)
+        records, seconds = await asyncio.to_thread(independent, it)
+        age = time.time() - told["at_ms"] / 1000
+        measured(
+            f"stopped for {waited:.1f} s: lag {sink['lag']} records {sink['behind_s']:.1f} s {sink['state']}"
+            f" ({sink['why']}); independent reader: {records} records, {seconds - age:.1f} s at that time"
+        )
+        measured(await it.answer("lag"))
+        measured(await it.answer("lag", "--by", "integration"))
+        assert (sink["state"], sink["lag"]) == ("STOP", records)
+        assert abs(sink["behind_s"] - (seconds - age)) < 2
+        assert told["oldest"]["stage"] == "userflow sink"
+        said = await it.answer("lag", "--max-behind", "5s", expect=1)
+        assert said.startswith("userflow sink is ")
+        await it.userflow.set(rate_per_s=5)
+    finally:
+        it.kill("userflow-connector", signal.SIGCONT)
+    told = await eventually(
+        lambda: lag(it),
+        lambda told: (
+            (stage(told, "userflow sink", PATCHES)["drain_s"] or 0) > 10
+            and stage(told, "userflow sink", PATCHES)["in_per_s"] == 0
+            and stage(told, "userflow sink", PATCHES)["out_per_s"] > 0
+        ),
+        NOTICED_S,
+        2.0,
+    )
+    sink, from_ms = stage(told, "userflow sink", PATCHES), told["at_ms"]
+    assert sink["drain_s"], sink
+    measured(await it.answer("lag"))
+    told = await eventually(
+        lambda: lag(it), lambda told: stage(told, "userflow sink", PATCHES)["lag"] == 0, DRAINED_S, 1.0
+    )
+    took = (told["at_ms"] - from_ms) / 1000
+    measured(f"forecast {sink['drain_s']:.0f} s, took {took:.0f} s")
+    assert abs(sink["drain_s"] - took) < 0.3 * took
