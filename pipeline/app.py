@@ -50,7 +50,7 @@ async def run_receiver(process: Process) -> None:
     tables.subscribe(lambda *_: directory.configuration_changed())
     await asyncio.to_thread(process.start, tables, records=True)
     publisher = process.publisher()
-    store = KafkaStore(publisher, process.admin().partitions)
+    store = KafkaStore(publisher, process.admin().partitions, accepted=process.metrics.webhook_accepted)
     admission = AdmissionLimits(
         hubspot_body_bytes=settings.hubspot_webhook_bytes, userflow_body_bytes=settings.userflow_webhook_bytes
     )
@@ -251,6 +251,8 @@ async def run_scheduler(process: Process) -> None:
     from pipeline.erasure.eraser import Eraser, EraserDeps
     from pipeline.full_sync.coordinator import FullSyncs, FullSyncSettings
     from pipeline.full_sync.road import Road
+    from pipeline.lag.reading import Brokers
+    from pipeline.lag_export import LagExport
     from pipeline.scheduler import Scheduler
 
     process = await asyncio.to_thread(process.at_the_brokers)
@@ -296,10 +298,15 @@ async def run_scheduler(process: Process) -> None:
             now_ms=now_ms,
         )
     )
+    brokers = Brokers(process.cluster, process.codec, process.admin(), now_ms)
+    export = LagExport(
+        brokers, tables, process.metrics.replace, lambda: scheduler.active, settings.changes_retention_days
+    )
     aside = [
         asyncio.create_task(full_syncs.run(), name="full syncs"),
         asyncio.create_task(eraser.run(), name="erasures"),
         _begin_vitals(process, "scheduler", publisher),
+        asyncio.create_task(export.run(), name="lag"),
     ]
     for task in aside:
         task.add_done_callback(_only_cancelled)

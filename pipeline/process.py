@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -57,6 +58,7 @@ class Process:
         keys = settings.secret_keys or (_key(settings.state_dir, makes_key),)
         metrics = Metrics(CollectorRegistry(), settings.prefix)
         metrics.codec(CODEC)
+        metrics.running(metadata.version("pairstream"))
         return cls(settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys), metrics)
 
     def unseal(self, sealed: bytes, place: str) -> str:

@@ -15,3 +15,4 @@ class ApiMetrics:
     called: Callable[[str, int | None, float], None] = _unmeasured  # purpose, status (None: no answer), seconds
     limited: Callable[[str], None] = _unmeasured  # the limit that an answer said was met
     remaining: Callable[[int], None] = _unmeasured  # requests that an answer said are left
+    waited: Callable[[str, float], None] = _unmeasured  # purpose, seconds that a request waited for its place

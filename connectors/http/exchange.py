@@ -31,7 +31,9 @@ class Exchange:
 
     async def carry(self, call: Call[T], request: Request) -> T:
         """What the call's answer to the request says; raises the errors of `connectors.contract.errors`."""
+        began = self.monotonic()
         async with self.budget.slot(call.purpose) as slot:
+            self.metrics.waited(call.purpose, self.monotonic() - began)
             response = await self._sent(request, call.purpose)
             notice = self.notice(response.headers)
             if notice is not None:

@@ -209,6 +209,9 @@ class PatchWriter:
         )
         for patch in patches:
             self._context.count("sink", patch.mapping, "equal" if result.equal else "written", 1)
+            if not result.equal and patch.caused_by is not None:
+                since_ms = self._context.now_ms() - patch.caused_by.at_ms
+                self._context.visible(patch.bulk, max(since_ms, 0) / 1000)
 
     async def _vanished(self, result: Vanished, held: Mapping[str, QueuedPatch]) -> None:
         write, patches = result.write, _patches(held, result.write.fields)

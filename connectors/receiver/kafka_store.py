@@ -20,6 +20,10 @@ CHECK_WITHIN_S: Final = 2.0
 _TOPICS: Final[Mapping[System, str]] = {"hubspot": HUBSPOT_NOTIFICATIONS, "userflow": USERFLOW_NOTIFICATIONS}
 
 
+def _uncounted(_: str, __: System, ___: int) -> None:
+    """Nobody counts."""
+
+
 class Sender(Protocol):
     """The part of `connectors.kafka.producer.Publisher` that the store uses."""
 
@@ -37,7 +41,11 @@ class KafkaStore:
         publisher: Sender,
         partitions: Callable[[], Mapping[str, int]],
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        accepted: Callable[[str, System, int], None] = _uncounted,
     ) -> None:
+        """`accepted` is told of each webhook that is stored: integration, system, when it was received."""
+        self._accepted = accepted
         self._publisher = publisher
         self._partitions = partitions
         self._monotonic = monotonic
@@ -62,6 +70,7 @@ class KafkaStore:
         try:
             await self._publisher.send(_TOPICS[notification.system], notification.integration, notification)
             self._stored, failed_at = self._stored + 1, None
+            self._accepted(notification.integration, notification.system, notification.received_at_ms)
         except PublishFailed as error:
             raise NotStored(str(error)) from error
         finally:  # who gave up waiting counts too

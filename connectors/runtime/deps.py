@@ -28,6 +28,12 @@ class ConnectorMetrics(Protocol):
     def api_remaining(self, system: str, integration: str, requests: int) -> None:
         """An answer said how many requests are left."""
 
+    def api_waited(self, system: str, purpose: str, seconds: float) -> None:
+        """A request waited so long for its place in the budget."""
+
+    def change_visible(self, system: str, bulk: bool, seconds: float) -> None:
+        """A value was written to the system so long after its first cause was received."""
+
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
         """The system's status in one of this connector's integrations."""
 

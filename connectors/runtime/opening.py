@@ -94,6 +94,7 @@ class IntegrationOpener:
             count=connector.count,
             bulk_credit=connector.bulk_credit,
             run_row=partial(connector.tables.get, RUNS),
+            visible=partial(connector.metrics.change_visible, self._traits.system),
         )
         monitor = ConnectionMonitor(context, report, self._monitor_deps(name))
         broken = partial(self._deps.broken, name)
@@ -283,6 +284,7 @@ class IntegrationOpener:
             partial(metrics.api_call, system),
             partial(metrics.api_limited, system),
             partial(metrics.api_remaining, system, name),
+            partial(metrics.api_waited, system),
         )
 
     def _monitor_deps(self, name: str) -> MonitorDeps:

@@ -27,6 +27,10 @@ T = TypeVar("T")
 SHOWN_AGAIN_MS: Final = 2_000
 
 
+def _unmeasured(_: bool, __: float) -> None:
+    """Nobody counts."""
+
+
 def _no_row(_: str) -> RunProgress | None:
     """Nothing is known of any run."""
     return None
@@ -50,6 +54,7 @@ class IntegrationContext:
     count: Callable[[str, str | None, str, int], None]  # stage, mapping, outcome, how many
     bulk_credit: Callable[[int], Awaitable[None]]
     run_row: Callable[[str], RunProgress | None] = _no_row  # the newest row of a key of `sync.runs`
+    visible: Callable[[bool, float], None] = _unmeasured  # whether it was bulk, seconds from its first cause to written
     shown: AssociatedValueCache = field(default_factory=AssociatedValueCache)  # newest fields of associated objects
 
     @property

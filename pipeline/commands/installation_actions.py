@@ -9,6 +9,8 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.session import open_process, plain_errors, read_tables, refuse, with_kafka
 from pipeline.exit_codes import DONE, REFUSED
+from pipeline.lag.looking import look
+from pipeline.lag.reading import Brokers
 from pipeline.operations.doctor import examine
 from pipeline.operations.losses import read_losses
 from pipeline.operations.rotate import rotate, seals
@@ -76,6 +78,7 @@ def examine_installation() -> None:
             newest=process.box.is_newest,
             runs=lambda: read_runs(process.cluster, process.codec, process.settings.partitions),
             lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
+            road=lambda: look(Brokers(process.cluster, process.codec, process.admin(), now_ms)),
             now_ms=now_ms(),
         ):
             click.echo(visible_lines(f"{finding.verdict:<8} {finding.what}: {finding.detail}"))

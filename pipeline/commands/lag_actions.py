@@ -8,8 +8,9 @@ import click
 
 from pipeline.commands.session import open_process, plain_errors, read_tables
 from pipeline.exit_codes import DONE, REFUSED
-from pipeline.lag.judging import Lag, judged
-from pipeline.lag.reading import Brokers, taken_by
+from pipeline.lag.judging import Lag
+from pipeline.lag.looking import look
+from pipeline.lag.reading import Brokers
 from pipeline.lag.report import report
 from pipeline.lag.stages import STAGES
 from pipeline.lag.text import integration_table, place_table, stage_table, too_late
@@ -53,13 +54,6 @@ def tell(
             if every_s is None:
                 sys.exit(REFUSED if late else DONE)
             time.sleep(every_s)
-
-
-def look(brokers: Brokers) -> Lag:
-    """The road as it is now. Blocks. Raises BrokersUnreachable."""
-    rows = brokers.vitals()
-    places = brokers.places(taken_by(rows, brokers.now_ms()))
-    return judged(places, rows, brokers.now_ms())
 
 
 def _table(

@@ -26,6 +26,14 @@ def counts_of(run: Run) -> Mapping[str, int]:
     return found
 
 
+def by_mapping(run: Run) -> Mapping[str, Mapping[str, int]]:
+    """The newest counts of each mapping, confirmed ones before those of what was to be written."""
+    total: dict[str, Counter[str]] = {}
+    for (_, mapping), row in _newest(run).items():
+        total.setdefault(mapping, Counter()).update(row.counts)
+    return total
+
+
 def mapping_rows(run: Run, step: str, attempt: int) -> Mapping[tuple[str, str], RunProgress]:
     """(partition, mapping or type) -> the worker's row of that step and attempt."""
     found = {}
@@ -49,11 +57,15 @@ def last_attempt(run: Run, step: str) -> int:
 
 def _compared(run: Run) -> Mapping[str, int]:
     """The newest counts of each partition and mapping, confirmed ones before those of what was to be written."""
-    newest = {**_latest(run, "pairs", COUNT), **_latest(run, "pairs", CONFIRM)}
     total: Counter[str] = Counter()
-    for row in newest.values():
+    for row in _newest(run).values():
         total.update(row.counts)
     return total
+
+
+def _newest(run: Run) -> dict[tuple[str, str], RunProgress]:
+    """The newest row of pairs by partition and mapping."""
+    return {**_latest(run, "pairs", COUNT), **_latest(run, "pairs", CONFIRM)}
 
 
 def _latest(run: Run, stage: str, step: str) -> dict[tuple[str, str], RunProgress]:

@@ -138,11 +138,12 @@ class Lag:
         """Seconds since the first cause of a record was held; None for none."""
         return None if waiting is None else max(self.at_ms - waiting.at_ms, 0) / 1000
 
-    def stage_behind(self) -> dict[str, float]:
-        """Seconds behind by stage; 0 where nothing waits."""
+    def stage_behind(self, *, live: bool = False) -> dict[str, float]:
+        """Seconds behind by stage; 0 where nothing waits. `live`: without what is bulk."""
         found = dict.fromkeys((stage.name for stage in STAGES), 0.0)
         for topic in self.topics:
-            found[topic.stage] = max(found[topic.stage], self.behind_s(topic.oldest) or 0.0)
+            oldest = topic.oldest_live if live else topic.oldest
+            found[topic.stage] = max(found[topic.stage], self.behind_s(oldest) or 0.0)
         return found
 
     def runs(self) -> dict[str, int]:

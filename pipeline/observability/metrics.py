@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from pipeline.observability.durations import Durations
 from schemas.codec import CodecKind
 from schemas.configuration import ConnectorStatus
-from schemas.vitals import ApiVitals, LimitVitals
+from schemas.vitals import ApiVitals, DurationVitals, LimitVitals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -31,11 +32,29 @@ GaugeName = Literal[
     "pairstream_bulk_outstanding_records",
     "pairstream_integration_status",
     "pairstream_codec_compiled",
+    "pairstream_last_webhook_accepted_timestamp_seconds",
+    "pairstream_last_full_sync_success_timestamp_seconds",
+    "pairstream_pairs",
+    "pairstream_lag_records",
+    "pairstream_behind_seconds",
+    "pairstream_live_behind_seconds",
+    "pairstream_integration_behind_seconds",
+    "pairstream_stage_stopped",
+    "pairstream_retention_left_seconds",
+    "pairstream_build_info",
+    "kafka_consumergroup_lag",
+    "kafka_consumergroup_current_offset",
+    "kafka_topic_partition_current_offset",
 ]
-HistogramName = Literal["pairstream_api_call_seconds", "pairstream_step_seconds"]
+HistogramName = Literal[
+    "pairstream_api_call_seconds",
+    "pairstream_api_budget_wait_seconds",
+    "pairstream_change_to_visible_seconds",
+    "pairstream_step_seconds",
+]
 MetricName = CounterName | GaugeName | HistogramName
 
-SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 """Upper bounds of the histograms' buckets, in seconds."""
 
 
@@ -86,6 +105,61 @@ METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
     "pairstream_codec_compiled": MetricMeaning(
         "1 where this process encodes by the compiled codec, 0 where by fastavro, which takes several times the CPU."
     ),
+    "pairstream_last_webhook_accepted_timestamp_seconds": MetricMeaning(
+        "When the last webhook of an integration was stored by this receiver, in seconds since 1970.",
+        ("integration", "system"),
+    ),
+    "pairstream_last_full_sync_success_timestamp_seconds": MetricMeaning(
+        "When the last full sync that completed ended, in seconds since 1970; told by the active scheduler.",
+        ("integration",),
+    ),
+    "pairstream_pairs": MetricMeaning(
+        "Pairs by how they stood in the last full sync that completed; told by the active scheduler.",
+        ("integration", "mapping", "state"),
+    ),
+    "pairstream_lag_records": MetricMeaning(
+        "Records that wait before a stage, without transaction markers; told by the active scheduler.",
+        ("stage", "topic"),
+    ),
+    "pairstream_behind_seconds": MetricMeaning(
+        "Seconds since the first cause of the oldest record that waits before a stage; told by the active scheduler.",
+        ("stage",),
+    ),
+    "pairstream_live_behind_seconds": MetricMeaning(
+        "The same without what is bulk or of a full sync; told by the active scheduler.", ("stage",)
+    ),
+    "pairstream_integration_behind_seconds": MetricMeaning(
+        "Seconds since the first cause of an integration's oldest record that waits anywhere; told by the active "
+        "scheduler.",
+        ("integration",),
+    ),
+    "pairstream_stage_stopped": MetricMeaning(
+        "1 where records wait before a stage and nothing is ended there, else 0; told by the active scheduler.",
+        ("stage",),
+    ),
+    "pairstream_retention_left_seconds": MetricMeaning(
+        "Seconds until retention reaches the first record of a topic that waits, its whole retention where none does; "
+        "told by the active scheduler.",
+        ("topic",),
+    ),
+    "pairstream_build_info": MetricMeaning("1; the labels say which release this process runs.", ("version",)),
+    "kafka_consumergroup_lag": MetricMeaning(
+        "Records between a group's position and the end of a partition, without transaction markers; told by the "
+        "active scheduler.",
+        ("consumergroup", "topic", "partition"),
+    ),
+    "kafka_consumergroup_current_offset": MetricMeaning(
+        "Where a group goes on in a partition; told by the active scheduler.", ("consumergroup", "topic", "partition")
+    ),
+    "kafka_topic_partition_current_offset": MetricMeaning(
+        "The end of a partition; told by the active scheduler.", ("topic", "partition")
+    ),
+    "pairstream_api_budget_wait_seconds": MetricMeaning(
+        "How long requests waited for a place in a vendor's limits, in seconds.", ("system", "purpose")
+    ),
+    "pairstream_change_to_visible_seconds": MetricMeaning(
+        "From the receipt of a change to its value's being written, in seconds.", ("direction", "bulk")
+    ),
     "pairstream_api_call_seconds": MetricMeaning(
         "How long requests to a vendor took, in seconds.", ("system", "purpose")
     ),
@@ -108,6 +182,9 @@ class Metrics:
         self._calls: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])  # sent, and limited
         self._limits: dict[str, tuple[str, int]] = {}  # by system: the limit that was met last, and when
         self._remaining: dict[tuple[str, str], int] = {}
+        self._durations = Durations()
+        self._accepted: tuple[int, int | None] = (0, None)  # webhooks that were stored, and when the last was
+        ProcessCollector(registry=registry)
         self._counters = {name: Counter(name, *_spread(name), registry=registry) for name in _names(CounterName)}
         self._gauges = {name: Gauge(name, *_spread(name), registry=registry) for name in _names(GaugeName)}
         self._histograms = {
@@ -127,6 +204,8 @@ class Metrics:
         shown = "none" if status is None else str(status)
         self._counters["pairstream_api_calls_total"].labels(system, purpose, shown).inc()
         self._histograms["pairstream_api_call_seconds"].labels(system, purpose).observe(seconds)
+        part = "read" if "write" not in purpose else "write"
+        self._durations.took(part, system, purpose.startswith("bulk"), seconds)
         figures = self._calls[system, purpose]
         figures[0] += 1
         figures[1] += status == TOO_MANY_REQUESTS
@@ -148,6 +227,33 @@ class Metrics:
                 reason = OTHER
             self._reasons.add(reason)
         self._counters["pairstream_dead_letters_total"].labels(stage, reason).inc()
+
+    def api_waited(self, system: str, purpose: str, seconds: float) -> None:
+        """A request had its place in the vendor's limits after so long."""
+        self._histograms["pairstream_api_budget_wait_seconds"].labels(system, purpose).observe(seconds)
+        self._durations.took("budget", system, purpose.startswith("bulk"), seconds)
+
+    def change_visible(self, system: str, bulk: bool, seconds: float) -> None:
+        """A value was written to the system so long after its first cause was received."""
+        shown = "true" if bulk else "false"
+        self._histograms["pairstream_change_to_visible_seconds"].labels(f"to_{system}", shown).observe(seconds)
+        self._durations.took("whole", system, bulk, seconds)
+
+    def webhook_accepted(self, integration: str, system: str, at_ms: int) -> None:
+        """A webhook of the integration, received then, was stored."""
+        name: GaugeName = "pairstream_last_webhook_accepted_timestamp_seconds"
+        self._gauges[name].labels(integration, system).set(at_ms / 1000)
+        self._accepted = (self._accepted[0] + 1, at_ms)
+
+    def running(self, version: str) -> None:
+        """This process runs that release."""
+        self._gauges["pairstream_build_info"].labels(version).set(1)
+
+    def replace(self, name: GaugeName, samples: Mapping[tuple[str, ...], float]) -> None:
+        """Let a gauge have these samples, by the values of its labels, and no others."""
+        self._gauges[name].clear()
+        for labels, value in samples.items():
+            self._gauges[name].labels(*labels).set(value)
 
     def records_lost(self, topic: str, offsets: int) -> None:
         """A gap between what was to be read next and what the brokers still hold."""
@@ -185,6 +291,15 @@ class Metrics:
     def calls(self) -> tuple[ApiVitals, ...]:
         """Requests by system and purpose, for the vital signs."""
         return tuple(ApiVitals(*key, sent, limited) for key, (sent, limited) in sorted(dict(self._calls).items()))
+
+    def durations(self) -> tuple[DurationVitals, ...]:
+        """How long changes and requests took, for the vital signs."""
+        return self._durations.vitals()
+
+    @property
+    def accepted(self) -> tuple[int, int | None]:
+        """Webhooks that were stored, and when the last was, for the vital signs."""
+        return self._accepted
 
     def limits(self) -> tuple[LimitVitals, ...]:
         """What limits the requests: what each integration's newest answer leaves, and the limit met last."""

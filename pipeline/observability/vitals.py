@@ -52,6 +52,8 @@ class VitalSigns:
             tuple(self._places()),
             self._metrics.calls(),
             self._metrics.limits(),
+            self._metrics.durations(),
+            *self._metrics.accepted,
         )
 
     async def write_on(self, send: Send) -> None:

@@ -7,10 +7,12 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableIncomplete
 from connectors.kafka.transactions import TransactionFailed
 from pipeline.integration_file.loader import read_document
+from pipeline.lag.judging import Lag
 from pipeline.operations.codec_in_use import codec_in_use
 from pipeline.operations.findings import Finding
 from pipeline.operations.installation import SettingsDiffer
 from pipeline.operations.losses import Losses, losses
+from pipeline.operations.roles import roles
 from pipeline.operations.runs import Runs, last_run
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
@@ -47,6 +49,7 @@ def examine(
     newest: Callable[[bytes, str], bool],
     runs: Runs,
     lost: Losses,
+    road: Callable[[], Lag],
     now_ms: int,
 ) -> Iterator[Finding]:
     """Checks brokers, topics, registry, then every integration; skips checks that depend on a broken one."""
@@ -65,10 +68,11 @@ def examine(
     if any(problem.missing for problem in problems):
         return
     try:
-        parts, progress, letters = integrations(), list(runs()), list(lost())
+        parts, progress, letters, lag = integrations(), list(runs()), list(lost()), road()
     except (TableIncomplete, SettingsDiffer, TransactionFailed, BrokersUnreachable) as error:
         yield Finding("configuration", "wrong", str(error))
         return
+    yield from roles(lag)
     yield from losses(letters, parts, [run.row for run in progress], partitions)
     for name, settings in every(parts).items():
         yield from examine_integration(name, settings, parts, opens)

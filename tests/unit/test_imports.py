@@ -94,7 +94,8 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file", "pipeline.secrets"},
     "pipeline.full_sync": {"connectors.clock", "connectors.kafka"},
     "pipeline.erasure": {"connectors.kafka"},
-    "pipeline.lag": {"connectors.kafka"},
+    "pipeline.lag": {"connectors.kafka", "pipeline.full_sync"},
+    "pipeline.lag_export": {"connectors.kafka", "pipeline.full_sync", "pipeline.lag", "pipeline.observability"},
     "pipeline.consents": {"pipeline.secrets", "connectors.kafka", "connectors.receiver"},
     "pipeline.scheduler": {
         "pipeline.full_sync",
@@ -112,6 +113,7 @@ LAYERS: dict[str, set[str]] = {
                 "erasure",
                 "full_sync",
                 "integration_file",
+                "lag",
                 "provisioning",
                 "secrets",
                 "exit_codes",

@@ -143,6 +143,12 @@ class Measured:
         self.left[system, integration] = requests
         self.changes.bump()
 
+    def api_waited(self, system: str, purpose: str, seconds: float) -> None:
+        assert seconds >= 0
+
+    def change_visible(self, system: str, bulk: bool, seconds: float) -> None:
+        assert seconds >= 0
+
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
         self.statuses[integration] = status
         self.changes.bump()

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from unittest.mock import create_autospec
 
@@ -10,9 +10,28 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.observability.metrics import METRICS, MOST_REASONS, OTHER, MetricName, Metrics
+from pipeline.observability.metrics import METRICS, MOST_REASONS, OTHER, GaugeName, MetricName, Metrics
 
 ROOT = Path(__file__).parents[4]
+TOLD_BY_THE_SCHEDULER: tuple[GaugeName, ...] = (
+    "pairstream_last_full_sync_success_timestamp_seconds",
+    "pairstream_pairs",
+    "pairstream_lag_records",
+    "pairstream_behind_seconds",
+    "pairstream_live_behind_seconds",
+    "pairstream_integration_behind_seconds",
+    "pairstream_stage_stopped",
+    "pairstream_retention_left_seconds",
+    "kafka_consumergroup_lag",
+    "kafka_consumergroup_current_offset",
+    "kafka_topic_partition_current_offset",
+)
+
+
+def told(name: GaugeName, metrics: Metrics) -> None:
+    metrics.replace(name, {tuple("abc"[: len(METRICS[name].labels)]): 7})
+
+
 USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] = {
     "pairstream_outcomes_total": (
         lambda metrics: metrics.outcome("pairs", "contacts", "written", 3),
@@ -65,6 +84,26 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
         1,
     ),
     "pairstream_codec_compiled": (lambda metrics: metrics.codec("compiled"), {}, 1),
+    **{
+        name: (partial(told, name), dict(zip(METRICS[name].labels, "abc", strict=False)), 7)
+        for name in TOLD_BY_THE_SCHEDULER
+    },
+    "pairstream_last_webhook_accepted_timestamp_seconds": (
+        lambda metrics: metrics.webhook_accepted("acme", "hubspot", 1_700_000_000_000),
+        {"integration": "acme", "system": "hubspot"},
+        1_700_000_000,
+    ),
+    "pairstream_build_info": (lambda metrics: metrics.running("0.1.0"), {"version": "0.1.0"}, 1),
+    "pairstream_api_budget_wait_seconds": (
+        lambda metrics: metrics.api_waited("hubspot", "write", 0.25),
+        {"system": "hubspot", "purpose": "write"},
+        0.25,
+    ),
+    "pairstream_change_to_visible_seconds": (
+        lambda metrics: metrics.change_visible("userflow", True, 0.25),
+        {"direction": "to_userflow", "bulk": "true"},
+        0.25,
+    ),
     "pairstream_api_call_seconds": (
         lambda metrics: metrics.api_call("hubspot", "write", None, 0.25),
         {"system": "hubspot", "purpose": "write"},
@@ -73,7 +112,12 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
     "pairstream_step_seconds": (lambda metrics: metrics.step("pairs", 0.25), {"stage": "pairs"}, 0.25),
 }
 LETTERS = {"pairstream_dead_letters_total"}
-SUMS: set[MetricName] = {"pairstream_api_call_seconds", "pairstream_step_seconds"}
+SUMS: set[MetricName] = {
+    "pairstream_api_call_seconds",
+    "pairstream_api_budget_wait_seconds",
+    "pairstream_change_to_visible_seconds",
+    "pairstream_step_seconds",
+}
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -1,0 +1,29 @@
+"""How long the parts of a change's way took, in the counts that vital signs carry; may be used on any thread."""
+
+import threading
+from bisect import bisect_left
+
+from schemas.vitals import BOUNDS_MS, DurationVitals
+
+
+class Durations:
+    """Counts by part, system and whether it was bulk."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[str, str, bool], list[int]] = {}
+        self._sums_ms: dict[tuple[str, str, bool], int] = {}
+
+    def took(self, part: str, system: str, bulk: bool, seconds: float) -> None:
+        """One part took so long."""
+        key, took_ms = (part, system, bulk), round(seconds * 1000)
+        with self._lock:
+            self._counts.setdefault(key, [0] * (len(BOUNDS_MS) + 1))[bisect_left(BOUNDS_MS, took_ms)] += 1
+            self._sums_ms[key] = self._sums_ms.get(key, 0) + took_ms
+
+    def vitals(self) -> tuple[DurationVitals, ...]:
+        """All of them."""
+        with self._lock:
+            return tuple(
+                DurationVitals(*key, tuple(counts), self._sums_ms[key]) for key, counts in sorted(self._counts.items())
+            )
