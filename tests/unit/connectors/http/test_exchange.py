@@ -27,10 +27,16 @@ class Recorded:
     called: list[tuple[str, int | None, float]] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
+    waited: list[tuple[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        moments: Iterator[float] = iter((10.0, 10.25))
-        metrics = ApiMetrics(lambda *call: self.called.append(call), self.limits.append, self.left.append)
+        moments: Iterator[float] = iter((7.0, 10.0, 10.0, 10.25))
+        metrics = ApiMetrics(
+            lambda *call: self.called.append(call),
+            self.limits.append,
+            self.left.append,
+            lambda *waited: self.waited.append(waited),
+        )
         budget = RequestBudget(FakeClock(), AdaptiveRate())
         self._exchange = Exchange(self, budget, metrics, self._notice, lambda: next(moments))
 
@@ -56,6 +62,7 @@ async def test_an_answer_is_measured_by_purpose_status_and_time() -> None:
     assert await recorded.carry() == "read"
     assert recorded.called == [("write", 207, 0.25)]
     assert (recorded.limits, recorded.left) == ([], [96])
+    assert recorded.waited == [("write", 3.0)]
 
 
 @pytest.mark.parametrize("error", [Transient("not_connected"), UnknownResult("timed_out")])
