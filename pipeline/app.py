@@ -31,7 +31,7 @@ from schemas.vitals import PlaceVitals
 log = logging.getLogger(__name__)
 
 STEP_THREADS: Final = 16
-GARBAGE_OBJECTS: Final = 50_000  # a worker's many rows form no cycles: a search finds nothing
+GARBAGE_OBJECTS: Final = 50_000  # what a step makes forms no cycles: a search finds nothing
 
 
 async def run_receiver(process: Process) -> None:
@@ -139,6 +139,8 @@ def run_worker(process: Process) -> None:
         ),
     ]
     gc.set_threshold(GARBAGE_OBJECTS)
+    gc.collect()
+    gc.freeze()  # what is loaded by now lives as long as the process: no search looks through it again
     app = build_app(
         process.cluster, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
     )

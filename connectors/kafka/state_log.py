@@ -66,17 +66,18 @@ class CompactedStateLog:
         """Committed rows from an offset to the end."""
         return read_committed_rows(self._cluster, self._topic, self._partition, offset)
 
-    def commit(self, outputs: Sequence[OutputRecord], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
-        """Outputs, rows and where each input topic goes on, in one transaction.
+    def commit(
+        self, outputs: Sequence[OutputRecord], rows: Mapping[str, Any], handled: Mapping[str, int]
+    ) -> Mapping[str, bytes | None]:
+        """Outputs, rows and where each input topic goes on, in one transaction; returns the rows as they were written.
 
         Raises TransactionFailed, or Unencodable, nothing committed, for what no message holds.
         """
         if self._writer is None:
             raise RuntimeError(f"{self._topic}[{self._partition}] is not open")
         messages = [self._produced(output) for output in outputs]
-        for key, row in rows.items():
-            value = None if row is None else self._codec.encode(self._topic, row)
-            messages.append(Produced(self._topic, key, value, self._partition))
+        written = {key: None if row is None else self._codec.encode(self._topic, row) for key, row in rows.items()}
+        messages += [Produced(self._topic, key, value, self._partition) for key, value in written.items()]
         places = {(topic, self._partition): offset for topic, offset in handled.items()}
         try:
             self._writer.write(messages, places)
@@ -85,6 +86,7 @@ class CompactedStateLog:
                 raise
             self._replace_expired().write(messages, places)
         self._handled |= handled
+        return written
 
     def _produced(self, output: OutputRecord) -> Produced:
         value = self._codec.encode(output.topic, output.record)

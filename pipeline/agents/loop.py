@@ -69,6 +69,7 @@ class AgentLoop(Generic[RowT]):
                 for event in events:
                     self._arrived(event, -1)
                     await stream.ack(event)
+                self._drop_left_rows()
             except Exception as error:
                 self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
                 raise
@@ -81,6 +82,7 @@ class AgentLoop(Generic[RowT]):
                     return await waiting.get()
             except TimeoutError:
                 await asyncio.gather(*(step.settle() for step in self._partitions.values()))
+                self._drop_left_rows()
 
     async def _run(self, batch: Sequence[Incoming]) -> None:
         by_partition: dict[int, list[Incoming]] = defaultdict(list)
@@ -97,6 +99,10 @@ class AgentLoop(Generic[RowT]):
         for place in [place for place in self._taken if place[1] in gone]:
             for counted in (self._taken, self._finished, self._queued):
                 counted.pop(place, None)
+
+    def _drop_left_rows(self) -> None:
+        for step in self._partitions.values():
+            step.drop_left_rows()
 
     def reached(self, number: int) -> int:
         """How far the partition of that number has got; may be asked on any thread."""

@@ -1,7 +1,7 @@
-"""One partition's state: a dict of decoded rows, restored from its topic and written with a step's outputs."""
+"""One partition's state as the step sees it: its topic, the store of its rows, and what a step changes of them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 RowT = TypeVar("RowT")
@@ -44,8 +44,13 @@ class StateLog(Protocol):
     def starts(self, topics: Sequence[str]) -> Mapping[str, int]:
         """Per input topic the offset of the first record that is still there."""
 
-    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
-        """Write outputs, changed rows (None deletes) and where each input topic goes on in one transaction."""
+    def commit(
+        self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]
+    ) -> Mapping[str, bytes | None]:
+        """Write outputs, changed rows (None deletes) and where each input topic goes on in one transaction.
+
+        Returns the rows as they were written.
+        """
 
     def decode(self, value: bytes) -> Any:
         """The row behind stored bytes."""
@@ -54,27 +59,21 @@ class StateLog(Protocol):
         """Let go of the partition."""
 
 
-@dataclass(slots=True)
-class Rows(Generic[RowT]):
-    """Decoded rows by key, and how far into the state topic they reach."""
+class RowStore(Protocol):
+    """One partition's encoded rows by key, and the offset of the state topic up to which it holds them."""
 
-    by_key: dict[str, RowT] = field(default_factory=dict)
-    next_offset: int = 0
+    next_offset: int
 
-    def restore(self, log: StateLog) -> int:
-        """Read on to the end of the state topic; returns how many rows were read.
+    def get(self, key: str) -> bytes | None: ...
 
-        Rows are kept after a revocation, so a partition that returns reads only the rows that others wrote meanwhile.
-        """
-        count = 0
-        for row in log.restore(self.next_offset):
-            self.next_offset = row.next_offset
-            count += 1
-            if row.value is None:
-                self.by_key.pop(row.key, None)
-            else:
-                self.by_key[row.key] = log.decode(row.value)
-        return count
+    def keys(self) -> Iterable[str]:
+        """Every key, in no order."""
+
+    def put(self, rows: Mapping[str, bytes | None], next_offset: int) -> None:
+        """Change rows (None deletes) and the offset together."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
 
 
 class Readable(Protocol[RowT_co]):
@@ -106,10 +105,3 @@ class Overlay(Generic[RowT]):
     def keys_after(self, cursor: str | None, prefix: str) -> Iterable[str]:
         """Keys with a prefix in their order, from behind the cursor on: a slice of work on all state starts here."""
         return sorted(key for key in self.keys() if key.startswith(prefix) and (cursor is None or key > cursor))
-
-    def apply_to(self, rows: dict[str, RowT]) -> None:
-        for key, row in self.changed.items():
-            if row is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = row

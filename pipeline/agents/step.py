@@ -15,7 +15,8 @@ from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pipeline.agents.metrics import StepMetrics
-from pipeline.agents.state import Output, Overlay, Rows, StateLog
+from pipeline.agents.rows import MemoryRows, Rows
+from pipeline.agents.state import Output, Overlay, RowStore, StateLog
 from pipeline.core.outcome import Outcome
 from schemas.codec import Unencodable
 from schemas.letters import letter_about, place_of, without_value
@@ -30,9 +31,10 @@ COMMIT_WITHIN_S: Final = 20.0
 FAILURES_IN_A_ROW: Final = 100
 SLOW_RESTORE_S: Final = 1.0
 LOOK_FOR_LOST_S: Final = 5.0  # between two questions to the brokers, while a step's input jumps
-ROWS_KEPT_S: Final = 3_600.0  # far less than compaction keeps a deletion: no deleted row is missed
+ROWS_KEPT_S: Final = 60.0  # a rebalance takes and gives back; and far less than compaction keeps a deletion
 
 RowT = TypeVar("RowT")
+T = TypeVar("T")
 
 
 Decide = Callable[["Incoming", Overlay[RowT]], "Effects"]
@@ -116,6 +118,7 @@ class StepDeps:
     # (partition, topics) -> per topic the offset behind the last record that this worker's group acknowledged; blocks
     acknowledged: Callable[[int, Sequence[str]], Mapping[str, int]]
     commit_within_s: float = COMMIT_WITHIN_S
+    open_rows: Callable[[str, int], RowStore] = lambda *_: MemoryRows()  # (stage name, partition); blocks
 
 
 class PartitionStep(Generic[RowT]):
@@ -125,7 +128,7 @@ class PartitionStep(Generic[RowT]):
         self._stage = stage
         self._partition = partition
         self._deps = deps
-        self._rows: Rows[RowT] = Rows()
+        self._rows: Rows[RowT] | None = None
         self._handled: dict[str, int] = {}
         self._told: dict[str, int] = {}  # the part of it that transactions have committed
         self._log: StateLog | None = None
@@ -146,45 +149,47 @@ class PartitionStep(Generic[RowT]):
                 raise
 
     async def _step(self, batch: Sequence[Incoming]) -> None:
-        state_log = self._log or await self._take_over()
+        state_log, rows = await self._taken_over()
         fresh = self._fresh(batch)
         await self._look_for_lost(self._skipped(fresh))
         await self._catch_up(fresh)
         started = time.monotonic()
         try:
-            await self._handle(fresh, state_log, self._decide)
+            await self._handle(fresh, state_log, rows, self._decide)
         except Unencodable:
             for incoming in fresh:
-                await self._handle_alone(incoming, state_log)
+                await self._handle_alone(incoming, state_log, rows)
         self._deps.metrics.step(self._stage.name, time.monotonic() - started)
 
-    async def _handle(self, batch: Sequence[Incoming], state_log: StateLog, decide: Decide[RowT]) -> None:
+    async def _handle(
+        self, batch: Sequence[Incoming], state_log: StateLog, rows: Rows[RowT], decide: Decide[RowT]
+    ) -> None:
         """Decide in order, commit, then take over what changed. Raises Unencodable, nothing committed."""
-        overlay = Overlay(self._rows.by_key)
+        overlay = Overlay(rows)
         effects = [decide(incoming, overlay) for incoming in batch]
         outputs = [output for effect in effects for output in effect.outputs]
         handled = {incoming.topic: incoming.offset + 1 for incoming in batch}
         if outputs or overlay.changed:
-            await self._committed(lambda: state_log.commit(outputs, overlay.changed, handled))
+            written = await self._committed(lambda: state_log.commit(outputs, overlay.changed, handled))
             self._told |= handled
-        overlay.apply_to(self._rows.by_key)
+            rows.apply(overlay.changed, written)
         self._handled |= handled
         self._count(
             [one for one, incoming in zip(effects, batch, strict=True) if not isinstance(incoming.record, Copied)]
         )
 
-    async def _handle_alone(self, incoming: Incoming, state_log: StateLog) -> None:
+    async def _handle_alone(self, incoming: Incoming, state_log: StateLog, rows: Rows[RowT]) -> None:
         """Handle one record of a batch in which some outputs are too large for a message, so that the others go on."""
         try:
-            await self._handle([incoming], state_log, self._decide)
+            await self._handle([incoming], state_log, rows, self._decide)
         except Unencodable as error:
             effects = self._dead_letter(incoming, error.reason, str(error))
             try:
-                await self._handle([incoming], state_log, lambda *_: effects)
+                await self._handle([incoming], state_log, rows, lambda *_: effects)
             except Unencodable:
                 letters = (without_value(output.record) for output in effects.outputs)
                 short = tuple(Output(DEAD_LETTERS, letter.key, letter) for letter in letters)
-                await self._handle([incoming], state_log, lambda *_: replace(effects, outputs=short))
+                await self._handle([incoming], state_log, rows, lambda *_: replace(effects, outputs=short))
 
     def _fresh(self, batch: Sequence[Incoming]) -> Sequence[Incoming]:
         """Skip records handled before a crash but not acknowledged. Decided again on newer state, an object that left a
@@ -227,7 +232,8 @@ class PartitionStep(Generic[RowT]):
     @property
     def reached(self) -> int:
         """Grows with every row that is restored and every record that is handled; may be asked on any thread."""
-        return self._rows.next_offset + sum(dict(self._handled).values())
+        rows = self._rows
+        return (rows.next_offset if rows is not None else 0) + sum(dict(self._handled).values())
 
     @property
     def handled(self) -> Mapping[str, int]:
@@ -257,16 +263,35 @@ class PartitionStep(Generic[RowT]):
             self._log = None
             self._released_at = time.monotonic()
 
-    async def _take_over(self) -> StateLog:
+    def drop_left_rows(self) -> None:
+        """Free the rows of a partition that did not come back: memory is for what this worker owns."""
+        if self._log is None and not self._lock.locked() and time.monotonic() - self._released_at > ROWS_KEPT_S:
+            self._close_rows()
+
+    def _close_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+    async def _taken_over(self) -> tuple[StateLog, Rows[RowT]]:
+        if self._log is not None and self._rows is not None:
+            return self._log, self._rows
+        return await self._take_over()
+
+    async def _take_over(self) -> tuple[StateLog, Rows[RowT]]:
         if time.monotonic() - self._released_at > ROWS_KEPT_S:
-            self._rows = Rows()
+            self._close_rows()
         state_log = self._deps.open_log(self._stage.name, self._partition)
         started = time.monotonic()
         await self._blocking(state_log.open)
-        count = await self._blocking(lambda: self._rows.restore(state_log))
+        if self._rows is None:
+            store = await self._blocking(lambda: self._deps.open_rows(self._stage.name, self._partition))
+            self._rows = Rows(store)
+        rows = self._rows
+        count = await self._blocking(lambda: rows.restore(state_log))
         handled = await self._blocking(lambda: state_log.handled(self._stage.topics))
         # a recreated state topic is filled again from all retained records
-        self._handled = dict(handled) if self._rows.next_offset else {}
+        self._handled = dict(handled) if rows.next_offset else {}
         self._told = dict(handled)
         took_s = time.monotonic() - started
         self._deps.metrics.restored(self._stage.name, self._partition, took_s)
@@ -276,7 +301,7 @@ class PartitionStep(Generic[RowT]):
         # records that led to nothing are acknowledged, but no transaction says that they were handled
         seen = await self._blocking(lambda: self._deps.acknowledged(self._partition, tuple(handled)))
         await self._look_for_lost([(topic, max(at, seen.get(topic, 0)), None) for topic, at in handled.items()])
-        return state_log
+        return state_log, rows
 
     async def _catch_up(self, batch: Sequence[Incoming]) -> None:
         """Wait until this process has the newest mapping revisions that the records name."""
@@ -334,15 +359,15 @@ class PartitionStep(Generic[RowT]):
                 if isinstance(output.record, DeadLetter):
                     self._deps.metrics.dead_letter(output.record.stage, output.record.reason)
 
-    async def _committed(self, commit: Callable[[], None]) -> None:
+    async def _committed(self, commit: Callable[[], Mapping[str, bytes | None]]) -> Mapping[str, bytes | None]:
         """Commit within a deadline of our own: librdkafka's does not hold for offsets in a transaction
         (confluentinc/librdkafka#5456), and a broker killed meanwhile would block the partition for ever."""
         try:
             async with asyncio.timeout(self._deps.commit_within_s):
-                await self._blocking(commit)
+                return await self._blocking(commit)
         except TimeoutError:
             place, within_s = f"{self._stage.name}[{self._partition}]", self._deps.commit_within_s
             raise StepFailed(f"{place}: the brokers did not answer within {within_s:.0f} s") from None
 
-    async def _blocking(self, work: Callable[[], Any]) -> Any:
+    async def _blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._deps.executor, work)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.objects import Objects
@@ -33,6 +33,17 @@ LOOKUP_INTERVAL_MS = 900_000
 MOST_STEPS = 10_000
 ALL_READ = frozenset({"hubspot.contacts", "userflow.users"})
 NOTHING_READ: frozenset[str] = frozenset()
+
+RowT = TypeVar("RowT")
+
+
+def take_over(overlay: Overlay[RowT], rows: dict[str, RowT]) -> None:
+    """What a step changed becomes the rows, as after its commit."""
+    for key, row in overlay.changed.items():
+        if row is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = row
 
 
 class Middle:
@@ -92,13 +103,13 @@ class Middle:
     def _in_objects(self, incoming: Incoming) -> Effects:
         overlay: Overlay[ObjectState] = Overlay(self.objects)
         effects = self._objects.decide(incoming, overlay)
-        overlay.apply_to(self.objects)
+        take_over(overlay, self.objects)
         return effects
 
     def _in_pairs(self, incoming: Incoming) -> Effects:
         overlay: Overlay[PairState] = Overlay(self.pairs)
         effects = self._pairs.decide(incoming, overlay)
-        overlay.apply_to(self.pairs)
+        take_over(overlay, self.pairs)
         return effects
 
     def pair(self, match_value: str, mapping: str = "people") -> PairState:

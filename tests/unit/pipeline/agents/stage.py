@@ -57,7 +57,9 @@ class FakeLog:
     def starts(self, topics: Sequence[str]) -> Mapping[str, int]:
         return {topic: self.first.get(topic, 0) for topic in topics}
 
-    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
+    def commit(
+        self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]
+    ) -> Mapping[str, bytes | None]:
         self.committing.set()
         assert self.may_commit.wait(10), "nobody let the commit go on"
         if self.failing:
@@ -70,7 +72,9 @@ class FakeLog:
         self.commits += 1
         self.outputs += outputs
         self.offsets |= handled
-        self.topic += [(key, None if row is None else row.encode()) for key, row in rows.items()]
+        written = {key: None if row is None else row.encode() for key, row in rows.items()}
+        self.topic += written.items()
+        return written
 
     def decode(self, value: bytes) -> str:
         return value.decode()

@@ -17,17 +17,20 @@ from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.pairs import Pairs
 from pipeline.agents.state import Output
 from pipeline.agents.step import Incoming, PartitionStep, StepDeps, StepFailed
+from schemas.codec import Codec
 from schemas.records import CommandStep, ConnectorRequest, FieldPatch, StateCommand
+from schemas.registry import LocalRegistry
 from schemas.runs import RunProgress
 from schemas.state import PairState
-from schemas.topics import STATE_COMMANDS
+from schemas.topics import PAIRS_STATE, STATE_COMMANDS
 from tests.examples import share
-from tests.unit.pipeline.agents.stage import FakeStepDeps
+from tests.unit.pipeline.agents.stage import FakeStepDeps, Stored
 from tests.unit.pipeline.core.given import contact, mapping, receipt, user
 from tests.unit.pipeline.middle import ALL_READ, HOLD_MS, LOOKUP_INTERVAL_MS, NOW_MS, Middle
 
 RUN: Final = "0000000000002-aaaa"
 VIEW: Final = mapping()
+CODEC_HERE: Final = Codec(LocalRegistry())
 EXECUTOR: Final = ThreadPoolExecutor(1, "all-pairs-tests")
 
 
@@ -35,22 +38,13 @@ class Crashed(RuntimeError):
     """The process ended just before, or just after, its transaction was committed."""
 
 
-class Row:
-    """One row of the state topic, kept as the record that it is."""
-
-    def __init__(self, key: str, state: PairState | None, next_offset: int) -> None:
-        self.key, self.state, self.next_offset = key, state, next_offset
-
-    @property
-    def value(self) -> Any:
-        return self.state
-
-
 class Topics:
     """The state topic and the commands of one partition, and what was committed; a crash loses what was not."""
 
     def __init__(self, rows: Mapping[str, PairState]) -> None:
-        self.rows: list[tuple[str, PairState | None]] = list(rows.items())
+        self.rows: list[tuple[str, bytes | None]] = [
+            (key, CODEC_HERE.encode(PAIRS_STATE, row)) for key, row in rows.items()
+        ]
         self.commands: list[StateCommand] = []
         self.outputs: list[Output] = []
         self.offsets: dict[str, int] = {}
@@ -59,9 +53,9 @@ class Topics:
     def open(self) -> None:
         """Whoever had the partition is fenced."""
 
-    def restore(self, offset: int) -> Iterator[Row]:
+    def restore(self, offset: int) -> Iterator[Stored]:
         for place in range(offset, len(self.rows)):
-            yield Row(*self.rows[place], place + 1)
+            yield Stored(*self.rows[place], place + 1)
 
     def handled(self, topics: Sequence[str]) -> Mapping[str, int]:
         return dict(self.offsets)
@@ -69,19 +63,22 @@ class Topics:
     def starts(self, topics: Sequence[str]) -> Mapping[str, int]:
         return dict.fromkeys(topics, 0)
 
-    def commit(self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]) -> None:
+    def commit(
+        self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]
+    ) -> Mapping[str, bytes | None]:
         if self.crash == "before":
             raise Crashed
         self.outputs += outputs
         self.commands += [one.record for one in outputs if one.topic == STATE_COMMANDS and one.partition is not None]
-        self.rows += rows.items()
+        written = {key: None if row is None else CODEC_HERE.encode(PAIRS_STATE, row) for key, row in rows.items()}
+        self.rows += written.items()
         self.offsets |= handled
         if self.crash == "after":
             raise Crashed
+        return written
 
-    def decode(self, value: Any) -> PairState:
-        assert isinstance(value, PairState)
-        return value
+    def decode(self, value: bytes) -> Any:
+        return CODEC_HERE.decode(PAIRS_STATE, value)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -13,6 +13,7 @@ from pipeline.agents.step import Incoming
 from schemas.records import StateCommand
 from schemas.topics import INTEGRATIONS
 from tests.unit.pipeline.agents.test_configuration import configuration, settings
+from tests.unit.pipeline.middle import take_over
 
 COMMAND = StateCommand("acme", 2, "objects", "forget")
 
@@ -28,7 +29,7 @@ def forgotten(rows: dict[str, str]) -> tuple[dict[str, str], int]:
         slices += 1
         overlay = Overlay(rows)
         effects = forget(incoming(waiting.pop()), COMMAND, overlay)
-        overlay.apply_to(rows)
+        take_over(overlay, rows)
         for output in effects.outputs:
             assert (output.key, output.partition) == ("partition-3", 3)
             waiting.append(output.record)

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.agents import step as step_module
+from pipeline.agents.rows import MemoryRows
 from pipeline.agents.step import (
     FAILURES_IN_A_ROW,
     Copied,
@@ -212,6 +214,28 @@ class TestPartitionStep:
         await running.run([incoming("a=2", 1)])
         assert sent(deps) == ["1", "theirs2"]
         assert (deps.log().opened, deps.log().closed) == (2, 1)
+
+    async def test_rows_of_a_partition_that_does_not_come_back_are_freed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        deps, stores = FakeStepDeps(), list[MemoryRows]()
+
+        def open_rows(*_: object) -> MemoryRows:
+            stores.append(MemoryRows())
+            return stores[-1]
+
+        running: PartitionStep[str] = PartitionStep(Appending(), 0, replace(deps.deps(), open_rows=open_rows))
+        await running.run([incoming("a=1")])
+        monkeypatch.setattr(step_module, "ROWS_KEPT_S", 0.0)
+        running.drop_left_rows()
+        assert list(stores[0].keys()) == ["a"], "it is ours"
+        await running.release()
+        monkeypatch.setattr(step_module, "ROWS_KEPT_S", 60.0)
+        running.drop_left_rows()
+        assert list(stores[0].keys()) == ["a"], "a rebalance may give it back"
+        monkeypatch.setattr(step_module, "ROWS_KEPT_S", 0.0)
+        running.drop_left_rows()
+        assert list(stores[0].keys()) == []
+        await running.run([incoming("a=2", 1)])
+        assert (sent(deps), len(stores)) == (["1", "12"], 2)
 
     async def test_what_was_handled_before_a_crash_is_not_decided_again(self) -> None:
         deps, after = FakeStepDeps(), Appending()
