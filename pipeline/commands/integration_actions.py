@@ -6,34 +6,14 @@ import click
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.commands.session import NONE_YET, confirm, known, open_process, plain_errors, read_tables, with_kafka
+from pipeline.commands.session import confirm, known, with_kafka
 from pipeline.operations import apply
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.remedies import withdrawal
 from pipeline.provisioning.state_machine import DISCONNECTED
-from schemas.integrations import connector_of, every
 from schemas.topics import INTEGRATIONS
-from schemas.values import SYSTEMS
 
 WITHDRAWN_S: Final = 10.0
-
-
-def list_integrations() -> None:
-    """Print every integration and its state."""
-    with plain_errors():
-        parts = read_tables(open_process()).table(INTEGRATIONS)
-        there = every(parts)
-        for name, settings in there.items():
-            refused = "; its last apply was refused" if settings.apply_state == "failed" else ""
-            click.echo(f"{name}: {settings.state}, revision {settings.active_revision}{refused}")
-            for system in SYSTEMS:
-                state = connector_of(parts, name, system)
-                if state is not None and (state.status != "ok" or state.reason is not None):
-                    click.echo(f"  {system}: {state.status.replace('_', ' ')}: {state.reason}")
-                for denied, reason in (state.denied if state is not None else {}).items():
-                    click.echo(f"  {system}: may not {' '.join(reversed(denied.rsplit('.', 1)))}: {reason}")
-        if not there:
-            click.echo(NONE_YET)
 
 
 def disconnect(name: str, *, ask_first: bool) -> None:

@@ -4,18 +4,36 @@ import click
 
 from pipeline.commands.command_line import command, group
 
+FORMAT = click.option(
+    "--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
+)
+
 
 @group(examples=("pairstream integration list", "pairstream integration pause acme"))
 def integration() -> None:
     """Look at integrations, pause them, disconnect them."""
 
 
-@integration.command("list", examples=("pairstream integration list",))
-def integration_list() -> None:
-    """Every integration and its state."""
-    from pipeline.commands.integration_actions import list_integrations
+@integration.command("list", examples=("pairstream integration list", "pairstream integration list --format json"))
+@FORMAT
+def integration_list(shape: str) -> None:
+    """Every integration: its state, its pairs, how far behind."""
+    from pipeline.commands.standing_actions import list_integrations
 
-    list_integrations()
+    list_integrations(shape)
+
+
+@integration.command("show", examples=("pairstream integration show acme",))
+@click.argument("name")
+@FORMAT
+def integration_show(name: str, shape: str) -> None:
+    """How one stands, and what there is to do.
+
+    Pairs are those that the last full sync that completed has counted.
+    """
+    from pipeline.commands.standing_actions import show_integration
+
+    show_integration(name, shape)
 
 
 @integration.command("pause", examples=("pairstream integration pause acme",))

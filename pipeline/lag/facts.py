@@ -39,6 +39,7 @@ class Unread:
     waiting: tuple[Waiting, ...] = ()  # the oldest and the oldest live ones: the first, and those not taken yet
     shares: Mapping[str, Share] = field(default_factory=dict)  # by integration
     runs: Mapping[str, int] = field(default_factory=dict)  # records by full sync
+    mappings: Mapping[tuple[str, str], int] = field(default_factory=dict)  # records by integration and mapping
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ class _Part:
     oldest_live: Waiting | None = None
     shares: dict[str, Share] = field(default_factory=lambda: defaultdict(Share))
     runs: Counter[str] = field(default_factory=Counter)
+    mappings: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def take(self, offset: int, at_ms: int, told: "_Told | None") -> None:
         first = not self.records
@@ -147,12 +148,23 @@ class _Part:
         self.shares[told.integration] = Share(share.records + 1, _least(share.at_ms, one.at_ms), live)
         if told.run_id:
             self.runs[told.run_id] += 1
+        if told.mapping:
+            self.mappings[told.integration, told.mapping] += 1
 
     def unread(self, reading: "_Reading") -> Unread:
         left = max(reading.end - max(reading.reached, self.begin), 0) if reading.cut else 0
         records = self.records + round(left * reading.density)
         waiting = tuple(dict.fromkeys(one for one in (self.oldest, self.oldest_live) if one is not None))
-        return Unread(records, reading.arrived, not left, self.head_ms, waiting, dict(self.shares), dict(self.runs))
+        return Unread(
+            records,
+            reading.arrived,
+            not left,
+            self.head_ms,
+            waiting,
+            dict(self.shares),
+            dict(self.runs),
+            dict(self.mappings),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,7 @@ class _Told:
     integration: str
     waiting: Waiting
     run_id: str | None
+    mapping: str | None
 
 
 @dataclass
@@ -208,7 +221,12 @@ def _told(codec: Codec, one: Found) -> _Told:
     known = held(record, one.offset)
     at_ms = one.at_ms if known.at_ms is None else known.at_ms
     cause: Cause | None = getattr(record, "caused_by", None)
-    return _Told(known.integration, Waiting(one.offset, at_ms, known.bulk, cause), getattr(record, "run_id", None))
+    return _Told(
+        known.integration,
+        Waiting(one.offset, at_ms, known.bulk, cause),
+        getattr(record, "run_id", None),
+        getattr(record, "mapping", None),
+    )
 
 
 def _older(one: Waiting | None, other: Waiting) -> Waiting:

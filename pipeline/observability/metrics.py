@@ -183,7 +183,8 @@ class Metrics:
         self._limits: dict[str, tuple[str, int]] = {}  # by system: the limit that was met last, and when
         self._remaining: dict[tuple[str, str], int] = {}
         self._durations = Durations()
-        self._accepted: tuple[int, int | None] = (0, None)  # webhooks that were stored, and when the last was
+        self._stored = 0  # webhooks
+        self._accepted: dict[str, int] = {}  # <integration>/<system> -> when the last webhook was stored
         ProcessCollector(registry=registry)
         self._counters = {name: Counter(name, *_spread(name), registry=registry) for name in _names(CounterName)}
         self._gauges = {name: Gauge(name, *_spread(name), registry=registry) for name in _names(GaugeName)}
@@ -243,7 +244,8 @@ class Metrics:
         """A webhook of the integration, received then, was stored."""
         name: GaugeName = "pairstream_last_webhook_accepted_timestamp_seconds"
         self._gauges[name].labels(integration, system).set(at_ms / 1000)
-        self._accepted = (self._accepted[0] + 1, at_ms)
+        self._stored += 1
+        self._accepted[f"{integration}/{system}"] = at_ms
 
     def running(self, version: str) -> None:
         """This process runs that release."""
@@ -296,10 +298,10 @@ class Metrics:
         """How long changes and requests took, for the vital signs."""
         return self._durations.vitals()
 
-    @property
-    def accepted(self) -> tuple[int, int | None]:
-        """Webhooks that were stored, and when the last was, for the vital signs."""
-        return self._accepted
+    def accepted(self) -> tuple[int, int | None, dict[str, int]]:
+        """Webhooks that were stored, when the last was, and when each integration's was, for the vital signs."""
+        accepted = dict(self._accepted)
+        return self._stored, max(accepted.values(), default=None), accepted
 
     def limits(self) -> tuple[LimitVitals, ...]:
         """What limits the requests: what each integration's newest answer leaves, and the limit met last."""

@@ -356,6 +356,7 @@ SAMPLES: Mapping[str, Any] = {
             (DurationVitals("whole", "userflow", False, (1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1), 12_345),),
             7,
             AT_MS - 3_000,
+            {"acme/hubspot": AT_MS - 3_000},
         ),
         SourcePosition("acme", 3, "hubspot", "contacts/modified", "1700000000000 1699999000000", AT_MS),
         IntegrationPart(

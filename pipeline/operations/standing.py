@@ -1,0 +1,123 @@
+"""How one integration stands: what is in force, both systems, its pairs, how far behind it is. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipeline.full_sync.counts import by_mapping
+from pipeline.full_sync.report import instant, report
+from pipeline.full_sync.rows import Run
+from pipeline.lag.judging import Lag
+from pipeline.lag.report import by_integration
+from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.integrations import connector_of
+from schemas.values import SYSTEMS, System
+
+Shown = dict[str, Any]
+OF_PAIRS: Final = {
+    "pairs": "pairs",
+    "refused": "refused",
+    "ambiguous": "ambiguous",
+    "crowded": "crowded",
+    "hubspot_only": "unmatched.hubspot",
+    "userflow_only": "unmatched.userflow",
+}
+"""Key of the object -> the count of a full sync."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is looked at."""
+
+    parts: Mapping[str, IntegrationPart]
+    runs: Sequence[Run]  # oldest first
+    lag: Lag
+    mappings: Mapping[str, Sequence[str]]  # by integration
+    partition_of: Mapping[str, int]  # by integration
+    sealed: Mapping[str, tuple[int, int]]  # by integration: secrets sealed with the newest key, and all
+    next_run_ms: Mapping[str, int]  # by integration; none where none comes by itself
+
+
+def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
+    """The integration as one object with stable keys."""
+    ours = [run for run in known.runs if run.row.integration == name]
+    completed = next((run for run in reversed(ours) if run.row.state == "completed"), None)
+    newest, total = known.sealed.get(name, (0, 0))
+    return {
+        "at_ms": known.lag.at_ms,
+        "integration": name,
+        "state": settings.state,
+        "revision": settings.active_revision,
+        "apply_state": settings.apply_state,
+        "reason": settings.reason,
+        "connection": settings.connection,
+        "systems": {system: _system(name, settings, system, known) for system in SYSTEMS},
+        "mappings": [_mapping(name, mapping, completed, known.lag) for mapping in known.mappings.get(name, ())],
+        **_behind(name, known.lag),
+        "last_full_sync": _run(ours[-1], known.lag.at_ms) if ours else None,
+        "next_full_sync_at_ms": known.next_run_ms.get(name),
+        "secrets": {"newest_key": newest, "all": total},
+    }
+
+
+def _system(name: str, settings: IntegrationSettings, system: System, known: Known) -> Shown:
+    state = connector_of(known.parts, name, system)
+    ours = state if state is not None and state.connection == settings.connection else None
+    section = settings.section(system)
+    topics = {f"{system}.notifications", f"{system}.field-patches"}
+    number = known.partition_of[name]
+    owners = {
+        one.place.member
+        for one in known.lag.places
+        if one.place.topic in topics and one.place.partition == number and one.place.member
+    }
+    left = [
+        limit.remaining
+        for row in known.lag.processes
+        for limit in row.limits
+        if (limit.integration, limit.system) == (name, system) and limit.remaining is not None
+    ]
+    accepted = [row.accepted[key] for row in known.lag.processes for key in [f"{name}/{system}"] if key in row.accepted]
+    return {
+        "account": section.account,
+        "region": section.options.get("region"),
+        "status": ours.status if ours is not None else "unknown",
+        "reason": ours.reason if ours is not None else None,
+        "denied": dict(ours.denied) if ours is not None else {},
+        "parked": ours.parked if ours is not None else False,
+        "credentials": sorted(section.secrets),
+        "owner": next(iter(sorted(owners)), None),
+        "partition": number,
+        "requests_left": left[-1] if left else None,
+        "last_webhook_at_ms": max(accepted, default=None),
+    }
+
+
+def _mapping(name: str, mapping: str, completed: Run | None, lag: Lag) -> Shown:
+    """Its pairs as the last full sync that completed counted them; null where none has."""
+    counts = by_mapping(completed).get(mapping) if completed is not None else None
+    told: Shown = {key: None if counts is None else counts.get(of, 0) for key, of in OF_PAIRS.items()}
+    waiting = sum(one.place.unread.mappings.get((name, mapping), 0) for one in lag.places)
+    in_step = None if counts is None else counts.get("pairs", 0) - counts.get("refused", 0)
+    return {"mapping": mapping, "in_step": in_step, "waiting": waiting, **told}
+
+
+def _behind(name: str, lag: Lag) -> Shown:
+    ours = [one for one in by_integration(lag) if one["integration"] == name]
+    return {
+        "lag": sum(one["lag"] for one in ours),
+        "behind_s": max((one["behind_s"] or 0.0 for one in ours), default=0.0),
+    }
+
+
+def _run(run: Run, now_ms: int) -> Shown:
+    told = report(run, now_ms)
+    ended_ms = run.full_sync.finished_at_ms
+    return {
+        "run": run.run_id,
+        "state": told["state"],
+        "started_at": told["started_at"],
+        "finished_at": instant(ended_ms) if ended_ms else None,
+        "took_s": round((ended_ms or now_ms) / 1000 - run.row.started_at_ms / 1000, 1),
+        "reason": told["reason"],
+    }

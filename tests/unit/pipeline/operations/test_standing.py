@@ -1,0 +1,129 @@
+"""How integrations are shown: what is in force, both systems, pairs, what there is to do."""
+
+from dataclasses import replace
+
+from pipeline.full_sync.rows import Run, runs_of
+from pipeline.lag.judging import Lag
+from pipeline.operations.standing import Known, Shown, standing
+from pipeline.operations.standing_text import lines, list_table
+from schemas.configuration import IntegrationPart
+from schemas.runs import FullSyncRun, RunProgress
+from schemas.vitals import LimitVitals, Vitals
+from tests.unit.pipeline.lag.roads import NOW_MS, road, waiting
+from tests.unit.pipeline.operations.test_plan import in_force
+from tests.unit.pipeline.provisioning.cluster import Cluster
+
+RUN_ID = "1699999000000-aaaa"
+COUNTS = {"pairs": 1_500, "refused": 3, "equal": 1_497, "unmatched.hubspot": 1_000, "unmatched.userflow": 500}
+
+
+def completed() -> list[Run]:
+    row = RunProgress(RUN_ID, "acme", "run", "completed", NOW_MS - 400_000, NOW_MS, counts={"pairs": 1_500})
+    whole = replace(row, full_sync=FullSyncRun(finished_at_ms=NOW_MS - 28_000))
+    part = RunProgress(RUN_ID, "acme", "pairs", "completed", 1, 2, counts=COUNTS)
+    return list(runs_of({RUN_ID: whole, f"{RUN_ID}/pairs/0/contacts-users/count/1": part}).values())
+
+
+def figures() -> tuple[Vitals, ...]:
+    receiver = Vitals(
+        "receiver-0", "receiver", NOW_MS, 0, 5_000, "0.1.0", 0, 0, accepted={"acme/hubspot": NOW_MS - 40_000}
+    )
+    hubspot = Vitals(
+        "hubspot-0", "hubspot", NOW_MS, 0, 5_000, "0.1.0", 0, 0, limits=(LimitVitals("acme", "hubspot", 103),)
+    )
+    return receiver, hubspot
+
+
+def shown(cluster: Cluster, runs: list[Run], lag: Lag | None = None) -> Shown:
+    lag = lag or road(waiting(12, since_ms=200), *figures())
+    parts: dict[str, IntegrationPart] = dict(cluster.parts)
+    known = Known(
+        parts, runs, lag, {"acme": ("contacts-users",)}, {"acme": 0}, {"acme": (2, 3)}, {"acme": NOW_MS + 3_600_000}
+    )
+    return standing("acme", cluster.settings(), known)
+
+
+def test_an_integration_in_full() -> None:
+    told = shown(in_force(), completed())
+    account = told["systems"]["hubspot"]["account"]
+    found = lines(told)
+    assert found[0] == f"acme  active, revision {told['revision']}, connection 1"
+    assert found[1].startswith(f"  HubSpot {account}  ok  ")
+    assert "owner member, partition 0; 103 requests left" in found[1]
+    assert found[2] == "    webhooks  last accepted 22:12:40 (40 s ago)"
+    assert found[4] == "    webhooks  none since its receiver began"
+    head = "MAPPING PAIRS IN STEP WAITING REFUSED AMBIGUOUS CROWDED HUBSPOT ONLY USERFLOW ONLY"
+    assert " ".join(found[5].split()) == head
+    assert found[6].split() == ["contacts-users", "1,500", "1,497", "0", "3", "0", "0", "1,000", "500"]
+    last = "last full sync completed 2023-11-14 22:12 (6 min 12 s), next 2023-11-14 23:13"
+    assert found[7] == f"behind 0.2 s (12 records) · {last}"
+    assert found[8] == "2 of 3 secrets are sealed with the newest key"
+    assert found[9] == "1 thing to do: pairstream dead-letters list --integration acme"
+
+
+def test_before_the_first_full_sync_nothing_is_counted() -> None:
+    told = shown(in_force(), [])
+    assert told["mappings"][0]["pairs"] is None
+    assert told["last_full_sync"] is None
+    assert lines(told)[-1] == "1 thing to do: pairstream full-sync start acme"
+
+
+def test_the_list_has_a_line_for_each_and_says_what_is_wrong() -> None:
+    cluster = in_force()
+    cluster.report("hubspot", status="needs_reconnect", reason="unauthorized", denied={"deals.read": "missing_scopes"})
+    head, line, *notes = list_table([shown(cluster, completed())])
+    assert head.split() == [
+        "NAME",
+        "STATE",
+        "REVISION",
+        "HUBSPOT",
+        "USERFLOW",
+        "PAIRS",
+        "REFUSED",
+        "BEHIND",
+        "LAST-FULL-SYNC",
+    ]
+    assert line.split() == [
+        "acme",
+        "active",
+        "1",
+        "needs",
+        "reconnect",
+        "ok",
+        "1,500",
+        "3",
+        "0.2",
+        "s",
+        "completed",
+        "2023-11-14",
+        "22:12",
+    ]
+    assert notes == [
+        "acme: hubspot is needs reconnect: unauthorized",
+        "acme: hubspot: may not read deals: missing_scopes",
+    ]
+
+
+def test_what_waits_of_a_mapping() -> None:
+    unread = replace(waiting(12), mappings={("acme", "contacts-users"): 12, ("beta", "contacts-users"): 5})
+    told = shown(in_force(), completed(), road(unread))
+    assert told["mappings"][0]["waiting"] == 12
+
+
+def test_the_object_for_scripts_has_stable_keys() -> None:
+    assert list(shown(in_force(), completed())) == [
+        "at_ms",
+        "integration",
+        "state",
+        "revision",
+        "apply_state",
+        "reason",
+        "connection",
+        "systems",
+        "mappings",
+        "lag",
+        "behind_s",
+        "last_full_sync",
+        "next_full_sync_at_ms",
+        "secrets",
+    ]
