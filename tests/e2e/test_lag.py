@@ -84,6 +84,12 @@ async def test_at_rest_nothing_waits_though_markers_stand_at_the_end(it: World) 
     assert text.splitlines()[0].split() == ["STAGE", "TOPIC", "LAG", "BEHIND", "IN/S", "OUT/S"]
     assert "CURRENT-OFFSET  LOG-END-OFFSET" in await it.answer("lag", "--partitions", "--group", GROUP)
     await it.answer("lag", "--max-behind", "60s")
+    shown = json.loads(await it.answer("integration", "show", "acme", "--format", "json"))
+    assert [one["pairs"] for one in shown["mappings"]] == [PEOPLE]
+    assert {one["owner"] for one in shown["systems"].values()} == {"hubspot-0", "userflow-0"}
+    assert shown["systems"]["hubspot"]["last_webhook_at_ms"] is not None
+    measured(await it.answer("integration", "list"))
+    measured(await it.answer("integration", "show", "acme"))
 
 
 @pytest.mark.long
