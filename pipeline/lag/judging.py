@@ -1,7 +1,7 @@
 """What the facts mean: seconds behind, rates, states and forecasts. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -17,6 +17,7 @@ STATES: Final[tuple[State, ...]] = ("OK", "WARN", "STOP")
 PATIENCE: Final = 3
 """Of a process's own figures: so many in a row without progress are no accident."""
 LIMITED_MS: Final = 60_000
+PACE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class PlaceLag:
     oldest: Waiting | None
     oldest_live: Waiting | None
     out_per_s: float | None  # None: no figures of whoever holds it
+    pace_per_s: float | None  # the same since it began to end anything, over a minute at most
 
     @property
     def in_per_s(self) -> float:
@@ -95,7 +97,7 @@ class TopicLag:
         """
         if self.lag == 0:
             return 0.0
-        gain = (self.out_per_s or 0.0) - self.in_per_s
+        gain = sum(one.pace_per_s or 0.0 for one in self.places) - self.in_per_s
         return self.lag / gain if gain > 0 else None
 
     @property
@@ -198,12 +200,12 @@ def _judged(place: Place, samples: Sequence[_Sample], now_ms: int) -> PlaceLag:
         waiting += _held(samples[-1].place, place.position)
     oldest = oldest_of(waiting)
     live = oldest_of(one for one in waiting if not one.bulk)
-    out = _out_per_s(samples, now_ms)
-    judged = PlaceLag(place, state, why, oldest, live, out)
+    out, pace = _out_per_s(samples, now_ms), _pace_per_s(samples, now_ms)
+    judged = PlaceLag(place, state, why, oldest, live, out, pace)
     head_ms = place.unread.head_ms
     lasting = state == "OK" and head_ms is not None and now_ms - head_ms > WINDOW_MS
     if lasting and out is not None and judged.in_per_s > out:
-        return PlaceLag(place, "WARN", "more comes than goes", oldest, live, out)
+        return replace(judged, state="WARN", why="more comes than goes")
     return judged
 
 
@@ -262,6 +264,25 @@ def _out_per_s(samples: Sequence[_Sample], now_ms: int) -> float | None:
             return None  # it has just gone on
         since_ms, ended = last.row.started_at_ms, last.place.finished
     return max(ended, 0) * 1000 / max(last.row.at_ms - since_ms, 1)
+
+
+def _pace_per_s(samples: Sequence[_Sample], now_ms: int) -> float | None:
+    """Records ended a second since it ended any, for forecasts: a process that goes on again needs seconds to begin.
+
+    None before two figures since then are there: the first tell of a part of their interval only.
+    """
+    if not samples or not _fresh(samples[-1].row, now_ms):
+        return None
+    lately = [one for one in _unbroken(samples) if samples[-1].row.at_ms - one.row.at_ms <= PACE_MS]
+    moved = [
+        number for number, (one, other) in enumerate(pairwise(lately)) if other.place.finished > one.place.finished
+    ]
+    if not moved:
+        return None
+    first, last = lately[0 if moved[0] == 0 and len(moved) > 1 else moved[0] + 1], lately[-1]
+    if first is last:
+        return None
+    return (last.place.finished - first.place.finished) * 1000 / (last.row.at_ms - first.row.at_ms)
 
 
 def _unbroken(samples: Sequence[_Sample]) -> Sequence[_Sample]:

@@ -138,8 +138,6 @@ def _notes(topic: TopicLag) -> str:
         found.append(f"limited by {NAMES[topic.stage.split()[0]]} (429)")
     if topic.lag and topic.drain_s is not None and topic.trend == "shrinking":
         found.append(f"{left(topic.drain_s)} left")
-    elif topic.lag and topic.trend == "growing" and topic.state == "OK":
-        found.append("growing")
     return ", ".join(found)
 
 

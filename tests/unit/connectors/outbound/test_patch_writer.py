@@ -13,7 +13,7 @@ from connectors.contract.sink import Again, Answered, OwnershipLost, Write, Writ
 from connectors.outbound import patch_writer
 from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
-from schemas.records import ChangeEvent, FieldPatch, Receipt
+from schemas.records import Cause, ChangeEvent, FieldPatch, Receipt
 from tests.unit.connectors.session.contexts import Told, context_of
 
 SECOND_MS, SPREAD_MS = 1_000, 999
@@ -174,3 +174,28 @@ async def test_what_waits_for_the_partner_of_an_erased_object_is_not_written() -
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert (told.published, told.outcomes["sink", "erased"]) == ([], 2)
+
+
+async def test_how_long_a_change_took_is_measured_where_something_was_written() -> None:
+    measured: list[tuple[bool, float]] = []
+    cause = Cause("hubspot.notifications", 0, 1, 1_000)
+    context, _ = context_of(
+        "userflow",
+        SystemClock(),
+        sink=Sink(),
+        now_ms=lambda: 1_250,
+        visible=lambda bulk, seconds: measured.append((bulk, seconds)),
+    )
+    writing = PatchWriter(context, RecentWrites())
+    running = asyncio.create_task(writing.run())
+    for one in (
+        replace(patch("new"), caused_by=cause),
+        replace(patch("held"), caused_by=cause),  # it was there already
+        replace(patch("newer"), caused_by=cause, bulk=True),
+        patch("newest"),  # nobody knows since when
+    ):
+        done = asyncio.Event()
+        await writing.take(one, done.set)
+        await asyncio.wait_for(done.wait(), DEADLINE_S)
+    running.cancel()
+    assert measured == [(False, 0.25), (True, 0.25)]

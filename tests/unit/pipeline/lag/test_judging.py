@@ -74,6 +74,12 @@ class TestForecast:
     def test_what_waits_by_what_goes_out_more_than_comes_in(self) -> None:
         assert sink(road(waiting(400, arrived=30), *moving(8))).drain_s == pytest.approx(80)
 
+    def test_one_that_has_just_gone_on_is_not_judged_by_its_first_seconds(self) -> None:
+        begins = [figures(20_000, 1_000), figures(15_000, 1_000), figures(10_000, 1_004)]
+        assert sink(road(waiting(400), *begins)).drain_s is None
+        lag = sink(road(waiting(400), *begins, figures(5_000, 1_044), figures(0, 1_084)))
+        assert lag.drain_s == pytest.approx(50)
+
     def test_it_would_never_end(self) -> None:
         assert sink(road(waiting(400, arrived=300), *moving(8))).drain_s is None
 

@@ -10,7 +10,12 @@ PARKED: dict[str, list[str]] = {"hubspot": [], "userflow": ["acme"]}
 
 def test_the_road_while_a_sink_is_limited() -> None:
     held = InMemory("acme", 30, 0, NOW_MS - 101_000, NOW_MS - 101_000, 20)
-    lag = road(waiting(2_911), figures(10_000, 920, limited="burst"), figures(0, 1_000, held, limited="burst"))
+    lag = road(
+        waiting(2_911),
+        figures(10_000, 920, limited="burst"),
+        figures(5_000, 960, limited="burst"),
+        figures(0, 1_000, held, limited="burst"),
+    )
     assert stage_table(lag, PARKED) == [
         "STAGE            TOPIC                     LAG  BEHIND  IN/S  OUT/S",
         "hubspot source   hubspot.notifications       0       -     0      -",
