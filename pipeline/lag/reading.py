@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connectors.kafka.admin import Admin
+from connectors.kafka.admin import Admin, TopicsRefused
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.members import holders
 from connectors.kafka.spans import Found, Span, read_spans
@@ -54,11 +54,16 @@ class Brokers:
         return tuple(sorted(found, key=lambda row: row.at_ms))
 
     def places(self, taken: Mapping[StagePlace, int]) -> tuple[Place, ...]:
-        """Every place of every stage; `taken`: up to where one is known to have been taken. Raises BrokersUnreachable.
+        """Every place of every stage; `taken`: up to where one is known to have been taken.
+
+        Raises BrokersUnreachable, and TopicsRefused where topics are not there.
 
         Positions are asked before ends: what is handled meanwhile makes a stage no better than it is.
         """
         topics = sorted({topic for stage in STAGES for topic in stage.topics})
+        missing = sorted(set(topics) - self.admin.partitions().keys())
+        if missing:
+            raise TopicsRefused(f"{', '.join(missing)} not there: run `pairstream topics apply`")
         positions = {stage.name: self._positions(stage) for stage in STAGES}
         ends, begins = self.admin.end_offsets(topics), self.admin.begin_offsets(topics)
         lately = self.admin.offsets_at(topics, self.now_ms() - WINDOW_MS)
