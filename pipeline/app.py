@@ -16,17 +16,21 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from connectors.clock import SystemClock
 from connectors.http.server import CannotListen
 from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
 from pipeline.liveness import Liveness, look_at_member, look_at_store, look_at_worker
 from pipeline.observability.vitals import VitalSigns
 from pipeline.process import Process, now_ms, stop_process
-from schemas.topics import ERASURES, INTEGRATIONS, POSITIONS, RUNS, WORKER_GROUP
+from schemas.topics import ERASURES, INTEGRATIONS, NOTICES, POSITIONS, RUNS, WORKER_GROUP
 from schemas.values import System
 from schemas.vitals import PlaceVitals
+
+if TYPE_CHECKING:
+    from pipeline.notices.telling import Notices
 
 log = logging.getLogger(__name__)
 
@@ -259,7 +263,7 @@ async def run_scheduler(process: Process) -> None:
 
     process = await asyncio.to_thread(process.at_the_brokers)
     settings, loop = process.settings, asyncio.get_running_loop()
-    tables = process.followed_tables(RUNS, ERASURES)
+    tables = process.followed_tables(RUNS, ERASURES, NOTICES)
     publisher = process.publisher()
 
     def failed(error: BaseException) -> None:
@@ -301,14 +305,21 @@ async def run_scheduler(process: Process) -> None:
         )
     )
     brokers = Brokers(process.cluster, process.codec, process.admin(), now_ms)
+    notices = _notices(process, tables, publisher, lambda: scheduler.active)
     export = LagExport(
-        brokers, tables, process.metrics.replace, lambda: scheduler.active, settings.changes_retention_days
+        brokers,
+        tables,
+        process.metrics.replace,
+        lambda: scheduler.active,
+        settings.changes_retention_days,
+        (lambda _: None) if notices is None else notices.looked,
     )
     aside = [
         asyncio.create_task(full_syncs.run(), name="full syncs"),
         asyncio.create_task(eraser.run(), name="erasures"),
         _begin_vitals(process, "scheduler", publisher),
         asyncio.create_task(export.run(), name="lag"),
+        *([] if notices is None else [asyncio.create_task(notices.run(), name="notices")]),
     ]
     for task in aside:
         task.add_done_callback(_only_cancelled)
@@ -324,6 +335,27 @@ async def run_scheduler(process: Process) -> None:
         await asyncio.wait(aside)
         await publisher.close()
         await asyncio.to_thread(tables.stop)
+
+
+def _notices(
+    process: Process, tables: TableReader, publisher: Publisher, active: Callable[[], bool]
+) -> "Notices | None":
+    """What tells of changes of state, where somebody wants to know."""
+    from pipeline.notices.telling import NoticeRoad, Notices
+
+    settings = process.settings
+    if settings.notify_url is None or settings.notify_secret is None:
+        return None
+    url, secret = settings.notify_url.get_secret_value(), settings.notify_secret.get_secret_value()
+    return Notices(
+        tables,
+        publisher,
+        NoticeRoad.to(url, secret, settings.prefix, settings.api_proxy_url),
+        active=active,
+        now_ms=now_ms,
+        uniform=random.Random().uniform,
+        count=process.metrics.notice,
+    )
 
 
 def _begin_vitals(

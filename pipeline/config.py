@@ -1,6 +1,5 @@
 """The settings: read from the environment once, checked, documented, and never shown when secret."""
 
-import difflib
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -17,15 +16,26 @@ from connectors.hubspot.protocol import API_URL, AUTHORIZE_URL
 from connectors.kafka.cluster import SEPARATOR
 from pipeline.certificates import certificate_problems
 from pipeline.secrets import is_key
-from pipeline.setting_words import PREFIX, Brokers, Port, PublicUrl, Url, setting, shown, variable
+from pipeline.setting_words import (
+    PREFIX,
+    Brokers,
+    Port,
+    PublicUrl,
+    Secret,
+    SecretUrl,
+    Url,
+    problem,
+    setting,
+    shown,
+    suggestion,
+    variable,
+)
 from schemas.topics import TOPICS
 
 _log = logging.getLogger(__name__)
 _KAFKA_NAME: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 # 249 characters are the most that a topic's name may have
 _LONGEST_PREFIX: Final = 249 - len(SEPARATOR) - max(map(len, TOPICS))
-_REPLACED: Final = {"PAIRSTREAM_TRANSACTIONAL_ID_PREFIX": "PAIRSTREAM_PREFIX"}
-_PLAIN_WORDS: Final = {"string_pattern_mismatch": "not in the form it needs", "int_parsing": "not a whole number"}
 
 
 class SettingsInvalid(Exception):
@@ -123,6 +133,14 @@ class Settings(BaseSettings):
         "900",
         ge=1,
     )
+    notify_url: SecretUrl | None = setting(
+        None, "where changes of state are told; unset: nowhere", "https://alerts.acme.com/pairstream"
+    )
+    notify_secret: Secret | None = setting(
+        None,
+        "what signs them, by HMAC-SHA256; needed by PAIRSTREAM_NOTIFY_URL",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    )
     prefix: str = setting(
         "", "starts every name on the brokers, so that several installations may share them; unset: none", "staging"
     )
@@ -209,11 +227,18 @@ class Settings(BaseSettings):
     def _complete(self) -> Self:
         for name in ("hubspot_api_url", "userflow_api_url"):
             url = getattr(self, name)
-            if url and not url.lower().startswith("https:") and not is_loopback(url) and not self.allow_http_api:
+            if url and not self._may_call(url):
                 raise ValueError(
                     f"{variable(name)}: `{shown(url)}` would carry tokens and people's fields in clear. "
                     f"Fix: write it with https://, or set {variable('allow_http_api')}=true if that network is yours"
                 )
+        if self.notify_url and not self._may_call(_clear(self.notify_url)):
+            raise ValueError(
+                f"{variable('notify_url')}: it would carry what is wrong in clear. "
+                f"Fix: write it with https://, or set {variable('allow_http_api')}=true if that network is yours"
+            )
+        if self.notify_url and not self.notify_secret:
+            raise ValueError(f"{variable('notify_secret')}: needed by {variable('notify_url')}. Fix: set it")
         missing = [*self._missing_for_sasl(), *self._missing_for_ssl()]
         if missing:
             raise ValueError(
@@ -224,6 +249,9 @@ class Settings(BaseSettings):
                 f"PAIRSTREAM_CONSOLE_PORT: {self.console_port} is the receiver's port as well. Fix: choose another"
             )
         return self
+
+    def _may_call(self, url: str) -> bool:
+        return url.lower().startswith("https:") or is_loopback(url) or self.allow_http_api
 
     def _missing_for_sasl(self) -> Iterator[str]:
         if self.kafka_security_protocol.startswith("SASL"):
@@ -321,7 +349,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        raise SettingsInvalid(*(_problem(dict(error), given) for error in problems)) from None
+        raise SettingsInvalid(*(problem(dict(error), given, _variables()) for error in problems)) from None
 
 
 def _default_state_dir(environment: Mapping[str, str]) -> Path:
@@ -333,7 +361,7 @@ def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     """One sentence per unknown PAIRSTREAM_ variable, with its successor or the closest name."""
     known = _variables()
     return tuple(
-        f"{name} is set but means nothing{_suggestion(name, known)}"
+        f"{name} is set but means nothing{suggestion(name, known)}"
         for name in sorted(environment)
         if name.startswith(PREFIX) and name not in known
     )
@@ -349,31 +377,6 @@ def describe(settings: Settings) -> str:
 
 def _variables() -> Mapping[str, FieldInfo]:
     return {variable(name): field for name, field in Settings.model_fields.items()}
-
-
-def _problem(error: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """pydantic's error as `VARIABLE: what is wrong, got `text`. Fix: an example`."""
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return f"{message}."
-    message = _PLAIN_WORDS.get(error["type"], message[:1].lower() + message[1:])
-    name = str(error["loc"][0])
-    field = _variables()[name]
-    got = "a value that is not shown" if _is_secret(field) else f"`{shown(given[name])}`"
-    return f"{name}: {message}, got {got}. Fix: write, for example, {name}={(field.examples or ['...'])[0]}."
-
-
-def _is_secret(field: FieldInfo) -> bool:
-    return "SecretStr" in str(field.annotation)
-
-
-def _suggestion(name: str, known: Mapping[str, FieldInfo]) -> str:
-    if name in _REPLACED:
-        return f"; {_REPLACED[name]} took its place"
-    # without the prefix that they share, which would make any two of them alike
-    tails = {other.removeprefix(PREFIX): other for other in known}
-    close = difflib.get_close_matches(name.removeprefix(PREFIX), tails, n=1)
-    return f"; did you mean {tails[close[0]]}?" if close else ""
 
 
 _CLIENT_PROPERTIES: Final = tuple(

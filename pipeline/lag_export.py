@@ -8,6 +8,7 @@ from typing import Final, get_args
 from connectors.kafka.table import TableReader
 from pipeline.full_sync.rows import runs_of
 from pipeline.lag.gauges import Samples, of_lag, of_runs
+from pipeline.lag.judging import Lag
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
 from pipeline.observability.metrics import GaugeName
@@ -30,14 +31,16 @@ class LagExport:
         replace: Callable[[GaugeName, Samples], None],
         active: Callable[[], bool],
         changes_retention_days: int | None,
+        looked: Callable[[Lag], None] = lambda _: None,
     ) -> None:
-        """`replace` lets a gauge have these samples and no others."""
+        """`replace` lets a gauge have these samples and no others; `looked` is given every look."""
         self._brokers = brokers
         self._tables = tables
         self._replace = replace
         self._active = active
         self._days = changes_retention_days
         self._told: set[GaugeName] = set()
+        self._looked_at = looked
 
     async def run(self) -> None:
         """Until cancelled; brokers that are away cost figures, never the process."""
@@ -52,7 +55,9 @@ class LagExport:
     async def _looked(self) -> dict[str, Samples]:
         names = [name for name, one in every(self._tables.table(INTEGRATIONS)).items() if one.state != "disconnected"]
         runs = of_runs(runs_of(self._tables.table(RUNS)).values())
-        return {**of_lag(await asyncio.to_thread(look, self._brokers), names, self._days), **runs}
+        lag = await asyncio.to_thread(look, self._brokers)
+        self._looked_at(lag)
+        return {**of_lag(lag, names, self._days), **runs}
 
     def _set(self, gauges: dict[str, Samples]) -> None:
         known: Iterable[GaugeName] = get_args(GaugeName)

@@ -1,16 +1,23 @@
 """The words of settings: how a variable is named and shown, and the forms that its text may have."""
 
+import difflib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
 
 from connectors.http.addresses import is_address
+from pipeline.signing_key import key_of
 
 MASK: Final = "***"
 PREFIX: Final = "PAIRSTREAM_"
 _OWN_NAMES: Final = ("kafka_", "schema_registry_", "hubspot_", "userflow_")
+_REPLACED: Final = {"PAIRSTREAM_TRANSACTIONAL_ID_PREFIX": "PAIRSTREAM_PREFIX"}
+_PLAIN_WORDS: Final = {"string_pattern_mismatch": "not in the form it needs", "int_parsing": "not a whole number"}
+_SHORTEST_SECRET: Final = 16
 _USERINFO: Final = re.compile(r"^([A-Za-z]+://)?.*@")
 
 
@@ -33,6 +40,33 @@ def variable(name: str) -> str:
 def setting(default: Any, meaning: str, example: str, **limits: Any) -> Any:
     # Any is what pydantic's own Field() takes and gives
     return Field(default, description=meaning, examples=[example], **limits)
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting's value is never shown."""
+    return "SecretStr" in str(field.annotation)
+
+
+def problem(error: Mapping[str, Any], given: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> str:
+    """pydantic's error as `VARIABLE: what is wrong, got `text`. Fix: an example`; `fields` by their variables."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return f"{message}."
+    message = _PLAIN_WORDS.get(error["type"], message[:1].lower() + message[1:])
+    name = str(error["loc"][0])
+    field = fields[name]
+    got = "a value that is not shown" if is_secret(field) else f"`{shown(given[name])}`"
+    return f"{name}: {message}, got {got}. Fix: write, for example, {name}={(field.examples or ['...'])[0]}."
+
+
+def suggestion(name: str, known: Mapping[str, FieldInfo]) -> str:
+    """How a warning of an unknown variable ends: its successor, or the closest name that is known."""
+    if name in _REPLACED:
+        return f"; {_REPLACED[name]} took its place"
+    # without the prefix that they share, which would make any two of them alike
+    tails = {other.removeprefix(PREFIX): other for other in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), tails, n=1)
+    return f"; did you mean {tails[close[0]]}?" if close else ""
 
 
 def _checked_url(text: str) -> str:
@@ -63,7 +97,25 @@ def _every_broker(servers: str | None) -> str | None:
     return ",".join(brokers) or None
 
 
+def _secret_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if not text.lower().startswith(("http://", "https://")):
+        raise ValueError("no address that begins with https://")
+    _checked_url(text)
+    if urlsplit(text).username is not None:
+        raise ValueError("an address with a user in it")
+    return url
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(key_of(secret.get_secret_value())) < _SHORTEST_SECRET:
+        raise ValueError(f"shorter than {_SHORTEST_SECRET} bytes")
+    return secret
+
+
 Brokers = Annotated[str | None, AfterValidator(_every_broker)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Url = Annotated[str, Field(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/]+"), AfterValidator(_checked_url)]
 PublicUrl = Annotated[Url, AfterValidator(_public)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+Secret = Annotated[SecretStr, AfterValidator(_long_enough)]

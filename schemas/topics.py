@@ -29,6 +29,7 @@ KeyKind = Literal[
     "letter",
     "original",
     "process",
+    "subject",
 ]
 
 KEYS: Mapping[KeyKind, str] = {
@@ -43,6 +44,7 @@ KEYS: Mapping[KeyKind, str] = {
     "letter": "the dead letter's id",
     "original": "the key of the record that was refused",
     "process": "the process: its role and ordinal",
+    "subject": "`<integration>/<what changed>`; a stage stands behind no name: `/pairs`",
 }
 """The form of each kind of key."""
 
@@ -99,6 +101,7 @@ RUNS = "sync.runs"
 ERASURES = "sync.erasures"
 POSITIONS = "sync.positions"
 VITALS = "sync.vitals"
+NOTICES = "sync.notices"
 
 WORKER_GROUP = "pairstream-worker"
 """The consumer group of the agents, whose lag the rim measures too."""
@@ -131,6 +134,7 @@ TOPICS: dict[str, Topic] = {
         Topic(ERASURES, "erasure", erasures.ErasurePart, None),
         Topic(POSITIONS, "feed", records.SourcePosition, None),
         Topic(VITALS, "process", vitals.Vitals, 1),
+        Topic(NOTICES, "subject", operating.Notice, None),
     )
 }
 

@@ -25,6 +25,7 @@ CounterName = Literal[
     "pairstream_api_limited_total",
     "pairstream_dead_letters_total",
     "pairstream_records_lost_total",
+    "pairstream_notices_total",
 ]
 GaugeName = Literal[
     "pairstream_api_remaining_requests",
@@ -87,6 +88,9 @@ METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
     ),
     "pairstream_records_lost_total": MetricMeaning(
         "Offsets that retention or a person removed before they were read.", ("topic",)
+    ),
+    "pairstream_notices_total": MetricMeaning(
+        "Changes of state by how telling PAIRSTREAM_NOTIFY_URL ended: told, failed (a try), given_up.", ("result",)
     ),
     "pairstream_api_remaining_requests": MetricMeaning(
         "Requests that the newest answer says are left of the vendor's limit.", ("system", "integration")
@@ -260,6 +264,10 @@ class Metrics:
     def records_lost(self, topic: str, offsets: int) -> None:
         """A gap between what was to be read next and what the brokers still hold."""
         self._counters["pairstream_records_lost_total"].labels(topic).inc(offsets)
+
+    def notice(self, result: str) -> None:
+        """One try to tell of a change of state ended as `told` or `failed`, or all of them as `given_up`."""
+        self._counters["pairstream_notices_total"].labels(result).inc()
 
     def step(self, stage: str, seconds: float) -> None:
         """One step of an agent."""

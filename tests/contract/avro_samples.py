@@ -27,7 +27,7 @@ from schemas.configuration import (
     SystemSettings,
 )
 from schemas.erasures import Erasure, ErasurePart, Looked, Rewriting
-from schemas.operating import LetterMark
+from schemas.operating import LetterMark, Notice
 from schemas.records import (
     ActivityEvent,
     Cause,
@@ -234,6 +234,7 @@ SAMPLES: Mapping[str, Any] = {
             redrives=2,
         ),
         LetterMark("0f", "redriven", AT_MS, "ada@host", 2, "ACME-77"),
+        Notice("acme", "hubspot", "needs_reconnect", "ok", 3, "5f0c", AT_MS, "waiting", "grant_revoked"),
         ObjectState(
             7,
             True,

@@ -76,7 +76,8 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.exit_codes": set(),
     "pipeline.secrets": {"pipeline.state_dir"},
     "pipeline.certificates": set(),
-    "pipeline.setting_words": {"connectors.http"},
+    "pipeline.signing_key": set(),
+    "pipeline.setting_words": {"connectors.http", "pipeline.signing_key"},
     "pipeline.config": {
         "pipeline.certificates",
         "pipeline.setting_words",
@@ -96,6 +97,14 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.erasure": {"connectors.kafka"},
     "pipeline.lag": {"connectors.kafka", "pipeline.full_sync"},
     "pipeline.lag_export": {"connectors.kafka", "pipeline.full_sync", "pipeline.lag", "pipeline.observability"},
+    "pipeline.notices": {
+        "pipeline.full_sync",
+        "pipeline.lag",
+        "pipeline.signing_key",
+        "connectors.contract",
+        "connectors.http",
+        "connectors.kafka",
+    },
     "pipeline.consents": {"pipeline.secrets", "connectors.kafka", "connectors.receiver"},
     "pipeline.scheduler": {
         "pipeline.full_sync",

@@ -48,6 +48,8 @@ DOCUMENTED = {
     "PAIRSTREAM_API_PROXY_URL": None,
     "PAIRSTREAM_ALLOW_HTTP_API": False,
     "PAIRSTREAM_LONGEST_WAIT_S": 900,
+    "PAIRSTREAM_NOTIFY_URL": None,
+    "PAIRSTREAM_NOTIFY_SECRET": None,
     "PAIRSTREAM_PREFIX": "",
     "PAIRSTREAM_ORDINAL": 0,
     "PAIRSTREAM_BULK_CREDIT": 300,
@@ -359,3 +361,31 @@ def test_a_prefix_that_kafka_would_refuse_is_refused(prefix: str, why: str) -> N
 
 def test_a_variable_close_to_none_gets_no_suggestion() -> None:
     assert unknown_variables({"PAIRSTREAM_XYZZY_QQQ": "1"}) == ("PAIRSTREAM_XYZZY_QQQ is set but means nothing",)
+
+
+NOTIFY = {"PAIRSTREAM_NOTIFY_URL": "https://alerts.test/hook", "PAIRSTREAM_NOTIFY_SECRET": "0123456789abcdef"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"PAIRSTREAM_NOTIFY_SECRET": ""}, "PAIRSTREAM_NOTIFY_SECRET: needed by PAIRSTREAM_NOTIFY_URL"),
+        ({"PAIRSTREAM_NOTIFY_SECRET": "tooshort-9"}, "shorter than 16 bytes"),
+        ({"PAIRSTREAM_NOTIFY_SECRET": "whsec_not base64"}, "no base64"),
+        ({"PAIRSTREAM_NOTIFY_URL": "http://alerts.test/hook-9"}, "PAIRSTREAM_ALLOW_HTTP_API=true"),
+        ({"PAIRSTREAM_NOTIFY_URL": "https://ada:pass-9@alerts.test/"}, "with a user in it"),
+        ({"PAIRSTREAM_NOTIFY_URL": "ftp://alerts.test/hook-9"}, "no address"),
+    ],
+)
+def test_notices_need_a_safe_url_and_what_signs_them(changes: dict[str, str], words: str) -> None:
+    (problem,) = refused(NOTIFY | changes)
+
+    assert words in problem
+    assert not any(text in problem for text in ("hook-9", "pass-9", "tooshort-9", "alerts.test"))
+
+
+def test_the_url_of_notices_is_as_secret_as_its_key() -> None:
+    settings = load_settings(NOTIFY | {"PAIRSTREAM_NOTIFY_URL": "http://127.0.0.1:9/hook"})
+
+    assert {"http://127.0.0.1:9/hook", "0123456789abcdef"} <= set(settings.hidden)
+    assert "9/hook" not in describe(settings)

@@ -58,6 +58,7 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
         {"stage": "pairs", "reason": "invalid_option"},
         1,
     ),
+    "pairstream_notices_total": (lambda metrics: metrics.notice("told"), {"result": "told"}, 1),
     "pairstream_records_lost_total": (
         lambda metrics: metrics.records_lost("hubspot.changes", 12),
         {"topic": "hubspot.changes"},

@@ -1,0 +1,1 @@
+"""What is told to PAIRSTREAM_NOTIFY_URL: changes of how integrations and stages are."""
