@@ -1,6 +1,5 @@
 """Vital signs: the figures that every process writes every few seconds, so that others can tell how it is."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,37 +87,42 @@ BOUNDS_MS = (50, 100, 200, 400, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300
 """Upper bounds of what `DurationVitals` counts, in milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One record in memory."""
-
-    integration: str
-    offset: int
-    at_ms: int | None  # when its first cause was first held
-    bulk: bool
-
-
-def held(record: Any, offset: int) -> Held:
-    """What there is to tell of a decoded record, whatever its type."""
+def held(record: Any) -> tuple[str, int | None, bool]:
+    """Of any decoded record: whose it is, when its first cause was first held, and whether it is bulk."""
     cause = getattr(record, "caused_by", None)
     at_ms = cause.at_ms if cause is not None else getattr(record, "received_at_ms", None)
-    bulk = bool(getattr(record, "bulk", False) or getattr(record, "run_id", None))
-    return Held(getattr(record, "integration", ""), offset, at_ms, bulk)
+    bulk = getattr(record, "bulk", False) or getattr(record, "run_id", None) is not None
+    return getattr(record, "integration", ""), at_ms, bulk
 
 
-def summed(records: Iterable[Held]) -> tuple[InMemory, ...]:
-    """The records by integration."""
-    by_integration: dict[str, list[Held]] = defaultdict(list)
-    for one in records:
-        by_integration[one.integration].append(one)
-    return tuple(_summed(name, ours) for name, ours in sorted(by_integration.items()))
+def summed(records: Iterable[tuple[int, Any]]) -> tuple[InMemory, ...]:
+    """Records, by their offsets, summed by integration. Tens of thousands may be in memory: one pass, no values."""
+    found: dict[str, _Sum] = {}
+    for offset, record in records:
+        integration, at_ms, bulk = held(record)
+        total = found.get(integration)
+        if total is None:
+            total = found[integration] = _Sum()
+        total.records += 1
+        total.bulk += bulk
+        if at_ms is None:
+            continue
+        if total.oldest_at_ms is None or at_ms < total.oldest_at_ms:
+            total.oldest_at_ms, total.offset = at_ms, offset
+        if not bulk and (total.live_at_ms is None or at_ms < total.live_at_ms):
+            total.live_at_ms = at_ms
+    return tuple(
+        InMemory(name, one.records, one.bulk, one.oldest_at_ms, one.live_at_ms, one.offset)
+        for name, one in sorted(found.items())
+    )
 
 
-def _summed(integration: str, records: list[Held]) -> InMemory:
-    timed = [(one.at_ms, one.offset, one.bulk) for one in records if one.at_ms is not None]
-    oldest = min(timed, default=None)
-    live = min((at_ms for at_ms, _, bulk in timed if not bulk), default=None)
-    bulk_records = sum(one.bulk for one in records)
-    if oldest is None:
-        return InMemory(integration, len(records), bulk_records)
-    return InMemory(integration, len(records), bulk_records, oldest[0], live, oldest[1])
+@dataclass(slots=True)
+class _Sum:
+    """One integration's records so far."""
+
+    records: int = 0
+    bulk: int = 0
+    oldest_at_ms: int | None = None
+    live_at_ms: int | None = None
+    offset: int | None = None

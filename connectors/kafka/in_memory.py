@@ -1,13 +1,22 @@
 """What a process has taken and not ended, by place and integration, with the ages of the first causes."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.kafka.consumer import Taken
 from schemas.topics import TopicAndPartition
-from schemas.vitals import Held, PlaceVitals, held, summed
+from schemas.vitals import PlaceVitals, summed
+
+
+@dataclass(slots=True)
+class _Place:
+    """Counts of one partition; `records` by offset, as they were decoded: what they tell is looked at when asked."""
+
+    records: dict[int, Any] = field(default_factory=dict)
+    next_offset: int = 0
+    taken: int = 0
+    finished: int = 0
 
 
 class RecordsInMemory:
@@ -16,46 +25,45 @@ class RecordsInMemory:
     def __init__(self, stage: Callable[[str], str]) -> None:
         """`stage` names the stage that takes a topic."""
         self._stage = stage
-        self._held: dict[TopicAndPartition, dict[int, Held]] = {}
-        self._next: dict[TopicAndPartition, int] = {}
-        self._taken: dict[TopicAndPartition, int] = defaultdict(int)
-        self._finished: dict[TopicAndPartition, int] = defaultdict(int)
+        self._places: dict[TopicAndPartition, _Place] = {}
 
     def begun(self, taken: Taken, record: Any) -> Taken:
         """The same record, remembered until it is finished."""
-        place = (taken.topic, taken.partition)
-        there = self._held.setdefault(place, {})
-        there[taken.offset] = held(record, taken.offset)
-        self._next[place] = taken.offset + 1
-        self._taken[place] += 1
+        topic, number, offset = taken.topic, taken.partition, taken.offset
+        place = self._places.get((topic, number))
+        if place is None:
+            place = self._places[topic, number] = _Place()
+        place.records[offset] = record
+        place.next_offset = offset + 1
+        place.taken += 1
+        end, records = taken.finished, place.records
 
         def finished() -> None:
-            if there.pop(taken.offset, None) is not None:
-                self._finished[place] += 1
-            taken.finished()
+            if records.pop(offset, None) is not None:
+                place.finished += 1
+            end()
 
-        return replace(taken, finished=finished)
+        return Taken(topic, number, offset, taken.key, taken.value, finished, taken.redriven)
 
     def forget(self, partitions: Iterable[int]) -> None:
         """These partitions belong to another process now."""
         gone = set(partitions)
-        for place in [place for place in self._held if place[1] in gone]:
-            del self._held[place]
-            self._next.pop(place, None)
+        for place in [place for place in self._places if place[1] in gone]:
+            del self._places[place]
 
     def places(self) -> tuple[PlaceVitals, ...]:
         """Every place of which something was taken."""
         return tuple(
             PlaceVitals(
-                self._stage(place[0]),
-                place[0],
-                place[1],
-                self._next.get(place, 0),
-                self._taken[place],
-                self._finished[place],
-                summed(list(there.values())),
+                self._stage(topic),
+                topic,
+                number,
+                place.next_offset,
+                place.taken,
+                place.finished,
+                summed(place.records.items()),
             )
-            for place, there in sorted(self._held.items())
+            for (topic, number), place in sorted(self._places.items())
         )
 
 

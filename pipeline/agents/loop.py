@@ -13,7 +13,7 @@ from schemas.codec import MalformedRecord
 from schemas.copies import is_copy
 from schemas.redrives import redriven
 from schemas.topics import TopicAndPartition
-from schemas.vitals import Held, InMemory, PlaceVitals, held, summed
+from schemas.vitals import InMemory, PlaceVitals, summed
 
 STEP_RECORDS: Final = 500
 WAITING_BATCHES: Final = 16
@@ -111,9 +111,9 @@ class AgentLoop(Generic[RowT]):
 
     def places(self) -> tuple[PlaceVitals, ...]:
         """What this process has taken and handled, for its vital signs; may be asked on any thread."""
-        under_way: dict[TopicAndPartition, list[Held]] = defaultdict(list)
+        under_way: dict[TopicAndPartition, list[tuple[int, Any]]] = defaultdict(list)
         for one in self._under_way:
-            under_way[one.topic, one.partition].append(held(one.record, one.offset))
+            under_way[one.topic, one.partition].append((one.offset, one.record))
         handled = {number: step.handled for number, step in dict(self._partitions).items()}
         return tuple(
             PlaceVitals(
@@ -157,7 +157,7 @@ class AgentLoop(Generic[RowT]):
         return Incoming(topic, message.partition, message.offset, key, message.value or b"", record, again)
 
 
-def _in_memory(under_way: Sequence[Held], queued: int) -> tuple[InMemory, ...]:
+def _in_memory(under_way: Sequence[tuple[int, Any]], queued: int) -> tuple[InMemory, ...]:
     """The records of a step by integration; those that wait for the next are not decoded yet: nobody's."""
     left = queued - len(under_way)
     return (*summed(under_way), *((InMemory("", left, 0),) if left > 0 else ()))

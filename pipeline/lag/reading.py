@@ -223,12 +223,12 @@ class _Reading:
 
 def _told(codec: Codec, one: Found) -> _Told:
     record = decoded(codec, one)
-    known = held(record, one.offset)
-    at_ms = one.at_ms if known.at_ms is None else known.at_ms
+    integration, caused_ms, bulk = held(record)
+    at_ms = one.at_ms if caused_ms is None else caused_ms
     cause: Cause | None = getattr(record, "caused_by", None)
     return _Told(
-        known.integration,
-        Waiting(one.offset, at_ms, known.bulk, cause),
+        integration,
+        Waiting(one.offset, at_ms, bulk, cause),
         getattr(record, "run_id", None),
         getattr(record, "mapping", None),
     )

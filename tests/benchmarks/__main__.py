@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pipeline.local.broker import POM
-from tests.benchmarks import associated, full_sync, latency, throughput
+from tests.benchmarks import associated, full_sync, latency, throughput, vitals
 from tests.benchmarks.associated import Renamed
 from tests.benchmarks.latency import Latency
 from tests.benchmarks.results import RESULTS, THREE_BROKERS, section_of, with_section
@@ -21,7 +21,7 @@ PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "httpx
 
 def main() -> None:
     """Every row, in the order of the page; parts of them with `python -m tests.benchmarks latency bulk ...`."""
-    every = {"latency", "bulk", "full-sync", "associated", "throughput"}
+    every = {"latency", "bulk", "full-sync", "associated", "throughput", "vitals"}
     wanted = set(sys.argv[1:]) or every
     sections = []
     with tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder:
@@ -38,6 +38,8 @@ def main() -> None:
             sections.append(_associated(Path(folder) / "associated"))
     if "throughput" in wanted:
         sections.append(_throughput())
+    if "vitals" in wanted:
+        sections.append(_vitals())
     if wanted >= every:
         kept = section_of(RESULTS.read_text(), THREE_BROKERS)
         page = "\n".join([_head(), *sections])
@@ -85,6 +87,16 @@ def _associated(folder: Path) -> str:
 def _renamed(one: Renamed) -> str:
     rate = one.users / one.all_s
     return f"| {one.contacts:,} | {one.users:,} | {one.first_s * 1000:.0f} ms | {one.all_s:.1f} s | {rate:.0f} |"
+
+
+def _vitals() -> str:
+    lines = ["## What vital signs cost a connector", ""]
+    lines += [f"{vitals.INTEGRATIONS} integrations; counting without the record's own cost; figures every 5 s.", ""]
+    lines += ["| in memory | a record | figures | bytes | share of a core |", "|---|---|---|---|---|"]
+    for one in vitals.costs():
+        cost = f"{one.record_us:.1f} µs | {one.figures_ms:.1f} ms | {one.size:,} | {one.core:.2%}"
+        lines.append(f"| {one.held:,} records | {cost} |")
+    return _shown(lines)
 
 
 def _throughput() -> str:

@@ -1,11 +1,15 @@
 """What a process has taken and not ended, as its vital signs tell it."""
 
+from dataclasses import replace
+
 from connectors.kafka.consumer import Taken
 from connectors.kafka.in_memory import RecordsInMemory, stage_of
 from schemas.records import Cause, FieldPatch
+from schemas.redrives import Redriven
 from schemas.vitals import InMemory, PlaceVitals
 
 TOPIC = "userflow.field-patches"
+AGAIN = Redriven("letter", 1)
 
 
 def patch(integration: str, at_ms: int | None, *, run_id: str | None = None) -> FieldPatch:
@@ -23,8 +27,10 @@ class Counted:
         self.finished: list[int] = []
 
     def take(self, offset: int, record: FieldPatch, partition: int = 0) -> Taken:
-        taken = Taken(TOPIC, partition, offset, "acme", b"", lambda: self.finished.append(offset))
-        return self.records.begun(taken, record)
+        taken = Taken(TOPIC, partition, offset, "acme", b"", lambda: self.finished.append(offset), AGAIN)
+        begun = self.records.begun(taken, record)
+        assert replace(begun, finished=taken.finished) == taken
+        return begun
 
 
 def test_the_oldest_is_told_by_its_first_cause_and_live_ones_apart() -> None:
