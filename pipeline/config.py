@@ -15,6 +15,7 @@ from connectors.http.addresses import is_loopback
 from connectors.hubspot.protocol import API_URL, AUTHORIZE_URL
 from connectors.kafka.cluster import SEPARATOR
 from pipeline.certificates import certificate_problems
+from pipeline.secret_files import SUFFIX, with_files
 from pipeline.secrets import is_key
 from pipeline.setting_words import (
     PREFIX,
@@ -24,6 +25,8 @@ from pipeline.setting_words import (
     Secret,
     SecretUrl,
     Url,
+    default_state_dir,
+    is_secret,
     problem,
     setting,
     shown,
@@ -343,8 +346,11 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     """
     for warning in unknown_variables(environment):
         _log.warning(warning)
+    environment, unusable = with_files(environment, secret_variables())
+    if unusable:
+        raise SettingsInvalid(*unusable)
     given: dict[str, Any] = {name: text for name in _variables() if (text := environment.get(name, "").strip())}
-    given.setdefault("PAIRSTREAM_STATE_DIR", _default_state_dir(environment))
+    given.setdefault("PAIRSTREAM_STATE_DIR", default_state_dir(environment))
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -352,14 +358,9 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsInvalid(*(problem(dict(error), given, _variables()) for error in problems)) from None
 
 
-def _default_state_dir(environment: Mapping[str, str]) -> Path:
-    home = Path(environment.get("HOME") or Path.home())
-    return Path(environment.get("XDG_STATE_HOME") or home / ".local/state") / "pairstream"
-
-
 def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     """One sentence per unknown PAIRSTREAM_ variable, with its successor or the closest name."""
-    known = _variables()
+    known = (*_variables(), *(name + SUFFIX for name in secret_variables()))
     return tuple(
         f"{name} is set but means nothing{suggestion(name, known)}"
         for name in sorted(environment)
@@ -373,6 +374,11 @@ def describe(settings: Settings) -> str:
     rows = [(variable(name), shown(getattr(settings, name)), fields[name].description or "") for name in fields]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {meaning}" for name, value, meaning in rows)
+
+
+def secret_variables() -> tuple[str, ...]:
+    """The variables that may stand in a file: secrets, and addresses that may hold a password."""
+    return tuple(name for name, field in _variables().items() if is_secret(field) or not field.repr)
 
 
 def _variables() -> Mapping[str, FieldInfo]:

@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -42,6 +43,12 @@ def setting(default: Any, meaning: str, example: str, **limits: Any) -> Any:
     return Field(default, description=meaning, examples=[example], **limits)
 
 
+def default_state_dir(environment: Mapping[str, str]) -> Path:
+    """Where state is kept unless it is said: as XDG says."""
+    home = Path(environment.get("HOME") or Path.home())
+    return Path(environment.get("XDG_STATE_HOME") or home / ".local/state") / "pairstream"
+
+
 def is_secret(field: FieldInfo) -> bool:
     """Whether a setting's value is never shown."""
     return "SecretStr" in str(field.annotation)
@@ -59,7 +66,7 @@ def problem(error: Mapping[str, Any], given: Mapping[str, Any], fields: Mapping[
     return f"{name}: {message}, got {got}. Fix: write, for example, {name}={(field.examples or ['...'])[0]}."
 
 
-def suggestion(name: str, known: Mapping[str, FieldInfo]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """How a warning of an unknown variable ends: its successor, or the closest name that is known."""
     if name in _REPLACED:
         return f"; {_REPLACED[name]} took its place"

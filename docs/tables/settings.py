@@ -3,7 +3,8 @@
 from pydantic.fields import FieldInfo
 
 from docs.tables.markdown import code, table
-from pipeline.config import Settings
+from pipeline.config import Settings, secret_variables
+from pipeline.secret_files import SUFFIX
 from pipeline.setting_words import shown, variable
 
 
@@ -17,4 +18,5 @@ def page() -> str:
 
 def _row(name: str, field: FieldInfo) -> tuple[str, str, str, str]:
     default = "" if field.default is None or field.default == () else code(shown(field.default))
-    return code(variable(name)), default, field.description or "", code(str((field.examples or [""])[0]))
+    meaning = f"{field.description}; or `{variable(name)}{SUFFIX}`" if variable(name) in secret_variables() else ""
+    return code(variable(name)), default, meaning or field.description or "", code(str((field.examples or [""])[0]))

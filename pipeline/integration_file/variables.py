@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pipeline.integration_file.problems import Problem, below
 from pipeline.integration_file.yaml_tree import UNREAD, Tree
+from pipeline.secret_files import SecretFileUnusable, secret
 
 SECRETS: Final = (
     "hubspot.app_secret",
@@ -96,7 +97,13 @@ class _Filler:
         shared = next((name for name in names if name in self._of_secrets), None)
         if shared is not None and path not in SECRETS:
             return self._refuse(path, f"the variable {shared} holds a secret, which would be shown here", "use another")
-        lacking = [name for name in names if not self._environment.get(name)]
+        try:
+            values = {name: secret(name, self._environment) or "" for name in names}
+        except SecretFileUnusable as error:
+            if self._all_set:
+                return self._refuse(path, error.what, error.fix)
+            values = {}
+        lacking = [name for name in names if not values.get(name)]
         for name in lacking if self._all_set else ():
             how = "empty" if name in self._environment else "not set"
             self._refuse(path, f"the environment variable {name} is {how}", f"set {name} before running this command")
@@ -104,7 +111,7 @@ class _Filler:
             self.filled.unread.add(path)
             return UNREAD
         self.filled.written[path] = text
-        return _REFERENCE.sub(lambda one: "${" if one[0] == "$${" else self._environment[one[1]], text)
+        return _REFERENCE.sub(lambda one: "${" if one[0] == "$${" else values[one[1]], text)
 
     def _checked(self, value: str, written: str, path: str) -> str:
         """Refuses what cannot be sent; warns of a secret in clear. The value itself is never shown."""

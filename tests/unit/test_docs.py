@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 from pipeline.cli import main
-from pipeline.config import Settings
+from pipeline.config import Settings, secret_variables
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
+from pipeline.secret_files import SUFFIX
 from pipeline.setting_words import variable
 from schemas.configuration import ConnectorStatus
 
@@ -178,7 +179,8 @@ def test_shown_make_targets_exist() -> None:
     "page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT))
 )
 def test_named_settings_exist(page: Path) -> None:
-    assert set(VARIABLE.findall(page.read_text())) <= {variable(name) for name in Settings.model_fields}
+    files = {f"{name}{SUFFIX}" for name in secret_variables()}
+    assert set(VARIABLE.findall(page.read_text())) <= {variable(name) for name in Settings.model_fields} | files
 
 
 def test_settings_without_effect_are_named() -> None:

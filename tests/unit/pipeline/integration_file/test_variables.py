@@ -1,5 +1,6 @@
 """Variables and secrets of a file: where they may stand, what they may hold, and that no message shows a value."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,3 +166,23 @@ def test_a_problem_never_obeys_the_file() -> None:
 
     assert result.problems == []
     assert render([problem]) == "\\x1b[31mf.yaml:1: x: bad \\u202e\\x9b. Fix: mend\\n it."
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("pat-9\n")
+    environment = {"A_FILE": str(tmp_path / "token")}
+
+    assert filled("hubspot: {token: '${A}'}", environment).data == {"hubspot": {"token": "pat-9"}}
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_of_its_line_unless_secrets_need_not_be_there(tmp_path: Path) -> None:
+    environment = {"A_FILE": str(tmp_path / "token")}
+    text = "hubspot: {token: '${A}'}"
+
+    (problem,) = filled(text, environment).problems
+    assert str(problem) == (
+        "f.yaml:1: hubspot.token: A_FILE: `token` cannot be read (No such file or directory). "
+        "Fix: name a file that this process may read."
+    )
+    lenient = filled(text, environment, all_set=False)
+    assert (lenient.problems, lenient.unread) == ([], {"hubspot.token"})
