@@ -17,6 +17,7 @@ STATES: Final[tuple[State, ...]] = ("OK", "WARN", "STOP")
 PATIENCE: Final = 3
 """Of a process's own figures: so many in a row without progress are no accident."""
 LIMITED_MS: Final = 60_000
+BUDGET: Final = "budget"
 PACE_MS: Final = 60_000
 
 
@@ -163,7 +164,7 @@ def judged(places: Sequence[Place], rows: Sequence[Vitals], now_ms: int) -> Lag:
     histories = _histories(rows)
     topics = []
     for stage in STAGES:
-        limited = _limited(newest.values(), stage.system, now_ms) if stage.system else ""
+        limited = _limited(rows, newest, stage.system, now_ms) if stage.system else ""
         for topic in stage.topics:
             ours = tuple(
                 _judged(place, histories.get((stage.name, topic, place.partition), ()), now_ms)
@@ -312,15 +313,31 @@ def _in_memory(rows: Iterable[Vitals], stage: str, topic: str, now_ms: int) -> l
     return [one for place in found for one in place.in_memory] if found else None
 
 
-def _limited(rows: Iterable[Vitals], system: str, now_ms: int) -> str:
-    """The limit of the system that was met lately."""
+def _limited(rows: Sequence[Vitals], newest: Mapping[str, Vitals], system: str, now_ms: int) -> str:
+    """The limit of the system that was met lately; BUDGET where requests wait for a place though none was met."""
     met = [
         limit
-        for row in rows
+        for row in newest.values()
         for limit in row.limits
         if limit.system == system and limit.limited_at_ms is not None and now_ms - limit.limited_at_ms < LIMITED_MS
     ]
-    return met[-1].limited_by if met else ""
+    if met:
+        return met[-1].limited_by
+    waits = any(_waits(row, rows, system) for row in newest.values() if _fresh(row, now_ms))
+    return BUDGET if waits else ""
+
+
+def _waits(row: Vitals, rows: Sequence[Vitals], system: str) -> bool:
+    """Whether, over WINDOW_MS, one request or more waited for its place at any time: what they waited, by time."""
+    same = [one for one in rows if (one.process, one.started_at_ms) == (row.process, row.started_at_ms)]
+    before = next((one for one in reversed(same) if row.at_ms - one.at_ms >= WINDOW_MS * 0.9), None)
+    if before is None:
+        return False
+    return _waited_ms(row, system) - _waited_ms(before, system) >= row.at_ms - before.at_ms
+
+
+def _waited_ms(row: Vitals, system: str) -> int:
+    return sum(one.sum_ms for one in row.durations if (one.part, one.system) == ("budget", system))
 
 
 def oldest_of(waiting: Iterable[Waiting | None]) -> Waiting | None:

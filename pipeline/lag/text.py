@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from pipeline.lag.judging import Lag, TopicLag
+from pipeline.lag.judging import BUDGET, Lag, TopicLag
 from pipeline.lag.report import by_integration
 from pipeline.lag.stages import STAGES
 
@@ -135,7 +135,8 @@ def _notes(topic: TopicLag) -> str:
     if topic.state != "OK":
         found.append(f"{topic.state}: {topic.why}")
     if topic.limited_by and topic.lag and topic.stage.endswith("sink"):
-        found.append(f"limited by {NAMES[topic.stage.split()[0]]} (429)")
+        name = NAMES[topic.stage.split()[0]]
+        found.append(f"limited by {name}'s limits" if topic.limited_by == BUDGET else f"limited by {name} (429)")
     if topic.lag and topic.drain_s is not None and topic.trend == "shrinking":
         found.append(f"{left(topic.drain_s)} left")
     return ", ".join(found)

@@ -1,11 +1,13 @@
 """What the facts mean: who stands still, how far behind, how long it will take."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.lag.judging import Lag
-from schemas.vitals import InMemory, Vitals
+from schemas.vitals import DurationVitals, InMemory, Vitals
 from tests.unit.pipeline.lag.roads import NOW_MS, figures, road, sink, waiting
 
 
@@ -91,6 +93,16 @@ class TestForecast:
     def test_the_limit_that_was_met(self) -> None:
         assert sink(road(waiting(), *moving(8, limited="burst"))).limited_by == "burst"
         assert sink(road(waiting(), *moving(8))).limited_by == ""
+
+    def test_requests_that_wait_for_their_place_are_limited_though_no_answer_said_so(self) -> None:
+        def waited(row: Vitals, ms: int) -> Vitals:
+            return replace(row, durations=(DurationVitals("budget", "userflow", False, (1,), ms),))
+
+        rows = moving(8)
+        few = [waited(row, 500 * number) for number, row in enumerate(rows)]
+        many = [waited(row, 5_000 * number) for number, row in enumerate(rows)]
+        assert sink(road(waiting(), *few)).limited_by == ""
+        assert sink(road(waiting(), *many)).limited_by == "budget"
 
 
 def behind(lag: Lag) -> float | None:
