@@ -91,6 +91,7 @@ def run_worker(process: Process) -> None:
     """OBJECTS and PAIRS in one Faust worker."""
     from connectors.kafka.groups import ConsumerGroup
     from connectors.kafka.state_log import CompactedStateLog
+    from connectors.kafka.topology import handled_group
     from pipeline.agents import objects, pairs
     from pipeline.agents.configuration import Configuration
     from pipeline.agents.loop import AgentLoop
@@ -107,7 +108,7 @@ def run_worker(process: Process) -> None:
     process.start(tables, records=True)
 
     worker_group = ConsumerGroup(process.cluster, WORKER_GROUP)
-    handled = {stage: ConsumerGroup(process.cluster, f"pairstream-{stage}-handled") for stage in state_topics}
+    handled = {stage: ConsumerGroup(process.cluster, handled_group(stage)) for stage in state_topics}
 
     def open_log(stage: str, partition: int) -> CompactedStateLog:
         name = f"pairstream-{stage}-{partition}"
@@ -172,7 +173,7 @@ def run_worker(process: Process) -> None:
 async def run_connector(process: Process, system: System) -> None:
     """One system's source and sink."""
     from connectors.registry import SYSTEMS
-    from connectors.runtime.backpressure import BulkCredit, outstanding_downstream
+    from connectors.runtime.backpressure import BulkCredit, Downstream
     from connectors.runtime.deps import ConnectorDeps
     from connectors.runtime.runner import Runner
     from pipeline.operations.reconnect import ask_after_reconnect
@@ -183,7 +184,7 @@ async def run_connector(process: Process, system: System) -> None:
     lost = process.lost_records(tables)
     admin, publisher = process.admin(), process.publisher()
     credit = BulkCredit(
-        lambda: outstanding_downstream(admin, tuple(SYSTEMS)),
+        Downstream(admin, tuple(SYSTEMS)).look,
         settings.bulk_credit,
         partial(process.metrics.bulk_outstanding, system),
     )

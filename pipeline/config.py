@@ -148,7 +148,9 @@ class Settings(BaseSettings):
         "", "starts every name on the brokers, so that several installations may share them; unset: none", "staging"
     )
     ordinal: int = setting(0, "the number of this process among those of its role: `<role>-<ordinal>`", "0", ge=0)
-    bulk_credit: int = setting(300, "bulk records per worker that may be unfinished downstream", "300", ge=1)
+    bulk_credit: int = setting(
+        300, "bulk records that may be unfinished in the workers at first; it follows how fast they end", "300", ge=1
+    )
     lookup_interval_s: int = setting(900, "seconds between lookups of one match value", "900", ge=1)
     event_hold_s: int = setting(900, "seconds an event waits for its pair", "900", ge=0)
     changes_retention_days: int = setting(7, "days that changes can be replayed", "7", ge=1)

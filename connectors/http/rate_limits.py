@@ -9,9 +9,18 @@ from connectors.http.messages import BULK, Purpose, RateNotice
 NEVER = float("inf")
 """Not before an answer comes."""
 
-YIELDING_SHARE = 0.9
-BULK_SHARE = 0.85
-"""Shares of a window: the most that all but live reads hold together, and the rate of bulk."""
+BULK_SHARE = 0.98
+LEAST_BULK_SHARE = 0.75
+"""The share of a window up to which bulk fills what live leaves, and that of the pace by which it keeps its turns.
+
+Bulk is spread evenly, so a place comes free every tenth of a second or sooner, and whoever is live takes it.
+"""
+
+READS_ALONE = 1
+"""Places of a window that only live reads take."""
+
+BURST_LEAVES = 0.1
+"""Places left to live reads for each place of a live write: those come in bursts, and come free in bursts."""
 
 BULK_BURST = 5
 """Bulk requests that may follow each other at once after others held the window."""
@@ -69,7 +78,7 @@ class WindowSettings:
     limit: int = 100
     interval_s: float = 10.0
     in_flight: int = 10
-    margin: float = 0.95
+    margin: float = 0.99
     announced: bool = True
 
 
@@ -107,7 +116,7 @@ class RollingWindow:
         self._flying += 1
         self._held[purpose] += 1
         if purpose in BULK:
-            gap_s = self._interval_s / self._share(BULK_SHARE)
+            gap_s = self._interval_s / max(self._limit * BULK_SHARE - self._live, self._limit * LEAST_BULK_SHARE)
             self._next_bulk_at = max(self._next_bulk_at, now - BULK_BURST * gap_s) + gap_s
 
     def ended(self, purpose: Purpose, sent_at: float, now: float) -> None:
@@ -139,16 +148,20 @@ class RollingWindow:
     def _usable(self, limit: int) -> int:
         return max(1, int(limit * self._settings.margin))
 
+    @property
+    def _live(self) -> int:
+        """Places that are not bulk's, others' among them."""
+        return self._held.total() - sum(self._held[bulk] for bulk in BULK) + self._others
+
     def _has_room(self, purpose: Purpose) -> bool:
         held = self._held.total()
         if held + self._others >= self._limit:
             return False
         if purpose in ("live_read", "search"):
             return True
-        return held - self._held["live_read"] < self._share(YIELDING_SHARE)
-
-    def _share(self, share: float) -> int:
-        return max(1, int(self._limit * share))
+        others = held - self._held["live_read"]
+        bursts = others - sum(self._held[bulk] for bulk in BULK)
+        return others < max(1, int(self._limit - READS_ALONE - bursts * BURST_LEAVES))
 
     def _next_free(self) -> float:
         ends = [self._ended[0][0]] if self._ended else []

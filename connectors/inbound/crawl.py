@@ -88,6 +88,12 @@ class _Crawl:
 
     async def _read(self) -> None:
         pages = _Pages(self._context, self._object_type, resumed=self._row.cursor is not None)
+        try:
+            await self._read_on(pages)
+        finally:
+            await pages.let_go()
+
+    async def _read_on(self, pages: "_Pages") -> None:
         while not is_over(self._context, self._run_id):
             try:
                 page = await self._beating(pages.after(self._row.cursor))
@@ -95,6 +101,7 @@ class _Crawl:
                 self._note = CURSOR_LAPSED
                 self._row = replace(self._row, read=0, cursor=None)
                 continue
+            pages.read_ahead(page.cursor)
             await self._beating(self._publish(page))
             self._row = replace(self._row, read=self._row.read + len(page.objects), cursor=page.cursor)
             if page.cursor is None:
@@ -135,12 +142,25 @@ class _Pages:
         self._progress = PagingProgress()
         self._beginnings = 1
         self._resumed = resumed  # the first page is asked for by a cursor of long ago
+        self._ahead: tuple[str, asyncio.Task[ObjectPage]] | None = None
+
+    def read_ahead(self, cursor: str | None) -> None:
+        """Ask for the next page while the one before is published."""
+        if cursor is not None:
+            self._ahead = cursor, asyncio.create_task(self._asked(cursor))
+
+    async def let_go(self) -> None:
+        """Nobody wants the page that was asked for ahead."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead[1].cancel()
+            await asyncio.gather(ahead[1], return_exceptions=True)
 
     async def after(self, cursor: str | None) -> ObjectPage:
         """The next page. Raises _Lapsed where the type is to be read anew, _Ended where there will be none."""
+        ahead, self._ahead = self._ahead, None
         try:
-            ask = partial(self._context.account.source.page, self._object_type, cursor)
-            page = await read_persistently(self._context, ask, self._object_type)
+            page = await (ahead[1] if ahead is not None and ahead[0] == cursor else self._asked(cursor))
         except Refused as error:
             lapsed = cursor is not None and (error.reason == CURSOR_GONE or self._resumed)
             if not lapsed or self._beginnings == MOST_BEGINNINGS:
@@ -154,6 +174,10 @@ class _Pages:
         if reason is not None:
             raise self._ended(reason, "the page brings nothing new")
         return page
+
+    async def _asked(self, cursor: str | None) -> ObjectPage:
+        ask = partial(self._context.account.source.page, self._object_type, cursor)
+        return await read_persistently(self._context, ask, self._object_type)
 
     def _ended(self, reason: str, why: str) -> _Ended:
         log.warning("%s: the crawl of %s ended early (%s): %s", *self._names, reason, why)

@@ -27,6 +27,7 @@ from schemas.values import FieldValue
 log = logging.getLogger(__name__)
 
 LINGER_S: Final = 0.01
+BATCHES_OF_A_RUN: Final = 3  # of a full sync, at once: one is answered while another is published
 MOST_WAITING: Final = 5_000  # live match values of one integration; more are let go
 
 
@@ -104,8 +105,14 @@ class Lookups:
         return sum(len(values) for question, values in self._waiting.items() if question.run_id is None)
 
     async def _serve(self, question: Question) -> None:
-        """Look up a question's values, one batch at a time, until none waits; values coming meanwhile share a batch."""
+        """Look up a question's values until none waits; values coming meanwhile share a batch."""
         await self._context.clock.sleep(LINGER_S)
+        at_once = 1 if question.run_id is None else BATCHES_OF_A_RUN
+        while self._waiting[question]:
+            await asyncio.gather(*(self._serve_on(question) for _ in range(at_once)))
+        del self._waiting[question]
+
+    async def _serve_on(self, question: Question) -> None:
         waiting = self._waiting[question]
         while waiting:
             values = list(waiting)[: self._context.account.source.read_size]
@@ -114,7 +121,6 @@ class Lookups:
                 self._let_go(question, batch, "its full sync ended")
                 continue
             await self._answer(question, batch)
-        del self._waiting[question]
 
     async def _answer(self, question: Question, batch: Mapping[str, LookupValue]) -> None:
         context, field = self._context, self._context.catalog.definition(question.object_type, question.field)

@@ -28,6 +28,7 @@ from schemas.topics import object_key
 log = logging.getLogger(__name__)
 
 READS_IN_FLIGHT: Final = 3
+BULK_IN_FLIGHT: Final = 2  # beside the live ones: one is read while another waits for credit or is published
 MOST_FAILURES: Final = 20
 """Reads of one object that may fail: seven until the system counts as away, then one each time that it answers a probe.
 Rate limits do not count."""
@@ -52,7 +53,7 @@ class NotificationReader:
         self._queue = ReadQueue()
         self._dispatcher = BatchDispatcher(context)
         self._gathering = Gathering()
-        self._bulk: asyncio.Task[None] | None = None  # one bulk batch at a time, so that live reads find a place
+        self._bulk: set[asyncio.Task[None]] = set()
         self._owed = OwedRuns(context)
 
     async def take(self, notification: Notification, cause: Cause, taken: Taken) -> None:
@@ -129,7 +130,9 @@ class NotificationReader:
         if batch:
             self._gathering.left(batch[0].object_type, now)
         if batch and batch[0].bulk:
-            self._bulk = self._dispatcher.start(self._read_bulk(batch), aside=True)
+            task = self._dispatcher.start(self._read_bulk(batch), aside=True)
+            self._bulk.add(task)
+            task.add_done_callback(self._bulk.discard)
         elif batch:
             self._dispatcher.start(self._read(batch))
 
@@ -165,7 +168,7 @@ class NotificationReader:
 
     @property
     def _bulk_may_go(self) -> bool:
-        return self._bulk is None or self._bulk.done()
+        return len(self._bulk) < BULK_IN_FLIGHT
 
     async def _fan_out(self, news: AssociatedNews, cause: Cause, finished: Callable[[], None]) -> None:
         if self._fan_outs is None:

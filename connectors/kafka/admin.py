@@ -194,6 +194,24 @@ class Admin:
         begun = self._begun(committed, ends)
         return {place: max(end - begun[place], 0) for place, end in ends.items()}
 
+    def positions(
+        self, groups: Mapping[str, Iterable[TopicAndPartition]]
+    ) -> tuple[dict[TopicAndPartition, int], dict[str, dict[TopicAndPartition, int]]]:
+        """The ends of all these places, and where each group goes on in its own; no metadata is asked for.
+
+        A group that has lost its offsets goes on at what retention has left.
+        """
+        places = {group: tuple(wanted) for group, wanted in groups.items()}
+        every = tuple({place: None for wanted in places.values() for place in wanted})
+        committed = {group: self._group(group).committed(wanted) for group, wanted in places.items()}
+        ends = self._offsets(every, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        lost = {(group, one) for group, wanted in places.items() for one in wanted if one not in committed[group]}
+        begun = {place for _, place in lost if ends[place] > 0}
+        first = self._offsets(begun, OffsetSpec.earliest()) if begun else {}  # type: ignore[no-untyped-call]
+        for group, place in lost:
+            committed[group][place] = first.get(place, 0)
+        return ends, committed
+
     def unread(self, group: str, topics: Iterable[str]) -> dict[TopicAndPartition, int]:
         """Partitions that hold records a group has not committed, judged by reading: markers are no records."""
         committed = self.committed(group, tuple(topics))

@@ -20,6 +20,11 @@ def connector_group(system: str) -> str:
     return f"pairstream-{system}"
 
 
+def handled_group(stage: str) -> str:
+    """The group for which a stage's steps commit how far they have handled their topics (decision 0010)."""
+    return f"pairstream-{stage}-handled"
+
+
 def connector_topics(system: System, timeline_topic: str | None) -> tuple[str, ...]:
     """The topics a connector takes, all keyed by integration and equally partitioned."""
     common = (notifications_topic(system), requests_topic(system), field_patches_topic(system))

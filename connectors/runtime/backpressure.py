@@ -5,29 +5,60 @@ Queues stand at the rim: with 30,000 records queued in front, a live edit took 2
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
-from typing import Final
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.topology import connector_group
-from schemas.topics import MATCHES, RECEIPTS, WORKER_GROUP, changes_topic, field_patches_topic
+from connectors.kafka.topology import connector_group, handled_group
+from connectors.runtime.credit_limit import CreditLimit, Stage
+from schemas.topics import MATCHES, RECEIPTS, WORKER_GROUP, TopicAndPartition, changes_topic, field_patches_topic
 from schemas.values import System
 
 log = logging.getLogger(__name__)
 
-REFRESH_S: Final = 0.05
+REFRESH_S: Final = 0.03
 MEASURED_EVERY_S: Final = 2.0
+MOST_PATCHES: Final = 1_000
+"""Patches that wait for their vendors: a sink parks what it cannot hold."""
+
+COUNTED_AGAIN_S: Final = 60.0
+"""How long the partition counts are believed: they change by hand only, and asking costs the cluster's metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is unfinished downstream: in each stage of the worker, and as patches in front of the sinks."""
+
+    stages: Mapping[str, Stage]
+    patches: int
+
+    @property
+    def in_worker(self) -> int:
+        return sum(stage.unfinished for stage in self.stages.values())
+
+    @property
+    def records(self) -> int:
+        return self.in_worker + self.patches
 
 
 class BulkCredit:
-    """Lets bulk through while fewer than `limit` records are unfinished in every stage downstream."""
+    """Lets bulk through while fewer records are unfinished than a live change can bear to wait behind."""
 
-    def __init__(self, outstanding: Callable[[], int], limit: int, report: Callable[[int], None]) -> None:
-        """`report` is called with each measurement of what is outstanding."""
-        self._outstanding = outstanding
-        self._limit = limit
+    def __init__(
+        self,
+        look: Callable[[], Look],
+        start: int,
+        report: Callable[[int], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`start` is the first limit; `report` is called with each measurement of what is outstanding."""
+        self._look = look
+        self._limit = CreditLimit(start)
         self._report = report
+        self._monotonic = monotonic
         self._some = asyncio.Event()  # something was outstanding when it was measured last
         self._left = 0
         self._lock = asyncio.Lock()
@@ -36,8 +67,8 @@ class BulkCredit:
         """Wait until that many records may be published."""
         async with self._lock:
             while self._left < records:
-                self._left = max(self._limit - await self._unfinished(), 0)
-                if self._left < min(records, self._limit):
+                self._left = await self._free()
+                if self._left < min(records, self._limit.records):
                     await asyncio.sleep(REFRESH_S)
                     continue
                 break
@@ -48,30 +79,78 @@ class BulkCredit:
         while True:
             await self._some.wait()
             await asyncio.sleep(MEASURED_EVERY_S)
-            await self._unfinished()
+            await self._free()
 
-    async def _unfinished(self) -> int:
-        """How many records are unfinished; no credit is left while the brokers do not answer."""
+    async def _free(self) -> int:
+        """How many records may be published now; none while the brokers do not answer."""
         try:
-            records = await asyncio.to_thread(self._outstanding)
+            look = await asyncio.to_thread(self._look)
         except BrokersUnreachable as error:
             log.info("no credit for bulk: %s", error)
-            return self._limit
-        self._report(records)
-        if records:
+            return 0
+        self._limit.looked(look.stages, self._monotonic())
+        self._report(look.records)
+        if look.records:
             self._some.set()
         else:
             self._some.clear()
-        return records
+        return max(0, min(self._limit.records - look.in_worker, MOST_PATCHES - look.patches))
 
 
-def outstanding_downstream(admin: Admin, systems: Collection[System]) -> int:
-    """Records between a connector's output and the last sink that no group has committed yet; blocks."""
-    worker = (*(changes_topic(system) for system in systems), MATCHES, RECEIPTS)
-    total = _behind(admin.lag(WORKER_GROUP, worker))
-    return total + sum(_behind(admin.lag(connector_group(name), (field_patches_topic(name),))) for name in systems)
+class Positions(Protocol):
+    """What is asked of the brokers."""
+
+    def partitions(self) -> Mapping[str, int]: ...
+
+    def positions(
+        self, groups: Mapping[str, Iterable[TopicAndPartition]]
+    ) -> tuple[Mapping[TopicAndPartition, int], Mapping[str, Mapping[TopicAndPartition, int]]]: ...
 
 
-def _behind(lag: Mapping[tuple[str, int], int]) -> int:
+class Downstream:
+    """The road between a connector's output and the last sink."""
+
+    def __init__(
+        self, admin: Positions, systems: Collection[System], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._admin = admin
+        self._stages = {"objects": tuple(map(changes_topic, systems)), "pairs": (MATCHES, RECEIPTS)}
+        self._sinks = {connector_group(name): field_patches_topic(name) for name in systems}
+        self._monotonic = monotonic
+        self._partitions: Mapping[str, int] = {}
+        self._counted_at = float("-inf")
+
+    def look(self) -> Look:
+        """What no group has committed yet; blocks. Raises BrokersUnreachable.
+
+        A stage's step commits in its transaction how far it got, and the worker's group what led to nothing.
+        """
+        if self._monotonic() - self._counted_at > COUNTED_AGAIN_S:
+            self._partitions, self._counted_at = self._admin.partitions(), self._monotonic()
+        asked: dict[str, list[TopicAndPartition]] = defaultdict(list)
+        for stage, topics in self._stages.items():
+            asked[handled_group(stage)] += self._places(topics)
+            asked[WORKER_GROUP] += self._places(topics)
+        for group, topic in self._sinks.items():
+            asked[group] += self._places((topic,))
+        ends, committed = self._admin.positions(asked)
+
+        def reached(place: TopicAndPartition, *groups: str) -> int:
+            return max(committed[group].get(place, 0) for group in groups)
+
+        stages = {}
+        for stage, topics in self._stages.items():
+            at = {place: reached(place, handled_group(stage), WORKER_GROUP) for place in self._places(topics)}
+            stages[stage] = Stage(_behind(ends, at), sum(at.values()))
+        sinks = (
+            {place: reached(place, group) for place in self._places((topic,))} for group, topic in self._sinks.items()
+        )
+        return Look(stages, sum(_behind(ends, at) for at in sinks))
+
+    def _places(self, topics: Iterable[str]) -> list[TopicAndPartition]:
+        return [(topic, number) for topic in topics for number in range(self._partitions[topic])]
+
+
+def _behind(ends: Mapping[TopicAndPartition, int], reached: Mapping[TopicAndPartition, int]) -> int:
     """Offsets without the one transaction marker that may stand at each partition's end."""
-    return sum(max(offsets - 1, 0) for offsets in lag.values())
+    return sum(max(ends[place] - at - 1, 0) for place, at in reached.items())

@@ -17,7 +17,7 @@ from schemas.topics import WORKER_GROUP
 
 SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
-COMMIT_INTERVAL_S: Final = 0.5
+COMMIT_INTERVAL_S: Final = 0.1  # what leads to nothing is free for bulk only then
 BUFFERED_BATCHES: Final = 64
 POLLED_RECORDS: Final = 5_000
 FETCH_BYTES: Final = 4 * 1024 * 1024

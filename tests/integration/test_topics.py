@@ -70,6 +70,9 @@ def test_a_group_without_offsets_is_behind_only_by_what_retention_left(cluster: 
     deleted.result(15)
 
     assert admin.lag("away for long", (HUBSPOT_CHANGES,)) == {(HUBSPOT_CHANGES, 0): 2, (HUBSPOT_CHANGES, 1): 0}
+    places = {(HUBSPOT_CHANGES, 0): 5, (HUBSPOT_CHANGES, 1): 0}
+    begun = {(HUBSPOT_CHANGES, 0): 3, (HUBSPOT_CHANGES, 1): 0}
+    assert admin.positions({"away for long": places}) == (places, {"away for long": begun})
 
 
 def test_replicas_are_the_brokers_default_and_too_few_are_told(cluster: Cluster) -> None:

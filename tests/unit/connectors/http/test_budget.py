@@ -136,6 +136,29 @@ async def test_a_live_read_waits_little_under_a_flood_of_bulk() -> None:
     assert max(waits) < 0.3
 
 
+@pytest.mark.parametrize("limit", [100, 110, 190])
+async def test_bulk_takes_what_live_leaves_and_live_goes_first(limit: int) -> None:
+    """Bulk had 81 % of the ceiling; a live request beside it waits for the next place at most."""
+    clock, seconds = FakeClock(), 120
+    vendor = Vendor(clock, random.Random(17), latency_s=0.02, limit=limit)
+    budget = RequestBudget(clock, RollingWindow())
+    asking = [*_askers(vendor, budget, "bulk_read", 4), *_askers(vendor, budget, "bulk_write", 4)]
+    await clock.advance(INTERVAL_S)  # the limit is known by then
+    before, waits = vendor.served.total(), list[float]()
+    purposes: tuple[Purpose, Purpose] = ("live_read", "write")
+    for second in range(seconds):
+        asked_at, purpose = clock.now, purposes[second % 2]
+        live = asyncio.create_task(vendor.request(budget, purpose))
+        await clock.advance(1.0)
+        assert live.done()
+        waits.append(next(at for at, sent in vendor.sent if sent == purpose and at >= asked_at) - asked_at)
+    served = vendor.served.total() - before
+    await _run(clock, 0.0, *asking)
+    assert served >= 0.95 * limit * seconds / INTERVAL_S
+    assert max(waits) <= INTERVAL_S / limit + 2 * vendor.latency_s
+    assert vendor.worst <= limit
+
+
 async def test_a_burst_of_writes_leaves_room_for_live_reads() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(11), latency_s=0.1)

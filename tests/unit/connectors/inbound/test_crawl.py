@@ -186,6 +186,28 @@ async def test_a_cursor_that_has_lapsed_begins_the_type_anew_and_says_so() -> No
     assert _end(told) == ("completed", "cursor_lapsed", 3)
 
 
+async def test_the_next_page_is_read_while_one_waits_to_be_published_and_no_third_one() -> None:
+    asked, room = list[str | None](), asyncio.Event()
+
+    class Counting(Source):
+        async def page(self, object_type: str, cursor: str | None) -> ObjectPage:
+            asked.append(cursor)
+            return await super().page(object_type, cursor)
+
+    async def credit(records: int) -> None:
+        await room.wait()
+
+    clock = InstantClock()
+    context, told = context_of("userflow", clock, source=Counting(), bulk_credit=credit)
+    work = asyncio.create_task(crawl(context, REQUEST, None))
+    await clock.settle()
+    assert asked == [None, "1"]
+    assert [one for one in told.published if isinstance(one, ChangeEvent)] == []
+    room.set()
+    assert await work
+    assert asked == [None, "1", "2"]
+
+
 @pytest.mark.parametrize("state", ["completed", "failed", "stopped"])
 async def test_a_part_that_has_ended_is_left_alone(state: RunState) -> None:
     context, told = context_of("userflow", InstantClock(), source=Source(), run_row=_standing(None, state))
