@@ -1,6 +1,6 @@
 """The interface of a system whose objects show fields of associated ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +38,10 @@ class AssociatedSource(Protocol):
 
     def id_field(self, object_type: str) -> str:
         """The field by which an object says which object of this type it shows."""
+        ...
+
+    def doubt(self, object_type: str, object_ids: Iterable[str]) -> None:
+        """What these objects show was doubted: their next read relies on nothing that was read before."""
         ...
 
     async def shown(

@@ -24,6 +24,7 @@ from connectors.hubspot.feeds import JournalFeeds, PollFeeds
 from connectors.hubspot.journal import Files, Journal
 from connectors.hubspot.journal_files import JournalFiles
 from connectors.hubspot.journal_subscriptions import JournalSubscriptions
+from connectors.hubspot.known_associates import KnownAssociates
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import API_URL, Grant
 from connectors.hubspot.setup import HubSpotSetup
@@ -85,9 +86,11 @@ def assemble(opening: Opening, transport: Transport, files: Files | None = None)
         journal = _journal_client(opening, transport)
         feeds = JournalFeeds(lambda: Journal(journal, files, opening.account, opening.feeds.journal_interval_s))
         subscriptions = JournalSubscriptions(journal, opening.account)
+    # a search tells of no association that moved
+    known = None if opening.options.get("source") == "poll" else KnownAssociates(opening.clock.monotonic)
     return Account(
         system="hubspot",
-        source=HubSpotSource(client(transport), types, opening.account),
+        source=HubSpotSource(client(transport), types, opening.account, known),
         sink=HubSpotSink(client_for, opening.catalog),
         setup=HubSpotSetup(
             client(transport),
@@ -99,7 +102,7 @@ def assemble(opening: Opening, transport: Transport, files: Files | None = None)
         ),
         close=credentials.close,
         timeline=timeline,
-        associated=AssociatedReader(client(transport), types),
+        associated=AssociatedReader(client(transport), types, known),
         feeds=feeds,
         capping=lambda: budget.capping,
         spent=lambda: budget.spent,

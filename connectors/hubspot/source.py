@@ -8,6 +8,7 @@ from connectors.contract.source import TOO_FAR_AHEAD_MS, Gone, ObjectPage, ReadP
 from connectors.hubspot.associated import OBJECT_ID, own_fields
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.enriching import AssociatedReader
+from connectors.hubspot.known_associates import KnownAssociates, note_news
 from connectors.hubspot.lookups import read_record, search_ids
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import (
@@ -28,11 +29,15 @@ from schemas.values import FieldDefinition
 class HubSpotSource:
     """Follows HubSpot's webhooks and object guides; only events of the portal `account` count."""
 
-    def __init__(self, client: HubSpotClient, types: ObjectTypes, account: str) -> None:
+    def __init__(
+        self, client: HubSpotClient, types: ObjectTypes, account: str, known: KnownAssociates | None = None
+    ) -> None:
+        """`known` is what reads may rely on of associated records; None: on nothing."""
         self._client = client
         self._types = types
         self._account = account
-        self._associated = AssociatedReader(client, types)
+        self._known = known
+        self._associated = AssociatedReader(client, types, known)
 
     @property
     def read_size(self) -> int:
@@ -50,6 +55,9 @@ class HubSpotSource:
         latest_ms = notification.received_at_ms + TOO_FAR_AHEAD_MS
         ours = [_dated(event, latest_ms) for event in batch.events if event.account == self._account]
         strangers = len(batch.events) - len(ours)
+        if self._known is not None:
+            for event in ours:
+                note_news(self._known, event, self._types)
         own_news = tuple(item for event in ours for item in news(event, self._types))
         associated = tuple(item for event in ours for item in associated_news(event, self._types))
         unreadable = len(batch.unreadable) + strangers

@@ -107,6 +107,8 @@ class NotificationReader:
     def reread(self, request: ConnectorRequest, cause: Cause | None, finished: Callable[[], None]) -> None:
         """Take a request to read objects by id."""
         done = CompletionLatch(len(request.values), finished)
+        if self._context.account.associated is not None:
+            self._context.account.associated.doubt(request.object_type, request.values)
         not_before = self._context.clock.monotonic() + request.delay_ms / 1000
         for object_id in request.values:
             ask = ReadReason(

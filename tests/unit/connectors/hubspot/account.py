@@ -109,6 +109,7 @@ class Opened:
     catalog: Catalog
     transport: AsgiTransport
     now: ToldTime
+    clock: InstantClock  # ours
     allowed: bool = True
 
     @property
@@ -139,6 +140,7 @@ def opening(
     secrets: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
     api_url: str | None = None,
+    clock: InstantClock | None = None,
 ) -> Opening:
     """What a runner would give."""
     return Opening(
@@ -148,7 +150,7 @@ def opening(
         options=options or {},
         secrets={"token": "pat-simulated"} if secrets is None else secrets,
         catalog=catalog,
-        clock=InstantClock(),
+        clock=clock or InstantClock(),
         api_url=api_url,
         api_version="2026-03",
         webhook_url="http://receiver/webhooks/hubspot",
@@ -174,9 +176,10 @@ def opened(
     catalog = Catalog()
     catalog.replace(WANTED, DEFINITIONS)
     transport = AsgiTransport(portal.app)
-    given = opening(catalog, account=account, secrets=secrets, options={"timeline": timeline, "source": source})
+    ours, options = InstantClock(), {"timeline": timeline, "source": source}
+    given = opening(catalog, account=account, secrets=secrets, options=options, clock=ours)
     files = JournalFiles("http://localhost", opened=lambda *_: transport)
-    return Opened(portal, assemble(given, transport, files), catalog, transport, now)
+    return Opened(portal, assemble(given, transport, files), catalog, transport, now, ours)
 
 
 def write(object_id: str, kind: str = "contacts", **fields: FieldValue) -> Write:

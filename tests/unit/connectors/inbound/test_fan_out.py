@@ -1,7 +1,7 @@
 """Fan-outs: few are told at once, many in turn as bulk, what comes meanwhile joins, and what is gone is read again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +34,9 @@ class Source:
     reads: list[tuple[str, ReadPurpose]] = field(default_factory=list)
     listed: list[tuple[str, str | None, ReadPurpose]] = field(default_factory=list)
     circle: str | None = None  # the cursor of every page
+
+    def doubt(self, object_type: str, object_ids: Iterable[str]) -> None:
+        """It relies on nothing that was read before."""
 
     def shown_by(self, object_type: str) -> Sequence[str]:
         return ("contacts",)
