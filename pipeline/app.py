@@ -91,7 +91,7 @@ def run_worker(process: Process) -> None:
     """OBJECTS and PAIRS in one Faust worker."""
     from connectors.kafka.groups import ConsumerGroup
     from connectors.kafka.state_log import CompactedStateLog
-    from connectors.kafka.topology import handled_group
+    from connectors.kafka.topology import handled_group, transactional_ids
     from pipeline.agents import objects, pairs
     from pipeline.agents.configuration import Configuration
     from pipeline.agents.loop import AgentLoop
@@ -111,7 +111,7 @@ def run_worker(process: Process) -> None:
     handled = {stage: ConsumerGroup(process.cluster, handled_group(stage)) for stage in state_topics}
 
     def open_log(stage: str, partition: int) -> CompactedStateLog:
-        name = f"pairstream-{stage}-{partition}"
+        name = f"{transactional_ids(stage)}{partition}"
         return CompactedStateLog(
             process.cluster, process.codec, handled[stage], name, topic=state_topics[stage], partition=partition
         )

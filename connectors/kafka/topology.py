@@ -25,6 +25,11 @@ def handled_group(stage: str) -> str:
     return f"pairstream-{stage}-handled"
 
 
+def transactional_ids(stage: str) -> str:
+    """How the transactional ids of a stage begin; the partition's number follows."""
+    return f"pairstream-{stage}-"
+
+
 def connector_topics(system: System, timeline_topic: str | None) -> tuple[str, ...]:
     """The topics a connector takes, all keyed by integration and equally partitioned."""
     common = (notifications_topic(system), requests_topic(system), field_patches_topic(system))

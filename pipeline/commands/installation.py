@@ -39,7 +39,7 @@ def topics_check(replication: int | None) -> None:
     "read",
     examples=(
         "pairstream topics read hubspot.changes --from -1h",
-        "pairstream topics read sync.pairs-state --key acme:1:contacts-users:ada@example.com",
+        "pairstream topics read sync.pairs-state --key acme:1:people:ada@example.com",
         "pairstream topics read userflow.field-patches --follow",
     ),
 )
@@ -71,6 +71,44 @@ def topics_read(**given: Any) -> None:
     if given["follow"] and shape == "json":
         raise click.UsageError("--follow has no end. Fix: leave out --format json.")
     read_topic(Asked(**given), shape)
+
+
+@topics.command(
+    "acls",
+    examples=(
+        "pairstream topics acls",
+        "pairstream topics acls --role worker --principal User:CN={role}",
+        "pairstream topics acls --format json",
+    ),
+)
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(["receiver", "hubspot-connector", "userflow-connector", "worker", "scheduler", "operator"]),
+    multiple=True,
+    metavar="ROLE",
+    help="Only of this role, or of the operator; repeatable.",
+)
+@click.option(
+    "--principal", default="User:pairstream-{role}", show_default=True, help="Who is let in; {role} is filled in."
+)
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Calls of kafka-acls, or one object.",
+)
+def topics_acls(roles: tuple[Any, ...], principal: str, shape: str) -> None:
+    """Say what each role needs to be let do on the brokers.
+
+    Made from the table of topics and PAIRSTREAM_PREFIX; asks no broker. The
+    operator is whoever types commands.
+    """
+    from pipeline.commands.installation_actions import show_acls
+
+    show_acls(roles, principal, shape)
 
 
 @group(examples=("pairstream secrets rotate",))

@@ -1,16 +1,21 @@
 """What the commands about the installation do: topics, and what is wrong with it."""
 
+import json
+import os
 import sys
 from typing import Final
 
 import click
 
+from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.session import open_process, plain_errors, read_tables, refuse, with_kafka
+from pipeline.config import load_settings
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
+from pipeline.operations.acls import ROLES, RoleName, acls, as_object, command_lines
 from pipeline.operations.doctor import examine
 from pipeline.operations.losses import read_losses
 from pipeline.operations.rotate import rotate, seals
@@ -48,6 +53,19 @@ def check_topics(replication: int | None) -> None:
         if found:
             refuse(*(f"{problem.topic} {problem.message}" for problem in found))
         click.echo(f"all {len(TOPICS)} topics are as they should be")
+
+
+def show_acls(roles: tuple[RoleName, ...], principal: str, shape: str) -> None:
+    """The ACLs of these roles, or of all; no broker is asked."""
+    with plain_errors():
+        if "{" in principal.replace("{role}", "") or "}" in principal.replace("{role}", ""):
+            refuse("--principal: only {role} may stand in braces. Fix: write it like `User:pairstream-{role}`")
+        found = acls(Cluster({}, load_settings(os.environ).prefix).physical, roles or ROLES)
+        if shape == "json":
+            click.echo(json.dumps(as_object(found, principal)))
+            return
+        for line in command_lines(found, principal):
+            click.echo(line)
 
 
 def rotate_secrets() -> None:
