@@ -94,9 +94,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_open() -> Iterator[None]:
-    """A socket, file or process that a file leaves open is an error there, and not in whatever test comes later."""
+    """A socket, file or process that a file leaves open is an error there, and not in whatever test comes later.
+
+    What is left then is still used, by caches and by pytest: the next search passes it by too.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 def _folder(item: pytest.Item) -> str:

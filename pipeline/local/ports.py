@@ -28,9 +28,31 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port() -> int:
-    """A port nobody listens on; raises OSError if none was found."""
+    """A port nobody listens on, and that no other call gives away for a minute; raises OSError if none was found.
+
+    Two installations that start at the same time would otherwise choose the same one now and then.
+    """
     for _ in range(_TRIES):
         port = random.randint(_FIRST, _LAST)
-        if is_free(port):
+        if _reserve(port):
             return port
     raise OSError(f"no free port found between {_FIRST} and {_LAST}")
+
+
+def _reserve(port: int) -> bool:
+    """Leave the port to a server, and to nobody who only looks for one; False if it is taken or reserved.
+
+    A connection closed first at the server's end leaves its port in TIME_WAIT for a minute. Servers may listen there,
+    for they set SO_REUSEADDR, and so did this connection's listener; `bind` without it, as here, is refused.
+    """
+    with socket.socket() as listener:
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.listen()
+        with socket.create_connection((LOOPBACK, port)):
+            accepted, _ = listener.accept()
+            accepted.close()
+    return True

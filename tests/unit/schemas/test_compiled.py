@@ -15,6 +15,7 @@ from schemas.records import Receipt, avro_name
 from schemas.registry import LocalRegistry, record_schema
 from schemas.topics import RECEIPTS, TOPICS
 from tests.contract.avro_samples import topic_of
+from tests.examples import share
 from tests.unit.schemas.hostile import bent, number, samples
 from tests.unit.schemas.strategies import records
 
@@ -32,11 +33,12 @@ def by_reference(data: bytes, record: type[Any]) -> Any:
     return reference.decode(record, data, HEADER.size, schema, current=True)
 
 
+@pytest.mark.properties
 @pytest.mark.parametrize("name", sorted(RECORDS))
 def test_its_bytes_are_those_of_the_reference_and_come_back(name: str) -> None:
     codec, topic = Codec(LocalRegistry()), topic_of(name)
 
-    @settings(max_examples=60)
+    @settings(max_examples=share(0.6))
     @given(records(RECORDS[name]))
     def same(record: Any) -> None:
         data = codec.encode(topic, record)

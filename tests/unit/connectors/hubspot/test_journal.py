@@ -15,6 +15,7 @@ from connectors.hubspot.journal import AFTER_SKIPPING_S, MOST_TRIES
 from connectors.hubspot.journal_files import JournalFiles
 from connectors.hubspot.journal_subscriptions import wanted_subscriptions
 from connectors.hubspot.protocol import journal_bodies, notification_bodies, parse_notifications
+from tests.examples import share
 from tests.unit.connectors.feeding import FedAccount
 from tests.unit.connectors.hubspot.account import OAUTH, WANTED, Opened, opened
 
@@ -186,7 +187,7 @@ def test_a_plain_token_cannot_read_the_journal() -> None:
     assert refused.value.reason == "journal_needs_oauth"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share(0.6))
 @given(
     st.lists(
         st.sampled_from(["edit", "edit", "pull", "pull", "killed", "expire", "forget", "restart", "wait"]), max_size=25

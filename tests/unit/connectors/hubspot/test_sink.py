@@ -16,6 +16,7 @@ from connectors.contract.errors import CredentialsRejected, Transient, UnknownRe
 from connectors.contract.sink import Again, Answered, OwnershipLost, RefusedFields, Vanished
 from connectors.http.messages import Request, Response
 from connectors.hubspot.account import assemble
+from tests.examples import share
 from tests.unit.connectors.hubspot.account import AsgiTransport, Opened, opened, opening, write
 
 
@@ -276,7 +277,7 @@ async def test_nothing_to_write_is_nothing_sent(case: Opened) -> None:
         }
     ),
 )
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=share(0.4))
 def test_every_field_has_one_end_and_exactly_the_bad_ones_are_refused(
     bad: set[tuple[int, str]], gone: set[int], settings: dict[str, Any]
 ) -> None:

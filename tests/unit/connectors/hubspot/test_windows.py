@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from connectors.contract.errors import Refused
 from connectors.hubspot.windows import AHEAD_MS, OVERLAP_MS, Pass, Progress, Row, progress_of
+from tests.examples import share
 
 START_MS = 1_800_000_000_000
 LIMIT = 3  # rows of one answer: small, so that few edits fill it
@@ -50,7 +51,7 @@ def pull(index: Index, progress: Progress, now_ms: int, told: dict[str, int]) ->
     return kept
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=share(3))
 @given(
     st.lists(
         st.tuples(

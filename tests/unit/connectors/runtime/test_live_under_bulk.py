@@ -154,5 +154,5 @@ async def test_a_vendor_that_refuses_holds_few_live_edits_up() -> None:
 async def test_bulk_alone_uses_the_rate() -> None:
     """The rate grows from 8 to 50 requests a second; a write takes two of them, and the crawl as many as all writes."""
     async with road() as (it, _):
-        await it.passes(60.0)
-    assert it.bulk_done > 500
+        await it.passes(20.0)
+    assert it.bulk_done > 200  # 40 at the rate it begins with

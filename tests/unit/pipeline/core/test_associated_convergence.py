@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from connectors.session.associated_values import AssociatedValueCache
 from schemas.records import ChangeEvent, StampedValue, StateCommand
 from schemas.values import FieldValue
+from tests.examples import share
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, change, flow, mapping, stamped, user
 from tests.unit.pipeline.middle import Middle
 
@@ -231,7 +232,7 @@ def ends_right(deeds: Iterable[Deed]) -> None:
     assert (candidate.fields[ID].value, candidate.fields[NAME].value) == expected
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=share(10))
 @given(st.integers(0, 2**32))
 def test_what_is_shown_ends_as_it_is(seed: int) -> None:
     ends_right(story(seed))

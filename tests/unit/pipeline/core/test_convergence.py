@@ -12,6 +12,7 @@ from pipeline.core.conversion import equal
 from pipeline.core.mapping import OTHER
 from schemas.records import ChangeEvent, ConnectorRequest, StateCommand
 from schemas.values import FieldValue, System
+from tests.examples import share
 from tests.unit.pipeline.core.given import CONTACT, USER, change, gone, mapping
 from tests.unit.pipeline.middle import Left, Middle
 
@@ -233,7 +234,7 @@ ONE_REWRITE: Final[list[Deed]] = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(3))
 @example(ONE_REWRITE, False)
 @given(st.lists(deeds, max_size=40), st.booleans())
 def test_every_field_ends_as_its_owner_says_and_writes_end(story: list[Deed], trims: bool) -> None:
@@ -248,7 +249,7 @@ def test_every_field_ends_as_its_owner_says_and_writes_end(story: list[Deed], tr
     assert in_step(world, "userflow")
 
 
-@settings(max_examples=200)
+@settings(max_examples=share(2))
 @given(st.lists(deeds, max_size=40), st.booleans(), st.randoms(use_true_random=False))
 def test_replaying_everything_writes_nothing(story: list[Deed], trims: bool, shuffle: random.Random) -> None:
     world = lived(story, trims=trims)
@@ -258,7 +259,7 @@ def test_replaying_everything_writes_nothing(story: list[Deed], trims: bool, shu
     assert world.middle.feed(*again).wrote == []
 
 
-@settings(max_examples=100)
+@settings(max_examples=share(1))
 @given(st.lists(deeds, max_size=30), st.booleans())
 def test_a_middle_that_lost_its_state_reaches_the_same_end_from_what_is_retained(
     story: list[Deed], trims: bool
@@ -303,7 +304,7 @@ def end_of(seen: list[ChangeEvent]) -> tuple[object, object, object]:
     return known, members, sorted(written, key=str)
 
 
-@settings(max_examples=200)
+@settings(max_examples=share(2))
 @given(lives, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_change_the_end(
     life: list[tuple[System, str, str | None, FieldValue]], shuffle: random.Random

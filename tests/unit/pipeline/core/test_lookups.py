@@ -12,6 +12,7 @@ from pipeline.core.candidates import MOST_CANDIDATES
 from pipeline.core.lookups import RIVALS_AGAIN_MS
 from schemas.records import ChangeEvent, ConnectorRequest, Found, Origin
 from schemas.values import System
+from tests.examples import share
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, TYPES, USER, change, contact, gone, mapping, user
 from tests.unit.pipeline.core.pair_in_step import title, write
 from tests.unit.pipeline.middle import LOOKUP_INTERVAL_MS, NOTHING_READ, Left, Middle
@@ -287,7 +288,7 @@ class Vendors:
             self.deliver(self.waiting.pop(self.shuffle.randrange(len(self.waiting))))
 
 
-@settings(max_examples=200)
+@settings(max_examples=share(2))
 @given(lives, st.randoms(use_true_random=False))
 def test_pairs_hold_whom_the_vendors_hold_and_asking_ends_however_late_the_answers(
     life: list[tuple[System, str, str | None, Origin]], shuffle: random.Random
