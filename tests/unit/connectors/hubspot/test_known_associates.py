@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from connectors.contract.source import Seen
 from connectors.hubspot.known_associates import KNOWN_S, LAGGING_S, AssociatePlace, KnownAssociates, Link
 from schemas.records import StampedValue
+from tests.examples import share
 from tests.unit.connectors.hubspot.account import Opened
 from tests.unit.connectors.hubspot.test_associated import DEFINITIONS, ID, NAME, WANTED, case, join
 from tests.unit.connectors.hubspot.test_source import changed, event, translated
@@ -186,7 +187,7 @@ def _as_of(course: list[tuple[float, str]], at: float) -> str:
     return [value for since, value in course if since <= at][-1]
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(3))
 @given(st.lists(deeds, max_size=30))
 def test_once_all_is_told_and_no_read_can_lag_any_more_the_truth_is_shown(story: list[Deed]) -> None:
     world = World()
