@@ -9,6 +9,8 @@ _.offset_from  # an argument that Faust gives `_add_gap`
 _.offset_to
 _.on_start  # mode
 _.spinner  # Faust
+_._on_sigint  # Faust
+_._on_sigterm  # Faust
 _.settings_customise_sources  # pydantic-settings, with these arguments
 _.settings_cls
 _.env_settings

@@ -24,7 +24,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.liveness import Liveness, look_at_member, look_at_store, look_at_worker
 from pipeline.observability.vitals import VitalSigns
-from pipeline.process import Process, now_ms, stop_process
+from pipeline.process import Process, leave_at_once, now_ms, stop_process
 from schemas.topics import ERASURES, INTEGRATIONS, NOTICES, POSITIONS, RUNS, WORKER_GROUP
 from schemas.values import System
 from schemas.vitals import PlaceVitals
@@ -167,7 +167,7 @@ def run_worker(process: Process) -> None:
 
     _serve_health_aside(process, lambda: (place for agent in agents for place in agent.loop.places()))
     threading.Thread(target=watching, name="watchdog", daemon=True).start()
-    build_worker(app).execute_from_commandline()
+    build_worker(app, leave_at_once).execute_from_commandline()
 
 
 async def run_connector(process: Process, system: System) -> None:

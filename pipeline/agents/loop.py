@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
+from pipeline.agents.lane import Lane
 from pipeline.agents.step import Copied, Incoming, PartitionStep, Stage, StepDeps, Undecodable
 from schemas.codec import MalformedRecord
 from schemas.copies import is_copy
@@ -16,7 +17,6 @@ from schemas.topics import TopicAndPartition
 from schemas.vitals import InMemory, PlaceVitals, summed
 
 STEP_RECORDS: Final = 500
-WAITING_BATCHES: Final = 16
 WITHIN_S: Final = 1.0
 SETTLE_S: Final = 5.0  # without a record: an agent is at rest
 
@@ -30,7 +30,7 @@ class AgentLoop(Generic[RowT]):
         self._stage = stage
         self._deps = deps
         self._partitions: dict[int, PartitionStep[RowT]] = {}
-        self._under_way: Sequence[Incoming] = ()  # the records of the steps that run now
+        self._under_way: dict[int, Sequence[Incoming]] = {}  # by partition, the records of the step that runs now
         self._queued: dict[TopicAndPartition, int] = defaultdict(int)  # records not yet decoded
         self._taken: dict[TopicAndPartition, int] = defaultdict(int)
         self._finished: dict[TopicAndPartition, int] = defaultdict(int)
@@ -38,57 +38,45 @@ class AgentLoop(Generic[RowT]):
     async def consume(self, stream: Any) -> None:
         """Faust's stream (untyped by Faust): take without acknowledging, run each partition's step, then acknowledge.
 
-        Each of its events is a batch of records. Taking goes on while a step runs, so what a step handles is as large
-        as the backlog: one record when idle, and never a wait.
+        Each of its events is a batch of records. Taking goes on while steps run, so what a step handles is as large
+        as the backlog: one record when idle, and never a wait. Each partition has a lane and goes at its own pace.
         """
-        waiting: asyncio.Queue[Any] = asyncio.Queue(WAITING_BATCHES)
-        steps = asyncio.create_task(self._steps(stream, waiting))
+        lanes, steps = dict[int, Lane](), list["asyncio.Task[None]"]()
         try:
             async for events in stream.noack_take(1, WITHIN_S):
                 for event in events:
                     self._arrived(event, 1)
-                    await waiting.put(event)
+                    number = event.message.records[0].partition
+                    if number not in lanes:
+                        lanes[number] = Lane()
+                        steps.append(asyncio.create_task(self._steps(stream, number, lanes[number])))
+                    await lanes[number].put(event)
         except Exception as error:
             # Faust would start this agent again beside a step still under way, whose rows are not in memory yet
             self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
             raise
         finally:
-            steps.cancel()
+            for task in steps:
+                task.cancel()
 
-    async def _steps(self, stream: Any, waiting: "asyncio.Queue[Any]") -> None:
+    async def _steps(self, stream: Any, number: int, lane: Lane) -> None:
+        step = self._partition(number)
         while True:
             try:
-                events = [await self._next(waiting)]
+                events = [await _next(lane, step)]
                 records = self._decoded(events[0])
-                while len(records) < STEP_RECORDS and not waiting.empty():
-                    events.append(waiting.get_nowait())
+                while len(records) < STEP_RECORDS and not lane.empty:
+                    events.append(lane.get_now())
                     records += self._decoded(events[-1])
-                self._under_way = records
-                await self._run(records)
-                self._under_way = ()
+                self._under_way[number] = records
+                await step.run(records)
+                self._under_way.pop(number)
                 for event in events:
                     self._arrived(event, -1)
                     await stream.ack(event)
-                self._drop_left_rows()
             except Exception as error:
                 self._deps.stop_process(f"{self._stage.name}: {type(error).__name__}: {error}")
                 raise
-
-    async def _next(self, waiting: "asyncio.Queue[Any]") -> Any:
-        """The next event; while there is none, steps tell how far they are."""
-        while True:
-            try:
-                async with asyncio.timeout(SETTLE_S):
-                    return await waiting.get()
-            except TimeoutError:
-                await asyncio.gather(*(step.settle() for step in self._partitions.values()))
-                self._drop_left_rows()
-
-    async def _run(self, batch: Sequence[Incoming]) -> None:
-        by_partition: dict[int, list[Incoming]] = defaultdict(list)
-        for incoming in batch:
-            by_partition[incoming.partition].append(incoming)
-        await asyncio.gather(*(self._partition(number).run(part) for number, part in by_partition.items()))
 
     async def release(self, partitions: Iterable[int]) -> None:
         """Called when Faust gives partitions back, after the steps of what was taken from them."""
@@ -100,10 +88,6 @@ class AgentLoop(Generic[RowT]):
             for counted in (self._taken, self._finished, self._queued):
                 counted.pop(place, None)
 
-    def _drop_left_rows(self) -> None:
-        for step in self._partitions.values():
-            step.drop_left_rows()
-
     def reached(self, number: int) -> int:
         """How far the partition of that number has got; may be asked on any thread."""
         step = self._partitions.get(number)
@@ -112,8 +96,9 @@ class AgentLoop(Generic[RowT]):
     def places(self) -> tuple[PlaceVitals, ...]:
         """What this process has taken and handled, for its vital signs; may be asked on any thread."""
         under_way: dict[TopicAndPartition, list[tuple[int, Any]]] = defaultdict(list)
-        for one in self._under_way:
-            under_way[one.topic, one.partition].append((one.offset, one.record))
+        for records in list(self._under_way.values()):
+            for one in records:
+                under_way[one.topic, one.partition].append((one.offset, one.record))
         handled = {number: step.handled for number, step in dict(self._partitions).items()}
         return tuple(
             PlaceVitals(
@@ -155,6 +140,17 @@ class AgentLoop(Generic[RowT]):
         key = (message.key or b"").decode(errors="replace")
         again = redriven(message.headers)
         return Incoming(topic, message.partition, message.offset, key, message.value or b"", record, again)
+
+
+async def _next(lane: Lane, step: PartitionStep[RowT]) -> Any:
+    """The next batch; while there is none, the step tells how far it is, and frees what is not ours any more."""
+    while True:
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                return await lane.get()
+        except TimeoutError:
+            await step.settle()
+            step.drop_left_rows()
 
 
 def _in_memory(under_way: Sequence[tuple[int, Any]], queued: int) -> tuple[InMemory, ...]:

@@ -1,7 +1,8 @@
 """The Faust app of a worker: it gives the agents their records and partitions, nothing else."""
 
 import ssl
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from schemas.topics import WORKER_GROUP
 SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
 COMMIT_INTERVAL_S: Final = 0.1  # what leads to nothing is free for bulk only then
+STOP_WITHIN_S: Final = 4.0  # after a signal
 BUFFERED_BATCHES: Final = 64
 POLLED_RECORDS: Final = 5_000
 FETCH_BYTES: Final = 4 * 1024 * 1024
@@ -96,13 +98,38 @@ def build_app(cluster: Cluster, ordinal: int, datadir: Path, agents: Sequence[Ag
     return app
 
 
-def build_worker(app: Any) -> Any:
+class PromptWorker(faust.Worker):
+    """Ends in time after a signal, whatever is under way: what was not acknowledged is handled again.
+
+    Faust waits for every record that was taken, behind a restore of any size, and Python for every thread.
+    """
+
+    leave: Callable[[], None]
+
+    def _on_sigint(self) -> None:
+        self._leave_in_time()
+        super()._on_sigint()
+
+    def _on_sigterm(self) -> None:
+        self._leave_in_time()
+        super()._on_sigterm()
+
+    def _leave_in_time(self) -> None:
+        timer = threading.Timer(STOP_WITHIN_S, self.leave)
+        timer.daemon = True
+        timer.start()
+
+
+def build_worker(app: Any, leave: Callable[[], None]) -> Any:
     """What runs the app on this thread until a signal; logging stays as `observability.logging` set it up.
+
+    `leave` ends the process at once, and is called STOP_WITHIN_S after the signal unless the process has ended by then.
 
     Faust would put its own handlers in place of ours, which mask secrets, set their level, and move the cursor of a
     terminal that may be a file.
     """
-    worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
+    worker = PromptWorker(app, quiet=True, redirect_stdouts=False, override_logging=False)
+    worker.leave = leave
     worker.spinner = None
     return worker
 

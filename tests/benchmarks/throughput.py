@@ -61,7 +61,7 @@ def workers(number: int) -> Throughput:
     """Start that many worker processes on the load and wait until nothing is left before their group."""
     with loaded_broker() as servers, tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder:
         started = time.monotonic()
-        processes = [_worker(servers, Path(folder), ordinal) for ordinal in range(number)]
+        processes = [start_worker(servers, Path(folder), ordinal) for ordinal in range(number)]
         try:
             return _watched(Admin(Cluster({"bootstrap.servers": servers})), started)
         finally:
@@ -71,7 +71,8 @@ def workers(number: int) -> Throughput:
                 process.wait(30)
 
 
-def _worker(servers: str, folder: Path, ordinal: int) -> "subprocess.Popen[bytes]":
+def start_worker(servers: str, folder: Path, ordinal: int) -> "subprocess.Popen[bytes]":
+    """A worker process on those brokers; its log is in the folder."""
     environment = {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": servers,

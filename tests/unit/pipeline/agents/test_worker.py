@@ -5,13 +5,32 @@ import logging
 import ssl
 from pathlib import Path
 
+import faust
 import pytest
 
 from connectors.kafka.cluster import Cluster
+from pipeline.agents import worker as worker_module
 from pipeline.agents.consumer import BatchConsumer
 from pipeline.agents.loop import AgentLoop
 from pipeline.agents.worker import Agent, build_app, build_worker, credentials
-from tests.unit.pipeline.agents.stage import Appending, FakeStepDeps
+from tests.unit.pipeline.agents.stage import Appending, FakeStepDeps, until
+
+
+def _stays() -> None:
+    pytest.fail("nobody asked it to end")
+
+
+@pytest.mark.parametrize("signal", ["_on_sigterm", "_on_sigint"])
+async def test_a_signal_ends_it_in_time_whatever_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal: str
+) -> None:
+    left = list[str]()
+    monkeypatch.setattr(worker_module, "STOP_WITHIN_S", 0.01)
+    monkeypatch.setattr(faust.Worker, signal, lambda self: left.append("asked Faust"))
+    worker = build_worker(build_app(Cluster({"bootstrap.servers": "one:9092"}), 3, tmp_path / "faust", []), _stays)
+    worker.leave = lambda: left.append("left")
+    getattr(worker, signal)()
+    await until(lambda: left == ["asked Faust", "left"])
 
 
 def test_plain_text_needs_no_credentials() -> None:
@@ -63,7 +82,7 @@ async def test_faust_leaves_our_log_handlers_and_their_level_as_they_are(
     ours = logging.StreamHandler(stream)
     monkeypatch.setattr(logging.root, "handlers", [ours])
     monkeypatch.setattr(logging.root, "level", logging.INFO)
-    worker = build_worker(build_app(Cluster({"bootstrap.servers": "one:9092"}), 0, tmp_path / "faust", []))
+    worker = build_worker(build_app(Cluster({"bootstrap.servers": "one:9092"}), 0, tmp_path / "faust", []), _stays)
     monkeypatch.setattr(worker, "install_signal_handlers", lambda: None)
 
     await worker.default_on_first_start()
@@ -74,7 +93,7 @@ async def test_faust_leaves_our_log_handlers_and_their_level_as_they_are(
 
 
 def test_no_spinner_moves_the_cursor_of_what_may_be_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    worker = build_worker(build_app(Cluster({"bootstrap.servers": "one:9092"}), 0, tmp_path / "faust", []))
+    worker = build_worker(build_app(Cluster({"bootstrap.servers": "one:9092"}), 0, tmp_path / "faust", []), _stays)
 
     worker._on_startup_end_spinner()
     worker._flag_as_shutdown_by_signal()

@@ -1,0 +1,36 @@
+"""A lane keeps the order, is bounded by records, and loses nothing to a wait that ends."""
+
+import asyncio
+
+import pytest
+
+from pipeline.agents.lane import Lane
+from tests.unit.pipeline.agents.stage import batch, event, record, until
+
+
+async def test_what_was_put_first_comes_first() -> None:
+    lane = Lane()
+    for number in range(3):
+        await lane.put(event(number, "a=1"))
+    assert [(await lane.get()).message.records[0].offset for _ in range(3)] == [0, 1, 2]
+    assert lane.empty
+
+
+async def test_a_full_lane_takes_the_next_batch_once_one_has_left() -> None:
+    lane = Lane(most_records=3)
+    await lane.put(batch(*(record(number, "a=1") for number in range(5))))
+    waiting = asyncio.create_task(lane.put(event(5, "a=1")))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    lane.get_now()
+    await until(waiting.done)
+    assert (await lane.get()).message.records[0].offset == 5
+
+
+async def test_a_wait_that_ends_loses_nothing() -> None:
+    lane = Lane()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await lane.get()
+    await lane.put(event(0, "a=1"))
+    assert (await lane.get()).message.records[0].offset == 0
