@@ -25,6 +25,7 @@ from connectors.kafka.table import TableReader
 from pipeline.liveness import Liveness, look_at_member, look_at_store, look_at_worker
 from pipeline.observability.vitals import VitalSigns
 from pipeline.process import Process, leave_at_once, now_ms, stop_process
+from pipeline.row_stores import row_stores
 from schemas.topics import ERASURES, INTEGRATIONS, NOTICES, POSITIONS, RUNS, WORKER_GROUP
 from schemas.values import System
 from schemas.vitals import PlaceVitals
@@ -133,6 +134,7 @@ def run_worker(process: Process) -> None:
         stop_process=stop_process,
         lost=lost.report,
         acknowledged=acknowledged,
+        open_rows=row_stores(settings, process.admin(), state_topics),
     )
     hold_ms, interval_ms = settings.event_hold_s * 1000, settings.lookup_interval_s * 1000
     agents = [

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         "local broker, Faust's data, endpoints.json, key",
         "/var/lib/pairstream",
     )
+    state: Literal["memory", "rocksdict"] = setting(
+        "memory",
+        "where a worker keeps its rows beside Kafka: in memory, or by rocksdict on disk below PAIRSTREAM_STATE_DIR",
+        "rocksdict",
+    )
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = setting(
         (), "keys that encrypt secrets kept in Kafka, newest first; unset: made by `up`", "NEW_KEY,OLD_KEY"
     )

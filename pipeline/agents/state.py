@@ -59,6 +59,10 @@ class StateLog(Protocol):
         """Let go of the partition."""
 
 
+class StoreFailed(RuntimeError):
+    """The store of a partition's rows cannot be used: the process ends, and the next start makes the store anew."""
+
+
 class RowStore(Protocol):
     """One partition's encoded rows by key, and the offset of the state topic up to which it holds them."""
 

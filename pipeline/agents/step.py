@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pipeline.agents.metrics import StepMetrics
 from pipeline.agents.rows import MemoryRows, Rows
-from pipeline.agents.state import Output, Overlay, RowStore, StateLog
+from pipeline.agents.state import Output, Overlay, RowStore, StateLog, StoreFailed
 from pipeline.core.outcome import Outcome
 from schemas.codec import Unencodable
 from schemas.letters import letter_about, place_of, without_value
@@ -321,6 +321,8 @@ class PartitionStep(Generic[RowT]):
         trial = Overlay(overlay)
         try:
             effects = self._stage.decide(incoming, trial)
+        except StoreFailed as error:  # it says nothing about the record, which must not become a dead letter for it
+            raise StepFailed(str(error)) from error
         except Exception as error:  # noqa: BLE001 - whatever a decision raises must become a dead letter, not a lost record
             return self._failed(incoming, error)
         self._failures = 0

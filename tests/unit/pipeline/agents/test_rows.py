@@ -1,5 +1,6 @@
 """Rows are the same rows whatever store holds them, whichever of them are decoded."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.agents.disk_rows import DiskRows
 from pipeline.agents.rows import MemoryRows, Rows
 from pipeline.agents.state import Overlay, RowStore
 from schemas.codec import Codec, MalformedRecord
@@ -23,10 +25,11 @@ CHANGES = st.lists(st.dictionaries(KEYS, st.none() | st.text(max_size=3), max_si
 Open = Callable[[], RowStore]
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "rocksdict"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Opens the same store again and again."""
-    return MemoryRows
+    """Opens an empty store, again and again."""
+    count = itertools.count()
+    return MemoryRows if request.param == "memory" else lambda: DiskRows(tmp_path / f"{next(count)}", "topic")
 
 
 class CountingLog(FakeLog):
