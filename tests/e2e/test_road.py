@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from pipeline.agents import objects, pairs
-from schemas.topics import TopicAndPartition
+from schemas.topics import TOPICS, TopicAndPartition
 from tests.e2e.looking import (
     ARRIVED_S,
     becomes_true,
@@ -26,6 +27,7 @@ from tests.kafka import Kafka
 
 ON_ITS_WAY_MS = 300
 AT_REST_S = 30.0
+COMPRESSIONS = ("lz4", "snappy", "zstd", "gzip")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -205,6 +207,36 @@ async def test_the_doctor_finds_nothing_wrong(it: World) -> None:
     assert "wrong" not in said
     assert "integration acme: hubspot: credentials accepted" in said
     assert "integration acme: userflow: credentials accepted" in said
+
+
+def compress(it: World, kind: str) -> None:
+    """Have the brokers keep every topic compressed so; blocks."""
+    client = AdminClient(dict(it.cluster.client))  # it has to live until the answers have come
+    entry = ConfigEntry("compression.type", kind, incremental_operation=AlterConfigOpType.SET)
+    wanted = [
+        ConfigResource(ResourceType.TOPIC, it.cluster.physical(topic), incremental_configs=[entry]) for topic in TOPICS
+    ]
+    for future in client.incremental_alter_configs(wanted).values():
+        future.result(15)
+
+
+async def test_whatever_compression_topics_have_edits_arrive_and_state_comes_back(it: World) -> None:
+    """Each of them but gzip ended every worker: aiokafka reads them by a package that was in no lock."""
+    contact_id, user_id = await paired(it)
+    try:
+        for kind in COMPRESSIONS:
+            await asyncio.to_thread(compress, it, kind)
+            await it.hubspot.edit("contacts", contact_id, {"jobtitle": kind})
+            await it.userflow.edit("users", user_id, {"plan": kind})
+            await title_arrives(it, user_id, kind)
+            await plan_arrives(it, contact_id, kind)
+        restarts = it.machine.supervisor.restarts("worker")
+        assert restarts == 0
+        it.kill("worker")
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": "restored"})
+        await title_arrives(it, user_id, "restored")
+    finally:
+        await asyncio.to_thread(compress, it, "producer")
 
 
 async def test_what_is_edited_during_a_pause_arrives_after_it(it: World) -> None:
