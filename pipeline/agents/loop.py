@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from pipeline.agents.lane import Lane
+from pipeline.agents.lane import Lane, Room
 from pipeline.agents.step import Copied, Incoming, PartitionStep, Stage, StepDeps, Undecodable
 from schemas.codec import MalformedRecord
 from schemas.copies import is_copy
@@ -41,14 +41,14 @@ class AgentLoop(Generic[RowT]):
         Each of its events is a batch of records. Taking goes on while steps run, so what a step handles is as large
         as the backlog: one record when idle, and never a wait. Each partition has a lane and goes at its own pace.
         """
-        lanes, steps = dict[int, Lane](), list["asyncio.Task[None]"]()
+        lanes, steps, room = dict[int, Lane](), list["asyncio.Task[None]"](), Room()
         try:
             async for events in stream.noack_take(1, WITHIN_S):
                 for event in events:
                     self._arrived(event, 1)
                     number = event.message.records[0].partition
                     if number not in lanes:
-                        lanes[number] = Lane()
+                        lanes[number] = Lane(room)
                         steps.append(asyncio.create_task(self._steps(stream, number, lanes[number])))
                     await lanes[number].put(event)
         except Exception as error:

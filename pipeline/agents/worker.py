@@ -20,7 +20,7 @@ SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
 COMMIT_INTERVAL_S: Final = 0.1  # what leads to nothing is free for bulk only then
 STOP_WITHIN_S: Final = 4.0  # after a signal
-BUFFERED_BATCHES: Final = 64
+BUFFERED_BATCHES: Final = 16
 POLLED_RECORDS: Final = 5_000
 FETCH_BYTES: Final = 4 * 1024 * 1024
 
