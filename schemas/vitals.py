@@ -81,6 +81,7 @@ class Vitals:
     webhooks: int = 0  # receiver: webhooks that were stored since the process began
     last_webhook_at_ms: int | None = None  # receiver: our clock: when the last one was stored
     accepted: Mapping[str, int] = field(default_factory=dict)  # receiver: <integration>/<system> -> when its last was
+    refused: Mapping[str, int] = field(default_factory=dict)  # receiver: <system>/<result> -> when the last one was
 
 
 BOUNDS_MS = (50, 100, 200, 400, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)

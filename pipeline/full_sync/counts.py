@@ -11,6 +11,17 @@ from schemas.runs import RunProgress
 VANISHED: Final = "vanished"
 OPEN: Final = "open"
 OF_READING: Final = ("read.", "expected.", "calls.", "vanished")
+OF_MAPPINGS: Final = (
+    "pairs",
+    "written",
+    "equal",
+    "refused",
+    "ambiguous",
+    "crowded",
+    "unmatched.hubspot",
+    "unmatched.userflow",
+)
+"""Counted by mapping too, under `<mapping>/<count>`."""
 TOTAL: Final = "total"
 ASKED: Final = "asked"
 
@@ -27,11 +38,13 @@ def counts_of(run: Run) -> Mapping[str, int]:
 
 
 def by_mapping(run: Run) -> Mapping[str, Mapping[str, int]]:
-    """The newest counts of each mapping, confirmed ones before those of what was to be written."""
-    total: dict[str, Counter[str]] = {}
-    for (_, mapping), row in _newest(run).items():
-        total.setdefault(mapping, Counter()).update(row.counts)
-    return total
+    """How the pairs of each mapping stand, as far as they were counted; the run keeps it when its parts are gone."""
+    found: dict[str, dict[str, int]] = {}
+    for name, count in counts_of(run).items():
+        mapping, slash, outcome = name.partition("/")
+        if slash:
+            found.setdefault(mapping, {})[outcome] = count
+    return found
 
 
 def mapping_rows(run: Run, step: str, attempt: int) -> Mapping[tuple[str, str], RunProgress]:
@@ -57,15 +70,12 @@ def last_attempt(run: Run, step: str) -> int:
 
 def _compared(run: Run) -> Mapping[str, int]:
     """The newest counts of each partition and mapping, confirmed ones before those of what was to be written."""
+    newest = {**_latest(run, "pairs", COUNT), **_latest(run, "pairs", CONFIRM)}
     total: Counter[str] = Counter()
-    for row in _newest(run).values():
+    for (_, mapping), row in newest.items():
         total.update(row.counts)
+        total.update({f"{mapping}/{name}": row.counts.get(name, 0) for name in OF_MAPPINGS})
     return total
-
-
-def _newest(run: Run) -> dict[tuple[str, str], RunProgress]:
-    """The newest row of pairs by partition and mapping."""
-    return {**_latest(run, "pairs", COUNT), **_latest(run, "pairs", CONFIRM)}
 
 
 def _latest(run: Run, stage: str, step: str) -> dict[tuple[str, str], RunProgress]:

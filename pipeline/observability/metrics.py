@@ -62,6 +62,7 @@ SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0
 MOST_REASONS: Final = 200
 OTHER: Final = "other"
 TOO_MANY_REQUESTS: Final = 429
+STORED: Final = "stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ class Metrics:
         self._remaining: dict[tuple[str, str], int] = {}
         self._durations = Durations()
         self._stored = 0  # webhooks
+        self._refused: dict[str, int] = {}  # <system>/<result> -> when the last such webhook came
         self._accepted: dict[str, int] = {}  # <integration>/<system> -> when the last webhook was stored
         ProcessCollector(registry=registry)
         self._counters = {name: Counter(name, *_spread(name), registry=registry) for name in _names(CounterName)}
@@ -203,6 +205,8 @@ class Metrics:
     def webhook(self, system: str, result: str, number: int = 1) -> None:
         """`result` is a `connectors.receiver.WebhookResult`."""
         self._counters["pairstream_webhooks_total"].labels(system, result).inc(number)
+        if result != STORED:
+            self._refused[f"{system}/{result}"] = time.time_ns() // 1_000_000
 
     def api_call(self, system: str, purpose: str, status: int | None, seconds: float) -> None:
         """One request; `status` is None where no answer came."""
@@ -306,10 +310,10 @@ class Metrics:
         """How long changes and requests took, for the vital signs."""
         return self._durations.vitals()
 
-    def accepted(self) -> tuple[int, int | None, dict[str, int]]:
-        """Webhooks that were stored, when the last was, and when each integration's was, for the vital signs."""
+    def webhooks(self) -> tuple[int, int | None, dict[str, int], dict[str, int]]:
+        """For the vital signs: webhooks stored, when the last was, each integration's last, and the last refused."""
         accepted = dict(self._accepted)
-        return self._stored, max(accepted.values(), default=None), accepted
+        return self._stored, max(accepted.values(), default=None), accepted, dict(self._refused)
 
     def limits(self) -> tuple[LimitVitals, ...]:
         """What limits the requests: what each integration's newest answer leaves, and the limit met last."""

@@ -53,7 +53,7 @@ class VitalSigns:
             self._metrics.calls(),
             self._metrics.limits(),
             self._metrics.durations(),
-            *self._metrics.accepted(),
+            *self._metrics.webhooks(),
         )
 
     async def write_on(self, send: Send) -> None:

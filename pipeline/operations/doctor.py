@@ -14,6 +14,7 @@ from pipeline.operations.installation import SettingsDiffer
 from pipeline.operations.losses import Losses, losses
 from pipeline.operations.roles import roles
 from pipeline.operations.runs import Runs, last_run
+from pipeline.operations.webhooks import webhooks
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import remedy, withdrawal
@@ -73,6 +74,7 @@ def examine(
         yield Finding("configuration", "wrong", str(error))
         return
     yield from roles(lag)
+    yield from webhooks(lag)
     yield from losses(letters, parts, [run.row for run in progress], partitions)
     for name, settings in every(parts).items():
         yield from examine_integration(name, settings, parts, opens)

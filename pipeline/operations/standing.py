@@ -9,6 +9,7 @@ from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import Run
 from pipeline.lag.judging import Lag
 from pipeline.lag.report import by_integration
+from pipeline.operations.webhooks import last_accepted_ms, last_refused
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of
 from schemas.values import SYSTEMS, System
@@ -77,7 +78,6 @@ def _system(name: str, settings: IntegrationSettings, system: System, known: Kno
         for limit in row.limits
         if (limit.integration, limit.system) == (name, system) and limit.remaining is not None
     ]
-    accepted = [row.accepted[key] for row in known.lag.processes for key in [f"{name}/{system}"] if key in row.accepted]
     return {
         "account": section.account,
         "region": section.options.get("region"),
@@ -89,7 +89,8 @@ def _system(name: str, settings: IntegrationSettings, system: System, known: Kno
         "owner": next(iter(sorted(owners)), None),
         "partition": number,
         "requests_left": left[-1] if left else None,
-        "last_webhook_at_ms": max(accepted, default=None),
+        "last_webhook_at_ms": last_accepted_ms(known.lag.processes, system, name),
+        "webhooks_refused": dict(last_refused(known.lag.processes, system)),
     }
 
 

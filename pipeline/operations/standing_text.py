@@ -31,6 +31,12 @@ MAPPING_HEAD: Final = (
     "HUBSPOT ONLY",
     "USERFLOW ONLY",
 )
+ASKED: Final = {
+    "mismatch": "is the secret right? is PAIRSTREAM_PUBLIC_URL what the vendor calls?",
+    "stale": "are both clocks right?",
+    "missing": "is it signed at all?",
+}
+"""What to ask of webhooks that are refused."""
 COLUMNS: Final = ("pairs", "in_step", "waiting", "refused", "ambiguous", "crowded", "hubspot_only", "userflow_only")
 
 
@@ -106,7 +112,12 @@ def _system(system: str, told: Shown, now_ms: int) -> list[str]:
         if last
         else "none since its receiver began"
     )
-    found.append(f"    webhooks  {when}")
+    refused = [
+        f"{result} {(now_ms - at_ms) / 1000:,.0f} s ago -> {ASKED.get(result, 'pairstream doctor')}"
+        for result, at_ms in told["webhooks_refused"].items()
+        if at_ms > (last or 0)
+    ]
+    found.append("; ".join([f"    webhooks  {when}", *(f"refused: {one}" for one in refused)]))
     found += [f"    {note}" for note in _denied(told)]
     return found
 

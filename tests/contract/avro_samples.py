@@ -358,6 +358,7 @@ SAMPLES: Mapping[str, Any] = {
             7,
             AT_MS - 3_000,
             {"acme/hubspot": AT_MS - 3_000},
+            {"hubspot/mismatch": AT_MS - 2_000},
         ),
         SourcePosition("acme", 3, "hubspot", "contacts/modified", "1700000000000 1699999000000", AT_MS),
         IntegrationPart(

@@ -11,7 +11,7 @@ from tests.unit.pipeline.operations.test_plan import in_force
 from tests.unit.pipeline.operations.test_standing import completed, shown
 
 PAGE = (Path(__file__).parents[4] / "docs" / "how-to" / "lag.md").read_text("utf-8")
-OF_NAMES = {"runs", "parked", "systems", "calls", "denied"}
+OF_NAMES = {"runs", "parked", "systems", "calls", "denied", "webhooks_refused"}
 """Objects whose keys are names of what there is."""
 
 

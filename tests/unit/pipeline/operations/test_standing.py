@@ -26,7 +26,16 @@ def completed() -> list[Run]:
 
 def figures() -> tuple[Vitals, ...]:
     receiver = Vitals(
-        "receiver-0", "receiver", NOW_MS, 0, 5_000, "0.1.0", 0, 0, accepted={"acme/hubspot": NOW_MS - 40_000}
+        "receiver-0",
+        "receiver",
+        NOW_MS,
+        0,
+        5_000,
+        "0.1.0",
+        0,
+        0,
+        accepted={"acme/hubspot": NOW_MS - 40_000},
+        refused={"hubspot/mismatch": NOW_MS - 41_000, "userflow/mismatch": NOW_MS - 12_000},
     )
     hubspot = Vitals(
         "hubspot-0", "hubspot", NOW_MS, 0, 5_000, "0.1.0", 0, 0, limits=(LimitVitals("acme", "hubspot", 103),)
@@ -51,7 +60,10 @@ def test_an_integration_in_full() -> None:
     assert found[1].startswith(f"  HubSpot {account}  ok  ")
     assert "owner member, partition 0; 103 requests left" in found[1]
     assert found[2] == "    webhooks  last accepted 22:12:40 (40 s ago)"
-    assert found[4] == "    webhooks  none since its receiver began"
+    assert found[4] == (
+        "    webhooks  none since its receiver began; refused: mismatch 12 s ago -> "
+        "is the secret right? is PAIRSTREAM_PUBLIC_URL what the vendor calls?"
+    )
     head = "MAPPING PAIRS IN STEP WAITING REFUSED AMBIGUOUS CROWDED HUBSPOT ONLY USERFLOW ONLY"
     assert " ".join(found[5].split()) == head
     assert found[6].split() == ["contacts-users", "1,500", "1,497", "0", "3", "0", "0", "1,000", "500"]
