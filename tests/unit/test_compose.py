@@ -1,4 +1,4 @@
-"""docker-compose.yml by its shape: no Docker engine is needed, and none has run it here."""
+"""docker-compose.yml and the Dockerfile by their shape: no Docker engine is needed, and none has run them here."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.kafka.consumer import DRAIN_S
+from connectors.kafka.producer import FLUSH_S
 from pipeline.local.broker import POM
 from pipeline.observability import live_probe
 from tests.kafka import CONTAINER_IMAGE
@@ -24,6 +26,8 @@ SIMULATORS = {
     "hubspot-simulator": "pairstream simulate hubspot --port 9001 --webhooks http://receiver:8080/webhooks/hubspot",
     "userflow-simulator": "pairstream simulate userflow --port 9002",
 }
+MONITORING = {"prometheus", "grafana"}
+RECIPE = ROOT / "pipeline/deploy/Dockerfile"
 ONE_SHOT = {"topics": "pairstream topics apply"}
 SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|API_KEY")
 
@@ -38,7 +42,7 @@ def services() -> dict[str, Service]:
 
 
 def test_each_process_of_the_design_is_one_service() -> None:
-    assert set(services()) == {"kafka", "schema-registry", *ROLES, *ONE_SHOT, *SIMULATORS}
+    assert set(services()) == {"kafka", "schema-registry", *ROLES, *ONE_SHOT, *SIMULATORS, *MONITORING}
 
 
 def test_the_commands_are_those_of_the_command_line() -> None:
@@ -50,7 +54,7 @@ def test_only_the_simulators_wait_for_the_demo_profile() -> None:
     assert {name for name, service in services().items() if service.get("profiles") == ["demo"]} == set(SIMULATORS)
 
 
-@pytest.mark.parametrize("name", [*ROLES, *SIMULATORS, "kafka", "schema-registry"])
+@pytest.mark.parametrize("name", [*ROLES, *SIMULATORS, *MONITORING, "kafka", "schema-registry"])
 def test_every_lasting_service_has_a_health_check_and_restarts(name: str) -> None:
     service = services()[name]
     assert service["healthcheck"]["test"][0] == "CMD"
@@ -87,7 +91,7 @@ def test_it_holds_no_secret() -> None:
     assert all(value is None or value.startswith("${") for value in values.values())
 
 
-@pytest.mark.parametrize("name", [*ROLES, *SIMULATORS, "kafka"])
+@pytest.mark.parametrize("name", [*ROLES, *SIMULATORS, *MONITORING, "kafka"])
 def test_ports_are_published_on_this_machine_only(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in services()[name].get("ports", []))
 
@@ -98,8 +102,68 @@ def test_containers_and_the_local_broker_run_the_same_kafka() -> None:
     assert f"<version>{image.partition(':')[2]}</version>" in POM.read_text()
 
 
-def test_what_the_image_copies_is_there() -> None:
-    recipe = services()["worker"]["build"]["dockerfile_inline"]
-    copied = [line.split()[1:-1] for line in recipe.splitlines() if re.match(r"COPY (?!--from)", line)]
-    missing = [name for names in copied for name in names if not (ROOT / name).exists()]
-    assert missing in ([], ["README.md"])
+def recipe() -> list[str]:
+    """The Dockerfile's lines, those that go on joined."""
+    return RECIPE.read_text().replace("\\\n", " ").splitlines()
+
+
+def test_every_role_is_built_from_the_dockerfile() -> None:
+    build = services()["worker"]["build"]
+
+    assert ROOT / build["context"] / build["dockerfile"] == RECIPE
+    assert all(service["build"] == build for name, service in services().items() if name in ROLES)
+
+
+def test_what_the_image_copies_is_there_and_is_sent_to_the_engine() -> None:
+    copied = [name for line in recipe() if re.match(r"COPY (?!--from)", line) for name in line.split()[1:-1]]
+    sent = RECIPE.with_name("Dockerfile.dockerignore").read_text().splitlines()
+
+    assert len(copied) >= 6
+    assert [name for name in copied if not (ROOT / name).exists()] in ([], ["README.md"])
+    assert sent[1] == "*"
+    assert {f"!{name}" for name in copied} == {line for line in sent if line.startswith("!")}
+
+
+def test_the_image_runs_as_a_number_that_is_not_root_and_holds_no_compiler() -> None:
+    last = max(number for number, line in enumerate(recipe()) if line.startswith("FROM "))
+    image = recipe()[last:]
+
+    assert "USER 10001:10001" in image
+    assert not any("gcc" in line or "pip install" in line for line in image)
+    assert sum(line.startswith("FROM ") for line in recipe()) == 3
+
+
+@pytest.mark.parametrize("name", [*ROLES, *ONE_SHOT, *SIMULATORS])
+def test_the_root_is_read_only_and_the_state_directory_is_not(name: str) -> None:
+    service = services()[name]
+    writable = {mount.partition(":")[0]: mount.partition(":")[2] for mount in service["tmpfs"]}
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert set(writable) == {"/tmp", service["environment"]["PAIRSTREAM_STATE_DIR"]}
+    assert "uid=10001" in writable["/var/lib/pairstream"]
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_has_the_time_that_its_graceful_stop_may_take(name: str) -> None:
+    grace = services()[name]["stop_grace_period"]
+
+    assert float(grace.removesuffix("s")) > 2 * (DRAIN_S + FLUSH_S)
+
+
+def test_monitoring_scrapes_every_role_and_reads_the_files_that_are_shipped() -> None:
+    config = yaml.safe_load((ROOT / "pipeline/deploy/monitoring/prometheus.yaml").read_text())
+    (job,) = config["scrape_configs"]
+    port = services()["worker"]["environment"]["PAIRSTREAM_HEALTH_PORT"]
+    mounted = {
+        volume.split(":")[1]: ROOT / volume.split(":")[0]
+        for name in MONITORING
+        for volume in services()[name]["volumes"]
+        if volume.startswith("./")
+    }
+
+    assert job["static_configs"][0]["targets"] == [f"{name}:{port}" for name in ROLES if name != "console"]
+    assert all(path.is_file() for path in mounted.values())
+    assert set(config["rule_files"]) <= set(mounted)
+    assert mounted["/var/lib/grafana/dashboards/pairstream.json"] == ROOT / "pipeline/monitoring/dashboard.json"
+    assert all(services()[name]["profiles"] == ["monitoring"] for name in MONITORING)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import yaml
 
 ROOT: Final = Path(__file__).parents[2]
 RUNTIME: Final = "requirements.lock"
@@ -69,7 +68,6 @@ def test_no_tool_for_tests_or_builds_reaches_production() -> None:
 
 
 def test_the_image_is_made_from_the_runtime_lock() -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    shipped = services["worker"]["build"]["dockerfile_inline"].split("\nFROM ")[-1]
+    shipped = (ROOT / "pipeline/deploy/Dockerfile").read_text().split("\nFROM ", 2)[2]
     assert f"-r {RUNTIME}" in shipped
     assert DEV not in shipped
