@@ -23,7 +23,10 @@ from tests.e2e.looking import (
 from tests.e2e.world import PLAN, TITLE, World, eventually, world
 from tests.kafka import Kafka
 
-NOT_HERE = {"pairstream_records_lost_total"}  # these brokers keep every record until it is read
+NOT_HERE = {
+    "pairstream_records_lost_total",  # these brokers keep every record until it is read
+    "pairstream_notices_total",  # nobody is told of changes of state here
+}
 UPDATE, USERS = "/batch/update", "/users"
 RECOVERED_S = 60.0  # a probe comes at the latest 30 s after the one before
 pytestmark = pytest.mark.asyncio(loop_scope="module")
