@@ -54,7 +54,7 @@ async def run_receiver(process: Process) -> None:
     directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
     tables.subscribe(lambda *_: directory.configuration_changed())
     await asyncio.to_thread(process.start, tables, records=True)
-    publisher = process.publisher()
+    publisher = process.publisher(tables, settings.member_id("receiver"))
     store = KafkaStore(publisher, process.admin().partitions, accepted=process.metrics.webhook_accepted)
     admission = AdmissionLimits(
         hubspot_body_bytes=settings.hubspot_webhook_bytes, userflow_body_bytes=settings.userflow_webhook_bytes
@@ -184,7 +184,7 @@ async def run_connector(process: Process, system: System) -> None:
     settings, loop = process.settings, asyncio.get_running_loop()
     tables = process.followed_tables(RUNS, POSITIONS)
     lost = process.lost_records(tables)
-    admin, publisher = process.admin(), process.publisher()
+    admin, publisher = process.admin(), process.publisher(tables, settings.member_id(f"{system}-connector"))
     credit = BulkCredit(
         Downstream(admin, tuple(SYSTEMS)).look,
         settings.bulk_credit,
@@ -267,7 +267,7 @@ async def run_scheduler(process: Process) -> None:
     process = await asyncio.to_thread(process.at_the_brokers)
     settings, loop = process.settings, asyncio.get_running_loop()
     tables = process.followed_tables(RUNS, ERASURES, NOTICES)
-    publisher = process.publisher()
+    publisher = process.publisher(tables, settings.member_id("scheduler"))
 
     def failed(error: BaseException) -> None:
         stop_process(f"scheduler: {type(error).__name__}: {error}")

@@ -5,6 +5,7 @@ from typing import Final
 import click
 
 from pipeline.commands import (
+    audit,
     dead_letters,
     erase,
     explain,
@@ -13,6 +14,7 @@ from pipeline.commands import (
     installation,
     integrations,
     lag,
+    replays,
     roles,
     simulators,
 )
@@ -36,6 +38,8 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     explain.explain,
     dead_letters.dead_letters,
     lag.lag,
+    replays.replay,
+    audit.audit,
     installation.topics,
     installation.secrets,
     installation.doctor,

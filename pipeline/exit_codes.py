@@ -12,7 +12,7 @@ INTERRUPTED: Final = 130
 EXIT_CODES: Final[tuple[tuple[int, str], ...]] = (
     (DONE, "done; of `plan`: nothing would change; of `doctor` and `topics check`: nothing is wrong"),
     (REFUSED, "refused, with the reason and the fix; of `doctor` and `topics check`: something is wrong"),
-    (CHANGES, "`plan` only: applying the file would change something"),
+    (CHANGES, "`plan` only: applying the file, or the replay, would change something"),
     (MISTYPED, "a mistyped command, option or argument"),
     (STOPPED_BY_ITSELF, "a role stopped itself before it acknowledged anything: start it again"),
     (INTERRUPTED, "Ctrl-C"),

@@ -25,6 +25,8 @@ from pipeline.local import endpoints
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
 from pipeline.operations import installation
+from pipeline.operations.actor import machine
+from pipeline.operations.audit import Audit
 from pipeline.operations.lost_records import LostRecords
 from pipeline.secrets import NoKeyFits, SecretBox, load_key, load_or_make_key, make_key
 from schemas.codec import CODEC, Codec
@@ -138,9 +140,12 @@ class Process:
 
         return TopicWatch(self.admin(), TOPICS, changed)
 
-    def publisher(self) -> Publisher:
-        """To be made on a running loop."""
-        return Publisher(self.cluster, self.codec, buried=self._buried)
+    def publisher(self, tables: TableReader | None = None, by: str = "", place: str = "") -> Publisher:
+        """To be made on a running loop; with tables, what it changes is audited, done by whoever is named."""
+        if tables is None:
+            return Publisher(self.cluster, self.codec, buried=self._buried)
+        audit = Audit(tables.get, by, place or machine(), now_ms)
+        return Publisher(self.cluster, self.codec, buried=self._buried, along=audit.along)
 
     def _buried(self, letter: DeadLetter) -> None:
         self.metrics.dead_letter(letter.stage, letter.reason)

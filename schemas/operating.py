@@ -3,9 +3,14 @@
 Times are as in `schemas/records.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+REPLAY: Final = "pairstream.replay.id"
+"""The header of a record that a replay published again: what names the replay, and leaves it out of a later one."""
+
+ReplayState = Literal["running", "completed", "cancelled"]
 MarkState = Literal["open", "mended", "redriven", "discarded"]
 Condition = Literal["ok", "needs_reconnect", "failed", "unavailable", "stopped", "behind", "over"]
 NoticeState = Literal["waiting", "told", "given_up"]
@@ -41,3 +46,45 @@ class Notice:
     def key(self) -> str:
         """The key of its row."""
         return f"{self.integration}/{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One replay: what is published again, and how far that has come. Key: the replay.
+
+    Its row is written in the transaction of the records that it tells of. Places are `<topic>[<partition>]`.
+    """
+
+    replay_id: str  # the replay
+    integration: str  # whose records
+    connection: int  # the connection whose records are published again
+    state: ReplayState  # where it stands
+    by: str  # who began it: user@machine
+    started_at_ms: int  # our clock
+    updated_at_ms: int  # our clock: heartbeat
+    topics: tuple[str, ...]  # what is read
+    begins: Mapping[str, int]  # place -> the first offset
+    ends: Mapping[str, int]  # place -> the offset behind the last
+    reached: Mapping[str, int]  # place -> where it goes on
+    before: Mapping[str, int]  # place -> where the topics of patches ended when it began
+    mapping: str | None = None  # only objects of this mapping's types
+    object_key: str | None = None  # only this object
+    records: int = 0  # how many are to be published
+    published: int = 0  # how many were
+    planned: int = 0  # the objects that its plan says are written
+    written: int = 0  # the objects that patches were made for
+    refused: int = 0  # the values that were refused
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what. Key: integration."""
+
+    at_ms: int  # our clock
+    integration: str  # to which it was done; empty: to the installation
+    action: str  # apply, pause, full-sync start, revision in force, dead-letters redrive, ...
+    by: str  # a user, or a role and its ordinal
+    place: str  # from where: the machine, and the command where it was one
+    detail: str = ""  # what exactly; no values, no secrets
+    revision: int = 0  # the revision that it brought into force; 0: none
+    document: str | None = None  # the integration file of that revision, secrets as ${NAME}

@@ -27,6 +27,7 @@ KeyKind = Literal[
     "run",
     "erasure",
     "letter",
+    "replay",
     "original",
     "process",
     "subject",
@@ -42,6 +43,7 @@ KEYS: Mapping[KeyKind, str] = {
     "run": "the full sync, with stage and partition where it is a part of one",
     "erasure": "the object, or what is done about it: see `schemas/erasures.py`",
     "letter": "the dead letter's id",
+    "replay": "the replay's id",
     "original": "the key of the record that was refused",
     "process": "the process: its role and ordinal",
     "subject": "`<integration>/<what changed>`; a stage stands behind no name: `/pairs`",
@@ -93,6 +95,8 @@ HUBSPOT_TIMELINE_EVENTS = "hubspot.timeline-events"
 RECEIPTS = "sync.receipts"
 DEAD_LETTERS = "sync.dead-letters"
 LETTER_MARKS = "sync.dead-letter-marks"
+REPLAYS = "sync.replays"
+AUDIT = "sync.audit"
 OBJECTS_STATE = "sync.objects-state"
 PAIRS_STATE = "sync.pairs-state"
 INTEGRATIONS = "sync.integrations"
@@ -126,6 +130,8 @@ TOPICS: dict[str, Topic] = {
         Topic(RECEIPTS, "pair", records.Receipt, 7),
         Topic(DEAD_LETTERS, "original", records.DeadLetter, 30),
         Topic(LETTER_MARKS, "letter", operating.LetterMark, 30, compacted=True),
+        Topic(AUDIT, "integration", operating.AuditEntry, 400),
+        Topic(REPLAYS, "replay", operating.Replay, 30, compacted=True),
         Topic(OBJECTS_STATE, "object", state.ObjectState, None),
         Topic(PAIRS_STATE, "pair", state.PairState, None),
         Topic(INTEGRATIONS, "configuration", configuration.IntegrationPart, None),

@@ -1,8 +1,9 @@
 """Publishing records: a coroutine that ends when the brokers have them."""
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ from connectors.kafka.settings import ANY_PARTITION, publisher_config
 from schemas.codec import Codec, RecordTooLarge
 from schemas.records import DeadLetter
 from schemas.redrives import Sent, letter_headers
+
+log = logging.getLogger(__name__)
 
 FLUSH_S = 10.0
 FULL_S = 0.02
@@ -26,6 +29,19 @@ class PublishFailed(RuntimeError):
 def headers_of(record: Any, cluster: Cluster) -> tuple[Sent, ...]:
     """The headers a record is sent with: a dead letter's reason and place, for tools that cannot decode it."""
     return letter_headers(record, cluster.physical) if isinstance(record, DeadLetter) else ()
+
+
+Along = Callable[[str, str, Any], Iterable[tuple[str, str, Any]]]
+"""(topic, key, record) -> topic, key and record of what is sent with it."""
+
+
+def _nothing(*_: Any) -> Iterable[tuple[str, str, Any]]:
+    return ()
+
+
+def _told_aside(sent: "asyncio.Future[tuple[int, int]]") -> None:
+    if not sent.cancelled() and (error := sent.exception()) is not None:
+        log.error("what goes along with a record was not published: %s", error)
 
 
 def _uncounted(_: DeadLetter) -> None:
@@ -58,8 +74,13 @@ class Publisher:
         queue: Mapping[str, int] | None = None,
         *,
         buried: Callable[[DeadLetter], None] = _uncounted,
+        along: Along = _nothing,
     ) -> None:
-        """`queue` replaces librdkafka's bounds of the queue to the brokers; `buried` gets each dead letter sent."""
+        """`queue` replaces librdkafka's bounds of the queue to the brokers; `buried` gets each dead letter sent.
+
+        `along` gives what else is sent with a record: the audit of what it does.
+        """
+        self._along = along
         self._cluster = cluster
         self._buried = buried
         self._producer = Producer({**publisher_config(cluster), **(queue or {})})
@@ -78,7 +99,10 @@ class Publisher:
         Raises Unencodable, at once or by the future, for a record that no message holds.
         """
         value = self._codec.encode(topic, record)
+        also = tuple(self._along(topic, key, record))  # asked before: it compares with what the key held until now
         sent = self.send_bytes(topic, key, value, partition, headers_of(record, self._cluster))
+        for other in also:
+            self.send(*other).add_done_callback(_told_aside)
         if isinstance(record, DeadLetter):
             sent.add_done_callback(lambda done: self._buried(record) if _succeeded(done) else None)
         return sent

@@ -11,7 +11,8 @@ import click
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.letter_desk import LetterDesk, Outcomes, of_ids
-from pipeline.commands.session import confirm, with_kafka
+from pipeline.commands.options import since_ms
+from pipeline.commands.session import audit, confirm, with_kafka
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.letter_report import (
     GROUPS,
@@ -48,7 +49,7 @@ def list_letters(
     shape: str,
 ) -> None:
     """Print the letters that are open, or all; grouped, or one by one where a reason or a run is named."""
-    wanted = Wanted((), integration, stage, reason, run, _since_ms(since))
+    wanted = Wanted((), integration, stage, reason, run, since_ms(since))
 
     async def tell(process: Process, _: Publisher, tables: TableReader) -> None:
         desk = LetterDesk(process, tables)
@@ -122,7 +123,7 @@ def redrive_letters(
     shape: str,
 ) -> None:
     """Say what trying letters again comes to, then do it; exits 1 where nothing is tried, or one is refused again."""
-    wanted = Wanted(tuple(ids), integration, stage, reason, run, _since_ms(since))
+    wanted = Wanted(tuple(ids), integration, stage, reason, run, since_ms(since))
 
     async def work(process: Process, publisher: Publisher, tables: TableReader) -> None:
         desk = LetterDesk(process, tables)
@@ -140,6 +141,8 @@ def redrive_letters(
             confirm(f"Redrive {len(planned.tries):,}?")
         watch = await asyncio.to_thread(desk.watch, planned) if wait else None
         last = await desk.redrive(publisher, planned, per_s)
+        for name, number in planned.by_integration().items():
+            await publisher.send(*audit().deed(name, "dead-letters redrive", f"{number} letters"))
         outcomes = await watch.outcomes(last, within_s) if watch is not None else None
         if shape == "json":
             _print(_redriven(planned, outcomes))
@@ -163,6 +166,9 @@ def discard_letters(ids: Sequence[str], *, note: str, dry_run: bool, yes: bool, 
             if not yes:
                 confirm(f"Discard {len(letters):,}?")
             await desk.mark(publisher, letters, note)
+            for one in letters:
+                detail = f"{one.id[:SHORT]} {one.letter.reason}: {note}".rstrip(": ")
+                await publisher.send(*audit().deed(one.letter.integration or "", "dead-letters discard", detail))
         done = 0 if dry_run else len(letters)
         if shape == "json":
             _print({"at_ms": now_ms(), "dry_run": dry_run, "discarded": done, "letters": [one.id for one in letters]})
@@ -242,14 +248,6 @@ def _redriven(planned: Plan, outcomes: Outcomes | None) -> Mapping[str, Any]:
         "tried": tried,
         "counts": None if outcomes is None else _counts(outcomes),
     }
-
-
-def _since_ms(since: Position | None) -> int:
-    if since is None:
-        return 0
-    if since.at_ms is None and (since.offset is not None or since.end):
-        raise click.UsageError("--since takes a time. Fix: write 24h, or an instant such as 2026-11-25T10:00Z")
-    return since.at_ms or 0
 
 
 def _say(*texts: str) -> None:

@@ -1,5 +1,6 @@
 """What the commands on an integration file do."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import click
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableIncomplete, TableReader
+from pipeline.commands.audit_actions import read as read_audit
 from pipeline.commands.session import (
     confirm,
     known,
@@ -31,6 +33,7 @@ from pipeline.integration_file.yaml_tree import MOST_BYTES
 from pipeline.operations import apply as applying
 from pipeline.operations import hubspot_project as project
 from pipeline.operations import make_plan
+from pipeline.operations.audit import document_of
 from pipeline.operations.generated_files import write_generated
 from pipeline.operations.plan_text import as_json, as_text
 from pipeline.process import Process, now_ms
@@ -82,17 +85,30 @@ def read_file(path: Path, environment: Mapping[str, str] = os.environ, *, all_se
     return file
 
 
-def show_plan(file: Path, shape: str, *, show_values: bool, pairs: bool, timeout_s: float) -> None:
-    """Print what applying the file would do, as text or json; exit with the plan's code."""
-    integration_file = read_file(file)
+def show_plan(
+    file: Path, shape: str, *, show_values: bool, pairs: bool, timeout_s: float, revision: int | None = None
+) -> None:
+    """Print what applying the file, or going back to a revision, would do; exit with the plan's code."""
+    given = read_file(file)
 
     async def look(process: Process, publisher: Publisher, tables: TableReader) -> None:
         deps = _deps(process, publisher, tables)
-        found = await make_plan.plan(deps, integration_file, timeout_s, pairs=pairs)
+        wanted = given if revision is None else await asyncio.to_thread(_of_revision, process, given, revision)
+        found = await make_plan.plan(deps, wanted, timeout_s, pairs=pairs)
         click.echo((as_json if shape == "json" else as_text)(found, show_values=show_values))
         raise click.exceptions.Exit(found.exit_code)
 
     with_kafka(look)
+
+
+def _of_revision(process: Process, file: IntegrationFile, revision: int) -> IntegrationFile:
+    """The integration's file as it was at a revision, by the audit; secrets come from the environment."""
+    name = file.integration
+    document = document_of(read_audit(process, name, None, 0), name, revision)
+    found = load(document, f"revision {revision} of {name}", os.environ)
+    if not isinstance(found, IntegrationFile):
+        refuse(render(found))
+    return found
 
 
 def _deps(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:

@@ -53,6 +53,7 @@ def schema(example: bool) -> None:
     examples=(
         "pairstream plan acme.yaml",
         "pairstream plan acme.yaml --format json --show-values",
+        "pairstream plan acme.yaml --revision 4",
     )
 )
 @FILE
@@ -62,14 +63,15 @@ def schema(example: bool) -> None:
 @click.option(
     "--timeout", "timeout_s", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for each connector."
 )
-def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: float) -> None:
+@click.option("--revision", type=click.IntRange(min=1), help="Plan going back to this revision of its integration.")
+def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: float, revision: int | None) -> None:
     """Show what applying the file would do.
 
     Exits 0 for nothing, 2 for a change, 1 for a refusal.
     """
     from pipeline.commands.file_actions import show_plan
 
-    show_plan(file, shape, show_values=show_values, pairs=not no_pairs, timeout_s=timeout_s)
+    show_plan(file, shape, show_values=show_values, pairs=not no_pairs, timeout_s=timeout_s, revision=revision)
 
 
 @command(examples=("pairstream apply acme.yaml", "pairstream apply acme.yaml --yes --timeout 120"))

@@ -31,3 +31,12 @@ class Place(click.ParamType):
 FROM: Final = click.option("--from", "begin", type=Place(), metavar="PLACE", help=f"From where: {WORDS}.")
 TO: Final = click.option("--to", "end", type=Place(), metavar="PLACE", help="Up to where, in the same words.")
 SINCE: Final = click.option("--since", type=Place(), metavar="PLACE", help="Only what is newer: 24h, or an instant.")
+
+
+def since_ms(since: Position | None) -> int:
+    """The time that `--since` names; 0 without one. Raises UsageError for an offset."""
+    if since is None:
+        return 0
+    if since.at_ms is None and (since.offset is not None or since.end):
+        raise click.UsageError("--since takes a time. Fix: write 24h, or an instant such as 2026-11-25T10:00Z")
+    return since.at_ms or 0

@@ -21,8 +21,10 @@ from pipeline.exit_codes import REFUSED
 from pipeline.local.errors import LocalError
 from pipeline.observability.logging import set_up
 from pipeline.operations import OperationRefused
+from pipeline.operations.actor import machine, user
+from pipeline.operations.audit import Audit
 from pipeline.operations.installation import SettingsDiffer
-from pipeline.process import Process
+from pipeline.process import Process, now_ms
 from pipeline.secrets import KeyFileUnsafe, NoKeyFits
 from pipeline.state_dir import AlreadyRunning, StateDirUnusable
 from pipeline.visible import visible_lines
@@ -118,7 +120,7 @@ def with_kafka(
     async def inside(process: Process) -> None:
         tables = process.tables(*topics)
         await asyncio.to_thread(process.start, tables, records=True)
-        publisher = process.publisher()
+        publisher = process.publisher(tables, user(), from_where())
         try:
             await work(process, publisher, tables)
         finally:
@@ -129,6 +131,17 @@ def with_kafka(
 
     with plain_errors():
         asyncio.run(inside(open_process(makes_key=makes_key)))
+
+
+def from_where() -> str:
+    """This machine and the command, as the audit tells it."""
+    context = click.get_current_context(silent=True)
+    return machine() if context is None else f"{machine()}: {context.command_path}"
+
+
+def audit() -> Audit:
+    """The audit of what no single record tells."""
+    return Audit(lambda *_: None, user(), from_where(), now_ms)
 
 
 def known(parts: Mapping[str, IntegrationPart], name: str) -> IntegrationSettings:

@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 
 from connectors.kafka.topology import connector_group, connector_topics, handled_group, transactional_ids
 from schemas.topics import (
+    AUDIT,
     DEAD_LETTERS,
     ERASURES,
     HUBSPOT_REQUESTS,
@@ -19,6 +20,7 @@ from schemas.topics import (
     PAIRS_STATE,
     POSITIONS,
     RECEIPTS,
+    REPLAYS,
     RUNS,
     STATE_COMMANDS,
     TOPICS,
@@ -75,6 +77,7 @@ def _connector(system: System) -> Access:
     return Access(
         reads=(*CONFIGURATION, RUNS, POSITIONS, *connector_topics(system, timeline)),
         writes=(
+            AUDIT,
             INTEGRATIONS,
             POSITIONS,
             RECEIPTS,
@@ -93,14 +96,14 @@ def _connector(system: System) -> Access:
 
 _SYNC: Final = (MATCHES, RECEIPTS, STATE_COMMANDS)
 _ERASED: Final = tuple(
-    name for name in TOPICS if name not in (*CONFIGURATION, RUNS, POSITIONS, ERASURES, VITALS, NOTICES)
+    name for name in TOPICS if name not in (*CONFIGURATION, RUNS, POSITIONS, ERASURES, VITALS, NOTICES, REPLAYS)
 )
 """The topics that an erasure rewrites: what may hold people's values."""
 
 ACCESS: Final[dict[RoleName, Access]] = {
     "receiver": Access(
         reads=CONFIGURATION,
-        writes=(INTEGRATIONS, HUBSPOT_REQUESTS, VITALS, *map(notifications_topic, SYSTEMS)),
+        writes=(AUDIT, INTEGRATIONS, HUBSPOT_REQUESTS, VITALS, *map(notifications_topic, SYSTEMS)),
     ),
     "hubspot-connector": _connector("hubspot"),
     "userflow-connector": _connector("userflow"),

@@ -1,14 +1,23 @@
-"""Who does something by a command: the user and the machine, as marks and the audit tell it."""
+"""Who does something, and from where, as marks and the audit tell it."""
 
 import getpass
 import os
 import socket
 
 
-def who() -> str:
-    """`ada@build-7`; a user without a name, as in a container, is told by its number."""
+def user() -> str:
+    """The user; one without a name, as in a container, is told by its number."""
     try:
-        user = getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError):  # no such user in the machine's list: Python 3.11 raises KeyError, 3.13 OSError
-        user = f"uid-{os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+        return f"uid-{os.getuid()}"
+
+
+def machine() -> str:
+    """This machine, or container, by its name."""
+    return socket.gethostname()
+
+
+def who() -> str:
+    """`ada@build-7`."""
+    return f"{user()}@{machine()}"

@@ -5,6 +5,7 @@ partition. A record of `sync.matches` is not: handled on newer state, an object 
 (decision 0010), so its object's matches are sent again from what is known now.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -62,6 +63,10 @@ class Plan:
     @property
     def pairs(self) -> int:
         return len({one.letter.letter.key for one in self.fields})
+
+    def by_integration(self) -> Mapping[str, int]:
+        """How many letters of each integration are tried; those of none under an empty name."""
+        return Counter(one.letter.letter.integration or "" for one in self.tries)
 
     def writes(self, system: str) -> int:
         """The most writes that the refused fields lead to: one for each object."""

@@ -27,7 +27,7 @@ from schemas.configuration import (
     SystemSettings,
 )
 from schemas.erasures import Erasure, ErasurePart, Looked, Rewriting
-from schemas.operating import LetterMark, Notice
+from schemas.operating import AuditEntry, LetterMark, Notice, Replay
 from schemas.records import (
     ActivityEvent,
     Cause,
@@ -233,8 +233,30 @@ SAMPLES: Mapping[str, Any] = {
             "people",
             redrives=2,
         ),
+        AuditEntry(AT_MS, "acme", "revision in force", "scheduler-0", "host", "connection 2", 7, "integration: acme"),
         LetterMark("0f", "redriven", AT_MS, "ada@host", 2, "ACME-77"),
         Notice("acme", "hubspot", "needs_reconnect", "ok", 3, "5f0c", AT_MS, "waiting", "grant_revoked"),
+        Replay(
+            "1700000000123-7c1e",
+            "acme",
+            2,
+            "running",
+            "ada@host",
+            AT_MS,
+            AT_MS + 1,
+            ("hubspot.changes",),
+            {"hubspot.changes[0]": 1},
+            {"hubspot.changes[0]": 9},
+            {"hubspot.changes[0]": 5},
+            {"userflow.field-patches[0]": 7},
+            "people",
+            "acme:2:hubspot:contacts:101",
+            8,
+            4,
+            3,
+            2,
+            1,
+        ),
         ObjectState(
             7,
             True,

@@ -81,8 +81,8 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.setting_words": {"connectors.http", "pipeline.signing_key"},
     "pipeline.config": {
         "pipeline.certificates",
-        "pipeline.setting_words",
         "pipeline.secret_files",
+        "pipeline.setting_words",
         "pipeline.secrets",
         "connectors.contract",
         "connectors.http",
@@ -108,6 +108,7 @@ LAYERS: dict[str, set[str]] = {
         "connectors.http",
         "connectors.kafka",
     },
+    "pipeline.replay": {"pipeline.core", "pipeline.agents", "connectors.kafka"},
     "pipeline.consents": {"pipeline.secrets", "connectors.kafka", "connectors.receiver"},
     "pipeline.scheduler": {
         "pipeline.full_sync",

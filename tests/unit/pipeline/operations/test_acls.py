@@ -30,6 +30,7 @@ ONLY_NAME: Final = {
     "connectors.kafka.topology": "says which group takes which topic",
     "connectors.runtime.backpressure": "asks for offsets alone",
     "pipeline.operations.acls": "is the list itself",
+    "pipeline.operations.audit": "knows what goes along with a record by its topic; what it writes is AUDIT",
 }
 """Modules that name topics which their role neither reads nor writes, with the reason."""
 

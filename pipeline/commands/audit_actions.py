@@ -1,0 +1,56 @@
+"""What `pairstream audit` does: reads the audit to its end."""
+
+import json
+
+import click
+
+from connectors.kafka.reading import read_to_end
+from pipeline.commands.options import since_ms
+from pipeline.commands.session import open_process, plain_errors
+from pipeline.operations.audit import document_of, entries, entry_report
+from pipeline.operations.letter_report import clock, table
+from pipeline.operations.positions import Position
+from pipeline.process import Process, now_ms
+from pipeline.visible import visible, visible_lines
+from schemas.operating import AuditEntry
+from schemas.topics import AUDIT
+
+HEAD = ("AT", "INTEGRATION", "ACTION", "REVISION", "BY", "FROM", "WHAT")
+
+
+def tell(name: str | None, *, shape: str, action: str | None, since: Position | None) -> None:
+    """Print what was done, oldest first."""
+    with plain_errors():
+        found = read(open_process(), name, action, since_ms(since))
+        at_ms = now_ms()
+        if shape == "json":
+            told = {"at_ms": at_ms, "entries": [entry_report(entry) for entry in found]}
+            return click.echo(json.dumps(told, ensure_ascii=False))
+        if not found:
+            return click.echo("nothing was done")
+        rows = [
+            (
+                clock(entry.at_ms, at_ms),
+                entry.integration or "-",
+                entry.action,
+                str(entry.revision or "-"),
+                entry.by,
+                entry.place,
+                entry.detail or "-",
+            )
+            for entry in found
+        ]
+        for line in table(HEAD, [tuple(map(visible, row)) for row in rows]):
+            click.echo(line)
+
+
+def print_revision(name: str, revision: int) -> None:
+    """Print the integration file of a revision."""
+    with plain_errors():
+        click.echo(visible_lines(document_of(read(open_process(), name, None, 0), name, revision)))
+
+
+def read(process: Process, name: str | None, action: str | None, since: int) -> list[AuditEntry]:
+    """What the audit holds; blocks."""
+    begins = process.admin().begin_offsets([AUDIT])
+    return entries(read_to_end(process.cluster, begins), process.codec, name, action, since)

@@ -1,0 +1,195 @@
+"""What the commands on replays do: plan, run, resume, status, cancel."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import click
+
+from connectors.kafka.producer import publish_now
+from connectors.runtime.backpressure import Downstream
+from pipeline.commands.command_line import clean_up_on_ctrl_c
+from pipeline.commands.replay_desk import Asked, NoReplay, Planned, ReplayDesk
+from pipeline.commands.replay_text import plan_lines, plan_report, row_report, status_lines
+from pipeline.commands.session import audit, confirm, open_process, plain_errors, refuse
+from pipeline.exit_codes import CHANGES, DONE, INTERRUPTED
+from pipeline.process import Process, now_ms
+from pipeline.replay.choice import places
+from pipeline.replay.observing import Observed, observe, wait_until_handled
+from pipeline.replay.publishing import Publishing, PublishingDeps, TakenOver
+from pipeline.visible import visible_lines
+from schemas.operating import Replay
+from schemas.topics import REPLAYS
+from schemas.values import SYSTEMS
+
+SHOWN_EVERY_S: Final = 2.0
+HANDLED_S: Final = 600.0
+
+
+def plan_replay(asked: Asked, shape: str) -> None:
+    """Print what a replay would write; exits 2 where that is something."""
+
+    def tell(_: Process, desk: ReplayDesk) -> None:
+        planned = desk.plan(desk.new_row(asked))
+        _tell_plan(planned, shape, asked)
+        sys.exit(CHANGES if planned.rehearsed.written else DONE)
+
+    _with_desk(tell)
+
+
+def run_replay(asked: Asked, *, dry_run: bool, yes: bool, shape: str) -> None:
+    """Say what it will write, then publish."""
+
+    def work(process: Process, desk: ReplayDesk) -> None:
+        planned = desk.plan(desk.new_row(asked))
+        _go(process, desk, planned, asked, dry_run=dry_run, yes=yes, shape=shape)
+
+    _with_desk(work)
+
+
+def resume_replay(replay_id: str, *, dry_run: bool, yes: bool, shape: str) -> None:
+    """Go on with an interrupted one; whoever is still at it is fenced."""
+
+    def work(process: Process, desk: ReplayDesk) -> None:
+        row = desk.row(replay_id)
+        if row.state != "running":
+            raise NoReplay(f"replay {replay_id} is {row.state}: `pairstream replay run` begins a new one")
+        _go(process, desk, desk.plan(row), Asked(row.integration), dry_run=dry_run, yes=yes, shape=shape)
+
+    _with_desk(work)
+
+
+def _go(
+    process: Process, desk: ReplayDesk, planned: Planned, asked: Asked, *, dry_run: bool, yes: bool, shape: str
+) -> None:
+    if shape == "text" or dry_run:
+        _tell_plan(planned, shape, asked)
+    if dry_run or not planned.records:
+        sys.exit(DONE)
+    if not yes:
+        confirm(f"Publish {planned.records:,} records again?")
+    already = planned.row.published
+    row = replace(
+        planned.row,
+        records=planned.row.records or planned.records,
+        planned=planned.row.planned if already else planned.rehearsed.written,
+    )
+    what = f"{row.replay_id}, {planned.records} records"
+    publish_now(process.cluster, process.codec, [audit().deed(row.integration, "replay run", what)])
+    clean_up_on_ctrl_c()
+    began = time.monotonic()
+    try:
+        ended, observed, handled = _published(process, desk, replace(planned, row=row), shape)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; `pairstream replay run --resume {row.replay_id}` goes on", err=True)
+        sys.exit(INTERRUPTED)
+    except TakenOver:
+        refuse(f"replay {row.replay_id} was cancelled, or somebody goes on with it elsewhere")
+    _tell_end(planned, ended, observed, handled, time.monotonic() - began, shape)
+
+
+def _published(process: Process, desk: ReplayDesk, planned: Planned, shape: str) -> tuple[Replay, Observed, bool]:
+    admin = process.admin()
+    downstream = Downstream(admin, SYSTEMS)
+    deps = PublishingDeps(
+        process.cluster,
+        process.codec,
+        now_ms,
+        lambda: downstream.look().records,
+        process.settings.bulk_credit,
+    )
+    publishing = Publishing(deps, planned.row)
+    progress = _progress(shape)
+    publishing.run(desk.choice(planned.row), progress)
+    handled = wait_until_handled(admin, HANDLED_S)
+    before = places(planned.row.before)
+    observed = observe(process.cluster, process.codec, before, planned.causes)
+    return publishing.end("completed", len(observed.targets), len(observed.refused)), observed, handled
+
+
+def _progress(shape: str) -> Callable[[Replay], None]:
+    told_at = time.monotonic()
+
+    def tell(row: Replay) -> None:
+        nonlocal told_at
+        if shape == "text" and (time.monotonic() - told_at >= SHOWN_EVERY_S or row.published >= row.records):
+            told_at = time.monotonic()
+            _say(f"replay {row.replay_id} ... {row.published:,}/{row.records:,}")
+
+    return tell
+
+
+def _tell_end(planned: Planned, row: Replay, observed: Observed, handled: bool, took_s: float, shape: str) -> None:
+    outcomes = planned.rehearsed.outcomes
+    if shape == "json":
+        writes = {system: observed.writes(system) for system in SYSTEMS}
+        told = {**row_report(row), "outcomes": dict(outcomes), "writes": writes, "handled": handled}
+        return _print({"at_ms": now_ms(), "took_s": round(took_s, 1), **told})
+    counted = f"equal {outcomes['equal']:,} · stale {outcomes['stale']:,}"
+    _say(f"{counted} · written {row.written:,} · refused {row.refused:,}")
+    if row.written != row.planned:
+        _say(f"{row.planned:,} writes were planned: edits meanwhile, or a system that is away, make the difference")
+    if not handled:
+        return _say(f"published after {took_s:.0f} s; what it leads to still waits: see `pairstream lag`")
+    _say(f"✓ done after {took_s:.0f} s")
+
+
+def status(name: str | None, shape: str) -> None:
+    """Print the replays, newest first."""
+
+    def tell(_: Process, desk: ReplayDesk) -> None:
+        rows = sorted(desk.rows.values(), key=lambda row: row.replay_id, reverse=True)
+        found = [row for row in rows if name in (None, row.integration)]
+        if shape == "json":
+            return _print({"at_ms": now_ms(), "replays": [row_report(row) for row in found]})
+        _say(*(status_lines(found, now_ms()) if found else ["no replay in the last 30 days"]))
+
+    _with_desk(tell)
+
+
+def cancel(replay_id: str, shape: str) -> None:
+    """End a replay; who runs it is fenced, and stops before its next chunk."""
+
+    def work(process: Process, desk: ReplayDesk) -> None:
+        row = desk.row(replay_id)
+        if row.state != "running":
+            raise NoReplay(f"replay {replay_id} is {row.state} already")
+        deps = PublishingDeps(process.cluster, process.codec, now_ms, lambda: 0, 1)
+        publishing = Publishing(deps, row)  # from here on nobody else writes its row
+        publishing.goes_on_from(desk.newest(replay_id))
+        ended = publishing.end("cancelled")
+        publish_now(process.cluster, process.codec, [audit().deed(row.integration, "replay cancel", replay_id)])
+        if shape == "json":
+            return _print({"at_ms": now_ms(), **row_report(ended)})
+        _say(f"replay {replay_id} is cancelled; {ended.published:,} of {ended.records:,} records were published")
+
+    _with_desk(work)
+
+
+def _with_desk(work: Callable[[Process, ReplayDesk], None]) -> None:
+    with plain_errors():
+        process = open_process()
+        tables = process.start(process.tables(REPLAYS), records=False)
+        try:
+            work(process, ReplayDesk(process, tables))
+        finally:
+            tables.stop()
+
+
+def _tell_plan(planned: Planned, shape: str, asked: Asked) -> None:
+    earliest_ms = asked.begin.at_ms if asked.begin is not None else None
+    if shape == "json":
+        return _print(plan_report(planned, now_ms()))
+    _say(*plan_lines(planned, earliest_ms))
+
+
+def _say(*texts: str) -> None:
+    for text in texts:
+        click.echo(visible_lines(text))
+
+
+def _print(told: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(told, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""Replays: retained records published again as bulk, with what that will write told before, and counted after."""

@@ -1,0 +1,102 @@
+"""What a replay led to, read from the topics: the objects that patches were made for, and the values refused."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.reading import read_to_end
+from connectors.kafka.topology import groups_of
+from pipeline.replay.publishing import decoded
+from schemas.codec import Codec
+from schemas.records import DeadLetter, FieldPatch
+from schemas.topics import (
+    DEAD_LETTERS,
+    HUBSPOT_CHANGES,
+    HUBSPOT_FIELD_PATCHES,
+    MATCHES,
+    RECEIPTS,
+    STATE_COMMANDS,
+    USERFLOW_ACTIVITY,
+    USERFLOW_CHANGES,
+    USERFLOW_FIELD_PATCHES,
+    TopicAndPartition,
+)
+
+SEEN: Final = (HUBSPOT_FIELD_PATCHES, USERFLOW_FIELD_PATCHES, DEAD_LETTERS)
+ROAD: Final = (
+    (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY),
+    (STATE_COMMANDS,),
+    (MATCHES,),
+    (STATE_COMMANDS,),
+    (MATCHES,),
+    (HUBSPOT_FIELD_PATCHES, USERFLOW_FIELD_PATCHES),
+    (HUBSPOT_CHANGES, USERFLOW_CHANGES, RECEIPTS),
+    (MATCHES,),
+)
+"""The hops of a record from a change to the receipt of its write; a slimmed pair asks for its fields once more."""
+LOOK_S: Final = 0.1
+
+Place = tuple[str, int, int]
+"""A topic, a partition, an offset."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """What was made of the records of a replay."""
+
+    targets: set[tuple[str, str, str]] = field(default_factory=set)  # system, type and id
+    refused: set[str] = field(default_factory=set)  # ids of letters
+
+    def writes(self, system: str) -> int:
+        return sum(1 for target in self.targets if target[0] == system)
+
+
+def wait_until_handled(admin: Admin, within_s: float, waits: Callable[[], None] = lambda: None) -> bool:
+    """Wait hop by hop until everything that was published by now has ended; blocks. Whether it has in time.
+
+    A vendor that is away or slow holds its patches: then False, and the replay goes on by itself.
+    """
+    deadline = time.monotonic() + within_s
+    for topics in ROAD:
+        ends = admin.end_offsets(topics)
+        while _left(admin, ends):
+            if time.monotonic() > deadline:
+                return False
+            waits()
+            time.sleep(LOOK_S)
+    return True
+
+
+def _left(admin: Admin, ends: Mapping[TopicAndPartition, int]) -> bool:
+    by_group: dict[str, dict[TopicAndPartition, int]] = {}
+    for place, end in ends.items():
+        for group in groups_of(place[0]):
+            by_group.setdefault(group, {})[place] = end
+    return any(admin.not_passed(group, wanted) for group, wanted in by_group.items())
+
+
+def observe(
+    cluster: Cluster, codec: Codec, before: Mapping[TopicAndPartition, int], causes: Collection[Place]
+) -> Observed:
+    """What followed from records with these first causes since those offsets; blocks.
+
+    Live patches, and those of a full sync, are told apart: a replay's are bulk of no run.
+    """
+    found = Observed()
+    for message in read_to_end(cluster, before):
+        record = decoded(message, codec)
+        if _cause(record) not in causes:
+            continue
+        if isinstance(record, FieldPatch) and record.bulk and record.run_id is None:
+            found.targets.add((record.system, record.object_type, record.object_id))
+        elif isinstance(record, DeadLetter) and record.field is not None:
+            found.refused.add(record.id)
+    return found
+
+
+def _cause(record: Any) -> Place | None:
+    cause = getattr(record, "caused_by", None)
+    return None if cause is None else (cause.topic, cause.partition, cause.offset)
