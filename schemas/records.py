@@ -89,6 +89,7 @@ class ConnectorRequest:
     bulk: bool = False  # true: read after what is live, and published as bulk
     tell_missing: bool = False  # true: a match value that nobody holds is told by a receipt (lookup)
     consent: Consent | None = None  # what somebody granted or refused (consent)
+    later_than: Mapping[str, StampedValue] = field(default_factory=dict)  # field -> what was known as it was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class ChangeEvent:
     given: Mapping[str, FieldValue] = field(default_factory=dict)  # it holds only while these fields are known to be so
     found: Found | None = None  # the lookup that showed it, where it was one
     unknown: tuple[str, ...] = ()  # fields asked for that a full answer did not hold: archived, or not readable now
+    later_than: Mapping[str, StampedValue] = field(default_factory=dict)  # field -> what was known before the read
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ class MatchedChange:
     caused_by: Cause | None = None  # the first cause
     activity: ActivityEvent | None = None  # what the object did, where that is the news
     found: int = 0  # how many objects of its system a lookup found for the match value; 0: no lookup
+    settled: tuple[str, ...] = ()  # fields newer than what was known, whatever their stamps say: a later read told
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,15 @@ class NotificationReader:
         not_before = self._context.clock.monotonic() + request.delay_ms / 1000
         for object_id in request.values:
             ask = ReadReason(
-                request.object_type, object_id, None, "lookup", request.run_id, request.bulk, cause, done.count_down
+                request.object_type,
+                object_id,
+                None,
+                "lookup",
+                request.run_id,
+                request.bulk,
+                cause,
+                done.count_down,
+                request.later_than,
             )
             self._ask(ask, not_before)
         done.seal()
@@ -316,7 +324,7 @@ class NotificationReader:
         for name, value in pending.notified.items():
             if name in observation.fields and value.at_ms > observation.fields[name].at_ms:
                 observation.fields[name] = value
-        await self._context.observed(observation)
+        await self._context.observed(replace(observation, later_than=pending.later_than))
 
 
 def _observation_of(news: News, origin: Origin, cause: Cause | None) -> ObservedObject:

@@ -26,6 +26,7 @@ class ReadReason:
     bulk: bool
     caused_by: Cause | None
     finished: Callable[[], None]
+    later_than: Mapping[str, StampedValue] = field(default_factory=dict)  # what was known as it was asked for
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +54,11 @@ class Pending:
                 if name not in newest or value.at_ms >= newest[name].at_ms:
                     newest[name] = value
         return newest
+
+    @property
+    def later_than(self) -> Mapping[str, StampedValue]:
+        """What was known of fields before the read: as the latest to ask for it has them."""
+        return {name: known for ask in self.asks for name, known in ask.later_than.items()}
 
     @property
     def floor_ms(self) -> int:

@@ -1,6 +1,6 @@
 """What the reading, the writing and the monitoring of one integration share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -139,6 +139,7 @@ class IntegrationContext:
             found=observation.found,
             given=observation.given,
             unknown=observation.unknown,
+            later_than=observation.later_than,
         )
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
         if await self.publish(changes_topic(self.system), key, change) and (outdated or observation.unsettled):
@@ -178,6 +179,7 @@ class ObservedObject:
     found: Found | None = None
     given: dict[str, FieldValue] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    later_than: Mapping[str, StampedValue] = field(default_factory=dict)
     unsettled: bool = False  # fields were left out that another read has to tell
 
 

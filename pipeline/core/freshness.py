@@ -9,7 +9,7 @@ A field of an associated object (`company.name`) is stamped by that object's tim
 while they come from the same company: `company.hs_object_id` is ordered first, the other fields follow it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -51,6 +51,31 @@ class Merged:
     changed: frozenset[str]
     stale: frozenset[str]
     unsettled: frozenset[str]
+    settled: frozenset[str] = frozenset()  # of those that could not be ordered: a read surely made later told
+
+
+Later = Callable[[str, StampedValue], bool]
+"""Whether what is seen of a field was surely observed after what is known of it, whatever the stamps say."""
+
+
+def _by_stamps(_: str, __: StampedValue) -> bool:
+    """Nothing but the stamps tells."""
+    return False
+
+
+def later_than(before: Fields) -> Later:
+    """Of a read that was begun after this was known: later than it, and than whatever of it was seen still earlier.
+
+    A read is made after it is begun, and what was known then had been observed. Not where reads may lag.
+    """
+
+    def later(name: str, known: StampedValue) -> bool:
+        then = before.get(name)
+        if then is None or not equal(then.value, known.value):
+            return False
+        return known.at_ms <= then.at_ms and known.at_ms + known.spread_ms <= then.at_ms + then.spread_ms
+
+    return later
 
 
 def believed(fields: Fields, latest_ms: int) -> Fields:
@@ -66,19 +91,20 @@ def believed(fields: Fields, latest_ms: int) -> Fields:
     }
 
 
-def merge(known: Fields, seen: Fields, origin: Origin) -> Merged:
+def merge(known: Fields, seen: Fields, origin: Origin, later: Later = _by_stamps) -> Merged:
     """Known fields with every seen value that is not older."""
     for name in seen:
         if name.endswith(ASSOCIATED_ID):
             known, seen = _of_one_associate(known, seen, name, origin)
-    return _each(known, seen, origin)
+    return _each(known, seen, origin, later)
 
 
-def _each(known: Fields, seen: Fields, origin: Origin) -> Merged:
+def _each(known: Fields, seen: Fields, origin: Origin, later: Later) -> Merged:
     fields = dict(known)
     changed: set[str] = set()
     stale: set[str] = set()
     unsettled: set[str] = set()
+    settled: set[str] = set()
     for name, new in seen.items():
         old = known.get(name)
         if old is None:
@@ -93,9 +119,13 @@ def _each(known: Fields, seen: Fields, origin: Origin) -> Merged:
                     changed.add(name)
                 case Order.OLDER:
                     stale.add(name)
+                case Order.OVERLAPPING if later(name, old):
+                    fields[name] = _after(old, new)
+                    changed.add(name)
+                    settled.add(name)
                 case Order.OVERLAPPING:
                     unsettled.add(name)
-    return Merged(fields, frozenset(changed), frozenset(stale), frozenset(unsettled))
+    return Merged(fields, frozenset(changed), frozenset(stale), frozenset(unsettled), frozenset(settled))
 
 
 def _of_one_associate(known: Fields, seen: Fields, id_name: str, origin: Origin) -> tuple[Fields, Fields]:
@@ -125,6 +155,12 @@ def _ordered(old: StampedValue, new: StampedValue, origin: Origin) -> Order:
         return Order.NEWER
     exact = old.spread_ms == 0 and new.spread_ms == 0
     return Order.NEWER if exact and origin == "lookup" else standing
+
+
+def _after(old: StampedValue, new: StampedValue) -> StampedValue:
+    """The new value, observed after the old one: not before the old one can have been."""
+    at_ms = max(old.at_ms, new.at_ms)
+    return StampedValue(new.value, at_ms, new.at_ms + new.spread_ms - at_ms, new.ours)
 
 
 def _later(old: StampedValue, new: StampedValue) -> StampedValue:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.core.conversion import Converted, convert
-from pipeline.core.freshness import Merged, Order, believed, merge, order
+from pipeline.core.freshness import Merged, Order, believed, later_than, merge, order
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
 from schemas.records import ChangeEvent, ConnectorRequest, FieldAnswer, MatchedChange, Presence, StampedValue
@@ -14,6 +14,7 @@ from schemas.values import FieldDefinition, FieldValue, System
 
 EXACT_DELAY_MS: Final = 300
 PRESENCE_DELAY_MS: Final = 1_300  # a `Date` header names whole seconds
+READS_MAY_LAG: Final[frozenset[System]] = frozenset({"hubspot"})
 ALWAYS_RESENT: Final = frozenset({"crawl", "lookup", "receipt"})
 OWN_ID: Final = frozenset({"id", "hs_object_id"})
 _TEXT: Final = FieldDefinition("match value", "string")
@@ -57,7 +58,9 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
     if state is not None and (presence := _presence(state, change)) is not Order.NEWER:
         doubts = (reread(change, PRESENCE_DELAY_MS),) if presence is Order.OVERLAPPING else ()
         return ObjectStep(None, (), doubts, "stale")
-    merged = merge(state.fields if state and state.present else {}, _fields(change), change.origin)
+    merged = merge(
+        state.fields if state and state.present else {}, _fields(change), change.origin, later_than(change.later_than)
+    )
     present = change.operation == "upserted"
     matches = _matches(merged.fields, change, views) if present else {}
     new = _state(state, merged, change, {**_not_in_force(state, views), **matches})
@@ -189,7 +192,7 @@ def _joined(
     state: ObjectState | None, new: ObjectState, merged: Merged, change: ChangeEvent, views: Sequence[MappingView]
 ) -> tuple[MatchedChange, ...]:
     return tuple(
-        matched(change, new, view, new.matches[view.name], "joined")
+        matched(change, new, view, new.matches[view.name], "joined", merged.settled)
         for view in views
         if view.name in new.matches and _concerns(state, new, merged, change, view)
     )
@@ -208,7 +211,12 @@ def _concerns(
 
 
 def matched(
-    change: ChangeEvent, state: ObjectState, view: MappingView, value: str, presence: Presence
+    change: ChangeEvent,
+    state: ObjectState,
+    view: MappingView,
+    value: str,
+    presence: Presence,
+    settled: frozenset[str] = frozenset(),
 ) -> MatchedChange:
     """The object as one pair sees it: every known field that the mapping uses."""
     wanted = view.fields[change.system]
@@ -233,6 +241,7 @@ def matched(
         bulk=change.bulk,
         caused_by=change.caused_by,
         found=_lookup_count(change, view, value) if joined else 0,
+        settled=tuple(sorted(settled & wanted)) if joined else (),
     )
 
 
@@ -259,11 +268,19 @@ def _answered(change: ChangeEvent, wanted: frozenset[str]) -> dict[str, FieldAns
 
 
 def _rereads(merged: Merged, change: ChangeEvent) -> tuple[ConnectorRequest, ...]:
-    """Request a read late enough to be newer than both of two values that cannot be ordered."""
+    """Request a read that is newer than both of two values that cannot be ordered.
+
+    Any read that begins after both were known is, where reads do not lag; where what is known has moved on until then,
+    and where they do, one so late that its stamp says so.
+    """
     if not merged.unsettled:
         return ()
     spread_ms = max(max(merged.fields[name].spread_ms, change.fields[name].spread_ms) for name in merged.unsettled)
-    return (reread(change, EXACT_DELAY_MS if spread_ms == 0 else spread_ms + PRESENCE_DELAY_MS),)
+    if spread_ms == 0:
+        return (reread(change, EXACT_DELAY_MS),)
+    if change.system not in READS_MAY_LAG and merged.unsettled.isdisjoint(change.later_than):
+        return (replace(reread(change, 0), later_than={name: merged.fields[name] for name in merged.unsettled}),)
+    return (reread(change, spread_ms + PRESENCE_DELAY_MS),)
 
 
 def reread(change: ChangeEvent, delay_ms: int) -> ConnectorRequest:

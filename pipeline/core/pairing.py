@@ -239,7 +239,7 @@ def _merged(known: Candidate | None, change: MatchedChange, view: MappingView) -
         return Candidate(change.at_ms, change.spread_ms, change.fields)
     lost = view.sources[change.system] - change.fields.keys()
     before = {name: value for name, value in known.fields.items() if name not in lost}
-    fields = merge(before, change.fields, change.origin).fields
+    fields = merge(before, change.fields, change.origin, lambda name, _: name in change.settled).fields
     newer = order(known.at_ms, known.spread_ms, change.at_ms, change.spread_ms) is not Order.OLDER
     at_ms, spread_ms = (change.at_ms, change.spread_ms) if newer else (known.at_ms, known.spread_ms)
     return Candidate(at_ms, spread_ms, fields)

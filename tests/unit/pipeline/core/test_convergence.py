@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hypothesis import example, given, settings
@@ -60,11 +60,16 @@ class Deliver:
 
 
 @dataclass(frozen=True)
+class Reread:
+    """The first read that was asked for and is due is made; its answer is under way like any observation."""
+
+
+@dataclass(frozen=True)
 class Wait:
     ms: int
 
 
-Deed = Edit | Meddle | Write | Deliver | Wait
+Deed = Edit | Meddle | Write | Deliver | Reread | Wait
 deeds: st.SearchStrategy[Deed] = st.one_of(
     st.builds(Edit, systems, values),
     st.builds(Meddle, systems, values),
@@ -72,6 +77,7 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
     st.builds(Write, systems),
     st.builds(Deliver, st.integers(0, 3), st.booleans()),
     st.builds(Deliver, st.integers(0, 3), st.just(False)),
+    st.builds(Reread),
     st.builds(Wait, st.sampled_from([1, 300, 1_000, 30_000])),
 )
 
@@ -90,7 +96,7 @@ class World:
         self.meddled = 0
         self.middle = Middle(mapping())
         self.patches: dict[System, dict[str, FieldValue]] = {"hubspot": {}, "userflow": {}}
-        self.rereads: list[tuple[int, System]] = []
+        self.rereads: list[tuple[int, ConnectorRequest]] = []
         self.webhooks: list[ChangeEvent] = []
         self.answers: list[ChangeEvent] = []  # of one object, so they arrive in order
         self.arrived: list[ChangeEvent] = []
@@ -109,6 +115,9 @@ class World:
                 self._write(system)
             case Deliver(which, keep):
                 self._deliver(which, keep)
+            case Reread():
+                if self.rereads and self.rereads[0][0] <= self.now_ms:
+                    self.webhooks.append(self._asked(self.rereads.pop(0)[1]))
             case Wait(ms):
                 self.now_ms += ms
 
@@ -122,9 +131,9 @@ class World:
                 for system in IDS:
                     self._write(system)
             elif self.rereads:
-                due_ms, system = self.rereads.pop(0)
+                due_ms, request = self.rereads.pop(0)
                 self.now_ms = max(self.now_ms, due_ms)
-                self._arrive(self._read(system))
+                self._arrive(self._asked(request))
             else:
                 return
         raise AssertionError("writes did not end")
@@ -154,6 +163,10 @@ class World:
         if system == "hubspot":
             return change(system, IDS[system], self.modified_ms[system], fields, origin="lookup")
         return change(system, IDS[system], self._second, fields, spread_ms=999, origin="lookup")
+
+    def _asked(self, request: ConnectorRequest) -> ChangeEvent:
+        """A read that is begun now, so after all that was known when it was asked for."""
+        return replace(self._read(_system_of(request)), later_than=request.later_than)
 
     @property
     def _second(self) -> int:
@@ -193,7 +206,7 @@ class World:
         for patch in left.patches:
             self.patches[patch.system].update(patch.fields)
         for request in left.requests:
-            self.rereads.append((self.now_ms + request.delay_ms, _system_of(request)))
+            self.rereads.append((self.now_ms + request.delay_ms, request))
 
 
 def _system_of(request: ConnectorRequest) -> System:
