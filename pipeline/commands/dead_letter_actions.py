@@ -134,7 +134,7 @@ def redrive_letters(
             _say(*_planned(planned))
         if dry_run or not planned.tries:
             if shape == "json":
-                _print(_redriven(planned, None))
+                _print(plan_object(planned, None))
             held = any(why in planned.left for why in ("looping", "unsure", "no_record", "no_bytes", "match"))
             sys.exit(REFUSED if held and not planned.tries else DONE)
         if not yes:
@@ -145,7 +145,7 @@ def redrive_letters(
             await publisher.send(*audit().deed(name, "dead-letters redrive", f"{number} letters"))
         outcomes = await watch.outcomes(last, within_s) if watch is not None else None
         if shape == "json":
-            _print(_redriven(planned, outcomes))
+            _print(plan_object(planned, outcomes))
         else:
             _say(*_became(planned, outcomes))
         good = outcomes is None or not (outcomes.waiting or outcomes.count("refused again"))
@@ -226,7 +226,8 @@ def _counts(outcomes: Outcomes) -> dict[str, int]:
     }
 
 
-def _redriven(planned: Plan, outcomes: Outcomes | None) -> Mapping[str, Any]:
+def plan_object(planned: Plan, outcomes: Outcomes | None) -> Mapping[str, Any]:
+    """What `redrive` tells, as an object."""
     became: Mapping[str, str] = outcomes.became if outcomes is not None else {}
     tried = [
         {

@@ -17,7 +17,7 @@ from pipeline.commands.replay_text import plan_lines, plan_report, row_report, s
 from pipeline.commands.session import audit, confirm, open_process, plain_errors, refuse
 from pipeline.exit_codes import CHANGES, DONE, INTERRUPTED
 from pipeline.process import Process, now_ms
-from pipeline.replay.choice import places
+from pipeline.replay.choice import NOTIFICATIONS, places
 from pipeline.replay.observing import Observed, observe, wait_until_handled
 from pipeline.replay.publishing import Publishing, PublishingDeps, TakenOver
 from pipeline.visible import visible_lines
@@ -128,8 +128,12 @@ def _tell_end(planned: Planned, row: Replay, observed: Observed, handled: bool, 
         writes = {system: observed.writes(system) for system in SYSTEMS}
         told = {**row_report(row), "outcomes": dict(outcomes), "writes": writes, "handled": handled}
         return _print({"at_ms": now_ms(), "took_s": round(took_s, 1), **told})
-    counted = f"equal {outcomes['equal']:,} · stale {outcomes['stale']:,}"
-    _say(f"{counted} · written {row.written:,} · refused {row.refused:,}")
+    translated = sum(planned.by_topic.get(topic, 0) for topic in NOTIFICATIONS)
+    if translated:
+        _say(f"{translated:,} notifications were translated again; what came of them is not told from live changes")
+    if planned.rehearsed.records:
+        counted = f"equal {outcomes['equal']:,} · stale {outcomes['stale']:,}"
+        _say(f"{counted} · written {row.written:,} · refused {row.refused:,}")
     if row.written != row.planned:
         _say(f"{row.planned:,} writes were planned: edits meanwhile, or a system that is away, make the difference")
     if not handled:

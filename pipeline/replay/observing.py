@@ -9,6 +9,7 @@ from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.reading import read_to_end
 from connectors.kafka.topology import groups_of
+from pipeline.replay.choice import NOTIFICATIONS
 from pipeline.replay.publishing import decoded
 from schemas.codec import Codec
 from schemas.records import DeadLetter, FieldPatch
@@ -27,6 +28,7 @@ from schemas.topics import (
 
 SEEN: Final = (HUBSPOT_FIELD_PATCHES, USERFLOW_FIELD_PATCHES, DEAD_LETTERS)
 ROAD: Final = (
+    NOTIFICATIONS,
     (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY),
     (STATE_COMMANDS,),
     (MATCHES,),
@@ -36,7 +38,7 @@ ROAD: Final = (
     (HUBSPOT_CHANGES, USERFLOW_CHANGES, RECEIPTS),
     (MATCHES,),
 )
-"""The hops of a record from a change to the receipt of its write; a slimmed pair asks for its fields once more."""
+"""The hops of a record from a webhook to the receipt of its write; a slimmed pair asks for its fields once more."""
 LOOK_S: Final = 0.1
 
 Place = tuple[str, int, int]

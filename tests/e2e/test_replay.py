@@ -79,3 +79,7 @@ async def asked_wrongly(it: World) -> None:
     assert "is completed already" in await it.command("replay", "cancel", first, expect=1)
     told = await it.command("replay", "plan", "acme", "--from-topic", "hubspot.notifications")
     assert "would be translated again" in told
+    before = await it.writes()
+    told = await it.command("replay", "run", "acme", "--from-topic", "hubspot.notifications", "--yes")
+    assert "were translated again" in told and "done after" in told
+    assert await it.writes() == before
