@@ -18,6 +18,7 @@ from pipeline.commands.session import audit, confirm, open_process, plain_errors
 from pipeline.exit_codes import CHANGES, DONE, INTERRUPTED
 from pipeline.process import Process, now_ms
 from pipeline.replay.choice import NOTIFICATIONS, places
+from pipeline.replay.credit import Credit, NothingMoves
 from pipeline.replay.observing import Observed, observe, wait_until_handled
 from pipeline.replay.publishing import Publishing, PublishingDeps, TakenOver
 from pipeline.visible import visible_lines
@@ -86,6 +87,8 @@ def _go(
     except KeyboardInterrupt:
         click.echo(f"interrupted; `pairstream replay run --resume {row.replay_id}` goes on", err=True)
         sys.exit(INTERRUPTED)
+    except NothingMoves as error:
+        refuse(f"{error}. Fix: see `pairstream lag`, then `pairstream replay run --resume {row.replay_id}`")
     except TakenOver:
         refuse(f"replay {row.replay_id} was cancelled, or somebody goes on with it elsewhere")
     _tell_end(planned, ended, observed, handled, time.monotonic() - began, shape)
@@ -94,13 +97,12 @@ def _go(
 def _published(process: Process, desk: ReplayDesk, planned: Planned, shape: str) -> tuple[Replay, Observed, bool]:
     admin = process.admin()
     downstream = Downstream(admin, SYSTEMS)
-    deps = PublishingDeps(
-        process.cluster,
-        process.codec,
-        now_ms,
+    credit = Credit(
         lambda: downstream.look().records,
         process.settings.bulk_credit,
+        lambda there: click.echo(f"waiting: {there:,} records are on their way (see `pairstream lag`)", err=True),
     )
+    deps = PublishingDeps(process.cluster, process.codec, now_ms, credit)
     publishing = Publishing(deps, planned.row)
     progress = _progress(shape)
     publishing.run(desk.choice(planned.row), progress)
@@ -161,7 +163,7 @@ def cancel(replay_id: str, shape: str) -> None:
         row = desk.row(replay_id)
         if row.state != "running":
             raise NoReplay(f"replay {replay_id} is {row.state} already")
-        deps = PublishingDeps(process.cluster, process.codec, now_ms, lambda: 0, 1)
+        deps = PublishingDeps(process.cluster, process.codec, now_ms, Credit(lambda: 0, 1))
         publishing = Publishing(deps, row)  # from here on nobody else writes its row
         publishing.goes_on_from(desk.newest(replay_id))
         ended = publishing.end("cancelled")

@@ -4,7 +4,6 @@ So an interrupted replay goes on exactly where it stood. Its transactional id is
 cancels it, fences whoever is still at it.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,6 +13,7 @@ from connectors.kafka.groups import ConsumerGroup
 from connectors.kafka.reading import Found, Reading
 from connectors.kafka.transactions import Produced, TransactionalWriter, TransactionFailed
 from pipeline.replay.choice import Choice, as_replayed, place_name, places
+from pipeline.replay.credit import Credit
 from schemas.codec import Codec, MalformedRecord
 from schemas.operating import REPLAY, Replay, ReplayState
 from schemas.records import Cause, Notification
@@ -22,7 +22,6 @@ from schemas.topics import REPLAYS
 
 CHUNK: Final = 250
 TAKE_S: Final = 0.2
-WAIT_S: Final = 0.05
 GROUP: Final = "pairstream-replays"
 """A transaction wants a group's name; nothing is committed for it."""
 
@@ -38,8 +37,7 @@ class PublishingDeps:
     cluster: Cluster
     codec: Codec
     now_ms: Callable[[], int]
-    outstanding: Callable[[], int]  # records that are unfinished downstream; blocks
-    limit: int  # of them
+    credit: Credit
 
 
 def decoded(found: Found, codec: Codec) -> Any:
@@ -75,7 +73,7 @@ class Publishing:
                 for chunk in _chunks(reading.take(TAKE_S)):
                     records = [(one, decoded(one, deps.codec)) for one in chunk]
                     wanted = [(one, record) for one, record in records if choice.takes(record, one.headers)]
-                    self._wait_for_credit()
+                    deps.credit.wait()
                     self._publish(wanted, {place_name((one.topic, one.partition)): one.offset + 1 for one in chunk})
                     told(self._row)
         return self._row
@@ -121,11 +119,6 @@ class Publishing:
                 raise
             raise TakenOver(row.replay_id) from error
         self._row = row
-
-    def _wait_for_credit(self) -> None:
-        """Bulk stays behind live: until few of the records downstream are unfinished."""
-        while self._deps.outstanding() >= self._deps.limit:
-            time.sleep(WAIT_S)
 
 
 def _chunks(found: Sequence[Found]) -> Iterator[Sequence[Found]]:

@@ -7,6 +7,7 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher
 from connectors.kafka.reading import Found, read_to_end
 from pipeline.replay.choice import Choice, named_places, replayed_by
+from pipeline.replay.credit import Credit
 from pipeline.replay.publishing import Publishing, PublishingDeps, TakenOver
 from schemas.codec import Codec
 from schemas.operating import Replay
@@ -52,8 +53,8 @@ def replayed(cluster: Cluster) -> list[Found]:
     return [one for one in read_to_end(cluster, places) if replayed_by(one.headers) is not None]
 
 
-def deps(cluster: Cluster, outstanding: int = 0) -> PublishingDeps:
-    return PublishingDeps(cluster, CODEC, lambda: 7, lambda: outstanding, 300)
+def deps(cluster: Cluster) -> PublishingDeps:
+    return PublishingDeps(cluster, CODEC, lambda: 7, Credit(lambda: 0, 300))
 
 
 def killed_after(published: int) -> object:
