@@ -26,7 +26,7 @@ SIMULATORS = {
     "hubspot-simulator": "pairstream simulate hubspot --port 9001 --webhooks http://receiver:8080/webhooks/hubspot",
     "userflow-simulator": "pairstream simulate userflow --port 9002",
 }
-MONITORING = {"prometheus", "grafana"}
+MONITORING = ("prometheus", "grafana")  # a set is in another order in each worker of pytest
 RECIPE = ROOT / "pipeline/deploy/Dockerfile"
 ONE_SHOT = {"topics": "pairstream topics apply"}
 SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|API_KEY")
