@@ -6,6 +6,7 @@ import click
 
 from pipeline.commands import (
     audit,
+    console,
     dead_letters,
     erase,
     explain,
@@ -40,6 +41,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     lag.lag,
     replays.replay,
     audit.audit,
+    console.console,
     installation.topics,
     installation.secrets,
     installation.doctor,

@@ -98,7 +98,11 @@ class Settings(BaseSettings):
     receiver_port: Port = setting(8080, "where webhooks arrive; 0: any free port", "8080")
     console_port: Port = setting(8090, "where the console answers; 0: any free port", "8090")
     health_port: Port = setting(0, "where this process answers /health/live and /ready; 0: any free port", "8070")
-    bind_host: str = setting("127.0.0.1", "the address the receiver and the console bind", "0.0.0.0")
+    bind_host: str = setting("127.0.0.1", "the address the receiver and /health bind", "0.0.0.0")
+    console_bind_host: str = setting("127.0.0.1", "the address the console binds", "0.0.0.0")
+    console_url: PublicUrl | None = setting(
+        None, "where browsers find the console, if not at its port on this machine", "https://console.acme.com"
+    )
     public_url: PublicUrl | None = setting(
         None,
         "where the vendors reach the receiver; unset: the receiver's port on this machine",

@@ -14,6 +14,8 @@ ReplayState = Literal["running", "completed", "cancelled"]
 MarkState = Literal["open", "mended", "redriven", "discarded"]
 Condition = Literal["ok", "needs_reconnect", "failed", "unavailable", "stopped", "behind", "over"]
 NoticeState = Literal["waiting", "told", "given_up"]
+AccessKind = Literal["link", "session"]
+ConsoleRole = Literal["viewer", "operator", "admin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,15 @@ class AuditEntry:
     detail: str = ""  # what exactly; no values, no secrets
     revision: int = 0  # the revision that it brought into force; 0: none
     document: str | None = None  # the integration file of that revision, secrets as ${NAME}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleAccess:
+    """A way into the console. Key: its kind, and the SHA-256 of its secret, which stands nowhere on the brokers."""
+
+    kind: AccessKind  # link: good once, to sign in; session: what it began
+    role: ConsoleRole  # what it permits
+    name: str  # whose it is: user@machine
+    made_at_ms: int  # our clock
+    ends_at_ms: int  # our clock: from then on it opens nothing
+    claimed_by: str = ""  # link: the try to sign in that uses it; of several the first on the topic counts

@@ -31,6 +31,7 @@ KeyKind = Literal[
     "original",
     "process",
     "subject",
+    "access",
 ]
 
 KEYS: Mapping[KeyKind, str] = {
@@ -47,6 +48,7 @@ KEYS: Mapping[KeyKind, str] = {
     "original": "the key of the record that was refused",
     "process": "the process: its role and ordinal",
     "subject": "`<integration>/<what changed>`; a stage stands behind no name: `/pairs`",
+    "access": "`<kind>/<SHA-256 of its secret>`",
 }
 """The form of each kind of key."""
 
@@ -106,6 +108,7 @@ ERASURES = "sync.erasures"
 POSITIONS = "sync.positions"
 VITALS = "sync.vitals"
 NOTICES = "sync.notices"
+CONSOLE = "sync.console"
 
 WORKER_GROUP = "pairstream-worker"
 """The consumer group of the agents, whose lag the rim measures too."""
@@ -141,6 +144,7 @@ TOPICS: dict[str, Topic] = {
         Topic(POSITIONS, "feed", records.SourcePosition, None),
         Topic(VITALS, "process", vitals.Vitals, 1),
         Topic(NOTICES, "subject", operating.Notice, None),
+        Topic(CONSOLE, "access", operating.ConsoleAccess, None),
     )
 }
 

@@ -15,7 +15,8 @@ class CannotListen(Exception):
         why = (error.strerror or str(error)).lower()
         super().__init__(
             f"cannot listen at {host}:{port}: {why}. Fix: end what listens there, or set another port "
-            "(PAIRSTREAM_RECEIVER_PORT, PAIRSTREAM_HEALTH_PORT, --port) or PAIRSTREAM_BIND_HOST."
+            "(PAIRSTREAM_RECEIVER_PORT, PAIRSTREAM_CONSOLE_PORT, PAIRSTREAM_HEALTH_PORT, --port) or "
+            "PAIRSTREAM_BIND_HOST, PAIRSTREAM_CONSOLE_BIND_HOST."
         )
 
 

@@ -84,7 +84,9 @@ def topics_read(**given: Any) -> None:
 @click.option(
     "--role",
     "roles",
-    type=click.Choice(["receiver", "hubspot-connector", "userflow-connector", "worker", "scheduler", "operator"]),
+    type=click.Choice(
+        ["receiver", "hubspot-connector", "userflow-connector", "worker", "scheduler", "console", "operator"]
+    ),
     multiple=True,
     metavar="ROLE",
     help="Only of this role, or of the operator; repeatable.",

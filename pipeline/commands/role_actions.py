@@ -21,7 +21,7 @@ from schemas.values import System
 log = logging.getLogger(__name__)
 
 
-def _open() -> Process:
+def open_role() -> Process:
     """What a role makes on disk is for its owner only."""
     clean_up_on_ctrl_c()
     os.umask(PRIVATE_UMASK)
@@ -33,29 +33,30 @@ def _open() -> Process:
 def work() -> None:
     """The worker, until a signal."""
     with plain_errors():
-        run_worker(_open())
+        run_worker(open_role())
 
 
 def connect(system: System) -> None:
     """One system's connector, until a signal."""
     with plain_errors():
-        run_until_signal(run_connector(_open(), system))
+        run_until_signal(run_connector(open_role(), system))
 
 
 def receive() -> None:
     """The receiver, until a signal."""
     with plain_errors():
-        run_until_signal(run_receiver(_open()))
+        run_until_signal(run_receiver(open_role()))
 
 
 def schedule() -> None:
     """The scheduler, until a signal."""
     with plain_errors():
-        run_until_signal(run_scheduler(_open()))
+        run_until_signal(run_scheduler(open_role()))
 
 
 def run_everything(simulators: bool, hubspot_seed: Path | None, userflow_seed: Path | None) -> None:
     """`up`: every process of one machine, until a signal."""
+    from pipeline.commands.console_actions import console_link
     from pipeline.local import welcome  # only `up` and `demo` need these
     from pipeline.local.seed_file import read_seed, shipped
     from pipeline.local.stack import Seeds, machine
@@ -68,11 +69,18 @@ def run_everything(simulators: bool, hubspot_seed: Path | None, userflow_seed: P
             for system, path in (("hubspot", seeds.hubspot), ("userflow", seeds.userflow)):
                 read_seed(system, path or shipped(system))  # a mistake in it is said before anything starts
         with machine(
-            os.environ, simulators=simulators, seeds=seeds, keep_stores=True, say=click.echo, terminal=sys.stderr
+            os.environ,
+            simulators=simulators,
+            console=True,
+            seeds=seeds,
+            keep_stores=True,
+            say=click.echo,
+            terminal=sys.stderr,
         ) as running:
             state_dir, default = running.settings.state_dir, load_settings(_without_state_dir()).state_dir
             click.echo(f"ready after {time.monotonic() - started:.1f} s; Ctrl-C stops everything\n")
             lines = welcome.listening(running.endpoints, state_dir / "logs")
+            lines += welcome.console(console_link(running.settings))
             lines += welcome.next_steps(
                 welcome.program(),
                 state_dir if state_dir != default else None,

@@ -48,6 +48,14 @@ def scheduler() -> None:
     schedule()
 
 
+@run.command(examples=("pairstream run console",))
+def console() -> None:
+    """Serve the console to browsers."""
+    from pipeline.commands.console_actions import serve_console
+
+    serve_console()
+
+
 @command(
     examples=(
         "pairstream up --simulators",

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from pipeline.state_dir import private_files, taken
 READY_S: Final = 120.0
 SIMULATORS: Final = ("hubspot", "userflow")
 EVERY_ADDRESS: Final = ("0.0.0.0", "::")
+CONSOLE: Final = "console"
 ROLES: Final = (
     ("scheduler", ("scheduler",)),
     ("worker", ("worker",)),
@@ -30,6 +31,9 @@ ROLES: Final = (
     ("userflow-connector", ("connector", "userflow")),
     ("receiver", ("receiver",)),
 )
+WITH_CONSOLE: Final = (*ROLES, (CONSOLE, (CONSOLE,)))
+Roles = Sequence[tuple[str, tuple[str, ...]]]
+"""Each role's name, and how `pairstream run` is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ def machine(
     environment: Mapping[str, str],
     *,
     simulators: bool,
+    console: bool = False,
     seeds: Seeds | None = None,
     keep_stores: bool = False,
     say: Callable[[str], None] = lambda line: None,
@@ -69,21 +74,21 @@ def machine(
     `keep_stores`: the simulators find their records again after a restart. `say` takes what is being started.
     Raises AlreadyRunning, StateDirUnusable, SettingsInvalid and the errors of `pipeline.local.errors`.
     """
-    settings = load_settings(environment)
+    settings, wanted = load_settings(environment), WITH_CONSOLE if console else ROLES
     with ExitStack() as stack:
         stack.enter_context(private_files())
         stack.enter_context(taken(settings.state_dir))
-        _refuse_taken_ports(settings)
+        _refuse_taken_ports(settings, wanted)
         servers, broker = settings.kafka_bootstrap_servers, None
         if servers is None:
             say("starting Apache Kafka (the first time Maven fetches it, 54 MB) ...")
             broker = stack.enter_context(LocalBroker(BrokerSettings(settings.state_dir / "kafka")))
             servers = broker.bootstrap_servers
         _apply_topics(settings, servers)
-        where = _places(settings, servers, simulators)
+        where = _places(settings, servers, simulators, wanted)
         inherited = {**environment, **roles_environment(settings, where)}
         stores = settings.state_dir / "simulators" if keep_stores and simulators else None
-        roles = [*_simulators(where, seeds or Seeds(), stores), *_roles(where)]
+        roles = [*_simulators(where, seeds or Seeds(), stores), *_roles(where, wanted)]
         say(f"starting {', '.join(role.name for role in roles)} ...")
         supervisor = Supervisor(
             [_with(role, inherited) for role in roles], settings.state_dir / "logs", terminal=terminal
@@ -97,18 +102,20 @@ def machine(
         yield Stack(settings, where, supervisor, inherited, broker)
 
 
-def _refuse_taken_ports(settings: Settings) -> None:
+def _refuse_taken_ports(settings: Settings, roles: Roles) -> None:
     """Refuse before anything starts: a role whose port is taken would crash and restart without end."""
-    wanted = [(settings.receiver_port, "PAIRSTREAM_RECEIVER_PORT")]
-    wanted += [(port, "PAIRSTREAM_HEALTH_PORT") for port in _health_ports(settings)]
-    for port, setting in wanted:
-        if port and not is_free(port, settings.bind_host):
+    wanted = [(settings.receiver_port, settings.bind_host, "PAIRSTREAM_RECEIVER_PORT")]
+    wanted += [(port, settings.bind_host, "PAIRSTREAM_HEALTH_PORT") for port in _health_ports(settings, roles)]
+    if roles is WITH_CONSOLE:
+        wanted.append((settings.console_port, settings.console_bind_host, "PAIRSTREAM_CONSOLE_PORT"))
+    for port, host, setting in wanted:
+        if port and not is_free(port, host):
             raise PortTaken(port, setting)
 
 
-def _health_ports(settings: Settings) -> list[int]:
+def _health_ports(settings: Settings, roles: Roles) -> list[int]:
     """A port for each role, counted up from the setting; 0: any."""
-    return [settings.health_port and settings.health_port + number for number in range(len(ROLES))]
+    return [settings.health_port and settings.health_port + number for number in range(len(roles))]
 
 
 def _note(line: str, terminal: TextIO | None) -> None:
@@ -121,15 +128,17 @@ def _apply_topics(settings: Settings, servers: str) -> None:
     admin.apply_topics(settings.partitions, None, settings.changes_retention_days)
 
 
-def _places(settings: Settings, servers: str, simulators: bool) -> endpoints.Endpoints:
+def _places(settings: Settings, servers: str, simulators: bool, roles: Roles = ROLES) -> endpoints.Endpoints:
     here = f"http://{_reached_at(settings.bind_host)}"
     health = {
-        name: f"{here}:{port or free_port()}" for (name, _), port in zip(ROLES, _health_ports(settings), strict=True)
+        name: f"{here}:{port or free_port()}"
+        for (name, _), port in zip(roles, _health_ports(settings, roles), strict=True)
     }
+    console_at = f"http://{_reached_at(settings.console_bind_host)}"
     return endpoints.Endpoints(
         kafka_bootstrap_servers=servers,
         receiver_url=f"{here}:{settings.receiver_port or free_port()}",
-        console_url=f"{here}:{settings.console_port or free_port()}",
+        console_url=f"{console_at}:{settings.console_port or free_port()}",
         pid=os.getpid(),
         hubspot_simulator_url=f"{here}:{free_port()}" if simulators else None,
         userflow_simulator_url=f"{here}:{free_port()}" if simulators else None,
@@ -166,7 +175,7 @@ def roles_environment(settings: Settings, where: endpoints.Endpoints) -> dict[st
     return told
 
 
-def _roles(where: endpoints.Endpoints) -> list[Role]:
+def _roles(where: endpoints.Endpoints, roles: Roles) -> list[Role]:
     """Each with a health port of its own: one that all inherited would be taken by the first."""
     return [
         Role(
@@ -176,7 +185,7 @@ def _roles(where: endpoints.Endpoints) -> list[Role]:
             f"{where.receiver_url}/health" if name == "receiver" else f"{where.health_urls[name]}/health/ready",
             f"{where.health_urls[name]}/health/live",
         )
-        for name, words in ROLES
+        for name, words in roles
     ]
 
 

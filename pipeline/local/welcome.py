@@ -38,10 +38,17 @@ def listening(where: Endpoints, logs: Path) -> list[str]:
     for system in ("hubspot", "userflow"):
         if url := where.simulator_url(system):
             rows += [(f"{system} simulator", url), ("  control API", f"{url}/_simulator")]
+    if "console" in where.health_urls:
+        rows.append(("console", where.console_url))
     rows += [(f"health of {role}", f"{url}/health/ready") for role, url in where.health_urls.items()]
     rows.append(("logs", str(logs)))
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {place}" for name, place in rows]
+
+
+def console(link: str) -> list[str]:
+    """The one-time link into the console."""
+    return _block("the console; this link signs in once, within 10 minutes:", [link])
 
 
 def next_steps(typed: str, state_dir: Path | None, *, simulators: bool, demo_data: bool) -> list[str]:

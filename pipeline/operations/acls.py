@@ -8,6 +8,7 @@ from typing import Final, Literal, get_args
 from connectors.kafka.topology import connector_group, connector_topics, handled_group, transactional_ids
 from schemas.topics import (
     AUDIT,
+    CONSOLE,
     DEAD_LETTERS,
     ERASURES,
     HUBSPOT_REQUESTS,
@@ -34,7 +35,7 @@ from schemas.topics import (
 )
 from schemas.values import SYSTEMS, System
 
-RoleName = Literal["receiver", "hubspot-connector", "userflow-connector", "worker", "scheduler", "operator"]
+RoleName = Literal["receiver", "hubspot-connector", "userflow-connector", "worker", "scheduler", "console", "operator"]
 Resource = Literal["topic", "group", "transactional-id", "cluster"]
 Pattern = Literal["literal", "prefixed"]
 
@@ -96,7 +97,9 @@ def _connector(system: System) -> Access:
 
 _SYNC: Final = (MATCHES, RECEIPTS, STATE_COMMANDS)
 _ERASED: Final = tuple(
-    name for name in TOPICS if name not in (*CONFIGURATION, RUNS, POSITIONS, ERASURES, VITALS, NOTICES, REPLAYS)
+    name
+    for name in TOPICS
+    if name not in (*CONFIGURATION, RUNS, POSITIONS, ERASURES, VITALS, NOTICES, REPLAYS, CONSOLE)
 )
 """The topics that an erasure rewrites: what may hold people's values."""
 
@@ -129,6 +132,11 @@ ACCESS: Final[dict[RoleName, Access]] = {
         writes=(*CONFIGURATION, RUNS, ERASURES, VITALS, NOTICES, *_ERASED),
         deletes=_ERASED,
         groups=(SCHEDULERS,),
+        watches=(WORKER_GROUP, *map(handled_group, STAGES), *map(connector_group, SYSTEMS)),
+    ),
+    "console": Access(
+        reads=tuple(TOPICS),
+        writes=(INTEGRATIONS, RUNS, CONSOLE),
         watches=(WORKER_GROUP, *map(handled_group, STAGES), *map(connector_group, SYSTEMS)),
     ),
 }

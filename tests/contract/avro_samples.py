@@ -27,7 +27,7 @@ from schemas.configuration import (
     SystemSettings,
 )
 from schemas.erasures import Erasure, ErasurePart, Looked, Rewriting
-from schemas.operating import AuditEntry, LetterMark, Notice, Replay
+from schemas.operating import AuditEntry, ConsoleAccess, LetterMark, Notice, Replay
 from schemas.records import (
     ActivityEvent,
     Cause,
@@ -257,6 +257,7 @@ SAMPLES: Mapping[str, Any] = {
             2,
             1,
         ),
+        ConsoleAccess("link", "operator", "ada@host", AT_MS, AT_MS + 1, "a1"),
         ObjectState(
             7,
             True,

@@ -58,9 +58,6 @@ VARIABLE: Final = re.compile(
 NAME_IN_FILE: Final = re.compile(r"`(\w+)` in `([\w/]+\.py)`")
 ROW: Final = re.compile(r"^\| (?!-)(.*) \|$", re.MULTILINE)
 
-# The console is not built, but its port is already a setting that other code compares with.
-WITHOUT_EFFECT_BY_HAND: Final = {"PAIRSTREAM_CONSOLE_PORT"}
-NOT_BUILT: Final = "not-built"
 # A path or package index of one machine; neither exists on others. Home directories of `ada` are examples.
 FOREIGN: Final = re.compile(
     r"(?<![\w.~$}/-])/(?:home|Users|root|work|mnt)/(?!ada\b)[\w.-]+"
@@ -183,16 +180,14 @@ def test_named_settings_exist(page: Path) -> None:
     assert set(VARIABLE.findall(page.read_text())) <= {variable(name) for name in Settings.model_fields} | files
 
 
-def test_settings_without_effect_are_named() -> None:
+def test_every_setting_has_an_effect() -> None:
     code = "\n".join(
         path.read_text() for folder in ("pipeline", "connectors") for path in (ROOT / folder).rglob("*.py")
     )
     # the brokers' security settings are read by prefix
     names = [name for name in Settings.model_fields if not name.startswith("kafka_s")]
     unused = {variable(name) for name in names if not re.search(rf"\b(?:settings|self)\.{name}\b", code)}
-    page = (DOCS / "reference/settings.md").read_text()
-    line = next(line for line in page.splitlines() if line.startswith("- Read, but without effect yet"))
-    assert set(re.findall(r"`([A-Z_]+)`", line)) == unused | WITHOUT_EFFECT_BY_HAND
+    assert unused == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -330,14 +325,9 @@ def test_compose_runs_only_commands_that_exist() -> None:
     ours = {
         name: service for name, service in services.items() if str(service.get("command", "")).startswith("pairstream")
     }
-    waiting = {name for name, service in ours.items() if service.get("profiles") == [NOT_BUILT]}
-    for name, service in ours.items():
-        if name in waiting:
-            with pytest.raises(click.ClickException):
-                check(service["command"])
-        else:
-            check(service["command"])
-    assert ours.keys() > waiting
+    assert ours
+    for service in ours.values():
+        check(service["command"])
 
 
 def test_compose_sets_settings_that_exist() -> None:

@@ -59,13 +59,14 @@ def test_one_of_the_ports_after_the_health_port_counts_too(tmp_path: Path, monke
 def test_no_two_roles_share_a_health_port(tmp_path: Path, port: str) -> None:
     """PAIRSTREAM_HEALTH_PORT reached every role, and all but the first ended again and again."""
     settings = load_settings(environment(tmp_path, PAIRSTREAM_HEALTH_PORT=port))
-    roles = stack._roles(stack._places(settings, "127.0.0.1:1", simulators=True))
+    every = stack.WITH_CONSOLE
+    roles = stack._roles(stack._places(settings, "127.0.0.1:1", True, every), every)
 
     ports = [role.env["PAIRSTREAM_HEALTH_PORT"] for role in roles]
-    assert len(set(ports)) == len(roles) == 5
+    assert len(set(ports)) == len(roles) == 6
     assert "0" not in ports
     if port != "0":
-        assert ports == ["18200", "18201", "18202", "18203", "18204"]
+        assert ports == ["18200", "18201", "18202", "18203", "18204", "18205"]
     assert all(role.ready_url for role in roles)
 
 

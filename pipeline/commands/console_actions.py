@@ -1,0 +1,186 @@
+"""What the commands about the console do: serve it, make a link into it, end all sessions."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from typing import Any, Final
+
+import click
+
+from connectors.http.addresses import is_loopback
+from connectors.kafka.producer import Publisher, publish_now
+from connectors.kafka.table import TableReader
+from pipeline.bounded_http import ConnectionLimits
+from pipeline.commands.session import open_process, plain_errors, with_kafka
+from pipeline.config import Settings, SettingsInvalid
+from pipeline.console.access import Access, new_link
+from pipeline.console.app import build_console
+from pipeline.console.desk import DOCTOR_KEPT_S, LAG_KEPT_S, About, Desk, Kept
+from pipeline.console.protect import Place
+from pipeline.console.words import counted
+from pipeline.lag.looking import look
+from pipeline.lag.reading import Brokers
+from pipeline.local import endpoints
+from pipeline.local.ports import free_port
+from pipeline.operations.actor import who
+from pipeline.operations.doctor import examine
+from pipeline.operations.findings import Finding
+from pipeline.operations.losses import read_losses
+from pipeline.operations.runs import read_runs
+from pipeline.process import Process, now_ms
+from pipeline.serving import serve
+from pipeline.setting_words import shown, variable
+from schemas.operating import ConsoleAccess, ConsoleRole
+from schemas.topics import CONSOLE, INTEGRATIONS, LETTER_MARKS, RUNS
+
+log = logging.getLogger(__name__)
+LIMITS: Final = ConnectionLimits(exchange_s=600.0, body_bytes=200_000)
+"""A page's stream is an exchange too: it ends by itself before that."""
+
+
+def serve_console() -> None:
+    """The console, until a signal."""
+    from pipeline.app import run_until_signal
+    from pipeline.commands.role_actions import open_role
+
+    with plain_errors():
+        run_until_signal(run_console(open_role()))
+
+
+async def run_console(process: Process) -> None:
+    """Pages for people, by the operations that the commands use."""
+    port = process.settings.console_port or free_port()
+    url = console_url(process.settings, port)
+    process = await asyncio.to_thread(process.at_the_brokers)
+    settings = process.settings
+    tables = process.followed_tables(RUNS, LETTER_MARKS, CONSOLE)
+    publisher = process.publisher()
+    access = Access(lambda: tables.table(CONSOLE), sending(publisher), now_ms)
+    tables.subscribe(access.changed)
+    await asyncio.to_thread(process.start, tables, records=True)
+    console = build_console(desk_of(process, tables, publisher), access, Place.at(url))
+    try:
+        served = serve(console.app, settings.console_bind_host, port, LIMITS)
+        async with process.health({}), served:
+            log.info("the console answers at %s", url)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                console.close()
+    finally:
+        await publisher.close()
+        await asyncio.to_thread(tables.stop)
+
+
+def sending(publisher: Publisher) -> Callable[[str, ConsoleAccess | None], Any]:
+    """Writes rows of `sync.console`."""
+
+    async def send(key: str, row: ConsoleAccess | None) -> None:
+        if row is None:
+            await publisher.send_bytes(CONSOLE, key, None)
+        else:
+            await publisher.send(CONSOLE, key, row)
+
+    return send
+
+
+def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk:
+    """The parts that pages take."""
+    settings = process.settings
+    brokers = Brokers(process.cluster, process.codec, process.admin(), now_ms)
+
+    def doctor() -> list[Finding]:
+        return list(
+            examine(
+                process.admin(),
+                process.registry(),
+                lambda: tables.table(INTEGRATIONS),
+                partitions=settings.partitions,
+                changes_retention_days=settings.changes_retention_days,
+                opens=process.box.can_open,
+                newest=process.box.is_newest,
+                runs=lambda: read_runs(process.cluster, process.codec, settings.partitions),
+                lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
+                road=lambda: look(brokers),
+                now_ms=now_ms(),
+            )
+        )
+
+    about = About(
+        where=settings.prefix or "Pairstream",
+        version=metadata.version("pairstream"),
+        receiver_url=_receiver_url(settings),
+        full_sync_interval_s=settings.full_sync_interval_s,
+        partitions=settings.partitions,
+        environment=environment_of(settings),
+    )
+    return Desk(tables, publisher, about, now_ms, Kept(lambda: look(brokers), LAG_KEPT_S), Kept(doctor, DOCTOR_KEPT_S))
+
+
+def environment_of(settings: Settings) -> list[tuple[str, str, str]]:
+    """Every setting, its value with secrets masked, and its meaning."""
+    fields = Settings.model_fields
+    return [(variable(name), shown(getattr(settings, name)), fields[name].description or "") for name in fields]
+
+
+def _receiver_url(settings: Settings) -> str:
+    running = endpoints.read(settings.state_dir)
+    if settings.public_url is None and running is not None:
+        return running.receiver_url
+    return settings.webhook_base_url
+
+
+def console_url(settings: Settings, port: int) -> str:
+    """Where browsers find it. Raises SettingsInvalid where a session would go over a network in clear, or nobody knows.
+
+    Requests for any other host are refused: whoever binds more than this machine's own address has to say the name.
+    """
+    here = f"http://{_host(settings.console_bind_host)}"
+    if settings.console_url is not None:
+        url = settings.console_url
+        if not url.startswith("https:") and not is_loopback(url):
+            raise SettingsInvalid(
+                f"PAIRSTREAM_CONSOLE_URL: sessions would go over the network in clear at `{url}`. "
+                "Fix: put a proxy with TLS in front, and write its https:// address"
+            )
+        return url
+    if not is_loopback(here):
+        raise SettingsInvalid(
+            f"PAIRSTREAM_CONSOLE_URL: not set, and PAIRSTREAM_CONSOLE_BIND_HOST={settings.console_bind_host} "
+            "lets others reach the console. Fix: set the https:// address at which a proxy with TLS serves it"
+        )
+    return f"{here}:{port}"
+
+
+def _host(name: str) -> str:
+    return f"[{name}]" if ":" in name else name
+
+
+def console_link(settings: Settings, role: ConsoleRole = "admin") -> str:
+    """A link that was just written to the brokers, for whoever runs this. Blocks."""
+    running = endpoints.read(settings.state_dir)
+    local = settings.console_url is None and running is not None and "console" in running.health_urls
+    url = running.console_url if local and running is not None else console_url(settings, settings.console_port)
+    process, made = Process.open(settings, makes_key=False), new_link(role, who(), now_ms())
+    publish_now(process.cluster, process.codec, [(CONSOLE, made.key, made.row)])
+    return made.url(url)
+
+
+def print_link(role: ConsoleRole) -> None:
+    """A link on a line of its own."""
+    with plain_errors():
+        click.echo(console_link(open_process().settings, role))
+
+
+def end_sessions() -> None:
+    """Delete every row of `sync.console`."""
+
+    async def end(_: Process, publisher: Publisher, tables: TableReader) -> None:
+        rows: Mapping[str, ConsoleAccess] = tables.table(CONSOLE)
+        for key in rows:
+            await publisher.send_bytes(CONSOLE, key, None)
+        ended = counted(sum(row.kind == "session" for row in rows.values()), "session")
+        click.echo(f"{ended} ended; links that were made open nothing any more")
+
+    with_kafka(end, topics=(CONSOLE,))

@@ -1,0 +1,181 @@
+"""The console as one ASGI application: every route behind its role and the form's token."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from pipeline.console import rendering
+from pipeline.console.access import Access, SignedIn
+from pipeline.console.desk import Desk
+from pipeline.console.head import TABS
+from pipeline.console.live import Live
+from pipeline.console.pages.sign_in import SignIn
+from pipeline.console.protect import Place, Protected, asker
+from pipeline.console.routes import PAGES, At
+from pipeline.console.visit import TOKEN, Form, Gone, NotHere, Shown, Visit, form_of
+from pipeline.console.words import clock
+from pipeline.operations import OperationRefused
+
+
+def build_console(desk: Desk, access: Access, place: Place, pages: Sequence[At] = PAGES) -> "Console":
+    """The application, protected."""
+    pages_in, sign_in = _Pages(desk, access, pages), SignIn(access, place, desk.about)
+    routes: list[BaseRoute] = [
+        Route("/sign-in", sign_in.show),
+        Route("/sign-in", sign_in.enter, methods=["POST"]),
+        Route("/health/live", _alive),
+        Route("/health/ready", _alive),
+        Route("/static/{hash}/{name}", _static),
+        Route("/sign-out", pages_in.sign_out, methods=["POST"]),
+        Route("/live", pages_in.live),
+        *(Route(one.path, pages_in.answering(one), methods=[one.method]) for one in pages),
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: pages_in.no_page})
+    return Console(Protected(app, place, access), routes, pages_in.close)
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The application; `close` ends its open streams before the process ends."""
+
+    app: ASGIApp
+    routes: Sequence[BaseRoute]
+    close: Callable[[], None]
+
+
+class _Pages:
+    """Pages into answers."""
+
+    def __init__(self, desk: Desk, access: Access, pages: Sequence[At]) -> None:
+        self._desk = desk
+        self._access = access
+        self._live = Live(pages, self._facts, access.goes_on)
+        self.close = self._live.close
+
+    def answering(self, at: At) -> Callable[[Request], Awaitable[Response]]:
+        """A route's endpoint: the role, the form's token, then the page."""
+
+        async def answer(request: Request) -> Response:
+            who = signed_in(request)
+            if not who.may(at.role):
+                return self._message(request, who, 403, "lock", f"This needs the role {at.role}", _may_not(who))
+            form = Form()
+            if at.method == "POST":
+                sent = await form_of(request)
+                if sent is None or not of_session(sent, who):
+                    return self._message(request, who, 403, "warn", "This form is not of your session", _STALE)
+                form = sent
+            return await self._page(Visit(self._desk, request, who, form), at)
+
+        return answer
+
+    async def _page(self, visit: Visit, at: At) -> Response:
+        try:
+            shown = await at.page(visit)
+        except NotHere as error:
+            lines = tuple(f"Did you mean {name}?" for name in [error.nearest] if name)
+            back = (error.path, f"To {error.nearest}") if error.path else ("/", "To the overview")
+            return self._message(visit.request, visit.who, 404, "search", str(error), lines, back)
+        except OperationRefused as refusal:
+            lines = tuple(str(refusal).splitlines())
+            back = (f"/i/{visit.integration}" if visit.integration else "/", "Back")
+            return self._message(visit.request, visit.who, 409, "warn", "Not done. Nothing was changed.", lines, back)
+        if isinstance(shown, Gone):
+            return RedirectResponse(shown.path, 303)
+        facts = self._facts(visit, shown, visit.request.url.path if at.live else "")
+        return HTMLResponse(rendering.page(shown.template, facts), shown.status, dict(shown.headers))
+
+    def _facts(self, visit: Visit, shown: Shown, live: str = "") -> dict[str, object]:
+        now_ms = self._desk.now_ms()
+        return {
+            "about": self._desk.about,
+            "who": visit.who,
+            "path": visit.request.url.path,
+            "names": list(self._desk.integrations),
+            "tabs": TABS,
+            "may_act": visit.who.may("operator"),
+            "integration": visit.integration,
+            "live": live,
+            "asked": clock(now_ms, now_ms),
+            **shown.facts,
+        }
+
+    def _message(
+        self,
+        request: Request,
+        who: SignedIn,
+        status: int,
+        icon: str,
+        title: str,
+        lines: Sequence[str],
+        back: tuple[str, str] = ("/", "To the overview"),
+    ) -> Response:
+        told = {"title": title, "lines": lines, "icon": icon, "href": back[0], "act": back[1]}
+        facts = self._facts(Visit(self._desk, request, who), Shown("message.html", told))
+        return HTMLResponse(rendering.page("message.html", facts), status)
+
+    async def no_page(self, request: Request, error: Exception) -> Response:
+        """A path or method that no route has."""
+        assert isinstance(error, HTTPException)
+        who = asker(request)
+        if who is None:
+            return PlainTextResponse(f"{error.detail}\n", error.status_code)
+        title = "There is no such page" if error.status_code == 404 else error.detail
+        return self._message(request, who, error.status_code, "search", title, ())
+
+    async def sign_out(self, request: Request) -> Response:
+        who = signed_in(request)
+        form = await form_of(request)
+        if form is None or not of_session(form, who):
+            return self._message(request, who, 403, "warn", "This form is not of your session", _STALE)
+        await self._access.sign_out(who)
+        return RedirectResponse("/sign-in", 303)
+
+    async def live(self, request: Request) -> Response:
+        who = signed_in(request)
+        return self._live.stream(self._desk, request, who)
+
+
+_STALE: Final = (
+    "You signed in again meanwhile, or another site sent it. Nothing was changed. Open the page once more.",
+)
+
+
+def _may_not(who: SignedIn) -> tuple[str, ...]:
+    return (
+        f"You are signed in as {who.name}, with the role {who.role}. Nothing was changed.",
+        "Whoever runs Pairstream makes another link: pairstream console link --role admin",
+    )
+
+
+def of_session(form: Form, who: SignedIn) -> bool:
+    """Whether a form holds the token of this very session."""
+    return hmac.compare_digest(form.one(TOKEN).encode(), who.form_token.encode())
+
+
+def signed_in(request: Request) -> SignedIn:
+    """Who asks; past the protection somebody does."""
+    who = asker(request)
+    assert who is not None
+    return who
+
+
+async def _alive(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    held = rendering.static(name)
+    if held is None or rendering.static_path(name) != request.url.path:
+        return PlainTextResponse("not here\n", 404)
+    kind = rendering.TYPES[name.rpartition(".")[2]]
+    return Response(held, media_type=kind, headers={"cache-control": rendering.FOREVER})

@@ -1,0 +1,144 @@
+"""The state of an integration in a word or two, worst first, and what to do about it. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pipeline.console.words import counted
+from pipeline.full_sync.report import percent
+from pipeline.full_sync.rows import Run
+from pipeline.lag.judging import Lag, PlaceLag
+from pipeline.operations.full_sync import current, runs_in
+from pipeline.provisioning.remedies import remedy
+from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.integrations import connector_of
+from schemas.values import SYSTEMS, System
+
+Kind = Literal["ok", "work", "warn", "bad", "idle"]
+NAMES: Final[Mapping[System, str]] = {"hubspot": "HubSpot", "userflow": "Userflow"}
+BEHIND_S: Final = 30.0
+DIRECTIONS: Final[Mapping[System, frozenset[str]]] = {
+    "userflow": frozenset({"hubspot.notifications", "hubspot.requests", "hubspot.changes", "userflow.field-patches"}),
+    "hubspot": frozenset(
+        {
+            *("userflow.notifications", "userflow.requests", "userflow.changes", "userflow.activity"),
+            *("hubspot.field-patches", "hubspot.timeline-events"),
+        }
+    ),
+}
+"""The topics on the way to each system; what waits as a match goes to either."""
+EITHER: Final = frozenset({"sync.matches"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How an integration is: a state word, its sign, and, where somebody has to know, what it means and what to do."""
+
+    kind: Kind
+    word: str
+    sign: str = ""  # the icon, where it is not that of the kind
+    title: str = ""
+    meaning: str = ""
+    code: str = ""
+    needs_person: bool = False
+
+    @property
+    def icon(self) -> str:
+        return self.sign or {"ok": "ok", "work": "work", "warn": "warn", "bad": "bad", "idle": "idle"}[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What has not reached a system yet."""
+
+    records: int
+    behind_s: float | None  # the oldest live change; 0: none waits; None: not known
+
+
+def condition(
+    name: str,
+    settings: IntegrationSettings,
+    parts: Mapping[str, IntegrationPart],
+    runs: Sequence[Run],
+    lag: Lag | None,
+) -> Condition:
+    """The first state that holds."""
+    if settings.state == "disconnected":
+        return Condition("idle", "Disconnected", "off")
+    if settings.state == "paused":
+        return Condition("idle", "Paused", "pause")
+    if settings.apply_state == "failed" and not settings.active_revision:
+        reason = settings.reason or "refused"
+        return Condition("bad", "Needs a fix", "", "The last apply was refused.", reason, "", True)
+    for system in SYSTEMS:
+        reported = connector_of(parts, name, system)
+        if reported is not None and reported.connection == settings.connection and reported.status != "ok":
+            return _troubled(name, system, reported.status, reported.reason or "")
+    if settings.state == "connecting" or not settings.active_revision:
+        return Condition("work", "Connecting")
+    return _at_work(name, runs, lag)
+
+
+def _troubled(name: str, system: System, status: str, reason: str) -> Condition:
+    known = remedy(system, reason)
+    said = f"{known.message}." if known is not None else ""
+    fix = known.fix.replace("`pairstream connect`", f"`pairstream connect {name}`") if known is not None else ""
+    code = f"{system}: {status}: {reason}"
+    if status == "needs_reconnect":
+        title = said or f"{NAMES[system]} does not accept the credentials."
+        meaning = (
+            "Nothing is lost: what both send is still stored, and every pair is derived again after you reconnect."
+        )
+        return Condition("bad", "Needs reconnect", "", title, f"{meaning} {_as_sentence(fix)}".strip(), code, True)
+    if status == "unavailable":
+        title = f"{NAMES[system]} does not answer as it should. You need not do anything."
+        meaning = "Pairstream tries again and goes on by itself. Nothing is lost."
+        return Condition("warn", f"{NAMES[system]} is away", "", title, meaning, code)
+    return Condition("bad", "Needs a fix", "", said or f"{NAMES[system]} refuses.", _as_sentence(fix), code, True)
+
+
+def _as_sentence(fix: str) -> str:
+    return f"{fix[:1].upper()}{fix[1:]}." if fix else ""
+
+
+def _at_work(name: str, runs: Sequence[Run], lag: Lag | None) -> Condition:
+    if lag is None:
+        return Condition("idle", "Not known", "clock", "The brokers do not answer.", "", "", False)
+    stopped = [topic for topic in lag.topics if topic.state == "STOP" and _share(topic.places, name)]
+    if stopped:
+        told = f"{counted(stopped[0].lag, 'record')} of {stopped[0].topic} wait: {stopped[0].why}."
+        return Condition("bad", "Stopped", "", f"{stopped[0].stage} stands still.", told, "", True)
+    run = current(name, runs)
+    behind = [waiting(name, system, lag) for system in SYSTEMS]
+    if run is None and any((one.behind_s or 0) > BEHIND_S for one in behind):
+        left = sum(one.records for one in behind)
+        return Condition("warn", f"Catching up, {left:,} left", "clock")
+    if run is not None:
+        done = percent(run)
+        ended = [one for one in runs_in(runs, name) if one.row.state == "completed"]
+        what = "Full sync" if ended else "First full sync"
+        return Condition("work", what if done is None else f"{what}, {done:.0f} %")
+    if not any(one.row.state == "completed" for one in runs_in(runs, name)):
+        return Condition("idle", "No full sync yet", "info")
+    return Condition("ok", "In step")
+
+
+def waiting(name: str, to: System, lag: Lag | None) -> Waiting:
+    """What of an integration has not reached that system."""
+    if lag is None:
+        return Waiting(0, None)
+    topics = DIRECTIONS[to] | EITHER
+    shares = [
+        share
+        for topic in lag.topics
+        if topic.topic in topics
+        for place in topic.places
+        if (share := place.place.unread.shares.get(name)) is not None
+    ]
+    oldest = min((share.live_at_ms for share in shares if share.live_at_ms is not None), default=None)
+    behind = 0.0 if oldest is None else max(lag.at_ms - oldest, 0) / 1000
+    return Waiting(sum(share.records for share in shares), behind)
+
+
+def _share(places: Sequence[PlaceLag], name: str) -> bool:
+    return any(name in one.place.unread.shares for one in places)

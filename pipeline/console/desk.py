@@ -1,0 +1,89 @@
+"""What the pages work with: the tables, the publisher, and looks at the brokers; no page knows how they are made."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from connectors.kafka.groups import BrokersUnreachable
+from connectors.kafka.producer import Publisher
+from connectors.kafka.table import TableReader
+from pipeline.full_sync.rows import Run, runs_of
+from pipeline.lag.judging import Lag
+from pipeline.operations.findings import Finding
+from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.integrations import every
+from schemas.topics import INTEGRATIONS, RUNS
+
+T = TypeVar("T")
+LAG_KEPT_S: Final = 2.0
+DOCTOR_KEPT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is the same for every page."""
+
+    where: str  # the installation's name, for people
+    version: str
+    receiver_url: str
+    full_sync_interval_s: int
+    partitions: int
+    environment: Sequence[tuple[str, str, str]] = ()  # setting, value as anybody may see it, meaning
+
+
+@dataclass
+class Kept(Generic[T]):
+    """The newest answer of a slow look, for all who ask within a time; one look at a time."""
+
+    look: Callable[[], T]  # blocks
+    kept_s: float
+    _at: float = field(default=float("-inf"))
+    _answer: T | None = None
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def forget(self) -> None:
+        """The next who asks looks anew."""
+        self._at = float("-inf")
+
+    async def get(self) -> T:
+        """Raises what the look raises."""
+        async with self._looking:
+            if self._answer is None or time.monotonic() - self._at > self.kept_s:
+                self._answer = None
+                self._answer = await asyncio.to_thread(self.look)
+                self._at = time.monotonic()
+            return self._answer
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The parts that pages take."""
+
+    tables: TableReader
+    publisher: Publisher
+    about: About
+    now_ms: Callable[[], int]
+    lag_look: Kept[Lag]
+    doctor_look: Kept[list[Finding]]
+
+    @property
+    def parts(self) -> Mapping[str, IntegrationPart]:
+        return self.tables.table(INTEGRATIONS)
+
+    @property
+    def integrations(self) -> Mapping[str, IntegrationSettings]:
+        return every(self.parts)
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """Every full sync, oldest first."""
+        return list(runs_of(self.tables.table(RUNS)).values())
+
+    async def lag(self) -> Lag | None:
+        """The road; None where the brokers do not answer."""
+        try:
+            return await self.lag_look.get()
+        except BrokersUnreachable:
+            return None

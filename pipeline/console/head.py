@@ -1,0 +1,45 @@
+"""What every page of one integration begins with: its name, accounts and state, and the tabs."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from pipeline.console.condition import Condition, condition
+from pipeline.console.visit import NotHere, Visit
+from pipeline.lag.judging import Lag
+from schemas.configuration import IntegrationSettings
+
+TABS = (("", "Health"), ("/mappings", "Mappings"), ("/full-sync", "Full sync"), ("/connection", "Connection"))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The top of the page."""
+
+    name: str
+    path: str
+    hubspot: str
+    userflow: str
+    condition: Condition
+    state: str
+
+
+def settings_in(visit: Visit) -> IntegrationSettings:
+    """What is in force of the integration in the address. Raises NotHere, with the nearest name."""
+    name, there = visit.integration, visit.desk.integrations
+    if name in there:
+        return there[name]
+    nearest = next(iter(get_close_matches(name, there, 1)), "")
+    raise NotHere(f"There is no integration {name}", nearest, f"/i/{nearest}" if nearest else "")
+
+
+def head(visit: Visit, settings: IntegrationSettings, lag: Lag | None) -> Head:
+    """The head of a page of this integration."""
+    name, desk = visit.integration, visit.desk
+    return Head(
+        name,
+        f"/i/{name}",
+        settings.hubspot.account,
+        f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
+        condition(name, settings, desk.parts, desk.runs, lag),
+        settings.state,
+    )

@@ -1,0 +1,114 @@
+"""Tells a page's parts anew as they change, as server-sent events; one making for all who look at the same page."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from re import Pattern
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import compile_path
+
+from connectors.clock import set_within
+from pipeline.console import rendering
+from pipeline.console.access import SignedIn
+from pipeline.console.desk import Desk
+from pipeline.console.routes import At
+from pipeline.console.visit import Gone, NotHere, Shown, Visit
+from pipeline.operations import OperationRefused
+
+log = logging.getLogger(__name__)
+EVERY_S: Final = 1.0
+SIGN_OF_LIFE_S: Final = 5.0
+LONGEST_S: Final = 540.0
+"""Then the browser asks anew, with its session: shorter than what the server gives an exchange."""
+MOST: Final = 200
+"""Open streams; past them a page is as old as it says."""
+
+Facts = Callable[[Visit, Shown], Mapping[str, Any]]  # Any: what templates take
+
+
+@dataclass(slots=True)
+class _Making:
+    """The parts of one page as last made."""
+
+    at_s: float = float("-inf")
+    parts: Mapping[str, str] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    viewers: int = 0
+
+
+class Live:
+    """The streams that are open."""
+
+    def __init__(self, pages: Sequence[At], facts: Facts, goes_on: Callable[[SignedIn], bool]) -> None:
+        self._pages: list[tuple[Pattern[str], Any, At]] = [(*compile_path(at.path)[::2], at) for at in pages if at.live]
+        self._facts = facts
+        self._goes_on = goes_on
+        self._makings: dict[tuple[str, str], _Making] = {}
+        self._open = 0
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End every stream: the process is about to end."""
+        self._closing.set()
+
+    def stream(self, desk: Desk, request: Request, who: SignedIn) -> Response:
+        """The answer to `/live?of=<path>`; 204 tells the browser to ask no more."""
+        of = request.query_params.get("of", "")
+        found = self._found(of, request)
+        if found is None or self._open >= MOST or not who.may(found[0].role):
+            return Response(status_code=204)
+        at, asked = found
+        visit = Visit(desk, asked, who)
+        return StreamingResponse(
+            self._events(at, visit, (of, who.role)), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+        )
+
+    def _found(self, of: str, request: Request) -> tuple[At, Request] | None:
+        """The page at that address, and the request that would ask for it."""
+        asked = urlsplit(of)
+        if asked.scheme or asked.netloc:
+            return None
+        for pattern, convertors, at in self._pages:
+            if (match := pattern.match(asked.path)) is not None:
+                params = {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
+                scope = {**request.scope, "path": asked.path, "query_string": asked.query.encode()}
+                return at, Request({**scope, "path_params": params})
+        return None
+
+    async def _events(self, at: At, visit: Visit, key: tuple[str, str]) -> AsyncIterator[str]:
+        making = self._makings.setdefault(key, _Making())
+        self._open, making.viewers = self._open + 1, making.viewers + 1
+        until_s, told, said_s = time.monotonic() + LONGEST_S, dict[str, str](), time.monotonic()
+        try:
+            while time.monotonic() < until_s and not self._closing.is_set() and self._goes_on(visit.who):
+                for name, text in (await self._made(making, at, visit)).items():
+                    digest = hashlib.sha256(text.encode()).hexdigest()
+                    if told.get(name) != digest:
+                        told[name], said_s = digest, time.monotonic()
+                        yield f"event: region\ndata: {json.dumps({'id': name, 'html': text})}\n\n"
+                if time.monotonic() - said_s > SIGN_OF_LIFE_S:
+                    said_s = time.monotonic()
+                    yield "event: alive\ndata: {}\n\n"
+                await set_within(self._closing, EVERY_S)
+        except (NotHere, OperationRefused):
+            yield "event: over\ndata: {}\n\n"
+        finally:
+            self._open, making.viewers = self._open - 1, making.viewers - 1
+            if not making.viewers:
+                self._makings.pop(key, None)
+
+    async def _made(self, making: _Making, at: At, visit: Visit) -> Mapping[str, str]:
+        async with making.lock:
+            if time.monotonic() - making.at_s >= EVERY_S * 0.9:
+                shown = await at.page(visit)
+                parts = {} if isinstance(shown, Gone) else rendering.regions(shown.template, self._facts(visit, shown))
+                making.parts, making.at_s = dict(parts), time.monotonic()
+            return making.parts

@@ -1,0 +1,1 @@
+"""A page a file: what it shows, and what its forms do."""

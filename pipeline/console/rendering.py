@@ -1,0 +1,66 @@
+"""Pages from templates: everything is escaped, and nothing but these names is known to them."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipeline.console import drawing, words
+
+LIVE: Final = "live_"
+TYPES: Final[Mapping[str, str]] = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+FOREVER: Final = "public, max-age=31536000, immutable"
+
+
+@cache
+def static(name: str) -> bytes | None:
+    """A file of `static/`; None where there is none."""
+    kind = name.rpartition(".")[2]
+    if "/" in name or kind not in TYPES:
+        return None
+    path = files("pipeline.console") / "static" / name
+    return path.read_bytes() if path.is_file() else None
+
+
+@cache
+def static_path(name: str) -> str:
+    """Its address, which changes with what it holds, so that browsers may keep it for ever."""
+    held = static(name)
+    assert held is not None, name
+    return f"/static/{hashlib.sha256(held).hexdigest()[:16]}/{name}"
+
+
+@cache
+def environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("pipeline.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(
+        static_path=static_path, meter=drawing.meter, number=words.number, seconds=words.seconds, counted=words.counted
+    )
+    macros = made.get_template("_m.html").module
+    made.globals.update({name: macro for name, macro in vars(macros).items() if not name.startswith("_")})
+    return made
+
+
+# Any: what templates take
+
+
+def page(template: str, facts: Mapping[str, Any]) -> str:
+    return environment().get_template(template).render(facts)
+
+
+def regions(template: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The parts of a page that change while one looks: the id of each, and its HTML."""
+    made = environment().get_template(template)
+    context = made.new_context(dict(facts))
+    for name, block in made.blocks.items():
+        if name.startswith(LIVE):
+            yield name, "".join(block(context))

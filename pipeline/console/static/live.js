@@ -1,0 +1,94 @@
+// Pairstream console: the only script. Nothing here is needed to read or to act; it saves clicks and reloads.
+"use strict";
+
+const on = (type, run) => document.addEventListener(type, run);
+const typing = (event) => event.target.closest?.("input, textarea, select, [contenteditable]");
+const say = (text) => { const box = document.getElementById("said"); if (box) box.textContent = text; };
+
+// A one-time code comes after the #, which no server sees; it goes into the form and out of the address.
+const code = document.querySelector("[data-from-link]");
+if (code && location.hash.length > 1) {
+  code.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+}
+
+// Parts of the page are told anew while the tab is looked at; one stream a tab, none while it is hidden.
+const live = document.getElementById("live");
+const SILENT_MS = 15000;
+let stream = null;
+let heard = 0;
+
+const busy = (part) => {
+  const held = document.activeElement;
+  if (part.contains(held) && held.matches("input, textarea, select, [contenteditable]")) return true;
+  const chosen = getSelection();
+  if (chosen && !chosen.isCollapsed && part.contains(chosen.anchorNode)) return true;
+  return part.querySelector("details.menu[open]") !== null;
+};
+
+const swap = (told) => {
+  const part = document.getElementById(told.id);
+  if (!part) return;
+  if (busy(part)) { setTimeout(() => swap(told), 1000); return; }
+  const held = document.activeElement;
+  const link = part.contains(held) && held.getAttribute("href");
+  const box = document.createElement("template");
+  box.innerHTML = told.html;
+  part.replaceChildren(box.content);
+  if (link) [...part.querySelectorAll("a")].find((one) => one.getAttribute("href") === link)?.focus();
+};
+
+const alive = () => { heard = Date.now(); };
+const listen = () => {
+  if (!live || stream || document.hidden) return;
+  alive();
+  stream = new EventSource(live.dataset.livePath);
+  stream.addEventListener("region", (event) => { alive(); swap(JSON.parse(event.data)); });
+  stream.addEventListener("alive", alive);
+  stream.addEventListener("over", () => { hush(); location.reload(); });
+};
+const hush = () => { stream?.close(); stream = null; };
+
+if (live) {
+  listen();
+  on("visibilitychange", () => { if (document.hidden) hush(); else listen(); });
+  addEventListener("pagehide", hush);
+  setInterval(() => {
+    const age = Math.round((Date.now() - heard) / 1000);
+    const silent = !stream || stream.readyState === EventSource.CLOSED || age * 1000 > SILENT_MS;
+    const word = silent ? `Not live, ${age} s old` : "Live";
+    live.classList.toggle("stale", silent);
+    const box = live.querySelector("span");
+    if (box.textContent !== word) box.textContent = word;
+  }, 1000);
+}
+
+on("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    await navigator.clipboard?.writeText(copy.closest(".copy").querySelector("code").textContent);
+    say("Copied");
+  }
+  if (event.target.closest("[data-theme-button]")) {
+    const root = document.documentElement;
+    const dark = root.dataset.theme === "dark" ||
+      (root.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+    root.dataset.theme = dark ? "light" : "dark";
+  }
+});
+
+// Keys: / searches; j k: next and previous row; g then o l d s: overview, road, doctor, settings; Escape closes menus.
+let before = "";
+const GO = { o: "/", l: "/road", d: "/doctor", s: "/settings" };
+on("keydown", (event) => {
+  if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((one) => { one.open = false; one.querySelector("summary").focus(); });
+  if (typing(event) || event.metaKey || event.ctrlKey || event.altKey) return;
+  if (before === "g" && GO[event.key]) { location.href = GO[event.key]; }
+  else if (event.key === "/") { const box = document.querySelector("[data-search]"); if (box) { event.preventDefault(); box.focus(); } }
+  else if (event.key === "j" || event.key === "k") {
+    const rows = [...document.querySelectorAll("[data-row]")].map((row) => row.querySelector("a")).filter(Boolean);
+    const here = rows.indexOf(document.activeElement);
+    rows[Math.max(0, Math.min(rows.length - 1, here + (event.key === "j" ? 1 : -1)))]?.focus();
+  }
+  before = event.key;
+});

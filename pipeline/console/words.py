@@ -1,0 +1,40 @@
+"""Numbers and times as the console writes them. Pure."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+NOT_KNOWN: Final = "not known"
+
+
+def number(count: int | float | None) -> str:
+    """`48,301`; a figure that nobody reports is not 0."""
+    return NOT_KNOWN if count is None else f"{count:,.0f}"
+
+
+def seconds(length: float | None) -> str:
+    """`0.42 s`, `12 s`, `4 min 12 s`, `2 h 23 min`, `1 d 19 h`."""
+    if length is None:
+        return NOT_KNOWN
+    if length < 9.995:
+        return f"{length:.2f} s"
+    whole = round(length)
+    for unit, size, small, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // part} {small}"
+    return f"{whole} s"
+
+
+def clock(at_ms: int, now_ms: int) -> str:
+    """`12:04:18` for today, else `23 Nov, 14:06`; in UTC."""
+    at, now = (datetime.fromtimestamp(one / 1000, UTC) for one in (at_ms, now_ms))
+    return at.strftime("%H:%M:%S") if at.date() == now.date() else f"{at.day} {at:%b}, {at:%H:%M}"
+
+
+def instant(at_ms: int) -> str:
+    """ISO 8601 in UTC, for machines."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """`1 mapping`, `3 mappings`."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"

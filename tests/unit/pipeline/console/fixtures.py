@@ -1,0 +1,158 @@
+"""A console over tables in memory, and a browser that keeps its cookie."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+
+from pipeline.console.access import Access, new_link
+from pipeline.console.app import Console, build_console
+from pipeline.console.desk import About, Desk, Kept
+from pipeline.console.protect import Place
+from pipeline.lag.judging import Lag
+from pipeline.operations.findings import Finding
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.operating import ConsoleRole
+from schemas.topics import CONSOLE, INTEGRATIONS
+
+URL = "http://127.0.0.1:8090"
+AT_MS = 1_795_700_000_000
+SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
+
+
+class Tables:
+    """Tables that are what was published."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.subscribers: list[Callable[[str, str, Any], object]] = []
+
+    def table(self, topic: str) -> Mapping[str, Any]:
+        return dict(self.rows.get(topic, {}))
+
+    def get(self, topic: str, key: str) -> Any:
+        return self.rows.get(topic, {}).get(key)
+
+    def put(self, topic: str, key: str, row: Any) -> None:
+        if row is None:
+            self.rows.get(topic, {}).pop(key, None)
+        else:
+            self.rows.setdefault(topic, {})[key] = row
+        for changed in self.subscribers:
+            changed(topic, key, row)
+
+
+class Publisher:
+    """Publishes into the tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.sent: list[tuple[str, str, Any]] = []
+
+    def send(self, topic: str, key: str, record: Any, partition: int | None = None) -> "asyncio.Future[Any]":
+        self.sent.append((topic, key, record))
+        self.tables.put(topic, key, record)
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        done.set_result((0, len(self.sent)))
+        return done
+
+
+@dataclass
+class InMemory:
+    """A console, and what it stands on."""
+
+    tables: Tables
+    publisher: Publisher
+    access: Access
+    console: Console
+    desk: Desk
+    now_ms: list[int] = field(default_factory=lambda: [AT_MS])
+
+    def client(self, base_url: str = URL) -> httpx.AsyncClient:
+        """A browser without a session."""
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.console.app), base_url=base_url)
+
+    async def signed_in(self, role: ConsoleRole = "admin") -> "Browser":
+        """A browser with one."""
+        link = new_link(role, "ada@build-7", self.now_ms[0])
+        self.tables.put(CONSOLE, link.key, link.row)
+        client = self.client()
+        answer = await client.post("/sign-in", data={"code": link.secret}, headers=SAME_ORIGIN)
+        assert answer.status_code == 303, answer.text
+        session = self.access.session(next(iter(client.cookies.jar)).value or "")
+        assert session is not None
+        return Browser(client, session.form_token)
+
+
+@dataclass
+class Browser:
+    """Somebody who is signed in."""
+
+    client: httpx.AsyncClient
+    token: str
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.client.get(path)
+
+    async def send(self, path: str, **fields: Any) -> httpx.Response:
+        return await self.client.post(path, data={"form_token": self.token, **fields}, headers=SAME_ORIGIN)
+
+
+def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[Finding]] = list) -> InMemory:
+    tables = Tables()
+    publisher, now_ms = Publisher(tables), [AT_MS]
+
+    async def send(key: str, row: Any) -> None:
+        tables.put(CONSOLE, key, row)
+
+    access = Access(lambda: tables.table(CONSOLE), send, lambda: now_ms[0])
+    tables.subscribers.append(access.changed)
+    about = About("Pairstream", "0.1.0", "http://127.0.0.1:8080", 86_400, 4, [("PAIRSTREAM_PREFIX", "-", "a name")])
+    looked: Kept[Lag] = Kept(lag or (lambda: Lag(now_ms[0], (), ())), 0.0)
+    made = cast(Any, tables), cast(Any, publisher)
+    desk = Desk(*made, about, lambda: now_ms[0], looked, Kept(findings, 0.0))
+    console = build_console(desk, access, Place.at(URL))
+    return InMemory(tables, publisher, access, console, desk, now_ms)
+
+
+def connect(it: InMemory, name: str = "acme", **more: Any) -> IntegrationSettings:
+    """Put an active integration with one mapping there."""
+    known: dict[str, Any] = {
+        "connection": 1,
+        "revision": 1,
+        "active_revision": 1,
+        "state": "active",
+        "apply_id": "a1",
+        "apply_state": "done",
+        "reason": None,
+        "document": DOCUMENT.replace("acme", name),
+        "hubspot": SystemSettings("12345678"),
+        "userflow": SystemSettings("production"),
+    }
+    settings = IntegrationSettings(**(known | more))
+    it.tables.put(INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings))
+    for system in ("hubspot", "userflow"):
+        reported = IntegrationPart(name, connector=ConnectorState(1, 1, 1, "ok"))
+        it.tables.put(INTEGRATIONS, f"{name}/{system}", reported)
+    return settings
+
+
+DOCUMENT = """\
+integration: acme
+hubspot:
+  account: 12345678
+  app_secret: ${HUBSPOT_APP_SECRET}
+  token: ${HUBSPOT_TOKEN}
+userflow:
+  environment: production
+  api_key: ${USERFLOW_API_KEY}
+mappings:
+  - name: contacts-users
+    hubspot: contacts
+    userflow: users
+    match: {hubspot: email, userflow: email}
+    to_userflow: [jobtitle]
+    to_hubspot: [plan]
+"""

@@ -1,0 +1,329 @@
+"""Every page: what it says of what is there, and that nothing from outside is ever taken for HTML."""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.console.routes import PAGES
+from pipeline.lag.facts import Place, Share, Unread
+from pipeline.lag.judging import Lag, PlaceLag, TopicLag
+from pipeline.lag.stages import STAGES
+from pipeline.operations.findings import Finding
+from schemas.configuration import ConnectorState, IntegrationPart, SystemSettings
+from schemas.records import FieldRule, ObjectMapping
+from schemas.runs import FullSyncRun, RunProgress
+from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
+from schemas.vitals import BOUNDS_MS, DurationVitals, Vitals
+from tests.unit.pipeline.console.fixtures import AT_MS, InMemory, connect, in_memory
+
+HOSTILE = '<script>alert(1)</script>" onload="x\u202e' + "a" * 200
+RUN = f"{AT_MS - 60_000:013d}-87aa"
+
+
+def lag(name: str = "acme", waits_ms: int = 0, records: int = 0, state: Any = "OK") -> Lag:
+    """A road on which records of one integration wait for Userflow."""
+    topics = []
+    for stage in STAGES:
+        for topic in stage.topics:
+            here = topic == "userflow.field-patches"
+            shares = {name: Share(records, AT_MS - waits_ms, AT_MS - waits_ms)} if here and records else {}
+            unread = Unread(records if here else 0, 0, True, AT_MS - waits_ms if here else None, (), shares)
+            place = Place(stage.name, stage.group, topic, 0, 0, 0, records, unread, "userflow-0", True)
+            judged = PlaceLag(place, state if here else "OK", "nobody takes it" if here else "", None, None, 1.0, 1.0)
+            topics.append(TopicLag(stage.name, topic, (judged,), 0, None, ""))
+    counts = (0, 3, 6, 1, *[0] * (len(BOUNDS_MS) - 3))
+    took = DurationVitals("whole", "userflow", False, counts, 1_000)
+    row = Vitals("userflow-0", "userflow", AT_MS, AT_MS - 9_000, 5_000, "0.1.0", 10, 1, durations=(took,))
+    return Lag(AT_MS, tuple(topics), (row,))
+
+
+def mapped(it: InMemory, name: str = "contacts-users", **more: Any) -> None:
+    rules = (
+        FieldRule("to_userflow", "jobtitle", "string", "hubspot_contact_jobtitle", "string"),
+        FieldRule("to_hubspot", "plan", "string", "userflow_user_plan", "string", (), "keep"),
+    )
+    types = {"hubspot_type": "contacts", "userflow_type": "users", "match_hubspot": "email", "match_userflow": "email"}
+    row = ObjectMapping("acme", 1, 1, name, on_several="refuse", rules=rules, **{**types, **more})
+    it.tables.put(MAPPINGS, f"acme/{name}", row)
+
+
+def ran(it: InMemory, state: Any, run_id: str = RUN, **more: Any) -> None:
+    counts = {"pairs": 1_500, "written.userflow": 610, "written.hubspot": 420, "equal": 67, "refused.invalid_option": 3}
+    counts |= {"read.userflow.users": 2_000, "read.hubspot.contacts": 1_300}
+    about = {"phase": "confirm", "finished_at_ms": AT_MS - 1_000 if state not in ("running", "requested") else 0}
+    row = RunProgress(
+        run_id, "acme", "run", state, AT_MS - 60_000, AT_MS, counts=counts, reason=more.pop("reason", None)
+    )
+    it.tables.put(RUNS, run_id, replace(row, full_sync=FullSyncRun(**{**about, **more})))
+
+
+def text(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+async def seen(it: InMemory, path: str) -> str:
+    answer = await (await it.signed_in("viewer")).get(path)
+    assert answer.status_code == 200, (path, answer.status_code, answer.text[:500])
+    return text(answer.text)
+
+
+async def test_the_first_page_of_an_empty_installation_says_how_to_begin() -> None:
+    said = await seen(in_memory(), "/")
+    assert "Connect HubSpot with Userflow" in said and "pairstream up --simulators" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ({"state": "disconnected"}, "Disconnected"),
+        ({"state": "paused"}, "Paused"),
+        ({"apply_state": "failed", "active_revision": 0, "reason": "no"}, "Needs a fix"),
+        ({"state": "connecting", "active_revision": 0}, "Connecting"),
+        ({}, "No full sync yet"),
+    ],
+)
+async def test_the_state_of_an_integration_is_the_first_that_holds(more: dict[str, Any], word: str) -> None:
+    it = in_memory(lag)
+    connect(it, **more)
+    assert word in await seen(it, "/")
+    assert word in await seen(it, "/i/acme")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "word", "sentence"),
+    [
+        ("needs_reconnect", "grant_rejected", "Needs reconnect", "HubSpot does not accept the refresh token"),
+        ("unavailable", "http_503", "HubSpot is away", "You need not do anything."),
+        ("failed", "forbidden", "Needs a fix", "Grant what the mappings need."),
+    ],
+)
+async def test_a_system_in_trouble_says_what_to_do(status: Any, reason: str, word: str, sentence: str) -> None:
+    it, trouble = in_memory(lag), ConnectorState(1, 1, 1, status, 1, reason)
+    connect(it)
+    it.tables.put(INTEGRATIONS, "acme/hubspot", IntegrationPart("acme", connector=trouble))
+    said = await seen(it, "/i/acme")
+    assert word in said and sentence in said and f"hubspot: {status}: {reason}" in said
+    assert (word in await seen(it, "/")) and ("acme: " in await seen(it, "/")) == (status != "unavailable")
+
+
+async def test_in_step_falls_behind_stands_still_and_is_not_known() -> None:
+    for looked, word in (
+        (lag(), "In step"),
+        (lag(waits_ms=2_000, records=5), "In step"),
+        (lag(waits_ms=90_000, records=1_200), "Catching up, 1,200 left"),
+        (lag(waits_ms=90_000, records=5, state="STOP"), "Stopped"),
+    ):
+        it = in_memory(lambda looked=looked: looked)  # type: ignore[misc]
+        connect(it)
+        ran(it, "completed")
+        assert word in await seen(it, "/i/acme")
+
+
+async def test_brokers_that_do_not_answer_leave_figures_not_known() -> None:
+    from connectors.kafka.groups import BrokersUnreachable
+
+    def away() -> Lag:
+        raise BrokersUnreachable("no answer")
+
+    it = in_memory(away)
+    connect(it)
+    for path in ("/", "/road"):
+        assert "The brokers do not answer." in await seen(it, path)
+    assert "not known" in await seen(it, "/i/acme")
+    assert "nothing waits" not in await seen(it, "/i/acme")
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "said"),
+    [
+        ("completed", {}, "In step since"),
+        ("running", {"phase": "read", "step": "crawl"}, "Full sync running"),
+        ("failed", {"reason": "hubspot.deals: forbidden"}, "hubspot.deals: forbidden"),
+        ("stopped", {"reason": "by a person"}, "Stopped"),
+        ("running", {"phase": "compare", "step": "hold"}, "It waits for you"),
+    ],
+)
+async def test_a_run_says_how_far_it_is_and_how_it_ended(state: Any, more: dict[str, Any], said: str) -> None:
+    it = in_memory(lag)
+    connect(it)
+    ran(it, state, **more)
+    page = await seen(it, "/i/acme/full-sync")
+    assert said in page and "610" in page and "420" in page
+
+
+async def test_mappings_are_shown_with_their_rules() -> None:
+    it = in_memory(lag)
+    connect(it)
+    mapped(it)
+    assert "contacts-users" in await seen(it, "/i/acme/mappings")
+    said = await seen(it, "/i/acme/mappings/contacts-users")
+    assert (
+        "hubspot_contact_jobtitle" in said and "the target keeps its value" in said and "the target is emptied" in said
+    )
+
+
+async def test_the_road_says_how_long_changes_took() -> None:
+    it = in_memory(lambda: lag(waits_ms=2_000, records=5))
+    said = await seen(it, "/road")
+    assert "userflow.field-patches" in said and "0.20 s" in said and "0.40 s" in said
+
+
+async def test_the_doctor_puts_first_what_to_mend() -> None:
+    it = in_memory(lag, lambda: [Finding("brokers", "ok", "answer"), Finding("topics", "wrong", "run `x`")])
+    said = await seen(it, "/doctor")
+    assert said.index("1 thing to mend") < said.index("topics") < said.index("brokers")
+    signed_in = await it.signed_in("viewer")
+    assert (await signed_in.send("/doctor")).headers["location"] == "/doctor"
+
+
+async def test_what_is_not_there_names_the_nearest() -> None:
+    it = in_memory(lag)
+    connect(it)
+    for path in ("/i/acmee", "/i/acmee/full-sync"):
+        answer = await (await it.signed_in()).get(path)
+        assert (answer.status_code, "Did you mean acme?" in answer.text) == (404, True)
+    answer = await (await it.signed_in()).get("/i/acme/mappings/none")
+    assert answer.status_code == 404
+
+
+def hostile() -> InMemory:
+    """An installation in which everything that others name is hostile."""
+    it = in_memory(lambda: lag(waits_ms=1_000, records=2), lambda: [Finding(HOSTILE, "wrong", HOSTILE)])
+    settings = connect(
+        it,
+        "acme",
+        hubspot=SystemSettings(HOSTILE, {"region": HOSTILE}),
+        userflow=SystemSettings(HOSTILE, {"region": HOSTILE}),
+        reason=HOSTILE,
+        apply_state="failed",
+        document=HOSTILE,
+    )
+    it.tables.put(INTEGRATIONS, f"{HOSTILE}/settings", IntegrationPart(HOSTILE, settings=settings))
+    for system in ("hubspot", "userflow"):
+        state = ConnectorState(1, 1, 1, "failed", 1, HOSTILE, denied={HOSTILE: HOSTILE})
+        it.tables.put(INTEGRATIONS, f"acme/{system}", IntegrationPart("acme", connector=state))
+    mapped(it, "m", hubspot_type=HOSTILE, match_hubspot=HOSTILE, stream_events=True, event_names=(HOSTILE,))
+    ran(it, "failed", reason=HOSTILE)
+    return it
+
+
+def looked_at() -> Sequence[str]:
+    return [
+        at.path.replace("{integration}", "acme").replace("{mapping}", "m").replace("{reason}", "x")
+        for at in PAGES
+        if at.method == "GET"
+    ]
+
+
+@pytest.mark.parametrize("path", looked_at())
+async def test_hostile_names_are_shown_as_text_on_every_page(path: str) -> None:
+    it = hostile()
+    signed_in = await it.signed_in()
+    answer = await signed_in.get(path)
+    assert answer.status_code in (200, 404, 409), answer.text
+    assert "<script>alert" not in answer.text
+    assert '" onload=' not in answer.text
+    assert "&lt;script&gt;" in answer.text  # it is there, as text: in the rail at least
+
+
+@pytest.mark.parametrize("path", looked_at())
+async def test_a_page_holds_nothing_that_the_policy_forbids(path: str) -> None:
+    it = in_memory(lag)
+    connect(it)
+    mapped(it, "m")
+    ran(it, "completed")
+    html = (await (await it.signed_in()).get(path)).text
+    assert not re.search(r"<[^>]+\s(style|on[a-z]+)=", html)
+    assert not re.search(r"<style|<script(?! src=\"/static/)", html)
+    assert html.count("<h1") == 1
+
+
+async def test_static_files_are_kept_for_ever_under_their_hash_only() -> None:
+    it = in_memory()
+    async with it.client() as client:
+        page = (await client.get("/sign-in")).text
+        (script,) = re.findall(r'src="(/static/[^"]+)"', page)
+        answer = await client.get(script)
+        assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
+        for wrong in ("/static/0/live.js", "/static/0/..%2fapp.py", script.replace("live.js", "app.py")):
+            assert (await client.get(wrong)).status_code == 404
+
+
+async def test_a_part_is_told_when_it_changes_and_only_then() -> None:
+    it = in_memory(lag)
+    connect(it)
+    ran(it, "running", phase="read", step="crawl")
+    signed_in = await it.signed_in("viewer")
+    told: list[Any] = []
+
+    async def listen() -> None:
+        async for line in _lines(it, signed_in.client.cookies, "/i/acme/full-sync"):
+            if line.startswith("data: ") and len(line) > 10:
+                told.append(json.loads(line[6:]))
+                if len(told) == 1:
+                    ran(it, "completed")
+                else:
+                    return
+
+    async with asyncio.timeout(30):
+        await listen()
+    assert "Full sync running" in told[0]["html"] and "In step since" in told[1]["html"]
+    assert {one["id"] for one in told} == {"live_run"}
+
+
+async def test_a_stream_ends_with_its_session() -> None:
+    it = in_memory(lag)
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+    cookies = signed_in.client.cookies
+
+    async def listen() -> None:
+        async for line in _lines(it, cookies, "/"):
+            if line.startswith("data: "):
+                await it.access.sign_out(it.access.session(next(iter(cookies.jar)).value or ""))  # type: ignore[arg-type]
+
+    async with asyncio.timeout(30):
+        await listen()
+
+
+async def test_there_is_no_stream_of_what_is_no_page() -> None:
+    it = in_memory(lag)
+    signed_in = await it.signed_in("viewer")
+    for of in ("/settings", "/nothing", "http://evil.example/", ""):
+        assert (await signed_in.get(f"/live?of={of}")).status_code == 204
+
+
+async def _lines(it: InMemory, cookies: Any, of: str) -> Any:
+    """The lines of a stream as they are sent: httpx's transport gives an answer only once it is whole."""
+    sent: asyncio.Queue[bytes | None] = asyncio.Queue()
+    cookie = "; ".join(f"{one.name}={one.value}" for one in cookies.jar)
+    headers = [(b"host", b"127.0.0.1:8090"), (b"cookie", cookie.encode()), (b"accept", b"text/event-stream")]
+    scope = {
+        **{"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/live"},
+        **{"query_string": f"of={of}".encode(), "headers": headers, "root_path": "", "asgi": {"spec_version": "2.4"}},
+    }
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await sent.put(message.get("body", b""))
+            if not message.get("more_body"):
+                await sent.put(None)
+
+    app: Any = it.console.app
+    answering: asyncio.Task[None] = asyncio.create_task(app(scope, receive, send))
+    try:
+        while (part := await sent.get()) is not None:
+            for line in part.decode().splitlines():
+                yield line
+    finally:
+        answering.cancel()
+        await asyncio.wait([answering])
