@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pipeline.local.broker import POM
-from tests.benchmarks import associated, full_sync, latency, restart, throughput, vitals
+from tests.benchmarks import associated, calls, full_sync, latency, restart, throughput, vitals
 from tests.benchmarks.associated import Renamed
 from tests.benchmarks.latency import Latency
 from tests.benchmarks.results import RESULTS, THREE_BROKERS, section_of, with_section
@@ -21,7 +21,7 @@ PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "httpx
 
 def main() -> None:
     """Every row, in the order of the page; parts of them with `python -m tests.benchmarks latency bulk ...`."""
-    every = {"latency", "bulk", "full-sync", "associated", "throughput", "state", "vitals"}
+    every = {"latency", "bulk", "full-sync", "associated", "calls", "throughput", "state", "vitals"}
     wanted = set(sys.argv[1:]) or every
     sections = []
     with tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder:
@@ -36,6 +36,8 @@ def main() -> None:
             sections.append(_full_sync(Path(folder) / "full-sync"))
         if "associated" in wanted:
             sections.append(_associated(Path(folder) / "associated"))
+        if "calls" in wanted:
+            sections.append(_calls(Path(folder) / "calls"))
     if "throughput" in wanted:
         sections.append(_throughput())
     if "state" in wanted:
@@ -83,6 +85,23 @@ def _associated(folder: Path) -> str:
     row = found.elsewhere
     lines += ["", "Live edits of other contacts meanwhile, HubSpot to Userflow: "]
     lines[-1] += f"p50 {row.p50:.0f} ms, p95 {row.p95:.0f} ms, p99 {row.p99:.0f} ms, {row.lost} of {row.edits} lost."
+    return _shown(lines)
+
+
+def _calls(folder: Path) -> str:
+    found = asyncio.run(calls.costs(folder))
+    mixed = f"{calls.MIXED} mixed ones at {calls.MIXED_PER_S:.0f}/s, {calls.LIMIT} requests in ten seconds"
+    lines = ["## Calls to HubSpot", ""]
+    lines += ["`company.name` is mapped, and no association moves; the simulators answer in 20 ms.", ""]
+    lines += ["| edits | took | updates per 1,000 | all calls per 1,000 | fields written | written again |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for name, one in (("users', at once", found.burst), (mixed, found.mixed)):
+        every = one.per_thousand(one.updates + one.reads)
+        cost = f"{one.per_thousand(one.updates):.0f} | {every:.0f} | {one.fields:,} | {one.repeated:,}"
+        lines.append(f"| {one.edits:,} {name} | {one.seconds:.0f} s | {cost} |")
+    lines += [""]
+    for name, row in (("Userflow to HubSpot", found.to_hubspot), ("HubSpot to Userflow", found.to_userflow)):
+        lines += [f"Mixed, {name}: p50 {row.p50:.0f} ms, p95 {row.p95:.0f} ms, p99 {row.p99:.0f} ms, {row.lost} lost."]
     return _shown(lines)
 
 

@@ -46,7 +46,7 @@ async def idle(folder: Path) -> dict[str, Latency]:
         await it.converged()
         return {
             "HubSpot edit -> Userflow value": summed_up(await edits(pairs, lambda pair: title_edit(it, pair))),
-            "Userflow edit -> HubSpot value": summed_up(await edits(pairs, lambda pair: _plan(it, pair))),
+            "Userflow edit -> HubSpot value": summed_up(await edits(pairs, lambda pair: plan_edit(it, pair))),
         }
 
 
@@ -64,7 +64,7 @@ async def under_bulk(folder: Path) -> dict[str, Latency]:
             name: summed_up(await edits(part, edit, BULK_PACE_S))
             for name, part, edit in (
                 ("HubSpot edit -> Userflow value", pairs[:half], lambda pair: title_edit(it, pair)),
-                ("Userflow edit -> HubSpot value", pairs[half:], lambda pair: _plan(it, pair)),
+                ("Userflow edit -> HubSpot value", pairs[half:], lambda pair: plan_edit(it, pair)),
             )
         }
         left = len(await it.differences())
@@ -136,7 +136,7 @@ async def title_edit(it: World, pair: Pair) -> Probe:
     return arrived
 
 
-async def _plan(it: World, pair: Pair) -> Probe:
+async def plan_edit(it: World, pair: Pair) -> Probe:
     value = f"plan at {time.monotonic_ns()}"
     await it.userflow.edit("users", pair[1], {"plan": value})
 
