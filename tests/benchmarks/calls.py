@@ -123,7 +123,7 @@ async def _since(it: World, before: _Counted, number: int, started: float) -> Ca
 
 
 def _written(changes: list[ChangeEvent]) -> tuple[int, int]:
-    """Fields that our writes were answered for, and those that held the value by our write before: no edit repeats one."""
+    """Fields that our writes were answered for, and those that a write repeated: no edit repeats a value."""
     last: dict[tuple[str, str], object] = {}
     fields = repeated = 0
     for change in (one for one in changes if one.origin == "receipt"):
