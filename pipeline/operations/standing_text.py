@@ -90,9 +90,8 @@ def lines(one: Shown) -> list[str]:
     found += [line for system, told in one["systems"].items() for line in _system(system, told, one["at_ms"])]
     rows = [(mapping["mapping"], *(_number(mapping[key]) for key in COLUMNS)) for mapping in one["mappings"]]
     found += aligned(MAPPING_HEAD, rows, right=tuple(range(1, len(MAPPING_HEAD)))) if rows else []
-    found.append(
-        f"behind {seconds(one['behind_s'])} ({one['lag']:,} {'record' if one['lag'] == 1 else 'records'}) · {_runs(one)}"
-    )
+    waiting = f"{one['lag']:,} {'record' if one['lag'] == 1 else 'records'}"
+    found.append(f"behind {seconds(one['behind_s'])} ({waiting}) · {_runs(one)}")
     newest, total = one["secrets"]["newest_key"], one["secrets"]["all"]
     found.append(f"{newest} of {total} secrets are sealed with the newest key")
     to_do = things_to_do(one)
