@@ -34,6 +34,16 @@ _.applied_at_ms
 _.asked_at_ms
 _.granted_at_ms
 _.answered_at_ms
+_.last_webhook_at_ms
+
+# Read by the console's templates.
+_.needs_person
+_.waits_for_confirm
+_.half_ms
+_.most_ms
+
+# The words of a letter's standing, which a page has to explain.
+STANDINGS
 
 # The local installation, and simulators, as tests drive them.
 LocalSchemaRegistry
