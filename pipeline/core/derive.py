@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.core.conversion import Converted, DoesNotFit, convert, equal, is_empty
+from pipeline.core.conversion import TEXT_LIMIT_CHARACTERS, Converted, DoesNotFit, convert, equal, is_empty
 from pipeline.core.mapping import OTHER, MappingView
-from schemas.records import FieldRule
+from schemas.records import FieldRule, StampedValue
 from schemas.state import Candidate, PairState
 from schemas.values import FieldDefinition, FieldValue, System
 
@@ -41,7 +41,10 @@ def derive(state: PairState, pair: Paired, view: MappingView) -> Derivation:
     patches: dict[System, dict[str, FieldValue]] = {}
     refused: list[RefusedField] = []
     for system in OTHER:
+        sources, targets = pair.sides[OTHER[system]].fields, pair.sides[system].fields
         for rule, target in view.rules_for[system]:
+            if _same_text(rule, sources.get(rule.source), targets.get(rule.target)):
+                continue
             match _wanted(pair, system, rule, target):
                 case Converted(value):
                     if not _in_step(state, pair.sides[system], system, rule, value):
@@ -50,6 +53,14 @@ def derive(state: PairState, pair: Paired, view: MappingView) -> Derivation:
                     if not _refused_before(state, f"{system}.{rule.target}", refusal.value):
                         refused.append(refusal)
     return Derivation(patches, tuple(refused))
+
+
+def _same_text(rule: FieldRule, source: StampedValue | None, known: StampedValue | None) -> bool:
+    """Whether both hold one text that needs no conversion: most rules that a change does not concern, at a glance."""
+    if source is None or known is None or rule.source_type != "string" or rule.target_type != "string":
+        return False
+    value = source.value
+    return type(value) is str and value == known.value and 0 < len(value) <= TEXT_LIMIT_CHARACTERS
 
 
 def desired_values(pair: Paired, view: MappingView) -> Mapping[str, FieldValue]:

@@ -167,4 +167,6 @@ def _later(old: StampedValue, new: StampedValue) -> StampedValue:
     """The value kept, the stamp moved on: an observation of the same value never makes it look older."""
     at_ms = max(old.at_ms, new.at_ms)
     until_ms = max(old.at_ms + old.spread_ms, new.at_ms + new.spread_ms)
+    if at_ms == old.at_ms and until_ms == at_ms + old.spread_ms and (old.ours or not new.ours):
+        return old  # as of most fields that a change only repeats
     return StampedValue(old.value, at_ms, until_ms - at_ms, old.ours or new.ours)

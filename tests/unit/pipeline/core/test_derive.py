@@ -3,11 +3,15 @@
 import datetime as dt
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipeline.core.conversion import TEXT_LIMIT_CHARACTERS
 from pipeline.core.derive import Derivation, Paired, derive, desired_values
+from pipeline.core.mapping import OTHER
 from schemas.records import FieldRule
 from schemas.state import Candidate, PairState, RefusedValue, Settled
-from schemas.values import FieldValue
+from schemas.values import FieldValue, System
 from tests.unit.pipeline.core.given import CONTACT, USER, flow, mapping, stamped
 
 Fields = dict[str, FieldValue]
@@ -120,3 +124,28 @@ def test_desired_values_name_what_every_known_rule_wants() -> None:
     sides = {"hubspot": side({"jobtitle": "Dr"}), "userflow": side({"colour": "blue"})}
     pair = Paired({"hubspot": CONTACT, "userflow": USER}, {"hubspot": sides["hubspot"], "userflow": sides["userflow"]})
     assert desired_values(pair, mapping(TITLE, COLOUR, TIER)) == {"userflow.title": "Dr", "hubspot.colour": "blue"}
+
+
+RULES = (TITLE, KEEP, TIER, SEATS, COLOUR)
+held = st.sampled_from([None, "", "Dr", "Mr", "red", "x" * (TEXT_LIMIT_CHARACTERS + 1), 1, True, ("Dr",)])
+
+
+@given(
+    st.sampled_from(RULES),
+    st.none() | held.map(lambda value: (value,)),
+    st.none() | held.map(lambda value: (value,)),
+    st.booleans(),
+)
+def test_a_rule_that_is_passed_over_at_a_glance_would_have_led_to_nothing(
+    rule: FieldRule, source: tuple[FieldValue] | None, target: tuple[FieldValue] | None, contested: bool
+) -> None:
+    to: System = "hubspot" if rule.direction == "to_hubspot" else "userflow"
+    sides: dict[System, Fields] = {"hubspot": {}, "userflow": {}}
+    sides[OTHER[to]] |= {rule.source: source[0]} if source is not None else {}
+    sides[to] |= {rule.target: target[0]} if target is not None else {}
+    name = f"{to}.{rule.target}"
+    state = PairState(1, {}, {}, refused={name: RefusedValue("Dr", "no")}, contested=(name,) if contested else ())
+    found = derived(sides["hubspot"], sides["userflow"], rule, state=state)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.core.derive._same_text", lambda *_: False)
+        assert found == derived(sides["hubspot"], sides["userflow"], rule, state=state)
