@@ -356,7 +356,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     Logs a warning for each unknown PAIRSTREAM_ variable. Raises Misconfigured naming every wrong variable.
     """
     for warning in unknown_variables(environment):
-        _log.warning(warning)
+        _log.warning("%s", warning)
     environment, unusable = with_files(environment, secret_variables())
     if unusable:
         raise SettingsInvalid(*unusable)

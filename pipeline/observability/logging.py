@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final, Literal, TextIO
 
+from pipeline.observability.events import event_name
 from pipeline.observability.printable import printable
 from pipeline.observability.repeats import Repeats
 
@@ -110,7 +111,7 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: at, level, logger, message, and trace where there is an exception."""
+    """One JSON object a line: at, level, logger, event, message, and trace where there is an exception."""
 
     def __init__(self, masked: Masking) -> None:
         super().__init__()
@@ -121,6 +122,7 @@ class JsonLines(logging.Formatter):
             "at": _at(record),
             "level": record.levelname,
             "logger": record.name,
+            "event": event_name(record.name, record.msg if isinstance(record.msg, str) else ""),
             "message": self._masked(record.getMessage()),
         }
         if trace := _trace(self, record):

@@ -51,12 +51,17 @@ def test_a_text_line_has_time_level_logger_and_message(written: SetUp) -> None:
 def test_a_json_line_is_one_object_a_line_whatever_the_message(written: SetUp) -> None:
     stream = written("json")
 
-    logging.getLogger("pipeline.app").warning('two\nlines and "quotes"')
+    logging.getLogger("pipeline.app").warning('two\n%s and "quotes"', "lines")
 
     line = json.loads(stream.getvalue())
     assert stream.getvalue().count("\n") == 1
     assert line.pop("at").endswith("Z")
-    assert line == {"level": "WARNING", "logger": "pipeline.app", "message": 'two\nlines and "quotes"'}
+    assert line == {
+        "level": "WARNING",
+        "logger": "pipeline.app",
+        "event": "app.two_and_quotes",
+        "message": 'two\nlines and "quotes"',
+    }
 
 
 def test_a_librarys_repeated_line_is_written_once_and_ours_always(written: SetUp) -> None:
