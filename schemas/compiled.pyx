@@ -4,6 +4,7 @@
 A node's shape is the schema's, so bytes decide nothing about depth, and every item of an array or a map takes at least
 one byte: a count larger than the bytes that are left is refused before anything is made for it.
 """
+import dataclasses
 import datetime as dt
 import types
 
@@ -435,3 +436,33 @@ def decode(Node node not None, bytes data not None, Py_ssize_t start):
     if source.at != source.size:
         raise BytesLeft("bytes are left")
     return record
+
+
+cdef dict SLOTS = {}
+
+
+def replace(record, /, **changes):
+    """A copy with these fields changed. Raises TypeError for a name that is no field, or a class without slots."""
+    cdef type cls = type(record)
+    cdef tuple slots = <tuple>SLOTS.get(cls)
+    cdef Py_ssize_t left = len(changes)
+    if slots is None:
+        slots = SLOTS[cls] = slots_of(cls)
+    made = PyType_GenericAlloc(cls, 0)
+    for name, slot in slots:
+        if name in changes:
+            slot_set(slot, made, changes[name])
+            left -= 1
+        else:
+            slot_set(slot, made, slot_get(slot, record))
+    if left:
+        raise TypeError(f"{cls.__name__} has no such fields: {sorted(changes)}")
+    return made
+
+
+def slots_of(type cls not None):
+    """Each field of a dataclass by name, with its slot."""
+    found = tuple([(field.name, cls.__dict__.get(field.name)) for field in dataclasses.fields(cls)])
+    if not all(type(slot) is types.MemberDescriptorType for _, slot in found):
+        raise TypeError(f"{cls.__name__} has fields without slots")
+    return found

@@ -1,12 +1,12 @@
 """The two sides of a pair: which objects may be on each, and which two are the pair."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, Literal
 
 from pipeline.core.derive import Paired
 from pipeline.core.mapping import OTHER, MappingView
 from schemas.records import MatchedChange
+from schemas.replacing import replace
 from schemas.state import Candidate, PairState
 from schemas.values import System
 

@@ -5,7 +5,7 @@ its mark, so it is neither retried nor counted twice.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from pipeline.core.candidates import Unpaired, paired, side
@@ -13,6 +13,7 @@ from pipeline.core.conversion import is_empty
 from pipeline.core.derive import Derivation, Paired
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import NOTHING, PairStep, rederive, retry_refused
+from schemas.replacing import replace
 from schemas.state import PairState, RefusedValue, RunMark
 from schemas.values import System
 

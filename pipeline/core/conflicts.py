@@ -4,7 +4,6 @@ If others overwrite a field three times in ten minutes, we stop writing it: both
 whole-second stamps can count one overwrite twice, so we may stop early, never late.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from pipeline.core.candidates import paired, side
@@ -14,6 +13,7 @@ from pipeline.core.forms import alike
 from pipeline.core.freshness import Order, order
 from pipeline.core.mapping import MappingView
 from schemas.records import FieldAnswer, FieldRule, MatchedChange, StampedValue
+from schemas.replacing import replace
 from schemas.state import PairState, RefusedValue, Settled
 from schemas.values import FieldValue
 

@@ -10,12 +10,13 @@ while they come from the same company: `company.hs_object_id` is ordered first, 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from pipeline.core.conversion import equal
 from schemas.records import Origin, StampedValue
+from schemas.replacing import replace
 
 ASSOCIATED_ID: Final = ".hs_object_id"
 """Suffix of the field that names the associated object; fields with the same first word belong to that object."""

@@ -5,13 +5,13 @@ was read whole, where its system allows one holder only, or once it was asked an
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from pipeline.core.candidates import side
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.matching import OWN_ID
 from schemas.records import MatchedChange, Receipt
+from schemas.replacing import replace
 from schemas.state import PairState
 from schemas.values import System
 

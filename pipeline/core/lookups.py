@@ -1,7 +1,7 @@
 """Decides when a pair asks a system for its missing side, or reads its rivals again; at most once per interval."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pipeline.core.candidates import side
@@ -9,6 +9,7 @@ from pipeline.core.holders import asked, read_whole
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, read_by_run, rivals
 from schemas.records import MatchedChange, Origin
+from schemas.replacing import replace
 from schemas.state import PairState
 from schemas.values import System
 

@@ -1,7 +1,7 @@
 """Decides for agent OBJECTS which pairs an object belongs to, and which of them hear of a change."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pipeline.core.conversion import Converted, convert
@@ -9,6 +9,7 @@ from pipeline.core.freshness import Merged, Order, believed, later_than, merge, 
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
 from schemas.records import ChangeEvent, ConnectorRequest, FieldAnswer, MatchedChange, Presence, StampedValue
+from schemas.replacing import replace
 from schemas.state import ObjectState
 from schemas.values import FieldDefinition, FieldValue, System
 

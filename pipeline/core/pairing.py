@@ -4,7 +4,7 @@ State holds observations only: a patch is derived again until its effect is obse
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.core.candidates import MOST_CANDIDATES, counting_anew, crowded, paired, recounted, side, with_side
@@ -16,6 +16,7 @@ from pipeline.core.holders import NONE_READ, knowing_nothing, unknown_sides, wit
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.outcome import Outcome
 from schemas.records import MatchedChange, Receipt, StampedValue
+from schemas.replacing import replace
 from schemas.state import Candidate, PairState, RefusedValue
 from schemas.values import FieldValue, System
 

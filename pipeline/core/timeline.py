@@ -5,7 +5,7 @@ its object or pair is known is held for a bounded time, checked when the row is 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pipeline.core.mapping import MappingView
@@ -20,6 +20,7 @@ from schemas.records import (
     TimelineEvent,
     timeline_event_id,
 )
+from schemas.replacing import replace
 from schemas.state import ObjectState, PairState
 from schemas.values import System
 
