@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.records import StampedValue
 from schemas.replacing import replace
 from schemas.state import ObjectState, PairState
+from tests.examples import share
 from tests.unit.schemas.strategies import records
 
 
@@ -17,7 +18,7 @@ from tests.unit.schemas.strategies import records
 def test_it_is_what_dataclasses_replace_makes(record: type[Any]) -> None:
     names = [field.name for field in dataclasses.fields(record)]
 
-    @settings(max_examples=30)
+    @settings(max_examples=share(0.3))
     @given(records(record), records(record), st.sets(st.sampled_from(names)))
     def same(one: Any, other: Any, changed: set[str]) -> None:
         changes = {name: getattr(other, name) for name in changed}
