@@ -13,8 +13,6 @@ from schemas.values import SYSTEMS
 HEAD: Final = ("REPLAY", "INTEGRATION", "STATE", "STARTED", "PUBLISHED", "PLANNED", "WRITTEN", "REFUSED", "BY")
 SILENT_MS: Final = 60_000
 """A running replay that wrote no row for so long was interrupted, or waits behind live changes."""
-PER_S: Final = 500
-"""Records a second that a replay handles behind live changes, about: measured in RESULTS.md."""
 
 
 def plan_lines(planned: Planned, earliest_ms: int | None) -> Iterator[str]:
@@ -38,7 +36,7 @@ def plan_lines(planned: Planned, earliest_ms: int | None) -> Iterator[str]:
     yield f"at most {found.written:,} writes ({writes}) · timeline events: {events}{more}"
     if found.refused:
         yield f"{found.refused:,} values would be refused"
-    yield f"as bulk, behind live changes: about {max(planned.records // PER_S, 1):,} s"
+    yield "as bulk, behind live changes"
 
 
 NAMES: Final = tuple("HubSpot" if system == "hubspot" else "Userflow" for system in SYSTEMS)

@@ -1,13 +1,14 @@
-"""Replays of a running pipeline: nothing is written where all is in step, and what is planned is what is written."""
+"""What operators do to a running pipeline: replays, whose plan is what is then written, and the audit of it all."""
 
 import json
 from pathlib import Path
 from typing import Any, Final
 
-from tests.e2e.world import FILE, World, measured, world
+from tests.e2e.world import CREDENTIALS, FILE, World, eventually, measured, world
 from tests.kafka import Kafka
 
 PAIRS: Final = 40
+WITHIN_S: Final = 20.0
 NEW_RULE: Final = "to_userflow: [jobtitle, {from: jobtitle, to: headline}, lifecyclestage]"
 
 
@@ -19,7 +20,7 @@ async def run(it: World, *words: str) -> Any:
     return json.loads(await it.answer("replay", "run", "acme", "--yes", "--format", "json", *words))
 
 
-async def test_replays(tmp_path: Path, kafka: Kafka) -> None:
+async def test_operating(tmp_path: Path, kafka: Kafka) -> None:
     async with world(tmp_path, kafka) as it:
         for number in range(PAIRS):
             await it.pair(number)
@@ -32,6 +33,7 @@ async def test_replays(tmp_path: Path, kafka: Kafka) -> None:
         await in_step(it)
         await new_rule(it)
         await asked_wrongly(it)
+        await audited(it)
 
 
 async def in_step(it: World) -> None:
@@ -83,3 +85,30 @@ async def asked_wrongly(it: World) -> None:
     told = await it.command("replay", "run", "acme", "--from-topic", "hubspot.notifications", "--yes")
     assert "were translated again" in told and "done after" in told
     assert await it.writes() == before
+
+
+async def audit(it: World) -> Any:
+    return json.loads(await it.answer("audit", "acme", "--format", "json"))["entries"]
+
+
+async def audited(it: World) -> None:
+    """Both applies, what the roles did because of them, and everything else that was done here by a command."""
+    await it.command("integration", "pause", "acme")
+    entries = await eventually(
+        lambda: audit(it), lambda some: any("-> paused" in one["detail"] for one in some), WITHIN_S
+    )
+    done = [(one["action"], one["revision"]) for one in entries if one["action"] in ("apply", "revision in force")]
+    assert [action for action, _ in done] == ["apply", "revision in force"] * 2
+    first, second = (revision for action, revision in done if action == "revision in force")
+    assert {"full-sync start", "replay run", "pause", "state"} <= {one["action"] for one in entries}
+    by = {one["action"]: (one["by"], one["place"]) for one in entries}
+    assert by["revision in force"][0].startswith("scheduler-") and "apply" in by["apply"][1]
+    assert not any(secret in json.dumps(entries) for secret in CREDENTIALS.values())
+
+    before = await it.answer("audit", "acme", "--revision", str(first))
+    assert "headline" not in before and "${HUBSPOT_TOKEN}" in before
+    assert "headline" in await it.answer("audit", "acme", "--revision", str(second))
+    assert "it holds:" in await it.command("audit", "acme", "--revision", "999", expect=1)
+    await it.command("integration", "resume", "acme")
+    plan = await it.command("plan", str(it.folder / "integration.yaml"), "--revision", str(first), expect=2)
+    assert "headline" in plan
