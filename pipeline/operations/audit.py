@@ -8,6 +8,7 @@ from pipeline.operations import OperationRefused
 from schemas.audit import deeds
 from schemas.codec import Codec, MalformedRecord
 from schemas.operating import AuditEntry
+from schemas.records import ChangeEvent
 from schemas.registry import UnknownSchema
 from schemas.topics import AUDIT, HUBSPOT_CHANGES, INTEGRATIONS, RUNS, USERFLOW_CHANGES
 
@@ -26,8 +27,8 @@ class Audit:
 
     def along(self, topic: str, key: str, record: Any) -> Iterator[tuple[str, str, AuditEntry]]:
         """The entries that go along with a record."""
-        if topic not in AUDITED:
-            return
+        if topic not in AUDITED or (isinstance(record, ChangeEvent) and record.operation != "erased"):
+            return  # most records of a connector end here
         for deed in deeds(record, self._known(topic, key)):
             entry = AuditEntry(
                 self._now_ms(),
