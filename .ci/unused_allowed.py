@@ -89,3 +89,7 @@ _.started_at
 _.updated_at
 _.finished_at
 _.ambiguous
+
+# What only the console's templates read.
+_.button
+_.danger

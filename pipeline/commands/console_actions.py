@@ -9,21 +9,24 @@ from typing import Any, Final
 import click
 
 from connectors.http.addresses import is_loopback
-from connectors.kafka.producer import Publisher, publish_now
+from connectors.kafka.producer import Along, Publisher, publish_now
 from connectors.kafka.table import TableReader
 from pipeline.bounded_http import ConnectionLimits
+from pipeline.commands.audit_actions import read
 from pipeline.commands.session import open_process, plain_errors, with_kafka
 from pipeline.config import Settings, SettingsInvalid
 from pipeline.console.access import Access, new_link
 from pipeline.console.app import build_console
-from pipeline.console.desk import DOCTOR_KEPT_S, LAG_KEPT_S, About, Desk, Kept
+from pipeline.console.asking import ASKED_BY
+from pipeline.console.desk import AUDIT_KEPT_S, DOCTOR_KEPT_S, LAG_KEPT_S, About, Desk, Kept
 from pipeline.console.protect import Place
 from pipeline.console.words import counted
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
 from pipeline.local import endpoints
 from pipeline.local.ports import free_port
-from pipeline.operations.actor import who
+from pipeline.operations.actor import machine, who
+from pipeline.operations.audit import Audit
 from pipeline.operations.doctor import examine
 from pipeline.operations.findings import Finding
 from pipeline.operations.losses import read_losses
@@ -55,7 +58,7 @@ async def run_console(process: Process) -> None:
     process = await asyncio.to_thread(process.at_the_brokers)
     settings = process.settings
     tables = process.followed_tables(RUNS, LETTER_MARKS, CONSOLE)
-    publisher = process.publisher()
+    publisher = Publisher(process.cluster, process.codec, along=audited(tables))
     access = Access(lambda: tables.table(CONSOLE), sending(publisher), now_ms)
     tables.subscribe(access.changed)
     await asyncio.to_thread(process.start, tables, records=True)
@@ -83,6 +86,12 @@ def sending(publisher: Publisher) -> Callable[[str, ConsoleAccess | None], Any]:
             await publisher.send(CONSOLE, key, row)
 
     return send
+
+
+def audited(tables: TableReader) -> Along:
+    """What goes along with each record: that it was asked for here, by whoever is signed in."""
+    place = f"{machine()}: console"
+    return lambda topic, key, record: Audit(tables.get, ASKED_BY.get(), place, now_ms).along(topic, key, record)
 
 
 def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk:
@@ -115,7 +124,15 @@ def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk
         partitions=settings.partitions,
         environment=environment_of(settings),
     )
-    return Desk(tables, publisher, about, now_ms, Kept(lambda: look(brokers), LAG_KEPT_S), Kept(doctor, DOCTOR_KEPT_S))
+    return Desk(
+        tables,
+        publisher,
+        about,
+        now_ms,
+        Kept(lambda: look(brokers), LAG_KEPT_S),
+        Kept(doctor, DOCTOR_KEPT_S),
+        Kept(lambda: read(process, None, None, 0), AUDIT_KEPT_S),
+    )
 
 
 def environment_of(settings: Settings) -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from pipeline.console import rendering
 from pipeline.console.access import Access, SignedIn
+from pipeline.console.asking import ASKED_BY
 from pipeline.console.desk import Desk
 from pipeline.console.head import TABS
 from pipeline.console.live import Live
@@ -73,6 +74,7 @@ class _Pages:
                 if sent is None or not of_session(sent, who):
                     return self._message(request, who, 403, "warn", "This form is not of your session", _STALE)
                 form = sent
+            ASKED_BY.set(who.name)
             return await self._page(Visit(self._desk, request, who, form), at)
 
         return answer
@@ -102,6 +104,7 @@ class _Pages:
             "names": list(self._desk.integrations),
             "tabs": TABS,
             "may_act": visit.who.may("operator"),
+            "may_connect": visit.who.may("admin"),
             "integration": visit.integration,
             "live": live,
             "asked": clock(now_ms, now_ms),

@@ -14,11 +14,13 @@ from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
+from schemas.operating import AuditEntry
 from schemas.topics import INTEGRATIONS, RUNS
 
 T = TypeVar("T")
 LAG_KEPT_S: Final = 2.0
 DOCTOR_KEPT_S: Final = 5.0
+AUDIT_KEPT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,9 @@ class Desk:
     now_ms: Callable[[], int]
     lag_look: Kept[Lag]
     doctor_look: Kept[list[Finding]]
+    audit_look: Kept[list[AuditEntry]]
+    links: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    """Links to HubSpot by their hashes: who asked for each, where it leads, and until when. Kept nowhere else."""
 
     @property
     def parts(self) -> Mapping[str, IntegrationPart]:

@@ -4,7 +4,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pipeline.console.pages import connection, doctor, full_sync, integration, mappings, overview, road, settings
+from pipeline.console.pages import (
+    activity,
+    acts,
+    connection,
+    doctor,
+    full_sync,
+    granting,
+    integration,
+    mappings,
+    overview,
+    road,
+    settings,
+)
 from pipeline.console.visit import Gone, Shown, Visit
 from schemas.operating import ConsoleRole
 
@@ -28,10 +40,26 @@ PAGES: Final[Sequence[At]] = (
     At("/road", "viewer", road.road, live=True),
     At("/doctor", "viewer", doctor.doctor),
     At("/doctor", "viewer", doctor.look_again, "POST"),
+    At("/activity", "viewer", activity.activity),
     At("/settings", "admin", settings.settings),
     At(_OF, "viewer", integration.health, live=True),
     At(f"{_OF}/mappings", "viewer", mappings.mappings),
     At(f"{_OF}/mappings/{{mapping}}", "viewer", mappings.mapping),
     At(f"{_OF}/connection", "viewer", connection.connection),
+    At(f"{_OF}/connection/grant", "admin", granting.grant),
+    At(f"{_OF}/connection/grant", "admin", granting.do_grant, "POST"),
+    At(f"{_OF}/connection/grant/{{link}}", "admin", granting.waiting, live=True),
     At(f"{_OF}/full-sync", "viewer", full_sync.full_sync, live=True),
+    At(f"{_OF}/full-sync/start", "operator", acts.start),
+    At(f"{_OF}/full-sync/start", "operator", acts.do_start, "POST"),
+    At(f"{_OF}/full-sync/stop", "operator", acts.stop),
+    At(f"{_OF}/full-sync/stop", "operator", acts.do_stop, "POST"),
+    At(f"{_OF}/full-sync/confirm", "operator", acts.confirm),
+    At(f"{_OF}/full-sync/confirm", "operator", acts.do_confirm, "POST"),
+    At(f"{_OF}/pause", "operator", acts.pause),
+    At(f"{_OF}/pause", "operator", acts.do_pause, "POST"),
+    At(f"{_OF}/resume", "operator", acts.resume),
+    At(f"{_OF}/resume", "operator", acts.do_resume, "POST"),
+    At(f"{_OF}/disconnect", "admin", acts.disconnect),
+    At(f"{_OF}/disconnect", "admin", acts.do_disconnect, "POST"),
 )

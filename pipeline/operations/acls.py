@@ -136,7 +136,7 @@ ACCESS: Final[dict[RoleName, Access]] = {
     ),
     "console": Access(
         reads=tuple(TOPICS),
-        writes=(INTEGRATIONS, RUNS, CONSOLE),
+        writes=(INTEGRATIONS, RUNS, CONSOLE, AUDIT),
         watches=(WORKER_GROUP, *map(handled_group, STAGES), *map(connector_group, SYSTEMS)),
     ),
 }

@@ -324,8 +324,24 @@ async def world(
 
     `unlimited` lifts the vendors' rate limits, so that a test takes no longer than its work.
     """
+    async with _started(folder, kafka, environment, unlimited, console=False) as whole:
+        yield whole
+
+
+@asynccontextmanager
+async def world_with_console(folder: Path, kafka: Kafka) -> AsyncIterator[World]:
+    """The same with the console, which is a process more."""
+    async with _started(folder, kafka, {}, True, console=True) as whole:
+        yield whole
+
+
+@asynccontextmanager
+async def _started(
+    folder: Path, kafka: Kafka | None, environment: Mapping[str, str], unlimited: bool, *, console: bool
+) -> AsyncIterator[World]:
     often = ASKED_OFTEN if SOURCE != "webhooks" else {}
-    whole = machine(environment_of(folder, kafka) | CREDENTIALS | often | environment, simulators=True)
+    given = {**environment_of(folder, kafka), **CREDENTIALS, **often, **environment}
+    whole = machine(given, simulators=True, console=console)
     running = await asyncio.to_thread(whole.__enter__)
     try:
         where = running.endpoints

@@ -14,7 +14,7 @@ from pipeline.console.protect import Place
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
-from schemas.operating import ConsoleRole
+from schemas.operating import AuditEntry, ConsoleRole
 from schemas.topics import CONSOLE, INTEGRATIONS
 
 URL = "http://127.0.0.1:8090"
@@ -112,7 +112,8 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
     about = About("Pairstream", "0.1.0", "http://127.0.0.1:8080", 86_400, 4, [("PAIRSTREAM_PREFIX", "-", "a name")])
     looked: Kept[Lag] = Kept(lag or (lambda: Lag(now_ms[0], (), ())), 0.0)
     made = cast(Any, tables), cast(Any, publisher)
-    desk = Desk(*made, about, lambda: now_ms[0], looked, Kept(findings, 0.0))
+    audited: Kept[list[AuditEntry]] = Kept(list, 0.0)
+    desk = Desk(*made, about, lambda: now_ms[0], looked, Kept(findings, 0.0), audited)
     console = build_console(desk, access, Place.at(URL))
     return InMemory(tables, publisher, access, console, desk, now_ms)
 

@@ -214,7 +214,7 @@ def hostile() -> InMemory:
 
 def looked_at() -> Sequence[str]:
     return [
-        at.path.replace("{integration}", "acme").replace("{mapping}", "m").replace("{reason}", "x")
+        at.path.replace("{integration}", "acme").replace("{mapping}", "m").replace("{link}", "0f")
         for at in PAGES
         if at.method == "GET"
     ]

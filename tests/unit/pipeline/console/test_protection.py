@@ -14,7 +14,14 @@ from schemas.operating import ConsoleRole
 from schemas.topics import CONSOLE
 from tests.unit.pipeline.console.fixtures import AT_MS, SAME_ORIGIN, URL, InMemory, connect, in_memory
 
-PARTS = {"{integration}": "acme", "{hash}": "0", "{name}": "live.js", "{reason}": "invalid_option", "{mapping}": "m"}
+PARTS = {
+    "{integration}": "acme",
+    "{hash}": "0",
+    "{name}": "live.js",
+    "{reason}": "invalid_option",
+    "{mapping}": "m",
+    "{link}": "0f",
+}
 
 
 @pytest.fixture

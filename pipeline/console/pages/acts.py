@@ -1,0 +1,191 @@
+"""What is done to one integration: a page that says what it comes to, and a form that does it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.kafka.table import until_read
+from pipeline.console.head import settings_in
+from pipeline.console.pages.integration import mappings_of
+from pipeline.console.visit import Gone, Shown, Visit
+from pipeline.full_sync.rows import CONFIRM, STOP
+from pipeline.operations import apply, full_sync
+from pipeline.operations.runs import held_up
+from pipeline.provisioning.state_machine import DISCONNECTED
+from schemas.configuration import DesiredState
+from schemas.records import ObjectMapping
+from schemas.runs import RunProgress
+from schemas.topics import MAPPINGS, RUNS
+from schemas.values import SYSTEMS
+
+IN_FORCE_S: Final = 30.0
+WITHDRAWN_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """What an act comes to, before it is done."""
+
+    title: str
+    lead: str
+    button: str
+    back: str
+    rows: Sequence[tuple[str, str]] = ()
+    choices: Sequence[str] = ()
+    typed: str = ""  # what has to be typed to confirm it
+    danger: bool = False
+    command: str = ""  # the command that does the same
+    problem: str = ""
+
+
+def _asks(visit: Visit, confirm: Confirm, status: int = 200) -> Shown:
+    return Shown("confirm.html", {"confirm": confirm, "name": visit.integration}, status)
+
+
+async def start(visit: Visit) -> Shown:
+    """`GET full-sync/start`."""
+    settings_in(visit)
+    name, back = visit.integration, f"/i/{visit.integration}/full-sync"
+    rows = [("Is held up", told) for told in held_up(name, visit.desk.parts, SYSTEMS)]
+    lead = "It reads both sides and writes only what differs. What is in step costs no write. Nothing is created."
+    choices = [one.name for one in mappings_of(visit)]
+    command = f"pairstream full-sync start {name}"
+    return _asks(visit, Confirm("Run a full sync?", lead, "Run full sync", back, rows, choices, command=command))
+
+
+async def do_start(visit: Visit) -> Gone:
+    """`POST full-sync/start`: the operation of `pairstream full-sync start`."""
+    settings, name, desk = settings_in(visit), visit.integration, visit.desk
+    rows: Sequence[ObjectMapping] = list(desk.tables.table(MAPPINGS).values())
+    chosen = visit.form.several("mapping")
+    if len(chosen) == len(mappings_of(visit)):
+        chosen = ()
+    request = full_sync.new_request(name, settings, rows, desk.runs, desk.now_ms(), only=chosen)
+    await _publish(visit, request.run_id, request)
+    return Gone(f"/i/{name}/full-sync")
+
+
+async def stop(visit: Visit) -> Shown:
+    """`GET full-sync/stop`."""
+    settings_in(visit)
+    name, back = visit.integration, f"/i/{visit.integration}/full-sync"
+    full_sync.stop_request(name, visit.desk.runs, visit.desk.now_ms())  # says so where none is under way
+    lead = "What is written stays; what was not reached waits for the next full sync. Live changes are not affected."
+    title, command = f"Stop the full sync of {name}?", f"pairstream full-sync stop {name}"
+    return _asks(visit, Confirm(title, lead, "Stop it", back, danger=True, command=command))
+
+
+async def do_stop(visit: Visit) -> Gone:
+    """`POST full-sync/stop`."""
+    settings_in(visit)
+    key, row = full_sync.stop_request(visit.integration, visit.desk.runs, visit.desk.now_ms())
+    assert key.endswith(STOP)
+    await _publish(visit, key, row)
+    return Gone(f"/i/{visit.integration}/full-sync")
+
+
+async def confirm(visit: Visit) -> Shown:
+    """`GET full-sync/confirm`."""
+    settings_in(visit)
+    name, back = visit.integration, f"/i/{visit.integration}/full-sync"
+    full_sync.confirm_request(name, visit.desk.runs, visit.desk.now_ms())
+    run = full_sync.current(name, visit.desk.runs)
+    assert run is not None
+    cleared = run.row.counts.get("cleared", 0)
+    rows = [("Emptied", f"{cleared:,} fields"), *(("For example", sample) for sample in run.row.samples)]
+    lead = "Pairstream keeps no copy of what is emptied."
+    title, command = f"Let the full sync of {name} write?", f"pairstream full-sync confirm {name}"
+    return _asks(visit, Confirm(title, lead, "Let it write", back, rows, danger=True, command=command))
+
+
+async def do_confirm(visit: Visit) -> Gone:
+    """`POST full-sync/confirm`."""
+    settings_in(visit)
+    key, row = full_sync.confirm_request(visit.integration, visit.desk.runs, visit.desk.now_ms())
+    assert key.endswith(CONFIRM)
+    await _publish(visit, key, row)
+    return Gone(f"/i/{visit.integration}/full-sync")
+
+
+async def pause(visit: Visit) -> Shown:
+    """`GET pause`."""
+    settings_in(visit)
+    name = visit.integration
+    rows = (
+        ("Goes on", "Reading. Changes and events are kept, and written after resuming."),
+        ("Stays", "Links, mappings and credentials."),
+        ("Waits", "Users do not get their HubSpot fields until you resume."),
+    )
+    lead = "Writing stops at once, in both directions. Reading goes on."
+    command = f"pairstream integration pause {name}"
+    return _asks(visit, Confirm(f"Pause {name}?", lead, "Pause writing", f"/i/{name}", rows, command=command))
+
+
+async def do_pause(visit: Visit) -> Gone:
+    """`POST pause`."""
+    return await _changed(visit, "paused")
+
+
+async def resume(visit: Visit) -> Shown:
+    """`GET resume`."""
+    settings_in(visit)
+    name = visit.integration
+    lead = "Writing goes on at once, in both directions. Every pair is derived again."
+    command = f"pairstream integration resume {name}"
+    return _asks(visit, Confirm(f"Resume {name}?", lead, "Resume writing", f"/i/{name}", command=command))
+
+
+async def do_resume(visit: Visit) -> Gone:
+    """`POST resume`."""
+    return await _changed(visit, "active")
+
+
+async def disconnect(visit: Visit, problem: str = "") -> Shown:
+    """`GET disconnect`."""
+    settings = settings_in(visit)
+    name = visit.integration
+    rows = (
+        ("Stops within a second", f"All writes to HubSpot {settings.hubspot.account} and Userflow."),
+        ("Is forgotten", "The credentials, and what is known of its objects: links, refused values, held events."),
+        ("Is taken back", "Userflow's webhook subscription."),
+        ("Stays", "Every value that was written, the HubSpot properties, events on timelines."),
+        ("Cannot be undone", "Connecting again starts anew, with a full sync."),
+    )
+    lead = "Event streaming and field sync stop at once, for good. Pausing instead keeps everything."
+    command = f"pairstream integration disconnect {name}"
+    told = Confirm(
+        f"Disconnect {name}?", lead, f"Disconnect {name}", f"/i/{name}", rows, (), name, True, command, problem
+    )
+    return _asks(visit, told, 422 if problem else 200)
+
+
+async def do_disconnect(visit: Visit) -> Shown | Gone:
+    """`POST disconnect`: only with the name typed."""
+    settings, name, desk = settings_in(visit), visit.integration, visit.desk
+    if visit.form.one("name") != name:
+        return await disconnect(visit, f"Type {name} to confirm. Nothing was changed.")
+    if settings.state != "disconnected":
+        await _ask(visit, "disconnected")
+        await apply.wait_until_withdrawn(desk.tables, name, settings.connection, WITHDRAWN_S)
+    return Gone(f"/i/{name}")
+
+
+async def _changed(visit: Visit, state: DesiredState) -> Gone:
+    if settings_in(visit).state == "disconnected":
+        raise apply.NotApplied(f"{visit.integration}: {DISCONNECTED}")
+    await _ask(visit, state)
+    return Gone(f"/i/{visit.integration}")
+
+
+async def _ask(visit: Visit, state: DesiredState) -> None:
+    settings, desk = settings_in(visit), visit.desk
+    request = apply.changed_state(settings, state, desk.now_ms())
+    await apply.ask(desk.publisher, visit.integration, request)
+    await apply.wait_until_applied(desk.tables, visit.integration, request, IN_FORCE_S)
+
+
+async def _publish(visit: Visit, key: str, row: RunProgress) -> None:
+    """Ask something of a full sync, and wait until this console reads it: the page that follows shows it."""
+    desk = visit.desk
+    await desk.publisher.send(RUNS, key, row)
+    await until_read(RUNS, lambda: desk.tables.get(RUNS, key) is not None)

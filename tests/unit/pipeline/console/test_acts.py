@@ -1,0 +1,141 @@
+"""What forms do: what the commands would ask for, by whoever is signed in, and nothing unconfirmed."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.console.asking import ASKED_BY
+from schemas.configuration import ConnectAnswer, IntegrationPart, SystemSettings
+from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
+from tests.unit.pipeline.console.fixtures import InMemory, connect, in_memory
+from tests.unit.pipeline.console.test_pages import RUN, lag, mapped, ran, text
+
+
+@pytest.fixture
+def it() -> InMemory:
+    made = in_memory(lag)
+    connect(made)
+    mapped(made)
+    return made
+
+
+def scheduler(it: InMemory) -> Callable[[str, str, Any], None]:
+    """Takes what is asked of an integration into force at once."""
+
+    def changed(topic: str, key: str, row: Any) -> None:
+        if topic == INTEGRATIONS and isinstance(row, IntegrationPart) and row.desired is not None:
+            settings = it.tables.get(INTEGRATIONS, f"{row.integration}/settings").settings
+            now = replace(settings, state=row.desired.state, apply_id=row.desired.apply_id, apply_state="done")
+            it.tables.put(INTEGRATIONS, f"{row.integration}/settings", IntegrationPart(row.integration, settings=now))
+
+    return changed
+
+
+async def test_a_full_sync_is_asked_for_and_shown(it: InMemory) -> None:
+    signed_in = await it.signed_in("operator")
+    assert "contacts-users" in text((await signed_in.get("/i/acme/full-sync/start")).text)
+    answer = await signed_in.send("/i/acme/full-sync/start", mapping="contacts-users")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/i/acme/full-sync")
+    ((topic, key, row),) = it.publisher.sent
+    assert (topic, key, row.state, row.mappings) == (RUNS, row.run_id, "requested", ())
+    assert "Full sync running" in text((await signed_in.get("/i/acme/full-sync")).text)
+
+
+async def test_a_second_full_sync_is_refused_with_what_to_do(it: InMemory) -> None:
+    ran(it, "running", phase="read", step="crawl")
+    answer = await (await it.signed_in("operator")).send("/i/acme/full-sync/start")
+    assert answer.status_code == 409
+    assert f"run {RUN} is under way" in text(answer.text) and "Nothing was changed." in text(answer.text)
+    assert it.publisher.sent == []
+
+
+async def test_only_some_mappings_can_be_chosen_and_only_those_there_are(it: InMemory) -> None:
+    mapped(it, "companies")
+    signed_in = await it.signed_in("operator")
+    assert (await signed_in.send("/i/acme/full-sync/start", mapping="no-such")).status_code == 409
+    await signed_in.send("/i/acme/full-sync/start", mapping="companies")
+    ((_, _, row),) = it.publisher.sent
+    assert row.mappings == ("companies",)
+
+
+async def test_a_run_is_stopped_and_let_write(it: InMemory) -> None:
+    signed_in = await it.signed_in("operator")
+    assert (await signed_in.get("/i/acme/full-sync/stop")).status_code == 409
+    ran(it, "running", phase="compare", step="hold")
+    for act in ("stop", "confirm"):
+        assert (await signed_in.get(f"/i/acme/full-sync/{act}")).status_code == 200
+        assert (await signed_in.send(f"/i/acme/full-sync/{act}")).status_code == 303
+    assert [(topic, key) for topic, key, _ in it.publisher.sent] == [(RUNS, f"{RUN}/stop"), (RUNS, f"{RUN}/confirm")]
+
+
+@pytest.mark.parametrize(("act", "state"), [("pause", "paused"), ("resume", "active")])
+async def test_writing_is_paused_and_resumed(it: InMemory, act: str, state: str) -> None:
+    it.tables.subscribers.append(scheduler(it))
+    signed_in = await it.signed_in("operator")
+    assert (await signed_in.get(f"/i/acme/{act}")).status_code == 200
+    assert (await signed_in.send(f"/i/acme/{act}")).headers["location"] == "/i/acme"
+    ((topic, key, part),) = it.publisher.sent
+    assert (topic, key, part.desired.state) == (INTEGRATIONS, "acme/desired", state)
+
+
+async def test_disconnecting_needs_the_name(it: InMemory) -> None:
+    it.tables.subscribers.append(scheduler(it))
+    for system in ("hubspot", "userflow"):
+        part = it.tables.get(INTEGRATIONS, f"acme/{system}")
+        gone = replace(part, connector=replace(part.connector, withdrawn="done"))
+        it.tables.put(INTEGRATIONS, f"acme/{system}", gone)
+    signed_in = await it.signed_in("admin")
+    for wrong in ("", "acm", "ACME"):
+        answer = await signed_in.send("/i/acme/disconnect", name=wrong)
+        assert (answer.status_code, "Type acme to confirm" in text(answer.text)) == (422, True)
+    assert it.publisher.sent == []
+    assert (await signed_in.send("/i/acme/disconnect", name="acme")).status_code == 303
+    ((_, _, part),) = it.publisher.sent
+    assert (part.desired.state, dict(part.desired.hubspot.secrets)) == ("disconnected", {})
+    assert "Disconnected" in text((await signed_in.get("/i/acme")).text)
+
+
+async def test_what_is_disconnected_is_not_resumed(it: InMemory) -> None:
+    connect(it, state="disconnected")
+    assert (await (await it.signed_in()).send("/i/acme/resume")).status_code == 409
+    assert it.publisher.sent == []
+
+
+async def test_what_is_done_is_done_by_who_is_signed_in(it: InMemory) -> None:
+    asked: list[str] = []
+    it.tables.subscribers.append(lambda topic, *_: asked.append(ASKED_BY.get()) if topic == RUNS else None)
+    await (await it.signed_in("operator")).send("/i/acme/full-sync/start")
+    assert asked == ["ada@build-7"]
+
+
+async def test_a_link_to_hubspot_is_for_the_session_that_asked_for_it(it: InMemory) -> None:
+    signed_in, other = await it.signed_in(), await it.signed_in()
+    assert (await signed_in.get("/i/acme/connection/grant")).status_code == 409  # a token is granted by nobody
+    connect(it, hubspot=SystemSettings("12345678", {"client_id": "c"}))
+    assert "12345678" in text((await signed_in.get("/i/acme/connection/grant")).text)
+    page = (await signed_in.send("/i/acme/connection/grant")).headers["location"]
+    shown = (await signed_in.get(page)).text
+    assert "http://127.0.0.1:8080/oauth/hubspot/start?link=" in shown and "Waiting for you" in shown
+    assert (await other.get(page)).status_code == 404
+    ((_, key, part),) = it.publisher.sent
+    assert key == "acme/link" and part.link.link in page
+
+    for answer, said in (
+        (ConnectAnswer(part.link.link, "declined"), "Access was declined"),
+        (ConnectAnswer(part.link.link, None, "12345678"), "Connected to HubSpot account 12345678."),
+    ):
+        it.tables.put(INTEGRATIONS, "acme/hubspot/consent", IntegrationPart("acme", consent=answer))
+        shown = (await signed_in.get(page)).text
+        assert said in text(shown) and "/oauth/hubspot/start" not in shown
+
+
+async def test_no_scheduler_leaves_all_as_it_was_and_says_so(it: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.console.pages.acts.IN_FORCE_S", 0.1)
+    async with asyncio.timeout(20):
+        answer = await (await it.signed_in()).send("/i/acme/pause")
+    assert answer.status_code == 409
+    assert "scheduler" in text(answer.text)
+    assert it.tables.table(MAPPINGS)
