@@ -162,7 +162,7 @@ def test_monitoring_scrapes_every_role_and_reads_the_files_that_are_shipped() ->
         if volume.startswith("./")
     }
 
-    assert job["static_configs"][0]["targets"] == [f"{name}:{port}" for name in ROLES if name != "console"]
+    assert job["static_configs"][0]["targets"] == [f"{name}:{port}" for name in ROLES]
     assert all(path.is_file() for path in mounted.values())
     assert set(config["rule_files"]) <= set(mounted)
     assert mounted["/var/lib/grafana/dashboards/pairstream.json"] == ROOT / "pipeline/monitoring/dashboard.json"

@@ -25,7 +25,7 @@ CHART: Final = ROOT / "pipeline/deploy/helm"
 RENDERED: Final = ROOT / "tests/samples/helm/rendered.yaml"
 """What `store` writes: helm's rendering below a line with the hash of the chart."""
 
-ROLES: Final = ("receiver", "hubspot-connector", "userflow-connector", "worker", "scheduler")
+ROLES: Final = ("receiver", "hubspot-connector", "userflow-connector", "worker", "scheduler", "console")
 
 # A manifest is free-form YAML; what the tests rely on, they check.
 Manifest = dict[str, Any]
