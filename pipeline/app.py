@@ -7,7 +7,6 @@ Each role imports its own parts when it runs: a role that has died is back soone
 """
 
 import asyncio
-import gc
 import logging
 import random
 import signal
@@ -23,6 +22,7 @@ from connectors.http.server import CannotListen
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.liveness import Liveness, look_at_member, look_at_store, look_at_worker
+from pipeline.memory import give_memory_back, search_seldom
 from pipeline.observability.vitals import VitalSigns
 from pipeline.process import Process, leave_at_once, now_ms, stop_process
 from pipeline.row_stores import row_stores
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STEP_THREADS: Final = 16
-GARBAGE_OBJECTS: Final = 50_000  # what a step makes forms no cycles: a search finds nothing
 
 
 async def run_receiver(process: Process) -> None:
@@ -100,6 +99,7 @@ def run_worker(process: Process) -> None:
     from pipeline.agents.watchdog import watch
     from pipeline.agents.worker import Agent, assigned, build_app, build_worker
 
+    give_memory_back()
     state_topics = {objects.NAME: objects.STATE_TOPIC, pairs.Pairs.name: pairs.STATE_TOPIC}
     process = process.at_the_brokers()
     settings = process.settings
@@ -145,9 +145,7 @@ def run_worker(process: Process) -> None:
             AgentLoop(pairs.Pairs(configuration.view, now_ms, hold_ms, interval_ms), deps),
         ),
     ]
-    gc.set_threshold(GARBAGE_OBJECTS)
-    gc.collect()
-    gc.freeze()  # what is loaded by now lives as long as the process: no search looks through it again
+    search_seldom()
     app = build_app(
         process.cluster, settings.ordinal, settings.state_dir / "faust" / settings.member_id("worker"), agents
     )

@@ -90,6 +90,7 @@ LAYERS: dict[str, set[str]] = {
         "connectors.kafka",
     },
     "pipeline.row_stores": {"pipeline.agents", "pipeline.config", "connectors.kafka"},
+    "pipeline.memory": set(),
     "pipeline.bounded_http": set(),
     "pipeline.serving": {"pipeline.bounded_http", "connectors.http"},
     "pipeline.observability": {"pipeline.serving"},
