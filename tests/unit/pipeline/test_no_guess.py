@@ -15,7 +15,7 @@ from tests.examples import share
 from tests.unit.pipeline.core.given import mapping
 from tests.unit.pipeline.small_vendors import OWNED, REFUSED_BY_TARGET, WRITTEN, FullSync, SmallVendors
 
-MANY: Final = [60, pytest.param(200, marks=pytest.mark.long)]
+MANY: Final = [40, pytest.param(200, marks=pytest.mark.long)]
 """How many match values are shared; a full sync of the larger number takes as long as ten others."""
 BY_EMAIL: Final = mapping()
 BY_PROPERTY: Final = mapping(match_hubspot="ref", match_userflow="email")
