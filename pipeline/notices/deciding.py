@@ -38,22 +38,22 @@ class Deciding:
         self, standings: Standings, rows: Mapping[str, Notice], connected: Collection[str], now_ms: int
     ) -> list[Notice]:
         """The rows to write: what is told from now on. `connected` names the integrations that are."""
-        return [*self._news(standings, rows, now_ms), *_over(rows, connected, now_ms)]
+        return [*self._changes(standings, rows, now_ms), *_over(rows, connected, now_ms)]
 
     def forget(self) -> None:
         """Somebody else watches for a while."""
         self._since.clear()
 
-    def _news(self, standings: Standings, rows: Mapping[str, Notice], now_ms: int) -> Iterator[Notice]:
+    def _changes(self, standings: Standings, rows: Mapping[str, Notice], now_ms: int) -> Iterator[Notice]:
         keys = {subject.key for subject in standings}
         self._since = {key: since for key, since in self._since.items() if key in keys}
         for subject, standing in standings.items():
             key = subject.key
             since = self._since.get(key)
-            if since is None or since.standing != standing:
+            if since is None or _differ(subject, since.standing, standing):
                 since = self._since[key] = _Since(standing, now_ms)
             row = rows.get(key)
-            if _differs(standing, row) and now_ms - since.at_ms >= LASTS_MS[standing.condition]:
+            if _news(subject, standing, row) and now_ms - since.at_ms >= LASTS_MS[standing.condition]:
                 yield changed(subject, standing, row, now_ms)
 
 
@@ -81,10 +81,15 @@ def _over(rows: Mapping[str, Notice], connected: Collection[str], now_ms: int) -
             yield changed(Subject(row.integration, row.subject), Standing("over"), row, now_ms)
 
 
-def _differs(standing: Standing, row: Notice | None) -> bool:
+def _news(subject: Subject, standing: Standing, row: Notice | None) -> bool:
     if row is None:
         return standing.condition != "ok"  # nobody was told of anything else
-    return (standing.condition, standing.reason) != (row.condition, row.reason)
+    return _differ(subject, Standing(row.condition, row.reason), standing)
+
+
+def _differ(subject: Subject, one: Standing, other: Standing) -> bool:
+    """An integration's reason says what to mend; a stage's says how it shows, which differs from look to look."""
+    return one.condition != other.condition or (bool(subject.integration) and one.reason != other.reason)
 
 
 def _before(row: Notice | None) -> str:

@@ -11,6 +11,7 @@ from connectors.kafka.groups import BrokersUnreachable
 from pipeline import lag_export as module
 from pipeline.lag.judging import Lag
 from pipeline.lag_export import LagExport
+from pipeline.notices.conditions import Subject, of_stages
 from tests.unit.pipeline.lag.roads import road, waiting
 
 DEADLINE_S = 10.0
@@ -31,6 +32,7 @@ class Scheduler:
         self.active, self.fails = True, False
         self.gauges: dict[str, Mapping[tuple[str, ...], float]] = {}
         self.looks = 0
+        self.looked_at: list[Lag] = []
         self._told = asyncio.Event()
         monkeypatch.setattr(module, "EVERY_S", 0.001)
         monkeypatch.setattr(module, "look", self._look)
@@ -48,7 +50,8 @@ class Scheduler:
     @asynccontextmanager
     async def exporting(self) -> AsyncIterator[None]:
         nothing = cast(Any, None)
-        export = LagExport(nothing, cast(Any, Tables()), self.replace, lambda: self.active, None)
+        tables = cast(Any, Tables())
+        export = LagExport(nothing, tables, self.replace, lambda: self.active, None, self.looked_at.append)
         task = asyncio.create_task(export.run())
         try:
             yield
@@ -69,6 +72,7 @@ async def test_the_active_one_tells_and_one_that_was_tells_no_more(monkeypatch: 
     async with it.exporting():
         await it.until_told(True)
         assert it.gauges[BEHIND]["userflow sink",] == 92
+        assert of_stages(it.looked_at[0])[Subject("", "userflow sink")].condition == "stopped"
         it.active = False
         await it.until_told(False)
         assert not any(it.gauges.values())

@@ -75,6 +75,15 @@ def test_another_reason_is_another_change() -> None:
     assert (next_one.number, next_one.reason) == (2, "bad_address")
 
 
+def test_a_stage_that_stands_still_for_another_reason_is_no_change() -> None:
+    deciding = Deciding()
+    assert not deciding.changes({PAIRS: Standing("stopped", "nothing is ended")}, {}, [], 0)
+    assert not deciding.changes({PAIRS: Standing("stopped", "no sign of life")}, {}, [], 20_000)
+    (row,) = deciding.changes({PAIRS: Standing("stopped", "nobody takes")}, {}, [], LASTS_MS["stopped"])
+    assert (row.reason, row.number) == ("nobody takes", 1)
+    assert not deciding.changes({PAIRS: Standing("stopped", "nothing is ended")}, told(row), [], LONG_MS)
+
+
 def test_an_integration_that_is_gone_ends_its_troubles_once() -> None:
     row = first(Standing("failed", "forbidden"))
     (end,) = Deciding().changes({}, told(row), [], 2_000)
