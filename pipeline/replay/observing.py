@@ -24,21 +24,27 @@ from schemas.topics import (
     USERFLOW_CHANGES,
     USERFLOW_FIELD_PATCHES,
     TopicAndPartition,
+    requests_topic,
 )
+from schemas.values import SYSTEMS
 
 SEEN: Final = (HUBSPOT_FIELD_PATCHES, USERFLOW_FIELD_PATCHES, DEAD_LETTERS)
+_CHANGES: Final = (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY)
 ROAD: Final = (
     NOTIFICATIONS,
-    (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY),
+    _CHANGES,
     (STATE_COMMANDS,),
     (MATCHES,),
     (STATE_COMMANDS,),
+    (MATCHES,),
+    tuple(map(requests_topic, SYSTEMS)),
+    _CHANGES,
     (MATCHES,),
     (HUBSPOT_FIELD_PATCHES, USERFLOW_FIELD_PATCHES),
-    (HUBSPOT_CHANGES, USERFLOW_CHANGES, RECEIPTS),
+    (*_CHANGES, RECEIPTS),
     (MATCHES,),
 )
-"""The hops of a record from a webhook to the receipt of its write; a slimmed pair asks for its fields once more."""
+"""The hops of a record from a webhook to the receipt of its write, with what is asked for in between."""
 LOOK_S: Final = 0.1
 
 Place = tuple[str, int, int]

@@ -1,19 +1,21 @@
 """What a replay will write: the agents' own decisions over the rows of now, without Kafka.
 
 Exact, since nothing is decided here: OBJECTS and PAIRS handle each record as the worker will, and every patch is taken
-as written, so that a later record of the pair derives it no more.
+as written, so that a later record of the pair derives it no more. A system that has to be asked who else holds a match
+value, as after an edit of the mapping, is taken to answer what is known.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.objects import Objects
 from pipeline.agents.pairs import Pairs
-from pipeline.agents.state import Overlay
+from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
+from pipeline.core.candidates import side
 from pipeline.core.outcome import Outcome
 from schemas.records import (
     ActivityEvent,
@@ -21,12 +23,15 @@ from schemas.records import (
     ConnectorRequest,
     DeadLetter,
     FieldPatch,
+    Found,
     MatchedChange,
     StampedValue,
     StateCommand,
     TimelineEvent,
 )
 from schemas.state import ObjectState, PairState
+from schemas.topics import object_key, pair_key, requests_topic
+from schemas.values import System
 
 MOST_STEPS: Final = 10_000
 """What one record may lead to here; the worker goes on in slices."""
@@ -115,7 +120,7 @@ class Rehearsal:
             effects = self._step(waiting.popleft())
             first = first or effects.outcome
             for output in effects.outputs:
-                waiting += self._taken(output.record)
+                waiting += self._taken(output)
         return first or "equal"
 
     def _step(self, record: Any) -> Effects:
@@ -125,9 +130,9 @@ class Rehearsal:
             return self._objects.decide(incoming, self._object_rows)
         return self._pairs.decide(incoming, self._pair_rows)
 
-    def _taken(self, record: Any) -> tuple[Any, ...]:
+    def _taken(self, output: Output) -> Iterable[Any]:
         """Count what leaves for the rim; what goes on in the middle, and a patch's effect, is handled next."""
-        match record:
+        match record := output.record:
             case MatchedChange() | StateCommand():
                 return (record,)
             case FieldPatch():
@@ -140,7 +145,36 @@ class Rehearsal:
                 self.found.events += 1
             case ConnectorRequest():
                 self.found.requests[record.object_type] += len(record.values)
+                if record.kind == "lookup" and record.tell_missing:
+                    return self._holders(record, output.topic)
         return ()
+
+    def _holders(self, request: ConnectorRequest, topic: str) -> Iterator[ChangeEvent]:
+        """What a system will answer that is asked who holds match values: those who are known to."""
+        system: System = "hubspot" if topic == requests_topic("hubspot") else "userflow"
+        for value in request.values:
+            pair = self._pair_rows.get(pair_key(request.integration, request.connection, request.mapping or "", value))
+            held = side(pair, system) if pair is not None else {}
+            for object_id in held:
+                key = object_key(request.integration, request.connection, system, request.object_type, object_id)
+                row = self._object_rows.get(key)
+                if row is not None and row.present:
+                    found = Found(request.mapping or "", value, len(held))
+                    yield ChangeEvent(
+                        integration=request.integration,
+                        connection=request.connection,
+                        revision=row.revision,
+                        system=system,
+                        object_type=request.object_type,
+                        object_id=object_id,
+                        operation="upserted",
+                        at_ms=row.at_ms,
+                        spread_ms=row.spread_ms,
+                        origin="lookup",
+                        fields=row.fields,
+                        bulk=True,
+                        found=found,
+                    )
 
     def _answer(self, patch: FieldPatch) -> ChangeEvent:
         """What the target will answer to a write, as its sink tells it."""

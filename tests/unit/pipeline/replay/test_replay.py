@@ -22,7 +22,7 @@ from schemas.topics import OBJECTS_STATE, PAIRS_STATE, object_key
 from tests.contract.avro_samples import SAMPLES
 from tests.examples import share
 from tests.unit.pipeline.core.given import EMAIL, change, contact, flow, mapping, user
-from tests.unit.pipeline.middle import ALL_READ, HOLD_MS, LOOKUP_INTERVAL_MS, NOW_MS, Middle
+from tests.unit.pipeline.middle import ALL_READ, HOLD_MS, LOOKUP_INTERVAL_MS, NOTHING_READ, NOW_MS, Middle
 
 CODEC: Final = Codec(LocalRegistry())
 T: Final = 1_000_000
@@ -83,7 +83,9 @@ def test_places_are_read_back() -> None:
     assert places(named_places(offsets)) == offsets
 
 
-def rehearsed(middle: Middle, view: MappingView, records: Sequence[ChangeEvent]) -> Rehearsed:
+def rehearsed(
+    middle: Middle, view: MappingView, records: Sequence[ChangeEvent], whole: frozenset[str] = ALL_READ
+) -> Rehearsed:
     """The rehearsal over the rows of a middle, which stays as it is."""
     objects: Rows[ObjectState] = Rows(
         {key: CODEC.encode(OBJECTS_STATE, row) for key, row in middle.objects.items()},
@@ -93,7 +95,7 @@ def rehearsed(middle: Middle, view: MappingView, records: Sequence[ChangeEvent])
         {key: CODEC.encode(PAIRS_STATE, row) for key, row in middle.pairs.items()},
         lambda value: CODEC.decode(PAIRS_STATE, value),
     )
-    now = IntegrationView(1, view.record.revision, True, {view.name: view}, ALL_READ)
+    now = IntegrationView(1, view.record.revision, True, {view.name: view}, whole)
     rehearsal = Rehearsal(now, objects, pairs, NOW_MS, HOLD_MS, LOOKUP_INTERVAL_MS)
     for record in records:
         rehearsal.handle(f"{record.system}:{record.object_id}", as_replayed(record))
@@ -164,3 +166,13 @@ def test_a_value_that_does_not_fit_is_counted_once() -> None:
     found = rehearsed(middle, edited, records)
     assert (found.written, found.refused) == (0, 3)
     assert answered(middle, [as_replayed(record) for record in records]) == (0, 3)
+
+
+def test_a_system_that_is_asked_who_else_holds_a_match_value_is_taken_to_answer_what_is_known() -> None:
+    """After an edit of the mapping nothing is written before each side has told how many hold the match value."""
+    middle, records = Middle(mapping(*BOTH)), history(3)
+    answered(middle, records)
+    edited = mapping(*BOTH, flow("jobtitle", "headline"), revision=2)
+    found = rehearsed(middle, edited, records, NOTHING_READ)
+    assert (found.writes("userflow"), found.writes("hubspot"), found.fields) == (3, 0, 3)
+    assert sum(found.requests.values()) > 0
