@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -57,7 +57,9 @@ class Outcomes:
 class LetterDesk:
     """The letters, as one command sees them."""
 
-    def __init__(self, process: Process, tables: TableReader) -> None:
+    def __init__(self, process: Process, tables: TableReader, by: Callable[[], str] = who) -> None:
+        """`by` tells who marks letters."""
+        self._by = by
         self._process = process
         self._tables = tables
         self._admin = process.admin()
@@ -124,7 +126,7 @@ class LetterDesk:
         A letter is marked once the brokers have its record: a crash in between costs a repeat, and hides no letter.
         """
         pace, last = _Pace(per_s), dict[TopicAndPartition, int]()
-        by = who()
+        by = self._by()
         of_pair: dict[str, list[Try]] = {}
         for one in plan.fields:
             of_pair.setdefault(one.letter.letter.key, []).append(one)
@@ -157,7 +159,7 @@ class LetterDesk:
 
     async def mark(self, publisher: Publisher, letters: Iterable[Letter], note: str) -> None:
         """Put letters away."""
-        by, marks = who(), self.marks
+        by, marks = self._by(), self.marks
         for letter in letters:
             before = marks.get(letter.id)
             redrives = before.redrives if before is not None else 0

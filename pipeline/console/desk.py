@@ -9,9 +9,11 @@ from typing import Final, Generic, TypeVar
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
+from pipeline.console.letters import Letters, Selections
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
+from pipeline.operations.letter_report import Told
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
 from schemas.operating import AuditEntry
@@ -21,6 +23,7 @@ T = TypeVar("T")
 LAG_KEPT_S: Final = 2.0
 DOCTOR_KEPT_S: Final = 5.0
 AUDIT_KEPT_S: Final = 5.0
+LETTERS_KEPT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,9 @@ class Desk:
     lag_look: Kept[Lag]
     doctor_look: Kept[list[Finding]]
     audit_look: Kept[list[AuditEntry]]
+    letters: Letters
+    letters_look: Kept[list[Told]]
+    selections: Selections = field(default_factory=Selections)
     links: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """Links to HubSpot by their hashes: who asked for each, where it leads, and until when. Kept nowhere else."""
 

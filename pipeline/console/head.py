@@ -8,7 +8,13 @@ from pipeline.console.visit import NotHere, Visit
 from pipeline.lag.judging import Lag
 from schemas.configuration import IntegrationSettings
 
-TABS = (("", "Health"), ("/mappings", "Mappings"), ("/full-sync", "Full sync"), ("/connection", "Connection"))
+TABS = (
+    ("", "Health"),
+    ("/mappings", "Mappings"),
+    ("/full-sync", "Full sync"),
+    ("/refused", "Refused"),
+    ("/connection", "Connection"),
+)
 
 
 @dataclass(frozen=True, slots=True)

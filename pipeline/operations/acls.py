@@ -103,6 +103,14 @@ _ERASED: Final = tuple(
 )
 """The topics that an erasure rewrites: what may hold people's values."""
 
+_REDRIVEN: Final = tuple(
+    name
+    for name in TOPICS
+    if name
+    not in (*CONFIGURATION, POSITIONS, ERASURES, VITALS, NOTICES, REPLAYS, DEAD_LETTERS, OBJECTS_STATE, PAIRS_STATE)
+)
+"""The topics whose records may be published again, and the marks of letters."""
+
 ACCESS: Final[dict[RoleName, Access]] = {
     "receiver": Access(
         reads=CONFIGURATION,
@@ -136,7 +144,7 @@ ACCESS: Final[dict[RoleName, Access]] = {
     ),
     "console": Access(
         reads=tuple(TOPICS),
-        writes=(INTEGRATIONS, RUNS, CONSOLE, AUDIT),
+        writes=(INTEGRATIONS, RUNS, CONSOLE, AUDIT, *_REDRIVEN),
         watches=(WORKER_GROUP, *map(handled_group, STAGES), *map(connector_group, SYSTEMS)),
     ),
 }

@@ -1,7 +1,7 @@
 """A console over tables in memory, and a browser that keeps its cookie."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -9,12 +9,18 @@ import httpx
 
 from pipeline.console.access import Access, new_link
 from pipeline.console.app import Console, build_console
-from pipeline.console.desk import About, Desk, Kept
+from pipeline.console.desk import About as Installation
+from pipeline.console.desk import Desk, Kept
 from pipeline.console.protect import Place
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
+from pipeline.operations.letter_report import Told
+from pipeline.operations.letter_standing import Standing
+from pipeline.operations.letters import About, Letter
+from pipeline.operations.redrive import Plan
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
-from schemas.operating import AuditEntry, ConsoleRole
+from schemas.operating import AuditEntry, ConsoleRole, LetterMark
+from schemas.records import DeadLetter
 from schemas.topics import CONSOLE, INTEGRATIONS
 
 URL = "http://127.0.0.1:8090"
@@ -59,6 +65,52 @@ class Publisher:
         return done
 
 
+def letter(id: str, reason: str = "not_an_option", object: str = "hubspot contacts 101", **more: Any) -> Told:
+    """An open dead letter of a field."""
+    about: dict[str, Any] = {"field": "hubspot.plan", "mapping": "contacts-users", "integration": "acme"} | more
+    written = DeadLetter(
+        id=id * 16,
+        stage="pairs",
+        reason=reason,
+        detail="a sentence",
+        topic="sync.matches",
+        partition=1,
+        offset=2,
+        key="acme:1:contacts-users:ada@example.com",
+        value=b"",
+        at_ms=AT_MS - 1_000,
+        **about,
+    )
+    read = Letter(written, ("sync.dead-letters", 0), 7, 10, About(), AT_MS - 1_000)
+    return Told(read, Standing("refused", None, object))
+
+
+class MemoryLetters:
+    """Dead letters in memory, and what was done about them."""
+
+    def __init__(self) -> None:
+        self.there: list[Told] = []
+        self.tried: list[str] = []
+        self.discarded: list[tuple[str, str]] = []
+        self.marks: dict[str, LetterMark] = {}
+
+    def put(self, *told: Told) -> None:
+        self.there += told
+
+    def letters(self) -> list[Letter]:
+        return [one.letter for one in self.there]
+
+    def told(self, letters: Iterable[Letter]) -> list[Told]:
+        wanted = {one.id for one in letters}
+        return [one for one in self.there if one.letter.id in wanted]
+
+    async def redrive(self, publisher: Any, plan: Plan, per_s: float) -> None:
+        self.tried += [one.letter.id for one in plan.tries]
+
+    async def mark(self, publisher: Any, letters: Iterable[Letter], note: str) -> None:
+        self.discarded += [(one.id, note) for one in letters]
+
+
 @dataclass
 class InMemory:
     """A console, and what it stands on."""
@@ -68,6 +120,7 @@ class InMemory:
     access: Access
     console: Console
     desk: Desk
+    letters: MemoryLetters
     now_ms: list[int] = field(default_factory=lambda: [AT_MS])
 
     def client(self, base_url: str = URL) -> httpx.AsyncClient:
@@ -109,13 +162,17 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
 
     access = Access(lambda: tables.table(CONSOLE), send, lambda: now_ms[0])
     tables.subscribers.append(access.changed)
-    about = About("Pairstream", "0.1.0", "http://127.0.0.1:8080", 86_400, 4, [("PAIRSTREAM_PREFIX", "-", "a name")])
+    about = Installation(
+        "Pairstream", "0.1.0", "http://127.0.0.1:8080", 86_400, 4, [("PAIRSTREAM_PREFIX", "-", "a name")]
+    )
     looked: Kept[Lag] = Kept(lag or (lambda: Lag(now_ms[0], (), ())), 0.0)
     made = cast(Any, tables), cast(Any, publisher)
     audited: Kept[list[AuditEntry]] = Kept(list, 0.0)
-    desk = Desk(*made, about, lambda: now_ms[0], looked, Kept(findings, 0.0), audited)
+    letters = MemoryLetters()
+    told = Kept(lambda: letters.told(letters.letters()), 0.0)
+    desk = Desk(*made, about, lambda: now_ms[0], looked, Kept(findings, 0.0), audited, letters, told)
     console = build_console(desk, access, Place.at(URL))
-    return InMemory(tables, publisher, access, console, desk, now_ms)
+    return InMemory(tables, publisher, access, console, desk, letters, now_ms)
 
 
 def connect(it: InMemory, name: str = "acme", **more: Any) -> IntegrationSettings:

@@ -19,7 +19,7 @@ from schemas.records import FieldRule, ObjectMapping
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from schemas.vitals import BOUNDS_MS, DurationVitals, Vitals
-from tests.unit.pipeline.console.fixtures import AT_MS, InMemory, connect, in_memory
+from tests.unit.pipeline.console.fixtures import AT_MS, InMemory, connect, in_memory, letter
 
 HOSTILE = '<script>alert(1)</script>" onload="x\u202e' + "a" * 200
 RUN = f"{AT_MS - 60_000:013d}-87aa"
@@ -209,15 +209,16 @@ def hostile() -> InMemory:
         it.tables.put(INTEGRATIONS, f"acme/{system}", IntegrationPart("acme", connector=state))
     mapped(it, "m", hubspot_type=HOSTILE, match_hubspot=HOSTILE, stream_events=True, event_names=(HOSTILE,))
     ran(it, "failed", reason=HOSTILE)
+    it.letters.put(letter("0a", field=f"hubspot.{HOSTILE}", mapping=HOSTILE, object=HOSTILE))
     return it
 
 
 def looked_at() -> Sequence[str]:
-    return [
-        at.path.replace("{integration}", "acme").replace("{mapping}", "m").replace("{link}", "0f")
-        for at in PAGES
-        if at.method == "GET"
-    ]
+    parts = {"{integration}": "acme", "{mapping}": "m", "{link}": "0f", "{reason}": "not_an_option"}
+    paths = [at.path for at in PAGES if at.method == "GET"]
+    for name, part in parts.items():
+        paths = [path.replace(name, part) for path in paths]
+    return paths
 
 
 @pytest.mark.parametrize("path", looked_at())

@@ -18,7 +18,7 @@ PARTS = {
     "{integration}": "acme",
     "{hash}": "0",
     "{name}": "live.js",
-    "{reason}": "invalid_option",
+    "{reason}": "not_an_option",
     "{mapping}": "m",
     "{link}": "0f",
 }

@@ -1,0 +1,69 @@
+"""Dead letters as pages take them: what is refused, and selections that stay as they were when somebody saw them."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from connectors.kafka.producer import Publisher
+from pipeline.operations.letter_report import Told
+from pipeline.operations.letters import Letter
+from pipeline.operations.redrive import Plan
+from schemas.operating import LetterMark
+
+PLAN_MS: Final = 10 * 60 * 1000
+MOST_PLANS: Final = 100
+
+
+class Letters(Protocol):
+    """What reads them, judges how they stand, and tries them again: the desk that the commands use."""
+
+    @property
+    def marks(self) -> Mapping[str, LetterMark]: ...
+
+    def letters(self) -> list[Letter]:
+        """Every one; blocks."""
+
+    def told(self, letters: Iterable[Letter]) -> list[Told]:
+        """How each stands now; blocks."""
+
+    # Any: where the last record went, which only the command waits for
+    async def redrive(self, publisher: Publisher, plan: Plan, per_s: float) -> Any:
+        """Try again what the plan says."""
+
+    async def mark(self, publisher: Publisher, letters: Iterable[Letter], note: str) -> None:
+        """Put letters away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What somebody saw before acting: these letters and no others, however many are refused meanwhile."""
+
+    owner: str  # the session
+    integration: str
+    plan: Plan
+    letters: tuple[Letter, ...]
+    at_ms: int
+
+
+@dataclass
+class Selections:
+    """Those that were shown lately; each is acted on once."""
+
+    kept: dict[str, Selection] = field(default_factory=dict)
+
+    def keep(self, selection: Selection) -> str:
+        """Its name, which stands in the form."""
+        while len(self.kept) >= MOST_PLANS:
+            self.kept.pop(next(iter(self.kept)))
+        name = secrets.token_urlsafe(12)
+        self.kept[name] = selection
+        return name
+
+    def take(self, name: str, owner: str, integration: str, now_ms: int) -> Selection | None:
+        """The selection, once, for the session that saw it; None for any other, and past ten minutes."""
+        found = self.kept.get(name)
+        if found is None or (found.owner, found.integration) != (owner, integration):
+            return None
+        del self.kept[name]
+        return found if now_ms - found.at_ms <= PLAN_MS else None

@@ -1,0 +1,161 @@
+"""What is refused, by reason; trying it again, and putting it away. Values and whom they are of are not shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.console.asking import ASKED_BY
+from pipeline.console.head import head, settings_in
+from pipeline.console.letters import Selection
+from pipeline.console.visit import Gone, NotHere, Shown, Visit
+from pipeline.console.words import clock
+from pipeline.operations import OperationRefused
+from pipeline.operations.actor import machine
+from pipeline.operations.letter_remedies import what_to_do
+from pipeline.operations.letter_report import Told, age, grouped, meaning
+from pipeline.operations.letters import SHORT
+from pipeline.operations.redrive import LEFT, plan
+from schemas.operating import AuditEntry
+from schemas.topics import AUDIT
+
+PER_S: Final = 50.0
+MOST_SHOWN: Final = 100
+
+
+class NotPlanned(OperationRefused):
+    """The form names no selection that may be acted on; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Letters of one reason, stage, mapping and field."""
+
+    reason: str
+    meaning: str
+    stage: str
+    mapping: str
+    field: str
+    number: int
+    newest: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """One letter; an id that may be an address of a person is hidden like a value."""
+
+    id: str
+    object: str
+    at: str
+    tries: int
+    place: str
+
+
+async def refused(visit: Visit) -> Shown:
+    """`/i/<integration>/refused`."""
+    settings, now_ms = settings_in(visit), visit.desk.now_ms()
+    groups = [_group(key, some, now_ms) for key, some in grouped(await _open(visit))]
+    facts = {"head": head(visit, settings, await visit.desk.lag()), "groups": groups}
+    return Shown("refused.html", {**facts, "total": sum(group.number for group in groups)})
+
+
+async def reason(visit: Visit) -> Shown:
+    """`/i/<integration>/refused/<reason>`, of one mapping and field where the address names them."""
+    settings, now_ms, code = settings_in(visit), visit.desk.now_ms(), str(visit.request.path_params["reason"])
+    found = await _chosen(visit)
+    if not found:
+        path = f"/i/{visit.integration}/refused"
+        raise NotHere(f"Nothing is refused for {code} any more", "what is refused", path)
+    rows = [_row(one, now_ms) for one in reversed(found)][:MOST_SHOWN]
+    facts = {"head": head(visit, settings, await visit.desk.lag()), "rows": rows, "number": len(found)}
+    told = {"reason": code, "meaning": meaning(code), "advice": what_to_do(code), "query": visit.request.url.query}
+    return Shown("refused-reason.html", {**facts, **told})
+
+
+async def again(visit: Visit) -> Shown:
+    """`GET …/again`: what trying them again comes to; the selection is fixed."""
+    return await _selected(visit, "redrive.html")
+
+
+async def discard(visit: Visit) -> Shown:
+    """`GET …/discard`: likewise."""
+    return await _selected(visit, "discard.html")
+
+
+async def do_again(visit: Visit) -> Gone:
+    """`POST …/again`: the operation of `pairstream dead-letters redrive`."""
+    taken = _taken(visit)
+    await visit.desk.letters.redrive(visit.desk.publisher, taken.plan, PER_S)
+    await _audit(visit, "dead-letters redrive", f"{len(taken.plan.tries)} letters")
+    visit.desk.letters_look.forget()
+    return Gone(f"/i/{visit.integration}/refused")
+
+
+async def do_discard(visit: Visit) -> Shown | Gone:
+    """`POST …/discard`: the operation of `pairstream dead-letters discard`; only with a reason."""
+    note = visit.form.one("note").strip()[:200]
+    if not note:
+        raise NotPlanned("Say why they are discarded: others will ask.")
+    taken = _taken(visit)
+    await visit.desk.letters.mark(visit.desk.publisher, taken.letters, note)
+    await _audit(visit, "dead-letters discard", f"{len(taken.letters)} letters: {note}")
+    visit.desk.letters_look.forget()
+    return Gone(f"/i/{visit.integration}/refused")
+
+
+async def _open(visit: Visit) -> list[Told]:
+    told = await visit.desk.letters_look.get()
+    return [one for one in told if one.now.open and one.letter.letter.integration == visit.integration]
+
+
+async def _chosen(visit: Visit) -> list[Told]:
+    code, field, mapping = visit.request.path_params["reason"], visit.query("field"), visit.query("mapping")
+    return [
+        one
+        for one in await _open(visit)
+        if one.letter.letter.reason == code
+        and field in ("", (one.letter.letter.field or "").partition(".")[2])
+        and mapping in ("", one.letter.letter.mapping)
+    ]
+
+
+async def _selected(visit: Visit, template: str) -> Shown:
+    settings_in(visit)
+    visit.desk.letters_look.forget()  # what is decided on is as it is now
+    found, now_ms = await _chosen(visit), visit.desk.now_ms()
+    planned = plan([(one.letter, one.now) for one in found], visit.desk.letters.marks)
+    letters = tuple(one.letter for one in found)
+    name = visit.desk.selections.keep(Selection(visit.who.key, visit.integration, planned, letters, now_ms))
+    left = [(LEFT[why], len(some)) for why, some in planned.left.items()]
+    code = str(visit.request.path_params["reason"])
+    facts = {"name": visit.integration, "reason": code, "number": len(found), "plan": planned, "left": left}
+    return Shown(template, {**facts, "selection": name, "at": clock(now_ms, now_ms)})
+
+
+def _taken(visit: Visit) -> Selection:
+    settings_in(visit)
+    name = visit.form.one("selection")
+    taken = visit.desk.selections.take(name, visit.who.key, visit.integration, visit.desk.now_ms())
+    if taken is None:
+        raise NotPlanned("This selection was acted on already, or it is older than 10 minutes. Look again.")
+    return taken
+
+
+async def _audit(visit: Visit, action: str, detail: str) -> None:
+    place, now_ms = f"{machine()}: console", visit.desk.now_ms()
+    entry = AuditEntry(now_ms, visit.integration, action, ASKED_BY.get(), place, detail)
+    await visit.desk.publisher.send(AUDIT, visit.integration, entry)
+
+
+def _group(key: tuple[str, str, str, str], some: Sequence[Told], now_ms: int) -> Group:
+    code, stage, mapping, field = key
+    newest = max(one.letter.letter.at_ms for one in some)
+    return Group(code, meaning(code), stage, mapping, field, len(some), age(now_ms - newest), what_to_do(code))
+
+
+def _row(one: Told, now_ms: int) -> LetterRow:
+    letter, (topic, partition) = one.letter, one.letter.place
+    shown = "an id that is hidden" if "@" in one.now.object else one.now.object
+    tries = max(letter.letter.redrives, one.mark.redrives if one.mark is not None else 0)
+    place = f"{topic}[{partition}]@{letter.offset}"
+    return LetterRow(letter.id[:SHORT], shown, clock(letter.letter.at_ms, now_ms), tries, place)
