@@ -66,10 +66,9 @@ class Live:
         if found is None or self._open >= MOST or not who.may(found[0].role):
             return Response(status_code=204)
         at, asked = found
-        visit = Visit(desk, asked, who)
-        return StreamingResponse(
-            self._events(at, visit, (of, who.role)), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
-        )
+        visit, key = Visit(desk, asked, who), (of, who.key if at.own else who.role)
+        events = self._events(at, visit, key)
+        return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     def _found(self, of: str, request: Request) -> tuple[At, Request] | None:
         """The page at that address, and the request that would ask for it."""

@@ -33,6 +33,7 @@ class At:
     page: Page
     method: Literal["GET", "POST"] = "GET"
     live: bool = False  # parts of it are told anew as they change
+    own: bool = False  # what it shows is for one session, and made for it alone
 
 
 _OF: Final = "/i/{integration}"
@@ -49,7 +50,7 @@ PAGES: Final[Sequence[At]] = (
     At(f"{_OF}/connection", "viewer", connection.connection),
     At(f"{_OF}/connection/grant", "admin", granting.grant),
     At(f"{_OF}/connection/grant", "admin", granting.do_grant, "POST"),
-    At(f"{_OF}/connection/grant/{{link}}", "admin", granting.waiting, live=True),
+    At(f"{_OF}/connection/grant/{{link}}", "admin", granting.waiting, live=True, own=True),
     At(f"{_OF}/full-sync", "viewer", full_sync.full_sync, live=True),
     At(f"{_OF}/full-sync/start", "operator", acts.start),
     At(f"{_OF}/full-sync/start", "operator", acts.do_start, "POST"),
