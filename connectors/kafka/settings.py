@@ -50,6 +50,10 @@ def transactional_config(cluster: Cluster, transactional_id: str) -> LibrdkafkaC
     }
 
 
+IDLE_FETCH_MS: Final = 500
+"""How long a fetch waits at the broker while nothing comes; what comes is answered at once."""
+
+
 def reader_config(cluster: Cluster) -> LibrdkafkaConfig:
     """A consumer outside any group that reads assigned partitions to their end."""
     return {
@@ -64,6 +68,11 @@ def reader_config(cluster: Cluster) -> LibrdkafkaConfig:
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 50,
     }
+
+
+def follower_config(cluster: Cluster) -> LibrdkafkaConfig:
+    """A reader that goes on for as long as its process lives: its fetches wait at the broker, and cost little there."""
+    return {**reader_config(cluster), "fetch.wait.max.ms": IDLE_FETCH_MS}
 
 
 def member_config(cluster: Cluster, group: str, instance: str) -> LibrdkafkaConfig:
@@ -82,7 +91,7 @@ def member_config(cluster: Cluster, group: str, instance: str) -> LibrdkafkaConf
         "isolation.level": "read_committed",
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "heartbeat.interval.ms": HEARTBEAT_INTERVAL_MS,
-        "fetch.wait.max.ms": 50,
+        "fetch.wait.max.ms": IDLE_FETCH_MS,
         "queued.max.messages.kbytes": 32_768,
         "topic.metadata.refresh.interval.ms": METADATA_REFRESH_MS,
     }

@@ -10,7 +10,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.settings import TIMEOUT_S, reader_config
+from connectors.kafka.settings import TIMEOUT_S, follower_config, reader_config
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import INSTALLATION
 from schemas.registry import LocalRegistry, UnknownSchema
@@ -129,7 +129,7 @@ class TableReader:
             time.sleep(READ_AGAIN_S)
 
     def _follow(self) -> None:
-        consumer = Consumer(reader_config(self._cluster))
+        consumer = Consumer(follower_config(self._cluster))
         try:
             open_ends = self._assign(consumer)
             while not self._stopped.is_set():
@@ -144,9 +144,11 @@ class TableReader:
                     topic = self._cluster.logical(message.topic() or "")
                     self._apply(topic, (message.key() or b"").decode(errors="replace"), message.value())
                     self._reached[place] = offset + 1
+                    if offset + 1 >= open_ends.get(place, offset + 2):
+                        del open_ends[place]
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._reached[place] = offset
-                    open_ends.discard((message.topic(), message.partition()))
+                    open_ends.pop(place, None)  # a transaction's marker may stand at the end
         except Exception as error:  # noqa: BLE001 - the thread's edge: every failure is reported
             if self._complete.is_set():
                 self._failed(error)
@@ -155,7 +157,8 @@ class TableReader:
         finally:
             consumer.close()
 
-    def _assign(self, consumer: Consumer) -> set[tuple[str | None, int | None]]:
+    def _assign(self, consumer: Consumer) -> dict[tuple[str, int], int]:
+        """Read every partition from its beginning; returns the ends of those that hold something."""
         metadata = consumer.list_topics(timeout=TIMEOUT_S)
         places = []
         for topic in map(self._cluster.physical, self._topics):
@@ -163,8 +166,12 @@ class TableReader:
             if known is None or known.error is not None:
                 raise TableIncomplete(f"topic {topic} does not exist: run `pairstream topics apply`")
             places += [TopicPartition(topic, partition, 0) for partition in known.partitions]
+        watermarks = {
+            (place.topic, place.partition): consumer.get_watermark_offsets(place, TIMEOUT_S) for place in places
+        }
+        self._reached = {place: first for place, (first, _) in watermarks.items()}
         consumer.assign(places)
-        return {(place.topic, place.partition) for place in places}
+        return {place: end for place, (first, end) in watermarks.items() if end > first}
 
     def _apply(self, topic: str, key: str, value: bytes | None) -> None:
         codec = self._packaged if key == INSTALLATION else self._codec
