@@ -93,3 +93,8 @@ _.ambiguous
 # What only the console's templates read.
 _.button
 _.danger
+
+# OpenTelemetry's SDK asks its source of ids by these names.
+_.generate_trace_id
+_.generate_span_id
+_.is_trace_id_random

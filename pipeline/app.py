@@ -135,6 +135,7 @@ def run_worker(process: Process) -> None:
         lost=lost.report,
         acknowledged=acknowledged,
         open_rows=row_stores(settings, process.admin(), state_topics),
+        traced=process.traced(),
     )
     hold_ms, interval_ms = settings.event_hold_s * 1000, settings.lookup_interval_s * 1000
     agents = [
@@ -210,6 +211,7 @@ async def run_connector(process: Process, system: System) -> None:
             proxy_url=settings.api_proxy_url,
             webhook_base_url=settings.webhook_base_url,
             feeds=settings.feeds,
+            traced=process.traced(),
             clock=SystemClock(),
             uniform=random.Random().uniform,
             now_ms=now_ms,

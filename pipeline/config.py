@@ -190,6 +190,9 @@ class Settings(BaseSettings):
         30.0, "seconds between reads of the users last seen, where Userflow has `source: poll`", "30", ge=0.1, le=86_400
     )
     poll_most_seen: int = setting(1_000, "users last seen that are read at once, at most", "1000", ge=100, le=100_000)
+    traces: Literal["off", "otlp"] = setting(
+        "off", "whether spans are sent by OpenTelemetry, to where its own OTEL_ variables say", "otlp"
+    )
     log_format: Literal["text", "json"] = setting("text", "how log lines are written", "json")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "the least log level written", "INFO")
 

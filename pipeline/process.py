@@ -19,11 +19,12 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher, PublishFailed, publish_now
 from connectors.kafka.table import TableReader
 from connectors.kafka.topic_watch import TopicWatch
-from pipeline.config import Settings
+from pipeline.config import Settings, SettingsInvalid
 from pipeline.exit_codes import STOPPED_BY_ITSELF
 from pipeline.local import endpoints
 from pipeline.observability.health import Check, build_health, serve_health
 from pipeline.observability.metrics import Metrics
+from pipeline.observability.tracing import NoTracing, open_tracing
 from pipeline.operations import installation
 from pipeline.operations.actor import machine
 from pipeline.operations.audit import Audit
@@ -34,6 +35,7 @@ from schemas.configuration import INSTALLATION, SchemaIds
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry, RemoteRegistry, SchemaRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, TOPICS
+from schemas.traces import Handled
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class Process:
         """
         running = endpoints.read(settings.state_dir)
         client = settings.kafka_client_config(running.kafka_bootstrap_servers if running else None)
-        cluster = Cluster(client, settings.prefix)
+        cluster = Cluster(client, settings.prefix, traces=settings.traces != "off")
         keys = settings.secret_keys or (_key(settings.state_dir, makes_key),)
         metrics = Metrics(CollectorRegistry(), settings.prefix)
         metrics.codec(CODEC)
@@ -149,6 +151,15 @@ class Process:
 
     def _buried(self, letter: DeadLetter) -> None:
         self.metrics.dead_letter(letter.stage, letter.reason)
+
+    def traced(self) -> Handled | None:
+        """What is told of each record that ends, where spans are wanted. Raises SettingsInvalid without the SDK."""
+        if self.settings.traces == "off":
+            return None
+        try:
+            return open_tracing(metadata.version("pairstream"), self.settings.prefix).handled
+        except NoTracing as error:
+            raise SettingsInvalid(f"{error}.") from error
 
     @property
     def should_own(self) -> bool:

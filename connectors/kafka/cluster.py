@@ -23,6 +23,7 @@ class Cluster:
     client: Mapping[str, str] = field(repr=False)  # may hold a password
     prefix: str = ""
     max_message_bytes: int = MAX_MESSAGE_BYTES  # the least that any of our topics takes at once, as the brokers say
+    traces: bool = False  # whether records carry their trace in a header
 
     def physical(self, name: str) -> str:
         """The name on the brokers: `hubspot.changes` -> `staging.hubspot.changes`."""

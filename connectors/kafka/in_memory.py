@@ -1,11 +1,13 @@
 """What a process has taken and not ended, by place and integration, with the ages of the first causes."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.kafka.consumer import Taken
 from schemas.topics import TopicAndPartition
+from schemas.traces import Handled
 from schemas.vitals import PlaceVitals, summed
 
 
@@ -22,9 +24,10 @@ class _Place:
 class RecordsInMemory:
     """Counts what is taken and what ends; all of it on one loop."""
 
-    def __init__(self, stage: Callable[[str], str]) -> None:
-        """`stage` names the stage that takes a topic."""
+    def __init__(self, stage: Callable[[str], str], traced: Handled | None = None) -> None:
+        """`stage` names the stage that takes a topic; `traced` is told of each record that ends."""
         self._stage = stage
+        self._traced = traced
         self._places: dict[TopicAndPartition, _Place] = {}
 
     def begun(self, taken: Taken, record: Any) -> Taken:
@@ -37,6 +40,8 @@ class RecordsInMemory:
         place.next_offset = offset + 1
         place.taken += 1
         end, records = taken.finished, place.records
+        if self._traced is not None:
+            end = self._telling(self._traced, taken, record, end)
 
         def finished() -> None:
             if records.pop(offset, None) is not None:
@@ -44,6 +49,15 @@ class RecordsInMemory:
             end()
 
         return Taken(topic, number, offset, taken.key, taken.value, finished, taken.redriven)
+
+    def _telling(self, traced: Handled, taken: Taken, record: Any, end: Callable[[], None]) -> Callable[[], None]:
+        began_ns, stage = time.time_ns(), self._stage(taken.topic)
+
+        def told() -> None:
+            traced(stage, (taken.topic, taken.partition), taken.offset, record, began_ns)
+            end()
+
+        return told
 
     def forget(self, partitions: Iterable[int]) -> None:
         """These partitions belong to another process now."""

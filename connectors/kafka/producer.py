@@ -14,6 +14,7 @@ from connectors.kafka.settings import ANY_PARTITION, publisher_config
 from schemas.codec import Codec, RecordTooLarge
 from schemas.records import DeadLetter
 from schemas.redrives import Sent, letter_headers
+from schemas.traces import TRACEPARENT, traceparent
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,11 @@ class PublishFailed(RuntimeError):
 
 
 def headers_of(record: Any, cluster: Cluster) -> tuple[Sent, ...]:
-    """The headers a record is sent with: a dead letter's reason and place, for tools that cannot decode it."""
-    return letter_headers(record, cluster.physical) if isinstance(record, DeadLetter) else ()
+    """The headers a record is sent with: a dead letter's reason and place, for tools that cannot decode it; a trace."""
+    headers = letter_headers(record, cluster.physical) if isinstance(record, DeadLetter) else ()
+    if cluster.traces and (parent := traceparent(record)) is not None:
+        return (*headers, (TRACEPARENT, parent))
+    return headers
 
 
 Along = Callable[[str, str, Any], Iterable[tuple[str, str, Any]]]

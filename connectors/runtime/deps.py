@@ -14,6 +14,7 @@ from connectors.kafka.table import TableReader
 from schemas.codec import Codec
 from schemas.configuration import ConnectorStatus
 from schemas.seals import Renew
+from schemas.traces import Handled
 
 
 class ConnectorMetrics(Protocol):
@@ -73,3 +74,4 @@ class ConnectorDeps:
     reconnected: Callable[[str], Awaitable[None]]  # access was granted anew: ask for a full sync of the integration
     lost: Callable[[str, int, int, int], None]  # records gone before they were read: topic, partition, from, to; blocks
     feeds: FeedSettings = FeedSettings()  # noqa: RUF009 - a frozen value
+    traced: Handled | None = None  # told of each record that ends; None: nobody wants to know

@@ -50,7 +50,7 @@ class Runner:
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._closing: dict[str, asyncio.Task[list[Waiting]]] = {}
         self._waiting = WaitingRecords(deps.clock.monotonic)
-        self._in_memory = RecordsInMemory(stage_of)
+        self._in_memory = RecordsInMemory(stage_of, deps.traced)
         self._patience = Patience(deps.clock.monotonic)
         self._changes = VersionedCondition()
         self._suspects = Suspects(self._changes.bump)

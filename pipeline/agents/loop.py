@@ -4,6 +4,7 @@ A step that fails ends the process before anything is acknowledged, and the rest
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -69,8 +70,13 @@ class AgentLoop(Generic[RowT]):
                     events.append(lane.get_now())
                     records += self._decoded(events[-1])
                 self._under_way[number] = records
+                began_ns = time.time_ns()
                 await step.run(records)
                 self._under_way.pop(number)
+                if self._deps.traced is not None:
+                    for one in records:
+                        place = (one.topic, one.partition)
+                        self._deps.traced(self._stage.name, place, one.offset, one.record, began_ns)
                 for event in events:
                     self._arrived(event, -1)
                     await stream.ack(event)

@@ -23,6 +23,7 @@ from schemas.letters import letter_about, place_of, without_value
 from schemas.records import DeadLetter
 from schemas.redrives import Redriven
 from schemas.topics import DEAD_LETTERS
+from schemas.traces import Handled
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ class StepDeps:
     acknowledged: Callable[[int, Sequence[str]], Mapping[str, int]]
     commit_within_s: float = COMMIT_WITHIN_S
     open_rows: Callable[[str, int], RowStore] = lambda *_: MemoryRows()  # (stage name, partition); blocks
+    traced: Handled | None = None  # told of each record that was handled; None: nobody wants to know
 
 
 class PartitionStep(Generic[RowT]):
