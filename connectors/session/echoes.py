@@ -13,6 +13,9 @@ REMEMBERED_WRITES: Final = 10_000
 ECHO_WITHIN_S: Final = 0.5
 """How long the read for a notification that may be our write's echo waits for the write's answer."""
 
+ECHO_APART_MS: Final = 1_000
+"""How far the time that an echo names may be from that of the answer: they are two clock readings of the vendor."""
+
 _Field = tuple[str, str, str]
 
 
@@ -79,10 +82,14 @@ class RecentWrites:
         return until_ms - at_ms
 
     def echoed(self, news: News) -> bool:
-        """Whether every field of the notification is as we wrote it."""
+        """Whether every field of the notification is as we wrote it, at about that time.
+
+        The values are told with their own stamps all the same: somebody else's equal edit is not lost.
+        """
         return bool(news.fields) and all(
             (written := self._written.get((news.object_type, news.object_id, name))) is not None
-            and (written.stored, written.at_ms) == (value.value, value.at_ms)
+            and _same(written.stored, value.value)
+            and abs(written.at_ms - value.at_ms) <= ECHO_APART_MS
             for name, value in news.fields.items()
         )
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from connectors.contract.sink import Write
 from connectors.inbound.notifications import NotificationReader
-from connectors.session.echoes import ECHO_WITHIN_S, RecentWrites
+from connectors.session.echoes import ECHO_APART_MS, ECHO_WITHIN_S, RecentWrites
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.inbound.test_notifications import Reader, Source
 from tests.unit.connectors.session.contexts import context_of
@@ -53,7 +53,7 @@ async def test_somebody_elses_equal_edit_is_read_once_the_answer_shows_that_it_w
         writes.began(OURS)
         await it.told("7", "ours", AT_MS)
         writes.ended(OURS)
-        writes.wrote(OURS, OURS.fields, AT_MS - 1)
+        writes.wrote(OURS, OURS.fields, AT_MS - 1 - ECHO_APART_MS)
         await after(it, ECHO_WITHIN_S)
         assert (it.source.reads, it.finished) == (1, ["ours"])
 

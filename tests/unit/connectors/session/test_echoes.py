@@ -6,7 +6,7 @@ import pytest
 
 from connectors.contract.sink import Write
 from connectors.contract.source import News
-from connectors.session.echoes import REMEMBERED_WRITES, RecentWrites
+from connectors.session.echoes import ECHO_APART_MS, REMEMBERED_WRITES, RecentWrites
 from schemas.records import FieldPatch, StampedValue
 from schemas.values import FieldValue
 
@@ -34,12 +34,13 @@ def patch(value: FieldValue, known_until_ms: Mapping[str, int]) -> FieldPatch:
     )
 
 
-def test_an_echo_is_the_value_and_time_of_our_write() -> None:
+def test_an_echo_is_the_value_of_our_write_at_about_its_time() -> None:
     writes = RecentWrites()
     writes.wrote(write("pro"), {"plan": "pro"}, 100)
     assert writes.echoed(told("pro", 100))
     assert not writes.echoed(told("free", 100))
-    assert not writes.echoed(told("pro", 101))
+    assert writes.echoed(told("pro", 101))
+    assert not writes.echoed(told("pro", 101 + ECHO_APART_MS))
     assert not writes.echoed(News("contacts", "1", "upserted", {}, 100, 0, complete=False))
 
 
