@@ -97,9 +97,10 @@ async def audited(it: World) -> None:
     entries = await eventually(
         lambda: audit(it), lambda some: any("-> paused" in one["detail"] for one in some), WITHIN_S
     )
-    done = [(one["action"], one["revision"]) for one in entries if one["action"] in ("apply", "revision in force")]
-    assert [action for action, _ in done] == ["apply", "revision in force"] * 2
-    first, second = (revision for action, revision in done if action == "revision in force")
+    done = [one["action"] for one in entries if one["action"] in ("apply", "revision in force")]
+    assert done[:2] == ["apply", "revision in force"] and done.count("apply") == 2
+    in_force = [one["revision"] for one in entries if one["action"] == "revision in force"]
+    first, second = in_force[0], in_force[-1]  # a field's new definition makes a revision of its own
     assert {"full-sync start", "replay run", "pause", "state"} <= {one["action"] for one in entries}
     by = {one["action"]: (one["by"], one["place"]) for one in entries}
     assert by["revision in force"][0].startswith("scheduler-") and "apply" in by["apply"][1]
