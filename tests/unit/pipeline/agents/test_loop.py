@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
 from pipeline.agents import loop as loop_module
 from pipeline.agents.loop import STEP_RECORDS, AgentLoop
 from pipeline.agents.step import FAILURES_IN_A_ROW
+from schemas.traces import Handled
 from tests.unit.pipeline.agents.stage import (
     Appending,
     Event,
@@ -24,8 +26,10 @@ from tests.unit.pipeline.agents.stage import (
 
 
 @asynccontextmanager
-async def consuming(deps: FakeStepDeps, stream: FakeStream) -> AsyncIterator[AgentLoop[str]]:
-    loop: AgentLoop[str] = AgentLoop(Appending(), deps.deps())
+async def consuming(
+    deps: FakeStepDeps, stream: FakeStream, traced: Handled | None = None
+) -> AsyncIterator[AgentLoop[str]]:
+    loop: AgentLoop[str] = AgentLoop(Appending(), replace(deps.deps(), traced=traced))
     task = asyncio.create_task(loop.consume(stream))
     try:
         yield loop
@@ -67,6 +71,16 @@ async def test_a_failure_to_tell_it_stops_the_process(monkeypatch: pytest.Monkey
 
 
 class TestAgentLoop:
+    async def test_who_traces_is_told_of_each_record_that_was_committed(self) -> None:
+        deps, stream, told = FakeStepDeps(), FakeStream([event(0, "a=1"), event(1, "a=2")]), list[tuple[str, int]]()
+        deps.log().may_commit.clear()
+        async with consuming(deps, stream, lambda stage, _, offset, __, ___: told.append((stage, offset))):
+            await until(deps.log().committing.is_set)
+            assert told == []
+            deps.log().may_commit.set()
+            await until(lambda: stream.acknowledged == [0, 1])
+        assert told == [("objects", 0), ("objects", 1)]
+
     async def test_records_are_acknowledged_after_their_commit(self) -> None:
         deps, stream = FakeStepDeps(), FakeStream([event(0, "a=1"), event(1, "a=2")])
         deps.log().may_commit.clear()
