@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 PHASES = ("starting Apache Kafka", "starting hubspot-simulator", "ready after")
-LATER_S = (0.0, 1.0, 4.0)
+LATER_S = (
+    pytest.param(1.0, marks=pytest.mark.long),
+    *(pytest.param(other, marks=pytest.mark.by_hand) for other in (0.0, 4.0)),  # six more whole starts
+)
 ENDED_WITHIN_S = 180.0
 PROCESSES = Path("/proc")
 
-pytestmark = [
-    pytest.mark.by_hand,  # nine whole starts beside another world: their ports met once
-    pytest.mark.skipif(not PROCESSES.is_dir(), reason="processes are looked at by /proc"),
-]
+pytestmark = pytest.mark.skipif(not PROCESSES.is_dir(), reason="processes are looked at by /proc")
 
 
 def left_behind(folder: Path) -> list[str]:
