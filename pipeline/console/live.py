@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import Pattern
@@ -28,6 +29,8 @@ EVERY_S: Final = 1.0
 SIGN_OF_LIFE_S: Final = 5.0
 LONGEST_S: Final = 540.0
 """Then the browser asks anew, with its session: shorter than what the server gives an exchange."""
+MOST_OF_ONE: Final = 4
+"""Of one session: a browser has six connections to a host, and streams in all of them would let no page load."""
 MOST: Final = 200
 """Open streams; past them a page is as old as it says."""
 
@@ -52,7 +55,7 @@ class Live:
         self._facts = facts
         self._goes_on = goes_on
         self._makings: dict[tuple[str, str], _Making] = {}
-        self._open = 0
+        self._open: Counter[str] = Counter()
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -63,12 +66,15 @@ class Live:
         """The answer to `/live?of=<path>`; 204 tells the browser to ask no more."""
         of = request.query_params.get("of", "")
         found = self._found(of, request)
-        if found is None or self._open >= MOST or not who.may(found[0].role):
+        if found is None or self._is_full(who) or not who.may(found[0].role):
             return Response(status_code=204)
         at, asked = found
         visit, key = Visit(desk, asked, who), (of, who.key if at.own else who.role)
         events = self._events(at, visit, key)
         return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    def _is_full(self, who: SignedIn) -> bool:
+        return self._open[who.key] >= MOST_OF_ONE or self._open.total() >= MOST
 
     def _found(self, of: str, request: Request) -> tuple[At, Request] | None:
         """The page at that address, and the request that would ask for it."""
@@ -84,7 +90,8 @@ class Live:
 
     async def _events(self, at: At, visit: Visit, key: tuple[str, str]) -> AsyncIterator[str]:
         making = self._makings.setdefault(key, _Making())
-        self._open, making.viewers = self._open + 1, making.viewers + 1
+        making.viewers += 1
+        self._open[visit.who.key] += 1
         until_s, told, said_s = time.monotonic() + LONGEST_S, dict[str, str](), time.monotonic()
         try:
             while time.monotonic() < until_s and not self._closing.is_set() and self._goes_on(visit.who):
@@ -100,7 +107,8 @@ class Live:
         except (NotHere, OperationRefused):
             yield "event: over\ndata: {}\n\n"
         finally:
-            self._open, making.viewers = self._open - 1, making.viewers - 1
+            making.viewers -= 1
+            self._open[visit.who.key] -= 1
             if not making.viewers:
                 self._makings.pop(key, None)
 

@@ -86,7 +86,7 @@ async def test_without_script_the_code_is_pasted(it: World, browser: Browser) ->
         assert urlsplit(page.url).path == "/"
 
 
-@pytest.mark.parametrize(("script", "width"), [(True, 420), (False, 1280)])
+@pytest.mark.parametrize(("script", "width"), [(True, 1280), (False, 1280)])
 async def test_a_full_sync_runs_to_a_green_check_that_every_store_agrees_with(
     it: World, browser: Browser, script: bool, width: int
 ) -> None:
