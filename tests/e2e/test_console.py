@@ -57,7 +57,7 @@ async def link(it: World, role: str = "admin") -> str:
 async def sign_in(it: World, page: Page, role: str = "admin") -> None:
     await page.goto(await link(it, role))
     await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_role("navigation", name="Main").wait_for(state="attached")
+    await page.get_by_role("heading", level=1).filter(has_not_text="Sign in").wait_for()
 
 
 async def test_a_link_signs_in_once_and_its_code_is_in_no_log(it: World, browser: Browser) -> None:
@@ -169,10 +169,10 @@ async def test_disconnecting_asks_for_the_name_and_stops(it: World, browser: Bro
     async with visitor(browser) as page:
         await sign_in(it, page)
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/disconnect")
-        await page.get_by_role("button", name="Disconnect acme").click()
+        await page.get_by_role("button", name="Disconnect acme", exact=True).click()
         await page.get_by_role("alert").wait_for()
         await page.get_by_label("Type acme to confirm").fill("acme")
-        await page.get_by_role("button", name="Disconnect acme").click()
+        await page.get_by_role("button", name="Disconnect acme", exact=True).click()
         await page.get_by_text("Disconnected.").wait_for(timeout=SHOWN_MS)
     assert "disconnected" in await it.command("integration", "list")
 
