@@ -116,6 +116,7 @@ class Downstream:
         self._admin = admin
         self._stages = {"objects": tuple(map(changes_topic, systems)), "pairs": (MATCHES, RECEIPTS)}
         self._sinks = {connector_group(name): field_patches_topic(name) for name in systems}
+        self._in_transactions = {MATCHES, *self._sinks.values()}
         self._monotonic = monotonic
         self._partitions: Mapping[str, int] = {}
         self._counted_at = float("-inf")
@@ -141,16 +142,22 @@ class Downstream:
         stages = {}
         for stage, topics in self._stages.items():
             at = {place: reached(place, handled_group(stage), WORKER_GROUP) for place in self._places(topics)}
-            stages[stage] = Stage(_behind(ends, at), sum(at.values()))
+            stages[stage] = Stage(self._behind(ends, at), sum(at.values()))
         sinks = (
             {place: reached(place, group) for place in self._places((topic,))} for group, topic in self._sinks.items()
         )
-        return Look(stages, sum(_behind(ends, at) for at in sinks))
+        return Look(stages, sum(self._behind(ends, at) for at in sinks))
 
     def _places(self, topics: Iterable[str]) -> list[TopicAndPartition]:
         return [(topic, number) for topic in topics for number in range(self._partitions[topic])]
 
+    def _behind(self, ends: Mapping[TopicAndPartition, int], reached: Mapping[TopicAndPartition, int]) -> int:
+        """Offsets without the transaction markers that may stand at each partition's end.
 
-def _behind(ends: Mapping[TopicAndPartition, int], reached: Mapping[TopicAndPartition, int]) -> int:
-    """Offsets without the one transaction marker that may stand at each partition's end."""
-    return sum(max(ends[place] - at - 1, 0) for place, at in reached.items())
+        Were one of them taken for a record, it would be unfinished until a record comes behind it, and hold bulk up.
+        """
+        return sum(max(ends[place] - at - self._markers(place[0]), 0) for place, at in reached.items())
+
+    def _markers(self, topic: str) -> int:
+        """The most at one end: each lane of the stage before commits by itself, and ends what a dead one left open."""
+        return 2 * self._partitions[topic] if topic in self._in_transactions else 1

@@ -109,6 +109,7 @@ class Brokers:
     def __init__(self, **reached: int) -> None:
         self.reached = {name.replace("_", "-"): offset for name, offset in reached.items()}
         self.counted = 0
+        self.each = 1
 
     def partitions(self) -> Mapping[str, int]:
         self.counted += 1
@@ -121,7 +122,7 @@ class Brokers:
                 "hubspot.field-patches",
                 "userflow.field-patches",
             ),
-            1,
+            self.each,
         )
 
     def positions(
@@ -134,7 +135,7 @@ class Brokers:
 def test_what_a_step_has_committed_is_free_before_the_workers_group_commits_it() -> None:
     brokers = Brokers(pairstream_worker=0, pairstream_objects_handled=11, pairstream_pairs_handled=4)
     look = Downstream(brokers, ("hubspot", "userflow")).look()
-    assert look.stages == {"objects": Stage(0, 22), "pairs": Stage(12, 8)}  # a marker may stand at each end
+    assert look.stages == {"objects": Stage(0, 22), "pairs": Stage(11, 8)}  # markers may stand at each end
     assert look.patches == 0
 
 
@@ -143,9 +144,16 @@ def test_what_led_to_nothing_is_free_once_the_workers_group_commits_it() -> None
     assert look.stages["objects"].unfinished == 0
 
 
+def test_markers_of_all_lanes_at_one_end_are_no_records() -> None:
+    brokers = Brokers(pairstream_objects_handled=11, pairstream_pairs_handled=3, pairstream_worker=3)
+    brokers.each = 4  # partitions
+    look = Downstream(brokers, ("hubspot", "userflow")).look()
+    assert look.stages["pairs"].unfinished == 4 * (11 - 3 - 1)  # of the receipts, which no transaction writes
+
+
 def test_patches_before_a_sink_count_apart() -> None:
     look = Downstream(Brokers(pairstream_hubspot=1), ("hubspot", "userflow")).look()
-    assert (look.in_worker, look.patches, look.records) == (0, 9, 9)
+    assert (look.in_worker, look.patches, look.records) == (0, 8, 8)
 
 
 def test_the_clusters_metadata_is_not_asked_for_at_each_look() -> None:
