@@ -129,16 +129,20 @@ class ConnectionMonitor:
         return {f"{object_type}.{verb}": why for (object_type, verb), why in self._connection.denied.items()}
 
     async def _derive_again(self) -> None:
-        """Derive the pairs after an outage, a park or a changed description; and once more a while later."""
+        """Derive the pairs after an outage, a park or a changed description; after a park once more a while later.
+
+        Where nothing was parked the second time would find live writes to do in the midst of a full sync's own.
+        """
         connection, now = self._connection, self._context.clock.monotonic()
         taken_over = self._changed_at is not None and connection.revision > self._changed_at
         if connection.away:
             self._again_at = NEVER
         elif connection.parked or taken_over or not self._was_active:
+            was_parked = connection.parked
             connection.unpark()
             self._changed_at = None if taken_over else self._changed_at
             await self._deps.rederive()
-            self._again_at = self._context.clock.monotonic() + AGAIN_S
+            self._again_at = self._context.clock.monotonic() + AGAIN_S if was_parked else NEVER
         elif now >= self._again_at:
             await self._deps.rederive()
             self._again_at = NEVER

@@ -122,6 +122,18 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
     assert not states(it.told)[-1].parked
 
 
+async def test_where_nothing_was_parked_they_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor_module, "AGAIN_S", 0.0)
+    it = watched()
+    it.state.fail(Transient("http_503"))
+    async with running(it):
+        await eventually(lambda: bool(it.rederived))
+        for _ in range(5):
+            it.state.renew(1, active=True)
+            await asyncio.sleep(0.01)
+        assert it.rederived == [False]
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_credentials_that_are_accepted_again_lead_to_one_full_sync(restarted: bool) -> None:
     it = watched(replace(STATE, status="needs_reconnect") if restarted else STATE)
