@@ -124,8 +124,7 @@ async def test_what_was_parked_is_derived_again_and_once_more_a_while_later(
 
 async def test_where_nothing_was_parked_they_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitor_module, "AGAIN_S", 0.0)
-    it = watched()
-    it.state.fail(Transient("http_503"))
+    it = watched(replace(STATE, status="unavailable"))
     async with running(it):
         await eventually(lambda: bool(it.rederived))
         for _ in range(5):
