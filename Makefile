@@ -12,7 +12,7 @@ PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
 # Bytecode is kept even where an image's environment says not to: without it every process of a test, and every role of
 # `make up`, compiles all modules anew (a quarter of a second of CPU), and each worker of pytest rewrites all assertions (5 s).
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: setup lock wheel demo up test test-fast test-long test-by-hand check docs bench
+.PHONY: setup lock wheel demo up test test-fast test-long test-deep test-by-hand check docs bench
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
@@ -25,7 +25,8 @@ demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up
 test: setup ; $(PYTEST) -m "not benchmarks and not long and not by_hand" $(PYTEST_OPTIONS)
 test-fast: setup ; $(PYTEST) -m "not long and not by_hand" $(PYTEST_OPTIONS) tests/unit tests/contract
-test-long: setup ; PAIRSTREAM_FAULT_ROUNDS=4 $(PYTEST) -m "(long or faults or properties) and not by_hand" $(PYTEST_OPTIONS) --hypothesis-profile=deep
+test-long: setup ; PAIRSTREAM_FAULT_ROUNDS=4 $(PYTEST) -m "(long or faults) and not by_hand" $(PYTEST_OPTIONS)
+test-deep: setup ; $(PYTEST) -m "properties and not long and not by_hand" $(PYTEST_OPTIONS) --hypothesis-profile=deep
 test-by-hand: setup ; PAIRSTREAM_FAULT_ROUNDS=4 .venv/bin/python -m pytest -q -m by_hand $(PYTEST_OPTIONS)
 check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/vulture && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
 docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet

@@ -23,7 +23,7 @@ MARKED_FOLDERS = {
     "faults": "kills and pauses processes",
     "benchmarks": "measures; slow",
 }
-PROPERTIES = "properties: tried with many more examples by `make test-long`; every test of Hypothesis has it"
+PROPERTIES = "properties: tried with many more examples by `make test-deep`; every test of Hypothesis has it"
 LONG = "long: takes minutes; `make test-long` runs it, `make test` does not"
 BY_HAND = (
     "by_hand: needs the machine for itself, or shows a fault that is open; `make test-by-hand` runs it, CI does not"
