@@ -25,7 +25,7 @@ RECORDS: dict[str, type[Any]] = {avro_name(topic.record): topic.record for topic
 ONE_MEGABYTE = 1_000_000
 KILOBYTES_IN_A_MEGABYTE = 1_024
 TRIES = 300
-MANY_TRIES = 120_000
+MANY_TRIES = 30_000
 
 
 def by_reference(data: bytes, record: type[Any]) -> Any:
@@ -70,7 +70,7 @@ def test_bent_bytes_are_malformed_or_what_fastavro_reads(name: str, record: Any)
 
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "record"), samples(), ids=[name for name, _ in samples()])
-def test_millions_of_bent_bytes_harm_nothing(name: str, record: Any) -> None:
+def test_many_bent_bytes_harm_nothing(name: str, record: Any) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert bend(name, record, MANY_TRIES, seed=12) > MANY_TRIES // 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * KILOBYTES_IN_A_MEGABYTE
