@@ -23,6 +23,7 @@ class Member:
     def __init__(self, *_: Any, hooks: Hooks, topics: Any) -> None:
         self.hooks, self.topics = hooks, tuple(topics)
         self.owned: frozenset[int] = frozenset(range(PARTITIONS))
+        self.assignments = 1  # they never come or go
 
     def start(self) -> None:
         self.hooks.assigned(self.owned)
