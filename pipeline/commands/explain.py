@@ -22,7 +22,8 @@ def explain(system: str, object_type: str, object_id: str, integration: str | No
     Its pairs, how each of their fields stands, and what was written to a pair
     that turned out to be ambiguous. Shows no values.
     """
-    from pipeline.commands.explain_actions import Named, explain_object
+    from pipeline.commands.explain_actions import explain_object
+    from pipeline.commands.explain_desk import Named
 
     named = Named("hubspot" if system == "hubspot" else "userflow", object_type, object_id)
     explain_object(named, integration)

@@ -1,7 +1,8 @@
 """An object is explained by its rows alone: its pairs, its fields, what was written; and no value is shown."""
 
 from pipeline.core.mapping import MappingView
-from pipeline.operations.explain import Explained, explain
+from pipeline.operations.explain import explain
+from pipeline.operations.object_report import Explained
 from schemas.topics import object_key
 from schemas.values import System
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, gone, mapping, receipt, user, written
