@@ -93,6 +93,8 @@ _.ambiguous
 # What only the console's templates read.
 _.button
 _.danger
+_.match_cell
+_.events_wait
 
 # OpenTelemetry's SDK asks its source of ids by these names.
 _.generate_trace_id

@@ -52,6 +52,7 @@ class SecretBox:
             raise ValueError("at least one key is needed")
         self._placeless = MultiFernet([Fernet(key) for key in keys])
         self._ciphers = [AESGCM(_derived(key)) for key in keys]
+        self._keys = tuple(keys)
         self.key_id = _identity(keys[0])
         """Tells the newest key from others, and nothing about it."""
 
@@ -87,6 +88,11 @@ class SecretBox:
     def renewed(self, sealed: bytes, place: str) -> bytes:
         """The same secret sealed with the newest key; the very seal where it is so already. Raises NoKeyFits."""
         return sealed if self.is_newest(sealed, place) else self.seal(self.open(sealed, place), place)
+
+    def derived(self, purpose: bytes, length: int) -> tuple[bytes, ...]:
+        """A key of its own for another purpose, from each of ours, the newest first: no key serves two ciphers."""
+        decoded = (base64.urlsafe_b64decode(key) for key in self._keys)
+        return tuple(HKDF(SHA256(), length, salt=None, info=purpose).derive(key) for key in decoded)
 
     @staticmethod
     def _opened(ciphers: Sequence[AESGCM], sealed: bytes, place: str) -> bytes:

@@ -93,15 +93,34 @@ def read_to_end(
     Raises BrokersUnreachable where nothing comes for STALL_S, and what `look` raises, called before each batch.
     """
     with Reading(cluster, begins, ends) as reading:
-        heard = time.monotonic()
-        while reading.left:
-            look()
-            left, found = len(reading.left), reading.take(POLL_S)
-            yield from found
-            if found or len(reading.left) < left:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > STALL_S:
-                raise BrokersUnreachable(f"reading {len(reading.left)} partitions stalled for {STALL_S:.0f} s")
+        yield from _to_end(reading, look)
+
+
+class Tail:
+    """What partitions got since they were last asked: read whole once, then only what is new."""
+
+    def __init__(self, cluster: Cluster, begins: Mapping[TopicAndPartition, int]) -> None:
+        self._cluster = cluster
+        self._reached = dict(begins)
+
+    def news(self) -> list[Found]:
+        """The committed records that came since; blocks. Raises BrokersUnreachable, and is then asked again for all."""
+        with Reading(self._cluster, self._reached) as reading:
+            found = list(_to_end(reading, lambda: None))
+        self._reached = reading.reached
+        return found
+
+
+def _to_end(reading: Reading, look: Callable[[], object]) -> Iterator[Found]:
+    heard = time.monotonic()
+    while reading.left:
+        look()
+        left, found = len(reading.left), reading.take(POLL_S)
+        yield from found
+        if found or len(reading.left) < left:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > STALL_S:
+            raise BrokersUnreachable(f"reading {len(reading.left)} partitions stalled for {STALL_S:.0f} s")
 
 
 def _found(message: Message, place: TopicAndPartition, offset: int) -> Found:

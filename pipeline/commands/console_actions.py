@@ -13,6 +13,7 @@ from connectors.kafka.producer import Along, Publisher, publish_now
 from connectors.kafka.table import TableReader
 from pipeline.bounded_http import ConnectionLimits
 from pipeline.commands.audit_actions import read
+from pipeline.commands.explain_desk import ExplainDesk
 from pipeline.commands.letter_desk import LetterDesk
 from pipeline.commands.session import open_process, plain_errors, with_kafka
 from pipeline.config import Settings, SettingsInvalid
@@ -20,6 +21,7 @@ from pipeline.console.access import Access, new_link
 from pipeline.console.app import build_console
 from pipeline.console.asking import ASKED_BY
 from pipeline.console.desk import AUDIT_KEPT_S, DOCTOR_KEPT_S, LAG_KEPT_S, LETTERS_KEPT_S, About, Desk, Kept
+from pipeline.console.handles import KEY_BYTES, KEY_PURPOSE, Handles
 from pipeline.console.protect import Place
 from pipeline.console.words import counted
 from pipeline.lag.looking import look
@@ -136,6 +138,8 @@ def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk
         Kept(lambda: read(process, None, None, 0), AUDIT_KEPT_S),
         letters,
         Kept(lambda: letters.told(letters.letters()), LETTERS_KEPT_S),
+        ExplainDesk(process, tables),
+        Handles(process.box.derived(KEY_PURPOSE, KEY_BYTES)),
     )
 
 

@@ -23,7 +23,7 @@ def explain(system: str, object_type: str, object_id: str, integration: str | No
     that turned out to be ambiguous. Shows no values.
     """
     from pipeline.commands.explain_actions import explain_object
-    from pipeline.commands.explain_desk import Named
+    from pipeline.operations.object_report import Named
 
     named = Named("hubspot" if system == "hubspot" else "userflow", object_type, object_id)
     explain_object(named, integration)

@@ -4,16 +4,19 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
+from pipeline.console.handles import Handles
 from pipeline.console.letters import Letters, Selections
+from pipeline.console.looks import Looks
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
+from pipeline.operations.object_report import Explained, Named
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
 from schemas.operating import AuditEntry
@@ -62,6 +65,16 @@ class Kept(Generic[T]):
             return self._answer
 
 
+class Objects(Protocol):
+    """What is known of objects: the desk that `pairstream explain` uses."""
+
+    def explained(self, name: str, named: Named) -> Explained | None:
+        """Its row and its pairs' rows; None where no mapping has its type; blocks."""
+
+    def found(self, name: str, text: str) -> list[Named]:
+        """Those that have it as id or match value; blocks."""
+
+
 @dataclass(frozen=True)
 class Desk:
     """The parts that pages take."""
@@ -75,6 +88,9 @@ class Desk:
     audit_look: Kept[list[AuditEntry]]
     letters: Letters
     letters_look: Kept[list[Told]]
+    objects: Objects
+    handles: Handles
+    looks: Looks = field(default_factory=Looks)
     selections: Selections = field(default_factory=Selections)
     links: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """Links to HubSpot by their hashes: who asked for each, where it leads, and until when. Kept nowhere else."""

@@ -13,6 +13,7 @@ TABS = (
     ("/mappings", "Mappings"),
     ("/full-sync", "Full sync"),
     ("/refused", "Refused"),
+    ("/explain", "Explain"),
     ("/connection", "Connection"),
 )
 

@@ -9,6 +9,7 @@ from pipeline.console.pages import (
     acts,
     connection,
     doctor,
+    explain,
     full_sync,
     granting,
     integration,
@@ -37,6 +38,7 @@ class At:
 
 
 _OF: Final = "/i/{integration}"
+_OBJECT: Final = f"{_OF}/objects/{{system}}/{{type}}/{{handle}}"
 PAGES: Final[Sequence[At]] = (
     At("/", "viewer", overview.overview, live=True),
     At("/road", "viewer", road.road, live=True),
@@ -64,6 +66,13 @@ PAGES: Final[Sequence[At]] = (
     At(f"{_OF}/refused/{{reason}}/again", "operator", refused.do_again, "POST"),
     At(f"{_OF}/refused/{{reason}}/discard", "admin", refused.discard),
     At(f"{_OF}/refused/{{reason}}/discard", "admin", refused.do_discard, "POST"),
+    At(f"{_OF}/explain", "viewer", explain.explain),
+    At(f"{_OF}/explain", "viewer", explain.find, "POST"),
+    At(_OBJECT, "viewer", explain.show, live=True),
+    At(f"{_OBJECT}/values", "operator", explain.values, "POST"),
+    At(f"{_OBJECT}/reread", "operator", explain.reread, "POST"),
+    At(f"{_OBJECT}/rederive", "operator", explain.rederive, "POST"),
+    At(f"{_OBJECT}/lookup", "operator", explain.lookup, "POST"),
     At(f"{_OF}/pause", "operator", acts.pause),
     At(f"{_OF}/pause", "operator", acts.do_pause, "POST"),
     At(f"{_OF}/resume", "operator", acts.resume),

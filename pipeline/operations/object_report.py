@@ -24,6 +24,15 @@ WRITTEN_FIRST: Final = tuple(sorted(OTHER, reverse=True))
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """The object that is asked about."""
+
+    system: System
+    object_type: str
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """An object's row, and its pairs' rows by mapping; None where there is none."""
 
@@ -52,6 +61,10 @@ class FieldReport:
     def name(self) -> str:
         """The target field, `<system>.<field>`."""
         return f"{self.written}.{self.rule.target}"
+
+    def held_by(self, system: System) -> StampedValue | None:
+        """What a side is known to hold; None where that is not known."""
+        return self.target if system == self.written else self.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,10 @@ LAYERS: dict[str, set[str]] = {
         *(f"connectors.{name}" for name in ("kafka", "hubspot", "userflow", "receiver")),
     },
     "pipeline.console": {
-        *(f"pipeline.{name}" for name in ("full_sync", "integration_file", "lag", "operations", "provisioning")),
+        *(
+            f"pipeline.{name}"
+            for name in ("core", "full_sync", "integration_file", "lag", "operations", "provisioning")
+        ),
         *(f"connectors.{name}" for name in ("clock", "kafka", "receiver")),
     },
 }

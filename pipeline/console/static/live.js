@@ -12,6 +12,9 @@ if (code && location.hash.length > 1) {
   history.replaceState(null, "", location.pathname);
 }
 
+// A page with values that the browser kept is not shown again by going back: it is asked for anew.
+addEventListener("pageshow", (event) => { if (event.persisted && document.querySelector("[data-values]")) location.reload(); });
+
 // Parts of the page are told anew while the tab is looked at; one stream a tab, none while it is hidden.
 const live = document.getElementById("live");
 const SILENT_MS = 15000;
@@ -77,13 +80,16 @@ on("click", async (event) => {
   }
 });
 
-// Keys: / searches; j k: next and previous row; g then o l d s: overview, road, doctor, settings; Escape closes menus.
+// Keys: / searches; j k: next and previous row; g then o l d a s, or m f r e p within an integration; Escape closes menus.
 let before = "";
-const GO = { o: "/", l: "/road", d: "/doctor", s: "/settings" };
+const GO = { o: "/", l: "/road", d: "/doctor", a: "/activity", s: "/settings" };
+const HERE = { m: "mappings", f: "full-sync", r: "refused", e: "explain", p: "replay" };
 on("keydown", (event) => {
   if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((one) => { one.open = false; one.querySelector("summary").focus(); });
   if (typing(event) || event.metaKey || event.ctrlKey || event.altKey) return;
+  const within = location.pathname.match(/^\/i\/[^/]+/);
   if (before === "g" && GO[event.key]) { location.href = GO[event.key]; }
+  else if (before === "g" && within && HERE[event.key]) { location.href = `${within[0]}/${HERE[event.key]}`; }
   else if (event.key === "/") { const box = document.querySelector("[data-search]"); if (box) { event.preventDefault(); box.focus(); } }
   else if (event.key === "j" || event.key === "k") {
     const rows = [...document.querySelectorAll("[data-row]")].map((row) => row.querySelector("a")).filter(Boolean);

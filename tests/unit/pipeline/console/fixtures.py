@@ -11,12 +11,14 @@ from pipeline.console.access import Access, new_link
 from pipeline.console.app import Console, build_console
 from pipeline.console.desk import About as Installation
 from pipeline.console.desk import Desk, Kept
+from pipeline.console.handles import KEY_BYTES, Handles
 from pipeline.console.protect import Place
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
 from pipeline.operations.letter_standing import Standing
 from pipeline.operations.letters import About, Letter
+from pipeline.operations.object_report import Explained, Named
 from pipeline.operations.redrive import Plan
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.operating import AuditEntry, ConsoleRole, LetterMark
@@ -111,6 +113,25 @@ class MemoryLetters:
         self.discarded += [(one.id, note) for one in letters]
 
 
+class MemoryObjects:
+    """Objects in memory, by integration."""
+
+    def __init__(self) -> None:
+        self.there: dict[tuple[str, Named], Explained] = {}
+        self.holding: dict[str, list[Named]] = {}
+
+    def put(self, named: Named, about: Explained, *texts: str, name: str = "acme") -> None:
+        self.there[name, named] = about
+        for text in (named.object_id, *texts):
+            self.holding.setdefault(text, []).append(named)
+
+    def explained(self, name: str, named: Named) -> Explained | None:
+        return self.there.get((name, named))
+
+    def found(self, name: str, text: str) -> list[Named]:
+        return [named for named in self.holding.get(text, []) if (name, named) in self.there]
+
+
 @dataclass
 class InMemory:
     """A console, and what it stands on."""
@@ -121,6 +142,7 @@ class InMemory:
     console: Console
     desk: Desk
     letters: MemoryLetters
+    objects: MemoryObjects
     now_ms: list[int] = field(default_factory=lambda: [AT_MS])
 
     def client(self, base_url: str = URL) -> httpx.AsyncClient:
@@ -170,9 +192,11 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
     audited: Kept[list[AuditEntry]] = Kept(list, 0.0)
     letters = MemoryLetters()
     told = Kept(lambda: letters.told(letters.letters()), 0.0)
-    desk = Desk(*made, about, lambda: now_ms[0], looked, Kept(findings, 0.0), audited, letters, told)
+    objects, handles = MemoryObjects(), Handles([b"k" * KEY_BYTES])
+    found = Kept(findings, 0.0)
+    desk = Desk(*made, about, lambda: now_ms[0], looked, found, audited, letters, told, objects, handles)
     console = build_console(desk, access, Place.at(URL))
-    return InMemory(tables, publisher, access, console, desk, letters, now_ms)
+    return InMemory(tables, publisher, access, console, desk, letters, objects, now_ms)
 
 
 def connect(it: InMemory, name: str = "acme", **more: Any) -> IntegrationSettings:

@@ -215,6 +215,7 @@ def hostile() -> InMemory:
 
 def looked_at() -> Sequence[str]:
     parts = {"{integration}": "acme", "{mapping}": "m", "{link}": "0f", "{reason}": "not_an_option"}
+    parts |= {"{system}": "hubspot", "{type}": "contacts", "{handle}": "101"}
     paths = [at.path for at in PAGES if at.method == "GET"]
     for name, part in parts.items():
         paths = [path.replace(name, part) for path in paths]

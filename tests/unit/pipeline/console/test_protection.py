@@ -21,6 +21,9 @@ PARTS = {
     "{reason}": "not_an_option",
     "{mapping}": "m",
     "{link}": "0f",
+    "{system}": "hubspot",
+    "{type}": "contacts",
+    "{handle}": "101",
 }
 
 

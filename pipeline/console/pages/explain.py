@@ -1,0 +1,193 @@
+"""Why an object holds what it holds: finding it, its page, its values for a minute, and asking anew about it."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from pipeline.console import objects
+from pipeline.console.asking import ASKED_BY
+from pipeline.console.head import head, settings_in
+from pipeline.console.looks import SHOWN_S
+from pipeline.console.visit import Gone, NotHere, Shown, Visit
+from pipeline.console.words import clock
+from pipeline.operations import OperationRefused, look_again
+from pipeline.operations.actor import machine
+from pipeline.operations.look_again import Asked
+from pipeline.operations.object_report import Explained, Named, ObjectReport, PairReport, report
+from schemas.configuration import IntegrationSettings
+from schemas.operating import AuditEntry
+from schemas.topics import AUDIT
+
+_RECORD: Final = re.compile(r"/(?:record/[^/]+|contact|company|deal|users|groups|companies)/([^/?#]+)")
+MOST_TYPED: Final = 400
+
+
+class NotShown(OperationRefused):
+    """Values are not shown, or nothing is asked; the message says why."""
+
+
+async def explain(visit: Visit) -> Shown:
+    """`GET explain`."""
+    settings = settings_in(visit)
+    return Shown("explain.html", {"head": head(visit, settings, await visit.desk.lag()), "missing": False})
+
+
+async def find(visit: Visit) -> Shown | Gone:
+    """`POST explain`: to the object's page; what was typed stands in no address."""
+    settings, name = settings_in(visit), visit.integration
+    typed = id_of(visit.form.one("id"))
+    found = await asyncio.to_thread(visit.desk.objects.found, name, typed) if typed else []
+    if found:
+        return Gone(path_of(visit, found[0]))
+    facts = {"head": head(visit, settings, await visit.desk.lag()), "missing": True}
+    return Shown("explain.html", facts, 404 if typed else 422)
+
+
+async def show(visit: Visit) -> Shown:
+    """`GET objects/<system>/<type>/<id>`."""
+    return await _page(visit, await _object(visit), values=False)
+
+
+async def values(visit: Visit) -> Shown:
+    """`POST objects/…/values`: recorded first, shown for a minute."""
+    one = await _object(visit)
+    if not visit.desk.looks.may(visit.who.name, visit.desk.now_ms()):
+        lines = ("You looked at values 60 times within an hour. Wait, or ask a colleague.",)
+        told = {"title": "No more values for now. Nothing was shown.", "lines": lines, "icon": "lock"}
+        return Shown("message.html", {**told, "href": path_of(visit, one.named), "act": "Back"}, 429)
+    await _audit(visit, "values shown", _place(one.named))
+    shown = await _page(visit, one, values=True)
+    back = path_of(visit, one.named)
+    return Shown(shown.template, shown.facts, 200, {"refresh": f"{SHOWN_S}; url={back}", "cache-control": "no-store"})
+
+
+async def reread(visit: Visit) -> Gone:
+    """`POST objects/…/reread`: both systems read it again."""
+    one = await _object(visit)
+    asked = look_again.reread(visit.integration, one.settings.connection, one.named, one.told.pairs)
+    return await _ask(visit, one, "read again", asked)
+
+
+async def rederive(visit: Visit) -> Gone:
+    """`POST objects/…/rederive`: its pairs' patches are computed again."""
+    one = await _object(visit)
+    asked = look_again.rederive(visit.integration, one.settings.connection, one.told.pairs)
+    return await _ask(visit, one, "derive again", asked)
+
+
+async def lookup(visit: Visit) -> Gone:
+    """`POST objects/…/lookup`: the other system is asked who holds its match values."""
+    one = await _object(visit)
+    asked = look_again.lookup(visit.integration, one.settings.connection, one.about, one.told.pairs)
+    return await _ask(visit, one, "look up", asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    settings: IntegrationSettings
+    named: Named
+    about: Explained
+    told: ObjectReport
+
+
+async def _object(visit: Visit) -> _One:
+    settings, path = settings_in(visit), visit.request.path_params
+    handle = str(path["handle"])
+    named = visit.desk.handles.named(visit.integration, str(path["system"]), str(path["type"]), handle)
+    about = None
+    if named is not None:
+        about = await asyncio.to_thread(visit.desk.objects.explained, visit.integration, named)
+    if named is None or about is None:
+        raise NotHere("No mapping has such an object", "Explain", f"/i/{visit.integration}/explain")
+    told = report(about)
+    if told.word == "unknown":
+        raise NotHere(
+            "Nothing is known of this object under this connection", "Explain", f"/i/{visit.integration}/explain"
+        )
+    return _One(settings, named, about, told)
+
+
+async def _page(visit: Visit, one: _One, *, values: bool) -> Shown:
+    desk, now_ms, told = visit.desk, visit.desk.now_ms(), one.told
+    paths = {named: path_of(visit, named) for pair in told.pairs for named in holders(pair)}
+    kind, word, icon = objects.standing(told)
+    row = told.row
+    return Shown(
+        "object.html",
+        {
+            "head": head(visit, one.settings, await desk.lag()),
+            "object_path": path_of(visit, one.named),
+            "title": objects.title(one.named),
+            "kind": kind,
+            "word": word,
+            "icon": icon,
+            "lead": objects.lead(told),
+            "at_hubspot": at_hubspot(one.settings, one.named, told),
+            "pairs": [objects.pair_row(one.named, pair, paths, now_ms, values=values) for pair in told.pairs],
+            "known": sorted(row.fields) if row is not None else [],
+            "lost": row.unknown if row is not None else (),
+            "seen": clock(row.at_ms, now_ms) if row is not None else "",
+            "values": values,
+            "looked": f"{visit.who.name} looked at {objects.title(one.named)}, {clock(now_ms, now_ms)}",
+            "command": command_of(visit.integration, one.named),
+        },
+    )
+
+
+def holders(pair: PairReport) -> Iterable[Named]:
+    """Everybody who is known to hold the pair's match value."""
+    return [Named(system, pair.view.object_type(system), one) for system, ids in pair.ids.items() for one in ids]
+
+
+def path_of(visit: Visit, named: Named) -> str:
+    """Where the object's page is."""
+    return f"/i/{visit.integration}/objects/{visit.desk.handles.path(visit.integration, named)}"
+
+
+def id_of(typed: str) -> str:
+    """The id within a link to a record, or what was typed."""
+    text = typed.strip()[:MOST_TYPED]
+    if text.startswith(("https://", "http://")):
+        found = _RECORD.search(urlsplit(text).path)
+        return unquote(found[1]) if found else ""
+    return text
+
+
+def at_hubspot(settings: IntegrationSettings, named: Named, told: ObjectReport) -> str:
+    """The page of its contact, company or deal at HubSpot."""
+    found = [one for pair in told.pairs for one in holders(pair) if one.system == "hubspot"]
+    record = named if named.system == "hubspot" else found[0] if len(found) == 1 else None
+    kind = objects.HUBSPOT_TYPES.get(record.object_type, "") if record is not None else ""
+    if record is None or not kind:
+        return ""
+    return f"https://app.hubspot.com/contacts/{settings.hubspot.account}/record/{kind}/{record.object_id}"
+
+
+def command_of(integration: str, named: Named) -> str:
+    """The command that tells the same; an id that may be an address is left for whoever runs it."""
+    shown = "ID" if "@" in named.object_id else named.object_id
+    return f"pairstream explain {named.system} {named.object_type} {shown} --integration {integration}"
+
+
+def _place(named: Named) -> str:
+    """How the audit names an object: an id that may be an address of a person stands in no audit."""
+    shown = "(an id that is hidden)" if "@" in named.object_id else named.object_id
+    return f"{named.system} {named.object_type} {shown}"
+
+
+async def _ask(visit: Visit, one: _One, action: str, asked: Iterable[Asked]) -> Gone:
+    wanted = list(asked)
+    if not wanted:
+        raise NotShown("It has no match value, so there is nobody to ask for.")
+    for topic, key, record in wanted:
+        await visit.desk.publisher.send(topic, key, record)
+    await _audit(visit, action, _place(one.named))
+    return Gone(path_of(visit, one.named))
+
+
+async def _audit(visit: Visit, action: str, detail: str) -> None:
+    entry = AuditEntry(visit.desk.now_ms(), visit.integration, action, ASKED_BY.get(), f"{machine()}: console", detail)
+    await visit.desk.publisher.send(AUDIT, visit.integration, entry)

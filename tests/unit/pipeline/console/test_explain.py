@@ -1,0 +1,219 @@
+"""Explaining an object: what its page says, values for those who ask, and no address, audit or log that holds any."""
+
+import html
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from pipeline.console.handles import KEY_BYTES, Handles
+from pipeline.console.looks import MOST
+from pipeline.core.mapping import MappingView
+from pipeline.operations.letter_report import meaning
+from pipeline.operations.object_report import Explained, Named
+from schemas.operating import AuditEntry
+from schemas.records import ConnectorRequest, StateCommand
+from schemas.topics import object_key
+from tests.unit.pipeline.console.fixtures import Browser, InMemory, connect, in_memory
+from tests.unit.pipeline.console.test_pages import HOSTILE, lag, text
+from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, mapping, receipt, user, written
+from tests.unit.pipeline.middle import ALL_READ, Middle
+
+HUBSPOT, USERFLOW = Named("hubspot", "contacts", CONTACT), Named("userflow", "users", USER)
+PATH = f"/i/acme/objects/hubspot/contacts/{CONTACT}"
+VALUES = ("Dr", "pro", EMAIL)
+
+
+def put(it: InMemory, middle: Middle, named: Named, *texts: str, view: MappingView | None = None) -> None:
+    view = view or mapping()
+    key = object_key("acme", 1, named.system, named.object_type, named.object_id)
+    row = middle.objects.get(key)
+    pairs = {name: middle.pairs.get(f"acme:1:{name}:{value}") for name, value in (row.matches if row else {}).items()}
+    it.objects.put(named, Explained(named.system, named.object_id, row, pairs, {view.name: view}, ALL_READ), *texts)
+
+
+def pair() -> Middle:
+    middle = Middle(mapping())
+    middle.feed(contact(1_000, {"jobtitle": "Dr", "tier": None}), user(1_000, {"title": None, "plan": "pro"}))
+    middle.feed(written("userflow", USER, 2_000, {"title": "Dr"}), written("hubspot", CONTACT, 2_000, {"tier": "pro"}))
+    return middle
+
+
+@pytest.fixture
+def it() -> InMemory:
+    made = in_memory(lag)
+    connect(made)
+    return made
+
+
+async def page(it: InMemory, path: str = PATH, role: Any = "viewer") -> str:
+    answer = await (await it.signed_in(role)).get(path)
+    assert answer.status_code == 200, answer.text
+    return text(answer.text)
+
+
+async def test_a_pair_says_how_each_field_stands_and_no_value(it: InMemory) -> None:
+    put(it, pair(), HUBSPOT)
+    answer = await (await it.signed_in("viewer")).get(PATH)
+    said = text(answer.text)
+    assert "Contact 101" in said and "Linked" in said and "In step." in said
+    assert "jobtitle → title" in said and "plan → tier" in said
+    assert answer.text.count('aria-label="hidden value"') == 5  # two fields on two sides, and the match value
+    assert not any(value in said for value in VALUES)
+    assert "Show values" not in said  # not for a viewer
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([contact(1_000, {"jobtitle": "Dr"})], "Nobody in Userflow is known to hold its email. Only the primary"),
+        ([contact(1_000, {"jobtitle": "Dr", "email": None})], "It has no value in email"),
+        (
+            [contact(1_000, {"jobtitle": "Dr"}), user(1_000, {}), user(1_000, {}, id="u-2")],
+            "Several hold the match value. Nothing is written until one is left",
+        ),
+        (
+            [
+                *(contact(1_000, {"jobtitle": "Dr"}), user(1_000, {"title": None})),
+                receipt("userflow", USER, {"title": "Dr"}),
+            ],
+            f"Refused {meaning('not_an_option')}",
+        ),
+    ],
+)
+async def test_whatever_keeps_it_from_being_in_step_is_said(it: InMemory, records: list[Any], said: str) -> None:
+    middle = Middle(mapping())
+    middle.feed(*records)
+    put(it, middle, HUBSPOT)
+    assert said in await page(it)
+
+
+async def test_what_is_typed_is_answered_by_an_address_that_does_not_hold_it(it: InMemory) -> None:
+    put(it, pair(), Named("userflow", "users", EMAIL), EMAIL)
+    it.objects.put(USERFLOW, Explained("userflow", USER, None, {}, {}, ALL_READ), "link")
+    browser = await it.signed_in("viewer")
+    answer = await browser.send("/i/acme/explain", id=f" {EMAIL} ")
+    where = answer.headers["location"]
+    assert answer.status_code == 303 and EMAIL not in where and "ada" not in where
+    assert re.fullmatch(r"/i/acme/objects/userflow/users/~[\w-]+", where)
+    again = await browser.send("/i/acme/explain", id=EMAIL)
+    assert again.headers["location"] == where  # a link can be handed on
+
+
+async def test_the_address_of_a_record_is_understood(it: InMemory) -> None:
+    put(it, pair(), HUBSPOT)
+    browser = await it.signed_in("viewer")
+    link = f"https://app.hubspot.com/contacts/12345678/record/0-1/{CONTACT}?x=1"
+    assert (await browser.send("/i/acme/explain", id=link)).headers["location"] == PATH
+
+
+async def test_nothing_is_known_of_it(it: InMemory) -> None:
+    browser = await it.signed_in("viewer")
+    answer = await browser.send("/i/acme/explain", id="nobody@example.com")
+    assert answer.status_code == 404 and "Nothing is known of it." in text(answer.text)
+    assert "nobody@example.com" not in answer.text
+    assert (await browser.get("/i/acme/objects/userflow/users/~Zm9v")).status_code == 404
+    assert (await browser.get("/i/acme/objects/userflow/users/u-1")).status_code == 404
+
+
+async def shown(it: InMemory, browser: Browser) -> Any:
+    return await browser.send(f"{PATH}/values")
+
+
+async def test_values_are_shown_for_a_minute_and_recorded_first(it: InMemory) -> None:
+    put(it, pair(), HUBSPOT)
+    answer = await shown(it, await it.signed_in("operator"))
+    assert answer.status_code == 200 and all(value in text(answer.text) for value in VALUES)
+    assert answer.headers["refresh"] == f"60; url={PATH}" and answer.headers["cache-control"] == "no-store"
+    (entry,) = [record for _, _, record in it.publisher.sent if isinstance(record, AuditEntry)]
+    assert (entry.action, entry.by, entry.detail) == ("values shown", "ada@build-7", "hubspot contacts 101")
+    assert "data-live" not in re.sub(r"<script.*?>", "", answer.text.split("<main")[1])  # a stream would hide them
+
+
+async def test_values_that_cannot_be_recorded_are_not_shown(it: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(it, pair(), HUBSPOT)
+    browser = await it.signed_in("operator")
+
+    def refuse(*_: Any) -> Any:
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(it.publisher, "send", refuse)
+    with pytest.raises(ConnectionError):
+        await shown(it, browser)
+
+
+async def test_a_viewer_gets_no_values(it: InMemory) -> None:
+    put(it, pair(), HUBSPOT)
+    answer = await shown(it, await it.signed_in("viewer"))
+    assert answer.status_code == 403 and not any(value in text(answer.text) for value in ("Dr", "pro"))
+    assert it.publisher.sent == []
+
+
+async def test_past_sixty_looks_an_hour_nothing_is_shown(it: InMemory) -> None:
+    put(it, pair(), HUBSPOT)
+    browser, other = await it.signed_in("operator"), await it.signed_in("admin")
+    for _ in range(MOST):
+        assert (await shown(it, browser)).status_code == 200
+    assert (await shown(it, other)).status_code == 429  # the same person in another session
+    it.now_ms[0] += 60 * 60 * 1000
+    browser = await it.signed_in("operator")
+    assert (await shown(it, browser)).status_code == 200
+
+
+async def test_no_value_is_in_an_address_an_audit_or_a_log(it: InMemory, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    named = Named("userflow", "users", EMAIL)
+    middle = Middle(mapping())
+    middle.feed(contact(1_000, {"jobtitle": "Dr"}), user(1_000, {"plan": "pro"}, id=EMAIL))
+    put(it, middle, named, EMAIL)
+    put(it, middle, HUBSPOT)
+    browser = await it.signed_in("operator")
+    where = (await browser.send("/i/acme/explain", id=EMAIL)).headers["location"]
+    hidden = await browser.get(where)
+    assert EMAIL not in hidden.text and "with a hidden id" in hidden.text
+    assert EMAIL not in " ".join(re.findall(r'(?:href|action)="([^"]*)"', (await browser.get(PATH)).text))
+    for act in ("values", "reread", "rederive", "lookup"):
+        answer = await browser.send(f"{where}/{act}")
+        assert answer.status_code in (200, 303)
+        assert EMAIL not in repr(answer.headers)
+    audited = [record for _, _, record in it.publisher.sent if isinstance(record, AuditEntry)]
+    assert len(audited) == 4
+    assert not any(value in repr(audited) or value in caplog.text for value in VALUES)
+
+
+async def test_asking_anew_publishes_what_the_roles_take(it: InMemory) -> None:
+    put(it, pair(), HUBSPOT)
+    browser = await it.signed_in("operator")
+    for act in ("reread", "rederive", "lookup"):
+        assert (await browser.send(f"{PATH}/{act}")).headers["location"] == PATH
+    sent = [(topic, record) for topic, _, record in it.publisher.sent if not isinstance(record, AuditEntry)]
+    reads = [(topic, one.values) for topic, one in sent if isinstance(one, ConnectorRequest) and one.kind == "reread"]
+    assert reads == [("hubspot.requests", (CONTACT,)), ("userflow.requests", (USER,))]
+    (command,) = [one for _, one in sent if isinstance(one, StateCommand)]
+    assert (command.kind, command.object_key) == ("rederive", f"acme:1:people:{EMAIL}")
+    (topic, asked) = sent[-1]
+    assert (topic, asked.kind, asked.values, asked.match_field) == ("userflow.requests", "lookup", (EMAIL,), "email")
+
+
+async def test_hostile_values_and_ids_are_text(it: InMemory) -> None:
+    middle = Middle(mapping())
+    middle.feed(contact(1_000, {"jobtitle": HOSTILE}), user(1_000, {"plan": HOSTILE}, id=HOSTILE))
+    put(it, middle, HUBSPOT)
+    answer = await shown(it, await it.signed_in("operator"))
+    assert "<script>alert" not in answer.text and '" onload=' not in answer.text
+    assert HOSTILE in html.unescape(answer.text)
+
+
+def test_a_name_opens_where_it_was_made_and_nowhere_else() -> None:
+    ours, theirs = Handles([b"a" * KEY_BYTES]), Handles([b"b" * KEY_BYTES])
+    named = Named("userflow", "users", EMAIL)
+    handle = ours.path("acme", named).rpartition("/")[2]
+    assert ours.named("acme", "userflow", "users", handle) == named
+    assert Handles([b"c" * KEY_BYTES, b"a" * KEY_BYTES]).named("acme", "userflow", "users", handle) == named
+    assert theirs.named("acme", "userflow", "users", handle) is None
+    assert ours.named("globex", "userflow", "users", handle) is None
+    assert ours.named("acme", "userflow", "groups", handle) is None
+    for wrong in ("~", "~!", handle[:-2], f"{handle}x", "u-1", "../x"):
+        assert ours.named("acme", "userflow", "users", wrong) is None
+    assert ours.named("acme", "elsewhere", "users", handle) is None
