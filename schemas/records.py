@@ -125,6 +125,10 @@ class ChangeEvent:
     found: Found | None = None  # the lookup that showed it, where it was one
     unknown: tuple[str, ...] = ()  # fields asked for that a full answer did not hold: archived, or not readable now
     later_than: Mapping[str, StampedValue] = field(default_factory=dict)  # field -> what was known before the read
+    equal: bool = False  # receipt: the target held this before, and nothing was written
+    causes: Mapping[str, Cause] = field(
+        default_factory=dict
+    )  # receipt: field -> the first cause of its write, where that is another one than the record's
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,8 @@ class FieldAnswer:
     stored: FieldValue  # what the answer says the target holds
     at_ms: int  # vendor clock: earliest time of the answer
     spread_ms: int  # how much later it may have been
+    equal: bool = False  # the target held it before, and nothing was written
+    caused_by: Cause | None = None  # the first cause of the write, where that is another one than the record's
 
 
 @dataclass(frozen=True, slots=True)

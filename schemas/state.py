@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from schemas.records import HeldEvent, StampedValue, TimelineEvent
+from schemas.records import Cause, HeldEvent, StampedValue, TimelineEvent
 from schemas.values import FieldValue
 
 
@@ -35,12 +35,24 @@ class ObjectState:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """One write of ours to an object: the fields whose last write of ours it was, and the change that led to it."""
+
+    fields: tuple[str, ...]  # the object's fields
+    at_ms: int  # vendor clock: earliest time of the target's answer
+    spread_ms: int  # how much later it may have been
+    run_id: str | None = None  # the full sync or replay that wrote
+    caused_by: Cause | None = None  # the first cause of the write
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One object on one side of a pair."""
 
     at_ms: int  # vendor clock: earliest time of the newest of its own fields
     spread_ms: int  # how much later it may have been
     fields: Mapping[str, StampedValue]  # known fields; none where only its existence is kept
+    written: tuple[Written, ...] = ()  # our last write of each field, oldest first
 
 
 @dataclass(frozen=True, slots=True)

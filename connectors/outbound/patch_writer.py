@@ -192,6 +192,7 @@ class PatchWriter:
         }
         self._writes.wrote(write, result.stored, result.at_ms)
         sent: dict[str, FieldValue] = {name: write.fields[name] for name in result.stored if name in write.fields}
+        cause = _cause_of(patches)
         await self._context.observed(
             ObservedObject(
                 write.object_type,
@@ -204,7 +205,9 @@ class PatchWriter:
                 sent,
                 run_id=_run_of(patches),
                 bulk=_bulk(patches),
-                caused_by=_cause_of(patches),
+                caused_by=cause,
+                equal=result.equal,
+                causes=_other_causes(held, sent, cause),
             )
         )
         for patch in patches:
@@ -284,6 +287,12 @@ def _run_of(patches: Sequence[FieldPatch]) -> str | None:
 
 def _cause_of(patches: Sequence[FieldPatch]) -> Cause | None:
     return next((patch.caused_by for patch in patches if patch.caused_by), None)
+
+
+def _other_causes(held: Mapping[str, QueuedPatch], names: Iterable[str], cause: Cause | None) -> dict[str, Cause]:
+    """The causes of fields that joined a write of another cause: patches of one target leave together."""
+    found = {name: held[name].patch.caused_by for name in names if name in held}
+    return {name: one for name, one in found.items() if one is not None and one != cause}
 
 
 def _bulk(patches: Sequence[FieldPatch]) -> bool:

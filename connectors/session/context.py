@@ -140,6 +140,8 @@ class IntegrationContext:
             given=observation.given,
             unknown=observation.unknown,
             later_than=observation.later_than,
+            equal=observation.equal,
+            causes=observation.causes,
         )
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
         if await self.publish(changes_topic(self.system), key, change) and (outdated or observation.unsettled):
@@ -181,6 +183,8 @@ class ObservedObject:
     unknown: tuple[str, ...] = ()
     later_than: Mapping[str, StampedValue] = field(default_factory=dict)
     unsettled: bool = False  # fields were left out that another read has to tell
+    equal: bool = False  # receipt: nothing was written
+    causes: Mapping[str, Cause] = field(default_factory=dict)  # receipt: of fields with another cause
 
 
 def seen(

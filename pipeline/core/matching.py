@@ -264,7 +264,8 @@ def _answered(change: ChangeEvent, wanted: frozenset[str]) -> dict[str, FieldAns
     for name, sent in change.sent.items():
         seen = change.fields.get(name)
         if seen is not None and name in wanted:
-            answers[name] = FieldAnswer(sent, seen.value, seen.at_ms, seen.spread_ms)
+            cause = change.causes.get(name)
+            answers[name] = FieldAnswer(sent, seen.value, seen.at_ms, seen.spread_ms, change.equal, cause)
     return answers
 
 

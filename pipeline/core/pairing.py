@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.core.candidates import MOST_CANDIDATES, counting_anew, crowded, paired, recounted, side, with_side
+from pipeline.core.causes import with_writes
 from pipeline.core.conflicts import but_doubtful, newly_contested, newly_not_taken, noting_rewrites, with_answers
 from pipeline.core.conversion import equal
 from pipeline.core.derive import Derivation, Paired, RefusedField, derive, desired_values
@@ -64,7 +65,7 @@ def _believed_side(candidates: Mapping[str, Candidate], latest_ms: int) -> Mappi
 def _believed_candidate(candidate: Candidate, latest_ms: int) -> Candidate:
     fields = believed(candidate.fields, latest_ms)
     if candidate.at_ms + candidate.spread_ms > latest_ms:
-        return Candidate(0, 0, fields)
+        return replace(candidate, at_ms=0, spread_ms=0, fields=fields)
     return candidate if fields is candidate.fields else replace(candidate, fields=fields)
 
 
@@ -86,7 +87,7 @@ def change_pair(
     after = with_answer(_with_candidate(before, change, view), change)
     if change.presence == "joined":
         after = noting_rewrites(before, after, change, view)
-        after = with_answers(before, after, change, view)
+        after = with_writes(before, with_answers(before, after, change, view), change)
     step = _decide(after, view, whole, observed_id=change.object_id if change.presence == "joined" else None)
     derivation = but_doubtful(step.derivation, after, change)
     reported = (*newly_contested(before, after), *newly_not_taken(before, after))
@@ -243,7 +244,7 @@ def _merged(known: Candidate | None, change: MatchedChange, view: MappingView) -
     fields = merge(before, change.fields, change.origin, lambda name, _: name in change.settled).fields
     newer = order(known.at_ms, known.spread_ms, change.at_ms, change.spread_ms) is not Order.OLDER
     at_ms, spread_ms = (change.at_ms, change.spread_ms) if newer else (known.at_ms, known.spread_ms)
-    return Candidate(at_ms, spread_ms, fields)
+    return Candidate(at_ms, spread_ms, fields, known.written)
 
 
 def _without(state: PairState, system: System) -> PairState:

@@ -52,7 +52,7 @@ from schemas.records import (
 )
 from schemas.registry import LocalRegistry, packaged_history
 from schemas.runs import FullSyncRun, RunProgress
-from schemas.state import Candidate, ObjectState, PairState, RefusedValue, RunMark, Settled
+from schemas.state import Candidate, ObjectState, PairState, RefusedValue, RunMark, Settled, Written
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
 from schemas.vitals import ApiVitals, DurationVitals, InMemory, LimitVitals, PlaceVitals, Vitals
@@ -156,6 +156,8 @@ SAMPLES: Mapping[str, Any] = {
             given={"company.hs_object_id": "7"},
             found=Found("people", "ada@example.com", 2),
             unknown=("industry",),
+            equal=True,
+            causes={"title": CAUSE},
         ),
         _ACTIVITY,
         MatchedChange(
@@ -172,7 +174,7 @@ SAMPLES: Mapping[str, Any] = {
             spread_ms=999,
             origin="crawl",
             fields=STAMPED,
-            answered={"title": FieldAnswer("a ", "a", AT_MS, 999)},
+            answered={"title": FieldAnswer("a ", "a", AT_MS, 999, True, CAUSE)},
             run_id="run-1",
             bulk=True,
             caused_by=CAUSE,
@@ -276,7 +278,7 @@ SAMPLES: Mapping[str, Any] = {
         PairState(
             revision=7,
             hubspot={"101": Candidate(AT_MS, 0, {})},
-            userflow={"u-1": Candidate(AT_MS, 999, STAMPED)},
+            userflow={"u-1": Candidate(AT_MS, 999, STAMPED, (Written(("title",), AT_MS, 999, "run-1", CAUSE),))},
             settled={"userflow.title": Settled("a ", "a")},
             refused={"hubspot.colour": RefusedValue("blue", "not_an_option")},
             rewrites={"userflow.title": (AT_MS, AT_MS + 1)},

@@ -199,3 +199,23 @@ async def test_how_long_a_change_took_is_measured_where_something_was_written() 
         await asyncio.wait_for(done.wait(), DEADLINE_S)
     running.cancel()
     assert measured == [(False, 0.25), (True, 0.25)]
+
+
+async def test_fields_that_leave_together_are_told_with_the_cause_of_each_and_whether_anything_was_written() -> None:
+    sink = Sink()
+    writing, so_far = half(sink)
+    running = asyncio.create_task(writing.run())
+    first, second = Cause("hubspot.notifications", 0, 1, 1_000), Cause("hubspot.notifications", 0, 2, 1_001)
+    sink.may_end.clear()
+    await writing.take(patch("held"), lambda: None)
+    await asyncio.wait_for(sink.begun.wait(), DEADLINE_S)
+    ended = [asyncio.Event(), asyncio.Event()]
+    await writing.take(replace(patch("new"), caused_by=first), ended[0].set)
+    await writing.take(replace(patch("new"), fields={"plan": "pro"}, caused_by=second), ended[1].set)
+    sink.may_end.set()
+    for one in ended:
+        await asyncio.wait_for(one.wait(), DEADLINE_S)
+    running.cancel()
+    held, both = (change for change in so_far.published if isinstance(change, ChangeEvent))
+    assert (held.equal, held.caused_by, held.causes) == (True, None, {})
+    assert (both.equal, both.caused_by, both.causes) == (False, first, {"plan": second})
