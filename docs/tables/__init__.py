@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from docs.tables import commands, decisions, events, file_keys, metrics, reasons, records, settings, topics
+from docs.tables import commands, decisions, events, explain, file_keys, metrics, reasons, records, settings, topics
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "settings": settings.page,
@@ -20,5 +20,6 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "reasons": reasons.page,
     "decisions": decisions.page,
     "events": events.page,
+    "explain": explain.page,
 }
 """A page holds `<!-- table: settings -->` on a line of its own where the result stands."""

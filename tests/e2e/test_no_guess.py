@@ -89,7 +89,7 @@ async def test_nor_does_a_first_full_sync_with_live_edits_beside_it(it: World) -
 async def test_what_was_written_before_a_rival_appeared_is_explained(it: World) -> None:
     contact_id = next(iter(it.made))
     email = (await it.hubspot.fields("contacts", contact_id))["email"]
-    assert "in step, written" in await it.answer("explain", "hubspot", "contacts", contact_id)
+    assert "in step    written" in await it.answer("explain", "hubspot", "contacts", contact_id)
 
     await it.userflow.create("users", {"email": email, "plan": "rival"}, "rival")
     await it.idle()

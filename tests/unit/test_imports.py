@@ -109,6 +109,7 @@ LAYERS: dict[str, set[str]] = {
         "connectors.http",
         "connectors.kafka",
     },
+    "pipeline.explain": {"pipeline.core", "pipeline.agents", "pipeline.operations", "connectors.kafka"},
     "pipeline.replay": {"pipeline.core", "pipeline.agents", "connectors.kafka"},
     "pipeline.consents": {"pipeline.secrets", "connectors.kafka", "connectors.receiver"},
     "pipeline.scheduler": {
@@ -139,7 +140,7 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.console": {
         *(
             f"pipeline.{name}"
-            for name in ("core", "full_sync", "integration_file", "lag", "operations", "provisioning")
+            for name in ("core", "explain", "full_sync", "integration_file", "lag", "operations", "provisioning")
         ),
         *(f"connectors.{name}" for name in ("clock", "kafka", "receiver")),
     },

@@ -1,0 +1,25 @@
+"""The words of `pairstream explain`: how an object, a pair, a field stands, and what a change led to."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from docs.tables.markdown import code, table
+from pipeline.explain.answer import FIELD_WORDS, OBJECT_WORDS, OUTCOME_WORDS, PAIR_WORDS
+
+Word = TypeVar("Word", bound=str)
+
+
+def page() -> str:
+    """A table for each kind of word, as they stand in `--format json`."""
+    return "\n\n".join(
+        (
+            _words("Object", OBJECT_WORDS),
+            _words("Pair", PAIR_WORDS),
+            _words("Field", FIELD_WORDS),
+            _words("Happening", OUTCOME_WORDS),
+        )
+    )
+
+
+def _words(kind: str, words: Mapping[Word, str]) -> str:
+    return table((kind, "Meaning"), [(code(word), sentence) for word, sentence in words.items()])

@@ -1,0 +1,263 @@
+"""Reads what explains an object: its row, its pairs' rows and what is retained of it, each from its one partition.
+
+Partitions are read from their ends: a row that changed lately is found at once, and one that nobody ever wrote costs a
+look through its partition of the state topic. Of the history no more is read than there is time for.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from connectors.kafka.backwards import newest_values, slices
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.partitioner import partition_of
+from pipeline.agents.configuration import Configuration, IntegrationView
+from pipeline.core.candidates import paired, side
+from pipeline.core.derive import Paired
+from pipeline.core.mapping import OTHER
+from pipeline.explain.answer import Explanation, NamedPair
+from pipeline.explain.history import Seen
+from pipeline.explain.judging import Facts, explanation
+from pipeline.operations.object_report import Named
+from schemas.codec import Codec, MalformedRecord
+from schemas.configuration import IntegrationPart
+from schemas.integrations import connector_of, every, settings_of
+from schemas.records import ChangeEvent, Receipt
+from schemas.state import ObjectState, PairState
+from schemas.topics import (
+    INTEGRATIONS,
+    MAPPINGS,
+    OBJECTS_STATE,
+    PAIRS_STATE,
+    RECEIPTS,
+    changes_topic,
+    object_key,
+    pair_key,
+)
+from schemas.values import SYSTEMS, System
+
+HISTORY_S: Final = 0.6
+MOST: Final = 10
+ENOUGH: Final = 4
+"""So many times the happenings that are shown are looked for on each topic: answers stand among them."""
+
+
+class Tables(Protocol):
+    """The configuration in force, by topic."""
+
+    def table(self, topic: str) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where it is read from."""
+
+    cluster: Cluster
+    codec: Codec
+    partitions: int
+    lookup_interval_ms: int
+    now_ms: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How much of the history is wanted."""
+
+    most: int = MOST  # happenings; 0: none
+    within_s: float = HISTORY_S  # for each topic, and one slice more
+
+
+@dataclass(frozen=True, slots=True)
+class _Retained:
+    seen: list[Seen] = field(default_factory=list)
+    since_ms: int | None = None
+    complete: bool = True
+
+
+def connected(tables: Tables) -> dict[str, IntegrationView]:
+    """The integrations that are connected, by name."""
+    configuration = Configuration()
+    for topic in (MAPPINGS, INTEGRATIONS):
+        for key, record in tables.table(topic).items():
+            configuration.apply(topic, key, record)
+    found = {name: configuration.view(name) for name in every(tables.table(INTEGRATIONS))}
+    return {name: view for name, view in found.items() if view is not None and view.connected}
+
+
+def explain_object(
+    sources: Sources, tables: Tables, named: Named, integration: str | None = None, search: Search | None = None
+) -> list[Explanation]:
+    """One answer for each connected integration that maps the object's type, or for the one named. Blocks.
+
+    Raises BrokersUnreachable.
+    """
+    parts = tables.table(INTEGRATIONS)
+    return [
+        _explain(sources, parts, name, view, named, search or Search())
+        for name, view in sorted(connected(tables).items())
+        if integration in (None, name) and view.of_type(named.system, named.object_type)
+    ]
+
+
+def explain_pair(
+    sources: Sources, tables: Tables, asked: NamedPair, search: Search | None = None
+) -> Explanation | None:
+    """The answer for a pair by its match value; None where no connected integration has that mapping. Blocks."""
+    view = connected(tables).get(asked.integration)
+    if view is None or asked.mapping not in view.mappings:
+        return None
+    mapping, limits = view.mappings[asked.mapping], search or Search()
+    value = asked.match_value.strip().lower() if mapping.by_email else asked.match_value
+    key = pair_key(asked.integration, view.connection, asked.mapping, value)
+    state = _row(sources, PAIRS_STATE, key)
+    pairs = {asked.mapping: (value, state if isinstance(state, PairState) else None)}
+    keys = _keys(asked.integration, view, None, pairs)
+    return explanation(
+        _facts(sources, tables.table(INTEGRATIONS), asked.integration, view, None, key, None, pairs, keys, limits)
+    )
+
+
+def _explain(
+    sources: Sources,
+    parts: Mapping[str, IntegrationPart],
+    name: str,
+    view: IntegrationView,
+    named: Named,
+    search: Search,
+) -> Explanation:
+    key = object_key(name, view.connection, named.system, named.object_type, named.object_id)
+    row = _row(sources, OBJECTS_STATE, key)
+    known = row if isinstance(row, ObjectState) else None
+    pairs = _pairs(sources, name, view, known)
+    keys = _keys(name, view, named, pairs)
+    return explanation(_facts(sources, parts, name, view, named, key, known, pairs, keys, search))
+
+
+def _facts(
+    sources: Sources,
+    parts: Mapping[str, IntegrationPart],
+    name: str,
+    view: IntegrationView,
+    named: Named | None,
+    key: str,
+    row: ObjectState | None,
+    pairs: Mapping[str, tuple[str, PairState | None]],
+    keys: Mapping[str, Sequence[str]],
+    search: Search,
+) -> Facts:
+    retained = _retained(sources, keys, search)
+    settings = settings_of(parts, name)
+    connectors = {system: state for system in SYSTEMS if (state := connector_of(parts, name, system)) is not None}
+    return Facts(
+        at_ms=sources.now_ms(),
+        integration=name,
+        view=view,
+        named=named,
+        key=key,
+        partition=partition_of(key, sources.partitions),
+        row=row,
+        pairs=pairs,
+        lookup_interval_ms=sources.lookup_interval_ms,
+        connectors=connectors,
+        paused=settings is not None and settings.state == "paused",
+        seen=retained.seen,
+        searched_since_ms=retained.since_ms,
+        complete=retained.complete,
+        most=search.most,
+    )
+
+
+def _row(sources: Sources, topic: str, key: str) -> Any:
+    """The newest committed row of a key."""
+    found = newest_values(sources.cluster, topic, partition_of(key, sources.partitions), (key,))
+    value = found.get(key)
+    return None if value is None else sources.codec.decode(topic, value)
+
+
+def _pairs(
+    sources: Sources, name: str, view: IntegrationView, known: ObjectState | None
+) -> dict[str, tuple[str, PairState | None]]:
+    found: dict[str, tuple[str, PairState | None]] = {}
+    for mapping, value in (known.matches if known is not None else {}).items():
+        if mapping in view.mappings:
+            row = _row(sources, PAIRS_STATE, pair_key(name, view.connection, mapping, value))
+            found[mapping] = (value, row if isinstance(row, PairState) else None)
+    return found
+
+
+def _keys(
+    name: str, view: IntegrationView, named: Named | None, pairs: Mapping[str, tuple[str, PairState | None]]
+) -> dict[str, list[str]]:
+    """The keys of everything that is about the object: its own, its partners', its pairs'; by topic."""
+    keys: dict[str, set[str]] = {RECEIPTS: set(), **{changes_topic(system): set() for system in SYSTEMS}}
+    if named is not None:
+        own = object_key(name, view.connection, named.system, named.object_type, named.object_id)
+        keys[changes_topic(named.system)].add(own)
+    for mapping, (value, state) in pairs.items():
+        keys[RECEIPTS].add(pair_key(name, view.connection, mapping, value))
+        for system, object_id in _partners(state, view, mapping):
+            object_type = view.mappings[mapping].object_type(system)
+            keys[changes_topic(system)].add(object_key(name, view.connection, system, object_type, object_id))
+    return {topic: sorted(found) for topic, found in keys.items()}
+
+
+def _partners(state: PairState | None, view: IntegrationView, mapping: str) -> Iterator[tuple[System, str]]:
+    if state is None:
+        return
+    pair = paired(state, view.mappings[mapping])
+    for system in OTHER:
+        ids = (pair.ids[system],) if isinstance(pair, Paired) else tuple(side(state, system))
+        yield from ((system, object_id) for object_id in ids)
+
+
+def _retained(sources: Sources, keys: Mapping[str, Sequence[str]], search: Search) -> _Retained:
+    """What is retained under these keys, and from when on all of it is here."""
+    places: dict[tuple[str, int], set[bytes]] = {}
+    for topic, wanted in keys.items():
+        for key in wanted:
+            places.setdefault((topic, partition_of(key, sources.partitions)), set()).add(key.encode())
+    if not search.most or not places:
+        return _Retained(complete=False)
+    with ThreadPoolExecutor(len(places)) as pool:
+        parts = list(pool.map(lambda place: _of_place(sources, place, places[place], search), places))
+    since = [one.since_ms for one in parts if not one.complete and one.since_ms is not None]
+    begins = [one.since_ms for one in parts if one.since_ms is not None]
+    complete = all(one.complete for one in parts)
+    # what is older than the latest of these moments may lack an answer: it is left out rather than told half
+    floor = 0 if complete else max(since, default=0)
+    return _Retained(
+        [one for part in parts for one in part.seen if one.at_ms >= floor],
+        floor or min(begins, default=None),
+        complete,
+    )
+
+
+def _of_place(sources: Sources, place: tuple[str, int], keys: set[bytes], search: Search) -> _Retained:
+    topic, partition = place
+    found: list[Seen] = []
+    since_ms: int | None = None
+    deadline = time.monotonic() + search.within_s
+    for one in slices(sources.cluster, topic, partition, keys):
+        since_ms = since_ms if one.since_ms is None else one.since_ms
+        for message in one.messages:
+            record = decoded(sources.codec, topic, message.value())
+            if record is not None:
+                found.append(Seen((topic, partition, message.offset() or 0), message.timestamp()[1], record))
+        if one.whole:
+            return _Retained(found, since_ms, complete=True)
+        if len(found) >= search.most * ENOUGH or time.monotonic() > deadline:
+            return _Retained(found, since_ms, complete=False)
+    return _Retained(found, since_ms, complete=True)
+
+
+def decoded(codec: Codec, topic: str, value: bytes | None) -> ChangeEvent | Receipt | None:
+    """The record; None where it is none of ours, which its dead letter tells."""
+    if value is None:
+        return None
+    try:
+        record = codec.decode(topic, value)
+    except MalformedRecord:
+        return None
+    return record if isinstance(record, ChangeEvent | Receipt) else None

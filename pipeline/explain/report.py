@@ -1,0 +1,32 @@
+"""The answer as one object with stable keys, for scripts; no values unless they are asked for. Pure."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pipeline.explain.answer import Explanation
+
+VALUES: Final = frozenset({"value", "wanted", "match_value"})
+"""Keys that are left out unless values are asked for."""
+
+Json = Any  # plain JSON
+
+
+def report(at_ms: int, told: Sequence[Explanation], *, values: bool = False) -> dict[str, Json]:
+    """One object: `at_ms` and an explanation for each integration, every key always there."""
+    return {"at_ms": at_ms, "explanations": [_plain(one, values) for one in told]}
+
+
+def _plain(value: Json, values: bool) -> Json:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _plain(getattr(value, field.name), values)
+            for field in dataclasses.fields(value)
+            if values or field.name not in VALUES
+        }
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one, values) for key, one in value.items()}
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    return [_plain(one, values) for one in value] if isinstance(value, tuple | list) else value
