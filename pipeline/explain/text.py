@@ -227,8 +227,8 @@ def _columns(one: Happening, now_ms: int) -> tuple[str, ...]:
     what = ", ".join(one.fields) if one.operation == "upserted" else one.operation
     topic, partition, offset = one.place
     run = f" (full sync {one.run_id})" if one.run_id else ""
-    reason = f": {one.reason}" if one.reason else ""
-    led = "" if one.outcome == "unknown" else f"-> {one.outcome}{reason}"
+    why = f": {one.reason}" if one.reason else ""
+    led = "" if one.outcome == "unknown" else f"-> {one.outcome}{why}"
     return (
         clock(one.at_ms, now_ms, milliseconds=True),
         one.system,
