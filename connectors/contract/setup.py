@@ -27,7 +27,11 @@ class Setup(Protocol):
     """Makes a system ready for an integration; every call may be repeated."""
 
     async def describe(self, wanted: Mapping[str, Sequence[str]]) -> SystemDescription:
-        """The definitions of the fields that mappings are to use, by object type; those that exist."""
+        """The definitions of the fields that mappings are to use, by object type; those that exist.
+
+        No name at all asks for every field of a type, without its options, which may be many: for choosing among them.
+        A type that may not be read is left out then.
+        """
         ...
 
     async def provision(

@@ -62,6 +62,9 @@ class HubSpotSetup:
         fields: list[DescribedField] = []
         choices = Choices(self._client)
         for object_type, names in wanted.items():
+            if not names:
+                fields += await self._every(object_type)
+                continue
             existing = await self._properties(object_type)
             hidden = await self._unreadable(object_type, [name for name in names if name in existing])
             for name in asked_or_near(names, existing):
@@ -69,6 +72,16 @@ class HubSpotSetup:
                 fields.append(replace(field, unreadable=name in hidden))
             fields += await self._archived(object_type, [name for name in names if name not in existing])
         return SystemDescription(fields, await self._custom_types(wanted))
+
+    async def _every(self, object_type: str) -> list[DescribedField]:
+        """Every property of a type without its options; none where the token may not read them."""
+        try:
+            existing = await self._properties(object_type)
+        except (Misconfigured, Missing, Refused):
+            return []
+        # "external": the options are not told here, so nothing may be concluded from there being none
+        told = (described(object_type, one) for one in existing.values())
+        return [replace(one, options=(), external=bool(one.options) or one.external) for one in told]
 
     async def provision(
         self,

@@ -48,7 +48,8 @@ class UserflowSetup:
             fields.append(DescribedField(object_type, ID_FIELD, "Id", "string", read_only=True))
             existing = await self._attributes(_SCOPES[kind_of(object_type)])
             by_name = {one.name: one for one in existing if one.name != ID_FIELD}
-            fields += [_described(object_type, by_name[name]) for name in asked_or_near(names, by_name)]
+            chosen = asked_or_near(names, by_name) if names else tuple(by_name)
+            fields += [_described(object_type, by_name[name]) for name in chosen]
         return SystemDescription(fields, events=describe_events(await self._events(), await self._attributes("event")))
 
     async def provision(

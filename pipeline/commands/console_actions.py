@@ -15,6 +15,7 @@ from pipeline.bounded_http import ConnectionLimits
 from pipeline.commands.audit_actions import read
 from pipeline.commands.explain_desk import ExplainDesk
 from pipeline.commands.letter_desk import LetterDesk
+from pipeline.commands.planning_desk import PlanningDesk
 from pipeline.commands.session import open_process, plain_errors, with_kafka
 from pipeline.config import Settings, SettingsInvalid
 from pipeline.console.access import Access, new_link
@@ -22,12 +23,14 @@ from pipeline.console.app import build_console
 from pipeline.console.asking import ASKED_BY
 from pipeline.console.desk import AUDIT_KEPT_S, DOCTOR_KEPT_S, LAG_KEPT_S, LETTERS_KEPT_S, About, Desk, Kept
 from pipeline.console.handles import KEY_BYTES, KEY_PURPOSE, Handles
+from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.words import counted
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
 from pipeline.local import endpoints
 from pipeline.local.ports import free_port
+from pipeline.local.welcome import FORM
 from pipeline.operations.actor import machine, who
 from pipeline.operations.audit import Audit
 from pipeline.operations.doctor import examine
@@ -126,8 +129,9 @@ def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk
         full_sync_interval_s=settings.full_sync_interval_s,
         partitions=settings.partitions,
         environment=environment_of(settings),
+        example=_example(settings),
     )
-    letters = LetterDesk(process, tables, ASKED_BY.get)
+    letters, planner = LetterDesk(process, tables, ASKED_BY.get), PlanningDesk(process, tables, publisher)
     return Desk(
         tables,
         publisher,
@@ -140,7 +144,16 @@ def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk
         Kept(lambda: letters.told(letters.letters()), LETTERS_KEPT_S),
         ExplainDesk(process, tables),
         Handles(process.box.derived(KEY_PURPOSE, KEY_BYTES)),
+        planner,
+        FieldsKept(planner),
     )
+
+
+def _example(settings: Settings) -> Mapping[str, str]:
+    """What opens the simulators, where both systems are simulated."""
+    running = endpoints.read(settings.state_dir)
+    simulated = running is not None and running.hubspot_simulator_url and running.userflow_simulator_url
+    return FORM if simulated else {}
 
 
 def environment_of(settings: Settings) -> list[tuple[str, str, str]]:

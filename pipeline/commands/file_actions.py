@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -41,8 +40,6 @@ from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.visible import visible
 from schemas.configuration import IntegrationPart
 from schemas.topics import INTEGRATIONS
-
-FORGOTTEN_S: Final = 30.0
 
 
 def validate_file(file: Path, *, offline: bool, strict: bool) -> None:
@@ -149,20 +146,11 @@ async def _carry_out(
 ) -> None:
     """Hand the request over and, unless `within_s` is None, wait until it is in force. Raises NotApplied."""
     name, request = file.integration, applying.desired(file, process.box.seal, now_ms())
-    await applying.ask(publisher, name, request)
     if within_s is None:
+        await applying.ask(publisher, name, request)
         click.echo(f"{name}: asked; `pairstream doctor` tells how it stands")
         return
-    try:
-        applied = await applying.wait_until_applied(tables, name, request, within_s)
-    except applying.NotApplied as error:
-        parts = tables.table(INTEGRATIONS)
-        refusal = _told(file, applying.refusal(str(error), file, request, parts), parts)
-        try:
-            await applying.leave_no_ghost(publisher, tables, name, request, FORGOTTEN_S)
-        except applying.NotApplied as left:
-            refusal += f"\n{name} stays listed: {left}"
-        raise applying.NotApplied(refusal) from None
+    applied = await applying.put_in_force(publisher, tables, file, request, within_s)
     lacking = lacking_scopes(file, tables.table(INTEGRATIONS))
     made = len(applied.settings.create)
     click.echo(f"{name}: in force as revision {applied.settings.revision} after {applied.seconds:.1f} s")
@@ -173,12 +161,6 @@ async def _carry_out(
     if applied.settings.events and file.hubspot.timeline == "app_events":
         click.echo("event types are part of the HubSpot app: `pairstream hubspot-project` writes its files")
     click.echo(f"run `pairstream full-sync start {name}` to bring what exists in step")
-
-
-def _told(file: IntegrationFile, refusal: str, parts: Mapping[str, IntegrationPart]) -> str:
-    """A refusal, with the scopes that the file needs and nobody granted."""
-    lacking = lacking_scopes(file, parts)
-    return f"{refusal}\n{lacking_sentence(file.integration, lacking)}" if lacking else refusal
 
 
 def export_file(name: str, out: Path | None) -> None:

@@ -16,12 +16,13 @@ from pipeline.console import rendering
 from pipeline.console.access import Access, SignedIn
 from pipeline.console.asking import ASKED_BY
 from pipeline.console.desk import Desk
+from pipeline.console.form import Form
 from pipeline.console.head import TABS
 from pipeline.console.live import Live
 from pipeline.console.pages.sign_in import SignIn
 from pipeline.console.protect import Place, Protected, asker
 from pipeline.console.routes import PAGES, At
-from pipeline.console.visit import TOKEN, Form, Gone, NotHere, Shown, Visit, form_of
+from pipeline.console.visit import TOKEN, Gone, NotHere, Shown, Visit, form_of
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
 

@@ -12,6 +12,7 @@ from connectors.kafka.table import TableReader
 from pipeline.console.handles import Handles
 from pipeline.console.letters import Letters, Selections
 from pipeline.console.looks import Looks
+from pipeline.console.planning import FieldsKept, Planner, Reviews
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
@@ -39,6 +40,8 @@ class About:
     full_sync_interval_s: int
     partitions: int
     environment: Sequence[tuple[str, str, str]] = ()  # setting, value as anybody may see it, meaning
+    example: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the form that adds an integration begins with, where both systems are simulated; it opens nothing else."""
 
 
 @dataclass
@@ -90,8 +93,11 @@ class Desk:
     letters_look: Kept[list[Told]]
     objects: Objects
     handles: Handles
+    planner: Planner
+    fields: FieldsKept
     looks: Looks = field(default_factory=Looks)
     selections: Selections = field(default_factory=Selections)
+    reviews: Reviews = field(default_factory=Reviews)
     links: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """Links to HubSpot by their hashes: who asked for each, where it leads, and until when. Kept nowhere else."""
 

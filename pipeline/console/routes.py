@@ -7,8 +7,10 @@ from typing import Final, Literal
 from pipeline.console.pages import (
     activity,
     acts,
+    adding,
     connection,
     doctor,
+    editing,
     explain,
     full_sync,
     granting,
@@ -16,6 +18,7 @@ from pipeline.console.pages import (
     mappings,
     overview,
     refused,
+    reviewing,
     road,
     settings,
 )
@@ -39,6 +42,8 @@ class At:
 
 _OF: Final = "/i/{integration}"
 _OBJECT: Final = f"{_OF}/objects/{{system}}/{{type}}/{{handle}}"
+_MAPPING: Final = f"{_OF}/mappings/{{mapping}}"
+_REVIEW: Final = f"{_MAPPING}/review/{{review}}"
 PAGES: Final[Sequence[At]] = (
     At("/", "viewer", overview.overview, live=True),
     At("/road", "viewer", road.road, live=True),
@@ -46,9 +51,21 @@ PAGES: Final[Sequence[At]] = (
     At("/doctor", "viewer", doctor.look_again, "POST"),
     At("/activity", "viewer", activity.activity),
     At("/settings", "admin", settings.settings),
+    At("/connect", "admin", adding.add),
+    At("/connect", "admin", adding.do_add, "POST"),
     At(_OF, "viewer", integration.health, live=True),
     At(f"{_OF}/mappings", "viewer", mappings.mappings),
-    At(f"{_OF}/mappings/{{mapping}}", "viewer", mappings.mapping),
+    At(f"{_OF}/mappings/new", "operator", editing.new),
+    At(f"{_OF}/mappings/new/begin", "operator", editing.begin),
+    At(_MAPPING, "viewer", mappings.mapping),
+    At(f"{_MAPPING}/edit", "operator", editing.edit),
+    At(f"{_MAPPING}/edit", "operator", editing.draft, "POST"),
+    At(f"{_MAPPING}/review", "operator", reviewing.review, "POST"),
+    At(_REVIEW, "operator", reviewing.reviewed, live=True, own=True),
+    At(_REVIEW, "operator", reviewing.save, "POST"),
+    At(f"{_REVIEW}/values", "operator", reviewing.values, "POST"),
+    At(f"{_MAPPING}/remove", "operator", reviewing.remove),
+    At(f"{_MAPPING}/remove", "operator", reviewing.do_remove, "POST"),
     At(f"{_OF}/connection", "viewer", connection.connection),
     At(f"{_OF}/connection/grant", "admin", granting.grant),
     At(f"{_OF}/connection/grant", "admin", granting.do_grant, "POST"),

@@ -217,4 +217,6 @@ class FileKeys(Keys):
     )
     hubspot: HubSpotKeys = Field(description="The HubSpot account and how to reach it.")
     userflow: UserflowKeys = Field(description="The Userflow environment and how to reach it.")
-    mappings: list[MappingKeys] = Field(min_length=1, description="The pairs of object types, and their fields.")
+    mappings: list[MappingKeys] = Field(
+        description="The pairs of object types, and their fields; `[]`: connected, and nothing is mapped yet."
+    )

@@ -103,8 +103,6 @@ def _words(path: str, error: ErrorDetails, got: str) -> tuple[str, str]:
 
 
 def _empty(path: str) -> tuple[str, str]:
-    if path == "mappings":
-        return "no mapping is given", "add at least one"
     if path.endswith(".stream_events"):
         return "the list names no event", "write false, true, or the names of events"
     return "the text is empty", "write a value"

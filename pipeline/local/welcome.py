@@ -15,6 +15,17 @@ CREDENTIALS: Final = {
     "USERFLOW_API_KEY": "ak_simulated",
 }
 """What the simulators accept; they open nothing else."""
+FORM: Final = {
+    "integration": "demo",
+    "environment": "production",
+    "account": "12345678",
+    "client_id": "hubspot-client",
+    "client_secret": "hubspot-client-secret",
+    "api_key": CREDENTIALS["USERFLOW_API_KEY"],
+    "token": CREDENTIALS["HUBSPOT_TOKEN"],
+    "app_secret": CREDENTIALS["HUBSPOT_APP_SECRET"],
+}
+"""The same as the console's form takes it; the consent page of HubSpot's simulator offers this account."""
 DEMO_CONTACT: Final = "1150"
 DEMO_USER: Final = "user-150"
 

@@ -3,21 +3,23 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.integration_file.export import to_yaml
-from pipeline.integration_file.model import IntegrationFile
+from pipeline.integration_file.loader import read_document
+from pipeline.integration_file.model import IntegrationFile, MappingSpec
 from pipeline.integration_file.problems import render
 from pipeline.operations import OperationRefused
 from pipeline.provisioning.claims import check_claims
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, described_file
 from pipeline.provisioning.forgetting import last_connection
 from pipeline.provisioning.remedies import problem
-from pipeline.provisioning.resolve import Seal, hubspot_settings, userflow_settings
+from pipeline.provisioning.resolve import Seal, fields_of, hubspot_settings, userflow_settings
+from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.provisioning.state_machine import ALREADY_CLAIMED, NOT_GRANTED, UNDER_WAY, VENDOR_REFUSAL
 from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of, settings_of
@@ -25,6 +27,8 @@ from schemas.topics import INTEGRATIONS
 from schemas.values import SYSTEMS, System
 
 POLL_EVERY_S: Final = 0.05
+HEARD_S: Final = 5.0
+"""How long the other system's word is waited for where one waits for a grant."""
 
 
 class NotApplied(OperationRefused):
@@ -57,6 +61,45 @@ def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: in
     if state == "disconnected":
         hubspot, userflow = replace(hubspot, secrets={}), replace(userflow, secrets={})
     return DesiredIntegration(uuid.uuid4().hex, state, settings.document, hubspot, userflow, now_ms)
+
+
+def with_mappings(
+    settings: IntegrationSettings, mappings: Sequence[MappingSpec], now_ms: int
+) -> tuple[IntegrationFile, DesiredIntegration]:
+    """What is in force with other mappings, as a file and as a request: its sections and their seals stay untouched."""
+    file = replace(read_document(settings.document), mappings=tuple(mappings))
+    hubspot = replace(settings.hubspot, fields=fields_of(file, "hubspot"))
+    userflow = replace(settings.userflow, fields=fields_of(file, "userflow"))
+    state: DesiredState = "paused" if settings.state == "paused" else "active"
+    return file, DesiredIntegration(uuid.uuid4().hex, state, to_yaml(file), hubspot, userflow, now_ms)
+
+
+async def put_in_force(
+    publisher: Publisher,
+    tables: TableReader,
+    file: IntegrationFile,
+    request: DesiredIntegration,
+    within_s: float,
+    forgotten_s: float = 30.0,
+) -> Applied:
+    """Ask for what a file says, and wait until it is in force.
+
+    Raises NotApplied with the line of the file and the scopes it lacks; what was never in force leaves nothing behind.
+    """
+    name = file.integration
+    await ask(publisher, name, request)
+    try:
+        return await wait_until_applied(tables, name, request, within_s)
+    except NotApplied as error:
+        parts = tables.table(INTEGRATIONS)
+        told = refusal(str(error), file, request, parts)
+        lacking = lacking_scopes(file, parts)
+        told = f"{told}\n{lacking_sentence(name, lacking)}" if lacking else told
+        try:
+            await leave_no_ghost(publisher, tables, name, request, forgotten_s)
+        except NotApplied as left:
+            told += f"\n{name} stays listed: {left}"
+        raise NotApplied(told) from None
 
 
 async def ask(publisher: Publisher, integration: str, request: DesiredIntegration) -> None:
@@ -112,7 +155,8 @@ async def wait_until_applied(
                 return Applied(settings, time.monotonic() - started)
             if settings.apply_state == "failed":
                 raise NotApplied(settings.reason or "refused")
-            if not granted and awaits_grant(tables.table(INTEGRATIONS), integration, settings):
+            waited_s = time.monotonic() - started
+            if not granted and _nothing_but_a_grant(tables.table(INTEGRATIONS), integration, settings, waited_s):
                 raise NotApplied(
                     f"{integration}: accepted, and waits for access to HubSpot account {settings.hubspot.account}. "
                     f"Fix: run `pairstream connect {integration}`; it comes into force by itself then"
@@ -163,6 +207,18 @@ def awaits_grant(parts: Mapping[str, IntegrationPart], integration: str, setting
         and (state.connection, state.checked_revision) == (settings.connection, settings.revision)
         and (state.status, state.reason) == ("needs_reconnect", NOT_GRANTED)
     )
+
+
+def _nothing_but_a_grant(
+    parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings, waited_s: float
+) -> bool:
+    """Whether only access is waited for: what Userflow says of its key is heard first, unless it says nothing."""
+    if not awaits_grant(parts, integration, settings):
+        return False
+    state = connector_of(parts, integration, "userflow")
+    told = state is not None and (state.connection, state.checked_revision) == (settings.connection, settings.revision)
+    # what refuses the key makes the request fail, which is seen next
+    return waited_s > HEARD_S or (told and state is not None and state.status == "ok")
 
 
 def _unavailable(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:

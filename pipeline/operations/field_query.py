@@ -6,6 +6,7 @@ They own the vendors' budgets and the credentials in force, so nobody else calls
 import asyncio
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -38,6 +39,7 @@ class Asker:
         self._tables = tables
         self._within_s = within_s
         self._now_ms = now_ms
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ask(self, file: IntegrationFile) -> DescribedFile:
         """Both systems' descriptions of the file's fields. Raises NotAnswered.
@@ -46,11 +48,19 @@ class Asker:
         """
         wanted = _wanted(file)
         while True:
-            answers = await self._answers(file.integration, wanted)
+            answers = await self.answers(file.integration, wanted)
             described = described_file(file, answers["hubspot"], answers["userflow"])
             if _wanted(described.file) == wanted:
                 return described
             wanted = _wanted(described.file)
+
+    async def answers(self, integration: str, wanted: Wanted) -> Mapping[System, Description]:
+        """What both systems say of these fields; of a type without names: of all its fields. Raises NotAnswered.
+
+        One inquiry of an integration at a time: a later one takes the place of an earlier one.
+        """
+        async with self._asking[integration]:
+            return await self._answers(integration, wanted)
 
     async def _answers(self, integration: str, wanted: Wanted) -> Mapping[System, Description]:
         inquiry = Inquiry(uuid.uuid4().hex, wanted["hubspot"], wanted["userflow"], self._now_ms())

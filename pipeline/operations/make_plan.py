@@ -1,8 +1,8 @@
 """Making a plan: what both systems say, and what the retained state would make of it."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.latest import Progress, latest_rows
@@ -16,7 +16,7 @@ from pipeline.operations.pair_counts import PairCounts, RetainedState, count_pai
 from pipeline.operations.plan import InForce, Plan, make_plan, planned_mappings
 from pipeline.secrets import SecretBox
 from schemas.codec import Codec
-from schemas.configuration import IntegrationSettings
+from schemas.configuration import DesiredIntegration, IntegrationSettings
 from schemas.records import ObjectMapping
 from schemas.state import ObjectState, PairState
 from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
@@ -42,37 +42,86 @@ class PlanDeps:
 async def plan(deps: PlanDeps, file: IntegrationFile, within_s: float, *, pairs: bool) -> Plan:
     """What applying the file would do. Nothing is changed but for the inquiry itself."""
     request = apply.desired(file, deps.box.seal, deps.now_ms())
-    tables = deps.tables
-    now = InForce(tables.table(INTEGRATIONS), tables.table(MAPPINGS), deps.box.open)
+    asking = Asker(deps.publisher, deps.tables, within_s, deps.now_ms)
+    look = Look(deps.tables, asking, deps.box.open)
+
+    async def count(job: CountJob) -> Mapping[str, PairCounts]:
+        return await asyncio.to_thread(count_job, deps.cluster, deps.codec, deps.partitions, deps.progress, job)
+
+    return await planned(look, file, request, count if pairs else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a plan is compared with: what is in force, and what both systems say."""
+
+    tables: TableReader
+    asker: Asker
+    open_seal: Callable[[bytes, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class CountJob:
+    """What is to be counted: the mappings as they would be, over the retained objects of a connection."""
+
+    integration: str
+    connection: int
+    mappings: tuple[ObjectMapping, ...]
+    kept: frozenset[str] = frozenset()  # mappings that do not change: what was settled or refused under them holds
+    created: Mapping[str, frozenset[str]] = field(default_factory=dict)  # HubSpot type -> fields that do not exist yet
+
+
+Counting = Callable[[CountJob], Awaitable[Mapping[str, PairCounts]]]
+
+
+async def planned(
+    look: Look, file: IntegrationFile, request: DesiredIntegration, count: Counting | None, only: str | None = None
+) -> Plan:
+    """What a request of that file would do; `count` counts the pairs of one mapping or of all, None: they are not."""
+    now = InForce(look.tables.table(INTEGRATIONS), look.tables.table(MAPPINGS), look.open_seal)
     settings = now.same_accounts(request, file.integration)
     if settings is None:
         return make_plan(file, request, now, NOT_CONNECTED)
     try:
-        described = await Asker(deps.publisher, tables, within_s, deps.now_ms).ask(file)
+        described = await look.asker.ask(file)
     except NotAnswered as error:
         return make_plan(file, request, now, f"fields and pairs could not be looked at: {error}")
     made = make_plan(file, request, now, described)
-    if made.problems or not pairs:
+    if made.problems or count is None:
         return made
-    wanted = planned_mappings(described, settings)
-    return replace(made, pairs=await asyncio.to_thread(_pairs, deps, settings, made, wanted))
+    wanted = [one for one in planned_mappings(described, settings) if only in (None, one.name)]
+    return replace(made, pairs=await count(_job(made, settings, tuple(wanted))))
 
 
-def _pairs(
-    deps: PlanDeps, settings: IntegrationSettings, made: Plan, wanted: tuple[ObjectMapping, ...]
+def _job(made: Plan, settings: IntegrationSettings, wanted: tuple[ObjectMapping, ...]) -> CountJob:
+    return CountJob(
+        made.integration,
+        settings.connection,
+        wanted,
+        frozenset(change.name for change in made.mappings if change.kind == "unchanged"),
+        {one.hubspot_type: _created(made, one.hubspot_type) for one in wanted},
+    )
+
+
+def _created(made: Plan, object_type: str) -> frozenset[str]:
+    return frozenset(one.name for one in made.create if one.object_type == object_type)
+
+
+def count_job(
+    cluster: Cluster, codec: Codec, partitions: int, progress: Progress, job: CountJob
 ) -> Mapping[str, PairCounts]:
-    retained = _Retained(deps, f"{made.integration}:{settings.connection}:")
-    kept = {change.name for change in made.mappings if change.kind == "unchanged"}
+    """The ends of all pairs, by mapping. Blocks. Raises TransactionFailed where reading stalls."""
+    retained = _Retained(cluster, codec, partitions, progress, f"{job.integration}:{job.connection}:")
     return {
         mapping.name: count_pairs(
             MappingView(mapping),
             RetainedState(
                 retained.objects_of(mapping),
-                retained.pair_of(mapping) if mapping.name in kept else _no_pair,
-                frozenset(one.name for one in made.create if one.object_type == mapping.hubspot_type),
+                retained.pair_of(mapping) if mapping.name in job.kept else _no_pair,
+                job.created.get(mapping.hubspot_type, frozenset()),
             ),
         )
-        for mapping in wanted
+        for mapping in job.mappings
     }
 
 
@@ -83,10 +132,10 @@ def _no_pair(match_value: str) -> None:
 class _Retained:
     """The state rows of one connection, decoded one at a time."""
 
-    def __init__(self, deps: PlanDeps, prefix: str) -> None:
-        self._codec = deps.codec
-        self._objects = latest_rows(deps.cluster, OBJECTS_STATE, deps.partitions, prefix, deps.progress)
-        self._pairs = latest_rows(deps.cluster, PAIRS_STATE, deps.partitions, prefix, deps.progress)
+    def __init__(self, cluster: Cluster, codec: Codec, partitions: int, progress: Progress, prefix: str) -> None:
+        self._codec = codec
+        self._objects = latest_rows(cluster, OBJECTS_STATE, partitions, prefix, progress)
+        self._pairs = latest_rows(cluster, PAIRS_STATE, partitions, prefix, progress)
 
     def objects_of(self, mapping: ObjectMapping) -> Callable[[System], Iterator[tuple[str, ObjectState]]]:
         def rows(system: System) -> Iterator[tuple[str, ObjectState]]:

@@ -4,6 +4,7 @@ from connectors.receiver.consent_pages import why
 from pipeline.console.condition import Kind
 from pipeline.console.head import settings_in
 from pipeline.console.pages.acts import Confirm
+from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.operations import connect
 
@@ -22,7 +23,12 @@ async def grant(visit: Visit) -> Shown:
 async def do_grant(visit: Visit) -> Gone:
     """`POST connection/grant`: a link that is good once, for 10 minutes."""
     settings_in(visit)
-    desk, name = visit.desk, visit.integration
+    return await link_for(visit, visit.integration)
+
+
+async def link_for(visit: Visit, name: str) -> Gone:
+    """A link for whoever asks, and the page that waits for what becomes of it."""
+    desk = visit.desk
     link = connect.new_link(name, desk.parts, desk.now_ms())
     await connect.ask(desk.publisher, name, link.record)
     desk.links[link.record.link] = (visit.who.key, link.url(desk.about.receiver_url), link.record.expires_at_ms)
@@ -50,5 +56,6 @@ async def waiting(visit: Visit) -> Shown:
         kind, title = "warn", "That took longer than 10 minutes. Nothing was changed."
     else:
         title = "Waiting for you in HubSpot's window."
-    facts = {"name": name, "url": url if kind == "work" else "", "kind": kind, "title": title}
+    mapped = bool(mappings_of(visit))
+    facts = {"name": name, "mapped": mapped, "url": url if kind == "work" else "", "kind": kind, "title": title}
     return Shown("granting.html", {**facts, "code": answer.reason or "" if answer is not None else ""})

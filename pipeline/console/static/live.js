@@ -98,3 +98,33 @@ on("keydown", (event) => {
   }
   before = event.key;
 });
+
+// The editor of mappings: search narrows a picker, arrows move in it; after a button the page is shown where it was.
+const choices = (picker) => [...picker.querySelectorAll("button[data-choice]:not([hidden])")];
+on("input", (event) => {
+  if (!event.target.matches("[data-filter]")) return;
+  const wanted = event.target.value.trim().toLowerCase();
+  for (const one of event.target.closest("[data-picker]").querySelectorAll("[data-choice]")) {
+    one.hidden = !one.textContent.toLowerCase().includes(wanted);
+  }
+});
+on("keydown", (event) => {
+  const picker = event.target.closest?.("[data-picker]");
+  if (!picker || !picker.open) return;
+  const there = choices(picker), here = there.indexOf(document.activeElement);
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    const next = here + (event.key === "ArrowDown" ? 1 : -1);
+    if (next < 0) picker.querySelector("[data-filter]").focus(); else there[Math.min(next, there.length - 1)]?.focus();
+  } else if (event.key === "Enter" && event.target.matches("[data-filter]") && there.length) {
+    event.preventDefault();
+    there[0].click();
+  }
+});
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.("[data-picker][open]")) event.target.querySelector("[data-filter]").focus();
+}, true);
+on("submit", (event) => {
+  const part = event.submitter?.closest("section[id]");
+  if (event.target.matches("[data-draft]") && part) event.target.action = `${event.target.action.split("#")[0]}#${part.id}`;
+});

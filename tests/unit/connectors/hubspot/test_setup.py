@@ -53,6 +53,17 @@ async def test_a_custom_type_that_does_not_exist_is_left_out() -> None:
     assert [(field.object_type, field.name) for field in found] == [("contacts", "email")]
 
 
+async def test_no_name_asks_for_every_property_of_a_type_and_leaves_out_types_that_may_not_be_read() -> None:
+    case = opened()
+    found = (await case.account.setup.describe({"contacts": (), "companies": ("name",)})).fields
+    assert {field.name for field in found if field.object_type == "contacts"} > {"email", "seats", "hs_email_domain"}
+    assert [field.name for field in found if field.object_type == "companies"] == ["name"]
+    assert all(not field.options for field in found if field.object_type == "contacts")
+    case.strike(action="status", status=403, path_contains="/companies")
+    left = (await case.account.setup.describe({"contacts": (), "companies": ()})).fields
+    assert {field.object_type for field in left} == {"contacts"}
+
+
 async def test_a_standard_type_that_is_refused_is_an_error() -> None:
     case = opened()
     case.strike(action="status", status=400, path_contains="/properties/")

@@ -43,6 +43,12 @@ async def test_fields_that_mappings_use_and_that_exist(userflow: World) -> None:
     ]
 
 
+async def test_no_name_asks_for_every_attribute_of_a_type(userflow: World) -> None:
+    every = {one.name for one in (await userflow.account.setup.describe({"users": ()})).fields}
+    assert every > {"id", "joined", "last_flow"}
+    assert (await userflow.account.setup.describe({})).fields == []
+
+
 async def test_definitions_on_several_pages(userflow: World) -> None:
     names = [f"a_{number}" for number in range(230)]
     userflow.simulator.define(

@@ -1,6 +1,7 @@
 """A console over tables in memory, and a browser that keeps its cookie."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,18 +13,33 @@ from pipeline.console.app import Console, build_console
 from pipeline.console.desk import About as Installation
 from pipeline.console.desk import Desk, Kept
 from pipeline.console.handles import KEY_BYTES, Handles
+from pipeline.console.planning import Descriptions, FieldsKept
 from pipeline.console.protect import Place
+from pipeline.integration_file.model import IntegrationFile
 from pipeline.lag.judging import Lag
+from pipeline.operations.field_query import NotAnswered, Wanted
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
 from pipeline.operations.letter_standing import Standing
 from pipeline.operations.letters import About, Letter
 from pipeline.operations.object_report import Explained, Named
+from pipeline.operations.pair_counts import PairCounts
+from pipeline.operations.plan import Plan as IntegrationPlan
 from pipeline.operations.redrive import Plan
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.configuration import (
+    ConnectorState,
+    DescribedEvent,
+    DescribedField,
+    Description,
+    DesiredIntegration,
+    IntegrationPart,
+    IntegrationSettings,
+    SystemSettings,
+)
 from schemas.operating import AuditEntry, ConsoleRole, LetterMark
 from schemas.records import DeadLetter
 from schemas.topics import CONSOLE, INTEGRATIONS
+from schemas.values import System
 
 URL = "http://127.0.0.1:8090"
 AT_MS = 1_795_700_000_000
@@ -132,6 +148,48 @@ class MemoryObjects:
         return [named for named in self.holding.get(text, []) if (name, named) in self.there]
 
 
+class MemoryPlanner:
+    """Both systems in memory: all of their fields, and what a plan counts."""
+
+    def __init__(self) -> None:
+        self.fields: dict[System, tuple[DescribedField, ...]] = {
+            "hubspot": (
+                DescribedField("contacts", "email", "Email", "string", unique=True),
+                DescribedField("contacts", "jobtitle", "Job title", "string"),
+                DescribedField("contacts", "score", "Score", "number"),
+                DescribedField("contacts", "userflow_user_plan", "Userflow user: plan", "string"),
+                DescribedField("companies", "name", "Company name", "string"),
+            ),
+            "userflow": (
+                DescribedField("users", "plan", "Plan", "string"),
+                DescribedField("users", "title", "Title", "string"),
+                DescribedField("users", "signed_up_at", "Signed up", "datetime"),
+            ),
+        }
+        self.silent = ""
+        self.counts = PairCounts(Counter({"written": 3, "equal": 2}), 1, Counter({"userflow": 3}))
+        self.planned: list[tuple[IntegrationFile, DesiredIntegration, str]] = []
+        self.go = asyncio.Event()
+        self.go.set()
+
+    def seal(self, text: str, place: str) -> bytes:
+        return f"sealed for {place}".encode()
+
+    async def every_field(self, integration: str, wanted: Wanted) -> Descriptions:
+        if self.silent:
+            raise NotAnswered(self.silent)
+        events = (DescribedEvent("flow_started", "Flow started"), DescribedEvent("flow_completed", "Flow completed"))
+        return {
+            "hubspot": Description("i1", None, self.fields["hubspot"]),
+            "userflow": Description("i1", None, self.fields["userflow"], events),
+        }
+
+    async def plan(self, file: IntegrationFile, request: DesiredIntegration, only: str) -> IntegrationPlan:
+        self.planned.append((file, request, only))
+        await self.go.wait()
+        return IntegrationPlan(file.integration, pairs={only: self.counts})
+
+
 @dataclass
 class InMemory:
     """A console, and what it stands on."""
@@ -143,6 +201,7 @@ class InMemory:
     desk: Desk
     letters: MemoryLetters
     objects: MemoryObjects
+    planner: MemoryPlanner
     now_ms: list[int] = field(default_factory=lambda: [AT_MS])
 
     def client(self, base_url: str = URL) -> httpx.AsyncClient:
@@ -192,11 +251,24 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
     audited: Kept[list[AuditEntry]] = Kept(list, 0.0)
     letters = MemoryLetters()
     told = Kept(lambda: letters.told(letters.letters()), 0.0)
-    objects, handles = MemoryObjects(), Handles([b"k" * KEY_BYTES])
-    found = Kept(findings, 0.0)
-    desk = Desk(*made, about, lambda: now_ms[0], looked, found, audited, letters, told, objects, handles)
+    objects, handles, planner = MemoryObjects(), Handles([b"k" * KEY_BYTES]), MemoryPlanner()
+    found, kept = Kept(findings, 0.0), FieldsKept(planner)
+    desk = Desk(
+        *made,
+        about,
+        lambda: now_ms[0],
+        looked,
+        found,
+        audited,
+        letters=letters,
+        letters_look=told,
+        objects=objects,
+        handles=handles,
+        planner=planner,
+        fields=kept,
+    )
     console = build_console(desk, access, Place.at(URL))
-    return InMemory(tables, publisher, access, console, desk, letters, objects, now_ms)
+    return InMemory(tables, publisher, access, console, desk, letters, objects, planner, now_ms)
 
 
 def connect(it: InMemory, name: str = "acme", **more: Any) -> IntegrationSettings:

@@ -214,7 +214,7 @@ def hostile() -> InMemory:
 
 
 def looked_at() -> Sequence[str]:
-    parts = {"{integration}": "acme", "{mapping}": "m", "{link}": "0f", "{reason}": "not_an_option"}
+    parts = {"{integration}": "acme", "{mapping}": "m", "{link}": "0f", "{review}": "0e", "{reason}": "not_an_option"}
     parts |= {"{system}": "hubspot", "{type}": "contacts", "{handle}": "101"}
     paths = [at.path for at in PAGES if at.method == "GET"]
     for name, part in parts.items():

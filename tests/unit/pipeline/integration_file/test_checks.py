@@ -39,8 +39,8 @@ REFUSALS = [
         "Fix: give it another name.",
     ),
     (
-        f"{HEAD}mappings: []\n",
-        "acme.yaml:9: mappings: no mapping is given. Fix: add at least one.",
+        f"{HEAD}mappings:\n",
+        "acme.yaml:9: mappings: the key `mappings` is needed. Fix: add `mappings:`.",
     ),
     (
         GOOD.replace("    to_userflow:\n      - jobtitle\n", ""),

@@ -61,7 +61,6 @@ REFUSED: Final = [
     f"{GOOD}    stream_events: []\n",
     f"{GOOD}    stream_events: [1, true]\n",
     f"{GOOD}    stream_events: all\n",
-    GOOD.split("mappings:")[0] + "mappings: []\n",
 ]
 
 
