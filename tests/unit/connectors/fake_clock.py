@@ -26,8 +26,11 @@ class FakeClock:
 
     async def settle(self) -> None:
         """Let everything run that needs no time."""
+        ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined] # asyncio tells nobody else
         for _ in range(_SETTLING_ROUNDS):
             await asyncio.sleep(0)
+            if not ready:
+                return
 
     async def advance(self, seconds: float) -> None:
         """Let that much time pass, waking each sleeper at its own moment."""
