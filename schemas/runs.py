@@ -32,6 +32,7 @@ class FullSyncRun:
     confirmed: bool = False  # true: a person let it write more than the bound
     progressed: int = 0  # how many pairs were open when it last made progress
     progressed_at_ms: int = 0  # our clock: when it last made progress
+    asks: bool = False  # request: a person lets it write once it has counted, whatever it counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,13 @@ def run_request(
     mappings: Sequence[str] = (),
     connection: int = 0,
     supersede: bool = False,
+    asks: bool = False,
 ) -> RunProgress:
     """The row that asks for a run; `types` are `<system>.<object type>`, and stand for the mappings that use them.
 
     Its key is its run id. `connection` 0: whichever is in force when it begins.
     """
-    asked = FullSyncRun(requested_by=by, connection=connection, types=tuple(types), supersede=supersede)
+    asked = FullSyncRun(requested_by=by, connection=connection, types=tuple(types), supersede=supersede, asks=asks)
     run_id = run_id_at(now_ms, uuid.uuid4().hex[:4])
     return RunProgress(
         run_id, integration, "run", "requested", now_ms, now_ms, mappings=tuple(mappings), full_sync=asked

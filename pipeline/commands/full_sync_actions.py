@@ -34,7 +34,13 @@ SHOWN_AGAIN_S: Final = 10.0  # a run of which nobody tells any more: that it is 
 
 
 def start(
-    name: str | None, mappings: Sequence[str], wait: bool, supersede: bool, within_s: float | None, shape: str
+    name: str | None,
+    mappings: Sequence[str],
+    wait: bool,
+    supersede: bool,
+    asks: bool,
+    within_s: float | None,
+    shape: str,
 ) -> None:
     """Ask for a run of one integration, or of every active one that has none; with `wait` show them until they end."""
 
@@ -43,7 +49,7 @@ def start(
         wanted = {each: known(parts, each) for each in _names(tables, name)}
         there = list(tables.table(MAPPINGS).values())
         asked, refusals = full_sync.new_requests(
-            wanted, there, _runs(tables), now_ms(), only=mappings, supersede=supersede
+            wanted, there, _runs(tables), now_ms(), only=mappings, supersede=supersede, asks=asks
         )
         for sentence in refusals:
             click.echo(visible_lines(sentence), err=True)

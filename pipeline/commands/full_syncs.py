@@ -25,6 +25,7 @@ def full_sync_group() -> None:
 @click.option("--mapping", "mappings", multiple=True, help="Only this mapping; may be given again.")
 @click.option("--wait", is_flag=True, help="Show it until it ends, like `watch`.")
 @click.option("--supersede", is_flag=True, help="End the run under way and begin anew.")
+@click.option("--ask", "asks", is_flag=True, help="Count first, and write once `full-sync confirm` lets it.")
 @WITHIN
 @FORMAT
 def full_sync_start(**given: Any) -> None:

@@ -74,7 +74,9 @@ def _reads_more(mapping: ObjectMapping, revision: int) -> bool:
 def _again(run: Run, situation: Situation, mappings: tuple[str, ...]) -> RunProgress:
     """The request of the run that takes the place of this one; its id follows from this one's, so that it is one."""
     request = run_request(run.row.integration, situation.now_ms, "gap", mappings=mappings)
-    asked = replace(request.full_sync or run.full_sync, requested_by=run.full_sync.requested_by)
+    asked = replace(
+        request.full_sync or run.full_sync, requested_by=run.full_sync.requested_by, asks=run.full_sync.asks
+    )
     return replace(request, run_id=successor_id(run), full_sync=asked)
 
 

@@ -350,6 +350,7 @@ SAMPLES: Mapping[str, Any] = {
                 True,
                 4,
                 AT_MS + 2,
+                True,
             ),
         ),
         ErasurePart(

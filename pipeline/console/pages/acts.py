@@ -8,6 +8,7 @@ from connectors.kafka.table import until_read
 from pipeline.console.head import settings_in
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import Gone, Shown, Visit
+from pipeline.console.words import counted
 from pipeline.full_sync.rows import CONFIRM, STOP
 from pipeline.operations import apply, full_sync
 from pipeline.operations.runs import held_up
@@ -36,6 +37,7 @@ class Confirm:
     danger: bool = False
     command: str = ""  # the command that does the same
     problem: str = ""
+    asks: bool = False  # whether it can be asked to count before it writes
 
 
 def _asks(visit: Visit, confirm: Confirm, status: int = 200) -> Shown:
@@ -50,7 +52,8 @@ async def start(visit: Visit) -> Shown:
     lead = "It reads both sides and writes only what differs. What is in step costs no write. Nothing is created."
     choices = [one.name for one in mappings_of(visit)]
     command = f"pairstream full-sync start {name}"
-    return _asks(visit, Confirm("Run a full sync?", lead, "Run full sync", back, rows, choices, command=command))
+    told = Confirm("Run a full sync?", lead, "Run full sync", back, rows, choices, asks=True, command=command)
+    return _asks(visit, told)
 
 
 async def do_start(visit: Visit) -> Gone:
@@ -60,7 +63,9 @@ async def do_start(visit: Visit) -> Gone:
     chosen = visit.form.several("mapping")
     if len(chosen) == len(mappings_of(visit)):
         chosen = ()
-    request = full_sync.new_request(name, settings, rows, desk.runs, desk.now_ms(), only=chosen)
+    request = full_sync.new_request(
+        name, settings, rows, desk.runs, desk.now_ms(), only=chosen, asks=bool(visit.form.one("asks"))
+    )
     await _publish(visit, request.run_id, request)
     return Gone(f"/i/{name}/full-sync")
 
@@ -91,9 +96,14 @@ async def confirm(visit: Visit) -> Shown:
     full_sync.confirm_request(name, visit.desk.runs, visit.desk.now_ms())
     run = full_sync.current(name, visit.desk.runs)
     assert run is not None
-    cleared = run.row.counts.get("cleared", 0)
-    rows = [("Emptied", f"{cleared:,} fields"), *(("For example", sample) for sample in run.row.samples)]
-    lead = "Pairstream keeps no copy of what is emptied."
+    counts = run.row.counts
+    rows = [
+        ("Userflow", f"{counted(counts.get('written.userflow', 0), 'object')} written"),
+        ("HubSpot", f"{counted(counts.get('written.hubspot', 0), 'object')} written"),
+        ("Emptied", f"a field of {counted(counts.get('cleared', 0), 'object')}"),
+        *(("For example", sample) for sample in run.row.samples),
+    ]
+    lead = "Nothing is written yet. Pairstream keeps no copy of what is emptied."
     title, command = f"Let the full sync of {name} write?", f"pairstream full-sync confirm {name}"
     return _asks(visit, Confirm(title, lead, "Let it write", back, rows, danger=True, command=command))
 

@@ -111,18 +111,19 @@ async def save(visit: Visit) -> Shown | Gone:
     except apply.NotApplied as refusal:
         return await _shown(visit, found, f"Not saved: {refusal}", 409)
     desk.reviews.forget(str(visit.request.path_params["review"]))
-    if visit.form.one("then") != "sync":
+    then = visit.form.one("then")
+    if then not in ("sync", "ask"):
         return Gone(f"/i/{visit.integration}/mappings/{found.draft.name}")
-    return await _synced(visit, found.draft.name)
+    return await _synced(visit, found.draft.name, asks=then == "ask")
 
 
-async def _synced(visit: Visit, mapping: str) -> Gone:
+async def _synced(visit: Visit, mapping: str, *, asks: bool) -> Gone:
     """A full sync of that mapping; one under way, which began with other rules, gives way."""
     desk, settings = visit.desk, settings_in(visit)
     rows = list(desk.tables.table(MAPPINGS).values())
     only = () if len(specs_in(settings)) == 1 else (mapping,)
     request = full_sync.new_request(
-        visit.integration, settings, rows, desk.runs, desk.now_ms(), only=only, supersede=True
+        visit.integration, settings, rows, desk.runs, desk.now_ms(), only=only, supersede=True, asks=asks
     )
     await desk.publisher.send(RUNS, request.run_id, request)
     await until_read(RUNS, lambda: desk.tables.get(RUNS, request.run_id) is not None)

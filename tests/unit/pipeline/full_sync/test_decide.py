@@ -156,6 +156,25 @@ def test_more_fields_emptied_than_the_bound_are_asked_about_first() -> None:
     assert acting.ended().state == "completed"
 
 
+def test_a_run_that_is_to_ask_writes_nothing_before_somebody_lets_it() -> None:
+    asked = requested(full_sync=FullSyncRun(asks=True))
+    acting = Acting(rows={RUN: asked}, mappings={"people": PEOPLE}, counted={**COUNTED, "written.userflow": 4})
+    acting.until(lambda row: row.full_sync is not None and row.full_sync.step == "hold")
+    acting.now_ms += 6_000
+    acting.move()
+    assert (acting.row.reason or "").startswith("waiting for confirm: it would write ")
+    assert "write people" not in acting.log
+    acting.put("confirm", state="requested")
+    assert acting.ended().state == "completed"
+
+
+def test_a_run_that_is_to_ask_and_would_write_nothing_ends_by_itself() -> None:
+    nothing = {name: 0 if name.startswith("written") else number for name, number in COUNTED.items()}
+    asked = requested(full_sync=FullSyncRun(asks=True))
+    acting = Acting(rows={RUN: asked}, mappings={"people": PEOPLE}, counted=nothing)
+    assert acting.ended().state == "completed"
+
+
 def test_who_confirmed_before_an_edit_is_asked_again() -> None:
     """What he let through was another question."""
     acting = Acting(mappings={"people": PEOPLE}, counted={**COUNTED, "cleared": 3}, deaf=frozenset({"write"}))
