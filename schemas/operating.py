@@ -14,7 +14,7 @@ ReplayState = Literal["running", "completed", "cancelled"]
 MarkState = Literal["open", "mended", "redriven", "discarded"]
 Condition = Literal["ok", "needs_reconnect", "failed", "unavailable", "stopped", "behind", "over"]
 NoticeState = Literal["waiting", "told", "given_up"]
-AccessKind = Literal["link", "session"]
+AccessKind = Literal["link", "session", "token"]
 ConsoleRole = Literal["viewer", "operator", "admin"]
 
 
@@ -96,7 +96,7 @@ class AuditEntry:
 class ConsoleAccess:
     """A way into the console. Key: its kind, and the SHA-256 of its secret, which stands nowhere on the brokers."""
 
-    kind: AccessKind  # link: good once, to sign in; session: what it began
+    kind: AccessKind  # link: good once, to sign in; session: what it began; token: for scripts, which only read
     role: ConsoleRole  # what it permits
     name: str  # whose it is: user@machine
     made_at_ms: int  # our clock

@@ -103,12 +103,16 @@ class Tail:
         self._cluster = cluster
         self._reached = dict(begins)
 
-    def news(self) -> list[Found]:
-        """The committed records that came since; blocks. Raises BrokersUnreachable, and is then asked again for all."""
+    def news(self) -> Iterator[Found]:
+        """The committed records that came since, each once, however often somebody stops in between; blocks.
+
+        Raises BrokersUnreachable as `read_to_end`.
+        """
         with Reading(self._cluster, self._reached) as reading:
-            found = list(_to_end(reading, lambda: None))
-        self._reached = reading.reached
-        return found
+            for found in _to_end(reading, lambda: None):
+                self._reached[found.topic, found.partition] = found.offset + 1
+                yield found
+            self._reached = reading.reached
 
 
 def _to_end(reading: Reading, look: Callable[[], object]) -> Iterator[Found]:

@@ -12,17 +12,21 @@ from connectors.http.addresses import is_loopback
 from connectors.kafka.producer import Along, Publisher, publish_now
 from connectors.kafka.table import TableReader
 from pipeline.bounded_http import ConnectionLimits
-from pipeline.commands.audit_actions import read
+from pipeline.commands.audit_log import AuditLog
 from pipeline.commands.explain_desk import ExplainDesk
 from pipeline.commands.letter_desk import LetterDesk
+from pipeline.commands.letter_log import LetterLog
 from pipeline.commands.planning_desk import PlanningDesk
+from pipeline.commands.replay_child import ReplayChildren
 from pipeline.commands.session import open_process, plain_errors, with_kafka
+from pipeline.commands.standing_actions import gathered
 from pipeline.config import Settings, SettingsInvalid
 from pipeline.console.access import Access, new_link
 from pipeline.console.app import build_console
 from pipeline.console.asking import ASKED_BY
 from pipeline.console.desk import AUDIT_KEPT_S, DOCTOR_KEPT_S, LAG_KEPT_S, LETTERS_KEPT_S, About, Desk, Kept
 from pipeline.console.handles import KEY_BYTES, KEY_PURPOSE, Handles
+from pipeline.console.letters import OpenLetters
 from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.words import counted
@@ -41,7 +45,7 @@ from pipeline.process import Process, now_ms
 from pipeline.serving import serve
 from pipeline.setting_words import shown, variable
 from schemas.operating import ConsoleAccess, ConsoleRole
-from schemas.topics import CONSOLE, INTEGRATIONS, LETTER_MARKS, RUNS
+from schemas.topics import CONSOLE, INTEGRATIONS, LETTER_MARKS, REPLAYS, RUNS
 
 log = logging.getLogger(__name__)
 LIMITS: Final = ConnectionLimits(exchange_s=600.0, body_bytes=200_000)
@@ -63,12 +67,13 @@ async def run_console(process: Process) -> None:
     url = console_url(process.settings, port)
     process = await asyncio.to_thread(process.at_the_brokers)
     settings = process.settings
-    tables = process.followed_tables(RUNS, LETTER_MARKS, CONSOLE)
+    tables = process.followed_tables(RUNS, LETTER_MARKS, CONSOLE, REPLAYS)
     publisher = Publisher(process.cluster, process.codec, along=audited(tables))
     access = Access(lambda: tables.table(CONSOLE), sending(publisher), now_ms)
     tables.subscribe(access.changed)
     await asyncio.to_thread(process.start, tables, records=True)
-    console = build_console(desk_of(process, tables, publisher), access, Place.at(url))
+    replays = ReplayChildren()
+    console = build_console(desk_of(process, url, tables, publisher, replays, access), access, Place.at(url))
     try:
         served = serve(console.app, settings.console_bind_host, port, LIMITS)
         async with process.health({}), served:
@@ -78,6 +83,7 @@ async def run_console(process: Process) -> None:
             finally:
                 console.close()
     finally:
+        await replays.close()
         await publisher.close()
         await asyncio.to_thread(tables.stop)
 
@@ -100,7 +106,9 @@ def audited(tables: TableReader) -> Along:
     return lambda topic, key, record: Audit(tables.get, ASKED_BY.get(), place, now_ms).along(topic, key, record)
 
 
-def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk:
+def desk_of(
+    process: Process, url: str, tables: TableReader, publisher: Publisher, replays: ReplayChildren, access: Access
+) -> Desk:
     """The parts that pages take."""
     settings = process.settings
     brokers = Brokers(process.cluster, process.codec, process.admin(), now_ms)
@@ -130,8 +138,10 @@ def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk
         partitions=settings.partitions,
         environment=environment_of(settings),
         example=_example(settings),
+        url=url,
     )
     letters, planner = LetterDesk(process, tables, ASKED_BY.get), PlanningDesk(process, tables, publisher)
+    letter_log, audit_log = LetterLog(process, tables, letters), AuditLog(process)
     return Desk(
         tables,
         publisher,
@@ -139,13 +149,16 @@ def desk_of(process: Process, tables: TableReader, publisher: Publisher) -> Desk
         now_ms,
         Kept(lambda: look(brokers), LAG_KEPT_S),
         Kept(doctor, DOCTOR_KEPT_S),
-        Kept(lambda: read(process, None, None, 0), AUDIT_KEPT_S),
+        Kept(audit_log.entries, AUDIT_KEPT_S),
         letters,
-        Kept(lambda: letters.told(letters.letters()), LETTERS_KEPT_S),
+        Kept(lambda: OpenLetters.of(letter_log.told()), LETTERS_KEPT_S),
         ExplainDesk(process, tables),
         Handles(process.box.derived(KEY_PURPOSE, KEY_BYTES)),
         planner,
         FieldsKept(planner),
+        replays,
+        lambda lag: gathered(process, tables, lag),
+        access,
     )
 
 

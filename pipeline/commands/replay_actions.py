@@ -4,30 +4,28 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import click
 
 from connectors.kafka.producer import publish_now
-from connectors.runtime.backpressure import Downstream
 from pipeline.commands.command_line import clean_up_on_ctrl_c
 from pipeline.commands.replay_desk import Asked, NoReplay, Planned, ReplayDesk
 from pipeline.commands.replay_text import plan_lines, plan_report, row_report, status_lines
+from pipeline.commands.replay_work import about_to_run, cancelled, published
 from pipeline.commands.session import audit, confirm, open_process, plain_errors, refuse
 from pipeline.exit_codes import CHANGES, DONE, INTERRUPTED
 from pipeline.process import Process, now_ms
-from pipeline.replay.choice import NOTIFICATIONS, places
-from pipeline.replay.credit import Credit, NothingMoves
-from pipeline.replay.observing import Observed, observe, wait_until_handled
-from pipeline.replay.publishing import Publishing, PublishingDeps, TakenOver
+from pipeline.replay.choice import NOTIFICATIONS
+from pipeline.replay.credit import NothingMoves
+from pipeline.replay.observing import Observed
+from pipeline.replay.publishing import TakenOver
 from pipeline.visible import visible_lines
 from schemas.operating import Replay
 from schemas.topics import REPLAYS
 from schemas.values import SYSTEMS
 
 SHOWN_EVERY_S: Final = 2.0
-HANDLED_S: Final = 600.0
 
 
 def plan_replay(asked: Asked, shape: str) -> None:
@@ -72,18 +70,14 @@ def _go(
         sys.exit(DONE)
     if not yes:
         confirm(f"Publish {planned.records:,} records again?")
-    already = planned.row.published
-    row = replace(
-        planned.row,
-        records=planned.row.records or planned.records,
-        planned=planned.row.planned if already else planned.rehearsed.written,
-    )
+    planned = about_to_run(planned)
+    row = planned.row
     what = f"{row.replay_id}, {planned.records} records"
     publish_now(process.cluster, process.codec, [audit().deed(row.integration, "replay run", what)])
     clean_up_on_ctrl_c()
     began = time.monotonic()
     try:
-        ended, observed, handled = _published(process, desk, replace(planned, row=row), shape)
+        ended, observed, handled = _published(process, desk, planned, shape)
     except KeyboardInterrupt:
         click.echo(f"interrupted; `pairstream replay run --resume {row.replay_id}` goes on", err=True)
         sys.exit(INTERRUPTED)
@@ -95,21 +89,10 @@ def _go(
 
 
 def _published(process: Process, desk: ReplayDesk, planned: Planned, shape: str) -> tuple[Replay, Observed, bool]:
-    admin = process.admin()
-    downstream = Downstream(admin, SYSTEMS)
-    credit = Credit(
-        lambda: downstream.look().records,
-        process.settings.bulk_credit,
-        lambda there: click.echo(f"waiting: {there:,} records are on their way (see `pairstream lag`)", err=True),
-    )
-    deps = PublishingDeps(process.cluster, process.codec, now_ms, credit)
-    publishing = Publishing(deps, planned.row)
-    progress = _progress(shape)
-    publishing.run(desk.choice(planned.row), progress)
-    handled = wait_until_handled(admin, HANDLED_S)
-    before = places(planned.row.before)
-    observed = observe(process.cluster, process.codec, before, planned.causes)
-    return publishing.end("completed", len(observed.targets), len(observed.refused)), observed, handled
+    def waits(there: int) -> None:
+        click.echo(f"waiting: {there:,} records are on their way (see `pairstream lag`)", err=True)
+
+    return published(process, desk, planned, _progress(shape), waits)
 
 
 def _progress(shape: str) -> Callable[[Replay], None]:
@@ -163,10 +146,7 @@ def cancel(replay_id: str, shape: str) -> None:
         row = desk.row(replay_id)
         if row.state != "running":
             raise NoReplay(f"replay {replay_id} is {row.state} already")
-        deps = PublishingDeps(process.cluster, process.codec, now_ms, Credit(lambda: 0, 1))
-        publishing = Publishing(deps, row)  # from here on nobody else writes its row
-        publishing.goes_on_from(desk.newest(replay_id))
-        ended = publishing.end("cancelled")
+        ended = cancelled(process, desk, row)
         publish_now(process.cluster, process.codec, [audit().deed(row.integration, "replay cancel", replay_id)])
         if shape == "json":
             return _print({"at_ms": now_ms(), **row_report(ended)})

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import click
 
 from connectors.kafka.partitioner import partition_of
-from connectors.kafka.table import TableIncomplete
+from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.commands.session import NONE_YET, known, open_process, plain_errors, unread
 from pipeline.full_sync.rows import runs_of
 from pipeline.full_sync.schedule import slot_ms
+from pipeline.lag.judging import Lag
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
 from pipeline.operations.standing import Known, Shown, standing
@@ -51,18 +52,22 @@ def _gathered(process: Process) -> Known:
     try:
         if tables.unreadable:
             raise TableIncomplete("\n".join(unread(tables)))
-        parts, settings = dict(tables.table(INTEGRATIONS)), process.settings
-        mappings: dict[str, list[str]] = defaultdict(list)
-        for one in tables.table(MAPPINGS).values():
-            mappings[one.integration].append(one.name)
-        runs = list(runs_of(tables.table(RUNS)).values())
     finally:
-        tables.stop()
+        tables.stop()  # what it read stays
+    return gathered(process, tables, look(Brokers(process.cluster, process.codec, process.admin(), now_ms)))
+
+
+def gathered(process: Process, tables: TableReader, lag: Lag) -> Known:
+    """Everything there is to know, of tables with RUNS and a look at the road."""
+    parts, settings = dict(tables.table(INTEGRATIONS)), process.settings
+    mappings: dict[str, list[str]] = defaultdict(list)
+    for one in tables.table(MAPPINGS).values():
+        mappings[one.integration].append(one.name)
     names = every(parts)
     return Known(
         parts,
-        runs,
-        look(Brokers(process.cluster, process.codec, process.admin(), now_ms)),
+        list(runs_of(tables.table(RUNS)).values()),
+        lag,
         {name: sorted(ours) for name, ours in mappings.items()},
         {name: partition_of(name, settings.partitions) for name in names},
         {name: _sealed(process, name, parts) for name in names},

@@ -14,6 +14,10 @@ from schemas.topics import CONSOLE
 LINK_MS: Final = 10 * 60 * 1000
 SESSION_MS: Final = 12 * 60 * 60 * 1000
 IDLE_MS: Final = 2 * 60 * 60 * 1000
+DAY_MS: Final = 24 * 60 * 60 * 1000
+MOST_DAYS: Final = 366
+TOKEN_PREFIX: Final = "pst_"  # noqa: S105 - the beginning of any
+"""So that scanners of repositories know one."""
 RANKS: Final[tuple[ConsoleRole, ...]] = ("viewer", "operator", "admin")
 SIGN_IN: Final = "/sign-in"
 
@@ -33,7 +37,7 @@ class NotSignedIn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewAccess:
-    """A link or session that was just made; `secret` stands nowhere else."""
+    """A link, session or token that was just made; `secret` stands nowhere else."""
 
     key: str
     row: ConsoleAccess
@@ -66,6 +70,13 @@ def new_link(role: ConsoleRole, name: str, now_ms: int) -> NewAccess:
     """A one-time link."""
     secret = secrets.token_urlsafe(32)
     return NewAccess(f"link/{hashed(secret)}", ConsoleAccess("link", role, name, now_ms, now_ms + LINK_MS), secret)
+
+
+def new_token(name: str, now_ms: int, days: int) -> NewAccess:
+    """What lets a script read what a viewer sees."""
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    row = ConsoleAccess("token", "viewer", name, now_ms, now_ms + days * DAY_MS)
+    return NewAccess(f"token/{hashed(secret)}", row, secret)
 
 
 def over(rows: Rows, now_ms: int) -> list[str]:
@@ -131,6 +142,31 @@ class Access:
         self._seen[key] = now_ms
         token = hmac.new(secret.encode(), b"pairstream console form", hashlib.sha256).hexdigest()
         return SignedIn(key, row.role, row.name, token)
+
+    def token(self, secret: str) -> SignedIn | None:
+        """Whose token it is; None where it opens nothing. It has no form token: with it nothing is changed."""
+        key = f"token/{hashed(secret)}"
+        row = self._rows().get(key)
+        if row is None or row.kind != "token" or row.ends_at_ms <= self._now_ms() or row.role not in RANKS:
+            return None
+        return SignedIn(key, row.role, row.name, "")
+
+    async def make_token(self, name: str, days: int) -> NewAccess:
+        """A token that works from now on."""
+        made = new_token(name, self._now_ms(), days)
+        await self._send(made.key, made.row)
+        await until_read(CONSOLE, lambda: made.key in self._rows())
+        return made
+
+    async def end(self, key: str) -> ConsoleAccess | None:
+        """End a session or token, here and in every other console; None where there is none."""
+        row = self._rows().get(key)
+        if row is None or row.kind not in ("session", "token"):
+            return None
+        await self._send(key, None)
+        await until_read(CONSOLE, lambda: key not in self._rows())
+        self._seen.pop(key, None)
+        return row
 
     def goes_on(self, signed_in: SignedIn) -> bool:
         """Whether the session is still in force; looking does not keep it awake."""

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from connectors.kafka.groups import BrokersUnreachable
 from pipeline.console import rendering
 from pipeline.console.access import Access, SignedIn
 from pipeline.console.asking import ASKED_BY
@@ -19,9 +20,11 @@ from pipeline.console.desk import Desk
 from pipeline.console.form import Form
 from pipeline.console.head import TABS
 from pipeline.console.live import Live
+from pipeline.console.openapi import description
+from pipeline.console.pages.api import Away
 from pipeline.console.pages.sign_in import SignIn
-from pipeline.console.protect import Place, Protected, asker
-from pipeline.console.routes import PAGES, At
+from pipeline.console.protect import API, Place, Protected, asker
+from pipeline.console.routes import PAGES, SCRIPTS, At, ForScripts
 from pipeline.console.visit import TOKEN, Gone, NotHere, Shown, Visit, form_of
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
@@ -38,6 +41,8 @@ def build_console(desk: Desk, access: Access, place: Place, pages: Sequence[At] 
         Route("/static/{hash}/{name}", _static),
         Route("/sign-out", pages_in.sign_out, methods=["POST"]),
         Route("/live", pages_in.live),
+        Route("/api/v1/openapi.json", pages_in.described),
+        *(Route(one.path, pages_in.telling(one)) for one in SCRIPTS),
         *(Route(one.path, pages_in.answering(one), methods=[one.method]) for one in pages),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: pages_in.no_page})
@@ -79,6 +84,30 @@ class _Pages:
             return await self._page(Visit(self._desk, request, who, form), at)
 
         return answer
+
+    def telling(self, at: ForScripts) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of what scripts read."""
+
+        async def answer(request: Request) -> Response:
+            who = signed_in(request)
+            if not who.may(at.role):
+                return _error(403, "not_permitted", f"This needs the role {at.role}.")
+            ASKED_BY.set(who.name)
+            try:
+                told = await at.answer(Visit(self._desk, request, who))
+            except NotHere as error:
+                return _error(404, "not_here", str(error))
+            except OperationRefused as refusal:
+                return _error(409, "refused", str(refusal))
+            except (Away, BrokersUnreachable) as error:
+                return _error(503, "brokers_away", str(error))
+            return JSONResponse(told.told)
+
+        return answer
+
+    async def described(self, _: Request) -> Response:
+        """What there is for scripts, as OpenAPI."""
+        return JSONResponse(description(SCRIPTS, self._desk.about.version))
 
     async def _page(self, visit: Visit, at: At) -> Response:
         try:
@@ -130,6 +159,8 @@ class _Pages:
         """A path or method that no route has."""
         assert isinstance(error, HTTPException)
         who = asker(request)
+        if request.url.path.startswith(API):
+            return _error(error.status_code, "not_here", "There is no such address. See /api/v1/openapi.json.")
         if who is None:
             return PlainTextResponse(f"{error.detail}\n", error.status_code)
         title = "There is no such page" if error.status_code == 404 else error.detail
@@ -170,6 +201,10 @@ def signed_in(request: Request) -> SignedIn:
     who = asker(request)
     assert who is not None
     return who
+
+
+def _error(status: int, code: str, message: str) -> Response:
+    return JSONResponse({"error": code, "message": message}, status)
 
 
 async def _alive(_: Request) -> Response:

@@ -1,6 +1,7 @@
 """What the pages work with: the tables, the publisher, and looks at the brokers; no page knows how they are made."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,25 +10,30 @@ from typing import Final, Generic, Protocol, TypeVar
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
+from pipeline.console.access import Access
 from pipeline.console.handles import Handles
-from pipeline.console.letters import Letters, Selections
+from pipeline.console.letters import Letters, OpenLetters, Selections
 from pipeline.console.looks import Looks
 from pipeline.console.planning import FieldsKept, Planner, Reviews
+from pipeline.console.replays import Plannings, Replays
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
-from pipeline.operations.letter_report import Told
 from pipeline.operations.object_report import Explained, Named
+from pipeline.operations.standing import Known
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
-from schemas.operating import AuditEntry
+from schemas.operating import AuditEntry, Replay
 from schemas.topics import INTEGRATIONS, RUNS
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 LAG_KEPT_S: Final = 2.0
 DOCTOR_KEPT_S: Final = 5.0
 AUDIT_KEPT_S: Final = 5.0
 LETTERS_KEPT_S: Final = 10.0
+WHILE_LOOKING: Final = 4.0
+"""So many times as old as it is kept an answer may be while a newer one is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class About:
     environment: Sequence[tuple[str, str, str]] = ()  # setting, value as anybody may see it, meaning
     example: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the form that adds an integration begins with, where both systems are simulated; it opens nothing else."""
+    url: str = ""  # where browsers find it
 
 
 @dataclass
@@ -53,19 +60,40 @@ class Kept(Generic[T]):
     _at: float = field(default=float("-inf"))
     _answer: T | None = None
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _renewing: set[asyncio.Future[None]] = field(default_factory=set)
 
     def forget(self) -> None:
         """The next who asks looks anew."""
         self._at = float("-inf")
 
     async def get(self) -> T:
-        """Raises what the look raises."""
+        """Raises what the look raises. An answer that is a little old is given while a newer one is looked for."""
+        age = time.monotonic() - self._at
+        if self._answer is not None and age <= self.kept_s * WHILE_LOOKING:
+            if age > self.kept_s and not self._looking.locked():
+                renewing = asyncio.ensure_future(self._renew())
+                self._renewing.add(renewing)
+                renewing.add_done_callback(self._renewing.discard)
+            return self._answer
         async with self._looking:
             if self._answer is None or time.monotonic() - self._at > self.kept_s:
                 self._answer = None
-                self._answer = await asyncio.to_thread(self.look)
-                self._at = time.monotonic()
+                await self._look()
+            assert self._answer is not None
             return self._answer
+
+    async def _renew(self) -> None:
+        async with self._looking:
+            try:
+                await self._look()
+            except Exception:  # whatever a look may raise: whoever asks next looks anew, and is told
+                log.info("a look in between failed", exc_info=True)
+                self.forget()
+
+    async def _look(self) -> None:
+        began = time.monotonic()
+        self._answer = await asyncio.to_thread(self.look)
+        self._at = max(began, self._at)
 
 
 class Objects(Protocol):
@@ -90,12 +118,18 @@ class Desk:
     doctor_look: Kept[list[Finding]]
     audit_look: Kept[list[AuditEntry]]
     letters: Letters
-    letters_look: Kept[list[Told]]
+    letters_look: Kept[OpenLetters]
     objects: Objects
     handles: Handles
     planner: Planner
     fields: FieldsKept
+    replays: Replays
+    known: Callable[[Lag], Known]
+    access: Access
     looks: Looks = field(default_factory=Looks)
+    plannings: Plannings = field(default_factory=Plannings)
+    begun: dict[str, Replay] = field(default_factory=dict)
+    """Replays that were begun here: they have no row on the brokers before their first records."""
     selections: Selections = field(default_factory=Selections)
     reviews: Reviews = field(default_factory=Reviews)
     links: dict[str, tuple[str, str, int]] = field(default_factory=dict)

@@ -14,6 +14,7 @@ TABS = (
     ("/full-sync", "Full sync"),
     ("/refused", "Refused"),
     ("/explain", "Explain"),
+    ("/replay", "Replay"),
     ("/connection", "Connection"),
 )
 

@@ -1,12 +1,12 @@
 """Dead letters as pages take them: what is refused, and selections that stay as they were when somebody saw them."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from connectors.kafka.producer import Publisher
-from pipeline.operations.letter_report import Told
+from pipeline.operations.letter_report import Told, grouped
 from pipeline.operations.letters import Letter
 from pipeline.operations.redrive import Plan
 from schemas.operating import LetterMark
@@ -21,18 +21,45 @@ class Letters(Protocol):
     @property
     def marks(self) -> Mapping[str, LetterMark]: ...
 
-    def letters(self) -> list[Letter]:
-        """Every one; blocks."""
-
-    def told(self, letters: Iterable[Letter]) -> list[Told]:
-        """How each stands now; blocks."""
-
     # Any: where the last record went, which only the command waits for
     async def redrive(self, publisher: Publisher, plan: Plan, per_s: float) -> Any:
         """Try again what the plan says."""
 
     async def mark(self, publisher: Publisher, letters: Iterable[Letter], note: str) -> None:
         """Put letters away."""
+
+
+Group = tuple[str, str, str, str]
+"""Reason, stage, mapping and field."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLetters:
+    """What is refused now, by integration and group, the largest group first; sorted once, for all who look."""
+
+    groups: Mapping[str, Sequence[tuple[Group, Sequence[Told]]]]
+
+    @classmethod
+    def of(cls, told: Iterable[Told]) -> "OpenLetters":
+        by_name: dict[str, list[Told]] = {}
+        for one in told:
+            if one.now.open:
+                by_name.setdefault(one.letter.letter.integration or "", []).append(one)
+        return cls({name: grouped(some) for name, some in by_name.items()})
+
+    def number(self, integration: str) -> int:
+        """How many of an integration there are."""
+        return sum(len(some) for _, some in self.groups.get(integration, ()))
+
+    def chosen(self, integration: str, reason: str, field: str = "", mapping: str = "") -> list[Told]:
+        """Those of a reason, of one field and mapping where they are named, the oldest first."""
+        found = [
+            one
+            for (code, _, of, name), some in self.groups.get(integration, ())
+            if code == reason and field in ("", name) and mapping in ("", of)
+            for one in some
+        ]
+        return sorted(found, key=lambda one: one.letter.letter.at_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.console.access import SIGN_IN, Access, SignedIn
@@ -16,6 +16,7 @@ from pipeline.console.access import SIGN_IN, Access, SignedIn
 WHO: Final = "signed_in"
 """The key of a request's `state` with who asks."""
 SAFE: Final = ("GET", "HEAD")
+API: Final = "/api/v1/"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 OPEN: Final = (SIGN_IN, "/health/live", "/health/ready")
 """Paths without a session; and everything below /static/."""
@@ -90,13 +91,23 @@ class Protected:
             return PlainTextResponse(f"This console answers at {self._place.url} only.\n", 400)
         if scope["method"] not in SAFE and not self._place.came_from_here(headers):
             return PlainTextResponse("This form was sent by another site. Nothing was changed.\n", 403)
-        signed_in = self._access.session(cookie_in(headers, self._place.cookie))
+        signed_in = self._asker(headers, path)
         scope.setdefault("state", {})[WHO] = signed_in
         if signed_in is not None or path in OPEN or path.startswith("/static/"):
             return None
+        if path.startswith(API):
+            told = {"error": "not_signed_in", "message": "Send a token that is in force, as Authorization: Bearer."}
+            return JSONResponse(told, 401, {"www-authenticate": "Bearer"})
         if scope["method"] in SAFE and "text/event-stream" not in headers.get("accept", ""):
             return RedirectResponse(SIGN_IN, 303)
         return PlainTextResponse("Sign in first: this session is over. Nothing was changed.\n", 401)
+
+    def _asker(self, headers: Headers, path: str) -> SignedIn | None:
+        """By a token where one is sent, which opens what scripts read and nothing else; by the cookie elsewhere."""
+        scheme, _, secret = headers.get("authorization", "").partition(" ")
+        if path.startswith(API) and scheme:
+            return self._access.token(secret.strip()) if scheme.lower() == "bearer" else None
+        return self._access.session(cookie_in(headers, self._place.cookie))
 
 
 def asker(request: Request) -> SignedIn | None:

@@ -8,6 +8,7 @@ from pipeline.console.pages import (
     activity,
     acts,
     adding,
+    api,
     connection,
     doctor,
     editing,
@@ -18,11 +19,12 @@ from pipeline.console.pages import (
     mappings,
     overview,
     refused,
+    replay,
     reviewing,
     road,
     settings,
 )
-from pipeline.console.visit import Gone, Shown, Visit
+from pipeline.console.visit import Answered, Gone, Shown, Visit
 from schemas.operating import ConsoleRole
 
 Page = Callable[[Visit], Awaitable[Shown | Gone]]
@@ -40,6 +42,15 @@ class At:
     own: bool = False  # what it shows is for one session, and made for it alone
 
 
+@dataclass(frozen=True, slots=True)
+class ForScripts:
+    """One address that scripts read."""
+
+    path: str
+    role: ConsoleRole
+    answer: Callable[[Visit], Awaitable[Answered]]
+
+
 _OF: Final = "/i/{integration}"
 _OBJECT: Final = f"{_OF}/objects/{{system}}/{{type}}/{{handle}}"
 _MAPPING: Final = f"{_OF}/mappings/{{mapping}}"
@@ -49,10 +60,12 @@ PAGES: Final[Sequence[At]] = (
     At("/road", "viewer", road.road, live=True),
     At("/doctor", "viewer", doctor.doctor),
     At("/doctor", "viewer", doctor.look_again, "POST"),
-    At("/activity", "viewer", activity.activity),
+    At("/activity", "viewer", activity.activity, live=True),
     At("/settings", "admin", settings.settings),
     At("/connect", "admin", adding.add),
     At("/connect", "admin", adding.do_add, "POST"),
+    At("/settings/tokens", "admin", settings.new_token, "POST"),
+    At("/settings/access/{kind}/{digest}/end", "admin", settings.end_access, "POST"),
     At(_OF, "viewer", integration.health, live=True),
     At(f"{_OF}/mappings", "viewer", mappings.mappings),
     At(f"{_OF}/mappings/new", "operator", editing.new),
@@ -90,6 +103,15 @@ PAGES: Final[Sequence[At]] = (
     At(f"{_OBJECT}/reread", "operator", explain.reread, "POST"),
     At(f"{_OBJECT}/rederive", "operator", explain.rederive, "POST"),
     At(f"{_OBJECT}/lookup", "operator", explain.lookup, "POST"),
+    At(f"{_OF}/replay", "viewer", replay.replay, live=True),
+    At(f"{_OF}/replay/plan", "operator", replay.plan, "POST"),
+    At(f"{_OF}/replay/plan/{{plan}}", "operator", replay.planned, live=True, own=True),
+    At(f"{_OF}/replay/plan/{{plan}}", "operator", replay.run, "POST"),
+    At(f"{_OF}/replay/{{replay}}", "viewer", replay.progress, live=True),
+    At(f"{_OF}/replay/{{replay}}/hold", "operator", replay.hold, "POST"),
+    At(f"{_OF}/replay/{{replay}}/resume", "operator", replay.resume, "POST"),
+    At(f"{_OF}/replay/{{replay}}/stop", "operator", replay.stop),
+    At(f"{_OF}/replay/{{replay}}/stop", "operator", replay.do_stop, "POST"),
     At(f"{_OF}/pause", "operator", acts.pause),
     At(f"{_OF}/pause", "operator", acts.do_pause, "POST"),
     At(f"{_OF}/resume", "operator", acts.resume),
@@ -97,3 +119,18 @@ PAGES: Final[Sequence[At]] = (
     At(f"{_OF}/disconnect", "admin", acts.disconnect),
     At(f"{_OF}/disconnect", "admin", acts.do_disconnect, "POST"),
 )
+
+_API: Final = "/api/v1"
+_ONE: Final = f"{_API}/integrations/{{integration}}"
+SCRIPTS: Final[Sequence[ForScripts]] = (
+    ForScripts(f"{_API}/integrations", "viewer", api.integrations),
+    ForScripts(_ONE, "viewer", api.integration),
+    ForScripts(f"{_ONE}/mappings", "viewer", api.mappings),
+    ForScripts(f"{_ONE}/runs", "viewer", api.runs),
+    ForScripts(f"{_ONE}/refused", "viewer", api.refused),
+    ForScripts(f"{_ONE}/objects/{{system}}/{{type}}/{{handle}}", "viewer", api.an_object),
+    ForScripts(f"{_API}/lag", "viewer", api.lag),
+    ForScripts(f"{_API}/doctor", "viewer", api.doctor),
+    ForScripts(f"{_API}/activity", "viewer", api.activity),
+)
+"""What scripts read."""

@@ -51,6 +51,14 @@ class Gone:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a script is told, as JSON."""
+
+    # Any: JSON
+    told: Mapping[str, Any]
+
+
 class NotHere(Exception):
     """There is no such page; the message says what is not there, `nearest` what may have been meant."""
 

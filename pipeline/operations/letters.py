@@ -86,14 +86,17 @@ def collect(messages: Iterable[Found], codec: Codec) -> list[Letter]:
         letter = read(message, codec)
         if letter is None:
             continue
-        before = found.get(letter.id)
-        if before is None:
-            found[letter.id] = letter
-        elif (letter.letter.redrives, letter.letter.at_ms) >= (before.letter.redrives, before.letter.at_ms):
-            found[letter.id] = replace(letter, first_ms=before.first_ms, times=before.times + 1)
-        else:
-            found[letter.id] = replace(before, times=before.times + 1)
+        found[letter.id] = newer(found.get(letter.id), letter)
     return sorted(found.values(), key=lambda one: (one.letter.at_ms, one.id))
+
+
+def newer(before: Letter | None, letter: Letter) -> Letter:
+    """A letter that was written before, and is written again: what it says now, and how often it was."""
+    if before is None:
+        return letter
+    if (letter.letter.redrives, letter.letter.at_ms) >= (before.letter.redrives, before.letter.at_ms):
+        return replace(letter, first_ms=before.first_ms, times=before.times + 1)
+    return replace(before, times=before.times + 1)
 
 
 def read(message: Found, codec: Codec) -> Letter | None:

@@ -12,7 +12,7 @@ from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
 from pipeline.operations.actor import machine
 from pipeline.operations.letter_remedies import what_to_do
-from pipeline.operations.letter_report import Told, age, grouped, meaning
+from pipeline.operations.letter_report import Told, age, meaning
 from pipeline.operations.letters import SHORT
 from pipeline.operations.redrive import LEFT, plan
 from schemas.operating import AuditEntry
@@ -54,7 +54,8 @@ class LetterRow:
 async def refused(visit: Visit) -> Shown:
     """`/i/<integration>/refused`."""
     settings, now_ms = settings_in(visit), visit.desk.now_ms()
-    groups = [_group(key, some, now_ms) for key, some in grouped(await _open(visit))]
+    looked = await visit.desk.letters_look.get()
+    groups = [_group(key, some, now_ms) for key, some in looked.groups.get(visit.integration, ())]
     facts = {"head": head(visit, settings, await visit.desk.lag()), "groups": groups}
     return Shown("refused.html", {**facts, "total": sum(group.number for group in groups)})
 
@@ -103,20 +104,10 @@ async def do_discard(visit: Visit) -> Shown | Gone:
     return Gone(f"/i/{visit.integration}/refused")
 
 
-async def _open(visit: Visit) -> list[Told]:
-    told = await visit.desk.letters_look.get()
-    return [one for one in told if one.now.open and one.letter.letter.integration == visit.integration]
-
-
 async def _chosen(visit: Visit) -> list[Told]:
-    code, field, mapping = visit.request.path_params["reason"], visit.query("field"), visit.query("mapping")
-    return [
-        one
-        for one in await _open(visit)
-        if one.letter.letter.reason == code
-        and field in ("", (one.letter.letter.field or "").partition(".")[2])
-        and mapping in ("", one.letter.letter.mapping)
-    ]
+    looked = await visit.desk.letters_look.get()
+    code = str(visit.request.path_params["reason"])
+    return looked.chosen(visit.integration, code, visit.query("field"), visit.query("mapping"))
 
 
 async def _selected(visit: Visit, template: str) -> Shown:

@@ -1,16 +1,60 @@
-"""The settings of this process, secrets masked, and who is signed in."""
+"""The settings of this process, secrets masked; who is signed in, and the tokens of scripts."""
 
-from pipeline.console.visit import Shown, Visit
+from pipeline.console.access import MOST_DAYS
+from pipeline.console.asking import ASKED_BY
+from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
-from schemas.topics import CONSOLE
+from pipeline.operations import OperationRefused
+from pipeline.operations.actor import machine
+from schemas.operating import AuditEntry
+from schemas.topics import AUDIT, CONSOLE
+
+LONGEST_NAME = 60
+
+
+class NoToken(OperationRefused):
+    """No token was made; the message says why."""
 
 
 async def settings(visit: Visit) -> Shown:
     """`/settings`."""
+    return _shown(visit)
+
+
+async def new_token(visit: Visit) -> Shown:
+    """`POST /settings/tokens`: what it is stands on this answer, and nowhere else ever."""
+    form = visit.form
+    name = form.one("name").strip()[:LONGEST_NAME]
+    days = int(form.one("days")) if form.one("days").isdecimal() else 0
+    if not name or not 0 < days <= MOST_DAYS:
+        raise NoToken(f"A token needs a name, and an end within {MOST_DAYS} days.")
+    made = await visit.desk.access.make_token(f"token {name}", days)
+    await _audit(visit, "token made", f"{name}, {days} days")
+    return _shown(visit, made.secret)
+
+
+async def end_access(visit: Visit) -> Gone:
+    """`POST /settings/access/<kind>/<digest>/end`: a session or token opens nothing from now on."""
+    path = visit.request.path_params
+    ended = await visit.desk.access.end(f"{path['kind']}/{path['digest']}")
+    if ended is None:
+        raise NotHere("It is over already", "the settings", "/settings")
+    await _audit(visit, f"{ended.kind} ended", ended.name)
+    return Gone("/settings")
+
+
+def _shown(visit: Visit, secret: str = "") -> Shown:
     now_ms, rows = visit.desk.now_ms(), visit.desk.tables.table(CONSOLE)
-    people = [
-        (row.name, row.role, clock(row.made_at_ms, now_ms), clock(row.ends_at_ms, now_ms), key == visit.who.key)
-        for key, row in sorted(rows.items(), key=lambda item: -item[1].made_at_ms)
-        if row.kind == "session" and row.ends_at_ms > now_ms
-    ]
-    return Shown("settings.html", {"people": people})
+    newest = sorted(rows.items(), key=lambda item: -item[1].made_at_ms)
+    listed: dict[str, list[tuple[str, str, str, str, str, bool]]] = {"session": [], "token": []}
+    for key, row in newest:
+        if row.kind in listed and row.ends_at_ms > now_ms:
+            since, until = clock(row.made_at_ms, now_ms), clock(row.ends_at_ms, now_ms)
+            listed[row.kind].append((row.name, row.role, since, until, key, key == visit.who.key))
+    facts = {"people": listed["session"], "tokens": listed["token"], "secret": secret}
+    return Shown("settings.html", facts)
+
+
+async def _audit(visit: Visit, action: str, detail: str) -> None:
+    entry = AuditEntry(visit.desk.now_ms(), "", action, ASKED_BY.get(), f"{machine()}: console", detail)
+    await visit.desk.publisher.send(AUDIT, "", entry)

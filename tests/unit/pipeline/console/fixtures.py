@@ -13,8 +13,10 @@ from pipeline.console.app import Console, build_console
 from pipeline.console.desk import About as Installation
 from pipeline.console.desk import Desk, Kept
 from pipeline.console.handles import KEY_BYTES, Handles
+from pipeline.console.letters import OpenLetters
 from pipeline.console.planning import Descriptions, FieldsKept
 from pipeline.console.protect import Place
+from pipeline.console.replays import PlannedReplay, Wish
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.lag.judging import Lag
 from pipeline.operations.field_query import NotAnswered, Wanted
@@ -26,6 +28,7 @@ from pipeline.operations.object_report import Explained, Named
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan as IntegrationPlan
 from pipeline.operations.redrive import Plan
+from pipeline.operations.standing import Known
 from schemas.configuration import (
     ConnectorState,
     DescribedEvent,
@@ -36,7 +39,8 @@ from schemas.configuration import (
     IntegrationSettings,
     SystemSettings,
 )
-from schemas.operating import AuditEntry, ConsoleRole, LetterMark
+from schemas.integrations import every
+from schemas.operating import AuditEntry, ConsoleRole, LetterMark, Replay
 from schemas.records import DeadLetter
 from schemas.topics import CONSOLE, INTEGRATIONS
 from schemas.values import System
@@ -44,6 +48,22 @@ from schemas.values import System
 URL = "http://127.0.0.1:8090"
 AT_MS = 1_795_700_000_000
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
+
+
+REPLAY = Replay(
+    f"{AT_MS - 9_000}-7c1e",
+    *("acme", 1, "running", "ada@build-7", AT_MS - 9_000, AT_MS - 9_000, ("hubspot.changes",)),
+    *({"hubspot.changes[0]": 0}, {"hubspot.changes[0]": 9}, {"hubspot.changes[0]": 0}, {}),
+    records=3,
+    planned=2,
+)
+PLAN_REPORT = {
+    "writes": {"hubspot": 0, "userflow": 2},
+    "outcomes": {"equal": 1, "stale": 0, "written": 2, "refused": 0},
+    "timeline_events": 0,
+    "refused": 0,
+    "activity_left_out": 1,
+}
 
 
 class Tables:
@@ -190,6 +210,38 @@ class MemoryPlanner:
         return IntegrationPlan(file.integration, pairs={only: self.counts})
 
 
+class MemoryReplays:
+    """Replays that are planned as told, and run as a row that somebody puts there."""
+
+    def __init__(self) -> None:
+        self.answer: PlannedReplay | Exception = PlannedReplay(REPLAY, 3, PLAN_REPORT)
+        self.wishes: list[tuple[Wish, str]] = []
+        self.running: dict[str, Replay] = {}
+        self.cancelled: list[str] = []
+        self.ended: dict[str, str] = {}
+
+    async def plan(self, wish: Wish, by: str) -> PlannedReplay:
+        self.wishes.append((wish, by))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def run(self, row: Replay) -> None:
+        self.running[row.replay_id] = row
+
+    async def cancel(self, row: Replay) -> None:
+        self.cancelled.append(row.replay_id)
+
+    def hold(self, row: Replay) -> None:
+        self.running.pop(row.replay_id)
+
+    def runs(self, replay_id: str) -> bool:
+        return replay_id in self.running
+
+    def why_ended(self, replay_id: str) -> str:
+        return self.ended.get(replay_id, "")
+
+
 @dataclass
 class InMemory:
     """A console, and what it stands on."""
@@ -202,6 +254,7 @@ class InMemory:
     letters: MemoryLetters
     objects: MemoryObjects
     planner: MemoryPlanner
+    replays: MemoryReplays
     now_ms: list[int] = field(default_factory=lambda: [AT_MS])
 
     def client(self, base_url: str = URL) -> httpx.AsyncClient:
@@ -250,9 +303,16 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
     made = cast(Any, tables), cast(Any, publisher)
     audited: Kept[list[AuditEntry]] = Kept(list, 0.0)
     letters = MemoryLetters()
-    told = Kept(lambda: letters.told(letters.letters()), 0.0)
-    objects, handles, planner = MemoryObjects(), Handles([b"k" * KEY_BYTES]), MemoryPlanner()
+    told = Kept(lambda: OpenLetters.of(letters.told(letters.letters())), 0.0)
+    objects, handles = MemoryObjects(), Handles([b"k" * KEY_BYTES])
+    planner, replays = MemoryPlanner(), MemoryReplays()
     found, kept = Kept(findings, 0.0), FieldsKept(planner)
+
+    def known(lag: Lag) -> Known:
+        parts = tables.table(INTEGRATIONS)
+        names = every(parts)
+        return Known(parts, [], lag, {}, dict.fromkeys(names, 0), {}, {})
+
     desk = Desk(
         *made,
         about,
@@ -266,9 +326,12 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
         handles=handles,
         planner=planner,
         fields=kept,
+        replays=replays,
+        known=known,
+        access=access,
     )
     console = build_console(desk, access, Place.at(URL))
-    return InMemory(tables, publisher, access, console, desk, letters, objects, planner, now_ms)
+    return InMemory(tables, publisher, access, console, desk, letters, objects, planner, replays, now_ms)
 
 
 def connect(it: InMemory, name: str = "acme", **more: Any) -> IntegrationSettings:

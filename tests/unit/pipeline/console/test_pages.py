@@ -215,7 +215,7 @@ def hostile() -> InMemory:
 
 def looked_at() -> Sequence[str]:
     parts = {"{integration}": "acme", "{mapping}": "m", "{link}": "0f", "{review}": "0e", "{reason}": "not_an_option"}
-    parts |= {"{system}": "hubspot", "{type}": "contacts", "{handle}": "101"}
+    parts |= {"{system}": "hubspot", "{type}": "contacts", "{handle}": "101", "{plan}": "0f", "{replay}": "1-7c1e"}
     paths = [at.path for at in PAGES if at.method == "GET"]
     for name, part in parts.items():
         paths = [path.replace(name, part) for path in paths]

@@ -1,0 +1,166 @@
+"""Replays for the console, each in a process of its own: planning takes a core for a while, and no page waits."""
+
+import asyncio
+import os
+import pickle
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pipeline.commands.replay_desk import Asked, NoReplay, ReplayDesk
+from pipeline.commands.replay_text import plan_report
+from pipeline.commands.replay_work import about_to_run, cancelled, published
+from pipeline.commands.session import EXPECTED_ERRORS
+from pipeline.config import load_settings
+from pipeline.console.replays import PlannedReplay, Wish
+from pipeline.operations import OperationRefused
+from pipeline.process import Process, now_ms
+from pipeline.replay.credit import NothingMoves
+from pipeline.replay.publishing import TakenOver
+from schemas.operating import Replay
+from schemas.topics import REPLAYS
+
+NICER: Final = 10
+"""It gives way to what moves live traffic: it is one process among theirs."""
+ENDS: Final = (*EXPECTED_ERRORS, NothingMoves, TakenOver)
+
+
+class ReplayFailed(OperationRefused):
+    """The process ended without an answer; the console's log says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a replay would do; whoever asks is told as its beginner."""
+
+    wish: Wish
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Do what was planned, or go on with what was interrupted."""
+
+    row: Replay
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a replay wherever it runs."""
+
+    row: Replay
+
+
+Job = Plan | Run | Cancel
+
+
+class ReplayChildren:
+    """Those that this console began."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._ended: dict[str, str] = {}  # what kept one from its end
+
+    async def plan(self, wish: Wish, by: str) -> PlannedReplay:
+        """Raises OperationRefused."""
+        planned: PlannedReplay = await _answer(Plan(wish, by))
+        return planned
+
+    def run(self, row: Replay) -> None:
+        """Begin, or go on; who waits follows its row."""
+        if not self.runs(row.replay_id):
+            self._running[row.replay_id] = asyncio.create_task(self._followed(row))
+
+    async def cancel(self, row: Replay) -> None:
+        """Raises OperationRefused."""
+        self._let_go(row.replay_id)
+        await _answer(Cancel(row))
+
+    def hold(self, row: Replay) -> None:
+        """Stop here; it goes on where it stands once somebody resumes it."""
+        self._let_go(row.replay_id)
+        self._ended[row.replay_id] = "It is held, and goes on where it stands once somebody resumes it."
+
+    def runs(self, replay_id: str) -> bool:
+        """Whether this console is at it."""
+        task = self._running.get(replay_id)
+        return task is not None and not task.done()
+
+    def why_ended(self, replay_id: str) -> str:
+        """What kept it from its end; empty: nothing that is known here."""
+        return self._ended.get(replay_id, "")
+
+    async def close(self) -> None:
+        """Interrupt all: each goes on where it stood once somebody resumes it."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _let_go(self, replay_id: str) -> None:
+        task = self._running.pop(replay_id, None)
+        if task is not None:
+            task.cancel()
+
+    async def _followed(self, row: Replay) -> None:
+        self._ended.pop(row.replay_id, None)
+        try:
+            await _answer(Run(row))
+        except OperationRefused as refusal:
+            self._ended[row.replay_id] = str(refusal)
+
+
+async def _answer(job: Job) -> Any:
+    """What a child makes of a job. Raises OperationRefused with its words."""
+    argv, pipe = (sys.executable, "-m", __name__), asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe)
+    try:
+        said, _ = await child.communicate(pickle.dumps(job))
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode:
+        raise ReplayFailed("the replay's process ended without an answer; the console's log says why")
+    answer = pickle.loads(said)
+    if isinstance(answer, str):
+        raise NoReplay(answer)
+    return answer
+
+
+def _done(process: Process, desk: ReplayDesk, job: Job) -> Any:
+    match job:
+        case Plan():
+            wish = job.wish
+            asked = Asked(
+                wish.name, wish.begin, wish.end, wish.topics, wish.mapping, wish.wanted, activity=wish.activity
+            )
+            planned = desk.plan(replace(desk.new_row(asked), by=job.by))
+            return PlannedReplay(about_to_run(planned).row, planned.records, plan_report(planned, now_ms()))
+        case Run():
+            row, _, _ = published(process, desk, desk.plan(job.row), lambda _: None, lambda _: None)
+            return row
+        case Cancel():
+            return cancelled(process, desk, job.row)
+
+
+def work() -> None:
+    """A job from the input, its answer, or why there is none, to the output; all else from the environment."""
+    os.nice(NICER)
+    job: Job = pickle.load(sys.stdin.buffer)
+    answer: Mapping[str, Any] | Any
+    try:
+        process = Process.open(load_settings(os.environ), makes_key=False)
+        tables = process.start(process.tables(REPLAYS), records=False)
+        try:
+            answer = _done(process, ReplayDesk(process, tables), job)
+        finally:
+            tables.stop()
+    except ENDS as error:
+        answer = str(error)
+    sys.stdout.buffer.write(pickle.dumps(answer))
+
+
+if __name__ == "__main__":
+    work()

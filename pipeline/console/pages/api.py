@@ -1,0 +1,168 @@
+"""What scripts read, as JSON: the bodies of the commands' `--format json`, never values. Nothing is changed here."""
+
+import asyncio
+import dataclasses
+from typing import Any, Final
+
+from pipeline.console.head import settings_in
+from pipeline.console.pages.integration import mappings_of
+from pipeline.console.visit import Answered, NotHere, Visit
+from pipeline.full_sync.report import report as run_report
+from pipeline.lag.judging import Lag
+from pipeline.lag.report import report as lag_report
+from pipeline.operations import OperationRefused
+from pipeline.operations.audit import entry_report
+from pipeline.operations.full_sync import runs_in
+from pipeline.operations.letter_report import Told, list_report
+from pipeline.operations.object_report import Named, report
+from pipeline.operations.standing import standing
+from schemas.integrations import connector_of
+from schemas.values import SYSTEMS
+
+MOST: Final = 1_000
+"""Letters, or entries, of one answer; the newest."""
+
+
+class NotAsked(OperationRefused):
+    """The address names what cannot be asked for; the message says why."""
+
+
+class Away(Exception):
+    """The brokers do not answer."""
+
+
+async def integrations(visit: Visit) -> Answered:
+    """Every integration: what `pairstream integration list --format json` prints."""
+    lag = await _lag(visit)
+    known = visit.desk.known(lag)
+    shown = [standing(name, settings, known) for name, settings in visit.desk.integrations.items()]
+    return Answered({"at_ms": lag.at_ms, "integrations": shown})
+
+
+async def integration(visit: Visit) -> Answered:
+    """One integration: what `pairstream integration show --format json` prints."""
+    settings = settings_in(visit)
+    return Answered(standing(visit.integration, settings, visit.desk.known(await _lag(visit))))
+
+
+async def mappings(visit: Visit) -> Answered:
+    """The mappings in force, with their rules."""
+    settings = settings_in(visit)
+    found = [dataclasses.asdict(one) for one in mappings_of(visit)]
+    return Answered({"at_ms": visit.desk.now_ms(), "revision": settings.active_revision, "mappings": found})
+
+
+async def runs(visit: Visit) -> Answered:
+    """The full syncs of 30 days, oldest first: what `pairstream full-sync list --format json` prints."""
+    settings_in(visit)
+    now_ms = visit.desk.now_ms()
+    return Answered(
+        {"at_ms": now_ms, "runs": [run_report(one, now_ms) for one in runs_in(visit.desk.runs, visit.integration)]}
+    )
+
+
+async def refused(visit: Visit) -> Answered:
+    """What is refused now, by `reason` and `field` where they are named; the newest 1,000 letters."""
+    settings_in(visit)
+    looked = await visit.desk.letters_look.get()
+    reason, field = visit.query("reason"), visit.query("field")
+    found: list[Told] = [
+        one
+        for (code, _, _, name), some in looked.groups.get(visit.integration, ())
+        if reason in ("", code) and field in ("", name)
+        for one in some
+    ]
+    found.sort(key=lambda one: one.letter.letter.at_ms)
+    told = list_report(found, visit.desk.now_ms())
+    return Answered(told | {"letters": [_hidden(one) for one in told["letters"][-MOST:]]})
+
+
+async def an_object(visit: Visit) -> Answered:
+    """Why an object is as it is; a Userflow id that holds an @ is named as its page's address names it."""
+    settings_in(visit)
+    path = visit.request.path_params
+    named = _named(visit, str(path["system"]), str(path["type"]), str(path["handle"]))
+    about = await asyncio.to_thread(visit.desk.objects.explained, visit.integration, named)
+    if about is None:
+        raise NotHere("No mapping in force has objects of this type")
+    told = report(about)
+    pairs = [
+        {
+            "mapping": pair.view.name,
+            "state": pair.word,
+            "objects": {system: list(map(_shown, ids)) for system, ids in pair.ids.items()},
+            "asking": list(pair.asking),
+            "fields": [
+                {
+                    "system": field.written,
+                    "target": field.rule.target,
+                    "source": field.rule.source,
+                    "state": field.word,
+                    "reason": field.reason or None,
+                    "written_by_us": field.ours,
+                    "settled": field.settled,
+                    "at_ms": field.target.at_ms if field.target is not None else None,
+                }
+                for field in pair.fields
+            ],
+        }
+        for pair in told.pairs
+    ]
+    return Answered({"at_ms": visit.desk.now_ms(), "state": told.word, "pairs": pairs})
+
+
+async def lag(visit: Visit) -> Answered:
+    """How far behind each stage is: what `pairstream lag --format json` prints."""
+    parts = visit.desk.parts
+    parked: dict[str, list[str]] = {
+        system: [
+            name
+            for name in visit.desk.integrations
+            if (state := connector_of(parts, name, system)) is not None and state.parked
+        ]
+        for system in SYSTEMS
+    }
+    return Answered(lag_report(await _lag(visit), parked))
+
+
+async def doctor(visit: Visit) -> Answered:
+    """What is wrong with the installation, in the order in which to mend it."""
+    found = await visit.desk.doctor_look.get()
+    return Answered({"at_ms": visit.desk.now_ms(), "findings": [dataclasses.asdict(one) for one in found]})
+
+
+async def activity(visit: Visit) -> Answered:
+    """Who did what later than `after` (milliseconds), oldest first; the newest 1,000."""
+    after = visit.query("after") or "0"
+    if not after.isascii() or not after.isdigit():
+        raise NotAsked("after is no number of milliseconds")
+    found = [entry for entry in await visit.desk.audit_look.get() if entry.at_ms > int(after)]
+    return Answered({"at_ms": visit.desk.now_ms(), "entries": [entry_report(entry) for entry in found[-MOST:]]})
+
+
+async def _lag(visit: Visit) -> Lag:
+    found = await visit.desk.lag()
+    if found is None:
+        raise Away("The brokers do not answer. Syncing may well go on: this console cannot see it.")
+    return found
+
+
+def _named(visit: Visit, system: str, object_type: str, handle: str) -> Named:
+    if "@" in handle:
+        raise NotAsked("An id that may be an address is not written into one. Ask Explain in the console for its name.")
+    found = visit.desk.handles.named(visit.integration, system, object_type, handle)
+    if found is None and system == "userflow":
+        found = Named("userflow", object_type, handle)
+    if found is None:
+        raise NotHere("There is no such object")
+    return found
+
+
+def _hidden(told: dict[str, Any]) -> dict[str, Any]:  # Any: JSON
+    """A letter without its key, which holds a match value, nor an id that may be an address."""
+    named = told["object"]
+    return {**told, "key": None, "object": None if named is not None and "@" in named else named}
+
+
+def _shown(object_id: str) -> str | None:
+    return None if "@" in object_id else object_id
