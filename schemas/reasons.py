@@ -68,6 +68,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "paging_page_empty": "a page of a list holds nothing, and others are said to follow: its crawl ends",
             "paging_page_repeated": "a list shows a page that it showed before: its crawl ends",
             "paging_cursor_repeated": "a list names a cursor that it named before: its crawl ends",
+            "paging_without_end": "a list of definitions goes on behind 500 pages: it is read again later",
             "paging_no_progress": "a search leads back to where it was asked: polling tries it again later",
             "malformed_journal": "a file of HubSpot's journal is not what the vendor documents",
             "unknown_coding": "the answer is compressed twice, or in a way that the connector does not unpack",

@@ -96,6 +96,11 @@ class ObjectPage:
     objects: Sequence[Seen]
     cursor: str | None
 
+    @property
+    def first_id(self) -> str | None:
+        """The id of the first object; None for an empty page."""
+        return self.objects[0].object_id if self.objects else None
+
 
 class Source(Protocol):
     """Reads a system."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from connectors.contract.catalog import Catalog
-from connectors.contract.errors import ConnectorError, Missing, Refused, UnknownResult
+from connectors.contract.errors import OTHER_OBJECT, ConnectorError, Missing, Refused, UnknownResult
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Unsure
 from connectors.http.batches import filled, halves
@@ -17,6 +17,8 @@ from schemas.records import TimelineEvent
 
 UNDECLARED: Final = "unknown_field"
 CONFLICT: Final = 409
+MOST_LED_ON: Final = 5
+"""How often an event follows a merge: a read leads to the last survivor at once, and some servers lead in a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Occurrence:
     properties: Mapping[str, str] = field(repr=False)
     left_out: int = 0
     survivor: str | None = None
+    led_on: int = 0  # how often its record was found to be merged into another
 
     @property
     def told(self) -> TimelineEvent:
@@ -149,9 +152,11 @@ class EventBatch:
             target = None
         if target is None or isinstance(target, Record):
             self.results.append(RefusedEvent(event, refusal.reason))
+        elif target.merged_into is not None and one.led_on == MOST_LED_ON:
+            self.results.append(RefusedEvent(event, OTHER_OBJECT))
         elif target.merged_into is not None:
             # the survivor's timeline shows the events of both records
-            return [(replace(one, survivor=target.merged_into),)]
+            return [(replace(one, survivor=target.merged_into, led_on=one.led_on + 1),)]
         else:
             self.results.append(TargetGone(event, target.at_ms, target.spread_ms))
         return []

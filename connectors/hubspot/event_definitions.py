@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from connectors.clock import Clock
 from connectors.contract.errors import Misconfigured, Refused
 from connectors.http.messages import Call
+from connectors.http.paging import MOST_PAGES, PagingProgress
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.event_types import EventType
 from connectors.hubspot.protocol import (
@@ -101,12 +102,12 @@ class EventDefinitions:
 
     async def _list(self) -> None:
         listed: dict[str, EventDefinition] = {}
-        after, asked = None, set[str | None]()
-        while after not in asked:  # a list that repeats a cursor runs in a circle
-            asked.add(after)
+        after, progress = None, PagingProgress(MOST_PAGES)
+        while True:
             page = await self._client.send(list_event_definitions(after=after))
             listed |= {definition.name: definition for definition in page.definitions}
             after = page.after
-            if after is None:
+            # one that is left out where the list goes in a circle is made again, which does no harm
+            if progress.turn(next(iter(one.name for one in page.definitions), None), after) or after is None:
                 break
         self._known, self._listed_at = listed, self._clock.monotonic()

@@ -1,7 +1,7 @@
 """Reads an account's journal: the feed of what its subscriptions tell.
 
 Follows HubSpot's guide "webhook journal APIs". What it answers for an offset that is older than its three days is not
-documented: every refusal of an offset counts as that.
+documented: a refusal of an offset counts as that, unless the journal has just named that very offset.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from connectors.contract.errors import Missing, Refused, Transient
 from connectors.contract.feed import Kept, Pulled
+from connectors.http.paging import CURSOR_REPEATED
 from connectors.hubspot.app_credentials import AppClient
 from connectors.hubspot.protocol import JournalEntry, earliest_entry, journal_bodies, next_entry
 from connectors.hubspot.protocol.journal import KEPT_MS
@@ -17,6 +18,8 @@ BEGINNING: Final = ""
 """The position of a reader that goes on with the earliest entry, because the journal was empty, or anew."""
 MOST_TRIES: Final = 6
 """How often a file is fetched that cannot be read, each time by a fresh address; a file host that is away is no try."""
+MOST_PASSED: Final = 10_000
+"""Positions that are remembered, to know a journal that leads in a circle."""
 AFTER_SKIPPING_S: Final = 600.0
 """The wait after a file was left out: were all of them unreadable, each would ask for a full sync."""
 
@@ -43,6 +46,10 @@ class Journal:
         self._account = account
         self._interval_s = interval_s
         self._tries: tuple[str, int] = ("", 0)  # an offset, and how often its file could not be read
+        self._passed: dict[str, None] = {}  # positions that were read from lately
+        self._named = BEGINNING  # the offset that the journal named last
+        self._refused = BEGINNING  # the offset that it refused last
+        self._refuses_newest = False
 
     @property
     def object_type(self) -> None:
@@ -60,22 +67,37 @@ class Journal:
         if kept.position == BEGINNING:
             return await self._from_the_beginning()
         try:
-            return await self._from(kept.position)
+            entry = await self._client.send(next_entry(self._account, kept.position))
         except (Missing, Refused):
-            return Pulled(BEGINNING, gap=EXPIRED)
+            return self._nothing_behind(kept.position)
+        return await self._pulled(kept.position, entry)
+
+    def _nothing_behind(self, offset: str) -> Pulled:
+        """An offset that is refused is too old, unless the journal has named it anew since: then it is the newest.
+
+        A journal that refuses its newest offset, where others answer 204, is known from then on.
+        """
+        newest = offset == self._named
+        self._refuses_newest = self._refuses_newest or (newest and offset == self._refused)
+        if newest and self._refuses_newest:
+            return Pulled(offset, wait_s=self._interval_s)
+        self._refused, self._named = offset, BEGINNING
+        self._passed.clear()
+        return Pulled(BEGINNING, gap=EXPIRED)
 
     async def _from_the_beginning(self) -> Pulled:
         """An empty journal has no earliest entry: that it answers 204 is what was seen, and 404 would say the same."""
+        self._passed.clear()
         try:
-            return await self._from(BEGINNING)
+            entry = await self._client.send(earliest_entry(self._account))
         except Missing:
             return Pulled(BEGINNING, wait_s=self._interval_s)
+        return await self._pulled(BEGINNING, entry)
 
-    async def _from(self, position: str) -> Pulled:
-        ask = earliest_entry(self._account) if position == BEGINNING else next_entry(self._account, position)
-        entry = await self._client.send(ask)
+    async def _pulled(self, position: str, entry: JournalEntry | None) -> Pulled:
         if entry is None:
             return Pulled(position, wait_s=self._interval_s)
+        self._pass(position, entry.offset)
         wait_s = self._interval_s if entry.offset == position else 0.0  # one entry for ever is no news
         try:
             file = await self._files.fetch(entry.url)
@@ -83,6 +105,16 @@ class Journal:
         except (Refused, Transient) as error:
             return self._left_out(entry, error)
         return Pulled(entry.offset, bodies, wait_s=wait_s)
+
+    def _pass(self, position: str, offset: str) -> None:
+        """Go on to an offset. Raises Refused where that leads back to where the journal was read before."""
+        if offset != position and offset in self._passed:
+            self._passed.clear()
+            raise Refused(CURSOR_REPEATED)
+        self._passed[position] = None
+        if len(self._passed) > MOST_PASSED:
+            del self._passed[next(iter(self._passed))]
+        self._named = offset
 
     def _left_out(self, entry: JournalEntry, error: Refused | Transient) -> Pulled:
         """Behind a file that cannot be read, once it was tried often enough; else raises Transient."""

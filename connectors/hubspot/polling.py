@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from connectors.contract.errors import Refused
 from connectors.contract.feed import DAY_MS, FeedSettings, Kept, Pulled
 from connectors.http.lenient_json import time_at
 from connectors.http.observed import Observed, observed
+from connectors.http.paging import PagingProgress
 from connectors.hubspot.bin_listing import BinListing, bin_listing_of
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.protocol import (
@@ -207,6 +209,7 @@ class ArchivedRecords:
         self._settings = settings
         self._before: frozenset[str] | None = None  # ids in the bin when it was last listed whole
         self._seen: set[str] = set()
+        self._progress = PagingProgress()
         self._told = Told()
 
     @property
@@ -223,21 +226,31 @@ class ArchivedRecords:
         if listing is None:
             listing = BinListing(page.at_ms)  # what was deleted before, a full sync finds
         if cursor is None:
-            self._seen = set()
+            self._seen, self._progress = set(), PagingProgress()
+        self._check(page.answer)
+        if len(self._seen) <= MOST_TOLD:  # of a larger bin none is kept
+            self._seen |= {record.id for record in page.answer.records}
+        after = listing.after(page.answer.after, page.at_ms)
+        # what may fail comes first: what is told once is told no more where the pull is repeated
+        restored = await self._restored() if after.cursor is None else ()
         dated = [(record, record.archived_at_ms) for record in page.answer.records]
         events = [
             self._polled.event("deletion", record.id, at_ms if at_ms is not None else page.at_ms)
             for record, at_ms in dated
             if listing.is_news(at_ms) and self._told.is_new(record.id, at_ms or 0)
         ]
-        if len(self._seen) <= MOST_TOLD:  # of a larger bin none is kept
-            self._seen |= {record.id for record in page.answer.records}
-        after = listing.after(page.answer.after, page.at_ms)
-        if after.cursor is None:
-            events += await self._restored()
         pages_s = len(page.answer.records) / self._settings.patrol_per_s
         wait_s = pages_s if after.cursor is not None else max(pages_s, self._settings.archived_interval_s)
-        return Pulled(after.text(), tuple(notification_bodies(POLLED_EVENTS, events)), wait_s=wait_s)
+        return Pulled(after.text(), tuple(notification_bodies(POLLED_EVENTS, (*events, *restored))), wait_s=wait_s)
+
+    def _check(self, page: RecordPage) -> None:
+        """Refuse a list that goes on and brings nothing new; it is looked into later, from where it stood."""
+        if page.after is None:
+            return
+        reason = self._progress.turn(page.records[0].id if page.records else None, page.after)
+        if reason is not None:
+            self._progress = PagingProgress()
+            raise Refused(reason)
 
     async def _restored(self) -> Sequence[dict[str, object]]:
         """Records that left the bin alive; no modified time tells of them.
@@ -245,7 +258,6 @@ class ArchivedRecords:
         Known only while this process lives, and for bins of a bounded size: for others a full sync finds them.
         """
         before, now = self._before, frozenset(self._seen)
-        self._before = now if len(now) <= MOST_TOLD else None
         left = sorted(before - now) if before is not None else []
         events = []
         for start in range(0, len(left), BATCH_LIMIT):
@@ -253,4 +265,5 @@ class ArchivedRecords:
             answer = await self._client.send(observed(read_objects(self.object_type, ids, (), purpose="bulk_read")))
             alive = [record for record in answer.answer.results if not record.archived and record.id in ids]
             events += [self._polled.event("restore", record.id, answer.at_ms) for record in alive]
+        self._before = now if len(now) <= MOST_TOLD else None
         return events

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from connectors.contract.errors import Refused
-from connectors.http.lenient_json import JsonObject, as_object, object_at, parsed, text_at, whole_at
+from connectors.http.lenient_json import JsonObject, as_object, as_whole, object_at, parsed, text_at, whole_at
 
 OVERLAP_MS: Final = 10_000
 """How far the leading pass looks back: most rows come into the index that much out of order, at most."""
@@ -67,7 +67,7 @@ class Pass:
         if not more:
             since_ms = self.since_ms + 1  # this time is listed to its end; what the index shows late is the trail's
             return None if since_ms > self.until_ms else Pass(self.kind, since_ms, self.until_ms)
-        last = max((int(row.id) for row in rows if row.id.isdecimal()), default=0)
+        last = max((number for row in rows if (number := as_whole(row.id)) is not None), default=0)
         if last <= (self.after_id or 0):
             raise Refused(NO_PROGRESS)
         return replace(self, after_id=last)

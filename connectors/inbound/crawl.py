@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from connectors.contract.errors import CURSOR_GONE, ConnectorError, Refused
 from connectors.contract.source import ObjectPage
 from connectors.http.calls_made import CallsMade, counting_calls
-from connectors.inbound.paging import PagingProgress
+from connectors.http.paging import PagingProgress
 from connectors.inbound.persistence import read_persistently
 from connectors.inbound.run_parts import is_over, keep_part, part_row
 from connectors.session.context import IntegrationContext, seen
@@ -170,7 +170,7 @@ class _Pages:
         except ConnectorError as error:
             raise self._ended(error.reason, str(error)) from error
         self._resumed = False
-        reason = self._progress.turn(page)
+        reason = self._progress.turn(page.first_id, page.cursor)
         if reason is not None:
             raise self._ended(reason, "the page brings nothing new")
         return page

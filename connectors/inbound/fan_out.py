@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from connectors.contract.associations import AssociatedFields, AssociatedSource, ReaderIdsPage
 from connectors.contract.errors import ConnectorError, Refused
 from connectors.contract.source import AssociatedNews, ReadPurpose
-from connectors.inbound.paging import PAGE_REPEATED
+from connectors.http.paging import PagingProgress
 from connectors.inbound.persistence import read_persistently
 from connectors.inbound.run_requests import OwedRuns
 from connectors.session.context import IntegrationContext, ObservedObject
@@ -59,7 +59,7 @@ class _FanOut:
     once_more: bool = False  # news came since the list of objects that show it was begun
     shown: Mapping[str, AssociatedFields] = field(default_factory=dict)
     pages: deque[_ReaderPage] = field(default_factory=deque)
-    cursors: set[tuple[str, str]] = field(default_factory=set)  # by type: a list that names one twice goes in a circle
+    progress: dict[str, PagingProgress] = field(default_factory=dict)  # by type, of its list
 
     def add(self, news: AssociatedNews) -> None:
         self.back = self.back or news.kind == "back"
@@ -162,7 +162,7 @@ class FanOuts:
         """Read the fields that others show of the object, then the first page of each type that shows them."""
         await self._read(fan_out, purpose)
         fan_out.once_more = False
-        fan_out.cursors.clear()
+        fan_out.progress.clear()
         fan_out.pages = deque([await self._list(fan_out, by_type, None, purpose) for by_type in fan_out.shown])
 
     async def _read(self, fan_out: _FanOut, purpose: ReadPurpose) -> None:
@@ -183,15 +183,15 @@ class FanOuts:
 
     async def _unless_circling(self, fan_out: _FanOut, by_type: str, page: ReaderIdsPage) -> str | None:
         """The cursor where the list goes on; None where it brings nothing new, which is an error of the system's."""
-        if page.cursor is None:
-            return None
-        if not page.ids or (by_type, page.cursor) in fan_out.cursors:
-            log.warning("%s: a list of associated %s goes in a circle", self._context.integration, by_type)
-            error = Refused(PAGE_REPEATED)
-            await self._context.unreadable(fan_out.object_type, fan_out.object_id, error, fan_out.caused_by)
-            return None
-        fan_out.cursors.add((by_type, page.cursor))
-        return page.cursor
+        reason = fan_out.progress.setdefault(by_type, PagingProgress()).turn(
+            page.ids[0] if page.ids else None, page.cursor
+        )
+        if reason is None or page.cursor is None:
+            return page.cursor
+        log.warning("%s: a list of associated %s brings nothing new (%s)", self._context.integration, by_type, reason)
+        error = Refused(reason)
+        await self._context.unreadable(fan_out.object_type, fan_out.object_id, error, fan_out.caused_by)
+        return None
 
     async def _publish(self, fan_out: _FanOut, page: _ReaderPage, *, bulk: bool) -> None:
         for start in range(0, len(page.ids), SLICE):

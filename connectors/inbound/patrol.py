@@ -8,7 +8,7 @@ from typing import Final
 from connectors.contract.errors import CURSOR_GONE, Refused
 from connectors.contract.feed import Kept, Pulled
 from connectors.contract.source import Source
-from connectors.inbound.paging import PagingProgress
+from connectors.http.paging import PagingProgress
 
 AT_LEAST_S: Final = 1.0  # between pages, however short: an empty type is no tight loop
 
@@ -35,7 +35,7 @@ class Patrol:
             if error.reason != CURSOR_GONE or cursor is None:
                 raise
             return self._from_the_beginning()
-        if self._progress.turn(page) is not None:
+        if self._progress.turn(page.first_id, page.cursor) is not None:
             return self._from_the_beginning()
         if page.cursor is None:
             self._progress = PagingProgress()

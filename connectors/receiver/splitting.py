@@ -22,9 +22,11 @@ def parts(body: bytes, most: int) -> Iterator[bytes]:
     if isinstance(found, dict):
         yield _name_of(found)
         return
+    if not isinstance(found, list):
+        raise NotAdmitted("too_large")
     part: list[bytes] = []
     size = len(b"[]")
-    for item in found if isinstance(found, list) else ():
+    for item in found:
         text = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
         if len(text) + len(b"[]") > most:
             raise NotAdmitted("too_large")

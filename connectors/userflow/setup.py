@@ -10,6 +10,7 @@ from connectors.contract.errors import Misconfigured, Missing, Refused
 from connectors.contract.setup import Provisioned, SystemDescription
 from connectors.contract.suggestions import asked_or_near
 from connectors.http.messages import Call
+from connectors.http.paging import MOST_PAGES, PagingProgress
 from connectors.userflow import protocol
 from connectors.userflow.client import ObservingClient
 from connectors.userflow.events import describe_events
@@ -148,16 +149,15 @@ class UserflowSetup:
     async def _pages(
         self, call: Callable[[str | None], Call[P]], next_cursor: Callable[[P], str | None]
     ) -> AsyncIterator[P]:
-        """Every page of a list; stops if the server repeats a cursor."""
-        cursors: set[str | None] = set()
-        cursor: str | None = None
-        while cursor not in cursors:
-            cursors.add(cursor)
+        """Every page of a list. Raises Refused where it goes in a circle or without an end: a part is not the whole."""
+        progress, cursor = PagingProgress(MOST_PAGES), None
+        while True:
             page = (await self._client.send(call(cursor))).answer
             yield page
             cursor = next_cursor(page)
             if cursor is None:
                 return
+            progress.check(cursor, cursor)
 
     async def _fitting(self, subscription: Subscription, topics: Sequence[str]) -> Subscription:
         """The subscription, enabled and with the needed topics."""

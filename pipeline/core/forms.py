@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import unicodedata
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from pipeline.core.conversion import equal, is_empty
 from schemas.values import FieldValue
@@ -12,6 +13,8 @@ _ADDRESS = re.compile(r"^https?://(?:www\.)?|^www\.|<[^>]*>")
 """Parts that systems add to, or remove from, addresses and texts with tags."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _MIDNIGHT = dt.time(0)
+_MOST_DIGITS: Final = 400
+"""Of a double before or behind its point, and some more."""
 
 
 def alike(sent: FieldValue, stored: FieldValue) -> bool:
@@ -59,7 +62,8 @@ def _number(value: FieldValue) -> Decimal | None:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    # a text may spell an exponent of nine digits, with which arithmetic overflows: no system stores such a number
+    return number if number.is_finite() and (not number or abs(number.adjusted()) <= _MOST_DIGITS) else None
 
 
 def _rounded(sent: Decimal, stored: Decimal) -> bool:
@@ -78,7 +82,7 @@ def _moment(value: FieldValue) -> dt.datetime | None:
         return None
     try:
         return _moment(dt.datetime.fromisoformat(value))
-    except ValueError:
+    except (ValueError, OverflowError):  # the last hours of the year 9999, by an offset, are in no year that we know
         return None
 
 

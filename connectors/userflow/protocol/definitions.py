@@ -8,7 +8,7 @@ from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, text_at
 from connectors.http.messages import Call, Request, Response
 from connectors.userflow.protocol.answers import call
-from connectors.userflow.protocol.objects import LIST_LIMIT, listed, next_cursor
+from connectors.userflow.protocol.objects import LIST_LIMIT, cursor_of, listed
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ def _query(starting_after: str | None) -> tuple[tuple[str, str], ...]:
 def _listed(response: Response, read: Callable[[JsonObject], T]) -> tuple[tuple[T, ...], str | None]:
     raw = listed(response)
     last_id = text_at(raw[-1], "id") if raw else None
-    return tuple(map(read, raw)), next_cursor(content(response), last_id)
+    return tuple(map(read, raw)), cursor_of(content(response), last_id)
 
 
 def _attribute(raw: JsonObject) -> AttributeDefinition:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from connectors.contract.errors import Missing, Refused, Transient
+from connectors.contract.errors import PAGE_EMPTY, Missing, Refused, Transient
 from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, flag_at, objects_at, text_at, time_at
 from connectors.http.messages import Call, Purpose, Request, Response, VendorInterval, json_request, segment
@@ -164,6 +164,13 @@ def next_cursor(page: JsonObject, last_id: str | None) -> str | None:
     A `+` of its cursor may mean itself or a space: a wrong reading named no object, and crawls restarted.
     """
     return last_id if is_more(page) else None
+
+
+def cursor_of(page: JsonObject, last_id: str | None) -> str | None:
+    """The same for a list that is read whole: Refused `paging_page_empty` where others follow that nobody can name."""
+    if is_more(page) and last_id is None:
+        raise Refused(PAGE_EMPTY)
+    return next_cursor(page, last_id)
 
 
 def is_more(page: JsonObject) -> bool:

@@ -12,7 +12,7 @@ from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, as_whole, flag_at, object_at, parsed, text_at, texts_at, time_at
 from connectors.http.messages import Call, Request, Response, SignatureCheck, json_request, segment
 from connectors.userflow.protocol.answers import accept, call
-from connectors.userflow.protocol.objects import LIST_LIMIT, Record, listed, next_cursor, record
+from connectors.userflow.protocol.objects import LIST_LIMIT, Record, cursor_of, listed, record
 
 SUBSCRIPTIONS = "/webhook_subscriptions"
 TOLERANCE_S = 300
@@ -83,7 +83,7 @@ def list_subscriptions(*, starting_after: str | None = None) -> Call[Subscriptio
 
     def page(response: Response) -> SubscriptionPage:
         raw = tuple(map(_subscription, listed(response)))
-        return SubscriptionPage(raw, next_cursor(content(response), raw[-1].id if raw else None))
+        return SubscriptionPage(raw, cursor_of(content(response), raw[-1].id if raw else None))
 
     return call(request, page, "control")
 

@@ -380,3 +380,29 @@ class TestEvents:
         assert [len(json.loads(body)["journalEvents"]) for body in bodies] == [100, 100, 50]
         large = list(notification_bodies("journalEvents", [{"n": "x" * 300_000}] * 3))
         assert [len(json.loads(body)["journalEvents"]) for body in large] == [1, 1, 1]
+
+
+async def test_a_journal_that_leads_back_is_left_for_a_while() -> None:
+    case, fed = await journal(journal_file_events=1)
+    for title in ("one", "two", "three"):
+        case.portal.edit_object("contacts", "1", {"jobtitle": title})
+        case.now.pass_ms(1_000)
+    await fed.pull("journal")
+    begun = fed.kept["journal"]
+    await fed.pull("journal")
+    await fed.pull("journal")
+    fed.kept["journal"] = begun  # as if the newest entry led back here
+    with pytest.raises(Refused, match="paging_cursor_repeated"):
+        await fed.pull("journal")
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+async def test_a_journal_that_refuses_its_newest_offset_is_one_gap_and_no_loop_of_full_syncs(status: int) -> None:
+    case, fed = await journal()
+    case.portal.edit_object("contacts", "1", {"jobtitle": "newest"})
+    await fed.round()
+    case.strike(action="status", status=status, path_contains="/next")
+    for _ in range(20):
+        await fed.pull("journal")
+    assert fed.gaps == ["journal_expired"]
+    assert (await fed.pull("journal")).wait_s > 0

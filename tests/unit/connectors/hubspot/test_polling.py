@@ -1,12 +1,16 @@
 """HubSpot polled: what changed is found by searches and in the bin, each once, whatever the index shows late."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from connectors.contract.feed import FeedSettings
+from connectors.contract.errors import Refused, Transient
+from connectors.contract.feed import FeedSettings, Kept
 from connectors.contract.source import AssociatedNews
+from connectors.http.messages import Request, Response
 from connectors.hubspot.polling import Told
 from schemas.records import Notification, StampedValue
 from tests.unit.connectors.feeding import LAG_MS, FedAccount
@@ -185,6 +189,42 @@ class TestBin:
         case.portal.delete_object("contacts", "1")
         await fed.round()
         assert ("1", "deleted") in told(fed)
+
+    async def test_a_failure_between_two_lists_loses_neither_what_went_nor_what_came_back(self) -> None:
+        case, fed = await polled()
+        case.portal.delete_object("contacts", "1")
+        await fed.round()
+        fed.forget()
+        case.portal.restore_object("contacts", "1")
+        case.portal.delete_object("contacts", "2")
+        case.now.pass_ms(60_000)
+        case.strike(action="status", status=500, path_contains="/batch/read", times=1)
+        with pytest.raises(Transient):
+            await fed.pull(ARCHIVED)
+        await fed.pull(ARCHIVED)
+        assert set(told(fed)) == {("1", "upserted"), ("2", "deleted")}
+
+    async def test_a_list_of_the_bin_that_shows_one_page_again_and_again_is_left_for_a_while(self) -> None:
+        case, fed = await polled()
+        edits = [
+            {"operation": "create", "type": "contacts", "properties": {"email": f"b{n}@x.org"}} for n in range(150)
+        ]
+        case.portal.bulk(edits)
+        for row in case.portal.list_objects("contacts"):
+            case.portal.delete_object("contacts", row["id"])
+        begun = fed.kept[ARCHIVED]
+        await fed.pull(ARCHIVED)
+        (listed,) = {json.loads(fed.kept[ARCHIVED].position)["cursor"]}
+        fed.kept[ARCHIVED] = Kept(begun.position.replace("null", f'"{listed}"'), begun.at_ms)
+        case.transport.sent.clear()
+        sent = case.transport.send
+
+        async def first_page(request: Request) -> Response:
+            return await sent(replace(request, query=tuple(one for one in request.query if one[0] != "after")))
+
+        case.transport.send = first_page  # type: ignore[method-assign]
+        with pytest.raises(Refused, match="paging_page_repeated"):
+            await fed.pull(ARCHIVED)
 
     async def test_a_record_that_left_the_bin_for_good_is_not_told_to_be_back(self) -> None:
         case, fed = await polled()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from connectors.contract.errors import Misconfigured, RateLimited, UnknownResult
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
+from connectors.http.messages import Headers, Request, Response
 from connectors.hubspot.event_types import event_type, event_types, type_name
 from schemas.configuration import DescribedEvent, DescribedField
 from schemas.records import TimelineEvent, timeline_event_id
@@ -320,3 +321,21 @@ async def test_a_definition_that_somebody_deleted_refuses_its_events_only() -> N
 def test_both_kinds_are_timelines() -> None:
     both: list[Timeline | None] = [opened(timeline=kind).account.timeline for kind in ("app_events", "custom_events")]
     assert [type(one).__name__ for one in both] == ["AppEvents", "CustomEvents"]
+
+
+async def test_an_event_is_not_led_in_a_circle_of_merges() -> None:
+    case = app_case()
+    answer = case.transport.send
+
+    async def merged_into_each_other(request: Request) -> Response:
+        found = re.fullmatch(r"/crm/objects/[^/]+/contacts/([0-9]+)", request.path)
+        if found is None:
+            return await answer(request)
+        case.transport.sent.append(request)
+        other = {"1": "2", "2": "1"}[found[1]]
+        return Response(200, Headers([("Date", "Thu, 26 Nov 2026 10:00:00 GMT")]), b'{"id": "%s"}' % other.encode())
+
+    case.strike(action="status", status=400, path_contains="/integrators/timeline")
+    case.transport.send = merged_into_each_other  # type: ignore[method-assign]
+    assert await send(case, event(1)) == [RefusedEvent(event(1), "other_object")]
+    assert len(case.transport.sent) < 20

@@ -34,6 +34,7 @@ class Source:
     reads: list[tuple[str, ReadPurpose]] = field(default_factory=list)
     listed: list[tuple[str, str | None, ReadPurpose]] = field(default_factory=list)
     circle: str | None = None  # the cursor of every page
+    ever_new: bool = False  # each page names a cursor of its own, and all show the same
 
     def doubt(self, object_type: str, object_ids: Iterable[str]) -> None:
         """It relies on nothing that was read before."""
@@ -64,6 +65,8 @@ class Source:
         found = self.contacts.get(object_id, [])
         following = str(start + PAGE) if len(found) > start + PAGE else None
         following = self.circle or following
+        if self.ever_new:
+            return ReaderIdsPage(found[:PAGE], str(start + 1))
         return ReaderIdsPage(found[start : start + PAGE], following)
 
 
@@ -320,6 +323,16 @@ async def test_a_list_that_goes_in_a_circle_ends_its_fan_out() -> None:
     async with fan() as it:
         it.company("acme", 2)
         it.source.circle = "0"
+        await it.tell("acme")
+        await it.until(lambda: it.finished == ["told"])
+        assert len(it.source.listed) == 2
+        assert [one.reason for one in it.published if isinstance(one, DeadLetter)] == ["paging_page_repeated"]
+
+
+async def test_a_list_that_shows_one_page_under_ever_new_cursors_ends_its_fan_out() -> None:
+    async with fan() as it:
+        it.company("acme", 2)
+        it.source.ever_new = True
         await it.tell("acme")
         await it.until(lambda: it.finished == ["told"])
         assert len(it.source.listed) == 2

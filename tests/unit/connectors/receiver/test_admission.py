@@ -96,6 +96,15 @@ async def test_one_event_larger_than_a_record_is_refused() -> None:
     assert bench.shelf.stored == []
 
 
+@pytest.mark.parametrize("body", [b'"portalId": 62515 ' + b"x" * 250, b'[{"portalId": 62515, "a": "' + b"x" * 250])
+async def test_what_cannot_be_split_is_refused_and_not_stored_as_nothing(body: bytes) -> None:
+    bench = Bench(limits=AdmissionLimits(part_bytes=250))
+
+    response = await bench.hubspot(body)
+
+    assert (response.status_code, bench.shelf.stored) == (413, [])
+
+
 async def test_of_a_user_larger_than_a_record_is_kept_that_it_is_to_be_read() -> None:
     bench = Bench(limits=AdmissionLimits(part_bytes=250))
     body = json.dumps(

@@ -1,13 +1,16 @@
 """Setting Userflow up: what fields there are, one subscription, whether the key works."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 
 import pytest
 
-from connectors.contract.errors import CredentialsRejected, Misconfigured
+from connectors.contract.errors import CredentialsRejected, Misconfigured, Refused
+from connectors.http.messages import Request, Response
 from connectors.simulation.server import serve
-from connectors.userflow.account import open_account
+from connectors.userflow.account import assemble, open_account
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
 from connectors.userflow.simulator.webhooks import Subscription
 from schemas.configuration import DescribedField
@@ -188,3 +191,30 @@ async def test_an_unknown_region() -> None:
         await open_account(opening(Incidents(), region="mars"))
     assert refused.value.reason == "unknown_region"
     await (await open_account(opening(Incidents(), region="eu"))).close()
+
+
+@pytest.mark.parametrize(
+    ("ids", "reason"),
+    [
+        (lambda page: [f"{page}"], "paging_without_end"),
+        (lambda _: ["same"], "paging_page_repeated"),
+        (lambda _: [], "paging_page_empty"),
+    ],
+)
+async def test_a_list_of_definitions_that_goes_in_a_circle_or_without_end_is_no_whole_list(
+    ids: Callable[[int], list[str]], reason: str
+) -> None:
+    pages = 0
+
+    async def list_more(request: Request) -> Response:
+        nonlocal pages
+        pages += 1
+        rows = [{"id": one, "name": one, "scope": "user", "data_type": "string"} for one in ids(pages)]
+        return Response(200, body=json.dumps({"data": rows, "has_more": True}).encode())
+
+    transport = SimpleNamespace(send=list_more)
+    account = assemble(opening(Incidents()), transport, "ak_key")
+    with pytest.raises(Refused, match=reason):
+        await account.setup.describe({"users": ("plan",)})
+    with pytest.raises(Refused, match=reason):
+        await account.setup.provision({"users": ()}, ())

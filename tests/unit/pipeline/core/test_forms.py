@@ -70,6 +70,7 @@ _VALUES: st.SearchStrategy[FieldValue] = st.one_of(
     st.integers(-(2**63), 2**63 - 1),
     st.floats(),
     st.text(),
+    st.sampled_from(["1e999999999", "-1e-999999999", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00+14:00"]),
     st.dates(),
     st.datetimes(timezones=st.just(dt.UTC)),
     st.lists(st.text(min_size=1), max_size=4).map(tuple),
@@ -90,3 +91,11 @@ def test_letters_that_are_added_are_no_form(text: str, more: str) -> None:
 @given(st.text(min_size=1), st.sampled_from(["", " ", "\t", "\n "]))
 def test_blanks_around_and_letter_case_are_a_form(text: str, blank: str) -> None:
     assert alike(blank + text + blank, text)
+
+
+@pytest.mark.parametrize("odd", ["1e999999999", "1e-999999999", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00+14:00"])
+@pytest.mark.parametrize("other", [5, "5", NOON, dt.date(2026, 3, 1)])
+def test_what_no_arithmetic_holds_is_a_text(odd: str, other: FieldValue) -> None:
+    assert not alike(odd, other)
+    assert not alike(other, odd)
+    assert alike(f" {odd} ", odd)
