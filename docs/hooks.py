@@ -11,7 +11,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from docs.tables import TABLES
+from docs.tables import PAGES, TABLES
 from docs.tables.file_keys import SCHEMA_FILE
 from pipeline.integration_file.schema import schema_text
 
@@ -57,7 +57,18 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for path, place in pages():
         files.append(File.generated(config, place, abs_src_path=str(path)))
     files.append(File.generated(config, SCHEMA_FILE, content=schema_text()))
+    for place, content in made_pages():
+        files.append(File.generated(config, place, content=content))
     return files
+
+
+def made_pages() -> Iterator[tuple[str, str]]:
+    """Every page that is made whole from the code."""
+    for made in PAGES:
+        yield from made()
+
+
+MADE: Final = frozenset(place for place, _ in made_pages())
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
@@ -74,6 +85,8 @@ def translated(markdown: str, place: str, warn: Callable[[str], None]) -> str:
 
     A link to a file that is no page becomes its text and path; one that leads nowhere is warned of.
     """
+    if place in MADE:  # its links hold in the site already
+        return markdown
     source = source_of(place)
 
     def link(found: re.Match[str]) -> str:
@@ -82,6 +95,8 @@ def translated(markdown: str, place: str, warn: Callable[[str], None]) -> str:
         if target.startswith(("http://", "https://")) or not path:
             return found[0]
         there = Path(os.path.normpath(source.parent / path))
+        if there.is_relative_to(OWN) and there.relative_to(OWN).as_posix() in MADE:
+            return found[0]
         if not (ROOT / there).exists():
             warn(f"{source}: {target} leads nowhere")
             return found[0]

@@ -208,6 +208,7 @@ class Inquiry:
     hubspot: Mapping[str, tuple[str, ...]]  # HubSpot object type -> fields
     userflow: Mapping[str, tuple[str, ...]]  # Userflow object type -> fields
     asked_at_ms: int  # our clock
+    webhooks: bool = False  # true: the systems are asked for their webhook subscriptions too
 
     def fields(self, system: System) -> Mapping[str, tuple[str, ...]]:
         """The fields of that system, by object type."""
@@ -223,6 +224,7 @@ class Description:
     fields: tuple[DescribedField, ...] = ()  # those that exist
     events: tuple[DescribedEvent, ...] = ()  # every kind of event the system knows
     types: tuple[DescribedType, ...] = ()  # the account's own object types among those asked for
+    webhooks: str | None = None  # its subscription: ok, missing, disabled, incomplete, or why it is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from schemas.configuration import DescribedEvent, DescribedField, DescribedType
+
+Subscribed = Literal["ok", "missing", "disabled", "incomplete"]
+"""How a system's webhook subscription for an integration stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class Setup(Protocol):
 
     async def probe(self) -> None:
         """The cheapest authorised read: raises where the system cannot be worked with."""
+        ...
+
+    async def subscribed(self, fields: Mapping[str, Sequence[str]]) -> Subscribed | None:
+        """How the subscription for these object types stands; None where the system tells nobody, or needs none."""
         ...
 
     async def give_up(self) -> None:

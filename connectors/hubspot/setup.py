@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from connectors.contract.errors import CredentialsRejected, Misconfigured, Missing, Refused
-from connectors.contract.setup import Provisioned, SystemDescription
+from connectors.contract.setup import Provisioned, Subscribed, SystemDescription
 from connectors.contract.suggestions import asked_or_near
 from connectors.http.messages import Call
 from connectors.hubspot.choices import Choices
@@ -122,6 +122,10 @@ class HubSpotSetup:
         """Delete the account's subscriptions to the journal; those to webhooks are the app's, for all accounts."""
         if self._subscriptions is not None:
             await self._subscriptions.withdraw()
+
+    async def subscribed(self, fields: Mapping[str, Sequence[str]]) -> Subscribed | None:
+        """None: no token can read what an app subscribes to."""
+        return None
 
     async def give_up(self) -> None:
         """Revoke the grant, unless somebody did; the app stays installed, and access tokens end within half an hour."""

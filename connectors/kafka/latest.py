@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 
+from connectors.kafka.backwards import newest_values
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.transactions import read_committed_rows
@@ -29,24 +30,18 @@ def latest_rows(cluster: Cluster, topic: str, partitions: int, prefix: str, prog
     return newest
 
 
-def rows_of(cluster: Cluster, topic: str, partitions: int, keys: Collection[str]) -> dict[str, bytes]:
-    """Key -> newest value, of these keys; reads their partitions. Blocks. Raises TransactionFailed."""
-    newest: dict[str, bytes] = {}
-    for partition in sorted({partition_of(key, partitions) for key in keys}):
-        for row in read_committed_rows(cluster, topic, partition, 0):
-            if row.key not in keys:
-                continue
-            if row.value is None:
-                newest.pop(row.key, None)
-            else:
-                newest[row.key] = row.value
-    return newest
-
-
 def latest_row(cluster: Cluster, topic: str, partitions: int, key: str) -> bytes | None:
-    """The newest value of one key; reads its partition. Blocks. Raises TransactionFailed where reading stalls."""
-    newest: bytes | None = None
-    for row in read_committed_rows(cluster, topic, partition_of(key, partitions), 0):
-        if row.key == key:
-            newest = row.value
+    """The newest value of one key. Blocks. Raises BrokersUnreachable where reading stalls."""
+    return rows_of(cluster, topic, partitions, (key,)).get(key)
+
+
+def rows_of(cluster: Cluster, topic: str, partitions: int, keys: Collection[str]) -> dict[str, bytes]:
+    """Key -> newest value, of these keys; reads their partitions from the end. Blocks. Raises BrokersUnreachable."""
+    by_partition: dict[int, set[str]] = {}
+    for key in keys:
+        by_partition.setdefault(partition_of(key, partitions), set()).add(key)
+    newest: dict[str, bytes] = {}
+    for partition, wanted in sorted(by_partition.items()):
+        found = newest_values(cluster, topic, partition, wanted)
+        newest |= {key: value for key, value in found.items() if value is not None}
     return newest

@@ -247,14 +247,21 @@ class ConnectionMonitor:
         except ConnectorError as error:
             answer = Description(inquiry.inquiry_id, error.reason)
         else:
-            answer = Description(
-                inquiry.inquiry_id, None, tuple(described.fields), tuple(described.events), tuple(described.types)
-            )
+            webhooks = await self._subscribed(inquiry) if inquiry.webhooks else None
+            fields, events, types = tuple(described.fields), tuple(described.events), tuple(described.types)
+            answer = Description(inquiry.inquiry_id, None, fields, events, types, webhooks)
         part = IntegrationPart(self._context.integration, description=answer)
         await self._context.publish(
             INTEGRATIONS, f"{self._context.integration}/{self._context.system}/description", part
         )
         self._answered = inquiry.inquiry_id
+
+    async def _subscribed(self, inquiry: Inquiry) -> str | None:
+        """How the system's webhook subscription stands, or why that is not known."""
+        try:
+            return await contained(self._setup.subscribed(inquiry.fields(self._context.system)))
+        except ConnectorError as error:
+            return error.reason
 
     async def _publish_status(self) -> None:
         connection = self._connection

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from connectors.contract.account import Opening
 from connectors.contract.errors import Misconfigured, Missing, Refused
-from connectors.contract.setup import Provisioned, SystemDescription
+from connectors.contract.setup import Provisioned, Subscribed, SystemDescription
 from connectors.contract.suggestions import asked_or_near
 from connectors.http.messages import Call
 from connectors.http.paging import MOST_PAGES, PagingProgress
@@ -97,6 +97,17 @@ class UserflowSetup:
     async def probe(self) -> None:
         """Read one user, which proves that the key is accepted."""
         await self._client.send(protocol.list_objects("users", limit=1, purpose="control"))
+
+    async def subscribed(self, fields: Mapping[str, Sequence[str]]) -> Subscribed | None:
+        """Of several of ours the best one counts: each sends what it is subscribed to."""
+        if self._polled:
+            return None
+        ours = self._ours(await self._subscriptions())
+        enabled = [one for one in ours if not one.disabled]
+        if not enabled:
+            return "disabled" if ours else "missing"
+        wanted = set(_topics(tuple(fields)))
+        return "ok" if any(wanted <= set(one.topics) for one in enabled) else "incomplete"
 
     async def give_up(self) -> None:
         """Do nothing: an API key is its maker's to delete."""

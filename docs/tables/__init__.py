@@ -1,9 +1,21 @@
 """Tables and pages made from the code when the site is built: one function each, by the word that a page asks with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from docs.tables import commands, decisions, events, explain, file_keys, metrics, reasons, records, settings, topics
+from docs.tables import (
+    commands,
+    decisions,
+    events,
+    explain,
+    file_keys,
+    findings,
+    metrics,
+    reasons,
+    records,
+    settings,
+    topics,
+)
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "settings": settings.page,
@@ -20,6 +32,10 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "reasons": reasons.page,
     "decisions": decisions.page,
     "events": events.page,
+    "findings": findings.page,
     "explain": explain.page,
 }
 """A page holds `<!-- table: settings -->` on a line of its own where the result stands."""
+
+PAGES: Final[tuple[Callable[[], Iterator[tuple[str, str]]], ...]] = (findings.pages, reasons.pages)
+"""Pages made whole: their place in the site, and what they say."""

@@ -1,5 +1,7 @@
 """The reasons: why a record, a value, a webhook or an integration did not go on, by where the codes are declared."""
 
+from collections.abc import Iterator, Mapping
+
 from connectors.receiver.ports import WEBHOOK_RESULTS, WebhookResult
 from connectors.receiver.responses import WebhookRefusal
 from docs.tables.markdown import code, table
@@ -7,6 +9,9 @@ from pipeline.core.conversion import MEANING
 from pipeline.core.outcome import OUTCOMES
 from pipeline.provisioning.remedies import EITHER, REMEDIES
 from schemas.reasons import KINDS, REASONS, ReasonKind
+
+FOLDER = "reference/reasons"
+CONVERSION = "The value does not fit the type of its target: dead letter from PAIRS; the other fields go on."
 
 
 def page() -> str:
@@ -21,7 +26,7 @@ def outcomes() -> str:
 
 def conversions() -> str:
     """Why a value does not fit the type of its target."""
-    return table(("Reason", "Meaning"), [(code(one), sentence) for one, sentence in MEANING.items()])
+    return table(("Reason", "Meaning"), [(_linked(one), sentence) for one, sentence in MEANING.items()])
 
 
 def webhooks() -> str:
@@ -32,11 +37,39 @@ def webhooks() -> str:
     )
 
 
+def pages() -> Iterator[tuple[str, str]]:
+    """Place in the site and content of the page of each code, of conversion too."""
+    conversions: Mapping[str, str] = dict(MEANING.items())
+    for one in {**REASONS, **conversions}:
+        yield f"{FOLDER}/{one}.md", _page_of(one, conversions.get(one))
+
+
+def _page_of(one: str, conversion: str | None) -> str:
+    reason, parts = REASONS.get(one), list[str]()
+    if reason is not None:
+        parts.append(f"**It means:** {reason.sentence}.\n\n**What follows:** {KINDS[reason.kind]}")
+    if conversion is not None:
+        parts.append(f"**Of a conversion it means:** {conversion}.\n\n**What follows:** {CONVERSION}")
+    fix = _fix(one)
+    if fix:
+        parts.append(f"**Do:** {fix}.")
+    said = "\n\n".join(parts)
+    return (
+        f"# {one}\n\n{said}\n\n"
+        "Dead letters with it: `pairstream dead-letters list --reason "
+        f"{one}`. [All reasons](../reasons.md) · [dead letters](../../how-to/dead-letters.md)\n"
+    )
+
+
 def _section(kind: ReasonKind) -> str:
-    rows = [(code(one), reason.sentence, _fix(one)) for one, reason in REASONS.items() if reason.kind == kind]
+    rows = [(_linked(one), reason.sentence, _fix(one)) for one, reason in REASONS.items() if reason.kind == kind]
     shown = rows if any(fix for _, _, fix in rows) else [row[:2] for row in rows]
     heads = ("Reason", "Meaning", "Fix")[: len(shown[0])]
     return f"### {kind.capitalize()}\n\n{KINDS[kind]}\n\n{table(heads, shown)}"
+
+
+def _linked(one: str) -> str:
+    return f"`{one}` [more](../{FOLDER}/{one}.md)"
 
 
 def _fix(reason: str) -> str:

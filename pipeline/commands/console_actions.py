@@ -13,6 +13,7 @@ from connectors.kafka.producer import Along, Publisher, publish_now
 from connectors.kafka.table import TableReader
 from pipeline.bounded_http import ConnectionLimits
 from pipeline.commands.audit_log import AuditLog
+from pipeline.commands.doctoring import findings_of
 from pipeline.commands.explain_desk import ExplainDesk
 from pipeline.commands.letter_desk import LetterDesk
 from pipeline.commands.letter_log import LetterLog
@@ -37,15 +38,13 @@ from pipeline.local.ports import free_port
 from pipeline.local.welcome import FORM
 from pipeline.operations.actor import machine, who
 from pipeline.operations.audit import Audit
-from pipeline.operations.doctor import examine
 from pipeline.operations.findings import Finding
-from pipeline.operations.losses import read_losses
-from pipeline.operations.runs import read_runs
+from pipeline.operations.probing import PROBE_S
 from pipeline.process import Process, now_ms
 from pipeline.serving import serve
 from pipeline.setting_words import shown, variable
 from schemas.operating import ConsoleAccess, ConsoleRole
-from schemas.topics import CONSOLE, INTEGRATIONS, LETTER_MARKS, REPLAYS, RUNS
+from schemas.topics import CONSOLE, LETTER_MARKS, REPLAYS, RUNS
 
 log = logging.getLogger(__name__)
 LIMITS: Final = ConnectionLimits(exchange_s=600.0, body_bytes=200_000)
@@ -114,21 +113,7 @@ def desk_of(
     brokers = Brokers(process.cluster, process.codec, process.admin(), now_ms)
 
     def doctor() -> list[Finding]:
-        return list(
-            examine(
-                process.admin(),
-                process.registry(),
-                lambda: tables.table(INTEGRATIONS),
-                partitions=settings.partitions,
-                changes_retention_days=settings.changes_retention_days,
-                opens=process.box.can_open,
-                newest=process.box.is_newest,
-                runs=lambda: read_runs(process.cluster, process.codec, settings.partitions),
-                lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
-                road=lambda: look(brokers),
-                now_ms=now_ms(),
-            )
-        )
+        return list(findings_of(process, lambda: tables, PROBE_S))
 
     about = About(
         where=settings.prefix or "Pairstream",

@@ -5,7 +5,8 @@ from typing import Any, Final
 import click
 
 from pipeline.commands.command_line import command, group
-from pipeline.commands.options import FROM, TO
+from pipeline.commands.lag import Duration
+from pipeline.commands.options import FORMAT, FROM, TO
 
 REPLICATION: Final = click.option(
     "--replication", type=click.IntRange(min=1), help="Replicas of each topic; unset: the brokers' default."
@@ -130,9 +131,22 @@ def secrets_rotate() -> None:
     rotate_secrets()
 
 
-@command(examples=("pairstream doctor",))
-def doctor() -> None:
-    """Say what is wrong here, in the order in which to mend it."""
+@command(examples=("pairstream doctor", "pairstream doctor --format json", "pairstream doctor --probe-within 0s"))
+@click.option(
+    "--probe-within",
+    "probe_s",
+    type=Duration(),
+    default="10s",
+    show_default=True,
+    help="How long connectors may take to say what their systems say now; 0s asks nobody.",
+)
+@FORMAT
+def doctor(probe_s: float, shape: str) -> None:
+    """Say what is wrong here, in the order in which to mend it.
+
+    Each connector is asked what its system says of the mapped fields and of its
+    webhook subscription: a few calls, and one record on sync.integrations.
+    """
     from pipeline.commands.installation_actions import examine_installation
 
-    examine_installation()
+    examine_installation(probe_s, shape)

@@ -3,26 +3,24 @@
 import json
 import os
 import sys
+from contextlib import ExitStack
 from typing import Final
 
 import click
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher
-from connectors.kafka.table import TableReader
-from pipeline.commands.session import open_process, plain_errors, read_tables, refuse, with_kafka
+from connectors.kafka.table import TableIncomplete, TableReader
+from pipeline.commands.doctoring import findings_of
+from pipeline.commands.session import open_process, plain_errors, refuse, with_kafka
 from pipeline.config import load_settings
 from pipeline.exit_codes import DONE, REFUSED
-from pipeline.lag.looking import look
-from pipeline.lag.reading import Brokers
 from pipeline.operations.acls import ROLES, RoleName, acls, as_object, command_lines
-from pipeline.operations.doctor import examine
-from pipeline.operations.losses import read_losses
+from pipeline.operations.findings import line, report
 from pipeline.operations.rotate import rotate, seals
-from pipeline.operations.runs import read_runs
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
-from schemas.topics import INTEGRATIONS, TOPICS
+from schemas.topics import INTEGRATIONS, LETTER_MARKS, TOPICS
 
 ROTATED_S: Final = 60.0
 
@@ -81,24 +79,24 @@ def rotate_secrets() -> None:
     with_kafka(ask)
 
 
-def examine_installation() -> None:
+def examine_installation(probe_s: float, shape: str) -> None:
     """Say what is wrong with this installation, in the order in which to mend it."""
     with plain_errors():
         process = open_process()
-        wrong = False
-        for finding in examine(
-            process.admin(),
-            process.registry(),
-            lambda: read_tables(process).table(INTEGRATIONS),
-            partitions=process.settings.partitions,
-            changes_retention_days=process.settings.changes_retention_days,
-            opens=process.box.can_open,
-            newest=process.box.is_newest,
-            runs=lambda: read_runs(process.cluster, process.codec, process.settings.partitions),
-            lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
-            road=lambda: look(Brokers(process.cluster, process.codec, process.admin(), now_ms)),
-            now_ms=now_ms(),
-        ):
-            click.echo(visible_lines(f"{finding.verdict:<8} {finding.what}: {finding.detail}"))
-            wrong = wrong or finding.verdict == "wrong"
-        sys.exit(REFUSED if wrong else DONE)
+        found = []
+        with ExitStack() as until_done:
+
+            def tables() -> TableReader:
+                read = process.start(process.tables(LETTER_MARKS), records=False)
+                until_done.callback(read.stop)
+                if read.unreadable:
+                    raise TableIncomplete("; ".join(read.unreadable))
+                return read
+
+            for finding in findings_of(process, tables, probe_s):
+                found.append(finding)
+                if shape == "text":
+                    click.echo(visible_lines(line(finding)))
+        if shape == "json":
+            click.echo(json.dumps(report(now_ms(), found), ensure_ascii=False))
+        sys.exit(REFUSED if any(one.verdict == "wrong" for one in found) else DONE)

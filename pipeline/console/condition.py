@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pipeline.console.words import counted
 from pipeline.full_sync.report import percent
 from pipeline.full_sync.rows import Run
-from pipeline.lag.judging import Lag, PlaceLag
+from pipeline.lag.judging import STANDSTILL, Lag, PlaceLag
 from pipeline.operations.full_sync import current, runs_in
 from pipeline.provisioning.remedies import remedy
 from schemas.configuration import IntegrationPart, IntegrationSettings
@@ -104,7 +104,7 @@ def _as_sentence(fix: str) -> str:
 def _at_work(name: str, runs: Sequence[Run], lag: Lag | None) -> Condition:
     if lag is None:
         return Condition("idle", "Not known", "clock", "The brokers do not answer.", "", "", False)
-    stopped = [topic for topic in lag.topics if topic.state == "STOP" and _share(topic.places, name)]
+    stopped = [topic for topic in lag.topics if topic.state in STANDSTILL and _share(topic.places, name)]
     if stopped:
         told = f"{counted(stopped[0].lag, 'record')} of {stopped[0].topic} wait: {stopped[0].why}."
         return Condition("bad", "Stopped", "", f"{stopped[0].stage} stands still.", told, "", True)

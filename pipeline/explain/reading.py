@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from connectors.kafka.backwards import newest_values, slices
+from connectors.kafka.backwards import slices
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.latest import rows_of
 from connectors.kafka.partitioner import partition_of
 from pipeline.agents.configuration import Configuration, IntegrationView
 from pipeline.core.candidates import paired, side
@@ -171,8 +172,7 @@ def _facts(
 
 def _row(sources: Sources, topic: str, key: str) -> Any:
     """The newest committed row of a key."""
-    found = newest_values(sources.cluster, topic, partition_of(key, sources.partitions), (key,))
-    value = found.get(key)
+    value = rows_of(sources.cluster, topic, sources.partitions, (key,)).get(key)
     return None if value is None else sources.codec.decode(topic, value)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from pipeline.full_sync.counts import by_mapping
 from pipeline.full_sync.rows import Run
-from pipeline.lag.judging import Lag
+from pipeline.lag.judging import STANDSTILL, Lag
 from pipeline.lag.stages import STAGES
 from schemas.topics import TOPICS
 
@@ -25,7 +25,7 @@ def of_lag(lag: Lag, integrations: Iterable[str], changes_retention_days: int | 
         "pairstream_live_behind_seconds": {(stage,): seconds for stage, seconds in lag.stage_behind(live=True).items()},
         "pairstream_integration_behind_seconds": _integrations(lag, integrations),
         "pairstream_stage_stopped": {
-            (stage.name,): float(any(one.state == "STOP" for one in lag.topics if one.stage == stage.name))
+            (stage.name,): float(any(one.state in STANDSTILL for one in lag.topics if one.stage == stage.name))
             for stage in STAGES
         },
         "pairstream_retention_left_seconds": _retention(lag, changes_retention_days),

@@ -1,7 +1,7 @@
 """What the facts mean: seconds behind, rates, states and forecasts. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -10,10 +10,12 @@ from pipeline.lag.stages import STAGES
 from schemas.topics import TOPICS
 from schemas.vitals import InMemory, PlaceVitals, Vitals
 
-State = Literal["OK", "WARN", "STOP"]
-"""STOP: nothing is ended though records wait. WARN: records have waited all the while, and more come than go."""
+State = Literal["OK", "WARN", "STALL", "STOP"]
 
-STATES: Final[tuple[State, ...]] = ("OK", "WARN", "STOP")
+STATES: Final[tuple[State, ...]] = ("OK", "WARN", "STALL", "STOP")
+"""From best to worst, in Burrow's words. WARN: records have waited all the while, and more come than go. STALL: a
+process that lives ends none of those that wait. STOP: nobody takes them, or whoever does gives no sign of life."""
+STANDSTILL: Final[frozenset[State]] = frozenset({"STALL", "STOP"})
 PATIENCE: Final = 3
 """Of a process's own figures: so many in a row without progress are no accident."""
 LIMITED_MS: Final = 60_000
@@ -125,6 +127,8 @@ class Lag:
     at_ms: int
     topics: tuple[TopicLag, ...]
     processes: tuple[Vitals, ...]  # the newest figures of each
+    begins: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Process -> when it began, by its figures of the last minutes in their order; repeats in a row are one."""
 
     @property
     def places(self) -> tuple[PlaceLag, ...]:
@@ -175,7 +179,16 @@ def judged(places: Sequence[Place], rows: Sequence[Vitals], now_ms: int) -> Lag:
             since = min((one.oldest_at_ms for one in held or () if one.oldest_at_ms is not None), default=None)
             number = None if held is None else sum(one.records for one in held)
             topics.append(TopicLag(stage.name, topic, ours, number, since, limited))
-    return Lag(now_ms, tuple(topics), tuple(newest.values()))
+    return Lag(now_ms, tuple(topics), tuple(newest.values()), _begins(rows))
+
+
+def _begins(rows: Sequence[Vitals]) -> Mapping[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        told = found.setdefault(row.process, [])
+        if not told or told[-1] != row.started_at_ms:
+            told.append(row.started_at_ms)
+    return {process: tuple(told) for process, told in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +236,7 @@ def _held(place: PlaceVitals, position: int) -> list[Waiting]:
 
 
 def _state(place: Place, samples: Sequence[_Sample], now_ms: int) -> tuple[State, str]:
-    """STOP where nothing is ended though records wait: by the pace of the process itself, by no fixed time."""
+    """STOP or STALL where nothing is ended though records wait: by the pace of the process itself, by no fixed time."""
     head_ms = place.unread.head_ms
     if not place.unread.records or head_ms is None:
         return "OK", ""
@@ -236,7 +249,7 @@ def _state(place: Place, samples: Sequence[_Sample], now_ms: int) -> tuple[State
         return "STOP", f"{place.member or 'whoever holds it'} gives no sign of life"
     moved_ms = _moved_ms(samples)
     if now_ms - max(head_ms, moved_ms) > patience_ms:
-        return "STOP", "nothing is ended though records wait"
+        return "STALL", "nothing is ended though records wait"
     return "OK", ""
 
 

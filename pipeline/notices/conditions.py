@@ -18,7 +18,7 @@ _OF_CONNECTORS: Final[Mapping[ConnectorStatus, Condition]] = {
     "failed": "failed",
     "unavailable": "unavailable",
 }
-_OF_STAGES: Final[Mapping[State, Condition]] = {"OK": "ok", "WARN": "behind", "STOP": "stopped"}
+_OF_STAGES: Final[Mapping[State, Condition]] = {"OK": "ok", "WARN": "behind", "STALL": "stopped", "STOP": "stopped"}
 _TOLD: Final = frozenset({"completed", "failed"})
 
 

@@ -1,19 +1,27 @@
 """What is wrong with an installation, in the order in which to mend it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.groups import BrokersUnreachable
+from connectors.kafka.producer import PublishFailed
 from connectors.kafka.table import TableIncomplete
 from connectors.kafka.transactions import TransactionFailed
 from pipeline.integration_file.loader import read_document
 from pipeline.lag.judging import Lag
 from pipeline.operations.codec_in_use import codec_in_use
+from pipeline.operations.finding_kinds import FindingCode
 from pipeline.operations.findings import Finding
+from pipeline.operations.full_sync_age import full_sync_age
 from pipeline.operations.installation import SettingsDiffer
 from pipeline.operations.losses import Losses, losses
-from pipeline.operations.roles import roles
+from pipeline.operations.open_letters import Letters, open_letters
+from pipeline.operations.probing import NOBODY_ASKED, Probe, Probed, probed
+from pipeline.operations.roles import roles, stages
 from pipeline.operations.runs import Runs, last_run
+from pipeline.operations.state_folder import state_folder
 from pipeline.operations.webhooks import webhooks
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
@@ -25,6 +33,7 @@ from pipeline.provisioning.subscriptions import subscriptions
 from schemas.codec import CODEC
 from schemas.configuration import (
     ConnectorState,
+    ConnectorStatus,
     DescribedType,
     IntegrationPart,
     IntegrationSettings,
@@ -37,6 +46,13 @@ from schemas.registry import SchemaRegistry
 from schemas.seals import seals_of
 from schemas.topics import TOPICS
 from schemas.values import SYSTEMS, System
+
+STANDS_FOR: Final[Mapping[ConnectorStatus, FindingCode]] = {
+    "ok": "wait_capped",  # the only reason of a connector that works
+    "needs_reconnect": "needs_reconnect",
+    "failed": "connector_failed",
+    "unavailable": "connector_unavailable",
+}
 
 
 def examine(
@@ -51,74 +67,93 @@ def examine(
     runs: Runs,
     lost: Losses,
     road: Callable[[], Lag],
+    letters: Letters,
+    probe: Probe,
+    state_dir: Path,
+    full_sync_interval_s: int,
     now_ms: int,
 ) -> Iterator[Finding]:
     """Checks brokers, topics, registry, then every integration; skips checks that depend on a broken one."""
     yield codec_in_use(CODEC)
+    yield from state_folder(state_dir)
     try:
         problems = admin.check_topics(partitions, changes_retention_days)
     except BrokersUnreachable as error:
-        yield Finding("brokers", "wrong", str(error))
+        yield Finding("brokers", "wrong", str(error), "brokers_unreachable")
         return
     yield Finding("brokers", "ok", "answer")
     for problem in problems:
-        yield Finding("topics", "wrong", f"{problem.topic} {problem.message}: run `pairstream topics apply`")
+        told = f"{problem.topic} {problem.message}: run `pairstream topics apply`"
+        yield Finding("topics", "wrong", told, "topics_differ")
     if not problems:
         yield Finding("topics", "ok", f"{len(TOPICS)} topics with {partitions} partitions")
     yield _registry(registry)
     if any(problem.missing for problem in problems):
         return
     try:
-        parts, progress, letters, lag = integrations(), list(runs()), list(lost()), road()
-    except (TableIncomplete, SettingsDiffer, TransactionFailed, BrokersUnreachable) as error:
-        yield Finding("configuration", "wrong", str(error))
+        parts, progress, missed, lag = integrations(), list(runs()), list(lost()), road()
+        refused, answers = list(letters()), probe()
+    except (TableIncomplete, SettingsDiffer, TransactionFailed, BrokersUnreachable, PublishFailed) as error:
+        yield Finding("configuration", "wrong", str(error), "configuration_unreadable")
         return
     yield from roles(lag)
+    yield from stages(lag, changes_retention_days)
     yield from webhooks(lag)
-    yield from losses(letters, parts, [run.row for run in progress], partitions)
+    yield from losses(missed, parts, [run.row for run in progress], partitions)
+    yield from open_letters(refused)
     for name, settings in every(parts).items():
-        yield from examine_integration(name, settings, parts, opens)
+        yield from examine_integration(name, settings, parts, opens, answers)
         yield from former_key(name, parts, newest)
         if settings.state != "disconnected":
             yield from last_run(name, progress, now_ms)
+        if settings.active_revision and settings.state == "active":
+            yield from full_sync_age(name, progress, full_sync_interval_s, now_ms)
 
 
 def _registry(registry: SchemaRegistry) -> Finding:
     try:
         without = [topic.name for topic in TOPICS.values() if not registry.has(topic.name, avro_name(topic.record))]
     except Exception as error:  # noqa: BLE001 - a registry client raises whatever its HTTP library does
-        return Finding("schema registry", "wrong", f"{type(error).__name__}: check SCHEMA_REGISTRY_URL")
+        told = f"{type(error).__name__}: check SCHEMA_REGISTRY_URL"
+        return Finding("schema registry", "wrong", told, "registry_unusable")
     if without:
         return Finding("schema registry", "ok", f"{', '.join(without)}: registered with the first record")
     return Finding("schema registry", "ok", "every topic's schema has an id")
 
 
 def examine_integration(
-    name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart], opens: Callable[[bytes, str], bool]
+    name: str,
+    settings: IntegrationSettings,
+    parts: Mapping[str, IntegrationPart],
+    opens: Callable[[bytes, str], bool],
+    answers: Probed = NOBODY_ASKED,
 ) -> Iterator[Finding]:
     """Its last apply, its secrets, both connectors, its rules, and what its HubSpot app has to subscribe to."""
     what = f"integration {name}"
     if settings.apply_state == "failed":
-        yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}")
+        yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}", "apply_refused", name)
     if settings.state == "disconnected":
-        yield Finding(what, "ok", "disconnected")
+        yield Finding(what, "ok", "disconnected", integration=name)
         yield from _left(what, name, settings, parts)
         return
     if not all(opens(sealed, place) for sealed, place in _sealed(name, settings)):
-        yield Finding(what, "wrong", "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with")
+        told = "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with"
+        yield Finding(what, "wrong", told, "secrets_do_not_open", name)
     for system in SYSTEMS:
         state = _reported(parts, name, system, settings)
         yield _connector(f"{what}: {system}", system, settings, state, name)
         if state is None:
             continue
         if state.clock_ahead_ms:
-            yield Finding(f"{what}: {system}", "wrong", skew(system, state.clock_ahead_ms))
-        yield from denials(f"{what}: {system}", system, state)
+            told = skew(system, state.clock_ahead_ms)
+            yield Finding(f"{what}: {system}", "wrong", told, "vendor_clock_wrong", name)
+        yield from denials(name, system, state)
     yield from _scopes(f"{what}: hubspot", name, settings, parts)
     if settings.active_revision:
-        yield from _standing_still(what, name, settings, parts)
-        yield from _subscriptions(f"{what}: webhooks", settings, types_of(parts, name))
-        yield from _sources(what, settings)
+        yield from probed(name, settings, parts, answers)
+        yield from _standing_still(what, name, settings, parts, answers)
+        yield from _subscriptions(name, settings, types_of(parts, name))
+        yield from _sources(name, settings)
 
 
 def _left(
@@ -128,7 +163,7 @@ def _left(
     for system in SYSTEMS:
         state = _reported(parts, name, system, settings)
         if state is not None and state.withdrawn not in (None, "done"):
-            yield Finding(what, "wrong", withdrawal(system, state.withdrawn))
+            yield Finding(what, "wrong", withdrawal(system, state.withdrawn), "left_in_system", name)
 
 
 def former_key(
@@ -139,20 +174,22 @@ def former_key(
     old = sum(not newest(*one) for key, part in of_it for one in seals_of(key, part))
     if old:
         told = f"{old} secrets are not sealed with the newest key. Fix: run `pairstream secrets rotate`"
-        yield Finding(f"integration {name}: secrets", "wrong", told)
+        yield Finding(f"integration {name}: secrets", "wrong", told, "secrets_former_key", name)
 
 
-def denials(what: str, system: System, state: ConnectorState) -> Iterator[Finding]:
+def denials(integration: str, system: System, state: ConnectorState) -> Iterator[Finding]:
     """The object types that the credentials may not read or write."""
+    what = f"integration {integration}: {system}"
     for name, reason in state.denied.items():
         object_type, _, verb = name.rpartition(".")
         known = remedy(system, reason)
         fix = f" Fix: {known.fix}" if known is not None else ""
         if is_feed(object_type):
             tried = f"{object_type} cannot be pulled ({reason}), and is tried every ten minutes.{fix}"
-            yield Finding(what, "wrong", f"its news wait: {tried}")
+            yield Finding(what, "wrong", f"its news wait: {tried}", "news_wait", integration)
             continue
-        yield Finding(what, "wrong", f"may not {verb} {object_type} ({reason}); everything else goes on.{fix}")
+        told = f"may not {verb} {object_type} ({reason}); everything else goes on.{fix}"
+        yield Finding(what, "wrong", told, "type_denied", integration)
 
 
 def _sealed(integration: str, settings: IntegrationSettings) -> Iterator[tuple[bytes, str]]:
@@ -172,21 +209,25 @@ def skew(system: System, ahead_ms: int) -> str:
 
 
 def _standing_still(
-    what: str, name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]
+    what: str, name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart], answers: Probed
 ) -> Iterator[Finding]:
-    """Rules in force whose fields are no more, or can no longer be read: they write nothing, their targets stay."""
+    """Rules in force whose fields are no more, or can no longer be read: they write nothing, their targets stay.
+
+    By what the systems say now, where they were asked; else by what their connectors last reported.
+    """
     hubspot, userflow = (_reported(parts, name, system, settings) for system in SYSTEMS)
     if settings.apply_state != "done" or hubspot is None or userflow is None:
         return
     if hubspot.status != "ok" or userflow.status != "ok":
         return
-    file = described_file(read_document(settings.document), hubspot, userflow)
+    now = {system: answers.answer(name, system) for system in SYSTEMS}
+    file = described_file(read_document(settings.document), now["hubspot"] or hubspot, now["userflow"] or userflow)
     for problem in file.misfits():
         told = f"{problem.message}. Fix: {problem.fix}"
-        yield Finding(f"{what}: fields", "wrong", told)
+        yield Finding(f"{what}: fields", "wrong", told, "field_stands_still", name)
     for field in to_create(file.file, file.fields):
-        name = f"{field.object_type}.{field.name}"
-        yield Finding(f"{what}: fields", "wrong", f"is no more in HubSpot: {name}. Fix: restore it, or apply again")
+        told = f"is no more in HubSpot: {field.object_type}.{field.name}. Fix: restore it, or apply again"
+        yield Finding(f"{what}: fields", "wrong", told, "field_gone", name)
 
 
 def _reported(
@@ -197,11 +238,12 @@ def _reported(
     return state if state is not None and state.connection == settings.connection else None
 
 
-def _subscriptions(what: str, settings: IntegrationSettings, types: Sequence[DescribedType]) -> Iterator[Finding]:
+def _subscriptions(name: str, settings: IntegrationSettings, types: Sequence[DescribedType]) -> Iterator[Finding]:
     """A checklist: no token can read what an app subscribes to."""
     file = resolved(read_document(settings.document), types)
     for wanted in subscriptions(file) if file.hubspot.source == "webhooks" else ():
-        yield Finding(what, "unknown", f"the HubSpot app must subscribe to {wanted}")
+        told = f"the HubSpot app must subscribe to {wanted}"
+        yield Finding(f"integration {name}: webhooks", "unknown", told, "subscription_checklist", name)
 
 
 def _scopes(
@@ -216,29 +258,32 @@ def _scopes(
         scope for text in documents for scope in lacking_scopes(resolved(read_document(text), types), parts)
     )
     if lacking:
-        yield Finding(what, "wrong", lacking_sentence(name, tuple(lacking)))
+        yield Finding(what, "wrong", lacking_sentence(name, tuple(lacking)), "scopes_lacking", name)
 
 
-def _sources(what: str, settings: IntegrationSettings) -> Iterator[Finding]:
+def _sources(name: str, settings: IntegrationSettings) -> Iterator[Finding]:
     """How edits are heard of, where not by webhooks alone."""
     file = read_document(settings.document)
     if is_asked(file):
         for system, sentence in zip(SYSTEMS, heard(file), strict=True):
-            yield Finding(f"{what}: {system} news", "ok", sentence)
+            yield Finding(f"integration {name}: {system} news", "ok", sentence, integration=name)
 
 
 def _connector(
     what: str, system: System, settings: IntegrationSettings, state: ConnectorState | None, name: str
 ) -> Finding:
     if state is None:
-        return Finding(what, "unknown", "its connector has not reported yet: is it running?")
+        told = "its connector has not reported yet: is it running?"
+        return Finding(what, "unknown", told, "connector_not_reported", name)
     if state.status != "ok" or state.reason is not None:
         known = remedy(system, state.reason or "")
         fix = known.fix.replace("`pairstream connect`", f"`pairstream connect {name}`") if known is not None else ""
         advice = f": {known.message}. Fix: {fix}" if known is not None else ""
-        return Finding(what, "wrong", f"{state.status.replace('_', ' ')}: {state.reason}{advice}")
+        told = f"{state.status.replace('_', ' ')}: {state.reason}{advice}"
+        return Finding(what, "wrong", told, STANDS_FOR[state.status], name)
     asked = settings.apply_state == "provisioning" and settings.trial is None
     missing = sorted(f"{field.object_type}.{field.name}" for field in settings.create)
     if asked and missing and state.provisioned_revision < settings.revision:
-        return Finding(what, "wrong", f"fields are not created yet: {', '.join(missing)}")
-    return Finding(what, "ok", f"credentials accepted, {len(state.fields)} fields described")
+        told = f"fields are not created yet: {', '.join(missing)}"
+        return Finding(what, "wrong", told, "fields_not_created", name)
+    return Finding(what, "ok", f"credentials accepted, {len(state.fields)} fields described", integration=name)

@@ -52,7 +52,7 @@ def losses(
         concerned = affected_by(letter, partitions, parts)
         yield _finding(letter, [name for name in concerned if healed_at.get(name, -1) < letter.at_ms])
     if len(shown) > MOST_SHOWN:
-        yield Finding("lost records", "wrong", f"and at {len(shown) - MOST_SHOWN} places more")
+        yield Finding("lost records", "wrong", f"and at {len(shown) - MOST_SHOWN} places more", "records_lost")
 
 
 def _finding(letter: DeadLetter, left: Sequence[str]) -> Finding:
@@ -61,7 +61,8 @@ def _finding(letter: DeadLetter, left: Sequence[str]) -> Finding:
     if not left:
         return Finding("lost records", "ok", f"{told}; a full sync has healed it")
     fix = "; ".join(f"`pairstream full-sync start {name}`" for name in left)
-    return Finding("lost records", "wrong", f"{told}. Fix: unless the full sync that was asked for is under way, {fix}")
+    told = f"{told}. Fix: unless the full sync that was asked for is under way, {fix}"
+    return Finding("lost records", "wrong", told, "records_lost", left[0] if len(left) == 1 else None)
 
 
 def _completed_since(runs: Iterable[RunProgress]) -> Mapping[str, int]:

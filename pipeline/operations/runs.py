@@ -46,12 +46,11 @@ def _finding(run: Run, now_ms: int) -> Finding:
     said = f"{run.run_id} {told['state']}, {told['pairs']} pairs, {instant(run.row.updated_at_ms)}"
     why = reason(run, now_ms)
     if told["state"] == "failed":
-        return Finding(
-            what, "wrong", f"{said}: {_meant(why)}. Fix: mend that, then `pairstream full-sync start {name}`"
-        )
+        fix = f"Fix: mend that, then `pairstream full-sync start {name}`"
+        return Finding(what, "wrong", f"{said}: {_meant(why)}. {fix}", "full_sync_failed", name)
     if why is not None and run.under_way and why.startswith(("stalled", "waiting for confirm")):
-        return Finding(what, "wrong", f"{said}: {why}")
-    return Finding(what, "ok", f"{said}: {why}" if why else said)
+        return Finding(what, "wrong", f"{said}: {why}", "full_sync_stalled", name)
+    return Finding(what, "ok", f"{said}: {why}" if why else said, integration=name)
 
 
 def _meant(why: str | None) -> str:

@@ -32,7 +32,8 @@ def webhooks(lag: Lag) -> Iterator[Finding]:
         if result is not None and refused[result] > max(accepted_ms or 0, lag.at_ms - LATELY_MS):
             ago = _ago(lag, refused[result])
             why = f"{result}: {WEBHOOK_RESULTS[result]}"
-            yield Finding(f"webhooks of {system}", "wrong", f"none was accepted since one was refused {ago} ago, {why}")
+            told = f"none was accepted since one was refused {ago} ago, {why}"
+            yield Finding(f"webhooks of {system}", "wrong", told, "webhooks_refused")
         elif accepted_ms is not None:
             yield Finding(f"webhooks of {system}", "ok", f"the last was accepted {_ago(lag, accepted_ms)} ago")
 

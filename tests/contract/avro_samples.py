@@ -112,8 +112,10 @@ _CONNECTOR = ConnectorState(
     clock_ahead_ms=-90_000_000,
     denied={"companies.read": "missing_scopes"},
 )
-_INQUIRY = Inquiry("ask-1", {"contacts": ("email",)}, {"users": ("plan",)}, AT_MS)
-_DESCRIPTION = Description("ask-1", "unauthorized", (_DESCRIBED,), (_EVENT,), (DescribedType("2-77", "2-77", "pet"),))
+_INQUIRY = Inquiry("ask-1", {"contacts": ("email",)}, {"users": ("plan",)}, AT_MS, True)
+_DESCRIPTION = Description(
+    "ask-1", "unauthorized", (_DESCRIBED,), (_EVENT,), (DescribedType("2-77", "2-77", "pet"),), "missing"
+)
 
 _ACTIVITY = ActivityEvent("acme", 2, "e-1", "flow_started", "u-1", None, AT_MS, VALUES, CAUSE)
 _ON_TIMELINE = TimelineEvent(

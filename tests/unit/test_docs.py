@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 
 import click
 import pytest
@@ -23,7 +23,6 @@ from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import render
 from pipeline.secret_files import SUFFIX
 from pipeline.setting_words import variable
-from schemas.configuration import ConnectorStatus
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
@@ -247,27 +246,6 @@ def test_the_glossary_has_every_word() -> None:
         cell for line in ROW.findall((DOCS / "glossary.md").read_text()) for cell in [line.split(" | ")[0]]
     )
     assert [word for word in HOUSE_WORDS if not re.search(rf"\b{word}\b", words)] == []
-
-
-def test_doctors_page_knows_every_finding() -> None:
-    page = (DOCS / "how-to/doctor.md").read_text()
-    assert [one for one in get_args(ConnectorStatus) if one != "ok" and one.replace("_", " ") not in page] == []
-    assert [finding for finding in findings() if finding not in page] == []
-
-
-def findings() -> Iterator[str]:
-    """What doctor prints, as far as its code spells it out: `wrong brokers`, the words before a colon."""
-    tree = ast.parse((ROOT / "pipeline/operations/doctor.py").read_text())
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Name(id="Finding"), args=[what, ast.Constant(value="wrong" | "unknown"), detail]):
-                if isinstance(what, ast.Constant):
-                    yield f"wrong {what.value!s}"
-                parts = detail.values if isinstance(detail, ast.JoinedStr) else [detail]
-                spelled = [
-                    part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)
-                ]
-                yield from (part.split(":")[0].strip() for part in spelled[:1] if part.split(":")[0].strip())
 
 
 def anchors(page: Path) -> set[str]:

@@ -9,8 +9,8 @@ from pipeline.lag.judging import Lag, TopicLag
 from schemas.values import SYSTEMS
 from schemas.vitals import BOUNDS_MS, Vitals
 
-WORDS: Final[Mapping[str, str]] = {"OK": "Flowing", "WARN": "Falling behind", "STOP": "Stopped"}
-KINDS: Final[Mapping[str, str]] = {"OK": "ok", "WARN": "warn", "STOP": "bad"}
+WORDS: Final[Mapping[str, str]] = {"OK": "Flowing", "WARN": "Falling behind", "STALL": "Stalled", "STOP": "Stopped"}
+KINDS: Final[Mapping[str, str]] = {"OK": "ok", "WARN": "warn", "STALL": "bad", "STOP": "bad"}
 
 
 @dataclass(frozen=True, slots=True)

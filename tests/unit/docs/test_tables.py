@@ -33,7 +33,7 @@ def rows(name: str) -> list[list[str]]:
 
 
 def first_cells(name: str) -> list[str]:
-    return [row[0].strip("`") for row in rows(name)[1:]]
+    return [row[0].partition(" [")[0].strip("`") for row in rows(name)[1:]]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from connectors.clock import SystemClock
 from connectors.contract.account import Account, Opening
 from connectors.contract.errors import CredentialsRejected, Transient
 from connectors.contract.feed import Feeds
-from connectors.contract.setup import Provisioned, SystemDescription
+from connectors.contract.setup import Provisioned, Subscribed, SystemDescription
 from connectors.contract.sink import Answered, OwnershipLost, Write, WriteResult
 from connectors.contract.source import Gone, ObjectPage, ReadPurpose, Seen, Translated
 from connectors.kafka.cluster import Cluster
@@ -86,6 +86,9 @@ class Vendor:
 
     async def rehearse(self, object_types: object, create: object, events: object = ()) -> None:
         return
+
+    async def subscribed(self, fields: object) -> Subscribed | None:
+        return None
 
     async def probe(self) -> None:
         await self._answer()

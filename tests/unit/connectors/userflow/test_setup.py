@@ -70,6 +70,20 @@ async def test_a_subscription_is_made_once(userflow: World) -> None:
     assert userflow.transport.verbs == ["GET", "POST", "GET"]
 
 
+async def test_how_the_subscription_stands_is_asked_without_a_change(userflow: World) -> None:
+    setup, fields = userflow.account.setup, {"users": (), "companies": ()}
+    assert await setup.subscribed(fields) == "missing"
+    await provisioned(userflow)
+    assert await setup.subscribed(fields) == "ok"
+    (there,) = userflow.simulator.environment.subscriptions
+    made = userflow.simulator.environment.subscriptions[there]
+    userflow.simulator.environment.subscriptions[there] = dataclasses.replace(made, topics=("user",))
+    assert await setup.subscribed(fields) == "incomplete"
+    userflow.simulator.environment.subscriptions[there] = dataclasses.replace(made, disabled=True)
+    assert await setup.subscribed(fields) == "disabled"
+    assert set(userflow.transport.verbs[3:]) == {"GET"}
+
+
 async def test_a_rehearsal_leaves_no_subscription_and_none_of_ours_is_touched(userflow: World) -> None:
     setup = userflow.account.setup
     await setup.rehearse({"users": ()}, ())

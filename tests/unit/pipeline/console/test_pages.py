@@ -174,7 +174,8 @@ async def test_the_road_says_how_long_changes_took() -> None:
 
 
 async def test_the_doctor_puts_first_what_to_mend() -> None:
-    it = in_memory(lag, lambda: [Finding("brokers", "ok", "answer"), Finding("topics", "wrong", "run `x`")])
+    wrong = Finding("topics", "wrong", "run `x`", "topics_differ")
+    it = in_memory(lag, lambda: [Finding("brokers", "ok", "answer"), wrong])
     said = await seen(it, "/doctor")
     assert said.index("1 thing to mend") < said.index("topics") < said.index("brokers")
     signed_in = await it.signed_in("viewer")
@@ -193,7 +194,7 @@ async def test_what_is_not_there_names_the_nearest() -> None:
 
 def hostile() -> InMemory:
     """An installation in which everything that others name is hostile."""
-    it = in_memory(lambda: lag(waits_ms=1_000, records=2), lambda: [Finding(HOSTILE, "wrong", HOSTILE)])
+    it = in_memory(lambda: lag(waits_ms=1_000, records=2), lambda: [Finding(HOSTILE, "wrong", HOSTILE, "letters_open")])
     settings = connect(
         it,
         "acme",

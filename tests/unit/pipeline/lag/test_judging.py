@@ -29,7 +29,7 @@ class TestStops:
 
     def test_a_process_that_lives_and_ends_nothing(self) -> None:
         lag = sink(road(waiting(since_ms=40_000), *moving(0)))
-        assert (lag.state, lag.why) == ("STOP", "nothing is ended though records wait")
+        assert (lag.state, lag.why) == ("STALL", "nothing is ended though records wait")
 
     def test_records_that_came_a_moment_ago_are_no_stop_after_an_hour_of_rest(self) -> None:
         assert sink(road(waiting(1, since_ms=2_000), *moving(0))).state == "OK"

@@ -51,10 +51,12 @@ def test_a_connector_that_cannot_work_with_its_system() -> None:
     cluster = in_force()
     cluster.report("hubspot", status="needs_reconnect", reason="unauthorized")
     detail = "HubSpot does not accept the credentials. Fix: give a token that is in force"
-    told = Finding("integration acme: hubspot", "wrong", f"needs reconnect: unauthorized: {detail}")
+    said = f"needs reconnect: unauthorized: {detail}"
+    told = Finding("integration acme: hubspot", "wrong", said, "needs_reconnect", "acme")
     assert told in found(cluster)
     cluster.report("hubspot", status="failed", reason="of_tomorrow")
-    assert Finding("integration acme: hubspot", "wrong", "failed: of_tomorrow") in found(cluster)
+    told = Finding("integration acme: hubspot", "wrong", "failed: of_tomorrow", "connector_failed", "acme")
+    assert told in found(cluster)
 
 
 def test_a_first_apply_that_was_refused() -> None:
@@ -116,4 +118,4 @@ def test_an_object_type_that_may_not_be_read_is_named_with_its_verb() -> None:
 def test_nothing_is_asked_of_a_disconnected_one() -> None:
     cluster = in_force()
     cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
-    assert found(cluster) == [Finding("integration acme", "ok", "disconnected")]
+    assert found(cluster) == [Finding("integration acme", "ok", "disconnected", integration="acme")]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
-from pipeline.operations.roles import ROLES, roles
+from pipeline.operations.roles import ROLES, roles, stages
 from schemas.vitals import Vitals
-from tests.unit.pipeline.lag.roads import NOW_MS, road, waiting
+from tests.unit.pipeline.lag.roads import NOW_MS, figures, road, sink, waiting
 
 
 def alive(role: str, ago_ms: int = 2_000) -> Vitals:
@@ -15,7 +16,7 @@ def alive(role: str, ago_ms: int = 2_000) -> Vitals:
 
 def wrong(rows: Sequence[Vitals], records: int = 0, member: str | None = "userflow-0") -> list[Finding]:
     lag = road(waiting(records), *rows, member=member)
-    return [one for one in roles(lag) if one.verdict != "ok"]
+    return [one for one in (*roles(lag), *stages(lag)) if one.verdict != "ok"]
 
 
 def test_everybody_is_there() -> None:
@@ -48,3 +49,64 @@ def test_a_stage_that_stands_still() -> None:
     assert told.detail.startswith(
         "100 records of userflow.field-patches wait, the oldest for 92 s: nobody takes its records"
     )
+
+
+def codes(lag: Lag) -> list[str]:
+    return [one.code for one in (*roles(lag), *stages(lag)) if one.verdict != "ok"]
+
+
+def healthy() -> list[Vitals]:
+    return [alive(role) for role in ROLES]
+
+
+def test_a_process_that_begins_again_and_again() -> None:
+    begun = [replace(alive("worker", ago), started_at_ms=NOW_MS - ago - 5) for ago in (90_000, 60_000, 30_000, 2_000)]
+    rows = [*(row for row in healthy() if row.role != "worker"), *begun]
+    assert codes(road(waiting(0), *sorted(rows, key=lambda row: row.at_ms))) == ["role_restarts"]
+
+
+def test_a_deployment_is_no_loop() -> None:
+    begun = [replace(alive("worker", ago), started_at_ms=NOW_MS - ago - 5) for ago in (60_000, 2_000)]
+    rows = [*(row for row in healthy() if row.role != "worker"), *begun]
+    assert codes(road(waiting(0), *sorted(rows, key=lambda row: row.at_ms))) == []
+
+
+def test_two_processes_of_one_name() -> None:
+    both = [replace(alive("worker", 20_000 - n * 5_000), started_at_ms=n % 2) for n in range(4)]
+    rows = [*(row for row in healthy() if row.role != "worker"), *both]
+    assert codes(road(waiting(0), *sorted(rows, key=lambda row: row.at_ms))) == ["role_twice"]
+
+
+def test_figures_from_the_future() -> None:
+    rows = [replace(row, at_ms=NOW_MS + 9_000) if row.role == "receiver" else row for row in healthy()]
+    assert codes(road(waiting(0), *rows)) == ["clocks_differ"]
+
+
+def test_a_process_that_lives_and_ends_nothing() -> None:
+    rows = [figures(age, 1_000) for age in range(60_000, 1_999, -5_000)]
+    others = [row for row in healthy() if row.role != "userflow"]
+    assert codes(road(waiting(), *others, *rows)) == ["stage_stalled"]
+
+
+def test_a_group_whose_offsets_were_reset() -> None:
+    lag = road(waiting(5, since_ms=1_000), *healthy())
+    behind_the_end = [replace(one, place=replace(one.place, position=50)) for one in sink(lag).places]
+    missed = [replace(one, place=replace(one.place, position=2, begin=7)) for one in sink(lag).places]
+    for places in (behind_the_end, missed):
+        topics = tuple(replace(one, places=tuple(places)) if one == sink(lag) else one for one in lag.topics)
+        assert codes(replace(lag, topics=topics)) == ["group_reset"]
+
+
+def test_an_old_position_of_a_topic_in_which_nothing_waits_is_no_reset() -> None:
+    lag = road(waiting(0), *healthy())
+    places = tuple(replace(one, place=replace(one.place, position=2, begin=9)) for one in sink(lag).places)
+    topics = tuple(replace(one, places=places) if one == sink(lag) else one for one in lag.topics)
+    assert codes(replace(lag, topics=topics)) == []
+
+
+def test_retention_that_is_about_to_reach_what_waits() -> None:
+    days, hour = 3 * 86_400_000, 3_600_000
+    rows = [figures(age, 1_000 + (60_000 - age) // 100) for age in range(60_000, 1_999, -5_000)]
+    others = [row for row in healthy() if row.role != "userflow"]
+    assert codes(road(waiting(since_ms=days - 5 * hour), *others, *rows)) == ["retention_near"]
+    assert codes(road(waiting(since_ms=days - 7 * hour), *others, *rows)) == []

@@ -1,0 +1,65 @@
+"""Wires doctor's checks to one process: what the command and the console's page both run."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from connectors.kafka.producer import publish_now
+from connectors.kafka.table import TableReader
+from pipeline.commands.letter_desk import LetterDesk
+from pipeline.lag.looking import look
+from pipeline.lag.reading import Brokers
+from pipeline.operations.doctor import examine
+from pipeline.operations.findings import Finding
+from pipeline.operations.letter_report import Told
+from pipeline.operations.losses import read_losses
+from pipeline.operations.probing import NOBODY_ASKED, Probed, probe
+from pipeline.operations.runs import read_runs
+from pipeline.process import Process, now_ms
+from schemas.topics import INTEGRATIONS
+
+
+def findings_of(process: Process, tables: Callable[[], TableReader], probe_s: float) -> Iterator[Finding]:
+    """Every finding, as it is found; blocks. `tables` hold letter marks too; with `probe_s` 0 no vendor is asked."""
+    settings, read = process.settings, _Once(tables)
+
+    def letters() -> list[Told]:
+        desk = LetterDesk(process, read.tables())
+        return desk.told(desk.letters())
+
+    def ask() -> Probed:
+        if not probe_s:
+            return NOBODY_ASKED
+        publish = lambda messages: publish_now(process.cluster, process.codec, messages)  # noqa: E731
+        return probe(publish, lambda: read.tables().table(INTEGRATIONS), probe_s, now_ms)
+
+    return examine(
+        process.admin(),
+        process.registry(),
+        lambda: read.tables().table(INTEGRATIONS),
+        partitions=settings.partitions,
+        changes_retention_days=settings.changes_retention_days,
+        opens=process.box.can_open,
+        newest=process.box.is_newest,
+        runs=lambda: read_runs(process.cluster, process.codec, settings.partitions),
+        lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
+        road=lambda: look(Brokers(process.cluster, process.codec, process.admin(), now_ms)),
+        letters=letters,
+        probe=ask,
+        state_dir=settings.state_dir,
+        full_sync_interval_s=settings.full_sync_interval_s,
+        now_ms=now_ms(),
+    )
+
+
+class _Once:
+    """The tables, read when they are asked for first: nothing is read of brokers that do not answer."""
+
+    def __init__(self, read: Callable[[], TableReader]) -> None:
+        self._read = read
+        self._tables: Any = None
+
+    def tables(self) -> TableReader:
+        if self._tables is None:
+            self._tables = self._read()
+        found: TableReader = self._tables
+        return found
