@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import click
 
 from pipeline.commands.session import open_process, plain_errors, read_tables
-from pipeline.explain.answer import Explanation, NamedPair
+from pipeline.explain.answer import Explanation, Named, NamedPair
 from pipeline.explain.following import follow
 from pipeline.explain.reading import Search, Sources, Tables, explain_object, explain_pair
 from pipeline.explain.report import report
 from pipeline.explain.text import explanation_lines, happening_line
 from pipeline.operations import OperationRefused
-from pipeline.operations.object_report import Named
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
 from schemas.values import SYSTEMS

@@ -16,10 +16,10 @@ from pipeline.console.letters import Letters, OpenLetters, Selections
 from pipeline.console.looks import Looks
 from pipeline.console.planning import FieldsKept, Planner, Reviews
 from pipeline.console.replays import Plannings, Replays
+from pipeline.explain.answer import Explanation, Named
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
-from pipeline.operations.object_report import Explained, Named
 from pipeline.operations.standing import Known
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
@@ -99,8 +99,8 @@ class Kept(Generic[T]):
 class Objects(Protocol):
     """What is known of objects: the desk that `pairstream explain` uses."""
 
-    def explained(self, name: str, named: Named) -> Explained | None:
-        """Its row and its pairs' rows; None where no mapping has its type; blocks."""
+    def explained(self, name: str, named: Named) -> Explanation | None:
+        """Why it is as it is; None where no mapping in force has its type; blocks."""
 
     def found(self, name: str, text: str) -> list[Named]:
         """Those that have it as id or match value; blocks."""

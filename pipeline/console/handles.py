@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from pipeline.operations.object_report import Named
+from pipeline.explain.answer import Named
 from schemas.values import System
 
 SEALED: Final = "~"

@@ -6,14 +6,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.condition import NAMES, Kind
-from pipeline.console.words import clock, counted
+from pipeline.console.words import clock, counted, seconds
 from pipeline.core.conversion import is_empty
 from pipeline.core.mapping import OTHER
+from pipeline.explain.answer import (
+    FIELD_WORDS,
+    OBJECT_WORDS,
+    OUTCOME_WORDS,
+    Explanation,
+    FieldStanding,
+    FieldWord,
+    Happening,
+    Named,
+    PairAnswer,
+    PairWord,
+)
+from pipeline.explain.look_again import holders
 from pipeline.operations.letter_report import meaning
-from pipeline.operations.object_report import FieldReport, FieldWord, Named, ObjectReport, PairReport, PairWord
 from pipeline.operations.shown_record import plain_value
-from schemas.records import StampedValue
-from schemas.values import System
+from schemas.values import FieldValue, System
 
 SINGULAR: Final[Mapping[str, str]] = {
     "contacts": "Contact",
@@ -22,21 +33,30 @@ SINGULAR: Final[Mapping[str, str]] = {
     "users": "User",
     "groups": "Company",
 }
-WORDS: Final[Mapping[FieldWord, tuple[Kind, str, str]]] = {
-    "in_step": ("ok", "In step", ""),
-    "on_its_way": ("work", "On its way", ""),
-    "parked": ("warn", "Parked", "written once its system is back"),
-    "refused": ("bad", "Refused", ""),
-    "contested": ("bad", "Contested", "somebody else keeps rewriting it; the next full sync tries again"),
+WORDS: Final[Mapping[FieldWord, tuple[Kind, str]]] = {
+    "written": ("ok", "In step"),
+    "equal": ("ok", "In step"),
+    "settled": ("ok", "In step, settled"),
+    "kept_empty": ("ok", "Kept"),
+    "on_its_way": ("work", "On its way"),
+    "waiting": ("work", "Waiting"),
+    "parked": ("warn", "Parked"),
+    "source_unknown": ("warn", "Source not known"),
+    "refused": ("bad", "Refused"),
+    "contested": ("bad", "Contested"),
 }
+PLAIN: Final = frozenset({"written", "equal", "on_its_way"})
+"""Words that need no sentence."""
 PAIRS: Final[Mapping[PairWord, tuple[Kind, str, str]]] = {
     "paired": ("ok", "Linked", "link"),
-    "no_value": ("idle", "Not linked", "unlink"),
+    "no_match_value": ("idle", "Not linked", "unlink"),
     "unmatched": ("idle", "Not linked", "unlink"),
+    "never_seen": ("idle", "Not linked", "unlink"),
     "ambiguous": ("warn", "Several match", "warn"),
     "crowded": ("warn", "Too many match", "warn"),
 }
-WORST_FIRST: Final[Sequence[PairWord]] = ("crowded", "ambiguous", "paired", "unmatched", "no_value")
+WORST_FIRST: Final[Sequence[PairWord]] = ("crowded", "ambiguous", "paired", "unmatched", "no_match_value", "never_seen")
+ENDS: Final[Mapping[str, Kind]] = {"written": "ok", "refused": "bad", "parked": "warn"}
 HUBSPOT_TYPES: Final[Mapping[str, str]] = {"contacts": "0-1", "companies": "0-2", "deals": "0-3"}
 
 
@@ -61,6 +81,7 @@ class FieldRow:
     detail: str
     reason: str
     at: str
+    how: str  # how long the last write took, and what led to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +91,6 @@ class Holder:
     system: System
     name: str
     path: str
-    at: str
     left: str  # what was written to it while it was a pair, and is still there
 
 
@@ -88,8 +108,19 @@ class PairRow:
     match_cell: Cell
     holders: Sequence[Holder]
     fields: Sequence[FieldRow]
-    events: int
-    events_wait: int
+
+
+@dataclass(frozen=True, slots=True)
+class HappeningRow:
+    """One record about the object, and what became of it."""
+
+    at: str
+    system: System
+    origin: str
+    what: str
+    place: str
+    led: str
+    kind: Kind
 
 
 def title(named: Named) -> str:
@@ -98,109 +129,117 @@ def title(named: Named) -> str:
     return f"{kind} {'with a hidden id' if '@' in named.object_id else named.object_id}"
 
 
-def standing(report: ObjectReport) -> tuple[Kind, str, str]:
+def standing(told: Explanation) -> tuple[Kind, str, str]:
     """The object's state: its sign, word and icon."""
-    if report.word == "erased":
-        return "idle", "Erased", "off"
-    if report.word == "gone":
-        return "idle", "Gone", "off"
-    words = [pair.word for pair in report.pairs]
-    worst: PairWord = next((word for word in WORST_FIRST if word in words), "no_value")
+    if told.word in ("erased", "gone"):
+        return "idle", "Erased" if told.word == "erased" else "Gone", "off"
+    words = [pair.word for pair in told.pairs]
+    worst: PairWord = next((word for word in WORST_FIRST if word in words), "no_match_value")
     return PAIRS[worst]
 
 
-def lead(report: ObjectReport) -> str:
-    """What is wrong with its fields."""
-    fields = [field for pair in report.pairs for field in pair.fields]
-    refused = sum(field.word in ("refused", "contested") for field in fields)
-    waiting = sum(field.word in ("on_its_way", "parked") for field in fields)
-    if report.word == "erased":
-        return "Nothing is known of it, and nothing is written to it."
-    if report.word == "gone":
-        survivor = report.row.merged_into if report.row is not None else None
-        return f"It was merged into {survivor}." if survivor else "It is no more."
+def lead(told: Explanation) -> str:
+    """What is wrong with it."""
+    if told.word != "known":
+        said = f"{OBJECT_WORDS[told.word][:1].upper()}{OBJECT_WORDS[told.word][1:]}."
+        return f"{said} It was merged into {told.merged_into}." if told.merged_into else said
+    fields = [field for pair in told.pairs for field in pair.fields]
+    refused = sum(WORDS[field.word][0] == "bad" for field in fields)
+    waiting = sum(WORDS[field.word][0] in ("work", "warn") for field in fields)
     if not fields:
         return ""
-    told = [f"{counted(waiting, 'field')} on the way"] if waiting else []
-    told += [f"{counted(refused, 'field')} refused"] if refused else []
-    return f"In step but for {', '.join(told)}." if told else "In step."
+    but = [f"{counted(waiting, 'field')} on the way"] if waiting else []
+    but += [f"{counted(refused, 'field')} refused"] if refused else []
+    return f"In step but for {', '.join(but)}." if but else "In step."
 
 
-def pair_row(named: Named, pair: PairReport, paths: Mapping[Named, str], now_ms: int, *, values: bool) -> PairRow:
+def pair_row(told: Explanation, pair: PairAnswer, paths: Mapping[Named, str], *, values: bool) -> PairRow:
     """One mapping's row; `paths` lead to the pages of whoever holds the match value."""
-    view, state = pair.view, pair.state
     kind, word, icon = PAIRS[pair.word]
-    fields = (view.match_field("hubspot"), view.match_field("userflow"))
+    fields = (pair.match_fields["hubspot"], pair.match_fields["userflow"])
     match = fields[0] if fields[0] == fields[1] else f"{fields[0]} = {fields[1]}"
-    held = StampedValue(pair.match_value, 0) if pair.match_value is not None else None
+    left = {(one.system, one.object_id): ", ".join(one.fields) for one in pair.still_there}
     return PairRow(
-        view.name,
+        pair.mapping,
         pair.word,
         kind,
         word,
         icon,
         match,
-        why(named, pair),
-        cell(held, values=values),
-        tuple(_holders(pair, paths, now_ms)),
-        [field_row(field, now_ms, values=values) for field in pair.fields],
-        len(state.streamed) if state is not None else 0,
-        len(state.held) + len(state.parked_events) if state is not None else 0,
+        why(told, pair),
+        cell(pair.match_value, known=pair.match_value is not None, values=values),
+        [
+            Holder(one.system, title(one), paths[one], left.get((one.system, one.object_id), ""))
+            for one in holders(pair)
+        ],
+        [field_row(field, told.at_ms, values=values) for field in pair.fields],
     )
 
 
-def why(named: Named, pair: PairReport) -> str:
+def why(told: Explanation, pair: PairAnswer) -> str:
     """Why it is no pair, or why nothing is written yet."""
-    other = NAMES[OTHER[named.system]]
-    here = pair.view.match_field(named.system)
-    there = pair.view.match_field(OTHER[named.system])
+    system: System = told.named.system if told.named is not None else "hubspot"
+    other, there = NAMES[OTHER[system]], pair.match_fields[OTHER[system]]
     match pair.word:
-        case "no_value":
-            return f"It has no value in {here}, by which this mapping matches."
-        case "unmatched":
+        case "no_match_value":
+            return f"It has no value in {pair.match_fields[system]}, by which this mapping matches."
+        case "unmatched" | "never_seen":
             only = " Only the primary email matches." if there == "email" else ""
-            return (
-                f"Nobody in {other} is known to hold its {here}.{only} "
-                "One that appears links by itself; Pairstream creates none."
-            )
+            looked = f" Looked up {clock(pair.looked_up_ms, told.at_ms)}." if pair.looked_up_ms is not None else ""
+            appears = "One that appears links by itself; Pairstream creates none."
+            return f"Nobody in {other} is known to hold its {there}.{only}{looked} {appears}"
         case "ambiguous":
             return "Several hold the match value. Nothing is written until one is left: Pairstream does not guess."
         case "crowded":
-            return "More hold the match value than are kept apart. Nothing is written."
+            return (
+                "More hold the match value than are kept apart: nothing is written. Match by a field that tells apart."
+            )
     if pair.asking:
-        asked = " and ".join(NAMES["hubspot" if one == "hubspot" else "userflow"] for one in pair.asking)
+        asked = " and ".join(NAMES[one] for one in pair.asking)
         return f"Nothing is written before {asked} told who else holds the match value."
     return ""
 
 
-def _holders(pair: PairReport, paths: Mapping[Named, str], now_ms: int) -> Iterator[Holder]:
-    for system in sorted(OTHER):
-        for object_id in pair.ids.get(system, ()):
-            named = Named(system, pair.view.object_type(system), object_id)
-            known = getattr(pair.state, system, {}).get(object_id) if pair.state is not None else None
-            left = ", ".join(pair.left.get((system, object_id), ()))
-            yield Holder(system, title(named), paths[named], clock(known.at_ms, now_ms) if known else "", left)
-
-
-def field_row(field: FieldReport, now_ms: int, *, values: bool) -> FieldRow:
+def field_row(field: FieldStanding, now_ms: int, *, values: bool) -> FieldRow:
     """One rule's row."""
-    kind, word, detail = WORDS[field.word]
-    if field.word == "refused":
+    kind, word = WORDS[field.word]
+    detail = "" if field.word in PLAIN else FIELD_WORDS[field.word].removeprefix("in step: ")
+    if field.reason:
         detail = meaning(field.reason)
-    elif field.settled and field.word == "in_step":
-        word, detail = "In step, settled", "the target keeps another form of what it was sent"
-    cells = {system: cell(field.held_by(system), values=values) for system in OTHER}
-    at = clock(field.target.at_ms, now_ms) if field.target is not None and field.ours else ""
-    rule, owner = field.rule, OTHER[field.written]
-    return FieldRow(rule.source, rule.target, cells, owner, kind, word, detail, field.reason, at)
+    owner = OTHER[field.system]
+    cells = {
+        field.system: cell(field.value, known=field.since_ms is not None, values=values),
+        owner: cell(field.wanted, known=field.word != "source_unknown", values=values),
+    }
+    write, how = field.write, []
+    if field.took_ms is not None:
+        how.append(f"{seconds(field.took_ms / 1000)} after the edit")
+    if write is not None and write.run_id is not None:
+        how.append("full sync")
+    at = clock(write.at_ms, now_ms) if write is not None else ""
+    return FieldRow(
+        field.source, field.target, cells, owner, kind, word, detail, field.reason or "", at, ", ".join(how)
+    )
 
 
-def cell(held: StampedValue | None, *, values: bool) -> Cell:
+def happenings(told: Explanation) -> Iterator[HappeningRow]:
+    """What is retained of it, newest first."""
+    for one in told.history.happenings:
+        yield _happening(one, told.at_ms)
+
+
+def _happening(one: Happening, now_ms: int) -> HappeningRow:
+    topic, partition, offset = one.place
+    what = ", ".join(one.fields) if one.operation == "upserted" else one.operation
+    led = OUTCOME_WORDS[one.outcome] + (f": {one.reason}" if one.reason else "")
+    at, place = clock(one.at_ms, now_ms), f"{topic}[{partition}]@{offset}"
+    return HappeningRow(at, one.system, one.origin, what, place, led, ENDS.get(one.outcome, "idle"))
+
+
+def cell(value: FieldValue, *, known: bool, values: bool) -> Cell:
     """What a side holds."""
-    if held is None:
-        return Cell("unknown")
-    if is_empty(held.value):
-        return Cell("empty")
-    plain = plain_value(held.value)
+    if is_empty(value):
+        return Cell("empty" if known else "unknown")
+    plain = plain_value(value)
     text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
     return Cell("value", text if values else "")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from pipeline.operations.object_report import Named
 from schemas.records import Cause, Operation, Origin
 from schemas.state import Written
 from schemas.values import FieldValue, System
@@ -62,6 +61,15 @@ OUTCOME_WORDS: Final[Mapping[OutcomeWord, str]] = {
     "nothing": "it led to no write",
     "unknown": "what became of it is not retained, or lies before what was searched",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The object that is asked about."""
+
+    system: System
+    object_type: str
+    object_id: str
 
 
 @dataclass(frozen=True, slots=True)

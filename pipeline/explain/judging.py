@@ -16,6 +16,7 @@ from pipeline.explain.answer import (
     FieldStanding,
     History,
     KnownFields,
+    Named,
     ObjectWord,
     PairAnswer,
     PairWord,
@@ -23,7 +24,6 @@ from pipeline.explain.answer import (
 )
 from pipeline.explain.fields import PairFacts, standings
 from pipeline.explain.history import Answers, Seen, happenings, observation, refused_ms
-from pipeline.operations.object_report import Named
 from schemas.configuration import ConnectorState
 from schemas.state import ObjectState, PairState
 from schemas.topics import pair_key

@@ -18,10 +18,9 @@ from pipeline.agents.configuration import Configuration, IntegrationView
 from pipeline.core.candidates import paired, side
 from pipeline.core.derive import Paired
 from pipeline.core.mapping import OTHER
-from pipeline.explain.answer import Explanation, NamedPair
+from pipeline.explain.answer import Explanation, Named, NamedPair
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
-from pipeline.operations.object_report import Named
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import IntegrationPart
 from schemas.integrations import connector_of, every, settings_of

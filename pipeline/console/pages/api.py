@@ -7,6 +7,8 @@ from typing import Any, Final
 from pipeline.console.head import settings_in
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import Answered, NotHere, Visit
+from pipeline.explain.answer import Named
+from pipeline.explain.report import report
 from pipeline.full_sync.report import report as run_report
 from pipeline.lag.judging import Lag
 from pipeline.lag.report import report as lag_report
@@ -14,7 +16,6 @@ from pipeline.operations import OperationRefused
 from pipeline.operations.audit import entry_report
 from pipeline.operations.full_sync import runs_in
 from pipeline.operations.letter_report import Told, list_report
-from pipeline.operations.object_report import Named, report
 from pipeline.operations.standing import standing
 from schemas.integrations import connector_of
 from schemas.values import SYSTEMS
@@ -85,30 +86,8 @@ async def an_object(visit: Visit) -> Answered:
     about = await asyncio.to_thread(visit.desk.objects.explained, visit.integration, named)
     if about is None:
         raise NotHere("No mapping in force has objects of this type")
-    told = report(about)
-    pairs = [
-        {
-            "mapping": pair.view.name,
-            "state": pair.word,
-            "objects": {system: list(map(_shown, ids)) for system, ids in pair.ids.items()},
-            "asking": list(pair.asking),
-            "fields": [
-                {
-                    "system": field.written,
-                    "target": field.rule.target,
-                    "source": field.rule.source,
-                    "state": field.word,
-                    "reason": field.reason or None,
-                    "written_by_us": field.ours,
-                    "settled": field.settled,
-                    "at_ms": field.target.at_ms if field.target is not None else None,
-                }
-                for field in pair.fields
-            ],
-        }
-        for pair in told.pairs
-    ]
-    return Answered({"at_ms": visit.desk.now_ms(), "state": told.word, "pairs": pairs})
+    told: dict[str, Any] = _without_addresses(report(about.at_ms, [about]))
+    return Answered(told)
 
 
 async def lag(visit: Visit) -> Answered:
@@ -164,5 +143,10 @@ def _hidden(told: dict[str, Any]) -> dict[str, Any]:  # Any: JSON
     return {**told, "key": None, "object": None if named is not None and "@" in named else named}
 
 
-def _shown(object_id: str) -> str | None:
-    return None if "@" in object_id else object_id
+def _without_addresses(told: Any) -> Any:
+    """The same without what may be an address: an id, and a key with one."""
+    if isinstance(told, dict):
+        return {name: _without_addresses(one) for name, one in told.items()}
+    if isinstance(told, list):
+        return [_without_addresses(one) for one in told]
+    return None if isinstance(told, str) and "@" in told else told

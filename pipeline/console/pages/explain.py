@@ -9,14 +9,16 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline.console import objects
 from pipeline.console.asking import ASKED_BY
+from pipeline.console.condition import NAMES
 from pipeline.console.head import head, settings_in
 from pipeline.console.looks import SHOWN_S
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
-from pipeline.operations import OperationRefused, look_again
+from pipeline.explain import look_again
+from pipeline.explain.answer import Explanation, Named
+from pipeline.explain.look_again import Asked, holders
+from pipeline.operations import OperationRefused
 from pipeline.operations.actor import machine
-from pipeline.operations.look_again import Asked
-from pipeline.operations.object_report import Explained, Named, ObjectReport, PairReport, report
 from schemas.configuration import IntegrationSettings
 from schemas.operating import AuditEntry
 from schemas.topics import AUDIT
@@ -67,54 +69,46 @@ async def values(visit: Visit) -> Shown:
 async def reread(visit: Visit) -> Gone:
     """`POST objects/…/reread`: both systems read it again."""
     one = await _object(visit)
-    asked = look_again.reread(visit.integration, one.settings.connection, one.named, one.told.pairs)
-    return await _ask(visit, one, "read again", asked)
+    return await _ask(visit, one, "read again", look_again.reread(one.told))
 
 
 async def rederive(visit: Visit) -> Gone:
     """`POST objects/…/rederive`: its pairs' patches are computed again."""
     one = await _object(visit)
-    asked = look_again.rederive(visit.integration, one.settings.connection, one.told.pairs)
-    return await _ask(visit, one, "derive again", asked)
+    return await _ask(visit, one, "derive again", look_again.rederive(one.told))
 
 
 async def lookup(visit: Visit) -> Gone:
     """`POST objects/…/lookup`: the other system is asked who holds its match values."""
     one = await _object(visit)
-    asked = look_again.lookup(visit.integration, one.settings.connection, one.about, one.told.pairs)
-    return await _ask(visit, one, "look up", asked)
+    return await _ask(visit, one, "look up", look_again.lookup(one.told))
 
 
 @dataclass(frozen=True, slots=True)
 class _One:
     settings: IntegrationSettings
     named: Named
-    about: Explained
-    told: ObjectReport
+    told: Explanation
 
 
 async def _object(visit: Visit) -> _One:
     settings, path = settings_in(visit), visit.request.path_params
-    handle = str(path["handle"])
-    named = visit.desk.handles.named(visit.integration, str(path["system"]), str(path["type"]), handle)
-    about = None
-    if named is not None:
-        about = await asyncio.to_thread(visit.desk.objects.explained, visit.integration, named)
-    if named is None or about is None:
-        raise NotHere("No mapping has such an object", "Explain", f"/i/{visit.integration}/explain")
-    told = report(about)
-    if told.word == "unknown":
-        raise NotHere(
-            "Nothing is known of this object under this connection", "Explain", f"/i/{visit.integration}/explain"
-        )
-    return _One(settings, named, about, told)
+    back = f"/i/{visit.integration}/explain"
+    named = visit.desk.handles.named(visit.integration, str(path["system"]), str(path["type"]), str(path["handle"]))
+    if named is None:
+        raise NotHere("No object has this address", "Explain", back)
+    told = await asyncio.to_thread(visit.desk.objects.explained, visit.integration, named)
+    if told is None:
+        raise NotHere("No mapping in force has objects of this type", "Explain", back)
+    if told.word == "never_seen":
+        raise NotHere("Nothing is known of this object under this connection", "Explain", back)
+    return _One(settings, named, told)
 
 
 async def _page(visit: Visit, one: _One, *, values: bool) -> Shown:
     desk, now_ms, told = visit.desk, visit.desk.now_ms(), one.told
     paths = {named: path_of(visit, named) for pair in told.pairs for named in holders(pair)}
     kind, word, icon = objects.standing(told)
-    row = told.row
     return Shown(
         "object.html",
         {
@@ -126,20 +120,18 @@ async def _page(visit: Visit, one: _One, *, values: bool) -> Shown:
             "icon": icon,
             "lead": objects.lead(told),
             "at_hubspot": at_hubspot(one.settings, one.named, told),
-            "pairs": [objects.pair_row(one.named, pair, paths, now_ms, values=values) for pair in told.pairs],
-            "known": sorted(row.fields) if row is not None else [],
-            "lost": row.unknown if row is not None else (),
-            "seen": clock(row.at_ms, now_ms) if row is not None else "",
+            "pairs": [objects.pair_row(told, pair, paths, values=values) for pair in told.pairs],
+            "known": [(", ".join(some.names), clock(some.at_ms, now_ms), some.origin or "") for some in told.known],
+            "lost": told.unknown,
+            "away": [(NAMES[some.system], some.status.replace("_", " "), some.reason or "") for some in told.away],
+            "paused": told.paused,
+            "happenings": list(objects.happenings(told)),
+            "complete": told.history.complete,
             "values": values,
             "looked": f"{visit.who.name} looked at {objects.title(one.named)}, {clock(now_ms, now_ms)}",
             "command": command_of(visit.integration, one.named),
         },
     )
-
-
-def holders(pair: PairReport) -> Iterable[Named]:
-    """Everybody who is known to hold the pair's match value."""
-    return [Named(system, pair.view.object_type(system), one) for system, ids in pair.ids.items() for one in ids]
 
 
 def path_of(visit: Visit, named: Named) -> str:
@@ -156,7 +148,7 @@ def id_of(typed: str) -> str:
     return text
 
 
-def at_hubspot(settings: IntegrationSettings, named: Named, told: ObjectReport) -> str:
+def at_hubspot(settings: IntegrationSettings, named: Named, told: Explanation) -> str:
     """The page of its contact, company or deal at HubSpot."""
     found = [one for pair in told.pairs for one in holders(pair) if one.system == "hubspot"]
     record = named if named.system == "hubspot" else found[0] if len(found) == 1 else None

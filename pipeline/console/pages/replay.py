@@ -14,9 +14,9 @@ from pipeline.console.pages.integration import mappings_of
 from pipeline.console.replays import Planning, Wish
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
+from pipeline.explain.answer import Named
 from pipeline.operations import OperationRefused
 from pipeline.operations.actor import machine
-from pipeline.operations.object_report import Named
 from pipeline.operations.positions import NoPosition, Position, position
 from schemas.operating import AuditEntry, Replay
 from schemas.topics import (

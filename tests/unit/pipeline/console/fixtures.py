@@ -17,6 +17,7 @@ from pipeline.console.letters import OpenLetters
 from pipeline.console.planning import Descriptions, FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.replays import PlannedReplay, Wish
+from pipeline.explain.answer import Explanation, Named
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.lag.judging import Lag
 from pipeline.operations.field_query import NotAnswered, Wanted
@@ -24,7 +25,6 @@ from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
 from pipeline.operations.letter_standing import Standing
 from pipeline.operations.letters import About, Letter
-from pipeline.operations.object_report import Explained, Named
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan as IntegrationPlan
 from pipeline.operations.redrive import Plan
@@ -153,15 +153,15 @@ class MemoryObjects:
     """Objects in memory, by integration."""
 
     def __init__(self) -> None:
-        self.there: dict[tuple[str, Named], Explained] = {}
+        self.there: dict[tuple[str, Named], Explanation] = {}
         self.holding: dict[str, list[Named]] = {}
 
-    def put(self, named: Named, about: Explained, *texts: str, name: str = "acme") -> None:
+    def put(self, named: Named, about: Explanation, *texts: str, name: str = "acme") -> None:
         self.there[name, named] = about
         for text in (named.object_id, *texts):
             self.holding.setdefault(text, []).append(named)
 
-    def explained(self, name: str, named: Named) -> Explained | None:
+    def explained(self, name: str, named: Named) -> Explanation | None:
         return self.there.get((name, named))
 
     def found(self, name: str, text: str) -> list[Named]:

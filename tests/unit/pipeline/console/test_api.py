@@ -11,9 +11,9 @@ from connectors.kafka.groups import BrokersUnreachable
 from pipeline.console.access import DAY_MS, new_link
 from pipeline.console.protect import API
 from pipeline.console.routes import PAGES, SCRIPTS
+from pipeline.explain.answer import Named
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
-from pipeline.operations.object_report import Named
 from schemas.operating import AuditEntry
 from schemas.topics import CONSOLE
 from tests.unit.pipeline.console.fixtures import AT_MS, SAME_ORIGIN, Browser, InMemory, connect, in_memory, letter
@@ -158,7 +158,8 @@ async def test_the_bodies(it: InMemory) -> None:
     assert [one["object"] for one in refused["letters"]] == ["hubspot contacts 101", None]
     assert (await body(it, "/api/v1/integrations/acme/refused?reason=other"))["total"] == 0
     told = await body(it, f"/api/v1/integrations/acme/objects/hubspot/contacts/{CONTACT}")
-    assert told["pairs"][0]["state"] == "paired" and told["pairs"][0]["fields"][0]["state"] == "in_step"
+    (pair,) = told["explanations"][0]["pairs"]
+    assert (pair["word"], pair["fields"][0]["word"]) == ("paired", "written")
     assert (await body(it, "/api/v1/doctor"))["findings"][0]["what"] == "brokers"
     assert (await body(it, "/api/v1/activity?after=0"))["entries"] == []
 

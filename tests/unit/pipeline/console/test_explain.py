@@ -9,35 +9,31 @@ import pytest
 
 from pipeline.console.handles import KEY_BYTES, Handles
 from pipeline.console.looks import MOST
-from pipeline.core.mapping import MappingView
+from pipeline.explain.answer import Named
 from pipeline.operations.letter_report import meaning
-from pipeline.operations.object_report import Explained, Named
 from schemas.operating import AuditEntry
 from schemas.records import ConnectorRequest, StateCommand
-from schemas.topics import object_key
 from tests.unit.pipeline.console.fixtures import Browser, InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_pages import HOSTILE, lag, text
-from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, mapping, receipt, user, written
-from tests.unit.pipeline.middle import ALL_READ, Middle
+from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
+from tests.unit.pipeline.explain.situations import Situation
 
-HUBSPOT, USERFLOW = Named("hubspot", "contacts", CONTACT), Named("userflow", "users", USER)
+HUBSPOT = Named("hubspot", "contacts", CONTACT)
 PATH = f"/i/acme/objects/hubspot/contacts/{CONTACT}"
 VALUES = ("Dr", "pro", EMAIL)
 
 
-def put(it: InMemory, middle: Middle, named: Named, *texts: str, view: MappingView | None = None) -> None:
-    view = view or mapping()
-    key = object_key("acme", 1, named.system, named.object_type, named.object_id)
-    row = middle.objects.get(key)
-    pairs = {name: middle.pairs.get(f"acme:1:{name}:{value}") for name, value in (row.matches if row else {}).items()}
-    it.objects.put(named, Explained(named.system, named.object_id, row, pairs, {view.name: view}, ALL_READ), *texts)
+def put(it: InMemory, situation: Situation, named: Named, *texts: str) -> None:
+    it.objects.put(named, situation.explained(named.system, named.object_id), *texts)
 
 
-def pair() -> Middle:
-    middle = Middle(mapping())
-    middle.feed(contact(1_000, {"jobtitle": "Dr", "tier": None}), user(1_000, {"title": None, "plan": "pro"}))
-    middle.feed(written("userflow", USER, 2_000, {"title": "Dr"}), written("hubspot", CONTACT, 2_000, {"tier": "pro"}))
-    return middle
+def pair() -> Situation:
+    return Situation().happened(
+        contact(1_000, {"jobtitle": "Dr", "tier": None}),
+        user(1_000, {"title": None, "plan": "pro"}),
+        written("userflow", USER, 2_000, {"title": "Dr"}),
+        written("hubspot", CONTACT, 2_000, {"tier": "pro"}),
+    )
 
 
 @pytest.fixture
@@ -83,15 +79,12 @@ async def test_a_pair_says_how_each_field_stands_and_no_value(it: InMemory) -> N
     ],
 )
 async def test_whatever_keeps_it_from_being_in_step_is_said(it: InMemory, records: list[Any], said: str) -> None:
-    middle = Middle(mapping())
-    middle.feed(*records)
-    put(it, middle, HUBSPOT)
+    put(it, Situation().happened(*records), HUBSPOT)
     assert said in await page(it)
 
 
 async def test_what_is_typed_is_answered_by_an_address_that_does_not_hold_it(it: InMemory) -> None:
     put(it, pair(), Named("userflow", "users", EMAIL), EMAIL)
-    it.objects.put(USERFLOW, Explained("userflow", USER, None, {}, {}, ALL_READ), "link")
     browser = await it.signed_in("viewer")
     answer = await browser.send("/i/acme/explain", id=f" {EMAIL} ")
     where = answer.headers["location"]
@@ -164,10 +157,9 @@ async def test_past_sixty_looks_an_hour_nothing_is_shown(it: InMemory) -> None:
 async def test_no_value_is_in_an_address_an_audit_or_a_log(it: InMemory, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     named = Named("userflow", "users", EMAIL)
-    middle = Middle(mapping())
-    middle.feed(contact(1_000, {"jobtitle": "Dr"}), user(1_000, {"plan": "pro"}, id=EMAIL))
-    put(it, middle, named, EMAIL)
-    put(it, middle, HUBSPOT)
+    situation = Situation().happened(contact(1_000, {"jobtitle": "Dr"}), user(1_000, {"plan": "pro"}, id=EMAIL))
+    put(it, situation, named, EMAIL)
+    put(it, situation, HUBSPOT)
     browser = await it.signed_in("operator")
     where = (await browser.send("/i/acme/explain", id=EMAIL)).headers["location"]
     hidden = await browser.get(where)
@@ -197,9 +189,8 @@ async def test_asking_anew_publishes_what_the_roles_take(it: InMemory) -> None:
 
 
 async def test_hostile_values_and_ids_are_text(it: InMemory) -> None:
-    middle = Middle(mapping())
-    middle.feed(contact(1_000, {"jobtitle": HOSTILE}), user(1_000, {"plan": HOSTILE}, id=HOSTILE))
-    put(it, middle, HUBSPOT)
+    records = contact(1_000, {"jobtitle": HOSTILE}), user(1_000, {"plan": HOSTILE}, id=HOSTILE)
+    put(it, Situation().happened(*records), HUBSPOT)
     answer = await shown(it, await it.signed_in("operator"))
     assert "<script>alert" not in answer.text and '" onload=' not in answer.text
     assert HOSTILE in html.unescape(answer.text)

@@ -7,13 +7,14 @@ import pytest
 
 from pipeline.commands.replay_child import ReplayChildren
 from pipeline.console.replays import PLAN_MS, PlannedReplay, Wish
+from pipeline.explain.answer import Named
 from pipeline.operations import OperationRefused
-from pipeline.operations.object_report import Explained, Named
 from pipeline.operations.positions import Position
 from schemas.operating import AuditEntry, Replay
 from schemas.topics import REPLAYS, object_key
 from tests.unit.pipeline.console.fixtures import AT_MS, PLAN_REPORT, REPLAY, Browser, InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_pages import lag, mapped, text
+from tests.unit.pipeline.explain.situations import Situation
 
 RUN = f"/i/acme/replay/{REPLAY.replay_id}"
 
@@ -96,7 +97,7 @@ async def test_what_cannot_be_planned_says_why(it: InMemory) -> None:
 
 async def test_one_object_is_named_as_for_explain(it: InMemory) -> None:
     named = Named("hubspot", "contacts", "101")
-    it.objects.put(named, Explained("hubspot", "101", None, {}, {}, frozenset()), "ada@example.com")
+    it.objects.put(named, Situation().explained(), "ada@example.com")
     await planned(it, await it.signed_in("operator"), object="ada@example.com")
     assert it.replays.wishes[0][0].wanted == ("hubspot", "contacts", "101")
 

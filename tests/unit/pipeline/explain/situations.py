@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from pipeline.agents.configuration import IntegrationView
 from pipeline.core.mapping import MappingView
-from pipeline.explain.answer import Explanation
+from pipeline.explain.answer import Explanation, Named
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
 from pipeline.explain.text import explanation_lines
-from pipeline.operations.object_report import Named
 from schemas.configuration import ConnectorState
 from schemas.records import Cause, ChangeEvent, Receipt
 from schemas.topics import object_key
