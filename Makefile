@@ -5,7 +5,8 @@ HOUSE_TESTS = $(wildcard tests/unit/test_imports.py tests/unit/test_docs.py test
 # image installs, requirements-dev.lock that and what tests, checks and docs need. Both follow pyproject.toml: after an
 # edit there, `make lock` keeps every pin that still fits; `make lock LOCK_OPTIONS=--upgrade` renews all.
 LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --strip-extras --no-emit-index-url \
-  --custom-compile-command "make lock" $(LOCK_OPTIONS) pyproject.toml
+  --custom-compile-command "make lock" $(LOCK_OPTIONS)
+RIVALS = tests/benchmarks/rivals/requirements
 # Workers of pytest: they share one broker, and tests of one file or world share a worker.
 WORKERS ?= 2
 PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
@@ -17,9 +18,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
 .venv/.installed: requirements.lock requirements-dev.lock schemas/compiled.pyx ; @.ci/setup $(PYTHON)
-lock: setup ## both locks anew
-	$(LOCK) -o requirements.lock
-	$(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
+lock: setup ## both locks anew, and that of the program that `make bench` compares with
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(RIVALS).in -o $(RIVALS).lock
 wheel: setup ; .venv/bin/python -m build -q --wheel --no-isolation # for this Python, its codec compiled where a C compiler is
 demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up

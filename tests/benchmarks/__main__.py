@@ -6,49 +6,144 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
+from typing import Final
 
 from pipeline.local.broker import POM
-from tests.benchmarks import associated, calls, full_sync, latency, restart, throughput, vitals
+from tests.benchmarks import (
+    associated,
+    calls,
+    full_sync,
+    latency,
+    restart,
+    side_by_side,
+    stored_state,
+    sync_rate,
+    throughput,
+    vitals,
+)
 from tests.benchmarks.associated import Renamed
 from tests.benchmarks.latency import Latency
+from tests.benchmarks.processes import load
 from tests.benchmarks.results import RESULTS, THREE_BROKERS, section_of, with_section
+from tests.benchmarks.side_by_side import Joined
+from tests.benchmarks.throughput import PARTITIONS
 
+MEASURED: Final = Path(__file__).parents[2] / "build" / "bench"
+"""What was measured of a run of `make bench` that has not ended yet."""
+
+TURNS: Final = 3
 PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "httpx", "uvicorn")
 
 
 def main() -> None:
-    """Every row, in the order of the page; parts of them with `python -m tests.benchmarks latency bulk ...`."""
-    every = {"latency", "bulk", "full-sync", "associated", "calls", "throughput", "state", "vitals"}
-    wanted = set(sys.argv[1:]) or every
-    sections = []
-    with tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder:
-        if "latency" in wanted:
-            rows = asyncio.run(latency.idle(Path(folder) / "idle"))
-            sections.append(_latencies("Change to visible at idle", rows, f"every {latency.PACE_S:.1f} s"))
-        if "bulk" in wanted:
-            rows = asyncio.run(latency.under_bulk(Path(folder) / "bulk"))
-            title = f"Change to visible while a full sync of {2 * latency.BULK_OBJECTS:,} records is under way"
-            sections.append(_latencies(title, rows, f"every {latency.BULK_PACE_S:.1f} s, rate limits lifted"))
-        if "full-sync" in wanted:
-            sections.append(_full_sync(Path(folder) / "full-sync"))
-        if "associated" in wanted:
-            sections.append(_associated(Path(folder) / "associated"))
-        if "calls" in wanted:
-            sections.append(_calls(Path(folder) / "calls"))
-    if "throughput" in wanted:
-        sections.append(_throughput())
-    if "state" in wanted:
-        sections.append(_state())
-    if "vitals" in wanted:
-        sections.append(_vitals())
-    if wanted >= every:
-        kept = section_of(RESULTS.read_text(), THREE_BROKERS)
-        page = "\n".join([_head(), *sections])
-        RESULTS.write_text(page if kept is None else with_section(page, kept))
-        print(f"written: {RESULTS.name}")  # noqa: T201 - the command's answer
+    """Every row, or those that are named: `python -m tests.benchmarks latency sync ...`.
+
+    Each is kept as it is measured, and what was measured is not measured again: a run that was cut off goes on.
+    """
+    wanted = [name for name in SECTIONS if name in sys.argv[1:]] or list(SECTIONS)
+    MEASURED.mkdir(parents=True, exist_ok=True)
+    for name in wanted:
+        place = MEASURED / f"{name}.md"
+        if place.exists() and not sys.argv[1:]:
+            continue
+        before = load()
+        with tempfile.TemporaryDirectory(prefix="pairstream-bench-") as folder:
+            section = SECTIONS[name](Path(folder) / name)
+        today = dt.date.today().isoformat()
+        section += f"\nMeasured on {today}; the machine's load was {before:.1f} before and {load():.1f} after.\n"
+        print(section, flush=True)  # noqa: T201 - the command's answer
+        place.write_text(section)
+    if not sys.argv[1:]:
+        _write()
+
+
+def _write() -> None:
+    """The page of what was measured; the next run measures anew."""
+    page = "\n".join([_head(), *((MEASURED / f"{name}.md").read_text() for name in SECTIONS)])
+    kept = section_of(RESULTS.read_text(), THREE_BROKERS)
+    RESULTS.write_text(page if kept is None else with_section(page, kept))
+    for name in SECTIONS:
+        (MEASURED / f"{name}.md").unlink()
+    print(f"written: {RESULTS.name}")  # noqa: T201 - the command's answer
+
+
+def _idle(folder: Path) -> str:
+    rows = asyncio.run(latency.idle(folder))
+    return _latencies("Change to visible at idle", rows, f"every {latency.PACE_S:.1f} s")
+
+
+def _bulk(folder: Path) -> str:
+    rows = asyncio.run(latency.under_bulk(folder))
+    title = f"Change to visible while a full sync of {2 * latency.BULK_OBJECTS:,} records is under way"
+    return _latencies(title, rows, f"every {latency.BULK_PACE_S:.1f} s, rate limits lifted")
+
+
+def _sync(folder: Path) -> str:
+    found = asyncio.run(sync_rate.rates(folder))
+    lines = [f"## How fast a full sync of {sync_rate.PAIRS:,} pairs is", ""]
+    lines += ["Objects of both sides; rate limits lifted but for the third; the simulators answer in 20 ms.", ""]
+    lines += [
+        "| pairs | took | objects/s | written | requests to HubSpot | of its limit | CPU |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in found.runs:
+        share = f"{one.share_of_limit:.0%} of {sync_rate.LIMIT} in ten seconds"
+        rate = f"{one.took_s:.1f} s | {one.objects_per_s:,.0f} | {one.written:,} | {one.requests} | {share}"
+        lines.append(f"| {one.name} | {rate} | {one.used.told()} |")
+    lines += ["", "Live edits while one full sync after the other ran:", ""]
+    for name, row in (("Userflow to HubSpot", found.to_hubspot), ("HubSpot to Userflow", found.to_userflow)):
+        lines.append(f"- {name}: p50 {row.p50:.0f} ms, p95 {row.p95:.0f} ms, p99 {row.p99:.0f} ms, {row.lost} lost")
+    return _text(lines)
+
+
+def _rivals(_: Path) -> str:
+    """Runs take turns, so that none has the machine's quieter minutes to itself."""
+    found: dict[str, list[Joined]] = {name: [] for name in side_by_side.PROGRAMS}
+    for _turn in range(TURNS):
+        for name, runs in found.items():
+            runs.append(side_by_side.run(name))
+    lines = ["## The same join by others", ""]
+    lines += [
+        f"{side_by_side.CHANGES:,} changes over {side_by_side.PAIRS:,} pairs, eight fields, {PARTITIONS} partitions,"
+    ]
+    lines += ["Avro in and out, one repartition, a changelog; CPU seconds for each 1,000 changes.", ""]
+    lines += [
+        "| program | changes/s, run by run | median | to Pairstream's | CPU | the broker's |",
+        "|---|---|---|---|---|---|",
+    ]
+    ours = median(one.changes_per_s for one in next(iter(found.values())))
+    for name, runs in found.items():
+        rates = " / ".join(f"{one.changes_per_s:,.0f}" for one in runs)
+        middle = median(one.changes_per_s for one in runs)
+        cpu, broker = median(one.cpu_per_1000 for one in runs), median(one.broker_cpu_per_1000 for one in runs)
+        lines.append(f"| {name} | {rates} | {middle:,.0f} | {middle / ours:.2f} | {cpu:.2f} s | {broker:.2f} s |")
+    return _text(lines)
+
+
+def _stored(_: Path) -> str:
+    lines = ["## State that is there already", ""]
+    lines += ["Four mapped fields each way; memory after 20,000 more changes.", ""]
+    lines += ["| pairs | workers | rows in | start to first commit | to the last partition's | memory of each |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for pairs, workers, store in ((100_000, 1, "memory"), (500_000, 2, "rocksdict")):
+        one = stored_state.started(pairs, workers, store)
+        memory = ", ".join(f"{used:,.0f} MB" for used in one.rss_mb)
+        lines.append(
+            f"| {pairs:,} | {workers} | {store} | {one.first_after_s:.1f} s | {one.all_after_s:.1f} s | {memory} |"
+        )
+    found = stored_state.arrival(100_000)
+    lines += [
+        "",
+        f"A second worker joins one that has 100,000 pairs, {stored_state.LIVE_PER_S:.0f} live changes a second:",
+    ]
+    lines += [
+        f"the longest wait was {found.longest_s:.1f} s, before {found.longest_before_s:.1f} s; {found.lost} lost."
+    ]
+    return _text(lines)
 
 
 def _latencies(title: str, rows: Mapping[str, Latency], pace: str) -> str:
@@ -56,7 +151,7 @@ def _latencies(title: str, rows: Mapping[str, Latency], pace: str) -> str:
     lines += ["| direction | edits | p50 | p95 | p99 | lost |", "|---|---|---|---|---|---|"]
     for name, row in rows.items():
         lines.append(f"| {name} | {row.edits} | {row.p50:.0f} ms | {row.p95:.0f} ms | {row.p99:.0f} ms | {row.lost} |")
-    return _shown(lines)
+    return _text(lines)
 
 
 def _full_sync(folder: Path) -> str:
@@ -70,7 +165,7 @@ def _full_sync(folder: Path) -> str:
         told = run.told
         pairs = f"{told['pairs']:,} | {told['equal']:,}"
         lines.append(f"| {name}, {told['state']} | {run.took_s:.0f} s | {calls} | {run.writes} | {pairs} | {memory} |")
-    return _shown(lines)
+    return _text(lines)
 
 
 def _associated(folder: Path) -> str:
@@ -85,7 +180,7 @@ def _associated(folder: Path) -> str:
     row = found.elsewhere
     lines += ["", "Live edits of other contacts meanwhile, HubSpot to Userflow: "]
     lines[-1] += f"p50 {row.p50:.0f} ms, p95 {row.p95:.0f} ms, p99 {row.p99:.0f} ms, {row.lost} of {row.edits} lost."
-    return _shown(lines)
+    return _text(lines)
 
 
 def _calls(folder: Path) -> str:
@@ -102,7 +197,7 @@ def _calls(folder: Path) -> str:
     lines += [""]
     for name, row in (("Userflow to HubSpot", found.to_hubspot), ("HubSpot to Userflow", found.to_userflow)):
         lines += [f"Mixed, {name}: p50 {row.p50:.0f} ms, p95 {row.p95:.0f} ms, p99 {row.p99:.0f} ms, {row.lost} lost."]
-    return _shown(lines)
+    return _text(lines)
 
 
 def _renamed(one: Renamed) -> str:
@@ -110,17 +205,17 @@ def _renamed(one: Renamed) -> str:
     return f"| {one.contacts:,} | {one.users:,} | {one.first_s * 1000:.0f} ms | {one.all_s:.1f} s | {rate:.0f} |"
 
 
-def _vitals() -> str:
+def _vitals(_: Path) -> str:
     lines = ["## What vital signs cost a connector", ""]
     lines += [f"{vitals.INTEGRATIONS} integrations; counting without the record's own cost; figures every 5 s.", ""]
     lines += ["| in memory | a record | figures | bytes | share of a core |", "|---|---|---|---|---|"]
     for one in vitals.costs():
         cost = f"{one.record_us:.1f} µs | {one.figures_ms:.1f} ms | {one.size:,} | {one.core:.2%}"
         lines.append(f"| {one.held:,} records | {cost} |")
-    return _shown(lines)
+    return _text(lines)
 
 
-def _throughput() -> str:
+def _throughput(_: Path) -> str:
     lines = ["## Changes through OBJECTS and PAIRS", ""]
     lines += [f"{throughput.CHANGES:,} changes over {throughput.PAIRS:,} pairs, eight mapped fields each,"]
     lines += [f"{throughput.PARTITIONS} partitions; broker and workers share the machine.", ""]
@@ -130,10 +225,10 @@ def _throughput() -> str:
         name = f"{number} worker{'s' if number > 1 else ''}"
         lines.append(f"| {name} | {found.changes_per_s:,.0f} | {found.first_after_s:.1f} s |")
     lines.append(f"| bare loop: confluent-kafka and our codec, no join | {throughput.bare_loop():,.0f} | |")
-    return _shown(lines)
+    return _text(lines)
 
 
-def _state() -> str:
+def _state(_: Path) -> str:
     cost = restart.state_cost()
     lines = [f"## The state of {restart.PAIRS:,} pairs in one worker", ""]
     lines += ["Four mapped fields each way; the restart finds a change of each partition waiting.", ""]
@@ -142,13 +237,11 @@ def _state() -> str:
     lines += [f"| restart to the first commit | {cost.first_after_s:.1f} s |"]
     lines += [f"| memory after the restart | {cost.restarted_mb:,.0f} MB |"]
     lines += [f"| SIGTERM to the end | {cost.stopped_after_s:.1f} s |"]
-    return _shown(lines)
+    return _text(lines)
 
 
-def _shown(lines: list[str]) -> str:
-    text = "\n".join(lines) + "\n"
-    print(text, flush=True)  # noqa: T201 - the command's answer
-    return text
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"
 
 
 def _head() -> str:
@@ -170,6 +263,21 @@ def _head() -> str:
 
 def _memory_gb() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
+    "latency": _idle,
+    "bulk": _bulk,
+    "sync": _sync,
+    "full-sync": _full_sync,
+    "associated": _associated,
+    "calls": _calls,
+    "throughput": _throughput,
+    "rivals": _rivals,
+    "state": _state,
+    "stored": _stored,
+    "vitals": _vitals,
+}
 
 
 if __name__ == "__main__":

@@ -71,13 +71,14 @@ def workers(number: int) -> Throughput:
                 process.wait(30)
 
 
-def start_worker(servers: str, folder: Path, ordinal: int) -> "subprocess.Popen[bytes]":
-    """A worker process on those brokers; its log is in the folder."""
+def start_worker(servers: str, folder: Path, ordinal: int, **more: str) -> "subprocess.Popen[bytes]":
+    """A worker process on those brokers, with more settings where they are given; its log is in the folder."""
     environment = {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": servers,
         "PAIRSTREAM_STATE_DIR": str(folder),
         "PAIRSTREAM_ORDINAL": str(ordinal),
+        **more,
     }
     log = (folder / f"worker-{ordinal}.log").open("wb")
     return subprocess.Popen([sys.executable, "-m", "pipeline.cli", "run", "worker"], env=environment, stderr=log)

@@ -1,4 +1,4 @@
-"""The two locks: production gets what runs and nothing else, every file is known by its hash, no registry is named."""
+"""The locks: production gets what runs and nothing else, every file is known by its hash, no registry is named."""
 
 import re
 import tomllib
@@ -11,7 +11,8 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 RUNTIME: Final = "requirements.lock"
 DEV: Final = "requirements-dev.lock"
-LOCKS: Final = (RUNTIME, DEV)
+RIVALS: Final = "tests/benchmarks/rivals/requirements.lock"
+LOCKS: Final = (RUNTIME, DEV, RIVALS)
 NAME: Final = re.compile(r"[\w.-]+")
 
 
