@@ -13,6 +13,9 @@ REMEMBERED_WRITES: Final = 10_000
 ECHO_WITHIN_S: Final = 0.5
 """How long the read for a notification that may be our write's echo waits for the write's answer."""
 
+WRITES_OF_A_FIELD: Final = 4
+"""A field is edited again before the echo of the write before has come."""
+
 ECHO_APART_MS: Final = 1_000
 """How far the time that an echo names may be from that of the answer: they are two clock readings of the vendor."""
 
@@ -32,7 +35,7 @@ class RecentWrites:
     """The last values written here, and those under way."""
 
     def __init__(self) -> None:
-        self._written: dict[_Field, _Written] = {}
+        self._written: dict[_Field, tuple[_Written, ...]] = {}  # the newest last
         self._under_way: dict[_Field, FieldValue] = {}
         self._ends: dict[tuple[str, str], int] = {}
 
@@ -50,8 +53,8 @@ class RecentWrites:
         """The system answered that it holds these values of the write since then, by its clock."""
         for name, value in stored.items():
             key = (write.object_type, write.object_id, name)
-            self._written.pop(key, None)
-            self._written[key] = _Written(write.fields.get(name, value), value, at_ms)
+            before = self._written.pop(key, ())[1 - WRITES_OF_A_FIELD :]
+            self._written[key] = (*before, _Written(write.fields.get(name, value), value, at_ms))
         while len(self._written) > REMEMBERED_WRITES:
             del self._written[next(iter(self._written))]
 
@@ -61,10 +64,11 @@ class RecentWrites:
         The answer to that write is on its way to the pair, which decides again when it comes: with whatever somebody
         else wrote meanwhile, which it does not know yet or has seen to be older.
         """
-        written = self._written.get((patch.object_type, patch.object_id, name))
+        writes = self._written.get((patch.object_type, patch.object_id, name))
         known_until_ms = patch.known_until_ms.get(name)
-        if written is None or known_until_ms is None or known_until_ms >= written.at_ms:
+        if writes is None or known_until_ms is None or known_until_ms >= writes[-1].at_ms:
             return False
+        written = writes[-1]
         return _same(patch.fields[name], written.sent) or _same(patch.fields[name], written.stored)
 
     def spread_ms(self, object_type: str, object_id: str, at_ms: int, spread_ms: int) -> int:
@@ -87,9 +91,10 @@ class RecentWrites:
         The values are told with their own stamps all the same: somebody else's equal edit is not lost.
         """
         return bool(news.fields) and all(
-            (written := self._written.get((news.object_type, news.object_id, name))) is not None
-            and _same(written.stored, value.value)
-            and abs(written.at_ms - value.at_ms) <= ECHO_APART_MS
+            any(
+                _same(written.stored, value.value) and abs(written.at_ms - value.at_ms) <= ECHO_APART_MS
+                for written in self._written.get((news.object_type, news.object_id, name), ())
+            )
             for name, value in news.fields.items()
         )
 

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.contract.sink import Write
 from connectors.contract.source import News
-from connectors.session.echoes import ECHO_APART_MS, REMEMBERED_WRITES, RecentWrites
+from connectors.session.echoes import ECHO_APART_MS, REMEMBERED_WRITES, WRITES_OF_A_FIELD, RecentWrites
 from schemas.records import FieldPatch, StampedValue
 from schemas.values import FieldValue
 
@@ -42,6 +42,20 @@ def test_an_echo_is_the_value_of_our_write_at_about_its_time() -> None:
     assert writes.echoed(told("pro", 101))
     assert not writes.echoed(told("pro", 101 + ECHO_APART_MS))
     assert not writes.echoed(News("contacts", "1", "upserted", {}, 100, 0, complete=False))
+
+
+def test_the_echo_of_a_write_is_known_after_the_next_one_and_only_the_last_is_repeated() -> None:
+    writes = RecentWrites()
+    for at_ms, value in ((100, "first"), (5_000, "second")):
+        writes.wrote(write(value), {"plan": value}, at_ms)
+    assert writes.echoed(told("first", 100))
+    assert writes.echoed(told("second", 5_000))
+    assert not writes.echoed(told("first", 5_000))
+    assert not writes.repeats(patch("first", {"plan": 99}), "plan")
+    assert writes.repeats(patch("second", {"plan": 99}), "plan")
+    for number in range(WRITES_OF_A_FIELD):
+        writes.wrote(write(f"later {number}"), {"plan": f"later {number}"}, 9_000)
+    assert not writes.echoed(told("second", 5_000))
 
 
 def test_an_echo_of_a_write_under_way_may_be_one_until_the_write_has_ended() -> None:
