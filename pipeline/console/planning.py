@@ -41,6 +41,10 @@ class FieldsKept:
     planner: Planner
     kept: dict[tuple[str, int, str], tuple[float, Descriptions]] = field(default_factory=dict)
 
+    def forget(self, integration: str) -> None:
+        """Somebody opens an editor: fields that were made just now are there."""
+        self.kept = {key: found for key, found in self.kept.items() if key[0] != integration}
+
     async def of(self, integration: str, connection: int, wanted: Wanted) -> Descriptions:
         """Raises NotAnswered."""
         key, now_s = (integration, connection, repr(wanted)), time.monotonic()

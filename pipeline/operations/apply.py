@@ -18,10 +18,16 @@ from pipeline.provisioning.claims import check_claims
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, described_file
 from pipeline.provisioning.forgetting import last_connection
 from pipeline.provisioning.remedies import problem
-from pipeline.provisioning.resolve import Seal, fields_of, hubspot_settings, userflow_settings
+from pipeline.provisioning.resolve import Seal, claim_of, fields_of, hubspot_settings, userflow_settings
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.provisioning.state_machine import ALREADY_CLAIMED, NOT_GRANTED, UNDER_WAY, VENDOR_REFUSAL
-from schemas.configuration import DesiredIntegration, DesiredState, IntegrationPart, IntegrationSettings
+from schemas.configuration import (
+    DesiredIntegration,
+    DesiredState,
+    IntegrationPart,
+    IntegrationSettings,
+    secret_place,
+)
 from schemas.integrations import connector_of, settings_of
 from schemas.topics import INTEGRATIONS
 from schemas.values import SYSTEMS, System
@@ -72,6 +78,23 @@ def with_mappings(
     userflow = replace(settings.userflow, fields=fields_of(file, "userflow"))
     state: DesiredState = "paused" if settings.state == "paused" else "active"
     return file, DesiredIntegration(uuid.uuid4().hex, state, to_yaml(file), hubspot, userflow, now_ms)
+
+
+def with_secrets(
+    settings: IntegrationSettings, given: Mapping[System, Mapping[str, str]], seal: Seal, now_ms: int, name: str
+) -> DesiredIntegration:
+    """The request that replaces secrets alone; those in force go on until the new ones have proven good."""
+    sections = {}
+    for system in SYSTEMS:
+        section, new = settings.section(system), given.get(system, {})
+        sealed = {one: seal(text, secret_place(name, system, one)) for one, text in new.items()}
+        claimed = {"claim": claim_of(new["api_key"])} if "api_key" in new else {}
+        sections[system] = replace(
+            section, secrets={**section.secrets, **sealed}, options={**section.options, **claimed}
+        )
+    state: DesiredState = "paused" if settings.state == "paused" else "active"
+    hubspot, userflow = sections["hubspot"], sections["userflow"]
+    return DesiredIntegration(uuid.uuid4().hex, state, settings.document, hubspot, userflow, now_ms)
 
 
 async def put_in_force(

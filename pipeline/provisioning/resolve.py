@@ -34,12 +34,16 @@ def hubspot_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
 def userflow_settings(file: IntegrationFile, seal: Seal) -> SystemSettings:
     """The Userflow section as records carry it; `claim` tells two environments apart without showing the key."""
     section = file.userflow
-    claim = hashlib.sha256(section.api_key.reveal().encode()).hexdigest()[:32]
-    options = {"region": section.region, "claim": claim}
+    options = {"region": section.region, "claim": claim_of(section.api_key.reveal())}
     if section.source != "webhooks":
         options["source"] = section.source
     secrets = _sealed(file, "userflow", {"api_key": section.api_key}, seal)
     return SystemSettings(section.environment, options, secrets, fields_of(file, "userflow"))
+
+
+def claim_of(api_key: str) -> str:
+    """What tells the environment of a key from others, and nothing of the key."""
+    return hashlib.sha256(api_key.encode()).hexdigest()[:32]
 
 
 def _sealed(

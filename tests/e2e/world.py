@@ -124,12 +124,15 @@ class World:
         """
         return "".join(await self._run(words, expect, more))
 
-    async def answer(self, *words: str, expect: int = 0) -> str:
-        """The same, but only what it printed as its answer: no warnings, no progress."""
-        return (await self._run(words, expect, {}))[0]
+    async def answer(self, *words: str, expect: int = 0, nicer: int = 0) -> str:
+        """The same, but only its answer: no warnings, no progress; `nicer`: it gives way to the roles."""
+        return (await self._run(words, expect, {}, nicer))[0]
 
-    async def _run(self, words: tuple[str, ...], expect: int | None, more: Mapping[str, str]) -> tuple[str, str]:
-        argv = (sys.executable, "-m", "pipeline.cli", *words)
+    async def _run(
+        self, words: tuple[str, ...], expect: int | None, more: Mapping[str, str], nicer: int = 0
+    ) -> tuple[str, str]:
+        before = ("nice", "-n", str(nicer)) if nicer else ()
+        argv = (*before, sys.executable, "-m", "pipeline.cli", *words)
         environment = {**os.environ, **self.machine.environment, **more}
         done = await asyncio.to_thread(
             subprocess.run, argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -329,7 +332,7 @@ async def world(
 
 
 @asynccontextmanager
-async def world_with_console(folder: Path, kafka: Kafka) -> AsyncIterator[World]:
+async def world_with_console(folder: Path, kafka: Kafka | None) -> AsyncIterator[World]:
     """The same with the console, which is a process more."""
     async with _started(folder, kafka, {}, True, console=True) as whole:
         yield whole

@@ -96,6 +96,7 @@ async def begin(visit: Visit) -> Shown:
         "id" if by_id else "email",
         visit.query("on_several") or "refuse",
     )
+    visit.desk.fields.forget(visit.integration)
     return await editor(visit, settings, begun, "", pristine=True)
 
 
@@ -106,6 +107,7 @@ async def edit(visit: Visit) -> Shown:
     if review is not None:
         return await editor(visit, settings, review.draft, review.base)
     before = in_force(settings, name)
+    visit.desk.fields.forget(visit.integration)
     if before is None:
         raise NotHere(f"{visit.integration} has no mapping {name}", "the mappings", f"/i/{visit.integration}/mappings")
     return await editor(visit, settings, before, digest(before))

@@ -1,6 +1,8 @@
 """Adding an integration in the browser: the file it stands for, its secrets sealed, and refusals at their fields."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from pipeline.console.adding import asked_in, file_of
 from pipeline.console.form import Form
 from pipeline.integration_file.model import IntegrationFile
-from schemas.configuration import ConnectorState, IntegrationClaim, IntegrationPart, IntegrationSettings
+from schemas.configuration import ConnectorState, IntegrationClaim, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.topics import INTEGRATIONS
 from tests.unit.pipeline.console.fixtures import InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_pages import text
@@ -146,6 +148,42 @@ async def test_a_name_and_an_account_that_are_there_already_are_refused_before_a
     claimed = await signed_in.send("/connect", **BY_TOKEN | {"integration": "other"})
     assert claimed.status_code == 422 and "already claimed by integration acme" in claimed.text
     assert it.publisher.sent == []
+
+
+async def test_a_key_is_replaced_and_the_others_keep_their_seals() -> None:
+    it = in_memory()
+    there = SystemSettings("12345678", {"client_id": "app"}, {"client_secret": b"old", "refresh_token": b"old grant"})
+    connect(it, hubspot=there, userflow=SystemSettings("production", {"claim": "c1"}, {"api_key": b"old key"}))
+    signed_in = await it.signed_in()
+    page = await signed_in.get("/i/acme/connection/keys")
+    assert "Userflow API key" in page.text and "HubSpot client secret" in page.text and "old" not in page.text
+    assert "token" not in re.findall(r'name="(\w+)" type="password"', page.text)
+    assert (await signed_in.send("/i/acme/connection/keys", api_key=" ")).status_code == 422
+    assert (await signed_in.send("/i/acme/connection/keys", api_key="a b")).status_code == 422
+    assert it.publisher.sent == []
+    it.tables.subscribers.append(scheduler(it))
+    answer = await signed_in.send("/i/acme/connection/keys", api_key="ak_new", client_secret="")
+    assert answer.headers["location"] == "/i/acme/connection"
+    ((_, _, part),) = it.publisher.sent
+    assert part.desired.hubspot == there
+    assert part.desired.userflow.secrets == {"api_key": b"sealed for acme/userflow/api_key"}
+    assert part.desired.userflow.options["claim"] != "c1"
+
+
+async def test_a_key_that_is_refused_replaces_nothing() -> None:
+    it = in_memory()
+    connect(it, userflow=SystemSettings("production", {}, {"api_key": b"old key"}))
+
+    def refuse(topic: str, key: str, row: Any) -> None:
+        if key == "acme/desired":
+            now = it.tables.get(INTEGRATIONS, "acme/settings").settings
+            refused = replace(now, apply_id=row.desired.apply_id, apply_state="failed", reason="userflow: no")
+            it.tables.put(INTEGRATIONS, "acme/settings", IntegrationPart("acme", settings=refused))
+
+    it.tables.subscribers.append(refuse)
+    answer = await (await it.signed_in()).send("/i/acme/connection/keys", api_key="ak_new")
+    assert answer.status_code == 422 and "Nothing was replaced. userflow: no" in text(answer.text)
+    assert it.tables.get(INTEGRATIONS, "acme/settings").settings.userflow.secrets == {"api_key": b"old key"}
 
 
 async def test_an_operator_adds_nothing() -> None:
