@@ -58,7 +58,7 @@ class RetryPolicy:
         """
         if not self._again(error, tries) or not isinstance(error, Retryable):
             return None
-        if error.wait_s is not None:
+        if error.wait_s:  # a wait of nothing names none: seven tries in a row would be over before any outage is
             wait_s = error.wait_s + uniform(0.0, min(1.0, error.wait_s / 10))
         else:
             wait_s = uniform(0.0, min(self.cap_s, self.base_s * 2.0 ** min(30, max(tries.failures, tries.limited) - 1)))

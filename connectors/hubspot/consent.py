@@ -5,7 +5,9 @@ from typing import Final
 from connectors.contract.account import Opening
 from connectors.contract.consent import ConsentCode, GrantedAccess
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Retryable
+from connectors.contract.sink import OwnershipLost
 from connectors.http.messages import Transport
+from connectors.http.ownership import OwnedTransport
 from connectors.http.transport import HttpTransport
 from connectors.hubspot import protocol
 from connectors.hubspot.client import HubSpotClient, windowed_budget
@@ -20,7 +22,7 @@ async def exchange_code(opening: Opening, code: ConsentCode) -> GrantedAccess:
     """What somebody granted the app; see `connectors.contract.account.Exchange`."""
     transport = HttpTransport(opening.api_url or API_URL, proxy_url=opening.proxy_url)
     try:
-        return await granted(opening, code, transport)
+        return await granted(opening, code, OwnedTransport(transport, opening.owned, "hubspot", reads_too=True))
     finally:
         await transport.aclose()
 
@@ -45,7 +47,7 @@ async def _introspected(client: HubSpotClient, opening: Opening, app: OAuthApp, 
         except Retryable:
             if wait_s is not None:
                 await opening.clock.sleep(wait_s)
-        except ConnectorError:
+        except (ConnectorError, OwnershipLost):  # where nothing may leave any more: who called gives the grant up
             break
     return TokenInfo(True, grant.account, scopes=grant.scopes)
 

@@ -14,6 +14,8 @@ StoreGrant: TypeAlias = Callable[[Grant], Awaitable[None]]
 
 RENEW_AHEAD_S = 300.0
 RENEW_AHEAD_SHARE = 0.2
+RENEW_AGAIN_S = 15.0
+"""The wait after a renewal failed while the token still holds."""
 
 
 def renew_ahead_s(life_s: float) -> float:
@@ -120,8 +122,11 @@ class OAuthCredentials:
         try:
             await self._renewed(send)
         except Retryable:
-            if self._access_token is None or self._clock.monotonic() >= self._ends_at:
+            now = self._clock.monotonic()
+            if self._access_token is None or now >= self._ends_at:
                 raise
+            # every call would wait for a renewal that hangs, though the token holds for minutes
+            self._renew_at = min(now + RENEW_AGAIN_S, self._ends_at)
 
     async def _renewed(self, send: SendGrant) -> None:
         """Join or start the renewal; shielded from cancellation, which could lose a token that HubSpot has changed."""

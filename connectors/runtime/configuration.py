@@ -40,6 +40,11 @@ class ConnectorConfiguration:
         part = self._part(f"{integration}/settings")
         return part.settings if part is not None else None
 
+    def asked_at_ms(self, integration: str) -> int:
+        """When somebody last asked for a change of the integration, as for its end; 0 where nobody has."""
+        part = self._part(f"{integration}/desired")
+        return part.desired.applied_at_ms if part is not None and part.desired is not None else 0
+
     def connected(self, integration: str) -> bool:
         settings = self.settings_of(integration)
         return settings is not None and settings.state != "disconnected"

@@ -13,7 +13,8 @@ from typing import Final
 
 from connectors.clock import Clock
 from connectors.contract.consent import ConsentCode, GrantedAccess
-from connectors.contract.errors import ConnectorError, CredentialsRejected, Retryable
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Refused, Retryable
+from connectors.contract.sink import OwnershipLost
 from connectors.http.retry import RetryPolicy, Uniform, retrying
 from connectors.kafka.consumer import Taken
 from connectors.runtime.configuration import ConnectorConfiguration
@@ -30,6 +31,9 @@ EXCHANGES: Final = RetryPolicy(attempts=4, base_s=0.3, cap_s=2.0, patience_s=5.0
 DISCONNECTED: Final = "disconnected"
 SEEN_S: Final = 10.0  # how far this process's view of the configuration may lag behind a record, or its own
 LOOK_EVERY_S: Final = 0.02
+GIVEN_UP_WITHIN_MS: Final = 700
+"""No request leaves for an integration a second after somebody has disconnected it."""
+TOO_LATE: Final = "the integration was disconnected before"
 GIVEN_BACK_S: Final = 8.0  # how long a partition that is taken away waits for a consent under way
 
 
@@ -120,6 +124,9 @@ class Consents:
             return ConnectAnswer(link.link, DISCONNECTED)
         else:
             access = await self._exchanged(name, settings, consent.code)
+            if self._disconnected(name):
+                await self._given_back(name, settings, access)
+                return ConnectAnswer(link.link, DISCONNECTED)
             account = settings.section(self._opener.system).account
             if access.account != account:
                 return ConnectAnswer(link.link, "wrong_account", access.account or "", access.scopes)
@@ -140,9 +147,23 @@ class Consents:
         code = ConsentCode.of_text(self._opener.opened_code(name, sealed))
 
         async def exchange() -> GrantedAccess:
-            return await self._opener.exchange(name, settings, code)
+            try:
+                return await self._opener.exchange(name, settings, code)
+            except OwnershipLost:
+                raise Refused(DISCONNECTED) from None
 
         return await retrying(exchange, EXCHANGES, self._clock, self._uniform)
+
+    async def _given_back(self, name: str, settings: IntegrationSettings, access: GrantedAccess) -> None:
+        """Nobody keeps it: it is given up at once, or not at all where the end was asked for a second ago."""
+        try:
+            if self._opener.now_ms() - self._configuration.asked_at_ms(name) > GIVEN_UP_WITHIN_MS:
+                raise Refused(TOO_LATE)
+            async with asyncio.timeout(GIVEN_UP_WITHIN_MS / 1000):
+                await contained(self._opener.give_back(name, settings, access))
+        except (ConnectorError, OwnershipLost, TimeoutError) as error:
+            reason = error.reason if isinstance(error, ConnectorError) else "no answer in time"
+            log.warning("%s: a grant that nobody keeps was not given up: %s", name, reason)
 
     async def _kept(self, name: str, settings: IntegrationSettings, link: ConnectLink, access: GrantedAccess) -> None:
         """No worker renews meanwhile: its token, stored later, would take the place of the new one."""

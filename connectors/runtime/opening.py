@@ -159,12 +159,28 @@ class IntegrationOpener:
         return self.unseal_of(name)(sealed, CONSENT)
 
     async def exchange(self, name: str, settings: IntegrationSettings, code: ConsentCode) -> GrantedAccess:
-        """What somebody granted, by the app that is in force. Raises ConnectorError."""
+        """What somebody granted, by the app that is in force. Raises ConnectorError.
+
+        No request leaves once the connection is over. Raises OwnershipLost where the first has not left then.
+        """
         if self._connector.exchange_code is None:
             raise Misconfigured("no_credentials")
         section = settings.section(self.system)
         opening = self._opening(name, settings.connection, section, Catalog())
-        return await self._connector.exchange_code(opening, code)
+        return await self._connector.exchange_code(
+            replace(opening, owned=partial(self._configuration.connected, name)), code
+        )
+
+    async def give_back(self, name: str, settings: IntegrationSettings, access: GrantedAccess) -> None:
+        """Give up access that was granted and is not kept. Raises ConnectorError."""
+        opening = self._opening(name, settings.connection, settings.section(self.system), Catalog())
+        secrets = {**opening.secrets, GRANTED: access.refresh_token}
+        account = await self._connector.open_account(replace(opening, secrets=secrets))
+        try:
+            await account.setup.give_up()
+        finally:
+            account.stop()
+            await account.close()
 
     async def keep_grant(self, name: str, settings: IntegrationSettings, link: str, access: GrantedAccess) -> KeptGrant:
         """Keep what somebody granted by a link, in place of the file's token and of what was kept before."""

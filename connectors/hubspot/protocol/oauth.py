@@ -152,7 +152,7 @@ def _grant(response: Response, sent: str) -> Grant:
     return Grant(
         access,
         text_at(raw, "refresh_token") or sent,
-        whole_at(raw, "expires_in") or ACCESS_TOKEN_LIFE_S,
+        max(whole_at(raw, "expires_in") or 0, 0) or ACCESS_TOKEN_LIFE_S,
         text_at(raw, "hub_id"),
         texts_at(raw, "scopes"),
     )

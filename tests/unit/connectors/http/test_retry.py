@@ -34,6 +34,8 @@ def _least(low: float, high: float) -> float:
         (Transient("http_502"), Tries(5), 8.0),
         (Transient("http_502"), Tries(6), None),
         (Transient("http_423", wait_s=2.0), Tries(1), 2.2),
+        (Transient("http_503", wait_s=0.0), Tries(3), 2.0),
+        (RateLimited("burst", wait_s=0.0), Tries(0, 3), 2.0),
         (UnknownResult("timed_out"), Tries(2), 1.0),
         (RateLimited("burst", wait_s=10.0), Tries(0, 99), 11.0),
         (RateLimited("unknown"), Tries(0, 1), 0.5),

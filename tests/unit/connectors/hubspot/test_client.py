@@ -115,6 +115,34 @@ async def test_while_the_token_still_holds_a_failed_renewal_is_no_trouble() -> N
         await credentials.token(_fails)
 
 
+async def test_a_renewal_that_fails_is_tried_now_and_then_and_not_before_every_call() -> None:
+    clock, tries = FakeClock(), 0
+
+    async def fails(_: Call[Grant]) -> Grant:
+        nonlocal tries
+        tries += 1
+        raise Transient("timed_out")
+
+    credentials = OAuthCredentials(APP, "refresh-0", Case()._store, clock)
+    assert await credentials.token(_grants) == "access"
+    await clock.advance(1_600.0)
+    for _ in range(10):
+        assert await credentials.token(fails) == "access"
+    assert tries == 1
+    await clock.advance(16.0)
+    assert await credentials.token(fails) == "access"
+    assert tries == 2
+    assert await credentials.token(_grants) == "access"
+
+
+@pytest.mark.parametrize("expires_in_s", [0, -1, -(10**17)])
+async def test_a_token_of_no_life_is_no_reason_to_renew_before_every_call(expires_in_s: int) -> None:
+    case = Case(Account(refresh_answer=lambda number: _granted(number, expires_in_s=expires_in_s)))
+    for _ in range(5):
+        await case.read()
+    assert case.account.refreshes == 1
+
+
 async def test_a_rejected_token_is_renewed_once_for_all_who_used_it() -> None:
     case = Case()
     await case.read()

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.contract.consent import ConsentCode, GrantedAccess
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Transient
+from connectors.contract.sink import OwnershipLost
 from connectors.kafka.consumer import Taken
 from connectors.runtime.consents import ConsentHooks, Consents
 from connectors.runtime.exclusive import Exclusive
@@ -43,6 +44,8 @@ class Stage:
     mine: bool = True
     state: IntegrationState = "active"
     disconnects_at: str = ""
+    asked_at: int = 7
+    gives_back: ConnectorError | None = None
     finished: int = 0
     failures: list[BaseException] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -69,6 +72,9 @@ class Stage:
     def grant(self, _: str) -> KeptGrant | None:
         return self.kept
 
+    def asked_at_ms(self, _: str) -> int:
+        return self.asked_at
+
     # the opener
 
     system = "hubspot"
@@ -84,7 +90,10 @@ class Stage:
 
     async def exchange(self, _: str, __: IntegrationSettings, code: ConsentCode) -> GrantedAccess:
         assert code == CODE
+        if self.state == "disconnected":
+            raise OwnershipLost("hubspot")
         if self.errors:
+            self._happens("tried")
             raise self.errors.pop(0)
         if self.spent:
             raise CredentialsRejected("grant_rejected")
@@ -96,6 +105,12 @@ class Stage:
         self.kept = KeptGrant(access.account or "", b"sealed", access.scopes, "", link, 7)
         self._happens("kept")
         return self.kept
+
+    async def give_back(self, _: str, __: IntegrationSettings, access: GrantedAccess) -> None:
+        assert access.refresh_token == "refresh-1"  # noqa: S105 - of the exchange
+        self._happens("given back")
+        if self.gives_back is not None:
+            raise self.gives_back
 
     async def publish_answer(self, _: str, answer: ConnectAnswer) -> None:
         self.told = answer
@@ -173,6 +188,26 @@ async def test_a_disconnect_meanwhile_is_told_and_asks_for_no_full_sync(moment: 
     assert stage.told == ConnectAnswer(LINK.link, "disconnected", answered_at_ms=7)
 
 
+@pytest.mark.parametrize("fails", [None, Transient("http_503")])
+async def test_a_grant_that_nobody_keeps_is_given_back_and_its_failure_costs_nothing(
+    fails: ConnectorError | None,
+) -> None:
+    stage = Stage(disconnects_at="exchanged", gives_back=fails)
+    await stage.takes()
+    assert (stage.done, stage.finished) == (["exchanged", "given back", "answered"], 1)
+
+
+async def test_no_request_leaves_a_second_after_a_disconnect() -> None:
+    late = Stage(disconnects_at="exchanged", asked_at=7 - 1_000)
+    await late.takes()
+    assert late.done == ["exchanged", "answered"]
+    away = Stage(disconnects_at="tried", errors=[Transient("http_503")] * 9)
+    await away.takes()
+    assert away.done == ["tried", "answered"]
+    assert away.told == ConnectAnswer(LINK.link, "disconnected", answered_at_ms=7)
+    assert away.failures == []
+
+
 async def test_another_account_changes_nothing() -> None:
     stage = Stage(account="44120018")
     await stage.takes()
@@ -199,7 +234,7 @@ async def test_a_code_that_is_refused_is_tried_once(error: ConnectorError, reaso
     stage = Stage(errors=[error])
     await stage.takes()
     assert stage.told is not None
-    assert (stage.told.reason, stage.done) == (reason, ["answered"])
+    assert (stage.told.reason, stage.done) == (reason, ["tried", "answered"])
 
 
 async def test_a_system_that_is_away_for_a_moment_is_asked_again_and_then_given_up() -> None:
