@@ -1,5 +1,6 @@
 """Which refresh token is the newest, and that each is kept before it is used, once."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -111,3 +112,24 @@ async def test_an_account_is_opened_with_the_newest_token(
         it.runner.configuration_changed()
         await until(lambda: len(vendor.given) > 1)
         assert vendor.given[-1] == given
+
+
+class GivenUp(OpenedVendor):
+    """Notes with which token it was opened when a grant was given up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given_up: list[str | None] = []
+
+    async def give_up(self) -> None:
+        self.given_up.append(self.given[-1])
+
+
+async def test_access_that_nobody_keeps_is_given_up_by_its_own_token(members: list[Member]) -> None:
+    vendor = GivenUp()
+    async with running(members, {WELL: vendor}) as it, asyncio.timeout(10):
+        await it.publisher.state()
+        settings = settings_part(WELL).settings
+        assert settings is not None
+        await it.runner._opener.give_back(WELL, settings, GrantedAccess("never-kept"))
+    assert vendor.given_up == ["never-kept"]
