@@ -34,6 +34,7 @@ LOOK_EVERY_S: Final = 0.02
 GIVEN_UP_WITHIN_MS: Final = 700
 """No request leaves for an integration a second after somebody has disconnected it."""
 TOO_LATE: Final = "the integration was disconnected before"
+NO_ANSWER: Final = "no answer in time"
 GIVEN_BACK_S: Final = 8.0  # how long a partition that is taken away waits for a consent under way
 
 
@@ -158,12 +159,11 @@ class Consents:
         """Nobody keeps it: it is given up at once, or not at all where the end was asked for a second ago."""
         try:
             if self._opener.now_ms() - self._configuration.asked_at_ms(name) > GIVEN_UP_WITHIN_MS:
-                raise Refused(TOO_LATE)
+                raise OwnershipLost(TOO_LATE)
             async with asyncio.timeout(GIVEN_UP_WITHIN_MS / 1000):
                 await contained(self._opener.give_back(name, settings, access))
         except (ConnectorError, OwnershipLost, TimeoutError) as error:
-            reason = error.reason if isinstance(error, ConnectorError) else "no answer in time"
-            log.warning("%s: a grant that nobody keeps was not given up: %s", name, reason)
+            log.warning("%s: a grant that nobody keeps was not given up: %s", name, str(error) or NO_ANSWER)
 
     async def _kept(self, name: str, settings: IntegrationSettings, link: ConnectLink, access: GrantedAccess) -> None:
         """No worker renews meanwhile: its token, stored later, would take the place of the new one."""
