@@ -16,6 +16,7 @@ from pipeline.local.broker import POM
 from tests.benchmarks import (
     associated,
     calls,
+    explaining,
     full_sync,
     latency,
     restart,
@@ -205,6 +206,18 @@ def _renamed(one: Renamed) -> str:
     return f"| {one.contacts:,} | {one.users:,} | {one.first_s * 1000:.0f} ms | {one.all_s:.1f} s | {rate:.0f} |"
 
 
+def _explain(folder: Path) -> str:
+    lines = ["## `pairstream explain`", ""]
+    lines += [f"Half of them contacts, half users, in pairs; {PARTITIONS} partitions; medians of {explaining.TIMES},"]
+    lines += ["from the call to its end; the last column is a command that reads nothing.", ""]
+    lines += ["| objects | the one that changed last | the one that changed first | one never seen | start alone |"]
+    lines += ["|---|---|---|---|---|"]
+    for one in explaining.explaining(folder):
+        took = (one.newest_s, one.oldest_s, one.never_s, one.start_s)
+        lines.append(f"| {one.objects:,} | {' | '.join(f'{each:.2f} s' for each in took)} |")
+    return _text(lines)
+
+
 def _vitals(_: Path) -> str:
     lines = ["## What vital signs cost a connector", ""]
     lines += [f"{vitals.INTEGRATIONS} integrations; counting without the record's own cost; figures every 5 s.", ""]
@@ -276,6 +289,7 @@ SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
     "rivals": _rivals,
     "state": _state,
     "stored": _stored,
+    "explain": _explain,
     "vitals": _vitals,
 }
 

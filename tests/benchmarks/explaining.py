@@ -1,0 +1,126 @@
+"""How long `pairstream explain` takes, by how many objects there are: one changed last, one first, one never seen."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+
+from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.settings import publisher_config
+from pipeline.local.broker import BrokerSettings, LocalBroker
+from schemas.codec import Codec
+from schemas.records import Cause, StampedValue
+from schemas.registry import LocalRegistry
+from schemas.state import Candidate, ObjectState, PairState, Written
+from schemas.topics import OBJECTS_STATE, PAIRS_STATE, changes_topic, object_key, pair_key
+from schemas.values import SYSTEMS
+from tests.benchmarks.load import FIELDS_A_SIDE, INTEGRATION, change, configuration
+from tests.benchmarks.throughput import PARTITIONS
+
+OBJECTS = tuple(int(one) for one in os.environ.get("BENCH_EXPLAIN_OBJECTS", "50000,100000,200000").split(","))
+TIMES = 5
+MAPPING = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Medians in seconds, the command's own start among them."""
+
+    objects: int
+    newest_s: float
+    oldest_s: float
+    never_s: float
+    start_s: float  # of a command that reads nothing
+
+
+def explaining(folder: Path) -> Iterator[Explained]:
+    """Each size on topics of its own: rows and changes as the agents write them, then the command, several times."""
+    with LocalBroker(BrokerSettings(folder / "broker")) as broker:
+        for objects in OBJECTS:
+            cluster = Cluster({"bootstrap.servers": broker.bootstrap_servers}, f"explain{objects}")
+            Admin(cluster).apply_topics(PARTITIONS, 1)
+            _fill(cluster, objects // 2)
+            yield _measured(broker.bootstrap_servers, cluster.prefix, folder, objects)
+
+
+def _measured(servers: str, prefix: str, folder: Path, objects: int) -> Explained:
+    environment = {
+        **os.environ,
+        "KAFKA_BOOTSTRAP_SERVERS": servers,
+        "PAIRSTREAM_PREFIX": prefix,
+        "PAIRSTREAM_PARTITIONS": str(PARTITIONS),
+        "PAIRSTREAM_STATE_DIR": str(folder / "state"),
+    }
+
+    def median(*words: str) -> float:
+        return statistics.median(_took(environment, words) for _ in range(TIMES))
+
+    ids = {"newest": str(objects // 2 - 1), "oldest": "0", "never": "nobody"}
+    took = {name: median("explain", "hubspot", "contacts", one) for name, one in ids.items()}
+    return Explained(objects, took["newest"], took["oldest"], took["never"], median("explain", "--help"))
+
+
+def _took(environment: dict[str, str], words: tuple[str, ...]) -> float:
+    began = time.monotonic()
+    done = subprocess.run(
+        (sys.executable, "-m", "pipeline.cli", *words), env=environment, capture_output=True, text=True, check=True
+    )
+    took = time.monotonic() - began
+    if words[-1] == "0" and "paired by email" not in done.stdout:
+        raise RuntimeError(f"not explained: {done.stdout}")
+    return took
+
+
+def _fill(cluster: Cluster, pairs: int) -> None:
+    producer, codec, now = Producer(publisher_config(cluster)), Codec(LocalRegistry()), int(time.time() * 1000)
+
+    def put(topic: str, key: str, record: Any) -> None:
+        value = codec.encode(topic, record)
+        while True:
+            try:
+                producer.produce(cluster.physical(topic), key=key.encode(), value=value)
+                return
+            except BufferError:
+                producer.poll(0.05)
+
+    prefixed = _Prefixed(producer, cluster)
+    configuration(prefixed, codec)  # type: ignore[arg-type] # a producer, but for the names on the brokers
+    for pair in range(pairs):
+        email, sides = f"person{pair}@example.com", dict[str, Candidate]()
+        for number, system in enumerate(SYSTEMS):
+            event = change(system, pair, 2 * pair + number, now + pair)
+            key = object_key(INTEGRATION, 1, system, event.object_type, str(pair))
+            put(changes_topic(system), key, event)
+            put(OBJECTS_STATE, key, ObjectState(1, True, event.at_ms, 0, event.fields, {MAPPING: email}))
+            sides[system] = _candidate(event.fields, event.at_ms, event.caused_by)
+        row = PairState(1, {str(pair): sides["hubspot"]}, {str(pair): sides["userflow"]})
+        put(PAIRS_STATE, pair_key(INTEGRATION, 1, MAPPING, email), row)
+    if producer.flush(120):
+        raise RuntimeError("the rows were not published")
+
+
+def _candidate(fields: Any, at_ms: int, cause: Cause | None) -> Candidate:
+    """Its target fields as one write of ours left them."""
+    left = StampedValue("value", at_ms, 0, ours=True)
+    ours = {name: left if "_" in name else known for name, known in fields.items()}
+    written = tuple(name for name in ours if "_" in name)
+    assert len(written) == FIELDS_A_SIDE
+    return Candidate(at_ms, 0, ours, (Written(written, at_ms, 0, None, cause),))
+
+
+class _Prefixed:
+    """A producer that takes topics by their names in code."""
+
+    def __init__(self, producer: Producer, cluster: Cluster) -> None:
+        self._producer, self._cluster = producer, cluster
+
+    def produce(self, topic: str, **more: Any) -> None:
+        self._producer.produce(self._cluster.physical(topic), **more)
