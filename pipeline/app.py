@@ -75,7 +75,7 @@ async def run_receiver(process: Process) -> None:
         body_bytes=2 * max(settings.hubspot_webhook_bytes, settings.userflow_webhook_bytes),
     )
     public = serve(app, settings.bind_host, settings.receiver_port, connections)
-    vitals = _begin_vitals(process, "receiver", publisher)
+    vitals = begin_vitals(process, "receiver", publisher)
     try:
         liveness = Liveness(look_at_store(process.admin(), store))
         liveness.start()
@@ -234,7 +234,7 @@ async def run_connector(process: Process, system: System) -> None:
     checks = {"membership": lambda: None if runner.owned else "no partitions are assigned"}
     measuring = asyncio.create_task(credit.measure_on(), name="bulk outstanding")
     measuring.add_done_callback(_only_cancelled)
-    vitals = _begin_vitals(process, system, publisher, runner.places)
+    vitals = begin_vitals(process, system, publisher, runner.places)
     try:
         liveness = Liveness(look_at_member(admin, lambda: runner.member, should_own=process.should_own))
         liveness.start()
@@ -320,7 +320,7 @@ async def run_scheduler(process: Process) -> None:
     aside = [
         asyncio.create_task(full_syncs.run(), name="full syncs"),
         asyncio.create_task(eraser.run(), name="erasures"),
-        _begin_vitals(process, "scheduler", publisher),
+        begin_vitals(process, "scheduler", publisher),
         asyncio.create_task(export.run(), name="lag"),
         *([] if notices is None else [asyncio.create_task(notices.run(), name="notices")]),
     ]
@@ -361,7 +361,7 @@ def _notices(
     )
 
 
-def _begin_vitals(
+def begin_vitals(
     process: Process, role: str, publisher: Publisher, places: Callable[[], Iterable[PlaceVitals]] = tuple
 ) -> "asyncio.Task[None]":
     """Writes this process's vital signs until cancelled."""
@@ -375,7 +375,7 @@ def _serve_health_aside(process: Process, places: Callable[[], Iterable[PlaceVit
     """The worker's health and vital signs on a thread and loop of their own: Faust owns the main one."""
 
     async def forever() -> None:
-        vitals = _begin_vitals(process, "worker", process.publisher(), places)
+        vitals = begin_vitals(process, "worker", process.publisher(), places)
         try:
             async with process.health({}):
                 await vitals

@@ -38,6 +38,7 @@ class ApiVitals:
     purpose: str  # `live_read`, `write`, ...
     calls: int  # requests that were sent
     limited: int = 0  # answers that said a limit was met
+    waited_ms: int = 0  # milliseconds that they waited for a place in the system's limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,22 @@ class DurationVitals:
 
 
 @dataclass(frozen=True, slots=True)
+class MappingVitals:
+    """How the records of one mapping's pairs ended in agent PAIRS since the process began."""
+
+    mapping: str  # the mapping's name
+    linked: int  # its two objects are paired
+    not_linked: int  # nobody on the other side
+    several: int  # several objects on a side
+    refused: int  # a value was refused
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """The figures of one process at one moment. Key: process."""
 
     process: str  # `worker-0`, `userflow-0`, ...
-    role: str  # `worker`, `hubspot`, `userflow`, `receiver`, `scheduler`
+    role: str  # `worker`, `hubspot`, `userflow`, `receiver`, `scheduler`, `console`
     at_ms: int  # our clock: when they were taken
     started_at_ms: int  # our clock: when the process began
     every_ms: int  # how long after the figures before
@@ -82,6 +94,7 @@ class Vitals:
     last_webhook_at_ms: int | None = None  # receiver: our clock: when the last one was stored
     accepted: Mapping[str, int] = field(default_factory=dict)  # receiver: <integration>/<system> -> when its last was
     refused: Mapping[str, int] = field(default_factory=dict)  # receiver: <system>/<result> -> when the last one was
+    mappings: tuple[MappingVitals, ...] = ()  # worker: how records ended, by mapping
 
 
 BOUNDS_MS = (50, 100, 200, 400, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)

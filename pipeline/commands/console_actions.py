@@ -62,6 +62,8 @@ def serve_console() -> None:
 
 async def run_console(process: Process) -> None:
     """Pages for people, by the operations that the commands use."""
+    from pipeline.app import begin_vitals
+
     port = process.settings.console_port or free_port()
     url = console_url(process.settings, port)
     process = await asyncio.to_thread(process.at_the_brokers)
@@ -77,9 +79,11 @@ async def run_console(process: Process) -> None:
         served = serve(console.app, settings.console_bind_host, port, LIMITS)
         async with process.health({}), served:
             log.info("the console answers at %s", url)
+            vitals = begin_vitals(process, "console", publisher)
             try:
                 await asyncio.Event().wait()
             finally:
+                vitals.cancel()
                 console.close()
     finally:
         await replays.close()

@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.lag.facts import Waiting
 from pipeline.lag.judging import Lag, PlaceLag, TopicLag
+from schemas.vitals import BOUNDS_MS, DurationVitals, MappingVitals
 
 Shown = dict[str, Any]
 
@@ -32,9 +33,28 @@ def report(lag: Lag, parked: dict[str, list[str]], changes_retention_days: int |
                 "cpu_ms": row.cpu_ms,
                 "own_cpu_ms": row.own_cpu_ms,
                 "calls": {f"{one.system} {one.purpose}": one.calls for one in row.calls},
+                "waited_ms": {f"{one.system} {one.purpose}": one.waited_ms for one in row.calls},
+                "mappings": {one.mapping: _links(one) for one in row.mappings},
+                "took": [_took(one) for one in row.durations],
             }
             for row in lag.processes
         ],
+    }
+
+
+def _links(one: MappingVitals) -> Shown:
+    return {"linked": one.linked, "not_linked": one.not_linked, "several": one.several, "refused": one.refused}
+
+
+def _took(one: DurationVitals) -> Shown:
+    """A histogram as vital signs have it: one count for each bound, and one for what is above all."""
+    return {
+        "part": one.part,
+        "system": one.system,
+        "bulk": one.bulk,
+        "bounds_ms": list(BOUNDS_MS),
+        "counts": list(one.counts),
+        "sum_ms": one.sum_ms,
     }
 
 

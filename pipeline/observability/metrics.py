@@ -1,6 +1,7 @@
 """Every metric there is, in one table, and the one place that counts."""
 
 import time
+from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from prometheus_client.registry import Collector
 from pipeline.observability.durations import Durations
 from schemas.codec import CodecKind
 from schemas.configuration import ConnectorStatus
-from schemas.vitals import ApiVitals, DurationVitals, LimitVitals
+from schemas.vitals import ApiVitals, DurationVitals, LimitVitals, MappingVitals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -63,6 +64,13 @@ MOST_REASONS: Final = 200
 OTHER: Final = "other"
 TOO_MANY_REQUESTS: Final = 429
 STORED: Final = "stored"
+LINKS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("derived", "equal", "contested"), "linked"),
+    "unmatched": "not_linked",
+    **dict.fromkeys(("ambiguous", "crowded"), "several"),
+    "refused": "refused",
+}
+"""What an outcome in PAIRS says of the pair, as vital signs count it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,8 @@ class Metrics:
         self._installation = installation
         self._reasons: set[str] = set()
         self._calls: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])  # sent, and limited
+        self._waited_s: dict[tuple[str, str], float] = defaultdict(float)
+        self._links: dict[str, Counts[str]] = defaultdict(Counts)  # by mapping
         self._limits: dict[str, tuple[str, int]] = {}  # by system: the limit that was met last, and when
         self._remaining: dict[tuple[str, str], int] = {}
         self._durations = Durations()
@@ -201,6 +211,9 @@ class Metrics:
     def outcome(self, stage: str, mapping: str | None, outcome: str, number: int = 1) -> None:
         """`mapping` is None where a record ended before its mapping was known."""
         self._counters["pairstream_outcomes_total"].labels(stage, mapping or "", outcome).inc(number)
+        kind = LINKS.get(outcome)
+        if stage == "pairs" and mapping and kind is not None:
+            self._links[mapping][kind] += number
 
     def webhook(self, system: str, result: str, number: int = 1) -> None:
         """`result` is a `connectors.receiver.WebhookResult`."""
@@ -241,6 +254,7 @@ class Metrics:
         """A request had its place in the vendor's limits after so long."""
         self._histograms["pairstream_api_budget_wait_seconds"].labels(system, purpose).observe(seconds)
         self._durations.took("budget", system, purpose.startswith("bulk"), seconds)
+        self._waited_s[system, purpose] += seconds
 
     def change_visible(self, system: str, bulk: bool, seconds: float) -> None:
         """A value was written to the system so long after its first cause was received."""
@@ -304,7 +318,18 @@ class Metrics:
 
     def calls(self) -> tuple[ApiVitals, ...]:
         """Requests by system and purpose, for the vital signs."""
-        return tuple(ApiVitals(*key, sent, limited) for key, (sent, limited) in sorted(dict(self._calls).items()))
+        waited = dict(self._waited_s)
+        return tuple(
+            ApiVitals(*key, sent, limited, round(waited.get(key, 0.0) * 1000))
+            for key, (sent, limited) in sorted(dict(self._calls).items())
+        )
+
+    def mappings(self) -> tuple[MappingVitals, ...]:
+        """How the records of each mapping's pairs ended, for the vital signs."""
+        return tuple(
+            MappingVitals(name, ends["linked"], ends["not_linked"], ends["several"], ends["refused"])
+            for name, ends in sorted(dict(self._links).items())
+        )
 
     def durations(self) -> tuple[DurationVitals, ...]:
         """How long changes and requests took, for the vital signs."""

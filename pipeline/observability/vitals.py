@@ -54,6 +54,7 @@ class VitalSigns:
             self._metrics.limits(),
             self._metrics.durations(),
             *self._metrics.webhooks(),
+            self._metrics.mappings(),
         )
 
     async def write_on(self, send: Send) -> None:

@@ -144,7 +144,7 @@ ACCESS: Final[dict[RoleName, Access]] = {
     ),
     "console": Access(
         reads=tuple(TOPICS),
-        writes=(INTEGRATIONS, RUNS, CONSOLE, AUDIT, *_REDRIVEN),
+        writes=(INTEGRATIONS, RUNS, CONSOLE, AUDIT, VITALS, *_REDRIVEN),
         watches=(WORKER_GROUP, *map(handled_group, STAGES), *map(connector_group, SYSTEMS)),
     ),
 }

@@ -55,7 +55,7 @@ from schemas.runs import FullSyncRun, RunProgress
 from schemas.state import Candidate, ObjectState, PairState, RefusedValue, RunMark, Settled, Written
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
-from schemas.vitals import ApiVitals, DurationVitals, InMemory, LimitVitals, PlaceVitals, Vitals
+from schemas.vitals import ApiVitals, DurationVitals, InMemory, LimitVitals, MappingVitals, PlaceVitals, Vitals
 
 FOLDER = Path(__file__).parents[1] / "samples" / "avro"
 AT_MS = 1_700_000_000_123
@@ -380,13 +380,14 @@ SAMPLES: Mapping[str, Any] = {
                     (InMemory("acme", 100, 90, AT_MS - 101_000, AT_MS - 400, 88_113),),
                 ),
             ),
-            (ApiVitals("userflow", "write", 200, 3),),
+            (ApiVitals("userflow", "write", 200, 3, 1_500),),
             (LimitVitals("acme", "userflow", 8, "burst", AT_MS - 1_000),),
             (DurationVitals("whole", "userflow", False, (1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1), 12_345),),
             7,
             AT_MS - 3_000,
             {"acme/hubspot": AT_MS - 3_000},
             {"hubspot/mismatch": AT_MS - 2_000},
+            (MappingVitals("people", 12, 5, 1, 2),),
         ),
         SourcePosition("acme", 3, "hubspot", "contacts/modified", "1700000000000 1699999000000", AT_MS),
         IntegrationPart(

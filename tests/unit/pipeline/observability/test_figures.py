@@ -1,0 +1,35 @@
+"""The figures of vital signs that metrics keep beside their counters."""
+
+from prometheus_client import CollectorRegistry
+
+from pipeline.observability.metrics import LINKS, Metrics
+from schemas.vitals import ApiVitals, MappingVitals
+
+
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+def test_pairs_are_told_by_mapping_and_by_how_they_are_linked() -> None:
+    it = metrics()
+    ends = {"derived": 2, "equal": 3, "unmatched": 4, "ambiguous": 1, "crowded": 1, "refused": 5}
+    for outcome, number in ends.items():
+        it.outcome("pairs", "people", outcome, number)
+    it.outcome("objects", "people", "derived")
+    it.outcome("pairs", None, "undecodable")
+    it.outcome("pairs", "people", "parked")
+    it.outcome("pairs", "companies", "equal")
+    assert it.mappings() == (MappingVitals("companies", 1, 0, 0, 0), MappingVitals("people", 5, 4, 2, 5))
+
+
+def test_every_way_to_be_linked_is_a_figure() -> None:
+    assert set(LINKS.values()) == {"linked", "not_linked", "several", "refused"}
+
+
+def test_calls_tell_what_they_waited_for_their_place_by_purpose() -> None:
+    it = metrics()
+    it.api_call("hubspot", "write", 200, 0.2)
+    it.api_call("hubspot", "live_read", 429, 0.1)
+    it.api_waited("hubspot", "write", 1.25)
+    it.api_waited("hubspot", "write", 0.5)
+    assert it.calls() == (ApiVitals("hubspot", "live_read", 1, 1, 0), ApiVitals("hubspot", "write", 1, 0, 1_750))
