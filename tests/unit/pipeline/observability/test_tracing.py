@@ -24,7 +24,6 @@ BEGAN_NS = (CAUSE.at_ms + 40) * 1_000_000
 
 def spans(*ended: tuple[str, tuple[str, int], int, Any]) -> list[Any]:
     """What the SDK exports of these."""
-    pytest.importorskip("opentelemetry.sdk.trace")
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
