@@ -28,11 +28,13 @@ from pipeline.setting_words import (
     default_state_dir,
     is_secret,
     problem,
+    roles_by_group,
     setting,
     shown,
     suggestion,
     variable,
 )
+from schemas.operating import ConsoleRole
 from schemas.topics import TOPICS
 
 _log = logging.getLogger(__name__)
@@ -102,6 +104,17 @@ class Settings(BaseSettings):
     console_bind_host: str = setting("127.0.0.1", "the address the console binds", "0.0.0.0")
     console_url: PublicUrl | None = setting(
         None, "where browsers find the console, if not at its port on this machine", "https://console.acme.com"
+    )
+    console_oidc_issuer: Url | None = setting(
+        None, "the provider at which people sign in to the console, by OpenID Connect", "https://login.acme.com"
+    )
+    console_oidc_client_id: str | None = setting(None, "the console's name there", "pairstream")
+    console_oidc_client_secret: SecretStr | None = setting(None, "its secret there", "a-long-random-text")
+    console_oidc_groups_claim: str = setting("groups", "the claim that names somebody's groups", "groups")
+    console_roles: Annotated[Mapping[str, ConsoleRole], NoDecode] = setting(
+        {},
+        "what each group may in the console: viewer, operator or admin; `*`: everybody whom the provider knows",
+        "platform:admin,crm-ops:operator,*:viewer",
     )
     public_url: PublicUrl | None = setting(
         None,
@@ -230,6 +243,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"key {number} of {len(keys)} is not 32 bytes in url-safe base64")
         return keys
 
+    @field_validator("console_roles", mode="before")
+    @classmethod
+    def _roles(cls, value: object) -> object:
+        return roles_by_group(value) if isinstance(value, str) else value
+
     @field_validator("state_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
@@ -256,6 +274,16 @@ class Settings(BaseSettings):
             )
         if self.notify_url and not self.notify_secret:
             raise ValueError(f"{variable('notify_secret')}: needed by {variable('notify_url')}. Fix: set it")
+        if self.console_oidc_issuer and not self._may_call(self.console_oidc_issuer):
+            raise ValueError(
+                f"{variable('console_oidc_issuer')}: `{shown(self.console_oidc_issuer)}` would carry codes in clear. "
+                "Fix: write it with https://"
+            )
+        lacking = [*self._missing_for_oidc()]
+        if lacking:
+            raise ValueError(
+                f"{', '.join(map(variable, lacking))}: needed by {variable('console_oidc_issuer')}. Fix: set it"
+            )
         missing = [*self._missing_for_sasl(), *self._missing_for_ssl()]
         if missing:
             raise ValueError(
@@ -274,6 +302,11 @@ class Settings(BaseSettings):
         if self.kafka_security_protocol.startswith("SASL"):
             needed = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
             yield from (name for name in needed if getattr(self, name) is None)
+
+    def _missing_for_oidc(self) -> Iterator[str]:
+        if self.console_oidc_issuer:
+            needed = ("console_oidc_client_id", "console_oidc_client_secret", "console_roles")
+            yield from (name for name in needed if not getattr(self, name))
 
     def _missing_for_ssl(self) -> Iterator[str]:
         if self.kafka_ssl_key_location and not self.kafka_ssl_certificate_location:

@@ -28,6 +28,8 @@ def shown(value: object) -> str:
         return "-"
     if isinstance(value, SecretStr):
         return MASK
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{one}" for name, one in value.items()) or "-"
     if isinstance(value, tuple):
         return ",".join(map(shown, value))
     return _USERINFO.sub(rf"\g<1>{MASK}@", str(value))
@@ -41,6 +43,17 @@ def variable(name: str) -> str:
 def setting(default: Any, meaning: str, example: str, **limits: Any) -> Any:
     # Any is what pydantic's own Field() takes and gives
     return Field(default, description=meaning, examples=[example], **limits)
+
+
+def roles_by_group(text: str) -> Mapping[str, str]:
+    """`platform:admin,*:viewer` by group. Raises ValueError for a part that is none."""
+    found = {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        group, colon, role = part.rpartition(":")
+        if not colon or not group.strip():
+            raise ValueError(f"`{part}` is no group with its role")
+        found[group.strip()] = role.strip()
+    return found
 
 
 def default_state_dir(environment: Mapping[str, str]) -> Path:

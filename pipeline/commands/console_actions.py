@@ -20,6 +20,7 @@ from pipeline.commands.letter_log import LetterLog
 from pipeline.commands.planning_desk import PlanningDesk
 from pipeline.commands.replay_child import ReplayChildren
 from pipeline.commands.session import open_process, plain_errors, with_kafka
+from pipeline.commands.sso_provider import Roads, provider_of
 from pipeline.commands.standing_actions import gathered
 from pipeline.config import Settings, SettingsInvalid
 from pipeline.console.access import Access, new_link
@@ -28,6 +29,7 @@ from pipeline.console.asking import ASKED_BY
 from pipeline.console.desk import AUDIT_KEPT_S, DOCTOR_KEPT_S, LAG_KEPT_S, LETTERS_KEPT_S, About, Desk, Kept
 from pipeline.console.handles import KEY_BYTES, KEY_PURPOSE, Handles
 from pipeline.console.letters import OpenLetters
+from pipeline.console.pages.sso import Sso
 from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.words import counted
@@ -73,8 +75,10 @@ async def run_console(process: Process) -> None:
     access = Access(lambda: tables.table(CONSOLE), sending(publisher), now_ms)
     tables.subscribe(access.changed)
     await asyncio.to_thread(process.start, tables, records=True)
-    replays = ReplayChildren()
-    console = build_console(desk_of(process, url, tables, publisher, replays, access), access, Place.at(url))
+    replays, roads, place = ReplayChildren(), Roads(settings.api_proxy_url), Place.at(url)
+    provider = provider_of(settings)
+    sso = Sso(provider, access, place, roads.fetch) if provider is not None else None
+    console = build_console(desk_of(process, url, tables, publisher, replays, access), access, place, sso)
     try:
         served = serve(console.app, settings.console_bind_host, port, LIMITS)
         async with process.health({}), served:
@@ -87,6 +91,7 @@ async def run_console(process: Process) -> None:
                 console.close()
     finally:
         await replays.close()
+        await roads.close()
         await publisher.close()
         await asyncio.to_thread(tables.stop)
 
@@ -128,6 +133,7 @@ def desk_of(
         environment=environment_of(settings),
         example=_example(settings),
         url=url,
+        sso=settings.console_oidc_issuer is not None,
     )
     letters, planner = LetterDesk(process, tables, ASKED_BY.get), PlanningDesk(process, tables, publisher)
     letter_log, audit_log = LetterLog(process, tables, letters), AuditLog(process)

@@ -117,14 +117,15 @@ class Access:
         await until_read(CONSOLE, lambda: key in self._claims)
         if self._claims[key] != claim:
             raise NotSignedIn("used")
-        return await self._begin(row)
+        return await self.begin(row.role, row.name)
 
-    async def _begin(self, link: ConsoleAccess) -> NewAccess:
+    async def begin(self, role: ConsoleRole, name: str) -> NewAccess:
+        """Begin a session for somebody who was let in."""
         now_ms = self._now_ms()
         for key in over(self._rows(), now_ms):
             await self._send(key, None)
         secret = secrets.token_urlsafe(32)
-        row = ConsoleAccess("session", link.role, link.name, now_ms, now_ms + SESSION_MS)
+        row = ConsoleAccess("session", role, name, now_ms, now_ms + SESSION_MS)
         session = NewAccess(f"session/{hashed(secret)}", row, secret)
         await self._send(session.key, row)
         await until_read(CONSOLE, lambda: session.key in self._rows())

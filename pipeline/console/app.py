@@ -23,6 +23,7 @@ from pipeline.console.live import Live
 from pipeline.console.openapi import description
 from pipeline.console.pages.api import Away
 from pipeline.console.pages.sign_in import SignIn
+from pipeline.console.pages.sso import Sso
 from pipeline.console.protect import API, Place, Protected, asker
 from pipeline.console.routes import PAGES, SCRIPTS, At, ForScripts
 from pipeline.console.visit import TOKEN, Gone, NotHere, Shown, Visit, form_of
@@ -30,12 +31,13 @@ from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
 
 
-def build_console(desk: Desk, access: Access, place: Place, pages: Sequence[At] = PAGES) -> "Console":
+def build_console(desk: Desk, access: Access, place: Place, sso: Sso | None = None) -> "Console":
     """The application, protected."""
-    pages_in, sign_in = _Pages(desk, access, pages), SignIn(access, place, desk.about)
+    pages_in, sign_in = _Pages(desk, access, PAGES), SignIn(access, place, desk.about)
     routes: list[BaseRoute] = [
         Route("/sign-in", sign_in.show),
         Route("/sign-in", sign_in.enter, methods=["POST"]),
+        *([Route("/sign-in/oidc", sso.begin), Route("/sign-in/oidc/callback", sso.enter)] if sso is not None else ()),
         Route("/health/live", _alive),
         Route("/health/ready", _alive),
         Route("/static/{hash}/{name}", _static),
@@ -43,7 +45,7 @@ def build_console(desk: Desk, access: Access, place: Place, pages: Sequence[At] 
         Route("/live", pages_in.live),
         Route("/api/v1/openapi.json", pages_in.described),
         *(Route(one.path, pages_in.telling(one)) for one in SCRIPTS),
-        *(Route(one.path, pages_in.answering(one), methods=[one.method]) for one in pages),
+        *(Route(one.path, pages_in.answering(one), methods=[one.method]) for one in PAGES),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: pages_in.no_page})
     return Console(Protected(app, place, access), routes, pages_in.close)

@@ -49,6 +49,7 @@ class About:
     example: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the form that adds an integration begins with, where both systems are simulated; it opens nothing else."""
     url: str = ""  # where browsers find it
+    sso: bool = False  # whether people sign in at their organization
 
 
 @dataclass

@@ -18,7 +18,7 @@ WHO: Final = "signed_in"
 SAFE: Final = ("GET", "HEAD")
 API: Final = "/api/v1/"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
-OPEN: Final = (SIGN_IN, "/health/live", "/health/ready")
+OPEN: Final = (SIGN_IN, f"{SIGN_IN}/oidc", f"{SIGN_IN}/oidc/callback", "/health/live", "/health/ready")
 """Paths without a session; and everything below /static/."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "

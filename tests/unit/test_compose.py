@@ -26,6 +26,7 @@ SIMULATORS = {
     "hubspot-simulator": "pairstream simulate hubspot --port 9001 --webhooks http://receiver:8080/webhooks/hubspot",
     "userflow-simulator": "pairstream simulate userflow --port 9002",
 }
+TLS = "console-tls"
 MONITORING = ("prometheus", "grafana")  # a set is in another order in each worker of pytest
 RECIPE = ROOT / "pipeline/deploy/Dockerfile"
 ONE_SHOT = {"topics": "pairstream topics apply"}
@@ -42,11 +43,12 @@ def services() -> dict[str, Service]:
 
 
 def test_each_process_of_the_design_is_one_service() -> None:
-    assert set(services()) == {"kafka", "schema-registry", *ROLES, *ONE_SHOT, *SIMULATORS, *MONITORING}
+    assert set(services()) == {"kafka", "schema-registry", *ROLES, *ONE_SHOT, *SIMULATORS, *MONITORING, TLS}
 
 
 def test_the_commands_are_those_of_the_command_line() -> None:
     commands = {name: service["command"] for name, service in services().items() if "command" in service}
+    commands.pop(TLS)
     assert commands == {**ROLES, **ONE_SHOT, **SIMULATORS}
 
 
@@ -54,7 +56,15 @@ def test_only_the_simulators_wait_for_the_demo_profile() -> None:
     assert {name for name, service in services().items() if service.get("profiles") == ["demo"]} == set(SIMULATORS)
 
 
-@pytest.mark.parametrize("name", [*ROLES, *SIMULATORS, *MONITORING, "kafka", "schema-registry"])
+def test_the_console_is_served_over_tls_where_that_is_asked_for() -> None:
+    proxy, console = services()[TLS], services()["console"]
+    assert proxy["profiles"] == ["tls"] and proxy["command"].endswith("--to console:8090")
+    assert {f"PAIRSTREAM_CONSOLE_{name}" for name in ("OIDC_ISSUER", "OIDC_CLIENT_SECRET", "ROLES", "URL")} <= set(
+        console["environment"]
+    )
+
+
+@pytest.mark.parametrize("name", [*ROLES, *SIMULATORS, *MONITORING, TLS, "kafka", "schema-registry"])
 def test_every_lasting_service_has_a_health_check_and_restarts(name: str) -> None:
     service = services()[name]
     assert service["healthcheck"]["test"][0] == "CMD"
@@ -91,7 +101,7 @@ def test_it_holds_no_secret() -> None:
     assert all(value is None or value.startswith("${") for value in values.values())
 
 
-@pytest.mark.parametrize("name", [*ROLES, *SIMULATORS, *MONITORING, "kafka"])
+@pytest.mark.parametrize("name", [*ROLES, *SIMULATORS, *MONITORING, TLS, "kafka"])
 def test_ports_are_published_on_this_machine_only(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in services()[name].get("ports", []))
 

@@ -142,7 +142,7 @@ LAYERS: dict[str, set[str]] = {
             f"pipeline.{name}"
             for name in ("core", "explain", "full_sync", "integration_file", "lag", "operations", "provisioning")
         ),
-        *(f"connectors.{name}" for name in ("clock", "kafka", "receiver")),
+        *(f"connectors.{name}" for name in ("clock", "contract", "http", "kafka", "receiver")),
     },
 }
 """Each package, or module beside packages, with what it may import of ours beside `schemas`: nothing on its level."""

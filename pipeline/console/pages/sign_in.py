@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console import rendering
-from pipeline.console.access import SESSION_MS, Access, NotSignedIn, Why
+from pipeline.console.access import SESSION_MS, Access, NewAccess, NotSignedIn, Why
 from pipeline.console.desk import About
 from pipeline.console.protect import Place
 from pipeline.console.visit import form_of
@@ -39,14 +39,19 @@ class SignIn:
             title, text = REFUSED[refusal.why]
             facts = {"title": title, "text": text, "used": refusal.why == "used"}
             return HTMLResponse(rendering.page("sign-in-refused.html", facts), 403)
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(
-            self._place.cookie,
-            session.secret,
-            max_age=SESSION_MS // 1000,
-            path="/",
-            secure=self._place.secure,
-            httponly=True,
-            samesite="lax",
-        )
-        return answer
+        return with_session(self._place, session)
+
+
+def with_session(place: Place, session: NewAccess) -> Response:
+    """The answer to whoever was let in."""
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(
+        place.cookie,
+        session.secret,
+        max_age=SESSION_MS // 1000,
+        path="/",
+        secure=place.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
