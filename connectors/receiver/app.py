@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from connectors.receiver.consent import ConsentPages
 from connectors.receiver.consent_routes import consent_routes
 from connectors.receiver.ports import Count, Directory, NotStored, StoreNotification, Visitor, WebhookResult
 from connectors.receiver.responses import RETRY_AFTER_S, Arrived, Judgement, WebhookRefusal
-from connectors.receiver.splitting import parts
+from connectors.receiver.splitting import parts, shared_out
 from schemas.records import Notification
 from schemas.values import System
 
@@ -152,11 +152,13 @@ class _Receiver:
     async def _kept(self, arrived: Arrived, system: System, judgement: Judgement) -> WebhookRefusal | None:
         for refusal in judgement.refusals:
             self._count(system, refusal.result, refusal.number)
-        bodies = list(parts(arrived.body, self._limits.part_bytes)) if judgement.recipients else []
+        bodies: Mapping[str, bytes] = dict.fromkeys(judgement.recipients, arrived.body)
+        if judgement.shares:
+            bodies = await asyncio.to_thread(shared_out, arrived.body, judgement.shares)
         notifications = [
-            Notification(integration, system, body, {}, arrived.at_ms)
-            for integration in judgement.recipients
-            for body in bodies
+            Notification(integration, system, part, {}, arrived.at_ms)
+            for integration, body in bodies.items()
+            for part in parts(body, self._limits.part_bytes)
         ]
         failures = await asyncio.gather(*map(self._stored, notifications))
         return next(filter(None, failures), None) or judgement.answer()

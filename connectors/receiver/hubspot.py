@@ -40,7 +40,7 @@ def judge_hubspot(arrived: Arrived, directory: Directory) -> Judgement:
     """Store for each integration whose account the body names and whose secret signed the body.
 
     The source parses the body later: here a pattern finds the accounts, and the signed body is stored unchanged,
-    readable or not.
+    readable or not; of one that names several accounts each integration gets its own events.
     """
     named = _accounts_at_sight(arrived.body)
     recipients = [one for account in named for one in directory.of_account(account)]
@@ -81,9 +81,12 @@ def _judged(accounts: Sequence[str], fitting: str, directory: Directory) -> Judg
     found = {account: directory.of_account(account) for account in accounts}
     connected = [one for recipients in found.values() for one in recipients if one.state != "disconnected"]
     refusals = {one.integration: _refusal(one, fitting) for one in connected}
+    recipients = tuple(sorted(integration for integration, refusal in refusals.items() if refusal is None))
+    own = {one.integration: one.account for one in connected if one.integration in recipients}
     return Judgement(
-        tuple(sorted(integration for integration, refusal in refusals.items() if refusal is None)),
+        recipients,
         (*(refusal for refusal in refusals.values() if refusal), *_without_integration(found)),
+        shares=own if len(accounts) > 1 else {},
     )
 
 

@@ -56,6 +56,7 @@ class WebhookRefusal:
 class Judgement:
     """The integrations that a webhook is stored for, and the refusals for others.
 
+    `shares`: integration -> the account whose events alone it gets, of a body that names several; empty: all of it.
     `signed`: one of our secrets fits. An unsigned request must not reveal which integrations exist: its answer is
     `to_strangers` whatever the refusals, which are only counted.
     """
@@ -63,6 +64,7 @@ class Judgement:
     recipients: tuple[str, ...] = ()
     refusals: tuple[WebhookRefusal, ...] = ()
     to_strangers: WebhookRefusal | None = None
+    shares: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def signed(self) -> bool:

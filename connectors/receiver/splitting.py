@@ -1,9 +1,9 @@
-"""Splits a webhook too large for one record: its events into several records, or an object down to its name."""
+"""Splits a webhook of several accounts, and one too large for a record: its events, or an object down to its name."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from connectors.http.lenient_json import JsonObject, object_at, parsed
+from connectors.http.lenient_json import JsonObject, object_at, parsed, text_at
 from connectors.receiver.admission import NotAdmitted
 
 READABLE = ("user", "group")
@@ -36,6 +36,25 @@ def parts(body: bytes, most: int) -> Iterator[bytes]:
         part.append(text)
         size += len(text) + len(b",")
     yield _array(part)
+
+
+def shared_out(body: bytes, accounts: Mapping[str, str]) -> Mapping[str, bytes]:
+    """Integration -> the events of its account: none is to keep, or to erase, what another's customers wrote.
+
+    An event that names no account goes to all, for nobody can read it, and so does a body that is no list. `accounts`:
+    integration -> account. An integration that the body names nowhere but within an event has no part in it.
+    """
+    found = parsed(body)
+    if not isinstance(found, list):
+        return dict.fromkeys(accounts, body)
+    told = [(text_at(item, "portalId") if isinstance(item, dict) else None, item) for item in found]
+    shares = {name: [item for named, item in told if named in (account, None)] for name, account in accounts.items()}
+    named = {account for account, _ in told}
+    return {
+        name: json.dumps(items, ensure_ascii=False, separators=(",", ":")).encode()
+        for name, items in shares.items()
+        if accounts[name] in named
+    } or dict.fromkeys(accounts, body)
 
 
 def _array(items: list[bytes]) -> bytes:

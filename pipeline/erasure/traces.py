@@ -156,6 +156,16 @@ def _is_before(erasure: Erasure, record: Any) -> bool:
     return (NO_TIME if cause is None else cause.at_ms) <= erasure.erased_ms
 
 
-def spellings(object_id: str) -> tuple[bytes, bytes]:
-    """An id as it stands in records, and as JSON may escape it."""
-    return object_id.encode(errors="replace"), json.dumps(object_id)[1:-1].encode()
+def spellings(object_id: str) -> tuple[bytes, ...]:
+    """An id as it stands in records, and as the usual writers of JSON escape it: slashes, and what HTML reserves."""
+    plain = json.dumps(object_id, ensure_ascii=False)[1:-1]
+    escaped = json.dumps(object_id)[1:-1]
+    forms = [object_id]
+    for text in (plain, escaped):
+        forms += [text, text.replace("/", "\\/"), _of_html(text)]
+    return tuple(dict.fromkeys(form.encode(errors="replace") for form in forms))
+
+
+def _of_html(text: str) -> str:
+    """As Rails and Go write it."""
+    return "".join(f"\\u{ord(letter):04x}" if letter in "<>&" else letter for letter in text)

@@ -132,6 +132,8 @@ def _items(raw: object) -> tuple[object, Origin]:
 def without_object(body: bytes, object_type: str, object_id: str) -> bytes | None:
     """The body without what it tells of one record; None where it tells of no others."""
     raw = parsed(body)
+    if raw is None and re.search(rb"(?<![0-9])%s(?![0-9])" % re.escape(object_id.encode()), body):
+        return None  # no JSON, so nobody can tell its other events apart
     if isinstance(raw, dict):
         name = next((name for name in (JOURNAL_EVENTS, POLLED_EVENTS) if isinstance(raw.get(name), list)), None)
         told = raw[name] if name is not None else [raw]
@@ -150,6 +152,8 @@ def _is_about(item: object, object_type: str, object_id: str) -> bool:
     """Whether an item of a webhook, a poll or a journal is about the record."""
     events = [_event(one, 0) for one in (item, *as_webhook_events(item))]
     names = [(one.object_type, one.object_id) for one in events if isinstance(one, WebhookEvent)]
+    if isinstance(item, dict) and not names:  # it lacks its type or account, and holds values all the same
+        return object_id in (*texts_at(item, "objectId"), *texts_at(item, "fromObjectId"))
     return (object_type, object_id) in names
 
 

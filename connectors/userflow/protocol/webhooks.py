@@ -9,7 +9,17 @@ from typing import Literal
 
 from connectors.contract.errors import Missing, Refused, Transient
 from connectors.http.answers import content
-from connectors.http.lenient_json import JsonObject, as_whole, flag_at, object_at, parsed, text_at, texts_at, time_at
+from connectors.http.lenient_json import (
+    JsonObject,
+    as_text,
+    as_whole,
+    flag_at,
+    object_at,
+    parsed,
+    text_at,
+    texts_at,
+    time_at,
+)
 from connectors.http.messages import Call, Request, Response, SignatureCheck, json_request, segment
 from connectors.userflow.protocol.answers import accept, call
 from connectors.userflow.protocol.objects import LIST_LIMIT, Record, cursor_of, listed, record
@@ -71,9 +81,15 @@ class WebhookDelivery:
 
 
 def without_object(body: bytes, object_type: str, object_id: str) -> bytes | None:
-    """The body, or None where it names the object: as its subject, or as who did something."""
+    """The body, or None where it names the object: as its subject, or as who did something; however it is escaped."""
     forms = (json.dumps(object_id).encode(), json.dumps(object_id, ensure_ascii=False).encode(errors="replace"))
-    return None if any(form in body for form in forms) else body
+    return None if any(form in body for form in forms) or _names(parsed(body), object_id) else body
+
+
+def _names(part: object, object_id: str) -> bool:
+    if isinstance(part, dict):
+        return any(_names(one, object_id) for one in part.values())
+    return any(_names(one, object_id) for one in part) if isinstance(part, list) else as_text(part) == object_id
 
 
 def list_subscriptions(*, starting_after: str | None = None) -> Call[SubscriptionPage]:

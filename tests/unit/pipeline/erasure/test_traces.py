@@ -122,6 +122,39 @@ def test_an_id_is_found_however_json_spells_it(escaped: bool) -> None:
     assert traces.without(topic, "acme", CODEC.encode(topic, record)) is None
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"data": {"object": {"id": "a/b&c"}}}).replace("/", "\\/").encode(),
+        json.dumps({"data": {"object": {"id": "a/b&c"}}}).replace("&", "\\u0026").encode(),
+        json.dumps({"data": {"object": {"of": [{"user_id": "a/b&c"}]}}}).encode(),
+    ],
+)
+def test_an_id_is_found_as_rails_and_others_escape_it(body: bytes) -> None:
+    traces = Traces(CODEC, {"userflow": userflow_without}, (replace(OF_USER, object_id="a/b&c"),))
+    record = CODEC.encode("userflow.notifications", Notification("acme", "userflow", body, {}, T))
+    assert traces.without("userflow.notifications", "acme", record) is None
+
+
+def test_an_id_that_is_told_as_a_number_is_found() -> None:
+    body = b'{"data": {"object": {"object": "user", "id": 101}}}'
+    assert userflow_without(body, "users", "101") is None
+    assert userflow_without(body, "users", "10") == body
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        (b'[{"portalId": 1, "objectId": 101, "propertyValue": "Countess', None),
+        (b'[{"portalId": 1, "objectId": 1012, "propertyValue": "Countess', "itself"),
+        (b'[{"objectId": 101, "propertyValue": "Countess"}, {"objectId": 102}]', b'[{"objectId":102}]'),
+        (b'[{"portalId": 1, "objectId": "101", "propertyName": "jobtitle"}, "odd"]', b'["odd"]'),
+    ],
+)
+def test_of_what_nobody_can_read_nothing_is_left_that_names_the_contact(body: bytes, left: bytes | str | None) -> None:
+    assert hubspot_without(body, "contacts", CONTACT) == (body if left == "itself" else left)
+
+
 def test_a_webhook_of_the_user_goes_if_it_came_before() -> None:
     body = json.dumps({"topic": "user.updated", "data": {"object": {"id": USER, "attributes": {"t": VALUE}}}}).encode()
     early, late = (Notification("acme", "userflow", body, {}, at) for at in (T, T + 1))
