@@ -10,7 +10,7 @@ from pipeline.integration_file.model import MappingSpec
 from pipeline.integration_file.names import HUBSPOT_TYPES, associated, association_words, object_word
 from pipeline.integration_file.rules import FieldNode
 from pipeline.operations.field_query import Wanted
-from pipeline.provisioning.field_checks import Fields, created_type, definition
+from pipeline.provisioning.field_checks import ALWAYS_IN_USERFLOW, Fields, created_type, definition
 from pipeline.provisioning.resolve import definitions_of
 from schemas.values import SYSTEMS, FieldDefinition, FieldType, System
 
@@ -57,7 +57,10 @@ class Known:
     @classmethod
     def of(cls, told: Descriptions) -> "Known":
         events = {event.name: event.label or event.name for system in SYSTEMS for event in told[system].events}
-        return cls({system: definitions_of(told[system].fields) for system in SYSTEMS}, tuple(sorted(events.items())))
+        fields = {system: definitions_of(told[system].fields) for system in SYSTEMS}
+        users = fields["userflow"].get("users", {})  # what every user can hold, whether one does or not
+        userflow = {**fields["userflow"], "users": {**ALWAYS_IN_USERFLOW, **users}}
+        return cls({**fields, "userflow": userflow}, tuple(sorted(events.items())))
 
     def types(self, system: System, object_type: str) -> Mapping[str, FieldDefinition]:
         return self.fields[system].get(object_type, {})

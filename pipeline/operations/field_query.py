@@ -21,6 +21,7 @@ from schemas.topics import INTEGRATIONS
 from schemas.values import SYSTEMS, System
 
 POLL_EVERY_S: Final = 0.05
+AGAIN_S: Final = 0.5  # how long after asking it shows whether somebody else asked later
 AWAY_S: Final = 3.0  # how long a system that was given up as away may take to answer all the same
 
 Wanted = Mapping[System, Mapping[str, tuple[str, ...]]]
@@ -57,7 +58,8 @@ class Asker:
     async def answers(self, integration: str, wanted: Wanted) -> Mapping[System, Description]:
         """What both systems say of these fields; of a type without names: of all its fields. Raises NotAnswered.
 
-        One inquiry of an integration at a time: a later one takes the place of an earlier one.
+        One inquiry of an integration at a time: a later one takes the place of an earlier one. Where another process
+        asked later, this one asks again once that one has its answers.
         """
         async with self._asking[integration]:
             return await self._answers(integration, wanted)
@@ -66,7 +68,7 @@ class Asker:
         inquiry = Inquiry(uuid.uuid4().hex, wanted["hubspot"], wanted["userflow"], self._now_ms())
         part = IntegrationPart(integration, inquiry=inquiry)
         await self._publisher.send(INTEGRATIONS, f"{integration}/inquiry", part)
-        asked_at = time.monotonic()
+        asked_at = again_at = time.monotonic()
         deadline, away_at = asked_at + self._within_s, asked_at + min(AWAY_S, self._within_s)
         while True:
             parts = self._tables.table(INTEGRATIONS)
@@ -79,6 +81,9 @@ class Asker:
                 raise NotAnswered("; ".join(refused))
             if len(given) == len(SYSTEMS):
                 return given
+            if time.monotonic() - again_at > AGAIN_S and _answered_another(parts, integration, inquiry):
+                await self._publisher.send(INTEGRATIONS, f"{integration}/inquiry", part)
+                again_at = time.monotonic()
             away = any(_is_away(parts, integration, system) for system in SYSTEMS if system not in given)
             if time.monotonic() > (away_at if away else deadline):
                 silent = (_silence(parts, integration, system) for system in SYSTEMS if system not in given)
@@ -88,6 +93,15 @@ class Asker:
 
 def _wanted(file: IntegrationFile) -> Wanted:
     return {system: fields_of(file, system) for system in SYSTEMS}
+
+
+def _answered_another(parts: Mapping[str, IntegrationPart], integration: str, ours: Inquiry) -> bool:
+    """Whether somebody asked after us, and has both answers."""
+    part = parts.get(f"{integration}/inquiry")
+    newest = part.inquiry if part is not None else None
+    if newest is None or newest.inquiry_id == ours.inquiry_id or newest.asked_at_ms < ours.asked_at_ms:
+        return False
+    return all(_answer(parts, integration, system, newest.inquiry_id) is not None for system in SYSTEMS)
 
 
 def _answer(

@@ -29,7 +29,7 @@ _CREATED_IN_USERFLOW: Final[Mapping[FieldType, FieldType]] = {
     "enumeration": "string",
 }
 # Userflow's definitions leave out the id, which is no attribute, and may leave out built-in attributes
-_ALWAYS_IN_USERFLOW: Final[Mapping[str, FieldDefinition]] = {
+ALWAYS_IN_USERFLOW: Final[Mapping[str, FieldDefinition]] = {
     **{name: FieldDefinition(name, "string") for name in ("id", "email", "name", "locale_code")},
     **{name: FieldDefinition(name, "datetime") for name in ("signed_up_at", "first_seen_at", "last_seen_at")},
 }
@@ -59,7 +59,7 @@ def definition(node: FieldNode, fields: Mapping[System, Fields]) -> FieldDefinit
     known = fields[node.system].get(node.object_type, {}).get(node.field)
     if known is not None and not known.archived:
         return known
-    return _ALWAYS_IN_USERFLOW.get(node.field) if node.system == "userflow" else None
+    return ALWAYS_IN_USERFLOW.get(node.field) if node.system == "userflow" else None
 
 
 def _unknown_types(file: IntegrationFile, fields: Mapping[System, Fields]) -> Iterator[Problem]:

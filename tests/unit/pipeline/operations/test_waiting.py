@@ -10,7 +10,7 @@ import pytest
 from pipeline.operations import apply, field_query
 from pipeline.operations.apply import NotApplied, changed_state, wait_until_applied
 from pipeline.operations.field_query import Asker, NotAnswered
-from schemas.configuration import ConnectorState, IntegrationPart
+from schemas.configuration import ConnectorState, ConnectorStatus, Description, IntegrationPart
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.pipeline.integration_file.files import GOOD, loaded
 
@@ -73,6 +73,29 @@ async def test_a_plan_ends_with_the_reason_of_a_system_that_was_given_up(monkeyp
         await asker.ask(loaded(GOOD))
 
 
+async def test_who_was_asked_over_asks_again_and_both_get_their_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(field_query, "AGAIN_S", 0.01)
+    parts: dict[str, IntegrationPart] = {}
+    asked: list[str] = []
+
+    class Connectors:
+        async def send(self, _: str, key: str, part: IntegrationPart) -> None:
+            """Somebody else asks right after the first inquiry; both systems answer the newest alone."""
+            assert part.inquiry is not None
+            asked.append(part.inquiry.inquiry_id)
+            if len(asked) == 1:
+                part = replace(part, inquiry=replace(part.inquiry, inquiry_id="another", asked_at_ms=1))
+            assert part.inquiry is not None
+            parts[key] = part
+            for system in ("hubspot", "userflow"):
+                told = Description(part.inquiry.inquiry_id)
+                parts[f"acme/{system}/description"] = IntegrationPart("acme", description=told)
+
+    asker = Asker(cast(Any, Connectors()), cast(Any, Tables(parts)), LONG_S, lambda: 0)
+    answers = await asker.answers("acme", {"hubspot": {"contacts": ()}, "userflow": {"users": ()}})
+    assert {one.inquiry_id for one in answers.values()} == {asked[0]} and asked == [asked[0], asked[0]]
+
+
 async def test_an_apply_that_waits_for_a_grant_says_which_command_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = dict(away(revision=0))
     settings = parts["acme/settings"].settings
@@ -81,8 +104,27 @@ async def test_an_apply_that_waits_for_a_grant_says_which_command_gives_it(monke
     parts["acme/hubspot"] = IntegrationPart("acme", connector=state)
     request = replace(changed_state(settings, "active", 0), apply_id=settings.apply_id)
     tables = cast(Any, Tables(parts))
+    monkeypatch.setattr(apply, "HEARD_S", 0.0)
     with pytest.raises(NotApplied, match=r"acme: accepted, and waits .* Fix: run `pairstream connect acme`"):
         await wait_until_applied(tables, "acme", request, LONG_S)
     monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
     with pytest.raises(NotApplied, match=r"still describing after"):
         await wait_until_applied(tables, "acme", request, 0.02, granted=True)
+
+
+async def test_what_userflow_says_of_its_key_is_heard_before_somebody_is_sent_to_grant_access() -> None:
+    parts = dict(away(revision=0))
+    settings = parts["acme/settings"].settings
+    assert settings is not None
+    parts["acme/hubspot"] = _told("needs_reconnect", "not_granted")
+    request = replace(changed_state(settings, "active", 0), apply_id=settings.apply_id)
+    with pytest.raises(NotApplied, match="still describing"):
+        await wait_until_applied(cast(Any, Tables(parts)), "acme", request, 0.1)
+    parts["acme/userflow"] = _told("ok")
+    with pytest.raises(NotApplied, match="accepted, and waits for access"):
+        await wait_until_applied(cast(Any, Tables(parts)), "acme", request, LONG_S)
+
+
+def _told(status: ConnectorStatus, reason: str | None = None) -> IntegrationPart:
+    """What a connector says of the revision that is asked for."""
+    return IntegrationPart("acme", connector=ConnectorState(1, 0, 0, status, checked_revision=1, reason=reason))
