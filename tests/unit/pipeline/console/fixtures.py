@@ -256,6 +256,7 @@ class InMemory:
     planner: MemoryPlanner
     replays: MemoryReplays
     now_ms: list[int] = field(default_factory=lambda: [AT_MS])
+    address: str = ""  # where it answers, in tests with a browser
 
     def client(self, base_url: str = URL) -> httpx.AsyncClient:
         """A browser without a session."""
