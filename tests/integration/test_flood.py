@@ -129,17 +129,26 @@ class Vendors:
     async def _connection(self, due: "asyncio.Queue[int]", started: float) -> None:
         """One request after another; from when each was due to its answer counts, with what it waited here."""
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        while True:
-            number = await due.get()
-            try:
-                streams = streams or await asyncio.open_connection("127.0.0.1", self.port)
-                streams[1].write(_hubspot(number) if number % 2 else _userflow(number))
-                self.statuses[await _status(streams[0])] += 1
-            except (OSError, EOFError) as error:
-                self.statuses[type(error).__name__] += 1
-                streams = None
-            self.took_s.append(time.perf_counter() - started - number / PER_S)
-            due.task_done()
+        try:
+            while True:
+                number = await due.get()
+                try:
+                    streams = streams or await asyncio.open_connection("127.0.0.1", self.port)
+                    streams[1].write(_hubspot(number) if number % 2 else _userflow(number))
+                    self.statuses[await _status(streams[0])] += 1
+                except (OSError, EOFError) as error:
+                    self.statuses[type(error).__name__] += 1
+                    _close(streams)
+                    streams = None
+                self.took_s.append(time.perf_counter() - started - number / PER_S)
+                due.task_done()
+        finally:
+            _close(streams)
+
+
+def _close(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None) -> None:
+    if streams:
+        streams[1].close()
 
 
 async def _status(reader: asyncio.StreamReader) -> str:
