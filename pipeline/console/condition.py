@@ -7,6 +7,7 @@ from typing import Final, Literal
 from pipeline.console.words import counted
 from pipeline.full_sync.report import percent
 from pipeline.full_sync.rows import Run
+from pipeline.integration_file.export import MAPS_NOTHING
 from pipeline.lag.judging import STANDSTILL, Lag, PlaceLag
 from pipeline.operations.full_sync import current, runs_in
 from pipeline.provisioning.remedies import remedy
@@ -76,6 +77,8 @@ def condition(
             return _troubled(name, system, reported.status, reported.reason or "")
     if settings.state == "connecting" or not settings.active_revision:
         return Condition("work", "Connecting")
+    if settings.document.endswith(MAPS_NOTHING):
+        return Condition("idle", "Nothing is mapped yet", "info")
     return _at_work(name, runs, lag)
 
 

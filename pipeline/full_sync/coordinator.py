@@ -125,8 +125,9 @@ class FullSyncs:
 
     async def _schedule(self, runs: Mapping[str, Sequence[Run]]) -> None:
         parts: Mapping[str, IntegrationPart] = self._tables.table(INTEGRATIONS)
+        mapped = {mapping.integration for mapping in self._tables.table(MAPPINGS).values()}
         for name, settings in every(parts).items():
-            if settings.state != "active":
+            if settings.state != "active" or name not in mapped:  # a run that has nothing to read fails
                 continue
             desired = parts.get(f"{name}/desired")
             applied_at_ms = desired.desired.applied_at_ms if desired is not None and desired.desired else 0

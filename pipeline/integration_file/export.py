@@ -7,6 +7,8 @@ import yaml
 
 from pipeline.integration_file.model import HubSpotSection, IntegrationFile, MappingSpec, OAuth, Rule
 
+MAPS_NOTHING: Final = "mappings: []\n"
+"""How the file of an integration ends that maps nothing yet."""
 _PLACEHOLDERS: Final = {
     "app_secret": "${HUBSPOT_APP_SECRET}",
     "token": "${HUBSPOT_TOKEN}",

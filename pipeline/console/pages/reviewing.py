@@ -19,7 +19,7 @@ from pipeline.operations import OperationRefused, apply, full_sync
 from pipeline.operations.actor import machine
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan
-from pipeline.provisioning.state_machine import UNDER_WAY
+from pipeline.provisioning.state_machine import DISCONNECTED, UNDER_WAY
 from schemas.configuration import IntegrationSettings
 from schemas.operating import AuditEntry
 from schemas.topics import AUDIT, MAPPINGS, RUNS
@@ -102,9 +102,9 @@ async def save(visit: Visit) -> Shown | Gone:
     if emptied(plan, found.draft.name) and not visit.form.one("seen"):
         return await _shown(visit, found, "Tick that you have seen what will be emptied.", 422)
     file, wrong = read(settings.document, found.draft)
-    if file is None or plan.problems or settings.apply_state in UNDER_WAY:
-        why = "another change of this integration is on its way" if settings.apply_state in UNDER_WAY else ""
-        return await _shown(visit, found, f"Not saved: {why or _said(wrong) or 'it does not fit'}.", 409)
+    held = _held_up(settings)
+    if file is None or plan.problems or held:
+        return await _shown(visit, found, f"Not saved: {held or _said(wrong) or 'it does not fit'}.", 409)
     file, request = apply.with_mappings(settings, file.mappings, desk.now_ms())
     try:
         await apply.put_in_force(desk.publisher, desk.tables, file, request, IN_FORCE_S)
@@ -115,6 +115,13 @@ async def save(visit: Visit) -> Shown | Gone:
     if then not in ("sync", "ask"):
         return Gone(f"/i/{visit.integration}/mappings/{found.draft.name}")
     return await _synced(visit, found.draft.name, asks=then == "ask")
+
+
+def _held_up(settings: IntegrationSettings) -> str:
+    """Why nothing can be saved now."""
+    if settings.state == "disconnected":
+        return DISCONNECTED
+    return "another change of this integration is on its way" if settings.apply_state in UNDER_WAY else ""
 
 
 async def _synced(visit: Visit, mapping: str, *, asks: bool) -> Gone:
@@ -147,6 +154,8 @@ async def remove(visit: Visit) -> Shown:
 async def do_remove(visit: Visit) -> Gone:
     """`POST mappings/<mapping>/remove`."""
     settings, name, desk = settings_in(visit), str(visit.request.path_params["mapping"]), visit.desk
+    if held := _held_up(settings):
+        raise apply.NotApplied(f"{visit.integration}: {held}")
     kept = [one for one in specs_in(settings) if one.name != name]
     file, request = apply.with_mappings(settings, kept, desk.now_ms())
     await apply.put_in_force(desk.publisher, desk.tables, file, request, IN_FORCE_S)

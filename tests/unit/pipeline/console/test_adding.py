@@ -105,6 +105,7 @@ async def test_a_token_connects_and_nothing_of_it_is_on_a_page() -> None:
         shown = (await signed_in.get(path)).text
         assert not any(one in shown for one in ("ak_secret", "pat-na1-secret", "sealed for"))
     assert "Set up a mapping" in (await signed_in.get("/i/acme")).text
+    assert "Nothing is mapped yet" in (await signed_in.get("/")).text
 
 
 async def test_an_app_leads_to_hubspot() -> None:

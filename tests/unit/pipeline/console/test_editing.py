@@ -208,6 +208,24 @@ async def test_values_that_would_be_emptied_need_a_tick(it: InMemory) -> None:
     assert (await signed_in.send(where, seen="yes")).status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"state": "disconnected"}, "it is disconnected and its credentials are forgotten"),
+        ({"apply_state": "describing"}, "another change of this integration is on its way"),
+    ],
+)
+async def test_what_cannot_be_changed_now_is_not_saved(it: InMemory, more: dict[str, Any], said: str) -> None:
+    signed_in, where = await begun(it, acted(IN_FORCE, "add:to_userflow:company.name"))
+    await asyncio.sleep(0)
+    connect(it, document=to_yaml(read_document(DOCUMENT)), **more)
+    answer = await signed_in.send(where)
+    assert answer.status_code == 409 and said in text(answer.text)
+    removed = await signed_in.send(f"{AT}/remove")
+    assert removed.status_code == 409 and said in text(removed.text)
+    assert it.publisher.sent == []
+
+
 async def test_a_refused_save_says_why_and_keeps_the_draft(it: InMemory) -> None:
     signed_in, where = await begun(it, acted(IN_FORCE, "add:to_userflow:company.name"))
     await asyncio.sleep(0)

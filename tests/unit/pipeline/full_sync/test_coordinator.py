@@ -243,6 +243,16 @@ async def test_three_schedulers_of_which_one_is_killed_begin_one_run_a_day() -> 
     assert {later - earlier for earlier, later in pairwise(began)} == {DAY_S * 1000}
 
 
+async def test_where_nothing_is_mapped_yet_none_is_due() -> None:
+    it = Installation(Acting(mappings={}, rows={}))
+    it.acting.now_ms = 1_800_000_000_000
+    scheduler = it.scheduler(interval_s=DAY_S)
+    for _ in range(3):
+        await scheduler.look()
+        it.acting.now_ms += DAY_S * 1000
+    assert it.acting.rows == {}
+
+
 async def test_many_runs_in_one_interval_do_not_make_its_scheduled_one_due_again() -> None:
     it = Installation()
     it.acting.now_ms = 40 * DAY_S * 1000
