@@ -18,6 +18,7 @@ from tests.benchmarks import (
     calls,
     explaining,
     full_sync,
+    growth,
     latency,
     restart,
     side_by_side,
@@ -28,6 +29,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.associated import Renamed
 from tests.benchmarks.latency import Latency
+from tests.benchmarks.pictures import Chart, drawn
 from tests.benchmarks.processes import load
 from tests.benchmarks.results import RESULTS, THREE_BROKERS, section_of, with_section
 from tests.benchmarks.side_by_side import Joined
@@ -41,7 +43,7 @@ PACKAGES = ("faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "httpx
 
 
 def main() -> None:
-    """Every row, or those that are named: `python -m tests.benchmarks latency sync ...`.
+    """Every row, or those that are named, each taking its place on the page: `python -m tests.benchmarks growth ...`.
 
     Each is kept as it is measured, and what was measured is not measured again: a run that was cut off goes on.
     """
@@ -57,7 +59,10 @@ def main() -> None:
         today = dt.date.today().isoformat()
         section += f"\nMeasured on {today}; the machine's load was {before:.1f} before and {load():.1f} after.\n"
         print(section, flush=True)  # noqa: T201 - the command's answer
-        place.write_text(section)
+        if sys.argv[1:]:
+            RESULTS.write_text(with_section(RESULTS.read_text(), section))
+        else:
+            place.write_text(section)
     if not sys.argv[1:]:
         _write()
 
@@ -74,13 +79,27 @@ def _write() -> None:
 
 def _idle(folder: Path) -> str:
     rows = asyncio.run(latency.idle(folder))
-    return _latencies("Change to visible at idle", rows, f"every {latency.PACE_S:.1f} s")
+    return _latencies("latency-idle", "Change to visible at idle", rows, f"every {latency.PACE_S:.1f} s")
+
+
+def _growth(_: Path) -> str:
+    found = growth.growth()
+    lines = ["## How the cost of one change grows", ""]
+    lines += ["One field of many changed; both agents: decode, decide, encode, without Kafka's own work.", ""]
+    lines += ["| what grows | number: µs of CPU |", "|---|---|"]
+    for what, costs in found.items():
+        lines.append(f"| {what} | {', '.join(f'{number}: {cost:,.0f}' for number, cost in costs.items())} |")
+    charts = [
+        Chart(f"growth-by-{what.split()[0]}", f"CPU of one change by {what}", what, "µs", {"both agents": costs})
+        for what, costs in found.items()
+    ]
+    return _text([*lines, *drawn(charts)])
 
 
 def _bulk(folder: Path) -> str:
     rows = asyncio.run(latency.under_bulk(folder))
     title = f"Change to visible while a full sync of {2 * latency.BULK_OBJECTS:,} records is under way"
-    return _latencies(title, rows, f"every {latency.BULK_PACE_S:.1f} s, rate limits lifted")
+    return _latencies("latency-bulk", title, rows, f"every {latency.BULK_PACE_S:.1f} s, rate limits lifted")
 
 
 def _sync(folder: Path) -> str:
@@ -147,12 +166,13 @@ def _stored(_: Path) -> str:
     return _text(lines)
 
 
-def _latencies(title: str, rows: Mapping[str, Latency], pace: str) -> str:
+def _latencies(picture: str, title: str, rows: Mapping[str, Latency], pace: str) -> str:
     lines = [f"## {title}", "", f"One edit {pace}; the simulators answer in 20 ms.", ""]
     lines += ["| direction | edits | p50 | p95 | p99 | lost |", "|---|---|---|---|---|---|"]
     for name, row in rows.items():
         lines.append(f"| {name} | {row.edits} | {row.p50:.0f} ms | {row.p95:.0f} ms | {row.p99:.0f} ms | {row.lost} |")
-    return _text(lines)
+    by_percent = {name: {50: row.p50, 95: row.p95, 99: row.p99} for name, row in rows.items()}
+    return _text([*lines, *drawn([Chart(picture, title, "percent of edits", "ms", by_percent)])])
 
 
 def _full_sync(folder: Path) -> str:
@@ -283,6 +303,7 @@ SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
     "bulk": _bulk,
     "sync": _sync,
     "full-sync": _full_sync,
+    "growth": _growth,
     "associated": _associated,
     "calls": _calls,
     "throughput": _throughput,

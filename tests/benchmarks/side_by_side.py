@@ -8,10 +8,8 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,18 +23,18 @@ from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import reader_config
 from pipeline.local.broker import BrokerSettings, LocalBroker
-from pipeline.local.jars import cache_root, fetch, find_java
+from pipeline.local.jars import fetch, find_java
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry, packaged_history
 from schemas.topics import HUBSPOT_CHANGES, USERFLOW_CHANGES, VITALS
 from tests.benchmarks.load import publish
+from tests.benchmarks.pictures import RIVALS, bench_python
 from tests.benchmarks.processes import cpu_s, load
 from tests.benchmarks.throughput import PARTITIONS, start_worker
 
 CHANGES: Final = int(os.environ.get("BENCH_RIVAL_CHANGES", "50000"))
 PAIRS: Final = int(os.environ.get("BENCH_RIVAL_PAIRS", "10000"))
 PROCESSES: Final = 2
-RIVALS: Final = Path(__file__).with_name("rivals")
 INPUTS: Final = frozenset({HUBSPOT_CHANGES, USERFLOW_CHANGES})
 LOOK_S: Final = 0.1
 QUIET_S: Final = 8.0  # without a record written: the load is through
@@ -155,7 +153,7 @@ def _pairstream(servers: str, folder: Path) -> "list[subprocess.Popen[bytes]]":
 
 def _quix(servers: str, folder: Path) -> "list[subprocess.Popen[bytes]]":
     schemas, patch_id = _schemas(folder, java=False)
-    argv = [str(_quix_python()), str(RIVALS / "quix_join.py"), servers]
+    argv = [str(bench_python()), str(RIVALS / "quix_join.py"), servers]
     return [
         _begun([*argv, str(folder / f"quix-{number}"), str(schemas), str(patch_id)], folder / f"quix-{number}.log")
         for number in range(PROCESSES)
@@ -216,15 +214,3 @@ def _with_java_strings(schema: Any) -> Any:
     if schema.get("type") == "map":
         made["avro.java.string"] = "String"
     return made
-
-
-def _quix_python() -> Path:
-    """The Python of an environment with exactly the packages of `rivals/requirements.lock`; made on first use."""
-    lock = RIVALS / "requirements.lock"
-    home = cache_root(os.environ) / f"quixstreams-{sys.version_info[0]}.{sys.version_info[1]}"
-    python, installed = home / "bin" / "python", home / "installed.lock"
-    if not installed.exists() or installed.read_text() != lock.read_text():
-        venv.create(home, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", lock], check=True)
-        installed.write_text(lock.read_text())
-    return python
