@@ -5,8 +5,9 @@ Its cursor stands there too: whoever has the integration after a kill goes on at
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_BEGINNINGS: Final = 3  # the object that names the next page may be deleted just then: the crawl begins again
+PAGES_AHEAD: Final = 3  # read while one is published: credit comes free for several at once
 HEARTBEAT_S: Final = 5.0
 ENDED: Final = frozenset({"completed", "failed", "stopped"})
 CURSOR_LAPSED: Final = "cursor_lapsed"
@@ -133,6 +135,14 @@ class _Crawl:
         await keep_part(self._context, self._row)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A page that was read before it was wanted, and the cursor that it was asked for with."""
+
+    cursor: str
+    page: ObjectPage
+
+
 class _Pages:
     """The pages of one crawl, each tried for as long as that may help."""
 
@@ -142,25 +152,26 @@ class _Pages:
         self._progress = PagingProgress()
         self._beginnings = 1
         self._resumed = resumed  # the first page is asked for by a cursor of long ago
-        self._ahead: tuple[str, asyncio.Task[ObjectPage]] | None = None
+        self._ahead: deque[asyncio.Task[_Ahead | None]] = deque()
 
     def read_ahead(self, cursor: str | None) -> None:
-        """Ask for the next page while the one before is published."""
-        if cursor is not None:
-            self._ahead = cursor, asyncio.create_task(self._asked(cursor))
+        """Ask for the next pages while the one before them is published, each once its cursor is known."""
+        if cursor is not None and not self._ahead:
+            self._ahead.append(asyncio.create_task(self._at(cursor)))
+        while 0 < len(self._ahead) < PAGES_AHEAD:
+            self._ahead.append(asyncio.create_task(self._behind(self._ahead[-1])))
 
     async def let_go(self) -> None:
-        """Nobody wants the page that was asked for ahead."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            ahead[1].cancel()
-            await asyncio.gather(ahead[1], return_exceptions=True)
+        """Nobody wants the pages that were asked for ahead."""
+        ahead, self._ahead = self._ahead, deque()
+        for task in ahead:
+            task.cancel()
+        await asyncio.gather(*ahead, return_exceptions=True)
 
     async def after(self, cursor: str | None) -> ObjectPage:
         """The next page. Raises _Lapsed where the type is to be read anew, _Ended where there will be none."""
-        ahead, self._ahead = self._ahead, None
         try:
-            page = await (ahead[1] if ahead is not None and ahead[0] == cursor else self._asked(cursor))
+            page = await self._read(cursor)
         except Refused as error:
             lapsed = cursor is not None and (error.reason == CURSOR_GONE or self._resumed)
             if not lapsed or self._beginnings == MOST_BEGINNINGS:
@@ -174,6 +185,27 @@ class _Pages:
         if reason is not None:
             raise self._ended(reason, "the page brings nothing new")
         return page
+
+    async def _read(self, cursor: str | None) -> ObjectPage:
+        """The page, if it was read ahead the one that came; what a read ahead raised counts for the pages behind it."""
+        try:
+            ahead = await self._ahead.popleft() if self._ahead else None
+        except ConnectorError:
+            await self.let_go()
+            raise
+        if ahead is not None and ahead.cursor == cursor:
+            return ahead.page
+        await self.let_go()
+        return await self._asked(cursor)
+
+    async def _at(self, cursor: str) -> "_Ahead":
+        return _Ahead(cursor, await self._asked(cursor))
+
+    async def _behind(self, before: "asyncio.Task[_Ahead | None]") -> "_Ahead | None":
+        """The page behind one that is read ahead too; None where that one is the last."""
+        ahead = await before
+        cursor = ahead.page.cursor if ahead is not None else None
+        return None if cursor is None else await self._at(cursor)
 
     async def _asked(self, cursor: str | None) -> ObjectPage:
         ask = partial(self._context.account.source.page, self._object_type, cursor)

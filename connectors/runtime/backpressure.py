@@ -67,12 +67,18 @@ class BulkCredit:
         """Wait until that many records may be published."""
         async with self._lock:
             while self._left < records:
-                self._left = await self._free()
-                if self._left < min(records, self._limit.records):
+                free = await self._free()
+                if free < max(min(records, self._limit.records), self._together):
                     await asyncio.sleep(REFRESH_S)
                     continue
+                self._left = free
                 break
             self._left -= records
+
+    @property
+    def _together(self) -> int:
+        """Half of what may be outstanding is let through at once: what comes together takes few transactions."""
+        return min(self._limit.records, MOST_PATCHES) // 2
 
     async def measure_on(self) -> None:
         """Measure until nothing is outstanding, though nobody takes: the report would grow old. Until cancelled."""

@@ -1,6 +1,7 @@
 """How much bulk may be unfinished in the worker: as much as it finishes in the time that a live change bears to wait.
 
-A live change waits behind whatever stands in its partition. How long that is shows in how fast it is finished.
+A live change waits behind whatever stands in its partition. How long that is shows in how fast it is finished, less
+what the road takes for a record that waits behind nothing: two fetches, two gathered steps, two transactions.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,9 @@ from typing import Final
 
 LIVE_BEARS_S: Final = 0.2
 """What a live change may wait behind bulk in the worker's stages together."""
+
+MOST_ROAD_S: Final = 0.15
+"""What the road itself is taken to need at most: a worker that is busy from the first look on is no long road."""
 
 ROOM_S: Final = 0.12  # below it the limit grows: between the two it stays
 EVERY_S: Final = 0.2  # between two judgements: a step frees its records at once, so less says little
@@ -32,6 +36,8 @@ class CreditLimit:
     def __init__(self, start: int) -> None:
         self.records = start
         self._before: tuple[float, Mapping[str, Stage]] | None = None
+        self._late_s = MOST_ROAD_S  # what records took of late: a single look sees bursts
+        self._road_s = MOST_ROAD_S  # the least of that
 
     def looked(self, stages: Mapping[str, Stage], now: float) -> None:
         """Judge the limit by what the stages have finished since the last judgement; `now` in seconds."""
@@ -49,9 +55,12 @@ class CreditLimit:
         )
         if sum(stage.unfinished for stage in stages.values()) * 2 < self.records:
             return  # something else holds bulk up: a vendor, or there is none
-        if waits_s > LIVE_BEARS_S:
+        self._late_s += (waits_s - self._late_s) / 2
+        self._road_s = min(self._road_s, self._late_s)
+        behind_s = self._late_s - self._road_s
+        if behind_s > LIVE_BEARS_S:
             self.records = max(LEAST_RECORDS, int(self.records * SHRINKAGE))
-        elif waits_s < ROOM_S:
+        elif behind_s < ROOM_S:
             self.records = min(MOST_RECORDS, int(self.records * GROWTH))
 
 

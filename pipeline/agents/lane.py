@@ -45,6 +45,17 @@ class Lane:
             await self._came.wait()
         return self.get_now()
 
+    async def more(self, within_s: float) -> bool:
+        """Whether a batch waits, or comes within that time; nothing is waited for where none is left."""
+        if not self._events and within_s > 0:
+            self._came.clear()
+            try:
+                async with asyncio.timeout(within_s):
+                    await self._came.wait()
+            except TimeoutError:
+                return False
+        return bool(self._events)
+
     def get_now(self) -> Any:
         """The oldest batch of a lane that is not empty."""
         event = self._events.popleft()

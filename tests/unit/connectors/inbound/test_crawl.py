@@ -9,6 +9,7 @@ import pytest
 
 from connectors.contract.errors import ConnectorError, Missing, RateLimited, Refused, Transient
 from connectors.contract.source import ObjectPage, Seen
+from connectors.inbound import crawl as crawl_module
 from connectors.inbound.crawl import crawl
 from connectors.inbound.persistence import MOST_OUTAGES
 from schemas.records import ChangeEvent, ConnectorRequest, StampedValue
@@ -186,7 +187,11 @@ async def test_a_cursor_that_has_lapsed_begins_the_type_anew_and_says_so() -> No
     assert _end(told) == ("completed", "cursor_lapsed", 3)
 
 
-async def test_the_next_page_is_read_while_one_waits_to_be_published_and_no_third_one() -> None:
+@pytest.mark.parametrize(("ahead", "wanted"), [(1, [None, "1"]), (2, [None, "1", "2"]), (9, [None, "1", "2"])])
+async def test_some_pages_are_read_while_one_waits_to_be_published_and_none_beyond(
+    monkeypatch: pytest.MonkeyPatch, ahead: int, wanted: list[str | None]
+) -> None:
+    monkeypatch.setattr(crawl_module, "PAGES_AHEAD", ahead)
     asked, room = list[str | None](), asyncio.Event()
 
     class Counting(Source):
@@ -201,7 +206,7 @@ async def test_the_next_page_is_read_while_one_waits_to_be_published_and_no_thir
     context, told = context_of("userflow", clock, source=Counting(), bulk_credit=credit)
     work = asyncio.create_task(crawl(context, REQUEST, None))
     await clock.settle()
-    assert asked == [None, "1"]
+    assert asked == wanted
     assert [one for one in told.published if isinstance(one, ChangeEvent)] == []
     room.set()
     assert await work

@@ -57,6 +57,20 @@ async def test_a_full_road_is_waited_for() -> None:
     assert answers.asked == 3
 
 
+async def test_what_comes_free_is_let_through_by_the_half_of_the_limit() -> None:
+    answers = Answers(500, 350, 300)
+    credit = credit_of(answers, 600)
+    for _ in range(3):
+        await taken(credit, 100)
+    assert answers.asked == 3
+
+
+async def test_a_limit_above_what_sinks_hold_waits_for_half_of_that() -> None:
+    answers = Answers(0, patches=MOST_PATCHES // 2)
+    await taken(credit_of(answers, 4 * MOST_PATCHES), 100)
+    assert answers.asked == 1
+
+
 async def test_a_page_larger_than_the_limit_goes_when_the_road_is_empty() -> None:
     answers = Answers(10, 0)
     await taken(credit_of(answers, 50), 100)

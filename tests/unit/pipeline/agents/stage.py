@@ -146,6 +146,24 @@ class FakeStream:
         self.acknowledged += [record.offset for record in event.message.records]
 
 
+class OpenStream(FakeStream):
+    """The same, but its events come when the test gives them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def noack_take(self, _: int, __: float) -> AsyncIterator[Sequence[Event]]:
+        while True:
+            yield [await self.events.get()]
+
+
+class BulkText(str):
+    """A record that says that nobody waits for it."""
+
+    bulk = True
+
+
 def event(offset: int, text: str, partition: int = 0) -> Event:
     return batch(record(offset, text, partition))
 
@@ -215,7 +233,7 @@ class FakeStepDeps:
             raise UnknownSchema("upgrade this process")
         if data == b"registry answers nonsense":
             raise ValueError("no JSON")
-        return data.decode()
+        return BulkText(data.decode()) if data.startswith(b"bulk") else data.decode()
 
     async def _wait_for(self, integration: str, connection: int, revision: int, within_s: float) -> None:
         self.waited.append((integration, revision, within_s))

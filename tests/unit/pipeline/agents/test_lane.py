@@ -47,3 +47,14 @@ async def test_a_full_room_waits_for_whichever_lane_has_a_batch_taken() -> None:
     one.get_now()
     await until(waiting.done)
     assert not other.empty
+
+
+async def test_more_is_waited_for_until_it_comes_or_the_time_is_over() -> None:
+    lane = Lane(Room())
+    assert not await lane.more(-1.0)
+    assert not await lane.more(0.001)
+    waiting = asyncio.create_task(lane.more(60.0))
+    await asyncio.sleep(0)
+    await lane.put(event(0, "a=1"))
+    assert await waiting
+    assert await lane.more(-1.0), "what waits is there whatever the time"

@@ -16,6 +16,7 @@ from tests.unit.pipeline.agents.stage import (
     Event,
     FakeStepDeps,
     FakeStream,
+    OpenStream,
     batch,
     event,
     letters,
@@ -117,6 +118,31 @@ class TestAgentLoop:
         async with consuming(deps, stream):
             await until(lambda: stream.acknowledged == [*range(3 * half)])
         assert [number for *_, number in deps.counted] == [2 * half, half]
+
+    async def test_bulk_behind_a_step_of_bulk_is_gathered_into_one_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(loop_module, "GATHER_BULK_S", 3_600.0)
+        monkeypatch.setattr(loop_module, "STEP_RECORDS", 3)  # a step that is full waits no longer
+        deps, stream = FakeStepDeps(), OpenStream()
+        async with consuming(deps, stream):
+            for offset in range(3):  # the first is a step of its own; each other is taken before the next one comes
+                await stream.events.put(event(offset, "bulk=1"))
+                await until(lambda: stream.acknowledged == [0] and stream.events.empty())
+            await stream.events.put(event(3, "bulk=1"))
+            await until(lambda: stream.acknowledged == [0, 1, 2, 3])
+        assert [number for *_, number in deps.counted] == [1, 3]
+
+    async def test_a_live_record_waits_for_no_bulk_to_be_gathered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(loop_module, "GATHER_BULK_S", 3_600.0)
+        deps, stream = FakeStepDeps(), OpenStream()
+        async with consuming(deps, stream):
+            await stream.events.put(event(0, "bulk=1"))
+            await until(lambda: stream.acknowledged == [0])
+            await stream.events.put(event(1, "bulk=2"))
+            await stream.events.put(event(2, "a=1"))
+            await until(lambda: stream.acknowledged == [0, 1, 2])
+            await stream.events.put(event(3, "bulk=3"))
+            await until(lambda: stream.acknowledged == [0, 1, 2, 3])
+        assert [number for *_, number in deps.counted] == [1, 2, 1]
 
     async def test_bytes_that_are_no_record_are_acknowledged_with_their_letter(self) -> None:
         deps, stream = FakeStepDeps(), FakeStream([event(0, "malformed"), event(1, "a=1")])
