@@ -60,6 +60,10 @@ REFUSALS = [
         "Fix: did you mean `webhooks`.",
     ),
     (
+        GOOD.replace("  account", "  source: jurnal\n  account").replace("  app_secret: ${HUBSPOT_APP_SECRET}\n", ""),
+        "acme.yaml:3: hubspot.source: expected webhooks or journal or poll, got `jurnal`. Fix: did you mean `journal`.",
+    ),
+    (
         GOOD.replace("  account", "  timeline: off\n  account"),
         "acme.yaml:3: hubspot.timeline: expected app_events or custom_events, got `off`. "
         "Fix: write app_events or custom_events.",
