@@ -112,7 +112,9 @@ def _every_broker(servers: str | None) -> str | None:
     brokers = [broker.strip() for broker in (servers or "").split(",") if broker.strip()]
     for broker in brokers:
         host, colon, port = broker.rpartition(":")
-        if not (colon and host and port.isdigit() and 0 < int(port) < 65_536) or any(map(str.isspace, broker)):
+        is_port = port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65_536
+        # a listener's `PLAINTEXT://` is one of its brokers, to one of the two Kafka clients alone
+        if not (colon and host and is_port) or "/" in host or any(map(str.isspace, broker)):
             raise ValueError(f"`{shown(broker)}` is no HOST:PORT")
     return ",".join(brokers) or None
 

@@ -162,7 +162,7 @@ def test_a_public_url_that_no_vendor_can_call_is_refused(url: str, reason: str) 
 
 
 @pytest.mark.parametrize("name", ["HUBSPOT_API_URL", "USERFLOW_API_URL", "SCHEMA_REGISTRY_URL"])
-@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "https://[x"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "https://[x", "https://x y", "https://x/\ta"])
 def test_an_address_that_no_request_can_be_sent_to_is_refused_at_the_start(name: str, url: str) -> None:
     [problem] = refused({name: url})
 
@@ -398,3 +398,9 @@ def test_the_url_of_notices_is_as_secret_as_its_key() -> None:
 
     assert {"http://127.0.0.1:9/hook", "0123456789abcdef"} <= set(settings.hidden)
     assert "9/hook" not in describe(settings)
+
+
+@pytest.mark.parametrize("broker", ["http://b1:9092", "PLAINTEXT://b1:9092", "b1:²", "b1:" + "9" * 5_000, "b1:", ":1"])
+def test_what_is_no_broker_to_both_clients_is_refused(broker: str) -> None:
+    [problem] = refused({"KAFKA_BOOTSTRAP_SERVERS": f"kafka:9092,{broker}"})
+    assert "is no HOST:PORT" in problem
