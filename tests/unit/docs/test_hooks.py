@@ -1,5 +1,6 @@
 """The site's own steps: links between tree and site, tables where pages ask for them, pages beside the code."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
 from docs.hooks import ROOT, pages, place_of, source_of, translated, with_tables
+from docs.tables import TABLES
 
 
 def links(markdown: str, place: str) -> str:
@@ -47,6 +49,16 @@ def test_a_page_holds_the_table_that_it_asks_for() -> None:
     assert "| `PAIRSTREAM_PARTITIONS` | `4` |" in with_tables("before\n\n<!-- table: settings -->\n\nafter")
     with pytest.raises(KeyError, match="made-up"):
         with_tables("<!-- table: made-up -->")
+
+
+def test_every_table_stands_on_a_page_that_the_site_shows() -> None:
+    shown = (ROOT / "mkdocs.yml").read_text()
+    asked: set[str] = set()
+    for path in (ROOT / "docs").rglob("*.md"):
+        tables = set(re.findall(r"^<!-- table: ([\w-]+) -->$", path.read_text(), re.MULTILINE))
+        assert not tables or path.relative_to(ROOT / "docs").as_posix() in shown
+        asked |= tables
+    assert asked == set(TABLES)
 
 
 def test_places_lead_back_to_their_files() -> None:
