@@ -70,7 +70,9 @@ def _between(
     since_ms: int | None = None
     heard = time.monotonic()
     while True:
-        messages = consumer.consume(AT_ONCE, 0.2)
+        first = consumer.poll(0.2)
+        # `consume` waits for as many as it is asked for: what has come is taken, and nothing is waited for
+        messages = () if first is None else (first, *consumer.consume(AT_ONCE, 0))
         if messages:
             heard = time.monotonic()
         elif time.monotonic() - heard > STALL_S:

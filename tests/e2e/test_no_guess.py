@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.e2e.looking import number, plan_arrives
-from tests.e2e.world import PLAN, SYNCED, World, world
+from tests.e2e.looking import number, plan_arrives, title_arrives
+from tests.e2e.world import PLAN, SYNCED, TITLE, World, world
 from tests.kafka import Kafka
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -84,6 +84,32 @@ async def test_nor_does_a_first_full_sync_with_live_edits_beside_it(it: World) -
     assert await written(it) == []
     assert (told["pairs"], told["ambiguous"]) == (PAIRS, SHARED)
     assert await it.created_by_api() == 0
+
+
+async def test_a_live_edit_is_explained_by_what_led_to_its_write(it: World) -> None:
+    contact_id, user_id = next(iter(it.made.items()))
+    email = (await it.hubspot.fields("contacts", contact_id))["email"]
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "as explained"})
+    await title_arrives(it, user_id, "as explained")
+    await it.idle()
+
+    (told,) = json.loads(await it.answer("explain", "hubspot", "contacts", contact_id, "--format", "json"))[
+        "explanations"
+    ]
+    (pair,) = told["pairs"]
+    (title,) = (one for one in pair["fields"] if one["target"] == TITLE)
+    cause = title["write"]["caused_by"]
+    assert (title["word"], title["took_ms"] > 0, cause["topic"].startswith("hubspot.")) == ("written", True, True)
+    led = [one for one in told["history"]["happenings"] if one["cause"] == cause]
+    assert [one["outcome"] for one in led] == ["written"]
+    assert told["history"]["complete"]
+
+    text = await it.answer("explain", "hubspot", "contacts", contact_id)
+    assert f"({cause['topic']}[{cause['partition']}]@{cause['offset']})" in text
+    assert "as explained" not in text and email not in text
+    assert f"paired by email: HubSpot {contact_id} and Userflow {user_id}" in await it.answer(
+        "explain", "acme", "contacts-users", email
+    )
 
 
 async def test_what_was_written_before_a_rival_appeared_is_explained(it: World) -> None:
