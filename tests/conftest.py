@@ -5,7 +5,7 @@ import gc
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from pipeline.local.registry import LocalSchemaRegistry
+from tests import forking
 from tests import kafka as kafkas
 
 MARKED_FOLDERS = {
@@ -157,6 +158,13 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[kafkas.Kafka]:
             yield kafka
     except kafkas.KafkaUnavailable as error:
         pytest.exit(str(error), returncode=2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Pairstream's processes are forks (`tests/forking.py`), but by hand: memory and CPU are measured there."""
+    with nullcontext() if request.config.getoption("-m") == "by_hand" else forking.forked():
+        yield
 
 
 @pytest.fixture(scope="session")

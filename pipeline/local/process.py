@@ -2,10 +2,10 @@
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 from typing import IO
 
 from pipeline.local.orphan_guard import OrphanGuard
@@ -35,14 +35,12 @@ class ChildProcess:
         self.log = log
         self._guard = guard
         with log.open("ab") as file:
-            self._popen = subprocess.Popen(
+            self._popen = Popen(
                 argv,
                 env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE
-                if echo
-                else file,  # straight to the file where nobody listens: no copy, no stall
-                stderr=subprocess.STDOUT,
+                stdin=DEVNULL,
+                stdout=PIPE if echo else file,  # straight to the file where nobody listens: no copy, no stall
+                stderr=STDOUT,
                 start_new_session=True,
                 pass_fds=pass_fds,
             )
@@ -78,7 +76,7 @@ class ChildProcess:
         self.terminate()
         try:
             self._popen.wait(deadline_s)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             self._popen.kill()
         return self.wait()
 

@@ -5,8 +5,6 @@ A connector has one API URL, so both accounts answer behind one door, told apart
 
 import asyncio
 import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,9 +17,10 @@ from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.kafka.partitioner import partition_of
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
 from pipeline.local.ports import free_port
-from pipeline.local.stack import Stack, machine
+from pipeline.local.stack import Stack
 from pipeline.serving import serve
-from tests.e2e.world import environment_of, eventually, measured
+from tests import forking
+from tests.e2e.world import environment_of, eventually, measured, running_machine
 from tests.kafka import Kafka
 
 PEOPLE = 10
@@ -145,12 +144,8 @@ async def pipeline_of(
             "HUBSPOT_API_URL": hubspot_url,
             "USERFLOW_API_URL": userflow_url,
         }
-        whole = machine(environment_of(folder, kafka) | settings, simulators=False)
-        running = await asyncio.to_thread(whole.__enter__)
-        try:
+        async with running_machine(environment_of(folder, kafka) | settings, simulators=False) as running:
             yield running
-        finally:
-            await asyncio.to_thread(whole.__exit__, None, None, None)
 
 
 def secrets_of(name: str) -> dict[str, str]:
@@ -169,6 +164,5 @@ async def command(running: Stack, folder: Path, name: str) -> None:
 
 async def run(running: Stack, *words: str, **more: str) -> tuple[int, str]:
     """Run `pairstream WORDS`, with `more` in its environment; returns its exit code and all it printed."""
-    argv, environment = (sys.executable, "-m", "pipeline.cli", *words), {**os.environ, **running.environment, **more}
-    done = await asyncio.to_thread(subprocess.run, argv, env=environment, capture_output=True, text=True)
+    done = await asyncio.to_thread(forking.run, words, {**os.environ, **running.environment, **more})
     return done.returncode, done.stdout + done.stderr

@@ -7,7 +7,6 @@ commands through `it.command(...)`, kills through `it.kill(role)`.
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
@@ -31,6 +30,7 @@ from schemas.codec import Codec
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry
 from schemas.topics import DEAD_LETTERS
+from tests.forking import run
 from tests.kafka import Kafka, fresh_prefix
 
 T = TypeVar("T")
@@ -131,12 +131,7 @@ class World:
     async def _run(
         self, words: tuple[str, ...], expect: int | None, more: Mapping[str, str], nicer: int = 0
     ) -> tuple[str, str]:
-        before = ("nice", "-n", str(nicer)) if nicer else ()
-        argv = (*before, sys.executable, "-m", "pipeline.cli", *words)
-        environment = {**os.environ, **self.machine.environment, **more}
-        done = await asyncio.to_thread(
-            subprocess.run, argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
+        done = await asyncio.to_thread(run, words, {**os.environ, **self.machine.environment, **more}, nicer=nicer)
         assert expect in (None, done.returncode), f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout, done.stderr
 
@@ -344,9 +339,7 @@ async def _started(
 ) -> AsyncIterator[World]:
     often = ASKED_OFTEN if SOURCE != "webhooks" else {}
     given = {**environment_of(folder, kafka), **CREDENTIALS, **often, **environment}
-    whole = machine(given, simulators=True, console=console)
-    running = await asyncio.to_thread(whole.__enter__)
-    try:
+    async with running_machine(given, simulators=True, console=console) as running:
         where = running.endpoints
         async with (
             SimulatorControl("hubspot", where.hubspot_simulator_url or "") as hubspot,
@@ -359,10 +352,21 @@ async def _started(
                 await userflow.set(rate_per_s=None, max_in_flight=None)
             cluster = Cluster({"bootstrap.servers": where.kafka_bootstrap_servers}, running.settings.prefix)
             yield World(running, hubspot, userflow, folder, cluster, Admin(cluster))
-    finally:
-        await asyncio.to_thread(whole.__exit__, None, None, None)
     if kafka is not None:
         await asyncio.to_thread(forget, cluster)
+
+
+@asynccontextmanager
+async def running_machine(
+    environment: Mapping[str, str], *, simulators: bool, console: bool = False
+) -> AsyncIterator[Stack]:
+    """What `pairstream up` runs."""
+    whole = machine(environment, simulators=simulators, console=console)
+    running = await asyncio.to_thread(whole.__enter__)
+    try:
+        yield running
+    finally:
+        await asyncio.to_thread(whole.__exit__, None, None, None)
 
 
 def forget(cluster: Cluster) -> None:
