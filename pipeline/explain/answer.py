@@ -149,6 +149,7 @@ class Away:
     status: str
     reason: str | None
     parked: bool
+    since_ms: int | None = None  # our clock: when something of it was parked first, where that is still retained
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,20 @@ def _told(seen: Seen) -> Happening:
     )
 
 
+def parked_ms(seen: Iterable[Seen], system: System) -> int | None:
+    """When something for that system was parked first, since it last answered a write."""
+    found: int | None = None
+    for one in sorted(seen, key=lambda each: (each.at_ms, each.place)):
+        record = one.record
+        if record.system != system:
+            continue
+        if isinstance(record, Receipt):
+            found = one.at_ms if record.kind == "parked" and found is None else found
+        elif record.origin == "receipt":
+            found = None
+    return found
+
+
 def refused_ms(seen: Iterable[Seen]) -> Mapping[str, int]:
     """`<system>.<field>` -> when a refusal of it was told first, of those in a row since the last other answer."""
     found: dict[str, int] = {}

@@ -23,7 +23,7 @@ from pipeline.explain.answer import (
     StillThere,
 )
 from pipeline.explain.fields import PairFacts, standings
-from pipeline.explain.history import Answers, Seen, happenings, observation, refused_ms
+from pipeline.explain.history import Answers, Seen, happenings, observation, parked_ms, refused_ms
 from schemas.configuration import ConnectorState
 from schemas.state import ObjectState, PairState
 from schemas.topics import pair_key
@@ -97,7 +97,7 @@ def _views(facts: Facts) -> list[MappingView]:
 def _away(facts: Facts) -> Iterator[Away]:
     for system, state in facts.connectors.items():
         if state.connection == facts.view.connection and (state.status != "ok" or state.parked):
-            yield Away(system, state.status, state.reason, state.parked)
+            yield Away(system, state.status, state.reason, state.parked, parked_ms(facts.seen, system))
 
 
 def _known(facts: Facts) -> Iterator[KnownFields]:

@@ -29,7 +29,8 @@ def explanation_lines(told: Explanation, *, values: bool = False) -> Iterator[st
     if told.paused:
         yield f"  paused: nothing is written before `pairstream integration resume {told.integration}`"
     for away in told.away:
-        parked = "; patches are parked, and derived again when it is back" if away.parked else ""
+        since = f" since {clock(away.since_ms, told.at_ms)}" if away.since_ms is not None else ""
+        parked = f"; patches are parked{since}, and derived again when it is back" if away.parked else ""
         yield f"  {NAMES[away.system]} is {away.status.replace('_', ' ')}: {away.reason or 'no reason told'}{parked}"
     yield from _object_lines(told)
     for pair in told.pairs:

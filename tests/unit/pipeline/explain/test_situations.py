@@ -93,10 +93,12 @@ def test_08_a_value_on_its_way() -> None:
 
 def test_09_a_value_that_waits_for_its_system() -> None:
     it = in_step().happened(contact(3_000, {"jobtitle": "Prof"}))
-    it.happened(receipt("userflow", USER, {"title": "Prof"}, kind="parked"))
+    parked = receipt("userflow", USER, {"title": "Prof"}, kind="parked")
+    it.happened(replace(parked, caused_by=Cause("hubspot.notifications", 2, 4500, 5_000)))
     it.connectors["userflow"] = ConnectorState(1, 1, 1, "unavailable", reason="status_503", parked=True)
     told = it.told()
-    assert "Userflow is unavailable: status_503; patches are parked, and derived again when it is back" in told
+    said = "Userflow is unavailable: status_503; patches are parked since 00:00:05, and derived again when it is back"
+    assert said in told
     assert "-> title  parked     written once Userflow is back" in told
 
 
