@@ -14,6 +14,7 @@ from pipeline.provisioning.rotation import settings_sealed_again
 from pipeline.provisioning.state_machine import decide
 from pipeline.provisioning.writes import ConfigurationWrite
 from pipeline.secrets import SecretBox
+from schemas.letters import place_of
 from schemas.topics import INTEGRATIONS, MAPPINGS
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Scheduler:
         box: SecretBox,
     ) -> None:
         self._box = box
+        self._told: set[tuple[str, str]] = set()
         self._partitions = partitions
         self._tables = tables
         self._publisher = publisher
@@ -71,7 +73,15 @@ class Scheduler:
 
     def _decide(self) -> list[ConfigurationWrite]:
         parts = self._tables.table(INTEGRATIONS)
-        return decide(parts, self._tables.table(MAPPINGS), self._partitions) or settings_sealed_again(parts, self._box)
+        decided = decide(parts, self._tables.table(MAPPINGS), self._partitions, self._integration_failed)
+        return decided or settings_sealed_again(parts, self._box)
+
+    def _integration_failed(self, name: str, error: Exception) -> None:
+        """Told once for each place: what is not refused by it is met again at every look."""
+        told = name, place_of(error)
+        if told not in self._told:
+            self._told.add(told)
+            log.error("%s: its request cannot be decided: our own code raised at %s", *told)
 
     async def _carry_out(self, writes: Sequence[ConfigurationWrite]) -> None:
         """Write in order, then wait until this process reads its own writes, so that it never decides on old tables."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from connectors.clock import set_within
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.producer import Publisher
+from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.kafka.table import until_read
 from pipeline.full_sync.commands import SILENT_MS, commands_of
 from pipeline.full_sync.counts import read_whole
@@ -21,7 +21,9 @@ from pipeline.full_sync.schedule import anew, due, is_forgotten
 from pipeline.full_sync.situation import PASSES, Command, Move, RoadSeen, Situation
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of, every, settings_of
+from schemas.letters import place_of
 from schemas.records import ObjectMapping
+from schemas.registry import UnknownSchema
 from schemas.runs import RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from schemas.values import System
@@ -34,6 +36,8 @@ LEAST_S: Final = 0.05  # rows come in bursts: one look for all of them
 KEPT_RUNS: Final = 20  # of each integration, for `full-sync history`
 SETTLED_MS: Final = 60_000  # after its end a run's parts may still be told
 ORPHANED_MS: Final = 600_000
+ENDS_PROCESS: Final = (BrokersUnreachable, PublishFailed, UnknownSchema, RuntimeError)
+"""What is raised about the brokers, or because this process reads its own writes no more."""
 RECONNECT: Final = frozenset({"reconnect"})
 
 
@@ -115,7 +119,7 @@ class FullSyncs:
         await self._schedule(by_integration)
         open_runs = {name: [run for run in runs if run.under_way] for name, runs in by_integration.items()}
         under_way = {name: runs for name, runs in open_runs.items() if runs}
-        moves = (self._advance(name, runs, by_integration[name]) for name, runs in under_way.items())
+        moves = (self._advance_or_end(name, runs, by_integration[name]) for name, runs in under_way.items())
         # every move ends before an error is raised: none may still be at work at the next look
         errors = [end for end in await asyncio.gather(*moves, return_exceptions=True) if end is not None]
         if errors:
@@ -141,9 +145,23 @@ class FullSyncs:
             if request is not None:
                 await self._write(request)
 
+    async def _advance_or_end(self, name: str, waiting: Sequence[Run], all_runs: Sequence[Run]) -> None:
+        """A run at which our own code raises ends: every scheduler would meet it again, for all integrations."""
+        try:
+            await self._advance(name, waiting, all_runs)
+        except ENDS_PROCESS:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this run
+            run = _current(waiting)
+            reason = f"step_failed: our own code raised at {place_of(error)}"
+            log.error("%s: full sync %s ends: %s", name, run.run_id, reason)
+            full_sync = replace(run.full_sync, finished_at_ms=self._now_ms(), ends={}, waiting=0)
+            row = replace(run.row, state="failed", reason=reason, updated_at_ms=self._now_ms(), full_sync=full_sync)
+            await self._write(row)
+
     async def _advance(self, name: str, waiting: Sequence[Run], all_runs: Sequence[Run]) -> None:
         """Move the integration's current run; others wait for its end, or end with it."""
-        current = next((run for run in waiting if run.row.state == "running"), waiting[0])
+        current = _current(waiting)
         situation = self._situation(name, all_runs)
         newer = [run for run in waiting if run.full_sync.supersede and run.run_id > current.run_id]
         if newer:
@@ -246,6 +264,11 @@ class FullSyncs:
         gone += [key for key in orphans(rows) if now_ms - rows[key].updated_at_ms > ORPHANED_MS]
         if gone and self._active():
             await asyncio.gather(*(self._publisher.send_bytes(RUNS, key, None) for key in gone))
+
+
+def _current(waiting: Sequence[Run]) -> Run:
+    """The run that moves, of those that have not ended."""
+    return next((run for run in waiting if run.row.state == "running"), waiting[0])
 
 
 def _begins(run: Run, situation: Situation) -> bool:

@@ -7,7 +7,7 @@ Another account than the one in force goes through both on trial first, beside i
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -31,6 +31,7 @@ from schemas.configuration import (
     SystemSettings,
 )
 from schemas.integrations import connector_of, settings_of
+from schemas.letters import place_of
 from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import SYSTEMS, System
@@ -42,10 +43,17 @@ VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|fail
 UNDER_WAY: Final = frozenset({"proving", "describing", "provisioning"})
 
 Parts = Mapping[str, IntegrationPart]
+Failed = Callable[[str, Exception], None]
+"""(integration, what was raised)."""
 
 
-def decide(parts: Parts, mappings: Mapping[str, ObjectMapping], partitions: int) -> list[ConfigurationWrite]:
-    """What to write next, in order; empty when everything asked for is done or waits for a connector."""
+def decide(
+    parts: Parts, mappings: Mapping[str, ObjectMapping], partitions: int, failed: Failed | None = None
+) -> list[ConfigurationWrite]:
+    """What to write next, in order; empty when everything asked for is done or waits for a connector.
+
+    `failed` is told of an integration on which our own code raises; None: the error is raised.
+    """
     writes: list[ConfigurationWrite] = []
     for key, part in sorted(parts.items()):
         if part.settings is not None and (told := state_forgotten(part.integration, part.settings, partitions)):
@@ -55,10 +63,33 @@ def decide(parts: Parts, mappings: Mapping[str, ObjectMapping], partitions: int)
             return configuration_forgotten(part.integration, parts, mappings)  # its request was deleted
         if part.desired is None or not key.endswith("/desired"):
             continue
-        writes += _next(part.integration, part.desired, parts, mappings)
+        writes += _contained(part.integration, part.desired, parts, mappings, failed)
         if writes:
             break  # one integration at a time: its claims are in force before the next integration claims
     return writes or list(_orphans(parts))
+
+
+def _contained(
+    name: str,
+    desired: DesiredIntegration,
+    parts: Parts,
+    mappings: Mapping[str, ObjectMapping],
+    failed: Failed | None,
+) -> list[ConfigurationWrite]:
+    """What comes next for one integration; a request on which our own code raises is refused, and the others go on."""
+    try:
+        return _next(name, desired, parts, mappings)
+    except Exception as error:  # whatever it is, the next look would meet it again, and so would every scheduler
+        if failed is None:
+            raise
+        failed(name, error)
+        settings, reason = settings_of(parts, name), f"step_failed: our own code raised at {place_of(error)}"
+        if settings is None:
+            return []
+        if settings.apply_id != desired.apply_id:
+            refused = replace(_restored(settings), apply_id=desired.apply_id, apply_state="failed", reason=reason)
+            return [_write(name, refused)]
+        return [_failed(name, settings, reason)] if settings.apply_state in UNDER_WAY else []
 
 
 def _orphans(parts: Parts) -> Iterator[ConfigurationWrite]:
@@ -264,6 +295,10 @@ def _provisioned(
     mappings: Mapping[str, ObjectMapping],
 ) -> Iterator[ConfigurationWrite]:
     if any(state is None or state.provisioned_revision < settings.revision for state in states):
+        return
+    refusal = described.refusal()
+    if refusal is not None:  # a field may be gone since it was described: what is made of it would be wrong
+        yield _failed(name, settings, refusal)
         return
     wanted = object_mappings(described.file, settings.connection, settings.revision, described.fields)
     yield from _mappings(name, wanted, mappings)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from connectors.kafka.groups import BrokersUnreachable
+from pipeline.full_sync import coordinator
 from pipeline.full_sync.coordinator import KEPT_RUNS, SETTLED_MS, FullSyncs, FullSyncSettings
 from pipeline.full_sync.rows import OPEN
 from pipeline.full_sync.situation import Command, RoadSeen
@@ -279,3 +280,23 @@ async def test_parts_of_runs_that_ended_are_forgotten_and_old_runs_too() -> None
     await scheduler.look()
     assert len(it.acting.rows) == KEPT_RUNS
     assert all("/" not in key for key in it.acting.rows)
+
+
+async def test_a_run_at_which_our_own_code_raises_ends_and_the_scheduler_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installation = Installation()
+    scheduler = installation.scheduler()
+    (run_id,) = installation.states()
+
+    def raises(*_: object) -> Any:
+        raise ZeroDivisionError("in a test")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(coordinator, "decide", raises)
+        await scheduler.full_syncs.look()
+    row = installation.acting.rows[run_id]
+    assert (row.state, (row.reason or "").partition(":")[0]) == ("failed", "step_failed")
+    assert not await scheduler.full_syncs.look()
+    installation.ask()
+    assert await scheduler.full_syncs.look()

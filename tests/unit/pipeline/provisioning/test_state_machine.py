@@ -1,18 +1,24 @@
 """How a request becomes what is in force, told as the records that are written."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations.apply import desired
+from pipeline.provisioning import state_machine
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT
+from pipeline.provisioning.state_machine import decide
 from schemas.configuration import (
+    ConnectorState,
     DescribedField,
     DescribedType,
+    IntegrationPart,
 )
 from schemas.records import FieldRule
+from schemas.values import System
 from tests.unit.pipeline.provisioning.cluster import EVENTS, FILE, HUBSPOT_FIELDS, USERFLOW_FIELDS, Cluster, request
 
 
@@ -216,3 +222,63 @@ def test_access_that_nobody_has_granted_yet_is_waited_for() -> None:
     refused.ask(request())
     refused.report("hubspot", status="needs_reconnect", reason="grant_rejected", described_revision=0)
     assert refused.settings().apply_state == "failed"
+
+
+def test_a_field_that_went_between_its_description_and_the_end_refuses_the_request() -> None:
+    """A property that was archived while Userflow was away raised here, in every scheduler, for all integrations."""
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(attribute="seats"))
+    cluster.report("hubspot", provisioned_revision=0)
+    cluster.report("userflow", provisioned_revision=0)
+    assert cluster.settings().apply_state == "provisioning"
+    gone = tuple(field for field in HUBSPOT_FIELDS if field.name != "jobtitle")
+    cluster.report("userflow")
+    cluster.report("hubspot", fields=gone, descriptions=1)
+    assert cluster.settings().apply_state == "failed"
+    assert (cluster.settings().reason or "").startswith(FIELDS_DO_NOT_FIT)
+    assert (cluster.settings().state, cluster.settings().active_revision) == ("active", 1)
+
+
+@pytest.mark.parametrize("when", ["asked", "described", "in force"])
+def test_an_integration_on_which_our_own_code_raises_holds_no_other_up(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    cluster, told = Cluster(), list[str]()
+    cluster.connect("acme")
+    cluster.connect("beta", account="2", key="ak_two")
+    if when == "asked":
+        cluster.parts["acme/desired"] = IntegrationPart("acme", desired=request(attribute="seats"))
+        monkeypatch.setattr(state_machine, "same_accounts", _raises)
+    elif when == "described":
+        cluster.ask(request(attribute="seats"))
+        cluster.report("hubspot", provisioned_revision=0)
+        monkeypatch.setattr(state_machine, "with_fields_of", _raises)
+        _report_unsettled(cluster, "userflow")
+    else:
+        monkeypatch.setattr(state_machine, "described_file", _raises)
+        _report_unsettled(cluster, "hubspot", descriptions=7)
+    parts, paused = cluster.parts, replace(cluster.parts["beta/desired"].desired or request(), state="paused")
+    parts["beta/desired"] = IntegrationPart("beta", desired=replace(paused, apply_id="pause"))
+    for _ in range(9):
+        for write in decide(parts, cluster.mappings, 2, lambda name, error: told.append(f"{name} {error!r}")):
+            cluster.write(write)
+    assert cluster.settings("beta").state == "paused"
+    assert set(told) == {"acme ZeroDivisionError('in a test')"}
+    acme = cluster.settings("acme")
+    assert (acme.state, acme.active_revision) == ("active", 1)
+    failed = when != "in force"
+    assert (acme.apply_state == "failed", (acme.reason or "").startswith("step_failed: ")) == (failed, failed)
+
+
+def _raises(*_: object) -> Any:
+    raise ZeroDivisionError("in a test")
+
+
+def _report_unsettled(cluster: Cluster, system: System, **changes: object) -> None:
+    """A report that nobody has decided on yet."""
+    settings = cluster.settings()
+    fields = HUBSPOT_FIELDS if system == "hubspot" else USERFLOW_FIELDS
+    revision = settings.revision
+    state = ConnectorState(settings.connection, revision, 0, "ok", revision, None, fields)
+    cluster.parts[f"acme/{system}"] = IntegrationPart("acme", connector=replace(state, **changes))  # type: ignore[arg-type]
