@@ -9,12 +9,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from connectors.kafka.table import TableReader
+from pipeline.explain.answer import Named
+from pipeline.explain.following import follow
+from pipeline.explain.reading import Sources, explain_object
+from schemas.codec import Codec
+from schemas.registry import LocalRegistry
+from schemas.topics import INTEGRATIONS, MAPPINGS
 from tests.e2e.looking import number, plan_arrives, title_arrives
 from tests.e2e.world import PLAN, SYNCED, TITLE, World, world
 from tests.kafka import Kafka
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAIRS, SHARED, ALONE = 40, 20, 5
+EDITS = 30
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -110,6 +118,23 @@ async def test_a_live_edit_is_explained_by_what_led_to_its_write(it: World) -> N
     assert f"paired by email: HubSpot {contact_id} and Userflow {user_id}" in await it.answer(
         "explain", "acme", "contacts-users", email
     )
+
+
+async def test_what_happens_to_an_object_is_followed(it: World) -> None:
+    contact_id = next(iter(it.made))
+    codec = Codec(LocalRegistry())
+    tables = TableReader(it.cluster, codec, (INTEGRATIONS, MAPPINGS))
+    await asyncio.to_thread(tables.start)
+    sources = Sources(it.cluster, codec, it.machine.settings.partitions, 900_000, lambda: 0)
+    told = await asyncio.to_thread(explain_object, sources, tables, Named("hubspot", "contacts", contact_id))
+    await asyncio.to_thread(tables.stop)
+    next_one = asyncio.create_task(asyncio.to_thread(next, follow(sources, told)))
+    for edit in range(EDITS):  # it begins at the end that it finds, whenever that is
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": f"followed {edit}"})
+        if (await asyncio.wait((next_one,), timeout=1.0))[0]:
+            break
+    seen = await next_one
+    assert (seen.system, seen.origin, "jobtitle" in seen.fields) == ("hubspot", "webhook", True)
 
 
 async def test_what_was_written_before_a_rival_appeared_is_explained(it: World) -> None:
