@@ -16,7 +16,7 @@ from connectors.hubspot.protocol import API_URL, AUTHORIZE_URL
 from connectors.kafka.cluster import SEPARATOR
 from pipeline.certificates import certificate_problems
 from pipeline.secret_files import SUFFIX, with_files
-from pipeline.secrets import is_key
+from pipeline.secrets import is_key, is_public_key
 from pipeline.setting_words import (
     PREFIX,
     Brokers,
@@ -96,6 +96,11 @@ class Settings(BaseSettings):
     )
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = setting(
         (), "keys that encrypt secrets kept in Kafka, newest first; unset: made by `up`", "NEW_KEY,OLD_KEY"
+    )
+    public_key: str | None = setting(
+        None,
+        "lets `apply` seal without PAIRSTREAM_SECRET_KEY, in CI say; what `pairstream secrets public-key` prints",
+        "X25519_KEY",
     )
     receiver_port: Port = setting(8080, "where webhooks arrive; 0: any free port", "8080")
     console_port: Port = setting(8090, "where the console answers; 0: any free port", "8090")
@@ -247,6 +252,13 @@ class Settings(BaseSettings):
     @classmethod
     def _roles(cls, value: object) -> object:
         return roles_by_group(value) if isinstance(value, str) else value
+
+    @field_validator("public_key")
+    @classmethod
+    def _usable_public_key(cls, key: str | None) -> str | None:
+        if key is not None and not is_public_key(key):
+            raise ValueError("not 32 bytes in url-safe base64, as `pairstream secrets public-key` prints them")
+        return key
 
     @field_validator("state_dir")
     @classmethod

@@ -29,7 +29,7 @@ from pipeline.operations import installation
 from pipeline.operations.actor import machine
 from pipeline.operations.audit import Audit
 from pipeline.operations.lost_records import LostRecords
-from pipeline.secrets import NoKeyFits, SecretBox, load_key, load_or_make_key, make_key
+from pipeline.secrets import NoKeyFits, PublicBox, SecretBox, load_key, load_or_make_key, make_key
 from schemas.codec import CODEC, Codec
 from schemas.configuration import INSTALLATION, SchemaIds
 from schemas.records import DeadLetter
@@ -59,11 +59,21 @@ class Process:
         running = endpoints.read(settings.state_dir)
         client = settings.kafka_client_config(running.kafka_bootstrap_servers if running else None)
         cluster = Cluster(client, settings.prefix, traces=settings.traces != "off")
-        keys = settings.secret_keys or (_key(settings.state_dir, makes_key),)
+        keys = settings.secret_keys or (_key(settings.state_dir, makes_key and settings.public_key is None),)
         metrics = Metrics(CollectorRegistry(), settings.prefix)
         metrics.codec(CODEC)
         metrics.running(metadata.version("pairstream"))
         return cls(settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys), metrics)
+
+    def seal(self, text: str, place: str) -> bytes:
+        """A secret of a command, sealed so that the installation's roles open it. Raises SettingsInvalid."""
+        public = self.settings.public_key
+        if public is not None and self.settings.secret_keys and public not in self.box.public_keys:
+            raise SettingsInvalid(
+                "PAIRSTREAM_PUBLIC_KEY is of none of the keys in PAIRSTREAM_SECRET_KEY. Fix: unset it, or set what "
+                "`pairstream secrets public-key` prints"
+            )
+        return PublicBox(public or self.box.public_keys[0]).seal(text, place)
 
     def unseal(self, sealed: bytes, place: str) -> str:
         """A secret from Kafka. Raises Misconfigured where no key opens it: the integration waits, others go on."""

@@ -10,8 +10,10 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from pipeline.state_dir import make_private
@@ -21,10 +23,15 @@ OWNER_ONLY: Final = 0o600
 _BOUND: Final = b"pairstream-1:"
 """The prefix of a seal bound to its place; an older, unbound seal begins with `gAAAA`."""
 
+_TO_PUBLIC: Final = b"pairstream-2:"
+"""The prefix of a seal made with a public key alone (RFC 9180, base mode), bound to its place too."""
+_HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
 _ID_BYTES: Final = 8
 _IDENTITY: Final = b"pairstream-key-id"
+_PRIVATE: Final = b"pairstream-2-private"
 
 
 class NoKeyFits(Exception):
@@ -36,6 +43,19 @@ class NoKeyFits(Exception):
 
 class KeyFileUnsafe(Exception):
     """The key file may be read by others: `chmod 600` it, and make a new key if they did."""
+
+
+class PublicBox:
+    """Seals so that only whoever has the secret key opens it: what `apply` does, in CI without that key."""
+
+    def __init__(self, public_key: str) -> None:
+        """Raises ValueError for what is no key of `SecretBox.public_key`."""
+        raw = base64.urlsafe_b64decode(public_key)
+        self._key = X25519PublicKey.from_public_bytes(raw)
+
+    def seal(self, text: str, place: str) -> bytes:
+        """Ciphertext that is safe to store; two seals of one text differ."""
+        return _TO_PUBLIC + _HPKE.encrypt(text.encode(), self._key, place.encode())
 
 
 class SecretBox:
@@ -53,8 +73,11 @@ class SecretBox:
         self._placeless = MultiFernet([Fernet(key) for key in keys])
         self._ciphers = [AESGCM(_derived(key)) for key in keys]
         self._keys = tuple(keys)
+        self._privates = [_private(key) for key in keys]
         self.key_id = _identity(keys[0])
         """Tells the newest key from others, and nothing about it."""
+        self.public_keys = tuple(_text_of(private.public_key()) for private in self._privates)
+        """What `PublicBox` seals with, so that a key opens it; may be told to anybody. The newest key's first."""
 
     def seal(self, text: str, place: str) -> bytes:
         """Ciphertext that is safe to store; two seals of one text differ."""
@@ -63,6 +86,8 @@ class SecretBox:
 
     def open(self, sealed: bytes, place: str) -> str:
         """The text. Raises NoKeyFits, also for bytes that were changed or moved."""
+        if sealed.startswith(_TO_PUBLIC):
+            return self._opened_by_private(self._privates, sealed, place).decode()
         bound = sealed.startswith(_BOUND)
         opened = self._opened(self._ciphers, sealed, place) if bound else self._of_before(sealed)
         return opened.decode()
@@ -77,10 +102,13 @@ class SecretBox:
 
     def is_newest(self, sealed: bytes, place: str) -> bool:
         """Whether it is a seal of that place by the newest key."""
-        if not sealed.startswith(_BOUND):
+        if not sealed.startswith((_BOUND, _TO_PUBLIC)):
             return False
         try:
-            self._opened(self._ciphers[:1], sealed, place)
+            if sealed.startswith(_TO_PUBLIC):
+                self._opened_by_private(self._privates[:1], sealed, place)
+            else:
+                self._opened(self._ciphers[:1], sealed, place)
         except NoKeyFits:
             return False
         return True
@@ -103,6 +131,13 @@ class SecretBox:
                 return cipher.decrypt(nonce, ciphertext, place.encode())
         raise NoKeyFits
 
+    @staticmethod
+    def _opened_by_private(privates: Sequence[X25519PrivateKey], sealed: bytes, place: str) -> bytes:
+        for private in privates:
+            with contextlib.suppress(InvalidTag, ValueError):
+                return _HPKE.decrypt(sealed[len(_TO_PUBLIC) :], private, place.encode())
+        raise NoKeyFits
+
     def _of_before(self, sealed: bytes) -> bytes:
         try:
             return self._placeless.decrypt(sealed)
@@ -116,6 +151,16 @@ class SecretBox:
 def _derived(key: str) -> bytes:
     """A separate key for bound seals: no key serves two ciphers."""
     return HKDF(SHA256(), _KEY_BYTES, salt=None, info=_BOUND).derive(base64.urlsafe_b64decode(key))
+
+
+def _private(key: str) -> X25519PrivateKey:
+    """The private half of what `PublicBox` seals with; it follows from the key, so that there is no second secret."""
+    raw = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PRIVATE).derive(base64.urlsafe_b64decode(key))
+    return X25519PrivateKey.from_private_bytes(raw)
+
+
+def _text_of(public: X25519PublicKey) -> str:
+    return base64.urlsafe_b64encode(public.public_bytes_raw()).decode()
 
 
 def _identity(key: str) -> str:
@@ -132,6 +177,15 @@ def is_key(text: str) -> bool:
     """Whether a text can be a key: 32 bytes in url-safe base64."""
     try:
         Fernet(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_public_key(text: str) -> bool:
+    """Whether a text can be a public key: 32 bytes in url-safe base64."""
+    try:
+        PublicBox(text)
     except ValueError:
         return False
     return True

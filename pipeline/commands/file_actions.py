@@ -110,7 +110,15 @@ def _of_revision(process: Process, file: IntegrationFile, revision: int) -> Inte
 
 def _deps(process: Process, publisher: Publisher, tables: TableReader) -> make_plan.PlanDeps:
     return make_plan.PlanDeps(
-        publisher, tables, process.cluster, process.codec, process.box, process.settings.partitions, _progress, now_ms
+        publisher,
+        tables,
+        process.cluster,
+        process.codec,
+        process.seal,
+        process.box.open,
+        process.settings.partitions,
+        _progress,
+        now_ms,
     )
 
 
@@ -145,7 +153,7 @@ async def _carry_out(
     process: Process, publisher: Publisher, tables: TableReader, file: IntegrationFile, within_s: float | None
 ) -> None:
     """Hand the request over and, unless `within_s` is None, wait until it is in force. Raises NotApplied."""
-    name, request = file.integration, applying.desired(file, process.box.seal, now_ms())
+    name, request = file.integration, applying.desired(file, process.seal, now_ms())
     if within_s is None:
         await applying.ask(publisher, name, request)
         click.echo(f"{name}: asked; `pairstream doctor` tells how it stands")

@@ -131,6 +131,18 @@ def secrets_rotate() -> None:
     rotate_secrets()
 
 
+@secrets.command("public-key", examples=("pairstream secrets public-key",))
+def secrets_public_key() -> None:
+    """Print the key that seals and opens nothing.
+
+    `apply` in CI needs it as PAIRSTREAM_PUBLIC_KEY, in place of
+    PAIRSTREAM_SECRET_KEY, which opens every secret. No secret itself.
+    """
+    from pipeline.commands.installation_actions import show_public_key
+
+    show_public_key()
+
+
 @command(examples=("pairstream doctor", "pairstream doctor --format json", "pairstream doctor --probe-within 0s"))
 @click.option(
     "--probe-within",

@@ -19,6 +19,7 @@ from pipeline.operations.acls import ROLES, RoleName, acls, as_object, command_l
 from pipeline.operations.findings import line, report
 from pipeline.operations.rotate import rotate, seals
 from pipeline.process import Process, now_ms
+from pipeline.secrets import SecretBox, load_key
 from pipeline.visible import visible_lines
 from schemas.topics import INTEGRATIONS, LETTER_MARKS, TOPICS
 
@@ -64,6 +65,17 @@ def show_acls(roles: tuple[RoleName, ...], principal: str, shape: str) -> None:
             return
         for line in command_lines(found, principal):
             click.echo(line)
+
+
+def show_public_key() -> None:
+    """The newest key's public half; no broker is asked."""
+    with plain_errors():
+        settings = load_settings(os.environ)
+        kept = load_key(settings.state_dir)
+        keys = settings.secret_keys or (() if kept is None else (kept,))
+        if not keys:
+            refuse("there is no key yet. Fix: set PAIRSTREAM_SECRET_KEY as the roles have it, or start `pairstream up`")
+        click.echo(SecretBox(keys).public_keys[0])
 
 
 def rotate_secrets() -> None:

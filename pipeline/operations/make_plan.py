@@ -14,7 +14,6 @@ from pipeline.operations import apply
 from pipeline.operations.field_query import Asker, NotAnswered
 from pipeline.operations.pair_counts import PairCounts, RetainedState, count_pairs
 from pipeline.operations.plan import InForce, Plan, make_plan, planned_mappings
-from pipeline.secrets import SecretBox
 from schemas.codec import Codec
 from schemas.configuration import DesiredIntegration, IntegrationSettings
 from schemas.records import ObjectMapping
@@ -33,7 +32,8 @@ class PlanDeps:
     tables: TableReader
     cluster: Cluster
     codec: Codec
-    box: SecretBox
+    seal: Callable[[str, str], bytes]
+    open_seal: Callable[[bytes, str], str]
     partitions: int
     progress: Progress
     now_ms: Callable[[], int]
@@ -41,9 +41,9 @@ class PlanDeps:
 
 async def plan(deps: PlanDeps, file: IntegrationFile, within_s: float, *, pairs: bool) -> Plan:
     """What applying the file would do. Nothing is changed but for the inquiry itself."""
-    request = apply.desired(file, deps.box.seal, deps.now_ms())
+    request = apply.desired(file, deps.seal, deps.now_ms())
     asking = Asker(deps.publisher, deps.tables, within_s, deps.now_ms)
-    look = Look(deps.tables, asking, deps.box.open)
+    look = Look(deps.tables, asking, deps.open_seal)
 
     async def count(job: CountJob) -> Mapping[str, PairCounts]:
         return await asyncio.to_thread(count_job, deps.cluster, deps.codec, deps.partitions, deps.progress, job)

@@ -33,6 +33,7 @@ DOCUMENTED: dict[str, object] = {
     "PAIRSTREAM_STATE_DIR": Path("/home/ada/.local/state/pairstream"),
     "PAIRSTREAM_STATE": "memory",
     "PAIRSTREAM_SECRET_KEY": (),
+    "PAIRSTREAM_PUBLIC_KEY": None,
     "PAIRSTREAM_RECEIVER_PORT": 8080,
     "PAIRSTREAM_CONSOLE_PORT": 8090,
     "PAIRSTREAM_HEALTH_PORT": 0,

@@ -9,7 +9,17 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.secrets import KEY_FILE, KeyFileUnsafe, NoKeyFits, SecretBox, is_key, load_or_make_key, make_key
+from pipeline.secrets import (
+    KEY_FILE,
+    KeyFileUnsafe,
+    NoKeyFits,
+    PublicBox,
+    SecretBox,
+    is_key,
+    is_public_key,
+    load_or_make_key,
+    make_key,
+)
 from schemas.configuration import secret_place
 
 KEY = make_key()
@@ -120,3 +130,42 @@ def test_a_seal_of_a_former_key_or_without_a_place_is_renewed_once(text: str) ->
 def test_a_key_is_known_by_a_name_that_is_no_part_of_it() -> None:
     assert SecretBox([KEY]).key_id == SecretBox([KEY, make_key()]).key_id != SecretBox([make_key()]).key_id
     assert SecretBox([KEY]).key_id not in KEY
+
+
+def test_whoever_has_only_the_public_key_seals_and_opens_nothing() -> None:
+    box, other = SecretBox([KEY]), SecretBox([make_key()])
+    sealed = PublicBox(box.public_keys[0]).seal("token-0", PLACE)
+
+    assert box.open(sealed, PLACE) == "token-0"
+    assert b"token-0" not in sealed and sealed != PublicBox(box.public_keys[0]).seal("token-0", PLACE)
+    assert (other.can_open(sealed, PLACE), box.is_newest(sealed, PLACE)) == (False, True)
+    assert not SecretBox([box.public_keys[0]]).can_open(sealed, PLACE)  # the public key in place of the secret one
+
+
+@pytest.mark.parametrize("place", ["beta/hubspot/token", "acme/userflow/token", ""])
+def test_such_a_seal_is_bound_to_its_place(place: str) -> None:
+    box = SecretBox([KEY])
+    with pytest.raises(NoKeyFits):
+        box.open(PublicBox(box.public_keys[0]).seal("token-0", PLACE), place)
+
+
+@given(st.binary(max_size=80))
+def test_no_bytes_open_as_such_a_seal(rest: bytes) -> None:
+    with pytest.raises(NoKeyFits):
+        SecretBox([KEY]).open(b"pairstream-2:" + rest, PLACE)
+
+
+def test_a_rotation_takes_such_seals_and_older_ones_along() -> None:
+    before, new = SecretBox([KEY]), make_key()
+    seals = before.seal("token-0", PLACE), PublicBox(before.public_keys[0]).seal("token-0", PLACE)
+    rotating = SecretBox([new, KEY])
+    for sealed in seals:
+        assert not rotating.is_newest(sealed, PLACE)
+        renewed = rotating.renewed(sealed, PLACE)
+        assert SecretBox([new]).open(renewed, PLACE) == "token-0"
+        assert rotating.renewed(renewed, PLACE) == renewed
+
+
+def test_a_public_key_is_known_by_its_form() -> None:
+    assert is_public_key(SecretBox([KEY]).public_keys[0])
+    assert not any(map(is_public_key, ("", "short", "é" * 44, "A" * 60)))

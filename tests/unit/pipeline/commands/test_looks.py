@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
-from pipeline.config import load_settings
+from pipeline.config import SettingsInvalid, load_settings
 from pipeline.process import Process
-from pipeline.secrets import NoKeyFits, load_or_make_key
+from pipeline.secrets import NoKeyFits, SecretBox, load_or_make_key, make_key
 
 NOBODY = "127.0.0.1:1"
 PLACE = "acme/hubspot/token"
@@ -70,3 +70,30 @@ def test_a_look_uses_the_key_that_is_there_and_opens_nothing_without_one(tmp_pat
     assert opened(tmp_path, makes_key=False).box.open(sealed, PLACE) == "secret"
     with pytest.raises(NoKeyFits):
         without.box.open(sealed, PLACE)
+
+
+def test_a_command_with_the_public_key_alone_seals_for_the_roles_and_makes_no_key(tmp_path: Path) -> None:
+    key = make_key()
+    roles = SecretBox([key])
+    given = {"PAIRSTREAM_STATE_DIR": str(tmp_path / "ci"), "KAFKA_BOOTSTRAP_SERVERS": NOBODY}
+    ci = Process.open(load_settings({**given, "PAIRSTREAM_PUBLIC_KEY": roles.public_keys[0]}), makes_key=True)
+
+    sealed = ci.seal("secret", PLACE)
+
+    assert roles.open(sealed, PLACE) == "secret"
+    assert not ci.box.can_open(sealed, PLACE)
+    assert not (tmp_path / "ci").exists()
+
+    both = {**given, "PAIRSTREAM_SECRET_KEY": make_key(), "PAIRSTREAM_PUBLIC_KEY": roles.public_keys[0]}
+    with pytest.raises(SettingsInvalid, match="is of none of the keys"):
+        Process.open(load_settings(both)).seal("secret", PLACE)
+
+
+def test_the_public_key_is_printed_where_the_key_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAIRSTREAM_STATE_DIR", str(tmp_path))
+    monkeypatch.delenv("PAIRSTREAM_SECRET_KEY", raising=False)
+    refused = CliRunner().invoke(main, ["secrets", "public-key"])
+    assert refused.exit_code == 1 and "there is no key yet" in refused.output
+
+    key = load_or_make_key(tmp_path)
+    assert CliRunner().invoke(main, ["secrets", "public-key"]).output == f"{SecretBox([key]).public_keys[0]}\n"
