@@ -33,6 +33,7 @@ class FullSyncRun:
     progressed: int = 0  # how many pairs were open when it last made progress
     progressed_at_ms: int = 0  # our clock: when it last made progress
     asks: bool = False  # request: a person lets it write once it has counted, whatever it counted
+    most_per_s: int = 0  # request: fields written a second at most; 0: as fast as the systems take them
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,13 @@ def run_request(
     connection: int = 0,
     supersede: bool = False,
     asks: bool = False,
+    most_per_s: int = 0,
 ) -> RunProgress:
     """The row that asks for a run; `types` are `<system>.<object type>`, and stand for the mappings that use them.
 
     Its key is its run id. `connection` 0: whichever is in force when it begins.
     """
-    asked = FullSyncRun(requested_by=by, connection=connection, types=tuple(types), supersede=supersede, asks=asks)
+    asked = FullSyncRun(by, connection, types=tuple(types), supersede=supersede, asks=asks, most_per_s=most_per_s)
     run_id = run_id_at(now_ms, uuid.uuid4().hex[:4])
     return RunProgress(
         run_id, integration, "run", "requested", now_ms, now_ms, mappings=tuple(mappings), full_sync=asked

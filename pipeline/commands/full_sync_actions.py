@@ -39,6 +39,7 @@ def start(
     wait: bool,
     supersede: bool,
     asks: bool,
+    most_per_s: int | None,
     within_s: float | None,
     shape: str,
 ) -> None:
@@ -49,7 +50,14 @@ def start(
         wanted = {each: known(parts, each) for each in _names(tables, name)}
         there = list(tables.table(MAPPINGS).values())
         asked, refusals = full_sync.new_requests(
-            wanted, there, _runs(tables), now_ms(), only=mappings, supersede=supersede, asks=asks
+            wanted,
+            there,
+            _runs(tables),
+            now_ms(),
+            only=mappings,
+            supersede=supersede,
+            asks=asks,
+            most_per_s=most_per_s or 0,
         )
         for sentence in refusals:
             click.echo(visible_lines(sentence), err=True)

@@ -26,6 +26,9 @@ def full_sync_group() -> None:
 @click.option("--wait", is_flag=True, help="Show it until it ends, like `watch`.")
 @click.option("--supersede", is_flag=True, help="End the run under way and begin anew.")
 @click.option("--ask", "asks", is_flag=True, help="Count first, and write once `full-sync confirm` lets it.")
+@click.option(
+    "--rate", "most_per_s", type=click.IntRange(min=1), metavar="N", help="Write at most N fields a second in all."
+)
 @WITHIN
 @FORMAT
 def full_sync_start(**given: Any) -> None:

@@ -16,6 +16,8 @@ SILENT_MS: Final = 12_000
 """After so long without a sign of life a connector is asked again: heartbeats come every 5 s."""
 MOST_FIELDS: Final = 8_000
 """To be written at once: beyond 10,000 that wait a sink parks."""
+ROUND_S: Final = 5
+"""What a capped run writes in so many seconds is written in one go, unless each command's first pair is more."""
 
 OF_PAIRS: Final[Mapping[str, CommandStep]] = {ASK: "ask", COUNT: "count", WRITE: "write", CONFIRM: "confirm"}
 
@@ -167,11 +169,30 @@ def _compare(
         attempt=run.row.attempt,
         system=asked_side(run, mapping) if step == ASK else None,
         whole=whole_types(run),
-        most=MOST_FIELDS // situation.partitions if step in (WRITE, CONFIRM) else 0,
+        most=most_fields(run, situation) if step in (WRITE, CONFIRM) else 0,
     )
     if row is not None and row.cursor is not None:
         command = replace(command, cursor=row.cursor, counts=row.counts, samples=row.samples)
     return Command(STATE_COMMANDS, f"partition-{number}", command, number)
+
+
+def most_fields(run: Run, situation: Situation) -> int:
+    """How many fields one command may have written before it rests; of a pair that it began, all."""
+    most = max(MOST_FIELDS // situation.partitions, 1)
+    if not run.full_sync.most_per_s:
+        return most
+    commands = situation.partitions * max(len(step_mappings(run, situation, WRITE)), 1)
+    return min(most, max(run.full_sync.most_per_s * ROUND_S // commands, 1))
+
+
+def round_ms(run: Run, situation: Situation) -> int:
+    """How long a round of commands takes at least, so that the run writes no faster than it was asked to."""
+    if not run.full_sync.most_per_s:
+        return 0
+    names = step_mappings(run, situation, WRITE)
+    of_a_pair = sum(max(len(situation.mappings[name].rules) - 1, 0) for name in names)
+    fields = situation.partitions * (most_fields(run, situation) * len(names) + of_a_pair)
+    return fields * 1000 // run.full_sync.most_per_s
 
 
 def split(name: str) -> tuple[System, str]:

@@ -16,6 +16,7 @@ from pipeline.full_sync.commands import (
     asked_side,
     counted_types,
     failed_asks,
+    round_ms,
     step_mappings,
     uses,
     whole_types,
@@ -295,6 +296,8 @@ def _rested(run: Run, situation: Situation, step: str, paced: str) -> RunProgres
     """Once every part has ended or rests, the road has to be empty before those that rest go on."""
     rows = mapping_rows(run, step, run.row.attempt)
     if len(rows) < situation.partitions * len(step_mappings(run, situation, step)):
+        return None
+    if situation.now_ms - run.full_sync.step_at_ms < round_ms(run, situation):
         return None
     gone_on = run.full_sync.ends
     for (partition, name), row in rows.items():

@@ -75,7 +75,10 @@ def _again(run: Run, situation: Situation, mappings: tuple[str, ...]) -> RunProg
     """The request of the run that takes the place of this one; its id follows from this one's, so that it is one."""
     request = run_request(run.row.integration, situation.now_ms, "gap", mappings=mappings)
     asked = replace(
-        request.full_sync or run.full_sync, requested_by=run.full_sync.requested_by, asks=run.full_sync.asks
+        request.full_sync or run.full_sync,
+        requested_by=run.full_sync.requested_by,
+        asks=run.full_sync.asks,
+        most_per_s=run.full_sync.most_per_s,
     )
     return replace(request, run_id=successor_id(run), full_sync=asked)
 

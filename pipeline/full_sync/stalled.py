@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.full_sync.commands import counted_types, split, step_mappings
+from pipeline.full_sync.commands import counted_types, round_ms, split, step_mappings
 from pipeline.full_sync.counts import TOTAL, mapping_rows
 from pipeline.full_sync.holding import question
 from pipeline.full_sync.rows import Run
@@ -44,6 +44,8 @@ def _reasons(run: Run, situation: Situation) -> Iterator[str]:
             yield f"stalled: the {split(part)[0]} connector has shown no sign of life for {silent_ms // 1000} s"
         if row is not None and row.reason is not None:
             yield f"{part}: {row.reason}"
+    if step in (WRITE, CONFIRM) and situation.now_ms - run.full_sync.step_at_ms < round_ms(run, situation):
+        yield f"at most {run.full_sync.most_per_s} fields a second are written, as asked"
     silent_ms = situation.now_ms - _last_sign(run, step)
     if step in (ASK, SWEEP, COUNT, WRITE, CONFIRM) and silent_ms > STALLED_MS and step_mappings(run, situation, step):
         yield f"stalled: the worker has shown no sign of life for {silent_ms // 1000} s"

@@ -29,12 +29,24 @@ def new_requests(
     only: Sequence[str] = (),
     supersede: bool = False,
     asks: bool = False,
+    most_per_s: int = 0,
 ) -> tuple[list[RunProgress], list[str]]:
     """The requests of runs that a person asks for, and why other integrations get none. Raises NotStarted if all do."""
     requests, refusals = list[RunProgress](), list[str]()
     for name, own in settings.items():
         try:
-            requests.append(new_request(name, own, mappings, runs, now_ms, only=only, supersede=supersede, asks=asks))
+            asked = new_request(
+                name,
+                own,
+                mappings,
+                runs,
+                now_ms,
+                only=only,
+                supersede=supersede,
+                asks=asks,
+                most_per_s=most_per_s,
+            )
+            requests.append(asked)
         except NotStarted as refusal:
             refusals.append(str(refusal))
     if not requests:
@@ -52,6 +64,7 @@ def new_request(
     only: Sequence[str] = (),
     supersede: bool = False,
     asks: bool = False,
+    most_per_s: int = 0,
 ) -> RunProgress:
     """The request of a run that a person asks for; `asks`: it writes once it is confirmed. Raises NotStarted."""
     if settings.state != "active":
@@ -75,7 +88,9 @@ def new_request(
             f"{integration}: run {under_way.run_id} is under way since {since}: "
             f"`pairstream full-sync watch {integration}` shows it, --supersede ends it and begins anew"
         )
-    request = run_request(integration, now_ms, "person", mappings=only, supersede=supersede, asks=asks)
+    request = run_request(
+        integration, now_ms, "person", mappings=only, supersede=supersede, asks=asks, most_per_s=most_per_s
+    )
     ours = (run.run_id for run in runs_in(runs, integration))
     return replace(request, run_id=run_id_after(ours, now_ms, mark_of(request.run_id)))
 
