@@ -21,6 +21,7 @@ from schemas.records import Cause, ChangeEvent, FieldRule, ObjectMapping, Stampe
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS, MATCHES, OBJECTS_STATE, PAIRS_STATE, changes_topic, object_key
 from schemas.values import SYSTEMS, System
+from tests.benchmarks.load import whole_parts
 
 FIELDS: Final = (2, 4, 25, 150)
 SEVERAL: Final = (1, 5, 20)
@@ -144,6 +145,8 @@ def _configured(name: str, shape: Shape) -> Iterable[tuple[str, str, Any]]:
     section = SystemSettings("1")
     settings = IntegrationSettings(1, 1, 1, "active", "bench", "done", None, "", section, section)
     yield INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings)
+    names = ["people" + (f"_{number}" if number else "") for number in range(shape.mappings)]
+    yield from ((INTEGRATIONS, key, part) for key, part in whole_parts(name, names))
     for number in range(shape.mappings):
         suffix = f"_{number}" if number else ""
         rules = (
@@ -151,7 +154,7 @@ def _configured(name: str, shape: Shape) -> Iterable[tuple[str, str, Any]]:
             *(_rule("to_hubspot", f"u{n}", f"userflow_user_u{n}{suffix}") for n in range(shape.fields)),
         )
         mapping = ObjectMapping(
-            name, 1, 1, f"people{suffix}", "contacts", "users", "email", "email", on_several="refuse", rules=rules
+            name, 1, 1, names[number], "contacts", "users", "email", "email", on_several="refuse", rules=rules
         )
         yield MAPPINGS, f"{name}/{mapping.name}", mapping
 

@@ -2,20 +2,28 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from confluent_kafka import Producer
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import publisher_config
 from schemas.codec import Codec
-from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.records import Cause, ChangeEvent, FieldRule, ObjectMapping, StampedValue
 from schemas.topics import INTEGRATIONS, MAPPINGS, changes_topic, object_key
 from schemas.values import System
 
 INTEGRATION = "bench"
 FIELDS_A_SIDE = 4
+
+
+def whole_parts(integration: str, mappings: Sequence[str]) -> Iterator[tuple[str, IntegrationPart]]:
+    """What connectors report after a full sync: every object was read, so no pair asks for others before it writes."""
+    for system, object_type in (("hubspot", "contacts"), ("userflow", "users")):
+        whole = {f"{object_type}/{name}": 1 for name in mappings}
+        part = IntegrationPart(integration, connector=ConnectorState(1, 1, 1, "ok", whole=whole))
+        yield f"{integration}/{system}", part
 
 
 def configuration(producer: Producer, codec: Codec) -> None:
@@ -31,6 +39,8 @@ def configuration(producer: Producer, codec: Codec) -> None:
     )
     part = IntegrationPart(INTEGRATION, settings=settings)
     producer.produce(INTEGRATIONS, key=f"{INTEGRATION}/settings".encode(), value=codec.encode(INTEGRATIONS, part))
+    for key, read in whole_parts(INTEGRATION, ("people",)):
+        producer.produce(INTEGRATIONS, key=key.encode(), value=codec.encode(INTEGRATIONS, read))
     producer.produce(MAPPINGS, key=f"{INTEGRATION}/people".encode(), value=codec.encode(MAPPINGS, mapping))
 
 

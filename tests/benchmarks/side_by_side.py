@@ -24,6 +24,7 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.settings import reader_config
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.local.jars import fetch, find_java
+from pipeline.local.process import last_lines
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry, packaged_history
 from schemas.topics import HUBSPOT_CHANGES, USERFLOW_CHANGES, VITALS
@@ -36,6 +37,7 @@ CHANGES: Final = int(os.environ.get("BENCH_RIVAL_CHANGES", "50000"))
 PAIRS: Final = int(os.environ.get("BENCH_RIVAL_PAIRS", "10000"))
 PROCESSES: Final = 2
 INPUTS: Final = frozenset({HUBSPOT_CHANGES, USERFLOW_CHANGES})
+BEGUN: Final = 100  # records written: a program that only registers itself has not begun
 LOOK_S: Final = 0.1
 QUIET_S: Final = 8.0  # without a record written: the load is through
 START_S: Final = 90.0
@@ -67,6 +69,9 @@ def run(name: str) -> Joined:
         processes = PROGRAMS[name](servers, Path(folder))
         try:
             return _watched(servers, [one.pid for one in processes], broker.pid)
+        except RuntimeError as error:
+            told = "\n".join(last_lines(log) for log in Path(folder).glob("*.log"))
+            raise RuntimeError(f"{name}: {error}\n{told}") from error
         finally:
             for one in processes:
                 one.terminate()
@@ -100,17 +105,17 @@ def _watched(servers: str, pids: Sequence[int], broker_pid: int) -> Joined:
             time.sleep(LOOK_S)
             now, found = time.monotonic(), ends()
             written = sum(_outside(found).values()) - before
-            if written and (last is None or written > last.written):
+            if written >= BEGUN and (last is None or written > last.written):
                 last = _Seen(now, sum(map(cpu_s, pids)), cpu_s(broker_pid), written, load())
                 first = first or last
             if last is None and now - began > START_S:
                 raise RuntimeError(f"nothing was written within {START_S:.0f} s")
-            if last is not None and now - last.at > QUIET_S:
+            if last is not None and now - last.at > QUIET_S and _patches(found):
                 break
             if now - began > DEADLINE_S:
                 raise RuntimeError(f"the load was not through after {DEADLINE_S:.0f} s")
         assert first is not None
-        patches = sum(number for topic, number in found.items() if topic.endswith(".field-patches"))
+        patches = _patches(found)
     if patches < CHANGES - 2 * PAIRS:
         raise RuntimeError(f"{patches} patches are too few: it did not get through the load")
     return Joined(
@@ -120,6 +125,10 @@ def _watched(servers: str, pids: Sequence[int], broker_pid: int) -> Joined:
         patches,
         last.load,
     )
+
+
+def _patches(ends: Mapping[str, int]) -> int:
+    return sum(number for topic, number in ends.items() if topic.endswith(".field-patches"))
 
 
 def _outside(ends: Mapping[str, int]) -> dict[str, int]:
