@@ -17,6 +17,13 @@ Unpaired = Literal["unmatched", "ambiguous", "crowded"]
 
 def paired(state: PairState, view: MappingView) -> Paired | Unpaired:
     """The two objects of the pair, or why there are none."""
+    if len(state.hubspot) == len(state.userflow) == 1 and not state.counted:  # almost every pair that writes
+        (hubspot,), (userflow,) = state.hubspot, state.userflow
+        return Paired({"hubspot": hubspot, "userflow": userflow}, _fields_of(state, hubspot, userflow))
+    return _among_several(state, view)
+
+
+def _among_several(state: PairState, view: MappingView) -> Paired | Unpaired:
     if any(crowded(state, system) for system in OTHER):
         return "crowded"
     if not (state.hubspot and state.userflow):
