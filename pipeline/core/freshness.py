@@ -167,7 +167,7 @@ def _after(old: StampedValue, new: StampedValue) -> StampedValue:
 def _later(old: StampedValue, new: StampedValue) -> StampedValue:
     """The value kept, the stamp moved on: an observation of the same value never makes it look older."""
     old_until_ms, new_until_ms = old.at_ms + old.spread_ms, new.at_ms + new.spread_ms
-    # most fields that a change only repeats are one of the two as it is: what is made anew costs more than all else here
+    # most fields that a change only repeats are one of the two as it is: to make one costs more than all else here
     if new.at_ms <= old.at_ms and new_until_ms <= old_until_ms and (old.ours or not new.ours):
         return old
     same = type(old.value) is str and type(new.value) is str  # equal values of other kinds may have two forms
