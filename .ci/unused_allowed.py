@@ -40,6 +40,7 @@ _.last_webhook_at_ms
 _.needs_person
 _.waits_for_confirm
 _.half_ms
+_.late_ms
 _.most_ms
 
 # The words of a letter's standing, which a page has to explain.

@@ -129,6 +129,7 @@ def desk_of(
         version=metadata.version("pairstream"),
         receiver_url=_receiver_url(settings),
         full_sync_interval_s=settings.full_sync_interval_s,
+        changes_retention_days=settings.changes_retention_days,
         partitions=settings.partitions,
         environment=environment_of(settings),
         example=_example(settings),

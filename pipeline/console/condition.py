@@ -62,6 +62,7 @@ def condition(
     parts: Mapping[str, IntegrationPart],
     runs: Sequence[Run],
     lag: Lag | None,
+    refused: int = 0,
 ) -> Condition:
     """The first state that holds."""
     if settings.state == "disconnected":
@@ -79,7 +80,7 @@ def condition(
         return Condition("work", "Connecting")
     if settings.document.endswith(MAPS_NOTHING):
         return Condition("idle", "Nothing is mapped yet", "info")
-    return _at_work(name, runs, lag)
+    return _at_work(name, runs, lag, refused)
 
 
 def _troubled(name: str, system: System, status: str, reason: str) -> Condition:
@@ -104,7 +105,7 @@ def _as_sentence(fix: str) -> str:
     return f"{fix[:1].upper()}{fix[1:]}." if fix else ""
 
 
-def _at_work(name: str, runs: Sequence[Run], lag: Lag | None) -> Condition:
+def _at_work(name: str, runs: Sequence[Run], lag: Lag | None, refused: int) -> Condition:
     if lag is None:
         return Condition("idle", "Not known", "clock", "The brokers do not answer.", "", "", False)
     stopped = [topic for topic in lag.topics if topic.state in STANDSTILL and _share(topic.places, name)]
@@ -123,7 +124,7 @@ def _at_work(name: str, runs: Sequence[Run], lag: Lag | None) -> Condition:
         return Condition("work", what if done is None else f"{what}, {done:.0f} %")
     if not any(one.row.state == "completed" for one in runs_in(runs, name)):
         return Condition("idle", "No full sync yet", "info")
-    return Condition("ok", "In step")
+    return Condition("ok", f"In step but for {refused:,} refused" if refused else "In step")
 
 
 def waiting(name: str, to: System, lag: Lag | None) -> Waiting:

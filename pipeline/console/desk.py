@@ -44,6 +44,7 @@ class About:
     version: str
     receiver_url: str
     full_sync_interval_s: int
+    changes_retention_days: int
     partitions: int
     environment: Sequence[tuple[str, str, str]] = ()  # setting, value as anybody may see it, meaning
     example: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -69,12 +70,8 @@ class Kept(Generic[T]):
 
     async def get(self) -> T:
         """Raises what the look raises. An answer that is a little old is given while a newer one is looked for."""
-        age = time.monotonic() - self._at
-        if self._answer is not None and age <= self.kept_s * WHILE_LOOKING:
-            if age > self.kept_s and not self._looking.locked():
-                renewing = asyncio.ensure_future(self._renew())
-                self._renewing.add(renewing)
-                renewing.add_done_callback(self._renewing.discard)
+        if self._answer is not None and time.monotonic() - self._at <= self.kept_s * WHILE_LOOKING:
+            self.soon()
             return self._answer
         async with self._looking:
             if self._answer is None or time.monotonic() - self._at > self.kept_s:
@@ -82,6 +79,14 @@ class Kept(Generic[T]):
                 await self._look()
             assert self._answer is not None
             return self._answer
+
+    def soon(self) -> T | None:
+        """The newest answer, however old, None before the first; a newer one is looked for."""
+        if time.monotonic() - self._at > self.kept_s and not self._looking.locked() and not self._renewing:
+            renewing = asyncio.ensure_future(self._renew())
+            self._renewing.add(renewing)
+            renewing.add_done_callback(self._renewing.discard)
+        return self._answer
 
     async def _renew(self) -> None:
         async with self._looking:
@@ -148,6 +153,11 @@ class Desk:
     def runs(self) -> Sequence[Run]:
         """Every full sync, oldest first."""
         return list(runs_of(self.tables.table(RUNS)).values())
+
+    def refused(self, name: str) -> int | None:
+        """How much of an integration is refused; None while that is not known yet."""
+        known = self.letters_look.soon()
+        return None if known is None else known.number(name)
 
     async def lag(self) -> Lag | None:
         """The road; None where the brokers do not answer."""

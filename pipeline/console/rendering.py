@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from pipeline.console import drawing, words
 
@@ -45,9 +46,19 @@ def environment() -> Environment:
     made.globals.update(
         static_path=static_path, meter=drawing.meter, number=words.number, seconds=words.seconds, counted=words.counted
     )
+    made.filters["coded"] = coded
     macros = made.get_template("_m.html").module
     made.globals.update({name: macro for name, macro in vars(macros).items() if not name.startswith("_")})
     return made
+
+
+def coded(text: str) -> Markup:
+    """A sentence in which what stands between backticks is a command, or a name that machines read."""
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # one that is not closed is a mark like any other
+        return escape(text)
+    marked = (Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup().join(marked)
 
 
 # Any: what templates take

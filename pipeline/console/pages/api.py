@@ -14,6 +14,7 @@ from pipeline.lag.judging import Lag
 from pipeline.lag.report import report as lag_report
 from pipeline.operations import OperationRefused
 from pipeline.operations.audit import entry_report
+from pipeline.operations.findings import report as doctor_report
 from pipeline.operations.full_sync import runs_in
 from pipeline.operations.letter_report import Told, list_report
 from pipeline.operations.standing import standing
@@ -105,9 +106,9 @@ async def lag(visit: Visit) -> Answered:
 
 
 async def doctor(visit: Visit) -> Answered:
-    """What is wrong with the installation, in the order in which to mend it."""
+    """What is wrong, in the order in which to mend it: what `pairstream doctor --format json` prints."""
     found = await visit.desk.doctor_look.get()
-    return Answered({"at_ms": visit.desk.now_ms(), "findings": [dataclasses.asdict(one) for one in found]})
+    return Answered(doctor_report(visit.desk.now_ms(), found))
 
 
 async def activity(visit: Visit) -> Answered:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pipeline.console.condition import NAMES, Kind, waiting
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.overview import run_word
+from pipeline.console.pages.road import took_to
 from pipeline.console.visit import Shown, Visit
+from pipeline.console.words import clock
 from pipeline.operations.runs import held_up
 from pipeline.provisioning.remedies import withdrawal
 from schemas.configuration import IntegrationPart, IntegrationSettings
@@ -14,6 +16,8 @@ from schemas.integrations import connector_of
 from schemas.records import ObjectMapping
 from schemas.topics import MAPPINGS
 from schemas.values import SYSTEMS
+
+LATELY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,13 @@ async def health(visit: Visit) -> Shown:
             "to_hubspot": waiting(name, "hubspot", lag),
             "run": run_word(name, visit.desk.runs, visit.desk.now_ms()),
             "mappings": mappings_of(visit),
+            "refused": visit.desk.refused(name),
+            "took": {system: took_to(system, lag.processes) for system in SYSTEMS} if lag is not None else {},
+            "lately": [
+                (clock(entry.at_ms, visit.desk.now_ms()), entry)
+                for entry in reversed(visit.desk.audit_look.soon() or [])
+                if entry.integration == name
+            ][:LATELY],
             "systems": systems(name, settings, parts),
             "left": left(name, settings, parts) if settings.state == "disconnected" else [],
             "refused_apply": settings.reason if settings.apply_state == "failed" and settings.active_revision else "",

@@ -49,6 +49,7 @@ class Row:
     to_userflow: Waiting
     to_hubspot: Waiting
     run: RunWord | None
+    refused: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,11 @@ async def overview(visit: Visit) -> Shown:
             name,
             settings.hubspot.account,
             f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
-            condition(name, settings, parts, runs, lag),
+            condition(name, settings, parts, runs, lag, desk.refused(name) or 0),
             waiting(name, "userflow", lag),
             waiting(name, "hubspot", lag),
             run_word(name, runs, now_ms),
+            desk.refused(name),
         )
         for name, settings in desk.integrations.items()
     ]

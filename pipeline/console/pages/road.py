@@ -4,13 +4,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.console.road_picture import Box, Pipe, Road, picture
 from pipeline.console.visit import Shown, Visit
-from pipeline.lag.judging import Lag, TopicLag
-from schemas.values import SYSTEMS
+from pipeline.console.words import number, seconds
+from pipeline.lag.judging import STANDSTILL, STATES, Lag, State, TopicLag
+from schemas.topics import (
+    HUBSPOT_CHANGES,
+    HUBSPOT_FIELD_PATCHES,
+    HUBSPOT_NOTIFICATIONS,
+    MATCHES,
+    USERFLOW_CHANGES,
+    USERFLOW_FIELD_PATCHES,
+    USERFLOW_NOTIFICATIONS,
+)
+from schemas.values import SYSTEMS, System
 from schemas.vitals import BOUNDS_MS, Vitals
 
-WORDS: Final[Mapping[str, str]] = {"OK": "Flowing", "WARN": "Falling behind", "STALL": "Stalled", "STOP": "Stopped"}
-KINDS: Final[Mapping[str, str]] = {"OK": "ok", "WARN": "warn", "STALL": "bad", "STOP": "bad"}
+WORDS: Final[Mapping[State, str]] = {"OK": "Flowing", "WARN": "Falling behind", "STALL": "Stalled", "STOP": "Stopped"}
+KINDS: Final[Mapping[State, str]] = {"OK": "ok", "WARN": "warn", "STALL": "bad", "STOP": "bad"}
+PARTS: Final = ("read", "budget", "write")
+"""Parts of a change's way at a system: its reads, waiting for its limits, its writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,51 +41,115 @@ class StageRow:
     out_per_s: float | None
     drain_s: float | None
     limited_by: str
+    kept_s: float | None  # until retention reaches what waits
 
 
 @dataclass(frozen=True, slots=True)
 class Took:
     """How long changes took from their webhook until they were written, at most; None: none was written."""
 
-    to: str
+    to: System
     number: int
     half_ms: int | None
     most_ms: int | None
+    late_ms: int | None
 
 
 async def road(visit: Visit) -> Shown:
-    """`/road`."""
-    lag = await visit.desk.lag()
+    """`/road`; `?integration=<name>`: what of that one waits."""
+    lag, of = await visit.desk.lag(), visit.query("integration")
     if lag is None:
-        return Shown("road.html", {"lag": None, "rows": [], "took": [], "word": "Not known", "kind": "idle"})
-    rows = [_row(lag, topic) for topic in lag.topics]
-    worst = max((topic.state for topic in lag.topics), key=list(WORDS).index, default="OK")
-    took = [took_to(system, lag.processes) for system in SYSTEMS]
-    return Shown("road.html", {"lag": lag, "rows": rows, "took": took, "word": WORDS[worst], "kind": KINDS[worst]})
+        return Shown("road.html", {"lag": None, "rows": [], "took": [], "word": "Not known", "kind": "idle", "of": of})
+    rows = [_row(lag, topic, of, visit.desk.about.changes_retention_days) for topic in lag.topics]
+    worst: State = max((topic.state for topic in lag.topics), key=STATES.index, default="OK")
+    where = next((row.stage for row in rows if row.word == WORDS[worst]), "") if worst != "OK" else ""
+    facts = {"lag": lag, "rows": rows, "took": [took_to(system, lag.processes) for system in SYSTEMS], "of": of}
+    told = {"word": f"{WORDS[worst]}{f' at {where}' if where else ''}", "kind": KINDS[worst]}
+    picked = picture(road_of(lag, rows), "The road from both systems to both; the table below says the same in words")
+    means = [(system, means_at(system, lag.processes)) for system in SYSTEMS]
+    return Shown("road.html", {**facts, **told, "picture": picked, "means": means})
 
 
-def _row(lag: Lag, topic: TopicLag) -> StageRow:
+def road_of(lag: Lag, rows: Sequence[StageRow]) -> Road:
+    """What the picture shows."""
+    by_topic = {row.topic: row for row in reversed(rows)}
+    by_stage: dict[str, list[TopicLag]] = {}
+    for topic in lag.topics:
+        by_stage.setdefault(topic.stage, []).append(topic)
+
+    def pipe(topic: str) -> Pipe:
+        row = by_topic.get(topic)
+        if row is None:
+            return Pipe("not known", "not known")
+        return Pipe(seconds(row.behind_s), number(row.records), "" if row.kind == "ok" else row.kind)
+
+    def box(stage: str) -> Box:
+        topics = by_stage.get(stage, [])
+        if any(topic.state in STANDSTILL for topic in topics):
+            return Box("stands still", "bad")
+        rates = [topic.out_per_s for topic in topics if topic.out_per_s is not None]
+        return Box(f"{sum(rates):.0f}/s" if rates else "not known")
+
+    arrived = sum(topic.in_per_s for topic in lag.topics if topic.topic.endswith(".notifications"))
+    return Road(
+        receiver=Box(f"{arrived:.0f}/s"),
+        hubspot_notifications=pipe(HUBSPOT_NOTIFICATIONS),
+        userflow_notifications=pipe(USERFLOW_NOTIFICATIONS),
+        hubspot_source=box("hubspot source"),
+        userflow_source=box("userflow source"),
+        hubspot_changes=pipe(HUBSPOT_CHANGES),
+        userflow_changes=pipe(USERFLOW_CHANGES),
+        objects=box("objects"),
+        matches=pipe(MATCHES),
+        pairs=box("pairs"),
+        to_userflow=pipe(USERFLOW_FIELD_PATCHES),
+        to_hubspot=pipe(HUBSPOT_FIELD_PATCHES),
+        userflow_sink=box("userflow sink"),
+        hubspot_sink=box("hubspot sink"),
+    )
+
+
+def _row(lag: Lag, topic: TopicLag, of: str, days: int | None) -> StageRow:
+    reached_ms = topic.retention_reaches_ms(days)
+    behind_s, records = lag.behind_s(topic.oldest) or 0.0, topic.lag
+    if of:
+        shares = [share for place in topic.places if (share := place.place.unread.shares.get(of)) is not None]
+        oldest = min((one.live_at_ms for one in shares if one.live_at_ms is not None), default=lag.at_ms)
+        behind_s, records = max(lag.at_ms - oldest, 0) / 1000, sum(share.records for share in shares)
     return StageRow(
         topic.stage,
         topic.topic,
         KINDS[topic.state],
         WORDS[topic.state],
         topic.why,
-        lag.behind_s(topic.oldest) or 0.0,
-        topic.lag,
+        behind_s,
+        records,
         topic.in_per_s,
         topic.out_per_s,
         topic.drain_s,
         topic.limited_by,
+        None if reached_ms is None else (reached_ms - lag.at_ms) / 1000,
     )
 
 
-def took_to(system: str, processes: Iterable[Vitals]) -> Took:
+def took_to(system: System, processes: Iterable[Vitals]) -> Took:
     """Live changes since the connectors began, by the bounds that they count under."""
     ours = [one for row in processes for one in row.durations if (one.part, one.system) == ("whole", system)]
     whole = [one.counts for one in ours if not one.bulk]
     counts = [sum(column) for column in zip(*whole, strict=True)]
-    return Took(system, sum(counts), _within(counts, 0.5), _within(counts, 0.99))
+    return Took(system, sum(counts), *(_within(counts, share) for share in (0.5, 0.99, 0.95)))
+
+
+def means_at(system: System, processes: Iterable[Vitals]) -> list[float | None]:
+    """What each part of the way of live changes takes at a system, in seconds on average; None: none was counted."""
+    found: list[float | None] = []
+    rows = list(processes)
+    for part in PARTS:
+        there = [one for row in rows for one in row.durations if (one.part, one.system) == (part, system)]
+        live = [one for one in there if not one.bulk]
+        counted = sum(sum(one.counts) for one in live)
+        found.append(sum(one.sum_ms for one in live) / counted / 1000 if counted else None)
+    return found
 
 
 def _within(counts: Sequence[int], share: float) -> int | None:
@@ -80,8 +157,8 @@ def _within(counts: Sequence[int], share: float) -> int | None:
     wanted, passed = sum(counts) * share, 0
     if not wanted:
         return None
-    for bound, number in zip(BOUNDS_MS, counts, strict=False):
-        passed += number
+    for bound, counted in zip(BOUNDS_MS, counts, strict=False):
+        passed += counted
         if passed >= wanted:
             return bound
     return None

@@ -298,7 +298,7 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
     access = Access(lambda: tables.table(CONSOLE), send, lambda: now_ms[0])
     tables.subscribers.append(access.changed)
     about = Installation(
-        "Pairstream", "0.1.0", "http://127.0.0.1:8080", 86_400, 4, [("PAIRSTREAM_PREFIX", "-", "a name")]
+        "Pairstream", "0.1.0", "http://127.0.0.1:8080", 86_400, 7, 4, [("PAIRSTREAM_PREFIX", "-", "a name")]
     )
     looked: Kept[Lag] = Kept(lag or (lambda: Lag(now_ms[0], (), ())), 0.0)
     made = cast(Any, tables), cast(Any, publisher)

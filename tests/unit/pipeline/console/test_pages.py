@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.console.rendering import coded
 from pipeline.console.routes import PAGES
 from pipeline.lag.facts import Place, Share, Unread
 from pipeline.lag.judging import Lag, PlaceLag, TopicLag
@@ -190,6 +191,11 @@ async def test_what_is_not_there_names_the_nearest() -> None:
         assert (answer.status_code, "Did you mean acme?" in answer.text) == (404, True)
     answer = await (await it.signed_in()).get("/i/acme/mappings/none")
     assert answer.status_code == 404
+
+
+def test_what_stands_between_backticks_is_code_and_text_all_the_same() -> None:
+    assert coded("run `a <b>` <i>") == "run <code>a &lt;b&gt;</code> &lt;i&gt;"
+    assert coded("one ` <mark>") == "one ` &lt;mark&gt;"
 
 
 def hostile() -> InMemory:

@@ -1,0 +1,187 @@
+"""A console in memory, furnished with an installation in every state that a page has; it answers on this machine."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Browser
+
+from connectors.kafka.groups import BrokersUnreachable
+from pipeline.bounded_http import ConnectionLimits
+from pipeline.console.access import new_link
+from pipeline.explain.answer import Named
+from pipeline.lag.judging import Lag
+from pipeline.local.ports import free_port
+from pipeline.operations.findings import Finding
+from pipeline.serving import serve
+from schemas.configuration import ConnectorState, IntegrationPart, SystemSettings
+from schemas.operating import AuditEntry, ConsoleRole
+from schemas.topics import CONSOLE, INTEGRATIONS, MAPPINGS, REPLAYS, RUNS
+from tests.unit.pipeline.console import fixtures
+from tests.unit.pipeline.console.fixtures import AT_MS, DOCUMENT, REPLAY, InMemory, connect, in_memory, letter
+from tests.unit.pipeline.console.test_pages import lag, mapped, ran
+from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
+from tests.unit.pipeline.explain.situations import Situation
+
+LIMITS: Final = ConnectionLimits(exchange_s=60.0, body_bytes=200_000)
+OBJECT: Final = "/i/acme/objects/hubspot/contacts"
+PATHS: Final[Sequence[tuple[str, str]]] = (
+    ("overview", "/"),
+    ("road", "/road"),
+    ("doctor", "/doctor"),
+    ("activity", "/activity"),
+    ("settings", "/settings"),
+    ("connect", "/connect"),
+    ("health", "/i/acme"),
+    ("health-reconnect", "/i/globex"),
+    ("health-away", "/i/hooli"),
+    ("health-paused", "/i/staging"),
+    ("health-disconnected", "/i/umbrella"),
+    ("health-needs-fix", "/i/initech"),
+    ("mappings", "/i/acme/mappings"),
+    ("mapping", "/i/acme/mappings/contacts-users"),
+    ("mapping-new", "/i/acme/mappings/new"),
+    ("mapping-edit", "/i/acme/mappings/contacts-users/edit"),
+    ("full-sync-done", "/i/acme/full-sync"),
+    ("full-sync-running", "/i/hooli/full-sync"),
+    ("full-sync-failed", "/i/globex/full-sync"),
+    ("full-sync-never", "/i/staging/full-sync"),
+    ("full-sync-start", "/i/acme/full-sync/start"),
+    ("full-sync-stop", "/i/hooli/full-sync/stop"),
+    ("refused", "/i/acme/refused"),
+    ("refused-none", "/i/staging/refused"),
+    ("refused-reason", "/i/acme/refused/not_an_option?field=plan"),
+    ("redrive", "/i/acme/refused/not_an_option/again?field=plan"),
+    ("discard", "/i/acme/refused/not_an_option/discard?field=plan"),
+    ("explain", "/i/acme/explain"),
+    ("object", f"{OBJECT}/{CONTACT}"),
+    ("object-refused", f"{OBJECT}/201"),
+    ("object-not-linked", f"{OBJECT}/202"),
+    ("object-several", f"{OBJECT}/203"),
+    ("object-unknown", f"{OBJECT}/999"),
+    ("replay", "/i/acme/replay"),
+    ("replay-done", f"/i/acme/replay/{AT_MS - 90_000}-7c1e"),
+    ("replay-interrupted", f"/i/acme/replay/{REPLAY.replay_id}"),
+    ("replay-stop", f"/i/acme/replay/{REPLAY.replay_id}/stop"),
+    ("connection", "/i/acme/connection"),
+    ("connection-reconnect", "/i/globex/connection"),
+    ("pause", "/i/acme/pause"),
+    ("resume", "/i/staging/resume"),
+    ("disconnect", "/i/acme/disconnect"),
+    ("not-found", "/i/acmee"),
+)
+"""Every page in every state that it is shown in, by the name of its picture."""
+
+
+class Room:
+    """A furnished console that answers."""
+
+    def __init__(self, it: InMemory, url: str) -> None:
+        self.it = it
+        self.url = url
+        self.away = False
+
+    async def cookies(self, browser: Browser, role: ConsoleRole) -> Any:  # Any: as the browser keeps them
+        """Somebody signed in."""
+        link = new_link(role, "dana@build-7", self.it.now_ms[0])
+        self.it.tables.put(CONSOLE, link.key, link.row)
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(f"{self.url}/sign-in#{link.secret}")
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(f"{self.url}/")
+        state = await context.storage_state()
+        await context.close()
+        return state
+
+    def look(self) -> Lag:
+        if self.away:
+            raise BrokersUnreachable("no answer")
+        return lag(waits_ms=2_000, records=118)
+
+
+@asynccontextmanager
+async def room() -> AsyncIterator[Room]:
+    """Furnish and serve one."""
+    port, rooms = free_port(), list[Room]()
+    url = f"http://127.0.0.1:{port}"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fixtures, "URL", url)
+        it = in_memory(lambda: rooms[0].look(), findings)
+    rooms.append(Room(it, url))
+    furnish(it)
+    async with serve(it.console.app, "127.0.0.1", port, LIMITS):
+        yield rooms[0]
+        it.console.close()
+
+
+def findings() -> list[Finding]:
+    return [
+        Finding("globex hubspot", "wrong", "HubSpot does not accept the refresh token", "needs_reconnect", "globex"),
+        Finding("subscriptions", "unknown", "look at the app's subscriptions", "subscription_checklist", "acme"),
+        Finding("brokers", "ok", "answer"),
+        Finding("topics", "ok", "as they should be"),
+    ]
+
+
+def furnish(it: InMemory) -> None:
+    """Six integrations, each in another state; letters, objects, runs, replays and what was done."""
+    for name, more in (
+        ("acme", {}),
+        ("globex", {}),
+        ("hooli", {}),
+        ("staging", {"state": "paused"}),
+        ("umbrella", {"state": "disconnected"}),
+        ("initech", {"apply_state": "failed", "active_revision": 0, "reason": "users.plan is text"}),
+    ):
+        account = SystemSettings(f"2011{len(name)}734")
+        connect(it, name, hubspot=account, document=DOCUMENT.replace("acme", name), **more)
+    trouble = ConnectorState(1, 1, 1, "needs_reconnect", 1, "grant_rejected")
+    it.tables.put(INTEGRATIONS, "globex/hubspot", IntegrationPart("globex", connector=trouble))
+    away = ConnectorState(1, 1, 1, "unavailable", 1, "http_503")
+    it.tables.put(INTEGRATIONS, "hooli/hubspot", IntegrationPart("hooli", connector=away))
+    mapped(it)
+    for name in ("globex", "hooli", "staging"):
+        row = it.tables.get(MAPPINGS, "acme/contacts-users")
+        it.tables.put(MAPPINGS, f"{name}/contacts-users", replace(row, integration=name))
+    ran(it, "completed")
+    for name, state, number, more in (("hooli", "running", 2, {"phase": "read"}), ("globex", "failed", 3, {})):
+        ran(it, state, reason=None if state == "running" else "hubspot.deals: forbidden", **more)
+        run_id = f"{AT_MS - 60_000 - number:013d}-87aa"
+        latest = it.tables.get(RUNS, fixtures_run())
+        it.tables.put(RUNS, run_id, replace(latest, run_id=run_id, integration=name))
+    ran(it, "completed")
+    it.letters.put(*(letter(f"{one:02x}", object=f"hubspot contacts 10{one}") for one in range(9)))
+    it.letters.put(letter("aa", reason="invalid_option", object=f"userflow users {EMAIL}", field="hubspot.stage"))
+    for replay_id, row in (
+        (f"{AT_MS - 90_000}-7c1e", replace(REPLAY, state="completed", published=3, written=0, planned=0)),
+        (REPLAY.replay_id, replace(REPLAY, published=1, updated_at_ms=AT_MS - 70_000)),
+    ):
+        it.tables.put(REPLAYS, replay_id, replace(row, replay_id=replay_id))
+    done = [
+        AuditEntry(AT_MS - 5_000, "acme", "revision in force", "scheduler-0", "build-7", "", 3),
+        AuditEntry(AT_MS - 4_000, "acme", "full-sync start", "dana@build-7", "build-7: console", "1795"),
+        AuditEntry(AT_MS - 3_000, "globex", "needs reconnect", "hubspot-0", "build-7", "grant_rejected"),
+        AuditEntry(AT_MS - 2_000, "", "token made", "dana@build-7", "build-7: console", "report, 90 days"),
+    ]
+    it.desk.audit_look.look = lambda: done
+    for named, about in objects():
+        it.objects.put(named, about.explained(named.system, CONTACT), EMAIL)
+
+
+def fixtures_run() -> str:
+    return f"{AT_MS - 60_000:013d}-87aa"
+
+
+def objects() -> list[tuple[Named, Situation]]:
+    """A contact that is in step, one with a refused value, one that is not linked, and one of several."""
+    both = contact(1_000, {"jobtitle": "Dr", "tier": None}), user(1_000, {"title": None, "plan": "pro"})
+    wrote = written("userflow", USER, 2_000, {"title": "Dr"}), written("hubspot", CONTACT, 2_000, {"tier": "pro"})
+    return [
+        (Named("hubspot", "contacts", CONTACT), Situation().happened(*both, *wrote)),
+        (Named("hubspot", "contacts", "201"), Situation().happened(*both, receipt("userflow", USER, {"title": "Dr"}))),
+        (Named("hubspot", "contacts", "202"), Situation().happened(contact(1_000, {"jobtitle": "Dr"}))),
+        (Named("hubspot", "contacts", "203"), Situation().happened(*both, user(1_000, {}, id="u-2"))),
+    ]

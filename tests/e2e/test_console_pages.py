@@ -1,0 +1,146 @@
+"""Every page of the console, in every state, in a browser: nothing that axe finds, nothing that scrolls sideways.
+
+The console stands on tables in memory, so that each state can be had at once and no broker runs for it.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from schemas.operating import ConsoleRole
+from tests.e2e.browsing import chromium, heading, text
+from tests.e2e.console.visiting import HERE, Scheme, findings, is_usable
+from tests.e2e.showroom import OBJECT, PATHS, Room, room
+from tests.unit.pipeline.core.given import CONTACT
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not HERE, reason="Debian's chromium is not here: apt-get install chromium"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def furnished() -> AsyncIterator[Room]:
+    async with room() as made:
+        yield made
+
+
+async def tab(
+    browser: Browser, it: Room, role: ConsoleRole, width: int, scheme: Scheme, *, script: bool = True
+) -> tuple[Page, list[str]]:
+    """A tab that is signed in, and what the content policy refused in it."""
+    refused: list[str] = []
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        java_script_enabled=script,
+        storage_state=await it.cookies(browser, role),
+        base_url=it.url,
+    )
+    context.on("console", lambda told: refused.append(told.text) if "Content Security" in told.text else None)
+    return await context.new_page(), refused
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (420, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.long),
+        pytest.param(420, "light", marks=pytest.mark.long),
+    ],
+)
+async def test_axe_finds_nothing_on_any_page(furnished: Room, browser: Browser, width: int, scheme: Scheme) -> None:
+    page, refused = await tab(browser, furnished, "admin", width, scheme)
+    found = []
+    for name, path in PATHS:
+        await page.goto(path)
+        found += [f"{name}: {one}" for one in await findings(page)]
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        found += [f"{name} scrolls sideways by {wide} px"] if wide > 0 else []
+        if await page.get_by_role("heading", level=1).count() != 1:
+            found.append(f"{name} has not one heading of the first level")
+    await page.context.close()
+    assert not found, "\n".join(found)
+    assert refused == []
+
+
+async def test_what_forms_lead_to_is_as_usable(furnished: Room, browser: Browser) -> None:
+    page, refused = await tab(browser, furnished, "admin", 1280, "light")
+    await page.goto("/i/acme/replay")
+    await page.get_by_role("button", name="Plan replay").click()
+    await page.get_by_text("would lead to").wait_for()
+    await is_usable(page)
+    await page.goto(f"{OBJECT}/{CONTACT}")
+    await page.get_by_role("button", name="Show values").click()
+    await page.get_by_text("Values are shown for one minute.").wait_for()
+    await is_usable(page)
+    await page.goto("/i/acme/explain")
+    await page.get_by_label("Object id").fill("nobody")
+    await page.get_by_role("button", name="Explain", exact=True).click()
+    await page.get_by_role("alert").wait_for()
+    await is_usable(page)
+    await page.goto("/settings")
+    await page.get_by_label("Name").fill("report")
+    await page.get_by_role("button", name="New token").click()
+    await page.get_by_text("This is the token.").wait_for()
+    await is_usable(page)
+    await page.goto("/i/acme/disconnect")
+    await page.get_by_role("button", name="Disconnect acme", exact=True).click()
+    await page.get_by_role("alert").wait_for()
+    await is_usable(page)
+    await page.context.close()
+    assert refused == []
+
+
+async def test_what_a_viewer_may_not_do_is_not_offered(furnished: Room, browser: Browser) -> None:
+    page, _ = await tab(browser, furnished, "viewer", 420, "light")
+    for _, path in PATHS:
+        answer = await page.goto(path)
+        assert answer is not None
+        if answer.status == 403:
+            assert "This needs the role" in await heading(page)
+        for form in await page.locator("form[method=post]").all():
+            action = await form.get_attribute("action") or ""
+            assert action.endswith(("/sign-out", "/doctor")) or path.endswith("/explain"), (path, action)
+    await page.context.close()
+
+
+async def test_everything_is_read_without_script(furnished: Room, browser: Browser) -> None:
+    """What it is for stands in the page that is sent, and nothing waits for a script."""
+    with_script, _ = await tab(browser, furnished, "operator", 1280, "light")
+    without, _ = await tab(browser, furnished, "operator", 1280, "light", script=False)
+    for name, path in PATHS:
+        await with_script.goto(path)
+        await without.goto(path)
+        both = [await page.locator("main").inner_text() for page in (with_script, without)]
+        assert both[0].split() == both[1].split() or name in CLOCKS, name
+    await with_script.context.close()
+    await without.context.close()
+
+
+CLOCKS = frozenset({"doctor"})
+"""Pages that say how long they took."""
+
+
+async def test_brokers_that_are_away_are_told_while_one_looks(furnished: Room, browser: Browser) -> None:
+    page, refused = await tab(browser, furnished, "operator", 1280, "dark")
+    for path in ("/", "/road"):
+        await page.goto(path)
+        furnished.away = True
+        await page.get_by_text("The brokers do not answer.").wait_for(timeout=15_000)
+        await is_usable(page)
+        furnished.away = False
+        await page.get_by_text("The brokers do not answer.").wait_for(state="detached", timeout=15_000)
+    assert "not known" not in (await text(page)).split("By stage")[0]
+    await page.context.close()
+    assert refused == []

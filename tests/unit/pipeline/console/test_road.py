@@ -1,0 +1,43 @@
+"""The road's picture says what the table says: seconds over each pipe, what stands still, and what nobody told."""
+
+import re
+
+from pipeline.console.pages.road import means_at
+from schemas.vitals import BOUNDS_MS, DurationVitals, Vitals
+from tests.unit.pipeline.console.fixtures import AT_MS, in_memory
+from tests.unit.pipeline.console.test_pages import lag, seen
+
+
+def told(part: str, system: str, number: int, sum_ms: int, *, bulk: bool = False) -> Vitals:
+    counts = (number, *[0] * len(BOUNDS_MS))
+    took = DurationVitals(part, system, bulk, counts, sum_ms)
+    return Vitals("userflow-0", "userflow", AT_MS, AT_MS - 9_000, 5_000, "0.1.0", 10, 1, durations=(took,))
+
+
+async def test_the_picture_says_where_records_wait() -> None:
+    it = in_memory(lambda: lag(waits_ms=252_000, records=9_480, state="STOP"))
+    answer = await (await it.signed_in("viewer")).get("/road?integration=acme")
+    (drawn,) = re.findall(r'<svg class="road.*?</svg>', answer.text, re.DOTALL)
+    assert "4 min 12 s" in drawn and "9,480 waiting" in drawn
+    assert drawn.count("stands still") == 1 and drawn.count('class="pipe bad"') == 1
+    assert 'role="img" aria-label="The road' in drawn
+    assert "Stopped at userflow sink" in answer.text
+
+
+async def test_what_waits_says_how_long_it_is_kept() -> None:
+    said = await seen(in_memory(lambda: lag(waits_ms=60_000, records=5)), "/road")
+    assert "2 d 23 h" in said  # patches are kept for three days
+
+
+async def test_one_integrations_share() -> None:
+    it = in_memory(lambda: lag("globex", waits_ms=60_000, records=5))
+    assert "By stage, of globex" in await seen(it, "/road?integration=globex")
+    assert "1 min 0 s" in await seen(it, "/road?integration=globex")
+    table = (await seen(it, "/road?integration=acme")).split("By stage")[1]
+    assert "1 min 0 s" not in table
+
+
+def test_means_are_of_live_changes_alone() -> None:
+    rows = [told("read", "userflow", 2, 400), told("write", "userflow", 1, 99_000, bulk=True)]
+    assert means_at("userflow", rows) == [0.2, None, None]
+    assert means_at("hubspot", rows) == [None, None, None]
