@@ -5,18 +5,19 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # it does not list what it exports
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
-from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
+from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, SILENT, TIMEOUT_S, member_config
 from schemas.copies import is_copy
 from schemas.redrives import Redriven, redriven
 from schemas.topics import TopicAndPartition
@@ -83,6 +84,7 @@ class GroupMember:
         self._heard = time.monotonic()
         self._settled_at = 0.0
         self._looked_at = 0.0
+        self._admin: AdminClient | None = None  # for the thread alone
         self._thread = threading.Thread(target=self._run, name=f"member {group}", daemon=True)
 
     def start(self) -> None:
@@ -180,29 +182,44 @@ class GroupMember:
         self._looked_at = time.monotonic()
         with self._lock:
             suspects = self._tracker.suspects()
-        left = dict(suspects)
+        firsts = self._first_offsets(suspects) if suspects else {}
         for place, offset in suspects.items():
-            if not self._tell_lost(place, offset):
-                left[place] = left.pop(place)  # last: one whose broker is away holds up no other
-                break
-            del left[place]
+            certain = place in firsts and self._tell_lost(place, offset, firsts[place])
             with self._lock:
-                self._tracker.certain(place)
-        with self._lock:
-            for place, offset in left.items():
-                if place in self._held:
+                if certain:
+                    self._tracker.certain(place)
+                elif place in self._held:
                     self._tracker.begins(place, offset)
 
-    def _tell_lost(self, place: TopicAndPartition, offset: int) -> bool:
+    def _first_offsets(self, places: Collection[TopicAndPartition]) -> dict[TopicAndPartition, int]:
+        """What retention has left of each partition, as far as the brokers tell it in time.
+
+        Not asked by the consumer: a broker answers the requests of one connection in turn, so each question would wait
+        for a fetch that waits for records, half a second. Each partition is asked for by a request of its own: one that
+        is away, or whose leader is not known, holds up no other.
+        """
+        admin = self._admin = self._admin or AdminClient({**self._cluster.client, "log_level": SILENT})
+        earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+        found, until = dict[TopicAndPartition, int](), time.monotonic() + LOOK_WITHIN_S
+        asked = {}
+        for place in places:
+            wanted = TopicPartition(*place)
+            asked[place] = admin.list_offsets({wanted: earliest}, request_timeout=LOOK_WITHIN_S)[wanted]
+        for (topic, number), answer in asked.items():
+            try:
+                found[topic, number] = answer.result(max(until - time.monotonic(), 0)).offset
+            except (KafkaException, FutureTimeout) as error:
+                self._admin = None  # a client goes on naming the leaders of before a broker was restarted
+                why = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
+                log.info("%s[%d]: whether records were lost is asked again: %s", topic, number, why)
+        return found
+
+    def _tell_lost(self, place: TopicAndPartition, offset: int, start: int) -> bool:
         """Whether nothing was lost from the offset on, or the brokers have the report of the loss."""
         topic, number = place
         try:
-            start = self._consumer.get_watermark_offsets(TopicPartition(topic, number), LOOK_WITHIN_S, cached=False)[0]
             if start > offset:
                 self._hooks.lost(self._cluster.logical(topic), number, offset, start)
-        except KafkaException as error:
-            log.info("%s[%d]: whether records were lost is asked again: %s", topic, number, error.args[0].str())
-            return False
         except PublishFailed as error:
             log.warning("%s[%d]: that records were lost is told again later: %s", topic, number, error)
             return False

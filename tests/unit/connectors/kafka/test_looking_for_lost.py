@@ -1,11 +1,15 @@
 """A member that looks for lost records: a partition whose broker is away holds up no other."""
 
 import threading
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # it does not list what it exports
 
+from connectors.kafka import consumer
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember
 from connectors.kafka.offsets import OffsetTracker
@@ -13,21 +17,29 @@ from connectors.kafka.offsets import OffsetTracker
 TOPIC = "hubspot.changes"
 
 
-class Watermarks:
-    """The brokers' first offsets; a partition that is away raises."""
+class Offsets:
+    """The brokers' first offsets; a partition that is away fails, alone."""
 
     def __init__(self, *away: int) -> None:
         self.away = set(away)
         self.asked: list[int] = []
 
-    def get_watermark_offsets(self, place: TopicPartition, *_: Any, **__: Any) -> tuple[int, int]:
-        self.asked.append(place.partition)
-        if place.partition in self.away:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        return 0, 100
+    def list_offsets(
+        self, wanted: dict[TopicPartition, OffsetSpec], *, request_timeout: float
+    ) -> dict[TopicPartition, Future[SimpleNamespace]]:
+        return {place: self._answer(place.partition) for place in wanted}
+
+    def _answer(self, partition: int) -> Future[SimpleNamespace]:
+        self.asked.append(partition)
+        answer: Future[SimpleNamespace] = Future()
+        if partition in self.away:
+            answer.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+        else:
+            answer.set_result(SimpleNamespace(offset=0))
+        return answer
 
 
-def looking(watermarks: Watermarks, number: int) -> tuple[GroupMember, OffsetTracker]:
+def looking(offsets: Offsets, number: int) -> tuple[GroupMember, OffsetTracker]:
     """A member of no group that holds so many partitions, of each of which one record was handled."""
     member = GroupMember.__new__(GroupMember)
     tracker = OffsetTracker()
@@ -37,7 +49,7 @@ def looking(watermarks: Watermarks, number: int) -> tuple[GroupMember, OffsetTra
         tracker.taken(place, 0)
         tracker.finished(place, 0)
     parts = {
-        "_consumer": watermarks,
+        "_admin": offsets,
         "_tracker": tracker,
         "_lock": threading.Lock(),
         "_held": set(places),
@@ -54,14 +66,24 @@ def look(member: GroupMember) -> None:
     member._look_for_lost()
 
 
-def test_the_others_are_certain_at_the_next_look_and_the_one_is_asked_once_at_a_time() -> None:
-    watermarks = Watermarks(0)
-    member, tracker = looking(watermarks, 4)
+def test_the_others_are_certain_at_once_and_the_one_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    offsets = Offsets(0)
+    monkeypatch.setattr(consumer, "AdminClient", lambda _: offsets)  # a new one, after one that was not answered
+    member, tracker = looking(offsets, 4)
     look(member)
-    assert (watermarks.asked, tracker.to_commit()) == ([0], {})
-    look(member)
-    assert watermarks.asked == [0, 1, 2, 3, 0]
+    assert offsets.asked == [0, 1, 2, 3]
     assert sorted(tracker.to_commit()) == [(TOPIC, 1), (TOPIC, 2), (TOPIC, 3)]
-    watermarks.away.clear()
+    look(member)
+    assert offsets.asked == [0, 1, 2, 3, 0]
+    offsets.away.clear()
     look(member)
     assert sorted(tracker.to_commit()) == [(TOPIC, number) for number in range(4)]
+    look(member)
+    assert offsets.asked == [0, 1, 2, 3, 0, 0]
+
+
+def test_the_consumer_is_not_asked() -> None:
+    """Its questions wait for its fetches: a connector stood still for as many half seconds as it has partitions."""
+    member, _ = looking(Offsets(), 4)
+    assert not hasattr(member, "_consumer")
+    look(member)
