@@ -13,7 +13,7 @@ PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
 # Bytecode is kept even where an image's environment says not to: without it every process of a test, and every role of
 # `make up`, compiles all modules anew (a quarter of a second of CPU), and each worker of pytest rewrites all assertions (5 s).
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: setup lock wheel demo up test test-fast test-long test-deep test-by-hand check docs bench
+.PHONY: setup lock wheel demo up test test-fast test-long test-alone test-deep test-by-hand check docs bench
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
@@ -25,10 +25,11 @@ lock: setup ## both locks anew, and that of the program that `make bench` compar
 wheel: setup ; .venv/bin/python -m build -q --wheel --no-isolation # for this Python, its codec compiled where a C compiler is
 demo: setup ; .venv/bin/pairstream demo
 up: setup ; .venv/bin/pairstream up
-test: setup ; $(PYTEST) -m "not benchmarks and not long and not by_hand" $(PYTEST_OPTIONS)
-test-fast: setup ; $(PYTEST) -m "not long and not by_hand" $(PYTEST_OPTIONS) tests/unit tests/contract
-test-long: setup ; PAIRSTREAM_FAULT_ROUNDS=4 $(PYTEST) -m "(long or faults) and not by_hand" $(PYTEST_OPTIONS)
-test-deep: setup ; $(PYTEST) -m "properties and not long and not by_hand" $(PYTEST_OPTIONS) --hypothesis-profile=deep
+test: setup ; $(PYTEST) -m "not benchmarks and not long and not alone and not by_hand" $(PYTEST_OPTIONS)
+test-fast: setup ; $(PYTEST) -m "not long and not alone and not by_hand" $(PYTEST_OPTIONS) tests/unit tests/contract
+test-long: setup ; PAIRSTREAM_FAULT_ROUNDS=4 $(PYTEST) -m "(long or faults) and not alone and not by_hand" $(PYTEST_OPTIONS)
+test-alone: setup ; .venv/bin/python -m pytest -q -m alone $(PYTEST_OPTIONS)
+test-deep: setup ; $(PYTEST) -m "properties and not long and not alone and not by_hand" $(PYTEST_OPTIONS) --hypothesis-profile=deep
 test-by-hand: setup ; PAIRSTREAM_FAULT_ROUNDS=4 .venv/bin/python -m pytest -q -m by_hand $(PYTEST_OPTIONS)
 check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/vulture && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
 docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet

@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.e2e.world import measured
 from tests.faults.flow import PACE_S, Flow, flowing
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.by_hand]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone]
 
 PAIRS = 10
 EDITS = 20

@@ -32,7 +32,7 @@ from tests.faults.hostile.answers import KINDS
 from tests.faults.hostile.bench import Bench, bench
 from tests.faults.hostile.customer import Customer, customer
 
-pytestmark = pytest.mark.by_hand  # its two seconds want a machine for themselves
+pytestmark = pytest.mark.alone  # its two seconds are measured
 
 SEEDS: Final = 200
 AT_ONCE: Final = 10
