@@ -83,6 +83,9 @@ async def wait_until_connected(
             return _connected(integration, parts, told.consent)
         if newest is not None and newest.link is not None and newest.link.asked_at_ms > link.asked_at_ms:
             raise NotConnected(f"{integration}: a newer link took the place of this one")
+        settings = settings_of(parts, integration)
+        if settings is None or settings.state == "disconnected":
+            raise NotConnected(f"{integration} was disconnected meanwhile: the link opens nothing any more")
         await asyncio.sleep(POLL_EVERY_S)
     raise NotConnected(f"{integration}: nobody granted access in time; nothing was changed. {_anew(integration)}")
 

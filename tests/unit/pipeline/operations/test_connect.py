@@ -104,3 +104,6 @@ async def test_the_end_of_a_link_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     other = IntegrationPart("acme", consent=ConnectAnswer("another link"))
     with pytest.raises(NotConnected, match="nobody granted access in time"):
         await end(parts(hubspot_consent=other))
+    for gone in (parts(replace(SETTINGS, state="disconnected")), {}):
+        with pytest.raises(NotConnected, match="disconnected meanwhile"):
+            await end(gone)
