@@ -17,7 +17,7 @@ from schemas.configuration import (
 )
 from schemas.records import ObjectMapping, SourcePosition
 from schemas.topics import INTEGRATIONS, MAPPINGS, POSITIONS
-from schemas.values import System
+from schemas.values import SYSTEMS, System
 
 
 class ConnectorConfiguration:
@@ -61,6 +61,11 @@ class ConnectorConfiguration:
         """What this connector, or its former owner, last reported."""
         part = self._part(f"{integration}/{self._system}")
         return part.connector if part is not None else None
+
+    def descriptions_elsewhere(self, integration: str) -> int:
+        """How often what the other systems say of the integration's fields has changed."""
+        others = (self._part(f"{integration}/{system}") for system in SYSTEMS if system != self._system)
+        return sum(part.connector.descriptions for part in others if part is not None and part.connector is not None)
 
     def grant(self, integration: str, key: GrantKey = "grant") -> KeptGrant | None:
         """The newest access that is kept, by this connector or its former owner."""

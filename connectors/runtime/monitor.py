@@ -46,6 +46,7 @@ class MonitorDeps:
     settings: Callable[[], IntegrationSettings | None]
     inquiry: Callable[[], Inquiry | None]  # the newest, unless it was answered
     rederive: Callable[[], Awaitable[None]]  # every pair of the integration is derived again
+    elsewhere: Callable[[], int]  # how often what the other systems say of their fields has changed
 
 
 class ConnectionMonitor:
@@ -134,6 +135,8 @@ class ConnectionMonitor:
         Where nothing was parked the second time would find live writes to do in the midst of a full sync's own.
         """
         connection, now = self._connection, self._context.clock.monotonic()
+        if self._is_known():
+            self._changed_at = None
         taken_over = self._changed_at is not None and connection.revision > self._changed_at
         if connection.away:
             self._again_at = NEVER
@@ -149,6 +152,17 @@ class ConnectionMonitor:
             if not connection.parked:
                 await self._report.update(parked=False)
         self._was_active = not connection.away
+
+    def _is_known(self) -> bool:
+        """Whether the scheduler knows of a changed description, and no mapping changes by it.
+
+        Otherwise the next apply would pass for the revision that takes it over, and derive all pairs, as live, ahead of
+        the full sync that counts them.
+        """
+        settings = self._deps.settings()
+        if self._changed_at is None or settings is None or settings.revision != self._changed_at:
+            return False
+        return settings.descriptions >= self._report.state.descriptions + self._deps.elsewhere()
 
     async def _sync_after_reconnect(self) -> None:
         """Whoever has connected again after the credentials were refused gets a full sync: webhooks may be lost."""

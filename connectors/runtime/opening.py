@@ -313,6 +313,7 @@ class IntegrationOpener:
             settings=lambda: self._configuration.settings_of(name),
             inquiry=lambda: self._configuration.inquiry(name),
             rederive=rederive,
+            elsewhere=lambda: self._configuration.descriptions_elsewhere(name),
         )
 
     async def _command(self, command: StateCommand) -> None:

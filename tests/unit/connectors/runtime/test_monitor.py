@@ -31,7 +31,8 @@ class Setup:
     """A system that answers."""
 
     def __init__(self) -> None:
-        self.fields = (DescribedField("contacts", "tier", "Tier", "enumeration", ("silver",)),)
+        tier = DescribedField("contacts", "tier", "Tier", "enumeration", ("silver",))
+        self.fields: tuple[DescribedField, ...] = (tier,)
         self.described = 0
         self.error: Exception | None = None
         self.probed = 0
@@ -69,6 +70,7 @@ def watched(
     *,
     setup: Setup | None = None,
     settings: IntegrationSettings | None = None,
+    configured: Callable[[], IntegrationSettings | None] | None = None,
     ahead_ms: Callable[[], int] = lambda: 0,
     capping: Callable[[], bool] = lambda: False,
     clock: Clock | None = None,
@@ -89,7 +91,7 @@ def watched(
     async def rederive() -> None:
         rederived.append(context.state.away)
 
-    deps = MonitorDeps(lambda: settings, lambda: None, rederive)
+    deps = MonitorDeps(configured or (lambda: settings), lambda: None, rederive, lambda: 3)
     return Watched(context, told, report, ConnectionMonitor(context, report, deps), rederived)
 
 
@@ -249,6 +251,27 @@ async def test_what_changed_of_a_field_is_told_and_the_pairs_are_derived_again_o
         assert it.rederived == []
         it.state.renew(2, active=True)
         await eventually(lambda: it.rederived == [False])
+
+
+async def test_a_description_by_which_no_mapping_changes_derives_nothing_at_the_next_apply() -> None:
+    setup = Setup()
+    now = settings_part("acme").settings
+    assert now is not None
+    held = [replace(now, descriptions=3)]
+    before = replace(STATE, checked_revision=1, fields=setup.fields)
+    it = watched(before, setup=setup, configured=lambda: held[0])
+    async with running(it):
+        setup.fields = (*setup.fields, replace(setup.fields[0], name="userflow_user_plan"))
+        it.monitor.describe_again()
+        await eventually(lambda: bool(states(it.told)))
+        held[0] = replace(held[0], descriptions=4)  # the scheduler knows, and the revision stays
+        it.state.renew(1, active=True)
+        await eventually(lambda: it.monitor._changed_at is None)
+        held[0] = replace(held[0], revision=2)
+        it.state.renew(2, active=True)
+        await eventually(lambda: setup.described >= 2)
+        await asyncio.sleep(0)
+        assert it.rederived == []
 
 
 async def test_a_clock_that_goes_wrong_is_told_and_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
