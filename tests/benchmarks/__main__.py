@@ -102,6 +102,12 @@ def _bulk(folder: Path) -> str:
     return _latencies("latency-bulk", title, rows, f"every {latency.BULK_PACE_S:.1f} s, rate limits lifted")
 
 
+def _limited(folder: Path) -> str:
+    rows = asyncio.run(latency.under_bulk(folder, sync_rate.LIMIT))
+    title = f"Change to visible while a full sync writes, HubSpot taking {sync_rate.LIMIT} requests in ten seconds"
+    return _latencies(title, rows, f"every {latency.BULK_PACE_S:.1f} s; no request was refused for its rate")
+
+
 def _sync(folder: Path) -> str:
     found = asyncio.run(sync_rate.rates(folder))
     lines = [f"## How fast a full sync of {sync_rate.PAIRS:,} pairs is", ""]
@@ -301,6 +307,7 @@ def _memory_gb() -> float:
 SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
     "latency": _idle,
     "bulk": _bulk,
+    "limited": _limited,
     "sync": _sync,
     "full-sync": _full_sync,
     "growth": _growth,
