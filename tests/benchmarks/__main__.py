@@ -105,7 +105,9 @@ def _bulk(folder: Path) -> str:
 def _limited(folder: Path) -> str:
     rows = asyncio.run(latency.under_bulk(folder, sync_rate.LIMIT))
     title = f"Change to visible while a full sync writes, HubSpot taking {sync_rate.LIMIT} requests in ten seconds"
-    return _latencies(title, rows, f"every {latency.BULK_PACE_S:.1f} s; no request was refused for its rate")
+    return _latencies(
+        "latency-limited", title, rows, f"every {latency.BULK_PACE_S:.1f} s; no request was refused for its rate"
+    )
 
 
 def _sync(folder: Path) -> str:
