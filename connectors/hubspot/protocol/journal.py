@@ -132,10 +132,17 @@ def notification_bodies(name: str, events: Sequence[object]) -> Iterator[bytes]:
 
 
 def as_webhook_events(item: object) -> list[object]:
-    """A journal's event as a webhook would tell it: an update is a change of each of its properties."""
+    """A journal's event as a webhook would tell it: an update is a change of each of its properties.
+
+    One that names no action is none, for nobody can tell what to do; an erasure is told by its type alone.
+    """
     if not isinstance(item, dict):
         return [item]
     action = (text_at(item, "action") or "").upper()
+    if not action:
+        action = "GDPR_DELETE" if (text_at(item, "type") or "").upper().startswith("GDPR") else ""
+    if not action:
+        return [None]
     plain = {name: value for name, value in item.items() if name not in ("propertyChanges", "type", "action")}
     changes = object_at(item, "propertyChanges")
     told: list[object] = []

@@ -163,6 +163,8 @@ def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
     subject, _, verb = (text_at(item, "subscriptionType") or text_at(item, "eventType") or "").rpartition(".")
     type_id = text_at(item, "objectTypeId") or _CLASSIC_TYPES.get(subject, subject)
     happening = _HAPPENINGS.get(verb.lower(), "other")
+    if happening == "privacy_deleted" and type_id in ("", "object"):
+        type_id = _CLASSIC_TYPES["contact"]  # HubSpot erases nothing else, and an erasure is not to be missed
     lacking = _lacking(item, type_id, happening)
     if lacking:
         return UnreadableEvent(index, lacking)

@@ -161,7 +161,7 @@ def _grant(response: Response, sent: str) -> Grant:
 def _token_info(response: Response) -> TokenInfo:
     raw = content(response)
     return TokenInfo(
-        flag_at(raw, "active"),
+        flag_at(raw, "active") or raw.get("active") is None,  # which the token that it was just given with is
         text_at(raw, "hub_id"),
         text_at(raw, "app_id"),
         texts_at(raw, "scopes"),

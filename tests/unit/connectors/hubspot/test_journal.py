@@ -358,6 +358,16 @@ class TestEvents:
         found = [kind for kind, *_ in self.events(*({"action": action} for action in actions))]
         assert found == ["created", "created", "deleted", "restored", "privacy_deleted"]
 
+    @pytest.mark.parametrize("told", [{"action": "GDPR_DELETE"}, {"type": "GDPR_PRIVACY_DELETION"}])
+    @pytest.mark.parametrize("type_id", ["0-1", None])
+    def test_an_erasure_is_one_however_little_it_tells(self, told: dict[str, str], type_id: str | None) -> None:
+        assert self.events({**told, "objectTypeId": type_id}) == [("privacy_deleted", None, None)]
+
+    def test_an_event_without_an_action_is_one_that_nobody_can_read(self) -> None:
+        (body,) = journal_bodies(b'{"journalEvents": [{"portalId": 1, "objectTypeId": "0-1", "objectId": 7}]}')
+        batch = parse_notifications(body)
+        assert (batch.events, len(batch.unreadable)) == ((), 1)
+
     @pytest.mark.parametrize(
         "file",
         [

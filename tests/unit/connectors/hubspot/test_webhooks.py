@@ -74,6 +74,7 @@ class TestNotifications:
             ("deal.deletion", {}, "deals", "deleted"),
             ("ticket.restore", {}, "tickets", "restored"),
             ("contact.privacyDeletion", {}, "contacts", "privacy_deleted"),
+            ("object.privacyDeletion", {}, "contacts", "privacy_deleted"),
             ("contact.somethingNew", {}, "contacts", "other"),
             ("conversation.newMessage", {}, "conversation", "other"),
             ("line_item.creation", {}, "0-8", "created"),
