@@ -88,6 +88,12 @@ def as_text(value: object) -> str | None:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def told_at(source: JsonObject, name: str) -> str | None:
+    """A value as text, whatever its kind: one that is no text as its JSON; None for null, and for a name that lacks."""
+    value = source.get(name)
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
 def whole_at(source: JsonObject, name: str) -> int | None:
     """A whole number, also from its digits in a string."""
     return as_whole(source.get(name))

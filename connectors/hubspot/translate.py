@@ -119,6 +119,8 @@ def _changed(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, 
         return ()
     if event.occurred_at_ms is None:
         return (_to_be_read(name, event.object_id, ANY_READ_MS),)
+    if not event.value_told:
+        return (_to_be_read(name, event.object_id, event.occurred_at_ms),)
     value = field_value(event.property_value, types.catalog.definition(name, field).type)
     fields = {field: StampedValue(value, event.occurred_at_ms)}
     return (News(name, event.object_id, "upserted", fields, event.occurred_at_ms, 0, complete=False),)
@@ -202,8 +204,8 @@ def _changed_associate(event: WebhookEvent, name: str, types: ObjectTypes) -> tu
     showing = [mapped for mapped, names in shown_by(types.catalog, name).items() if own in names]
     if not showing:
         return ()
-    if at_ms is None:
-        return (AssociatedNews(name, event.object_id, "changed", ANY_READ_MS),)
+    if at_ms is None or not event.value_told:
+        return (AssociatedNews(name, event.object_id, "changed", at_ms or ANY_READ_MS),)
     kind = types.catalog.definition(showing[0], shown_name(name, own)).type
     fields = {own: StampedValue(field_value(event.property_value, kind), at_ms)}
     return (AssociatedNews(name, event.object_id, "changed", at_ms, fields),)

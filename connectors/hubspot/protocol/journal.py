@@ -153,15 +153,17 @@ def as_webhook_events(item: object) -> list[object]:
         told.append({**plain, "subscriptionType": "object.creation"})  # whatever changed, the record is read
     if action in ("UPDATE", "CREATE"):
         told += [
-            {**plain, "subscriptionType": "object.propertyChange", "propertyName": name, "propertyValue": _text(value)}
+            {**plain, "subscriptionType": "object.propertyChange", "propertyName": name, **_value(value)}
             for name, value in changes.items()
         ]
     return told
 
 
-def _text(value: object) -> object:
-    """The new value: as such, or within an object that tells more of the change."""
-    return value.get("value", value.get("newValue")) if isinstance(value, dict) else value
+def _value(told: object) -> JsonObject:
+    """The new value: as such, or within an object that tells more of the change; nothing where that holds none."""
+    if not isinstance(told, dict):
+        return {"propertyValue": told}
+    return next(({"propertyValue": told[name]} for name in ("value", "newValue") if name in told), {})
 
 
 def _entry_call(place: str, account: str) -> Call[JournalEntry | None]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from connectors.contract.errors import Refused
-from connectors.http.lenient_json import JsonObject, flag_at, parsed, text_at, texts_at, time_at, whole_at
+from connectors.http.lenient_json import JsonObject, flag_at, parsed, text_at, texts_at, time_at, told_at, whole_at
 from connectors.hubspot.protocol.journal import JOURNAL_EVENTS, as_webhook_events
 from connectors.hubspot.protocol.objects import OBJECT_TYPE_IDS
 from schemas.records import Origin
@@ -64,7 +64,10 @@ class AssociationChange:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """One event: the change, its record and account, and the vendor time (epoch milliseconds)."""
+    """One event: the change, its record and account, and the vendor time (epoch milliseconds).
+
+    `value_told` false: the event says that the property changed, and not to what; null says that it was cleared.
+    """
 
     account: str
     object_type_id: str
@@ -73,6 +76,7 @@ class WebhookEvent:
     occurred_at_ms: int | None
     property_name: str | None = None
     property_value: str | None = field(default=None, repr=False)
+    value_told: bool = True
     source_id: str | None = None
     app_id: str | None = None
     event_id: str | None = None
@@ -175,7 +179,8 @@ def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
         happening=happening,
         occurred_at_ms=time_at(item, "occurredAt"),
         property_name=text_at(item, "propertyName"),
-        property_value=text_at(item, "propertyValue"),
+        property_value=told_at(item, "propertyValue"),
+        value_told="propertyValue" in item,
         source_id=text_at(item, "sourceId"),
         app_id=text_at(item, "appId"),
         event_id=text_at(item, "eventId"),

@@ -4,7 +4,6 @@ Follows HubSpot's guides "using object APIs" and "search the CRM".
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,6 +19,7 @@ from connectors.http.lenient_json import (
     text_at,
     texts_at,
     time_at,
+    told_at,
     whole_at,
 )
 from connectors.http.messages import Call, Purpose, Request, Response, VendorInterval, json_request, segment
@@ -270,21 +270,15 @@ def _records(raw: tuple[JsonObject, ...], response: Response) -> tuple[Record, .
 
 
 def _record(raw: JsonObject, response: Response) -> Record:
-    id = text_at(raw, "id")
+    id, properties = text_at(raw, "id"), object_at(raw, "properties")
     if not id:
         raise Transient("unreadable_answer")
     return Record(
         id,
-        {name: _property(value) for name, value in object_at(raw, "properties").items()},
+        {name: told_at(properties, name) for name in properties},
         time_at(raw, "createdAt"),
         response.believed(time_at(raw, "updatedAt")),
         flag_at(raw, "archived"),
         response.observed,
         response.believed(time_at(raw, "archivedAt")),
     )
-
-
-def _property(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value)

@@ -333,11 +333,13 @@ class TestAddresses:
             await files.fetch("http://localhost/1")
 
 
+BASE = {"portalId": 1, "objectTypeId": "0-1", "objectId": 7, "occurredAt": "2026-09-03T10:00:00.000Z"}
+
+
 class TestEvents:
     def events(self, *items: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        base = {"portalId": 1, "objectTypeId": "0-1", "objectId": 7, "occurredAt": "2026-09-03T10:00:00.000Z"}
         bodies = journal_bodies(
-            json.dumps({"offset": "x", "journalEvents": [{**base, **one} for one in items]}).encode()
+            json.dumps({"offset": "x", "journalEvents": [{**BASE, **one} for one in items]}).encode()
         )
         read = [event for body in bodies for event in parse_notifications(body).events]
         return [(one.happening, one.property_name, one.property_value) for one in read]
@@ -349,6 +351,14 @@ class TestEvents:
             "propertyChanges": {"a": "1", "b": None, "c": {"value": "3"}},
         }
         assert self.events(update) == [("changed", "a", "1"), ("changed", "b", None), ("changed", "c", "3")]
+
+    def test_values_of_other_kinds_are_values_and_one_that_lacks_is_no_empty_one(self) -> None:
+        changes = {"a": True, "b": 12.5, "c": {"value": False}, "d": {"from": "x"}, "e": {"newValue": None}}
+        (body,) = journal_bodies(
+            json.dumps({"journalEvents": [{**BASE, "action": "UPDATE", "propertyChanges": changes}]}).encode()
+        )
+        told = [(one.property_value, one.value_told) for one in parse_notifications(body).events]
+        assert told == [("true", True), ("12.5", True), ("false", True), (None, False), (None, True)]
 
     def test_an_update_that_names_no_property_is_read(self) -> None:
         assert self.events({"type": "crmObject", "action": "UPDATE"}) == [("created", None, None)]

@@ -71,6 +71,25 @@ class TestTranslate:
     def test_what_no_mapping_uses_is_no_news(self, body: Any) -> None:
         assert translated(body) == Translated()
 
+    @pytest.mark.parametrize(
+        ("told", "field", "value"),
+        [
+            (True, "vip", True),
+            (12.5, "seats", 12.5),
+            (7, "seats", 7),
+            (None, "jobtitle", None),
+            ("", "jobtitle", None),
+            (["a"], "jobtitle", '["a"]'),
+        ],
+    )
+    def test_a_value_of_another_kind_clears_nothing(self, told: Any, field: str, value: Any) -> None:
+        (news,) = translated([changed(field, told)]).news
+        assert news.fields == {field: StampedValue(value, AT_MS)}
+
+    def test_a_change_that_tells_no_value_is_read_and_clears_nothing(self) -> None:
+        (news,) = translated([event("propertyChange", propertyName="jobtitle")]).news
+        assert news == News("contacts", "1", "upserted", {}, AT_MS, 0, complete=False)
+
     def test_a_new_record_is_read(self) -> None:
         assert translated([event("creation")]).news == (News("contacts", "1", "upserted", {}, 0, 0, complete=False),)
 
