@@ -70,6 +70,12 @@ class PatchQueue:
                 break
         return counts
 
+    def oldest_cause_ms(self, object_type: str) -> int | None:
+        """When the first cause of the target that waits longest came here; None where the record names none."""
+        first = next((target for target in self._ready(live_only=False) if target[0] == object_type), None)
+        held = self._targets[first].fields.values() if first is not None else ()
+        return min((one.patch.caused_by.at_ms for one in held if one.patch.caused_by is not None), default=None)
+
     def add(self, patch: FieldPatch, finished: Callable[[], None]) -> tuple[QueuedPatch, list[Superseded]]:
         """Take a patch; fields that it overtakes end as superseded.
 

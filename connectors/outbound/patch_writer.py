@@ -15,7 +15,7 @@ from connectors.outbound.receipts import pair_of, patch_receipt
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
 from connectors.session.echoes import RecentWrites
-from connectors.session.gathering import GATHER_S, Gathering, tight_gather_s
+from connectors.session.gathering import Gathering, late_gather_s, tight_gather_s
 from schemas.records import Cause, FieldPatch, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS
 from schemas.values import FieldValue
@@ -116,10 +116,15 @@ class PatchWriter:
         def due(object_type: str, waiting: int) -> float:
             if waiting >= full:
                 return AT_ONCE
-            together_s = GATHER_S if waiting + under_way > 1 else 0.0
+            together_s = late_gather_s(self._late_s(object_type)) if waiting + under_way > 1 else 0.0
             return self._gathering.due(object_type, max(tight_s, together_s))
 
         return min(((due(one, waiting), one) for one, waiting in ready.items()), default=None)
+
+    def _late_s(self, object_type: str) -> float:
+        """How long ago the oldest waiting write was caused."""
+        caused_ms = self._queue.oldest_cause_ms(object_type)
+        return 0.0 if caused_ms is None else (self._context.now_ms() - caused_ms) / 1000
 
     @property
     def _live_only(self) -> bool:

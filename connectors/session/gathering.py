@@ -6,6 +6,9 @@ GATHER_S: Final = 0.25
 """Between two calls while several writes wait: a burst leaves in few full batches, a single edit never waits for it."""
 
 LONGEST_GATHER_S: Final = 1.0
+LATE_SHARE: Final = 0.1
+"""Of the time that the oldest is late already: nobody sees a tenth more, and a slow burst leaves in as few calls."""
+
 AMPLE_SHARE: Final = 0.25
 TIGHT_SHARE: Final = 0.75
 """Shares of the limit that are spent: below the first nobody waits, from the second on as long as anybody does."""
@@ -15,6 +18,11 @@ def tight_gather_s(spent: float) -> float:
     """How long calls of one kind stand apart, by the share of the limit that is spent."""
     tightness = (spent - AMPLE_SHARE) / (TIGHT_SHARE - AMPLE_SHARE)
     return LONGEST_GATHER_S * min(max(tightness, 0.0), 1.0)
+
+
+def late_gather_s(late_s: float) -> float:
+    """How long calls stand apart while several writes wait, the oldest of them since `late_s` after its cause."""
+    return min(max(late_s * LATE_SHARE, GATHER_S), LONGEST_GATHER_S)
 
 
 class Gathering:

@@ -129,6 +129,8 @@ def _unknown(state: ObjectState | None, merged: Merged, change: ChangeEvent) -> 
 
     Their last values stay, for matching and with their stamps: what was held before must not come back as news.
     """
+    if not change.unknown and (state is None or not state.unknown):
+        return ()
     before = frozenset(state.unknown if state is not None and state.present else ())
     shown = change.fields.keys() - merged.stale - merged.unsettled
     latest = change.at_ms + change.spread_ms

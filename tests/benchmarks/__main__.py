@@ -214,7 +214,7 @@ def _associated(folder: Path) -> str:
 
 def _calls(folder: Path) -> str:
     found = asyncio.run(calls.costs(folder))
-    mixed = f"{calls.MIXED} mixed ones at {calls.MIXED_PER_S:.0f}/s, {calls.LIMIT} requests in ten seconds"
+    mixed = f"mixed ones at {calls.MIXED_PER_S:.0f}/s, {calls.LIMIT} requests in ten seconds"
     lines = ["## Calls to HubSpot", ""]
     lines += ["`company.name` is mapped, and no association moves; the simulators answer in 20 ms.", ""]
     lines += ["| edits | took | updates per 1,000 | all calls per 1,000 | fields written | written again |"]
@@ -223,6 +223,8 @@ def _calls(folder: Path) -> str:
         every = one.per_thousand(one.updates + one.reads)
         cost = f"{one.per_thousand(one.updates):.0f} | {every:.0f} | {one.fields:,} | {one.repeated:,}"
         lines.append(f"| {one.edits:,} {name} | {one.seconds:.0f} s | {cost} |")
+    for name, one in (("Burst", found.burst), ("Mixed", found.mixed)):
+        lines += ["", f"{name}: {', '.join(f'{calls} {kind}' for kind, calls in one.kinds.items())}."]
     lines += [""]
     for name, row in (("Userflow to HubSpot", found.to_hubspot), ("HubSpot to Userflow", found.to_userflow)):
         lines += [f"Mixed, {name}: p50 {row.p50:.0f} ms, p95 {row.p95:.0f} ms, p99 {row.p99:.0f} ms, {row.lost} lost."]

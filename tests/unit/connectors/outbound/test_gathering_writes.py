@@ -9,7 +9,7 @@ from connectors.contract.sink import Answered, Write, WriteResult
 from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
 from connectors.session.gathering import GATHER_S, LONGEST_GATHER_S
-from schemas.records import FieldPatch
+from schemas.records import Cause, FieldPatch
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import context_of
 
@@ -33,7 +33,7 @@ class BatchSink:
         return [Answered(write, dict(write.fields), 1_000, 0) for write in writes]
 
 
-def patch(object_id: str, object_type: str = "contacts") -> FieldPatch:
+def patch(object_id: str, object_type: str = "contacts", caused_by: Cause | None = None) -> FieldPatch:
     return FieldPatch(
         integration="acme",
         connection=1,
@@ -44,6 +44,7 @@ def patch(object_id: str, object_type: str = "contacts") -> FieldPatch:
         object_type=object_type,
         object_id=object_id,
         fields={"title": "new"},
+        caused_by=caused_by,
     )
 
 
@@ -54,14 +55,14 @@ class Writing:
         self.clock = FakeClock()
         self.sink = BatchSink(self.clock, answers_in_s)
         context, _ = context_of("hubspot", self.clock, sink=self.sink)
-        self.writer = PatchWriter(
-            replace(context, account=replace(context.account, spent=lambda: spent)), RecentWrites()
-        )
+        self._context = replace(context, account=replace(context.account, spent=lambda: spent))
+        self.writer = PatchWriter(self._context, RecentWrites())
         self.finished = 0
 
-    async def take(self, *ids: str, object_type: str = "contacts") -> None:
+    async def take(self, *ids: str, object_type: str = "contacts", caused_s_ago: float = 0.0) -> None:
+        caused_by = Cause("userflow.notifications", 0, 1, self._context.now_ms() - int(caused_s_ago * 1000))
         for object_id in ids:
-            await self.writer.take(patch(object_id, object_type), self._one_finished)
+            await self.writer.take(patch(object_id, object_type, caused_by), self._one_finished)
         await self.clock.settle()
 
     async def after(self, seconds: float) -> list[int]:
@@ -117,6 +118,15 @@ async def test_a_full_batch_leaves_at_once_and_one_type_does_not_wait_for_anothe
         assert await half.after(0.0) == [1, BATCH]
         await half.take("7", "8", object_type="companies")
         assert len(await half.after(0.0)) == 3
+
+
+async def test_patches_that_are_late_already_wait_a_tenth_of_that_for_company() -> None:
+    async with writing() as half:
+        await half.take("1")
+        await half.take("2", "3", caused_s_ago=5.0)
+        assert await half.after(0.4) == [1]
+        await half.take("4")
+        assert await half.after(0.2) == [1, 3]
 
 
 async def test_a_burst_of_a_thousand_patches_takes_few_calls() -> None:
