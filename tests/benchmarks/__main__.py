@@ -16,6 +16,7 @@ from pipeline.local.broker import POM
 from tests.benchmarks import (
     associated,
     calls,
+    console,
     explaining,
     full_sync,
     growth,
@@ -323,6 +324,7 @@ SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
     "stored": _stored,
     "explain": _explain,
     "vitals": _vitals,
+    "console": console.section,
 }
 
 

@@ -1,0 +1,282 @@
+"""The console under load: many who look, many integrations and dead letters; how long pages take, and its memory."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+import httpx
+from confluent_kafka import Producer
+
+from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.producer import publish_now
+from connectors.kafka.settings import publisher_config
+from pipeline.console.access import new_link
+from pipeline.local.broker import BrokerSettings, LocalBroker
+from pipeline.local.ports import free_port
+from schemas.codec import Codec
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.letters import letter_id
+from schemas.operating import AuditEntry
+from schemas.records import DeadLetter, FieldRule, ObjectMapping, StampedValue
+from schemas.registry import LocalRegistry
+from schemas.runs import FullSyncRun, RunProgress
+from schemas.state import Candidate, PairState, RefusedValue
+from schemas.topics import AUDIT, CONSOLE, DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, RUNS, pair_key
+from tests.benchmarks.processes import cpu_s, rss_mb
+from tests.benchmarks.throughput import PARTITIONS
+
+VIEWERS: Final = int(os.environ.get("BENCH_CONSOLE_VIEWERS", "20"))
+INTEGRATIONS_THERE: Final = 50
+LETTERS: Final = int(os.environ.get("BENCH_CONSOLE_LETTERS", "100000"))
+AUDITED: Final = 5_000
+LASTS_S: Final = float(os.environ.get("BENCH_CONSOLE_S", "60"))
+THINKS_S: Final = 2.0
+"""Between two pages of one viewer, on average."""
+REASONS: Final = ("not_an_option", "invalid_option", "too_long", "not_unique", "unknown_field")
+SAME_ORIGIN: Final = {"sec-fetch-site": "same-origin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What viewers met: milliseconds by page, sorted; how many refusals; the console's memory and processor time."""
+
+    pages: Mapping[str, list[float]]
+    failed: int
+    first_s: float  # from its start until letters were shown
+    rss_mb: float  # the most
+    cores: float  # that it used
+
+    def within(self, percent: int) -> float:
+        everything = sorted(itertools.chain.from_iterable(self.pages.values()))
+        return quantiles(everything, n=100)[percent - 1]
+
+
+def looked(folder: Path) -> Looked:
+    """Fill a broker, start the console alone, and look at it."""
+    with LocalBroker(BrokerSettings(folder / "broker")) as broker:
+        cluster = Cluster({"bootstrap.servers": broker.bootstrap_servers}, "console")
+        Admin(cluster).apply_topics(PARTITIONS, 1)
+        _fill(cluster)
+        port = free_port()
+        environment = {
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+            "PAIRSTREAM_PREFIX": "console",
+            "PAIRSTREAM_PARTITIONS": str(PARTITIONS),
+            "PAIRSTREAM_STATE_DIR": str(folder / "state"),
+            "PAIRSTREAM_CONSOLE_PORT": str(port),
+        }
+        with _console(environment, folder) as process:
+            return asyncio.run(_look(cluster, f"http://127.0.0.1:{port}", process.pid))
+
+
+@contextlib.contextmanager
+def _console(environment: Mapping[str, str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    argv = (sys.executable, "-m", "pipeline.cli", "run", "console")
+    with (folder / "console.log").open("wb") as log:
+        process = subprocess.Popen(argv, env=dict(environment), stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+async def _look(cluster: Cluster, url: str, pid: int) -> Looked:
+    began = time.monotonic()
+    await _until_it_answers(url)
+    viewers = [await _signed_in(cluster, url, number) for number in range(VIEWERS)]
+    await _until_letters_are_shown(viewers[0])
+    first_s = time.monotonic() - began
+    taken: dict[str, list[float]] = {}
+    most, failed, until = [rss_mb(pid)], [0], time.monotonic() + LASTS_S
+    cpu_before, looked_from = cpu_s(pid), time.monotonic()
+
+    async def watch() -> None:
+        while time.monotonic() < until:
+            most.append(rss_mb(pid))
+            await asyncio.sleep(0.5)
+
+    async def visit(number: int, client: httpx.AsyncClient) -> None:
+        chosen = random.Random(number)
+        while time.monotonic() < until:
+            await asyncio.sleep(chosen.expovariate(1 / THINKS_S))
+            name = f"bench-{chosen.randrange(INTEGRATIONS_THERE)}"
+            page, path = chosen.choice(_pages(name))
+            at = time.monotonic()
+            answer = await client.get(path)
+            taken.setdefault(page, []).append((time.monotonic() - at) * 1000)
+            failed[0] += answer.status_code != 200
+
+    visits = [visit(*one) for one in enumerate(viewers)]
+    await asyncio.gather(watch(), *visits, *(_stream(one, until) for one in viewers))
+    cores = (cpu_s(pid) - cpu_before) / (time.monotonic() - looked_from)
+    await asyncio.gather(*(one.aclose() for one in viewers))
+    return Looked(taken, failed[0], first_s, max(most), cores)
+
+
+def _pages(name: str) -> list[tuple[str, str]]:
+    return [
+        ("overview", "/"),
+        ("health", f"/i/{name}"),
+        ("refused", f"/i/{name}/refused"),
+        ("one reason", f"/i/{name}/refused/not_an_option?field=tier"),
+        ("full sync", f"/i/{name}/full-sync"),
+        ("mappings", f"/i/{name}/mappings"),
+        ("road", "/road"),
+        ("activity", "/activity"),
+    ]
+
+
+async def _stream(client: httpx.AsyncClient, until: float) -> None:
+    """What a tab that is in view holds open."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(until - time.monotonic()):
+            async with client.stream("GET", "/live?of=/", headers={"accept": "text/event-stream"}) as answer:
+                async for _ in answer.aiter_raw():
+                    pass
+
+
+async def _until_it_answers(url: str) -> None:
+    async with httpx.AsyncClient(base_url=url) as client:
+        for _ in range(600):
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get("/health/ready")).status_code == 200:
+                    return
+            await asyncio.sleep(0.1)
+    raise RuntimeError("the console did not answer within a minute")
+
+
+async def _signed_in(cluster: Cluster, url: str, number: int) -> httpx.AsyncClient:
+    link = new_link("operator", f"viewer-{number}@bench", int(time.time() * 1000))
+    await asyncio.to_thread(publish_now, cluster, Codec(LocalRegistry()), [(CONSOLE, link.key, link.row)])
+    client = httpx.AsyncClient(base_url=url, timeout=60.0)
+    for _ in range(100):
+        answer = await client.post("/sign-in", data={"code": link.secret}, headers=SAME_ORIGIN)
+        if answer.status_code == 303:
+            return client
+        await asyncio.sleep(0.1)  # the console has yet to read the link
+    raise RuntimeError(f"nobody is let in: {answer.status_code}")
+
+
+async def _until_letters_are_shown(client: httpx.AsyncClient) -> None:
+    for _ in range(300):
+        page = (await client.get("/i/bench-0/refused")).text
+        found = re.search(r"([\d,]+) open", page)
+        if found is not None:
+            if int(found[1].replace(",", "")) != LETTERS // INTEGRATIONS_THERE:
+                raise RuntimeError(f"{found[0]} letters are shown")
+            return
+        await asyncio.sleep(0.2)
+    raise RuntimeError("no letters are shown")
+
+
+def _fill(cluster: Cluster) -> None:
+    producer, codec, now = Producer(publisher_config(cluster)), Codec(LocalRegistry()), int(time.time() * 1000)
+
+    def put(topic: str, key: str, record: Any) -> None:
+        value = codec.encode(topic, record)
+        while True:
+            try:
+                producer.produce(cluster.physical(topic), key=key.encode(), value=value)
+                return
+            except BufferError:
+                producer.poll(0.05)
+
+    for number in range(INTEGRATIONS_THERE):
+        for topic, key, record in _integration(f"bench-{number}", now):
+            put(topic, key, record)
+    for number in range(LETTERS):
+        name = f"bench-{number % INTEGRATIONS_THERE}"
+        letter, row = _letter(name, number, now)
+        put(DEAD_LETTERS, letter.key, letter)
+        put(PAIRS_STATE, letter.key, row)
+    for number in range(AUDITED):
+        name = f"bench-{number % INTEGRATIONS_THERE}"
+        put(AUDIT, name, AuditEntry(now - number, name, "full-sync start", "ada@bench", "bench: console", str(number)))
+    if producer.flush(300):
+        raise RuntimeError("the records were not published")
+
+
+def _integration(name: str, now: int) -> Iterator[tuple[str, str, Any]]:
+    section = SystemSettings("1")
+    settings = IntegrationSettings(1, 1, 1, "active", "bench", "done", None, "", section, section)
+    yield INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings)
+    for system in ("hubspot", "userflow"):
+        yield INTEGRATIONS, f"{name}/{system}", IntegrationPart(name, connector=ConnectorState(1, 1, 1, "ok"))
+    rules = (
+        FieldRule("to_userflow", "jobtitle", "string", "title", "string"),
+        FieldRule("to_hubspot", "plan", "string", "tier", "string"),
+    )
+    mapped = ObjectMapping(
+        name, 1, 1, "people", "contacts", "users", "email", "email", on_several="refuse", rules=rules
+    )
+    yield MAPPINGS, f"{name}/people", mapped
+    run_id = f"{now - 60_000:013d}-{name[6:]:0>4}"
+    counted = {"pairs": 2_000, "written.userflow": 100, "equal": 1_900}
+    run = RunProgress(run_id, name, "run", "completed", now - 60_000, now, counts=counted, reason=None)
+    yield RUNS, run_id, replace(run, full_sync=FullSyncRun(phase="confirm", finished_at_ms=now - 1_000))
+
+
+def _letter(name: str, number: int, now: int) -> tuple[DeadLetter, PairState]:
+    """A refused value, and the pair's row that remembers it."""
+    key = pair_key(name, 1, "people", f"person{number}@example.com")
+    reason, value, field = REASONS[number // INTEGRATIONS_THERE % len(REASONS)], f"plan {number}", "hubspot.tier"
+    letter = DeadLetter(
+        id=letter_id(key, field, value, reason),
+        integration=name,
+        stage="hubspot sink",
+        reason=reason,
+        detail="the value is none of the property's options",
+        topic="hubspot.field-patches",
+        partition=0,
+        offset=number,
+        key=key,
+        value=b"",
+        at_ms=now - 1_000 * number,
+        field=field,
+        mapping="people",
+    )
+    here = {"plan": StampedValue(value, now, 0)}
+    there = {"tier": StampedValue(None, now, 0)}
+    row = PairState(1, {str(number): Candidate(now, 0, there)}, {f"u-{number}": Candidate(now, 0, here)})
+    return letter, replace(row, refused={field: RefusedValue(value, reason)})
+
+
+def section(folder: Path) -> str:
+    """The section of the page of results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = looked(folder)
+    pages = sum(map(len, found.pages.values()))
+    lines = [
+        f"## The console before {VIEWERS} viewers",
+        "",
+        f"{INTEGRATIONS_THERE} integrations, {LETTERS:,} dead letters; each viewer holds a stream open and opens a",
+        f"page every {THINKS_S:.0f} s on average, for {LASTS_S:.0f} s; viewers, console and broker on the same two cores.",
+        "",
+        "| page | opened | p50 | p95 | p99 |",
+        "|---|---|---|---|---|",
+    ]
+    for page, taken in sorted(found.pages.items()):
+        half, late, most = (quantiles(taken, n=100)[percent - 1] for percent in (50, 95, 99))
+        lines.append(f"| {page} | {len(taken)} | {half:.0f} ms | {late:.0f} ms | {most:.0f} ms |")
+    half, late, most = (found.within(percent) for percent in (50, 95, 99))
+    lines.append(f"| all | {pages} | {half:.0f} ms | {late:.0f} ms | {most:.0f} ms |")
+    lines += [
+        "",
+        f"Memory of the console, at most: {found.rss_mb:.0f} MB; it used {found.cores:.2f} of a core; {found.failed} "
+        f"pages were refused. Letters were shown {found.first_s:.1f} s after its start.",
+    ]
+    return "\n".join(lines) + "\n"
