@@ -264,7 +264,7 @@ def section(folder: Path) -> str:
         f"## The console before {VIEWERS} viewers",
         "",
         f"{INTEGRATIONS_THERE} integrations, {LETTERS:,} dead letters; each viewer holds a stream open and opens a",
-        f"page every {THINKS_S:.0f} s on average, for {LASTS_S:.0f} s; viewers, console and broker on the same two cores.",
+        f"page every {THINKS_S:.0f} s on average, for {LASTS_S:.0f} s; viewers, console, broker on the same cores.",
         "",
         "| page | opened | p50 | p95 | p99 |",
         "|---|---|---|---|---|",
