@@ -1,0 +1,122 @@
+"""What is read to explain an object: its rows by their keys, and of each topic as much as there is time for."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from connectors.kafka.backwards import Slice
+from connectors.kafka.cluster import Cluster
+from pipeline.explain import reading
+from pipeline.explain.answer import Named, NamedPair
+from pipeline.explain.reading import Search, Sources, explain_object, explain_pair
+from schemas.codec import Codec
+from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.registry import LocalRegistry
+from schemas.topics import HUBSPOT_CHANGES, INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE
+from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER
+from tests.unit.pipeline.explain.situations import EDIT, VIEW, Situation, in_step
+
+CODEC = Codec(LocalRegistry())
+SECTION = SystemSettings("1")
+SETTINGS = IntegrationSettings(1, 1, 1, "active", "ask", "done", None, "", SECTION, SECTION)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as the client gives it."""
+
+    at_ms: int
+    number: int
+    body: bytes
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.at_ms
+
+    def offset(self) -> int:
+        return self.number
+
+    def value(self) -> bytes:
+        return self.body
+
+
+class Topics:
+    """Brokers that hold what happened in a situation, each record in a slice of its own."""
+
+    def __init__(self, it: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.it = it
+        self.slices_read = 0
+        self.keys: set[str] = set()
+        monkeypatch.setattr(reading, "rows_of", self.rows_of)
+        monkeypatch.setattr(reading, "slices", self.slices)
+
+    def table(self, topic: str) -> Mapping[str, Any]:
+        if topic == MAPPINGS:
+            return {"acme/people": VIEW.record}
+        return {"acme/settings": IntegrationPart("acme", settings=SETTINGS)} if topic == INTEGRATIONS else {}
+
+    def rows_of(self, _: object, topic: str, __: int, keys: Collection[str]) -> dict[str, bytes]:
+        rows: Mapping[str, Any] = self.it.middle.objects if topic == OBJECTS_STATE else self.it.middle.pairs
+        assert topic in (OBJECTS_STATE, PAIRS_STATE)
+        return {key: CODEC.encode(topic, rows[key]) for key in keys if key in rows}
+
+    def slices(self, _: object, topic: str, __: int, keys: Collection[bytes]) -> Iterator[Slice]:
+        self.keys |= {key.decode() for key in keys}
+        seen = [one for one in self.it.seen if one.place[0] == topic]
+        for number, one in enumerate(reversed(seen)):
+            self.slices_read += 1
+            message = Message(one.at_ms, one.place[2], CODEC.encode(topic, one.record))
+            yield Slice(cast(Any, (message,)), one.at_ms, one.place[2], whole=number == len(seen) - 1)
+
+
+@pytest.fixture
+def topics(monkeypatch: pytest.MonkeyPatch) -> Topics:
+    return Topics(in_step(), monkeypatch)
+
+
+SOURCES = Sources(Cluster({}), CODEC, 4, 900_000, lambda: 60_000)
+
+
+def test_the_object_its_partner_and_their_pair_are_looked_for_each_under_its_key(topics: Topics) -> None:
+    (told,) = explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT))
+    assert topics.keys == {
+        f"acme:1:hubspot:contacts:{CONTACT}",
+        f"acme:1:userflow:users:{USER}",
+        f"acme:1:people:{EMAIL}",
+    }
+    assert [one.outcome for one in told.history.happenings] == ["written", "written"]
+    assert told.history.complete and told.history.searched_since_ms == topics.it.seen[0].at_ms
+    assert told.pairs[0].fields[0].took_ms == topics.it.seen[2].at_ms - EDIT.at_ms
+
+
+def test_a_search_that_ran_out_of_time_tells_no_half_of_what_happened(topics: Topics) -> None:
+    (told,) = explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT), search=Search(10, 0.0))
+    assert not told.history.complete
+    newest = max(one.at_ms for one in topics.it.seen if one.place[0] == HUBSPOT_CHANGES)
+    assert told.history.searched_since_ms == newest
+    assert all(one.at_ms >= newest for one in told.history.happenings)
+    assert [one.word for one in told.pairs[0].fields] == ["written", "written"]  # the rows say that by themselves
+
+
+def test_no_history_is_read_where_none_is_wanted(topics: Topics) -> None:
+    (told,) = explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT), search=Search(0))
+    assert topics.slices_read == 0 and not told.history.complete
+
+
+def test_a_pair_is_found_by_its_match_value_however_it_is_written(topics: Topics) -> None:
+    told = explain_pair(SOURCES, topics, NamedPair("acme", "people", f" {EMAIL.upper()}"))
+    assert told is not None and told.named is None
+    assert told.pairs[0].word == "paired"
+    assert explain_pair(SOURCES, topics, NamedPair("acme", "companies", EMAIL)) is None
+
+
+def test_who_was_never_seen_has_no_pairs_and_is_looked_for_under_one_key(topics: Topics) -> None:
+    (told,) = explain_object(SOURCES, topics, Named("hubspot", "contacts", "99"))
+    assert (told.word, told.pairs) == ("never_seen", ())
+    assert topics.keys == {"acme:1:hubspot:contacts:99"}
+
+
+def test_an_integration_without_the_type_or_of_another_name_is_left_out(topics: Topics) -> None:
+    assert explain_object(SOURCES, topics, Named("hubspot", "deals", "1")) == []
+    assert explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT), "other") == []
