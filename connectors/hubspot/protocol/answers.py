@@ -67,7 +67,7 @@ def accept(response: Response, kind: RequestKind, object_id: str | None = None) 
 def rows(response: Response) -> tuple[JsonObject, ...]:
     """The `results` of a list or a batch; an answer with neither results nor errors is no empty list."""
     found = content(response)
-    if "results" not in found and "errors" not in found:
+    if not isinstance(found.get("results", []), list) or ("results" not in found and "errors" not in found):
         raise Transient("unreadable_answer", status=response.status)
     return objects_at(found, "results")
 

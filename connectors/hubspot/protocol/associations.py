@@ -6,6 +6,7 @@ Follows HubSpot's guide "associate records".
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connectors.contract.errors import Transient
 from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, object_at, objects_at, text_at, texts_at, whole_at
 from connectors.http.messages import Call, Purpose, Request, Response, json_request, segment
@@ -94,6 +95,8 @@ def _read(response: Response) -> AssociationsRead:
 
 def _associations(raw: JsonObject) -> Associations:
     from_id = text_at(object_at(raw, "from"), "id") or ""
+    if not isinstance(raw.get("to"), list):  # which is no empty list: it would empty whatever the record shows
+        raise Transient("unreadable_answer")
     return Associations(from_id, tuple(map(_association, objects_at(raw, "to"))), _after(raw))
 
 

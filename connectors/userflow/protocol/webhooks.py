@@ -29,6 +29,8 @@ TOLERANCE_S = 300
 _LONGEST_HEADER = 2_000
 _MOST_SIGNATURES = 10
 
+_TOLD = ("", "user", "group", "event")
+"""What topics that we subscribe to begin with: their notifications hold an object."""
 _KINDS: dict[str, Literal["users", "groups"]] = {"user": "users", "group": "groups"}
 
 
@@ -177,6 +179,8 @@ def parse_notification(body: bytes) -> WebhookDelivery:
     data = object_at(raw, "data")
     subject = object_at(data, "object")
     topic = text_at(raw, "topic") or ""
+    if not text_at(subject, "object") and topic.partition(".")[0] in _TOLD:
+        raise Refused("malformed_notification")
     return WebhookDelivery(
         text_at(raw, "id") or "",
         topic,

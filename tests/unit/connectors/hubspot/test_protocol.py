@@ -202,6 +202,20 @@ class TestAnswers:
         ]
         assert result.errors[1].trace == "abc-1"
 
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("read_associations", {"results": [{"from": {"id": "7"}}]}),
+            ("read_associations", {"results": [{"from": {"id": "7"}, "to": None}]}),
+            ("read_associations", {"results": None}),
+            ("read_objects", {"results": {}}),
+            ("list_objects", {"results": None, "errors": []}),
+        ],
+    )
+    def test_a_list_that_is_none_is_no_empty_list(self, name: str, content: object) -> None:
+        with pytest.raises(Transient, match="unreadable_answer"):
+            CALLS[name].parse(answer(200, content))
+
     def test_associations_tell_which_is_primary(self) -> None:
         types = [
             {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None},

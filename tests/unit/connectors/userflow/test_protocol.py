@@ -350,6 +350,10 @@ class TestNotifications:
             b"{}",
             json.dumps(_notification({"object": "user"})).encode(),
             json.dumps(_notification({"object": "event", "id": "1"})).encode(),
+            json.dumps(_notification({"id": "1", "attributes": {}})).encode(),
+            b'{"id": "1"}',
+            b'{"id": "1", "topic": "user.updated", "data": null}',
+            b'{"id": "1", "topic": "event.tracked", "data": {"object": []}}',
         ],
     )
     def test_what_cannot_be_read_is_refused(self, body: bytes) -> None:
