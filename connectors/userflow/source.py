@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from connectors.contract.account import Opening
 from connectors.contract.catalog import Catalog
@@ -19,6 +20,7 @@ from connectors.contract.source import (
     Translated,
 )
 from connectors.http.observed import Observed
+from connectors.http.paging import PagingProgress
 from connectors.userflow import protocol
 from connectors.userflow.client import ObservingClient
 from connectors.userflow.translate import (
@@ -37,6 +39,7 @@ T = TypeVar("T")
 
 READ_SIZE = 10
 NO_SUCH_ID_STATUSES = (400, 414, 422)
+NO_SUCH_FILTER: Final = "no_such_filter"
 
 
 class UserflowSource:
@@ -102,19 +105,43 @@ class UserflowSource:
             read = await self.read(object_type, values, purpose)
             return [one for one in read if isinstance(one, Seen)]
         if (object_type, field.name) != (USERS, EMAIL_FIELD):
-            raise Refused("no_such_filter")
-        by_email = await _together([self._with_email(value, purpose) for value in values])
+            raise Refused(NO_SUCH_FILTER)
+        try:
+            by_email = await _together([self._with_email(value, purpose) for value in values])
+        except Refused as refusal:
+            if refusal.reason != NO_SUCH_FILTER or purpose == "live_read":
+                raise
+            return await self._in_the_whole_list(frozenset(map(_folded, values)))
         return [one for users in by_email for one in users]
 
+    async def _in_the_whole_list(self, emails: AbstractSet[str]) -> Sequence[Seen]:
+        """The users with one of the emails, where no filter finds them: for a full sync, which alone can wait."""
+        found, cursor, progress = list[Seen](), None, PagingProgress()
+        while True:
+            page = await self.page(USERS, cursor)
+            found += [
+                one
+                for one in page.objects
+                if EMAIL_FIELD in one.fields and _folded(one.fields[EMAIL_FIELD].value) in emails
+            ]
+            if page.cursor is None:
+                return found
+            progress.check(page.first_id, page.cursor)
+            cursor = page.cursor
+
     async def _with_email(self, email: str, purpose: ReadPurpose) -> Sequence[Seen]:
-        """The server may ignore the filter and list the environment's first users: compare each record's own email."""
+        """The server may ignore the filter and list the environment's first users: compare each record's own email.
+
+        Raises Refused `no_such_filter` where it does and others follow: they may hold the email, and of several the one
+        that was found first would pass for the only one.
+        """
         call = protocol.list_objects("users", email=email, limit=MOST_FOUND, purpose=purpose)
         seen = await self._client.send(call)
-        return [
-            seen_of(record, seen, self._catalog)
-            for record in seen.answer.records
-            if _folded(record.attributes.get(EMAIL_FIELD)) == _folded(email)
-        ]
+        records = seen.answer.records
+        holders = [one for one in records if _folded(one.attributes.get(EMAIL_FIELD)) == _folded(email)]
+        if seen.answer.more and len(holders) < len(records):
+            raise Refused(NO_SUCH_FILTER)
+        return [seen_of(record, seen, self._catalog) for record in holders]
 
     async def _read(self, object_type: str, id: str, purpose: ReadPurpose) -> Seen | Gone:
         try:

@@ -219,6 +219,19 @@ async def test_where_the_filter_is_ignored_other_users_are_no_answer() -> None:
         assert await looked_up(userflow, EMAIL, "annie@example.com") == ["u-1"]
 
 
+async def test_where_the_filter_is_ignored_the_first_of_several_does_not_pass_for_the_only_one() -> None:
+    async with world(email_filter="ignored") as userflow:
+        for number in range(60):
+            email = {"email": "annie@example.com" if number == 59 else f"n{number}@example.com"}
+            userflow.simulator.create_object("users", email, object_id=f"n-{number}", silent=True)
+        for email_of in ("annie@example.com", "nobody@example.com"):
+            with pytest.raises(Refused, match="no_such_filter"):
+                await looked_up(userflow, EMAIL, email_of)
+        asked = ("annie@example.com", "nobody@example.com", "N7@example.com")
+        found = await userflow.account.source.look_up("users", EMAIL, asked, "bulk_read")
+        assert sorted(one.object_id for one in found) == ["n-59", "n-7", "u-1"]
+
+
 async def test_objects_are_looked_up_by_id_and_an_id_that_none_can_have_hinders_nobody(userflow: World) -> None:
     assert await looked_up(userflow, ID, "u-1", "gone", "a/b@ü c") == ["u-1", "a/b@ü c"]
     assert await looked_up(userflow, ID, "acme", of="companies") == ["acme"]
