@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -33,7 +34,6 @@ from tests.benchmarks.latency import Latency
 from tests.benchmarks.pictures import Chart, drawn
 from tests.benchmarks.processes import load
 from tests.benchmarks.results import RESULTS, THREE_BROKERS, section_of, with_section
-from tests.benchmarks.side_by_side import Joined
 from tests.benchmarks.throughput import PARTITIONS
 
 MEASURED: Final = Path(__file__).parents[2] / "build" / "bench"
@@ -73,8 +73,7 @@ def _write() -> None:
     page = "\n".join([_head(), *((MEASURED / f"{name}.md").read_text() for name in SECTIONS)])
     kept = section_of(RESULTS.read_text(), THREE_BROKERS)
     RESULTS.write_text(page if kept is None else with_section(page, kept))
-    for name in SECTIONS:
-        (MEASURED / f"{name}.md").unlink()
+    shutil.rmtree(MEASURED)
     print(f"written: {RESULTS.name}")  # noqa: T201 - the command's answer
 
 
@@ -130,26 +129,24 @@ def _sync(folder: Path) -> str:
 
 
 def _rivals(_: Path) -> str:
-    """Runs take turns, so that none has the machine's quieter minutes to itself."""
-    found: dict[str, list[Joined]] = {name: [] for name in side_by_side.PROGRAMS}
-    for _turn in range(TURNS):
-        for name, runs in found.items():
-            runs.append(side_by_side.run(name))
+    found = side_by_side.turns(TURNS, MEASURED / "rivals.json")
     lines = ["## The same join by others", ""]
     lines += [
         f"{side_by_side.CHANGES:,} changes over {side_by_side.PAIRS:,} pairs, eight fields, {PARTITIONS} partitions,"
     ]
     lines += ["Avro in and out, one repartition, a changelog; CPU seconds for each 1,000 changes.", ""]
     lines += [
-        "| program | changes/s, run by run | median | to Pairstream's | CPU | the broker's |",
-        "|---|---|---|---|---|---|",
+        "| program | changes/s, run by run | median | Pairstream to it | CPU | the broker's | load |",
+        "|---|---|---|---|---|---|---|",
     ]
     ours = median(one.changes_per_s for one in next(iter(found.values())))
     for name, runs in found.items():
         rates = " / ".join(f"{one.changes_per_s:,.0f}" for one in runs)
         middle = median(one.changes_per_s for one in runs)
         cpu, broker = median(one.cpu_per_1000 for one in runs), median(one.broker_cpu_per_1000 for one in runs)
-        lines.append(f"| {name} | {rates} | {middle:,.0f} | {middle / ours:.2f} | {cpu:.2f} s | {broker:.2f} s |")
+        loads = " / ".join(f"{one.load:.1f}" for one in runs)
+        cost = f"{cpu:.2f} s | {broker:.2f} s | {loads}"
+        lines.append(f"| {name} | {rates} | {middle:,.0f} | {ours / middle:.2f} | {cost} |")
     return _text(lines)
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +55,21 @@ class Joined:
     broker_cpu_per_1000: float
     patches: int
     load: float
+
+
+def turns(number: int, kept: Path) -> Mapping[str, Sequence[Joined]]:
+    """Every program so often, in turns, so that none has the machine's quieter minutes to itself.
+
+    `kept` holds the runs that were made; a measurement that was cut off goes on behind them.
+    """
+    rows = json.loads(kept.read_text()) if kept.exists() else []
+    order = [name for _ in range(number) for name in PROGRAMS]
+    for name in order[len(rows) :]:
+        rows.append([name, asdict(run(name))])
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(rows))
+    kept.unlink()
+    return {name: [Joined(**made) for other, made in rows if other == name] for name in PROGRAMS}
 
 
 def run(name: str) -> Joined:
