@@ -27,6 +27,7 @@ MARKED_FOLDERS = {
 PROPERTIES = "properties: tried with many more examples by `make test-deep`; every test of Hypothesis has it"
 LONG = "long: takes minutes; `make test-long` runs it, `make test` does not"
 ALONE = "alone: seconds are measured, or a broker is stopped; `make test-alone` runs it, with nothing beside it"
+KILLS_ITS_BROKER = "kills_its_broker: the running pipeline that it shares with others has a broker of its own"
 BY_HAND = (
     "by_hand: needs the machine for itself, or shows a fault that is open; `make test-by-hand` runs it, CI does not"
 )
@@ -71,6 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", LONG)
     config.addinivalue_line("markers", ALONE)
     config.addinivalue_line("markers", BY_HAND)
+    config.addinivalue_line("markers", KILLS_ITS_BROKER)
     try:
         kafkas.parse_option(config.getoption("--kafka"))
     except ValueError as error:

@@ -43,6 +43,8 @@ async def test_a_killed_worker_is_back_soon(flow: Flow) -> None:
     assert max(took) < RESTARTED_S
 
 
+@pytest.mark.long
+@pytest.mark.kills_its_broker
 async def test_a_killed_broker_costs_only_time(flow: Flow) -> None:
     supervisor, broker = flow.world.machine.supervisor, flow.world.machine.broker
     assert broker is not None
