@@ -107,7 +107,7 @@ def examine(
         if settings.state != "disconnected":
             yield from last_run(name, progress, now_ms)
         if settings.active_revision and settings.state == "active":
-            yield from full_sync_age(name, progress, full_sync_interval_s, now_ms)
+            yield from full_sync_age(name, settings, progress, full_sync_interval_s, now_ms)
 
 
 def _registry(registry: SchemaRegistry) -> Finding:

@@ -9,8 +9,10 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.transactions import read_committed_rows
 from pipeline.operations.findings import Finding
 from pipeline.operations.lost_records import LOST, affected_by
+from pipeline.operations.whole_runs import whole
 from schemas.codec import Codec, MalformedRecord
-from schemas.configuration import IntegrationPart
+from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.integrations import every
 from schemas.records import DeadLetter
 from schemas.registry import UnknownSchema
 from schemas.runs import RunProgress, asked_for_ms
@@ -46,7 +48,7 @@ def losses(
     for letter in letters:
         if letter.key not in newest or newest[letter.key].at_ms < letter.at_ms:
             newest[letter.key] = letter
-    healed_at = _completed_since(runs)
+    healed_at = _completed_since(runs, every(parts))
     shown = sorted(newest.values(), key=lambda letter: -letter.at_ms)
     for letter in shown[:MOST_SHOWN]:
         concerned = affected_by(letter, partitions, parts)
@@ -65,11 +67,11 @@ def _finding(letter: DeadLetter, left: Sequence[str]) -> Finding:
     return Finding("lost records", "wrong", told, "records_lost", left[0] if len(left) == 1 else None)
 
 
-def _completed_since(runs: Iterable[RunProgress]) -> Mapping[str, int]:
-    """When the newest whole full sync began that is completed, by integration; run ids begin with that time."""
+def _completed_since(runs: Iterable[RunProgress], in_force: Mapping[str, IntegrationSettings]) -> Mapping[str, int]:
+    """When the newest whole full sync began that completed, by integration; run ids begin with that time."""
     since: dict[str, int] = {}
     for run in runs:
-        left_out = run.full_sync.failed if run.full_sync is not None else {}
-        if run.state == "completed" and not run.mappings and not left_out:
+        settings = in_force.get(run.integration)
+        if settings is not None and whole(run, settings):
             since[run.integration] = max(since.get(run.integration, 0), asked_for_ms(run.run_id))
     return since

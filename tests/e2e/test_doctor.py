@@ -80,6 +80,10 @@ async def silent(it: World, roles: set[str]) -> None:
 async def test_all_is_well_and_said_so(it: World) -> None:
     await well(it)
 
+    told = json.loads(await it.answer("doctor", "--format", "json"))
+    # a list of subscriptions that nobody but a person can compare with the app
+    assert {one["code"] for one in told["findings"] if one["verdict"] != "ok"} == {"subscription_checklist"}
+
 
 async def test_every_role_that_is_frozen_is_named(it: World) -> None:
     for process in FROZEN:

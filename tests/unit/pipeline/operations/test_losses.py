@@ -13,11 +13,13 @@ from schemas.configuration import IntegrationPart
 from schemas.letters import letter_of_no_record
 from schemas.records import DeadLetter
 from schemas.runs import FullSyncRun, RunProgress
+from tests.unit.pipeline.operations.documents import document_of
 from tests.unit.pipeline.operations.test_lost_records import PARTITIONS, settings
 
 AT_MS = 1_700_000_000_000
+MAPPINGS = ("firms", "people")
 PARTS = {
-    f"{name}/settings": IntegrationPart(name, settings=settings(state))
+    f"{name}/settings": IntegrationPart(name, settings=replace(settings(state), document=document_of(*MAPPINGS)))
     for name, state in (("acme", "active"), ("globex", "active"), ("gone", "disconnected"))
 }
 
@@ -30,7 +32,7 @@ def letter(key: str, at_ms: int = AT_MS) -> DeadLetter:
 
 
 def run(integration: str, began_ms: int) -> RunProgress:
-    row = RunProgress(f"{began_ms:013d}-ab", integration, "run", "completed", began_ms, began_ms)
+    row = RunProgress(f"{began_ms:013d}-ab", integration, "run", "completed", began_ms, began_ms, mappings=MAPPINGS)
     return replace(row, full_sync=FullSyncRun())
 
 
