@@ -7,7 +7,14 @@ from typing import Any, Final, TypeVar
 from connectors.clock import Clock
 from connectors.contract.account import Account
 from connectors.contract.catalog import Catalog
-from connectors.contract.errors import MISSING_SCOPES, ConnectorError, Denied, Misconfigured, Refused
+from connectors.contract.errors import (
+    MISSING_SCOPES,
+    ConnectorError,
+    CredentialsRejected,
+    Denied,
+    Misconfigured,
+    Refused,
+)
 from connectors.contract.source import Seen
 from connectors.contract.traits import SystemTraits
 from connectors.http.retry import Uniform
@@ -64,15 +71,22 @@ class IntegrationContext:
     async def asked(self, request: Callable[[], Awaitable[T]], object_type: str, verb: Verb) -> T:
         """The answer to a request about objects of one type.
 
-        What a 403 or another API's 404 is about is not in it: where the system answers its cheapest read, it is about
-        this request (Refused) or this type (Denied, and nothing is asked about it for a while). Else that read's error
-        is raised.
+        What a 401, a 403 or another API's 404 is about is not in it: where the system answers its cheapest read, it is
+        about this request (Refused) or this type (Denied, and nothing is asked about it for a while). Else that read's
+        error is raised. Rejected credentials that are good meanwhile are tried once more first.
         """
         reason = self.state.denied.get((object_type, verb))
         if reason is not None:
             raise Denied(reason)
         try:
-            return await contained(request())
+            try:
+                return await contained(request())
+            except CredentialsRejected:
+                await contained(self.account.setup.probe())
+                return await contained(request())
+        except CredentialsRejected as error:
+            await contained(self.account.setup.probe())
+            raise Refused(error.reason, status=error.status, trace=error.trace) from error
         except Misconfigured as error:
             await contained(self.account.setup.probe())
             if error.reason == MISSING_SCOPES:

@@ -213,6 +213,7 @@ async def test_nor_does_one_that_the_system_forbids_or_a_proxy_does_not_know_or_
 
 async def test_while_the_system_is_away_they_wait_and_go_when_it_is_back() -> None:
     async with looking(emails={"1": "ada@x"}, errors=[CredentialsRejected("unauthorized")]) as it:
+        it.setup.error = CredentialsRejected("unauthorized")
         it.ask("ada@x")
         await it.clock.advance(30)
         assert (it.finished, it.context.state.status, len(it.source.asked)) == ([], "needs_reconnect", 1)
@@ -238,6 +239,7 @@ async def test_nothing_is_asked_once_the_integration_closes() -> None:
 
 async def test_credentials_that_probes_accept_and_lookups_do_not_have_a_last_try() -> None:
     async with looking(errors=[CredentialsRejected("unauthorized") for _ in range(100)]) as it:
+        it.setup.error = CredentialsRejected("unauthorized")
         it.context.state.changes.follow(it.context.state.recover)
         it.ask("ada@x")
         await it.clock.advance(1.0)

@@ -20,7 +20,7 @@ from connectors.session.context import IntegrationContext
 from schemas.records import ChangeEvent, DeadLetter, Receipt, TimelineEvent
 from tests.unit.connectors.fake_clock import FakeClock, InstantClock
 from tests.unit.connectors.outbound.timeline_events import event
-from tests.unit.connectors.session.contexts import Told, context_of
+from tests.unit.connectors.session.contexts import Answering, Told, context_of
 from tests.unit.connectors.simulation.simulated import eventually
 
 Answer = Callable[[TimelineEvent], EventResult] | BaseException
@@ -164,7 +164,7 @@ async def test_results_that_stay_unknown_make_the_system_unavailable() -> None:
 
 async def test_events_of_a_system_that_is_away_are_parked() -> None:
     rejected: ConnectorError = CredentialsRejected("unauthorized")
-    async with half(rejected) as it:
+    async with half(rejected, setup=Answering(rejected)) as it:
         await it.take(event(1), event(2), event(3))
         await eventually(lambda: len(it.finished) == 3)
         await it.take(event(4))

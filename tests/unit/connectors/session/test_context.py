@@ -90,6 +90,35 @@ async def test_what_one_request_may_not_do_is_refused_where_the_system_works() -
     assert (context.state.works, context.state.denied) == (True, {})
 
 
+@pytest.mark.parametrize("reason", ["unauthorized", "forbidden"])
+async def test_credentials_that_are_rejected_for_one_request_alone_are_good(reason: str) -> None:
+    """Userflow's 403, or a proxy's 401, for one id: the status flapped, and all was parked and derived, for ever."""
+    context, _ = context_of("userflow", FakeClock())
+    tried = 0
+
+    async def rejected() -> str:
+        nonlocal tried
+        tried += 1
+        raise CredentialsRejected(reason, status=403)
+
+    with pytest.raises(Refused, match=reason):
+        await context.asked(rejected, "users", "write")
+    assert (tried, context.state.works, context.state.denied) == (2, True, {})
+
+
+async def test_credentials_that_are_good_by_now_are_tried_once_more() -> None:
+    context, _ = context_of("userflow", FakeClock())
+    answers = [CredentialsRejected("unauthorized"), None]
+
+    async def answer() -> str:
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+        return "answer"
+
+    assert await context.asked(answer, "users", "write") == "answer"
+
+
 async def test_where_it_does_not_work_its_own_error_counts() -> None:
     context, _ = context_of("hubspot", FakeClock(), setup=Answering(CredentialsRejected("unauthorized")))
     with pytest.raises(CredentialsRejected):
