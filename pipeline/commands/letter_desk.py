@@ -166,6 +166,14 @@ class LetterDesk:
             mark = LetterMark(letter.id, "discarded", now_ms(), by, redrives, note)
             await publisher.send(LETTER_MARKS, letter.id, mark)
 
+    async def give_back(self, publisher: Publisher, letters: Iterable[Letter]) -> None:
+        """Take letters that were put away as open again."""
+        by, marks = self._by(), self.marks
+        for letter in letters:
+            before = marks.get(letter.id)
+            redrives = before.redrives if before is not None else 0
+            await publisher.send(LETTER_MARKS, letter.id, LetterMark(letter.id, "open", now_ms(), by, redrives))
+
     def watch(self, plan: Plan) -> "Watch":
         """What becomes of the letters of a plan; made before they are tried. Blocks."""
         keys = {one.letter.letter.key for one in plan.fields}

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp
 from connectors.kafka.groups import BrokersUnreachable
 from pipeline.console import rendering
 from pipeline.console.access import Access, SignedIn
-from pipeline.console.asking import ASKED_BY
+from pipeline.console.asking import ASKED_BY, ZONE, ZONE_COOKIE, zone_named
 from pipeline.console.desk import Desk
 from pipeline.console.form import Form
 from pipeline.console.head import TABS
@@ -83,6 +84,7 @@ class _Pages:
                     return self._message(request, who, 403, "warn", "This form is not of your session", _STALE)
                 form = sent
             ASKED_BY.set(who.name)
+            ZONE.set(zone_of(request))
             return await self._page(Visit(self._desk, request, who, form), at)
 
         return answer
@@ -140,6 +142,7 @@ class _Pages:
             "integration": visit.integration,
             "live": live,
             "asked": clock(now_ms, now_ms),
+            "zone": ZONE.get(),
             **shown.facts,
         }
 
@@ -178,6 +181,7 @@ class _Pages:
 
     async def live(self, request: Request) -> Response:
         who = signed_in(request)
+        ZONE.set(zone_of(request))
         return self._live.stream(self._desk, request, who)
 
 
@@ -196,6 +200,11 @@ def _may_not(who: SignedIn) -> tuple[str, ...]:
 def of_session(form: Form, who: SignedIn) -> bool:
     """Whether a form holds the token of this very session."""
     return hmac.compare_digest(form.one(TOKEN).encode(), who.form_token.encode())
+
+
+def zone_of(request: Request) -> str:
+    """The time zone that the browser told."""
+    return zone_named(unquote(request.cookies.get(ZONE_COOKIE, "")))
 
 
 def signed_in(request: Request) -> SignedIn:

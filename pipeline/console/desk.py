@@ -12,7 +12,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.console.access import Access
 from pipeline.console.handles import Handles
-from pipeline.console.letters import Letters, OpenLetters, Selections
+from pipeline.console.letters import Letters, OpenLetters, Redriving, Selections
 from pipeline.console.looks import Looks
 from pipeline.console.planning import FieldsKept, Planner, Reviews
 from pipeline.console.replays import Plannings, Replays
@@ -137,6 +137,8 @@ class Desk:
     begun: dict[str, Replay] = field(default_factory=dict)
     """Replays that were begun here: they have no row on the brokers before their first records."""
     selections: Selections = field(default_factory=Selections)
+    redriving: dict[str, Redriving] = field(default_factory=dict)
+    """The newest letters of each integration that were tried again from here."""
     reviews: Reviews = field(default_factory=Reviews)
     links: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """Links to HubSpot by their hashes: who asked for each, where it leads, and until when. Kept nowhere else."""

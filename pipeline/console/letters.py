@@ -1,5 +1,6 @@
 """Dead letters as pages take them: what is refused, and selections that stay as they were when somebody saw them."""
 
+import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ class Letters(Protocol):
     async def mark(self, publisher: Publisher, letters: Iterable[Letter], note: str) -> None:
         """Put letters away."""
 
+    async def give_back(self, publisher: Publisher, letters: Iterable[Letter]) -> None:
+        """Take letters that were put away as open again."""
+
 
 Group = tuple[str, str, str, str]
 """Reason, stage, mapping and field."""
@@ -38,14 +42,17 @@ class OpenLetters:
     """What is refused now, by integration and group, the largest group first; sorted once, for all who look."""
 
     groups: Mapping[str, Sequence[tuple[Group, Sequence[Told]]]]
+    away: Mapping[str, Sequence[Told]]  # what somebody put away, by integration, the oldest first
 
     @classmethod
     def of(cls, told: Iterable[Told]) -> "OpenLetters":
         by_name: dict[str, list[Told]] = {}
+        away: dict[str, list[Told]] = {}
         for one in told:
-            if one.now.open:
-                by_name.setdefault(one.letter.letter.integration or "", []).append(one)
-        return cls({name: grouped(some) for name, some in by_name.items()})
+            if one.now.open or one.now.word == "discarded":
+                kept = by_name if one.now.open else away
+                kept.setdefault(one.letter.letter.integration or "", []).append(one)
+        return cls({name: grouped(some) for name, some in by_name.items()}, away)
 
     def number(self, integration: str) -> int:
         """How many of an integration there are."""
@@ -71,6 +78,21 @@ class Selection:
     plan: Plan
     letters: tuple[Letter, ...]
     at_ms: int
+
+
+@dataclass
+class Redriving:
+    """Letters that are being tried once more: it takes its time, and no page waits for all of it."""
+
+    number: int
+    at_ms: int
+    task: "asyncio.Task[Any]"
+
+    @property
+    def failed(self) -> str:
+        """What ended it before all were tried; empty: nothing did."""
+        error = self.task.exception() if self.task.done() and not self.task.cancelled() else None
+        return "" if error is None else f"{type(error).__name__}: {error}"
 
 
 @dataclass

@@ -19,6 +19,7 @@ from starlette.routing import compile_path
 from connectors.clock import set_within
 from pipeline.console import rendering
 from pipeline.console.access import SignedIn
+from pipeline.console.asking import ZONE
 from pipeline.console.desk import Desk
 from pipeline.console.routes import At
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
@@ -54,7 +55,7 @@ class Live:
         self._pages: list[tuple[Pattern[str], Any, At]] = [(*compile_path(at.path)[::2], at) for at in pages if at.live]
         self._facts = facts
         self._goes_on = goes_on
-        self._makings: dict[tuple[str, str], _Making] = {}
+        self._makings: dict[tuple[str, ...], _Making] = {}
         self._open: Counter[str] = Counter()
         self._closing = asyncio.Event()
 
@@ -69,7 +70,7 @@ class Live:
         if found is None or self._is_full(who) or not who.may(found[0].role):
             return Response(status_code=204)
         at, asked = found
-        visit, key = Visit(desk, asked, who), (of, who.key if at.own else who.role)
+        visit, key = Visit(desk, asked, who), (of, who.key if at.own else who.role, ZONE.get())
         events = self._events(at, visit, key)
         return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
@@ -88,7 +89,7 @@ class Live:
                 return at, Request({**scope, "path_params": params})
         return None
 
-    async def _events(self, at: At, visit: Visit, key: tuple[str, str]) -> AsyncIterator[str]:
+    async def _events(self, at: At, visit: Visit, key: tuple[str, ...]) -> AsyncIterator[str]:
         making = self._makings.setdefault(key, _Making())
         making.viewers += 1
         self._open[visit.who.key] += 1

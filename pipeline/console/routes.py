@@ -95,6 +95,8 @@ PAGES: Final[Sequence[At]] = (
     At(f"{_OF}/full-sync/confirm", "operator", acts.do_confirm, "POST"),
     At(f"{_OF}/refused", "viewer", refused.refused),
     At(f"{_OF}/refused/{{reason}}", "viewer", refused.reason),
+    At(f"{_OF}/discarded", "viewer", refused.away),
+    At(f"{_OF}/discarded", "admin", refused.give_back, "POST"),
     At(f"{_OF}/refused/{{reason}}/again", "operator", refused.again),
     At(f"{_OF}/refused/{{reason}}/again", "operator", refused.do_again, "POST"),
     At(f"{_OF}/refused/{{reason}}/discard", "admin", refused.discard),

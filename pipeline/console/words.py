@@ -1,7 +1,10 @@
-"""Numbers and times as the console writes them. Pure."""
+"""Numbers and times as the console writes them, times in the zone of whoever asks."""
 
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from pipeline.console.asking import UTC_ZONE, ZONE
 
 NOT_KNOWN: Final = "not known"
 
@@ -25,8 +28,9 @@ def seconds(length: float | None) -> str:
 
 
 def clock(at_ms: int, now_ms: int) -> str:
-    """`12:04:18` for today, else `23 Nov, 14:06`; in UTC."""
-    at, now = (datetime.fromtimestamp(one / 1000, UTC) for one in (at_ms, now_ms))
+    """`12:04:18` for today, else `23 Nov, 14:06`."""
+    zone = UTC if ZONE.get() == UTC_ZONE else ZoneInfo(ZONE.get())
+    at, now = (datetime.fromtimestamp(one / 1000, zone) for one in (at_ms, now_ms))
     return at.strftime("%H:%M:%S") if at.date() == now.date() else f"{at.day} {at:%b}, {at:%H:%M}"
 
 

@@ -15,9 +15,11 @@ from pipeline.explain.answer import Named
 from pipeline.lag.judging import Lag
 from pipeline.local.ports import free_port
 from pipeline.operations.findings import Finding
+from pipeline.operations.letter_report import Told
+from pipeline.operations.letter_standing import Standing
 from pipeline.serving import serve
 from schemas.configuration import ConnectorState, IntegrationPart, SystemSettings
-from schemas.operating import AuditEntry, ConsoleRole
+from schemas.operating import AuditEntry, ConsoleRole, LetterMark
 from schemas.topics import CONSOLE, INTEGRATIONS, MAPPINGS, REPLAYS, RUNS
 from tests.unit.pipeline.console import fixtures
 from tests.unit.pipeline.console.fixtures import AT_MS, DOCUMENT, REPLAY, InMemory, connect, in_memory, letter
@@ -53,6 +55,7 @@ PATHS: Final[Sequence[tuple[str, str]]] = (
     ("refused", "/i/acme/refused"),
     ("refused-none", "/i/staging/refused"),
     ("refused-reason", "/i/acme/refused/not_an_option?field=plan"),
+    ("discarded", "/i/acme/discarded"),
     ("redrive", "/i/acme/refused/not_an_option/again?field=plan"),
     ("discard", "/i/acme/refused/not_an_option/discard?field=plan"),
     ("explain", "/i/acme/explain"),
@@ -140,8 +143,8 @@ def furnish(it: InMemory) -> None:
         connect(it, name, hubspot=account, document=DOCUMENT.replace("acme", name), **more)
     trouble = ConnectorState(1, 1, 1, "needs_reconnect", 1, "grant_rejected")
     it.tables.put(INTEGRATIONS, "globex/hubspot", IntegrationPart("globex", connector=trouble))
-    away = ConnectorState(1, 1, 1, "unavailable", 1, "http_503")
-    it.tables.put(INTEGRATIONS, "hooli/hubspot", IntegrationPart("hooli", connector=away))
+    unavailable = ConnectorState(1, 1, 1, "unavailable", 1, "http_503")
+    it.tables.put(INTEGRATIONS, "hooli/hubspot", IntegrationPart("hooli", connector=unavailable))
     mapped(it)
     for name in ("globex", "hooli", "staging"):
         row = it.tables.get(MAPPINGS, "acme/contacts-users")
@@ -155,6 +158,9 @@ def furnish(it: InMemory) -> None:
     ran(it, "completed")
     it.letters.put(*(letter(f"{one:02x}", object=f"hubspot contacts 10{one}") for one in range(9)))
     it.letters.put(letter("aa", reason="invalid_option", object=f"userflow users {EMAIL}", field="hubspot.stage"))
+    mark = LetterMark("bb" * 16, "discarded", AT_MS - 5, "bob@build-7", 0, "ACME-77")
+    away = letter("bb").letter
+    it.letters.put(Told(away, Standing("discarded", AT_MS - 5, "hubspot contacts 9"), mark))
     for replay_id, row in (
         (f"{AT_MS - 90_000}-7c1e", replace(REPLAY, state="completed", published=3, written=0, planned=0)),
         (REPLAY.replay_id, replace(REPLAY, published=1, updated_at_ms=AT_MS - 70_000)),

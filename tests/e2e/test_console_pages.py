@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Error, Page
 
 from schemas.operating import ConsoleRole
 from tests.e2e.browsing import chromium, heading, text
 from tests.e2e.console.visiting import HERE, Scheme, findings, is_usable
 from tests.e2e.showroom import OBJECT, PATHS, Room, room
-from tests.unit.pipeline.core.given import CONTACT
+from tests.unit.pipeline.core.given import CONTACT, EMAIL
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -100,6 +100,70 @@ async def test_what_forms_lead_to_is_as_usable(furnished: Room, browser: Browser
     await is_usable(page)
     await page.context.close()
     assert refused == []
+
+
+async def test_keys_lead_everywhere_and_are_turned_off(furnished: Room, browser: Browser) -> None:
+    page, refused = await tab(browser, furnished, "viewer", 1280, "light")
+    await page.goto("/i/acme")
+    for keys, path in (
+        ("ge", "/i/acme/explain"),
+        ("gm", "/i/acme/mappings"),
+        ("gp", "/i/acme/replay"),
+        ("gl", "/road"),
+    ):
+        await page.get_by_role("heading", level=1).click()
+        for key in keys:
+            await page.keyboard.press(key)
+        await page.wait_for_url(f"**{path}")
+    for key in ("g", "o"):
+        await page.keyboard.press(key)
+    await page.wait_for_url(f"{furnished.url}/")
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/i/initech")
+    await page.keyboard.press("?")
+    await page.get_by_role("heading", name="Keys").wait_for()
+    assert await findings(page) == []
+    await page.get_by_role("button", name="Turn single keys off").click()
+    for key in ("g", "o"):
+        await page.keyboard.press(key)
+    await page.keyboard.press("?")
+    await page.get_by_role("heading", name="Keys").wait_for()
+    assert page.url.endswith("/i/initech")
+    await page.context.close()
+    assert refused == []
+
+
+async def test_seven_tabs_load_and_hidden_ones_hold_no_stream(furnished: Room, browser: Browser) -> None:
+    page, _ = await tab(browser, furnished, "viewer", 1280, "light")
+    tabs = [page, *[await page.context.new_page() for _ in range(6)]]
+    for each in tabs:
+        await each.goto("/road")
+        assert await heading(each) == "Road"
+    hide = "Object.defineProperty(document, 'hidden', {value: true})"
+    await page.evaluate(f"{hide}; document.dispatchEvent(new Event('visibilitychange'))")
+    assert await page.evaluate("stream === null")
+    await page.context.close()
+
+
+async def test_values_go_after_a_minute_and_do_not_come_back(furnished: Room, browser: Browser) -> None:
+    page, _ = await tab(browser, furnished, "operator", 1280, "light")
+    await page.goto(f"{OBJECT}/{CONTACT}")
+    assert EMAIL not in await page.content()
+    async with page.expect_response(lambda answer: answer.url.endswith("/values")) as answered:
+        await page.get_by_role("button", name="Show values").click()
+    headers = await (await answered.value).all_headers()
+    assert headers["refresh"] == f"60; url={OBJECT}/{CONTACT}" and headers["cache-control"] == "no-store"
+    assert EMAIL in await text(page) and EMAIL not in page.url
+    await page.get_by_role("link", name="Hide values").click()
+    await page.wait_for_url(f"**{OBJECT}/{CONTACT}")
+    with pytest.raises(Error, match="ERR_CACHE_MISS"):  # the browser would have to ask, and be recorded, once more
+        await page.go_back()
+    await page.goto("/")
+    stored = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    assert EMAIL not in stored
+    await page.context.close()
 
 
 async def test_what_a_viewer_may_not_do_is_not_offered(furnished: Room, browser: Browser) -> None:

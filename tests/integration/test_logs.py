@@ -104,6 +104,11 @@ async def test_letters_read_as_they_come_are_those_read_anew(it: Running) -> Non
     await it.desk.mark(it.publisher, letters[:1], "known")
     await until_read(LETTER_MARKS, lambda: it.tables.get(LETTER_MARKS, letters[0].id) is not None)
     assert it.words() == ["discarded", "mended"]
+    await it.desk.give_back(it.publisher, letters[:1])
+    await until_read(LETTER_MARKS, lambda: it.tables.get(LETTER_MARKS, letters[0].id).state == "open")
+    assert it.words() == ["refused", "mended"]
+    await it.desk.mark(it.publisher, letters[:1], "known after all")
+    await until_read(LETTER_MARKS, lambda: it.tables.get(LETTER_MARKS, letters[0].id).state == "discarded")
     await it.publisher.send(DEAD_LETTERS, letters[1].letter.key, replace(letters[1].letter, redrives=1))
     assert it.words() == ["discarded", "mended"] and it.log.told()[1].letter.times == 2
     await it.publisher.send(MAPPINGS, "acme/people", mapping(BOTH_WAYS[0]).record)

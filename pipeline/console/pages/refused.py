@@ -1,12 +1,13 @@
 """What is refused, by reason; trying it again, and putting it away. Values and whom they are of are not shown."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.asking import ASKED_BY
 from pipeline.console.head import head, settings_in
-from pipeline.console.letters import Selection
+from pipeline.console.letters import Redriving, Selection
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
@@ -14,11 +15,13 @@ from pipeline.operations.actor import machine
 from pipeline.operations.letter_remedies import what_to_do
 from pipeline.operations.letter_report import Told, age, meaning
 from pipeline.operations.letters import SHORT
-from pipeline.operations.redrive import LEFT, plan
+from pipeline.operations.redrive import LEFT, Plan, plan
 from schemas.operating import AuditEntry
 from schemas.topics import AUDIT
 
 PER_S: Final = 50.0
+WAITED_S: Final = 2.0
+"""So long a form waits for the letters that it tries again; then they go on by themselves."""
 MOST_SHOWN: Final = 100
 
 
@@ -57,7 +60,10 @@ async def refused(visit: Visit) -> Shown:
     looked = await visit.desk.letters_look.get()
     groups = [_group(key, some, now_ms) for key, some in looked.groups.get(visit.integration, ())]
     facts = {"head": head(visit, settings, await visit.desk.lag()), "groups": groups}
-    return Shown("refused.html", {**facts, "total": sum(group.number for group in groups)})
+    tried = visit.desk.redriving.get(visit.integration)
+    told = {"total": sum(group.number for group in groups), "away": len(looked.away.get(visit.integration, ()))}
+    started = clock(tried.at_ms, now_ms) if tried is not None else ""
+    return Shown("refused.html", {**facts, **told, "tried": tried, "started": started})
 
 
 async def reason(visit: Visit) -> Shown:
@@ -84,10 +90,37 @@ async def discard(visit: Visit) -> Shown:
 
 
 async def do_again(visit: Visit) -> Gone:
-    """`POST …/again`: the operation of `pairstream dead-letters redrive`."""
-    taken = _taken(visit)
-    await visit.desk.letters.redrive(visit.desk.publisher, taken.plan, PER_S)
+    """`POST …/again`: the operation of `pairstream dead-letters redrive`; many take longer than anybody waits."""
+    taken, desk, name = _taken(visit), visit.desk, visit.integration
+    before = desk.redriving.get(name)
+    if before is not None and not before.task.done():
+        raise NotPlanned(f"{before.number:,} letters are being tried again. Wait until they were.")
     await _audit(visit, "dead-letters redrive", f"{len(taken.plan.tries)} letters")
+    task = asyncio.create_task(desk.letters.redrive(desk.publisher, taken.plan, PER_S))
+    desk.redriving[name] = Redriving(len(taken.plan.tries), desk.now_ms(), task)
+    await asyncio.wait({task}, timeout=WAITED_S)
+    desk.letters_look.forget()
+    return Gone(f"/i/{name}/refused")
+
+
+async def away(visit: Visit) -> Shown:
+    """`/i/<integration>/discarded`: what somebody put away, and why."""
+    settings, now_ms = settings_in(visit), visit.desk.now_ms()
+    visit.desk.letters_look.forget()  # what is decided on is as it is now
+    looked = await visit.desk.letters_look.get()
+    found = looked.away.get(visit.integration, ())
+    rows = [(_row(one, now_ms), one.mark, clock(one.mark.at_ms, now_ms) if one.mark else "") for one in reversed(found)]
+    letters = tuple(one.letter for one in found)
+    name = visit.desk.selections.keep(Selection(visit.who.key, visit.integration, Plan(), letters, now_ms))
+    facts = {"head": head(visit, settings, await visit.desk.lag()), "rows": rows[:MOST_SHOWN], "number": len(found)}
+    return Shown("discarded.html", {**facts, "selection": name})
+
+
+async def give_back(visit: Visit) -> Gone:
+    """`POST …/discarded`: those that were shown are open again."""
+    taken = _taken(visit)
+    await visit.desk.letters.give_back(visit.desk.publisher, taken.letters)
+    await _audit(visit, "dead-letters give back", f"{len(taken.letters)} letters")
     visit.desk.letters_look.forget()
     return Gone(f"/i/{visit.integration}/refused")
 

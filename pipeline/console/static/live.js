@@ -5,6 +5,12 @@ const on = (type, run) => document.addEventListener(type, run);
 const typing = (event) => event.target.closest?.("input, textarea, select, [contenteditable]");
 const say = (text) => { const box = document.getElementById("said"); if (box) box.textContent = text; };
 
+// Times are written in the zone of the browser, from the next page on.
+const zone = encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "");
+if (zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
+  document.cookie = `zone=${zone}; path=/; max-age=31536000; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+}
+
 // A one-time code comes after the #, which no server sees; it goes into the form and out of the address.
 const code = document.querySelector("[data-from-link]");
 if (code && location.hash.length > 1) {
@@ -72,6 +78,12 @@ on("click", async (event) => {
     await navigator.clipboard?.writeText(copy.closest(".copy").querySelector("code").textContent);
     say("Copied");
   }
+  const keys = event.target.closest("[data-keys-off]");
+  if (keys) {
+    document.cookie = `keys=${keysOff() ? "on" : "off"}; path=/; max-age=31536000; SameSite=Lax`;
+    say(keysOff() ? "Single keys are off" : "Single keys are on");
+    keys.textContent = keysOff() ? "Turn single keys on" : "Turn single keys off";
+  }
   if (event.target.closest("[data-theme-button]")) {
     const root = document.documentElement;
     const dark = root.dataset.theme === "dark" ||
@@ -80,13 +92,16 @@ on("click", async (event) => {
   }
 });
 
-// Keys: / searches; j k: next and previous row; g then o l d a s, or m f r e p within an integration; Escape closes menus.
+// Keys: / searches; j k: next and previous row; g then o l d a s, or m f r e p within an integration; ? lists them, and turns them off.
 let before = "";
+const keysOff = () => document.cookie.split("; ").includes("keys=off");
 const GO = { o: "/", l: "/road", d: "/doctor", a: "/activity", s: "/settings" };
 const HERE = { m: "mappings", f: "full-sync", r: "refused", e: "explain", p: "replay" };
 on("keydown", (event) => {
   if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((one) => { one.open = false; one.querySelector("summary").focus(); });
   if (typing(event) || event.metaKey || event.ctrlKey || event.altKey) return;
+  if (event.key === "?") document.getElementById("keys")?.showModal();
+  if (keysOff()) return;
   const within = location.pathname.match(/^\/i\/[^/]+/);
   if (before === "g" && GO[event.key]) { location.href = GO[event.key]; }
   else if (before === "g" && within && HERE[event.key]) { location.href = `${within[0]}/${HERE[event.key]}`; }

@@ -130,6 +130,7 @@ class MemoryLetters:
         self.there: list[Told] = []
         self.tried: list[str] = []
         self.discarded: list[tuple[str, str]] = []
+        self.given_back: list[str] = []
         self.marks: dict[str, LetterMark] = {}
 
     def put(self, *told: Told) -> None:
@@ -147,6 +148,9 @@ class MemoryLetters:
 
     async def mark(self, publisher: Any, letters: Iterable[Letter], note: str) -> None:
         self.discarded += [(one.id, note) for one in letters]
+
+    async def give_back(self, publisher: Any, letters: Iterable[Letter]) -> None:
+        self.given_back += [one.id for one in letters]
 
 
 class MemoryObjects:

@@ -202,6 +202,23 @@ def test_what_stands_between_backticks_is_code_and_text_all_the_same() -> None:
     assert coded("one ` <mark>") == "one ` &lt;mark&gt;"
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Europe/Berlin", "As of 14:33:20"),
+        ("Asia%2FKolkata", "As of 19:03:20"),
+        *((wrong, "As of 13:33:20") for wrong in ("", "UTC", "No/Where", "../../etc/passwd", "/etc/passwd", "x" * 99)),
+    ],
+)
+async def test_times_are_in_the_zone_of_the_browser(name: str, said: str) -> None:
+    it = in_memory(lag)
+    signed_in = await it.signed_in("viewer")
+    signed_in.client.cookies.set("zone", name, domain="127.0.0.1")
+    page = text((await signed_in.get("/road")).text)
+    assert said in page
+    assert ("Times in UTC" in page) == (said == "As of 13:33:20")
+
+
 def hostile() -> InMemory:
     """An installation in which everything that others name is hostile."""
     it = in_memory(lambda: lag(waits_ms=1_000, records=2), lambda: [Finding(HOSTILE, "wrong", HOSTILE, "letters_open")])

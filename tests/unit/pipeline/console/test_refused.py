@@ -1,8 +1,15 @@
 """What is refused, tried again and put away: the selection that was seen, once, and no value on any page."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from pipeline.console.letters import PLAN_MS
+from pipeline.console.pages import refused
+from pipeline.operations.letter_report import Told
+from pipeline.operations.letter_standing import Standing
+from schemas.operating import LetterMark
 from schemas.topics import AUDIT
 from tests.unit.pipeline.console.fixtures import AT_MS, InMemory, connect, in_memory, letter
 from tests.unit.pipeline.console.test_pages import lag, text
@@ -77,3 +84,39 @@ async def test_discarding_needs_a_reason(it: InMemory) -> None:
     assert (await signed_in.send(f"{PAGE}/discard", selection=name, note="ACME-77")).status_code == 303
     assert {note for _, note in it.letters.discarded} == {"ACME-77"}
     assert len(it.letters.discarded) == 3
+
+
+async def test_what_was_put_away_is_given_back(it: InMemory) -> None:
+    mark = LetterMark("0e" * 16, "discarded", AT_MS - 5, "bob@build-7", 0, "ACME-77")
+    put_away = letter("0e")
+    it.letters.put(Told(put_away.letter, Standing("discarded", AT_MS - 5, "hubspot contacts 9"), mark))
+    signed_in, viewer = await it.signed_in(), await it.signed_in("viewer")
+    assert "1 letter put away" in text((await viewer.get("/i/acme/refused")).text)
+    shown = (await viewer.get("/i/acme/discarded")).text
+    assert "ACME-77" in shown and "bob@build-7" in shown and "Give the" not in shown
+    late = (await signed_in.get("/i/acme/discarded")).text
+    it.letters.put(Told(letter("0f").letter, Standing("discarded", AT_MS, "hubspot contacts 8"), mark))
+    answer = await signed_in.send("/i/acme/discarded", selection=selection(late))
+    assert answer.headers["location"] == "/i/acme/refused" and it.letters.given_back == ["0e" * 16]
+    assert it.publisher.sent[-1][2].action == "dead-letters give back"
+
+
+async def test_many_are_tried_again_while_nobody_waits(it: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = asyncio.Event()
+
+    async def slowly(*_: Any) -> None:
+        await goes_on.wait()
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(refused, "WAITED_S", 0.01)
+    monkeypatch.setattr(it.letters, "redrive", slowly)
+    signed_in = await it.signed_in("operator")
+    name = selection((await signed_in.get(f"{PAGE}/again")).text)
+    assert (await signed_in.send(f"{PAGE}/again", selection=name)).status_code == 303
+    assert "Trying 3 letters again" in text((await signed_in.get("/i/acme/refused")).text)
+    second = selection((await signed_in.get(f"{PAGE}/again")).text)
+    assert (await signed_in.send(f"{PAGE}/again", selection=second)).status_code == 409
+    goes_on.set()
+    await asyncio.wait({it.desk.redriving["acme"].task})
+    said = text((await signed_in.get("/i/acme/refused")).text)
+    assert "Trying again stopped before its end." in said and "ConnectionError: no broker" in said
