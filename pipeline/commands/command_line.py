@@ -56,11 +56,17 @@ class Group(click.Group):
         except click.NoSuchOption:
             raise
         except click.UsageError as error:
-            close = _closest(args[0], self.list_commands(ctx))
+            close = self._below(ctx, args[0]) or _closest(args[0], self.list_commands(ctx))
             if close is None:
                 raise
             path = f"{ctx.command_path} {close}"
             raise click.UsageError(f"{error.message} Did you mean `{path}`?", ctx) from None
+
+    def _below(self, ctx: click.Context, word: str) -> str | None:
+        """The command of that very name in the one group here that has it: `disconnect` is `integration disconnect`."""
+        groups = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        holding = [name for name, group in groups if isinstance(group, click.Group) and word in group.commands]
+        return f"{holding[0]} {word}" if len(holding) == 1 else None
 
 
 class Program(Group):

@@ -79,6 +79,7 @@ def test_every_command_tells_the_version(path: tuple[str, ...], command: click.C
     [
         (("aply", "x.yaml"), "pairstream apply"),
         (("topics", "chek"), "pairstream topics check"),
+        (("disconnect", "acme"), "pairstream integration disconnect"),
         (("full-sink", "start"), "pairstream full-sync"),
         (("full-sync", "stat"), "pairstream full-sync status"),
         (("full-sync", "start", "--timeout", "5"), "add --wait"),
