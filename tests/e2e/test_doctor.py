@@ -24,6 +24,9 @@ FROZEN = {
 }
 """Process -> role, as doctor names it."""
 PROPERTIES = "/crm/v3/properties/contacts"
+REGION = {"name": "region", "label": "Region", "type": "string", "fieldType": "text", "groupName": "contactinformation"}
+"""A property of the account's own: HubSpot's cannot be deleted."""
+MAPPED = FILE.replace("[jobtitle,", "[region, jobtitle,")
 USERFLOW_API = {"authorization": "Bearer ak_simulated", "userflow-version": "2020-01-03"}
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -36,9 +39,10 @@ async def it(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> AsyncIte
     """A few pairs in step."""
     folder: Path = tmp_path_factory.mktemp("doctor")
     async with world(folder, kafka) as made:
+        await made.hubspot.define({"properties": {"contacts": [REGION]}})
         for number in range(PAIRS):
             await made.pair(number)
-        await made.apply()
+        await made.apply(MAPPED)
         await made.full_sync()
         await made.converged()
         yield made
@@ -118,7 +122,7 @@ async def test_a_subscription_that_was_deleted_or_disabled(it: World) -> None:
     told = await codes(it)
     assert list(told) == ["subscription_missing"], told
     assert told["subscription_missing"][0]["integration"] == "acme"
-    await it.apply(FILE + "  # once more\n")  # what the finding says mends it
+    await it.apply(MAPPED + "  # once more\n")  # what the finding says mends it
     await well(it)
 
 
@@ -137,12 +141,11 @@ async def test_an_app_secret_that_was_rotated(it: World) -> None:
 async def test_a_mapped_property_that_was_deleted_a_moment_ago(it: World) -> None:
     url = it.machine.endpoints.hubspot_simulator_url
     token = {"authorization": "Bearer pat-simulated"}
-    await asked("DELETE", url, f"{PROPERTIES}/jobtitle", token)
+    await asked("DELETE", url, f"{PROPERTIES}/region", token)
     told = await codes(it)
     assert set(told) == {"field_stands_still"}, told
-    assert "`jobtitle` is archived" in told["field_stands_still"][0]["detail"]
-    title = {"name": "jobtitle", "label": "Job title", "type": "string", "fieldType": "text"}
-    await asked("POST", url, PROPERTIES, token, {**title, "groupName": "contactinformation"})
+    assert "`region` is archived" in told["field_stands_still"][0]["detail"]
+    await asked("POST", url, PROPERTIES, token, REGION)
     await well(it)
 
 

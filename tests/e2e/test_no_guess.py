@@ -128,13 +128,14 @@ async def test_what_happens_to_an_object_is_followed(it: World) -> None:
     sources = Sources(it.cluster, codec, it.machine.settings.partitions, 900_000, lambda: 0)
     told = await asyncio.to_thread(explain_object, sources, tables, Named("hubspot", "contacts", contact_id))
     await asyncio.to_thread(tables.stop)
-    next_one = asyncio.create_task(asyncio.to_thread(next, follow(sources, told)))
+    of_hubspot = (one for one in follow(sources, told) if one.system == "hubspot")  # Userflow shows earlier ones late
+    next_one = asyncio.create_task(asyncio.to_thread(next, of_hubspot))
     for edit in range(EDITS):  # it begins at the end that it finds, whenever that is
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": f"followed {edit}"})
         if (await asyncio.wait((next_one,), timeout=1.0))[0]:
             break
     seen = await next_one
-    assert (seen.system, seen.origin, "jobtitle" in seen.fields) == ("hubspot", "webhook", True)
+    assert (seen.origin, "jobtitle" in seen.fields) == ("webhook", True)
 
 
 async def test_what_was_written_before_a_rival_appeared_is_explained(it: World) -> None:
