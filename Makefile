@@ -13,7 +13,7 @@ PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
 # Bytecode is kept even where an image's environment says not to: without it every process of a test, and every role of
 # `make up`, compiles all modules anew (a quarter of a second of CPU), and each worker of pytest rewrites all assertions (5 s).
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: setup lock wheel demo up test test-fast test-long test-alone test-deep test-by-hand check docs bench
+.PHONY: setup lock wheel demo up test test-fast test-long test-alone test-deep test-by-hand check docs pictures bench
 .DEFAULT_GOAL := setup
 
 setup: .venv/.installed ## the virtual environment, with exactly the packages of requirements-dev.lock
@@ -33,4 +33,5 @@ test-deep: setup ; $(PYTEST) -m "properties and not long and not alone and not b
 test-by-hand: setup ; PAIRSTREAM_FAULT_ROUNDS=4 .venv/bin/python -m pytest -q -m by_hand $(PYTEST_OPTIONS)
 check: setup ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/vulture && .venv/bin/python -m pytest -q $(HOUSE_TESTS) && $(MAKE) -s docs
 docs: setup ; .venv/bin/python -m mkdocs build --strict --quiet
+pictures: setup ; .venv/bin/python -m tests.e2e.pictures $(PICTURES) # of the documentation; PICTURES=<folder>: of every page
 bench: setup ; .venv/bin/python -m tests.benchmarks

@@ -117,7 +117,7 @@ def source_of(place: str) -> Path:
 
 
 def place_of(path: Path) -> str | None:
-    """The page of a file, from the root; None where it is no page."""
-    if path.suffix == ".md" and path.is_relative_to(OWN):
+    """The page or picture of a file, from the root; None where it is neither."""
+    if path.suffix in (".md", ".png") and path.is_relative_to(OWN):
         return path.relative_to(OWN).as_posix()
     return {file.relative_to(ROOT): place for file, place in pages()}.get(path)

@@ -165,9 +165,13 @@ class ConnectionMonitor:
         return settings.descriptions >= self._report.state.descriptions + self._deps.elsewhere()
 
     async def _sync_after_reconnect(self) -> None:
-        """Whoever has connected again after the credentials were refused gets a full sync: webhooks may be lost."""
-        context = self._context
-        if self._connection.works and self._report.state.status == "needs_reconnect":
+        """Whoever has connected again after the credentials were refused gets a full sync: webhooks may be lost.
+
+        Where nothing is mapped yet there is nothing to read.
+        """
+        context, settings = self._context, self._deps.settings()
+        mapped = settings is None or settings.section(context.system).fields
+        if mapped and self._connection.works and self._report.state.status == "needs_reconnect":
             await request_run(context.send, context.integration, context.now_ms(), "reconnect")
 
     def describe_again(self) -> None:

@@ -22,6 +22,7 @@ from tests.benchmarks import (
     full_sync,
     growth,
     latency,
+    preview,
     restart,
     side_by_side,
     stored_state,
@@ -195,6 +196,20 @@ def _full_sync(folder: Path) -> str:
     return _text(lines)
 
 
+def _preview(folder: Path) -> str:
+    found = asyncio.run(preview.preview(folder))
+    contacts = preview.USERS * preview.CONTACTS_A_USER
+    lines = [f"## A review of {preview.USERS:,} users among {contacts:,} contacts, and what is then written", ""]
+    lines += ["A target gets another name; rate limits lifted, the simulators answer in 20 ms.", ""]
+    lines += ["| figure | counted beforehand | of the full sync |", "|---|---|---|"]
+    lines += [f"| {name} | {number:,} | {found.written[name]:,} |" for name, number in found.foreseen.items()]
+    lines += ["", f"One count took {found.took_s:.1f} s, its process and questions to both systems with it.", ""]
+    lines += ["| live edits, HubSpot to Userflow | p50 | p95 | p99 | lost |", "|---|---|---|---|---|"]
+    for name, row in (("nothing is counted", found.quiet), (f"beside {found.counts} counts", found.beside)):
+        lines.append(f"| {name} | {row.p50:.0f} ms | {row.p95:.0f} ms | {row.p99:.0f} ms | {row.lost} of {row.edits} |")
+    return _text(lines)
+
+
 def _associated(folder: Path) -> str:
     found = asyncio.run(associated.fan_out(folder))
     lines = ["## A company's new name on its contacts' users", ""]
@@ -314,6 +329,7 @@ SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
     "full-sync": _full_sync,
     "growth": _growth,
     "associated": _associated,
+    "preview": _preview,
     "calls": _calls,
     "throughput": _throughput,
     "rivals": _rivals,

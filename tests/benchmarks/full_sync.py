@@ -35,14 +35,14 @@ async def cost(folder: Path) -> tuple[Cost, Cost]:
         await it.apply()
         await it.full_sync()
         await it.converged()
-        await _many(it)
+        await many(it, USERS, CONTACTS_A_USER)
         return await _run(it), await _run(it)
 
 
-async def _many(it: World) -> None:
+async def many(it: World, count: int, contacts_a_user: int) -> None:
     """Objects on both sides that nobody is told of; every user has a contact with the same values."""
-    for start in range(0, USERS, CHUNK):
-        numbers = range(start, min(start + CHUNK, USERS))
+    for start in range(0, count, CHUNK):
+        numbers = range(start, min(start + CHUNK, count))
         values = {n: (f"bulk{n}@example.com", f"title {n}", f"plan {n}") for n in numbers}
         contacts = [
             {"email": email, "jobtitle": title, "lifecyclestage": "lead", PLAN: plan}
@@ -54,8 +54,8 @@ async def _many(it: World) -> None:
         }
         await it.hubspot.bulk([_created("contacts", properties=one) for one in contacts])
         await it.userflow.bulk([_created("users", id=id, attributes=one) for id, one in users.items()])
-    for start in range(0, USERS * (CONTACTS_A_USER - 1), CHUNK):
-        others = range(start, min(start + CHUNK, USERS * (CONTACTS_A_USER - 1)))
+    for start in range(0, count * (contacts_a_user - 1), CHUNK):
+        others = range(start, min(start + CHUNK, count * (contacts_a_user - 1)))
         await it.hubspot.bulk([_created("contacts", properties={"email": f"other{n}@example.com"}) for n in others])
 
 

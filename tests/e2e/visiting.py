@@ -127,6 +127,7 @@ async def first_mapping(tour: Tour) -> None:
         await tour.step(f"Add {search}", pick)
     await page.get_by_label("All kinds, new ones too").check()
     if tour.pictures is not None:
+        await page.evaluate("scrollTo(0, 0)")
         await page.screenshot(path=tour.pictures / "editor.png", full_page=True)
 
     async def review() -> None:

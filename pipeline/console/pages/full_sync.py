@@ -96,7 +96,7 @@ def phases(told: RunReport) -> list[Phase]:
     here = len(PHASES) if ended else PHASES.index(told["phase"])
     details = (
         "; ".join(f"{name.replace('.', ' ')}: {one['read']:,}" for name, one in told["read"].items()) or "not begun",
-        f"{told['pairs']:,} linked, {sum(told['written'].values()):,} written",
+        f"{told['pairs']:,} linked, {sum(told['written'].values()):,} {'written' if here > 1 else 'to write'}",
         "every stage has passed what was read",
     )
     names = ("Read both sides", "Compare and write", "Confirm")

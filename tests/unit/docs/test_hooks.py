@@ -31,6 +31,7 @@ def links(markdown: str, place: str) -> str:
         ("pipeline/README.md", "[a](decisions/0010-handled-offsets.md)", "[a](decisions/0010-handled-offsets.md)"),
         ("guarantees.md", "[a](https://example.com/x.md)", "[a](https://example.com/x.md)"),
         ("guarantees.md", "[a](#below)", "[a](#below)"),
+        ("index.md", "![a](docs/how-to/pictures/review.png)", "![a](how-to/pictures/review.png)"),
         ("index.md", "[the codec](schemas/codec.py)", "the codec (`schemas/codec.py`)"),
         ("index.md", "```\n[a](nowhere.md)\n```", "```\n[a](nowhere.md)\n```"),
     ],

@@ -148,6 +148,16 @@ async def test_credentials_that_are_accepted_again_lead_to_one_full_sync(restart
     assert reconnects(it.told) == 1
 
 
+async def test_the_first_grant_of_an_integration_that_maps_nothing_leads_to_none() -> None:
+    settings = settings_part("acme").settings
+    assert settings is not None
+    nothing = replace(settings, hubspot=replace(settings.hubspot, fields={}))
+    it = watched(replace(STATE, status="needs_reconnect"), settings=nothing)
+    async with running(it):
+        await eventually(lambda: it.report.state.status == "ok")
+    assert reconnects(it.told) == 0
+
+
 async def test_an_outage_leads_to_none() -> None:
     it = watched()
     it.state.fail(Transient("http_503"))
