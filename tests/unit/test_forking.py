@@ -1,0 +1,39 @@
+"""A fork that runs a command is, to whoever started it, the process that `python -m` would have made."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.forking import COMMAND, forks, run
+
+WAITED_S = 30.0
+SAID = b"simulator: http://"
+
+
+@pytest.mark.parametrize("words", [("--version",), ("validate", "missing.yaml"), ("lag",), ("run", "nothing")])
+def test_it_says_and_ends_as_that_process_does(words: tuple[str, ...], tmp_path: Path) -> None:
+    environment = {**os.environ, "PAIRSTREAM_STATE_DIR": str(tmp_path)}
+    environment.pop("KAFKA_BOOTSTRAP_SERVERS", None)
+    fork = run(words, environment)
+    plain = subprocess.run((*COMMAND, *words), env=environment, capture_output=True, text=True)
+    assert (fork.returncode, fork.stdout, fork.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 0)])
+def test_a_signal_ends_it_and_its_end_is_told_once_it_is_gone(number: int, code: int, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("ab") as file:
+        fork = forks().start(["simulate", "hubspot", "--port", "0"], os.environ, file.fileno(), file.fileno())
+    deadline = time.monotonic() + WAITED_S
+    while SAID not in log.read_bytes() and time.monotonic() < deadline:
+        with pytest.raises(subprocess.TimeoutExpired):
+            fork.wait(0.05)
+    assert (os.getsid(fork.pid), fork.poll()) == (fork.pid, None)
+    fork.send_signal(number)
+    assert fork.wait(WAITED_S) == fork.poll() == code
+    with pytest.raises(ProcessLookupError):
+        os.kill(fork.pid, 0)
