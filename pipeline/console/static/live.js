@@ -41,10 +41,12 @@ const swap = (told) => {
   if (busy(part)) { setTimeout(() => swap(told), 1000); return; }
   const held = document.activeElement;
   const link = part.contains(held) && held.getAttribute("href");
+  const alike = () => [...part.querySelectorAll("a")].filter((one) => one.getAttribute("href") === link);
+  const which = link ? alike().indexOf(held) : -1;
   const box = document.createElement("template");
   box.innerHTML = told.html;
   part.replaceChildren(box.content);
-  if (link) [...part.querySelectorAll("a")].find((one) => one.getAttribute("href") === link)?.focus();
+  if (link) alike()[which]?.focus(); // of several links to one page the very one that had it
 };
 
 const alive = () => { heard = Date.now(); };
