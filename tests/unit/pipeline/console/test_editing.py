@@ -256,6 +256,15 @@ async def test_values_are_hidden_until_asked_and_asking_is_recorded_first(it: In
     assert topic == AUDIT and entry.by == "ada@build-7" and "Captain" not in entry.detail
 
 
+async def test_sixty_looks_at_values_an_hour_are_the_bound(it: InMemory) -> None:
+    it.planner.counts = PairCounts(Counter({"written": 1}), samples=[Sample("userflow", "u-1", {"t": (None, "Sam")})])
+    signed_in, where = await begun(it, acted(IN_FORCE, "add:to_userflow:company.name"))
+    await asyncio.sleep(0)
+    answers = [await signed_in.send(f"{where}/values") for _ in range(61)]
+    assert [one.status_code for one in answers] == [200] * 60 + [429]
+    assert "Sam" not in answers[-1].text and len(it.publisher.sent) == 60
+
+
 async def test_a_review_opens_for_its_session_alone(it: InMemory) -> None:
     _, where = await begun(it, acted(IN_FORCE, "remove:to_userflow:0"))
     other = await it.signed_in()
