@@ -9,7 +9,7 @@ from connectors.contract.errors import UnknownResult
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
 from connectors.http.retry import ALONE_S
 from connectors.kafka.consumer import Taken
-from connectors.outbound.delivery import Sending, deliver
+from connectors.outbound.delivery import Failures, Sending, deliver
 from connectors.outbound.receipts import event_receipt, pair_of
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
@@ -43,13 +43,14 @@ class EventWriter:
         self._timeline = timeline
         self._held: dict[str, _HeldEvent] = {}  # by event id
         self._dispatcher = BatchDispatcher(context)
-        self._sending = Sending(
+        self._sending: Sending[_HeldEvent, EventResult] = Sending(
             self._ask,
             lambda batch: self._put_back(held.event for held in batch),
             lambda batch: self._park(batch, derived_again=False),
             lambda held, reason: RefusedEvent(held.event, reason),
             self._settle,
             self.park_if_away,
+            Failures(lambda one: one.event.event_id),
         )
 
     async def take(self, event: TimelineEvent, record: Taken) -> None:

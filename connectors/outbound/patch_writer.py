@@ -8,7 +8,7 @@ from typing import Final
 
 from connectors.contract.sink import Again, Answered, Ended, RefusedFields, Vanished, Write, WriteResult
 from connectors.http.retry import ALONE_S
-from connectors.outbound.delivery import Sending, deliver
+from connectors.outbound.delivery import Failures, Sending, deliver
 from connectors.outbound.erased import ErasedTargets
 from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
 from connectors.outbound.receipts import pair_of, patch_receipt
@@ -39,13 +39,14 @@ class PatchWriter:
         self._gathering = Gathering()
         self._bulk: set[asyncio.Task[None]] = set()
         self._alone: Counter[tuple[str, str]] = Counter()  # by target: how often its write failed alone, in a row
-        self._sending = Sending(
+        self._sending: Sending[Write, WriteResult] = Sending(
             self._ask,
             self._queue.put_back,
             self._park_denied,
             lambda write, reason: RefusedFields(write, tuple(write.fields), reason),
             self._settled,
             self.park_if_away,
+            Failures(lambda write: (write.object_type, write.object_id)),
         )
 
     async def take(self, patch: FieldPatch, finished: Callable[[], None]) -> None:
