@@ -11,15 +11,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from connectors.contract.errors import ConnectorError, CredentialsRejected, Denied, Misconfigured, Retryable
+from connectors.contract.errors import (
+    ConnectorError,
+    CredentialsRejected,
+    Denied,
+    Misconfigured,
+    Retryable,
+    Transient,
+    UnknownResult,
+)
 from connectors.contract.source import MOST_FOUND, ReadPurpose, Seen
 from connectors.http.batches import halves
 from connectors.http.calls_made import counting_calls
-from connectors.http.retry import LOOKUPS, retrying
+from connectors.http.retry import LOOKUPS, RetryPolicy, retrying
 from connectors.inbound.persistence import MOST_OUTAGES, Persistence
 from connectors.inbound.run_parts import AskedTally, is_over
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.latch import CompletionLatch
+from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, Found, Receipt
 from schemas.topics import RECEIPTS, pair_key
 from schemas.values import FieldValue
@@ -28,6 +37,8 @@ log = logging.getLogger(__name__)
 
 LINGER_S: Final = 0.01
 BATCHES_OF_A_RUN: Final = 3  # of a full sync, at once: one is answered while another is published
+TAKEN_APART: Final = RetryPolicy(attempts=3, base_s=0.3, cap_s=2.0, patience_s=60.0, total_s=30.0)
+"""Of a part of a batch that was tried for minutes as a whole."""
 MOST_WAITING: Final = 5_000  # live match values of one integration; more are let go
 
 
@@ -122,15 +133,20 @@ class Lookups:
                 continue
             await self._answer(question, batch)
 
-    async def _answer(self, question: Question, batch: Mapping[str, LookupValue]) -> None:
+    async def _answer(self, question: Question, batch: Mapping[str, LookupValue], *, taken_apart: bool = False) -> None:
+        """Answer the values together; `taken_apart`: they were tried with others, and one of them always fails."""
         context, field = self._context, self._context.catalog.definition(question.object_type, question.field)
         source = context.account.source
         try:
             look_up = partial(source.look_up, question.object_type, field, tuple(batch), question.purpose)
             with counting_calls() as made:
-                objects = await self._tried(question, lambda: context.asked(look_up, question.object_type, "read"))
+                once = partial(context.asked, look_up, question.object_type, "read")
+                objects = await (self._tried_again(once) if taken_apart else self._tried(question, once))
             await self._count(question, len(objects), made.calls)
         except (Retryable, CredentialsRejected, Misconfigured) as error:
+            if (taken_apart or len(batch) > 1) and await self._is_of_some(error):
+                await self._refused(question, batch, error, taken_apart=True)
+                return
             await self._count(question, 0, made.calls, error.reason)
             self._let_go(question, batch, error)
         except ConnectorError as error:  # whatever its status: a proxy may answer 403 or 404 to one value's address
@@ -143,6 +159,20 @@ class Lookups:
             await self._publish(question, batch, objects)
             for ask in batch.values():
                 ask.end()
+
+    async def _is_of_some(self, error: ConnectorError) -> bool:
+        """Whether some values always fail, and not all: the system answers its cheapest read."""
+        if not isinstance(error, Transient | UnknownResult):
+            return False
+        try:
+            await contained(self._context.account.setup.probe())
+        except ConnectorError:
+            return False
+        return True
+
+    async def _tried_again(self, look_up: Callable[[], Awaitable[Sequence[Seen]]]) -> Sequence[Seen]:
+        await self._context.state.usable()
+        return await retrying(look_up, TAKEN_APART, self._context.clock, self._context.uniform)
 
     async def _count(self, question: Question, read: int, calls: int, failed: str | None = None) -> None:
         if question.run_id is not None:
@@ -221,11 +251,18 @@ class Lookups:
             observation = replace(observation, found=Found(question.mapping, value, total))
         await self._context.observed(observation)
 
-    async def _refused(self, question: Question, batch: Mapping[str, LookupValue], error: ConnectorError) -> None:
-        """Halve the batch, so that one value the system refuses costs the others nothing."""
+    async def _refused(
+        self,
+        question: Question,
+        batch: Mapping[str, LookupValue],
+        error: ConnectorError,
+        *,
+        taken_apart: bool = False,
+    ) -> None:
+        """Halve the batch, so that one value the system refuses, or always fails at, costs the others nothing."""
         if len(batch) > 1:
             for half in halves(list(batch.items())):
-                await self._answer(question, dict(half))
+                await self._answer(question, dict(half), taken_apart=taken_apart)
             return
         for value, ask in batch.items():
             await self._context.unreadable(question.object_type, value, error, ask.caused_by)

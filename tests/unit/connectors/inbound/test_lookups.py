@@ -211,6 +211,28 @@ async def test_nor_does_one_that_the_system_forbids_or_a_proxy_does_not_know_or_
         assert (sorted(it.told), len(it.letters), it.context.state.status) == (["1", "2"], 1, "ok")
 
 
+@pytest.mark.parametrize("run", [None, "run-1"])
+async def test_nor_does_one_at_which_the_system_always_fails(run: str | None) -> None:
+    async with looking(emails={"1": "ada@x", "2": "bob@x"}, refuses="?", refusal=Transient("http_500")) as it:
+        it.context.state.changes.follow(it.context.state.recover)  # probes find that it works
+        it.ask("ada@x", "?", "bob@x", run_id=run, bulk=run is not None)
+        for _ in range(400):
+            await it.clock.advance(5)
+        assert sorted(it.told) == ["1", "2"]
+        assert (sorted(it.finished), [letter.reason for letter in it.letters]) == (
+            ["?", "ada@x", "bob@x"],
+            ["http_500"],
+        )
+
+
+async def test_while_a_system_is_away_for_all_no_batch_is_taken_apart() -> None:
+    async with looking(errors=[Transient("http_500")] * 100) as it:
+        it.setup.error = Transient("http_500")
+        it.ask("ada@x", "bob@x")
+        await it.clock.advance(1_000)
+        assert (sorted(it.finished), len(it.source.asked), it.letters) == (["ada@x", "bob@x"], LOOKUPS.attempts, [])
+
+
 async def test_while_the_system_is_away_they_wait_and_go_when_it_is_back() -> None:
     async with looking(emails={"1": "ada@x"}, errors=[CredentialsRejected("unauthorized")]) as it:
         it.setup.error = CredentialsRejected("unauthorized")
