@@ -18,6 +18,7 @@ from pipeline.commands import (
     replays,
     roles,
     simulators,
+    state,
 )
 from pipeline.commands.command_line import WIDTH, Program
 
@@ -40,6 +41,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     dead_letters.dead_letters,
     lag.lag,
     replays.replay,
+    state.state,
     audit.audit,
     console.console,
     installation.topics,

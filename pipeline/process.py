@@ -29,6 +29,7 @@ from pipeline.operations import installation
 from pipeline.operations.actor import machine
 from pipeline.operations.audit import Audit
 from pipeline.operations.lost_records import LostRecords
+from pipeline.operations.moved_topics import refuse_beside
 from pipeline.secrets import NoKeyFits, PublicBox, SecretBox, load_key, load_or_make_key, make_key
 from schemas.codec import CODEC, Codec
 from schemas.configuration import INSTALLATION, SchemaIds
@@ -116,7 +117,10 @@ class Process:
         """Read the tables to their end; blocks. Raises TableIncomplete, and SettingsDiffer before anything is written.
 
         `records`: the installation's facts are recorded where nobody has yet, for this process is about to write.
+        It raises RepartitionRefused then, where keys would not be on the partitions that this process looks at.
         """
+        if records:
+            refuse_beside(self.admin().partitions(), self.settings.partitions)
         tables.start()
         recorded = tables.get(INTEGRATIONS, INSTALLATION)
         installation.check(recorded, self.schema_ids)

@@ -10,6 +10,7 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader, until_read
+from connectors.kafka.topology import SCHEDULER_GROUP
 from pipeline.provisioning.rotation import settings_sealed_again
 from pipeline.provisioning.state_machine import decide
 from pipeline.provisioning.writes import ConfigurationWrite
@@ -19,7 +20,6 @@ from schemas.topics import INTEGRATIONS, MAPPINGS
 
 log = logging.getLogger(__name__)
 
-GROUP: Final = "pairstream-scheduler"
 ACTIVE_PARTITION: Final = 0
 CHECK_EVERY_S: Final = 0.5
 
@@ -45,7 +45,9 @@ class Scheduler:
         self._publisher = publisher
         self._wake = asyncio.Event()
         hooks = Hooks(_finish, lambda _: self._wake.set(), self._revoked, failed, _lost)
-        self._member = GroupMember(cluster, GROUP, f"scheduler-{ordinal}", topics=(INTEGRATIONS,), hooks=hooks)
+        self._member = GroupMember(
+            cluster, SCHEDULER_GROUP, f"scheduler-{ordinal}", topics=(INTEGRATIONS,), hooks=hooks
+        )
 
     @property
     def member(self) -> GroupMember:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from connectors.kafka.cluster import Cluster
@@ -30,3 +30,23 @@ def _held(cluster: Cluster, future: "object") -> Mapping[TopicAndPartition, str]
         for member in described.members
         for place in member.assignment.topic_partitions
     }
+
+
+def members(cluster: Cluster, groups: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
+    """For each group, the names of its members, with or without partitions; None where the coordinator does not tell.
+
+    Blocks. A static member that ended is one until its session is over.
+    """
+    names = {cluster.physical(group): group for group in groups}
+    admin = AdminClient({**cluster.client, "log_level": SILENT})
+    answers = admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
+    found: dict[str, tuple[str, ...] | None] = {}
+    for name, future in answers.items():
+        try:
+            described = future.result(TIMEOUT_S)
+            found[names[name]] = tuple(one.group_instance_id or one.client_id for one in described.members)
+        except KafkaException as error:
+            found[names[name]] = () if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND else None
+        except TimeoutError:
+            found[names[name]] = None
+    return found

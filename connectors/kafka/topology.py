@@ -1,5 +1,8 @@
 """A connector's consumer group, and the topics it takes together."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from schemas.topics import (
     HUBSPOT_CHANGES,
     MATCHES,
@@ -13,6 +16,13 @@ from schemas.topics import (
     requests_topic,
 )
 from schemas.values import SYSTEMS, System
+
+STAGE_TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
+    "objects": (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY, STATE_COMMANDS),
+    "pairs": (MATCHES, RECEIPTS, STATE_COMMANDS),
+}
+"""What each stage of the worker takes."""
+SCHEDULER_GROUP: Final = "pairstream-scheduler"
 
 
 def connector_group(system: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from pipeline.agents.lane import Lane, Room
 from pipeline.agents.step import Copied, Incoming, PartitionStep, Stage, StepDeps, Undecodable
 from schemas.codec import MalformedRecord
-from schemas.copies import is_copy
+from schemas.copies import handled_by, is_copy
 from schemas.redrives import redriven
 from schemas.topics import TopicAndPartition
 from schemas.vitals import InMemory, PlaceVitals, summed
@@ -156,7 +156,8 @@ class AgentLoop(Generic[RowT]):
     def _incoming(self, topic: str, message: Any) -> Incoming:
         record: Any
         try:
-            record = Copied() if is_copy(message.headers) else self._deps.decode(topic, message.value or b"")
+            left_out = is_copy(message.headers) or handled_by(message.headers, self._stage.name)
+            record = Copied() if left_out else self._deps.decode(topic, message.value or b"")
         except MalformedRecord as error:
             record = Undecodable(str(error))
         key = (message.key or b"").decode(errors="replace")

@@ -6,7 +6,7 @@ import click
 
 from pipeline.commands.command_line import command, group
 from pipeline.commands.lag import Duration
-from pipeline.commands.options import FORMAT, FROM, TO
+from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES
 
 REPLICATION: Final = click.option(
     "--replication", type=click.IntRange(min=1), help="Replicas of each topic; unset: the brokers' default."
@@ -30,7 +30,7 @@ def topics_apply(replication: int | None) -> None:
 @topics.command("check", examples=("pairstream topics check", "pairstream topics check --replication 3"))
 @REPLICATION
 def topics_check(replication: int | None) -> None:
-    """Say where topics differ from the table; exits 1 where they do."""
+    """Say where topics differ from the table; then it exits 1."""
     from pipeline.commands.installation_actions import check_topics
 
     check_topics(replication)
@@ -72,6 +72,38 @@ def topics_read(**given: Any) -> None:
     if given["follow"] and shape == "json":
         raise click.UsageError("--follow has no end. Fix: leave out --format json.")
     read_topic(Asked(**given), shape)
+
+
+@topics.command(
+    "repartition",
+    examples=(
+        "pairstream topics repartition 12 --dry-run",
+        "pairstream topics repartition 12 --yes",
+        "pairstream topics repartition --resume --yes",
+    ),
+)
+@click.argument("number", type=click.IntRange(min=1, max=10_000), required=False)
+@click.option("--resume", is_flag=True, help="Go on with a change that was cut off.")
+@click.option("--abandon", is_flag=True, help="Take a change back that has switched nothing yet.")
+@DRY_RUN
+@YES
+@FORMAT
+def topics_repartition(number: int | None, resume: bool, abandon: bool, dry_run: bool, yes: bool, shape: str) -> None:
+    """Give every topic another number of partitions.
+
+    Stop every role first; only the brokers run. Each topic is copied, each key
+    to its new place, the copies are proven, then the topics are made anew from
+    them: nothing is lost, and what was not handled yet still will be. Then set
+    PAIRSTREAM_PARTITIONS for every role and start them. May be cut off at any
+    point and resumed. Needs room on the brokers for everything once more.
+    """
+    from pipeline.commands.repartition_actions import repartition
+
+    if (number is not None) + resume + abandon != 1:
+        raise click.UsageError(
+            "one of NUMBER, --resume and --abandon is wanted. Fix: `pairstream topics repartition 12`"
+        )
+    repartition(number, abandon=abandon, dry_run=dry_run, yes=yes, shape=shape)
 
 
 @topics.command(

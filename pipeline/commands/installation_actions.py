@@ -17,6 +17,7 @@ from pipeline.config import load_settings
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.acls import ROLES, RoleName, acls, as_object, command_lines
 from pipeline.operations.findings import line, report
+from pipeline.operations.moved_topics import refuse_beside
 from pipeline.operations.rotate import rotate, seals
 from pipeline.process import Process, now_ms
 from pipeline.secrets import SecretBox, load_key
@@ -31,6 +32,7 @@ def apply_topics(replication: int | None) -> None:
     with plain_errors():
         process = open_process()
         settings = process.settings
+        refuse_beside(process.admin().partitions(), settings.partitions, every=False)
         done = process.admin().apply_topics(settings.partitions, replication, settings.changes_retention_days)
         for line in done or [f"all {len(TOPICS)} topics are as they should be"]:
             click.echo(line)

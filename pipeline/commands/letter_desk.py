@@ -18,7 +18,7 @@ from pipeline.operations.actor import who
 from pipeline.operations.letter_report import Told, marks_by_letter
 from pipeline.operations.letter_standing import NO_PAIR, PairNow, standing
 from pipeline.operations.letters import Letter
-from pipeline.operations.redrive import Plan, Try, came_back, derived_again, header, marked, sent_again
+from pipeline.operations.redrive import Plan, Try, came_back, derived_again, header, marked, place_again, sent_again
 from pipeline.process import Process, now_ms
 from schemas.operating import LetterMark
 from schemas.records import DeadLetter, MatchedChange
@@ -152,10 +152,8 @@ class LetterDesk:
             assert isinstance(change, MatchedChange)
             topic, key, record = sent_again(change)
             return topic, await publisher.send(topic, key, record)
-        headers = header(one).headers()
-        return letter.topic, await publisher.send_bytes(
-            letter.topic, letter.key, letter.value, letter.partition, headers
-        )
+        headers, number = header(one).headers(), place_again(letter, self._partitions)
+        return letter.topic, await publisher.send_bytes(letter.topic, letter.key, letter.value, number, headers)
 
     async def mark(self, publisher: Publisher, letters: Iterable[Letter], note: str) -> None:
         """Put letters away."""

@@ -13,6 +13,7 @@ import click
 from connectors.http.server import CannotListen
 from connectors.kafka.admin import TopicsRefused
 from connectors.kafka.groups import BrokersUnreachable
+from connectors.kafka.moving import NotMoved
 from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.kafka.settings import LOGGER
 from connectors.kafka.table import TableIncomplete, TableReader
@@ -40,6 +41,7 @@ EXPECTED_ERRORS: Final = (
     AlreadyRunning,
     LocalError,
     BrokersUnreachable,
+    NotMoved,
     TopicsRefused,
     CannotListen,
     TableIncomplete,

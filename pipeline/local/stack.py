@@ -17,6 +17,7 @@ from pipeline.local.broker_restart import BrokerRestart
 from pipeline.local.errors import PortTaken
 from pipeline.local.ports import LOOPBACK, free_port, is_free
 from pipeline.local.supervisor import Role, Supervisor
+from pipeline.operations.moved_topics import refuse_beside
 from pipeline.secrets import load_or_make_key
 from pipeline.state_dir import private_files, taken
 
@@ -125,6 +126,7 @@ def _note(line: str, terminal: TextIO | None) -> None:
 
 def _apply_topics(settings: Settings, servers: str) -> None:
     admin = Admin(Cluster(settings.kafka_client_config(servers), settings.prefix))
+    refuse_beside(admin.partitions(), settings.partitions)
     admin.apply_topics(settings.partitions, None, settings.changes_retention_days)
 
 

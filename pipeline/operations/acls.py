@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from connectors.kafka.topology import connector_group, connector_topics, handled_group, transactional_ids
+from pipeline.operations.moved_topics import JOURNAL
 from schemas.topics import (
     AUDIT,
     CONSOLE,
@@ -165,6 +166,7 @@ def _of(role: RoleName, physical: Callable[[str], str]) -> Iterator[Acl]:
         ]
         # every process watches whether a topic was made anew, and the limit that each has for a message
         yield Acl(role, "topic", physical(topic), ("Describe", "DescribeConfigs", *more))
+    yield Acl(role, "topic", physical(JOURNAL), ("Describe",))  # no role starts beside a change of the count
     for group in (*access.groups, READERS):
         yield Acl(role, "group", physical(group), ("Describe", "Read"))
     for group in access.watches:
@@ -179,6 +181,8 @@ def _operator(physical: Callable[[str], str]) -> Iterator[Acl]:
     every = ("Alter", "AlterConfigs", "Create", "Delete", "Describe", "DescribeConfigs", "Read", "Write")
     for topic in TOPICS:
         yield Acl("operator", "topic", physical(topic), every)
+    yield Acl("operator", "topic", physical(JOURNAL), every, "prefixed")  # and the copies
+    yield Acl("operator", "transactional-id", physical("pairstream-"), ("Describe", "Write"), "prefixed")
     yield Acl("operator", "group", physical("pairstream-"), ("Delete", "Describe", "Read"), "prefixed")
     yield Acl("operator", "cluster", CLUSTER, ("Describe", "DescribeConfigs"))
 

@@ -157,6 +157,15 @@ def sent_again(change: MatchedChange) -> tuple[str, str, StateCommand | Activity
     return STATE_COMMANDS, key, replace(command, caused_by=change.caused_by)
 
 
+def place_again(letter: DeadLetter, partitions: int) -> int | None:
+    """The partition that a letter's record is published to again: where it stood, if it was sent to that by number.
+
+    None: where its key belongs, for the partition count may be another one by now.
+    """
+    by_number = TOPICS[letter.topic].key == "partition" and letter.key.startswith("partition-")
+    return letter.partition % partitions if by_number else None
+
+
 def marked(one: Try, at_ms: int, by: str) -> LetterMark:
     """The mark of a letter that was tried once more."""
     return LetterMark(one.letter.id, "redriven", at_ms, by, one.redrives)
