@@ -12,6 +12,7 @@ from connectors.kafka.producer import publish_now
 from connectors.kafka.table import TableReader
 from pipeline.commands.session import audit, confirm, open_process, plain_errors, refuse
 from pipeline.config import load_settings
+from pipeline.full_sync.report import instant
 from pipeline.local import endpoints
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.operations.actor import who
@@ -48,6 +49,7 @@ def repartition(number: int | None, *, abandon: bool, dry_run: bool, yes: bool, 
                 raise RepartitionRefused(
                     f"a change to {journal.after} partitions is half made. Fix: end it first, with --resume"
                 )
+            say(f"going on to {after} partitions, as {journal.by} began at {instant(journal.begun_at_ms)}")
             if not dry_run:
                 still()
                 _switch(process, Repartition(installation, mover, still, say), journal, say, shape)

@@ -23,6 +23,7 @@ from tests.benchmarks import (
     growth,
     latency,
     preview,
+    replay,
     restart,
     side_by_side,
     stored_state,
@@ -210,6 +211,21 @@ def _preview(folder: Path) -> str:
     return _text(lines)
 
 
+def _replay(folder: Path) -> str:
+    found = asyncio.run(replay.in_step(folder))
+    lines = [f"## A replay of {found.records:,} retained changes of pairs in step", ""]
+    lines += ["`replay run`, cut off by Ctrl-C and resumed; then once more beside live edits, one every ", ""]
+    lines[-2] += f"{replay.LIVE_PACE_S:.1f} s, rate limits lifted; the simulators answer in 20 ms."
+    lines += ["| records | cut off after | rate of the rest | writes planned | writes in the vendors' request logs |"]
+    lines += ["|---|---|---|---|---|"]
+    told = f"{found.records:,} | {found.cut_off_at:,} | {found.rate:,.0f} records/s | {found.planned} | {found.written}"
+    lines += [f"| {told} |", ""]
+    lines += ["| live meanwhile | edits | p50 | p95 | p99 | lost |", "|---|---|---|---|---|---|"]
+    for name, row in found.live.items():
+        lines.append(f"| {name} | {row.edits} | {row.p50:.0f} ms | {row.p95:.0f} ms | {row.p99:.0f} ms | {row.lost} |")
+    return _text(lines)
+
+
 def _associated(folder: Path) -> str:
     found = asyncio.run(associated.fan_out(folder))
     lines = ["## A company's new name on its contacts' users", ""]
@@ -332,6 +348,7 @@ SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
     "preview": _preview,
     "calls": _calls,
     "throughput": _throughput,
+    "replay": _replay,
     "rivals": _rivals,
     "state": _state,
     "stored": _stored,

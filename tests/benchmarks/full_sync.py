@@ -52,11 +52,11 @@ async def many(it: World, count: int, contacts_a_user: int) -> None:
             f"bulk-{n}": {"email": email, "plan": plan, TITLE: title, STAGE: "lead"}
             for n, (email, title, plan) in values.items()
         }
-        await it.hubspot.bulk([_created("contacts", properties=one) for one in contacts])
-        await it.userflow.bulk([_created("users", id=id, attributes=one) for id, one in users.items()])
+        await it.hubspot.bulk([created("contacts", properties=one) for one in contacts])
+        await it.userflow.bulk([created("users", id=id, attributes=one) for id, one in users.items()])
     for start in range(0, count * (contacts_a_user - 1), CHUNK):
         others = range(start, min(start + CHUNK, count * (contacts_a_user - 1)))
-        await it.hubspot.bulk([_created("contacts", properties={"email": f"other{n}@example.com"}) for n in others])
+        await it.hubspot.bulk([created("contacts", properties={"email": f"other{n}@example.com"}) for n in others])
 
 
 def _contact(n: int) -> dict[str, str]:
@@ -67,7 +67,7 @@ def _user(n: int) -> dict[str, str]:
     return {"email": f"bulk{n}@example.com", "plan": f"plan {n}", TITLE: f"title {n}", STAGE: "lead"}
 
 
-def _created(object_type: str, **more: Any) -> dict[str, Any]:
+def created(object_type: str, **more: Any) -> dict[str, Any]:
     return {"operation": "create", "type": object_type, "silent": True, **more}
 
 

@@ -22,10 +22,11 @@ async def run(it: World, *words: str) -> Any:
     return json.loads(await it.answer("replay", "run", "acme", "--yes", "--format", "json", *words))
 
 
-async def test_a_replay_of_what_is_in_step_writes_nothing(tmp_path: Path, kafka: Kafka) -> None:
+async def test_what_a_plan_counts_is_what_is_written(tmp_path: Path, kafka: Kafka) -> None:
     async with world(tmp_path, kafka) as it:
         await prepared(it)
         await in_step(it)
+        await a_field_already_read(it)
 
 
 @pytest.mark.by_hand  # what it asks was not seen to pass on a machine that others share
@@ -61,6 +62,33 @@ async def in_step(it: World) -> None:
     assert await it.writes() == before
     again = await planned(it, expect=0)
     assert again["records"] - done["records"] < PAIRS  # what a replay published is not replayed
+
+
+async def a_field_already_read(it: World) -> None:
+    """N planned, N written, by whom nobody gave the key that opens every secret; a replay has nothing left to write."""
+    text = FILE.replace("to_userflow: [jobtitle, lifecyclestage]", NEW_RULE)
+    path = it.folder / "edited.yaml"
+    path.write_text(text)
+    public = (await it.answer("secrets", "public-key")).strip()
+    away = str(it.folder / "ci")
+
+    async def in_ci(*words: str, expect: int) -> str:
+        key = {"PAIRSTREAM_SECRET_KEY": "", "PAIRSTREAM_PUBLIC_KEY": public}
+        return await it.command(*words, expect=expect, PAIRSTREAM_STATE_DIR=away, **key)
+
+    plan = json.loads(await in_ci("plan", str(path), "--format", "json", expect=2))
+    assert plan["pairs"]["contacts-users"]["written"] == {"userflow": PAIRS}
+    before = await it.writes()
+    await in_ci("apply", str(path), "--yes", expect=0)
+    assert await eventually(lambda: headlines(it), lambda some: some == ["edited"] * PAIRS, WITHIN_S)
+    await it.idle()
+    after = await it.writes()
+    assert {system: after[system] - before[system] for system in after} == {"hubspot": 0, "userflow": PAIRS}
+
+    assert (await planned(it, expect=0))["writes"] == {"hubspot": 0, "userflow": 0}
+    done = await run(it)
+    assert (done["planned"], done["written"], done["refused"]) == (0, 0, 0)
+    assert await it.writes() == after
 
 
 async def headlines(it: World) -> list[Any]:
