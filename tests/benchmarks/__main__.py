@@ -35,7 +35,7 @@ from tests.benchmarks.associated import Renamed
 from tests.benchmarks.latency import Latency
 from tests.benchmarks.pictures import Chart, drawn
 from tests.benchmarks.processes import load
-from tests.benchmarks.results import RESULTS, THREE_BROKERS, section_of, with_section
+from tests.benchmarks.results import KEPT, RESULTS, section_of, with_section
 from tests.benchmarks.throughput import PARTITIONS
 
 MEASURED: Final = Path(__file__).parents[2] / "build" / "bench"
@@ -73,8 +73,10 @@ def main() -> None:
 def _write() -> None:
     """The page of what was measured; the next run measures anew."""
     page = "\n".join([_head(), *((MEASURED / f"{name}.md").read_text() for name in SECTIONS)])
-    kept = section_of(RESULTS.read_text(), THREE_BROKERS)
-    RESULTS.write_text(page if kept is None else with_section(page, kept))
+    before = RESULTS.read_text()
+    for kept in (section_of(before, title) for title in KEPT):
+        page = page if kept is None else with_section(page, kept)
+    RESULTS.write_text(page)
     shutil.rmtree(MEASURED)
     print(f"written: {RESULTS.name}")  # noqa: T201 - the command's answer
 

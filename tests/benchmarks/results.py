@@ -6,6 +6,9 @@ from typing import Final
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 THREE_BROKERS: Final = "## Change to visible on three brokers, one of them away again and again"
 """Written by `PAIRSTREAM_WRITE_RESULTS=1` with tests/faults/test_three_brokers.py, which `make bench` does not run."""
+ROLLING: Final = "## Change to visible during two rolling restarts of every role"
+"""Likewise, with tests/faults/test_rolling_restarts.py."""
+KEPT: Final = (THREE_BROKERS, ROLLING)
 
 
 def with_section(page: str, section: str) -> str:
