@@ -92,7 +92,7 @@ class Mover:
         with _refusals("topic settings are not told"):
             for resource, future in self._admin.describe_configs(asked).items() if asked else ():
                 entries = future.result(TIMEOUT_S).values()
-                set_here = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+                set_here = ConfigSource.DYNAMIC_TOPIC_CONFIG.value  # the client gives numbers
                 own[self._cluster.logical(resource.name)] = {
                     one.name: one.value for one in entries if one.source == set_here and one.value is not None
                 }
