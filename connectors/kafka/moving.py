@@ -31,6 +31,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
     NewTopic,
     OffsetSpec,
     ResourceType,
+    TopicMetadata,
 )
 
 from connectors.kafka.cluster import Cluster
@@ -84,9 +85,7 @@ class Mover:
 
     def shapes(self, topics: Iterable[str]) -> dict[str, Shape]:
         """What is there of these topics."""
-        with _refusals("topics are not told"):
-            there = self._admin.list_topics(timeout=TIMEOUT_S).topics
-        found = {name: there[physical] for name in topics if (physical := self._cluster.physical(name)) in there}
+        found = self._there(topics)
         asked = [ConfigResource(ResourceType.TOPIC, self._cluster.physical(name)) for name in found]
         own: dict[str, Mapping[str, str]] = {}
         with _refusals("topic settings are not told"):
@@ -102,6 +101,11 @@ class Mover:
             )
             for name, topic in found.items()
         }
+
+    def _there(self, topics: Iterable[str]) -> dict[str, TopicMetadata]:
+        with _refusals("topics are not told"):
+            there = self._admin.list_topics(timeout=TIMEOUT_S).topics
+        return {name: there[physical] for name in topics if (physical := self._cluster.physical(name)) in there}
 
     def make(self, topic: str, shape: Shape) -> None:
         """Make a topic that keeps everything until it is `finished`."""
@@ -144,7 +148,7 @@ class Mover:
 
     def remove(self, topics: Iterable[str]) -> None:
         """Delete topics that may be gone already, and wait until they are."""
-        there = self.shapes(topics)
+        there = self._there(topics)
         names = [self._cluster.physical(name) for name in there]
         if not names:
             return
@@ -154,7 +158,7 @@ class Mover:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise NotMoved(f"{name} cannot be deleted: {error.args[0].str()}") from error
-        self._until(lambda: not self.shapes(there), f"{', '.join(names)}: deleted, and still there")
+        self._until(lambda: not self._there(there), f"{', '.join(names)}: deleted, and still there")
 
     def fence(self, transactional_ids: Iterable[str]) -> None:
         """End what these producers have under way, and shut them out: a process that was paused writes no more."""
@@ -196,7 +200,7 @@ class Mover:
         staged, tally = _Sending(self._cluster, target), Tally()
         for message in self._merged(source, bounds, first=True, look=look):
             staged.send(_taken(message, before, after, tally), message, list(headers_of(message)))
-        done = tuple(tally.counts[number] for number in range(after))
+        done = tuple(tally.counts.get(number, 0) for number in range(after))
         for message in self._merged(source, bounds, first=False, look=look):
             stages = _past(message, handled)
             staged.send(_taken(message, before, after, tally, stages), message, _told(message, stages))

@@ -20,8 +20,6 @@ from pipeline.operations.stop_check import Installation
 from schemas.records import StateCommand
 from schemas.topics import STATE_COMMANDS, TOPICS, WORKER_GROUP, Topic, TopicAndPartition
 
-KEEP: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-
 TRANSACTIONAL_ID: Final = "pairstream-repartition"
 GROUP: Final = "pairstream-repartition"
 """A transaction wants a group's name; nothing is committed for it."""
@@ -112,7 +110,7 @@ class Repartition:
     def begin(self, journal: Journal, topics: Mapping[str, TopicPlan]) -> Journal:
         """Copy all and prove the copies; the topics are as they were. Raises RepartitionRefused, all taken back."""
         self._mover.remove([*map(staged, TOPICS), JOURNAL])
-        self._mover.make(JOURNAL, Shape(1, max(one.shape.replicas for one in topics.values()), KEEP))
+        self._mover.make(JOURNAL, Shape(1, max(one.shape.replicas for one in topics.values()), {}))
         self._write(journal)
         try:
             return self._copied(journal, topics)

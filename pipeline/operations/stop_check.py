@@ -18,7 +18,7 @@ from schemas.values import SYSTEMS
 from schemas.vitals import Vitals
 
 GROUPS: Final = (WORKER_GROUP, *map(connector_group, SYSTEMS), SCHEDULER_GROUP)
-LEAVE_S: Final = 15.0  # a group keeps the place of a member that ended for its session of 10 s
+LEAVE_S: Final = 20.0  # a group keeps the place of a member that ended for its session of 10 s
 SIGN_OF_LIFE_S: Final = 6.5  # every process writes its figures every 5 s
 LOOK_EVERY_S: Final = 0.5
 STOP_IT: Final = "stop it: only the brokers are to run"
@@ -35,8 +35,7 @@ class Installation:
 
 def alive(installation: Installation, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """What runs, a sentence each, once members that ended are forgotten; blocks for some seconds."""
-    running = _members(installation, say)
-    return running or _writers(installation)
+    return _writers(installation) or _members(installation, say)
 
 
 def _members(installation: Installation, say: Callable[[str], None]) -> list[str]:
