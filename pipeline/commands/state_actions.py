@@ -9,7 +9,6 @@ import click
 
 from connectors.kafka.groups import ConsumerGroup
 from connectors.kafka.latest import latest_rows
-from connectors.kafka.members import members
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.producer import publish_now
 from connectors.kafka.reading import Found, read_to_end
@@ -22,6 +21,7 @@ from pipeline.commands.session import audit, confirm, open_process, plain_errors
 from pipeline.operations import OperationRefused
 from pipeline.operations.moved_topics import refuse_beside
 from pipeline.operations.repartition import positions
+from pipeline.operations.stop_check import still_members
 from pipeline.process import Process, now_ms
 from pipeline.replay.rebuilding import Compared, KeptRows, Rebuilding, compared
 from schemas.codec import MalformedRecord
@@ -55,8 +55,9 @@ def rebuild(*, dry_run: bool, yes: bool, shape: str) -> None:
         process = open_process()
         partitions = process.settings.partitions
         refuse_beside(process.admin().partitions(), partitions)
-        if live := members(process.cluster, [WORKER_GROUP])[WORKER_GROUP]:
-            refuse(f"{WORKER_GROUP} is live ({', '.join(sorted(live))}): a worker writes this state. Fix: stop it")
+        say = click.echo if shape == "text" else _nothing
+        if live := still_members(process.cluster, [WORKER_GROUP], say):
+            refuse(*live, "a worker writes this state. Fix: stop the workers")
         rebuilding = _rebuilt(process)
         rows = _together(rebuilding)
         present = {topic: _present(process, topic) for topic in WRITTEN_BY}
@@ -74,6 +75,10 @@ def rebuild(*, dry_run: bool, yes: bool, shape: str) -> None:
         publish_now(process.cluster, process.codec, [audit().deed("", "state rebuild", what)])
         if shape == "text":
             click.echo("\u2713 rebuilt; start the workers, then `pairstream full-sync start` brings what is older")
+
+
+def _nothing(_: str) -> None:
+    """JSON tells the end alone."""
 
 
 def _rebuilt(process: Process) -> Rebuilding:

@@ -35,13 +35,14 @@ class Installation:
 
 def alive(installation: Installation, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """What runs, a sentence each, once members that ended are forgotten; blocks for some seconds."""
-    return _writers(installation) or _members(installation, say)
+    return _writers(installation) or still_members(installation.cluster, GROUPS, say)
 
 
-def _members(installation: Installation, say: Callable[[str], None]) -> list[str]:
+def still_members(cluster: Cluster, groups: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """The groups that have members, a sentence each, once those that ended are forgotten; blocks for some seconds."""
     deadline, told = time.monotonic() + LEAVE_S, False
     while True:
-        found = members(installation.cluster, GROUPS)
+        found = members(cluster, groups)
         left = [_sentence(group, names) for group, names in found.items() if names is None or names]
         if not left or time.monotonic() > deadline:
             return left
