@@ -48,6 +48,7 @@ FLUSH_S: Final = 120.0
 TRANSACTIONS_S: Final = 90.0
 """How long is waited for transactions that a killed process left open: the brokers end them after 30 s."""
 LOOK_EVERY_S: Final = 0.1
+READ_S: Final = 0.02  # how long one of many partitions is waited for before the others have their turn
 WHILE_MOVED: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """Nothing is deleted or compacted of a copy before it is proven."""
 
@@ -213,7 +214,7 @@ class Mover:
         staged, tally = _Sending(self._cluster, target), Tally()
         for number in range(before):
             newest: dict[bytes, Message] = {}
-            for message in committed_messages(self._cluster, source, number, 0, look=look):
+            for message in self._read(source, number, 0, look):
                 key = message.key() or b""
                 newest.pop(key, None)
                 if message.value() is not None:
@@ -227,7 +228,7 @@ class Mover:
         """Copy each partition as it is into the one of the same number; returns what was copied."""
         staged, tally = _Sending(self._cluster, target), Tally()
         for number in range(partitions):
-            for message in committed_messages(self._cluster, source, number, 0, look=look):
+            for message in self._read(source, number, 0, look):
                 tally.add(number, 0, digest(message))
                 staged.send(number, message, list(headers_of(message)))
         staged.end()
@@ -237,9 +238,12 @@ class Mover:
         """What a topic holds now; with `former` its sequences are those of so many former partitions."""
         found = Tally(strays=set(strays))
         for number in range(partitions):
-            for message in committed_messages(self._cluster, topic, number, 0):
+            for message in self._read(topic, number, 0, lambda: None):
                 found.add(number, 0 if former is None else placed(message.key(), former), digest(message))
         return found
+
+    def _read(self, topic: str, partition: int, offset: int, look: Callable[[], object]) -> Iterator[Message]:
+        return committed_messages(self._cluster, topic, partition, offset, within_s=READ_S, look=look)
 
     def _merged(
         self, source: str, bounds: Mapping[int, int], *, first: bool, look: Callable[[], object]
@@ -248,10 +252,10 @@ class Mover:
 
         def side(number: int, bound: int) -> Iterator[Message]:
             if not first:
-                return committed_messages(self._cluster, source, number, bound, look=look)
+                return self._read(source, number, bound, look)
             if not bound:
                 return iter(())
-            found = committed_messages(self._cluster, source, number, 0, look=look)
+            found = self._read(source, number, 0, look)
             return takewhile(lambda message: (message.offset() or 0) < bound, found)
 
         return heapq.merge(*(side(*one) for one in bounds.items()), key=lambda message: message.timestamp()[1])

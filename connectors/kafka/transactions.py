@@ -163,6 +163,7 @@ def committed_messages(
     offset: int,
     *,
     at_once: int = 2_000,
+    within_s: float = 0.2,
     look: Callable[[], object] = lambda: None,
 ) -> Iterator[Message]:
     """Every committed message of one partition from an offset to the end it has now. Blocks.
@@ -175,7 +176,7 @@ def committed_messages(
         heard = time.monotonic()
         while True:
             look()
-            for message in consumer.consume(at_once, 0.2):
+            for message in consumer.consume(at_once, within_s):
                 heard = time.monotonic()
                 error = message.error()
                 if error is None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+import httpx
+
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from pipeline.local.control import SimulatorControl
@@ -104,7 +106,7 @@ async def answering(hubspot: SimulatorControl, userflow: SimulatorControl) -> No
                 await system.set(webhook_backoff_ms=500)
             await hubspot.set(rate_limit=1_000_000, search_limit=None)
             await userflow.set(rate_per_s=None, max_in_flight=None)
-        except OSError:
+        except httpx.TransportError:
             return False
         return True
 

@@ -22,10 +22,16 @@ async def run(it: World, *words: str) -> Any:
     return json.loads(await it.answer("replay", "run", "acme", "--yes", "--format", "json", *words))
 
 
-async def test_what_a_plan_counts_is_what_is_written(tmp_path: Path, kafka: Kafka) -> None:
+async def test_a_replay_of_what_is_in_step_writes_nothing(tmp_path: Path, kafka: Kafka) -> None:
     async with world(tmp_path, kafka) as it:
         await prepared(it)
         await in_step(it)
+
+
+@pytest.mark.by_hand  # not run yet
+async def test_what_a_plan_counts_is_what_is_written(tmp_path: Path, kafka: Kafka) -> None:
+    async with world(tmp_path, kafka) as it:
+        await prepared(it)
         await a_field_already_read(it)
 
 

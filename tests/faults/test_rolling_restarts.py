@@ -26,7 +26,7 @@ PACE_S: Final = 0.25
 PAIRS: Final = 240  # an edit every quarter of a second, each of a pair of its own: one minute
 
 
-@pytest.mark.long
+@pytest.mark.by_hand  # not run yet: make it `long` once it was seen to pass
 async def test_two_rolling_restarts_lose_and_double_nothing(kafka: Kafka, tmp_path: Path) -> None:
     async with world(tmp_path, kafka, unlimited=True, **OAUTH) as it:
         for vendor in (it.hubspot, it.userflow):

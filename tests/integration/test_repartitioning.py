@@ -49,6 +49,8 @@ GROUPS: Final = {
     HUBSPOT_NOTIFICATIONS: ("pairstream-hubspot",),
     USERFLOW_FIELD_PATCHES: ("pairstream-userflow",),
 }
+NOT_RUN_YET: Final = pytest.mark.by_hand
+"""Their turn at this machine's brokers did not come before they were written down: run them, then make them `long`."""
 
 
 class Killed(BaseException):
@@ -167,6 +169,7 @@ def change(cluster: Cluster, after: int, mover: Mover) -> None:
     work.switch(journal)
 
 
+@pytest.mark.long  # half a minute for each change
 def test_nothing_is_lost_or_handled_twice_on_the_way_to_twelve_and_back(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     fill(cluster)
@@ -182,7 +185,7 @@ def test_nothing_is_lost_or_handled_twice_on_the_way_to_twelve_and_back(kafka: K
         assert not [name for name in Admin(cluster).partitions() if name.startswith(JOURNAL)]
 
 
-@pytest.mark.long  # a dozen changes, each cut off somewhere else
+@NOT_RUN_YET  # a dozen changes, each cut off somewhere else
 def test_wherever_it_is_cut_off_it_goes_on(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     fill(cluster)
@@ -206,6 +209,7 @@ def test_wherever_it_is_cut_off_it_goes_on(kafka: Kafka) -> None:
     assert at > len(TOPICS)
 
 
+@NOT_RUN_YET
 def test_a_change_that_switched_nothing_is_taken_back(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     fill(cluster)
@@ -227,6 +231,7 @@ def test_a_change_that_switched_nothing_is_taken_back(kafka: Kafka) -> None:
     refuse_beside(Admin(cluster).partitions(), BEFORE)
 
 
+@NOT_RUN_YET
 def test_who_was_replaced_deletes_nothing_more(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     fill(cluster)
@@ -240,6 +245,7 @@ def test_who_was_replaced_deletes_nothing_more(kafka: Kafka) -> None:
     assert Admin(cluster).topic_ids([*TOPICS, *map(staged, FILLED)]) == ids
 
 
+@NOT_RUN_YET
 def test_a_transaction_that_a_killed_worker_left_open_is_ended_first(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     fill(cluster)
@@ -258,6 +264,7 @@ def test_a_transaction_that_a_killed_worker_left_open_is_ended_first(kafka: Kafk
     assert b"behind it" in values and b"never" not in values
 
 
+@NOT_RUN_YET
 def test_a_command_to_a_whole_partition_is_waited_for(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     Admin(cluster).apply_topics(2, 1)
