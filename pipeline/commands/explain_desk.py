@@ -1,5 +1,6 @@
 """Explanations for a process that lasts: each kept for a moment, for all who look; and who is meant by a text."""
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection
@@ -29,6 +30,7 @@ class ExplainDesk:
     def __init__(self, process: Process, tables: TableReader) -> None:
         self._sources = sources_of(process)
         self._tables = tables
+        self._searching = threading.Lock()  # what nobody has is looked for in whole partitions: one search at a time
         self._kept: dict[tuple[str, Named], tuple[float, Explanation | None]] = {}
 
     def explained(self, name: str, named: Named) -> Explanation | None:
@@ -46,6 +48,10 @@ class ExplainDesk:
         view = connected(self._tables).get(name)
         if view is None:
             return []
+        with self._searching:
+            return self._found(name, view, text)
+
+    def _found(self, name: str, view: IntegrationView, text: str) -> list[Named]:
         types = dict.fromkeys(
             (system, one.object_type(system)) for one in view.mappings.values() for system in sorted(OTHER)
         )

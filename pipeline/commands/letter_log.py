@@ -23,6 +23,7 @@ from pipeline.operations.letters import Letter
 from pipeline.process import Process
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, TopicAndPartition
 
+AT_ONCE: Final = 500
 MOST: Final = 200_000
 """The newest so many are kept."""
 
@@ -93,11 +94,14 @@ class LetterLog:
         if missing:
             cluster, partitions = self._process.cluster, self._process.settings.partitions
             rows |= rows_of(cluster, PAIRS_STATE, partitions, missing)
-        now = self._desk.pairs({key: rows[key] for key in keys if rows.get(key)})
-        marks = self._desk.marks
-        for id in ids:
-            letter, mark = self._told[id].letter, marks.get(id)
-            self._told[id] = Told(letter, standing(letter, mark, now.get(letter.letter.key, NO_PAIR)), mark)
+        marks, left = self._desk.marks, list(ids)
+        for start in range(0, len(left), AT_ONCE):  # decoded rows take many times what their bytes take
+            some = [self._told[id].letter for id in left[start : start + AT_ONCE]]
+            now = self._desk.pairs({one.letter.key: rows[one.letter.key] for one in some if rows.get(one.letter.key)})
+            for letter in some:
+                mark = marks.get(letter.id)
+                told = standing(letter, mark, now.get(letter.letter.key, NO_PAIR))
+                self._told[letter.id] = Told(letter, told, mark)
 
     def _forget(self) -> None:
         """Leave out what retention took, and what is past the newest so many."""

@@ -23,6 +23,8 @@ from schemas.topics import REPLAYS
 
 NICER: Final = 10
 """It gives way to what moves live traffic: it is one process among theirs."""
+PLANNED_AT_ONCE: Final = 1
+"""Each takes a core, and holds every row of its integration."""
 ENDS: Final = (*EXPECTED_ERRORS, NothingMoves, TakenOver)
 
 
@@ -61,10 +63,12 @@ class ReplayChildren:
     def __init__(self) -> None:
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._ended: dict[str, str] = {}  # what kept one from its end
+        self._planning = asyncio.Semaphore(PLANNED_AT_ONCE)
 
     async def plan(self, wish: Wish, by: str) -> PlannedReplay:
         """Raises OperationRefused."""
-        planned: PlannedReplay = await _answer(Plan(wish, by))
+        async with self._planning:
+            planned: PlannedReplay = await _answer(Plan(wish, by))
         return planned
 
     def run(self, row: Replay) -> None:

@@ -172,6 +172,7 @@ def role_of(provider: Provider, told: Mapping[str, Any]) -> ConsoleRole | None:
 
 
 def name_of(told: Mapping[str, Any]) -> str:
-    """Whose it is, for the audit."""
-    found = (told.get(name) for name in ("email", "preferred_username", "name", "sub"))
+    """Whose it is, for the audit; an address that the provider did not see to be theirs is nobody's name."""
+    names = ("email", "preferred_username", "name", "sub")
+    found = (told.get(name) for name in names if name != "email" or told.get("email_verified") is not False)
     return next(str(name)[:200] for name in found if name)

@@ -129,6 +129,14 @@ async def test_who_is_in_a_listed_group_gets_its_role(team: Team, groups: object
     assert "pairstream-8090-oidc" not in browser.cookies
 
 
+async def test_an_address_that_nobody_verified_is_no_name(team: Team) -> None:
+    team.provider.more = {"email_verified": False, "preferred_username": "dana"}
+    browser = team.browser()
+    await team.sign_in(browser)
+    session = team.it.access.session(browser.cookies["pairstream-8090"])
+    assert session is not None and session.name == "dana"
+
+
 @pytest.mark.parametrize("groups", [["x"], [], None, "admin", {"platform": 1}, ["*"]])
 async def test_nobody_else_gets_in(team: Team, groups: object) -> None:
     team.provider.groups = groups
