@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from connectors.contract.errors import OTHER_OBJECT, ConnectorError, Missing, RateLimited, Refused
+from connectors.contract.errors import OTHER_OBJECT, ConnectorError, Missing, RateLimited, Refused, Transient
 from connectors.contract.source import AssociatedNews, Gone, News, ReadPurpose, Seen
+from connectors.http.batches import halves
 from connectors.http.calls_made import counting_calls
 from connectors.inbound.fan_out import FanOuts
 from connectors.inbound.read_queue import Pending, ReadQueue, ReadReason
@@ -18,6 +19,7 @@ from connectors.kafka.consumer import Taken
 from connectors.session.context import IntegrationContext, ObservedObject, seen
 from connectors.session.dispatcher import BatchDispatcher
 from connectors.session.echoes import ECHO_WITHIN_S, RecentWrites
+from connectors.session.failures import Failures
 from connectors.session.gathering import Gathering, tight_gather_s
 from connectors.session.latch import CompletionLatch
 from connectors.session.letters import publish_letter
@@ -52,6 +54,7 @@ class NotificationReader:
         self._fan_outs = fan_outs
         self._queue = ReadQueue()
         self._dispatcher = BatchDispatcher(context)
+        self._failures: Failures[Pending] = Failures(lambda one: (one.object_type, one.object_id))
         self._gathering = Gathering()
         self._bulk: set[asyncio.Task[None]] = set()
         self._owed = OwedRuns(context)
@@ -217,6 +220,10 @@ class NotificationReader:
             await self._unreadable(batch, error)
             return
         except ConnectorError as error:
+            judged = self._failures.judged(batch, error) if isinstance(error, Transient) else error
+            if len(batch) > 1 and isinstance(judged, Refused):
+                await asyncio.gather(*(self._read(list(half)) for half in halves(batch)))
+                return
             hopeless = self._put_back(batch, error, begun_in)
             waiting = (one for one in batch if one not in hopeless)
             await asyncio.gather(*(self._publish_notified(one) for one in waiting if not one.published_early))
@@ -224,6 +231,7 @@ class NotificationReader:
                 await self._unreadable(hopeless, error)
             return
         self._dispatcher.succeeded()
+        self._failures.succeeded(batch)
         await self._count(batch, made.calls)
         by_id = {
             (item.asked_id or item.object_id) if isinstance(item, Seen) else item.object_id: item for item in answers

@@ -9,10 +9,11 @@ from connectors.contract.errors import UnknownResult
 from connectors.contract.timeline import EventResult, EventSent, RefusedEvent, SendAgain, TargetGone, Timeline, Unsure
 from connectors.http.retry import ALONE_S
 from connectors.kafka.consumer import Taken
-from connectors.outbound.delivery import Failures, Sending, deliver
+from connectors.outbound.delivery import Sending, deliver
 from connectors.outbound.receipts import event_receipt, pair_of
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
+from connectors.session.failures import Failures
 from connectors.session.letters import publish_letter
 from schemas.letters import letter_about, letter_id
 from schemas.records import ReceiptKind, TimelineEvent

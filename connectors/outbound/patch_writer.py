@@ -8,13 +8,14 @@ from typing import Final
 
 from connectors.contract.sink import Again, Answered, Ended, RefusedFields, Vanished, Write, WriteResult
 from connectors.http.retry import ALONE_S
-from connectors.outbound.delivery import Failures, Sending, deliver
+from connectors.outbound.delivery import Sending, deliver
 from connectors.outbound.erased import ErasedTargets
 from connectors.outbound.patch_queue import PatchQueue, QueuedPatch
 from connectors.outbound.receipts import pair_of, patch_receipt
 from connectors.session.context import IntegrationContext, ObservedObject
 from connectors.session.dispatcher import AT_ONCE, BatchDispatcher
 from connectors.session.echoes import RecentWrites
+from connectors.session.failures import Failures
 from connectors.session.gathering import Gathering, late_gather_s, tight_gather_s
 from schemas.records import Cause, FieldPatch, ReceiptKind, StampedValue
 from schemas.topics import RECEIPTS

@@ -324,3 +324,26 @@ async def test_a_read_that_always_fails_has_a_last_try_though_the_system_answers
     assert source.reads == MOST_FAILURES + 1
     assert told.outcomes["source", "dead-lettered"] == 1
     assert it.titles() == ["edited"]
+
+
+async def test_one_at_which_every_read_fails_leaves_its_neighbours_read_and_the_system_at_work() -> None:
+    source = Source({str(one): ("read", 200) for one in range(9)}, broken="7", refusal=Transient("http_500"))
+    context, told = context_of("hubspot", FakeClock(), source=source)
+    half = NotificationReader(context, RecentWrites())
+    it = Reader(source, context, half, told, asyncio.Event())
+    for one in range(9):
+        await it.told(str(one), f"edited{one}", 100)
+    running, statuses = asyncio.create_task(half.run()), set[str]()
+    clock = context.clock
+    assert isinstance(clock, FakeClock)
+    context.state.changes.follow(lambda: statuses.add(context.state.status))
+    try:
+        for _ in range(200):
+            if len(it.finished) >= 8:
+                break
+            await clock.advance(1.0)
+        assert sorted(it.finished) == [f"edited{one}" for one in range(9) if one != 7]
+        assert statuses <= {"ok"}
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

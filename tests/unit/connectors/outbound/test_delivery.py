@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Denied, Refused, Transient, UnknownResult
 from connectors.contract.sink import OwnershipLost
-from connectors.outbound.delivery import REFUSED_AT, Failures, Sending, deliver
+from connectors.outbound.delivery import Sending, deliver
 from connectors.session.dispatcher import BatchDispatcher
+from connectors.session.failures import REFUSED_AT, Failures
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.session.contexts import context_of
 
