@@ -6,7 +6,7 @@ is followed; what leaves for the rim is dropped, for what it led to is among the
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from connectors.kafka.partitioner import partition_of
@@ -22,6 +22,9 @@ MOST_STEPS: Final = 1_000_000
 """What one record may lead to: a command for all pairs goes on in slices."""
 FROM_OUTSIDE: Final = frozenset({"rederive", "ask", "compare", "reread", "sweep"})
 """Commands that no agent gives; those that an agent gives follow from other records."""
+
+TO_A_PARTITION: Final = "partition-"
+"""How the keys of commands to whole partitions begin."""
 
 Key = tuple[str, int]
 """A state topic and a partition of it."""
@@ -85,6 +88,21 @@ class Rebuilding:
             return
         self._now_ms = max(at_ms, self._now_ms)
         self.handled += 1
+        for one in self._placed(incoming):
+            self._to_the_end(one)
+
+    def _placed(self, incoming: Incoming) -> Iterator[Incoming]:
+        """The record where it is to be handled.
+
+        Commands to whole partitions come one for each; their count may have been another one, so the first stands for
+        all of them.
+        """
+        if not incoming.key.startswith(TO_A_PARTITION):
+            yield incoming
+        elif incoming.key == f"{TO_A_PARTITION}0":
+            yield from (replace(incoming, partition=number) for number in range(self._partitions))
+
+    def _to_the_end(self, incoming: Incoming) -> None:
         waiting: deque[Incoming] = deque([incoming])
         for _ in range(MOST_STEPS):
             if not waiting:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -86,6 +87,23 @@ def test_the_same_records_make_the_same_state(seed: int, number: int, whole: fro
     assert rows(again, OBJECTS_STATE) == middle.objects
     assert rows(again, PAIRS_STATE) == middle.pairs
     assert (again.handled, again.failed) == (number, 0)
+
+
+def test_commands_to_whole_partitions_reach_every_pair_once_though_there_were_other_partitions() -> None:
+    again = rebuilding(ALL_READ)
+    emails = {str(n): f"p{n}@example.com" for n in range(12)}
+    users = [user(T, {"email": email, "plan": None, "title": None}, n) for n, email in emails.items()]
+    contacts = [contact(T, {"email": email, "jobtitle": "title", "tier": None}, n) for n, email in emails.items()]
+    refused = [replace(receipt("userflow", n, {"title": "title"}), match_value=email) for n, email in emails.items()]
+    for record in (*users, *contacts, *refused):
+        key = key_of(record)
+        again.handle(Incoming("", partition_of(key, PARTITIONS), 0, key, b"", record), T)
+    assert all(pair.refused for pair in rows(again, PAIRS_STATE).values())
+    retry = StateCommand("acme", 1, "pairs", "rederive", retry_refused=True)
+    for number in range(7):  # partitions that there were then
+        again.handle(Incoming("sync.state-commands", number % PARTITIONS, number, f"partition-{number}", b"", retry), T)
+    assert len(rows(again, PAIRS_STATE)) == 12
+    assert not any(pair.refused for pair in rows(again, PAIRS_STATE).values())
 
 
 @pytest.mark.parametrize(
