@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from statistics import median
 from typing import Final
 
 from pipeline.local.broker import POM
+from schemas.codec import CODEC
 from tests.benchmarks import (
     associated,
     calls,
@@ -328,11 +330,17 @@ def _head() -> str:
             f"Written by `make bench` on {dt.date.today().isoformat()}.",
             "",
             f"- machine: {os.cpu_count()} cores, {_memory_gb():.0f} GB, {platform.machine()}, {platform.system()}",
-            f"- Python {platform.python_version()}; {packages}",
+            f"- Python {platform.python_version()}, {_build()}; codec {CODEC}; {packages}",
             f"- Apache Kafka {kafka.strip().removeprefix('<version>').removesuffix('</version>')}, one local broker",
             "",
         ]
     )
+
+
+def _build() -> str:
+    """Whether this Python was built with optimisation: it is 8 to 47 % faster then."""
+    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return "built with optimisation" if optimised else "built without optimisation"
 
 
 def _memory_gb() -> float:
