@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from schemas.topics import (
     PAIRS_STATE,
     USERFLOW_CHANGES,
     WORKER_GROUP,
+    TopicAndPartition,
     object_key,
     pair_key,
 )
@@ -123,6 +124,7 @@ class LiveFlow:
         self._number = 10**7
         self._sent: dict[str, float] = {}  # the value sent -> when
         self._seen: dict[str, float] = {}
+        self._begins: Mapping[TopicAndPartition, int] = {}
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -133,6 +135,8 @@ class LiveFlow:
             raise RuntimeError("the changes were not published")
 
     def __enter__(self) -> "LiveFlow":
+        # taken before the first change: a reader that looks for the end by itself may find it behind the first patches
+        self._begins = Admin(self._cluster).end_offsets([HUBSPOT_FIELD_PATCHES])
         self._threads = [threading.Thread(target=one) for one in (self._watch, self._go_on)]
         for thread in self._threads:
             thread.start()
@@ -165,7 +169,7 @@ class LiveFlow:
 
     def _watch(self) -> None:
         consumer = Consumer(reader_config(self._cluster))
-        consumer.assign([TopicPartition(HUBSPOT_FIELD_PATCHES, number, -1) for number in range(PARTITIONS)])
+        consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in self._begins.items()])
         until = float("inf")
         while time.monotonic() < until:
             for message in consumer.consume(100, LOOK_S):
