@@ -87,7 +87,8 @@ def _match_fields(file: IntegrationFile, fields: Mapping[System, Fields]) -> Ite
 
 
 def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fields]) -> Iterator[Problem]:
-    if road.source.object_type not in fields[road.source.system] and road.source.object_type not in HUBSPOT_TYPES:
+    source_type, of_hubspot = road.source.object_type, road.source.system == "hubspot"
+    if of_hubspot and source_type not in fields["hubspot"] and source_type not in HUBSPOT_TYPES:
         return  # the unknown type is already a problem
     source, target = definition(road.source, fields), definition(road.target, fields)
     if source is None:

@@ -213,3 +213,9 @@ def test_both_ends_of_a_rule_are_reported() -> None:
 )
 def test_the_type_of_a_field_that_a_rule_makes(system: System, source: FieldType, created: FieldType) -> None:
     assert created_type(system, source) == created
+
+
+def test_a_type_of_which_nothing_was_described_has_no_fields() -> None:
+    """It passed for described, and what is made of the file raised."""
+    file = loaded(GOOD.replace("    to_userflow:", "    to_hubspot: [plan]\n    to_userflow:"))
+    assert "`plan` does not exist" in str(check_fields(file, HUBSPOT, {})[0])
