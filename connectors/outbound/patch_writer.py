@@ -138,7 +138,12 @@ class PatchWriter:
         for write in batch:
             self._writes.began(write)
         try:
-            return await self._context.asked(lambda: sink.write(batch, may_write), batch[0].object_type, "write")
+            results = await self._context.asked(lambda: sink.write(batch, may_write), batch[0].object_type, "write")
+            # before it counts as ended: a webhook that comes between the two would be no echo, and be read
+            for result in results:
+                if isinstance(result, Answered):
+                    self._writes.wrote(result.write, result.stored, result.at_ms)
+            return results
         finally:
             for write in batch:
                 self._writes.ended(write)
@@ -197,7 +202,6 @@ class PatchWriter:
         fields = {
             name: StampedValue(value, result.at_ms, spread_ms, ours=True) for name, value in result.stored.items()
         }
-        self._writes.wrote(write, result.stored, result.at_ms)
         sent: dict[str, FieldValue] = {name: write.fields[name] for name in result.stored if name in write.fields}
         cause = _cause_of(patches)
         await self._context.observed(

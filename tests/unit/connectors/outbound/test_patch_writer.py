@@ -10,10 +10,11 @@ import pytest
 from connectors.clock import SystemClock
 from connectors.contract.errors import Misconfigured, Transient
 from connectors.contract.sink import Again, Answered, OwnershipLost, Write, WriteResult
+from connectors.contract.source import News
 from connectors.outbound import patch_writer
 from connectors.outbound.patch_writer import PatchWriter
 from connectors.session.echoes import RecentWrites
-from schemas.records import Cause, ChangeEvent, FieldPatch, Receipt
+from schemas.records import Cause, ChangeEvent, FieldPatch, Receipt, StampedValue
 from tests.unit.connectors.session.contexts import Told, context_of
 
 SECOND_MS, SPREAD_MS = 1_000, 999
@@ -219,3 +220,24 @@ async def test_fields_that_leave_together_are_told_with_the_cause_of_each_and_wh
     held, both = (change for change in so_far.published if isinstance(change, ChangeEvent))
     assert (held.equal, held.caused_by, held.causes) == (True, None, {})
     assert (both.equal, both.caused_by, both.causes) == (False, first, {"plan": second})
+
+
+async def test_what_was_written_is_known_before_the_write_counts_as_ended() -> None:
+    """Between the two a webhook that tells of it would be no echo: it would be read."""
+
+    class Watched(RecentWrites):
+        known_at_the_end: bool | None = None
+
+        def ended(self, write: Write) -> None:
+            news = News("users", "u1", "upserted", {"title": StampedValue("new", SECOND_MS)}, SECOND_MS, 0, False)
+            self.known_at_the_end = self.echoed(news)
+            super().ended(write)
+
+    context, _ = context_of("userflow", SystemClock(), sink=Sink())
+    writes, done = Watched(), asyncio.Event()
+    writing = PatchWriter(context, writes)
+    running = asyncio.create_task(writing.run())
+    await writing.take(patch("new"), done.set)
+    await asyncio.wait_for(done.wait(), DEADLINE_S)
+    running.cancel()
+    assert writes.known_at_the_end is True
