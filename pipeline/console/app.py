@@ -126,7 +126,7 @@ class _Pages:
             return self._message(visit.request, visit.who, 409, "warn", "Not done. Nothing was changed.", lines, back)
         if isinstance(shown, Gone):
             return RedirectResponse(shown.path, 303)
-        facts = self._facts(visit, shown, visit.request.url.path if at.live else "")
+        facts = self._facts(visit, shown, asked_for(visit.request) if at.live else "")
         return HTMLResponse(rendering.page(shown.template, facts), shown.status, dict(shown.headers))
 
     def _facts(self, visit: Visit, shown: Shown, live: str = "") -> dict[str, object]:
@@ -200,6 +200,11 @@ def _may_not(who: SignedIn) -> tuple[str, ...]:
 def of_session(form: Form, who: SignedIn) -> bool:
     """Whether a form holds the token of this very session."""
     return hmac.compare_digest(form.one(TOKEN).encode(), who.form_token.encode())
+
+
+def asked_for(request: Request) -> str:
+    """Path and query: what is told anew is of the same filter."""
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
 
 
 def zone_of(request: Request) -> str:

@@ -1,6 +1,6 @@
 """A console in memory, furnished with an installation in every state that a page has; it answers on this machine."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -85,6 +85,7 @@ class Room:
         self.it = it
         self.url = url
         self.away = False
+        self.waits_ms, self.state = 2_000, "OK"
 
     async def cookies(self, browser: Browser, role: ConsoleRole) -> Any:  # Any: as the browser keeps them
         """Somebody signed in."""
@@ -102,11 +103,11 @@ class Room:
     def look(self) -> Lag:
         if self.away:
             raise BrokersUnreachable("no answer")
-        return lag(waits_ms=2_000, records=118)
+        return lag(waits_ms=self.waits_ms, records=118, state=self.state)
 
 
 @asynccontextmanager
-async def room() -> AsyncIterator[Room]:
+async def room(furnished: Callable[[InMemory], object] | None = None) -> AsyncIterator[Room]:
     """Furnish and serve one."""
     port, rooms = free_port(), list[Room]()
     url = f"http://127.0.0.1:{port}"
@@ -114,7 +115,7 @@ async def room() -> AsyncIterator[Room]:
         patched.setattr(fixtures, "URL", url)
         it = in_memory(lambda: rooms[0].look(), findings)
     rooms.append(Room(it, url))
-    furnish(it)
+    (furnished or furnish)(it)
     async with serve(it.console.app, "127.0.0.1", port, LIMITS):
         yield rooms[0]
         it.console.close()

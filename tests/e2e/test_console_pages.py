@@ -13,6 +13,8 @@ from schemas.operating import ConsoleRole
 from tests.e2e.browsing import chromium, heading, text
 from tests.e2e.console.visiting import HERE, Scheme, findings, is_usable
 from tests.e2e.showroom import OBJECT, PATHS, Room, room
+from tests.unit.pipeline.console.fixtures import letter
+from tests.unit.pipeline.console.test_pages import looked_at, make_hostile
 from tests.unit.pipeline.core.given import CONTACT, EMAIL
 
 pytestmark = [
@@ -166,6 +168,57 @@ async def test_values_go_after_a_minute_and_do_not_come_back(furnished: Room, br
     await page.context.close()
 
 
+async def test_a_group_is_tried_again_and_a_viewer_sees_it(furnished: Room, browser: Browser) -> None:
+    for script in (True, False):
+        page, refused = await tab(browser, furnished, "operator", 420, "light", script=script)
+        await page.goto("/i/acme/refused")
+        await page.get_by_role("link", name="an item is not").click()
+        await page.get_by_role("link", name="Try 9 again").click()
+        assert "Try 9 again?" in await text(page)
+        furnished.it.letters.tried.clear()
+        furnished.it.letters.put(letter("cc"))  # refused after it was looked at
+        await page.get_by_role("button", name="Try the 9 again").click()
+        await page.wait_for_url("**/i/acme/refused")
+        assert len(furnished.it.letters.tried) == 9 and "cc" * 16 not in furnished.it.letters.tried
+        furnished.it.letters.there = [one for one in furnished.it.letters.there if one.letter.id != "cc" * 16]
+        await page.context.close()
+        assert refused == []
+
+
+async def test_a_stage_that_stands_still_is_told_and_so_is_its_end(furnished: Room, browser: Browser) -> None:
+    page, refused = await tab(browser, furnished, "viewer", 1280, "light")
+    await page.goto("/road?integration=acme")
+    await page.get_by_role("heading", name="Road").wait_for()
+    furnished.waits_ms, furnished.state = 252_000, "STOP"
+    await page.get_by_text("Stopped at userflow sink").wait_for(timeout=15_000)
+    assert "4 min 12 s" in (await page.locator("svg.road").text_content() or "")
+    assert await findings(page) == []
+    furnished.waits_ms, furnished.state = 2_000, "OK"
+    await page.get_by_text("Stopped at userflow sink").wait_for(state="detached", timeout=15_000)
+    await page.context.close()
+    assert refused == []
+
+
+async def test_what_is_hostile_runs_nowhere_and_the_policy_has_nothing_to_refuse(browser: Browser) -> None:
+    scrolls, opened = list[str](), list[str]()
+    async with room(make_hostile) as it:
+        for width, scheme in ((1280, "light"), (420, "dark")):
+            page, refused = await tab(browser, it, "admin", width, "light" if scheme == "light" else "dark")
+            page.on("dialog", lambda dialog: opened.append(dialog.message))
+            for path in looked_at():
+                await page.goto(path)
+                wide = await page.evaluate(
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                )
+                if wide > 0:
+                    scrolls.append(f"{path} by {wide} px at {width}: {await page.evaluate(WIDEST)}")
+                assert await page.evaluate("[...document.scripts].every(one => one.src.includes('/static/'))"), path
+            await page.context.close()
+            assert refused == []
+    assert opened == []
+    assert not scrolls, "\n".join(scrolls)
+
+
 async def test_what_a_viewer_may_not_do_is_not_offered(furnished: Room, browser: Browser) -> None:
     page, _ = await tab(browser, furnished, "viewer", 420, "light")
     for _, path in PATHS:
@@ -192,6 +245,9 @@ async def test_everything_is_read_without_script(furnished: Room, browser: Brows
     await without.context.close()
 
 
+WIDEST = """[...document.querySelectorAll("main *")].filter(one => one.getBoundingClientRect().right > innerWidth + 1)
+  .slice(-3).map(one => `${one.tagName}.${one.getAttribute("class")}`).join(", ")"""
+"""What sticks out of the window."""
 CLOCKS = frozenset({"doctor"})
 """Pages that say how long they took."""
 

@@ -221,7 +221,14 @@ async def test_times_are_in_the_zone_of_the_browser(name: str, said: str) -> Non
 
 def hostile() -> InMemory:
     """An installation in which everything that others name is hostile."""
-    it = in_memory(lambda: lag(waits_ms=1_000, records=2), lambda: [Finding(HOSTILE, "wrong", HOSTILE, "letters_open")])
+    it = in_memory(lambda: lag(waits_ms=1_000, records=2))
+    make_hostile(it)
+    return it
+
+
+def make_hostile(it: InMemory) -> None:
+    """Fill it with what others named."""
+    it.desk.doctor_look.look = lambda: [Finding(HOSTILE, "wrong", HOSTILE, "letters_open")]
     settings = connect(
         it,
         "acme",
@@ -250,7 +257,6 @@ def hostile() -> InMemory:
     view = mapping(flow("jobtitle", HOSTILE), name=HOSTILE)
     situation = Situation(view).happened(contact(1_000, {"jobtitle": HOSTILE}), user(1_000, {}, id=HOSTILE))
     it.objects.put(Named("hubspot", "contacts", "101"), situation.explained())
-    return it
 
 
 def looked_at() -> Sequence[str]:
@@ -318,6 +324,19 @@ async def test_a_part_is_told_when_it_changes_and_only_then() -> None:
         await listen()
     assert "Full sync running" in told[0]["html"] and "In step since" in told[1]["html"]
     assert {one["id"] for one in told} == {"live_run"}
+
+
+async def test_what_is_told_anew_is_of_the_same_filter() -> None:
+    it = in_memory(lambda: lag("globex", waits_ms=60_000, records=5))
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+    page = (await signed_in.get("/road?integration=globex")).text
+    (of,) = re.findall(r'data-live-path="/live\?of=([^"]+)"', page)
+    async with asyncio.timeout(30):
+        async for line in _lines(it, signed_in.client.cookies, of):
+            if line.startswith("data: ") and len(line) > 10:
+                assert "By stage, of globex" in text(json.loads(line[6:])["html"])
+                return
 
 
 async def test_a_stream_ends_with_its_session() -> None:
