@@ -48,7 +48,7 @@ def build_console(desk: Desk, access: Access, place: Place, sso: Sso | None = No
         *(Route(one.path, pages_in.telling(one)) for one in SCRIPTS),
         *(Route(one.path, pages_in.answering(one), methods=[one.method]) for one in PAGES),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: pages_in.no_page})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: pages_in.no_page, Exception: pages_in.fault})
     return Console(Protected(app, place, access), routes, pages_in.close)
 
 
@@ -120,6 +120,9 @@ class _Pages:
             lines = tuple(f"Did you mean {name}?" for name in [error.nearest] if name)
             back = (error.path, f"To {error.nearest}") if error.path else ("/", "To the overview")
             return self._message(visit.request, visit.who, 404, "search", str(error), lines, back)
+        except BrokersUnreachable as error:
+            lines = (str(error), "Syncing may well go on: this console cannot see it. Nothing was changed.")
+            return self._message(visit.request, visit.who, 503, "warn", "The brokers do not answer.", lines)
         except OperationRefused as refusal:
             lines = tuple(str(refusal).splitlines())
             back = (f"/i/{visit.integration}" if visit.integration else "/", "Back")
@@ -170,6 +173,16 @@ class _Pages:
             return PlainTextResponse(f"{error.detail}\n", error.status_code)
         title = "There is no such page" if error.status_code == 404 else error.detail
         return self._message(request, who, error.status_code, "search", title, ())
+
+    async def fault(self, request: Request, error: Exception) -> Response:
+        """What nobody foresaw: the server logs it whole, the page names no more than its kind."""
+        who, kind = asker(request), type(error).__name__
+        if request.url.path.startswith(API):
+            return _error(500, "fault", f"A fault of Pairstream: {kind}. The console's log says more.")
+        if who is None:
+            return PlainTextResponse("A fault of Pairstream. The console's log says more.\n", 500)
+        lines = ("Please report it, with what the console's log says.", kind)
+        return self._message(request, who, 500, "bad", "A fault of Pairstream", lines)
 
     async def sign_out(self, request: Request) -> Response:
         who = signed_in(request)

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
+from connectors.kafka.groups import BrokersUnreachable
+from pipeline.console.protect import HEADERS
 from pipeline.console.rendering import coded
 from pipeline.console.routes import PAGES
 from pipeline.explain.answer import Named
@@ -22,7 +25,7 @@ from schemas.records import FieldRule, ObjectMapping
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.topics import CONSOLE, INTEGRATIONS, MAPPINGS, REPLAYS, RUNS, object_key
 from schemas.vitals import BOUNDS_MS, DurationVitals, Vitals
-from tests.unit.pipeline.console.fixtures import AT_MS, REPLAY, InMemory, connect, in_memory, letter
+from tests.unit.pipeline.console.fixtures import AT_MS, REPLAY, URL, InMemory, connect, in_memory, letter
 from tests.unit.pipeline.core.given import contact, flow, mapping, user
 from tests.unit.pipeline.explain.situations import Situation
 
@@ -130,8 +133,6 @@ async def test_in_step_falls_behind_stands_still_and_is_not_known() -> None:
 
 
 async def test_brokers_that_do_not_answer_leave_figures_not_known() -> None:
-    from connectors.kafka.groups import BrokersUnreachable
-
     def away() -> Lag:
         raise BrokersUnreachable("no answer")
 
@@ -141,6 +142,29 @@ async def test_brokers_that_do_not_answer_leave_figures_not_known() -> None:
         assert "The brokers do not answer." in await seen(it, path)
     assert "not known" in await seen(it, "/i/acme")
     assert "nothing waits" not in await seen(it, "/i/acme")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (BrokersUnreachable("no answer"), 503, "The brokers do not answer. no answer"),
+        (KeyError("bob@example.com"), 500, "A fault of Pairstream Please report it"),
+    ],
+)
+async def test_what_cannot_be_shown_says_so_and_names_nobody(error: Exception, status: int, said: str) -> None:
+    def fails() -> Any:
+        raise error
+
+    it = in_memory(lag)
+    it.desk.audit_look.look = fails
+    signed_in = await it.signed_in("viewer")
+    transport = httpx.ASGITransport(it.console.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=URL, cookies=signed_in.client.cookies) as client:
+        answer, script = await client.get("/activity"), await client.get("/api/v1/activity")
+    assert (answer.status_code, script.status_code) == (status, status)
+    assert said in text(answer.text) and "bob@" not in answer.text + script.text
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    assert script.json()["error"] in ("brokers_away", "fault")
 
 
 @pytest.mark.parametrize(
