@@ -17,8 +17,10 @@ from pipeline.console.words import clock
 from pipeline.explain import look_again
 from pipeline.explain.answer import Explanation, Named
 from pipeline.explain.look_again import Asked, holders
+from pipeline.full_sync.report import report as run_report
 from pipeline.operations import OperationRefused
 from pipeline.operations.actor import machine
+from pipeline.operations.full_sync import runs_in
 from schemas.configuration import IntegrationSettings
 from schemas.operating import AuditEntry
 from schemas.topics import AUDIT
@@ -33,19 +35,26 @@ class NotShown(OperationRefused):
 
 async def explain(visit: Visit) -> Shown:
     """`GET explain`."""
-    settings = settings_in(visit)
-    return Shown("explain.html", {"head": head(visit, settings, await visit.desk.lag()), "missing": False})
+    return Shown("explain.html", {**await _asking(visit), "missing": False})
 
 
 async def find(visit: Visit) -> Shown | Gone:
     """`POST explain`: to the object's page; what was typed stands in no address."""
-    settings, name = settings_in(visit), visit.integration
-    typed = id_of(visit.form.one("id"))
+    settings_in(visit)
+    name, typed = visit.integration, id_of(visit.form.one("id"))
     found = await asyncio.to_thread(visit.desk.objects.found, name, typed) if typed else []
     if found:
         return Gone(path_of(visit, found[0]))
-    facts = {"head": head(visit, settings, await visit.desk.lag()), "missing": True}
-    return Shown("explain.html", facts, 404 if typed else 422)
+    return Shown("explain.html", {**await _asking(visit), "missing": True}, 404 if typed else 422)
+
+
+async def _asking(visit: Visit) -> dict[str, object]:
+    """The form, and what the last whole full sync counted that no pair has."""
+    settings, desk = settings_in(visit), visit.desk
+    ended = [run for run in runs_in(desk.runs, visit.integration) if run.row.state == "completed"]
+    told = run_report(ended[-1], desk.now_ms()) if ended else None
+    at = clock(ended[-1].row.updated_at_ms, desk.now_ms()) if ended else ""
+    return {"head": head(visit, settings, await desk.lag()), "counted_at": at, "counts": told}
 
 
 async def show(visit: Visit) -> Shown:

@@ -67,7 +67,8 @@ async def road(visit: Visit) -> Shown:
     told = {"word": f"{WORDS[worst]}{f' at {where}' if where else ''}", "kind": KINDS[worst]}
     picked = picture(road_of(lag, rows), "The road from both systems to both; the table below says the same in words")
     means = [(system, means_at(system, lag.processes)) for system in SYSTEMS]
-    return Shown("road.html", {**facts, **told, "picture": picked, "means": means})
+    asked = {"means": means, "calls": calls_of(lag.processes)}
+    return Shown("road.html", {**facts, **told, **asked, "picture": picked})
 
 
 def road_of(lag: Lag, rows: Sequence[StageRow]) -> Road:
@@ -150,6 +151,18 @@ def means_at(system: System, processes: Iterable[Vitals]) -> list[float | None]:
         counted = sum(sum(one.counts) for one in live)
         found.append(sum(one.sum_ms for one in live) / counted / 1000 if counted else None)
     return found
+
+
+def calls_of(processes: Iterable[Vitals]) -> list[tuple[str, str, int, int, float]]:
+    """System, purpose, requests, answers that said a limit was met, and seconds waited for a place; the most first."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for row in processes:
+        for one in row.calls:
+            total = found.setdefault((one.system, one.purpose), [0, 0, 0])
+            for at, more in enumerate((one.calls, one.limited, one.waited_ms)):
+                total[at] += more
+    rows = [(*key, calls, limited, waited_ms / 1000) for key, (calls, limited, waited_ms) in found.items()]
+    return sorted(rows, key=lambda row: -row[2])
 
 
 def _within(counts: Sequence[int], share: float) -> int | None:

@@ -3,6 +3,7 @@
 import html
 import logging
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from pipeline.explain.answer import Named
 from pipeline.operations.letter_report import meaning
 from schemas.operating import AuditEntry
 from schemas.records import ConnectorRequest, StateCommand
+from schemas.topics import RUNS
 from tests.unit.pipeline.console.fixtures import Browser, InMemory, connect, in_memory
-from tests.unit.pipeline.console.test_pages import HOSTILE, lag, text
+from tests.unit.pipeline.console.test_pages import HOSTILE, RUN, lag, ran, text
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
 from tests.unit.pipeline.explain.situations import Situation
 
@@ -99,6 +101,16 @@ async def test_the_address_of_a_record_is_understood(it: InMemory) -> None:
     browser = await it.signed_in("viewer")
     link = f"https://app.hubspot.com/contacts/12345678/record/0-1/{CONTACT}?x=1"
     assert (await browser.send("/i/acme/explain", id=link)).headers["location"] == PATH
+
+
+async def test_how_many_are_not_linked_is_what_the_last_full_sync_counted(it: InMemory) -> None:
+    assert "Not linked" not in await page(it, "/i/acme/explain")
+    ran(it, "completed")
+    row = it.tables.get(RUNS, RUN)
+    counts = {"unmatched.userflow": 87, "unmatched.hubspot": 2_866, "ambiguous": 3}
+    it.tables.put(RUNS, RUN, replace(row, counts={**row.counts, **counts}))
+    said = await page(it, "/i/acme/explain")
+    assert "Not linked" in said and "87" in said and "2,866" in said
 
 
 async def test_nothing_is_known_of_it(it: InMemory) -> None:

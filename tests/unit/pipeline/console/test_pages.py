@@ -24,7 +24,7 @@ from schemas.operating import AuditEntry, ConsoleAccess
 from schemas.records import FieldRule, ObjectMapping
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.topics import CONSOLE, INTEGRATIONS, MAPPINGS, REPLAYS, RUNS, object_key
-from schemas.vitals import BOUNDS_MS, DurationVitals, Vitals
+from schemas.vitals import BOUNDS_MS, ApiVitals, DurationVitals, Vitals
 from tests.unit.pipeline.console.fixtures import AT_MS, REPLAY, URL, InMemory, connect, in_memory, letter
 from tests.unit.pipeline.core.given import contact, flow, mapping, user
 from tests.unit.pipeline.explain.situations import Situation
@@ -46,7 +46,18 @@ def lag(name: str = "acme", waits_ms: int = 0, records: int = 0, state: Any = "O
             topics.append(TopicLag(stage.name, topic, (judged,), 0, None, ""))
     counts = (0, 3, 6, 1, *[0] * (len(BOUNDS_MS) - 3))
     took = DurationVitals("whole", "userflow", False, counts, 1_000)
-    row = Vitals("userflow-0", "userflow", AT_MS, AT_MS - 9_000, 5_000, "0.1.0", 10, 1, durations=(took,))
+    row = Vitals(
+        "userflow-0",
+        "userflow",
+        AT_MS,
+        AT_MS - 9_000,
+        5_000,
+        "0.1.0",
+        10,
+        1,
+        calls=(ApiVitals("userflow", "write", 120),),
+        durations=(took,),
+    )
     return Lag(AT_MS, tuple(topics), (row,))
 
 

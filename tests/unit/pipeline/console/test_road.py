@@ -1,9 +1,10 @@
 """The road's picture says what the table says: seconds over each pipe, what stands still, and what nobody told."""
 
 import re
+from dataclasses import replace
 
-from pipeline.console.pages.road import means_at
-from schemas.vitals import BOUNDS_MS, DurationVitals, Vitals
+from pipeline.console.pages.road import calls_of, means_at
+from schemas.vitals import BOUNDS_MS, ApiVitals, DurationVitals, Vitals
 from tests.unit.pipeline.console.fixtures import AT_MS, in_memory
 from tests.unit.pipeline.console.test_pages import lag, seen
 
@@ -41,3 +42,12 @@ def test_means_are_of_live_changes_alone() -> None:
     rows = [told("read", "userflow", 2, 400), told("write", "userflow", 1, 99_000, bulk=True)]
     assert means_at("userflow", rows) == [0.2, None, None]
     assert means_at("hubspot", rows) == [None, None, None]
+
+
+def test_requests_are_summed_by_system_and_purpose() -> None:
+    first, second = told("read", "hubspot", 1, 1), told("write", "hubspot", 1, 1)
+    rows = [
+        replace(first, calls=(ApiVitals("hubspot", "live_read", 3, 1, 500),)),
+        replace(second, calls=(ApiVitals("hubspot", "live_read", 4), ApiVitals("userflow", "write", 9))),
+    ]
+    assert calls_of(rows) == [("userflow", "write", 9, 0, 0.0), ("hubspot", "live_read", 7, 1, 0.5)]
