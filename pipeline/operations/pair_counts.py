@@ -42,15 +42,20 @@ class Sample:
 
 @dataclass(slots=True)
 class PairCounts:
-    """Every match value of a Userflow object ends as one of `pairs`; HubSpot objects without a user count apart."""
+    """Every match value ends as one of `pairs`; HubSpot objects without a user count apart, unless they are crowded.
+
+    The figures are those that a full sync tells of the same objects.
+    """
 
     pairs: Counter[End] = field(default_factory=Counter)
-    hubspot_only: int = 0
+    hubspot_only: int = 0  # objects without a partner
     written: Counter[System] = field(default_factory=Counter)  # objects that a patch would change
     cleared: Counter[System] = field(default_factory=Counter)  # of those: a value would be emptied
     refused: Counter[str] = field(default_factory=Counter)  # `<system>.<field>: reason` -> pairs
     not_read: tuple[str, ...] = ()  # source fields that no known object shows yet
     samples: list[Sample] = field(default_factory=list)
+    userflow_only: int = 0  # objects without a partner
+    emptied: int = 0  # pairs that would lose a value
 
 
 def count_pairs(view: MappingView, known: RetainedState) -> PairCounts:
@@ -58,7 +63,9 @@ def count_pairs(view: MappingView, known: RetainedState) -> PairCounts:
     counts = PairCounts()
     userflow = _side(view, "userflow", known, None)
     hubspot = _side(view, "hubspot", known, userflow)
-    counts.hubspot_only = sum(1 for value in hubspot if value not in userflow)
+    for value, alone in hubspot.items():
+        if value not in userflow:
+            _count_alone(counts, _state(view, known, value, alone, {}), view)
     for value in sorted(userflow):
         _count(counts, _state(view, known, value, hubspot.get(value, {}), userflow[value]), view)
     if counts.pairs["written"] or counts.pairs["equal"]:
@@ -91,24 +98,37 @@ def _state(
     return replace(known.pair(value) or EMPTY, revision=view.record.revision, hubspot=hubspot, userflow=userflow)
 
 
+def _count_alone(counts: PairCounts, state: PairState, view: MappingView) -> None:
+    pair = paired(state, view)
+    if pair == "crowded":
+        counts.pairs[pair] += 1
+    else:
+        counts.hubspot_only += len(state.hubspot)
+
+
 def _count(counts: PairCounts, state: PairState, view: MappingView) -> None:
     pair = paired(state, view)
     if not isinstance(pair, Paired):
         counts.pairs[pair] += 1
+        counts.userflow_only += len(state.userflow) if pair == "unmatched" else 0
         return
     derivation = derive(state, pair, view)
     refusals = {f"{refusal.system}.{refusal.name}: {refusal.reason}" for refusal in derivation.refused}
     refusals |= {f"{name}: {refused.reason}" for name, refused in state.refused.items()}
     for refusal in refusals:
         counts.refused[refusal] += 1
+    emptied = False
     for system, fields in derivation.patches.items():
         held = pair.sides[system].fields
         before = {name: held[name].value if name in held else None for name in fields}
         counts.written[system] += 1
-        counts.cleared[system] += any(is_empty(fields[name]) and not is_empty(before[name]) for name in fields)
+        clears = any(is_empty(fields[name]) and not is_empty(before[name]) for name in fields)
+        counts.cleared[system] += clears
+        emptied = emptied or clears
         if len(counts.samples) < MOST_SAMPLES:
             changes = {name: (before[name], fields[name]) for name in sorted(fields)}
             counts.samples.append(Sample(system, pair.ids[system], changes))
+    counts.emptied += emptied
     counts.pairs["written" if derivation.patches else "refused" if refusals else "equal"] += 1
 
 

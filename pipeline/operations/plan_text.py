@@ -95,6 +95,8 @@ def _counts(counts: PairCounts, show_values: bool) -> dict[str, Any]:
     return {
         "pairs": dict(counts.pairs),
         "hubspot_only": counts.hubspot_only,
+        "userflow_only": counts.userflow_only,
+        "emptied": counts.emptied,
         "written": dict(counts.written),
         "cleared": dict(counts.cleared),
         "refused": dict(counts.refused),

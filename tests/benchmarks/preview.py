@@ -70,10 +70,10 @@ def _as_counted(told: Mapping[str, Any]) -> Mapping[str, int]:
     return {
         "written.userflow": written.get("userflow", 0),
         "written.hubspot": written.get("hubspot", 0),
-        "cleared": sum(told["cleared"].values()),
+        "cleared": told["emptied"],
         "equal": pairs.get("equal", 0),
-        "refused": pairs.get("refused", 0),
-        "unmatched.userflow": pairs.get("unmatched", 0),
+        "refused": sum(told["refused"].values()),
+        "unmatched.userflow": told["userflow_only"],
         "unmatched.hubspot": told["hubspot_only"],
         "several": pairs.get("ambiguous", 0) + pairs.get("crowded", 0),
     }

@@ -188,6 +188,7 @@ async def _shown(visit: Visit, found: Review, problem: str = "", status: int = 2
         "problems": misfits(plan.problems, -1) if plan is not None else [],
         "counts": counts,
         "emptied": emptied(plan, draft.name),
+        "values_refused": sum(counts.refused.values()) if counts is not None else 0,
         "nothing_known": counts is not None and not counts.pairs and not counts.hubspot_only,
         "samples": samples(counts, shown=values) if counts is not None else [],
         "values": values,
@@ -222,9 +223,9 @@ async def _who_saved(visit: Visit, settings: IntegrationSettings) -> str:
 
 
 def emptied(plan: Plan | None, mapping: str) -> int:
-    """How many objects would lose a value."""
+    """How many pairs would lose a value."""
     counts = plan.pairs.get(mapping) if plan is not None else None
-    return sum(counts.cleared.values()) if counts is not None else 0
+    return counts.emptied if counts is not None else 0
 
 
 def differences(draft: Draft, before: Draft | None) -> list[Difference]:

@@ -198,7 +198,7 @@ async def test_what_another_mapping_became_meanwhile_stays(it: InMemory) -> None
 
 
 async def test_values_that_would_be_emptied_need_a_tick(it: InMemory) -> None:
-    it.planner.counts = PairCounts(Counter({"written": 2}), cleared=Counter({"userflow": 2}))
+    it.planner.counts = PairCounts(Counter({"written": 2}), cleared=Counter({"userflow": 2}), emptied=2)
     it.tables.subscribers.append(scheduler(it))
     signed_in, where = await begun(it, acted(IN_FORCE, "add:to_userflow:company.name"))
     await asyncio.sleep(0)
