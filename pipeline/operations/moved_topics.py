@@ -62,7 +62,7 @@ def decoded(value: bytes) -> Journal:
             for name, work in told.pop("topics").items()
         }
         return Journal(**told, topics=works)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RepartitionRefused(f"{JOURNAL} cannot be read: go on with the release that began the change") from error
 
 

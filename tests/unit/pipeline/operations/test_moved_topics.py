@@ -1,7 +1,7 @@
 """The journal of a change of the partition count, and what is refused beside one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.kafka.topology import STAGE_TOPICS
@@ -23,6 +23,8 @@ def test_a_journal_is_read_as_it_was_written() -> None:
 
 
 @given(st.binary(max_size=60))
+@example(b"0")
+@example(b'{"topics": []}')
 def test_what_is_no_journal_is_refused(value: bytes) -> None:
     with pytest.raises(RepartitionRefused, match="the release that began the change"):
         decoded(value)
