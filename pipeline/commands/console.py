@@ -29,7 +29,7 @@ def link(role: Any) -> None:
 
 @console.command("sign-out", examples=("pairstream console sign-out",))
 def sign_out() -> None:
-    """End every session and every link."""
+    """End every session, link and token."""
     from pipeline.commands.console_actions import end_sessions
 
     end_sessions()

@@ -228,6 +228,6 @@ def end_sessions() -> None:
         for key in rows:
             await publisher.send_bytes(CONSOLE, key, None)
         ended = counted(sum(row.kind == "session" for row in rows.values()), "session")
-        click.echo(f"{ended} ended; links that were made open nothing any more")
+        click.echo(f"{ended} ended; links and tokens that were made open nothing any more")
 
     with_kafka(end, topics=(CONSOLE,))
