@@ -44,6 +44,7 @@ def main() -> None:
         consumer_group="rival-quix",
         processing_guarantee="exactly-once",
         auto_offset_reset="earliest",
+        commit_interval=0.5,  # what was repartitioned is read once it is committed: the default waits five seconds
         state_dir=folder,
         loglevel="WARNING",
     )
