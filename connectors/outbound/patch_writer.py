@@ -97,7 +97,7 @@ class PatchWriter:
         _, object_type = first
         batch = self._queue.take(self._context.account.sink.batch_size, object_type, live_only=self._live_only)
         if batch:
-            self._gathering.left(object_type, self._context.clock.monotonic())
+            self._gathering.left(object_type, self._context.clock.monotonic(), len(batch))
             task = self._dispatcher.start(deliver(batch, self._sending, self._dispatcher))
             if all(write.bulk for write in batch):
                 self._bulk.add(task)
@@ -118,7 +118,8 @@ class PatchWriter:
         def due(object_type: str, waiting: int) -> float:
             if waiting >= full:
                 return AT_ONCE
-            together_s = late_gather_s(self._late_s(object_type)) if waiting + under_way > 1 else 0.0
+            among_others = waiting + under_way > 1 or self._gathering.several(object_type)
+            together_s = late_gather_s(self._late_s(object_type)) if among_others else 0.0
             return self._gathering.due(object_type, max(tight_s, together_s))
 
         return min(((due(one, waiting), one) for one, waiting in ready.items()), default=None)

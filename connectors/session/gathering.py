@@ -34,10 +34,16 @@ class Gathering:
 
     def __init__(self) -> None:
         self._left_at: dict[str, float] = {}
+        self._several: dict[str, bool] = {}
 
-    def left(self, object_type: str, now: float) -> None:
-        """A call about the type leaves."""
+    def left(self, object_type: str, now: float, together: int = 1) -> None:
+        """A call about so many objects of the type leaves."""
         self._left_at[object_type] = now
+        self._several[object_type] = together > 1
+
+    def several(self, object_type: str) -> bool:
+        """Whether the call before carried several: one that comes just behind it will not be the only one."""
+        return self._several.get(object_type, False)
 
     def due(self, object_type: str, gather_s: float) -> float:
         """When the next one may leave, `gather_s` after the one before."""

@@ -120,6 +120,21 @@ async def test_a_full_batch_leaves_at_once_and_one_type_does_not_wait_for_anothe
         assert len(await half.after(0.0)) == 3
 
 
+async def test_a_single_patch_just_behind_a_call_of_several_waits_for_company_and_later_for_none() -> None:
+    async with writing() as half:
+        await half.take("1", "2")
+        assert await half.after(0.0) in ([2], [1, 1])
+        await half.take("3", "4")
+        assert (await half.after(GATHER_S))[-1] == 2
+        await half.take("5")
+        so_far = len(await half.after(GATHER_S / 2))
+        await half.take("6")
+        assert (await half.after(GATHER_S / 2))[so_far - 1 :] == [2, 2]
+        await half.after(GATHER_S)
+        await half.take("7")
+        assert (await half.after(0.0))[-1] == 1
+
+
 async def test_patches_that_are_late_already_wait_a_tenth_of_that_for_company() -> None:
     async with writing() as half:
         await half.take("1")
