@@ -17,10 +17,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import compile_path
 
 from connectors.clock import set_within
+from connectors.kafka.groups import BrokersUnreachable
 from pipeline.console import rendering
 from pipeline.console.access import SignedIn
 from pipeline.console.asking import ZONE
 from pipeline.console.desk import Desk
+from pipeline.console.head import Head
 from pipeline.console.routes import At
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.operations import OperationRefused
@@ -46,6 +48,16 @@ class _Making:
     parts: Mapping[str, str] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     viewers: int = 0
+    state: str = ""  # what is said aloud once it changes: a state, never a figure
+    failed_s: float = float("-inf")  # when brokers did not answer last
+
+
+def state_in(shown: Shown) -> str:
+    """The state that a page is about, for those who hear it."""
+    head, word = shown.facts.get("head"), shown.facts.get("word")
+    if isinstance(head, Head):
+        return f"{head.name}: {head.condition.word.partition(',')[0].partition(' but for')[0]}"
+    return f"Road: {word}" if shown.template == "road.html" else ""
 
 
 class Live:
@@ -93,15 +105,19 @@ class Live:
         making = self._makings.setdefault(key, _Making())
         making.viewers += 1
         self._open[visit.who.key] += 1
-        until_s, told, said_s = time.monotonic() + LONGEST_S, dict[str, str](), time.monotonic()
+        until_s, told, said_s, state = time.monotonic() + LONGEST_S, dict[str, str](), time.monotonic(), ""
         try:
             while time.monotonic() < until_s and not self._closing.is_set() and self._goes_on(visit.who):
-                for name, text in (await self._made(making, at, visit)).items():
+                for name, text in (await self._parts(making, at, visit)).items():
                     digest = hashlib.sha256(text.encode()).hexdigest()
                     if told.get(name) != digest:
                         told[name], said_s = digest, time.monotonic()
                         yield f"event: region\ndata: {json.dumps({'id': name, 'html': text})}\n\n"
-                if time.monotonic() - said_s > SIGN_OF_LIFE_S:
+                if making.state != state:
+                    if state:  # the first is what the page began with
+                        yield f"event: said\ndata: {json.dumps({'text': making.state})}\n\n"
+                    state = making.state
+                if time.monotonic() - max(said_s, making.failed_s) > SIGN_OF_LIFE_S:
                     said_s = time.monotonic()
                     yield "event: alive\ndata: {}\n\n"
                 await set_within(self._closing, EVERY_S)
@@ -113,10 +129,19 @@ class Live:
             if not making.viewers:
                 self._makings.pop(key, None)
 
+    async def _parts(self, making: _Making, at: At, visit: Visit) -> Mapping[str, str]:
+        """As last made where brokers do not answer; no sign of life is given then, so that the page says it is old."""
+        try:
+            return await self._made(making, at, visit)
+        except BrokersUnreachable:
+            making.failed_s = time.monotonic()
+            return making.parts
+
     async def _made(self, making: _Making, at: At, visit: Visit) -> Mapping[str, str]:
         async with making.lock:
             if time.monotonic() - making.at_s >= EVERY_S * 0.9:
                 shown = await at.page(visit)
                 parts = {} if isinstance(shown, Gone) else rendering.regions(shown.template, self._facts(visit, shown))
                 making.parts, making.at_s = dict(parts), time.monotonic()
+                making.state = "" if isinstance(shown, Gone) else state_in(shown)
             return making.parts

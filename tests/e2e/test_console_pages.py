@@ -190,11 +190,12 @@ async def test_a_stage_that_stands_still_is_told_and_so_is_its_end(furnished: Ro
     await page.goto("/road?integration=acme")
     await page.get_by_role("heading", name="Road").wait_for()
     furnished.waits_ms, furnished.state = 252_000, "STOP"
-    await page.get_by_text("Stopped at userflow sink").wait_for(timeout=15_000)
+    await page.get_by_text("Stopped at userflow sink", exact=True).wait_for(timeout=15_000)
     assert "4 min 12 s" in (await page.locator("svg.road").text_content() or "")
+    assert await page.locator("#said").inner_text() == "Road: Stopped at userflow sink"
     assert await findings(page) == []
     furnished.waits_ms, furnished.state = 2_000, "OK"
-    await page.get_by_text("Stopped at userflow sink").wait_for(state="detached", timeout=15_000)
+    await page.get_by_text("Stopped at userflow sink", exact=True).wait_for(state="detached", timeout=15_000)
     await page.context.close()
     assert refused == []
 

@@ -55,6 +55,7 @@ const listen = () => {
   alive();
   stream = new EventSource(live.dataset.livePath);
   stream.addEventListener("region", (event) => { alive(); swap(JSON.parse(event.data)); });
+  stream.addEventListener("said", (event) => { alive(); say(JSON.parse(event.data).text); });
   stream.addEventListener("alive", alive);
   stream.addEventListener("over", () => { hush(); location.reload(); });
 };

@@ -374,6 +374,51 @@ async def test_what_is_told_anew_is_of_the_same_filter() -> None:
                 return
 
 
+async def test_a_state_is_said_when_it_changes_and_no_figure_ever() -> None:
+    it = in_memory(lag)
+    connect(it)
+    ran(it, "running", phase="read", step="crawl")
+    signed_in = await it.signed_in("viewer")
+    heard: list[str] = []
+
+    async def listen() -> None:
+        said = False
+        async for line in _lines(it, signed_in.client.cookies, "/i/acme/full-sync"):
+            if line == "event: region" and not heard:
+                ran(it, "completed")
+            said = said or line == "event: said"
+            if said and line.startswith("data: "):
+                heard.append(json.loads(line[6:])["text"])
+                return
+
+    async with asyncio.timeout(30):
+        await listen()
+    assert heard == ["acme: In step"]
+
+
+async def test_a_stream_outlives_brokers_that_are_away() -> None:
+    it = in_memory(lag)
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+    looks: list[int] = []
+
+    def look() -> Any:
+        looks.append(1)
+        if len(looks) == 2:
+            raise BrokersUnreachable("no answer")
+        return [AuditEntry(AT_MS, "acme", f"look {len(looks)}", "ada", "here")]
+
+    it.desk.audit_look.look = look
+
+    async def listen() -> None:
+        async for line in _lines(it, signed_in.client.cookies, "/activity"):
+            if "look 3" in line:
+                return
+
+    async with asyncio.timeout(30):
+        await listen()
+
+
 async def test_a_stream_ends_with_its_session() -> None:
     it = in_memory(lag)
     connect(it)
