@@ -202,9 +202,10 @@ async def test_nothing_is_committed_past_a_loss_until_it_is_told(
             await until(lambda: len(taken) >= 2)
         assert committed() == before
         async with member(cluster, "telling", in_vain=2) as (lost, taken):
-            await until(lambda: bool(lost))
-            assert lost == [(HUBSPOT_CHANGES, 1, before, start)]
+            of_it = (HUBSPOT_CHANGES, 1, before, start)
+            await until(lambda: of_it in lost)
             await until(lambda: committed() == start + 2)
+            assert [loss for loss in lost if loss[1] == 1] == [of_it]  # other tests delete from other partitions
     finally:
         await publisher.close()
 
