@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 
@@ -27,7 +27,7 @@ from schemas.runs import RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS, STATE_COMMANDS, WORKER_GROUP
 from tests.e2e.world import eventually, read_topic
 from tests.kafka import Kafka, fresh_prefix
-from tests.unit.pipeline.full_sync.simulated import RUN, SECTION, SETTINGS
+from tests.unit.pipeline.full_sync.simulated import PEOPLE, RUN, SECTION, SETTINGS
 
 PARTITIONS = 2
 DAY_S = 86_400
@@ -189,6 +189,7 @@ async def test_three_schedulers_of_which_one_is_killed_ask_for_one_run_a_day(kaf
     for name in names:
         await publisher.send(INTEGRATIONS, f"{name}/desired", IntegrationPart(name, desired=desired))
         await publisher.send(INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=SETTINGS))
+        await publisher.send(MAPPINGS, f"{name}/people", replace(PEOPLE, integration=name))
     await publisher.close()
 
     async def asked() -> list[RunProgress]:
