@@ -209,7 +209,7 @@ def test_wherever_it_is_cut_off_it_goes_on(kafka: Kafka) -> None:
     assert at > len(TOPICS)
 
 
-@NOT_RUN_YET
+@pytest.mark.long  # copies every topic
 def test_a_change_that_switched_nothing_is_taken_back(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     fill(cluster)
@@ -231,7 +231,7 @@ def test_a_change_that_switched_nothing_is_taken_back(kafka: Kafka) -> None:
     refuse_beside(Admin(cluster).partitions(), BEFORE)
 
 
-@NOT_RUN_YET
+@pytest.mark.long  # copies every topic
 def test_who_was_replaced_deletes_nothing_more(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     fill(cluster)
@@ -245,7 +245,7 @@ def test_who_was_replaced_deletes_nothing_more(kafka: Kafka) -> None:
     assert Admin(cluster).topic_ids([*TOPICS, *map(staged, FILLED)]) == ids
 
 
-@NOT_RUN_YET
+@pytest.mark.long  # copies every topic
 def test_a_transaction_that_a_killed_worker_left_open_is_ended_first(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     fill(cluster)
@@ -264,7 +264,6 @@ def test_a_transaction_that_a_killed_worker_left_open_is_ended_first(kafka: Kafk
     assert b"behind it" in values and b"never" not in values
 
 
-@NOT_RUN_YET
 def test_a_command_to_a_whole_partition_is_waited_for(kafka: Kafka) -> None:
     cluster = kafka.cluster(fresh_prefix())
     Admin(cluster).apply_topics(2, 1)
