@@ -156,7 +156,7 @@ async def test_a_sink_that_stands_still_is_named_with_its_seconds_and_then_with_
         assert told["oldest"]["stage"] == "userflow sink"
         said = await it.answer("lag", "--max-behind", "5s", expect=1)
         assert said.startswith("userflow sink is ")
-        said = await it.answer("doctor", expect=1)
+        said = await it.answer("doctor", "--probe-within", "0s", expect=1)  # soon `up` starts the connector again
         assert "role userflow: userflow-0 gave its last sign of life" in said, said
         assert f"stage userflow sink: {EDITED} records of {PATCHES} wait" in said, said
         await it.userflow.set(rate_per_s=5)
