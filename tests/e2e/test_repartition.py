@@ -29,7 +29,7 @@ def _timeless(row: ObjectState | PairState) -> ObjectState | PairState:
     return replace(row, looked_up_ms=0, asked=dict.fromkeys(row.asked, 0))
 
 
-@pytest.mark.by_hand  # four starts of every role; seen to the end of the first change, the rest not yet
+@pytest.mark.long  # four starts of every role
 async def test_from_four_to_twelve_and_back_nothing_is_lost_or_written_twice(tmp_path: Path, kafka: Kafka) -> None:
     async with installation(tmp_path, kafka) as it:
         async with it.running(PAIRSTREAM_PARTITIONS="4") as four:
