@@ -94,7 +94,7 @@ async def test_from_nothing_to_a_green_check_in_three_minutes_of_clicking(it: Wo
 
         async def save() -> None:
             await page.get_by_role("button", name="Save mapping").click()
-            await page.get_by_text("It waits for you: it would write").wait_for(timeout=SHOWN_MS)
+            await until_said(page, "It waits for you: it would write")
 
         await tour.step("Save mapping; both sides are read and counted", save)
         told = as_counted(await last_run(it))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from playwright.async_api import Browser, Page
+from playwright.async_api import TimeoutError as NotInTime
 
 from tests.e2e.browsing import text
 from tests.e2e.world import World
@@ -47,7 +48,10 @@ async def enter(it: World, page: Page, url: str, *, script: bool = True) -> None
 async def until_said(page: Page, words: str, *, script: bool = True, within_s: float = SHOWN_MS / 1000) -> None:
     """Wait until the page says so: by itself, or without script after reloads."""
     if script:
-        await page.get_by_text(words).first.wait_for(timeout=within_s * 1000)
+        try:
+            await page.get_by_text(words).first.wait_for(timeout=within_s * 1000)
+        except NotInTime as error:
+            raise AssertionError(f"{words} is not said: {await text(page)}") from error
         return
     deadline = time.monotonic() + within_s
     while words not in await text(page):
@@ -90,7 +94,7 @@ async def add_integration(tour: Tour, name: str) -> None:
 
     async def connect() -> None:
         await page.get_by_role("button", name="Connect").click()
-        await page.get_by_text("Waiting for you in HubSpot's window.").wait_for(timeout=SHOWN_MS)
+        await until_said(page, "Waiting for you in HubSpot's window.")
 
     await tour.step("Name it, Connect", connect, "waiting")
 
@@ -99,7 +103,7 @@ async def add_integration(tour: Tour, name: str) -> None:
             await page.get_by_role("link", name="Connect with HubSpot").click()
         window = await opened.value
         await window.get_by_role("button", name=ALLOW).click()
-        await page.get_by_text("Connected to HubSpot account").wait_for(timeout=SHOWN_MS)
+        await until_said(page, "Connected to HubSpot account")
         await window.close()
 
     await tour.step("Connect with HubSpot, choose the account", grant, "connected")
@@ -132,7 +136,7 @@ async def first_mapping(tour: Tour) -> None:
 
     async def review() -> None:
         await page.get_by_role("button", name="Review and save").first.click()
-        await page.get_by_text("If you saved this now").wait_for(timeout=SHOWN_MS)
+        await until_said(page, "If you saved this now")
 
     await tour.step("Review and save", review, "first-review")
 
