@@ -13,7 +13,8 @@ from playwright.async_api import Browser, Page
 from pipeline.local.welcome import FORM
 from schemas.topics import AUDIT, INTEGRATIONS
 from tests.e2e.browsing import CHROMIUM, chromium, text
-from tests.e2e.looking import becomes_true, number, settled
+from tests.e2e.looking import becomes_true, number
+from tests.e2e.stores import calm
 from tests.e2e.visiting import (
     SHOWN_MS,
     Tour,
@@ -27,7 +28,7 @@ from tests.e2e.visiting import (
     until_said,
     visitor,
 )
-from tests.e2e.world import PLAN, TITLE, World, eventually, measured, world_with_console
+from tests.e2e.world import CONVERGED_S, PLAN, TITLE, World, eventually, measured, world_with_console
 from tests.kafka import Kafka
 
 pytestmark = [
@@ -159,7 +160,7 @@ async def review(page: Page, *, script: bool = True) -> None:
 async def test_what_a_review_counts_is_what_the_full_sync_writes(
     it: World, browser: Browser, script: bool, width: int, target: str
 ) -> None:
-    await settled(it)
+    await calm(it, CONVERGED_S)
     async with visitor(browser, script=script, width=width) as page:
         await enter(it, page, await link(it, "operator"), script=script)
         await edit(page, it)
@@ -214,7 +215,7 @@ async def test_values_that_would_be_emptied_need_a_tick_and_nothing_of_the_form_
         await page.wait_for_url(f"**/mappings/{MAPPING}", timeout=SHOWN_MS)
         contact_id, user_id = next(iter(it.made.items()))
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": ""})
-        await settled(it)
+        await calm(it, CONVERGED_S)
         await edit(page, it)
         await page.get_by_label(WHEN_EMPTY).select_option("clear")
         await review(page)
