@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +11,7 @@ from playwright.async_api import Browser, Page
 
 from tests.e2e.browsing import CHROMIUM, chromium, heading, text
 from tests.e2e.looking import number
+from tests.e2e.visiting import SHOWN_MS, enter, link, visitor
 from tests.e2e.world import World, eventually, world_with_console
 from tests.kafka import Kafka
 
@@ -19,7 +19,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not here: apt-get install chromium"),
 ]
-SHOWN_MS = 90_000.0
 PAIRS = 12
 
 
@@ -36,28 +35,8 @@ async def browser() -> AsyncIterator[Browser]:
         yield started
 
 
-@asynccontextmanager
-async def visitor(browser: Browser, *, script: bool = True, width: int = 1280) -> AsyncIterator[Page]:
-    """A tab of its own profile; whatever the content security policy refuses fails the test."""
-    context = await browser.new_context(java_script_enabled=script, viewport={"width": width, "height": 900})
-    page = await context.new_page()
-    refused: list[str] = []
-    page.on("console", lambda message: refused.append(message.text) if "Content Security" in message.text else None)
-    try:
-        yield page
-        assert refused == []
-    finally:
-        await context.close()
-
-
-async def link(it: World, role: str = "admin") -> str:
-    return (await it.answer("console", "link", "--role", role)).strip()
-
-
 async def sign_in(it: World, page: Page, role: str = "admin") -> None:
-    await page.goto(await link(it, role))
-    await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_role("heading", level=1).filter(has_not_text="Sign in").wait_for()
+    await enter(it, page, await link(it, role))
 
 
 async def test_a_link_signs_in_once_and_its_code_is_in_no_log(it: World, browser: Browser) -> None:
