@@ -1,18 +1,14 @@
 """Replays for the console, each in a process of its own: planning takes a core for a while, and no page waits."""
 
 import asyncio
-import os
-import pickle
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pipeline.commands.child import Opened, answer_of
 from pipeline.commands.replay_desk import Asked, NoReplay, ReplayDesk
 from pipeline.commands.replay_text import plan_report
 from pipeline.commands.replay_work import about_to_run, cancelled, published
 from pipeline.commands.session import EXPECTED_ERRORS
-from pipeline.config import load_settings
 from pipeline.console.replays import PlannedReplay, Wish
 from pipeline.operations import OperationRefused
 from pipeline.process import Process, now_ms
@@ -21,8 +17,6 @@ from pipeline.replay.publishing import TakenOver
 from schemas.operating import Replay
 from schemas.topics import REPLAYS
 
-NICER: Final = 10
-"""It gives way to what moves live traffic: it is one process among theirs."""
 PLANNED_AT_ONCE: Final = 1
 """Each takes a core, and holds every row of its integration."""
 ENDS: Final = (*EXPECTED_ERRORS, NothingMoves, TakenOver)
@@ -117,20 +111,14 @@ class ReplayChildren:
 
 async def _answer(job: Job) -> Any:
     """What a child makes of a job. Raises OperationRefused with its words."""
-    argv, pipe = (sys.executable, "-m", __name__), asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe)
-    try:
-        said, _ = await child.communicate(pickle.dumps(job))
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode:
-        raise ReplayFailed("the replay's process ended without an answer; the console's log says why")
-    answer = pickle.loads(said)
+    answer = await answer_of(_work, job, _without_answer)
     if isinstance(answer, str):
         raise NoReplay(answer)
     return answer
+
+
+def _without_answer() -> ReplayFailed:
+    return ReplayFailed("the replay's process ended without an answer; the console's log says why")
 
 
 def _done(process: Process, desk: ReplayDesk, job: Job) -> Any:
@@ -149,22 +137,14 @@ def _done(process: Process, desk: ReplayDesk, job: Job) -> Any:
             return cancelled(process, desk, job.row)
 
 
-def work() -> None:
-    """A job from the input, its answer, or why there is none, to the output; all else from the environment."""
-    os.nice(NICER)
-    job: Job = pickle.load(sys.stdin.buffer)
-    answer: Mapping[str, Any] | Any
+def _work(opened: Opened, job: Job) -> Any:
+    """The answer to a job, or the words that say why there is none."""
     try:
-        process = Process.open(load_settings(os.environ), makes_key=False)
+        process = opened()
         tables = process.start(process.tables(REPLAYS), records=False)
         try:
-            answer = _done(process, ReplayDesk(process, tables), job)
+            return _done(process, ReplayDesk(process, tables), job)
         finally:
             tables.stop()
     except ENDS as error:
-        answer = str(error)
-    sys.stdout.buffer.write(pickle.dumps(answer))
-
-
-if __name__ == "__main__":
-    work()
+        return str(error)

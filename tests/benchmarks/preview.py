@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.commands.planning_desk import NICER
+from pipeline.commands.child import NICER
 from tests.benchmarks.full_sync import many
 from tests.benchmarks.latency import Latency, edits, summed_up, title_edit
 from tests.e2e.visiting import as_counted
