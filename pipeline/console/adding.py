@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import yaml
-
 from pipeline.console.form import Form
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import Problem
+from pipeline.integration_file.written import yaml_of
 
 SHOWN: Final = ("integration", "environment", "region", "account", "how", "client_id", "source")
 """What a form that comes back shows again; the others are secrets, and typed anew."""
@@ -64,7 +63,7 @@ def file_of(asked: Asked) -> IntegrationFile | dict[str, str]:
     environment = {VARIABLES[name]: text for name, text in asked.secrets.items() if text}
     if asked.by_oauth:  # HubSpot signs its webhooks with the app's client secret
         environment.setdefault(VARIABLES["app_secret"], environment[VARIABLES["client_secret"]])
-    found = load(yaml.safe_dump(_keys(asked, environment), sort_keys=False), "", environment)
+    found = load(yaml_of(_keys(asked, environment)), "", environment)
     return found if isinstance(found, IntegrationFile) else by_input(found)
 
 

@@ -14,6 +14,7 @@ from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile, MappingSpec, Rule
 from pipeline.integration_file.names import default_target
 from pipeline.integration_file.problems import Problem
+from pipeline.integration_file.written import yaml_of
 from schemas.values import System
 
 Way = Literal["to_userflow", "to_hubspot"]
@@ -197,7 +198,7 @@ def document_with(document: str, draft: Draft, former: str = "") -> tuple[str, i
     mappings: list[Any] = list(data.get("mappings") or [])
     index = next((at for at, one in enumerate(mappings) if one.get("name") == (former or draft.name)), len(mappings))
     mappings[index : index + 1] = [_keys(draft)]
-    return yaml.safe_dump({**data, "mappings": mappings}, sort_keys=False, allow_unicode=True, width=120), index
+    return yaml_of({**data, "mappings": mappings}), index
 
 
 def read(document: str, draft: Draft) -> tuple[IntegrationFile | None, list[Misfit]]:

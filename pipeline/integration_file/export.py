@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import yaml
-
 from pipeline.integration_file.model import HubSpotSection, IntegrationFile, MappingSpec, OAuth, Rule
+from pipeline.integration_file.written import yaml_of
 
 MAPS_NOTHING: Final = "mappings: []\n"
 """How the file of an integration ends that maps nothing yet."""
@@ -37,7 +36,7 @@ def to_yaml(file: IntegrationFile) -> str:
         },
         "mappings": [_mapping(mapping) for mapping in file.mappings],
     }
-    return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True, width=120)
+    return yaml_of(keys)
 
 
 def _hubspot(section: HubSpotSection) -> _Keys:

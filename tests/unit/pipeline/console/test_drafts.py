@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.console.drafts import (
@@ -62,6 +62,8 @@ def test_no_button_breaks_a_draft(draft: Draft, act: str) -> None:
 
 
 @given(DRAFTS, HOSTILE, HOSTILE)
+@example(draft_of(read_document(DOCUMENT).mappings[0]), "\x85", "")
+@example(draft_of(read_document(DOCUMENT).mappings[0]), "a\u2028b", "")
 def test_any_draft_makes_a_file_or_is_refused_with_its_place(draft: Draft, source: str, target: str) -> None:
     wild = draft.with_rules("to_userflow", [*draft.to_userflow, RuleDraft(source, target)])
     file, wrong = read(DOCUMENT, wild)
