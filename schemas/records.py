@@ -47,6 +47,12 @@ class Cause:
     partition: int  # its partition
     offset: int  # its offset; -1 where the cause is no record
     at_ms: int  # our clock: when the receiver or connector first held it
+    # what was spent since then tells no cause from another: equal ones differ in it
+    read_ms: int = field(default=0, compare=False)  # how long since then the systems took to answer reads for it
+    budget_ms: int = field(
+        default=0, compare=False
+    )  # how long since then its reads and writes waited for places in the systems' limits
+    write_ms: int = field(default=0, compare=False)  # how long since then the systems took to answer writes of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ class LimitVitals:
 class DurationVitals:
     """How long one part of the way of a change took, since the process began."""
 
-    part: str  # `whole`: webhook to written; `read`, `write`: a request; `budget`: waiting for a place
-    system: str  # the system that is read, written or waited for
+    part: str  # `whole`: webhook to written; `whole/read`, ..: its parts; `read`, `write`: a request; `budget`: waits
+    system: str  # the system that is read, written or waited for; of the whole and its parts: the written one
     bulk: bool  # whether it was bulk
     counts: tuple[int, ...]  # how many fell under each bound of BOUNDS_MS and above the one before; last: above all
     sum_ms: int  # milliseconds of all of them
@@ -72,6 +72,7 @@ class MappingVitals:
     not_linked: int  # nobody on the other side
     several: int  # several objects on a side
     refused: int  # a value was refused
+    integration: str = ""  # whose mapping; empty: a release before told it by its name alone
 
 
 @dataclass(frozen=True, slots=True)

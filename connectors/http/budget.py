@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from connectors.clock import Clock
 from connectors.contract.errors import RateLimited
 from connectors.http.messages import Purpose, RateNotice
+from connectors.http.meter import waiting_for_a_place
 from connectors.http.rate_limits import NEVER, Limiter
 
 WEIGHTS: dict[Purpose, float] = {
@@ -79,7 +80,8 @@ class RequestBudget:
     async def slot(self, purpose: Purpose) -> AsyncIterator["Slot"]:
         """Wait for a place and hold it until the answer is read; safe to cancel at any point."""
         queue = self._search if purpose == "search" else self._general
-        sent_at = await queue.take(purpose)
+        with waiting_for_a_place():
+            sent_at = await queue.take(purpose)
         try:
             yield Slot(self, queue, sent_at)
         finally:

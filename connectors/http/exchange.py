@@ -10,6 +10,7 @@ from connectors.contract.metrics import ApiMetrics
 from connectors.http.budget import Budget
 from connectors.http.calls_made import note_call
 from connectors.http.messages import Call, Headers, Purpose, RateNotice, Request, Response, Transport
+from connectors.http.meter import waiting_for_an_answer
 
 T = TypeVar("T")
 
@@ -50,7 +51,8 @@ class Exchange:
         started = self.monotonic()
         note_call()
         try:
-            response = await self.transport.send(request)
+            with waiting_for_an_answer():
+                response = await self.transport.send(request)
         except ConnectorError as error:
             self.metrics.called(purpose, error.status, self.monotonic() - started)
             raise

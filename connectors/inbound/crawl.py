@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from connectors.contract.errors import CURSOR_GONE, ConnectorError, Refused
 from connectors.contract.source import ObjectPage
 from connectors.http.calls_made import CallsMade, counting_calls
+from connectors.http.meter import Meter
 from connectors.http.paging import PagingProgress
 from connectors.inbound.persistence import read_persistently
 from connectors.inbound.run_parts import is_over, keep_part, part_row
@@ -21,6 +22,7 @@ from connectors.session.context import IntegrationContext, seen
 from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest
 from schemas.runs import RunState
+from schemas.spent import with_spent
 
 log = logging.getLogger(__name__)
 
@@ -46,27 +48,29 @@ class _Lapsed(Exception):
     """The cursor leads nowhere: the type is to be read anew."""
 
 
-async def crawl(context: IntegrationContext, request: ConnectorRequest, cause: Cause | None) -> bool:
+async def crawl(context: IntegrationContext, request: ConnectorRequest, cause: Cause) -> bool:
     """Read every object of the request's type; what ends it early stands on `sync.runs` with its reason.
 
     A part that has ended is left alone, and one that was cut off goes on where it stood. Returns whether it was read
     to its end.
     """
-    with counting_calls() as made:
-        return await _Crawl(context, request, cause, made).run()
+    meter = Meter(context.clock.monotonic)
+    with counting_calls() as made, meter.measuring():
+        return await _Crawl(context, request, cause, made, meter).run()
 
 
 class _Crawl:
     """One crawl under way; its row is what a later process goes on with."""
 
     def __init__(
-        self, context: IntegrationContext, request: ConnectorRequest, cause: Cause | None, made: CallsMade
+        self, context: IntegrationContext, request: ConnectorRequest, cause: Cause, made: CallsMade, meter: Meter
     ) -> None:
         self._context = context
         self._run_id = request.run_id or ""
         self._object_type = request.object_type
         self._cause = cause
         self._made = made
+        self._meter = meter
         self._row = part_row(context, self._run_id, f"{context.system}.{request.object_type}")
         self._calls_before = self._row.calls
         self._note: str | None = None
@@ -113,7 +117,9 @@ class _Crawl:
 
     async def _publish(self, page: ObjectPage) -> None:
         await self._context.bulk_credit(len(page.objects))
-        found = (seen(self._object_type, one, "crawl", self._run_id, True, self._cause) for one in page.objects)
+        spent = self._meter.spent()
+        cause = with_spent(self._cause, read_s=spent.system_s, budget_s=spent.budget_s)
+        found = (seen(self._object_type, one, "crawl", self._run_id, True, cause) for one in page.objects)
         await asyncio.gather(*(self._context.observed(one) for one in found))
 
     async def _beating(self, work: Coroutine[Any, Any, T]) -> T:

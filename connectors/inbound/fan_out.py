@@ -14,11 +14,13 @@ from typing import Final, TypeVar
 from connectors.contract.associations import AssociatedFields, AssociatedSource, ReaderIdsPage
 from connectors.contract.errors import ConnectorError, Refused
 from connectors.contract.source import AssociatedNews, ReadPurpose
+from connectors.http.meter import Meter
 from connectors.http.paging import PagingProgress
 from connectors.inbound.persistence import read_persistently
 from connectors.inbound.run_requests import OwedRuns
 from connectors.session.context import IntegrationContext, ObservedObject
 from schemas.records import Cause, ConnectorRequest, StampedValue, StateCommand
+from schemas.spent import with_spent
 from schemas.topics import requests_topic
 
 log = logging.getLogger(__name__)
@@ -51,8 +53,9 @@ class _FanOut:
 
     object_type: str
     object_id: str
-    caused_by: Cause
+    first_cause: Cause
     finished: Finished
+    meter: Meter  # of its reads
     notified: dict[str, StampedValue] = field(default_factory=dict)  # newest value of each field in its notifications
     back: bool = False  # the object was away: objects that show it are read, for no list of their fields is complete
     newer: bool = False  # news came since the object was last read
@@ -60,6 +63,12 @@ class _FanOut:
     shown: Mapping[str, AssociatedFields] = field(default_factory=dict)
     pages: deque[_ReaderPage] = field(default_factory=deque)
     progress: dict[str, PagingProgress] = field(default_factory=dict)  # by type, of its list
+
+    @property
+    def caused_by(self) -> Cause:
+        """The first cause, and what its reads waited for."""
+        spent = self.meter.spent()
+        return with_spent(self.first_cause, read_s=spent.system_s, budget_s=spent.budget_s)
 
     def add(self, news: AssociatedNews) -> None:
         self.back = self.back or news.kind == "back"
@@ -111,7 +120,7 @@ class FanOuts:
             finished()
             return
         if fan_out is None:
-            fan_out = self._known[key] = _FanOut(*key, cause, finished)
+            fan_out = self._known[key] = _FanOut(*key, cause, finished, Meter(self._context.clock.monotonic))
             self._waiting.append(fan_out)
         else:
             finished()
@@ -276,7 +285,8 @@ class FanOuts:
     async def _answer(self, fan_out: _FanOut, ask: Callable[[], Awaitable[T]], nothing: T) -> T:
         """The answer, however long the system is away; `nothing` where it refuses, or answers everything but this."""
         try:
-            return await read_persistently(self._context, ask, fan_out.object_type)
+            with fan_out.meter.measuring():
+                return await read_persistently(self._context, ask, fan_out.object_type)
         except ConnectorError as error:
             log.warning("%s: the fields others show of an object cannot be read: %s", self._context.integration, error)
             await self._context.unreadable(fan_out.object_type, fan_out.object_id, error, fan_out.caused_by)

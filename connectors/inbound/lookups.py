@@ -23,6 +23,7 @@ from connectors.contract.errors import (
 from connectors.contract.source import MOST_FOUND, ReadPurpose, Seen
 from connectors.http.batches import halves
 from connectors.http.calls_made import counting_calls
+from connectors.http.meter import Meter, Spent
 from connectors.http.retry import LOOKUPS, RetryPolicy, retrying
 from connectors.inbound.persistence import MOST_OUTAGES, Persistence
 from connectors.inbound.run_parts import AskedTally, is_over
@@ -30,6 +31,7 @@ from connectors.session.context import IntegrationContext, seen
 from connectors.session.latch import CompletionLatch
 from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, Found, Receipt
+from schemas.spent import with_spent
 from schemas.topics import RECEIPTS, pair_key
 from schemas.values import FieldValue
 
@@ -136,10 +138,10 @@ class Lookups:
     async def _answer(self, question: Question, batch: Mapping[str, LookupValue], *, taken_apart: bool = False) -> None:
         """Answer the values together; `taken_apart`: they were tried with others, and one of them always fails."""
         context, field = self._context, self._context.catalog.definition(question.object_type, question.field)
-        source = context.account.source
+        source, meter = context.account.source, Meter(context.clock.monotonic)
         try:
             look_up = partial(source.look_up, question.object_type, field, tuple(batch), question.purpose)
-            with counting_calls() as made:
+            with counting_calls() as made, meter.measuring():
                 once = partial(context.asked, look_up, question.object_type, "read")
                 objects = await (self._tried_again(once) if taken_apart else self._tried(question, once))
             await self._count(question, len(objects), made.calls)
@@ -156,7 +158,7 @@ class Lookups:
             else:
                 await self._refused(question, batch, error)
         else:
-            await self._publish(question, batch, objects)
+            await self._publish(question, batch, objects, meter.spent())
             for ask in batch.values():
                 ask.end()
 
@@ -204,8 +206,13 @@ class Lookups:
             except (Retryable, CredentialsRejected, Misconfigured) as error:
                 await persistence.wait_after(error)
 
-    async def _publish(self, question: Question, batch: Mapping[str, LookupValue], objects: Sequence[Seen]) -> None:
+    async def _publish(
+        self, question: Question, batch: Mapping[str, LookupValue], objects: Sequence[Seen], spent: Spent
+    ) -> None:
         """Publish each object with how many hold its match value: the first must not be mistaken for the only one."""
+        for one in batch.values():
+            if one.caused_by is not None:
+                one.caused_by = with_spent(one.caused_by, read_s=spent.system_s, budget_s=spent.budget_s)
         distinct = list({one.object_id: one for one in objects}.values())
         counts = Counter(map(question.asked, distinct))
         missed = [value for value in batch if value not in counts]

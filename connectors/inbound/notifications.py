@@ -11,6 +11,7 @@ from connectors.contract.errors import OTHER_OBJECT, ConnectorError, Missing, Ra
 from connectors.contract.source import AssociatedNews, Gone, News, ReadPurpose, Seen
 from connectors.http.batches import halves
 from connectors.http.calls_made import counting_calls
+from connectors.http.meter import Meter, QueueMeter
 from connectors.inbound.fan_out import FanOuts
 from connectors.inbound.read_queue import Pending, ReadQueue, ReadReason
 from connectors.inbound.run_parts import AskedTally
@@ -25,6 +26,7 @@ from connectors.session.latch import CompletionLatch
 from connectors.session.letters import publish_letter
 from schemas.letters import letter_about
 from schemas.records import ActivityEvent, Cause, ConnectorRequest, Notification, Origin, StampedValue
+from schemas.spent import with_spent
 from schemas.topics import object_key
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,8 @@ class NotificationReader:
         self._tally = tally or AskedTally(context)
         self._writes = writes
         self._fan_outs = fan_outs
-        self._queue = ReadQueue()
+        self._meter = QueueMeter(context.clock.monotonic)
+        self._queue = ReadQueue(self._meter)
         self._dispatcher = BatchDispatcher(context)
         self._failures: Failures[Pending] = Failures(lambda one: (one.object_type, one.object_id))
         self._gathering = Gathering()
@@ -139,15 +142,20 @@ class NotificationReader:
     def _begin(self) -> None:
         self._owed.begin_anew()
         most, now = self._context.account.source.read_size, self._context.clock.monotonic()
-        batch = self._but_echoes(self._queue.take(most, now, bulk=self._bulk_may_go))
+        meter = Meter(self._context.clock.monotonic, self._meter)
+        batch = self._but_echoes(self._queue.take(most, now, bulk=self._bulk_may_go, meter=meter))
         if batch:
             self._gathering.left(batch[0].object_type, now)
-        if batch and batch[0].bulk:
-            task = self._dispatcher.start(self._read_bulk(batch), aside=True)
-            self._bulk.add(task)
-            task.add_done_callback(self._bulk.discard)
-        elif batch:
+            with meter.measuring():
+                self._begin_read(batch)
+
+    def _begin_read(self, batch: list[Pending]) -> None:
+        if not batch[0].bulk:
             self._dispatcher.start(self._read(batch))
+            return
+        task = self._dispatcher.start(self._read_bulk(batch), aside=True)
+        self._bulk.add(task)
+        task.add_done_callback(self._bulk.discard)
 
     def _but_echoes(self, batch: list[Pending]) -> list[Pending]:
         """The objects still to be read: what turned out to be echoes meanwhile is told without a read."""
@@ -168,7 +176,14 @@ class NotificationReader:
     def _due(self) -> float | None:
         free = self._dispatcher.under_way < READS_IN_FLIGHT
         may_begin = free and self._context.state.works and not self._context.state.closing
-        return self._next_due() if may_begin else None
+        due = self._next_due() if may_begin else None
+        self._meter.held_up(full=not free, saving=due is not None and self._saving(due))
+        return due
+
+    def _saving(self, due: float) -> bool:
+        """Whether the next read waits because the system's limits are short."""
+        now, may_go = self._context.clock.monotonic(), self._queue.next_due(bulk=self._bulk_may_go)
+        return may_go is not None and may_go <= now and (due > now or self._dispatcher.limited)
 
     def _next_due(self) -> float | None:
         """When the next read may leave; reads stand apart where calls are scarce, and share the next one."""
@@ -305,12 +320,13 @@ class NotificationReader:
                     0,
                     ask.origin,
                     dict(fields),
-                    caused_by=ask.caused_by,
+                    caused_by=_with_waits(ask.caused_by, pending),
                 )
             )
 
     async def _publish(self, pending: Pending, answer: Seen | Gone) -> None:
         first = pending.asks[0]
+        cause = _with_waits(first.caused_by, pending)
         if isinstance(answer, Gone):
             await self._context.observed(
                 ObservedObject(
@@ -323,16 +339,22 @@ class NotificationReader:
                     run_id=first.run_id,
                     merged_into=answer.merged_into,
                     bulk=pending.bulk,
-                    caused_by=first.caused_by,
+                    caused_by=cause,
                 )
             )
             return
         settled = replace(answer, unsettled=())  # it was read often enough
-        observation = seen(pending.object_type, settled, first.origin, first.run_id, pending.bulk, first.caused_by)
+        observation = seen(pending.object_type, settled, first.origin, first.run_id, pending.bulk, cause)
         for name, value in pending.notified.items():
             if name in observation.fields and value.at_ms > observation.fields[name].at_ms:
                 observation.fields[name] = value
         await self._context.observed(replace(observation, later_than=pending.later_than))
+
+
+def _with_waits(cause: Cause | None, pending: Pending) -> Cause | None:
+    """The first cause, and what the object's reads waited for."""
+    spent = pending.waits.spent()
+    return None if cause is None else with_spent(cause, read_s=spent.system_s, budget_s=spent.budget_s)
 
 
 def _observation_of(news: News, origin: Origin, cause: Cause | None) -> ObservedObject:

@@ -13,6 +13,7 @@ from connectors.contract.errors import ConnectorError, Denied, Missing, Refused,
 from connectors.contract.feed import Feed, Feeds, FeedSettings, Kept, Pulled
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.source import Seen
+from connectors.http.meter import Meter
 from connectors.http.retry import CALLS, Tries
 from connectors.inbound.patrol import Patrol
 from connectors.inbound.positions import Positions
@@ -20,6 +21,7 @@ from connectors.inbound.run_requests import request_run
 from connectors.session.context import IntegrationContext, seen
 from connectors.session.wall import contained
 from schemas.records import Cause, Notification
+from schemas.spent import with_spent
 from schemas.topics import notifications_topic
 
 log = logging.getLogger(__name__)
@@ -89,8 +91,10 @@ class _Pull:
         while True:
             await self._may_pull()
             kept, began_ms = self.positions.kept(self.name), self.context.now_ms()
+            meter = Meter(self.context.clock.monotonic)
             try:
-                pulled = await self._asked(kept)
+                with meter.measuring():
+                    pulled = await self._asked(kept)
             except (OwnershipLost, Denied):  # `_may_pull` waits until it is not so any more
                 continue
             except Retryable as error:
@@ -103,7 +107,10 @@ class _Pull:
                 self.context.state.fail(error)
                 continue
             self.tries = Tries()
-            await self._published(pulled, began_ms)
+            # a change that tells no time counts as of before every erasure, and would be refused for ever
+            spent, cause = meter.spent(), Cause("", -1, -1, began_ms)
+            cause = with_spent(cause, read_s=spent.system_s, budget_s=spent.budget_s)
+            await self._published(pulled, cause)
             await self._keep(pulled, kept)
             await self.context.clock.sleep(pulled.wait_s)
 
@@ -153,12 +160,12 @@ class _Pull:
         )
         self.context.state.deny(self.name, "read", error.reason)
 
-    async def _published(self, pulled: Pulled, began_ms: int) -> None:
-        """The news are with the brokers when this returns; objects were read at `began_ms` at the earliest."""
+    async def _published(self, pulled: Pulled, cause: Cause) -> None:
+        """The news are with the brokers when this returns; objects were read at the cause's time at the earliest."""
         context = self.context
         if pulled.objects:
             await context.bulk_credit(len(pulled.objects))
-            await asyncio.gather(*(self._observed(one, began_ms) for one in pulled.objects))
+            await asyncio.gather(*(self._observed(one, cause) for one in pulled.objects))
         for body in pulled.bodies:
             notification = Notification(context.integration, context.system, body, {}, context.now_ms())
             await context.publish(notifications_topic(context.system), context.integration, notification)
@@ -166,11 +173,9 @@ class _Pull:
             log.warning("%s: news of %s were lost (%s)", context.integration, context.system, pulled.gap)
             await request_run(context.send, context.integration, context.now_ms())
 
-    async def _observed(self, one: Seen, began_ms: int) -> None:
+    async def _observed(self, one: Seen, cause: Cause) -> None:
         """Bulk by its credit; written like a live change, for that is what most of its few changes are."""
         object_type = self.feed.object_type or ""
-        # a change that tells no time counts as of before every erasure, and would be refused for ever
-        cause = Cause("", -1, -1, began_ms)
         await self.context.observed(seen(object_type, one, "poll", None, False, cause))
 
     async def _keep(self, pulled: Pulled, kept: Kept | None) -> None:

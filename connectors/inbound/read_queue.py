@@ -6,6 +6,7 @@ from itertools import chain, islice
 from typing import Final
 
 from connectors.contract.source import Gone, News, Seen
+from connectors.http.meter import Meter, Stopwatch
 from schemas.records import Cause, Origin, StampedValue
 
 REPEATS_S: Final = (0.5, 2.0, 10.0, 60.0)
@@ -36,6 +37,7 @@ class Pending:
     object_type: str
     object_id: str
     not_before: float
+    waits: Stopwatch  # what its reads waited for
     asks: list[ReadReason] = field(default_factory=list)
     repeats: int = 0
     failures: int = 0  # reads of it that failed
@@ -87,7 +89,9 @@ class Pending:
 class ReadQueue:
     """Objects that wait for a read; those with bulk reasons only wait behind all others."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter) -> None:
+        """`meter` says what holds up what is queued."""
+        self._meter = meter
         self._live: dict[tuple[str, str], Pending] = {}
         self._bulk: dict[tuple[str, str], Pending] = {}
 
@@ -120,15 +124,18 @@ class ReadQueue:
         key = (ask.object_type, ask.object_id)
         pending = self._live.get(key) or self._bulk.pop(key, None)
         if pending is None:
-            pending = Pending(*key, not_before)
+            pending = Pending(*key, not_before, Stopwatch(self._meter))
         elif pending.repeats == 0:
             earlier = min if ask.news is not None else max
             pending.not_before = earlier(pending.not_before, not_before)
         pending.asks.append(ask)
         self._keep(pending)
 
-    def take(self, most: int, now: float, *, bulk: bool = True) -> list[Pending]:
-        """Objects of one type that are due, live ones first, oldest first; `bulk` says whether bulk ones may go."""
+    def take(self, most: int, now: float, *, bulk: bool = True, meter: Meter | None = None) -> list[Pending]:
+        """Objects of one type that are due, live ones first, oldest first; `bulk` says whether bulk ones may go.
+
+        `meter` says what their read waits for.
+        """
         waiting = (self._live, self._bulk) if bulk else (self._live,)
         for pendings in waiting:
             due = (pending for pending in pendings.values() if pending.not_before <= now)
@@ -136,6 +143,7 @@ class ReadQueue:
             if first is not None:
                 chosen = [first, *islice((one for one in due if one.object_type == first.object_type), most - 1)]
                 for pending in chosen:
+                    pending.waits.go_on(meter or self._meter)
                     del pendings[pending.object_type, pending.object_id]
                 return chosen
         return []
@@ -156,6 +164,7 @@ class ReadQueue:
             pending.published_early = pending.published_early and newer.published_early
             not_before = min(not_before, newer.not_before)
         pending.not_before = not_before
+        pending.waits.go_on(self._meter)
         self._keep(pending)
 
     def next_due(self, *, bulk: bool = True) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connectors.contract.sink import Write
+from connectors.http.meter import Meter, Stopwatch
 from schemas.records import FieldPatch
 from schemas.values import FieldValue
 
@@ -21,6 +22,7 @@ class QueuedPatch:
 
     patch: FieldPatch
     finished: Callable[[], None]
+    waits: Stopwatch
     open_fields: set[str] = field(default_factory=set)
 
     def end(self, name: str) -> None:
@@ -51,8 +53,12 @@ class _Waiting:
 class PatchQueue:
     """Patches that wait to be written, and writes under way."""
 
-    def __init__(self, written: Callable[[FieldPatch, str], bool] = lambda _, __: False) -> None:
-        """`written` says whether a field of a patch repeats what was written just before, its answer on its way."""
+    def __init__(self, meter: Meter, written: Callable[[FieldPatch, str], bool] = lambda _, __: False) -> None:
+        """`meter` says what holds up what is queued.
+
+        `written` says whether a field of a patch repeats what was written just before, its answer on its way.
+        """
+        self._meter = meter
         self._written = written
         self._targets: dict[Target, _Waiting] = {}
         self._fields = 0
@@ -76,12 +82,16 @@ class PatchQueue:
         held = self._targets[first].fields.values() if first is not None else ()
         return min((one.patch.caused_by.at_ms for one in held if one.patch.caused_by is not None), default=None)
 
+    def outside(self, patch: FieldPatch, finished: Callable[[], None]) -> QueuedPatch:
+        """A patch that is not in the queue."""
+        return QueuedPatch(patch, finished, Stopwatch(self._meter), set(patch.fields))
+
     def add(self, patch: FieldPatch, finished: Callable[[], None]) -> tuple[QueuedPatch, list[Superseded]]:
         """Take a patch; fields that it overtakes end as superseded.
 
         Equal repeats of what is in flight, or was just written, are dropped: the answer has its pair decide again.
         """
-        held = QueuedPatch(patch, finished, set(patch.fields))
+        held = self.outside(patch, finished)
         target = self._targets.setdefault((patch.object_type, patch.object_id), _Waiting())
         target.live = target.live or not patch.bulk
         superseded = []
@@ -102,12 +112,17 @@ class PatchQueue:
         self._forget_if_idle((patch.object_type, patch.object_id))
         return held, superseded
 
-    def take(self, most: int, object_type: str | None = None, *, live_only: bool = False) -> list[Write]:
-        """Writes for different targets of one type, live ones first, oldest first; None is the type of the first."""
+    def take(
+        self, most: int, object_type: str | None = None, *, live_only: bool = False, meter: Meter | None = None
+    ) -> list[Write]:
+        """Writes for different targets of one type, live ones first, oldest first; None is the type of the first.
+
+        `meter` says what their call waits for.
+        """
         ready = sorted(self._ready(live_only), key=lambda target: not self._targets[target].live)
         of_type = object_type or (ready[0][0] if ready else "")
         chosen = [target for target in ready if target[0] == of_type][:most]
-        return [self._start(target) for target in chosen]
+        return [self._start(target, meter or self._meter) for target in chosen]
 
     def _ready(self, live_only: bool) -> Iterator[Target]:
         for target, waiting in self._targets.items():
@@ -143,6 +158,7 @@ class PatchQueue:
                 if name in waiting.fields:
                     held.end(name)
                 else:
+                    held.waits.go_on(self._meter)
                     waiting.fields[name] = held
                     self._fields += 1
             waiting.in_flight = None
@@ -177,8 +193,10 @@ class PatchQueue:
             return self._written(patch, name)
         return flying.patch.fields[name] == patch.fields[name]
 
-    def _start(self, target: Target) -> Write:
+    def _start(self, target: Target, meter: Meter) -> Write:
         waiting = self._targets[target]
+        for held in waiting.fields.values():
+            held.waits.go_on(meter)
         waiting.in_flight, waiting.fields = waiting.fields, {}
         waiting.live_in_flight, waiting.live = waiting.live, False
         self._fields -= len(waiting.in_flight)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from connectors.contract.sink import Again, Answered, Ended, RefusedFields, Vanished, Write, WriteResult
+from connectors.http.meter import Meter, QueueMeter
 from connectors.http.retry import ALONE_S
 from connectors.outbound.delivery import Sending, deliver
 from connectors.outbound.erased import ErasedTargets
@@ -18,6 +19,7 @@ from connectors.session.echoes import RecentWrites
 from connectors.session.failures import Failures
 from connectors.session.gathering import Gathering, late_gather_s, tight_gather_s
 from schemas.records import Cause, FieldPatch, ReceiptKind, StampedValue
+from schemas.spent import split, with_spent
 from schemas.topics import RECEIPTS
 from schemas.values import FieldValue
 
@@ -34,7 +36,8 @@ class PatchWriter:
     def __init__(self, context: IntegrationContext, writes: RecentWrites) -> None:
         self._context = context
         self._writes = writes
-        self._queue = PatchQueue(writes.repeats)
+        self._meter = QueueMeter(context.clock.monotonic)
+        self._queue = PatchQueue(self._meter, writes.repeats)
         self._erased = ErasedTargets()
         self._dispatcher = BatchDispatcher(context)
         self._gathering = Gathering()
@@ -58,7 +61,7 @@ class PatchWriter:
             self._context.count("sink", patch.mapping, "erased", 1)
             return finished()
         if self._context.state.away or self._queue.full:
-            held = QueuedPatch(patch, finished, set(patch.fields))
+            held = self._queue.outside(patch, finished)
             await self._park([(held, name) for name in patch.fields])
             if not patch.fields:
                 finished()
@@ -95,10 +98,12 @@ class PatchWriter:
         if first is None:
             return
         _, object_type = first
-        batch = self._queue.take(self._context.account.sink.batch_size, object_type, live_only=self._live_only)
+        most, meter = self._context.account.sink.batch_size, Meter(self._context.clock.monotonic, self._meter)
+        batch = self._queue.take(most, object_type, live_only=self._live_only, meter=meter)
         if batch:
             self._gathering.left(object_type, self._context.clock.monotonic(), len(batch))
-            task = self._dispatcher.start(deliver(batch, self._sending, self._dispatcher))
+            with meter.measuring():
+                task = self._dispatcher.start(deliver(batch, self._sending, self._dispatcher))
             if all(write.bulk for write in batch):
                 self._bulk.add(task)
                 task.add_done_callback(self._bulk.discard)
@@ -107,7 +112,13 @@ class PatchWriter:
         free = self._dispatcher.under_way < self._context.account.sink.in_flight
         may_begin = free and not self._context.state.away and not self._context.state.closing
         first = self._first_due() if may_begin else None
+        self._meter.held_up(full=not free, saving=first is not None and self._saving(first))
         return None if first is None else first[0]
+
+    def _saving(self, first: tuple[float, str]) -> bool:
+        """Whether what may leave first waits because the system's limits are short."""
+        tight = tight_gather_s(self._context.account.spent()) > 0.0
+        return self._dispatcher.limited or (tight and first[0] > self._context.clock.monotonic())
 
     def _first_due(self) -> tuple[float, str] | None:
         """The object type that may leave first, and when: full batches and first writes leave at once."""
@@ -197,14 +208,16 @@ class PatchWriter:
                     self._queue.end(result.write, result.fields)
 
     async def _answered(self, result: Answered, held: Mapping[str, QueuedPatch]) -> None:
-        write, patches = result.write, _patches(held, result.stored)
+        write, written = result.write, _queued(held, result.stored)
+        patches = [one.patch for one in written]
         spread_ms = self._writes.spread_ms(write.object_type, write.object_id, result.at_ms, result.spread_ms)
         # a value that was there before counts as ours: this sink saw it between its own writes, so its order is known
         fields = {
             name: StampedValue(value, result.at_ms, spread_ms, ours=True) for name, value in result.stored.items()
         }
         sent: dict[str, FieldValue] = {name: write.fields[name] for name in result.stored if name in write.fields}
-        cause = _cause_of(patches)
+        causes = {id(one): _cause_with_waits(one) for one in written}
+        cause = _first_cause(causes.values())
         await self._context.observed(
             ObservedObject(
                 write.object_type,
@@ -219,17 +232,18 @@ class PatchWriter:
                 bulk=_bulk(patches),
                 caused_by=cause,
                 equal=result.equal,
-                causes=_other_causes(held, sent, cause),
+                causes=_other_causes({name: causes[id(held[name])] for name in sent if name in held}, cause),
             )
         )
-        for patch in patches:
-            self._context.count("sink", patch.mapping, "equal" if result.equal else "written", 1)
-            if not result.equal and patch.caused_by is not None:
-                since_ms = self._context.now_ms() - patch.caused_by.at_ms
-                self._context.visible(patch.bulk, max(since_ms, 0) / 1000)
+        for one in written:
+            self._context.count("sink", one.patch.mapping, "equal" if result.equal else "written", 1)
+            caused_by = causes[id(one)]
+            if not result.equal and caused_by is not None:
+                self._context.visible(one.patch.bulk, split(self._context.now_ms() - caused_by.at_ms, caused_by))
 
     async def _vanished(self, result: Vanished, held: Mapping[str, QueuedPatch]) -> None:
-        write, patches = result.write, _patches(held, result.write.fields)
+        write, waited = result.write, _queued(held, result.write.fields)
+        patches = [one.patch for one in waited]
         await self._context.observed(
             ObservedObject(
                 write.object_type,
@@ -241,7 +255,7 @@ class PatchWriter:
                 run_id=_run_of(patches),
                 merged_into=result.merged_into,
                 bulk=_bulk(patches),
-                caused_by=_cause_of(patches),
+                caused_by=_first_cause(map(_cause_with_waits, waited)),
             )
         )
         for patch in patches:
@@ -288,23 +302,31 @@ class PatchWriter:
             self._context.count("sink", patch.mapping, "superseded", 1)
 
 
+def _queued(held: Mapping[str, QueuedPatch], names: Iterable[str]) -> list[QueuedPatch]:
+    return list({id(held[name]): held[name] for name in names if name in held}.values())
+
+
 def _patches(held: Mapping[str, QueuedPatch], names: Iterable[str]) -> list[FieldPatch]:
-    patches = {id(held[name]): held[name].patch for name in names if name in held}
-    return list(patches.values())
+    return [one.patch for one in _queued(held, names)]
 
 
 def _run_of(patches: Sequence[FieldPatch]) -> str | None:
     return next((patch.run_id for patch in patches if patch.run_id), None)
 
 
-def _cause_of(patches: Sequence[FieldPatch]) -> Cause | None:
-    return next((patch.caused_by for patch in patches if patch.caused_by), None)
+def _first_cause(causes: Iterable[Cause | None]) -> Cause | None:
+    return next((cause for cause in causes if cause is not None), None)
 
 
-def _other_causes(held: Mapping[str, QueuedPatch], names: Iterable[str], cause: Cause | None) -> dict[str, Cause]:
+def _cause_with_waits(held: QueuedPatch) -> Cause | None:
+    """The patch's first cause, and what the patch waited for here: every try of it."""
+    cause, spent = held.patch.caused_by, held.waits.spent()
+    return None if cause is None else with_spent(cause, budget_s=spent.budget_s, write_s=spent.system_s)
+
+
+def _other_causes(by_field: Mapping[str, Cause | None], cause: Cause | None) -> dict[str, Cause]:
     """The causes of fields that joined a write of another cause: patches of one target leave together."""
-    found = {name: held[name].patch.caused_by for name in names if name in held}
-    return {name: one for name, one in found.items() if one is not None and one != cause}
+    return {name: one for name, one in by_field.items() if one is not None and one != cause}
 
 
 def _bulk(patches: Sequence[FieldPatch]) -> bool:

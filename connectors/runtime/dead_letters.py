@@ -22,12 +22,12 @@ class DeadLetters:
         """Publish the record as a dead letter, then finish it; `about` is the record, if it could be decoded."""
         letter = letter_about(taken, f"{self._system}.source", reason, detail, self._deps.now_ms(), about=about)
         await publish_letter(self._deps.publisher.send, letter)
-        self._deps.count(self._system, None, "dead-lettered", 1)
+        self._deps.count(self._system, getattr(about, "integration", ""), None, "dead-lettered", 1)
         taken.finished()
 
     def disconnected(self, taken: Taken) -> None:
         """Finish a record whose connection is over."""
-        self._deps.count(self._system, None, "disconnected", 1)
+        self._deps.count(self._system, "", None, "disconnected", 1)
         taken.finished()
 
     async def incident(self, integration: str, reason: str, detail: str) -> None:

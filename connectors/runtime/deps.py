@@ -14,6 +14,7 @@ from connectors.kafka.table import TableReader
 from schemas.codec import Codec
 from schemas.configuration import ConnectorStatus
 from schemas.seals import Renew
+from schemas.spent import Parts
 from schemas.traces import Handled
 
 
@@ -32,8 +33,8 @@ class ConnectorMetrics(Protocol):
     def api_waited(self, system: str, purpose: str, seconds: float) -> None:
         """A request waited so long for its place in the budget."""
 
-    def change_visible(self, system: str, bulk: bool, seconds: float) -> None:
-        """A value was written to the system so long after its first cause was received."""
+    def change_visible(self, system: str, bulk: bool, parts: Parts) -> None:
+        """A value was written to the system so long after its first cause was received, by the parts of its way."""
 
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
         """The system's status in one of this connector's integrations."""
@@ -67,7 +68,7 @@ class ConnectorDeps:
     clock: Clock
     uniform: Uniform
     now_ms: Callable[[], int]
-    count: Callable[[str, str | None, str, int], None]
+    count: Callable[[str, str, str | None, str, int], None]  # stage, integration, mapping, outcome, how many
     metrics: ConnectorMetrics
     bulk_credit: Callable[[int], Awaitable[None]]
     stop_process: Callable[[str], None]

@@ -79,6 +79,10 @@ class IntegrationOpener:
         label = f"{name}: {self._traits.system}"
         connection = ConnectionState(label, report.keep_parked, parked=report.state.parked)
         partition = partition_of(name, connector.partitions)
+
+        def count(stage: str, mapping: str | None, outcome: str, number: int) -> None:
+            connector.count(stage, name, mapping, outcome, number)
+
         context = IntegrationContext(
             integration=name,
             connection=settings.connection,
@@ -91,7 +95,7 @@ class IntegrationOpener:
             uniform=connector.uniform,
             now_ms=connector.now_ms,
             may_write=lambda: self._deps.owns(partition) and connection.active and not connection.closing,
-            count=connector.count,
+            count=count,
             bulk_credit=connector.bulk_credit,
             run_row=partial(connector.tables.get, RUNS),
             visible=partial(connector.metrics.change_visible, self._traits.system),

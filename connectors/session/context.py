@@ -26,6 +26,7 @@ from schemas.codec import Unencodable
 from schemas.letters import letter_id, letter_of_no_record
 from schemas.records import Cause, ChangeEvent, ConnectorRequest, Found, Operation, Origin, StampedValue
 from schemas.runs import RunProgress
+from schemas.spent import Parts
 from schemas.topics import changes_topic, object_key, requests_topic
 from schemas.values import FieldValue, System
 
@@ -34,7 +35,7 @@ T = TypeVar("T")
 SHOWN_AGAIN_MS: Final = 2_000
 
 
-def _unmeasured(_: bool, __: float) -> None:
+def _unmeasured(_: bool, __: Parts) -> None:
     """Nobody counts."""
 
 
@@ -61,7 +62,7 @@ class IntegrationContext:
     count: Callable[[str, str | None, str, int], None]  # stage, mapping, outcome, how many
     bulk_credit: Callable[[int], Awaitable[None]]
     run_row: Callable[[str], RunProgress | None] = _no_row  # the newest row of a key of `sync.runs`
-    visible: Callable[[bool, float], None] = _unmeasured  # whether it was bulk, seconds from its first cause to written
+    visible: Callable[[bool, Parts], None] = _unmeasured  # a change was written: whether it was bulk, its way's parts
     shown: AssociatedValueCache = field(default_factory=AssociatedValueCache)  # newest fields of associated objects
 
     @property

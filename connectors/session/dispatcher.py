@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from connectors.contract.errors import ConnectorError, Retryable
+from connectors.contract.errors import ConnectorError, RateLimited, Retryable
 from connectors.http.retry import CALLS, Tries
 from connectors.session.condition import VersionedCondition
 from connectors.session.context import IntegrationContext
@@ -24,6 +24,7 @@ class BatchDispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._aside: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
+        self._limited_until = 0.0
         self._tries = Tries()
         self._rounds = 0  # how many failures were counted
         self._broken: BaseException | None = None
@@ -75,6 +76,13 @@ class BatchDispatcher:
             self.pause(0.0)
         else:
             self.pause(max(wait_s, self._paused_until - now))
+            if isinstance(error, RateLimited):
+                self._limited_until = self._paused_until
+
+    @property
+    def limited(self) -> bool:
+        """Whether nothing starts because the system's limits were met."""
+        return self._context.clock.monotonic() < self._limited_until
 
     async def run(self, due: Callable[[], float | None], begin: Callable[[], None]) -> None:
         """Call `begin` whenever something may leave, until cancelled; then the batches under way are cancelled too.

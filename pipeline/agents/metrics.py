@@ -8,8 +8,8 @@ from pipeline.core.outcome import Outcome
 class StepMetrics(Protocol):
     """Called after a step's commit."""
 
-    def outcome(self, stage: str, mapping: str | None, outcome: Outcome, number: int) -> None:
-        """So many records ended so."""
+    def outcome(self, stage: str, integration: str, mapping: str | None, outcome: Outcome, number: int) -> None:
+        """So many records ended so; `integration` is empty where it was not known."""
 
     def dead_letter(self, stage: str, reason: str) -> None:
         """A dead letter was committed."""

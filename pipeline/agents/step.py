@@ -176,9 +176,7 @@ class PartitionStep(Generic[RowT]):
             self._told |= handled
             rows.apply(overlay.changed, written)
         self._handled |= handled
-        self._count(
-            [one for one, incoming in zip(effects, batch, strict=True) if not isinstance(incoming.record, Copied)]
-        )
+        self._count(effects, batch)
 
     async def _handle_alone(self, incoming: Incoming, state_log: StateLog, rows: Rows[RowT]) -> None:
         """Handle one record of a batch in which some outputs are too large for a message, so that the others go on."""
@@ -350,18 +348,20 @@ class PartitionStep(Generic[RowT]):
         )
         return Effects((Output(DEAD_LETTERS, letter.key, letter),), "dead-lettered")
 
-    def _count(self, effects: Sequence[Effects]) -> None:
-        totals: dict[tuple[str | None, Outcome], int] = defaultdict(int)
-        for effect in effects:
-            totals[effect.mapping, effect.outcome] += 1
-            totals[effect.mapping, "unmatched"] += effect.expired
-        for (mapping, outcome), number in totals.items():
-            if number:
-                self._deps.metrics.outcome(self._stage.name, mapping, outcome, number)
-        for effect in effects:
+    def _count(self, effects: Sequence[Effects], batch: Sequence[Incoming]) -> None:
+        totals: dict[tuple[str, str | None, Outcome], int] = defaultdict(int)
+        for effect, incoming in zip(effects, batch, strict=True):
+            if isinstance(incoming.record, Copied):
+                continue
+            integration = getattr(incoming.record, "integration", "")
+            totals[integration, effect.mapping, effect.outcome] += 1
+            if effect.expired:
+                totals[integration, effect.mapping, "unmatched"] += effect.expired
             for output in effect.outputs:
                 if isinstance(output.record, DeadLetter):
                     self._deps.metrics.dead_letter(output.record.stage, output.record.reason)
+        for (integration, mapping, outcome), number in totals.items():
+            self._deps.metrics.outcome(self._stage.name, integration, mapping, outcome, number)
 
     async def _committed(self, commit: Callable[[], Mapping[str, bytes | None]]) -> Mapping[str, bytes | None]:
         """Commit within a deadline of our own: librdkafka's does not hold for offsets in a transaction

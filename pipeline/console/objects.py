@@ -24,6 +24,8 @@ from pipeline.explain.answer import (
 from pipeline.explain.look_again import holders
 from pipeline.operations.letter_report import meaning
 from pipeline.operations.shown_record import plain_value
+from schemas.spent import split
+from schemas.state import Written
 from schemas.values import FieldValue, System
 
 SINGULAR: Final[Mapping[str, str]] = {
@@ -213,13 +215,22 @@ def field_row(field: FieldStanding, now_ms: int, *, values: bool) -> FieldRow:
     }
     write, how = field.write, []
     if field.took_ms is not None:
-        how.append(f"{seconds(field.took_ms / 1000)} after the edit")
+        how.append(f"{seconds(field.took_ms / 1000)} after the edit{_parts(field.took_ms, write)}")
     if write is not None and write.run_id is not None:
         how.append("full sync")
     at = clock(write.at_ms, now_ms) if write is not None else ""
     return FieldRow(
         field.source, field.target, cells, owner, kind, word, detail, field.reason or "", at, ", ".join(how)
     )
+
+
+def _parts(took_ms: int, write: Written | None) -> str:
+    """Where that time went; nothing where the write is not known by its cause."""
+    if write is None or write.caused_by is None:
+        return ""
+    parts = split(took_ms, write.caused_by)
+    told = (("Pairstream", parts.pairstream), ("reads", parts.read), ("limits", parts.budget), ("writes", parts.write))
+    return f" ({'; '.join(f'{name} {seconds(ms / 1000)}' for name, ms in told)})"
 
 
 def happenings(told: Explanation) -> Iterator[HappeningRow]:

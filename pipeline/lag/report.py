@@ -34,7 +34,7 @@ def report(lag: Lag, parked: dict[str, list[str]], changes_retention_days: int |
                 "own_cpu_ms": row.own_cpu_ms,
                 "calls": {f"{one.system} {one.purpose}": one.calls for one in row.calls},
                 "waited_ms": {f"{one.system} {one.purpose}": one.waited_ms for one in row.calls},
-                "mappings": {one.mapping: _links(one) for one in row.mappings},
+                "mappings": {f"{one.integration}/{one.mapping}": _links(one) for one in row.mappings},
                 "took": [_took(one) for one in row.durations],
             }
             for row in lag.processes

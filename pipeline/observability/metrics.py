@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from pipeline.observability.durations import Durations
 from schemas.codec import CodecKind
 from schemas.configuration import ConnectorStatus
+from schemas.spent import PARTS, Parts
 from schemas.vitals import ApiVitals, DurationVitals, LimitVitals, MappingVitals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -52,6 +53,7 @@ HistogramName = Literal[
     "pairstream_api_call_seconds",
     "pairstream_api_budget_wait_seconds",
     "pairstream_change_to_visible_seconds",
+    "pairstream_change_to_visible_part_seconds",
     "pairstream_step_seconds",
 ]
 MetricName = CounterName | GaugeName | HistogramName
@@ -83,7 +85,8 @@ class MetricMeaning:
 
 METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
     "pairstream_outcomes_total": MetricMeaning(
-        "Records by how they ended; each stage ends each of its records once.", ("stage", "mapping", "outcome")
+        "Records by how they ended; each stage ends each of its records once.",
+        ("stage", "integration", "mapping", "outcome"),
     ),
     "pairstream_webhooks_total": MetricMeaning("Webhooks by how the receiver answered them.", ("system", "result")),
     "pairstream_api_calls_total": MetricMeaning(
@@ -173,6 +176,11 @@ METRICS: Final[Mapping[MetricName, MetricMeaning]] = {
     "pairstream_change_to_visible_seconds": MetricMeaning(
         "From the receipt of a change to its value's being written, in seconds.", ("direction", "bulk")
     ),
+    "pairstream_change_to_visible_part_seconds": MetricMeaning(
+        "The same by parts, which sum up to it: Pairstream itself (pairstream), the systems' answers to reads (read), "
+        "waiting for places in their limits (budget), their answers to writes (write), in seconds.",
+        ("direction", "part", "bulk"),
+    ),
     "pairstream_api_call_seconds": MetricMeaning(
         "How long requests to a vendor took, in seconds.", ("system", "purpose")
     ),
@@ -194,7 +202,7 @@ class Metrics:
         self._reasons: set[str] = set()
         self._calls: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])  # sent, and limited
         self._waited_s: dict[tuple[str, str], float] = defaultdict(float)
-        self._links: dict[str, Counts[str]] = defaultdict(Counts)  # by mapping
+        self._links: dict[tuple[str, str], Counts[str]] = defaultdict(Counts)  # by integration and mapping
         self._limits: dict[str, tuple[str, int]] = {}  # by system: the limit that was met last, and when
         self._remaining: dict[tuple[str, str], int] = {}
         self._durations = Durations()
@@ -208,12 +216,12 @@ class Metrics:
             name: Histogram(name, *_spread(name), buckets=SECONDS, registry=registry) for name in _names(HistogramName)
         }
 
-    def outcome(self, stage: str, mapping: str | None, outcome: str, number: int = 1) -> None:
-        """`mapping` is None where a record ended before its mapping was known."""
-        self._counters["pairstream_outcomes_total"].labels(stage, mapping or "", outcome).inc(number)
+    def outcome(self, stage: str, integration: str, mapping: str | None, outcome: str, number: int = 1) -> None:
+        """`mapping` is None, and `integration` empty, where a record ended before they were known."""
+        self._counters["pairstream_outcomes_total"].labels(stage, integration, mapping or "", outcome).inc(number)
         kind = LINKS.get(outcome)
         if stage == "pairs" and mapping and kind is not None:
-            self._links[mapping][kind] += number
+            self._links[integration, mapping][kind] += number
 
     def webhook(self, system: str, result: str, number: int = 1) -> None:
         """`result` is a `connectors.receiver.WebhookResult`."""
@@ -256,11 +264,16 @@ class Metrics:
         self._durations.took("budget", system, purpose.startswith("bulk"), seconds)
         self._waited_s[system, purpose] += seconds
 
-    def change_visible(self, system: str, bulk: bool, seconds: float) -> None:
-        """A value was written to the system so long after its first cause was received."""
-        shown = "true" if bulk else "false"
+    def change_visible(self, system: str, bulk: bool, parts: Parts) -> None:
+        """A value was written to the system so long after its first cause was received, by the parts of its way."""
+        shown, seconds = "true" if bulk else "false", parts.whole / 1000
         self._histograms["pairstream_change_to_visible_seconds"].labels(f"to_{system}", shown).observe(seconds)
         self._durations.took("whole", system, bulk, seconds)
+        by_part = self._histograms["pairstream_change_to_visible_part_seconds"]
+        for part in PARTS:
+            seconds = getattr(parts, part) / 1000
+            by_part.labels(f"to_{system}", part, shown).observe(seconds)
+            self._durations.took(f"whole/{part}", system, bulk, seconds)
 
     def webhook_accepted(self, integration: str, system: str, at_ms: int) -> None:
         """A webhook of the integration, received then, was stored."""
@@ -327,8 +340,8 @@ class Metrics:
     def mappings(self) -> tuple[MappingVitals, ...]:
         """How the records of each mapping's pairs ended, for the vital signs."""
         return tuple(
-            MappingVitals(name, ends["linked"], ends["not_linked"], ends["several"], ends["refused"])
-            for name, ends in sorted(dict(self._links).items())
+            MappingVitals(name, ends["linked"], ends["not_linked"], ends["several"], ends["refused"], integration)
+            for (integration, name), ends in sorted(dict(self._links).items())
         )
 
     def durations(self) -> tuple[DurationVitals, ...]:

@@ -13,6 +13,7 @@ from pipeline.observability.vitals import EVERY_S, VitalSigns
 from schemas.codec import Codec
 from schemas.records import Cause, FieldPatch
 from schemas.registry import LocalRegistry
+from schemas.spent import Parts
 from schemas.topics import VITALS
 
 RECORDS: Final = 100_000
@@ -83,6 +84,8 @@ def _metrics() -> Metrics:
     for purpose in ("live_read", "bulk_read", "write", "bulk_write"):
         metrics.api_call("userflow", purpose, 200, 0.1)
         metrics.api_waited("userflow", purpose, 0.1)
+    for bulk in (False, True):
+        metrics.change_visible("userflow", bulk, Parts(50, 100, 10, 90))
     return metrics
 
 

@@ -59,7 +59,7 @@ from schemas.vitals import ApiVitals, DurationVitals, InMemory, LimitVitals, Map
 
 FOLDER = Path(__file__).parents[1] / "samples" / "avro"
 AT_MS = 1_700_000_000_123
-CAUSE = Cause("hubspot.notifications", 3, 42, AT_MS)
+CAUSE = Cause("hubspot.notifications", 3, 42, AT_MS, 120, 30, 80)
 
 VALUES: Mapping[str, FieldValue] = {
     "nothing": None,
@@ -387,7 +387,7 @@ SAMPLES: Mapping[str, Any] = {
             AT_MS - 3_000,
             {"acme/hubspot": AT_MS - 3_000},
             {"hubspot/mismatch": AT_MS - 2_000},
-            (MappingVitals("people", 12, 5, 1, 2),),
+            (MappingVitals("people", 12, 5, 1, 2, "acme"),),
         ),
         SourcePosition("acme", 3, "hubspot", "contacts/modified", "1700000000000 1699999000000", AT_MS),
         IntegrationPart(

@@ -63,7 +63,7 @@ async def connector(kafka: Kafka) -> AsyncIterator[Connector]:
     loop, tables = asyncio.get_running_loop(), TableReader(cluster, codec, (INTEGRATIONS, MAPPINGS))
     outcomes: dict[str, int] = defaultdict(int)
 
-    def count(stage: str, mapping: str | None, outcome: str, number: int) -> None:
+    def count(stage: str, integration: str, mapping: str | None, outcome: str, number: int) -> None:
         outcomes[outcome] += number
 
     stops: list[str] = []

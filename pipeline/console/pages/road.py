@@ -8,6 +8,7 @@ from pipeline.console.road_picture import Box, Pipe, Road, picture
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import number, seconds
 from pipeline.lag.judging import STANDSTILL, STATES, Lag, State, TopicLag
+from schemas.spent import PARTS, PartName
 from schemas.topics import (
     HUBSPOT_CHANGES,
     HUBSPOT_FIELD_PATCHES,
@@ -22,8 +23,8 @@ from schemas.vitals import BOUNDS_MS, Vitals
 
 WORDS: Final[Mapping[State, str]] = {"OK": "Flowing", "WARN": "Falling behind", "STALL": "Stalled", "STOP": "Stopped"}
 KINDS: Final[Mapping[State, str]] = {"OK": "ok", "WARN": "warn", "STALL": "bad", "STOP": "bad"}
-PARTS: Final = ("read", "budget", "write")
-"""Parts of a change's way at a system: its reads, waiting for its limits, its writes."""
+AT_A_SYSTEM: Final = ("read", "budget", "write")
+"""What a request is: a read, waiting for its system's limits, a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,20 @@ class Took:
     late_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one part of the way takes of live changes to a system, on average."""
+
+    part: PartName
+    seconds: float
+    percent: float
+
+
 async def road(visit: Visit) -> Shown:
     """`/road`; `?integration=<name>`: what of that one waits."""
     lag, of = await visit.desk.lag(), visit.query("integration")
     if lag is None:
-        return Shown("road.html", {"lag": None, "rows": [], "took": [], "word": "Not known", "kind": "idle", "of": of})
+        return Shown("road.html", {"lag": None, "rows": [], "word": "Not known", "kind": "idle", "of": of})
     rows = [_row(lag, topic, of, visit.desk.about.changes_retention_days) for topic in lag.topics]
     worst: State = max((topic.state for topic in lag.topics), key=STATES.index, default="OK")
     where = next((row.stage for row in rows if row.word == WORDS[worst]), "") if worst != "OK" else ""
@@ -67,7 +77,8 @@ async def road(visit: Visit) -> Shown:
     told = {"word": f"{WORDS[worst]}{f' at {where}' if where else ''}", "kind": KINDS[worst]}
     picked = picture(road_of(lag, rows), "The road from both systems to both; the table below says the same in words")
     means = [(system, means_at(system, lag.processes)) for system in SYSTEMS]
-    asked = {"means": means, "calls": calls_of(lag.processes)}
+    shares = [(system, shares_to(system, lag.processes)) for system in SYSTEMS]
+    asked = {"means": means, "shares": shares, "calls": calls_of(lag.processes)}
     return Shown("road.html", {**facts, **told, **asked, "picture": picked})
 
 
@@ -141,11 +152,26 @@ def took_to(system: System, processes: Iterable[Vitals]) -> Took:
     return Took(system, sum(counts), *(_within(counts, share) for share in (0.5, 0.99, 0.95)))
 
 
+def shares_to(system: System, processes: Iterable[Vitals]) -> list[Share]:
+    """Where the time of live changes went from their webhook until they were written; none: none was written."""
+    rows = list(processes)
+    sums: dict[PartName, int] = {}
+    changes = 0
+    for part in PARTS:
+        there = [one for row in rows for one in row.durations if (one.part, one.system) == (f"whole/{part}", system)]
+        sums[part] = sum(one.sum_ms for one in there if not one.bulk)
+        changes = sum(sum(one.counts) for one in there if not one.bulk)
+    whole = sum(sums.values())
+    if not changes:
+        return []
+    return [Share(part, ms / changes / 1000, 100 * ms / whole if whole else 0.0) for part, ms in sums.items()]
+
+
 def means_at(system: System, processes: Iterable[Vitals]) -> list[float | None]:
-    """What each part of the way of live changes takes at a system, in seconds on average; None: none was counted."""
+    """What a live request takes at a system, in seconds on average; None: none was counted."""
     found: list[float | None] = []
     rows = list(processes)
-    for part in PARTS:
+    for part in AT_A_SYSTEM:
         there = [one for row in rows for one in row.durations if (one.part, one.system) == (part, system)]
         live = [one for one in there if not one.bulk]
         counted = sum(sum(one.counts) for one in live)

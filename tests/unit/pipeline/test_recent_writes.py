@@ -4,6 +4,7 @@ Every hop is a step of its own: edits, webhooks, both agents, the sink's queue, 
 any order that the topics allow.
 """
 
+import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract.sink import Write
+from connectors.http.meter import Meter
 from connectors.outbound.patch_queue import PatchQueue
 from connectors.session.echoes import RecentWrites
 from pipeline.core.conversion import equal
@@ -92,7 +94,7 @@ class World:
         self.matches: deque[MatchedChange | StateCommand] = deque()
         self.patches: deque[FieldPatch] = deque()
         self.writes = RecentWrites()
-        self.queue = PatchQueue(self.writes.repeats)
+        self.queue = PatchQueue(Meter(time.monotonic), self.writes.repeats)
         self.under_way: tuple[Write, int] | None = None
         self.webhooks: list[ChangeEvent] = []
         self.meddled: Counter[str] = Counter()

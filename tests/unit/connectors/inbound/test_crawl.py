@@ -12,11 +12,12 @@ from connectors.contract.source import ObjectPage, Seen
 from connectors.inbound import crawl as crawl_module
 from connectors.inbound.crawl import crawl
 from connectors.inbound.persistence import MOST_OUTAGES
-from schemas.records import ChangeEvent, ConnectorRequest, StampedValue
+from schemas.records import Cause, ChangeEvent, ConnectorRequest, StampedValue
 from schemas.runs import RunProgress, RunState
 from tests.unit.connectors.fake_clock import InstantClock
 from tests.unit.connectors.session.contexts import Told, context_of
 
+CAUSE = Cause("", -1, -1, 0)
 REQUEST = ConnectorRequest("acme", 1, "crawl", "users", run_id="run-1")
 
 
@@ -148,7 +149,7 @@ async def test_a_page_that_never_comes_has_a_last_try(error: ConnectorError) -> 
             context.state.recover()
 
     context.state.changes.follow(answers_again)
-    assert not await crawl(context, REQUEST, None)
+    assert not await crawl(context, REQUEST, CAUSE)
     assert _end(told)[:2] == ("failed", error.reason)
     assert outages == [error.reason] * (0 if isinstance(error, Missing) else MOST_OUTAGES - 1)
 
@@ -161,7 +162,7 @@ def _end(told: Told) -> tuple[str, str | None, int]:
 
 async def _ending(source: Any) -> tuple[Told, list[str]]:
     context, told = context_of("userflow", InstantClock(), source=source)
-    return told, ["users"] if await crawl(context, REQUEST, None) else []
+    return told, ["users"] if await crawl(context, REQUEST, CAUSE) else []
 
 
 def _standing(cursor: str | None, state: RunState = "running", run: RunState = "running") -> Callable[[str], Any]:
@@ -175,7 +176,7 @@ def _standing(cursor: str | None, state: RunState = "running", run: RunState = "
 
 async def test_after_a_kill_it_goes_on_at_the_page_that_was_not_told() -> None:
     context, told = context_of("userflow", InstantClock(), source=Source(), run_row=_standing("1"))
-    assert await crawl(context, REQUEST, None)
+    assert await crawl(context, REQUEST, CAUSE)
     assert [one.object_id for one in told.published if isinstance(one, ChangeEvent)] == ["u-1", "u-2"]
     assert _end(told) == ("completed", None, 3)
 
@@ -183,7 +184,7 @@ async def test_after_a_kill_it_goes_on_at_the_page_that_was_not_told() -> None:
 async def test_a_cursor_that_has_lapsed_begins_the_type_anew_and_says_so() -> None:
     source = Source({"1": Refused("invalid_request")})
     context, told = context_of("userflow", InstantClock(), source=source, run_row=_standing("1"))
-    assert await crawl(context, REQUEST, None)
+    assert await crawl(context, REQUEST, CAUSE)
     assert _end(told) == ("completed", "cursor_lapsed", 3)
 
 
@@ -204,7 +205,7 @@ async def test_some_pages_are_read_while_one_waits_to_be_published_and_none_beyo
 
     clock = InstantClock()
     context, told = context_of("userflow", clock, source=Counting(), bulk_credit=credit)
-    work = asyncio.create_task(crawl(context, REQUEST, None))
+    work = asyncio.create_task(crawl(context, REQUEST, CAUSE))
     await clock.settle()
     assert asked == wanted
     assert [one for one in told.published if isinstance(one, ChangeEvent)] == []
@@ -216,14 +217,14 @@ async def test_some_pages_are_read_while_one_waits_to_be_published_and_none_beyo
 @pytest.mark.parametrize("state", ["completed", "failed", "stopped"])
 async def test_a_part_that_has_ended_is_left_alone(state: RunState) -> None:
     context, told = context_of("userflow", InstantClock(), source=Source(), run_row=_standing(None, state))
-    assert not await crawl(context, REQUEST, None)
+    assert not await crawl(context, REQUEST, CAUSE)
     assert told.published == []
 
 
 @pytest.mark.parametrize("state", ["stopped", "superseded", "failed"])
 async def test_nothing_is_read_for_a_run_that_is_over(state: RunState) -> None:
     context, told = context_of("userflow", InstantClock(), source=Source(), run_row=_standing("1", run=state))
-    assert not await crawl(context, REQUEST, None)
+    assert not await crawl(context, REQUEST, CAUSE)
     assert _end(told) == ("stopped", None, 1)
     assert [one for one in told.published if isinstance(one, ChangeEvent)] == []
 
@@ -232,7 +233,7 @@ async def test_its_row_lives_while_the_system_is_away(monkeypatch: pytest.Monkey
     monkeypatch.setattr("connectors.inbound.crawl.HEARTBEAT_S", 0.01)
     context, told = context_of("userflow", InstantClock(), source=Source())
     context.state.fail(Transient("http_503"))
-    work = asyncio.create_task(crawl(context, REQUEST, None))
+    work = asyncio.create_task(crawl(context, REQUEST, CAUSE))
 
     def reasons() -> list[str | None]:
         return [one.reason for one in told.published if isinstance(one, RunProgress)]

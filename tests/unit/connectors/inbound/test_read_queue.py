@@ -1,8 +1,10 @@
 """Reads that are asked for: coalesced per object, repeated while they lag behind their notification."""
 
+import time
 from collections.abc import Mapping
 
 from connectors.contract.source import Gone, News, Seen
+from connectors.http.meter import Meter
 from connectors.inbound.read_queue import REPEATS_S, Pending, ReadQueue, ReadReason
 from schemas.records import StampedValue
 
@@ -20,8 +22,12 @@ def seen(object_id: str, at_ms: int, **fields: str | None) -> Seen:
     return Seen(object_id, {name: StampedValue(value, at_ms) for name, value in fields.items()}, at_ms, 0)
 
 
+def empty() -> ReadQueue:
+    return ReadQueue(Meter(time.monotonic))
+
+
 def pending(*asks: ReadReason) -> Pending:
-    queue = ReadQueue()
+    queue = empty()
     for one in asks:
         queue.add(one, 0.0)
     [found] = queue.take(1, 1.0)
@@ -29,7 +35,7 @@ def pending(*asks: ReadReason) -> Pending:
 
 
 def test_two_notifications_of_one_object_are_one_read() -> None:
-    queue = ReadQueue()
+    queue = empty()
     queue.add(ask("1", news("1", 10, {"a": "x"})), 0.0)
     queue.add(ask("1", news("1", 20, {"b": "y"})), 0.0)
     [found] = queue.take(10, 1.0)
@@ -44,7 +50,7 @@ def test_the_newest_notified_value_counts_whatever_order_they_come_in() -> None:
 
 
 def test_live_reads_go_first_and_a_batch_has_one_type() -> None:
-    queue = ReadQueue()
+    queue = empty()
     queue.add(ask("1", bulk=True), 0.0)
     queue.add(ask("9", object_type="companies"), 0.0)
     queue.add(ask("2", bulk=True), 0.0)
@@ -53,7 +59,7 @@ def test_live_reads_go_first_and_a_batch_has_one_type() -> None:
 
 
 def test_bulk_is_left_where_it_may_not_go_and_a_live_asker_takes_it_along() -> None:
-    queue = ReadQueue()
+    queue = empty()
     queue.add(ask("1", bulk=True), 0.0)
     queue.add(ask("2", bulk=True), 0.0)
     assert queue.take(10, 1.0, bulk=False) == []
@@ -64,7 +70,7 @@ def test_bulk_is_left_where_it_may_not_go_and_a_live_asker_takes_it_along() -> N
 
 
 def test_a_bulk_read_put_back_joins_what_was_asked_live_meanwhile() -> None:
-    queue = ReadQueue()
+    queue = empty()
     waiting = pending(ask("1", bulk=True))
     queue.add(ask("1"), 0.0)
     queue.put_back(waiting, 5.0)
@@ -74,7 +80,7 @@ def test_a_bulk_read_put_back_joins_what_was_asked_live_meanwhile() -> None:
 
 
 def test_a_delayed_read_is_not_due_before_its_time_but_a_notification_makes_it_due() -> None:
-    queue = ReadQueue()
+    queue = empty()
     queue.add(ask("1"), 5.0)
     assert queue.take(10, 4.9) == []
     queue.add(ask("1", news("1", 10)), 0.0)
@@ -102,7 +108,7 @@ def test_a_deletion_that_was_notified_explains_a_missing_object_unless_news_are_
 
 
 def test_a_read_that_waits_out_a_lag_is_due_once_the_deletion_is_notified() -> None:
-    queue = ReadQueue()
+    queue = empty()
     queue.add(ask("1", news("1", 100)), 0.0)
     [found] = queue.take(1, 1.0)
     found.repeats = 3

@@ -10,7 +10,7 @@ from collections import Counter
 from connectors.inbound.crawl import crawl
 from connectors.inbound.lookups import Lookups
 from connectors.inbound.run_parts import AskedTally
-from schemas.records import ChangeEvent, ConnectorRequest
+from schemas.records import Cause, ChangeEvent, ConnectorRequest
 from schemas.runs import RunProgress
 from schemas.values import FieldDefinition
 from tests.unit.connectors.fake_clock import InstantClock
@@ -38,7 +38,7 @@ async def test_a_run_costs_a_call_for_a_hundred_users_on_either_side() -> None:
         context, told = context_of(
             "userflow", InstantClock(), account=userflow.account, catalog=userflow.opening.catalog
         )
-        assert await crawl(context, ConnectorRequest("acme", 1, "crawl", "users", run_id="run-1"), None)
+        assert await crawl(context, ConnectorRequest("acme", 1, "crawl", "users", run_id="run-1"), Cause("", -1, -1, 0))
         emails = [str(one.fields["email"].value) for one in _changes(told)]
         found = await _asked(hubspot.account, hubspot.catalog, [one for one in emails if one.startswith("many")])
 

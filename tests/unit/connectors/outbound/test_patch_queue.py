@@ -1,11 +1,13 @@
 """Patches coalesced per target: the later value wins, nothing ends twice, nothing is forgotten."""
 
+import time
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.contract.sink import Write
+from connectors.http.meter import Meter
 from connectors.outbound.patch_queue import PatchQueue
 from schemas.records import FieldPatch
 from schemas.values import FieldValue
@@ -19,6 +21,10 @@ def patch(
     )
 
 
+def empty() -> PatchQueue:
+    return PatchQueue(Meter(time.monotonic))
+
+
 class Ends:
     """Counts how often each patch was finished."""
 
@@ -30,7 +36,7 @@ class Ends:
 
 
 def test_a_patch_ends_when_all_its_fields_have() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1, "b": 2}), ends.of("one"))
     [write] = queue.take(10)
     assert write == Write("contacts", "1", {"a": 1, "b": 2})
@@ -41,7 +47,7 @@ def test_a_patch_ends_when_all_its_fields_have() -> None:
 
 
 def test_the_later_value_wins_and_the_earlier_patch_is_superseded() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1, "b": 1}), ends.of("early"))
     _, superseded = queue.add(patch("1", {"a": 2}), ends.of("late"))
     assert [(one.name, one.value) for one in superseded] == [("a", 1)]
@@ -52,7 +58,7 @@ def test_the_later_value_wins_and_the_earlier_patch_is_superseded() -> None:
 
 
 def test_one_write_in_flight_per_target() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1}), ends.of("first"))
     [write] = queue.take(10)
     queue.add(patch("1", {"a": 2}), ends.of("second"))
@@ -62,7 +68,7 @@ def test_one_write_in_flight_per_target() -> None:
 
 
 def test_an_equal_repeat_of_what_is_in_flight_is_dropped() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1}), ends.of("first"))
     [write] = queue.take(10)
     queue.add(patch("1", {"a": 1}), ends.of("repeat"))
@@ -72,7 +78,7 @@ def test_an_equal_repeat_of_what_is_in_flight_is_dropped() -> None:
 
 
 def test_a_write_that_failed_waits_again_under_what_came_later() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1, "b": 1}), ends.of("early"))
     [write] = queue.take(10)
     queue.add(patch("1", {"a": 2}), ends.of("late"))
@@ -84,7 +90,7 @@ def test_a_write_that_failed_waits_again_under_what_came_later() -> None:
 
 
 def test_live_patches_go_before_bulk_and_a_batch_has_one_type() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1}, bulk=True), ends.of("bulk"))
     queue.add(patch("2", {"a": 1}, object_type="companies"), ends.of("company"))
     queue.add(patch("3", {"a": 1}, object_type="companies"), ends.of("company"))
@@ -93,7 +99,7 @@ def test_live_patches_go_before_bulk_and_a_batch_has_one_type() -> None:
 
 
 def test_live_patches_can_be_taken_alone() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1}, bulk=True), ends.of("bulk"))
     assert not queue.ready(1, live_only=True)
     assert queue.take(10, live_only=True) == []
@@ -105,7 +111,7 @@ def test_live_patches_can_be_taken_alone() -> None:
 
 
 def test_a_full_sync_that_derives_a_live_patch_again_does_not_make_it_wait() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1}, bulk=True), ends.of("bulk"))
     queue.add(patch("2", {"a": 1}), ends.of("live"))
     queue.add(patch("2", {"a": 1}, bulk=True), ends.of("again"))
@@ -116,7 +122,7 @@ def test_a_full_sync_that_derives_a_live_patch_again_does_not_make_it_wait() -> 
 
 
 def test_draining_leaves_what_is_under_way() -> None:
-    queue, ends = PatchQueue(), Ends()
+    queue, ends = empty(), Ends()
     queue.add(patch("1", {"a": 1}), ends.of("flying"))
     [write] = queue.take(1)
     queue.add(patch("2", {"a": 1, "b": 2}), ends.of("waiting"))
@@ -135,7 +141,7 @@ Step = tuple[str, int, int]
     )
 )
 def test_every_patch_ends_exactly_once_and_the_last_value_is_written(steps: list[Step]) -> None:
-    queue, ends, flying = PatchQueue(), Ends(), list[Write]()
+    queue, ends, flying = empty(), Ends(), list[Write]()
     stored: dict[tuple[str, str], FieldValue] = {}
     wanted: dict[tuple[str, str], FieldValue] = {}
     added = 0

@@ -178,14 +178,14 @@ async def test_what_waits_for_the_partner_of_an_erased_object_is_not_written() -
 
 
 async def test_how_long_a_change_took_is_measured_where_something_was_written() -> None:
-    measured: list[tuple[bool, float]] = []
+    measured: list[tuple[bool, int]] = []
     cause = Cause("hubspot.notifications", 0, 1, 1_000)
     context, _ = context_of(
         "userflow",
         SystemClock(),
         sink=Sink(),
         now_ms=lambda: 1_250,
-        visible=lambda bulk, seconds: measured.append((bulk, seconds)),
+        visible=lambda bulk, parts: measured.append((bulk, parts.whole)),
     )
     writing = PatchWriter(context, RecentWrites())
     running = asyncio.create_task(writing.run())
@@ -199,7 +199,7 @@ async def test_how_long_a_change_took_is_measured_where_something_was_written() 
         await writing.take(one, done.set)
         await asyncio.wait_for(done.wait(), DEADLINE_S)
     running.cancel()
-    assert measured == [(False, 0.25), (True, 0.25)]
+    assert measured == [(False, 250), (True, 250)]
 
 
 async def test_fields_that_leave_together_are_told_with_the_cause_of_each_and_whether_anything_was_written() -> None:

@@ -28,6 +28,7 @@ from schemas.configuration import (
 )
 from schemas.records import Cause, FieldPatch, Notification
 from schemas.registry import LocalRegistry
+from schemas.spent import Parts
 from schemas.values import FieldDefinition
 
 PARTITIONS = 4
@@ -149,8 +150,8 @@ class Measured:
     def api_waited(self, system: str, purpose: str, seconds: float) -> None:
         assert seconds >= 0
 
-    def change_visible(self, system: str, bulk: bool, seconds: float) -> None:
-        assert seconds >= 0
+    def change_visible(self, system: str, bulk: bool, parts: Parts) -> None:
+        assert parts.whole >= 0
 
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:
         self.statuses[integration] = status
@@ -171,7 +172,7 @@ def connector_deps(
     cluster: Cluster,
     publisher: Any,
     tables: Any,
-    count: Callable[[str, str | None, str, int], None],
+    count: Callable[[str, str, str | None, str, int], None],
     metrics: "Measured | None" = None,
     stop_process: Callable[[str], None],
 ) -> ConnectorDeps:

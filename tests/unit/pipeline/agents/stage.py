@@ -213,7 +213,7 @@ class FakeStepDeps:
             commit_within_s=self.commit_within_s,
         )
 
-    def outcome(self, stage: str, mapping: str | None, outcome: Outcome, number: int) -> None:
+    def outcome(self, stage: str, integration: str, mapping: str | None, outcome: Outcome, number: int) -> None:
         self.counted.append((stage, mapping, outcome, number))
 
     def dead_letter(self, stage: str, reason: str) -> None:

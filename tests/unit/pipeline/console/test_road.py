@@ -3,7 +3,11 @@
 import re
 from dataclasses import replace
 
-from pipeline.console.pages.road import calls_of, means_at
+from prometheus_client import CollectorRegistry
+
+from pipeline.console.pages.road import calls_of, means_at, shares_to
+from pipeline.observability.metrics import Metrics
+from schemas.spent import Parts
 from schemas.vitals import BOUNDS_MS, ApiVitals, DurationVitals, Vitals
 from tests.unit.pipeline.console.fixtures import AT_MS, in_memory
 from tests.unit.pipeline.console.test_pages import lag, seen
@@ -42,6 +46,33 @@ def test_means_are_of_live_changes_alone() -> None:
     rows = [told("read", "userflow", 2, 400), told("write", "userflow", 1, 99_000, bulk=True)]
     assert means_at("userflow", rows) == [0.2, None, None]
     assert means_at("hubspot", rows) == [None, None, None]
+
+
+def whole(system: str, parts: Parts, *, bulk: bool = False) -> Vitals:
+    """The figures of a connector that has written one change."""
+    metrics = Metrics(CollectorRegistry())
+    metrics.change_visible(system, bulk, parts)
+    return replace(told("read", system, 1, 1), durations=metrics.durations())
+
+
+def test_the_shares_of_a_change_are_those_of_live_ones_in_one_direction() -> None:
+    rows = [
+        whole("userflow", Parts(100, 300, 0, 100)),
+        whole("userflow", Parts(100, 100, 100, 200)),
+        whole("userflow", Parts(9_000, 9_000, 9_000, 9_000), bulk=True),
+        whole("hubspot", Parts(9_000, 9_000, 9_000, 9_000)),
+    ]
+    shares = [(one.part, one.seconds, one.percent) for one in shares_to("userflow", rows)]
+    assert shares == [("pairstream", 0.1, 20), ("read", 0.2, 40), ("budget", 0.05, 10), ("write", 0.15, 30)]
+    assert shares_to("userflow", rows[2:]) == []
+    assert [one.percent for one in shares_to("userflow", [whole("userflow", Parts(0, 0, 0, 0))])] == [0, 0, 0, 0]
+
+
+async def test_where_the_time_goes_is_drawn_and_said() -> None:
+    found = replace(lag(), processes=(whole("userflow", Parts(100, 300, 0, 100)),))
+    said = (await (await in_memory(lambda: found).signed_in("viewer")).get("/road")).text
+    assert 'aria-label="Pairstream 20 %, answers to reads 60 %, waiting for limits 0 %, Userflow' in said
+    assert "no change was written" in said  # to HubSpot
 
 
 def test_requests_are_summed_by_system_and_purpose() -> None:

@@ -43,4 +43,4 @@ def test_every_key_is_on_the_page() -> None:
     declared = {field.name for shape in SHAPES for field in dataclasses.fields(shape)}
     assert declared - named == set()
     assert named >= VALUES
-    assert {field.name for field in dataclasses.fields(Cause)} == {"topic", "partition", "offset", "at_ms"}
+    assert {field.name for field in dataclasses.fields(Cause)} - named == set()

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.observability.metrics import METRICS, MetricName, Metrics
+from schemas.spent import Parts
 
 FOLDER = Path(__file__).parents[4] / "pipeline" / "monitoring"
 PROMTOOL = shutil.which("promtool")
@@ -97,7 +98,7 @@ def test_the_rules_are_well_formed_and_fire_when_they_should() -> None:
 def test_what_a_process_exposes_follows_the_conventions() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.api_call("hubspot", "write", 200, 0.1)
-    metrics.change_visible("userflow", False, 0.2)
+    metrics.change_visible("userflow", False, Parts(20, 60, 0, 120))
     metrics.dead_letter("pairs", "invalid_option")
     metrics.running("0.1.0")
     assert promtool("check", "metrics", given=metrics.exposition()) == ""

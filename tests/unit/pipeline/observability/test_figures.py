@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from pipeline.observability.metrics import LINKS, Metrics
+from schemas.spent import PARTS, Parts
 from schemas.vitals import ApiVitals, MappingVitals
 
 
@@ -10,16 +11,25 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry())
 
 
-def test_pairs_are_told_by_mapping_and_by_how_they_are_linked() -> None:
+def test_pairs_are_told_by_integration_and_mapping_and_by_how_they_are_linked() -> None:
     it = metrics()
     ends = {"derived": 2, "equal": 3, "unmatched": 4, "ambiguous": 1, "crowded": 1, "refused": 5}
     for outcome, number in ends.items():
-        it.outcome("pairs", "people", outcome, number)
-    it.outcome("objects", "people", "derived")
-    it.outcome("pairs", None, "undecodable")
-    it.outcome("pairs", "people", "parked")
-    it.outcome("pairs", "companies", "equal")
-    assert it.mappings() == (MappingVitals("companies", 1, 0, 0, 0), MappingVitals("people", 5, 4, 2, 5))
+        it.outcome("pairs", "acme", "people", outcome, number)
+    it.outcome("objects", "acme", "people", "derived")
+    it.outcome("pairs", "", None, "undecodable")
+    it.outcome("pairs", "acme", "people", "parked")
+    it.outcome("pairs", "beta", "people", "equal")
+    assert it.mappings() == (MappingVitals("people", 5, 4, 2, 5, "acme"), MappingVitals("people", 1, 0, 0, 0, "beta"))
+
+
+def test_the_parts_of_a_change_are_told_beside_the_whole_and_sum_up_to_it() -> None:
+    it = metrics()
+    it.change_visible("userflow", False, Parts(40, 300, 0, 160))
+    it.change_visible("userflow", False, Parts(60, 0, 2_000, 90))
+    told = {one.part: one.sum_ms for one in it.durations()}
+    assert told["whole"] == 2_650 == sum(told[f"whole/{part}"] for part in PARTS)
+    assert {one.system for one in it.durations()} == {"userflow"}
 
 
 def test_every_way_to_be_linked_is_a_figure() -> None:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.observability.metrics import METRICS, MOST_REASONS, OTHER, GaugeName, MetricName, Metrics
+from schemas.spent import Parts
 
 ROOT = Path(__file__).parents[4]
 TOLD_BY_THE_SCHEDULER: tuple[GaugeName, ...] = (
@@ -34,8 +35,8 @@ def told(name: GaugeName, metrics: Metrics) -> None:
 
 USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] = {
     "pairstream_outcomes_total": (
-        lambda metrics: metrics.outcome("pairs", "contacts", "written", 3),
-        {"stage": "pairs", "mapping": "contacts", "outcome": "written"},
+        lambda metrics: metrics.outcome("pairs", "acme", "contacts", "written", 3),
+        {"stage": "pairs", "integration": "acme", "mapping": "contacts", "outcome": "written"},
         3,
     ),
     "pairstream_webhooks_total": (
@@ -101,8 +102,13 @@ USES: dict[MetricName, tuple[Callable[[Metrics], None], dict[str, str], float]] 
         0.25,
     ),
     "pairstream_change_to_visible_seconds": (
-        lambda metrics: metrics.change_visible("userflow", True, 0.25),
+        lambda metrics: metrics.change_visible("userflow", True, Parts(50, 100, 40, 60)),
         {"direction": "to_userflow", "bulk": "true"},
+        0.25,
+    ),
+    "pairstream_change_to_visible_part_seconds": (
+        lambda metrics: metrics.change_visible("userflow", True, Parts(50, 250, 40, 60)),
+        {"direction": "to_userflow", "part": "read", "bulk": "true"},
         0.25,
     ),
     "pairstream_api_call_seconds": (
@@ -117,6 +123,7 @@ SUMS: set[MetricName] = {
     "pairstream_api_call_seconds",
     "pairstream_api_budget_wait_seconds",
     "pairstream_change_to_visible_seconds",
+    "pairstream_change_to_visible_part_seconds",
     "pairstream_step_seconds",
 }
 
@@ -151,9 +158,9 @@ def test_a_metric_is_described_by_a_sentence_which_is_exposed(name: MetricName) 
 def test_a_record_that_ended_before_its_mapping_was_known_has_none() -> None:
     metrics = Metrics(CollectorRegistry())
 
-    metrics.outcome("hubspot", None, "disconnected", 1)
+    metrics.outcome("hubspot", "", None, "disconnected", 1)
 
-    labels = {"stage": "hubspot", "mapping": "", "outcome": "disconnected"}
+    labels = {"stage": "hubspot", "integration": "", "mapping": "", "outcome": "disconnected"}
     assert samples(metrics)["pairstream_outcomes_total", frozenset(labels.items())] == 1
 
 
