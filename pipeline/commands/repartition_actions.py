@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 
 import click
 
@@ -17,7 +18,7 @@ from pipeline.local import endpoints
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.operations.actor import who
 from pipeline.operations.moved_topics import Journal, RepartitionRefused, read_journal
-from pipeline.operations.repartition import Repartition, Say, TopicPlan, plan, positions, waiting_commands
+from pipeline.operations.repartition import Repartition, TopicPlan, plan, positions, waiting_commands
 from pipeline.operations.stop_check import Installation, alive, under_way
 from pipeline.process import Process, now_ms
 from pipeline.state_dir import taken
@@ -30,70 +31,125 @@ def repartition(number: int | None, *, abandon: bool, dry_run: bool, yes: bool, 
     with plain_errors(), brokers():
         process = open_process()
         installation = Installation(process.cluster, process.codec, process.admin())
-        mover = Mover(process.cluster)
         journal = read_journal(process.cluster, installation.admin.partitions())
-        say: Say = (lambda line: click.echo(visible_lines(line))) if shape == "text" else (lambda _: None)
-
-        def still() -> None:
-            if running := alive(installation):
-                raise RepartitionRefused("\n".join(running))
-
+        change = _Change(process, installation, Mover(process.cluster), shape, dry_run=dry_run)
         if abandon:
-            _abandon(installation, mover, journal, say)
-            return
-        if number is None and journal is None:
-            raise RepartitionRefused("no change was cut off. Fix: `pairstream topics repartition NUMBER` begins one")
-        after = number if number is not None else journal.after if journal is not None else 0
-        if journal is not None and journal.phase == "switching":
-            if after != journal.after:
-                raise RepartitionRefused(
-                    f"a change to {journal.after} partitions is half made. Fix: end it first, with --resume"
-                )
-            say(f"going on to {after} partitions, as {journal.by} began at {instant(journal.begun_at_ms)}")
-            if not dry_run:
-                still()
-                _switch(process, Repartition(installation, mover, still, say), journal, say, shape)
-            return
-        found = plan(installation, mover)
+            change.take_back(journal)
+        elif journal is not None and journal.phase == "switching":
+            change.go_on(journal, number)
+        else:
+            change.begin(wanted(number, journal), journal, yes=yes)
+
+
+def wanted(number: int | None, journal: Journal | None) -> int:
+    """The count to change to. Raises RepartitionRefused where none was named, and no change knows one."""
+    if number is not None:
+        return number
+    if journal is None:
+        raise RepartitionRefused("no change was cut off. Fix: `pairstream topics repartition NUMBER` begins one")
+    if not journal.after:
+        raise RepartitionRefused(
+            "the change was cut off before it had noted its count, and changed nothing. Fix: name the number again, "
+            "or --abandon"
+        )
+    return journal.after
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One call of the command."""
+
+    process: Process
+    installation: Installation
+    mover: Mover
+    shape: str
+    _: KW_ONLY
+    dry_run: bool
+
+    def begin(self, after: int, journal: Journal | None, *, yes: bool) -> None:
+        """From the topics as they are, whatever an earlier change had copied by now."""
+        found = plan(self.installation, self.mover)
         before = {one.shape.partitions for one in found.values()}
         if journal is None and before == {after}:
-            say(f"every topic has {after} partitions already")
-            return
-        _tell_plan(found, after, shape, dry_run=dry_run)
-        problems = [*alive(installation, say), *_half_done(process, installation, found)]
-        if problems:
+            self._say(f"every topic has {after} partitions already")
+            return self._tell(after, after, {name: {"records": 0} for name in found})
+        self._tell_plan(found, after)
+        if problems := [*alive(self.installation, self._say), *_half_done(self.process, self.installation, found)]:
             refuse(*problems)
-        say("nothing runs, and nothing is half done")
-        if dry_run:
+        self._say("nothing runs, and nothing is half done")
+        if self.dry_run:
             return
         if not yes:
             confirm(f"Copy every topic and make it anew with {after} partitions?")
-        work = Repartition(installation, mover, still, say)
-        begun = Journal("copying", max(before), after, who(), now_ms())
-        _switch(process, work, work.begin(begun, found), say, shape)
+        work = Repartition(self.installation, self.mover, self._still, self._say)
+        self._switch(work, work.begin(Journal("copying", max(before), after, who(), now_ms()), found))
 
+    def go_on(self, journal: Journal, number: int | None) -> None:
+        """With a change that has begun to make topics anew: there is no way back."""
+        if number not in (None, journal.after):
+            raise RepartitionRefused(
+                f"a change to {journal.after} partitions is half made. Fix: end it first, with --resume"
+            )
+        begun = instant(journal.begun_at_ms)
+        self._say(f"going on to {journal.after} partitions, as {journal.by} began at {begun}")
+        left = {name: {"records": work.records} for name, work in journal.topics.items() if not work.done}
+        if self.dry_run:
+            self._say(*(f"  {name:<26} is still to be made anew" for name in left))
+            return self._tell(journal.before, journal.after, left)
+        self._still()
+        self._switch(Repartition(self.installation, self.mover, self._still, self._say), journal)
 
-def _switch(process: Process, work: Repartition, journal: Journal, say: Say, shape: str) -> None:
-    say("the copies are proven; making the topics anew ...")
-    work.switch(journal)
-    what = f"{journal.before} to {journal.after} partitions"
-    publish_now(process.cluster, process.codec, [audit().deed("", "topics repartition", what)])
-    records = sum(one.records for one in journal.topics.values())
-    if shape == "json":
+    def take_back(self, journal: Journal | None) -> None:
+        """Throw away what was copied."""
+        if journal is None:
+            raise RepartitionRefused("no change is under way")
+        if journal.phase == "switching":
+            raise RepartitionRefused("topics were made anew already: the only way is on. Fix: end it, with --resume")
+        if self.dry_run:
+            self._say("the copies would be thrown away; every topic is as it was")
+        else:
+            Repartition(self.installation, self.mover, self._still, self._say).abandon(journal)
+            self._say("taken back: every topic is as it was")
+        count = self.mover.shapes([RUNS])[RUNS].partitions
+        self._tell(count, count, {})
+
+    def _switch(self, work: Repartition, journal: Journal) -> None:
+        self._say("the copies are proven; making the topics anew ...")
+        work.switch(journal)
+        what = f"{journal.before} to {journal.after} partitions"
+        publish_now(self.process.cluster, self.process.codec, [audit().deed("", "topics repartition", what)])
+        records = sum(one.records for one in journal.topics.values())
         topics = {name: {"records": one.records} for name, one in journal.topics.items()}
-        told = {"at_ms": now_ms(), "from": journal.before, "to": journal.after, "records": records, "topics": topics}
-        click.echo(json.dumps(told))
-    say(f"\u2713 {journal.after} partitions, {records:,} records")
-    say(f"now set PAIRSTREAM_PARTITIONS={journal.after} for every role and command, then start the roles")
+        self._tell(journal.before, journal.after, topics)
+        self._say(f"\u2713 {journal.after} partitions, {records:,} records")
+        self._say(f"now set PAIRSTREAM_PARTITIONS={journal.after} for every role and command, then start the roles")
 
+    def _still(self) -> None:
+        if running := alive(self.installation):
+            raise RepartitionRefused("\n".join(running))
 
-def _abandon(installation: Installation, mover: Mover, journal: Journal | None, say: Say) -> None:
-    if journal is None:
-        raise RepartitionRefused("no change is under way")
-    if journal.phase == "switching":
-        raise RepartitionRefused("topics were made anew already: the only way is on. Fix: end it, with --resume")
-    Repartition(installation, mover, lambda: None, say).abandon(journal)
-    say("taken back: every topic is as it was")
+    def _tell_plan(self, found: Mapping[str, TopicPlan], after: int) -> None:
+        self._say(f"{'TOPIC':<26} PARTITIONS  RECORDS, AT MOST  NOT HANDLED, AT MOST")
+        for name, one in found.items():
+            count = f"{one.shape.partitions} -> {after}"
+            self._say(f"{name:<26} {count:>10}  {one.records:>16,}  {one.left:>20,}")
+        if self.dry_run:
+            topics = {
+                name: {"partitions": one.shape.partitions, "records": one.records, "not_handled": one.left}
+                for name, one in found.items()
+            }
+            self._tell(max(one.shape.partitions for one in found.values()), after, topics)
+
+    def _say(self, *lines: str) -> None:
+        if self.shape == "text":
+            for line in lines:
+                click.echo(visible_lines(line))
+
+    def _tell(self, before: int, after: int, topics: Mapping[str, Mapping[str, int]]) -> None:
+        if self.shape == "json":
+            records = sum(one["records"] for one in topics.values())
+            told = {"dry_run": self.dry_run, "from": before, "to": after, "records": records, "topics": topics}
+            click.echo(json.dumps({"at_ms": now_ms(), **told}))
 
 
 def _half_done(process: Process, installation: Installation, found: Mapping[str, TopicPlan]) -> Iterator[str]:
@@ -105,20 +161,6 @@ def _half_done(process: Process, installation: Installation, found: Mapping[str,
         tables.stop()
     handled = positions(installation.admin, STATE_COMMANDS, found[STATE_COMMANDS].shape.partitions)
     yield from waiting_commands(installation, handled)
-
-
-def _tell_plan(found: Mapping[str, TopicPlan], after: int, shape: str, *, dry_run: bool) -> None:
-    if shape == "json":
-        if dry_run:
-            topics = {
-                name: {"partitions": one.shape.partitions, "records": one.records, "not_handled": one.left}
-                for name, one in found.items()
-            }
-            click.echo(json.dumps({"at_ms": now_ms(), "to": after, "topics": topics}))
-        return
-    click.echo(f"{'TOPIC':<26} PARTITIONS  RECORDS, AT MOST  NOT HANDLED, AT MOST")
-    for name, one in found.items():
-        click.echo(f"{name:<26} {f'{one.shape.partitions} -> {after}':>10}  {one.records:>16,}  {one.left:>20,}")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -115,7 +115,7 @@ Probe = Callable[[], Awaitable[bool]]
 
 
 async def edits(
-    pairs: Sequence[Pair], edit: Callable[[Pair], Awaitable[Probe]], pace_s: float = PACE_S
+    pairs: Iterable[Pair], edit: Callable[[Pair], Awaitable[Probe]], pace_s: float = PACE_S
 ) -> list[float | None]:
     watches = []
     for pair in pairs:

@@ -6,11 +6,15 @@ from typing import Any, Final
 
 import pytest
 
-from tests.e2e.world import CREDENTIALS, FILE, World, eventually, measured, world
+from tests.benchmarks.full_sync import created
+from tests.e2e.looking import KEPT_CALLS
+from tests.e2e.world import CREDENTIALS, FILE, World, eventually, is_write, measured, world
 from tests.kafka import Kafka
 
 PAIRS: Final = 40
 WITHIN_S: Final = 20.0
+RATE: Final = 8  # fields a second: of 80 in rounds of five seconds, two rounds and more
+A_ROUND_S: Final = 6  # at this rate: `round_ms` of pipeline/full_sync/commands.py
 NEW_RULE: Final = "to_userflow: [jobtitle, {from: jobtitle, to: headline}, lifecyclestage]"
 
 
@@ -31,7 +35,11 @@ async def test_a_replay_of_what_is_in_step_writes_nothing(tmp_path: Path, kafka:
 @pytest.mark.by_hand  # not run yet
 async def test_what_a_plan_counts_is_what_is_written(tmp_path: Path, kafka: Kafka) -> None:
     async with world(tmp_path, kafka) as it:
-        await prepared(it)
+        await unheard_of(it, range(PAIRS))
+        await it.apply()
+        await stopped_before_it_wrote(it)
+        await unheard_of(it, range(PAIRS, 2 * PAIRS))
+        await held_to_its_rate(it)
         await a_field_already_read(it)
 
 
@@ -70,6 +78,64 @@ async def in_step(it: World) -> None:
     assert again["records"] - done["records"] < PAIRS  # what a replay published is not replayed
 
 
+async def unheard_of(it: World, numbers: range) -> None:
+    """Pairs of which no webhook tells: one field of each side is to be written."""
+    emails = [f"person{number}@example.com" for number in numbers]
+    await it.hubspot.bulk([created("contacts", properties={"email": one, "jobtitle": "edited"}) for one in emails])
+    await it.userflow.bulk(
+        [created("users", id=one, attributes={"email": one, "plan": f"plan of {one}"}) for one in emails]
+    )
+
+
+def objects_of(call: Any) -> int:
+    return len(call["object_ids"]) if is_write(f"{call['method']} {call['kind']}") else 0
+
+
+async def written_objects(it: World) -> dict[str, int]:
+    """How many objects each vendor's request log shows as written, one as often as it was."""
+    logs = {"hubspot": await it.hubspot.requests(KEPT_CALLS), "userflow": await it.userflow.requests(KEPT_CALLS)}
+    return {system: sum(map(objects_of, log["calls"])) for system, log in logs.items()}
+
+
+async def run_of(it: World) -> Any:
+    return json.loads(await it.answer("full-sync", "status", "acme", "--format", "json"))
+
+
+async def stopped_before_it_wrote(it: World) -> None:
+    """What a full sync has read and was then not let write, a replay writes: N planned, N written."""
+    await it.command("full-sync", "start", "acme", "--ask")
+    told = await eventually(lambda: run_of(it), lambda told: "confirm" in (told["reason"] or ""), WITHIN_S)
+    assert told["written"] == {"hubspot": PAIRS, "userflow": PAIRS}, told
+    await it.command("full-sync", "stop", "acme")
+    plan = await planned(it, expect=2)
+    assert plan["writes"] == {"hubspot": PAIRS, "userflow": PAIRS}
+    assert await written_objects(it) == {"hubspot": 0, "userflow": 0}
+    done = await run(it)
+    assert (done["planned"], done["written"], done["refused"]) == (2 * PAIRS, 2 * PAIRS, 0)
+    assert done["handled"] and done["writes"] == plan["writes"] == await written_objects(it)
+    assert await it.differences() == []
+    await it.idle()
+
+
+async def held_to_its_rate(it: World) -> None:
+    """`full-sync start --rate`: of the request log, too."""
+    before, contacts = await written_objects(it), await it.hubspot.objects("contacts")
+    await it.command("full-sync", "start", "acme", "--rate", str(RATE), "--wait", "--timeout", "120")
+    after = await written_objects(it)
+    assert {system: after[system] - before[system] for system in after} == {"hubspot": PAIRS, "userflow": PAIRS}
+    assert await it.differences() == [] and len(contacts) == 2 * PAIRS
+    times = []
+    for system in (it.hubspot, it.userflow):
+        for call in (await system.requests(KEPT_CALLS))["calls"]:
+            times += [call["time_ms"]] * objects_of(call)
+    times = sorted(times)[-2 * PAIRS :]  # each object written is one field
+    took_s = (times[-1] - times[0]) / 1000
+    measured(f"{len(times)} fields at {RATE} a second: {took_s:.1f} s from the first to the last")
+    for number, at_ms in enumerate(times, 1):
+        assert number <= RATE * ((at_ms - times[0]) / 1000 + A_ROUND_S), f"{number} fields after {at_ms - times[0]} ms"
+    await it.idle()
+
+
 async def a_field_already_read(it: World) -> None:
     """N planned, N written, by whom nobody gave the key that opens every secret; a replay has nothing left to write."""
     text = FILE.replace("to_userflow: [jobtitle, lifecyclestage]", NEW_RULE)
@@ -84,18 +150,18 @@ async def a_field_already_read(it: World) -> None:
 
     told = await in_ci("plan", str(path), "--format", "json", expect=2)
     plan, _ = json.JSONDecoder().raw_decode(told)  # warnings come behind it
-    assert plan["pairs"]["contacts-users"]["written"] == {"userflow": PAIRS}
-    before = await it.writes()
+    assert plan["pairs"]["contacts-users"]["written"] == {"userflow": 2 * PAIRS}
+    before = await written_objects(it)
     await in_ci("apply", str(path), "--yes", expect=0)
-    assert await eventually(lambda: headlines(it), lambda some: some == ["edited"] * PAIRS, WITHIN_S)
+    assert await eventually(lambda: headlines(it), lambda some: some == ["edited"] * 2 * PAIRS, WITHIN_S)
     await it.idle()
-    after = await it.writes()
-    assert {system: after[system] - before[system] for system in after} == {"hubspot": 0, "userflow": PAIRS}
+    after = await written_objects(it)
+    assert {system: after[system] - before[system] for system in after} == {"hubspot": 0, "userflow": 2 * PAIRS}
 
     assert (await planned(it, expect=0))["writes"] == {"hubspot": 0, "userflow": 0}
     done = await run(it)
     assert (done["planned"], done["written"], done["refused"]) == (0, 0, 0)
-    assert await it.writes() == after
+    assert await written_objects(it) == after
 
 
 async def headlines(it: World) -> list[Any]:

@@ -1,15 +1,21 @@
 """From 4 to 12 partitions and back: edits before, between and after arrive, each once; state deleted and rebuilt."""
 
 import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from schemas.state import ObjectState, PairState
-from schemas.topics import OBJECTS_STATE, PAIRS_STATE
+from schemas.topics import OBJECTS_STATE, PAIRS_STATE, TOPICS
 from tests.e2e.installations import edit_all, in_step, installation
 from tests.e2e.world import World, forget, measured
 from tests.kafka import Kafka
@@ -42,7 +48,8 @@ async def test_from_four_to_twelve_and_back_nothing_is_lost_or_written_twice(tmp
             before = await four.writes()
             assert "stop it" in await four.command("topics", "repartition", "12", "--yes", expect=1)
             await edit_all(four, "before")
-        await repartitioned(four, 12)
+        await taken_back(four)
+        await gone_on_with(four)
         await edit_all(four, "between")
         async with it.running(PAIRSTREAM_PARTITIONS="12") as twelve:
             await edit_all(twelve, "after")
@@ -64,9 +71,69 @@ async def test_from_four_to_twelve_and_back_nothing_is_lost_or_written_twice(tmp
     await asyncio.to_thread(forget, last.cluster)
 
 
+async def change(it: World, *words: str, expect: int = 0) -> Any:
+    """What `topics repartition WORDS` answers to a script."""
+    return json.loads(await it.answer("topics", "repartition", *words, "--yes", "--format", "json", expect=expect))
+
+
+def _killed(it: World, words: Sequence[str], at: str) -> None:
+    argv = (sys.executable, "-m", "pipeline.cli", "topics", "repartition", *words, "--yes")
+    environment = {**os.environ, **it.machine.environment}
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        seen = next((line for line in process.stdout if at in line), None)
+        process.kill()
+    assert seen is not None and process.returncode == -signal.SIGKILL, f"nothing was said of {at}"
+
+
+async def cut_off(it: World, *words: str, at: str) -> None:
+    """A change whose process is killed once it says so much; no role starts beside what it left."""
+    await asyncio.to_thread(_killed, it, words, at)
+    assert "the partition count is being changed" in await it.command("run", "scheduler", expect=1)
+    assert "the partition count is being changed" in await it.command("topics", "apply", expect=1)
+
+
+async def taken_back(it: World) -> None:
+    """A dry run and an abandoned copy leave everything as it was."""
+    planned = await change(it, "12", "--dry-run")
+    assert (planned["dry_run"], planned["from"], planned["to"]) == (True, 4, 12)
+    assert planned["topics"].keys() == set(TOPICS)
+    before = await asyncio.to_thread(it.admin.end_offsets, TOPICS)
+    await cut_off(it, "12", at="records copied and proven")
+    assert (await change(it, "--abandon", "--dry-run"))["dry_run"]
+    assert "being changed" in await it.command("topics", "apply", expect=1)
+    told = await change(it, "--abandon")
+    assert (told["from"], told["to"], told["topics"]) == (4, 4, {})
+    assert await asyncio.to_thread(it.admin.end_offsets, TOPICS) == before
+    for words, why in (("--resume", "no change was cut off"), ("--abandon", "no change is under way")):
+        assert why in await it.command("topics", "repartition", words, "--yes", expect=1)
+    await it.command("topics", "check")
+
+
+async def gone_on_with(it: World) -> None:
+    """Cut off while it copies, and again between two topics of the switch: there is one way on, and it ends well."""
+    await cut_off(it, "12", at="records copied and proven")
+    await cut_off(it, "--resume", at="12 partitions, ")
+    for words, why in (("--abandon", "the only way is on"), ("8", "is half made")):
+        assert why in await it.command("topics", "repartition", words, "--yes", expect=1)
+    left = await change(it, "--resume", "--dry-run")
+    assert (left["from"], left["to"]) == (4, 12) and 0 < len(left["topics"]) < len(TOPICS)
+    told = await change(it, "--resume")
+    assert (told["dry_run"], told["from"], told["to"]) == (False, 4, 12) and told["topics"].keys() == set(TOPICS)
+    measured(f"{told['records']} records; {len(left['topics'])} topics were left to the one who went on")
+    again = await change(it, "12")
+    assert (again["from"], again["to"], again["records"]) == (12, 12, 0)
+    await refused_with(it, 12)
+
+
 async def repartitioned(it: World, number: int) -> None:
     told = await it.command("topics", "repartition", str(number), "--yes")
     measured(told.splitlines()[-2])
+    await refused_with(it, number)
+
+
+async def refused_with(it: World, number: int) -> None:
+    """Whoever still has another count set is told."""
     refused = await it.command("apply", str(it.folder / "integration.yaml"), "--yes", expect=1)
     assert f"topics have {number} partitions" in refused
 

@@ -67,8 +67,18 @@ async def test_records_in_flight_of_the_release_before_are_handled_by_this_one(t
             after = await new.writes()
             assert after["userflow"] - written["userflow"] <= 2 * PAIRS, "each edit is written once at most"
             assert await new.dead_letters() == [] and await new.created_by_api() == 0
-            await edit_all(new, "after")
-            await in_step(new, "after")
-            await new.full_sync()
+            await edit_all(new, "and back")
+        async with it.running(**before) as back:  # nothing was written with the newest schema so far
+            await in_step(back, "and back")
+            await edit_all(back, "once more")
+        async with it.running() as last:
+            await in_step(last, "once more")
+            await edit_all(last, "after")
+            await in_step(last, "after")
+            after = await last.writes()
+            assert after["userflow"] - written["userflow"] <= 5 * PAIRS
+            assert await last.dead_letters() == [] and await last.created_by_api() == 0
+            await last.full_sync()
+            assert await last.writes() == after
     measured(f"from {revision[:8]}: {left} records were in flight")
-    await asyncio.to_thread(forget, new.cluster)
+    await asyncio.to_thread(forget, last.cluster)

@@ -1,5 +1,6 @@
 """Another partition count: nothing lost, nothing handled twice, each key's order kept, wherever it is cut off."""
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -39,7 +40,8 @@ from tests.kafka import Kafka, fresh_prefix
 BEFORE: Final = 4
 KEYS: Final = 40
 RECORDS: Final = 600
-STEP: Final = 17  # a change asks the brokers for some hundred things: one of so many is where it is cut off
+STEP: Final = int(os.environ.get("PAIRSTREAM_CUT_OFF_EVERY", "17"))
+"""A change asks the brokers for some hundred things: one of so many is where it is cut off."""
 NOW_MS: Final = time.time_ns() // 1_000_000
 CODEC: Final = Codec(LocalRegistry())
 FILLED: Final = (HUBSPOT_CHANGES, STATE_COMMANDS, HUBSPOT_NOTIFICATIONS, USERFLOW_FIELD_PATCHES)
@@ -82,9 +84,25 @@ class KilledAt(Mover):
         self._count(f"remove {names[0]}")
         super().remove(names)
 
+    def fence(self, transactional_ids: Any) -> None:
+        self._count("fence")
+        super().fence(transactional_ids)
+
+    def spread(self, source: str, target: str, *rest: Any) -> Any:
+        self._count(f"fill {target}")
+        return super().spread(source, target, *rest)
+
+    def spread_newest(self, source: str, target: str, *rest: Any) -> Any:
+        self._count(f"fill {target}")
+        return super().spread_newest(source, target, *rest)
+
     def duplicate(self, source: str, target: str, *rest: Any) -> Any:
         self._count(f"fill {target}")
         return super().duplicate(source, target, *rest)
+
+    def tally(self, topic: str, *rest: Any) -> Any:
+        self._count(f"prove {topic}")
+        return super().tally(topic, *rest)
 
     def finish(self, topic: str, settings: Mapping[str, str]) -> None:
         self._count(f"finish {topic}")
