@@ -103,10 +103,16 @@ def forks() -> Forks:
 def _popen(argv: Sequence[str], *, env: Mapping[str, str] | None = None, **more: Any) -> Any:
     """A fork for a command of ours whose output goes to a file; what else is started, is started as ever."""
     output: Any = more.get("stdout")
-    if tuple(argv[: len(COMMAND)]) != COMMAND or not hasattr(output, "fileno"):
+    ours = tuple(argv[: len(COMMAND)]) == COMMAND and (env is None or _same_code(env))
+    if not ours or not hasattr(output, "fileno"):
         return subprocess.Popen(argv, env=env, **more)
     number = output.fileno()
     return forks().start(argv[len(COMMAND) :], os.environ if env is None else env, number, number)
+
+
+def _same_code(environment: Mapping[str, str]) -> bool:
+    """Whether a process would find the code that the server has imported: an older release's is another."""
+    return environment.get("PYTHONPATH") == os.environ.get("PYTHONPATH")
 
 
 @contextmanager
@@ -122,7 +128,7 @@ def forked() -> Iterator[None]:
 
 def run(words: Sequence[str], environment: Mapping[str, str], *, nicer: int = 0) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, with nothing to read; blocks. `nicer`: it gives way to others."""
-    if not _FORKING.is_set():
+    if not _FORKING.is_set() or not _same_code(environment):
         argv = ("nice", "-n", str(nicer), *COMMAND, *words)
         return subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:

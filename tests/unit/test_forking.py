@@ -37,3 +37,11 @@ def test_a_signal_ends_it_and_its_end_is_told_once_it_is_gone(number: int, code:
     assert fork.wait(WAITED_S) == fork.poll() == code
     with pytest.raises(ProcessLookupError):
         os.kill(fork.pid, 0)
+
+
+def test_other_code_is_run_by_a_process_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "__init__.py").touch()
+    (tmp_path / "pipeline" / "cli.py").write_text("print('an older release')")
+    done = run(("--version",), {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"})
+    assert (done.returncode, done.stdout) == (0, "an older release\n")
