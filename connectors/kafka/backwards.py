@@ -7,6 +7,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from connectors.kafka.arrived import arrived
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.settings import TIMEOUT_S, reader_config
@@ -70,9 +71,7 @@ def _between(
     since_ms: int | None = None
     heard = time.monotonic()
     while True:
-        first = consumer.poll(0.2)
-        # `consume` waits for as many as it is asked for: what has come is taken, and nothing is waited for
-        messages = () if first is None else (first, *consumer.consume(AT_ONCE, 0))
+        messages = arrived(consumer, AT_ONCE, 0.2)
         if messages:
             heard = time.monotonic()
         elif time.monotonic() - heard > STALL_S:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from connectors.kafka.arrived import arrived
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, reader_config, transactional_config
@@ -176,7 +177,7 @@ def committed_messages(
         heard = time.monotonic()
         while True:
             look()
-            for message in consumer.consume(at_once, within_s):
+            for message in arrived(consumer, at_once, within_s):
                 heard = time.monotonic()
                 error = message.error()
                 if error is None:
