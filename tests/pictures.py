@@ -27,6 +27,7 @@ DRAWN_AS: Final[Mapping[str, str]] = {
     "health-disconnected": "integration-disconnected",
     "full-sync-running": "full-sync",
     "refused-none": "refused-empty",
+    "unlinked": "explain-list",
     "object": "explain-object",
     "object-not-linked": "explain-unlinked",
     "object-several": "explain-several",

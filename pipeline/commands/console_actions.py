@@ -26,9 +26,18 @@ from pipeline.config import Settings, SettingsInvalid
 from pipeline.console.access import Access, new_link
 from pipeline.console.app import build_console
 from pipeline.console.asking import ASKED_BY
-from pipeline.console.desk import AUDIT_KEPT_S, DOCTOR_KEPT_S, LAG_KEPT_S, LETTERS_KEPT_S, About, Desk, Kept
+from pipeline.console.desk import (
+    AUDIT_KEPT_S,
+    CHANGES_KEPT_S,
+    DOCTOR_KEPT_S,
+    LAG_KEPT_S,
+    LETTERS_KEPT_S,
+    About,
+    Desk,
+    Kept,
+)
 from pipeline.console.handles import KEY_BYTES, KEY_PURPOSE, Handles
-from pipeline.console.letters import OpenLetters
+from pipeline.console.letters import LetterIndex
 from pipeline.console.pages.sso import Sso
 from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
@@ -42,6 +51,7 @@ from pipeline.operations.actor import machine, who
 from pipeline.operations.audit import Audit
 from pipeline.operations.findings import Finding
 from pipeline.operations.probing import PROBE_S
+from pipeline.operations.retained_changes import retained_changes
 from pipeline.process import Process, now_ms
 from pipeline.serving import serve
 from pipeline.setting_words import shown, variable
@@ -136,6 +146,7 @@ def desk_of(
         url=url,
         sso=settings.console_oidc_issuer is not None,
     )
+    kept_ms = settings.changes_retention_days * 24 * 60 * 60 * 1000
     letters, planner = LetterDesk(process, tables, ASKED_BY.get), PlanningDesk(process, tables, publisher)
     letter_log, audit_log = LetterLog(process, tables, letters), AuditLog(process)
     return Desk(
@@ -147,7 +158,7 @@ def desk_of(
         Kept(doctor, DOCTOR_KEPT_S),
         Kept(audit_log.entries, AUDIT_KEPT_S),
         letters,
-        Kept(lambda: OpenLetters.of(letter_log.told()), LETTERS_KEPT_S),
+        Kept(lambda: LetterIndex.of(letter_log.told(), now_ms()), LETTERS_KEPT_S),
         ExplainDesk(process, tables),
         Handles(process.box.derived(KEY_PURPOSE, KEY_BYTES)),
         planner,
@@ -155,6 +166,7 @@ def desk_of(
         replays,
         lambda lag: gathered(process, tables, lag),
         access,
+        Kept(lambda: retained_changes(brokers.admin, now_ms(), kept_ms), CHANGES_KEPT_S),
     )
 
 

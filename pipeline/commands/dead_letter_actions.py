@@ -29,13 +29,10 @@ from pipeline.operations.letter_report import (
 from pipeline.operations.letters import SHORT, Wanted, chosen, named
 from pipeline.operations.positions import Position
 from pipeline.operations.redrive import LEFT, Plan, plan
-from pipeline.operations.shown_record import shown
+from pipeline.operations.shown_record import repeated
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
-from schemas.codec import MalformedRecord
-from schemas.records import DeadLetter
-from schemas.registry import UnknownSchema
-from schemas.topics import LETTER_MARKS, TOPICS
+from schemas.topics import LETTER_MARKS
 
 
 def list_letters(
@@ -84,7 +81,7 @@ def show_letter(beginning: str, *, decoded: bool, raw: bool, values: bool, shape
             click.get_binary_stream("stdout").write(whole.value)
             return
         told = (await asyncio.to_thread(desk.told, [letter]))[0]
-        record = _record(process, whole, values) if decoded else None
+        record = repeated(whole, process.codec, values=values) if decoded else None
         at_ms = now_ms()
         if shape == "json":
             return _print({"at_ms": at_ms, **report(told), **({"value": record} if decoded else {})})
@@ -93,16 +90,6 @@ def show_letter(beginning: str, *, decoded: bool, raw: bool, values: bool, shape
             _say(json.dumps(record, ensure_ascii=False, indent=2))
 
     with_kafka(tell, topics=(LETTER_MARKS,))
-
-
-def _record(process: Process, letter: DeadLetter, values: bool) -> Any:
-    """The record that a letter repeats, as JSON; what is wrong with its bytes where they cannot be read."""
-    if letter.topic not in TOPICS or not letter.value:
-        return {"bytes": len(letter.value)}
-    try:
-        return shown(process.codec.decode(letter.topic, letter.value), process.codec, values=values)
-    except (MalformedRecord, UnknownSchema) as error:
-        return {"bytes": len(letter.value), "unreadable": str(error)}
 
 
 def redrive_letters(

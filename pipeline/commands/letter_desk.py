@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from connectors.kafka.latest import rows_of
 from connectors.kafka.partitioner import partition_of
@@ -16,9 +16,10 @@ from pipeline.agents.configuration import Configuration
 from pipeline.operations import letters as reading
 from pipeline.operations.actor import who
 from pipeline.operations.letter_report import Told, marks_by_letter
-from pipeline.operations.letter_standing import NO_PAIR, PairNow, standing
+from pipeline.operations.letter_standing import NO_PAIR, PairNow, refused_value, standing
 from pipeline.operations.letters import Letter
 from pipeline.operations.redrive import Plan, Try, came_back, derived_again, header, marked, place_again, sent_again
+from pipeline.operations.shown_record import plain_value, repeated
 from pipeline.process import Process, now_ms
 from schemas.operating import LetterMark
 from schemas.records import DeadLetter, MatchedChange
@@ -119,6 +120,20 @@ class LetterDesk:
         for _, whole in self.bodies([letter]):
             return whole
         raise reading.NoSuchLetter(f"{letter.id} is retained no longer")
+
+    def values(self, letters: Iterable[Letter]) -> Mapping[str, Any]:
+        """What was refused, by the letters' ids; blocks.
+
+        A field's value, where its pair's row remembers it; else the record that the letter repeats, as JSON.
+        """
+        wanted = list(letters)
+        keys = {one.letter.key for one in wanted if one.of_field}
+        rows = rows_of(self._process.cluster, PAIRS_STATE, self._partitions, keys) if keys else {}
+        now = self.pairs(rows)
+        held = {one.id: refused_value(one, now.get(one.letter.key, NO_PAIR)) for one in wanted if one.of_field}
+        found = {id: plain_value(one.value) for id, one in held.items() if one is not None}
+        records = self.bodies(one for one in wanted if not one.of_field and one.size)
+        return found | {one.id: repeated(whole, self._process.codec, values=True) for one, whole in records}
 
     async def redrive(self, publisher: Publisher, plan: Plan, per_s: float) -> Mapping[TopicAndPartition, int]:
         """Try again what the plan says, so many letters a second; returns the last record published, by partition.
@@ -246,10 +261,6 @@ class Watch:
         for id in found.waiting:
             if self._tries[id].road != "derive":
                 found.became[id] = "handled"
-
-
-def _told(letter: Letter, mark: LetterMark | None, now: PairNow) -> Told:
-    return Told(letter, standing(letter, mark, now), mark)
 
 
 class _Pace:

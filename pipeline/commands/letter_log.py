@@ -5,6 +5,8 @@ letter stands is news of its pair's row, its mark, or the mappings in force; the
 the rows that they concern.
 """
 
+import hashlib
+import secrets
 import sys
 import threading
 from collections import defaultdict
@@ -18,7 +20,7 @@ from connectors.kafka.table import TableReader
 from pipeline.commands.letter_desk import LetterDesk
 from pipeline.operations import letters as reading
 from pipeline.operations.letter_report import Told
-from pipeline.operations.letter_standing import NO_PAIR, Standing, standing
+from pipeline.operations.letter_standing import NO_PAIR, PairNow, Standing, refused_value, standing
 from pipeline.operations.letters import Letter
 from pipeline.process import Process
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, TopicAndPartition
@@ -42,6 +44,7 @@ class LetterLog:
         self._of_pair: defaultdict[str, set[str]] = defaultdict(set)
         self._in_force: object = None
         self._looking = threading.Lock()
+        self._key = secrets.token_bytes(16)
 
     def told(self) -> list[Told]:
         """Every letter that is retained, the oldest first; blocks."""
@@ -100,8 +103,16 @@ class LetterLog:
             now = self._desk.pairs({one.letter.key: rows[one.letter.key] for one in some if rows.get(one.letter.key)})
             for letter in some:
                 mark = marks.get(letter.id)
-                told = standing(letter, mark, now.get(letter.letter.key, NO_PAIR))
-                self._told[letter.id] = Told(letter, told, mark)
+                pair = now.get(letter.letter.key, NO_PAIR)
+                self._told[letter.id] = Told(letter, standing(letter, mark, pair), mark, self._alike(letter, pair))
+
+    def _alike(self, letter: Letter, pair: PairNow) -> int:
+        """A number for the letter's value, by a key that this process alone has."""
+        refused = refused_value(letter, pair) if letter.of_field else None
+        if refused is None:
+            return 0
+        told = hashlib.blake2b(repr(refused.value).encode(errors="replace"), digest_size=7, key=self._key)
+        return int.from_bytes(told.digest(), "big") or 1
 
     def _forget(self) -> None:
         """Leave out what retention took, and what is past the newest so many."""

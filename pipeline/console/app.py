@@ -9,12 +9,19 @@ from urllib.parse import unquote
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from connectors.kafka.groups import BrokersUnreachable
-from pipeline.console import rendering
+from pipeline.console import rendering, sheet
 from pipeline.console.access import Access, SignedIn
 from pipeline.console.asking import ASKED_BY, ZONE, ZONE_COOKIE, zone_named
 from pipeline.console.desk import Desk
@@ -27,7 +34,7 @@ from pipeline.console.pages.sign_in import SignIn
 from pipeline.console.pages.sso import Sso
 from pipeline.console.protect import API, Place, Protected, asker
 from pipeline.console.routes import PAGES, SCRIPTS, At, ForScripts
-from pipeline.console.visit import TOKEN, Gone, NotHere, Shown, Visit, form_of
+from pipeline.console.visit import TOKEN, Gone, NotHere, Sheet, Shown, Visit, form_of
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
 
@@ -129,6 +136,9 @@ class _Pages:
             return self._message(visit.request, visit.who, 409, "warn", "Not done. Nothing was changed.", lines, back)
         if isinstance(shown, Gone):
             return RedirectResponse(shown.path, 303)
+        if isinstance(shown, Sheet):
+            kept_as = {"content-disposition": f'attachment; filename="{shown.name}.csv"'}
+            return StreamingResponse(sheet.lines(shown.rows), media_type="text/csv; charset=utf-8", headers=kept_as)
         facts = self._facts(visit, shown, asked_for(visit.request) if at.live else "")
         return HTMLResponse(rendering.page(shown.template, facts), shown.status, dict(shown.headers))
 

@@ -12,7 +12,8 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.console.access import Access
 from pipeline.console.handles import Handles
-from pipeline.console.letters import Letters, OpenLetters, Redriving, Selections
+from pipeline.console.letters import LetterIndex, Letters, Redriving, Selections
+from pipeline.console.listings import Listings
 from pipeline.console.looks import Looks
 from pipeline.console.planning import FieldsKept, Planner, Reviews
 from pipeline.console.replays import Plannings, Replays
@@ -20,6 +21,7 @@ from pipeline.explain.answer import Explanation, Named
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
+from pipeline.operations.retained_changes import RetainedChanges
 from pipeline.operations.standing import Known
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
@@ -31,6 +33,7 @@ T = TypeVar("T")
 LAG_KEPT_S: Final = 2.0
 DOCTOR_KEPT_S: Final = 5.0
 AUDIT_KEPT_S: Final = 5.0
+CHANGES_KEPT_S: Final = 300.0
 LETTERS_KEPT_S: Final = 10.0
 WHILE_LOOKING: Final = 4.0
 """So many times as old as it is kept an answer may be while a newer one is looked for."""
@@ -124,7 +127,7 @@ class Desk:
     doctor_look: Kept[list[Finding]]
     audit_look: Kept[list[AuditEntry]]
     letters: Letters
-    letters_look: Kept[OpenLetters]
+    letters_look: Kept[LetterIndex]
     objects: Objects
     handles: Handles
     planner: Planner
@@ -132,6 +135,7 @@ class Desk:
     replays: Replays
     known: Callable[[Lag], Known]
     access: Access
+    changes_look: Kept[RetainedChanges]
     looks: Looks = field(default_factory=Looks)
     plannings: Plannings = field(default_factory=Plannings)
     begun: dict[str, Replay] = field(default_factory=dict)
@@ -140,6 +144,7 @@ class Desk:
     redriving: dict[str, Redriving] = field(default_factory=dict)
     """The newest letters of each integration that were tried again from here."""
     reviews: Reviews = field(default_factory=Reviews)
+    listings: Listings = field(default_factory=Listings)
     links: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """Links to HubSpot by their hashes: who asked for each, where it leads, and until when. Kept nowhere else."""
 

@@ -17,3 +17,32 @@ def meter(parts: Sequence[Part], label: str, tall: bool = False) -> Markup:
         at += width
     shape = "meter tall" if tall else "meter"
     return Markup('<svg class="{}" role="img" aria-label="{}">{}</svg>').format(shape, label, drawn)
+
+
+def spark(values: Sequence[int], label: str, kind: str = "") -> Markup:
+    """A line of figures, the newest last."""
+    high, wide, tall = max(*values, 1) * 1.08, 96, 24
+    points = [
+        (at * (wide - 4) / (len(values) - 1) + 1, tall - 2 - value / high * (tall - 4))
+        for at, value in enumerate(values)
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    x, y = points[-1]
+    return Markup(
+        '<svg class="spark {}" width="{}" height="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<polygon class="ar" points="1,{} {} {:.1f},{}"/><polyline class="ln" points="{}"/>'
+        '<circle class="dt" cx="{:.1f}" cy="{:.1f}" r="2"/></svg>'
+    ).format(kind, wide, tall, wide, tall, label, tall - 1, line, x, tall - 1, line, x, y)
+
+
+def histogram(values: Sequence[int], label: str) -> Markup:
+    """Bars of figures, the newest last."""
+    high, width = max(*values, 1), 1000 / len(values)
+    drawn = Markup()
+    for at, value in enumerate(values):
+        top = 80 - max(1.5, value / high * 76)
+        drawn += Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+            at * width + 0.75, top, width - 1.5, 80 - top
+        )
+    shape = '<svg class="hist" viewBox="0 0 1000 80" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    return Markup(shape).format(label, drawn)

@@ -2,9 +2,12 @@
 
 import asyncio
 import secrets
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from itertools import pairwise
+from typing import Any, Final, Literal, Protocol
 
 from connectors.kafka.producer import Publisher
 from pipeline.operations.letter_report import Told, grouped
@@ -14,6 +17,8 @@ from schemas.operating import LetterMark
 
 PLAN_MS: Final = 10 * 60 * 1000
 MOST_PLANS: Final = 100
+TREND_MS: Final = 7 * 24 * 60 * 60 * 1000
+TREND_PARTS: Final = 14
 
 
 class Letters(Protocol):
@@ -21,6 +26,10 @@ class Letters(Protocol):
 
     @property
     def marks(self) -> Mapping[str, LetterMark]: ...
+
+    # Any: values as JSON
+    def values(self, letters: Iterable[Letter]) -> Mapping[str, Any]:
+        """What was refused, by the letters' ids, of those that tell; blocks."""
 
     # Any: where the last record went, which only the command waits for
     async def redrive(self, publisher: Publisher, plan: Plan, per_s: float) -> Any:
@@ -33,40 +42,84 @@ class Letters(Protocol):
         """Take letters that were put away as open again."""
 
 
-Group = tuple[str, str, str, str]
-"""Reason, stage, mapping and field."""
+Which = Literal["open", "ended", "all"]
+WHICH: Final[Sequence[Which]] = ("open", "ended", "all")
 
 
 @dataclass(frozen=True, slots=True)
-class OpenLetters:
-    """What is refused now, by integration and group, the largest group first; sorted once, for all who look."""
+class GroupOfLetters:
+    """Letters of one reason, stage, mapping and field, the oldest first."""
 
-    groups: Mapping[str, Sequence[tuple[Group, Sequence[Told]]]]
+    reason: str
+    stage: str
+    mapping: str
+    field: str
+    letters: Sequence[Told]
+    trend: tuple[int, ...]  # how many came in each part of the last seven days
+
+    def since(self, at_ms: int) -> Sequence[Told]:
+        """Those that came since then."""
+        return self.letters[bisect_left(self.letters, at_ms, key=_at_ms) :]
+
+
+Groups = Sequence[GroupOfLetters]
+
+
+@dataclass(frozen=True, slots=True)
+class LetterIndex:
+    """Every letter by integration and group, the largest group first; sorted once, for all who look."""
+
+    open: Mapping[str, Groups]
+    ended: Mapping[str, Groups]
     away: Mapping[str, Sequence[Told]]  # what somebody put away, by integration, the oldest first
 
     @classmethod
-    def of(cls, told: Iterable[Told]) -> "OpenLetters":
-        by_name: dict[str, list[Told]] = {}
-        away: dict[str, list[Told]] = {}
+    def of(cls, told: Iterable[Told], now_ms: int) -> "LetterIndex":
+        """`told`: the oldest first."""
+        waiting, over = defaultdict[str, list[Told]](list), defaultdict[str, list[Told]](list)
         for one in told:
-            if one.now.open or one.now.word == "discarded":
-                kept = by_name if one.now.open else away
-                kept.setdefault(one.letter.letter.integration or "", []).append(one)
-        return cls({name: grouped(some) for name, some in by_name.items()}, away)
+            (waiting if one.now.open else over)[one.letter.letter.integration or ""].append(one)
+        away = {name: [one for one in some if one.now.word == "discarded"] for name, some in over.items()}
+        return cls(_groups(waiting, now_ms), _groups(over, now_ms), away)
 
-    def number(self, integration: str) -> int:
+    def groups(self, integration: str, which: Which) -> Groups:
+        """Those that are open, that ended, or all, where a group may stand twice."""
+        found = [*self.open.get(integration, ())] if which != "ended" else []
+        return [*found, *self.ended.get(integration, ())] if which != "open" else found
+
+    def number(self, integration: str, which: Which = "open") -> int:
         """How many of an integration there are."""
-        return sum(len(some) for _, some in self.groups.get(integration, ()))
+        return sum(len(group.letters) for group in self.groups(integration, which))
 
-    def chosen(self, integration: str, reason: str, field: str = "", mapping: str = "") -> list[Told]:
+    def chosen(
+        self, integration: str, reason: str, field: str = "", mapping: str = "", which: Which = "open"
+    ) -> list[Told]:
         """Those of a reason, of one field and mapping where they are named, the oldest first."""
         found = [
             one
-            for (code, _, of, name), some in self.groups.get(integration, ())
-            if code == reason and field in ("", name) and mapping in ("", of)
-            for one in some
+            for group in self.groups(integration, which)
+            if group.reason == reason and field in ("", group.field) and mapping in ("", group.mapping)
+            for one in group.letters
         ]
-        return sorted(found, key=lambda one: one.letter.letter.at_ms)
+        return sorted(found, key=_at_ms)
+
+
+def _groups(by_name: Mapping[str, list[Told]], now_ms: int) -> dict[str, Groups]:
+    return {
+        name: [GroupOfLetters(*key, letters, _trend(letters, now_ms)) for key, letters in grouped(some)]
+        for name, some in by_name.items()
+    }
+
+
+def _trend(letters: Sequence[Told], now_ms: int) -> tuple[int, ...]:
+    """How many came in each of the parts."""
+    begins = [now_ms - TREND_MS * (TREND_PARTS - part) // TREND_PARTS for part in range(TREND_PARTS + 1)]
+    passed = [bisect_left(letters, at_ms, key=_at_ms) for at_ms in begins[:-1]] + [len(letters)]
+    return tuple(after - before for before, after in pairwise(passed))
+
+
+def _at_ms(one: Told) -> int:
+    return one.letter.letter.at_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from pipeline.console.asking import ZONE
 from pipeline.console.desk import Desk
 from pipeline.console.head import Head
 from pipeline.console.routes import At
-from pipeline.console.visit import Gone, NotHere, Shown, Visit
+from pipeline.console.visit import NotHere, Shown, Visit
 from pipeline.operations import OperationRefused
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,8 @@ class Live:
         async with making.lock:
             if time.monotonic() - making.at_s >= EVERY_S * 0.9:
                 shown = await at.page(visit)
-                parts = {} if isinstance(shown, Gone) else rendering.regions(shown.template, self._facts(visit, shown))
+                page = shown if isinstance(shown, Shown) else None
+                parts = rendering.regions(page.template, self._facts(visit, page)) if page is not None else {}
                 making.parts, making.at_s = dict(parts), time.monotonic()
-                making.state = "" if isinstance(shown, Gone) else state_in(shown)
+                making.state = state_in(page) if page is not None else ""
             return making.parts

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from pipeline.console.drafts import Draft
+from pipeline.console.listings import Listing
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations.field_query import Wanted
 from pipeline.operations.plan import Plan
@@ -22,7 +23,7 @@ Descriptions = Mapping[System, Description]
 
 
 class Planner(Protocol):
-    """What asks both systems, counts and seals: the operations that the commands use."""
+    """What asks both systems, counts, lists and seals: the operations that the commands use."""
 
     def seal(self, text: str, place: str) -> bytes:
         """A secret as it may be kept."""
@@ -32,6 +33,9 @@ class Planner(Protocol):
 
     async def plan(self, file: IntegrationFile, request: DesiredIntegration, only: str) -> Plan:
         """What the request would do, the pairs of one mapping counted."""
+
+    async def unlinked(self, integration: str) -> Listing:
+        """Who of its mappings in force is not linked. Raises OperationRefused."""
 
 
 @dataclass

@@ -44,7 +44,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals.update(
-        static_path=static_path, meter=drawing.meter, number=words.number, seconds=words.seconds, counted=words.counted
+        static_path=static_path,
+        meter=drawing.meter,
+        spark=drawing.spark,
+        histogram=drawing.histogram,
+        number=words.number,
+        seconds=words.seconds,
+        counted=words.counted,
     )
     made.filters["coded"] = coded
     macros = made.get_template("_m.html").module

@@ -12,6 +12,7 @@ from pipeline.console.pages import (
     connection,
     doctor,
     editing,
+    ending,
     explain,
     full_sync,
     granting,
@@ -24,11 +25,12 @@ from pipeline.console.pages import (
     reviewing,
     road,
     settings,
+    unlinked,
 )
-from pipeline.console.visit import Answered, Gone, Shown, Visit
+from pipeline.console.visit import Answered, Gone, Sheet, Shown, Visit
 from schemas.operating import ConsoleRole
 
-Page = Callable[[Visit], Awaitable[Shown | Gone]]
+Page = Callable[[Visit], Awaitable[Shown | Gone | Sheet]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,17 @@ PAGES: Final[Sequence[At]] = (
     At(f"{_OF}/full-sync/confirm", "operator", acts.do_confirm, "POST"),
     At(f"{_OF}/refused", "viewer", refused.refused),
     At(f"{_OF}/refused/{{reason}}", "viewer", refused.reason),
-    At(f"{_OF}/discarded", "viewer", refused.away),
-    At(f"{_OF}/discarded", "admin", refused.give_back, "POST"),
-    At(f"{_OF}/refused/{{reason}}/again", "operator", refused.again),
-    At(f"{_OF}/refused/{{reason}}/again", "operator", refused.do_again, "POST"),
-    At(f"{_OF}/refused/{{reason}}/discard", "admin", refused.discard),
-    At(f"{_OF}/refused/{{reason}}/discard", "admin", refused.do_discard, "POST"),
+    At(f"{_OF}/refused/{{reason}}/values", "operator", refused.values, "POST"),
+    At(f"{_OF}/refused/{{reason}}/ids.csv", "viewer", refused.ids),
+    At(f"{_OF}/discarded", "viewer", ending.away),
+    At(f"{_OF}/discarded", "admin", ending.give_back, "POST"),
+    At(f"{_OF}/refused/{{reason}}/again", "operator", ending.again),
+    At(f"{_OF}/refused/{{reason}}/again", "operator", ending.do_again, "POST"),
+    At(f"{_OF}/refused/{{reason}}/discard", "admin", ending.discard),
+    At(f"{_OF}/refused/{{reason}}/discard", "admin", ending.do_discard, "POST"),
+    At(f"{_OF}/unlinked", "viewer", unlinked.unlinked),
+    At(f"{_OF}/unlinked", "viewer", unlinked.look, "POST"),
+    At(f"{_OF}/unlinked/ids.csv", "viewer", unlinked.ids),
     At(f"{_OF}/explain", "viewer", explain.explain),
     At(f"{_OF}/explain", "viewer", explain.find, "POST"),
     At(_OBJECT, "viewer", explain.show, live=True),

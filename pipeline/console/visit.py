@@ -1,6 +1,6 @@
 """One request as a page sees it: who asks, what the form says, and what is answered."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -42,6 +42,14 @@ class Shown:
     facts: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A file for a spreadsheet: ids and codes, never values."""
+
+    name: str  # of the file, without its ending
+    rows: Iterable[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Told:
     letter: Letter
     now: Standing
     mark: LetterMark | None = None
+    alike: int = 0  # the same for letters of the same value, and says nothing of it; 0: not known
 
 
 def grouped(told: Iterable[Told]) -> list[tuple[tuple[str, str, str, str], list[Told]]]:

@@ -15,7 +15,7 @@ from pipeline.core.mapping import MappingView
 from pipeline.operations.letters import Letter
 from schemas.letters import letter_id
 from schemas.operating import LetterMark
-from schemas.state import PairState
+from schemas.state import PairState, RefusedValue
 from schemas.values import System
 
 StandingWord = Literal["open", "refused", "on_its_way", "mended", "redriven", "discarded", "replaced", "gone"]
@@ -82,7 +82,7 @@ def _of_field(letter: Letter, mark: LetterMark | None, now: PairNow) -> Standing
     if state is None or view is None or not isinstance(pair, Paired):
         return Standing("gone", None, letter.about.object)
     told = _object(written, view, pair)
-    if _remembered(letter, state):
+    if _remembered(letter, now, state):
         return Standing("refused", None, told)
     if field not in {rule.target for rule, _ in view.rules_for[written]}:
         return Standing("gone", None, told)
@@ -94,13 +94,23 @@ def _of_field(letter: Letter, mark: LetterMark | None, now: PairNow) -> Standing
     return Standing("mended", known.at_ms if known is not None else None, told)
 
 
-def _remembered(letter: Letter, state: PairState) -> bool:
-    """Whether the row holds exactly what the letter is about: an id is made of the pair, field, value and reason."""
-    name, reason, key = letter.letter.field or "", letter.letter.reason, letter.letter.key
-    if reason == "contested":
-        return name in state.contested
-    refused = state.refused.get(name)
-    return refused is not None and letter_id(key, name, refused.value, refused.reason) == letter.id
+def refused_value(letter: Letter, now: PairNow) -> RefusedValue | None:
+    """The value that the letter is about; None where the pair's row does not remember it.
+
+    An id is made of the pair, field, value and reason, so it is never another value's.
+    """
+    name = letter.letter.field or ""
+    refused = now.state.refused.get(name) if now.state is not None else None
+    if refused is None or letter_id(letter.letter.key, name, refused.value, refused.reason) != letter.id:
+        return None
+    return refused
+
+
+def _remembered(letter: Letter, now: PairNow, state: PairState) -> bool:
+    """Whether the row holds exactly what the letter is about."""
+    if letter.letter.reason == "contested":
+        return (letter.letter.field or "") in state.contested
+    return refused_value(letter, now) is not None
 
 
 def _object(system: System, view: MappingView | None, pair: object) -> str:

@@ -1,11 +1,11 @@
 """Making a plan: what both systems say, and what the retained state would make of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.latest import Progress, latest_rows
+from connectors.kafka.latest import Progress
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.core.mapping import MappingView
@@ -14,12 +14,11 @@ from pipeline.operations import apply
 from pipeline.operations.field_query import Asker, NotAnswered
 from pipeline.operations.pair_counts import PairCounts, RetainedState, count_pairs
 from pipeline.operations.plan import InForce, Plan, make_plan, planned_mappings
+from pipeline.operations.retained import Retained
 from schemas.codec import Codec
 from schemas.configuration import DesiredIntegration, IntegrationSettings
 from schemas.records import ObjectMapping
-from schemas.state import ObjectState, PairState
-from schemas.topics import INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
-from schemas.values import System
+from schemas.topics import INTEGRATIONS, MAPPINGS
 
 NOT_CONNECTED = "not connected yet: `apply` checks the fields, and pairs are known after a full sync"
 
@@ -111,7 +110,7 @@ def count_job(
     cluster: Cluster, codec: Codec, partitions: int, progress: Progress, job: CountJob
 ) -> Mapping[str, PairCounts]:
     """The ends of all pairs, by mapping. Blocks. Raises TransactionFailed where reading stalls."""
-    retained = _Retained(cluster, codec, partitions, progress, f"{job.integration}:{job.connection}:")
+    retained = Retained(cluster, codec, partitions, progress, f"{job.integration}:{job.connection}:")
     return {
         mapping.name: count_pairs(
             MappingView(mapping),
@@ -127,30 +126,3 @@ def count_job(
 
 def _no_pair(match_value: str) -> None:
     """A mapping that changes starts without what was settled or refused under the former one."""
-
-
-class _Retained:
-    """The state rows of one connection, decoded one at a time."""
-
-    def __init__(self, cluster: Cluster, codec: Codec, partitions: int, progress: Progress, prefix: str) -> None:
-        self._codec = codec
-        self._objects = latest_rows(cluster, OBJECTS_STATE, partitions, prefix, progress)
-        self._pairs = latest_rows(cluster, PAIRS_STATE, partitions, prefix, progress)
-
-    def objects_of(self, mapping: ObjectMapping) -> Callable[[System], Iterator[tuple[str, ObjectState]]]:
-        def rows(system: System) -> Iterator[tuple[str, ObjectState]]:
-            object_type = mapping.hubspot_type if system == "hubspot" else mapping.userflow_type
-            prefix = object_key(mapping.integration, mapping.connection, system, object_type, "")
-            for key, value in self._objects.items():
-                if key.startswith(prefix):
-                    yield key.removeprefix(prefix), self._codec.decode(OBJECTS_STATE, value)
-
-        return rows
-
-    def pair_of(self, mapping: ObjectMapping) -> Callable[[str], PairState | None]:
-        def row(match_value: str) -> PairState | None:
-            key = pair_key(mapping.integration, mapping.connection, mapping.name, match_value)
-            value = self._pairs.get(key)
-            return None if value is None else self._codec.decode(PAIRS_STATE, value)
-
-        return row

@@ -45,7 +45,7 @@ def _field(record: Any, name: str, hint: Hint, codec: Codec, values: bool) -> Js
         case Notification(), "headers":  # signatures among them
             return dict.fromkeys(value, HIDDEN)
         case DeadLetter(), "value":
-            return _repeated(record, codec, values)
+            return repeated(record, codec, values=values)
     return _plain(value, hint, codec, values)
 
 
@@ -90,8 +90,8 @@ def _body(body: bytes) -> Json:
         return text
 
 
-def _repeated(letter: DeadLetter, codec: Codec, values: bool) -> Json:
-    """The record that a letter repeats."""
+def repeated(letter: DeadLetter, codec: Codec, *, values: bool) -> Json:
+    """The record that a letter repeats; what is wrong with its bytes where they cannot be read."""
     if letter.topic not in TOPICS or not letter.value:
         return _size(letter.value)
     try:

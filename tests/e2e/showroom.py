@@ -1,5 +1,6 @@
 """A console in memory, furnished with an installation in every state that a page has; it answers on this machine."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,12 +12,14 @@ from playwright.async_api import Browser
 from connectors.kafka.groups import BrokersUnreachable
 from pipeline.bounded_http import ConnectionLimits
 from pipeline.console.access import new_link
+from pipeline.console.listings import Asked, Listing
 from pipeline.explain.answer import Named
 from pipeline.lag.judging import Lag
 from pipeline.local.ports import free_port
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
-from pipeline.operations.letter_standing import Standing
+from pipeline.operations.letter_standing import Standing, StandingWord
+from pipeline.operations.unlinked import Unlinked
 from pipeline.serving import serve
 from schemas.configuration import ConnectorState, IntegrationPart, SystemSettings
 from schemas.operating import AuditEntry, ConsoleRole, LetterMark
@@ -54,7 +57,14 @@ PATHS: Final[Sequence[tuple[str, str]]] = (
     ("full-sync-stop", "/i/hooli/full-sync/stop"),
     ("refused", "/i/acme/refused"),
     ("refused-none", "/i/staging/refused"),
+    ("refused-ended", "/i/acme/refused?which=ended"),
+    ("refused-filtered", "/i/acme/refused?mapping=none&since=7d"),
     ("refused-reason", "/i/acme/refused/not_an_option?field=plan"),
+    ("refused-reason-ended", "/i/acme/refused/not_an_option?which=ended"),
+    ("unlinked", "/i/acme/unlinked"),
+    ("unlinked-hidden", "/i/acme/unlinked?why=no_match_value"),
+    ("unlinked-not-listed", "/i/globex/unlinked"),
+    ("unlinked-listing", "/i/hooli/unlinked"),
     ("discarded", "/i/acme/discarded"),
     ("redrive", "/i/acme/refused/not_an_option/again?field=plan"),
     ("discard", "/i/acme/refused/not_an_option/discard?field=plan"),
@@ -116,6 +126,7 @@ async def room(furnished: Callable[[InMemory], object] | None = None) -> AsyncIt
         it = in_memory(lambda: rooms[0].look(), findings)
     rooms.append(Room(it, url))
     (furnished or furnish)(it)
+    await it.desk.changes_look.get()
     async with serve(it.console.app, "127.0.0.1", port, LIMITS):
         yield rooms[0]
         it.console.close()
@@ -162,6 +173,13 @@ def furnish(it: InMemory) -> None:
     mark = LetterMark("bb" * 16, "discarded", AT_MS - 5, "bob@build-7", 0, "ACME-77")
     away = letter("bb").letter
     it.letters.put(Told(away, Standing("discarded", AT_MS - 5, "hubspot contacts 9"), mark))
+    again = LetterMark("dd" * 16, "redriven", AT_MS - 9_000, "dana@build-7", 2)
+    ends: Sequence[tuple[str, StandingWord]] = (("dd", "redriven"), ("de", "mended"), ("df", "replaced"))
+    for id, word in ends:
+        it.letters.put(Told(letter(id).letter, Standing(word, AT_MS - 5, "hubspot contacts 8"), again))
+    it.letters.there = [replace(one, alike=1 + index % 4 // 3) for index, one in enumerate(it.letters.there)]
+    it.letters.held = {one.letter.id: "platinum" for one in it.letters.there}
+    list_unlinked(it)
     for replay_id, row in (
         (f"{AT_MS - 90_000}-7c1e", replace(REPLAY, state="completed", published=3, written=0, planned=0)),
         (REPLAY.replay_id, replace(REPLAY, published=1, updated_at_ms=AT_MS - 70_000)),
@@ -176,6 +194,17 @@ def furnish(it: InMemory) -> None:
     it.desk.audit_look.look = lambda: done
     for named, about in objects():
         it.objects.put(named, about.explained(named.system, CONTACT), EMAIL)
+
+
+def list_unlinked(it: InMemory) -> None:
+    """One list that was made, one that is on its way."""
+    found = [Unlinked(f"2{one:04}", "unmatched", AT_MS - one * 60_000, AT_MS - 5_000 * one) for one in range(120)]
+    found += [Unlinked("bob@example.com", "no_match_value", AT_MS - 9_000, 0)]
+    for name, listing in (("acme", Listing.of({"contacts-users": found})), ("hooli", None)):
+        asked: asyncio.Future[Listing] = asyncio.get_running_loop().create_future()
+        if listing is not None:
+            asked.set_result(listing)
+        it.desk.listings.kept[name] = Asked(1, AT_MS, asked)
 
 
 def fixtures_run() -> str:

@@ -70,9 +70,9 @@ async def refused(visit: Visit) -> Answered:
     reason, field = visit.query("reason"), visit.query("field")
     found: list[Told] = [
         one
-        for (code, _, _, name), some in looked.groups.get(visit.integration, ())
-        if reason in ("", code) and field in ("", name)
-        for one in some
+        for group in looked.groups(visit.integration, "open")
+        if reason in ("", group.reason) and field in ("", group.field)
+        for one in group.letters
     ]
     found.sort(key=lambda one: one.letter.letter.at_ms)
     told = list_report(found, visit.desk.now_ms())

@@ -1,185 +1,192 @@
-"""What is refused, by reason; trying it again, and putting it away. Values and whom they are of are not shown."""
+"""What is refused, and what was: by reason, one by one, as a file of ids; values for a minute, to who may see them."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
+from urllib.parse import urlencode
 
 from pipeline.console.asking import ASKED_BY
 from pipeline.console.head import head, settings_in
-from pipeline.console.letters import Redriving, Selection
-from pipeline.console.visit import Gone, NotHere, Shown, Visit
+from pipeline.console.letter_rows import group_row, letter_row, named_in, sheet_rows, value_rows
+from pipeline.console.letters import WHICH, Which
+from pipeline.console.looks import SHOWN_S
+from pipeline.console.pages.explain import path_of
+from pipeline.console.paging import Pages
+from pipeline.console.visit import NotHere, Sheet, Shown, Visit
 from pipeline.console.words import clock
-from pipeline.operations import OperationRefused
 from pipeline.operations.actor import machine
 from pipeline.operations.letter_remedies import what_to_do
-from pipeline.operations.letter_report import Told, age, meaning
-from pipeline.operations.letters import SHORT
-from pipeline.operations.redrive import LEFT, Plan, plan
+from pipeline.operations.letter_report import Told, meaning
+from pipeline.operations.positions import duration_ms
 from schemas.operating import AuditEntry
 from schemas.topics import AUDIT
 
-PER_S: Final = 50.0
-WAITED_S: Final = 2.0
-"""So long a form waits for the letters that it tries again; then they go on by themselves."""
-MOST_SHOWN: Final = 100
-
-
-class NotPlanned(OperationRefused):
-    """The form names no selection that may be acted on; the message says why."""
+SINCE: Final[Sequence[tuple[str, str]]] = (("", "Last 30 days"), ("7d", "Last 7 days"), ("24h", "Last 24 hours"))
+NAMES: Final[Mapping[Which, str]] = {"open": "Open", "ended": "Ended", "all": "All"}
+LONGEST_VALUE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Letters of one reason, stage, mapping and field."""
+class _Filter:
+    """What the address asks for: reasons, names and times, never values."""
 
-    reason: str
-    meaning: str
-    stage: str
+    which: Which
     mapping: str
     field: str
-    number: int
-    newest: str
-    advice: str
+    since: str
 
-
-@dataclass(frozen=True, slots=True)
-class LetterRow:
-    """One letter; an id that may be an address of a person is hidden like a value."""
-
-    id: str
-    object: str
-    at: str
-    tries: int
-    place: str
+    def query(self, **other: object) -> str:
+        """The same for another address, some of it changed."""
+        told = {"which": self.which, "mapping": self.mapping, "field": self.field, "since": self.since} | other
+        return urlencode({name: text for name, text in told.items() if text and (name, text) != ("which", "open")})
 
 
 async def refused(visit: Visit) -> Shown:
     """`/i/<integration>/refused`."""
-    settings, now_ms = settings_in(visit), visit.desk.now_ms()
-    looked = await visit.desk.letters_look.get()
-    groups = [_group(key, some, now_ms) for key, some in looked.groups.get(visit.integration, ())]
-    facts = {"head": head(visit, settings, await visit.desk.lag()), "groups": groups}
-    tried = visit.desk.redriving.get(visit.integration)
-    told = {"total": sum(group.number for group in groups), "away": len(looked.away.get(visit.integration, ()))}
-    started = clock(tried.at_ms, now_ms) if tried is not None else ""
-    return Shown("refused.html", {**facts, **told, "tried": tried, "started": started})
+    settings, now_ms, asked = settings_in(visit), visit.desk.now_ms(), _asked(visit)
+    index, name = await visit.desk.letters_look.get(), visit.integration
+    since_ms = now_ms - (duration_ms(asked.since) or now_ms)
+    found = [(group, group.since(since_ms)) for group in index.groups(name, asked.which)]
+    rows = [
+        (group_row(group, some, now_ms), asked.query(mapping=_named(group.mapping), field=_named(group.field)))
+        for group, some in found
+        if some and asked.mapping in ("", group.mapping)
+    ]
+    rows.sort(key=lambda row: -row[0].number)
+    tried = visit.desk.redriving.get(name)
+    return Shown(
+        "refused.html",
+        {
+            "head": head(visit, settings, await visit.desk.lag()),
+            "groups": rows,
+            "total": sum(row.number for row, _ in rows),
+            "asked": asked,
+            "tabs_of": [(which, NAMES[which], index.number(name, which), asked.query(which=which)) for which in WHICH],
+            "mappings": sorted({_named(group.mapping) for group in index.groups(name, "all")} - {""}),
+            "sinces": SINCE,
+            "away": len(index.away.get(name, ())),
+            "tried": tried,
+            "started": clock(tried.at_ms, now_ms) if tried is not None else "",
+        },
+    )
 
 
 async def reason(visit: Visit) -> Shown:
     """`/i/<integration>/refused/<reason>`, of one mapping and field where the address names them."""
-    settings, now_ms, code = settings_in(visit), visit.desk.now_ms(), str(visit.request.path_params["reason"])
-    found = await _chosen(visit)
+    return await _reason(visit, None)
+
+
+async def values(visit: Visit) -> Shown:
+    """`POST …/values`: the same with what was refused, for a minute; told to the audit before."""
+    asked, back, desk = _asked(visit), visit.request.url.path.removesuffix("/values"), visit.desk
+    found = await chosen(visit)
+    back = f"{back}?{asked.query(page=visit.query('page'))}"
+    if not desk.looks.may(visit.who.name, desk.now_ms()):
+        lines = ("You looked at values 60 times within an hour. Wait, or ask a colleague.",)
+        told = {"title": "No more values for now. Nothing was shown.", "lines": lines, "icon": "lock"}
+        return Shown("message.html", {**told, "href": back, "act": "Back"}, 429)
+    shown = _pages(visit, found).of(found[::-1])
+    wanted = {one.letter.id: one.letter for one in (*shown, *(row.letter for row in value_rows(found)[1]))}
+    detail = f"of {len(wanted)} refused: {_code(visit)}{f' {asked.field}' if asked.field else ''}"
+    entry = AuditEntry(
+        desk.now_ms(), visit.integration, "values shown", ASKED_BY.get(), f"{machine()}: console", detail
+    )
+    await desk.publisher.send(AUDIT, visit.integration, entry)
+    page = await _reason(visit, await asyncio.to_thread(desk.letters.values, wanted.values()))
+    return Shown(page.template, page.facts, page.status, {"refresh": f"{SHOWN_S}; url={back}"})
+
+
+async def ids(visit: Visit) -> Sheet:
+    """`/i/<integration>/refused/<reason>/ids.csv`: whom it concerns, without any value."""
+    settings_in(visit)
+    found = await chosen(visit)
+    return Sheet("refused-ids", sheet_rows(found[::-1], lambda named: visit.desk.about.url + path_of(visit, named)))
+
+
+async def chosen(visit: Visit) -> list[Told]:
+    """The letters that the address asks for, the oldest first."""
+    asked, index = _asked(visit), await visit.desk.letters_look.get()
+    return index.chosen(visit.integration, _code(visit), asked.field, asked.mapping, asked.which)
+
+
+async def _reason(visit: Visit, held: Mapping[str, Any] | None) -> Shown:
+    """The page; `held` are values by the letters' ids, None: they are hidden."""
+    settings, now_ms, code, asked = settings_in(visit), visit.desk.now_ms(), _code(visit), _asked(visit)
+    found = await chosen(visit)
     if not found:
-        path = f"/i/{visit.integration}/refused"
-        raise NotHere(f"Nothing is refused for {code} any more", "what is refused", path)
-    rows = [_row(one, now_ms) for one in reversed(found)][:MOST_SHOWN]
-    facts = {"head": head(visit, settings, await visit.desk.lag()), "rows": rows, "number": len(found)}
-    told = {"reason": code, "meaning": meaning(code), "advice": what_to_do(code), "query": visit.request.url.query}
-    return Shown("refused-reason.html", {**facts, **told})
+        what = "Nothing is refused" if asked.which == "open" else "Nothing was refused"
+        raise NotHere(f"{what} for {code}", "what is refused", f"/i/{visit.integration}/refused")
+    pages = _pages(visit, found)
+    different, alike = value_rows(found)
+    path = visit.request.url.path.removesuffix("/values")
+    return Shown(
+        "refused-reason.html",
+        {
+            "head": head(visit, settings, await visit.desk.lag()),
+            "of": path,
+            "rows": [(letter_row(one, now_ms), _link(visit, one), _text(held, one)) for one in pages.of(found[::-1])],
+            "many": len(found),
+            "open": asked.which == "open",
+            "reason": code,
+            "meaning": meaning(code),
+            "advice": what_to_do(code),
+            "query": asked.query(),
+            "here": asked.query(page=pages.number if pages.number > 1 else ""),
+            "pages": pages,
+            "page_query": lambda number: asked.query(page=number),
+            "different": different,
+            "alike": [(row, _text(held, row.letter)) for row in alike],
+            "values": held is not None,
+            "has_values": any(one.letter.of_field or one.letter.size for one in found),
+            "looked": f"{visit.who.name} looked at what is refused for {code}, {clock(now_ms, now_ms)}",
+            "rule": _rule(found),
+        },
+    )
 
 
-async def again(visit: Visit) -> Shown:
-    """`GET …/again`: what trying them again comes to; the selection is fixed."""
-    return await _selected(visit, "redrive.html")
+def _rule(found: Sequence[Told]) -> tuple[str, str]:
+    """The mapping and the target field that all of them are of; empty where they differ."""
+    places = {(one.letter.letter.mapping or "", one.letter.letter.field or "") for one in found}
+    return places.pop() if len(places) == 1 else ("", "")
 
 
-async def discard(visit: Visit) -> Shown:
-    """`GET …/discard`: likewise."""
-    return await _selected(visit, "discard.html")
+def _text(held: Mapping[str, Any] | None, one: Told) -> str | None:
+    """What is shown of a value; None: it is hidden."""
+    if held is None:
+        return None
+    if one.letter.id not in held:
+        return "not kept"
+    told = held[one.letter.id]
+    text = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
-async def do_again(visit: Visit) -> Gone:
-    """`POST …/again`: the operation of `pairstream dead-letters redrive`; many take longer than anybody waits."""
-    taken, desk, name = _taken(visit), visit.desk, visit.integration
-    before = desk.redriving.get(name)
-    if before is not None and not before.task.done():
-        raise NotPlanned(f"{before.number:,} letters are being tried again. Wait until they were.")
-    await _audit(visit, "dead-letters redrive", f"{len(taken.plan.tries)} letters")
-    task = asyncio.create_task(desk.letters.redrive(desk.publisher, taken.plan, PER_S))
-    desk.redriving[name] = Redriving(len(taken.plan.tries), desk.now_ms(), task)
-    await asyncio.wait({task}, timeout=WAITED_S)
-    desk.letters_look.forget()
-    return Gone(f"/i/{name}/refused")
+def _link(visit: Visit, one: Told) -> str:
+    named = named_in(one)
+    return path_of(visit, named) if named is not None else ""
 
 
-async def away(visit: Visit) -> Shown:
-    """`/i/<integration>/discarded`: what somebody put away, and why."""
-    settings, now_ms = settings_in(visit), visit.desk.now_ms()
-    visit.desk.letters_look.forget()  # what is decided on is as it is now
-    looked = await visit.desk.letters_look.get()
-    found = looked.away.get(visit.integration, ())
-    rows = [(_row(one, now_ms), one.mark, clock(one.mark.at_ms, now_ms) if one.mark else "") for one in reversed(found)]
-    letters = tuple(one.letter for one in found)
-    name = visit.desk.selections.keep(Selection(visit.who.key, visit.integration, Plan(), letters, now_ms))
-    facts = {"head": head(visit, settings, await visit.desk.lag()), "rows": rows[:MOST_SHOWN], "number": len(found)}
-    return Shown("discarded.html", {**facts, "selection": name})
+def _asked(visit: Visit) -> _Filter:
+    """What is no word of ours counts as not said."""
+    which, since = visit.query("which"), visit.query("since")
+    return _Filter(
+        cast(Which, which) if which in WHICH else "open",
+        visit.query("mapping"),
+        visit.query("field"),
+        since if since in dict(SINCE) else "",
+    )
 
 
-async def give_back(visit: Visit) -> Gone:
-    """`POST …/discarded`: those that were shown are open again."""
-    taken = _taken(visit)
-    await visit.desk.letters.give_back(visit.desk.publisher, taken.letters)
-    await _audit(visit, "dead-letters give back", f"{len(taken.letters)} letters")
-    visit.desk.letters_look.forget()
-    return Gone(f"/i/{visit.integration}/refused")
+def _pages(visit: Visit, found: Sequence[Told]) -> Pages:
+    return Pages.at(visit.query("page"), len(found))
 
 
-async def do_discard(visit: Visit) -> Shown | Gone:
-    """`POST …/discard`: the operation of `pairstream dead-letters discard`; only with a reason."""
-    note = visit.form.one("note").strip()[:200]
-    if not note:
-        raise NotPlanned("Say why they are discarded: others will ask.")
-    taken = _taken(visit)
-    await visit.desk.letters.mark(visit.desk.publisher, taken.letters, note)
-    await _audit(visit, "dead-letters discard", f"{len(taken.letters)} letters: {note}")
-    visit.desk.letters_look.forget()
-    return Gone(f"/i/{visit.integration}/refused")
+def _code(visit: Visit) -> str:
+    return str(visit.request.path_params["reason"])
 
 
-async def _chosen(visit: Visit) -> list[Told]:
-    looked = await visit.desk.letters_look.get()
-    code = str(visit.request.path_params["reason"])
-    return looked.chosen(visit.integration, code, visit.query("field"), visit.query("mapping"))
-
-
-async def _selected(visit: Visit, template: str) -> Shown:
-    settings_in(visit)
-    visit.desk.letters_look.forget()  # what is decided on is as it is now
-    found, now_ms = await _chosen(visit), visit.desk.now_ms()
-    planned = plan([(one.letter, one.now) for one in found], visit.desk.letters.marks)
-    letters = tuple(one.letter for one in found)
-    name = visit.desk.selections.keep(Selection(visit.who.key, visit.integration, planned, letters, now_ms))
-    left = [(LEFT[why], len(some)) for why, some in planned.left.items()]
-    code = str(visit.request.path_params["reason"])
-    facts = {"name": visit.integration, "reason": code, "number": len(found), "plan": planned, "left": left}
-    return Shown(template, {**facts, "selection": name, "at": clock(now_ms, now_ms)})
-
-
-def _taken(visit: Visit) -> Selection:
-    settings_in(visit)
-    name = visit.form.one("selection")
-    taken = visit.desk.selections.take(name, visit.who.key, visit.integration, visit.desk.now_ms())
-    if taken is None:
-        raise NotPlanned("This selection was acted on already, or it is older than 10 minutes. Look again.")
-    return taken
-
-
-async def _audit(visit: Visit, action: str, detail: str) -> None:
-    place, now_ms = f"{machine()}: console", visit.desk.now_ms()
-    entry = AuditEntry(now_ms, visit.integration, action, ASKED_BY.get(), place, detail)
-    await visit.desk.publisher.send(AUDIT, visit.integration, entry)
-
-
-def _group(key: tuple[str, str, str, str], some: Sequence[Told], now_ms: int) -> Group:
-    code, stage, mapping, field = key
-    newest = max(one.letter.letter.at_ms for one in some)
-    return Group(code, meaning(code), stage, mapping, field, len(some), age(now_ms - newest), what_to_do(code))
-
-
-def _row(one: Told, now_ms: int) -> LetterRow:
-    letter, (topic, partition) = one.letter, one.letter.place
-    shown = "an id that is hidden" if "@" in one.now.object else one.now.object
-    tries = max(letter.letter.redrives, one.mark.redrives if one.mark is not None else 0)
-    place = f"{topic}[{partition}]@{letter.offset}"
-    return LetterRow(letter.id[:SHORT], shown, clock(letter.letter.at_ms, now_ms), tries, place)
+def _named(name: str) -> str:
+    """A group's mapping or field; `-` stands where there is none."""
+    return "" if name == "-" else name

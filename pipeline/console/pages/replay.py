@@ -13,7 +13,7 @@ from pipeline.console.pages.explain import id_of
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.replays import Planning, Wish
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
-from pipeline.console.words import clock
+from pipeline.console.words import clock, counted
 from pipeline.explain.answer import Named
 from pipeline.operations import OperationRefused
 from pipeline.operations.actor import machine
@@ -63,12 +63,23 @@ class ReplayRow:
     why: str  # why it stands still
 
 
+@dataclass(frozen=True, slots=True)
+class ChangesShown:
+    """How many changes came in each part of the time that they are kept."""
+
+    parts: Sequence[int]
+    begin: str
+    kept: str
+    part: str
+
+
 async def replay(visit: Visit) -> Shown:
     """`GET replay`: what may be chosen, and those there were."""
     settings = settings_in(visit)
     facts = {"choices": CHOICES, "mappings": [one.name for one in mappings_of(visit)]}
     rows = [_row(visit, row) for row in rows_in(visit)]
-    return Shown("replay.html", {**facts, "head": head(visit, settings, await visit.desk.lag()), "rows": rows})
+    told = {"changes": _changes(visit), "rows": rows}
+    return Shown("replay.html", {**facts, **told, "head": head(visit, settings, await visit.desk.lag())})
 
 
 async def plan(visit: Visit) -> Gone:
@@ -149,6 +160,15 @@ async def do_stop(visit: Visit) -> Gone:
     await visit.desk.replays.cancel(row)
     await _audit(visit, "replay cancel", row.replay_id)
     return Gone(f"/i/{visit.integration}/replay")
+
+
+def _changes(visit: Visit) -> ChangesShown | None:
+    """What is retained over time; None while that is not counted yet."""
+    known, now_ms = visit.desk.changes_look.soon(), visit.desk.now_ms()
+    if known is None:
+        return None
+    hours, days = known.part_ms / 3_600_000, (known.end_ms - known.begin_ms) // 86_400_000
+    return ChangesShown(known.parts, clock(known.begin_ms, now_ms), counted(days, "day"), f"{hours:.3g} h")
 
 
 def rows_in(visit: Visit) -> list[Replay]:

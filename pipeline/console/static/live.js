@@ -61,6 +61,16 @@ const listen = () => {
 };
 const hush = () => { stream?.close(); stream = null; };
 
+// While nothing can be known figures are grey, and what would change something is off.
+const old = (is) => {
+  if (document.body.classList.contains("old") === is) return;
+  document.body.classList.toggle("old", is);
+  for (const one of document.querySelectorAll("main form[method=post] button")) {
+    if (is && !one.disabled) { one.disabled = true; one.dataset.off = ""; }
+    if (!is && "off" in one.dataset) { one.disabled = false; delete one.dataset.off; }
+  }
+};
+
 if (live) {
   listen();
   on("visibilitychange", () => { if (document.hidden) hush(); else listen(); });
@@ -72,6 +82,8 @@ if (live) {
     live.classList.toggle("stale", silent);
     const box = live.querySelector("span");
     if (box.textContent !== word) box.textContent = word;
+    const asks = stream && stream.readyState !== EventSource.CLOSED; // with too many streams a page is old, and works
+    old((asks && age * 1000 > SILENT_MS) || document.querySelector("[data-away]") !== null);
   }, 1000);
 }
 

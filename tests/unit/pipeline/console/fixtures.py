@@ -13,13 +13,15 @@ from pipeline.console.app import Console, build_console
 from pipeline.console.desk import About as Installation
 from pipeline.console.desk import Desk, Kept
 from pipeline.console.handles import KEY_BYTES, Handles
-from pipeline.console.letters import OpenLetters
+from pipeline.console.letters import LetterIndex
+from pipeline.console.listings import Listing
 from pipeline.console.planning import Descriptions, FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.replays import PlannedReplay, Wish
 from pipeline.explain.answer import Explanation, Named
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.lag.judging import Lag
+from pipeline.operations import OperationRefused
 from pipeline.operations.field_query import NotAnswered, Wanted
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
@@ -28,6 +30,7 @@ from pipeline.operations.letters import About, Letter
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan as IntegrationPlan
 from pipeline.operations.redrive import Plan
+from pipeline.operations.retained_changes import RetainedChanges
 from pipeline.operations.standing import Known
 from schemas.configuration import (
     ConnectorState,
@@ -47,6 +50,7 @@ from schemas.values import System
 
 URL = "http://127.0.0.1:8090"
 AT_MS = 1_795_700_000_000
+WEEK_MS = 7 * 24 * 60 * 60 * 1000
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 
 
@@ -105,10 +109,11 @@ class Publisher:
 
 def letter(id: str, reason: str = "not_an_option", object: str = "hubspot contacts 101", **more: Any) -> Told:
     """An open dead letter of a field."""
+    stage = more.pop("stage", "pairs")
     about: dict[str, Any] = {"field": "hubspot.plan", "mapping": "contacts-users", "integration": "acme"} | more
     written = DeadLetter(
         id=id * 16,
-        stage="pairs",
+        stage=stage,
         reason=reason,
         detail="a sentence",
         topic="sync.matches",
@@ -131,6 +136,8 @@ class MemoryLetters:
         self.tried: list[str] = []
         self.discarded: list[tuple[str, str]] = []
         self.given_back: list[str] = []
+        self.held: dict[str, Any] = {}
+        self.looked_at: list[str] = []
         self.marks: dict[str, LetterMark] = {}
 
     def put(self, *told: Told) -> None:
@@ -141,7 +148,11 @@ class MemoryLetters:
 
     def told(self, letters: Iterable[Letter]) -> list[Told]:
         wanted = {one.id for one in letters}
-        return [one for one in self.there if one.letter.id in wanted]
+        return sorted((one for one in self.there if one.letter.id in wanted), key=lambda one: one.letter.letter.at_ms)
+
+    def values(self, letters: Iterable[Letter]) -> Mapping[str, Any]:
+        self.looked_at = [one.id for one in letters]
+        return {id: self.held[id] for id in self.looked_at if id in self.held}
 
     async def redrive(self, publisher: Any, plan: Plan, per_s: float) -> None:
         self.tried += [one.letter.id for one in plan.tries]
@@ -191,6 +202,7 @@ class MemoryPlanner:
             ),
         }
         self.silent = ""
+        self.listing = Listing.of({"contacts-users": ()})
         self.counts = PairCounts(Counter({"written": 3, "equal": 2}), 1, Counter({"userflow": 3}))
         self.planned: list[tuple[IntegrationFile, DesiredIntegration, str]] = []
         self.go = asyncio.Event()
@@ -212,6 +224,12 @@ class MemoryPlanner:
         self.planned.append((file, request, only))
         await self.go.wait()
         return IntegrationPlan(file.integration, pairs={only: self.counts})
+
+    async def unlinked(self, integration: str) -> Listing:
+        await self.go.wait()
+        if self.silent:
+            raise OperationRefused(self.silent)
+        return self.listing
 
 
 class MemoryReplays:
@@ -308,7 +326,7 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
     made = cast(Any, tables), cast(Any, publisher)
     audited: Kept[list[AuditEntry]] = Kept(list, 0.0)
     letters = MemoryLetters()
-    told = Kept(lambda: OpenLetters.of(letters.told(letters.letters())), 0.0)
+    told = Kept(lambda: LetterIndex.of(letters.told(letters.letters()), now_ms[0]), 0.0)
     objects, handles = MemoryObjects(), Handles([b"k" * KEY_BYTES])
     planner, replays = MemoryPlanner(), MemoryReplays()
     found, kept = Kept(findings, 0.0), FieldsKept(planner)
@@ -334,6 +352,7 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
         replays=replays,
         known=known,
         access=access,
+        changes_look=Kept(lambda: RetainedChanges(AT_MS - WEEK_MS, AT_MS, (0,) * 40 + (120, 3, 4, 80) * 4), 0.0),
     )
     console = build_console(desk, access, Place.at(URL))
     return InMemory(tables, publisher, access, console, desk, letters, objects, planner, replays, now_ms)

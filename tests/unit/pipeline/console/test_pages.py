@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from connectors.kafka.groups import BrokersUnreachable
+from pipeline.console.listings import Asked, Listing
 from pipeline.console.protect import HEADERS
 from pipeline.console.rendering import coded
 from pipeline.console.routes import PAGES
@@ -19,8 +20,11 @@ from pipeline.lag.facts import Place, Share, Unread
 from pipeline.lag.judging import Lag, PlaceLag, TopicLag
 from pipeline.lag.stages import STAGES
 from pipeline.operations.findings import Finding
+from pipeline.operations.letter_report import Told
+from pipeline.operations.letter_standing import Standing
+from pipeline.operations.unlinked import Unlinked
 from schemas.configuration import ConnectorState, IntegrationPart, SystemSettings
-from schemas.operating import AuditEntry, ConsoleAccess
+from schemas.operating import AuditEntry, ConsoleAccess, LetterMark
 from schemas.records import FieldRule, ObjectMapping
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.topics import CONSOLE, INTEGRATIONS, MAPPINGS, REPLAYS, RUNS, object_key
@@ -30,6 +34,7 @@ from tests.unit.pipeline.core.given import contact, flow, mapping, user
 from tests.unit.pipeline.explain.situations import Situation
 
 HOSTILE = '<script>alert(1)</script>" onload="x\u202e' + "a" * 200
+SHEET = ".csv"
 RUN = f"{AT_MS - 60_000:013d}-87aa"
 
 
@@ -281,7 +286,13 @@ def make_hostile(it: InMemory) -> None:
     ran(it, "failed", reason=HOSTILE)
     it.letters.put(letter("0a", field=f"hubspot.{HOSTILE}", mapping=HOSTILE, object=HOSTILE))
     for reason in (HOSTILE, "too_long"):
-        it.letters.put(letter("0b", reason=reason, object=HOSTILE))
+        it.letters.put(letter("0b", reason=reason, object=f"userflow users {HOSTILE}"))
+    mark = LetterMark("0c" * 16, "discarded", AT_MS, HOSTILE, 1, HOSTILE)
+    ended = letter("0c", reason="too_long", stage=HOSTILE).letter
+    it.letters.put(Told(ended, Standing("discarded", AT_MS, HOSTILE), mark))
+    asked: asyncio.Future[Listing] = asyncio.get_running_loop().create_future()
+    asked.set_result(Listing.of({"m": [Unlinked(HOSTILE, "unmatched", AT_MS, 0)]}))
+    it.desk.listings.kept["acme"] = Asked(1, AT_MS, asked)
     done = AuditEntry(AT_MS, "acme", HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1)
     it.desk.audit_look.look = lambda: [done]
     key = object_key("acme", 1, "userflow", "users", HOSTILE)
@@ -297,10 +308,10 @@ def make_hostile(it: InMemory) -> None:
 def looked_at() -> Sequence[str]:
     parts = {"{integration}": "acme", "{mapping}": "m", "{link}": "0f", "{review}": "0e", "{reason}": "not_an_option"}
     parts |= {"{system}": "hubspot", "{type}": "contacts", "{handle}": "101", "{plan}": "0f", "{replay}": "1-7c1e"}
-    paths = [at.path for at in PAGES if at.method == "GET"]
+    paths = [at.path for at in PAGES if at.method == "GET" and not at.path.endswith(SHEET)]
     for name, part in parts.items():
         paths = [path.replace(name, part) for path in paths]
-    return paths
+    return [*paths, "/i/acme/refused?which=all", "/i/acme/refused/too_long?which=ended"]
 
 
 @pytest.mark.parametrize("path", looked_at())
@@ -309,7 +320,7 @@ async def test_hostile_names_are_shown_as_text_on_every_page(path: str) -> None:
     signed_in = await it.signed_in()
     answer = await signed_in.get(path)
     assert answer.status_code in (200, 404, 409), answer.text
-    if any(part in path for part in ("/objects/", "/replay/1-", "/refused/", "/activity", "/settings")):
+    if any(part in path for part in ("/objects/", "/replay/1-", "/refused/", "/unlinked", "/activity", "/settings")):
         assert answer.status_code in (200, 409)
     assert "<script>alert" not in answer.text
     assert '" onload=' not in answer.text

@@ -1,12 +1,16 @@
 """What is refused, tried again and put away: the selection that was seen, once, and no value on any page."""
 
 import asyncio
+import csv
+import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pipeline.console.letters import PLAN_MS
-from pipeline.console.pages import refused
+from pipeline.console.letters import PLAN_MS, TREND_MS
+from pipeline.console.looks import MOST
+from pipeline.console.pages import ending
 from pipeline.operations.letter_report import Told
 from pipeline.operations.letter_standing import Standing
 from schemas.operating import LetterMark
@@ -108,7 +112,7 @@ async def test_many_are_tried_again_while_nobody_waits(it: InMemory, monkeypatch
         await goes_on.wait()
         raise ConnectionError("no broker")
 
-    monkeypatch.setattr(refused, "WAITED_S", 0.01)
+    monkeypatch.setattr(ending, "WAITED_S", 0.01)
     monkeypatch.setattr(it.letters, "redrive", slowly)
     signed_in = await it.signed_in("operator")
     name = selection((await signed_in.get(f"{PAGE}/again")).text)
@@ -120,3 +124,119 @@ async def test_many_are_tried_again_while_nobody_waits(it: InMemory, monkeypatch
     await asyncio.wait({it.desk.redriving["acme"].task})
     said = text((await signed_in.get("/i/acme/refused")).text)
     assert "Trying again stopped before its end." in said and "ConnectionError: no broker" in said
+
+
+def aged(id: str, passed_ms: int, **more: Any) -> Told:
+    """A letter of that age."""
+    one = letter(id, **more)
+    return replace(one, letter=replace(one.letter, letter=replace(one.letter.letter, at_ms=AT_MS - passed_ms)))
+
+
+def ended(id: str, word: Any, by: str = "bob@build-7", note: str = "") -> Told:
+    mark = LetterMark(id * 16, "discarded" if word == "discarded" else "redriven", AT_MS - 5, by, 2, note)
+    return Told(letter(id).letter, Standing(word, AT_MS - 5, "hubspot contacts 9"), mark)
+
+
+async def test_what_ended_stands_apart_with_how_and_by_whom(it: InMemory) -> None:
+    it.letters.put(ended("1a", "redriven"), ended("1b", "discarded", note="ACME-77"), ended("1c", "mended"))
+    signed_in = await it.signed_in("viewer")
+    listed = text((await signed_in.get("/i/acme/refused?which=ended")).text)
+    assert "3 ended, in 1 group" in listed and "Open 3" in listed and "Ended 3" in listed and "All 6" in listed
+    said = text((await signed_in.get(f"{PAGE}?which=ended")).text)
+    assert "Tried again" in said and "its record was published again" in said and "by bob@build-7" in said
+    assert "Mended" in said and "Discarded" in said and ": ACME-77" in said
+    assert "Try 3 again" not in said
+    both = text((await signed_in.get(f"{PAGE}?which=all")).text)
+    assert "6 letters" in both and "Refused still" in both
+
+
+async def test_what_ended_is_not_tried_or_put_away_once_more(it: InMemory) -> None:
+    it.letters.put(ended("1a", "redriven"))
+    signed_in = await it.signed_in()
+    for what in ("again", "discard"):
+        shown = (await signed_in.get(f"{PAGE}/{what}?which=all")).text
+        assert (await signed_in.send(f"{PAGE}/{what}", selection=selection(shown), note="x")).status_code == 303
+    assert "1a" * 16 not in it.letters.tried and "1a" * 16 not in dict(it.letters.discarded)
+    assert len(it.letters.tried) == 3
+
+
+async def test_a_filter_is_of_mapping_and_time(it: InMemory) -> None:
+    it.letters.put(aged("2a", TREND_MS + 1), aged("2b", 1_000, mapping="companies"))
+    signed_in = await it.signed_in("viewer")
+    assert "5 open, in 3 groups" in text((await signed_in.get("/i/acme/refused")).text)
+    assert "4 open, in 3 groups" in text((await signed_in.get("/i/acme/refused?since=7d")).text)
+    assert "1 open, in 1 group" in text((await signed_in.get("/i/acme/refused?mapping=companies")).text)
+    nothing = text((await signed_in.get("/i/acme/refused?mapping=none")).text)
+    assert "Nothing is refused" in nothing and "Nothing here is of that mapping and time." in nothing
+    assert "5 open" in text((await signed_in.get("/i/acme/refused?since=1;DROP&which=none")).text)
+
+
+async def test_values_are_hidden_until_asked_for_and_each_look_is_told_before(it: InMemory) -> None:
+    it.letters.held = {"0a" * 16: "platinum <b>", "0b" * 16: ["x", "y"]}
+    signed_in = await it.signed_in("operator")
+    query = "?mapping=contacts-users&field=plan"
+    hidden = await signed_in.get(f"{PAGE}{query}")
+    assert "platinum" not in hidden.text and "Show values" in hidden.text and "refresh" not in hidden.headers
+    shown = await signed_in.send(f"{PAGE}/values{query}")
+    assert shown.status_code == 200
+    assert "platinum &lt;b&gt;" in shown.text and "[&#34;x&#34;, &#34;y&#34;]" in shown.text
+    assert shown.headers["refresh"] == f"60; url={PAGE}{query}" and shown.headers["cache-control"] == "no-store"
+    ((topic, _, entry),) = it.publisher.sent
+    assert (topic, entry.action, entry.by) == (AUDIT, "values shown", "ada@build-7")
+    assert entry.detail == "of 2 refused: not_an_option plan" and "platinum" not in repr(it.publisher.sent)
+
+
+async def test_nobody_else_sees_values_and_nobody_all_of_them(it: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    it.letters.held = {"0a" * 16: "platinum"}
+    viewer, operator = await it.signed_in("viewer"), await it.signed_in("operator")
+    assert "Show values" not in (await viewer.get(PAGE)).text
+    refused = await viewer.send(f"{PAGE}/values")
+    assert refused.status_code == 403 and "platinum" not in refused.text and it.publisher.sent == []
+
+    async def away(*_: Any) -> None:
+        raise ConnectionError("no broker")
+
+    with monkeypatch.context() as patched:  # nothing is shown that could not be recorded
+        patched.setattr(it.publisher, "send", away)
+        with pytest.raises(ConnectionError):
+            await operator.send(f"{PAGE}/values")
+    assert it.letters.looked_at == []
+    for _ in range(MOST - 1):
+        assert (await operator.send(f"{PAGE}/values")).status_code == 200
+    last = await operator.send(f"{PAGE}/values")
+    assert last.status_code == 429 and "platinum" not in last.text
+
+
+async def test_values_that_are_alike_are_counted_without_being_shown(it: InMemory) -> None:
+    it.letters.there = [replace(letter(f"3{one}"), alike=7 if one < 4 else 8) for one in range(5)]
+    said = text((await (await it.signed_in("viewer")).get(PAGE)).text)
+    assert "2 different values, grouped without showing them" in said
+
+
+async def test_ids_are_a_file_without_values_formulas_or_addresses(it: InMemory) -> None:
+    it.letters.put(
+        letter("4a", object="userflow users =HYPERLINK(1)"),
+        letter("4b", object="userflow users bob@example.com", field="=cmd"),
+    )
+    signed_in = await it.signed_in("viewer")
+    answer = await signed_in.get(f"{PAGE}/ids.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="refused-ids.csv"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    head, *rows = csv.reader(io.StringIO(answer.text, newline=""))
+    assert len(rows) == 5 and {len(row) for row in rows} == {len(head)}
+    assert "example.com" not in answer.text and not any(cell[:1] in "=+-@" for row in rows for cell in row if cell)
+    told = [dict(zip(head, row, strict=True)) for row in rows]
+    assert {one["object"] for one in told} == {"101", "'=HYPERLINK(1)", ""}
+    (hidden,) = [one for one in told if one["object"] == ""]
+    assert hidden["page"].startswith("/i/acme/objects/userflow/users/~")
+
+
+async def test_a_long_list_comes_in_pages(it: InMemory) -> None:
+    it.letters.there = [replace(letter("5a"), letter=letter(f"{number:04x}").letter) for number in range(250)]
+    signed_in = await it.signed_in("viewer")
+    first, last = [text((await signed_in.get(f"{PAGE}?page={page}")).text) for page in ("1", "3")]
+    assert "1–100 of 250" in first and "Next" in first  # noqa: RUF001
+    assert "201–250 of 250" in last and "Next" not in last  # noqa: RUF001
+    for wrong in ("0", "99", "-1", "x", "9" * 40):
+        assert (await signed_in.get(f"{PAGE}?page={wrong}")).status_code == 200

@@ -171,3 +171,12 @@ async def test_a_child_answers_in_words_where_it_cannot(monkeypatch: pytest.Monk
     children.hold(REPLAY)
     await children.close()
     assert not children.runs(REPLAY.replay_id)
+
+
+async def test_what_is_retained_is_drawn_by_time(it: InMemory) -> None:
+    viewer, operator = await it.signed_in("viewer"), await it.signed_in("operator")
+    await it.desk.changes_look.get()
+    page = (await operator.get("/i/acme/replay")).text
+    assert 'class="hist"' in page and "828 changes of all integrations, a bar for each 3 h" in page
+    assert "kept for 7 days" in page
+    assert 'class="hist"' not in (await viewer.get("/i/acme/replay")).text  # who cannot plan needs none

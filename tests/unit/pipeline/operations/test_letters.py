@@ -7,7 +7,7 @@ import pytest
 
 from connectors.kafka.reading import Found
 from pipeline.operations.letter_report import Told, age, details, group_rows, letter_rows, list_report, table
-from pipeline.operations.letter_standing import NO_PAIR, PairNow, StandingWord, standing
+from pipeline.operations.letter_standing import NO_PAIR, PairNow, StandingWord, refused_value, standing
 from pipeline.operations.letters import Letter, NoSuchLetter, Wanted, bodies, chosen, collect, named
 from pipeline.operations.redrive import (
     MOST_REDRIVES,
@@ -299,3 +299,12 @@ def test_the_keys_of_the_objects_for_scripts() -> None:
 )
 def test_ages(passed_ms: int, text: str) -> None:
     assert age(passed_ms) == text
+
+
+def test_a_refused_value_is_the_letters_own_or_none() -> None:
+    known = refused_value(one(field_letter()), refused_pair())
+    assert known is not None and (known.value, known.reason) == ("Countess", "not_an_option")
+    assert refused_value(one(field_letter("Duchess")), refused_pair()) is None  # the row remembers another
+    assert refused_value(one(field_letter()), refused_pair(mended=True)) is None
+    assert refused_value(one(field_letter()), NO_PAIR) is None
+    assert refused_value(one(record_letter()), refused_pair()) is None
