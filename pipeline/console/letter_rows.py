@@ -52,7 +52,6 @@ class LetterRow:
     """One letter; an id that may be an address of a person is hidden like a value."""
 
     id: str
-    whole_id: str
     object: str
     at: str
     tries: int
@@ -86,7 +85,6 @@ def letter_row(one: Told, now_ms: int) -> LetterRow:
     letter, (kind, word), mark = one.letter, ENDS[one.now.word], one.mark
     return LetterRow(
         letter.id[:SHORT],
-        letter.id,
         "an id that is hidden" if "@" in one.now.object else one.now.object,
         clock(letter.letter.at_ms, now_ms),
         redrives_of(letter, mark),

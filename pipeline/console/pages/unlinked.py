@@ -27,7 +27,7 @@ class _Row:
     name: str
     path: str
     heard: str
-    looked_up: str
+    looked: str
 
 
 @dataclass(frozen=True, slots=True)
