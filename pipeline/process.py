@@ -40,6 +40,9 @@ from schemas.traces import Handled
 
 log = logging.getLogger(__name__)
 
+COMMAND_LOOK_S = 0.02
+"""Of tables that are let go a moment later: whoever waits for a command waits for its tables to stop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -103,7 +106,7 @@ class Process:
 
     def tables(self, *more: str) -> TableReader:
         """Configuration, and more topics, as tables not yet started, for a command that looks at them for a while."""
-        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS, *more))
+        return TableReader(self.cluster, self.codec, (INTEGRATIONS, MAPPINGS, *more), look_s=COMMAND_LOOK_S)
 
     def followed_tables(self, *more: str) -> TableReader:
         """The same for a role, of more topics too; its process ends when they can no longer be followed."""

@@ -5,27 +5,27 @@ from collections.abc import Callable, Collection
 from connectors.kafka.backwards import newest_values
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
-from connectors.kafka.transactions import read_committed_rows
+from connectors.kafka.reading import Reading
 
 Progress = Callable[[str, int, int], None]
 """(topic, partitions read, partitions there are)"""
 
 
 def latest_rows(cluster: Cluster, topic: str, partitions: int, prefix: str, progress: Progress) -> dict[str, bytes]:
-    """Key -> newest value, of the keys with a prefix. Blocks. Raises TransactionFailed where reading stalls.
+    """Key -> newest value, of the keys with a prefix. Blocks. Raises BrokersUnreachable where reading stalls.
 
     Bytes take a fraction of what decoded rows take: decode one at a time.
     """
     newest: dict[str, bytes] = {}
-    for partition in range(partitions):
-        progress(topic, partition, partitions)
-        for row in read_committed_rows(cluster, topic, partition, 0):
-            if not row.key.startswith(prefix):
+    with Reading(cluster, {(topic, number): 0 for number in range(partitions)}) as reading:
+        for row in reading.to_end(lambda: progress(topic, partitions - len(reading.left), partitions)):
+            key = row.key.decode()
+            if not key.startswith(prefix):
                 continue
             if row.value is None:
-                newest.pop(row.key, None)
+                newest.pop(key, None)
             else:
-                newest[row.key] = row.value
+                newest[key] = row.value
     progress(topic, partitions, partitions)
     return newest
 

@@ -8,9 +8,10 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from connectors.kafka.arrived import arrived
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable
-from connectors.kafka.settings import reader_config
+from connectors.kafka.settings import follower_config, reader_config
 from schemas.copies import Headers
 from schemas.topics import TopicAndPartition
 
@@ -45,14 +46,17 @@ class Reading:
         cluster: Cluster,
         begins: Mapping[TopicAndPartition, int],
         ends: Mapping[TopicAndPartition, int] | None = None,
+        *,
+        follows: bool = False,
     ) -> None:
+        """`follows`: somebody goes on reading behind the ends."""
         self._cluster = cluster
         self._ends = ends or {}
         self.left = {place for place, begin in begins.items() if begin < self._ends.get(place, begin + 1)}
         """Partitions whose end was not reached yet, as it was when this reader came to it."""
         self.reached = dict(begins)
         """Where each partition is read on."""
-        self._consumer = Consumer(reader_config(cluster))
+        self._consumer = Consumer(follower_config(cluster) if follows else reader_config(cluster))
         places = [TopicPartition(cluster.physical(topic), number, begins[topic, number]) for topic, number in self.left]
         self._consumer.assign(places)
 
@@ -65,7 +69,7 @@ class Reading:
     def take(self, within_s: float) -> list[Found]:
         """What came within that time; blocks."""
         found = []
-        for message in self._consumer.consume(AT_ONCE, within_s):
+        for message in arrived(self._consumer, AT_ONCE, within_s):
             place = self._cluster.logical(message.topic() or ""), message.partition() or 0
             offset = message.offset() or 0
             error, end = message.error(), self._ends.get(place)
@@ -81,6 +85,18 @@ class Reading:
                 self.left.discard(place)
         return found
 
+    def to_end(self, look: Callable[[], object] = lambda: None) -> Iterator[Found]:
+        """What is left, up to where each partition ends. Blocks. Raises as `read_to_end` does."""
+        heard = time.monotonic()
+        while self.left:
+            look()
+            left, found = len(self.left), self.take(POLL_S)
+            yield from found
+            if found or len(self.left) < left:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > STALL_S:
+                raise BrokersUnreachable(f"reading {len(self.left)} partitions stalled for {STALL_S:.0f} s")
+
 
 def read_to_end(
     cluster: Cluster,
@@ -93,7 +109,7 @@ def read_to_end(
     Raises BrokersUnreachable where nothing comes for STALL_S, and what `look` raises, called before each batch.
     """
     with Reading(cluster, begins, ends) as reading:
-        yield from _to_end(reading, look)
+        yield from reading.to_end(look)
 
 
 class Tail:
@@ -109,22 +125,10 @@ class Tail:
         Raises BrokersUnreachable as `read_to_end`.
         """
         with Reading(self._cluster, self._reached) as reading:
-            for found in _to_end(reading, lambda: None):
+            for found in reading.to_end():
                 self._reached[found.topic, found.partition] = found.offset + 1
                 yield found
             self._reached = reading.reached
-
-
-def _to_end(reading: Reading, look: Callable[[], object]) -> Iterator[Found]:
-    heard = time.monotonic()
-    while reading.left:
-        look()
-        left, found = len(reading.left), reading.take(POLL_S)
-        yield from found
-        if found or len(reading.left) < left:
-            heard = time.monotonic()
-        elif time.monotonic() - heard > STALL_S:
-            raise BrokersUnreachable(f"reading {len(reading.left)} partitions stalled for {STALL_S:.0f} s")
 
 
 def _found(message: Message, place: TopicAndPartition, offset: int) -> Found:

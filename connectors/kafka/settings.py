@@ -52,6 +52,8 @@ def transactional_config(cluster: Cluster, transactional_id: str) -> LibrdkafkaC
 
 IDLE_FETCH_MS: Final = 500
 """How long a fetch waits at the broker while nothing comes; what comes is answered at once."""
+END_FETCH_MS: Final = 10
+"""The same for who reads to an end: the wait is over where nothing comes, and it is there that a reader learns so."""
 
 
 def reader_config(cluster: Cluster) -> LibrdkafkaConfig:
@@ -66,7 +68,7 @@ def reader_config(cluster: Cluster) -> LibrdkafkaConfig:
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
         "enable.partition.eof": True,
-        "fetch.wait.max.ms": 50,
+        "fetch.wait.max.ms": END_FETCH_MS,
     }
 
 

@@ -7,12 +7,14 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from connectors.kafka.arrived import arrived
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.settings import TIMEOUT_S, reader_config
 from schemas.topics import TopicAndPartition
 
 AT_ONCE: Final = 2_000
+LOOK_S: Final = 0.2
 
 Span = tuple[int, int]
 """The first offset that is wanted, and the first that is not."""
@@ -47,7 +49,7 @@ def read_spans(cluster: Cluster, spans: Mapping[TopicAndPartition, Span], seen: 
         )
         heard = time.monotonic()
         while left:
-            for message in consumer.consume(AT_ONCE, 0.05):
+            for message in arrived(consumer, AT_ONCE, LOOK_S):
                 heard = time.monotonic()
                 place = (cluster.logical(message.topic() or ""), message.partition() or 0)
                 if place in left and _is_over(place, message, left[place], seen):

@@ -17,6 +17,7 @@ from schemas.registry import LocalRegistry, UnknownSchema
 
 log = logging.getLogger(__name__)
 
+LOOK_S: Final = 0.2
 READ_AGAIN_S: Final = 0.005
 OWN_WRITES_S: Final = 10.0
 
@@ -62,14 +63,20 @@ class TableReader:
         codec: Codec,
         topics: tuple[str, ...],
         failed: Callable[[BaseException], None] = _ignored,
+        *,
+        look_s: float = LOOK_S,
     ) -> None:
-        """`failed` is called on the reader's thread with the reason why a complete table can be followed no longer."""
+        """`failed` is called on the reader's thread with the reason why a complete table can be followed no longer.
+
+        `look_s`: how long stopping may take, for nothing wakes a thread that waits for messages.
+        """
         self._cluster = cluster
         self._codec = codec
         self._packaged = Codec(LocalRegistry())
         self._topics = topics
         self._subscribers: tuple[Changed, ...] = ()
         self._failed = failed
+        self._look_s = look_s
         self._tables: dict[str, dict[str, Any]] = {topic: {} for topic in topics}
         self._unreadable: dict[tuple[str, str], str] = {}
         self._reached: dict[tuple[str, int], int] = {}  # the next offset of each partition
@@ -135,7 +142,7 @@ class TableReader:
             while not self._stopped.is_set():
                 if not open_ends:
                     self._complete.set()
-                message = consumer.poll(0.2)
+                message = consumer.poll(self._look_s)
                 if message is None:
                     continue
                 error = message.error()

@@ -37,7 +37,7 @@ from pipeline.console.desk import (
     Kept,
 )
 from pipeline.console.handles import KEY_BYTES, KEY_PURPOSE, Handles
-from pipeline.console.letters import LetterIndex
+from pipeline.console.letters import Indexing
 from pipeline.console.pages.sso import Sso
 from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
@@ -131,8 +131,11 @@ def desk_of(
     settings = process.settings
     brokers = Brokers(process.cluster, process.codec, process.admin(), now_ms)
 
+    letters, planner = LetterDesk(process, tables, ASKED_BY.get), PlanningDesk(process, tables, publisher)
+    letter_log, audit_log = LetterLog(process, tables, letters), AuditLog(process)
+
     def doctor() -> list[Finding]:
-        return list(findings_of(process, lambda: tables, PROBE_S))
+        return list(findings_of(process, lambda: tables, PROBE_S, letter_log.told))
 
     about = About(
         where=settings.prefix or "Pairstream",
@@ -147,8 +150,6 @@ def desk_of(
         sso=settings.console_oidc_issuer is not None,
     )
     kept_ms = settings.changes_retention_days * 24 * 60 * 60 * 1000
-    letters, planner = LetterDesk(process, tables, ASKED_BY.get), PlanningDesk(process, tables, publisher)
-    letter_log, audit_log = LetterLog(process, tables, letters), AuditLog(process)
     return Desk(
         tables,
         publisher,
@@ -158,7 +159,7 @@ def desk_of(
         Kept(doctor, DOCTOR_KEPT_S),
         Kept(audit_log.entries, AUDIT_KEPT_S),
         letters,
-        Kept(lambda: LetterIndex.of(letter_log.told(), now_ms()), LETTERS_KEPT_S),
+        Kept(Indexing(letter_log.told, now_ms).look, LETTERS_KEPT_S),
         ExplainDesk(process, tables),
         Handles(process.box.derived(KEY_PURPOSE, KEY_BYTES)),
         planner,

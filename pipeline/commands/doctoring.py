@@ -1,7 +1,7 @@
 """Wires doctor's checks to one process: what the command and the console's page both run."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from connectors.kafka.producer import publish_now
 from connectors.kafka.table import TableReader
@@ -11,20 +11,41 @@ from pipeline.lag.reading import Brokers
 from pipeline.operations.doctor import examine
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
-from pipeline.operations.losses import read_losses
+from pipeline.operations.losses import losses_among, read_losses
+from pipeline.operations.open_letters import Looked
 from pipeline.operations.probing import NOBODY_ASKED, Probed, probe
 from pipeline.operations.runs import read_runs
 from pipeline.process import Process, now_ms
+from schemas.records import DeadLetter
 from schemas.topics import INTEGRATIONS
 
+MOST_LETTERS: Final = 10_000
+"""The newest so many are judged by a process that knows none yet: each costs a decoded letter and a pair's row."""
 
-def findings_of(process: Process, tables: Callable[[], TableReader], probe_s: float) -> Iterator[Finding]:
-    """Every finding, as it is found; blocks. `tables` hold letter marks too; with `probe_s` 0 no vendor is asked."""
+
+def findings_of(
+    process: Process,
+    tables: Callable[[], TableReader],
+    probe_s: float,
+    log: Callable[[], Sequence[Told]] | None = None,
+) -> Iterator[Finding]:
+    """Every finding, as it is found; blocks. `tables` hold letter marks too; with `probe_s` 0 no vendor is asked.
+
+    `log`: every letter, of a process that reads them as they come.
+    """
     settings, read = process.settings, _Once(tables)
 
-    def letters() -> list[Told]:
+    def letters() -> Looked:
+        if log is not None:
+            return Looked(log())
         desk = LetterDesk(process, read.tables())
-        return desk.told(desk.letters())
+        newest, older = desk.newest(MOST_LETTERS)
+        return Looked(desk.told(newest), older)
+
+    def lost() -> Iterable[DeadLetter]:
+        if log is not None:
+            return losses_among(log(), now_ms())
+        return read_losses(process.cluster, process.codec, process.admin(), now_ms())
 
     def ask() -> Probed:
         if not probe_s:
@@ -41,7 +62,7 @@ def findings_of(process: Process, tables: Callable[[], TableReader], probe_s: fl
         opens=process.box.can_open,
         newest=process.box.is_newest,
         runs=lambda: read_runs(process.cluster, process.codec, settings.partitions),
-        lost=lambda: read_losses(process.cluster, process.codec, process.admin(), now_ms()),
+        lost=lost,
         road=lambda: look(Brokers(process.cluster, process.codec, process.admin(), now_ms)),
         letters=letters,
         probe=ask,

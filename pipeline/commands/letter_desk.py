@@ -35,6 +35,7 @@ from schemas.topics import (
 )
 
 LOOK_S: Final = 0.5
+AT_ONCE: Final = 500
 _NOWHERE: Final[Mapping[TopicAndPartition, int]] = {}
 
 Became = Literal["written", "handled", "refused again", "gone", "not known yet"]
@@ -73,31 +74,52 @@ class LetterDesk:
     def letters(self) -> list[Letter]:
         """Every letter that is retained; blocks."""
         places = [(DEAD_LETTERS, number) for number in range(self._partitions)]
-        messages = read_to_end(self._process.cluster, dict.fromkeys(places, 0))
-        return reading.collect(messages, self._process.codec)
+        return self._read(dict.fromkeys(places, 0))
+
+    def newest(self, most: int) -> tuple[list[Letter], int]:
+        """About so many, the newest of each partition, and how many offsets stand before them; blocks."""
+        first, ends = self._admin.begin_offsets([DEAD_LETTERS]), self._admin.end_offsets([DEAD_LETTERS])
+        share = max(most // len(ends), 1)
+        begins = {place: max(first[place], end - share) for place, end in ends.items()}
+        return self._read(begins), sum(begin - first[place] for place, begin in begins.items())
+
+    def _read(self, begins: Mapping[TopicAndPartition, int]) -> list[Letter]:
+        return reading.collect(read_to_end(self._process.cluster, begins), self._process.codec)
 
     def told(self, letters: Iterable[Letter]) -> list[Told]:
         """How each stands now; blocks: the pairs' rows are read from their topic."""
         wanted = list(letters)
         keys = {letter.letter.key for letter in wanted if letter.of_field}
         rows = rows_of(self._process.cluster, PAIRS_STATE, self._partitions, keys) if keys else {}
-        now, marks = self.pairs(rows), self.marks
-        return [
-            Told(
-                letter,
-                standing(letter, marks.get(letter.id), now.get(letter.letter.key, NO_PAIR)),
-                marks.get(letter.id),
-            )
-            for letter in wanted
-        ]
+        return list(self.judged(wanted, rows))
+
+    def judged(
+        self,
+        letters: Sequence[Letter],
+        rows: Mapping[str, bytes],
+        alike: Callable[[Letter, PairNow], int] = lambda *_: 0,
+    ) -> Iterator[Told]:
+        """How each stands by its pair's row; a few rows are decoded at a time, for they take many times their bytes."""
+        configuration, marks = self._configuration(), self.marks
+        for start in range(0, len(letters), AT_ONCE):
+            some = letters[start : start + AT_ONCE]
+            there = {one.letter.key: rows[one.letter.key] for one in some if rows.get(one.letter.key)}
+            now = {key: self._pair(configuration, key, row) for key, row in there.items()}
+            for letter in some:
+                mark, pair = marks.get(letter.id), now.get(letter.letter.key, NO_PAIR)
+                yield Told(letter, standing(letter, mark, pair), mark, alike(letter, pair))
 
     def pairs(self, rows: Mapping[str, bytes]) -> Mapping[str, PairNow]:
         """Each pair's row, with its mapping as it is in force now."""
+        configuration = self._configuration()
+        return {key: self._pair(configuration, key, value) for key, value in rows.items()}
+
+    def _configuration(self) -> Configuration:
         configuration = Configuration()
         for topic in (MAPPINGS, INTEGRATIONS):
             for key, record in self._tables.table(topic).items():
                 configuration.apply(topic, key, record)
-        return {key: self._pair(configuration, key, value) for key, value in rows.items()}
+        return configuration
 
     def _pair(self, configuration: Configuration, key: str, value: bytes) -> PairNow:
         integration, connection, mapping, _ = key.split(":", 3)

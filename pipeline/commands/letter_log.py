@@ -10,7 +10,7 @@ import secrets
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,12 +20,11 @@ from connectors.kafka.table import TableReader
 from pipeline.commands.letter_desk import LetterDesk
 from pipeline.operations import letters as reading
 from pipeline.operations.letter_report import Told
-from pipeline.operations.letter_standing import NO_PAIR, PairNow, Standing, refused_value, standing
+from pipeline.operations.letter_standing import PairNow, Standing, refused_value
 from pipeline.operations.letters import Letter
 from pipeline.process import Process
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, TopicAndPartition
 
-AT_ONCE: Final = 500
 MOST: Final = 200_000
 """The newest so many are kept."""
 
@@ -41,36 +40,40 @@ class LetterLog:
         self._letters = Tail(process.cluster, {(DEAD_LETTERS, number): 0 for number in numbers})
         self._pairs = Tail(process.cluster, {(PAIRS_STATE, number): 0 for number in numbers})
         self._told: dict[str, Told] = {}
-        self._of_pair: defaultdict[str, set[str]] = defaultdict(set)
-        self._in_force: object = None
+        self._of_pair: dict[str, tuple[str, ...]] = {}
+        self._in_force: Mapping[str, object] = {}
+        self._begins: Mapping[TopicAndPartition, int] = {}
+        self._in_order: Sequence[Told] = ()
+        self._due = set[str]()
+        """What is still to be judged: a look that brokers cut off has read what the next one does not see again."""
         self._looking = threading.Lock()
         self._key = secrets.token_bytes(16)
 
-    def told(self) -> list[Told]:
-        """Every letter that is retained, the oldest first; blocks."""
+    def told(self) -> Sequence[Told]:
+        """Every letter that is retained, the oldest first; the very same object while nothing is new; blocks."""
         with self._looking:
-            new = self._take(self._letters.news())
+            begins = self._process.admin().begin_offsets([DEAD_LETTERS])
+            self._take(self._letters.news())
             rows = self._newest(self._pairs.news())
-            again = {id for key in rows for id in self._of_pair.get(key, ())} | self._marked()
-            if (in_force := self._configuration()) != self._in_force:
-                self._in_force, again = in_force, set(self._told)
-            self._judge(new | again, rows)
-            self._forget()
-            return sorted(self._told.values(), key=lambda one: (one.letter.letter.at_ms, one.letter.id))
+            self._due |= self._marked() | self._of_other_rules()
+            self._judge(rows)
+            if self._forget(begins) or self._due:
+                self._in_order = sorted(self._told.values(), key=lambda one: (one.letter.letter.at_ms, one.letter.id))
+            self._due.clear()
+            return self._in_order
 
-    def _take(self, messages: Iterable[Found]) -> set[str]:
+    def _take(self, messages: Iterable[Found]) -> None:
         """The letters that came, each as it was written last."""
-        came = set()
         for message in messages:
             letter = reading.read(message, self._process.codec)
             if letter is None:
                 continue
             before = self._told.get(letter.id)
             self._told[letter.id] = Told(_shared(reading.newer(before.letter if before else None, letter)), _UNJUDGED)
-            if letter.of_field:
-                self._of_pair[letter.letter.key].add(letter.id)
-            came.add(letter.id)
-        return came
+            if letter.of_field and before is None:
+                key = letter.letter.key
+                self._of_pair[key] = (*self._of_pair.get(key, ()), letter.id)
+            self._due.add(letter.id)
 
     def _newest(self, messages: Iterable[Found]) -> dict[str, bytes]:
         rows: dict[str, bytes] = {}
@@ -78,6 +81,7 @@ class LetterLog:
             key = message.key.decode(errors="replace")
             if key in self._of_pair:
                 rows[key] = message.value or b""
+                self._due.update(self._of_pair[key])
         return rows
 
     def _marked(self) -> set[str]:
@@ -85,26 +89,33 @@ class LetterLog:
         of_ids = {*marks, *(id for id, one in self._told.items() if one.mark is not None)}
         return {id for id in of_ids if id in self._told and self._told[id].mark != marks.get(id)}
 
-    def _configuration(self) -> object:
-        """What the mappings in force follow from."""
-        tables = self._tables
-        settings = {key: row for key, row in tables.table(INTEGRATIONS).items() if key.endswith("/settings")}
-        return dict(tables.table(MAPPINGS)), settings
+    def _of_other_rules(self) -> set[str]:
+        """The letters of integrations whose mappings in force are other ones than when it was looked last."""
+        before, self._in_force = self._in_force, self._configuration()
+        names = {name for name in {*before, *self._in_force} if before.get(name) != self._in_force.get(name)}
+        return {id for id, one in self._told.items() if one.letter.letter.integration in names} if names else set()
 
-    def _judge(self, ids: Collection[str], rows: dict[str, bytes]) -> None:
-        keys = {self._told[id].letter.letter.key for id in ids if self._told[id].letter.of_field}
-        missing = keys - rows.keys()
+    def _configuration(self) -> Mapping[str, object]:
+        """What the mappings in force of each integration follow from."""
+        rows: defaultdict[str, dict[str, object]] = defaultdict(dict)
+        for key, settings in self._tables.table(INTEGRATIONS).items():
+            if key.endswith("/settings"):
+                rows[settings.integration][key] = settings
+        for key, mapping in self._tables.table(MAPPINGS).items():
+            rows[mapping.integration][key] = mapping
+        return rows
+
+    def _judge(self, rows: dict[str, bytes]) -> None:
+        """What is due, by the rows that came, and by those that have to be looked for."""
+        if not self._due:
+            return
+        wanted = [self._told[id].letter for id in self._due]
+        missing = {one.letter.key for one in wanted if one.of_field} - rows.keys()
         if missing:
             cluster, partitions = self._process.cluster, self._process.settings.partitions
             rows |= rows_of(cluster, PAIRS_STATE, partitions, missing)
-        marks, left = self._desk.marks, list(ids)
-        for start in range(0, len(left), AT_ONCE):  # decoded rows take many times what their bytes take
-            some = [self._told[id].letter for id in left[start : start + AT_ONCE]]
-            now = self._desk.pairs({one.letter.key: rows[one.letter.key] for one in some if rows.get(one.letter.key)})
-            for letter in some:
-                mark = marks.get(letter.id)
-                pair = now.get(letter.letter.key, NO_PAIR)
-                self._told[letter.id] = Told(letter, standing(letter, mark, pair), mark, self._alike(letter, pair))
+        for told in self._desk.judged(wanted, rows, self._alike):
+            self._told[told.letter.id] = told
 
     def _alike(self, letter: Letter, pair: PairNow) -> int:
         """A number for the letter's value, by a key that this process alone has."""
@@ -114,19 +125,22 @@ class LetterLog:
         told = hashlib.blake2b(repr(refused.value).encode(errors="replace"), digest_size=7, key=self._key)
         return int.from_bytes(told.digest(), "big") or 1
 
-    def _forget(self) -> None:
-        """Leave out what retention took, and what is past the newest so many."""
-        begins: Mapping[TopicAndPartition, int] = self._process.admin().begin_offsets([DEAD_LETTERS])
-        gone = [id for id, one in self._told.items() if one.letter.offset < begins.get(one.letter.place, 0)]
+    def _forget(self, begins: Mapping[TopicAndPartition, int]) -> bool:
+        """Leave out what retention took, and what is past the newest so many; whether there was any."""
+        before, self._begins, gone = self._begins, begins, set[str]()
+        if begins != before:
+            gone = {id for id, one in self._told.items() if one.letter.offset < begins.get(one.letter.place, 0)}
         if len(self._told) - len(gone) > MOST:
             by_age = sorted(self._told, key=lambda id: self._told[id].letter.letter.at_ms)
-            gone = [*gone, *by_age[: len(self._told) - MOST]]
-        for id in set(gone):
-            letter = self._told.pop(id).letter
-            ids = self._of_pair.get(letter.letter.key, set())
-            ids.discard(id)
-            if not ids:
-                self._of_pair.pop(letter.letter.key, None)
+            gone |= set(by_age[: len(self._told) - MOST])
+        for id in gone:
+            key = self._told.pop(id).letter.letter.key
+            left = tuple(one for one in self._of_pair.get(key, ()) if one != id)
+            if left:
+                self._of_pair[key] = left
+            else:
+                self._of_pair.pop(key, None)
+        return bool(gone)
 
 
 def _shared(letter: Letter) -> Letter:

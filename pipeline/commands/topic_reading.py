@@ -108,7 +108,7 @@ def _found(process: Process, topic: str, asked: Asked) -> Iterator[Found]:
 def _following(
     process: Process, begins: Mapping[TopicAndPartition, int], ends: Mapping[TopicAndPartition, int]
 ) -> Iterator[Found]:
-    with Reading(process.cluster, begins, ends) as reading:
+    with Reading(process.cluster, begins, ends, follows=True) as reading:
         while True:
             yield from reading.take(LOOK_S)
 

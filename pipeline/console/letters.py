@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Literal, Protocol
@@ -19,6 +19,8 @@ PLAN_MS: Final = 10 * 60 * 1000
 MOST_PLANS: Final = 100
 TREND_MS: Final = 7 * 24 * 60 * 60 * 1000
 TREND_PARTS: Final = 14
+INDEX_MS: Final = 60 * 1000
+"""An index tells how many came in each part of the last days: that grows old though no letter comes."""
 
 
 class Letters(Protocol):
@@ -120,6 +122,24 @@ def _trend(letters: Sequence[Told], now_ms: int) -> tuple[int, ...]:
 
 def _at_ms(one: Told) -> int:
     return one.letter.letter.at_ms
+
+
+@dataclass(slots=True)
+class Indexing:
+    """The index of letters that are looked at again and again: made anew where they are other ones, or it is old."""
+
+    read: Callable[[], Sequence[Told]]  # the very same object while nothing is new
+    now_ms: Callable[[], int]
+    _told: Sequence[Told] | None = None
+    _at_ms: int = 0
+    _index: LetterIndex = LetterIndex({}, {}, {})
+
+    def look(self) -> LetterIndex:
+        """Every letter as it stands now; blocks."""
+        told, now_ms = self.read(), self.now_ms()
+        if told is not self._told or now_ms - self._at_ms > INDEX_MS:
+            self._index, self._told, self._at_ms = LetterIndex.of(told, now_ms), told, now_ms
+        return self._index
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ def follow(sources: Sources, told: Sequence[Explanation]) -> Iterator[Happening]
     topics = sorted({topic for topic, _ in keys})
     ends = Admin(sources.cluster).end_offsets(topics)
     wanted = {(topic, partition_of(key, sources.partitions)) for topic, key in keys}
-    with Reading(sources.cluster, {place: end for place, end in ends.items() if place in wanted}) as reading:
+    with Reading(
+        sources.cluster, {place: end for place, end in ends.items() if place in wanted}, follows=True
+    ) as reading:
         while True:
             for found in reading.take(LOOK_S):
                 if (found.topic, found.key.decode(errors="replace")) not in keys:

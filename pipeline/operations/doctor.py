@@ -92,7 +92,7 @@ def examine(
         return
     try:
         parts, progress, missed, lag = integrations(), list(runs()), list(lost()), road()
-        refused, answers = list(letters()), probe()
+        refused, answers = letters(), probe()
     except (TableIncomplete, SettingsDiffer, TransactionFailed, BrokersUnreachable, PublishFailed) as error:
         yield Finding("configuration", "wrong", str(error), "configuration_unreadable")
         return

@@ -27,6 +27,7 @@ FindingCode = Literal[
     "webhooks_refused",
     "records_lost",
     "letters_open",
+    "letters_not_looked_at",
     "apply_refused",
     "secrets_do_not_open",
     "connector_not_reported",
@@ -165,6 +166,11 @@ FINDINGS: Final[Mapping[FindingCode, FindingKind]] = {
         "values or records were refused, and nobody has mended them or put them away",
         "see what each needs",
         "pairstream dead-letters list --integration {name}",
+    ),
+    "letters_not_looked_at": FindingKind(
+        "there are more dead letters than one look judges: whether older ones are open is not known",
+        "count them all, which takes longer; the console keeps count of all as they come",
+        "pairstream dead-letters list",
     ),
     "apply_refused": FindingKind(
         "the last apply was refused: the reason follows; what was in force before is in force still",

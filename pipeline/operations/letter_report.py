@@ -1,7 +1,7 @@
 """Dead letters as tables for a person and as objects for scripts. Pure; shows no values."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -27,7 +27,8 @@ class Told:
     letter: Letter
     now: Standing
     mark: LetterMark | None = None
-    alike: int = 0  # the same for letters of the same value, and says nothing of it; 0: not known
+    alike: int = field(default=0, compare=False)
+    """The same for letters of the same value, by a key of this process: it says nothing of the value. 0: not known."""
 
 
 def grouped(told: Iterable[Told]) -> list[tuple[tuple[str, str, str, str], list[Told]]]:

@@ -6,8 +6,9 @@ from typing import Final
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.transactions import read_committed_rows
+from connectors.kafka.reading import read_to_end
 from pipeline.operations.findings import Finding
+from pipeline.operations.letter_report import Told
 from pipeline.operations.lost_records import LOST, affected_by
 from pipeline.operations.whole_runs import whole
 from schemas.codec import Codec, MalformedRecord
@@ -22,19 +23,30 @@ LATELY_MS: Final = 7 * 24 * 60 * 60 * 1000
 MOST_SHOWN: Final = 10
 
 Losses = Callable[[], Iterable[DeadLetter]]
-"""The letters of losses, in the order of their partitions."""
+"""The letters of losses."""
 
 
 def read_losses(cluster: Cluster, codec: Codec, admin: Admin, now_ms: int) -> Iterator[DeadLetter]:
-    """The letters of the last seven days. Blocks. Raises BrokersUnreachable, and TransactionFailed where it stalls."""
-    for (topic, partition), offset in admin.offsets_at([DEAD_LETTERS], now_ms - LATELY_MS).items():
-        for row in read_committed_rows(cluster, topic, partition, offset):
-            try:
-                letter = codec.decode(topic, row.value or b"")
-            except (MalformedRecord, UnknownSchema):
-                continue
-            if isinstance(letter, DeadLetter) and letter.reason == LOST:
-                yield letter
+    """The letters of the last seven days. Blocks. Raises BrokersUnreachable.
+
+    Few letters are of losses, and decoding all takes seconds: a text stands in a record's bytes as it is.
+    """
+    begins = admin.offsets_at([DEAD_LETTERS], now_ms - LATELY_MS)
+    for found in read_to_end(cluster, begins):
+        if LOST.encode() not in (found.value or b""):
+            continue
+        try:
+            letter = codec.decode(DEAD_LETTERS, found.value or b"")
+        except (MalformedRecord, UnknownSchema):
+            continue
+        if isinstance(letter, DeadLetter) and letter.reason == LOST:
+            yield letter
+
+
+def losses_among(told: Iterable[Told], now_ms: int) -> Iterator[DeadLetter]:
+    """The same of letters that were read already."""
+    letters = (one.letter.letter for one in told)
+    return (letter for letter in letters if letter.reason == LOST and letter.at_ms >= now_ms - LATELY_MS)
 
 
 def losses(

@@ -109,7 +109,7 @@ def _created(made: Plan, object_type: str) -> frozenset[str]:
 def count_job(
     cluster: Cluster, codec: Codec, partitions: int, progress: Progress, job: CountJob
 ) -> Mapping[str, PairCounts]:
-    """The ends of all pairs, by mapping. Blocks. Raises TransactionFailed where reading stalls."""
+    """The ends of all pairs, by mapping. Blocks. Raises BrokersUnreachable where reading stalls."""
     retained = Retained(cluster, codec, partitions, progress, f"{job.integration}:{job.connection}:")
     return {
         mapping.name: count_pairs(

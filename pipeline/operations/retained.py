@@ -17,7 +17,7 @@ class Retained:
     def __init__(
         self, cluster: Cluster, codec: Codec, partitions: int, progress: Progress, prefix: str, only: str = ""
     ) -> None:
-        """`only`: the objects of that system alone, `userflow:`. Blocks. Raises TransactionFailed."""
+        """`only`: the objects of that system alone, `userflow:`. Blocks. Raises BrokersUnreachable."""
         self._codec = codec
         self._objects = latest_rows(cluster, OBJECTS_STATE, partitions, prefix + only, progress)
         self._pairs = latest_rows(cluster, PAIRS_STATE, partitions, prefix, progress)

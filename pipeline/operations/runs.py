@@ -21,7 +21,7 @@ Runs = Callable[[], Iterable[Run]]
 
 
 def read_runs(cluster: Cluster, codec: Codec, partitions: int) -> Iterable[Run]:
-    """Blocks; a row that cannot be read is left out. Raises TransactionFailed where reading stalls."""
+    """Blocks; a row that cannot be read is left out. Raises BrokersUnreachable where reading stalls."""
     rows: dict[str, RunProgress] = {}
     for key, value in latest_rows(cluster, RUNS, partitions, "", lambda *_: None).items():
         try:

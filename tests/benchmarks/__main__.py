@@ -19,6 +19,7 @@ from schemas.codec import CODEC
 from tests.benchmarks import (
     associated,
     calls,
+    commands,
     console,
     explaining,
     full_sync,
@@ -365,6 +366,7 @@ SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
     "explain": _explain,
     "vitals": _vitals,
     "console": console.section,
+    "commands": commands.section,
 }
 
 

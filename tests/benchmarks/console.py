@@ -10,41 +10,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
-from typing import Any, Final
+from typing import Final
 
 import httpx
-from confluent_kafka import Producer
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import publish_now
-from connectors.kafka.settings import publisher_config
 from pipeline.console.access import new_link
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.local.ports import free_port
 from schemas.codec import Codec
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
-from schemas.letters import letter_id
-from schemas.operating import AuditEntry
-from schemas.records import DeadLetter, FieldRule, ObjectMapping, StampedValue
 from schemas.registry import LocalRegistry
-from schemas.runs import FullSyncRun, RunProgress
-from schemas.state import Candidate, PairState, RefusedValue
-from schemas.topics import AUDIT, CONSOLE, DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, RUNS, pair_key
+from schemas.topics import CONSOLE
 from tests.benchmarks.processes import cpu_s, rss_mb
+from tests.benchmarks.refusals import fill, name_of
 from tests.benchmarks.throughput import PARTITIONS
 
 VIEWERS: Final = int(os.environ.get("BENCH_CONSOLE_VIEWERS", "20"))
-INTEGRATIONS_THERE: Final = 50
+INTEGRATIONS_THERE: Final = int(os.environ.get("BENCH_CONSOLE_INTEGRATIONS", "50"))
 LETTERS: Final = int(os.environ.get("BENCH_CONSOLE_LETTERS", "100000"))
-AUDITED: Final = 5_000
 LASTS_S: Final = float(os.environ.get("BENCH_CONSOLE_S", "60"))
 THINKS_S: Final = 2.0
 """Between two pages of one viewer, on average."""
-REASONS: Final = ("not_an_option", "invalid_option", "too_long", "not_unique", "unknown_field")
 SAME_ORIGIN: Final = {"sec-fetch-site": "same-origin"}
 
 
@@ -68,7 +59,7 @@ def looked(folder: Path) -> Looked:
     with LocalBroker(BrokerSettings(folder / "broker")) as broker:
         cluster = Cluster({"bootstrap.servers": broker.bootstrap_servers}, "console")
         Admin(cluster).apply_topics(PARTITIONS, 1)
-        _fill(cluster)
+        fill(cluster, INTEGRATIONS_THERE, LETTERS)
         port = free_port()
         environment = {
             **os.environ,
@@ -113,7 +104,7 @@ async def _look(cluster: Cluster, url: str, pid: int) -> Looked:
         chosen = random.Random(number)
         while time.monotonic() < until:
             await asyncio.sleep(chosen.expovariate(1 / THINKS_S))
-            name = f"bench-{chosen.randrange(INTEGRATIONS_THERE)}"
+            name = name_of(chosen.randrange(INTEGRATIONS_THERE))
             page, path = chosen.choice(_pages(name))
             at = time.monotonic()
             answer = await client.get(path)
@@ -173,7 +164,7 @@ async def _signed_in(cluster: Cluster, url: str, number: int) -> httpx.AsyncClie
 
 async def _until_letters_are_shown(client: httpx.AsyncClient) -> None:
     for _ in range(300):
-        page = (await client.get("/i/bench-0/refused")).text
+        page = (await client.get(f"/i/{name_of(0)}/refused")).text
         found = re.search(r"([\d,]+) open", page)
         if found is not None:
             if int(found[1].replace(",", "")) != LETTERS // INTEGRATIONS_THERE:
@@ -181,78 +172,6 @@ async def _until_letters_are_shown(client: httpx.AsyncClient) -> None:
             return
         await asyncio.sleep(0.2)
     raise RuntimeError("no letters are shown")
-
-
-def _fill(cluster: Cluster) -> None:
-    producer, codec, now = Producer(publisher_config(cluster)), Codec(LocalRegistry()), int(time.time() * 1000)
-
-    def put(topic: str, key: str, record: Any) -> None:
-        value = codec.encode(topic, record)
-        while True:
-            try:
-                producer.produce(cluster.physical(topic), key=key.encode(), value=value)
-                return
-            except BufferError:
-                producer.poll(0.05)
-
-    for number in range(INTEGRATIONS_THERE):
-        for topic, key, record in _integration(f"bench-{number}", now):
-            put(topic, key, record)
-    for number in range(LETTERS):
-        name = f"bench-{number % INTEGRATIONS_THERE}"
-        letter, row = _letter(name, number, now)
-        put(DEAD_LETTERS, letter.key, letter)
-        put(PAIRS_STATE, letter.key, row)
-    for number in range(AUDITED):
-        name = f"bench-{number % INTEGRATIONS_THERE}"
-        put(AUDIT, name, AuditEntry(now - number, name, "full-sync start", "ada@bench", "bench: console", str(number)))
-    if producer.flush(300):
-        raise RuntimeError("the records were not published")
-
-
-def _integration(name: str, now: int) -> Iterator[tuple[str, str, Any]]:
-    section = SystemSettings("1")
-    settings = IntegrationSettings(1, 1, 1, "active", "bench", "done", None, "", section, section)
-    yield INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings)
-    for system in ("hubspot", "userflow"):
-        yield INTEGRATIONS, f"{name}/{system}", IntegrationPart(name, connector=ConnectorState(1, 1, 1, "ok"))
-    rules = (
-        FieldRule("to_userflow", "jobtitle", "string", "title", "string"),
-        FieldRule("to_hubspot", "plan", "string", "tier", "string"),
-    )
-    mapped = ObjectMapping(
-        name, 1, 1, "people", "contacts", "users", "email", "email", on_several="refuse", rules=rules
-    )
-    yield MAPPINGS, f"{name}/people", mapped
-    run_id = f"{now - 60_000:013d}-{name[6:]:0>4}"
-    counted = {"pairs": 2_000, "written.userflow": 100, "equal": 1_900}
-    run = RunProgress(run_id, name, "run", "completed", now - 60_000, now, counts=counted, reason=None)
-    yield RUNS, run_id, replace(run, full_sync=FullSyncRun(phase="confirm", finished_at_ms=now - 1_000))
-
-
-def _letter(name: str, number: int, now: int) -> tuple[DeadLetter, PairState]:
-    """A refused value, and the pair's row that remembers it."""
-    key = pair_key(name, 1, "people", f"person{number}@example.com")
-    reason, value, field = REASONS[number // INTEGRATIONS_THERE % len(REASONS)], f"plan {number}", "hubspot.tier"
-    letter = DeadLetter(
-        id=letter_id(key, field, value, reason),
-        integration=name,
-        stage="hubspot sink",
-        reason=reason,
-        detail="the value is none of the property's options",
-        topic="hubspot.field-patches",
-        partition=0,
-        offset=number,
-        key=key,
-        value=b"",
-        at_ms=now - 1_000 * number,
-        field=field,
-        mapping="people",
-    )
-    here = {"plan": StampedValue(value, now, 0)}
-    there = {"tier": StampedValue(None, now, 0)}
-    row = PairState(1, {str(number): Candidate(now, 0, there)}, {f"u-{number}": Candidate(now, 0, here)})
-    return letter, replace(row, refused={field: RefusedValue(value, reason)})
 
 
 def section(folder: Path) -> str:

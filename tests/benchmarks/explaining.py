@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
-
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.settings import publisher_config
 from pipeline.local.broker import BrokerSettings, LocalBroker
-from schemas.codec import Codec
 from schemas.records import Cause, StampedValue
-from schemas.registry import LocalRegistry
 from schemas.state import Candidate, ObjectState, PairState, Written
 from schemas.topics import OBJECTS_STATE, PAIRS_STATE, changes_topic, object_key, pair_key
 from schemas.values import SYSTEMS
+from tests.benchmarks.filling import Filling
 from tests.benchmarks.load import FIELDS_A_SIDE, INTEGRATION, change, configuration
 from tests.benchmarks.throughput import PARTITIONS
 
@@ -80,31 +76,19 @@ def _took(environment: dict[str, str], words: tuple[str, ...]) -> float:
 
 
 def _fill(cluster: Cluster, pairs: int) -> None:
-    producer, codec, now = Producer(publisher_config(cluster)), Codec(LocalRegistry()), int(time.time() * 1000)
-
-    def put(topic: str, key: str, record: Any) -> None:
-        value = codec.encode(topic, record)
-        while True:
-            try:
-                producer.produce(cluster.physical(topic), key=key.encode(), value=value)
-                return
-            except BufferError:
-                producer.poll(0.05)
-
-    prefixed = _Prefixed(producer, cluster)
-    configuration(prefixed, codec)  # type: ignore[arg-type] # a producer, but for the names on the brokers
-    for pair in range(pairs):
-        email, sides = f"person{pair}@example.com", dict[str, Candidate]()
-        for number, system in enumerate(SYSTEMS):
-            event = change(system, pair, 2 * pair + number, now + pair)
-            key = object_key(INTEGRATION, 1, system, event.object_type, str(pair))
-            put(changes_topic(system), key, event)
-            put(OBJECTS_STATE, key, ObjectState(1, True, event.at_ms, 0, event.fields, {MAPPING: email}))
-            sides[system] = _candidate(event.fields, event.at_ms, event.caused_by)
-        row = PairState(1, {str(pair): sides["hubspot"]}, {str(pair): sides["userflow"]})
-        put(PAIRS_STATE, pair_key(INTEGRATION, 1, MAPPING, email), row)
-    if producer.flush(120):
-        raise RuntimeError("the rows were not published")
+    now = int(time.time() * 1000)
+    with Filling(cluster) as filling:
+        configuration(filling)
+        for pair in range(pairs):
+            email, sides = f"person{pair}@example.com", dict[str, Candidate]()
+            for number, system in enumerate(SYSTEMS):
+                event = change(system, pair, 2 * pair + number, now + pair)
+                key = object_key(INTEGRATION, 1, system, event.object_type, str(pair))
+                filling.put(changes_topic(system), key, event)
+                filling.put(OBJECTS_STATE, key, ObjectState(1, True, event.at_ms, 0, event.fields, {MAPPING: email}))
+                sides[system] = _candidate(event.fields, event.at_ms, event.caused_by)
+            row = PairState(1, {str(pair): sides["hubspot"]}, {str(pair): sides["userflow"]})
+            filling.put(PAIRS_STATE, pair_key(INTEGRATION, 1, MAPPING, email), row)
 
 
 def _candidate(fields: Any, at_ms: int, cause: Cause | None) -> Candidate:
@@ -114,13 +98,3 @@ def _candidate(fields: Any, at_ms: int, cause: Cause | None) -> Candidate:
     written = tuple(name for name in ours if "_" in name)
     assert len(written) == FIELDS_A_SIDE
     return Candidate(at_ms, 0, ours, (Written(written, at_ms, 0, None, cause),))
-
-
-class _Prefixed:
-    """A producer that takes topics by their names in code."""
-
-    def __init__(self, producer: Producer, cluster: Cluster) -> None:
-        self._producer, self._cluster = producer, cluster
-
-    def produce(self, topic: str, **more: Any) -> None:
-        self._producer.produce(self._cluster.physical(topic), **more)

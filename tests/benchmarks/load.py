@@ -4,15 +4,12 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import Producer
-
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.settings import publisher_config
-from schemas.codec import Codec
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.records import Cause, ChangeEvent, FieldRule, ObjectMapping, StampedValue
 from schemas.topics import INTEGRATIONS, MAPPINGS, changes_topic, object_key
 from schemas.values import System
+from tests.benchmarks.filling import Filling
 
 INTEGRATION = "bench"
 FIELDS_A_SIDE = 4
@@ -26,7 +23,7 @@ def whole_parts(integration: str, mappings: Sequence[str]) -> Iterator[tuple[str
         yield f"{integration}/{system}", part
 
 
-def configuration(producer: Producer, codec: Codec) -> None:
+def configuration(filling: Filling) -> None:
     """One active integration with one mapping of four fields each way."""
     section = SystemSettings("1")
     settings = IntegrationSettings(1, 1, 1, "active", "bench", "done", None, "", section, section)
@@ -37,11 +34,10 @@ def configuration(producer: Producer, codec: Codec) -> None:
     mapping = ObjectMapping(
         INTEGRATION, 1, 1, "people", "contacts", "users", "email", "email", on_several="refuse", rules=rules
     )
-    part = IntegrationPart(INTEGRATION, settings=settings)
-    producer.produce(INTEGRATIONS, key=f"{INTEGRATION}/settings".encode(), value=codec.encode(INTEGRATIONS, part))
+    filling.put(INTEGRATIONS, f"{INTEGRATION}/settings", IntegrationPart(INTEGRATION, settings=settings))
     for key, read in whole_parts(INTEGRATION, ("people",)):
-        producer.produce(INTEGRATIONS, key=key.encode(), value=codec.encode(INTEGRATIONS, read))
-    producer.produce(MAPPINGS, key=f"{INTEGRATION}/people".encode(), value=codec.encode(MAPPINGS, mapping))
+        filling.put(INTEGRATIONS, key, read)
+    filling.put(MAPPINGS, f"{INTEGRATION}/people", mapping)
 
 
 def changes(number: int, pairs: int) -> Iterator[ChangeEvent]:
@@ -79,20 +75,10 @@ def change(side: System, pair: int, number: int, at_ms: int) -> ChangeEvent:
     )
 
 
-def publish(servers: str, codec: Codec, number: int, pairs: int) -> None:
+def publish(servers: str, number: int, pairs: int) -> None:
     """Everything the workers will find when they start."""
-    producer = Producer(publisher_config(Cluster({"bootstrap.servers": servers})))
-    configuration(producer, codec)
-    for event in changes(number, pairs):
-        topic = changes_topic(event.system)
-        key = object_key(INTEGRATION, 1, event.system, event.object_type, event.object_id)
-        value = codec.encode(topic, event)
-        while True:
-            try:
-                producer.produce(topic, key=key.encode(), value=value)
-                break
-            except BufferError:
-                producer.poll(0.1)
-    left = producer.flush(60)
-    if left:
-        raise RuntimeError(f"{left} records were not published")
+    with Filling(Cluster({"bootstrap.servers": servers})) as filling:
+        configuration(filling)
+        for event in changes(number, pairs):
+            key = object_key(INTEGRATION, 1, event.system, event.object_type, event.object_id)
+            filling.put(changes_topic(event.system), key, event)

@@ -47,7 +47,7 @@ def state_cost() -> StateCost:
         cluster, folder = Cluster({"bootstrap.servers": broker.bootstrap_servers}), Path(name)
         admin = Admin(cluster)
         admin.apply_topics(PARTITIONS, 1)
-        publish(broker.bootstrap_servers, Codec(LocalRegistry()), 2 * PAIRS, PAIRS)
+        publish(broker.bootstrap_servers, 2 * PAIRS, PAIRS)
         worker = start_worker(broker.bootstrap_servers, folder, 0)
         try:
             _idle(admin)

@@ -25,8 +25,7 @@ from connectors.kafka.settings import reader_config
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.local.jars import fetch, find_java
 from pipeline.local.process import last_lines
-from schemas.codec import Codec
-from schemas.registry import LocalRegistry, packaged_history
+from schemas.registry import packaged_history
 from schemas.topics import HUBSPOT_CHANGES, USERFLOW_CHANGES, VITALS, WORKER_GROUP
 from tests.benchmarks.load import publish
 from tests.benchmarks.pictures import RIVALS, bench_python
@@ -80,7 +79,7 @@ def run(name: str) -> Joined:
     ):
         servers = broker.bootstrap_servers
         Admin(Cluster({"bootstrap.servers": servers})).apply_topics(PARTITIONS, 1)
-        publish(servers, Codec(LocalRegistry()), CHANGES, PAIRS)
+        publish(servers, CHANGES, PAIRS)
         processes = PROGRAMS[name](servers, Path(folder))
         try:
             joined = _watched(servers, [one.pid for one in processes], broker.pid)

@@ -35,6 +35,7 @@ from schemas.topics import (
     pair_key,
 )
 from schemas.values import SYSTEMS
+from tests.benchmarks.filling import Filling
 from tests.benchmarks.load import INTEGRATION, change, configuration
 from tests.benchmarks.processes import load, rss_mb
 from tests.benchmarks.throughput import PARTITIONS, ROAD, start_worker
@@ -191,12 +192,10 @@ def _stored(pairs: int) -> Iterator[tuple[Cluster, Path]]:
     ):
         cluster = Cluster({"bootstrap.servers": broker.bootstrap_servers})
         Admin(cluster).apply_topics(PARTITIONS, 1)
-        producer, codec = Producer(publisher_config(cluster)), Codec(LocalRegistry())
-        configuration(producer, codec)
-        for topic, key, row in _rows(pairs):
-            _produce(producer, topic, key, codec.encode(topic, row))
-        if producer.flush(60):
-            raise RuntimeError("the rows were not published")
+        with Filling(cluster) as filling:
+            configuration(filling)
+            for topic, key, row in _rows(pairs):
+                filling.put(topic, key, row)
         yield cluster, Path(name)
 
 
@@ -212,15 +211,6 @@ def _rows(pairs: int) -> Iterator[tuple[str, str, Any]]:
             yield OBJECTS_STATE, object_key(INTEGRATION, 1, system, event.object_type, event.object_id), row
             sides[system] = {event.object_id: Candidate(at_ms, 0, fields)}
         yield PAIRS_STATE, pair_key(INTEGRATION, 1, "people", email), PairState(1, sides["hubspot"], sides["userflow"])
-
-
-def _produce(producer: Producer, topic: str, key: str, value: bytes) -> None:
-    while True:
-        try:
-            producer.produce(topic, key=key.encode(), value=value)
-            return
-        except BufferError:
-            producer.poll(0.1)
 
 
 def _done(admin: Admin) -> int:

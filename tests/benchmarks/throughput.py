@@ -53,7 +53,7 @@ def loaded_broker() -> Iterator[str]:
         LocalBroker(BrokerSettings(Path(folder))) as broker,
     ):
         Admin(Cluster({"bootstrap.servers": broker.bootstrap_servers})).apply_topics(PARTITIONS, 1)
-        publish(broker.bootstrap_servers, Codec(LocalRegistry()), CHANGES, PAIRS)
+        publish(broker.bootstrap_servers, CHANGES, PAIRS)
         yield broker.bootstrap_servers
 
 

@@ -1,6 +1,7 @@
 """Doctor's checks as they are wired to a process: brokers first, tables once, live questions last."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,11 +12,15 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableReader
 from pipeline.commands import doctoring
 from pipeline.commands.doctoring import findings_of
-from pipeline.process import Process
+from pipeline.operations.letter_report import Told
+from pipeline.operations.letter_standing import Standing
+from pipeline.operations.losses import LATELY_MS
+from pipeline.process import Process, now_ms
 from schemas.configuration import Description, IntegrationPart
 from schemas.topics import INTEGRATIONS
 from schemas.values import SYSTEMS
 from tests.unit.pipeline.lag.roads import road, waiting
+from tests.unit.pipeline.operations.test_letters import one, record_letter
 from tests.unit.pipeline.operations.test_plan import HUBSPOT, USERFLOW, in_force
 
 FIELDS = {"hubspot": HUBSPOT, "userflow": USERFLOW}
@@ -56,8 +61,8 @@ def process(tmp_path: Path, parts: dict[str, IntegrationPart], monkeypatch: pyte
         def __init__(self, *_: object) -> None:
             pass
 
-        def letters(self) -> list[object]:
-            return []
+        def newest(self, _: int) -> tuple[list[object], int]:
+            return [], 7
 
         def told(self, letters: list[object]) -> list[object]:
             return letters
@@ -83,7 +88,9 @@ def process(tmp_path: Path, parts: dict[str, IntegrationPart], monkeypatch: pyte
     )
 
 
-def found(process: Any, parts: dict[str, IntegrationPart], probe_s: float = 5.0) -> tuple[list[str], int]:
+def found(
+    process: Any, parts: dict[str, IntegrationPart], probe_s: float = 5.0, log: Any = None
+) -> tuple[list[str], int]:
     """The codes of what is not well, and how often the tables were read."""
     reads = []
 
@@ -91,13 +98,13 @@ def found(process: Any, parts: dict[str, IntegrationPart], probe_s: float = 5.0)
         reads.append(1)
         return cast(TableReader, SimpleNamespace(table=lambda _: parts))
 
-    told = [one for one in findings_of(cast(Process, process), tables, probe_s) if one.verdict != "ok"]
+    told = [one for one in findings_of(cast(Process, process), tables, probe_s, log) if one.verdict != "ok"]
     return [one.code for one in told], len(reads)
 
 
 def test_everything_is_looked_at_and_the_tables_are_read_once(process: Any, parts: dict[str, IntegrationPart]) -> None:
     codes, reads = found(process, parts)
-    assert codes == [*["role_absent"] * 5, "subscription_checklist", "full_sync_never"]
+    assert codes == [*["role_absent"] * 5, "letters_not_looked_at", "subscription_checklist", "full_sync_never"]
     assert reads == 1
     assert any(part.description for part in parts.values())
 
@@ -112,3 +119,14 @@ def test_of_brokers_that_are_away_nothing_is_read(process: Any, parts: dict[str,
     process.it.away = True
     codes, reads = found(process, parts)
     assert (codes[-1], reads) == ("brokers_unreachable", 0)
+
+
+def test_a_process_that_reads_letters_as_they_come_judges_all_of_them(
+    process: Any, parts: dict[str, IntegrationPart]
+) -> None:
+    lost = replace(record_letter("records_lost"), at_ms=now_ms())
+    refused = replace(record_letter("step_failed"), id="other", integration="acme")
+    old = replace(lost, key="elsewhere", at_ms=now_ms() - LATELY_MS - 60_000)
+    told = [Told(one(letter), Standing("open")) for letter in (old, lost, refused)]
+    codes, _ = found(process, parts, 0.0, lambda: told)
+    assert [code for code in codes if code.startswith(("letters", "records"))] == ["records_lost", "letters_open"]

@@ -1,0 +1,103 @@
+"""An installation of many integrations with many dead letters, as its topics hold it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from connectors.kafka.cluster import Cluster
+from schemas.codec import Codec
+from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.letters import letter_id
+from schemas.operating import AuditEntry
+from schemas.records import Cause, DeadLetter, FieldRule, ObjectMapping, Receipt, StampedValue
+from schemas.registry import LocalRegistry
+from schemas.runs import FullSyncRun, RunProgress
+from schemas.state import Candidate, PairState, RefusedValue
+from schemas.topics import AUDIT, DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, RECEIPTS, RUNS, pair_key
+from tests.benchmarks.filling import Filling
+
+AUDITED: Final = 5_000
+MAPPING: Final = "people"
+REASONS: Final = ("not_an_option", "invalid_option", "too_long", "not_unique", "unknown_field")
+DOCUMENT: Final = """\
+integration: %s
+hubspot: {account: 1, app_secret: "${APP_SECRET}", token: "${TOKEN}"}
+userflow: {environment: production, api_key: "${API_KEY}"}
+mappings:
+  - name: people
+    hubspot: contacts
+    userflow: users
+    match: {hubspot: email, userflow: email}
+    to_userflow: [{from: jobtitle, to: title}]
+    to_hubspot: [{from: plan, to: tier}]
+"""
+
+
+def name_of(number: int) -> str:
+    """The name of an integration."""
+    return f"bench-{number}"
+
+
+def fill(cluster: Cluster, integrations: int, letters: int) -> None:
+    """Integrations in step but for their letters, a value refused for each of so many pairs, one every second."""
+    now, codec = int(time.time() * 1000), Codec(LocalRegistry())
+    with Filling(cluster) as filling:
+        for number in range(integrations):
+            for topic, key, record in _integration(number, now):
+                filling.put(topic, key, record)
+        for number in range(letters):
+            letter, row = _letter(codec, name_of(number % integrations), number // integrations, number, now)
+            filling.put(DEAD_LETTERS, letter.key, letter)
+            filling.put(PAIRS_STATE, letter.key, row)
+        for number in range(AUDITED):
+            name, id = name_of(number % integrations), str(number)
+            filling.put(AUDIT, name, AuditEntry(now - number, name, "full-sync start", "ada@bench", "bench", id))
+
+
+def _integration(number: int, now: int) -> Iterator[tuple[str, str, Any]]:
+    name, section = name_of(number), SystemSettings("1")
+    settings = IntegrationSettings(1, 1, 1, "active", "bench", "done", None, DOCUMENT % name, section, section)
+    yield INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings)
+    for system in ("hubspot", "userflow"):
+        yield INTEGRATIONS, f"{name}/{system}", IntegrationPart(name, connector=ConnectorState(1, 1, 1, "ok"))
+    rules = (
+        FieldRule("to_userflow", "jobtitle", "string", "title", "string"),
+        FieldRule("to_hubspot", "plan", "string", "tier", "string"),
+    )
+    mapped = ObjectMapping(name, 1, 1, MAPPING, "contacts", "users", "email", "email", on_several="refuse", rules=rules)
+    yield MAPPINGS, f"{name}/{MAPPING}", mapped
+    run_id = f"{now - 60_000:013d}-{number:04d}"
+    counted = {"pairs": 2_000, "written.userflow": 100, "equal": 1_900}
+    run = RunProgress(run_id, name, "run", "completed", now - 60_000, now, counts=counted, reason=None)
+    yield RUNS, run_id, replace(run, full_sync=FullSyncRun(phase="confirm", finished_at_ms=now - 1_000))
+
+
+def _letter(codec: Codec, name: str, of_its_own: int, number: int, now: int) -> tuple[DeadLetter, PairState]:
+    """A refused value with the receipt that told of it, and the pair's row that remembers it."""
+    email = f"person{number}@example.com"
+    key, field, value = pair_key(name, 1, MAPPING, email), "hubspot.tier", f"plan {number}"
+    reason, cause = REASONS[of_its_own % len(REASONS)], Cause("userflow.notifications", 0, number, now - 1_000)
+    told = Receipt(
+        name, 1, 1, MAPPING, email, "hubspot", "contacts", str(number), "refused", {"tier": value}, reason, None, cause
+    )
+    letter = DeadLetter(
+        id=letter_id(key, field, value, reason),
+        integration=name,
+        stage="pairs",
+        reason=reason,
+        detail="hubspot refused the value of field tier",
+        topic=RECEIPTS,
+        partition=0,
+        offset=number,
+        key=key,
+        value=codec.encode(RECEIPTS, told),
+        at_ms=now - 1_000 * number,
+        field=field,
+        mapping=MAPPING,
+        caused_by=cause,
+    )
+    here = {"plan": StampedValue(value, now, 0)}
+    there = {"tier": StampedValue(None, now, 0)}
+    row = PairState(1, {str(number): Candidate(now, 0, there)}, {f"u-{number}": Candidate(now, 0, here)})
+    return letter, replace(row, refused={field: RefusedValue(value, reason)})
