@@ -2,6 +2,7 @@
 
 import threading
 from bisect import bisect_left
+from collections.abc import Iterable
 
 from schemas.vitals import BOUNDS_MS, DurationVitals
 
@@ -16,10 +17,18 @@ class Durations:
 
     def took(self, part: str, system: str, bulk: bool, seconds: float) -> None:
         """One part took so long."""
-        key, took_ms = (part, system, bulk), round(seconds * 1000)
+        self.took_together([(part, round(seconds * 1000))], system, bulk)
+
+    def took_together(self, parts: Iterable[tuple[str, int]], system: str, bulk: bool) -> None:
+        """Several parts of one way, in milliseconds."""
         with self._lock:
-            self._counts.setdefault(key, [0] * (len(BOUNDS_MS) + 1))[bisect_left(BOUNDS_MS, took_ms)] += 1
-            self._sums_ms[key] = self._sums_ms.get(key, 0) + took_ms
+            for part, took_ms in parts:
+                key = (part, system, bulk)
+                counts = self._counts.get(key)
+                if counts is None:
+                    counts = self._counts[key] = [0] * (len(BOUNDS_MS) + 1)
+                counts[bisect_left(BOUNDS_MS, took_ms)] += 1
+                self._sums_ms[key] = self._sums_ms.get(key, 0) + took_ms
 
     def vitals(self) -> tuple[DurationVitals, ...]:
         """All of them."""

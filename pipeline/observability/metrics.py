@@ -13,9 +13,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pipeline.observability.durations import Durations
+from pipeline.observability.written import WrittenChanges
 from schemas.codec import CodecKind
 from schemas.configuration import ConnectorStatus
-from schemas.spent import PARTS, Parts
+from schemas.spent import Parts
 from schemas.vitals import ApiVitals, DurationVitals, LimitVitals, MappingVitals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -216,6 +217,12 @@ class Metrics:
             name: Histogram(name, *_spread(name), buckets=SECONDS, registry=registry) for name in _names(HistogramName)
         }
 
+        self._written = WrittenChanges(
+            self._histograms["pairstream_change_to_visible_seconds"],
+            self._histograms["pairstream_change_to_visible_part_seconds"],
+            self._durations,
+        )
+
     def outcome(self, stage: str, integration: str, mapping: str | None, outcome: str, number: int = 1) -> None:
         """`mapping` is None, and `integration` empty, where a record ended before they were known."""
         self._counters["pairstream_outcomes_total"].labels(stage, integration, mapping or "", outcome).inc(number)
@@ -266,14 +273,7 @@ class Metrics:
 
     def change_visible(self, system: str, bulk: bool, parts: Parts) -> None:
         """A value was written to the system so long after its first cause was received, by the parts of its way."""
-        shown, seconds = "true" if bulk else "false", parts.whole / 1000
-        self._histograms["pairstream_change_to_visible_seconds"].labels(f"to_{system}", shown).observe(seconds)
-        self._durations.took("whole", system, bulk, seconds)
-        by_part = self._histograms["pairstream_change_to_visible_part_seconds"]
-        for part in PARTS:
-            seconds = getattr(parts, part) / 1000
-            by_part.labels(f"to_{system}", part, shown).observe(seconds)
-            self._durations.took(f"whole/{part}", system, bulk, seconds)
+        self._written.count(system, bulk, parts)
 
     def webhook_accepted(self, integration: str, system: str, at_ms: int) -> None:
         """A webhook of the integration, received then, was stored."""

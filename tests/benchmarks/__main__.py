@@ -29,6 +29,7 @@ from tests.benchmarks import (
     replay,
     restart,
     side_by_side,
+    stages,
     stored_state,
     sync_rate,
     throughput,
@@ -365,6 +366,7 @@ SECTIONS: Final[Mapping[str, Callable[[Path], str]]] = {
     "stored": _stored,
     "explain": _explain,
     "vitals": _vitals,
+    "stages": stages.section,
     "console": console.section,
     "commands": commands.section,
 }

@@ -16,8 +16,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
     ConfigResource,
     ResourceType,
 )
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.agents import objects, pairs
+from schemas.spent import PARTS
 from schemas.topics import TOPICS, TopicAndPartition
 from tests.e2e.looking import (
     ARRIVED_S,
@@ -30,7 +32,7 @@ from tests.e2e.looking import (
     title_arrives,
     written,
 )
-from tests.e2e.world import CREDENTIALS, FILE, PLAN, SOURCE, TITLE, World, eventually, world
+from tests.e2e.world import CREDENTIALS, FILE, PLAN, SOURCE, TITLE, World, eventually, measured, read_url, world
 from tests.kafka import Kafka
 
 ON_ITS_WAY_MS = 300
@@ -102,6 +104,42 @@ async def test_an_edit_arrives_in_either_direction(it: World) -> None:
     await title_arrives(it, user_id, "Pilot")
     await plan_arrives(it, contact_id, "gold")
     await it.converged()
+
+
+async def parts_of_changes(it: World) -> dict[str, float]:
+    """Seconds of all live changes to Userflow by the parts of their way, and of the whole; and how many there were."""
+    url = f"{it.machine.endpoints.health_urls['userflow-connector']}/metrics"
+    families = text_string_to_metric_families(await asyncio.to_thread(read_url, url))
+    live = {"direction": "to_userflow", "bulk": "false"}
+    samples = [one for family in families for one in family.samples if live.items() <= one.labels.items()]
+    name = "pairstream_change_to_visible"
+    parts = {one.labels["part"]: one.value for one in samples if one.name == f"{name}_part_seconds_sum"}
+    whole = {one.name.rpartition("_")[2]: one.value for one in samples if one.name.startswith(f"{name}_seconds_")}
+    return {**parts, "whole": whole["sum"], "count": whole["count"]}
+
+
+async def test_where_the_time_of_an_edit_goes_is_told_by_parts_that_add_up_to_the_whole(it: World) -> None:
+    """Slow vendors: their share is theirs, and what is left is ours."""
+    contact_id, user_id = await paired(it)
+    await settled(it)
+    before = await parts_of_changes(it)
+    await it.hubspot.set(latency_ms=300)
+    await it.userflow.set(latency_ms=200)
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Diver"})
+    try:
+        told = await eventually(lambda: parts_of_changes(it), lambda one: one["count"] > before["count"], ARRIVED_S)
+    finally:
+        await it.hubspot.set(latency_ms=20)
+        await it.userflow.set(latency_ms=20)
+    took = {name: seconds - before[name] for name, seconds in told.items()}
+    measured(", ".join(f"{name} {seconds:.3f}" for name, seconds in took.items()))
+    assert (await it.userflow.fields("users", user_id))[TITLE] == "Diver"
+    assert took["count"] == 1
+    assert sum(took[part] for part in PARTS) == pytest.approx(took["whole"], abs=1e-6)
+    assert all(took[part] >= 0 for part in PARTS)
+    assert took["read"] >= 0.3  # HubSpot's webhook names one property: the object is read
+    assert took["write"] >= 0.4  # Userflow's object is read, then written
+    assert took["pairstream"] > 0
 
 
 async def test_no_group_looks_behind_at_rest(it: World) -> None:
