@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from pipeline.core.mapping import MappingView
 from pipeline.integration_file.loader import read_document
 from pipeline.provisioning import trial
 from pipeline.provisioning.claims import other_holders, rightful, same_accounts
 from pipeline.provisioning.described import DescribedFile, described_file
 from pipeline.provisioning.forgetting import configuration_forgotten, last_connection, state_forgotten
-from pipeline.provisioning.resolve import object_mappings, to_create, unchanged, with_fields_of
+from pipeline.provisioning.mapping_writes import mapping_writes
+from pipeline.provisioning.resolve import object_mappings, to_create, with_fields_of
 from pipeline.provisioning.streams import streamed
 from pipeline.provisioning.writes import ConfigurationWrite
 from schemas.configuration import (
@@ -276,7 +276,7 @@ def _redescribed(
     revision, changes = settings.revision + 1, list[ConfigurationWrite]()
     if not described.misfits():
         wanted = object_mappings(described.file, settings.connection, revision, described.fields)
-        changes = list(_mappings(name, wanted, mappings))
+        changes = list(mapping_writes(name, wanted, mappings))
     yield from changes
     known = replace(settings, descriptions=_descriptions(states))
     yield _write(name, replace(known, revision=revision, active_revision=revision) if changes else known)
@@ -301,7 +301,7 @@ def _provisioned(
         yield _failed(name, settings, refusal)
         return
     wanted = object_mappings(described.file, settings.connection, settings.revision, described.fields)
-    yield from _mappings(name, wanted, mappings)
+    yield from mapping_writes(name, wanted, mappings)
     state: IntegrationState = "paused" if "paused" in (settings.state, desired.state) else "active"
     yield _write(
         name,
@@ -315,46 +315,6 @@ def _provisioned(
             descriptions=_descriptions(states),
         ),
     )
-
-
-def _mappings(
-    name: str, wanted: tuple[ObjectMapping, ...], present: Mapping[str, ObjectMapping]
-) -> Iterator[ConfigurationWrite]:
-    """Writes changed mappings only: an equal one keeps its revision, and so its settled and refused values."""
-    keys = {f"{name}/{mapping.name}": mapping for mapping in wanted}
-    for key, mapping in keys.items():
-        before = present.get(key)
-        if not unchanged(before, mapping):
-            yield ConfigurationWrite(MAPPINGS, key, replace(mapping, read_since=_read_since(mapping, before)))
-    for key, mapping in present.items():
-        if mapping.integration == name and key not in keys:
-            yield ConfigurationWrite(MAPPINGS, key, None)
-
-
-def _read_since(mapping: ObjectMapping, before: ObjectMapping | None) -> dict[str, int]:
-    """Each field's first revision: this one for a field that the mapping did not read before, else the known one.
-
-    A field that matches now and did not before counts as not read: no object was matched by it.
-    """
-    if before is None or _about(before) != _about(mapping):
-        return dict.fromkeys(_read(mapping), mapping.revision)
-    stood = dict.fromkeys(_read(before), 0) | dict(before.read_since)
-    for name in _matched(mapping) - _matched(before):
-        stood.pop(name, None)
-    since = {name: stood.get(name, mapping.revision) for name in _read(mapping)}
-    return {name: revision for name, revision in since.items() if revision}
-
-
-def _about(mapping: ObjectMapping) -> tuple[int, str, str]:
-    return mapping.connection, mapping.hubspot_type, mapping.userflow_type
-
-
-def _matched(mapping: ObjectMapping) -> set[str]:
-    return {f"hubspot.{mapping.match_hubspot}", f"userflow.{mapping.match_userflow}"}
-
-
-def _read(mapping: ObjectMapping) -> list[str]:
-    return [f"{system}.{name}" for system, names in MappingView(mapping).read.items() for name in sorted(names)]
 
 
 def _description_of(settings: IntegrationSettings, states: list[ConnectorState | None]) -> DescribedFile | None:
