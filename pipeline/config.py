@@ -8,23 +8,23 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from connectors.contract.feed import FeedSettings
 from connectors.http.addresses import is_loopback
 from connectors.hubspot.protocol import API_URL, AUTHORIZE_URL
 from connectors.kafka.cluster import SEPARATOR
-from pipeline.certificates import certificate_problems
+from pipeline.kafka_settings import KafkaSettings
 from pipeline.secret_files import SUFFIX, with_files
 from pipeline.secrets import is_key, is_public_key
 from pipeline.setting_words import (
     PREFIX,
-    Brokers,
     Port,
     PublicUrl,
     Secret,
     SecretUrl,
     Url,
+    clear,
     default_state_dir,
     is_secret,
     problem,
@@ -32,6 +32,7 @@ from pipeline.setting_words import (
     setting,
     shown,
     suggestion,
+    upper,
     variable,
 )
 from schemas.operating import ConsoleRole
@@ -51,26 +52,9 @@ class SettingsInvalid(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """All settings; build it by `load_settings`."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", alias_generator=variable, hide_input_in_errors=True, validate_default=False
-    )
-
-    kafka_bootstrap_servers: Brokers = setting(None, "the brokers; unset: a local broker", "kafka:9092")
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = setting(
-        "PLAINTEXT", "how to talk to the brokers", "SASL_SSL"
-    )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = setting(
-        None, "how to log in to the brokers", "SCRAM-SHA-512"
-    )
-    kafka_sasl_username: str | None = setting(None, "the name to log in with", "pairstream")
-    kafka_sasl_password: SecretStr | None = setting(None, "the password to log in with", "...")
-    kafka_ssl_ca_location: Path | None = setting(None, "certificates to trust, PEM", "/etc/kafka/ca.pem")
-    kafka_ssl_certificate_location: Path | None = setting(None, "our certificate, PEM", "/etc/kafka/client.pem")
-    kafka_ssl_key_location: Path | None = setting(None, "our certificate's key, PEM", "/etc/kafka/client.key")
-    kafka_ssl_key_password: SecretStr | None = setting(None, "the password of that key", "...")
     schema_registry_url: Url | None = setting(
         None,
         "Confluent-compatible registry; unset: packaged ids",
@@ -265,10 +249,10 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
-    @field_validator("log_level", "kafka_security_protocol", "kafka_sasl_mechanism", mode="before")
+    @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
+        return upper(value)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -279,7 +263,7 @@ class Settings(BaseSettings):
                     f"{variable(name)}: `{shown(url)}` would carry tokens and people's fields in clear. "
                     f"Fix: write it with https://, or set {variable('allow_http_api')}=true if that network is yours"
                 )
-        if self.notify_url and not self._may_call(_clear(self.notify_url)):
+        if self.notify_url and not self._may_call(clear(self.notify_url)):
             raise ValueError(
                 f"{variable('notify_url')}: it would carry what is wrong in clear. "
                 f"Fix: write it with https://, or set {variable('allow_http_api')}=true if that network is yours"
@@ -296,7 +280,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{', '.join(map(variable, lacking))}: needed by {variable('console_oidc_issuer')}. Fix: set it"
             )
-        missing = [*self._missing_for_sasl(), *self._missing_for_ssl()]
+        missing = list(self.missing_for_kafka())
         if missing:
             raise ValueError(
                 f"{', '.join(map(variable, missing))}: needed by the other KAFKA_ settings. Fix: set what is missing"
@@ -310,30 +294,10 @@ class Settings(BaseSettings):
     def _may_call(self, url: str) -> bool:
         return url.lower().startswith("https:") or is_loopback(url) or self.allow_http_api
 
-    def _missing_for_sasl(self) -> Iterator[str]:
-        if self.kafka_security_protocol.startswith("SASL"):
-            needed = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
-            yield from (name for name in needed if getattr(self, name) is None)
-
     def _missing_for_oidc(self) -> Iterator[str]:
         if self.console_oidc_issuer:
             needed = ("console_oidc_client_id", "console_oidc_client_secret", "console_roles")
             yield from (name for name in needed if not getattr(self, name))
-
-    def _missing_for_ssl(self) -> Iterator[str]:
-        if self.kafka_ssl_key_location and not self.kafka_ssl_certificate_location:
-            yield "kafka_ssl_certificate_location"
-        if self.kafka_ssl_certificate_location and not self.kafka_ssl_key_location:
-            yield "kafka_ssl_key_location"
-
-    def _certificate_problems(self) -> Iterator[str]:
-        if self.kafka_security_protocol.endswith("SSL"):
-            yield from certificate_problems(
-                self.kafka_ssl_ca_location,
-                self.kafka_ssl_certificate_location,
-                self.kafka_ssl_key_location,
-                _clear(self.kafka_ssl_key_password or ""),
-            )
 
     @property
     def webhook_base_url(self) -> str:
@@ -388,14 +352,9 @@ class Settings(BaseSettings):
                 "KAFKA_BOOTSTRAP_SERVERS: not set, and no local broker is running. "
                 "Fix: set it, for example KAFKA_BOOTSTRAP_SERVERS=kafka:9092, or run `pairstream up`."
             )
-        if problems := list(self._certificate_problems()):
+        if problems := list(self.unusable_certificates()):
             raise SettingsInvalid(*problems)
-        config = {"bootstrap.servers": servers, "security.protocol": self.kafka_security_protocol}
-        for name in _CLIENT_PROPERTIES:
-            value = getattr(self, name)
-            if value is not None:
-                config[_librdkafka(name)] = _clear(value)
-        return config
+        return self.client_properties(servers)
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
@@ -427,14 +386,6 @@ def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def describe(settings: Settings) -> str:
-    """A table of every setting, its value with secrets masked, and its meaning."""
-    fields = Settings.model_fields
-    rows = [(variable(name), shown(getattr(settings, name)), fields[name].description or "") for name in fields]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {meaning}" for name, value, meaning in rows)
-
-
 def secret_variables() -> tuple[str, ...]:
     """The variables that may stand in a file: secrets, and addresses that may hold a password."""
     return tuple(name for name, field in _variables().items() if is_secret(field) or not field.repr)
@@ -442,17 +393,3 @@ def secret_variables() -> tuple[str, ...]:
 
 def _variables() -> Mapping[str, FieldInfo]:
     return {variable(name): field for name, field in Settings.model_fields.items()}
-
-
-_CLIENT_PROPERTIES: Final = tuple(
-    name for name in Settings.model_fields if name.startswith(("kafka_sasl_", "kafka_ssl_"))
-)
-
-
-def _librdkafka(name: str) -> str:
-    """`kafka_ssl_ca_location` -> `ssl.ca.location`."""
-    return name.removeprefix("kafka_").replace("_", ".")
-
-
-def _clear(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -141,3 +141,13 @@ Url = Annotated[str, Field(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/]+"), AfterVa
 PublicUrl = Annotated[Url, AfterValidator(_public)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+
+
+def upper(value: object) -> object:
+    """A word in capitals, however it is written."""
+    return value.upper() if isinstance(value, str) else value
+
+
+def clear(value: object) -> str:
+    """A setting's value as text, a secret's in clear."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

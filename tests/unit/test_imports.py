@@ -79,8 +79,9 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.certificates": set(),
     "pipeline.signing_key": set(),
     "pipeline.setting_words": {"connectors.http", "pipeline.signing_key"},
+    "pipeline.kafka_settings": {"pipeline.certificates", "pipeline.setting_words"},
     "pipeline.config": {
-        "pipeline.certificates",
+        "pipeline.kafka_settings",
         "pipeline.secret_files",
         "pipeline.setting_words",
         "pipeline.secrets",
