@@ -208,7 +208,7 @@ class PatchWriter:
                     self._queue.end(result.write, result.fields)
 
     async def _answered(self, result: Answered, held: Mapping[str, QueuedPatch]) -> None:
-        write, written = result.write, _queued(held, result.stored)
+        answered_ms, write, written = self._context.now_ms(), result.write, _queued(held, result.stored)
         patches = [one.patch for one in written]
         spread_ms = self._writes.spread_ms(write.object_type, write.object_id, result.at_ms, result.spread_ms)
         # a value that was there before counts as ours: this sink saw it between its own writes, so its order is known
@@ -239,7 +239,7 @@ class PatchWriter:
             self._context.count("sink", one.patch.mapping, "equal" if result.equal else "written", 1)
             caused_by = causes[id(one)]
             if not result.equal and caused_by is not None:
-                self._context.visible(one.patch.bulk, split(self._context.now_ms() - caused_by.at_ms, caused_by))
+                self._context.visible(one.patch.bulk, split(answered_ms - caused_by.at_ms, caused_by))
 
     async def _vanished(self, result: Vanished, held: Mapping[str, QueuedPatch]) -> None:
         write, waited = result.write, _queued(held, result.write.fields)

@@ -181,9 +181,7 @@ def _means(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str,
 def section(folder: Path) -> str:
     """The section of the page."""
     lines = ["## Where the time between a webhook and its write goes", ""]
-    lines += [
-        "One edit every 0.1 s, at idle; the simulators answer in 20 ms. Parts as each change's cause tells them; the"
-    ]
+    lines += ["One edit every 0.1 s, at idle; the simulators answer in 20 ms. Parts as each change's cause tells them;"]
     lines += ["the last column is the mean that `pairstream_change_to_visible_part_seconds` tells."]
     for system, one in asyncio.run(stages(folder)).items():
         road = "HubSpot to Userflow" if system == "userflow" else "Userflow to HubSpot"
