@@ -23,7 +23,8 @@ from schemas.records import avro_name
 from schemas.registry import LocalRegistry, UnknownSchema, packaged_history, record_schema
 from schemas.topics import TOPICS
 from schemas.values import FieldValue
-from tests.contract.avro_samples import FOLDER, SAMPLES, sample_path, schemas_without_sample, shown, topic_of
+from tests.contract.avro_samples import FOLDER, sample_path, schemas_without_sample, shown, topic_of
+from tests.contract.sample_records import SAMPLES
 from tests.examples import share
 from tests.unit.schemas.strategies import records
 

@@ -15,7 +15,7 @@ from schemas.codec import HEADER, Codec, MalformedRecord
 from schemas.records import avro_name
 from schemas.registry import COMPATIBILITY, LocalRegistry, RemoteRegistry, UnknownSchema
 from schemas.topics import RECEIPTS, TOPICS
-from tests.contract.avro_samples import SAMPLES
+from tests.contract.sample_records import SAMPLES
 
 BREAKING = '{"type": "record", "name": "Receipt", "namespace": "pairstream", "fields": [{"name": "x", "type": "long"}]}'
 

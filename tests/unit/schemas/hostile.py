@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from tests.contract.avro_samples import SAMPLES
+from tests.contract.sample_records import SAMPLES
 
 
 def number(value: int) -> bytes:

@@ -6,7 +6,7 @@ from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import headers_of
 from schemas.records import Cause, FieldPatch, Notification
 from schemas.traces import TRACEPARENT, cause_of, trace_of, traceparent
-from tests.contract.avro_samples import SAMPLES
+from tests.contract.sample_records import SAMPLES
 
 CAUSE = Cause("hubspot.notifications", 2, 17, 1_700_000_000_000)
 PATCH = replace(SAMPLES["FieldPatch"], caused_by=CAUSE, bulk=False, run_id=None)

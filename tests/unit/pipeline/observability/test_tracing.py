@@ -13,7 +13,7 @@ from connectors.kafka.in_memory import RecordsInMemory
 from pipeline.observability.tracing import DerivedIds, NoTracing, Tracing, open_tracing
 from schemas.records import Cause
 from schemas.traces import trace_of
-from tests.contract.avro_samples import SAMPLES
+from tests.contract.sample_records import SAMPLES
 
 CAUSE = Cause("hubspot.notifications", 2, 17, 1_700_000_000_000)
 PLACE = ("hubspot.notifications", 2)

@@ -235,7 +235,7 @@ def test_a_match_is_not_published_again_but_made_again_from_what_is_known_now() 
 
 
 def test_an_event_that_was_matched_is_told_again() -> None:
-    from tests.contract.avro_samples import SAMPLES
+    from tests.contract.sample_records import SAMPLES
 
     event = SAMPLES["ActivityEvent"]
     assert sent_again(match(activity=event)) == (USERFLOW_ACTIVITY, "acme:1:userflow:users:u-ada", event)

@@ -16,7 +16,7 @@ from pipeline.operations.letter_standing import STANDINGS, StandingWord
 from pipeline.operations.redrive import LEFT, Plan
 from pipeline.replay.rehearsal import Rehearsed
 from schemas.operating import AuditEntry, Replay
-from tests.contract.avro_samples import SAMPLES
+from tests.contract.sample_records import SAMPLES
 from tests.unit.pipeline.operations.test_letters import field_letter, told
 
 FOLDER: Final = Path(__file__).parents[4] / "docs" / "how-to"

@@ -14,7 +14,7 @@ from schemas.reasons import KINDS, REASONS
 from schemas.records import DeadLetter, Notification
 from schemas.registry import LocalRegistry
 from schemas.topics import HUBSPOT_CHANGES, TOPICS
-from tests.contract.avro_samples import SAMPLES
+from tests.contract.sample_records import SAMPLES
 from tests.unit.pipeline.core.given import contact
 from tests.unit.schemas.test_redrives import Record
 

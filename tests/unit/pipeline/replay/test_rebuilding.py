@@ -18,7 +18,7 @@ from schemas.records import ActivityEvent, ChangeEvent, Receipt, StateCommand
 from schemas.registry import LocalRegistry
 from schemas.topics import OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
 from schemas.values import FieldValue
-from tests.contract.avro_samples import SAMPLES
+from tests.contract.sample_records import SAMPLES
 from tests.examples import share
 from tests.unit.pipeline.core.given import contact, flow, gone, mapping, receipt, user
 from tests.unit.pipeline.middle import ALL_READ, HOLD_MS, LOOKUP_INTERVAL_MS, NOTHING_READ, Middle

@@ -19,7 +19,7 @@ from schemas.records import ChangeEvent, Found, Notification
 from schemas.registry import LocalRegistry
 from schemas.state import ObjectState, PairState
 from schemas.topics import OBJECTS_STATE, PAIRS_STATE, object_key
-from tests.contract.avro_samples import SAMPLES
+from tests.contract.sample_records import SAMPLES
 from tests.examples import share
 from tests.unit.pipeline.core.given import EMAIL, change, contact, flow, mapping, user
 from tests.unit.pipeline.middle import ALL_READ, HOLD_MS, LOOKUP_INTERVAL_MS, NOTHING_READ, NOW_MS, Middle
