@@ -61,14 +61,14 @@ async def _ask_for_ever(vendor: Vendor, budget: RequestBudget, purpose: Purpose)
         await vendor.request(budget, purpose)
 
 
-async def _run(clock: FakeClock, seconds: float, *asking: asyncio.Task[None]) -> None:
+async def run_for(clock: FakeClock, seconds: float, *asking: asyncio.Task[None]) -> None:
     await clock.advance(seconds)
     for task in asking:
         task.cancel()
     await asyncio.gather(*asking, return_exceptions=True)
 
 
-def _askers(vendor: Vendor, budget: RequestBudget, purpose: Purpose, count: int) -> list[asyncio.Task[None]]:
+def askers(vendor: Vendor, budget: RequestBudget, purpose: Purpose, count: int) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(_ask_for_ever(vendor, budget, purpose)) for _ in range(count)]
 
 
@@ -79,8 +79,8 @@ async def test_the_limit_holds_in_every_window(latency_s: float, seed: int) -> N
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(seed), latency_s)
     budget = RequestBudget(clock, RollingWindow(WindowSettings(margin=1.0)))
-    asking = [task for purpose in _COMPETING for task in _askers(vendor, budget, purpose, 10)]
-    await _run(clock, 65.0, *asking)
+    asking = [task for purpose in COMPETING for task in askers(vendor, budget, purpose, 10)]
+    await run_for(clock, 65.0, *asking)
     assert vendor.worst <= LIMIT
     if latency_s < 1.0:
         assert vendor.served.total() >= 65 / INTERVAL_S * LIMIT * 0.85
@@ -91,7 +91,7 @@ async def test_the_limit_holds_while_the_previous_owner_of_the_partition_still_c
     vendor = Vendor(clock, random.Random(4), latency_s=0.05)
     vendor.foreign(90)
     budget = RequestBudget(clock, RollingWindow())
-    await _run(clock, 30.0, *_askers(vendor, budget, "bulk_read", 20))
+    await run_for(clock, 30.0, *askers(vendor, budget, "bulk_read", 20))
     assert vendor.worst <= LIMIT
     assert vendor.served.total() > LIMIT
 
@@ -100,10 +100,10 @@ async def test_one_request_at_a_time_until_the_first_headers() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(5), latency_s=1.0)
     budget = RequestBudget(clock, RollingWindow())
-    asking = _askers(vendor, budget, "live_read", 8)
+    asking = askers(vendor, budget, "live_read", 8)
     await clock.settle()
     assert len(vendor.sent) == 1
-    await _run(clock, 5.0, *asking)
+    await run_for(clock, 5.0, *asking)
     assert len(vendor.sent) > 8
 
 
@@ -111,10 +111,10 @@ async def test_competing_purposes_share_by_weight() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(6), latency_s=0.1)
     budget = RequestBudget(clock, RollingWindow())
-    asking = [task for purpose in _COMPETING for task in _askers(vendor, budget, purpose, 10)]
-    await _run(clock, 120.0, *asking)
+    asking = [task for purpose in COMPETING for task in askers(vendor, budget, purpose, 10)]
+    await run_for(clock, 120.0, *asking)
     total = vendor.served.total()
-    shares = {purpose: vendor.served[purpose] / total for purpose in _COMPETING}
+    shares = {purpose: vendor.served[purpose] / total for purpose in COMPETING}
     assert shares == pytest.approx({"live_read": 0.4, "write": 0.4, "bulk_read": 0.2}, abs=0.06)
 
 
@@ -122,7 +122,7 @@ async def test_a_live_read_waits_little_under_a_flood_of_bulk() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(7), latency_s=0.1)
     budget = RequestBudget(clock, RollingWindow())
-    bulk = _askers(vendor, budget, "bulk_read", 30)
+    bulk = askers(vendor, budget, "bulk_read", 30)
     await clock.advance(30.0)
     waits = []
     for _ in range(40):
@@ -132,7 +132,7 @@ async def test_a_live_read_waits_little_under_a_flood_of_bulk() -> None:
             await clock.advance(0.01)
         waits.append(next(at for at, purpose in reversed(vendor.sent) if purpose == "live_read") - asked_at)
         await clock.advance(0.3)
-    await _run(clock, 0.0, *bulk)
+    await run_for(clock, 0.0, *bulk)
     assert max(waits) < 0.3
 
 
@@ -142,7 +142,7 @@ async def test_bulk_takes_what_live_leaves_and_live_goes_first(limit: int) -> No
     clock, seconds = FakeClock(), 120
     vendor = Vendor(clock, random.Random(17), latency_s=0.02, limit=limit)
     budget = RequestBudget(clock, RollingWindow())
-    asking = [*_askers(vendor, budget, "bulk_read", 4), *_askers(vendor, budget, "bulk_write", 4)]
+    asking = [*askers(vendor, budget, "bulk_read", 4), *askers(vendor, budget, "bulk_write", 4)]
     await clock.advance(INTERVAL_S)  # the limit is known by then
     before, waits = vendor.served.total(), list[float]()
     purposes: tuple[Purpose, Purpose] = ("live_read", "write")
@@ -153,7 +153,7 @@ async def test_bulk_takes_what_live_leaves_and_live_goes_first(limit: int) -> No
         assert live.done()
         waits.append(next(at for at, sent in vendor.sent if sent == purpose and at >= asked_at) - asked_at)
     served = vendor.served.total() - before
-    await _run(clock, 0.0, *asking)
+    await run_for(clock, 0.0, *asking)
     assert served >= 0.95 * limit * seconds / INTERVAL_S
     assert max(waits) <= INTERVAL_S / limit + 2 * vendor.latency_s
     assert vendor.worst <= limit
@@ -163,19 +163,19 @@ async def test_a_burst_of_writes_leaves_room_for_live_reads() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(11), latency_s=0.1)
     budget = RequestBudget(clock, RollingWindow())
-    writing = _askers(vendor, budget, "write", 30)
+    writing = askers(vendor, budget, "write", 30)
     await clock.advance(5.0)
     reading = [asyncio.create_task(vendor.request(budget, "live_read")) for _ in range(5)]
     await clock.advance(0.5)
     assert all(read.done() for read in reading)
-    await _run(clock, 0.0, *writing)
+    await run_for(clock, 0.0, *writing)
 
 
 async def test_a_burst_of_bulk_writes_leaves_room_for_live_ones() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(13), latency_s=0.1)
     budget = RequestBudget(clock, RollingWindow())
-    bulk = [task for purpose in ("bulk_read", "bulk_write") for task in _askers(vendor, budget, purpose, 30)]
+    bulk = [task for purpose in ("bulk_read", "bulk_write") for task in askers(vendor, budget, purpose, 30)]
     await clock.advance(30.0)
     waits = []
     for _ in range(20):
@@ -185,7 +185,7 @@ async def test_a_burst_of_bulk_writes_leaves_room_for_live_ones() -> None:
             await clock.advance(0.01)
         waits.append(next(at for at, purpose in reversed(vendor.sent) if purpose == "write") - asked_at)
         await clock.advance(0.5)
-    await _run(clock, 0.0, *bulk)
+    await run_for(clock, 0.0, *bulk)
     assert max(waits) < 0.3
 
 
@@ -193,7 +193,7 @@ async def test_bulk_alone_uses_most_of_the_window_evenly() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(8), latency_s=0.1)
     budget = RequestBudget(clock, RollingWindow())
-    await _run(clock, 60.0, *_askers(vendor, budget, "bulk_read", 30))
+    await run_for(clock, 60.0, *askers(vendor, budget, "bulk_read", 30))
     assert vendor.served.total() >= 60 / INTERVAL_S * LIMIT * 0.75
     bulk = [at for at, _ in vendor.sent if at > clock.now - 3 * INTERVAL_S]
     assert max(later - at for at, later in pairwise(bulk)) < 1.0
@@ -203,7 +203,7 @@ async def test_searches_are_counted_apart_and_stay_below_five_a_second() -> None
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(9), latency_s=0.1, limit=5, interval_s=1.0)
     budget = RequestBudget(clock, RollingWindow(), RollingWindow(SEARCH_WINDOW))
-    await _run(clock, 20.0, *_askers(vendor, budget, "search", 9))
+    await run_for(clock, 20.0, *askers(vendor, budget, "search", 9))
     assert vendor.worst <= 4
     assert vendor.served["search"] >= 40
 
@@ -215,7 +215,7 @@ async def test_a_refused_burst_pauses_its_own_lane_only() -> None:
         slot.limited(RateLimited("burst", wait_s=10.0))
     async with budget.slot("search"):
         pass
-    waiting = asyncio.create_task(_take_and_go(budget, "live_read"))
+    waiting = asyncio.create_task(take_and_go(budget, "live_read"))
     await clock.advance(9.9)
     assert not waiting.done()
     await clock.advance(0.2)
@@ -227,7 +227,7 @@ async def test_the_daily_limit_pauses_searches_too() -> None:
     budget = windowed_budget(clock)
     async with budget.slot("live_read") as slot:
         slot.limited(RateLimited("daily", wait_s=900.0))
-    searching = asyncio.create_task(_take_and_go(budget, "search"))
+    searching = asyncio.create_task(take_and_go(budget, "search"))
     await clock.advance(899.0)
     assert not searching.done()
     await clock.advance(2.0)
@@ -239,7 +239,7 @@ async def test_a_wait_of_a_year_is_cut_to_what_is_set_and_told(caplog: pytest.Lo
     budget = windowed_budget(clock, longest_wait_s=900.0, name="acme: HubSpot")
     async with budget.slot("live_read") as slot:
         slot.limited(RateLimited("daily", wait_s=31_536_000.0))
-    waiting = [asyncio.create_task(_take_and_go(budget, purpose)) for purpose in ("search", "live_read", "control")]
+    waiting = [asyncio.create_task(take_and_go(budget, purpose)) for purpose in ("search", "live_read", "control")]
     await clock.advance(899.0)
     assert not any(task.done() for task in waiting)
     await clock.advance(2.0)
@@ -254,7 +254,7 @@ async def test_an_interval_of_years_ends_no_calls(caplog: pytest.LogCaptureFixtu
         async with budget.slot("live_read") as slot:
             slot.follow(RateNotice(limit=2, remaining=0, interval_s=99_999_999.999))
         await clock.advance(901.0)
-    waiting = asyncio.create_task(_take_and_go(budget, "control"))
+    waiting = asyncio.create_task(take_and_go(budget, "control"))
     await clock.advance(901.0)
     assert waiting.done()
     assert caplog.text.count("asks for a wait") == 1
@@ -264,8 +264,8 @@ async def test_a_cancelled_wait_gives_its_turn_to_the_next() -> None:
     clock = FakeClock()
     budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(in_flight=1)))
     async with budget.slot("write"):
-        first = asyncio.create_task(_take_and_go(budget, "write"))
-        second = asyncio.create_task(_take_and_go(budget, "write"))
+        first = asyncio.create_task(take_and_go(budget, "write"))
+        second = asyncio.create_task(take_and_go(budget, "write"))
         await clock.settle()
         first.cancel()
         await clock.settle()
@@ -279,12 +279,12 @@ async def test_a_cancellation_in_the_moment_of_the_turn_gives_the_place_back() -
     clock = FakeClock()
     budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(in_flight=1)))
     async with budget.slot("write"):
-        first = asyncio.create_task(_take_and_go(budget, "write"))
+        first = asyncio.create_task(take_and_go(budget, "write"))
         await clock.settle()
     first.cancel()
     await clock.settle()
     assert first.cancelled()
-    await asyncio.wait_for(_take_and_go(budget, "write"), timeout=5)
+    await asyncio.wait_for(take_and_go(budget, "write"), timeout=5)
 
 
 async def test_a_request_that_fails_frees_its_place() -> None:
@@ -293,114 +293,20 @@ async def test_a_request_that_fails_frees_its_place() -> None:
     with pytest.raises(ZeroDivisionError):
         async with budget.slot("write"):
             raise ZeroDivisionError
-    await asyncio.wait_for(_take_and_go(budget, "write"), timeout=5)
-
-
-async def test_an_unknown_limit_is_found_and_then_kept_away_from() -> None:
-    clock = FakeClock()
-    rate = AdaptiveRate()
-    budget = RequestBudget(clock, rate)
-    vendor = SilentVendor(clock, per_s=12.0)
-    asking = [asyncio.create_task(vendor.ask_for_ever(budget)) for _ in range(8)]
-    await clock.advance(60.0)
-    refused_early = vendor.refused
-    await _run(clock, 200.0, *asking)
-    assert refused_early >= 1
-    assert vendor.refused - refused_early <= 3
-    assert vendor.served >= 260 * 7
-
-
-async def test_bulk_is_not_held_back_for_ever_by_a_rate_that_others_use_up() -> None:
-    clock = FakeClock()
-    budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(max_per_s=8.0)))
-    vendor = Vendor(clock, random.Random(12), latency_s=0.02, limit=1_000_000, interval_s=1.0)
-    asking = [task for purpose in (*_COMPETING, "bulk_write") for task in _askers(vendor, budget, purpose, 4)]
-    await _run(clock, 60.0, *asking)
-    assert vendor.served["bulk_read"] + vendor.served["bulk_write"] >= 50
-    assert vendor.served["write"] > vendor.served["bulk_write"] * 4
-
-
-async def test_refusals_of_one_moment_halve_the_rate_once() -> None:
-    clock = FakeClock()
-    rate = AdaptiveRate(AdaptiveSettings(start_per_s=16.0))
-    for _ in range(4):
-        rate.throttled(None, sent_at=clock.now, now=clock.now + 0.1)
-    assert rate.per_s == 8.0
-
-
-async def test_an_outage_that_looks_like_a_limit_leaves_no_slow_vendor_behind() -> None:
-    clock = FakeClock()
-    rate = AdaptiveRate(AdaptiveSettings(start_per_s=32.0))
-    budget = RequestBudget(clock, rate)
-    vendor = SilentVendor(clock, per_s=0.0)
-    asking = [asyncio.create_task(vendor.ask_for_ever(budget)) for _ in range(8)]
-    await clock.advance(30.0)
-    assert (vendor.served, rate.per_s) == (0, 1.0)
-    vendor.per_s = 1_000.0
-    await clock.advance(15.0)
-    assert rate.per_s >= 16.0
-    await _run(clock, 20.0, *asking)
-    assert rate.per_s == pytest.approx(32.0 * 0.9)
-
-
-async def test_an_unused_rate_does_not_grow() -> None:
-    clock = FakeClock()
-    rate = AdaptiveRate()
-    budget = RequestBudget(clock, rate)
-    for _ in range(20):
-        await _take_and_go(budget, "live_read")
-        await clock.advance(2.0)
-    assert rate.per_s == 8.0
-
-
-async def test_the_rate_stays_between_its_bounds() -> None:
-    clock = FakeClock()
-    rate = AdaptiveRate(AdaptiveSettings(start_per_s=2.0, max_per_s=3.0))
-    budget = RequestBudget(clock, rate)
-    vendor = SilentVendor(clock, per_s=1_000.0)
-    await _run(clock, 30.0, *[asyncio.create_task(vendor.ask_for_ever(budget)) for _ in range(8)])
-    assert rate.per_s == 3.0
-    for second in range(10):
-        rate.throttled(1.0, sent_at=clock.now + second, now=clock.now + second)
-    assert rate.per_s == 1.0
+    await asyncio.wait_for(take_and_go(budget, "write"), timeout=5)
 
 
 async def test_a_flood_with_no_vendor_limit_is_served_at_once() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(10), latency_s=0.02, limit=1_000_000)
     budget = RequestBudget(clock, RollingWindow(WindowSettings(in_flight=50)))
-    await _run(clock, 2.0, *_askers(vendor, budget, "live_read", 50))
+    await run_for(clock, 2.0, *askers(vendor, budget, "live_read", 50))
     assert vendor.served.total() > 3_000
 
 
-@dataclass
-class SilentVendor:
-    """Refuses beyond a rate, tells no numbers."""
-
-    clock: FakeClock
-    per_s: float
-    served: int = 0
-    refused: int = 0
-    _recent: deque[float] = field(default_factory=deque)
-
-    async def ask_for_ever(self, budget: RequestBudget) -> None:
-        while True:
-            async with budget.slot("write") as slot:
-                await self.clock.sleep(0.05)
-                while self._recent and self._recent[0] <= self.clock.now - 1.0:
-                    self._recent.popleft()
-                if len(self._recent) >= self.per_s:
-                    self.refused += 1
-                    slot.limited(RateLimited("unknown"))
-                else:
-                    self._recent.append(self.clock.now)
-                    self.served += 1
-                await self.clock.sleep(0.05)
-
-
-async def _take_and_go(budget: RequestBudget, purpose: Purpose) -> None:
+async def take_and_go(budget: RequestBudget, purpose: Purpose) -> None:
     async with budget.slot(purpose):
         pass
 
 
-_COMPETING: tuple[Purpose, ...] = ("live_read", "write", "bulk_read")
+COMPETING: tuple[Purpose, ...] = ("live_read", "write", "bulk_read")

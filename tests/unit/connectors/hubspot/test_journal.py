@@ -10,10 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract.errors import Misconfigured, Refused, Transient
-from connectors.http.messages import Headers, Request, Response
 from connectors.hubspot.journal import AFTER_SKIPPING_S, MOST_TRIES
-from connectors.hubspot.journal_files import JournalFiles
-from connectors.hubspot.journal_subscriptions import wanted_subscriptions
 from connectors.hubspot.protocol import journal_bodies, notification_bodies, parse_notifications
 from tests.examples import share
 from tests.unit.connectors.feeding import FedAccount
@@ -224,113 +221,6 @@ async def _plays(story: list[str]) -> None:
     lost = set(range(1, made + 1)) - heard
     # a change that is told nowhere happened before a gap, whose full sync reads what the record holds by then
     assert not lost or (gaps_at and max(lost) <= max(gaps_at))
-
-
-class TestSubscriptions:
-    async def test_they_are_made_for_exactly_the_mapped_properties(self) -> None:
-        case, _ = await journal()
-        made = {
-            one["objectTypeId"]: set(one["properties"])
-            for one in case.portal.journal.listed()
-            if one["subscriptionType"] == "OBJECT"
-        }
-        assert made["0-1"] == set(WANTED["contacts"])
-        assert set(made) == {"0-1", "0-2", "0-3", "2-77"}
-
-    async def test_an_apply_that_changes_nothing_writes_nothing(self) -> None:
-        case, _ = await journal()
-        before = len(case.transport.sent)
-        await case.account.setup.provision(WANTED, ())
-        assert not any(request.kind == "write" for request in case.transport.sent[before:])
-
-    async def test_an_apply_mends_what_somebody_changed_and_takes_back_what_is_too_much(self) -> None:
-        case, fed = await journal()
-        journal_of = case.portal.journal
-        stranger = {**journal_of.listed()[0], "objectTypeId": "0-5", "properties": ["subject"]}
-        journal_of.put(stranger)
-        wrong = next(one for one in journal_of.listed() if one["objectTypeId"] == "0-1")
-        journal_of.put({**wrong, "properties": ["email"]})
-        await case.account.setup.provision({"contacts": ("email", "jobtitle")}, ())
-        found = {(one["subscriptionType"], one["objectTypeId"]) for one in journal_of.listed()}
-        assert found == {("OBJECT", "0-1"), ("GDPR_PRIVACY_DELETION", "0-1")}
-        case.portal.edit_object("contacts", "1", {"jobtitle": "Chief"})
-        await fed.round()
-        assert told(fed) == [("1", "Chief")]
-
-    async def test_a_disconnected_account_has_none(self) -> None:
-        case, _ = await journal()
-        await case.account.setup.withdraw()
-        assert case.portal.journal.listed() == []
-
-    def test_what_hubspot_tells_no_change_of_is_not_asked_for(self) -> None:
-        (contacts, _) = wanted_subscriptions("42", {"contacts": ("email", "hs_object_id", "lastmodifieddate")})
-        assert contacts.properties == {"email"}
-
-
-class _FileHost:
-    """Answers every file with the same status."""
-
-    def __init__(self, status: int = 200) -> None:
-        self.status = status
-        self.sent: list[Request] = []
-
-    async def send(self, request: Request) -> Response:
-        self.sent.append(request)
-        return Response(self.status, Headers(), b"{}")
-
-    def stop(self) -> None:
-        """Nobody stops it."""
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
-
-
-class TestAddresses:
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "http://files.example.com/1",
-            "https://127.0.0.1/1",
-            "https://localhost/1",
-            "https://169.254.169.254/latest/meta-data",
-            "https://10.1.2.3/1",
-            "https://[fd00::1]/1",
-            "https://[::ffff:10.1.2.3]/1",
-            "ftp://files.example.com/1",
-            "nonsense",
-        ],
-    )
-    async def test_a_file_that_is_not_of_the_public_internet_is_never_asked_for(self, url: str) -> None:
-        host = _FileHost()
-        files = JournalFiles("https://api.hubapi.com", opened=lambda *_: host)
-        with pytest.raises(Misconfigured) as refused:
-            await files.fetch(url)
-        assert (refused.value.reason, host.sent) == ("journal_file_not_public", [])
-
-    async def test_a_name_that_leads_into_a_private_network_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def private(*_: Any, **__: Any) -> list[Any]:
-            return [(2, 1, 6, "", ("192.168.0.7", 443))]
-
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", private)
-        files = JournalFiles("https://api.hubapi.com", opened=lambda *_: _FileHost())
-        with pytest.raises(Misconfigured):
-            await files.fetch("https://rebound.example.com/1")
-
-    async def test_a_simulators_files_lie_on_this_machine_and_nowhere_else(self) -> None:
-        files = JournalFiles("http://127.0.0.1:9", opened=lambda *_: _FileHost())
-        assert await files.fetch("http://127.0.0.1:9/1?a=b") == b"{}"
-        with pytest.raises(Misconfigured):
-            await files.fetch("https://files.example.com/1")
-
-    async def test_an_account_that_is_over_fetches_nothing(self) -> None:
-        class Stopped(_FileHost):
-            def stop(self) -> None:
-                self.status = 0
-
-        files = JournalFiles("http://localhost", opened=lambda *_: Stopped())
-        files.stop()
-        with pytest.raises(Transient):
-            await files.fetch("http://localhost/1")
 
 
 BASE = {"portalId": 1, "objectTypeId": "0-1", "objectId": 7, "occurredAt": "2026-09-03T10:00:00.000Z"}
