@@ -11,7 +11,8 @@ from pipeline.console.asking import ASKED_BY
 from schemas.configuration import ConnectAnswer, IntegrationPart, SystemSettings
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from tests.unit.pipeline.console.fixtures import InMemory, connect, in_memory
-from tests.unit.pipeline.console.test_pages import RUN, _lines, lag, mapped, ran, text
+from tests.unit.pipeline.console.test_live import lines_of
+from tests.unit.pipeline.console.test_pages import RUN, lag, mapped, ran, text
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ async def test_a_link_to_hubspot_is_for_the_session_that_asked_for_it(it: InMemo
     shown = (await signed_in.get(page)).text
     assert "http://127.0.0.1:8080/oauth/hubspot/start?link=" in shown and "Waiting for you" in shown
     assert (await other.get(page)).status_code == 404
-    mine, others = (_lines(it, one.client.cookies, page) for one in (signed_in, other))
+    mine, others = (lines_of(it, one.client.cookies, page) for one in (signed_in, other))
     async with asyncio.timeout(20):
         told = [await anext(mine), await anext(mine)]  # while this stream is open, nobody else gets what it is told
         assert "/oauth/hubspot/start" in told[1]

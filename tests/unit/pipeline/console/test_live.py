@@ -1,0 +1,144 @@
+"""What a page shows is told anew when it changes, aloud what it has come to, and as long as its session lasts."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+from connectors.kafka.groups import BrokersUnreachable
+from schemas.operating import AuditEntry
+from tests.unit.pipeline.console.fixtures import AT_MS, InMemory, connect, in_memory
+from tests.unit.pipeline.console.test_pages import lag, ran, text
+
+
+async def test_a_part_is_told_when_it_changes_and_only_then() -> None:
+    it = in_memory(lag)
+    connect(it)
+    ran(it, "running", phase="read", step="crawl")
+    signed_in = await it.signed_in("viewer")
+    told: list[Any] = []
+
+    async def listen() -> None:
+        async for line in lines_of(it, signed_in.client.cookies, "/i/acme/full-sync"):
+            if line.startswith("data: ") and len(line) > 10:
+                told.append(json.loads(line[6:]))
+                if len(told) == 1:
+                    ran(it, "completed")
+                else:
+                    return
+
+    async with asyncio.timeout(30):
+        await listen()
+    assert "Full sync running" in told[0]["html"] and "In step since" in told[1]["html"]
+    assert {one["id"] for one in told} == {"live_run"}
+
+
+async def test_what_is_told_anew_is_of_the_same_filter() -> None:
+    it = in_memory(lambda: lag("globex", waits_ms=60_000, records=5))
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+    page = (await signed_in.get("/road?integration=globex")).text
+    (of,) = re.findall(r'data-live-path="/live\?of=([^"]+)"', page)
+    async with asyncio.timeout(30):
+        async for line in lines_of(it, signed_in.client.cookies, of):
+            if line.startswith("data: ") and len(line) > 10:
+                assert "By stage, of globex" in text(json.loads(line[6:])["html"])
+                return
+
+
+async def test_a_state_is_said_when_it_changes_and_no_figure_ever() -> None:
+    it = in_memory(lag)
+    connect(it)
+    ran(it, "running", phase="read", step="crawl")
+    signed_in = await it.signed_in("viewer")
+    heard: list[str] = []
+
+    async def listen() -> None:
+        said = False
+        async for line in lines_of(it, signed_in.client.cookies, "/i/acme/full-sync"):
+            if line == "event: region" and not heard:
+                ran(it, "completed")
+            said = said or line == "event: said"
+            if said and line.startswith("data: "):
+                heard.append(json.loads(line[6:])["text"])
+                return
+
+    async with asyncio.timeout(30):
+        await listen()
+    assert heard == ["acme: In step"]
+
+
+async def test_a_stream_outlives_brokers_that_are_away() -> None:
+    it = in_memory(lag)
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+    looks: list[int] = []
+
+    def look() -> Any:
+        looks.append(1)
+        if len(looks) == 2:
+            raise BrokersUnreachable("no answer")
+        return [AuditEntry(AT_MS, "acme", f"look {len(looks)}", "ada", "here")]
+
+    it.desk.audit_look.look = look
+
+    async def listen() -> None:
+        async for line in lines_of(it, signed_in.client.cookies, "/activity"):
+            if "look 3" in line:
+                return
+
+    async with asyncio.timeout(30):
+        await listen()
+
+
+async def test_a_stream_ends_with_its_session() -> None:
+    it = in_memory(lag)
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+    cookies = signed_in.client.cookies
+
+    async def listen() -> None:
+        async for line in lines_of(it, cookies, "/"):
+            if line.startswith("data: "):
+                await it.access.sign_out(it.access.session(next(iter(cookies.jar)).value or ""))  # type: ignore[arg-type]
+
+    async with asyncio.timeout(30):
+        await listen()
+
+
+async def test_there_is_no_stream_of_what_is_no_page() -> None:
+    it = in_memory(lag)
+    signed_in = await it.signed_in("viewer")
+    for of in ("/settings", "/nothing", "http://evil.example/", ""):
+        assert (await signed_in.get(f"/live?of={of}")).status_code == 204
+
+
+async def lines_of(it: InMemory, cookies: Any, of: str) -> Any:
+    """The lines of a stream as they are sent: httpx's transport gives an answer only once it is whole."""
+    sent: asyncio.Queue[bytes | None] = asyncio.Queue()
+    cookie = "; ".join(f"{one.name}={one.value}" for one in cookies.jar)
+    headers = [(b"host", b"127.0.0.1:8090"), (b"cookie", cookie.encode()), (b"accept", b"text/event-stream")]
+    scope = {
+        **{"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/live"},
+        **{"query_string": f"of={of}".encode(), "headers": headers, "root_path": "", "asgi": {"spec_version": "2.4"}},
+    }
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await sent.put(message.get("body", b""))
+            if not message.get("more_body"):
+                await sent.put(None)
+
+    app: Any = it.console.app
+    answering: asyncio.Task[None] = asyncio.create_task(app(scope, receive, send))
+    try:
+        while (part := await sent.get()) is not None:
+            for line in part.decode().splitlines():
+                yield line
+    finally:
+        answering.cancel()
+        await asyncio.wait([answering])
