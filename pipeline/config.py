@@ -67,6 +67,12 @@ class Settings(KafkaSettings):
         "http://proxy.acme.com:3128",
         repr=False,  # may hold a password
     )
+    schemas_up_to: int | None = setting(
+        None,
+        "write records as the release whose newest schema this is, to be able to go back to it; unset: as this one",
+        "70",
+        ge=1,
+    )
     partitions: int = setting(4, "partitions of all co-partitioned topics", "24", ge=1, le=10_000)
     state_dir: Path = setting(
         Path("~/.local/state/pairstream"),
@@ -256,6 +262,11 @@ class Settings(KafkaSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.schemas_up_to is not None and self.schema_registry_url is not None:
+            raise ValueError(
+                f"{variable('schemas_up_to')}: its ids are the packaged ones, and with SCHEMA_REGISTRY_URL an earlier "
+                "release reads every schema from the registry. Fix: unset it"
+            )
         for name in ("hubspot_api_url", "userflow_api_url"):
             url = getattr(self, name)
             if url and not self._may_call(url):

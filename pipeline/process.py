@@ -128,7 +128,7 @@ class Process:
         recorded = tables.get(INTEGRATIONS, INSTALLATION)
         installation.check(recorded, self.schema_ids)
         if records and recorded is None and not tables.unreadable:
-            codec, fact = installation.recording(self.schema_ids)
+            codec, fact = installation.recording(self.schema_ids, self.settings.schemas_up_to)
             publish_now(self.cluster, codec, [fact])
         return tables
 
@@ -194,7 +194,7 @@ class Process:
 def _registry(settings: Settings, cluster: Cluster) -> SchemaRegistry:
     url = settings.schema_registry_url
     if url is None:
-        return LocalRegistry()
+        return LocalRegistry(written_up_to=settings.schemas_up_to)
     proxy_url = None if is_loopback(url) else settings.schema_registry_proxy_url
     return RemoteRegistry(url, cluster.physical, proxy_url=proxy_url)
 

@@ -98,10 +98,11 @@ class Codec:
             raise MalformedRecord(f"{topic}: the body does not fit schema {schema_id}") from error
 
     def _encoder(self, topic: str, record: type[Any]) -> Encode:
-        header = HEADER.pack(MAGIC, self._registry.id_of(topic, avro_name(record)))
-        if CODEC == "compiled":
+        name = avro_name(record)
+        header, older = HEADER.pack(MAGIC, self._registry.id_of(topic, name)), self._registry.older(name)
+        if CODEC == "compiled" and older is None:
             return partial(compiled.encode, plan_of(record), header)
-        return partial(reference.encode, header)
+        return partial(reference.encode, header, older=older)
 
     def _decoder(self, topic: str, data: bytes) -> Decode:
         """What reads bytes that begin as these do; each header of a topic is looked up once."""

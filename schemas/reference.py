@@ -24,13 +24,17 @@ class BytesLeft(ValueError):
     """The bytes go on behind the record."""
 
 
-def encode(header: bytes, record: Any) -> bytes:
-    """Header and body. Raises what fastavro does, of many types, for what does not fit."""
+def encode(header: bytes, record: Any, older: AvroSchema | None = None) -> bytes:
+    """Header and body, as an `older` schema has it: without the fields that are newer.
+
+    Raises what fastavro does, of many types, for what does not fit.
+    """
     body = io.BytesIO()
     body.write(header)
     dump = _dumper(type(record))
     plain = dump(record) if dump else record
-    fastavro.schemaless_writer(body, record_schema(avro_name(type(record))), plain, disable_tuple_notation=True)
+    schema = record_schema(avro_name(type(record))) if older is None else older
+    fastavro.schemaless_writer(body, schema, plain, disable_tuple_notation=True)
     return body.getvalue()
 
 

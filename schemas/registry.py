@@ -41,6 +41,9 @@ class SchemaRegistry(Protocol):
     def has(self, topic: str, record: str) -> bool:
         """Whether there is an id already; asks only, registers nothing."""
 
+    def older(self, record: str) -> AvroSchema | None:
+        """The schema that `id_of` is of, where it is not this build's own but one that an earlier release reads."""
+
     def schema(self, topic: str, schema_id: int) -> WrittenSchema | None:
         """None: the id was never given out. Raises UnknownSchema for an id that a newer build may know."""
 
@@ -74,12 +77,22 @@ def _parse(text: str) -> AvroSchema:
 class LocalRegistry:
     """Ids from the packaged history: no service, the same ids on every machine."""
 
-    def __init__(self, history: dict[int, tuple[str, AvroSchema]] | None = None) -> None:
+    def __init__(
+        self, history: dict[int, tuple[str, AvroSchema]] | None = None, *, written_up_to: int | None = None
+    ) -> None:
+        """`written_up_to` is the newest id that an earlier release reads: records are written as it writes them."""
         self._history = packaged_history() if history is None else history
         self._newest = {record: schema_id for schema_id, (record, _) in sorted(self._history.items())}
+        known = {schema_id for schema_id in self._history if written_up_to is None or schema_id <= written_up_to}
+        written = {record: schema_id for schema_id, (record, _) in sorted(self._history.items()) if schema_id in known}
+        self._written = {**self._newest, **written}  # a record that is new since then has no older reader
 
     def id_of(self, topic: str, record: str) -> int:
-        return self._newest[record]
+        return self._written[record]
+
+    def older(self, record: str) -> AvroSchema | None:
+        schema_id = self._written[record]
+        return None if schema_id == self._newest[record] else self._history[schema_id][1]
 
     def has(self, topic: str, record: str) -> bool:
         return record in self._newest
@@ -135,6 +148,9 @@ class RemoteRegistry:
                 return False
             raise
         return True
+
+    def older(self, record: str) -> AvroSchema | None:
+        return None  # every release reads what the registry knows
 
     def schema(self, topic: str, schema_id: int) -> WrittenSchema:
         if schema_id not in self._written:

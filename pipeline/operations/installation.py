@@ -27,6 +27,7 @@ def check(recorded: IntegrationPart | None, here: SchemaIds) -> None:
         )
 
 
-def recording(here: SchemaIds) -> tuple[Codec, tuple[str, str, IntegrationPart]]:
+def recording(here: SchemaIds, written_up_to: int | None = None) -> tuple[Codec, tuple[str, str, IntegrationPart]]:
     """The record of the facts, for the first process that writes, and the codec it is written with: everybody's."""
-    return Codec(LocalRegistry()), (INTEGRATIONS, INSTALLATION, IntegrationPart("", installation=Installation(here)))
+    codec = Codec(LocalRegistry(written_up_to=written_up_to))
+    return codec, (INTEGRATIONS, INSTALLATION, IntegrationPart("", installation=Installation(here)))

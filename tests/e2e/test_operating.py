@@ -94,7 +94,7 @@ def objects_of(call: Any) -> int:
 async def written_objects(it: World) -> dict[str, int]:
     """How many objects each vendor's request log shows as written, one as often as it was."""
     logs = {"hubspot": await it.hubspot.requests(KEPT_CALLS), "userflow": await it.userflow.requests(KEPT_CALLS)}
-    return {system: sum(map(objects_of, log["calls"])) for system, log in logs.items()}
+    return {system: sum(map(objects_of, log["requests"])) for system, log in logs.items()}
 
 
 async def run_of(it: World) -> Any:
@@ -105,7 +105,7 @@ async def stopped_before_it_wrote(it: World) -> None:
     """What a full sync has read and was then not let write, a replay writes: N planned, N written."""
     await it.command("full-sync", "start", "acme", "--ask")
     told = await eventually(lambda: run_of(it), lambda told: "confirm" in (told["reason"] or ""), WITHIN_S)
-    assert told["written"] == {"hubspot": PAIRS, "userflow": PAIRS}, told
+    assert told["written"] == {"hubspot": PAIRS, "userflow": PAIRS}, f"{told['state']}: {told['reason']}"
     await it.command("full-sync", "stop", "acme")
     plan = await planned(it, expect=2)
     assert plan["writes"] == {"hubspot": PAIRS, "userflow": PAIRS}
@@ -126,7 +126,7 @@ async def held_to_its_rate(it: World) -> None:
     assert await it.differences() == [] and len(contacts) == 2 * PAIRS
     times = []
     for system in (it.hubspot, it.userflow):
-        for call in (await system.requests(KEPT_CALLS))["calls"]:
+        for call in (await system.requests(KEPT_CALLS))["requests"]:
             times += [call["time_ms"]] * objects_of(call)
     times = sorted(times)[-2 * PAIRS :]  # each object written is one field
     took_s = (times[-1] - times[0]) / 1000

@@ -23,6 +23,7 @@ DOCUMENTED: dict[str, object] = {
     "KAFKA_SSL_KEY_PASSWORD": None,
     "SCHEMA_REGISTRY_URL": None,
     "SCHEMA_REGISTRY_PROXY_URL": None,
+    "PAIRSTREAM_SCHEMAS_UP_TO": None,
     "PAIRSTREAM_PARTITIONS": 4,
     "PAIRSTREAM_STATE_DIR": Path("/home/ada/.local/state/pairstream"),
     "PAIRSTREAM_STATE": "memory",
@@ -162,6 +163,12 @@ def test_an_address_that_no_request_can_be_sent_to_is_refused_at_the_start(name:
     [problem] = refused({name: url})
 
     assert problem.startswith(f"{name}: no address")
+
+
+def test_packaged_ids_bound_nothing_where_a_registry_gives_others() -> None:
+    assert load_settings(HOME | {"PAIRSTREAM_SCHEMAS_UP_TO": "70"}).schemas_up_to == 70
+    [problem] = refused({"PAIRSTREAM_SCHEMAS_UP_TO": "70", "SCHEMA_REGISTRY_URL": "http://localhost:8081"})
+    assert problem.startswith("PAIRSTREAM_SCHEMAS_UP_TO: its ids are the packaged ones")
 
 
 @pytest.mark.parametrize("name", ["HUBSPOT_API_URL", "USERFLOW_API_URL"])
