@@ -54,6 +54,8 @@ IDLE_FETCH_MS: Final = 500
 """How long a fetch waits at the broker while nothing comes; what comes is answered at once."""
 END_FETCH_MS: Final = 10
 """The same for who reads to an end: the wait is over where nothing comes, and it is there that a reader learns so."""
+READER_KBYTES: Final = 16_384
+"""What is fetched and not taken yet: a console that begins would hold 64 MB of letters beside what it makes of them."""
 
 
 def reader_config(cluster: Cluster) -> LibrdkafkaConfig:
@@ -69,6 +71,8 @@ def reader_config(cluster: Cluster) -> LibrdkafkaConfig:
         "isolation.level": "read_committed",
         "enable.partition.eof": True,
         "fetch.wait.max.ms": END_FETCH_MS,
+        "queued.max.messages.kbytes": READER_KBYTES,
+        "fetch.queue.backoff.ms": END_FETCH_MS,  # a second of librdkafka's own would find the queue empty
     }
 
 

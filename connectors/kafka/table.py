@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -78,6 +79,7 @@ class TableReader:
         self._failed = failed
         self._look_s = look_s
         self._tables: dict[str, dict[str, Any]] = {topic: {} for topic in topics}
+        self._changes = Counter[str]()
         self._unreadable: dict[tuple[str, str], str] = {}
         self._reached: dict[tuple[str, int], int] = {}  # the next offset of each partition
         self._stopped = threading.Event()
@@ -99,6 +101,10 @@ class TableReader:
     def table(self, topic: str) -> Mapping[str, Any]:
         """Key -> newest record; a copy."""
         return dict(self._tables[topic])
+
+    def changes(self, topic: str) -> int:
+        """How many records of the topic were taken: what was made of its table is old once it is another number."""
+        return self._changes[topic]
 
     def get(self, topic: str, key: str) -> Any:
         return self._tables[topic].get(key)
@@ -194,5 +200,6 @@ class TableReader:
             self._tables[topic].pop(key, None)
         else:
             self._tables[topic][key] = record
+        self._changes[topic] += 1
         for changed in self._subscribers:
             changed(topic, key, record)

@@ -7,11 +7,9 @@ the rows that they concern.
 
 import hashlib
 import secrets
-import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from connectors.kafka.latest import rows_of
@@ -25,6 +23,7 @@ from pipeline.operations.letters import Letter
 from pipeline.process import Process
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, TopicAndPartition
 
+AT_ONCE: Final = 5_000
 MOST: Final = 200_000
 """The newest so many are kept."""
 
@@ -46,6 +45,7 @@ class LetterLog:
         self._in_order: Sequence[Told] = ()
         self._due = set[str]()
         """What is still to be judged: a look that brokers cut off has read what the next one does not see again."""
+        self._begun = self._changed = False
         self._looking = threading.Lock()
         self._key = secrets.token_bytes(16)
 
@@ -54,12 +54,16 @@ class LetterLog:
         with self._looking:
             begins = self._process.admin().begin_offsets([DEAD_LETTERS])
             self._take(self._letters.news())
-            rows = self._newest(self._pairs.news())
             self._due |= self._marked() | self._of_other_rules()
-            self._judge(rows)
-            if self._forget(begins) or self._due:
+            first, self._begun = not self._begun, True
+            for rows in self._rows(self._pairs.news()):
+                self._judge(rows, {id for key in rows for id in self._of_pair[key]})
+            # what has no row among all that there are has none
+            self._judge({} if first else self._looked_for(), self._due)
+            self._forget(begins)
+            if self._changed:
                 self._in_order = sorted(self._told.values(), key=lambda one: (one.letter.letter.at_ms, one.letter.id))
-            self._due.clear()
+                self._changed = False
             return self._in_order
 
     def _take(self, messages: Iterable[Found]) -> None:
@@ -69,20 +73,25 @@ class LetterLog:
             if letter is None:
                 continue
             before = self._told.get(letter.id)
-            self._told[letter.id] = Told(_shared(reading.newer(before.letter if before else None, letter)), _UNJUDGED)
+            self._told[letter.id] = Told(reading.newer(before.letter if before else None, letter), _UNJUDGED)
             if letter.of_field and before is None:
                 key = letter.letter.key
                 self._of_pair[key] = (*self._of_pair.get(key, ()), letter.id)
             self._due.add(letter.id)
 
-    def _newest(self, messages: Iterable[Found]) -> dict[str, bytes]:
+    def _rows(self, messages: Iterable[Found]) -> Iterator[dict[str, bytes]]:
+        """The rows of pairs with letters, not all at once: a process that begins reads every one."""
         rows: dict[str, bytes] = {}
         for message in messages:
             key = message.key.decode(errors="replace")
             if key in self._of_pair:
                 rows[key] = message.value or b""
                 self._due.update(self._of_pair[key])
-        return rows
+            if len(rows) >= AT_ONCE:
+                yield rows
+                rows = {}
+        if rows:
+            yield rows
 
     def _marked(self) -> set[str]:
         marks = self._desk.marks
@@ -105,17 +114,17 @@ class LetterLog:
             rows[mapping.integration][key] = mapping
         return rows
 
-    def _judge(self, rows: dict[str, bytes]) -> None:
-        """What is due, by the rows that came, and by those that have to be looked for."""
-        if not self._due:
-            return
-        wanted = [self._told[id].letter for id in self._due]
-        missing = {one.letter.key for one in wanted if one.of_field} - rows.keys()
-        if missing:
-            cluster, partitions = self._process.cluster, self._process.settings.partitions
-            rows |= rows_of(cluster, PAIRS_STATE, partitions, missing)
-        for told in self._desk.judged(wanted, rows, self._alike):
-            self._told[told.letter.id] = told
+    def _looked_for(self) -> dict[str, bytes]:
+        """The rows of what is due, which came some time ago."""
+        keys = {one.letter.key for id in self._due if (one := self._told[id].letter).of_field}
+        return rows_of(self._process.cluster, PAIRS_STATE, self._process.settings.partitions, keys) if keys else {}
+
+    def _judge(self, rows: Mapping[str, bytes], ids: Collection[str]) -> None:
+        if ids:
+            judged = self._desk.judged([self._told[id].letter for id in ids], rows, self._alike)
+            self._told.update((told.letter.id, told) for told in judged)
+            self._due.difference_update(tuple(ids))
+            self._changed = True
 
     def _alike(self, letter: Letter, pair: PairNow) -> int:
         """A number for the letter's value, by a key that this process alone has."""
@@ -125,8 +134,8 @@ class LetterLog:
         told = hashlib.blake2b(repr(refused.value).encode(errors="replace"), digest_size=7, key=self._key)
         return int.from_bytes(told.digest(), "big") or 1
 
-    def _forget(self, begins: Mapping[TopicAndPartition, int]) -> bool:
-        """Leave out what retention took, and what is past the newest so many; whether there was any."""
+    def _forget(self, begins: Mapping[TopicAndPartition, int]) -> None:
+        """Leave out what retention took, and what is past the newest so many."""
         before, self._begins, gone = self._begins, begins, set[str]()
         if begins != before:
             gone = {id for id, one in self._told.items() if one.letter.offset < begins.get(one.letter.place, 0)}
@@ -140,29 +149,7 @@ class LetterLog:
                 self._of_pair[key] = left
             else:
                 self._of_pair.pop(key, None)
-        return bool(gone)
-
-
-def _shared(letter: Letter) -> Letter:
-    """The same, the texts that thousands of letters have in common kept once."""
-    told = letter.letter
-    return replace(
-        letter,
-        letter=replace(
-            told,
-            stage=sys.intern(told.stage),
-            reason=sys.intern(told.reason),
-            detail=sys.intern(told.detail),
-            topic=sys.intern(told.topic),
-            integration=_interned(told.integration),
-            mapping=_interned(told.mapping),
-            field=_interned(told.field),
-        ),
-    )
-
-
-def _interned(text: str | None) -> str | None:
-    return None if text is None else sys.intern(text)
+        self._changed |= bool(gone)
 
 
 _UNJUDGED: Final = Standing("open")

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Generic, Protocol, TypeVar
 
 from connectors.kafka.groups import BrokersUnreachable
@@ -115,6 +117,36 @@ class Objects(Protocol):
         """Those that have it as id or match value; blocks."""
 
 
+@dataclass(slots=True)
+class RunsKept:
+    """Full syncs, put together once for all who look until a row of one changes: thirty days of them are many rows."""
+
+    tables: TableReader
+    _changes: int = -1
+    _every: Sequence[Run] = ()
+    _by_name: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+
+    def every(self) -> Sequence[Run]:
+        """Of all integrations, oldest first."""
+        self._renew()
+        return self._every
+
+    def of(self, name: str) -> Sequence[Run]:
+        """Of one integration, oldest first."""
+        self._renew()
+        return self._by_name.get(name, ())
+
+    def _renew(self) -> None:
+        changes = self.tables.changes(RUNS)
+        if changes == self._changes:
+            return
+        self._every, self._changes = tuple(runs_of(self.tables.table(RUNS)).values()), changes
+        by_name = defaultdict[str, list[Run]](list)
+        for run in self._every:
+            by_name[run.row.integration].append(run)
+        self._by_name = by_name
+
+
 @dataclass(frozen=True)
 class Desk:
     """The parts that pages take."""
@@ -156,10 +188,18 @@ class Desk:
     def integrations(self) -> Mapping[str, IntegrationSettings]:
         return every(self.parts)
 
+    @cached_property
+    def _runs(self) -> RunsKept:
+        return RunsKept(self.tables)
+
     @property
     def runs(self) -> Sequence[Run]:
         """Every full sync, oldest first."""
-        return list(runs_of(self.tables.table(RUNS)).values())
+        return self._runs.every()
+
+    def runs_of(self, name: str) -> Sequence[Run]:
+        """Those of an integration, oldest first."""
+        return self._runs.of(name)
 
     def refused(self, name: str) -> int | None:
         """How much of an integration is refused; None while that is not known yet."""

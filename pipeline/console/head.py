@@ -48,6 +48,6 @@ def head(visit: Visit, settings: IntegrationSettings, lag: Lag | None) -> Head:
         f"/i/{name}",
         settings.hubspot.account,
         f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
-        condition(name, settings, desk.parts, desk.runs, lag, desk.refused(name) or 0),
+        condition(name, settings, desk.parts, desk.runs_of(name), lag, desk.refused(name) or 0),
         settings.state,
     )

@@ -26,7 +26,7 @@ from pipeline.operations.webhooks import webhooks
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.described import described_file
 from pipeline.provisioning.remedies import remedy, withdrawal
-from pipeline.provisioning.resolve import to_create
+from pipeline.provisioning.resolve import lacking
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.provisioning.sources import heard, is_asked
 from pipeline.provisioning.subscriptions import subscriptions
@@ -225,8 +225,8 @@ def _standing_still(
     for problem in file.misfits():
         told = f"{problem.message}. Fix: {problem.fix}"
         yield Finding(f"{what}: fields", "wrong", told, "field_stands_still", name)
-    for field in to_create(file.file, file.fields):
-        told = f"is no more in HubSpot: {field.object_type}.{field.name}. Fix: restore it, or apply again"
+    for target in dict.fromkeys(road.target for road in lacking(file.file, file.fields)):
+        told = f"is no more in HubSpot: {target.object_type}.{target.field}. Fix: restore it, or apply again"
         yield Finding(f"{what}: fields", "wrong", told, "field_gone", name)
 
 

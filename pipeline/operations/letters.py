@@ -1,7 +1,9 @@
 """The dead letters there are: read once, each told as often as it was written, and chosen by what a person asks for."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from connectors.kafka.reading import Found
@@ -104,8 +106,35 @@ def read(message: Found, codec: Codec) -> Letter | None:
     letter = whole(message, codec)
     if letter is None:
         return None
-    kept, place = replace(letter, value=b""), (message.topic, message.partition)
-    return Letter(kept, place, message.offset, len(letter.value), about(letter, codec), letter.at_ms)
+    place = _place(message.topic, message.partition)
+    return Letter(_kept(letter), place, message.offset, len(letter.value), about(letter, codec), letter.at_ms)
+
+
+@cache
+def _place(topic: str, partition: int) -> TopicAndPartition:
+    """The very same for all letters of a partition."""
+    return topic, partition
+
+
+def _kept(letter: DeadLetter) -> DeadLetter:
+    """The same without the record that it repeats; texts that thousands of letters have in common are held once."""
+    cause = letter.caused_by
+    return replace(
+        letter,
+        value=b"",
+        stage=sys.intern(letter.stage),
+        reason=sys.intern(letter.reason),
+        detail=sys.intern(letter.detail),
+        topic=sys.intern(letter.topic),
+        integration=_interned(letter.integration),
+        mapping=_interned(letter.mapping),
+        field=_interned(letter.field),
+        caused_by=None if cause is None else replace(cause, topic=sys.intern(cause.topic)),
+    )
+
+
+def _interned(text: str | None) -> str | None:
+    return None if text is None else sys.intern(text)
 
 
 def whole(message: Found, codec: Codec) -> DeadLetter | None:
@@ -125,10 +154,13 @@ def about(letter: DeadLetter, codec: Codec) -> About:
         record = codec.decode(letter.topic, letter.value)
     except (MalformedRecord, UnknownSchema):
         return About()
-    told = {name: getattr(record, name, None) or "" for name in ("system", "object_type", "object_id")}
-    if told["object_id"] and not told["system"]:  # an event: its topic's system
-        told["system"] = letter.topic.partition(".")[0]
-    return About(**told, run_id=getattr(record, "run_id", None), kind=type(record).__name__)
+    system, object_type, object_id = (
+        sys.intern(getattr(record, name, None) or "") for name in ("system", "object_type", "object_id")
+    )
+    if object_id and not system:  # an event: its topic's system
+        system = letter.topic.partition(".")[0]
+    run_id: str | None = getattr(record, "run_id", None)
+    return About(system, object_type, object_id, _interned(run_id), type(record).__name__)
 
 
 def chosen(letters: Sequence[Letter], wanted: Wanted) -> list[Letter]:

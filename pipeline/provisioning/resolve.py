@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -97,12 +97,17 @@ def definitions_of(fields: Sequence[DescribedField]) -> Fields:
     return dict(definitions)
 
 
+def lacking(file: IntegrationFile, fields: Mapping[System, Fields]) -> Iterator[Road]:
+    """The roads to fields that HubSpot lacks."""
+    for road in roads(file):
+        if road.target.system == "hubspot" and definition(road.target, fields) is None:
+            yield road
+
+
 def to_create(file: IntegrationFile, fields: Mapping[System, Fields]) -> tuple[DescribedField, ...]:
     """The `userflow_...` fields that HubSpot lacks, each with the type its attribute asks for."""
     missing: dict[FieldNode, DescribedField] = {}
-    for road in roads(file):
-        if road.target.system != "hubspot" or definition(road.target, fields) is not None:
-            continue
+    for road in lacking(file, fields):
         node, source = road.target, _source(road, fields)
         kind = "company" if road.source.object_type == "companies" else "user"
         label = f"Userflow {kind}: {source.label or road.source.field}"

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.commands.child import NICER
 from tests.benchmarks.full_sync import many
 from tests.benchmarks.latency import Latency, edits, summed_up, title_edit
+from tests.e2e.stores import calm
 from tests.e2e.visiting import as_counted
 from tests.e2e.world import FILE, World, world
 
@@ -49,7 +50,7 @@ async def preview(folder: Path) -> Preview:
         while not watched.done():
             foreseen, took_s = await _foreseen(it)
             counts += 1
-        await it.idle()
+        await calm(it, WITHIN_S)  # an edit's echo that comes late would write a pair before the full sync does
         foreseen, took_s = await _foreseen(it)
         await it.apply(EDITED)
         answer = await it.answer("full-sync", "start", "acme", "--wait", "--supersede", "--format", "json")

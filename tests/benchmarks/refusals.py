@@ -7,17 +7,20 @@ from typing import Any, Final
 
 from connectors.kafka.cluster import Cluster
 from schemas.codec import Codec
-from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.configuration import ConnectorState, DescribedField, IntegrationPart, IntegrationSettings, SystemSettings
 from schemas.letters import letter_id
 from schemas.operating import AuditEntry
 from schemas.records import Cause, DeadLetter, FieldRule, ObjectMapping, Receipt, StampedValue
 from schemas.registry import LocalRegistry
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.state import Candidate, PairState, RefusedValue
-from schemas.topics import AUDIT, DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, RECEIPTS, RUNS, pair_key
+from schemas.topics import AUDIT, DAY_MS, DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, RECEIPTS, RUNS, pair_key
 from tests.benchmarks.filling import Filling
 
 AUDITED: Final = 5_000
+DAYS: Final = 30
+"""One full sync each, as long as they are told of."""
+PARTS: Final = 8
 MAPPING: Final = "people"
 REASONS: Final = ("not_an_option", "invalid_option", "too_long", "not_unique", "unknown_field")
 DOCUMENT: Final = """\
@@ -32,6 +35,10 @@ mappings:
     to_userflow: [{from: jobtitle, to: title}]
     to_hubspot: [{from: plan, to: tier}]
 """
+FIELDS: Final = {
+    "hubspot": tuple(DescribedField("contacts", name, name, "string") for name in ("email", "jobtitle", "tier")),
+    "userflow": tuple(DescribedField("users", name, name, "string") for name in ("email", "plan", "title")),
+}
 
 
 def name_of(number: int) -> str:
@@ -59,18 +66,27 @@ def _integration(number: int, now: int) -> Iterator[tuple[str, str, Any]]:
     name, section = name_of(number), SystemSettings("1")
     settings = IntegrationSettings(1, 1, 1, "active", "bench", "done", None, DOCUMENT % name, section, section)
     yield INTEGRATIONS, f"{name}/settings", IntegrationPart(name, settings=settings)
-    for system in ("hubspot", "userflow"):
-        yield INTEGRATIONS, f"{name}/{system}", IntegrationPart(name, connector=ConnectorState(1, 1, 1, "ok"))
+    for system, fields in FIELDS.items():
+        state = ConnectorState(1, 1, 1, "ok", fields=fields)
+        yield INTEGRATIONS, f"{name}/{system}", IntegrationPart(name, connector=state)
     rules = (
         FieldRule("to_userflow", "jobtitle", "string", "title", "string"),
         FieldRule("to_hubspot", "plan", "string", "tier", "string"),
     )
     mapped = ObjectMapping(name, 1, 1, MAPPING, "contacts", "users", "email", "email", on_several="refuse", rules=rules)
     yield MAPPINGS, f"{name}/{MAPPING}", mapped
-    run_id = f"{now - 60_000:013d}-{number:04d}"
+    for day in range(DAYS):
+        yield from _run(name, number, now - day * DAY_MS)
+
+
+def _run(name: str, number: int, ended_ms: int) -> Iterator[tuple[str, str, Any]]:
+    """A full sync that ended, and what each part of it told."""
+    run_id = f"{ended_ms - 60_000:013d}-{number:04d}"
     counted = {"pairs": 2_000, "written.userflow": 100, "equal": 1_900}
-    run = RunProgress(run_id, name, "run", "completed", now - 60_000, now, counts=counted, reason=None)
-    yield RUNS, run_id, replace(run, full_sync=FullSyncRun(phase="confirm", finished_at_ms=now - 1_000))
+    run = RunProgress(run_id, name, "run", "completed", ended_ms - 60_000, ended_ms, counts=counted, reason=None)
+    yield RUNS, run_id, replace(run, full_sync=FullSyncRun(phase="confirm", finished_at_ms=ended_ms - 1_000))
+    for part in range(PARTS):
+        yield RUNS, f"{run_id}/pairs/{part}", replace(run, part=f"pairs/{part}")
 
 
 def _letter(codec: Codec, name: str, of_its_own: int, number: int, now: int) -> tuple[DeadLetter, PairState]:

@@ -15,7 +15,6 @@ from pipeline.lag.report import report as lag_report
 from pipeline.operations import OperationRefused
 from pipeline.operations.audit import entry_report
 from pipeline.operations.findings import report as doctor_report
-from pipeline.operations.full_sync import runs_in
 from pipeline.operations.letter_report import Told, list_report
 from pipeline.operations.standing import standing
 from schemas.integrations import connector_of
@@ -59,7 +58,7 @@ async def runs(visit: Visit) -> Answered:
     settings_in(visit)
     now_ms = visit.desk.now_ms()
     return Answered(
-        {"at_ms": now_ms, "runs": [run_report(one, now_ms) for one in runs_in(visit.desk.runs, visit.integration)]}
+        {"at_ms": now_ms, "runs": [run_report(one, now_ms) for one in visit.desk.runs_of(visit.integration)]}
     )
 
 

@@ -20,7 +20,6 @@ from pipeline.explain.look_again import Asked, holders
 from pipeline.full_sync.report import report as run_report
 from pipeline.operations import OperationRefused
 from pipeline.operations.actor import machine
-from pipeline.operations.full_sync import runs_in
 from schemas.configuration import IntegrationSettings
 from schemas.operating import AuditEntry
 from schemas.topics import AUDIT
@@ -51,7 +50,7 @@ async def find(visit: Visit) -> Shown | Gone:
 async def _asking(visit: Visit) -> dict[str, object]:
     """The form, and what the last whole full sync counted that no pair has."""
     settings, desk = settings_in(visit), visit.desk
-    ended = [run for run in runs_in(desk.runs, visit.integration) if run.row.state == "completed"]
+    ended = [run for run in desk.runs_of(visit.integration) if run.row.state == "completed"]
     told = run_report(ended[-1], desk.now_ms()) if ended else None
     at = clock(ended[-1].row.updated_at_ms, desk.now_ms()) if ended else ""
     return {"head": head(visit, settings, await desk.lag()), "counted_at": at, "counts": told}

@@ -13,7 +13,6 @@ from pipeline.full_sync.rows import Run
 from pipeline.full_sync.schedule import slot_ms
 from pipeline.full_sync.situation import HOLD
 from pipeline.full_sync.text import BY
-from pipeline.operations.full_sync import runs_in
 from schemas.configuration import IntegrationSettings
 
 HISTORY: Final = 20
@@ -57,7 +56,7 @@ class RunShown:
 async def full_sync(visit: Visit) -> Shown:
     """`/i/<integration>/full-sync`."""
     settings, lag, now_ms = settings_in(visit), await visit.desk.lag(), visit.desk.now_ms()
-    runs = list(reversed(runs_in(visit.desk.runs, visit.integration)))
+    runs = list(reversed(visit.desk.runs_of(visit.integration)))
     newest = next((run for run in runs if run.under_way), runs[0] if runs else None)
     return Shown(
         "full-sync.html",

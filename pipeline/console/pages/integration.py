@@ -41,7 +41,7 @@ async def health(visit: Visit) -> Shown:
             "head": head(visit, settings, lag),
             "to_userflow": waiting(name, "userflow", lag),
             "to_hubspot": waiting(name, "hubspot", lag),
-            "run": run_word(name, visit.desk.runs, visit.desk.now_ms()),
+            "run": run_word(name, visit.desk.runs_of(name), visit.desk.now_ms()),
             "mappings": mappings_of(visit),
             "refused": visit.desk.refused(name),
             "took": {system: took_to(system, lag.processes) for system in SYSTEMS} if lag is not None else {},

@@ -65,16 +65,16 @@ class ProcessRow:
 async def overview(visit: Visit) -> Shown:
     """`/`."""
     desk, lag = visit.desk, await visit.desk.lag()
-    now_ms, parts, runs = desk.now_ms(), desk.parts, desk.runs
+    now_ms, parts, runs = desk.now_ms(), desk.parts, {name: desk.runs_of(name) for name in desk.integrations}
     rows = [
         Row(
             name,
             settings.hubspot.account,
             f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
-            condition(name, settings, parts, runs, lag, desk.refused(name) or 0),
+            condition(name, settings, parts, runs[name], lag, desk.refused(name) or 0),
             waiting(name, "userflow", lag),
             waiting(name, "hubspot", lag),
-            run_word(name, runs, now_ms),
+            run_word(name, runs[name], now_ms),
             desk.refused(name),
         )
         for name, settings in desk.integrations.items()

@@ -101,6 +101,20 @@ def test_what_was_read_before_brokers_went_away_is_judged_by_the_next_look(it: I
     assert it.judged_ids[-1] == ["a"]
 
 
+def test_what_was_judged_before_brokers_went_away_is_told_by_the_next_look(
+    it: It, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it.came(letter("a"))
+    before = it.log.told()
+    monkeypatch.setattr(letter_log, "AT_ONCE", 1)
+    it.row_changed(letter("a").key)
+    it.pairs.away = True
+    with pytest.raises(BrokersUnreachable):
+        it.log.told()
+    assert it.judged_ids == [["a"], ["a"]]
+    assert it.log.told() is not before and it.judged_ids == [["a"], ["a"]]
+
+
 def test_while_nothing_is_new_it_is_the_very_same_answer_and_nothing_is_judged_or_sorted(it: It) -> None:
     at_ms = [1]
     index = Indexing(it.log.told, lambda: at_ms[0])

@@ -75,10 +75,14 @@ class Tables:
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
+        self.count = Counter[str]()
         self.subscribers: list[Callable[[str, str, Any], object]] = []
 
     def table(self, topic: str) -> Mapping[str, Any]:
         return dict(self.rows.get(topic, {}))
+
+    def changes(self, topic: str) -> int:
+        return self.count[topic]
 
     def get(self, topic: str, key: str) -> Any:
         return self.rows.get(topic, {}).get(key)
@@ -88,6 +92,7 @@ class Tables:
             self.rows.get(topic, {}).pop(key, None)
         else:
             self.rows.setdefault(topic, {})[key] = row
+        self.count[topic] += 1
         for changed in self.subscribers:
             changed(topic, key, row)
 

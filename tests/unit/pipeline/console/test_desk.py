@@ -1,10 +1,14 @@
 """A slow look is made once for all who ask; a little old answer is given while a newer one is looked for."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from pipeline.console.desk import Kept
+from schemas.runs import FullSyncRun, RunProgress
+from schemas.topics import RUNS
+from tests.unit.pipeline.console.fixtures import in_memory
 
 
 async def settled() -> None:
@@ -51,3 +55,18 @@ async def test_a_look_that_fails_is_told_to_whoever_asks_next() -> None:
     await settled()
     with pytest.raises(ConnectionError):
         await kept.get()
+
+
+def test_full_syncs_are_put_together_once_until_one_changes() -> None:
+    it = in_memory()
+    run = RunProgress("0000000000001-a", "acme", "run", "completed", 1, 2)
+    it.tables.put(RUNS, run.run_id, replace(run, full_sync=FullSyncRun()))
+    other = replace(run, run_id="0000000000002-b", integration="globex", full_sync=FullSyncRun())
+    it.tables.put(RUNS, other.run_id, other)
+    first = it.desk.runs_of("acme")
+    assert [one.run_id for one in first] == [run.run_id]
+    assert [one.run_id for one in it.desk.runs] == [run.run_id, other.run_id]
+    assert it.desk.runs_of("acme") is first and it.desk.runs_of("nobody") == ()
+    it.tables.put(RUNS, f"{run.run_id}/hubspot.contacts", run)
+    (told,) = it.desk.runs_of("acme")
+    assert set(told.parts) == {"hubspot.contacts"}

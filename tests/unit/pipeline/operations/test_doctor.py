@@ -91,6 +91,15 @@ def test_a_property_of_ours_that_is_no_more_is_named() -> None:
     assert wrong.detail.startswith("is no more in HubSpot: contacts.userflow_user_score")
 
 
+def test_both_ends_of_a_rule_that_are_no_more_are_named() -> None:
+    cluster = in_force(GOOD + "    to_hubspot: [score]\n")
+    cluster.report("hubspot", fields=HUBSPOT)
+    cluster.report("userflow", fields=tuple(field for field in USERFLOW if field.name != "score"), descriptions=2)
+    wrong = [finding.detail for finding in found(cluster) if finding.verdict == "wrong"]
+    assert any(one.startswith("Userflow users `score`") for one in wrong), wrong
+    assert any(one.startswith("is no more in HubSpot: contacts.userflow_user_score") for one in wrong), wrong
+
+
 @pytest.mark.parametrize(
     ("ahead_ms", "told"),
     [
