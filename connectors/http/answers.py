@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, TypeVar
 
 from connectors.contract.errors import (
@@ -85,10 +86,16 @@ def checked_call(
 
 def content(response: Response) -> JsonObject:
     """The JSON object of a successful answer; Transient when there is none, as a broken proxy sends."""
-    found = parsed(response.body)
+    found = _read(response.body)
     if not isinstance(found, dict):
         raise Transient("unreadable_answer", status=response.status)
     return found
+
+
+@lru_cache(maxsize=1)
+def _read(body: bytes) -> object:
+    """The same answer is asked for its rows, for its errors and for what follows, each by its own reader."""
+    return parsed(body)
 
 
 def retry_after_s(response: Response) -> float | None:

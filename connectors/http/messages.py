@@ -4,6 +4,7 @@ import email.utils
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -111,8 +112,12 @@ class Response:
         return None
 
 
+@lru_cache(maxsize=16)
 def _date_ms(text: str) -> int | None:
-    """An HTTP date in epoch milliseconds; None for what is none, or is of no year with four digits."""
+    """An HTTP date in epoch milliseconds; None for what is none, or is of no year with four digits.
+
+    Each record of a page is dated by it.
+    """
     try:
         date = email.utils.parsedate_tz(text[:_LONGEST_DATE])
         at_ms = None if date is None else int(email.utils.mktime_tz(date)) * 1000

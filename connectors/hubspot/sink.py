@@ -14,7 +14,9 @@ from connectors.hubspot.lookups import read_record
 from connectors.hubspot.protocol import BATCH_LIMIT, BatchResult, ObjectUpdate, Record, RowError, update_objects
 from connectors.hubspot.translate import field_value, property_text, stamp
 
-BATCHES_IN_FLIGHT: Final = 2
+BATCHES_IN_FLIGHT: Final = 6
+"""As HubSpot's own client has it. Half of them are bulk at most: one, answered in 0.3 s, would use a sixth of 190
+requests in ten seconds."""
 
 OF_THE_PROPERTY: Final = frozenset({"unknown_field", "read_only_field"})
 """Reasons that hold for a property whatever its value: the property is cut from the whole batch."""

@@ -119,8 +119,9 @@ class _Crawl:
         await self._context.bulk_credit(len(page.objects))
         spent = self._meter.spent()
         cause = with_spent(self._cause, read_s=spent.system_s, budget_s=spent.budget_s)
-        found = (seen(self._object_type, one, "crawl", self._run_id, True, cause) for one in page.objects)
-        await asyncio.gather(*(self._context.observed(one) for one in found))
+        await self._context.observed_all(
+            seen(self._object_type, one, "crawl", self._run_id, True, cause) for one in page.objects
+        )
 
     async def _beating(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of the work; while it takes long the row shows a sign of life, and what holds it up."""

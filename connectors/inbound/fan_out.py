@@ -211,7 +211,7 @@ class FanOuts:
                 await self._ask(fan_out, page.by_type, ids, bulk=bulk)
             elif page.by_type in fan_out.shown:
                 change = self._change(fan_out, fan_out.shown[page.by_type], bulk=bulk)
-                await asyncio.gather(*(self._context.observed(replace(change, object_id=one)) for one in ids))
+                await self._context.observed_all(replace(change, object_id=one) for one in ids)
 
     def _change(self, fan_out: _FanOut, shown: AssociatedFields, *, bulk: bool) -> ObservedObject:
         return ObservedObject(

@@ -27,7 +27,7 @@ from connectors.http.meter import Meter, Spent
 from connectors.http.retry import LOOKUPS, RetryPolicy, retrying
 from connectors.inbound.persistence import MOST_OUTAGES, Persistence
 from connectors.inbound.run_parts import AskedTally, is_over
-from connectors.session.context import IntegrationContext, seen
+from connectors.session.context import IntegrationContext, ObservedObject, seen
 from connectors.session.latch import CompletionLatch
 from connectors.session.wall import contained
 from schemas.records import Cause, ConnectorRequest, Found, Receipt
@@ -221,10 +221,8 @@ class Lookups:
         told = missed if question.tell_missing else []
         if question.run_id is not None:
             await self._context.bulk_credit(len(distinct) + len(told))
-        await asyncio.gather(
-            *(self._observed(question, batch, one, counts) for one in distinct),
-            *(self._tell_missing(question, value, batch[value]) for value in told),
-        )
+        await self._context.observed_all(self._observation(question, batch, one, counts) for one in distinct)
+        await asyncio.gather(*(self._tell_missing(question, value, batch[value]) for value in told))
 
     async def _tell_missing(self, question: Question, value: str, ask: LookupValue) -> None:
         context = self._context
@@ -245,18 +243,17 @@ class Lookups:
         key = pair_key(context.integration, context.connection, question.mapping, value)
         await context.publish(RECEIPTS, key, receipt)
 
-    async def _observed(
+    def _observation(
         self, question: Question, batch: Mapping[str, LookupValue], one: Seen, counts: Counter[str]
-    ) -> None:
+    ) -> ObservedObject:
         value = question.asked(one)
         ask = batch.get(value)
         cause = (ask or next(iter(batch.values()))).caused_by
         bulk = question.run_id is not None
         observation = seen(question.object_type, one, "lookup", question.run_id, bulk, cause)
-        if ask is not None:
-            total = min(counts[value], MOST_FOUND)
-            observation = replace(observation, found=Found(question.mapping, value, total))
-        await self._context.observed(observation)
+        if ask is None:
+            return observation
+        return replace(observation, found=Found(question.mapping, value, min(counts[value], MOST_FOUND)))
 
     async def _refused(
         self,

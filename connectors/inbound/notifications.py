@@ -85,9 +85,10 @@ class NotificationReader:
                 # a webhook may overtake the answer to the write that it tells of
                 self._context.clock.monotonic() + ECHO_WITHIN_S if self._writes.may_echo(news) else 0.0,
             )
-        for news in translated.news:
-            if self._complete(news) or (news.fields and self._late(news)):
-                await self._context.observed(_observation_of(news, translated.origin, cause))
+        told = (news for news in translated.news if self._complete(news) or (news.fields and self._late(news)))
+        await self._context.observed_all(
+            [_observation_of(news, translated.origin, cause, bulk=self._is_bulk(news)) for news in told]
+        )
         for item in translated.associated:
             await self._fan_out(item, cause, done.count_down)
         for event in translated.activity:
@@ -168,9 +169,15 @@ class NotificationReader:
         return [pending for pending in batch if pending not in echoes]
 
     async def _end_echoes(self, echoes: list[Pending]) -> None:
-        for ask in (ask for pending in echoes for ask in pending.asks):
-            if ask.news is not None:
-                await self._context.observed(_observation_of(ask.news, ask.origin, ask.caused_by))
+        asks = [ask for pending in echoes for ask in pending.asks]
+        await self._context.observed_all(
+            [
+                _observation_of(ask.news, ask.origin, ask.caused_by, bulk=self._is_bulk(ask.news))
+                for ask in asks
+                if ask.news is not None
+            ]
+        )
+        for ask in asks:
             ask.finished()
 
     def _due(self) -> float | None:
@@ -205,6 +212,10 @@ class NotificationReader:
 
     def _complete(self, news: News) -> bool:
         return news.complete or self._writes.echoed(news)
+
+    def _is_bulk(self, news: News) -> bool:
+        """The echo of a bulk write: as a live change it would end the gathering of bulk, once for each write."""
+        return self._writes.echoed(news) and self._writes.echoed_bulk(news)
 
     def _late(self, news: News) -> bool:
         """Whether the read will take long: the values that the notification names are published meanwhile."""
@@ -357,7 +368,7 @@ def _with_waits(cause: Cause | None, pending: Pending) -> Cause | None:
     return None if cause is None else with_spent(cause, read_s=spent.system_s, budget_s=spent.budget_s)
 
 
-def _observation_of(news: News, origin: Origin, cause: Cause | None) -> ObservedObject:
+def _observation_of(news: News, origin: Origin, cause: Cause | None, *, bulk: bool) -> ObservedObject:
     fields: dict[str, StampedValue] = dict(news.fields)
     return ObservedObject(
         news.object_type,
@@ -368,5 +379,6 @@ def _observation_of(news: News, origin: Origin, cause: Cause | None) -> Observed
         origin,
         fields,
         merged_into=news.merged_into,
+        bulk=bulk,
         caused_by=cause,
     )

@@ -12,7 +12,6 @@ from typing import Final
 from connectors.contract.errors import ConnectorError, Denied, Missing, Refused, Retryable
 from connectors.contract.feed import Feed, Feeds, FeedSettings, Kept, Pulled
 from connectors.contract.sink import OwnershipLost
-from connectors.contract.source import Seen
 from connectors.http.meter import Meter
 from connectors.http.retry import CALLS, Tries
 from connectors.inbound.patrol import Patrol
@@ -165,18 +164,15 @@ class _Pull:
         context = self.context
         if pulled.objects:
             await context.bulk_credit(len(pulled.objects))
-            await asyncio.gather(*(self._observed(one, cause) for one in pulled.objects))
+            # bulk by their credit; written like live changes, for that is what most of their few changes are
+            object_type = self.feed.object_type or ""
+            await context.observed_all(seen(object_type, one, "poll", None, False, cause) for one in pulled.objects)
         for body in pulled.bodies:
             notification = Notification(context.integration, context.system, body, {}, context.now_ms())
             await context.publish(notifications_topic(context.system), context.integration, notification)
         if pulled.gap is not None:
             log.warning("%s: news of %s were lost (%s)", context.integration, context.system, pulled.gap)
             await request_run(context.send, context.integration, context.now_ms())
-
-    async def _observed(self, one: Seen, cause: Cause) -> None:
-        """Bulk by its credit; written like a live change, for that is what most of its few changes are."""
-        object_type = self.feed.object_type or ""
-        await self.context.observed(seen(object_type, one, "poll", None, False, cause))
 
     async def _keep(self, pulled: Pulled, kept: Kept | None) -> None:
         now_ms = self.context.now_ms()

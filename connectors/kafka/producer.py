@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,6 +65,10 @@ class _Handed:
     future: "asyncio.Future[tuple[int, int]]"
 
 
+_Report = tuple["asyncio.Future[tuple[int, int]]", KafkaError | None, Message]
+"""A record's future, and how its delivery ended."""
+
+
 class Publisher:
     """An idempotent producer on an asyncio loop.
 
@@ -89,6 +94,8 @@ class Publisher:
         self._buried = buried
         self._producer = Producer({**publisher_config(cluster), **(queue or {})})
         self._waiting: dict[_Handed, None] = {}
+        self._reports: deque[_Report] = deque()
+        self._reporting = False  # the loop was told of those that lie there
         self._codec = codec
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
@@ -143,7 +150,10 @@ class Publisher:
         """False where the queue to the brokers is full."""
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            self._loop.call_soon_threadsafe(_resolve, handed.future, error, message)
+            self._reports.append((handed.future, error, message))
+            if not self._reporting:
+                self._reporting = True
+                self._loop.call_soon_threadsafe(self._report)
 
         try:
             self._producer.produce(
@@ -159,6 +169,12 @@ class Publisher:
         except KafkaException as error:
             raise PublishFailed(f"{handed.topic}: {error.args[0].str()}") from error
         return True
+
+    def _report(self) -> None:
+        """Tell of all that were delivered meanwhile: to wake the loop costs more than a record does."""
+        self._reporting = False  # before it looks: what is delivered from here on wakes it again
+        while self._reports:
+            _resolve(*self._reports.popleft())
 
     def _wait(self, handed: "_Handed") -> None:
         """In line behind those that wait already; who waits for it no longer takes it out."""

@@ -47,6 +47,7 @@ def transactional_config(cluster: Cluster, transactional_id: str) -> LibrdkafkaC
         **publisher_config(cluster),
         "transactional.id": cluster.physical(transactional_id),
         "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "delivery.report.only.error": True,  # the commit tells of the others, and a call for each costs as much as it
     }
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from connectors.contract.sink import Again, Answered, Ended, RefusedFields, Vanished, Write, WriteResult
@@ -19,6 +20,7 @@ from connectors.session.echoes import RecentWrites
 from connectors.session.failures import Failures
 from connectors.session.gathering import Gathering, late_gather_s, tight_gather_s
 from schemas.records import Cause, FieldPatch, ReceiptKind, StampedValue
+from schemas.replacing import replace
 from schemas.spent import split, with_spent
 from schemas.topics import RECEIPTS
 from schemas.values import FieldValue
@@ -186,80 +188,65 @@ class PatchWriter:
             ended.append(RefusedFields(write, tuple(write.fields), FAILED_ALONE))
         return ended, [write for write in again if write not in hopeless]
 
-    async def _settle(self, results: Iterable[Ended]) -> None:
-        """Publish the outcome of each write; a patch ends once the brokers have it."""
-        by_target: dict[tuple[str, str], list[Ended]] = defaultdict(list)
+    async def _settle(self, results: Sequence[Ended]) -> None:
+        """Publish the outcome of each write, a batch at once; its patches end once the brokers have it."""
+        answered_ms = self._context.now_ms()
+        told = [self._told(one, self._queue.held(one.write)) for one in results if not isinstance(one, RefusedFields)]
+        refused = [one for one in results if isinstance(one, RefusedFields)]
+        await asyncio.gather(
+            self._context.observed_all(one.observation for one in told),
+            *(self._refused(one, self._queue.held(one.write)) for one in refused),
+        )
+        for one in told:
+            self._count(one, answered_ms)
         for result in results:
-            by_target[result.write.object_type, result.write.object_id].append(result)
-        await asyncio.gather(*(self._end_with(parts) for parts in by_target.values()))
+            self._queue.end(result.write, _ended_fields(result))
 
-    async def _end_with(self, results: Sequence[Ended]) -> None:
-        for result in results:
-            held = self._queue.held(result.write)
-            match result:
-                case Answered():
-                    await self._answered(result, held)
-                    self._queue.end(result.write, result.stored)
-                case Vanished():
-                    await self._vanished(result, held)
-                    self._queue.end(result.write, result.write.fields)
-                case RefusedFields():
-                    await self._refused(result, held)
-                    self._queue.end(result.write, result.fields)
-
-    async def _answered(self, result: Answered, held: Mapping[str, QueuedPatch]) -> None:
-        answered_ms, write, written = self._context.now_ms(), result.write, _queued(held, result.stored)
-        patches = [one.patch for one in written]
+    def _told(self, result: Answered | Vanished, held: Mapping[str, QueuedPatch]) -> "_Told":
+        """What the answer to a write shows, and the patches that it answers, each with its cause."""
+        waited = {id(one): (one.patch, _cause_with_waits(one)) for one in _queued(held, _ended_fields(result))}
+        patches, causes = [patch for patch, _ in waited.values()], [cause for _, cause in waited.values()]
+        cause, write = _first_cause(causes), result.write
+        shown = ObservedObject(
+            write.object_type,
+            write.object_id,
+            "deleted",
+            result.at_ms,
+            result.spread_ms,
+            "receipt",
+            run_id=_run_of(patches),
+            bulk=_bulk(patches),
+            caused_by=cause,
+        )
+        if isinstance(result, Vanished):
+            return _Told(result, tuple(waited.values()), replace(shown, merged_into=result.merged_into))
         spread_ms = self._writes.spread_ms(write.object_type, write.object_id, result.at_ms, result.spread_ms)
         # a value that was there before counts as ours: this sink saw it between its own writes, so its order is known
         fields = {
             name: StampedValue(value, result.at_ms, spread_ms, ours=True) for name, value in result.stored.items()
         }
-        sent: dict[str, FieldValue] = {name: write.fields[name] for name in result.stored if name in write.fields}
-        causes = {id(one): _cause_with_waits(one) for one in written}
-        cause = _first_cause(causes.values())
-        await self._context.observed(
-            ObservedObject(
-                write.object_type,
-                write.object_id,
-                "upserted",
-                result.at_ms,
-                spread_ms,
-                "receipt",
-                fields,
-                sent,
-                run_id=_run_of(patches),
-                bulk=_bulk(patches),
-                caused_by=cause,
-                equal=result.equal,
-                causes=_other_causes({name: causes[id(held[name])] for name in sent if name in held}, cause),
-            )
+        sent = {name: write.fields[name] for name in result.stored if name in write.fields}
+        by_field = {name: waited[id(held[name])][1] for name in sent if name in held}
+        answered = replace(
+            shown,
+            operation="upserted",
+            spread_ms=spread_ms,
+            fields=fields,
+            sent=sent,
+            equal=result.equal,
+            causes=_other_causes(by_field, cause),
         )
-        for one in written:
-            self._context.count("sink", one.patch.mapping, "equal" if result.equal else "written", 1)
-            caused_by = causes[id(one)]
-            if not result.equal and caused_by is not None:
-                self._context.visible(one.patch.bulk, split(answered_ms - caused_by.at_ms, caused_by))
+        return _Told(result, tuple(waited.values()), answered)
 
-    async def _vanished(self, result: Vanished, held: Mapping[str, QueuedPatch]) -> None:
-        write, waited = result.write, _queued(held, result.write.fields)
-        patches = [one.patch for one in waited]
-        await self._context.observed(
-            ObservedObject(
-                write.object_type,
-                write.object_id,
-                "deleted",
-                result.at_ms,
-                result.spread_ms,
-                "receipt",
-                run_id=_run_of(patches),
-                merged_into=result.merged_into,
-                bulk=_bulk(patches),
-                caused_by=_first_cause(map(_cause_with_waits, waited)),
-            )
-        )
-        for patch in patches:
-            self._context.count("sink", patch.mapping, "unmatched", 1)
+    def _count(self, told: "_Told", answered_ms: int) -> None:
+        result = told.result
+        for patch, caused_by in told.waited:
+            if isinstance(result, Vanished):
+                self._context.count("sink", patch.mapping, "unmatched", 1)
+                continue
+            self._context.count("sink", patch.mapping, "equal" if result.equal else "written", 1)
+            if not result.equal and caused_by is not None:
+                self._context.visible(patch.bulk, split(answered_ms - caused_by.at_ms, caused_by))
 
     async def _refused(self, result: RefusedFields, held: Mapping[str, QueuedPatch]) -> None:
         for name in result.fields:
@@ -300,6 +287,26 @@ class PatchWriter:
         await self._context.publish(RECEIPTS, pair_of(patch), patch_receipt(patch, kind, fields, reason))
         if kind == "superseded":
             self._context.count("sink", patch.mapping, "superseded", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A write's answer as it is published, and the patches behind it, each with its cause and what it waited for."""
+
+    result: Answered | Vanished
+    waited: tuple[tuple[FieldPatch, Cause | None], ...]
+    observation: ObservedObject
+
+
+def _ended_fields(result: Ended) -> Iterable[str]:
+    """The fields of the write that have this outcome."""
+    match result:
+        case Answered():
+            return result.stored
+        case Vanished():
+            return result.write.fields
+        case RefusedFields():
+            return result.fields
 
 
 def _queued(held: Mapping[str, QueuedPatch], names: Iterable[str]) -> list[QueuedPatch]:

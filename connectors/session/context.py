@@ -1,6 +1,7 @@
 """What the reading, the writing and the monitoring of one integration share."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -103,10 +104,13 @@ class IntegrationContext:
         try:
             await self.send(topic, key, record)
         except Unencodable as error:
-            caused_by = getattr(record, "caused_by", None)
-            await self.bury(letter_id(key, error.reason), error.reason, str(error), key, topic, caused_by)
+            await self._unsent(topic, key, getattr(record, "caused_by", None), error)
             return False
         return True
+
+    async def _unsent(self, topic: str, key: str, caused_by: Cause | None, error: Unencodable) -> None:
+        """Publish the dead letter of a record that no message holds."""
+        await self.bury(letter_id(key, error.reason), error.reason, str(error), key, topic, caused_by)
 
     async def bury(
         self, id: str, reason: str, detail: str, key: str, topic: str = "", caused_by: Cause | None = None
@@ -133,6 +137,33 @@ class IntegrationContext:
 
     async def observed(self, observation: "ObservedObject") -> None:
         """Publish one object, without fields of an associated object that is not there; it is then read again."""
+        await self.observed_all((observation,))
+
+    async def observed_all(self, observations: Iterable["ObservedObject"]) -> None:
+        """Publish each object as `observed` does; returns once the brokers have all of them.
+
+        No task is made for each: a page of a crawl is a hundred objects, and a task costs as much as an object.
+        """
+        topic, sent = changes_topic(self.system), list[_Sent]()
+        # all are made before the first is sent: what is sent within a moment leaves in one request
+        changes = [(observation, *self._change_of(observation)) for observation in observations]
+        for observation, key, change, outdated in changes:
+            again = outdated or observation.unsettled
+            try:
+                sent.append(_Sent(observation, key, again, self.send(topic, key, change)))
+            except Unencodable as error:
+                await self._unsent(topic, key, observation.caused_by, error)
+        answers = await asyncio.gather(*(one.taken for one in sent), return_exceptions=True)
+        for one, answer in zip(sent, answers, strict=True):
+            if isinstance(answer, Unencodable):
+                await self._unsent(topic, one.key, one.observation.caused_by, answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            elif one.again:
+                await self._reread(one.observation)
+
+    def _change_of(self, observation: "ObservedObject") -> tuple[str, ChangeEvent, bool]:
+        """The record's key, the record, and whether it shows an associated object that is gone."""
         fields, outdated = self.shown.up_to_date(observation.fields)
         change = ChangeEvent(
             integration=self.integration,
@@ -159,8 +190,7 @@ class IntegrationContext:
             causes=observation.causes,
         )
         key = object_key(self.integration, self.connection, self.system, change.object_type, change.object_id)
-        if await self.publish(changes_topic(self.system), key, change) and (outdated or observation.unsettled):
-            await self._reread(observation)
+        return key, change, outdated
 
     async def _reread(self, observation: "ObservedObject") -> None:
         request = ConnectorRequest(
@@ -200,6 +230,16 @@ class ObservedObject:
     unsettled: bool = False  # fields were left out that another read has to tell
     equal: bool = False  # receipt: nothing was written
     causes: Mapping[str, Cause] = field(default_factory=dict)  # receipt: of fields with another cause
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An observation on its way to the brokers; `again`: it is read once more then."""
+
+    observation: ObservedObject
+    key: str
+    again: bool
+    taken: Awaitable[tuple[int, int]]
 
 
 def seen(

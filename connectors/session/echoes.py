@@ -24,11 +24,12 @@ _Field = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What was sent, what the system stored, and when by its clock."""
+    """What was sent, what the system stored, when by its clock, and whether anybody waited for it."""
 
     sent: FieldValue
     stored: FieldValue
     at_ms: int
+    bulk: bool
 
 
 class RecentWrites:
@@ -54,7 +55,7 @@ class RecentWrites:
         for name, value in stored.items():
             key = (write.object_type, write.object_id, name)
             before = self._written.pop(key, ())[1 - WRITES_OF_A_FIELD :]
-            self._written[key] = (*before, _Written(write.fields.get(name, value), value, at_ms))
+            self._written[key] = (*before, _Written(write.fields.get(name, value), value, at_ms, write.bulk))
         while len(self._written) > REMEMBERED_WRITES:
             del self._written[next(iter(self._written))]
 
@@ -90,13 +91,20 @@ class RecentWrites:
 
         The values are told with their own stamps all the same: somebody else's equal edit is not lost.
         """
-        return bool(news.fields) and all(
-            any(
-                _same(written.stored, value.value) and abs(written.at_ms - value.at_ms) <= ECHO_APART_MS
-                for written in self._written.get((news.object_type, news.object_id, name), ())
-            )
-            for name, value in news.fields.items()
-        )
+        return bool(news.fields) and all(self._echoes_of(news, name) for name in news.fields)
+
+    def echoed_bulk(self, news: News) -> bool:
+        """Whether all that is echoed was bulk: nobody waits for the echo either."""
+        return all(written.bulk for name in news.fields for written in self._echoes_of(news, name))
+
+    def _echoes_of(self, news: News, name: str) -> list[_Written]:
+        """The writes that a field of the notification may be the echo of."""
+        value = news.fields[name]
+        return [
+            written
+            for written in self._written.get((news.object_type, news.object_id, name), ())
+            if _same(written.stored, value.value) and abs(written.at_ms - value.at_ms) <= ECHO_APART_MS
+        ]
 
     def may_echo(self, news: News) -> bool:
         """Whether every field of the notification is as a write has it that is still under way."""

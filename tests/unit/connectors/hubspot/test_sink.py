@@ -257,7 +257,7 @@ async def test_a_rejected_token_is_no_refusal_of_the_write(case: Opened) -> None
 async def test_no_record_is_ever_made(case: Opened) -> None:
     await case.write(write("999", seats=1), write("1", seats=1))
     assert case.portal.created_by_api == 0
-    assert (case.account.sink.batch_size, case.account.sink.in_flight) == (100, 2)
+    assert (case.account.sink.batch_size, case.account.sink.in_flight) == (100, 6)
 
 
 async def test_nothing_to_write_is_nothing_sent(case: Opened) -> None:

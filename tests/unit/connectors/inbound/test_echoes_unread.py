@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from connectors.contract.sink import Write
 from connectors.inbound.notifications import NotificationReader
@@ -46,6 +47,27 @@ async def test_an_echo_that_comes_before_the_answer_costs_no_read() -> None:
         writes.wrote(OURS, OURS.fields, AT_MS)
         await after(it, ECHO_WITHIN_S)
         assert (it.source.reads, it.finished, it.titles()) == (0, ["ours"], ["ours"])
+
+
+async def test_nobody_waits_for_the_echo_of_a_bulk_write() -> None:
+    """As live changes the echoes of a full sync's writes ended the gathering of its bulk, one transaction for each."""
+    for write, early in (
+        (OURS, True),
+        (OURS, False),
+        (replace(OURS, bulk=True), True),
+        (replace(OURS, bulk=True), False),
+    ):
+        async with reader() as (it, writes):
+            writes.began(write)
+            if early:
+                await it.told("7", "ours", AT_MS)
+            writes.wrote(write, write.fields, AT_MS)
+            writes.ended(write)
+            if not early:
+                await it.told("7", "ours", AT_MS)
+            await after(it, ECHO_WITHIN_S)
+            assert it.source.reads == 0
+            assert [one.bulk for one in it.published] == [write.bulk]
 
 
 async def test_somebody_elses_equal_edit_is_read_once_the_answer_shows_that_it_was_another() -> None:

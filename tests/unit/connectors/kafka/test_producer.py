@@ -1,8 +1,12 @@
 """The queue to the brokers is bounded, waiting for it holds nothing up, and dead letters are counted."""
 
 import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from confluent_kafka import Message
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher, PublishFailed
@@ -57,6 +61,31 @@ async def test_what_waited_for_the_queue_is_sent_in_order(mock_kafka: Kafka) -> 
         await publisher.close()
 
     assert [offset for _, offset in places] == list(range(50))
+
+
+async def test_the_loop_is_woken_once_for_all_that_was_delivered_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To wake it costs a system call, and a page of a crawl was a hundred."""
+    publisher = Publisher(NOBODY, Codec(LocalRegistry()))
+    handed: list[Callable[[None, Message], None]] = []
+    never = SimpleNamespace(
+        produce=lambda _, on_delivery, **__: handed.append(on_delivery), poll=publisher._producer.poll
+    )
+    monkeypatch.setattr(publisher, "_producer", never)
+    sent = [publisher.send_bytes("topic", "key", b"value") for _ in range(3)]
+    woken, loop = list[object](), asyncio.get_running_loop()
+    wake = loop.call_soon_threadsafe
+
+    def counted(*told: Any) -> object:
+        woken.append(told)
+        return wake(*told)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+
+    for offset, delivered in enumerate(handed):
+        delivered(None, cast(Any, SimpleNamespace(partition=lambda: 0, offset=lambda offset=offset: offset)))
+    assert await asyncio.gather(*sent) == [(0, 0), (0, 1), (0, 2)]
+    assert len(woken) == 1
+    publisher._stopped.set()
 
 
 async def test_closing_sends_what_still_waits(mock_kafka: Kafka) -> None:

@@ -1,5 +1,6 @@
 """An integration: what it publishes of one object, and what becomes of one that no message holds."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -44,6 +45,33 @@ async def test_an_object_larger_than_a_message_is_reported_and_the_others_go_on(
     assert "ChangeEvent" in letter.detail
     assert isinstance(change, ChangeEvent)
     assert told.outcomes == {("source", "dead-lettered"): 1}
+
+
+async def test_one_of_many_that_no_message_holds_costs_the_others_nothing() -> None:
+    context, told = encoding_context()
+    await context.observed_all([holding("first"), holding("x" * MAX_RECORD_BYTES), holding("last")])
+    assert sorted(type(one).__name__ for one in told.published) == ["ChangeEvent", "ChangeEvent", "DeadLetter"]
+
+
+async def test_many_are_published_at_once_and_by_no_task_each() -> None:
+    """A page of a crawl was a hundred tasks, and each of its objects a request to the brokers."""
+    context, _ = context_of("userflow", FakeClock())
+    taken: list[asyncio.Future[tuple[int, int]]] = []
+
+    def send(*_: object) -> "asyncio.Future[tuple[int, int]]":
+        taken.append(asyncio.get_running_loop().create_future())
+        return taken[-1]
+
+    before = len(asyncio.all_tasks())
+    telling = asyncio.create_task(replace(context, send=send).observed_all([holding("any")] * 100))
+    await asyncio.sleep(0)
+    assert (len(taken), len(asyncio.all_tasks()) - before) == (100, 1)
+    for future in taken[:-1]:
+        future.set_result((0, 0))
+    await asyncio.sleep(0)
+    assert not telling.done()
+    taken[-1].set_result((0, 0))
+    await telling
 
 
 async def test_what_fits_no_schema_is_reported_too() -> None:

@@ -1,6 +1,7 @@
 """What was written here lately: echoes need no read, repeats no call, and answers of one second keep their order."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,14 @@ def test_an_echo_is_the_value_of_our_write_at_about_its_time() -> None:
     assert writes.echoed(told("pro", 101))
     assert not writes.echoed(told("pro", 101 + ECHO_APART_MS))
     assert not writes.echoed(News("contacts", "1", "upserted", {}, 100, 0, complete=False))
+
+
+def test_the_echo_of_a_bulk_write_is_bulk_unless_it_may_be_the_echo_of_a_live_one_too() -> None:
+    writes = RecentWrites()
+    writes.wrote(replace(write("pro"), bulk=True), {"plan": "pro"}, 100)
+    assert writes.echoed_bulk(told("pro", 100))
+    writes.wrote(write("pro"), {"plan": "pro"}, 101)
+    assert not writes.echoed_bulk(told("pro", 100))
 
 
 def test_the_echo_of_a_write_is_known_after_the_next_one_and_only_the_last_is_repeated() -> None:
