@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from confluent_kafka import Message
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from connectors.kafka.cluster import Cluster
 from schemas.codec import Codec
@@ -83,20 +84,23 @@ class Way:
         return {hop: self.at_ms[hop] - since for hop, since in zip(HOPS, before, strict=False)}
 
 
-async def stages(folder: Path) -> dict[System, Stages]:
-    """EDITS edits in each direction at idle, simulators answering in 20 ms."""
+async def stages(folder: Path) -> tuple[dict[System, Stages], dict[str, float]]:
+    """EDITS edits in each direction at idle, simulators answering in 20 ms; and the worker's mean step by stage."""
     async with world(folder) as it:
         pairs = [await it.pair(number) for number in range(EDITS)]
         await it.apply()
         await it.full_sync()
         await it.converged()
-        before = {system: await _sums(it, system) for system in SYSTEMS}
+        before, steps = {system: await _sums(it, system) for system in SYSTEMS}, await _steps(it)
         await edits(pairs, lambda pair: title_edit(it, pair))
         await edits(pairs, lambda pair: plan_edit(it, pair))
         await it.idle()
         told = {system: _means(before[system], await _sums(it, system)) for system in SYSTEMS}
+        after = await _steps(it)
         ways = await asyncio.to_thread(_ways, it.cluster, min(one["began_ms"] for one in before.values()))
-    return {system: _stages([way for way in ways if way.system == system], told[system]) for system in SYSTEMS}
+    found = {system: _stages([way for way in ways if way.system == system], told[system]) for system in SYSTEMS}
+    sums = {stage: (one[0] - steps[stage][0], one[1] - steps[stage][1]) for stage, one in after.items()}
+    return found, {stage: seconds / number * 1000 for stage, (seconds, number) in sums.items()}
 
 
 def _stages(ways: Sequence[Way], told: Mapping[str, float]) -> Stages:
@@ -162,14 +166,25 @@ def _hop(record: Any) -> str | None:
 
 async def _sums(it: World, system: System) -> dict[str, float]:
     """What the sink's metric has summed up of live changes: seconds by part, how many; and when it was asked."""
-    url = f"{it.machine.endpoints.health_urls[f'{system}-connector']}/metrics"
-    text = await asyncio.to_thread(read_url, url)
     name, live = "pairstream_change_to_visible_part_seconds", {"direction": f"to_{system}", "bulk": "false"}
-    samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
-    mine = [one for one in samples if one.name.startswith(name) and live.items() <= one.labels.items()]
+    mine = [one for one in await _samples(it, f"{system}-connector", name) if live.items() <= one.labels.items()]
     sums = {one.labels["part"]: one.value for one in mine if one.name == f"{name}_sum"}
     counts = [one.value for one in mine if one.name == f"{name}_count"]
     return {**dict.fromkeys(PARTS, 0.0), **sums, "count": max(counts, default=0.0), "began_ms": time.time() * 1000}
+
+
+async def _steps(it: World) -> dict[str, tuple[float, float]]:
+    """Stage -> seconds of its steps so far, commit and all, and how many there were."""
+    found: dict[tuple[str, str], float] = {}
+    for one in await _samples(it, "worker", "pairstream_step_seconds"):
+        found[one.labels["stage"], one.name.rpartition("_")[2]] = one.value
+    return {stage: (found[stage, "sum"], found[stage, "count"]) for stage in ("objects", "pairs")}
+
+
+async def _samples(it: World, role: str, name: str) -> list[Sample]:
+    text = await asyncio.to_thread(read_url, f"{it.machine.endpoints.health_urls[role]}/metrics")
+    samples = (one for family in text_string_to_metric_families(text) for one in family.samples)
+    return [one for one in samples if one.name.startswith(name)]
 
 
 def _means(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
@@ -183,7 +198,8 @@ def section(folder: Path) -> str:
     lines = ["## Where the time between a webhook and its write goes", ""]
     lines += ["One edit every 0.1 s, at idle; the simulators answer in 20 ms. Parts as each change's cause tells them;"]
     lines += ["the last column is the mean that `pairstream_change_to_visible_part_seconds` tells."]
-    for system, one in asyncio.run(stages(folder)).items():
+    found, steps = asyncio.run(stages(folder))
+    for system, one in found.items():
         road = "HubSpot to Userflow" if system == "userflow" else "Userflow to HubSpot"
         lines += ["", f"{road}, {one.changes} changes:", ""]
         lines += ["| part | p50 | p95 | mean | metric |", "|---|---|---|---|---|"]
@@ -191,6 +207,8 @@ def section(folder: Path) -> str:
         lines += ["", "| hop | p50 | p95 | mean |", "|---|---|---|---|"]
         lines += [_row(hop, one.hops[hop]) for hop in HOPS]
     lines += ["", "A hop ends as it hands its record to its producer: storing and committing it count to the next one."]
+    took = " and ".join(f"{ms:.0f} ms in {stage}" for stage, ms in steps.items())
+    lines += [f"A step of the worker, transaction and all, took {took} on average."]
     return "\n".join(lines) + "\n"
 
 
