@@ -188,9 +188,14 @@ class NotificationReader:
         return due
 
     def _saving(self, due: float) -> bool:
-        """Whether the next read waits because the system's limits are short."""
-        now, may_go = self._context.clock.monotonic(), self._queue.next_due(bulk=self._bulk_may_go)
-        return may_go is not None and may_go <= now and (due > now or self._dispatcher.limited)
+        """Whether the next read waits because the system's limits are short; thousands may wait: no look in vain."""
+        now = self._context.clock.monotonic()
+        if due <= now:
+            return self._dispatcher.limited
+        if tight_gather_s(self._context.account.spent()) == 0.0:
+            return False
+        may_go = self._queue.next_due(bulk=self._bulk_may_go)
+        return may_go is not None and may_go <= now
 
     def _next_due(self) -> float | None:
         """When the next read may leave; reads stand apart where calls are scarce, and share the next one."""

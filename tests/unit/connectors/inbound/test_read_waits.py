@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.contract.associations import AssociatedFields
 from connectors.contract.errors import Transient
@@ -44,11 +44,11 @@ class Source(test_notifications.Source):
 
 
 @asynccontextmanager
-async def reader() -> AsyncIterator[tuple[test_notifications.Reader, FakeClock, Source]]:
+async def reader(scarce: float = 0.0) -> AsyncIterator[tuple[test_notifications.Reader, FakeClock, Source]]:
     clock = FakeClock()
     source = Source(held={str(id): ("new", 10) for id in range(10)}, clock=clock, read_size=1)
     context, told = context_of("hubspot", clock, source=source)
-    half = NotificationReader(context, RecentWrites())
+    half = NotificationReader(replace(context, account=replace(context.account, spent=lambda: scarce)), RecentWrites())
     running = asyncio.create_task(half.run())
     try:
         yield test_notifications.Reader(source, context, half, told, asyncio.Event()), clock, source
@@ -140,3 +140,16 @@ async def test_a_fan_out_tells_every_reader_what_reading_took() -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert spent(told) == [("1", 300, 100), ("2", 300, 100)]
+
+
+async def test_reads_that_stand_apart_because_the_limit_is_short_wait_for_it() -> None:
+    async with reader(scarce=1.0) as (it, clock, source):
+        source.read_size = 10
+        await it.told("1", "new", 10)
+        await passing(it, clock, 0.5)
+        await it.told("2", "new", 10)
+        await passing(it, clock, 2.0)
+        first, second = spent(it.heard)
+        assert first == ("1", 200, 100)
+        assert second[:2] == ("2", 200)
+        assert 100 + 500 <= second[2] <= 100 + 550
