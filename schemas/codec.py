@@ -18,7 +18,7 @@ try:
 except ImportError:  # no compiler was there when it was installed: README.md names what to install
     CODEC: CodecKind = "python"
 else:
-    from schemas.plan import plan_of
+    from schemas.plan import older_plan_of, plan_of
 
     CODEC = "compiled"
 """What encodes and decodes: the compiled extension, or fastavro with steps in Python, the same bytes slower."""
@@ -100,8 +100,11 @@ class Codec:
     def _encoder(self, topic: str, record: type[Any]) -> Encode:
         name = avro_name(record)
         header, older = HEADER.pack(MAGIC, self._registry.id_of(topic, name)), self._registry.older(name)
-        if CODEC == "compiled" and older is None:
-            return partial(compiled.encode, plan_of(record), header)
+        node = None
+        if CODEC == "compiled":
+            node = plan_of(record) if older is None else older_plan_of(record, older)
+        if node is not None:
+            return partial(compiled.encode, node, header)
         return partial(reference.encode, header, older=older)
 
     def _decoder(self, topic: str, data: bytes) -> Decode:

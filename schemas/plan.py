@@ -25,13 +25,31 @@ def plan_of(record: type[Any]) -> compiled.Node:
     return _plan_of(typing.cast(Any, record))
 
 
+def older_plan_of(record: type[Any], older: Any) -> compiled.Node | None:
+    """The tree by which a record is written as an older schema has it, without the fields that came later.
+
+    None where that schema has a field that is gone since: only fastavro writes its default.
+    """
+    try:
+        return _node(record, older, _Known(older=True))
+    except PlanDiffers:
+        return None
+
+
 @cache
 def _plan_of(record: Any) -> compiled.Node:
-    return _node(record, record_schema(avro_name(record)), {})
+    return _node(record, record_schema(avro_name(record)), _Known())
 
 
-def _node(hint: Any, schema: Any, known: dict[str, compiled.Node]) -> compiled.Node:
-    """`known` are the records planned so far: a schema holds each once, and names it later."""
+class _Known(dict[str, compiled.Node]):
+    """The records planned so far: a schema holds each once, and names it later. `older`: fields may lack."""
+
+    def __init__(self, *, older: bool = False) -> None:
+        super().__init__()
+        self.older = older
+
+
+def _node(hint: Any, schema: Any, known: _Known) -> compiled.Node:
     if hint == FieldValue:
         return _value(schema)
     if dataclasses.is_dataclass(hint):
@@ -68,14 +86,15 @@ def _value(schema: Any) -> compiled.Node:
     return compiled.Value()
 
 
-def _record(record: type[Any], schema: Any, known: dict[str, compiled.Node]) -> compiled.Node:
+def _record(record: type[Any], schema: Any, known: _Known) -> compiled.Node:
     name = f"pairstream.{avro_name(record)}"
     if _kind(schema) != name:
         raise PlanDiffers(f"{name} is written as {_kind(schema)}")
     if isinstance(schema, str):
         return known[name]
-    fields = dataclasses.fields(record)
-    if [field["name"] for field in schema["fields"]] != [field.name for field in fields]:
+    written = [field["name"] for field in schema["fields"]]
+    there = [field.name for field in dataclasses.fields(record) if not known.older or field.name in written]
+    if written != there:
         raise PlanDiffers(f"{name} has other fields, or in another order")
     hints = typing.get_type_hints(record)
     nodes = ((field["name"], _node(hints[field["name"]], field["type"], known)) for field in schema["fields"])

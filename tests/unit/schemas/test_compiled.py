@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from schemas import reference
 from schemas.codec import CODEC, HEADER, Codec, MalformedRecord
 from schemas.records import Receipt, avro_name
-from schemas.registry import LocalRegistry, record_schema
+from schemas.registry import LocalRegistry, packaged_history, record_schema
 from schemas.topics import RECEIPTS, TOPICS
 from tests.contract.avro_samples import topic_of
 from tests.examples import share
@@ -44,6 +44,20 @@ def test_its_bytes_are_those_of_the_reference_and_come_back(name: str) -> None:
         data = codec.encode(topic, record)
         assert data == reference.encode(data[: HEADER.size], record)
         assert repr(codec.decode(topic, data)) == repr(by_reference(data, RECORDS[name])) == repr(record)
+
+    same()
+
+
+@pytest.mark.parametrize(("schema_id", "name"), [(number, name) for number, (name, _) in packaged_history().items()])
+def test_an_older_schema_is_written_as_the_reference_writes_it(schema_id: int, name: str) -> None:
+    codec, topic = Codec(LocalRegistry(written_up_to=schema_id)), topic_of(name)
+
+    @settings(max_examples=share(0.1))
+    @given(records(RECORDS[name]))
+    def same(record: Any) -> None:
+        data = codec.encode(topic, record)
+        assert HEADER.unpack_from(data)[1] == schema_id
+        assert data == reference.encode(data[: HEADER.size], record, packaged_history()[schema_id][1])
 
     same()
 
