@@ -1,5 +1,6 @@
 """What every page of one integration begins with: its name, accounts and state, and the tabs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -7,12 +8,14 @@ from pipeline.console.condition import Condition, condition
 from pipeline.console.visit import NotHere, Visit
 from pipeline.lag.judging import Lag
 from schemas.configuration import IntegrationSettings
+from schemas.topics import MAPPINGS
 
+REFUSED = "/refused"
 TABS = (
     ("", "Health"),
     ("/mappings", "Mappings"),
     ("/full-sync", "Full sync"),
-    ("/refused", "Refused"),
+    (REFUSED, "Refused"),
     ("/explain", "Explain"),
     ("/replay", "Replay"),
     ("/connection", "Connection"),
@@ -29,6 +32,7 @@ class Head:
     userflow: str
     condition: Condition
     state: str
+    counts: Mapping[str, int]  # by the end of a tab's path: how many there are, where there are any
 
 
 def settings_in(visit: Visit) -> IntegrationSettings:
@@ -43,11 +47,14 @@ def settings_in(visit: Visit) -> IntegrationSettings:
 def head(visit: Visit, settings: IntegrationSettings, lag: Lag | None) -> Head:
     """The head of a page of this integration."""
     name, desk = visit.integration, visit.desk
+    refused = desk.refused(name) or 0
+    mapped = sum(row.integration == name for row in desk.tables.table(MAPPINGS).values())
     return Head(
         name,
         f"/i/{name}",
         settings.hubspot.account,
         f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
-        condition(name, settings, desk.parts, desk.runs_of(name), lag, desk.refused(name) or 0),
+        condition(name, settings, desk.parts, desk.runs_of(name), lag, refused),
         settings.state,
+        {end: many for end, many in (("/mappings", mapped), (REFUSED, refused)) if many},
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 from pipeline.console.condition import Kind
 from pipeline.console.letters import GroupOfLetters
+from pipeline.console.reasons import title_of
 from pipeline.console.words import clock, instant
 from pipeline.explain.answer import Named
 from pipeline.operations.letter_remedies import what_to_do
@@ -37,6 +38,7 @@ class GroupRow:
     """Letters of one reason, stage, mapping and field."""
 
     reason: str
+    title: str
     meaning: str
     stage: str
     mapping: str
@@ -77,7 +79,7 @@ def group_row(group: GroupOfLetters, some: Sequence[Told], now_ms: int) -> Group
     """A group of which `some` are shown, the oldest first."""
     code, newest = group.reason, age(now_ms - some[-1].letter.letter.at_ms)
     place = (group.stage, group.mapping, group.field)
-    return GroupRow(code, meaning(code), *place, len(some), newest, what_to_do(code), group.trend)
+    return GroupRow(code, title_of(code), meaning(code), *place, len(some), newest, what_to_do(code), group.trend)
 
 
 def letter_row(one: Told, now_ms: int) -> LetterRow:

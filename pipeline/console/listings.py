@@ -8,6 +8,7 @@ from typing import Final
 from pipeline.operations.unlinked import WHYS, Unlinked, Why
 
 KEPT_MS: Final = 10 * 60 * 1000
+ANEW_MS: Final = 10_000
 MOST_LISTS: Final = 4
 MOST: Final = 50_000
 """So many of a list are kept, the newest: a page, and a file, show no more."""
@@ -61,7 +62,7 @@ class Listings:
     def begin(self, name: str, connection: int, now_ms: int, make: Callable[[], Awaitable[Listing]]) -> None:
         """Make one anew, unless one is on its way."""
         found = self.of(name, connection, now_ms)
-        if found is not None and not found.answer.done():
+        if found is not None and (not found.answer.done() or _is_new(found, now_ms)):
             return
         for other in list(self.kept)[: max(0, len(self.kept) - MOST_LISTS + 1)]:
             self.forget(other)
@@ -73,6 +74,11 @@ class Listings:
         found = self.kept.pop(name, None)
         if found is not None:
             found.answer.cancel()
+
+
+def _is_new(asked: Asked, now_ms: int) -> bool:
+    """Whether a list was made just now: nobody makes them one after the other."""
+    return asked.answer.exception() is None and now_ms - asked.at_ms < ANEW_MS
 
 
 def _looked_at(answer: "asyncio.Future[Listing]") -> None:

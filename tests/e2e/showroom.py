@@ -64,7 +64,6 @@ PATHS: Final[Sequence[tuple[str, str]]] = (
     ("unlinked", "/i/acme/unlinked"),
     ("unlinked-hidden", "/i/acme/unlinked?why=no_match_value"),
     ("unlinked-not-listed", "/i/globex/unlinked"),
-    ("unlinked-listing", "/i/hooli/unlinked"),
     ("discarded", "/i/acme/discarded"),
     ("redrive", "/i/acme/refused/not_an_option/again?field=plan"),
     ("discard", "/i/acme/refused/not_an_option/discard?field=plan"),

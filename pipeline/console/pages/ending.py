@@ -62,7 +62,7 @@ async def away(visit: Visit) -> Shown:
     ]
     letters = tuple(one.letter for one in found)
     name = visit.desk.selections.keep(Selection(visit.who.key, visit.integration, Plan(), letters, now_ms))
-    facts = {"head": head(visit, settings, await visit.desk.lag()), "rows": rows[:MOST_SHOWN], "number": len(found)}
+    facts = {"head": head(visit, settings, await visit.desk.lag()), "rows": rows[:MOST_SHOWN], "many": len(found)}
     return Shown("discarded.html", {**facts, "selection": name})
 
 

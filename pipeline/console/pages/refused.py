@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pipeline.console.asking import ASKED_BY
 from pipeline.console.head import head, settings_in
@@ -14,6 +14,7 @@ from pipeline.console.letters import WHICH, Which
 from pipeline.console.looks import SHOWN_S
 from pipeline.console.pages.explain import path_of
 from pipeline.console.paging import Pages
+from pipeline.console.reasons import title_of
 from pipeline.console.visit import NotHere, Sheet, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.operations.actor import machine
@@ -80,9 +81,8 @@ async def reason(visit: Visit) -> Shown:
 
 async def values(visit: Visit) -> Shown:
     """`POST …/values`: the same with what was refused, for a minute; told to the audit before."""
-    asked, back, desk = _asked(visit), visit.request.url.path.removesuffix("/values"), visit.desk
-    found = await chosen(visit)
-    back = f"{back}?{asked.query(page=visit.query('page'))}"
+    asked, desk, found = _asked(visit), visit.desk, await _found(visit)
+    back = f"{_path(visit)}?{asked.query(page=_pages(visit, found).number)}"
     if not desk.looks.may(visit.who.name, desk.now_ms()):
         lines = ("You looked at values 60 times within an hour. Wait, or ask a colleague.",)
         told = {"title": "No more values for now. Nothing was shown.", "lines": lines, "icon": "lock"}
@@ -111,25 +111,31 @@ async def chosen(visit: Visit) -> list[Told]:
     return index.chosen(visit.integration, _code(visit), asked.field, asked.mapping, asked.which)
 
 
+async def _found(visit: Visit) -> list[Told]:
+    """Raises NotHere where there are none."""
+    found = await chosen(visit)
+    if not found:
+        what = "Nothing is refused" if _asked(visit).which == "open" else "Nothing was refused"
+        raise NotHere(f"{what} for {_code(visit)}", "what is refused", f"/i/{visit.integration}/refused")
+    return found
+
+
 async def _reason(visit: Visit, held: Mapping[str, Any] | None) -> Shown:
     """The page; `held` are values by the letters' ids, None: they are hidden."""
     settings, now_ms, code, asked = settings_in(visit), visit.desk.now_ms(), _code(visit), _asked(visit)
-    found = await chosen(visit)
-    if not found:
-        what = "Nothing is refused" if asked.which == "open" else "Nothing was refused"
-        raise NotHere(f"{what} for {code}", "what is refused", f"/i/{visit.integration}/refused")
+    found = await _found(visit)
     pages = _pages(visit, found)
     different, alike = value_rows(found)
-    path = visit.request.url.path.removesuffix("/values")
     return Shown(
         "refused-reason.html",
         {
             "head": head(visit, settings, await visit.desk.lag()),
-            "of": path,
+            "of": _path(visit),
             "rows": [(letter_row(one, now_ms), _link(visit, one), _text(held, one)) for one in pages.of(found[::-1])],
             "many": len(found),
             "open": asked.which == "open",
             "reason": code,
+            "title": title_of(code),
             "meaning": meaning(code),
             "advice": what_to_do(code),
             "query": asked.query(),
@@ -181,6 +187,11 @@ def _asked(visit: Visit) -> _Filter:
 
 def _pages(visit: Visit, found: Sequence[Told]) -> Pages:
     return Pages.at(visit.query("page"), len(found))
+
+
+def _path(visit: Visit) -> str:
+    """Where the reason's page is: a reason may be a vendor's own text."""
+    return f"/i/{visit.integration}/refused/{quote(_code(visit), safe='')}"
 
 
 def _code(visit: Visit) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -180,7 +181,7 @@ async def test_values_are_hidden_until_asked_for_and_each_look_is_told_before(it
     shown = await signed_in.send(f"{PAGE}/values{query}")
     assert shown.status_code == 200
     assert "platinum &lt;b&gt;" in shown.text and "[&#34;x&#34;, &#34;y&#34;]" in shown.text
-    assert shown.headers["refresh"] == f"60; url={PAGE}{query}" and shown.headers["cache-control"] == "no-store"
+    assert shown.headers["refresh"] == f"60; url={PAGE}{query}&page=1" and shown.headers["cache-control"] == "no-store"
     ((topic, _, entry),) = it.publisher.sent
     assert (topic, entry.action, entry.by) == (AUDIT, "values shown", "ada@build-7")
     assert entry.detail == "of 2 refused: not_an_option plan" and "platinum" not in repr(it.publisher.sent)
@@ -240,3 +241,19 @@ async def test_a_long_list_comes_in_pages(it: InMemory) -> None:
     assert "201–250 of 250" in last and "Next" not in last  # noqa: RUF001
     for wrong in ("0", "99", "-1", "x", "9" * 40):
         assert (await signed_in.get(f"{PAGE}?page={wrong}")).status_code == 200
+
+
+async def test_a_vendors_own_reason_may_be_any_text(it: InMemory) -> None:
+    reason = 'a b?#&%\u202e<i>"'
+    it.letters.put(letter("6a", reason=reason))
+    signed_in = await it.signed_in("operator")
+    (path,) = set(re.findall(r'href="(/i/acme/refused/a[^?"]+)', (await signed_in.get("/i/acme/refused")).text))
+    shown = await signed_in.send(f"{path}/values")
+    assert shown.status_code == 200 and shown.headers["refresh"] == f"60; url={path}?page=1"
+    assert shown.headers["refresh"].isascii() and f'href="{path}/ids.csv' in shown.text
+
+
+async def test_no_look_is_told_where_there_is_nothing_to_see(it: InMemory) -> None:
+    signed_in = await it.signed_in("operator")
+    assert (await signed_in.send("/i/acme/refused/no_such/values")).status_code == 404
+    assert it.publisher.sent == []

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pipeline.console.listings import KEPT_MS, MOST_LISTS, Asked, Listing, Listings
+from pipeline.console.listings import ANEW_MS, KEPT_MS, MOST_LISTS, Asked, Listing, Listings
 from pipeline.operations.unlinked import Unlinked
 from tests.unit.pipeline.console.fixtures import AT_MS, InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_pages import lag, mapped, text
@@ -42,6 +42,13 @@ async def test_they_are_listed_once_asked_for_and_kept_for_all(it: InMemory) -> 
     assert "User u_0" in said and "1–100 of 150" in said and "u_149" not in said  # noqa: RUF001
     assert "User u_149" in text((await other.get(f"{PAGE}?page=2")).text)
     assert it.publisher.sent == []
+    asked = it.desk.listings.kept["acme"]
+    await other.send(PAGE)  # just now is new enough
+    assert it.desk.listings.kept["acme"] is asked
+    it.now_ms[0] += ANEW_MS
+    await other.send(PAGE)
+    assert it.desk.listings.kept["acme"] is not asked
+    await asyncio.wait({it.desk.listings.kept["acme"].answer})
     it.now_ms[0] += KEPT_MS + 1
     assert "List them" in text((await other.get(PAGE)).text)
 
