@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import group
-from pipeline.commands.options import DRY_RUN, FORMAT, SINCE, YES
+from pipeline.commands.options import DRY_RUN, FORMAT, SECONDS, SINCE, YES, Number
 
 
 def _filters(command: Any) -> Any:
@@ -80,9 +80,9 @@ def dead_letters_show(letter: str, decoded: bool, raw: bool, values: bool, shape
 @DRY_RUN
 @YES
 @click.option("--wait", is_flag=True, help="Show what becomes of each; exits 1 where one is refused again.")
-@click.option("--timeout", "within_s", type=click.FloatRange(min=0), default=60, show_default=True, help="With --wait.")
+@click.option("--timeout", "within_s", type=SECONDS, default=60, show_default=True, help="With --wait.")
 @click.option(
-    "--rate", "per_s", type=click.FloatRange(min=0.1), default=100, show_default=True, help="Letters a second."
+    "--rate", "per_s", type=Number(min=0.1, max=100_000), default=100, show_default=True, help="Letters a second."
 )
 @click.option("--max", "most", type=click.IntRange(min=1), help="Not more than so many, the oldest first.")
 @click.option("--force", is_flag=True, help="Also what came back three times, or may be there already.")

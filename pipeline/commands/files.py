@@ -1,22 +1,14 @@
 """Commands on an integration file; `file_actions` does the work."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from pipeline.commands.command_line import command
+from pipeline.commands.options import FORMAT, Number
 
-
-class _Seconds(click.FloatRange):
-    """A time to wait; FloatRange alone takes NaN, which compares with nothing."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        return self.fail("NaN is no time to wait.", param, ctx) if number != number else number
-
-
-SECONDS: Final = _Seconds(min=0, min_open=True, max=86_400)
+SECONDS: Final = Number(min=0, min_open=True, max=86_400)
 FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -57,7 +49,7 @@ def schema(example: bool) -> None:
     )
 )
 @FILE
-@click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@FORMAT
 @click.option("--show-values", is_flag=True, help="Show the values of sample differences; they are people's data.")
 @click.option("--no-pairs", is_flag=True, help="Do not read the retained state.")
 @click.option(

@@ -5,11 +5,9 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import group
+from pipeline.commands.options import FORMAT, SECONDS
 
-FORMAT = click.option(
-    "--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
-)
-WITHIN = click.option("--timeout", "within_s", type=click.FloatRange(min=0), help="Give up after so many seconds.")
+WITHIN = click.option("--timeout", "within_s", type=SECONDS, help="Give up after so many seconds.")
 
 
 @group("full-sync", examples=("pairstream full-sync start acme --wait", "pairstream full-sync status"))
@@ -102,9 +100,10 @@ def full_sync_history(name: str, shape: str) -> None:
 @click.argument("name")
 @FORMAT
 def full_sync_confirm(name: str, shape: str) -> None:
-    """Let a run write although it empties much.
+    """Let a run write that waits to be let.
 
-    PAIRSTREAM_FULL_SYNC_MOST_EMPTIED is the bound.
+    `start --ask` makes a run ask; PAIRSTREAM_FULL_SYNC_MOST_EMPTIED bounds what one
+    may empty without.
     """
     from pipeline.commands.full_sync_actions import confirm
 

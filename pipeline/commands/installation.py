@@ -146,7 +146,7 @@ def topics_acls(roles: tuple[Any, ...], principal: str, shape: str) -> None:
     show_acls(roles, principal, shape)
 
 
-@group(examples=("pairstream secrets rotate",))
+@group(examples=("pairstream secrets public-key", "pairstream secrets rotate"))
 def secrets() -> None:
     """The secrets that are kept sealed on the brokers."""
 

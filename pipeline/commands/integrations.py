@@ -3,10 +3,7 @@
 import click
 
 from pipeline.commands.command_line import command, group
-
-FORMAT = click.option(
-    "--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
-)
+from pipeline.commands.options import FORMAT
 
 
 @group(examples=("pairstream integration list", "pairstream integration pause acme"))

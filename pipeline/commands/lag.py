@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import command
+from pipeline.commands.options import FORMAT
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -40,9 +41,7 @@ class Duration(click.ParamType):
 @click.option(
     "--watch", "every_s", type=Duration(), is_flag=False, flag_value="2s", help="Again and again; every 2 s if bare."
 )
-@click.option(
-    "--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
-)
+@FORMAT
 def lag(**given: Any) -> None:
     """Say how far behind each stage is, in records and seconds.
 

@@ -1,5 +1,6 @@
 """Options that several commands share, and the words of Kafka's tools for a place on a topic."""
 
+import math
 import time
 from typing import Any, Final
 
@@ -12,6 +13,17 @@ FORMAT: Final = click.option(
 )
 YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+
+
+class Number(click.FloatRange):
+    """A number within bounds; FloatRange alone takes NaN, which compares with nothing, and infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        return number if math.isfinite(number) else self.fail(f"{value} is no number of any use here.", param, ctx)
+
+
+SECONDS: Final = Number(min=0, max=86_400)
 
 
 class Place(click.ParamType):

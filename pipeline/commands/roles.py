@@ -68,6 +68,8 @@ def console() -> None:
 @click.option("--userflow-seed", type=SEED, help="JSON that Userflow's simulator starts with; unset: the demo's.")
 def up(simulators: bool, hubspot_seed: Path | None, userflow_seed: Path | None) -> None:
     """Run everything on this machine until Ctrl-C."""
+    if not simulators and (hubspot_seed or userflow_seed):
+        raise click.UsageError("a seed file is what a simulator starts with. Fix: add --simulators.")
     from pipeline.commands.role_actions import run_everything
 
     run_everything(simulators, hubspot_seed, userflow_seed)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pipeline.local.errors import LocalError
 
 SHIPPED: Final = Path(__file__).with_name("seeds")
-FORMAT: Final = f"seed files that work are in {SHIPPED}"
+FORMAT: Final = f"Fix: write it like those in {SHIPPED}"
 _MOST_PROBLEMS: Final = 10
 
 Fields = dict[str, Any]  # what a vendor stores: its JSON is only known where it is read

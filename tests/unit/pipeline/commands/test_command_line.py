@@ -154,3 +154,38 @@ def test_what_a_terminal_takes_for_a_command_is_spelled_out() -> None:
     program = Program("pairstream", commands={"tell": tell})
 
     assert CliRunner().invoke(program, ["tell"]).output == "field \\x1b[2J\\x9b\n"
+
+
+OPTIONS: Final = [
+    (path, option)
+    for path, command in EVERY
+    if not isinstance(command, click.Group)
+    for option in command.params
+    if isinstance(option, click.Option)
+]
+NAMED: Final = [f"{' '.join(path)} {option.opts[-1]}" for path, option in OPTIONS]
+
+
+@pytest.mark.parametrize(("path", "option"), OPTIONS, ids=NAMED)
+def test_every_option_is_explained(path: tuple[str, ...], option: click.Option) -> None:
+    assert option.help
+
+
+@pytest.mark.parametrize(
+    ("path", "option"),
+    [(path, option) for path, option in OPTIONS if isinstance(option.type, click.types.FloatParamType)],
+)
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400"])
+def test_a_number_that_is_none_is_mistyped(path: tuple[str, ...], option: click.Option, number: str) -> None:
+    with pytest.raises(click.BadParameter):
+        option.type.convert(number, option, None)
+
+
+def test_a_seed_that_no_simulator_would_take_is_mistyped(tmp_path: Path) -> None:
+    seed = tmp_path / "contacts.json"
+    seed.write_text("{}")
+
+    result = typed("up", "--hubspot-seed", str(seed))
+
+    assert result.exit_code == MISTYPED
+    assert "add --simulators" in result.output

@@ -88,7 +88,7 @@ def test_a_mistake_is_named_with_file_and_place(tmp_path: Path, system: str, con
         read_seed(system, path)
 
     assert f"{path}: {message}" in str(refused.value)
-    assert f"seed files that work are in {SHIPPED}." in str(refused.value)
+    assert f"Fix: write it like those in {SHIPPED}." in str(refused.value)
     assert (SHIPPED / "hubspot.json").is_file()  # a wheel has no docs
 
 
