@@ -1,4 +1,4 @@
-"""How a worker treats memory: what a backlog took is given back, and garbage is looked for seldom."""
+"""How processes that hold much treat memory: what a backlog took is given back; garbage is looked for seldom."""
 
 import ctypes
 import gc
@@ -27,6 +27,11 @@ def give_memory_back() -> bool:
 
 def search_seldom() -> None:
     """Let the garbage collector look at new objects only, and not often: what is loaded by now lives as long as we."""
-    gc.set_threshold(GARBAGE_OBJECTS)
+    search_less()
     gc.collect()
     gc.freeze()
+
+
+def search_less() -> None:
+    """For a command, which ends soon: a hundred thousand letters would be searched again and again as they come."""
+    gc.set_threshold(GARBAGE_OBJECTS)

@@ -47,6 +47,7 @@ from pipeline.lag.reading import Brokers
 from pipeline.local import endpoints
 from pipeline.local.ports import free_port
 from pipeline.local.welcome import FORM
+from pipeline.memory import give_memory_back, search_seldom
 from pipeline.operations.actor import machine, who
 from pipeline.operations.audit import Audit
 from pipeline.operations.findings import Finding
@@ -76,6 +77,8 @@ async def run_console(process: Process) -> None:
     """Pages for people, by the operations that the commands use."""
     from pipeline.app import begin_vitals
 
+    give_memory_back()
+    search_seldom()
     port = process.settings.console_port or free_port()
     url = console_url(process.settings, port)
     process = await asyncio.to_thread(process.at_the_brokers)

@@ -20,6 +20,7 @@ from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.config import SettingsInvalid, load_settings
 from pipeline.exit_codes import REFUSED
 from pipeline.local.errors import LocalError
+from pipeline.memory import search_less
 from pipeline.observability.logging import set_up
 from pipeline.operations import OperationRefused
 from pipeline.operations.actor import machine, user
@@ -72,6 +73,7 @@ def open_process(*, makes_key: bool = False, lasts: bool = False) -> Process:
 
     A command tells in a sentence of its own what is wrong with the brokers; librdkafka's lines are for what `lasts`.
     """
+    search_less()
     settings = load_settings(os.environ)
     set_up(settings.log_format, settings.log_level, hide=settings.hidden)
     LOGGER.setLevel(logging.WARNING if lasts else logging.CRITICAL)

@@ -210,8 +210,9 @@ def _preview(folder: Path) -> str:
     lines += ["A target gets another name; rate limits lifted, the simulators answer in 20 ms.", ""]
     lines += ["| figure | counted beforehand | of the full sync |", "|---|---|---|"]
     lines += [f"| {name} | {number:,} | {found.written[name]:,} |" for name, number in found.foreseen.items()]
-    lines += ["", f"One count took {found.took_s:.1f} s, its process and questions to both systems with it.", ""]
-    lines += ["| live edits, HubSpot to Userflow | p50 | p95 | p99 | lost |", "|---|---|---|---|---|"]
+    lines += ["", f"One count took {found.took_s:.1f} s, its process and questions to both systems with it."]
+    told = f"live edits, HubSpot to Userflow, in {preview.TURNS} turns each"
+    lines += ["", f"| {told} | p50 | p95 | p99 | lost |", "|---|---|---|---|---|"]
     for name, row in (("nothing is counted", found.quiet), (f"beside {found.counts} counts", found.beside)):
         lines.append(f"| {name} | {row.p50:.0f} ms | {row.p95:.0f} ms | {row.p99:.0f} ms | {row.lost} of {row.edits} |")
     return _text(lines)
