@@ -141,7 +141,7 @@ async def test_where_the_time_of_an_edit_goes_is_told_by_parts_that_add_up_to_th
     assert all(took[part] >= 0 for part in PARTS)
     assert took["read"] >= 0.3  # HubSpot's webhook names one property: the object is read
     assert took["budget"] >= 0.9  # Userflow asks for a second
-    assert took["write"] >= 0.8  # Userflow's object is read, then written, and both once more
+    assert took["write"] >= 0.6  # Userflow's object is read, then written, and both once more; a refusal is quick
     assert took["pairstream"] > 0
 
 
