@@ -14,11 +14,12 @@ from pipeline.explain.answer import Named
 from pipeline.operations.letter_report import meaning
 from schemas.operating import AuditEntry
 from schemas.records import ConnectorRequest, StateCommand
+from schemas.spent import with_spent
 from schemas.topics import RUNS
 from tests.unit.pipeline.console.fixtures import Browser, InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_pages import HOSTILE, RUN, lag, ran, text
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
-from tests.unit.pipeline.explain.situations import Situation
+from tests.unit.pipeline.explain.situations import EDIT, Situation, caused
 
 HUBSPOT = Named("hubspot", "contacts", CONTACT)
 PATH = f"/i/acme/objects/hubspot/contacts/{CONTACT}"
@@ -60,6 +61,18 @@ async def test_a_pair_says_how_each_field_stands_and_no_value(it: InMemory) -> N
     assert answer.text.count('aria-label="hidden value"') == 5  # two fields on two sides, and the match value
     assert not any(value in said for value in VALUES)
     assert "Show values" not in said  # not for a viewer
+
+
+async def test_a_written_field_says_where_the_time_since_the_edit_went(it: InMemory) -> None:
+    spent = with_spent(EDIT, read_s=0.1, write_s=0.05)
+    records = (
+        caused(contact(1_000, {"jobtitle": "Dr", "tier": None}), EDIT),
+        user(1_000, {"title": None, "plan": "pro"}),
+        caused(written("userflow", USER, 2_000, {"title": "Dr"}), spent),
+    )
+    put(it, Situation().happened(*records), HUBSPOT)
+    parts = "Pairstream 0.15 s; reads 0.10 s; limits 0.00 s; writes 0.05 s"
+    assert f"0.30 s after the edit ({parts})" in await page(it)
 
 
 @pytest.mark.parametrize(
