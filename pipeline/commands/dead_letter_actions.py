@@ -185,6 +185,8 @@ def _planned(planned: Plan) -> list[str]:
         lines.append(f"{number:,} {'record' if number == 1 else 'records'} would be published again")
     if not planned.tries:
         lines.append(f"nothing would be tried once more{also}")
+    if lasting := len(planned.tries) - len(planned.promising.tries):
+        lines.append(f"{lasting:,} of them would be refused again: what is in force still says no")
     lines += [f"{len(some):,} left alone: {LEFT[why]}" for why, some in planned.left.items() if why != "mended"]
     return lines
 
@@ -232,6 +234,7 @@ def plan_object(planned: Plan, outcomes: Outcomes | None) -> Mapping[str, Any]:
         "pairs": planned.pairs,
         "records": len(planned.records),
         "most_writes": {system: planned.writes(system) for system in ("hubspot", "userflow")},
+        "refused_again": len(planned.tries) - len(planned.promising.tries),
         "left": {why: [letter.id for letter in some] for why, some in planned.left.items()},
         "tried": tried,
         "counts": None if outcomes is None else _counts(outcomes),

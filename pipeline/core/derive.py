@@ -74,6 +74,12 @@ def desired_values(pair: Paired, view: MappingView) -> Mapping[str, FieldValue]:
     return wanted
 
 
+def misfit(pair: Paired, view: MappingView, system: System, name: str) -> RefusedField | None:
+    """Why what the owner of a target field holds fits it no better by now; None where it fits, or no rule writes it."""
+    wanted = (_wanted(pair, system, rule, target) for rule, target in view.rules_for[system] if rule.target == name)
+    return next((one for one in wanted if isinstance(one, RefusedField)), None)
+
+
 def _wanted(pair: Paired, system: System, rule: FieldRule, target: FieldDefinition) -> Converted | RefusedField | None:
     """The value the rule wants in the target; None where the source is not known, or empty and to be kept."""
     source = pair.sides[OTHER[system]].fields.get(rule.source)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pipeline.core.candidates import paired, side
-from pipeline.core.derive import Paired, derive
+from pipeline.core.derive import Paired, derive, misfit
 from pipeline.core.mapping import MappingView
 from pipeline.operations.letters import Letter
 from schemas.letters import letter_id
@@ -49,6 +49,7 @@ class Standing:
     word: StandingWord
     at_ms: int | None = None
     object: str = "-"
+    lasts: bool = False  # refused, and by what the mappings in force tell it would be once more
 
     @property
     def open(self) -> bool:
@@ -83,7 +84,7 @@ def _of_field(letter: Letter, mark: LetterMark | None, now: PairNow) -> Standing
         return Standing("gone", None, letter.about.object)
     told = _object(written, view, pair)
     if _remembered(letter, now, state):
-        return Standing("refused", None, told)
+        return Standing("refused", None, told, misfit(pair, view, written, field) is not None)
     if field not in {rule.target for rule, _ in view.rules_for[written]}:
         return Standing("gone", None, told)
     if f"{written}.{field}" in {*state.refused, *state.contested}:

@@ -43,6 +43,7 @@ class Try:
     letter: Letter
     road: Road
     redrives: int  # this one counted
+    lasts: bool = False  # it would be refused for the same reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class Plan:
 
     tries: tuple[Try, ...] = ()
     left: Mapping[str, tuple[Letter, ...]] = field(default_factory=dict)
+
+    @property
+    def promising(self) -> "Plan":
+        """The same without what would be refused for the same reason."""
+        return replace(self, tries=tuple(one for one in self.tries if not one.lasts))
 
     @property
     def fields(self) -> tuple[Try, ...]:
@@ -90,7 +96,7 @@ def plan(
         if why is not None:
             left.setdefault(why, []).append(letter)
         elif most is None or len(tries) < most:
-            tries.append(Try(letter, road(letter), redrives + 1))
+            tries.append(Try(letter, road(letter), redrives + 1, now.lasts))
     return Plan(tuple(tries), {why: tuple(some) for why, some in left.items()})
 
 

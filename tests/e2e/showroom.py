@@ -66,6 +66,7 @@ PATHS: Final[Sequence[tuple[str, str]]] = (
     ("unlinked-not-listed", "/i/globex/unlinked"),
     ("discarded", "/i/acme/discarded"),
     ("redrive", "/i/acme/refused/not_an_option/again?field=plan"),
+    ("redrive-lasting", "/i/acme/refused/invalid_option/again"),
     ("discard", "/i/acme/refused/not_an_option/discard?field=plan"),
     ("explain", "/i/acme/explain"),
     ("object", f"{OBJECT}/{CONTACT}"),
@@ -168,7 +169,8 @@ def furnish(it: InMemory) -> None:
         it.tables.put(RUNS, run_id, replace(latest, run_id=run_id, integration=name))
     ran(it, "completed")
     it.letters.put(*(letter(f"{one:02x}", object=f"hubspot contacts 10{one}") for one in range(9)))
-    it.letters.put(letter("aa", reason="invalid_option", object=f"userflow users {EMAIL}", field="hubspot.stage"))
+    lasting = letter("aa", reason="invalid_option", object=f"userflow users {EMAIL}", field="hubspot.stage")
+    it.letters.put(replace(lasting, now=replace(lasting.now, lasts=True)))
     mark = LetterMark("bb" * 16, "discarded", AT_MS - 5, "bob@build-7", 0, "ACME-77")
     away = letter("bb").letter
     it.letters.put(Told(away, Standing("discarded", AT_MS - 5, "hubspot contacts 9"), mark))
@@ -197,7 +199,7 @@ def furnish(it: InMemory) -> None:
 
 def list_unlinked(it: InMemory) -> None:
     """One list that was made, one that is on its way."""
-    found = [Unlinked(f"2{one:04}", "unmatched", AT_MS - one * 60_000, AT_MS - 5_000 * one) for one in range(120)]
+    found = [Unlinked(f"2{one:04}", "unmatched", AT_MS - one * 60_000, AT_MS - 5_000 * one) for one in range(12)]
     found += [Unlinked("bob@example.com", "no_match_value", AT_MS - 9_000, 0)]
     for name, listing in (("acme", Listing.of({"contacts-users": found})), ("hooli", None)):
         asked: asyncio.Future[Listing] = asyncio.get_running_loop().create_future()

@@ -42,9 +42,10 @@ async def do_again(visit: Visit) -> Gone:
     before = desk.redriving.get(name)
     if before is not None and not before.task.done():
         raise NotPlanned(f"{before.number:,} letters are being tried again. Wait until they were.")
-    await _audit(visit, "dead-letters redrive", f"{len(taken.plan.tries)} letters")
-    task = asyncio.create_task(desk.letters.redrive(desk.publisher, taken.plan, PER_S))
-    desk.redriving[name] = Redriving(len(taken.plan.tries), desk.now_ms(), task)
+    planned = taken.plan.promising if visit.form.one("which") == "promising" else taken.plan
+    await _audit(visit, "dead-letters redrive", f"{len(planned.tries)} letters")
+    task = asyncio.create_task(desk.letters.redrive(desk.publisher, planned, PER_S))
+    desk.redriving[name] = Redriving(len(planned.tries), desk.now_ms(), task)
     await asyncio.wait({task}, timeout=WAITED_S)
     desk.letters_look.forget()
     return Gone(f"/i/{name}/refused")

@@ -20,7 +20,7 @@ from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSe
 from schemas.records import DeadLetter
 from schemas.registry import LocalRegistry
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, PAIRS_STATE
-from tests.unit.pipeline.operations.test_letters import field_letter
+from tests.unit.pipeline.operations.test_letters import field_letter, one, refused_pair
 
 CODEC = Codec(LocalRegistry())
 
@@ -92,7 +92,7 @@ def test_what_was_read_before_brokers_went_away_is_judged_by_the_next_look(it: I
     it.pairs.away = True
     with pytest.raises(BrokersUnreachable):
         it.log.told()
-    assert [one.now.word for one in it.log.told()] == ["mended"]
+    assert [told.now.word for told in it.log.told()] == ["mended"]
     it.row_changed(letter("a").key)
     it.pairs.away = True
     with pytest.raises(BrokersUnreachable):
@@ -121,7 +121,7 @@ def test_while_nothing_is_new_it_is_the_very_same_answer_and_nothing_is_judged_o
     it.came(letter("b", at_ms=2))
     it.came(letter("a", at_ms=1))
     first, seen = it.log.told(), index.look()
-    assert [one.letter.id for one in first] == ["a", "b"]
+    assert [told.letter.id for told in first] == ["a", "b"]
     assert it.log.told() is first and index.look() is seen
     assert it.judged_ids == [["a", "b"]]
     it.row_changed(letter("b").key)
@@ -147,7 +147,17 @@ def test_what_retention_took_is_forgotten_and_judged_no_more(it: It) -> None:
     it.came(letter("b"))
     it.log.told()
     it.begin = 1
-    assert [one.letter.id for one in it.log.told()] == ["b"]
+    assert [told.letter.id for told in it.log.told()] == ["b"]
     it.row_changed(letter("a").key)
     it.log.told()
     assert it.judged_ids == [["a", "b"]]
+
+
+def test_letters_of_equal_values_are_alike_to_one_process_and_to_no_other(
+    it: It, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, other = one(field_letter()), one(field_letter("Duchess"))
+    ours = it.log._alike(refused, refused_pair())
+    assert ours and it.log._alike(refused, refused_pair(town="Paris")) == ours
+    assert It(monkeypatch).log._alike(refused, refused_pair()) != ours
+    assert it.log._alike(other, refused_pair()) == it.log._alike(refused, refused_pair(mended=True)) == 0

@@ -257,3 +257,25 @@ async def test_no_look_is_told_where_there_is_nothing_to_see(it: InMemory) -> No
     signed_in = await it.signed_in("operator")
     assert (await signed_in.send("/i/acme/refused/no_such/values")).status_code == 404
     assert it.publisher.sent == []
+
+
+async def test_a_plan_says_what_would_be_refused_again_and_it_can_be_left_out(it: InMemory) -> None:
+    lasting = letter("0a")
+    it.letters.there[0] = replace(lasting, now=replace(lasting.now, lasts=True))
+    signed_in = await it.signed_in("operator")
+    shown = (await signed_in.get(f"{PAGE}/again")).text
+    said = text(shown)
+    assert "The cause still stands for 1 of them." in said and "Refused again for the same reason 1" in said
+    assert "Try the 2 again" in said and "Try all 3 anyway" in said
+    await signed_in.send(f"{PAGE}/again", selection=selection(shown), which="promising")
+    assert sorted(it.letters.tried) == ["0b" * 16, "0c" * 16]
+    assert it.publisher.sent[-1][2].detail == "2 letters"
+    every = (await signed_in.get(f"{PAGE}/again")).text
+    await signed_in.send(f"{PAGE}/again", selection=selection(every))
+    assert len(it.letters.tried) == 5
+
+
+async def test_where_all_would_be_refused_again_nothing_is_recommended(it: InMemory) -> None:
+    it.letters.there = [replace(one, now=replace(one.now, lasts=True)) for one in it.letters.there]
+    said = text((await (await it.signed_in("operator")).get(f"{PAGE}/again")).text)
+    assert "Try all 3 anyway" in said and "Try the" not in said

@@ -308,3 +308,20 @@ def test_a_refused_value_is_the_letters_own_or_none() -> None:
     assert refused_value(one(field_letter()), refused_pair(mended=True)) is None
     assert refused_value(one(field_letter()), NO_PAIR) is None
     assert refused_value(one(record_letter()), refused_pair()) is None
+
+
+def test_a_refusal_lasts_while_what_is_in_force_still_says_no() -> None:
+    strict = mapping(flow("jobtitle", "title", target_type="number"), flow("city", "town"))
+    middle = Middle(strict)
+    middle.feed(contact(T, {"jobtitle": "Countess", "city": "London"}), user(T, {"title": None, "town": None}))
+    state = middle.pair(EMAIL)
+    assert state is not None
+    refused = state.refused["userflow.title"]
+    letter = one(field_letter(str(refused.value), refused.reason))
+    still = standing(letter, None, PairNow(state, strict))
+    assert (still.word, still.lasts) == ("refused", True)
+    mended = standing(letter, None, PairNow(state, VIEW))  # the field takes text by now
+    assert (mended.word, mended.lasts) == ("refused", False)
+    assert not standing(one(field_letter()), None, refused_pair()).lasts  # the vendor alone knows why
+    planned = plan([(letter, still), (letter, mended)], {})
+    assert (len(planned.tries), len(planned.promising.tries)) == (2, 1)
