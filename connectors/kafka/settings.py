@@ -20,11 +20,12 @@ LOGGER: Final = logging.getLogger("librdkafka")
 TIMEOUT_S: Final = 15.0
 QUEUE_KBYTES: Final = 32_768  # librdkafka would hold a gigabyte while the brokers are away
 BATCH_BYTES: Final = 1_000_000
+LINGER_MS: Final = 0.5  # what is handed over together leaves together: to hand a hundred records over takes as long
 ANY_PARTITION: Final = -1  # the partitioner chooses by key
 
 
 def publisher_config(cluster: Cluster) -> LibrdkafkaConfig:
-    """An idempotent producer that sends at once when idle and batches by itself under load."""
+    """An idempotent producer that sends almost at once when idle and batches by itself under load."""
     return {
         **cluster.client,
         "log_level": LOG_LEVEL,
@@ -32,7 +33,7 @@ def publisher_config(cluster: Cluster) -> LibrdkafkaConfig:
         "partitioner": PARTITIONER,
         "enable.idempotence": True,
         "acks": "all",
-        "linger.ms": 0,
+        "linger.ms": LINGER_MS,
         "queue.buffering.max.messages": 200_000,
         "queue.buffering.max.kbytes": QUEUE_KBYTES,
         # the brokers' limit is for a whole batch: many small messages must not make one that they refuse
@@ -47,6 +48,7 @@ def transactional_config(cluster: Cluster, transactional_id: str) -> LibrdkafkaC
         **publisher_config(cluster),
         "transactional.id": cluster.physical(transactional_id),
         "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "linger.ms": 0,  # a commit sends all that is there, and nothing leaves before its partitions are told of
         "delivery.report.only.error": True,  # the commit tells of the others, and a call for each costs as much as it
     }
 

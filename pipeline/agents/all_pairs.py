@@ -27,8 +27,8 @@ from schemas.topics import STATE_COMMANDS
 from schemas.values import System
 
 MOST_OUTPUTS: Final = 500
-MOST_PAIRS: Final = 5_000  # a slice blocks the event loop: some 14 us a pair
-MOST_COMPARED: Final = 2_000  # some 30 us a pair
+MOST_PAIRS: Final = 1_500  # a slice blocks the event loop, and every live change with it: some 14 us a pair
+MOST_COMPARED: Final = 600  # some 30 us a pair
 VALUES_A_REQUEST: Final = 100
 MOST_SAMPLES: Final = 10
 

@@ -13,6 +13,7 @@ from pipeline.agents.lane import Lane, Room
 from pipeline.agents.step import Copied, Incoming, PartitionStep, Stage, StepDeps, Undecodable
 from schemas.codec import MalformedRecord
 from schemas.copies import handled_by, is_copy
+from schemas.records import StateCommand
 from schemas.redrives import redriven
 from schemas.topics import TopicAndPartition
 from schemas.vitals import InMemory, PlaceVitals, summed
@@ -166,8 +167,8 @@ class AgentLoop(Generic[RowT]):
 
 
 def _is_bulk(records: Iterable[Incoming]) -> bool:
-    """Whether nobody waits for any of them."""
-    return all(getattr(one.record, "bulk", False) for one in records)
+    """Whether nobody waits for any of them; for a command for all state its run does, and the next comes after it."""
+    return all(getattr(one.record, "bulk", False) and not isinstance(one.record, StateCommand) for one in records)
 
 
 async def _next(lane: Lane, step: PartitionStep[RowT]) -> Any:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 REVISION_WAIT_S: Final = 30.0
 COMMIT_WITHIN_S: Final = 20.0
 FAILURES_IN_A_ROW: Final = 100
+DECIDED_AT_ONCE: Final = 100  # records, which block the event loop: some 50 us each
 SLOW_RESTORE_S: Final = 1.0
 LOOK_FOR_LOST_S: Final = 5.0  # between two questions to the brokers, while a step's input jumps
 ROWS_KEPT_S: Final = 60.0  # a rebalance takes and gives back; and far less than compaction keeps a deletion
@@ -167,8 +168,11 @@ class PartitionStep(Generic[RowT]):
         self, batch: Sequence[Incoming], state_log: StateLog, rows: Rows[RowT], decide: Decide[RowT]
     ) -> None:
         """Decide in order, commit, then take over what changed. Raises Unencodable, nothing committed."""
-        overlay = Overlay(rows)
-        effects = [decide(incoming, overlay) for incoming in batch]
+        overlay, effects = Overlay(rows), list[Effects]()
+        for start in range(0, len(batch), DECIDED_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)  # a live change of another partition waits for no whole step of bulk
+            effects += [decide(incoming, overlay) for incoming in batch[start : start + DECIDED_AT_ONCE]]
         outputs = [output for effect in effects for output in effect.outputs]
         handled = {incoming.topic: incoming.offset + 1 for incoming in batch}
         if outputs or overlay.changed:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,8 @@ from schemas.values import System
 
 log = logging.getLogger(__name__)
 
-LOOK_S: Final = 0.25  # between two looks while a run is under way
+LOOK_S: Final = 0.25  # between two looks while a run is under way, at most
+PATIENCE: Final = 0.2  # of the time that no run has moved for
 IDLE_S: Final = 2.0
 LEAST_S: Final = 0.05  # rows come in bursts: one look for all of them
 KEPT_RUNS: Final = 20  # of each integration, for `full-sync history`
@@ -90,6 +92,7 @@ class FullSyncs:
         self._wake = asyncio.Event()
         self._sent: dict[tuple[str, str, int], int] = {}  # run, step, its beginning -> when its commands were sent
         self._reading = asyncio.Lock()
+        self._moved_at = 0.0  # when a run last changed its row
 
     def changed(self) -> None:
         """A row changed; to be called on the loop."""
@@ -107,7 +110,7 @@ class FullSyncs:
             else:
                 self._sent.clear()  # whoever is active meanwhile sends for itself
             await asyncio.sleep(LEAST_S)
-            await set_within(self._wake, LOOK_S if busy else IDLE_S)
+            await set_within(self._wake, patience_s(time.monotonic() - self._moved_at) if busy else IDLE_S)
             self._wake.clear()
 
     async def look(self) -> bool:
@@ -226,6 +229,7 @@ class FullSyncs:
         if not self._active():
             return False
         before = self._tables.get(RUNS, row.run_id)
+        self._moved_at = time.monotonic()
         await self._publisher.send(RUNS, row.run_id, row)
         await until_read(RUNS, lambda: self._tables.get(RUNS, row.run_id) is not before)
         return True
@@ -264,6 +268,14 @@ class FullSyncs:
         gone += [key for key in orphans(rows) if now_ms - rows[key].updated_at_ms > ORPHANED_MS]
         if gone and self._active():
             await asyncio.gather(*(self._publisher.send_bytes(RUNS, key, None) for key in gone))
+
+
+def patience_s(still_s: float) -> float:
+    """Until the next look, where no run has moved for that long.
+
+    A step that ends is seen soon, and one that takes long is asked about seldom: each look asks the brokers.
+    """
+    return min(LOOK_S, still_s * PATIENCE)
 
 
 def _current(waiting: Sequence[Run]) -> Run:

@@ -43,7 +43,7 @@ async def test_a_full_queue_holds_up_nobody_but_who_sends(monkeypatch: pytest.Mo
         async with asyncio.timeout(0.05):
             await sent[-1]
     assert sent[-1].cancelled()
-    assert len(publisher._waiting) == 2
+    await eventually(lambda: len(publisher._waiting) == 2)
 
     for future in sent:
         future.cancel()
@@ -72,6 +72,8 @@ async def test_the_loop_is_woken_once_for_all_that_was_delivered_meanwhile(monke
     )
     monkeypatch.setattr(publisher, "_producer", never)
     sent = [publisher.send_bytes("topic", "key", b"value") for _ in range(3)]
+    assert handed == []  # it is handed over in one go, and so leaves in one request
+    await asyncio.sleep(0)
     woken, loop = list[object](), asyncio.get_running_loop()
     wake = loop.call_soon_threadsafe
 

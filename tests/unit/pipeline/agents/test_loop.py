@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.agents import loop as loop_module
 from pipeline.agents.loop import STEP_RECORDS, AgentLoop
-from pipeline.agents.step import FAILURES_IN_A_ROW
+from pipeline.agents.step import FAILURES_IN_A_ROW, Incoming
+from schemas.records import StateCommand
 from schemas.traces import Handled
 from tests.unit.pipeline.agents.stage import (
     Appending,
@@ -38,6 +40,10 @@ async def consuming(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _incoming(record: object) -> Incoming:
+    return Incoming("sync.state-commands", 0, 0, "key", b"", record)
 
 
 async def broken(_: int, __: float) -> AsyncIterator[Sequence[Event]]:
@@ -143,6 +149,13 @@ class TestAgentLoop:
             await stream.events.put(event(3, "bulk=3"))
             await until(lambda: stream.acknowledged == [0, 1, 2, 3])
         assert [number for *_, number in deps.counted] == [1, 2, 1]
+
+    def test_a_command_for_all_state_waits_for_no_bulk(self) -> None:
+        """Each slice of a full sync's work would begin so much later."""
+        command = StateCommand("acme", 1, "pairs", "compare", bulk=True)
+        change = SimpleNamespace(bulk=True)
+        assert loop_module._is_bulk([_incoming(change), _incoming(change)])
+        assert not loop_module._is_bulk([_incoming(change), _incoming(command)])
 
     async def test_bytes_that_are_no_record_are_acknowledged_with_their_letter(self) -> None:
         deps, stream = FakeStepDeps(), FakeStream([event(0, "malformed"), event(1, "a=1")])

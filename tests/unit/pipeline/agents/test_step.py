@@ -7,9 +7,11 @@ import pytest
 
 from pipeline.agents import step as step_module
 from pipeline.agents.rows import MemoryRows
+from pipeline.agents.state import Overlay
 from pipeline.agents.step import (
     FAILURES_IN_A_ROW,
     Copied,
+    Effects,
     Incoming,
     PartitionStep,
     StepFailed,
@@ -37,6 +39,25 @@ class TestPartitionStep:
         assert deps.log().topic == [("a", b"13"), ("b", b"2")]
         assert deps.counted == [("objects", None, "derived", 3)]
         assert (deps.letters, deps.restores, [stage for stage, _ in deps.steps]) == ([], [("objects", 0)], ["objects"])
+
+    async def test_others_go_on_between_the_parts_of_a_long_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A live change of another partition waited for five hundred records of bulk to be decided."""
+        monkeypatch.setattr(step_module, "DECIDED_AT_ONCE", 2)
+        turns: list[str] = []
+
+        class Turning(Appending):
+            def decide(self, incoming: Incoming, overlay: Overlay[str]) -> Effects:
+                turns.append("step")
+                return super().decide(incoming, overlay)
+
+        deps = FakeStepDeps()
+        work = asyncio.create_task(step(deps, Turning()).run([incoming(f"a={n}", n) for n in range(5)]))
+        while not work.done():
+            turns.append("others")
+            await asyncio.sleep(0)
+        first, last = turns.index("step"), len(turns) - turns[::-1].index("step")
+        assert turns[first:last] == ["step", "step", "others", "step", "step", "others", "step"]
+        assert (deps.log().commits, sent(deps)[-1]) == (1, "01234")
 
     async def test_a_decision_that_raises_becomes_a_dead_letter_and_the_others_go_on(self) -> None:
         deps = FakeStepDeps()

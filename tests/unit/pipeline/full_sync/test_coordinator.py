@@ -300,3 +300,9 @@ async def test_a_run_at_which_our_own_code_raises_ends_and_the_scheduler_goes_on
     assert not await scheduler.full_syncs.look()
     installation.ask()
     assert await scheduler.full_syncs.look()
+
+
+def test_a_run_that_moves_is_looked_at_soon_and_one_that_stands_as_seldom_as_ever() -> None:
+    assert coordinator.patience_s(0.05) < coordinator.LEAST_S
+    assert coordinator.patience_s(0.5) == pytest.approx(0.1)
+    assert coordinator.patience_s(3_600.0) == coordinator.LOOK_S
