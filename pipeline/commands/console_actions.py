@@ -13,7 +13,7 @@ from connectors.kafka.producer import Along, Publisher, publish_now
 from connectors.kafka.table import TableReader
 from pipeline.bounded_http import ConnectionLimits
 from pipeline.commands.audit_log import AuditLog
-from pipeline.commands.doctoring import findings_of
+from pipeline.commands.doctoring import AtHand, findings_of
 from pipeline.commands.explain_desk import ExplainDesk
 from pipeline.commands.letter_desk import LetterDesk
 from pipeline.commands.letter_log import LetterLog
@@ -42,6 +42,7 @@ from pipeline.console.pages.sso import Sso
 from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.words import counted
+from pipeline.full_sync.rows import runs_of
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
 from pipeline.local import endpoints
@@ -138,7 +139,8 @@ def desk_of(
     letter_log, audit_log = LetterLog(process, tables, letters), AuditLog(process)
 
     def doctor() -> list[Finding]:
-        return list(findings_of(process, lambda: tables, PROBE_S, letter_log.told))
+        at_hand = AtHand(letter_log.told, lambda: runs_of(tables.table(RUNS)).values())
+        return list(findings_of(process, lambda: tables, PROBE_S, at_hand))
 
     about = About(
         where=settings.prefix or "Pairstream",

@@ -1,11 +1,13 @@
 """Wires doctor's checks to one process: what the command and the console's page both run."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.kafka.producer import publish_now
 from connectors.kafka.table import TableReader
 from pipeline.commands.letter_desk import LetterDesk
+from pipeline.full_sync.rows import Run
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
 from pipeline.operations.doctor import examine
@@ -14,7 +16,7 @@ from pipeline.operations.letter_report import Told
 from pipeline.operations.losses import losses_among, read_losses
 from pipeline.operations.open_letters import Looked
 from pipeline.operations.probing import NOBODY_ASKED, Probed, probe
-from pipeline.operations.runs import read_runs
+from pipeline.operations.runs import Runs, read_runs
 from pipeline.process import Process, now_ms
 from schemas.records import DeadLetter
 from schemas.topics import INTEGRATIONS
@@ -23,29 +25,39 @@ MOST_LETTERS: Final = 10_000
 """The newest so many are judged by a process that knows none yet: each costs a decoded letter and a pair's row."""
 
 
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What a process that lasts has read already: every letter, and every full sync, oldest first."""
+
+    letters: Callable[[], Sequence[Told]]  # blocks
+    runs: Runs
+
+
 def findings_of(
     process: Process,
     tables: Callable[[], TableReader],
     probe_s: float,
-    log: Callable[[], Sequence[Told]] | None = None,
+    at_hand: AtHand | None = None,
 ) -> Iterator[Finding]:
-    """Every finding, as it is found; blocks. `tables` hold letter marks too; with `probe_s` 0 no vendor is asked.
-
-    `log`: every letter, of a process that reads them as they come.
-    """
+    """Every finding, as it is found; blocks. `tables` hold letter marks too; with `probe_s` 0 no vendor is asked."""
     settings, read = process.settings, _Once(tables)
 
     def letters() -> Looked:
-        if log is not None:
-            return Looked(log())
+        if at_hand is not None:
+            return Looked(at_hand.letters())
         desk = LetterDesk(process, read.tables())
         newest, older = desk.newest(MOST_LETTERS)
         return Looked(desk.told(newest), older)
 
     def lost() -> Iterable[DeadLetter]:
-        if log is not None:
-            return losses_among(log(), now_ms())
+        if at_hand is not None:
+            return losses_among(at_hand.letters(), now_ms())
         return read_losses(process.cluster, process.codec, process.admin(), now_ms())
+
+    def runs() -> Iterable[Run]:
+        if at_hand is not None:
+            return at_hand.runs()
+        return read_runs(process.cluster, process.codec, settings.partitions)
 
     def ask() -> Probed:
         if not probe_s:
@@ -61,7 +73,7 @@ def findings_of(
         changes_retention_days=settings.changes_retention_days,
         opens=process.box.can_open,
         newest=process.box.is_newest,
-        runs=lambda: read_runs(process.cluster, process.codec, settings.partitions),
+        runs=runs,
         lost=lost,
         road=lambda: look(Brokers(process.cluster, process.codec, process.admin(), now_ms)),
         letters=letters,

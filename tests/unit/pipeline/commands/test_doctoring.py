@@ -11,7 +11,7 @@ import pytest
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.table import TableReader
 from pipeline.commands import doctoring
-from pipeline.commands.doctoring import findings_of
+from pipeline.commands.doctoring import AtHand, findings_of
 from pipeline.operations.letter_report import Told
 from pipeline.operations.letter_standing import Standing
 from pipeline.operations.losses import LATELY_MS
@@ -89,7 +89,7 @@ def process(tmp_path: Path, parts: dict[str, IntegrationPart], monkeypatch: pyte
 
 
 def found(
-    process: Any, parts: dict[str, IntegrationPart], probe_s: float = 5.0, log: Any = None
+    process: Any, parts: dict[str, IntegrationPart], probe_s: float = 5.0, at_hand: AtHand | None = None
 ) -> tuple[list[str], int]:
     """The codes of what is not well, and how often the tables were read."""
     reads = []
@@ -98,7 +98,7 @@ def found(
         reads.append(1)
         return cast(TableReader, SimpleNamespace(table=lambda _: parts))
 
-    told = [one for one in findings_of(cast(Process, process), tables, probe_s, log) if one.verdict != "ok"]
+    told = [one for one in findings_of(cast(Process, process), tables, probe_s, at_hand) if one.verdict != "ok"]
     return [one.code for one in told], len(reads)
 
 
@@ -128,5 +128,5 @@ def test_a_process_that_reads_letters_as_they_come_judges_all_of_them(
     refused = replace(record_letter("step_failed"), id="other", integration="acme")
     old = replace(lost, key="elsewhere", at_ms=now_ms() - LATELY_MS - 60_000)
     told = [Told(one(letter), Standing("open")) for letter in (old, lost, refused)]
-    codes, _ = found(process, parts, 0.0, lambda: told)
+    codes, _ = found(process, parts, 0.0, AtHand(lambda: told, lambda: ()))
     assert [code for code in codes if code.startswith(("letters", "records"))] == ["records_lost", "letters_open"]
