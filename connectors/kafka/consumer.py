@@ -5,19 +5,22 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # it does not list what it exports
 
+from connectors.kafka.bounded import within
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.commits import Commits
+from connectors.kafka.first_offsets import FirstOffsets
 from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
-from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, SILENT, TIMEOUT_S, member_config
+from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
 from schemas.copies import is_copy
 from schemas.redrives import Redriven, redriven
 from schemas.topics import TopicAndPartition
@@ -32,10 +35,11 @@ MOST_OF_ONE: Final = 20_000
 """Of one partition: two integrations whose vendor takes eight patches a second hold so many for half an hour, and those
 of other partitions are not to wait for them."""
 DRAIN_S: Final = 8.0
+LAST_COMMIT_S: Final = 3.0  # of partitions that are given back
+CLOSE_S: Final = 3.0
 # A process that slept through most of its session may have been replaced: it learns so within two heartbeats.
 SLEPT_S: Final = SESSION_TIMEOUT_MS / 1000 * 0.5
 LOOK_FOR_LOST_S: Final = 5.0
-LOOK_WITHIN_S: Final = 1.0  # the thread that asks is the one that polls
 SETTLE_S: Final = HEARTBEAT_INTERVAL_MS / 1000 * 2
 
 
@@ -69,11 +73,13 @@ class GroupMember:
 
     def __init__(self, cluster: Cluster, group: str, instance: str, *, topics: Sequence[str], hooks: Hooks) -> None:
         self._cluster = cluster
-        self._consumer = Consumer(member_config(cluster, group, instance))
+        self._consumer = Consumer({**member_config(cluster, group, instance), "on_commit": self._answered})
         self._topics = tuple(map(cluster.physical, topics))
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
         self._tracker = OffsetTracker()
+        self._commits = Commits(self._tracker)
+        self._fatal: KafkaError | None = None  # what a commit was answered
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._held: set[TopicAndPartition] = set()
@@ -84,7 +90,7 @@ class GroupMember:
         self._heard = time.monotonic()
         self._settled_at = 0.0
         self._looked_at = 0.0
-        self._admin: AdminClient | None = None  # for the thread alone
+        self._firsts = FirstOffsets(cluster)
         self._thread = threading.Thread(target=self._run, name=f"member {group}", daemon=True)
 
     def start(self) -> None:
@@ -133,7 +139,16 @@ class GroupMember:
         except Exception as error:  # noqa: BLE001 - the thread's edge: the owner ends the process
             self._loop.call_soon_threadsafe(self._hooks.failed, error)
         finally:
-            self._consumer.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Closing waits for commits under way, which brokers that are away never answer."""
+        try:
+            within(CLOSE_S, self._consumer.close, "close")
+        except TimeoutError:
+            log.warning(
+                "the group was not left within %.0f s: it goes on without this process after its session", CLOSE_S
+            )
 
     def _take(self) -> None:
         first = self._consumer.poll(POLL_S if not self._tracker.unfinished else COMMIT_INTERVAL_S / 2)
@@ -182,7 +197,7 @@ class GroupMember:
         self._looked_at = time.monotonic()
         with self._lock:
             suspects = self._tracker.suspects()
-        firsts = self._first_offsets(suspects) if suspects else {}
+        firsts = self._firsts.of(suspects) if suspects else {}
         for place, offset in suspects.items():
             certain = place in firsts and self._tell_lost(place, offset, firsts[place])
             with self._lock:
@@ -190,29 +205,6 @@ class GroupMember:
                     self._tracker.certain(place)
                 elif place in self._held:
                     self._tracker.begins(place, offset)
-
-    def _first_offsets(self, places: Collection[TopicAndPartition]) -> dict[TopicAndPartition, int]:
-        """What retention has left of each partition, as far as the brokers tell it in time.
-
-        Not asked by the consumer: a broker answers the requests of one connection in turn, so each question would wait
-        for a fetch that waits for records, half a second. Each partition is asked for by a request of its own: one that
-        is away, or whose leader is not known, holds up no other.
-        """
-        admin = self._admin = self._admin or AdminClient({**self._cluster.client, "log_level": SILENT})
-        earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-        found, until = dict[TopicAndPartition, int](), time.monotonic() + LOOK_WITHIN_S
-        asked = {}
-        for place in places:
-            wanted = TopicPartition(*place)
-            asked[place] = admin.list_offsets({wanted: earliest}, request_timeout=LOOK_WITHIN_S)[wanted]
-        for (topic, number), answer in asked.items():
-            try:
-                found[topic, number] = answer.result(max(until - time.monotonic(), 0)).offset
-            except (KafkaException, FutureTimeout) as error:
-                self._admin = None  # a client goes on naming the leaders of before a broker was restarted
-                why = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
-                log.info("%s[%d]: whether records were lost is asked again: %s", topic, number, why)
-        return found
 
     def _tell_lost(self, place: TopicAndPartition, offset: int, start: int) -> bool:
         """Whether nothing was lost from the offset on, or the brokers have the report of the loss."""
@@ -241,21 +233,52 @@ class GroupMember:
         return Taken(topic, place[1], offset, key, message.value() or b"", finished, redriven(message.headers()))
 
     def _commit(self) -> None:
+        """Hand the next commit over; a poll brings its answer, and nothing here waits for it.
+
+        A call that waits knows no time-out: after a pause of the brokers one waited for 75 s, and nobody polled.
+        """
+        if self._fatal is not None:
+            raise KafkaException(self._fatal)
+        with self._lock:
+            commit = self._commits.next(time.monotonic())
+        if commit is None:
+            return
+        try:
+            self._consumer.commit(offsets=_places(commit.offsets, str(commit.number)), asynchronous=True)
+        except KafkaException as error:
+            self._refused(error.args[0])
+            with self._lock:
+                self._commits.answered(commit.number, {})
+
+    def _answered(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        """What became of a commit; called within a poll."""
+        refused = error or next((place.error for place in places if place.error is not None), None)
+        if refused is not None:
+            self._refused(refused)
+        taken = {(place.topic, place.partition): place.offset for place in places if place.error is None}
+        number = int(places[0].metadata or 0) if places else 0
+        with self._lock:
+            self._commits.answered(number, {} if error is not None else taken)
+
+    def _refused(self, error: KafkaError) -> None:
+        """A rebalance may be under way: a later commit loses nothing."""
+        log.info("offsets were not committed: %s", error.str())
+        if _is_fatal(error):
+            self._fatal = error
+
+    def _commit_last(self) -> None:
+        """Commit what is given back, and wait for the answer, for a while: who gets the partitions begins there."""
         with self._lock:
             offsets = self._tracker.to_commit()
         if not offsets:
             return
-        places = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+        commit = partial(self._consumer.commit, offsets=_places(offsets), asynchronous=False)
         try:
-            self._consumer.commit(offsets=places, asynchronous=False)
+            within(LAST_COMMIT_S, commit, "last commit")
+        except TimeoutError:
+            log.warning("the last commit was not answered within %.0f s: records are handled again", LAST_COMMIT_S)
         except KafkaException as error:
-            # a rebalance may be under way: the next poll reports it, and a later commit loses nothing
-            log.info("offsets were not committed: %s", error.args[0].str())
-            if _is_fatal(error.args[0]):
-                raise
-            return
-        with self._lock:
-            self._tracker.committed(offsets)
+            self._refused(error.args[0])
 
     def _hold_back(self) -> None:
         """Take no more records of a partition while too many of it are unfinished, or of any while too many are.
@@ -313,7 +336,7 @@ class GroupMember:
             drained.result(DRAIN_S)
         except FutureTimeout:
             log.warning("calls in flight did not end within %.0f s: their records are handled again", DRAIN_S)
-        self._commit()
+        self._commit_last()
         self._drop(places)
 
     async def _finish(self, partitions: frozenset[int]) -> None:
@@ -336,8 +359,13 @@ class GroupMember:
         self._held -= places
         with self._lock:
             self._tracker.forget(set(places))
+            self._commits.forget(places)
             for place in places:
                 self._next.pop(place, None)
+
+
+def _places(offsets: Mapping[TopicAndPartition, int], metadata: str = "") -> list[TopicPartition]:
+    return [TopicPartition(topic, number, offset, metadata) for (topic, number), offset in offsets.items()]
 
 
 FATAL: Final = frozenset({KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED})

@@ -1,5 +1,6 @@
 """Tracks which offset may be committed while records end out of order: that of the first unfinished one."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,8 +69,13 @@ class OffsetTracker:
         found = {place: self._position(partition) for place, partition in sure}
         return {place: offset for place, offset in found.items() if offset > self._committed.get(place, -1)}
 
-    def committed(self, offsets: dict[TopicAndPartition, int]) -> None:
+    def committed(self, offsets: Mapping[TopicAndPartition, int]) -> None:
         self._committed.update(offsets)
+
+    def doubted(self, places: Iterable[TopicAndPartition]) -> None:
+        """What the brokers hold of these partitions is not known: their offsets are to be committed again."""
+        for place in places:
+            self._committed.pop(place, None)
 
     def forget(self, places: set[TopicAndPartition]) -> None:
         """These partitions belong to another member now."""

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import Future
+from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,9 +10,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # it does not list what it exports
 
-from connectors.kafka import consumer
+from connectors.kafka import first_offsets
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember
+from connectors.kafka.first_offsets import FirstOffsets
 from connectors.kafka.offsets import OffsetTracker
 
 TOPIC = "hubspot.changes"
@@ -39,7 +41,7 @@ class Offsets:
         return answer
 
 
-def looking(offsets: Offsets, number: int) -> tuple[GroupMember, OffsetTracker]:
+def looking(number: int) -> tuple[GroupMember, OffsetTracker]:
     """A member of no group that holds so many partitions, of each of which one record was handled."""
     member = GroupMember.__new__(GroupMember)
     tracker = OffsetTracker()
@@ -49,7 +51,7 @@ def looking(offsets: Offsets, number: int) -> tuple[GroupMember, OffsetTracker]:
         tracker.taken(place, 0)
         tracker.finished(place, 0)
     parts = {
-        "_admin": offsets,
+        "_firsts": FirstOffsets(Cluster({})),
         "_tracker": tracker,
         "_lock": threading.Lock(),
         "_held": set(places),
@@ -68,8 +70,8 @@ def look(member: GroupMember) -> None:
 
 def test_the_others_are_certain_at_once_and_the_one_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     offsets = Offsets(0)
-    monkeypatch.setattr(consumer, "AdminClient", lambda _: offsets)  # a new one, after one that was not answered
-    member, tracker = looking(offsets, 4)
+    monkeypatch.setattr(first_offsets, "AdminClient", lambda _: offsets)
+    member, tracker = looking(4)
     look(member)
     assert offsets.asked == [0, 1, 2, 3]
     assert sorted(tracker.to_commit()) == [(TOPIC, 1), (TOPIC, 2), (TOPIC, 3)]
@@ -82,8 +84,23 @@ def test_the_others_are_certain_at_once_and_the_one_is_asked_again(monkeypatch: 
     assert offsets.asked == [0, 1, 2, 3, 0, 0]
 
 
-def test_the_consumer_is_not_asked() -> None:
+def test_the_consumer_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its questions wait for its fetches: a connector stood still for as many half seconds as it has partitions."""
-    member, _ = looking(Offsets(), 4)
+    monkeypatch.setattr(first_offsets, "AdminClient", lambda _: Offsets())
+    member, _ = looking(4)
     assert not hasattr(member, "_consumer")
     look(member)
+
+
+def test_a_client_that_got_no_answer_ends_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end waits for its connections, and the thread that asks is the one that polls."""
+    ended = SimpleQueue[str]()
+
+    class Client(Offsets):
+        def __del__(self) -> None:
+            ended.put(threading.current_thread().name)
+
+    monkeypatch.setattr(first_offsets, "AdminClient", lambda _: Client(0))
+    firsts = FirstOffsets(Cluster({}))
+    assert firsts.of([(TOPIC, 0), (TOPIC, 1)]) == {(TOPIC, 1): 0}
+    assert ended.get(timeout=10) != threading.current_thread().name
