@@ -61,6 +61,7 @@ class Admin:
         try:
             return self._admin.list_topics(timeout=TIMEOUT_S)
         except KafkaException as error:
+            self._begin_anew()
             servers = self._cluster.client.get("bootstrap.servers", "nowhere")
             raise BrokersUnreachable(f"{BrokersUnreachable.__doc__} ({servers})") from error
 
@@ -74,8 +75,10 @@ class Admin:
                 found[self._cluster.logical(name)] = str(future.result(TIMEOUT_S).topic_id)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    self._begin_anew()
                     raise BrokersUnreachable(f"{name}: {error.args[0].str()}") from error
             except TimeoutError as error:
+                self._begin_anew()
                 raise BrokersUnreachable(f"{name}: no answer within {TIMEOUT_S:.0f} s") from error
         return found
 
@@ -167,9 +170,15 @@ class Admin:
                 (logical(place.topic), place.partition): future.result().offset for place, future in answers.items()
             }
         except KafkaException as error:
-            # a client goes on naming the leaders of before a broker was restarted: the next call is a new client's
-            self._admin = self._client()
+            self._begin_anew()
             raise BrokersUnreachable(f"offsets: {error.args[0].str()}") from error
+
+    def _begin_anew(self) -> None:
+        """The next call is a new client's.
+
+        This one may go on naming the leaders of before a broker was restarted, or know no broker (`lifeline.py`).
+        """
+        self._admin = self._client()
 
     def _client(self) -> AdminClient:
         return AdminClient({**self._cluster.client, "log_level": SILENT})

@@ -18,6 +18,7 @@ from connectors.kafka.bounded import within
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.commits import Commits
 from connectors.kafka.first_offsets import FirstOffsets
+from connectors.kafka.lifeline import Lifeline
 from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
 from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
@@ -73,7 +74,9 @@ class GroupMember:
 
     def __init__(self, cluster: Cluster, group: str, instance: str, *, topics: Sequence[str], hooks: Hooks) -> None:
         self._cluster = cluster
-        self._consumer = Consumer({**member_config(cluster, group, instance), "on_commit": self._answered})
+        self._lifeline = Lifeline()
+        own = {"on_commit": self._answered, **self._lifeline.config}
+        self._consumer = Consumer({**member_config(cluster, group, instance), **own})
         self._topics = tuple(map(cluster.physical, topics))
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
@@ -130,6 +133,7 @@ class GroupMember:
             committed_at = time.monotonic()
             while not self._stopped.is_set():
                 self._take()
+                self._lifeline.check()
                 self._look_for_lost()
                 if time.monotonic() - committed_at > COMMIT_INTERVAL_S:
                     committed_at = time.monotonic()

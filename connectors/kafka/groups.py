@@ -13,6 +13,10 @@ from schemas.topics import TopicAndPartition
 T = TypeVar("T")
 
 RETRY_S: Final = 0.1
+ONE_TRY_S: Final = TIMEOUT_S / 3
+SILENCE: Final = frozenset(
+    {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._WAIT_COORD}
+)
 PASSING: Final = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -35,10 +39,13 @@ class ConsumerGroup:
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster = cluster
         self._name = cluster.physical(name)
+        self._consumer = self._opened()
+
+    def _opened(self) -> Consumer:
         # a reader of committed offsets waits for every transaction under way, and for one that a broker's pause left
         # hanging without end; what is pending is returned in neither case
         own = {"group.id": self._name, "isolation.level": "read_uncommitted", "log_level": SILENT}
-        self._consumer = Consumer({**reader_config(cluster), **own})
+        return Consumer({**reader_config(self._cluster), **own})
 
     @property
     def metadata(self) -> Any:
@@ -53,7 +60,7 @@ class ConsumerGroup:
     def _watermarks(self, place: TopicPartition) -> tuple[int, int]:
         return self._answered(
             f"{place.topic}[{place.partition}]",
-            lambda: self._consumer.get_watermark_offsets(place, TIMEOUT_S, cached=False),
+            lambda: self._consumer.get_watermark_offsets(place, ONE_TRY_S, cached=False),
         )
 
     def committed(self, places: Iterable[TopicAndPartition]) -> dict[TopicAndPartition, int]:
@@ -64,17 +71,23 @@ class ConsumerGroup:
         second.
         """
         asked = [TopicPartition(self._cluster.physical(topic), number) for topic, number in places]
-        found = self._answered(f"group {self._name}", lambda: self._consumer.committed(asked, timeout=TIMEOUT_S))
+        found = self._answered(f"group {self._name}", lambda: self._consumer.committed(asked, timeout=ONE_TRY_S))
         known = (place for place in found if place.offset >= 0)
         return {(self._cluster.logical(place.topic), place.partition): place.offset for place in known}
 
     def _answered(self, what: str, ask: Callable[[], T]) -> T:
-        """Ask again where the broker that was asked is only on its way to its new task."""
+        """Ask again where the broker that was asked is only on its way to its new task.
+
+        And by a new client where none answers: the old one may have forgotten every broker (`lifeline.py`).
+        """
         deadline = time.monotonic() + TIMEOUT_S
         while True:
             try:
                 return ask()
             except KafkaException as error:
-                if error.args[0].code() not in PASSING or time.monotonic() > deadline:
+                code = error.args[0].code()
+                if code in SILENCE:
+                    self._consumer = self._opened()
+                if code not in PASSING | SILENCE or time.monotonic() > deadline:
                     raise BrokersUnreachable(f"{what}: {error.args[0].str()}") from error
                 time.sleep(RETRY_S)

@@ -34,6 +34,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
     TopicMetadata,
 )
 
+from connectors.kafka.bounded import within
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.partitioner import placed
@@ -276,7 +277,7 @@ class Mover:
             with _refusals(f"group {group}"):
                 if _as_wanted(consumer.committed(places, timeout=TIMEOUT_S), places):
                     return True
-                consumer.commit(offsets=places, asynchronous=False)
+                within(TIMEOUT_S, partial(consumer.commit, offsets=places, asynchronous=False), "commit")
         finally:
             consumer.close()
         return False

@@ -11,6 +11,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.lifeline import Lifeline
 from connectors.kafka.settings import ANY_PARTITION, publisher_config
 from schemas.codec import Codec, RecordTooLarge
 from schemas.records import DeadLetter
@@ -92,7 +93,8 @@ class Publisher:
         self._along = along
         self._cluster = cluster
         self._buried = buried
-        self._producer = Producer({**publisher_config(cluster), **(queue or {})})
+        self._config = {**publisher_config(cluster), **(queue or {})}
+        self._lifeline, self._producer = self._opened()
         self._waiting: dict[_Handed, None] = {}
         self._outbox: list[_Handed] = []
         self._reports: deque[_Report] = deque()
@@ -100,6 +102,7 @@ class Publisher:
         self._codec = codec
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
+        self._replaced: Lifeline | None = None  # that of the last producer that was given up
         self._poller = threading.Thread(target=self._poll, name="publisher", daemon=True)
         self._poller.start()
 
@@ -210,9 +213,28 @@ class Publisher:
                 handed.future.set_exception(error)
             self._waiting.pop(handed, None)
 
+    def _opened(self) -> tuple[Lifeline, Producer]:
+        lifeline = Lifeline()
+        return lifeline, Producer({**self._config, **lifeline.config})
+
     def _poll(self) -> None:
         while not self._stopped.is_set():
-            self._producer.poll(0.1)
+            lifeline, producer = self._lifeline, self._producer
+            producer.poll(0.1)
+            if lifeline.cut and lifeline is not self._replaced:
+                self._replaced = lifeline
+                self._loop.call_soon_threadsafe(self._replace)
+
+    def _replace(self) -> None:
+        """Go on with a new producer; what the one that has forgotten every broker still holds was not published.
+
+        Not handed to the new one: what was sent meanwhile would come before it.
+        """
+        log.warning("a producer has forgotten every broker: what it still held was not published, a new one goes on")
+        lost = self._producer
+        self._lifeline, self._producer = self._opened()
+        lost.purge()
+        threading.Thread(target=lost.flush, args=(FLUSH_S,), name="end of a producer", daemon=True).start()
 
 
 def _resolve(future: "asyncio.Future[tuple[int, int]]", error: KafkaError | None, message: Message) -> None:

@@ -94,7 +94,7 @@ class CompactedStateLog:
         return Produced(output.topic, output.key, value, output.partition, headers)
 
     def _replace_expired(self) -> TransactionalWriter:
-        """A new producer for one that the brokers forgot while it was idle (`transactional.id.expiration.ms`).
+        """A new producer for an idle one: the brokers forgot it (`transactional.id.expiration.ms`), or it forgot them.
 
         Opening fences whoever took the partition meanwhile; offsets that moved on tell that somebody did.
         """
@@ -103,7 +103,7 @@ class CompactedStateLog:
         self._writer = TransactionalWriter(self._cluster, self._transactional_id, self._group)
         if self.handled(tuple(ours)) != ours:
             raise TransactionFailed(f"{self._transactional_id} expired, and another process took over", fenced=True)
-        log.info("%s had expired while nothing was written: it was opened again", self._transactional_id)
+        log.info("%s was of no use after a time without work: it was opened again", self._transactional_id)
         return self._writer
 
     def decode(self, value: bytes) -> Any:

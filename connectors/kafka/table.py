@@ -11,6 +11,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.lifeline import Lifeline
 from connectors.kafka.settings import TIMEOUT_S, follower_config, reader_config
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import INSTALLATION
@@ -142,13 +143,15 @@ class TableReader:
             time.sleep(READ_AGAIN_S)
 
     def _follow(self) -> None:
-        consumer = Consumer(follower_config(self._cluster))
+        lifeline = Lifeline()
+        consumer = Consumer({**follower_config(self._cluster), **lifeline.config})
         try:
             open_ends = self._assign(consumer)
             while not self._stopped.is_set():
                 if not open_ends:
                     self._complete.set()
                 message = consumer.poll(self._look_s)
+                lifeline.check()
                 if message is None:
                     continue
                 error = message.error()

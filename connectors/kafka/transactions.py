@@ -4,7 +4,7 @@ And reading the rows back.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -18,13 +18,16 @@ from schemas.redrives import Sent
 from schemas.topics import TopicAndPartition
 
 STALL_S = 60.0
+IDLE_S = 5.0
+FOUND_WITHIN_S = 2.0
 WHY_S = 1.0
 
 
 class TransactionFailed(RuntimeError):
     """A step's transaction did not commit.
 
-    `fenced`: another process owns the partition now; `expired`: the brokers forgot a producer that was idle for long.
+    `fenced`: another process owns the partition now; `expired`: the brokers forgot a producer that was idle for long,
+    or it them, and a new one may take over.
     """
 
     def __init__(self, message: str, *, fenced: bool, expired: bool = False) -> None:
@@ -53,6 +56,7 @@ class TransactionalWriter:
         self._transactional_id = transactional_id
         self._too_large: str | None = None  # a topic whose brokers refused a message of the transaction for its size
         self._producer = self._opened()
+        self._used_at = time.monotonic()
 
     def _opened(self) -> Producer:
         producer = Producer(transactional_config(self._cluster, self._transactional_id))
@@ -72,6 +76,7 @@ class TransactionalWriter:
             TopicPartition(self._cluster.physical(topic), number, offset) for (topic, number), offset in handled.items()
         ]
         self._too_large = None
+        self._find_brokers(places)
         try:
             with _named("transaction"):
                 self._producer.begin_transaction()
@@ -87,6 +92,21 @@ class TransactionalWriter:
             # after such a failure librdkafka 2.16 skips sequence numbers; a new producer aborts what the old one began
             self._producer = self._opened()
             raise RecordTooLarge(f"{self._too_large}: the brokers take less than they did") from error
+        self._used_at = time.monotonic()
+
+    def _find_brokers(self, places: Sequence[TopicPartition]) -> None:
+        """Raise TransactionFailed, expired, where a producer that was idle finds no broker: it may know none any more.
+
+        A new one can take over (`lifeline.py` tells why): the old one's transactions would only time out.
+        """
+        if time.monotonic() - self._used_at < IDLE_S or not places:
+            return
+        try:
+            known = self._producer.list_topics(places[0].topic, FOUND_WITHIN_S).brokers
+        except KafkaException:
+            known = {}
+        if not known:
+            raise TransactionFailed(f"{self._transactional_id} finds no broker", fenced=False, expired=True)
 
     def _produce(self, message: Produced, key: bytes) -> None:
         topic = self._cluster.physical(message.topic)
