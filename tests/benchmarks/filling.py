@@ -18,7 +18,7 @@ class Filling:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._codec = Codec(LocalRegistry())
+        self.codec = Codec(LocalRegistry())
         self._producer = Producer(publisher_config(cluster))
 
     def __enter__(self) -> "Filling":
@@ -31,7 +31,7 @@ class Filling:
 
     def put(self, topic: str, key: str, record: Any) -> None:
         """One record, by its key's partition."""
-        name, value = self._cluster.physical(topic), self._codec.encode(topic, record)
+        name, value = self._cluster.physical(topic), self.codec.encode(topic, record)
         while True:
             try:
                 self._producer.produce(name, key=key.encode(), value=value)

@@ -11,7 +11,6 @@ from schemas.configuration import ConnectorState, DescribedField, IntegrationPar
 from schemas.letters import letter_id
 from schemas.operating import AuditEntry
 from schemas.records import Cause, DeadLetter, FieldRule, ObjectMapping, Receipt, StampedValue
-from schemas.registry import LocalRegistry
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.state import Candidate, PairState, RefusedValue
 from schemas.topics import AUDIT, DAY_MS, DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, RECEIPTS, RUNS, pair_key
@@ -48,18 +47,23 @@ def name_of(number: int) -> str:
 
 def fill(cluster: Cluster, integrations: int, letters: int) -> None:
     """Integrations in step but for their letters, a value refused for each of so many pairs, one every second."""
-    now, codec = int(time.time() * 1000), Codec(LocalRegistry())
+    now = int(time.time() * 1000)
     with Filling(cluster) as filling:
         for number in range(integrations):
             for topic, key, record in _integration(number, now):
                 filling.put(topic, key, record)
         for number in range(letters):
-            letter, row = _letter(codec, name_of(number % integrations), number // integrations, number, now)
-            filling.put(DEAD_LETTERS, letter.key, letter)
-            filling.put(PAIRS_STATE, letter.key, row)
+            refuse(filling, integrations, number, now - 1_000 * number)
         for number in range(AUDITED):
             name, id = name_of(number % integrations), str(number)
             filling.put(AUDIT, name, AuditEntry(now - number, name, "full-sync start", "ada@bench", "bench", id))
+
+
+def refuse(filling: Filling, integrations: int, number: int, at_ms: int) -> None:
+    """One letter, each number's of a pair of its own, and the pair's row that remembers what was refused."""
+    letter, row = _letter(filling.codec, name_of(number % integrations), number // integrations, number, at_ms)
+    filling.put(DEAD_LETTERS, letter.key, letter)
+    filling.put(PAIRS_STATE, letter.key, row)
 
 
 def _integration(number: int, now: int) -> Iterator[tuple[str, str, Any]]:
@@ -89,11 +93,11 @@ def _run(name: str, number: int, ended_ms: int) -> Iterator[tuple[str, str, Any]
         yield RUNS, f"{run_id}/pairs/{part}", replace(run, part=f"pairs/{part}")
 
 
-def _letter(codec: Codec, name: str, of_its_own: int, number: int, now: int) -> tuple[DeadLetter, PairState]:
+def _letter(codec: Codec, name: str, of_its_own: int, number: int, at_ms: int) -> tuple[DeadLetter, PairState]:
     """A refused value with the receipt that told of it, and the pair's row that remembers it."""
     email = f"person{number}@example.com"
     key, field, value = pair_key(name, 1, MAPPING, email), "hubspot.tier", f"plan {number}"
-    reason, cause = REASONS[of_its_own % len(REASONS)], Cause("userflow.notifications", 0, number, now - 1_000)
+    reason, cause = REASONS[of_its_own % len(REASONS)], Cause("userflow.notifications", 0, number, at_ms)
     told = Receipt(
         name, 1, 1, MAPPING, email, "hubspot", "contacts", str(number), "refused", {"tier": value}, reason, None, cause
     )
@@ -108,12 +112,12 @@ def _letter(codec: Codec, name: str, of_its_own: int, number: int, now: int) -> 
         offset=number,
         key=key,
         value=codec.encode(RECEIPTS, told),
-        at_ms=now - 1_000 * number,
+        at_ms=at_ms,
         field=field,
         mapping=MAPPING,
         caused_by=cause,
     )
-    here = {"plan": StampedValue(value, now, 0)}
-    there = {"tier": StampedValue(None, now, 0)}
-    row = PairState(1, {str(number): Candidate(now, 0, there)}, {f"u-{number}": Candidate(now, 0, here)})
+    here = {"plan": StampedValue(value, at_ms, 0)}
+    there = {"tier": StampedValue(None, at_ms, 0)}
+    row = PairState(1, {str(number): Candidate(at_ms, 0, there)}, {f"u-{number}": Candidate(at_ms, 0, here)})
     return letter, replace(row, refused={field: RefusedValue(value, reason)})
