@@ -2,17 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote_plus, urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from schemas.topics import AUDIT
 from tests.e2e.browsing import CHROMIUM, chromium, heading, text
-from tests.e2e.looking import number
-from tests.e2e.visiting import SHOWN_MS, enter, link, visitor
-from tests.e2e.world import World, eventually, world_with_console
+from tests.e2e.console.visiting import Scheme, is_usable
+from tests.e2e.looking import number, settled
+from tests.e2e.visiting import SHOWN_MS, enter, link, until_said, visitor
+from tests.e2e.world import PLAN, World, eventually, measured, world_with_console
 from tests.kafka import Kafka
 
 pytestmark = [
@@ -20,6 +25,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not here: apt-get install chromium"),
 ]
 PAIRS = 12
+REFUSED = 6
+SCHEMES: Final[Sequence[Scheme]] = ("light", "dark")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -109,6 +116,160 @@ async def test_what_is_done_is_told_by_name(it: World, browser: Browser) -> None
         await page.get_by_role("link", name="Pause…").wait_for()
     told = await it.command("audit", "acme")
     assert "console" in told and "pause" in told and "resume" in told
+
+
+async def usable_in_both(page: Page) -> None:
+    """Light and dark."""
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        await is_usable(page)
+
+
+async def told_nowhere(it: World, asked: Sequence[str], page: Page, *secrets: str) -> None:
+    """Values stand in no address, log, audit or storage of the browser."""
+    stored = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    audited = repr(await asyncio.to_thread(it.records, AUDIT))
+    for secret in secrets:
+        assert not [url for url in asked if secret in unquote_plus(url)]
+        assert not [place for place in (stored, audited, it.log("console")) if secret in place]
+
+
+@pytest.mark.parametrize("script", [True, pytest.param(False, marks=pytest.mark.long)])
+async def test_an_email_finds_its_object_and_values_are_shown_for_a_minute(
+    it: World, browser: Browser, script: bool
+) -> None:
+    contact_id, _ = next(iter(it.made.items()))
+    email = (await it.hubspot.objects("contacts"))[contact_id]["email"]
+    async with visitor(browser, script=script) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await enter(it, page, await link(it, "operator"), script=script)
+        await page.goto(f"{it.machine.endpoints.console_url}/i/acme/explain")
+        await page.get_by_label("Object id, email").fill(email)
+        await page.get_by_role("button", name="Explain", exact=True).click()
+        await until_said(page, "Last written")
+        assert email not in await page.content()
+        await page.get_by_role("button", name="Show values").click()
+        await page.get_by_text("Values are shown for one minute.").wait_for()
+        assert email in await text(page)
+        if script:
+            await usable_in_both(page)
+            await told_nowhere(it, asked, page, email)
+    looks = [entry for entry in await asyncio.to_thread(it.records, AUDIT) if entry.action == "values shown"]
+    assert looks[-1].detail == f"hubspot contacts {contact_id}"
+
+
+async def test_an_edit_shows_in_explain_with_what_it_led_to_without_a_reload(it: World, browser: Browser) -> None:
+    contact_id, _ = next(iter(it.made.items()))
+    async with visitor(browser) as page:
+        await sign_in(it, page, "viewer")
+        await page.goto(f"{it.machine.endpoints.console_url}/i/acme/objects/hubspot/contacts/{contact_id}")
+        assert await heading(page) == f"Contact {contact_id}"
+        led = page.get_by_text("it led to a write")
+        before, began = await led.count(), time.monotonic()
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": "edited for the console"})
+        await led.nth(before).wait_for(timeout=30_000)
+        measured(f"an edit was told with its trace after {time.monotonic() - began:.1f} s")
+        assert "edited for" not in await page.content()
+        assert await page.get_by_role("button", name="Show values").count() == 0
+
+
+async def test_who_is_not_linked_is_listed_with_why(it: World, browser: Browser) -> None:
+    mine = number()
+    alone = await it.userflow.create("users", {"email": f"alone{mine}@example.com"}, f"alone-{mine}")
+    named = await it.userflow.create("users", {"email": f"mail{mine}@example.com"}, f"mail{mine}@example.com")
+    nobody = await it.userflow.create("users", {"plan": "none"}, f"nobody-{mine}")
+    await settled(it)
+    async with visitor(browser) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await sign_in(it, page, "viewer")
+        await page.goto(f"{it.machine.endpoints.console_url}/i/acme/explain")
+        await page.get_by_role("link", name="Who is not linked").click()
+        await page.get_by_role("button", name="List them").click()
+        await page.get_by_role("link", name=f"User {alone}").wait_for(timeout=SHOWN_MS)
+        assert "User with a hidden id" in await text(page) and named not in await page.content()
+        await usable_in_both(page)
+        told = await downloaded(page)
+        assert alone in told and named not in told and "example.com" not in told
+        await page.get_by_role("link", name="No email").click()
+        await page.get_by_role("link", name=f"User {nobody}").click()
+        await page.get_by_text("It has no value in email, by which this mapping matches.").wait_for()
+        await told_nowhere(it, asked, page, f"mail{mine}@", f"alone{mine}@")
+
+
+@pytest.mark.parametrize("script", [True, pytest.param(False, marks=pytest.mark.long)])
+async def test_what_is_refused_is_seen_tried_again_and_ends(it: World, browser: Browser, script: bool) -> None:
+    await it.hubspot.add_faults({"action": "refuse_property", "property": PLAN, "code": "INVALID_OPTION"})
+    users, late = list(it.made.values())[:REFUSED], list(it.made.values())[REFUSED]
+    for user_id in users:
+        await it.userflow.edit("users", user_id, {"plan": f"platinum {script}"})
+    path = f"{it.machine.endpoints.console_url}/i/acme/refused"
+    async with visitor(browser, script=script, width=420) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await enter(it, page, await link(it, "operator"), script=script)
+        await page.goto(path)
+        await until_said(page, f"{REFUSED} open", script=False)
+        await page.locator("tbody a").first.click()
+        assert "platinum" not in await page.content() and "1 different value, grouped" in await text(page)
+        await page.get_by_role("button", name="Show values").click()
+        await page.get_by_text("Values are shown for one minute.").wait_for()
+        assert f"platinum {script}" in await text(page)
+        if script:
+            await usable_in_both(page)
+            await told_nowhere(it, asked, page, "platinum")
+        await page.get_by_role("link", name="Hide values").click()
+        assert "platinum" not in await page.content()
+        ids = await downloaded(page)
+        assert ids.count("invalid_option") == REFUSED and "platinum" not in ids
+        await page.get_by_role("link", name=f"Try {REFUSED} again").click()
+        before = await refusals(it, late)
+        await it.userflow.edit("users", late, {"plan": f"late {script}"})  # refused after the plan: no part of it
+        assert await eventually(lambda: refusals(it, late), lambda number: number > before, 30.0) > before
+        await it.hubspot.clear_faults()
+        await page.get_by_role("button", name=f"Try the {REFUSED} again").click()
+        await page.wait_for_url("**/i/acme/refused")
+        await until_said(page, "1 open", script=False)
+        assert len(await it.differences()) == 1
+        await it.userflow.edit("users", late, {"plan": f"mended {script}"})  # another value is tried anew
+        await it.converged()
+        await until_said(page, "Nothing is refused", script=False)
+        await page.goto(f"{path}?which=ended")
+        await page.locator("tbody a").first.click()
+        said = await text(page)
+        assert "Mended" in said and "the field holds what its owner holds" in said
+        assert ", by " in said, "who tried them again is not told"
+
+
+async def downloaded(page: Page) -> str:
+    """The file of ids."""
+    async with page.expect_download() as got:
+        await page.get_by_role("link", name="Download ids as CSV").click()
+    kept = await (await got.value).path()
+    return await asyncio.to_thread(Path(kept).read_text)
+
+
+async def refusals(it: World, user_id: str) -> int:
+    email = (await it.userflow.fields("users", user_id))["email"]
+    return sum(letter.key.endswith(f":{email}") for letter in await it.dead_letters())
+
+
+async def test_a_replay_of_what_converged_plans_no_write_and_makes_none(it: World, browser: Browser) -> None:
+    await settled(it)
+    before = await it.writes()
+    async with visitor(browser) as page:
+        await sign_in(it, page, "operator")
+        await page.goto(f"{it.machine.endpoints.console_url}/i/acme/replay")
+        await page.get_by_label("From", exact=True).fill("-1h")
+        await page.locator("svg.hist").wait_for(timeout=SHOWN_MS)
+        await page.get_by_role("button", name="Plan replay").click()
+        await page.get_by_text("would lead to 0 writes").wait_for(timeout=SHOWN_MS)
+        await usable_in_both(page)
+        await page.get_by_role("button", name="Run replay").click()
+        await page.get_by_role("heading", name="Done").wait_for(timeout=SHOWN_MS)
+    assert await it.writes() == before
+    assert "replay run" in await it.command("audit", "acme")
 
 
 async def test_every_page_is_there_and_asks_for_nothing_from_elsewhere(it: World, browser: Browser) -> None:
