@@ -11,7 +11,7 @@ from typing import Final
 
 from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.key_order import KeyOrder
-from pipeline.agents.pair_outputs import Context, effects, lookup
+from pipeline.agents.pair_outputs import Context, effects, leads_nowhere, lookup
 from pipeline.agents.run_parts import Reached, told
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
@@ -167,6 +167,9 @@ def compare_all(work: Work) -> Effects:
 
 def _take(made: Slice, work: Work, step: PairStep, state: PairState, context: Context) -> None:
     """Take a step over; what it asks for shares requests with other pairs."""
+    waits = state.held or state.parked_events
+    if step.state is state and leads_nowhere(step) and not waits:  # almost every pair of a full sync
+        return
     if step.unknown:
         step = asking_holders(step, step.state or state, work.now_ms)
         for system in step.unknown:

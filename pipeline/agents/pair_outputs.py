@@ -51,8 +51,16 @@ def worth_keeping(state: PairState) -> PairState | None:
     return state if state.hubspot or state.userflow or state.parked_events else None
 
 
+def leads_nowhere(step: PairStep) -> bool:
+    """Whether nothing is to be written, asked or told after the step."""
+    asks = step.resend or step.rivals or step.lookups or step.unknown
+    return not (step.derivation.patches or step.refused or asks)
+
+
 def effects(step: PairStep, context: Context, overlay: Overlay[PairState], streamed: Streamed) -> Effects:
     overlay.put(context.key, worth_keeping(streamed.state))
+    if leads_nowhere(step) and not (streamed.events or streamed.again):  # most of what a full sync reads
+        return Effects((), step.outcome, context.mapping.name, streamed.expired)
     outputs = (
         *(_patch(system, step, fields, context) for system, fields in step.derivation.patches.items()),
         *(_resend(system, object_id, context) for system, object_id in step.resend),

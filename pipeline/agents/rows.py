@@ -1,5 +1,6 @@
 """One partition's rows: kept as the bytes that were committed, decoded when they are touched."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
@@ -44,7 +45,7 @@ class Rows(Generic[RowT]):
     def __init__(self, store: RowStore, hot_rows: int = HOT_ROWS) -> None:
         self._store = store
         self._hot_rows = hot_rows
-        self._hot: dict[str, RowT] = {}  # the one touched last comes last
+        self._hot: OrderedDict[str, RowT] = OrderedDict()  # the one touched last comes last
         self._decode: Callable[[bytes], Any] | None = None
 
     @property
@@ -54,14 +55,16 @@ class Rows(Generic[RowT]):
 
     def get(self, key: str, /) -> RowT | None:
         """Raises MalformedRecord, or UnknownSchema, for bytes that this build cannot read."""
-        row = self._hot.pop(key, None)
-        if row is None:
-            value = self._store.get(key)
-            if value is None or self._decode is None:
-                return None
-            row = self._decode(value)
-        self._warm(key, row)
-        return row
+        row = self._hot.get(key)
+        if row is not None:
+            self._hot.move_to_end(key)
+            return row
+        value = self._store.get(key)
+        if value is None or self._decode is None:
+            return None
+        decoded: RowT = self._decode(value)
+        self._warm(key, decoded)
+        return decoded
 
     def keys(self) -> Iterable[str]:
         return self._store.keys()
@@ -73,7 +76,7 @@ class Rows(Generic[RowT]):
         raises UnknownSchema. A single row whose bytes are no record ends the records that touch it, not this partition.
         """
         self._decode = log.decode
-        self._hot = {}
+        self._hot.clear()
         count, seen = 0, set[bytes]()
         chunk: dict[str, bytes | None] = {}
         for row in log.restore(self.next_offset):
@@ -94,18 +97,20 @@ class Rows(Generic[RowT]):
         """Take over what a step changed, decoded and as it was committed."""
         self._store.put(written, self.next_offset)
         for key, row in changed.items():
-            self._hot.pop(key, None)
-            if row is not None:
+            if row is None:
+                self._hot.pop(key, None)
+            else:
                 self._warm(key, row)
 
     def close(self) -> None:
-        self._hot = {}
+        self._hot.clear()
         self._store.close()
 
     def _warm(self, key: str, row: RowT) -> None:
         self._hot[key] = row
+        self._hot.move_to_end(key)
         if len(self._hot) > self._hot_rows:
-            del self._hot[next(iter(self._hot))]
+            self._hot.popitem(last=False)
 
 
 def _check(value: bytes, log: StateLog) -> None:

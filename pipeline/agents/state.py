@@ -103,7 +103,8 @@ class Overlay(Generic[RowT]):
 
     def put(self, key: str, row: RowT | None) -> None:
         """Change a row; None deletes it. An equal row is no change, so nothing is written for it."""
-        if row != self.get(key):
+        known = self.get(key)
+        if row is not known and row != known:
             self.changed[key] = row
 
     def keys_after(self, cursor: str | None, prefix: str) -> Iterable[str]:

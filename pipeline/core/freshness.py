@@ -79,12 +79,20 @@ def later_than(before: Fields) -> Later:
     return later
 
 
+def some_ahead(fields: Fields, latest_ms: int) -> bool:
+    """Whether a stamp is from the future. A plain loop: each row that is touched is asked, and almost none has one."""
+    for known in fields.values():  # noqa: SIM110 - a generator costs as much as all its fields
+        if known.at_ms + known.spread_ms > latest_ms:
+            return True
+    return False
+
+
 def believed(fields: Fields, latest_ms: int) -> Fields:
     """Known fields, with impossible future stamps set to the beginning of time, so that any observation is newer.
 
     Such stamps were taken from vendors' clocks before these were believed within bounds only.
     """
-    if all(known.at_ms + known.spread_ms <= latest_ms for known in fields.values()):
+    if not some_ahead(fields, latest_ms):
         return fields
     return {
         name: known if known.at_ms + known.spread_ms <= latest_ms else replace(known, at_ms=0, spread_ms=0)

@@ -12,7 +12,7 @@ from pipeline.core.causes import with_writes
 from pipeline.core.conflicts import but_doubtful, newly_contested, newly_not_taken, noting_rewrites, with_answers
 from pipeline.core.conversion import equal
 from pipeline.core.derive import Derivation, Paired, RefusedField, derive, desired_values
-from pipeline.core.freshness import Order, believed, merge, order
+from pipeline.core.freshness import Order, believed, merge, order, some_ahead
 from pipeline.core.holders import NONE_READ, knowing_nothing, unknown_sides, with_answer, with_miss
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.outcome import Outcome
@@ -43,13 +43,13 @@ NOTHING: Final = Derivation({}, ())
 
 def believed_pair(state: PairState, latest_ms: int) -> PairState:
     """The row without stamps from the future: of its candidates, of rewrites, of events."""
-    sides = {system: _believed_side(side(state, system), latest_ms) for system in OTHER}
+    sides_ahead = any(_is_ahead(one, latest_ms) for system in OTHER for one in side(state, system).values())
     ahead = state.streamed_until_ms > latest_ms
     times_ahead = any(time > latest_ms for times in state.rewrites.values() for time in times)
-    if all(sides[system] is side(state, system) for system in OTHER) and not ahead and not times_ahead:
+    if not (sides_ahead or ahead or times_ahead):
         return state
     for system in OTHER:
-        state = with_side(state, system, sides[system])
+        state = with_side(state, system, _believed_side(side(state, system), latest_ms))
     past = (time for time in state.streamed.values() if time <= latest_ms)
     kept = {name: tuple(time for time in times if time <= latest_ms) for name, times in state.rewrites.items()}
     rewrites = {name: times for name, times in kept.items() if times}
@@ -57,9 +57,12 @@ def believed_pair(state: PairState, latest_ms: int) -> PairState:
     return replace(state, rewrites=rewrites, streamed_until_ms=until_ms)
 
 
+def _is_ahead(candidate: Candidate, latest_ms: int) -> bool:
+    return candidate.at_ms + candidate.spread_ms > latest_ms or some_ahead(candidate.fields, latest_ms)
+
+
 def _believed_side(candidates: Mapping[str, Candidate], latest_ms: int) -> Mapping[str, Candidate]:
-    healed = {object_id: _believed_candidate(one, latest_ms) for object_id, one in candidates.items()}
-    return candidates if all(healed[id] is one for id, one in candidates.items()) else healed
+    return {object_id: _believed_candidate(one, latest_ms) for object_id, one in candidates.items()}
 
 
 def _believed_candidate(candidate: Candidate, latest_ms: int) -> Candidate:
