@@ -3,10 +3,13 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 RequestedBy = Literal["person", "schedule", "reconnect", "gap"]
 RunState = Literal["requested", "running", "completed", "failed", "stopped", "superseded"]
+
+TOUCHED: Final = "touched"
+"""In the counts of what is to be written: pairs to which nothing is, and whose row the writing changes all the same."""
 
 
 @dataclass(frozen=True, slots=True)

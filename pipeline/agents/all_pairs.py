@@ -22,6 +22,7 @@ from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, rederive, retry_refused
 from pipeline.core.timeline import Hold, stream, timeline_of
 from schemas.records import StateCommand
+from schemas.runs import TOUCHED
 from schemas.state import PairState
 from schemas.topics import STATE_COMMANDS
 from schemas.values import System
@@ -145,6 +146,8 @@ def compare_all(work: Work) -> Effects:
     command, made = work.command, _begun(work.command)
     whole = work.view.whole | frozenset(command.whole)
     comparison = Comparison(STEPS[command.step], command.run_id or "", command.attempt, whole)
+    if comparison.step == "count":
+        made.counts.setdefault(TOUCHED, 0)  # told where there is none too: who does not know of it tells nothing
     ended = rests = False
     for key, mapping, match_value, state in work.pairs():
         rests = 0 < command.most <= made.fields

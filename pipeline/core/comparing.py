@@ -14,6 +14,7 @@ from pipeline.core.derive import Derivation, Paired
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import NOTHING, PairStep, rederive, retry_refused
 from schemas.replacing import replace
+from schemas.runs import TOUCHED
 from schemas.state import PairState, RefusedValue, RunMark
 from schemas.values import System
 
@@ -65,6 +66,8 @@ def _counted(state: PairState, pair: Paired, view: MappingView, comparison: Comp
     emptied = _emptied(step.derivation, pair)
     marked = _marked(step.state or state, step.derivation, emptied, comparison.run_id)
     counts = _standing(marked, comparison.run_id)
+    if step.state is not state or state.parked_events or state.held:
+        counts[TOUCHED] = 1
     return Compared(PairStep(None, NOTHING, step.outcome), counts, emptied, pair.ids)
 
 
@@ -132,7 +135,7 @@ def _unpaired(state: PairState, pair: Unpaired) -> Mapping[str, int]:
     return {f"unmatched.{system}": len(side(state, system)) for system in OTHER if side(state, system)}
 
 
-def _standing(state: PairState, run_id: str) -> Mapping[str, int]:
+def _standing(state: PairState, run_id: str) -> dict[str, int]:
     """How the pair counts: written by this run, refused with nothing written, or equal; refusals by field."""
     reasons = _reasons(state)
     mark = _mark(state, run_id) or RunMark(run_id, ())

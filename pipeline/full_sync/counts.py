@@ -6,7 +6,7 @@ from typing import Final
 
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import CONFIRM, COUNT, SWEEP
-from schemas.runs import RunProgress
+from schemas.runs import TOUCHED, RunProgress
 
 VANISHED: Final = "vanished"
 OPEN: Final = "open"
@@ -22,6 +22,8 @@ OF_MAPPINGS: Final = (
     "unmatched.userflow",
 )
 """Counted by mapping too, under `<mapping>/<count>`."""
+LEADS_ON: Final = (OPEN, "written", "refused", TOUCHED)
+"""Counts of pairs that the writing of a run does something about."""
 TOTAL: Final = "total"
 ASKED: Final = "asked"
 
@@ -60,6 +62,16 @@ def mapping_rows(run: Run, step: str, attempt: int) -> Mapping[tuple[str, str], 
 def open_in(run: Run, step: str, attempt: int) -> int:
     """What the step left open."""
     return sum(row.counts.get(OPEN, 0) for row in mapping_rows(run, step, attempt).values())
+
+
+def all_in_step(run: Run, attempt: int) -> bool:
+    """Whether that count has found nothing to write, to try again or to send: nobody has to look at the pairs again.
+
+    A worker of before this was asked does not tell it, and its pairs are looked at.
+    """
+    rows = [row.counts for row in mapping_rows(run, COUNT, attempt).values()]
+    told = all(TOUCHED in counts or not counts.get("pairs") for counts in rows)
+    return told and not any(counts.get(name) for counts in rows for name in LEADS_ON)
 
 
 def last_attempt(run: Run, step: str) -> int:

@@ -5,7 +5,7 @@ published (`commands.py`). Whoever takes over after a crash between the two find
 each has the run id and attempt of its step, so that a repeat is harmless.
 
 requested -> totals -> crawl -> (pass) -> ask -> (pass) -> sweep -> (pass) -> count -> [hold] -> write -> (pass)
--> confirm -> (pass, confirm again while something is open) -> completed
+-> confirm -> (pass, confirm again while something is open) -> completed; a count that finds nothing to do ends it too
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from pipeline.full_sync.commands import (
     uses,
     whole_types,
 )
-from pipeline.full_sync.counts import TOTAL, counts_of, last_attempt, mapping_rows, open_in
+from pipeline.full_sync.counts import TOTAL, all_in_step, counts_of, last_attempt, mapping_rows, open_in
 from pipeline.full_sync.endings import begin, can_begin, ended, over
 from pipeline.full_sync.holding import worth_asking
 from pipeline.full_sync.rows import CONFIRM as CONFIRMED
@@ -240,7 +240,12 @@ def _count(run: Run, situation: Situation) -> RunProgress | None:
         samples = tuple(sample for row in rows for sample in row.samples)[:10]
         # a confirmation that is there already answered another question: mappings were edited since
         return replace(to(run, situation, HOLD, ends=_confirmations(run)), samples=samples)
-    return to(run, situation, WRITE)
+    return _ended(run, situation) if all_in_step(run, attempt) else to(run, situation, WRITE)
+
+
+def _ended(run: Run, situation: Situation) -> RunProgress:
+    failed = run.full_sync.failed
+    return over(run, situation, "failed", _told(failed)) if failed else over(run, situation, "completed", None)
 
 
 def _counted(run: Run, situation: Situation) -> RunProgress:
@@ -272,8 +277,7 @@ def _confirm(run: Run, situation: Situation) -> RunProgress | None:
         return _rested(run, situation, CONFIRM, CONFIRM_PACED)
     left, before = open_in(run, CONFIRM, run.row.attempt), run.full_sync
     if left == 0:
-        failed = before.failed
-        return over(run, situation, "failed", _told(failed)) if failed else over(run, situation, "completed", None)
+        return _ended(run, situation)
     progressed = before.progressed == 0 or left < before.progressed
     if progressed or _away(situation):
         return to(run, situation, OPEN_YET, progressed=left, progressed_at_ms=situation.now_ms)

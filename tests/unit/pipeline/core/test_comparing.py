@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from pipeline.core.candidates import MOST_CANDIDATES
-from schemas.records import CommandStep, Found, StateCommand
+from schemas.records import ActivityEvent, CommandStep, Found, HeldEvent, StateCommand
+from schemas.state import RefusedValue
 from tests.unit.pipeline.core.given import (
     BOTH_WAYS,
     CONTACT,
@@ -96,7 +98,8 @@ class TestCounting:
     @pytest.mark.parametrize("step", ["count", "write"])
     def test_what_is_to_be_written(self, step: CommandStep) -> None:
         left = read(Middle(mapping())).feed(command(step))
-        assert counts(left) == {"pairs": 1, "written": 1, "written.userflow": 1}
+        told = {"touched": 0} if step == "count" else {}
+        assert counts(left) == {"pairs": 1, "written": 1, "written.userflow": 1, **told}
         assert left.wrote == (title("Dr") if step == "write" else [])
 
     def test_counting_changes_nothing(self) -> None:
@@ -104,6 +107,25 @@ class TestCounting:
         before = dict(middle.pairs)
         middle.feed(command("count"))
         assert all(middle.pairs[key] is row for key, row in before.items())
+
+    @pytest.mark.parametrize(
+        ("changes", "touched"),
+        [
+            ({}, 0),
+            ({"parked": True}, 1),
+            ({"contested": ("userflow.title",)}, 1),
+            ({"refused": {"userflow.title": RefusedValue("former", "invalid_option")}}, 1),
+            ({"revision": 0}, 1),
+            ({"held": (HeldEvent(ActivityEvent("acme", 1, "e-1", "seen", USER, None, 1, {}), 1),)}, 1),
+        ],
+    )
+    def test_a_pair_in_step_whose_row_the_writing_would_change_is_told(
+        self, changes: Mapping[str, Any], touched: int
+    ) -> None:
+        middle = in_step()
+        (key,) = middle.pairs
+        middle.pairs[key] = replace(middle.pairs[key], **changes)
+        assert counts(middle.feed(command("count"))) == {"pairs": 1, "equal": 1, "touched": touched}
 
     def test_a_field_that_is_to_be_emptied_is_shown_without_its_value(self) -> None:
         left = read(Middle(mapping()), jobtitle=None).feed(command("count"))

@@ -46,6 +46,35 @@ def test_it_reads_then_counts_then_writes_then_confirms() -> None:
     assert row.full_sync is not None and row.full_sync.finished_at_ms > 0
 
 
+@pytest.mark.parametrize(
+    ("counted", "writes"),
+    [
+        ({"pairs": 10, "equal": 9, "ambiguous": 1, "touched": 0}, False),
+        ({"pairs": 10, "equal": 10}, True),  # a worker of before tells it not
+        ({"pairs": 10, "equal": 10, "touched": 1}, True),
+        ({"pairs": 10, "equal": 9, "refused": 1, "refused.invalid_option": 1, "touched": 0}, True),
+        ({"pairs": 10, "equal": 9, "written": 1, "written.hubspot": 1, "touched": 0}, True),
+        ({"unmatched.hubspot": 10}, False),
+    ],
+)
+def test_where_all_is_in_step_nobody_looks_at_the_pairs_again(counted: dict[str, int], writes: bool) -> None:
+    acting = Acting(mappings={"people": PEOPLE}, counted=counted)
+    row = acting.ended()
+    assert row.state == "completed"
+    assert ("write people" in acting.log, "confirm people" in acting.log) == (writes, writes)
+    assert row.counts.get("pairs", 0) == 2 * counted.get("pairs", 0)
+    assert row.full_sync is not None and row.full_sync.finished_at_ms > 0
+
+
+def test_what_failed_is_told_though_all_else_is_in_step() -> None:
+    in_step = {"pairs": 10, "equal": 10, "touched": 0}
+    failing = {"userflow.companies": "invalid_request"}
+    acting = Acting(counted=in_step, failing=failing)
+    row = acting.ended()
+    assert (row.state, row.reason) == ("failed", "firms: userflow.companies: invalid_request")
+    assert "write people" not in acting.log
+
+
 def test_a_smaller_userflow_side_is_listed_and_hubspot_is_asked() -> None:
     acting = Acting(mappings={"people": PEOPLE}, sizes={"userflow.users": 500, "hubspot.contacts": 5_000})
     row = acting.ended()
