@@ -1,9 +1,25 @@
 """Clients that forget every broker, as librdkafka's do when a lone one names nobody, are noticed and given up."""
 
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from connectors.kafka import consumer, lifeline, table
+from connectors.kafka.admin import Admin
+from connectors.kafka.cluster import Cluster
+from connectors.kafka.consumer import GroupMember, Hooks
+from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.lifeline import Lifeline, Stranded
+from connectors.kafka.producer import Publisher, PublishFailed
+from connectors.kafka.table import TableReader
+from schemas.codec import Codec
+from schemas.registry import LocalRegistry
+from tests.unit.connectors.kafka.lone_broker import TOPIC, LoneBroker, lone_broker
 
+DEADLINE_S = 20.0
 WITH_BROKER = '{"brokers":{"127.0.0.1:9092/1":{"nodeid":1,"source":"learned","state":"UP"}}}'
 WHILE_AWAY = '{"brokers":{"127.0.0.1:9092/bootstrap":{"nodeid":-1,"source":"configured","state":"TRY_CONNECT"}}}'
 WITHOUT = '{"brokers":{"GroupCoordinator":{"nodeid":-1,"source":"logical","state":"INIT"}}}'
@@ -22,3 +38,90 @@ def test_one_look_without_a_broker_is_no_end() -> None:
     line.look(WITHOUT)
     with pytest.raises(Stranded):
         line.check()
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LoneBroker, Cluster]]:
+    monkeypatch.setattr(lifeline, "LOOK_EVERY_MS", 100)
+    with lone_broker() as (running, client):
+        yield running, Cluster(client)
+
+
+def forget(broker: LoneBroker, client: Any) -> None:
+    """The client asks while the broker is fenced, and forgets it; afterwards the broker names itself again. Blocks."""
+    client.list_topics(timeout=DEADLINE_S)
+    broker.fenced = True
+    while broker.fenced:
+        try:
+            client.list_topics(timeout=0.2)
+        except KafkaException as error:
+            broker.fenced = not broker.told_of_nobody.is_set() or error.args[0].code() != KafkaError._TRANSPORT
+
+
+async def becomes(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - what changes is on another thread
+            await asyncio.sleep(0.01)
+
+
+async def test_a_member_ends(broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch) -> None:
+    running, cluster = broker
+    monkeypatch.setattr(consumer, "CLOSE_S", 0.5)
+    failures: list[BaseException] = []
+    nothing: Any = lambda *_: None  # noqa: E731 - all hooks in one
+    hooks = Hooks(nothing, nothing, nothing, failures.append, nothing)
+    member: Any = GroupMember(cluster, "group", "one", topics=(TOPIC,), hooks=hooks)
+    await asyncio.to_thread(forget, running, member._consumer)
+    member.start()
+    await becomes(lambda: failures)
+    assert isinstance(failures[0], Stranded)
+    await member.stop()
+
+
+async def test_a_publisher_goes_on_with_another_producer_and_says_what_was_not_published(
+    broker: tuple[LoneBroker, Cluster],
+) -> None:
+    running, cluster = broker
+    publisher: Any = Publisher(cluster, Codec(LocalRegistry()))
+    former = publisher._producer
+    sent = publisher.send_bytes(TOPIC, "key", b"value")
+    await asyncio.to_thread(forget, running, former)
+    async with asyncio.timeout(DEADLINE_S):
+        with pytest.raises(PublishFailed):
+            await sent
+    assert publisher._producer is not former
+    assert await asyncio.to_thread(publisher._producer.list_topics, timeout=DEADLINE_S)
+    await publisher.close()
+
+
+async def test_a_table_is_followed_no_longer(
+    broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, cluster = broker
+
+    def made(config: dict[str, Any]) -> Consumer:
+        client = Consumer(config)
+        forget(running, client)
+        return client
+
+    monkeypatch.setattr(table, "Consumer", made)
+    monkeypatch.setattr(TableReader, "_assign", lambda *_: {})
+    failures: list[BaseException] = []
+    reader = TableReader(cluster, Codec(LocalRegistry()), (TOPIC,), failures.append)
+    await asyncio.to_thread(reader.start)
+    await becomes(lambda: failures)
+    assert isinstance(failures[0], Stranded)
+    reader.stop()
+
+
+async def test_what_asks_now_and_then_asks_by_another_client(
+    broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, cluster = broker
+    monkeypatch.setattr("connectors.kafka.admin.TIMEOUT_S", 1.0)
+    admin: Any = Admin(cluster)
+    await asyncio.to_thread(forget, running, admin._admin)
+    with pytest.raises(BrokersUnreachable):
+        admin.partitions()
+    monkeypatch.setattr("connectors.kafka.admin.TIMEOUT_S", DEADLINE_S)
+    assert admin.partitions() == {TOPIC: 1}
