@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
@@ -19,6 +19,7 @@ from pipeline.secret_files import SUFFIX, with_files
 from pipeline.secrets import is_key, is_public_key
 from pipeline.setting_words import (
     PREFIX,
+    Folder,
     Port,
     PublicUrl,
     Secret,
@@ -74,7 +75,7 @@ class Settings(KafkaSettings):
         ge=1,
     )
     partitions: int = setting(4, "partitions of all co-partitioned topics", "24", ge=1, le=10_000)
-    state_dir: Path = setting(
+    state_dir: Folder = setting(
         Path("~/.local/state/pairstream"),
         "local broker, Faust's data, endpoints.json, key",
         "/var/lib/pairstream",
@@ -106,7 +107,7 @@ class Settings(KafkaSettings):
     console_oidc_client_id: str | None = setting(None, "the console's name there", "pairstream")
     console_oidc_client_secret: SecretStr | None = setting(None, "its secret there", "a-long-random-text")
     console_oidc_groups_claim: str = setting("groups", "the claim that names somebody's groups", "groups")
-    console_roles: Annotated[Mapping[str, ConsoleRole], NoDecode] = setting(
+    console_roles: Annotated[Mapping[str, ConsoleRole], NoDecode, BeforeValidator(roles_by_group)] = setting(
         {},
         "what each group may in the console: viewer, operator or admin; `*`: everybody whom the provider knows",
         "platform:admin,crm-ops:operator,*:viewer",
@@ -202,7 +203,9 @@ class Settings(KafkaSettings):
         "off", "whether spans are sent by OpenTelemetry, to where its own OTEL_ variables say", "otlp"
     )
     log_format: Literal["text", "json"] = setting("text", "how log lines are written", "json")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "the least log level written", "INFO")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = setting(
+        "INFO", "the least log level written", "INFO"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -238,27 +241,12 @@ class Settings(KafkaSettings):
                 raise ValueError(f"key {number} of {len(keys)} is not 32 bytes in url-safe base64")
         return keys
 
-    @field_validator("console_roles", mode="before")
-    @classmethod
-    def _roles(cls, value: object) -> object:
-        return roles_by_group(value) if isinstance(value, str) else value
-
     @field_validator("public_key")
     @classmethod
     def _usable_public_key(cls, key: str | None) -> str | None:
         if key is not None and not is_public_key(key):
             raise ValueError("not 32 bytes in url-safe base64, as `pairstream secrets public-key` prints them")
         return key
-
-    @field_validator("state_dir")
-    @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper(cls, value: object) -> object:
-        return upper(value)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -45,10 +45,12 @@ def setting(default: Any, meaning: str, example: str, **limits: Any) -> Any:
     return Field(default, description=meaning, examples=[example], **limits)
 
 
-def roles_by_group(text: str) -> Mapping[str, str]:
-    """`platform:admin,*:viewer` by group. Raises ValueError for a part that is none."""
+def roles_by_group(value: object) -> object:
+    """`platform:admin,*:viewer` by group; what is no text stays. Raises ValueError for a part that is none."""
+    if not isinstance(value, str):
+        return value
     found = {}
-    for part in filter(None, (one.strip() for one in text.split(","))):
+    for part in filter(None, (one.strip() for one in value.split(","))):
         group, colon, role = part.rpartition(":")
         if not colon or not group.strip():
             raise ValueError(f"`{part}` is no group with its role")
@@ -135,7 +137,12 @@ def _long_enough(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
 Brokers = Annotated[str | None, AfterValidator(_every_broker)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Url = Annotated[str, Field(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/]+"), AfterValidator(_checked_url)]
 PublicUrl = Annotated[Url, AfterValidator(_public)]
