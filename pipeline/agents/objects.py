@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.erasing import ERASED, Erasing, erase_object, erase_shown, marked, new_salt, refuses
 from pipeline.agents.forgetting import forget, known_to_be_over
+from pipeline.agents.key_order import KeyOrder
 from pipeline.agents.rereading import holding, sweep
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
@@ -53,6 +54,7 @@ class Objects:
         self._erasing = Erasing(now_ms, salt)
         self._now_ms = now_ms
         self._event_hold_ms = event_hold_ms
+        self._order = KeyOrder()
 
     def needs(self, record: Any) -> Needed | None:
         if isinstance(record, StateCommand) and record.kind == "forget":
@@ -77,7 +79,9 @@ class Objects:
         if isinstance(record, StateCommand) and record.stage == NAME:
             if record.kind == "erase":
                 return erase_shown(record, overlay, self._erasing)
-            return _command(incoming, record, view, overlay, self._now_ms())
+            if record.kind == "sweep":
+                return sweep(incoming, record, overlay, self._now_ms(), self._order)
+            return _command(incoming, record, view, overlay)
         return Effects((), "equal")
 
     def _change(self, change: ChangeEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
@@ -115,12 +119,10 @@ class Objects:
 
 
 def _command(
-    incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[ObjectState], now_ms: int
+    incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[ObjectState]
 ) -> Effects:
     if command.kind == "reread":
         return holding(incoming, command, overlay)
-    if command.kind == "sweep":
-        return sweep(incoming, command, overlay, now_ms)
     if command.kind == "stream" and command.event is not None and command.object_key is not None:
         return _stream(command.object_key, command.event, overlay)
     if command.kind != "resend" or command.object_key is None:

@@ -3,11 +3,13 @@
 Reads are requested as bulk, a hundred ids at a time; a cursor splits the work into slices.
 """
 
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final, Literal
 
+from pipeline.agents.key_order import KeyOrder
 from pipeline.agents.run_parts import Reached, told
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming
@@ -18,6 +20,7 @@ from schemas.topics import STATE_COMMANDS, object_of, requests_topic
 from schemas.values import System
 
 MOST_OUTPUTS: Final = 500
+MOST_SWEPT: Final = 2_000  # a slice blocks the event loop, and every live change with it: some 8 us an object
 IDS_A_REQUEST: Final = 100
 
 Judgement = Literal["open", "vanished"]
@@ -27,13 +30,16 @@ Judgement = Literal["open", "vanished"]
 def holding(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectState]) -> Effects:
     """Request every HubSpot object whose known fields meet the command's condition."""
     prefix = f"{command.integration}:{command.connection}:hubspot:"
+    keys = overlay.keys_after(command.cursor, prefix)
     outputs, cursor, _ = _reread(
-        command, prefix, overlay, lambda state: "open" if state.present and holds(state.fields, command.where) else None
+        command, keys, overlay, lambda state: "open" if state.present and holds(state.fields, command.where) else None
     )
     return Effects((*outputs, *_go_on(incoming, command, cursor)), "derived")
 
 
-def sweep(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectState], now_ms: int) -> Effects:
+def sweep(
+    incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectState], now_ms: int, order: KeyOrder
+) -> Effects:
     """Request the objects of a type that its crawl missed, and count those that such a read showed to be gone.
 
     Some systems report no deletions. `object_key` is the prefix of the type's keys. Run ids sort by time, so objects
@@ -46,7 +52,11 @@ def sweep(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectStat
             return "open" if (state.run_id or "") < run_id else None
         return "vanished" if state.run_id == run_id else None
 
-    outputs, cursor, counted = _reread(command, prefix, overlay, judged)
+    named = (prefix, run_id, command.step, command.attempt)
+    keys = order.after(named, incoming.partition, command.cursor, lambda: overlay.keys_after(None, prefix))
+    outputs, cursor, counted = _reread(command, keys, overlay, judged, MOST_SWEPT)
+    if cursor is None:
+        order.forget(named, incoming.partition)
     command = replace(command, counts=counted + Counter(command.counts))
     reached = Reached(command.counts, ended=cursor is None)
     row = (told(incoming, ".".join(prefix.split(":")[2:4]), reached, now_ms),) if command.step else ()
@@ -54,15 +64,22 @@ def sweep(incoming: Incoming, command: StateCommand, overlay: Overlay[ObjectStat
 
 
 def _reread(
-    command: StateCommand, prefix: str, overlay: Overlay[ObjectState], judged: Callable[[ObjectState], Judgement | None]
+    command: StateCommand,
+    keys: Iterable[str],
+    overlay: Overlay[ObjectState],
+    judged: Callable[[ObjectState], Judgement | None],
+    most: int = sys.maxsize,
 ) -> tuple[list[Output], str | None, Counter[str]]:
-    """Request what is judged open; returns where to go on after MOST_OUTPUTS requests, and how many were judged how."""
+    """Request what is judged open; returns where to go on after MOST_OUTPUTS requests, and how many were judged how.
+
+    After `most` objects it goes on later too.
+    """
     ids: dict[tuple[System, str], list[str]] = defaultdict(list)
     outputs: list[Output] = []
     counted: Counter[str] = Counter()
     done, cursor = command.cursor, None
-    for key in overlay.keys_after(command.cursor, prefix):
-        if len(outputs) + len(ids) >= MOST_OUTPUTS:
+    for looked, key in enumerate(keys):
+        if len(outputs) + len(ids) >= MOST_OUTPUTS or looked >= most:
             cursor = done
             break
         done = key

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.agents import rereading
+from pipeline.agents.key_order import KeyOrder
 from pipeline.agents.rereading import sweep
 from pipeline.agents.state import Overlay
 from pipeline.agents.step import Incoming
@@ -23,11 +24,11 @@ def known(run_id: str | None, *, present: bool = True) -> ObjectState:
 def swept(states: dict[str, ObjectState]) -> tuple[list[str], int]:
     """The ids asked for, and in how many slices."""
     asked: list[str] = []
-    slices, waiting = 0, [COMMAND]
+    slices, waiting, order = 0, [COMMAND], KeyOrder()
     while waiting:
         slices += 1
         incoming = Incoming("sync.state-commands", 3, 0, "partition-3", b"", waiting.pop())
-        for output in sweep(incoming, incoming.record, Overlay(states), 0).outputs:
+        for output in sweep(incoming, incoming.record, Overlay(states), 0, order).outputs:
             if isinstance(output.record, StateCommand):
                 assert (output.key, output.partition) == ("partition-3", 3)
                 waiting.append(output.record)
@@ -64,14 +65,24 @@ def test_it_goes_on_slice_by_slice_and_asks_for_each_once(
     assert needed == slices
 
 
+@pytest.mark.parametrize(("objects", "slices"), [(3, 1), (4, 2), (7, 3)])
+def test_a_slice_looks_at_so_many_objects_whatever_it_asks_for(
+    objects: int, slices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A type of half a million objects, all of them seen, held every live change of the worker up for a second."""
+    monkeypatch.setattr(rereading, "MOST_SWEPT", 3)
+    seen = {f"acme:1:userflow:users:{number:05d}": known(RUN) for number in range(objects)}
+    assert swept(seen) == ([], slices)
+
+
 def counted(states: dict[str, ObjectState]) -> dict[str, int]:
     """What the last row of a sweep told, after the same command came twice: its coordinator crashed."""
     rows: list[RunProgress] = []
     for attempt in (1, 1):
-        waiting = [replace(COMMAND, step="sweep", attempt=attempt)]
+        waiting, order = [replace(COMMAND, step="sweep", attempt=attempt)], KeyOrder()
         while waiting:
             incoming = Incoming("sync.state-commands", 3, 0, "partition-3", b"", waiting.pop())
-            for output in sweep(incoming, incoming.record, Overlay(states), 0).outputs:
+            for output in sweep(incoming, incoming.record, Overlay(states), 0, order).outputs:
                 if isinstance(output.record, StateCommand):
                     waiting.append(output.record)
                 elif isinstance(output.record, RunProgress):
