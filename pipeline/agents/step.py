@@ -315,7 +315,11 @@ class PartitionStep(Generic[RowT]):
             needed = self._stage.needs(incoming.record) if known else None
             if needed is not None:
                 newest[needed[0]] = max(needed[1:], newest.get(needed[0], (0, 0)))
-        await asyncio.gather(*(self._deps.wait_for(name, *wanted, REVISION_WAIT_S) for name, wanted in newest.items()))
+        waits = [self._deps.wait_for(name, *wanted, REVISION_WAIT_S) for name, wanted in newest.items()]
+        if len(waits) == 1:  # almost every step, and almost none has to wait: no task is made for it
+            await waits[0]
+        else:
+            await asyncio.gather(*waits)
 
     def _decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
         if isinstance(incoming.record, Undecodable):
