@@ -33,6 +33,8 @@ from schemas.topics import INTEGRATIONS, RUNS
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 LAG_KEPT_S: Final = 2.0
+LOOKED_S: Final = 6.0
+"""Brokers that say nothing for so long do not answer, whatever longer time a look gives them."""
 DOCTOR_KEPT_S: Final = 5.0
 AUDIT_KEPT_S: Final = 5.0
 CHANGES_KEPT_S: Final = 300.0
@@ -68,6 +70,8 @@ class Kept(Generic[T]):
     _answer: T | None = None
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _renewing: set[asyncio.Future[None]] = field(default_factory=set)
+    _began: float | None = None  # when the look under way began
+    _asked: "asyncio.Future[T] | None" = None
 
     def forget(self) -> None:
         """The next who asks looks anew."""
@@ -84,6 +88,20 @@ class Kept(Generic[T]):
                 await self._look()
             assert self._answer is not None
             return self._answer
+
+    async def within(self, seconds: float) -> T:
+        """The same. Raises TimeoutError while a look takes longer; it goes on, for whoever asks later."""
+        left = seconds - (time.monotonic() - self._began) if self._began is not None else seconds
+        if left <= 0:
+            raise TimeoutError
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.ensure_future(self.get())
+            self._asked.add_done_callback(_heard)
+        asked = self._asked
+        await asyncio.wait({asked}, timeout=left)
+        if not asked.done():
+            raise TimeoutError
+        return asked.result()
 
     def soon(self) -> T | None:
         """The newest answer, however old, None before the first; a newer one is looked for."""
@@ -102,9 +120,18 @@ class Kept(Generic[T]):
                 self.forget()
 
     async def _look(self) -> None:
-        began = time.monotonic()
-        self._answer = await asyncio.to_thread(self.look)
+        began = self._began = time.monotonic()
+        try:
+            self._answer = await asyncio.to_thread(self.look)
+        finally:
+            self._began = None
         self._at = max(began, self._at)
+
+
+def _heard(asked: "asyncio.Future[T]") -> None:
+    """Who asked may have given up: how it ended is nobody's error."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 class Objects(Protocol):
@@ -209,6 +236,6 @@ class Desk:
     async def lag(self) -> Lag | None:
         """The road; None where the brokers do not answer."""
         try:
-            return await self.lag_look.get()
-        except BrokersUnreachable:
+            return await self.lag_look.within(LOOKED_S)
+        except (BrokersUnreachable, TimeoutError):
             return None

@@ -12,6 +12,8 @@ from markupsafe import Markup, escape
 from pipeline.console import drawing, words
 
 LIVE: Final = "live_"
+HEADED: Final = "_integration.html"
+"""What pages of one integration begin with; its state changes too."""
 TYPES: Final[Mapping[str, str]] = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FOREVER: Final = "public, max-age=31536000, immutable"
 
@@ -76,8 +78,9 @@ def page(template: str, facts: Mapping[str, Any]) -> str:
 
 def regions(template: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The parts of a page that change while one looks: the id of each, and its HTML."""
-    made = environment().get_template(template)
-    context = made.new_context(dict(facts))
-    for name, block in made.blocks.items():
-        if name.startswith(LIVE):
-            yield name, "".join(block(context))
+    for source in (template, HEADED) if "head" in facts else (template,):
+        made = environment().get_template(source)
+        context = made.new_context(dict(facts))
+        for name, block in made.blocks.items():
+            if name.startswith(LIVE):
+                yield name, "".join(block(context))

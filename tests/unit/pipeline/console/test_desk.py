@@ -1,6 +1,8 @@
 """A slow look is made once for all who ask; a little old answer is given while a newer one is looked for."""
 
 import asyncio
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -55,6 +57,35 @@ async def test_a_look_that_fails_is_told_to_whoever_asks_next() -> None:
     await settled()
     with pytest.raises(ConnectionError):
         await kept.get()
+
+
+async def test_who_will_not_wait_longer_is_told_so_at_once_while_one_look_goes_on() -> None:
+    goes_on, looks = threading.Event(), list[int]()
+
+    def look() -> int:
+        looks.append(1)
+        goes_on.wait(30)
+        return len(looks)
+
+    kept = Kept(look, 60.0)
+    with pytest.raises(TimeoutError):
+        await kept.within(0.05)
+    kept._answer, kept._at = 0, time.monotonic()  # a little old answer is none once the brokers are silent
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await kept.within(0.05)
+    goes_on.set()
+    await settled()
+    assert await kept.within(30.0) == 1 == len(looks)
+
+
+async def test_a_look_that_fails_is_told_to_whoever_waits_and_to_nobody_else() -> None:
+    def look() -> int:
+        raise ConnectionError("no broker")
+
+    kept = Kept(look, 60.0)
+    told = await asyncio.gather(*(kept.within(30.0) for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in told] == [ConnectionError] * 3
 
 
 def test_full_syncs_are_put_together_once_until_one_changes() -> None:

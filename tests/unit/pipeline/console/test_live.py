@@ -16,21 +16,24 @@ async def test_a_part_is_told_when_it_changes_and_only_then() -> None:
     connect(it)
     ran(it, "running", phase="read", step="crawl")
     signed_in = await it.signed_in("viewer")
-    told: list[Any] = []
+    told: dict[str, list[str]] = {"live_run": [], "live_head": []}
 
     async def listen() -> None:
         async for line in lines_of(it, signed_in.client.cookies, "/i/acme/full-sync"):
             if line.startswith("data: ") and len(line) > 10:
-                told.append(json.loads(line[6:]))
-                if len(told) == 1:
+                part = json.loads(line[6:])
+                told[part["id"]].append(text(part["html"]))
+                if [len(some) for some in told.values()] == [1, 1]:
                     ran(it, "completed")
-                else:
+                elif min(len(some) for some in told.values()) == 2:
                     return
 
     async with asyncio.timeout(30):
         await listen()
-    assert "Full sync running" in told[0]["html"] and "In step since" in told[1]["html"]
-    assert {one["id"] for one in told} == {"live_run"}
+    first, last = told["live_run"]
+    assert "Full sync running" in first and "In step since" in last
+    assert "Running" in first and "Running" not in last  # so says its history
+    assert told["live_head"] == ["First full sync", "In step"]
 
 
 async def test_what_is_told_anew_is_of_the_same_filter() -> None:
