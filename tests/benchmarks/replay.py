@@ -18,7 +18,7 @@ from tests.e2e.world import PLAN, STAGE, TITLE, World, world
 
 CHANGES: Final = int(os.environ.get("BENCH_REPLAYED", "100000"))
 CHUNK: Final = 2_000
-LIVE_PAIRS: Final = 60
+LIVE_PAIRS: Final = 100
 LIVE_PACE_S: Final = 0.4
 CUT_OFF_AT: Final = 0.2
 """The share of the records after which the first replay gets its Ctrl-C."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from tests.benchmarks.full_sync import created
+from tests.e2e.installations import delivered
 from tests.e2e.looking import KEPT_CALLS
 from tests.e2e.world import CREDENTIALS, FILE, World, eventually, is_write, measured, world
 from tests.kafka import Kafka
@@ -54,7 +55,9 @@ async def test_operating(tmp_path: Path, kafka: Kafka) -> None:
 
 
 async def prepared(it: World) -> None:
-    """Pairs in step, each edited once since."""
+    """Pairs in step, each edited once since, and no webhook under way: an echo would derive what a new rule wants."""
+    for vendor in (it.hubspot, it.userflow):
+        await vendor.set(webhook_backoff_ms=500)
     for number in range(PAIRS):
         await it.pair(number)
     await it.apply()
@@ -62,6 +65,7 @@ async def prepared(it: World) -> None:
     for contact_id in it.made:
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": "edited"})
     await it.converged()
+    await delivered(it)
     await it.idle()
 
 
@@ -137,7 +141,7 @@ async def held_to_its_rate(it: World) -> None:
 
 
 async def a_field_already_read(it: World) -> None:
-    """N planned, N written, by whom nobody gave the key that opens every secret; a replay has nothing left to write."""
+    """A rule that needs no new read, applied without the key that opens every secret: N planned, N written."""
     text = FILE.replace("to_userflow: [jobtitle, lifecyclestage]", NEW_RULE)
     path = it.folder / "edited.yaml"
     path.write_text(text)
@@ -151,10 +155,17 @@ async def a_field_already_read(it: World) -> None:
     told = await in_ci("plan", str(path), "--format", "json", expect=2)
     plan, _ = json.JSONDecoder().raw_decode(told)  # warnings come behind it
     assert plan["pairs"]["contacts-users"]["written"] == {"userflow": 2 * PAIRS}
+    await delivered(it)
+    await it.idle()
     before = await written_objects(it)
     await in_ci("apply", str(path), "--yes", expect=0)
-    assert await eventually(lambda: headlines(it), lambda some: some == ["edited"] * 2 * PAIRS, WITHIN_S)
     await it.idle()
+    assert await written_objects(it) == before, "an apply writes nothing by itself"
+
+    assert (await planned(it, expect=2))["writes"] == {"hubspot": 0, "userflow": 2 * PAIRS}
+    done = await run(it)
+    assert (done["planned"], done["written"], done["refused"]) == (2 * PAIRS, 2 * PAIRS, 0)
+    assert done["handled"] and await headlines(it) == ["edited"] * 2 * PAIRS
     after = await written_objects(it)
     assert {system: after[system] - before[system] for system in after} == {"hubspot": 0, "userflow": 2 * PAIRS}
 
@@ -169,15 +180,16 @@ async def headlines(it: World) -> list[Any]:
 
 
 async def new_rule(it: World) -> None:
-    """An apply derives its pairs by itself: a replay finds nothing left to write."""
+    """A replay writes what a new rule makes of what was read before: of one object, then of the others."""
     await it.apply(FILE.replace("to_userflow: [jobtitle, lifecyclestage]", NEW_RULE))
-    assert await eventually(lambda: headlines(it), lambda some: some == ["edited"] * PAIRS, WITHIN_S)
-    await it.idle()
-    object_id = next(iter(it.made))
-    one = await planned(it, "--object", "hubspot", "contacts", object_id, expect=0)
-    assert (one["objects"], one["writes"]) == (1, {"hubspot": 0, "userflow": 0})
+    words = ("--object", "hubspot", "contacts", next(iter(it.made)))
+    one = await planned(it, *words, expect=2)
+    assert (one["objects"], one["writes"]) == (1, {"hubspot": 0, "userflow": 1})
+    done = await run(it, *words)
+    assert (done["planned"], done["written"]) == (1, 1)
     done = await run(it)
-    assert (done["planned"], done["written"]) == (0, 0)
+    assert (done["planned"], done["written"]) == (PAIRS - 1, PAIRS - 1)
+    assert await headlines(it) == ["edited"] * PAIRS
 
 
 async def asked_wrongly(it: World) -> None:
@@ -186,7 +198,7 @@ async def asked_wrongly(it: World) -> None:
     assert "earliest" in await it.command("replay", "plan", "acme", "--from", "yesterday", expect=64)
     assert "add --yes" in await it.command("replay", "run", "acme", expect=1)
     status = json.loads(await it.answer("replay", "status", "--format", "json"))
-    assert [row["state"] for row in status["replays"]] == ["completed", "completed"]
+    assert [row["state"] for row in status["replays"]] == ["completed"] * 3
     first = status["replays"][0]["replay"]
     assert "is completed" in await it.command("replay", "run", "--resume", first, "--yes", expect=1)
     assert "is completed already" in await it.command("replay", "cancel", first, expect=1)
