@@ -3,6 +3,7 @@
 # Called by the libraries whose classes are extended.
 _.should_exit  # uvicorn reads it
 _.capture_signals  # uvicorn
+_.redirect_slashes  # starlette reads it
 _.getmany  # Faust
 _._add_gap  # Faust
 _.offset_from  # an argument that Faust gives `_add_gap`

@@ -132,15 +132,16 @@ class Access:
         self._seen[session.key] = now_ms
         return session
 
-    def session(self, secret: str) -> SignedIn | None:
-        """Whose cookie it is; None where it opens nothing."""
+    def session(self, secret: str, *, wakes: bool = True) -> SignedIn | None:
+        """Whose cookie it is; None where it opens nothing. Without `wakes` the session grows idle all the same."""
         key, now_ms = f"session/{hashed(secret)}", self._now_ms()
         row = self._rows().get(key)
         if row is None or row.kind != "session" or row.ends_at_ms <= now_ms or row.role not in RANKS:
             return None
-        if now_ms - self._seen.get(key, now_ms) > IDLE_MS:
+        if self._is_idle(key):
             return None
-        self._seen[key] = now_ms
+        if wakes:
+            self._seen[key] = now_ms
         token = hmac.new(secret.encode(), b"pairstream console form", hashlib.sha256).hexdigest()
         return SignedIn(key, row.role, row.name, token)
 
@@ -172,7 +173,12 @@ class Access:
     def goes_on(self, signed_in: SignedIn) -> bool:
         """Whether the session is still in force; looking does not keep it awake."""
         row = self._rows().get(signed_in.key)
-        return row is not None and row.ends_at_ms > self._now_ms()
+        return row is not None and row.ends_at_ms > self._now_ms() and not self._is_idle(signed_in.key)
+
+    def _is_idle(self, key: str) -> bool:
+        """A session that was never seen here begins to count now."""
+        now_ms = self._now_ms()
+        return now_ms - self._seen.setdefault(key, now_ms) > IDLE_MS
 
     async def sign_out(self, signed_in: SignedIn) -> None:
         """End the session, here and in every other console."""

@@ -32,7 +32,7 @@ from pipeline.console.openapi import description
 from pipeline.console.pages.api import Away
 from pipeline.console.pages.sign_in import SignIn
 from pipeline.console.pages.sso import Sso
-from pipeline.console.protect import API, Place, Protected, asker
+from pipeline.console.protect import API, LIVE, Place, Protected, asker
 from pipeline.console.routes import PAGES, SCRIPTS, At, ForScripts
 from pipeline.console.visit import TOKEN, Gone, NotHere, Sheet, Shown, Visit, form_of
 from pipeline.console.words import clock
@@ -50,12 +50,13 @@ def build_console(desk: Desk, access: Access, place: Place, sso: Sso | None = No
         Route("/health/ready", _alive),
         Route("/static/{hash}/{name}", _static),
         Route("/sign-out", pages_in.sign_out, methods=["POST"]),
-        Route("/live", pages_in.live),
+        Route(LIVE, pages_in.live),
         Route("/api/v1/openapi.json", pages_in.described),
         *(Route(one.path, pages_in.telling(one)) for one in SCRIPTS),
         *(Route(one.path, pages_in.answering(one), methods=[one.method]) for one in PAGES),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: pages_in.no_page, Exception: pages_in.fault})
+    app.router.redirect_slashes = False  # a proxy ends TLS before us, and we would lead out of it
     return Console(Protected(app, place, access), routes, pages_in.close)
 
 

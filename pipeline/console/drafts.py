@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from pipeline.console.form import Form
+from pipeline.console.form import Form, whole_number
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile, MappingSpec, Rule
 from pipeline.integration_file.names import default_target
@@ -137,8 +137,8 @@ def acted(draft: Draft, act: str) -> Draft:
     rules = list(draft.rules(way))
     if what == "add":
         rules.append(_added(text))
-    elif text.isdecimal() and int(text) < len(rules):
-        rules[int(text) : int(text) + 1] = [] if what == "remove" else [replace(rules[int(text)], target="")]
+    elif (at := whole_number(text)) is not None and at < len(rules):
+        rules[at : at + 1] = [] if what == "remove" else [replace(rules[at], target="")]
     return draft.with_rules(way, rules)
 
 
@@ -147,7 +147,7 @@ def _added(text: str) -> RuleDraft:
         return RuleDraft(text)
     try:
         source, target, word = map(str, json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return RuleDraft(text)
     return RuleDraft(source, target, word)
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import compile_path
+from starlette.types import Receive, Scope, Send
 
 from connectors.clock import set_within
 from connectors.kafka.groups import BrokersUnreachable
@@ -60,6 +61,20 @@ def state_in(shown: Shown) -> str:
     return f"Road: {word}" if shown.template == "road.html" else ""
 
 
+class _Stream(StreamingResponse):
+    """An answer of events; `closed` is called once it is over, in whatever way, before its first event too."""
+
+    def __init__(self, events: AsyncIterator[str], closed: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+        self._closed = closed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._closed()
+
+
 class Live:
     """The streams that are open."""
 
@@ -82,16 +97,23 @@ class Live:
         if found is None or self._is_full(who) or not who.may(found[0].role):
             return Response(status_code=204)
         at, asked = found
+        self._open[who.key] += 1
         visit, key = Visit(desk, asked, who), (of, who.key if at.own else who.role, ZONE.get())
         events = self._events(at, visit, key)
-        return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+        return _Stream(events, lambda: self._closed(who))
+
+    def _closed(self, who: SignedIn) -> None:
+        self._open -= Counter({who.key: 1})
 
     def _is_full(self, who: SignedIn) -> bool:
         return self._open[who.key] >= MOST_OF_ONE or self._open.total() >= MOST
 
     def _found(self, of: str, request: Request) -> tuple[At, Request] | None:
         """The page at that address, and the request that would ask for it."""
-        asked = urlsplit(of)
+        try:
+            asked = urlsplit(of)
+        except ValueError:
+            return None
         if asked.scheme or asked.netloc:
             return None
         for pattern, convertors, at in self._pages:
@@ -104,7 +126,6 @@ class Live:
     async def _events(self, at: At, visit: Visit, key: tuple[str, ...]) -> AsyncIterator[str]:
         making = self._makings.setdefault(key, _Making())
         making.viewers += 1
-        self._open[visit.who.key] += 1
         until_s, told, said_s, state = time.monotonic() + LONGEST_S, dict[str, str](), time.monotonic(), ""
         try:
             while time.monotonic() < until_s and not self._closing.is_set() and self._goes_on(visit.who):
@@ -125,7 +146,6 @@ class Live:
             yield "event: over\ndata: {}\n\n"
         finally:
             making.viewers -= 1
-            self._open[visit.who.key] -= 1
             if not making.viewers:
                 self._makings.pop(key, None)
 

@@ -3,11 +3,17 @@
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote
 
 MOST: Final = 60
 WITHIN_MS: Final = 60 * 60 * 1000
 SHOWN_S: Final = 60
 """So long a page with values stays."""
+
+
+def hidden_again(address: str) -> dict[str, str]:
+    """The header that ends such a page; what others name stands in its address, and no header holds all letters."""
+    return {"refresh": f"{SHOWN_S}; url={quote(address, safe='/?=&%+~')}"}
 
 
 @dataclass

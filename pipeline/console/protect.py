@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,8 +14,12 @@ from pipeline.console.access import SIGN_IN, Access, SignedIn
 
 WHO: Final = "signed_in"
 """The key of a request's `state` with who asks."""
+VISITOR: Final = "visitor"
+"""The key under which the server gives the connection (`pipeline/bounded_http.py`); any other server gives none."""
 SAFE: Final = ("GET", "HEAD")
 API: Final = "/api/v1/"
+LIVE: Final = "/live"
+"""What the script of a page asks by itself, again and again: nobody need be there."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 OPEN: Final = (SIGN_IN, f"{SIGN_IN}/oidc", f"{SIGN_IN}/oidc/callback", "/health/live", "/health/ready")
 """Paths without a session; and everything below /static/."""
@@ -30,6 +33,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
 }
 
 
@@ -92,7 +96,10 @@ class Protected:
         if scope["method"] not in SAFE and not self._place.came_from_here(headers):
             return PlainTextResponse("This form was sent by another site. Nothing was changed.\n", 403)
         signed_in = self._asker(headers, path)
-        scope.setdefault("state", {})[WHO] = signed_in
+        state = scope.setdefault("state", {})
+        state[WHO] = signed_in
+        if signed_in is not None and VISITOR in state:
+            state[VISITOR].prove()  # where connections are too many, those of strangers end first
         if signed_in is not None or path in OPEN or path.startswith("/static/"):
             return None
         if path.startswith(API):
@@ -107,7 +114,7 @@ class Protected:
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if path.startswith(API) and scheme:
             return self._access.token(secret.strip()) if scheme.lower() == "bearer" else None
-        return self._access.session(cookie_in(headers, self._place.cookie))
+        return self._access.session(cookie_in(headers, self._place.cookie), wakes=path != LIVE)
 
 
 def asker(request: Request) -> SignedIn | None:
@@ -117,12 +124,12 @@ def asker(request: Request) -> SignedIn | None:
 
 
 def cookie_in(headers: Headers, name: str) -> str:
-    """The cookie's value; empty where there is none."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+    """The cookie's value; empty where there is none.
+
+    Not by `http.cookies`: it forgets all cookies for one that it cannot read, and every program of this machine may
+    set some for all ports.
+    """
+    return cookie_parser("; ".join(headers.getlist("cookie"))).get(name, "")
 
 
 def _with_headers(send: Send) -> Send:

@@ -19,13 +19,15 @@ FOREVER: Final = "public, max-age=31536000, immutable"
 
 
 @cache
+def _held() -> Mapping[str, bytes]:
+    """The files of `static/`, read once: a stranger's name for one is never looked for on disk, nor remembered."""
+    there = (files("pipeline.console") / "static").iterdir()
+    return {path.name: path.read_bytes() for path in there if path.name.rpartition(".")[2] in TYPES}
+
+
 def static(name: str) -> bytes | None:
     """A file of `static/`; None where there is none."""
-    kind = name.rpartition(".")[2]
-    if "/" in name or kind not in TYPES:
-        return None
-    path = files("pipeline.console") / "static" / name
-    return path.read_bytes() if path.is_file() else None
+    return _held().get(name)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -9,6 +10,8 @@ from typing import Final
 AT_ONCE: Final = 500
 FORMULAS: Final = "=+-@＝＋－＠"  # noqa: RUF001 - wide forms are taken for the plain ones where those are typed
 _BLANKS: Final = "".join(chr(code) for code in (*range(0x21), 0x85, 0xA0, 0xFEFF, 0x200B, 0x200E, 0x200F, 0x202E))
+_WITHIN: Final = re.compile(f'([;\t\r\n][{re.escape(_BLANKS)}"]*)(?=[{re.escape(FORMULAS)}])')
+"""Where a cell would begin that a spreadsheet makes of a part of ours: in half the world its separator is `;`."""
 
 
 def lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -22,6 +25,7 @@ def lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def guarded(cell: str) -> str:
     """The cell as text: what a spreadsheet might work out begins with an apostrophe, which it shows to nobody."""
+    cell = _WITHIN.sub(r"\1'", cell) if cell[:1] not in ("\t", "\r", "\n") else cell[:1] + _WITHIN.sub(r"\1'", cell[1:])
     begins = cell.lstrip(_BLANKS)[:1]
     risky = (begins and begins in FORMULAS) or cell[:1] in ("\t", "\r", "\n")
     return f"'{cell}" if risky else cell

@@ -1,11 +1,12 @@
 """One request as a page sees it: who asks, what the form says, and what is answered."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from pipeline.console.access import SignedIn
 from pipeline.console.desk import Desk
@@ -13,6 +14,8 @@ from pipeline.console.form import Form
 
 FORM_BYTES: Final = 190_000  # a mapping of 700 fields; the server takes 200,000
 FORM_FIELDS: Final = 5_000
+FORM_S: Final = 20.0
+"""So long a form may take to come: an exchange may last for minutes here, since a page's stream is one."""
 TOKEN: Final = "form_token"  # noqa: S105 - a field's name
 
 
@@ -76,13 +79,17 @@ class NotHere(Exception):
         self.path = path
 
 
-async def form_of(request: Request) -> Form | None:
-    """The form of a request; None for one that is too large, or none."""
+async def form_of(request: Request, most: int = FORM_BYTES, within_s: float = FORM_S) -> Form | None:
+    """The form of a request; None for one of more than `most` bytes, one that does not come in time, or none."""
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES:
-            return None
+    try:
+        async with asyncio.timeout(within_s):
+            async for part in request.stream():
+                body += part
+                if len(body) > most:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
     try:
         return Form(tuple(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS)))
     except ValueError:

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from typing import Any, Final
 
+from pipeline.console.form import whole_number
 from pipeline.console.head import settings_in
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import Answered, NotHere, Visit
@@ -112,10 +113,10 @@ async def doctor(visit: Visit) -> Answered:
 
 async def activity(visit: Visit) -> Answered:
     """Who did what later than `after` (milliseconds), oldest first; the newest 1,000."""
-    after = visit.query("after") or "0"
-    if not after.isascii() or not after.isdigit():
+    after_ms = whole_number(visit.query("after") or "0")
+    if after_ms is None:
         raise NotAsked("after is no number of milliseconds")
-    found = [entry for entry in await visit.desk.audit_look.get() if entry.at_ms > int(after)]
+    found = [entry for entry in await visit.desk.audit_look.get() if entry.at_ms > after_ms]
     return Answered({"at_ms": visit.desk.now_ms(), "entries": [entry_report(entry) for entry in found[-MOST:]]})
 
 

@@ -11,7 +11,7 @@ from pipeline.console import objects
 from pipeline.console.asking import ASKED_BY
 from pipeline.console.condition import NAMES
 from pipeline.console.head import head, settings_in
-from pipeline.console.looks import SHOWN_S
+from pipeline.console.looks import hidden_again
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.explain import look_again
@@ -70,8 +70,7 @@ async def values(visit: Visit) -> Shown:
         return Shown("message.html", {**told, "href": path_of(visit, one.named), "act": "Back"}, 429)
     await _audit(visit, "values shown", _place(one.named))
     shown = await _page(visit, one, values=True)
-    back = path_of(visit, one.named)
-    return Shown(shown.template, shown.facts, 200, {"refresh": f"{SHOWN_S}; url={back}", "cache-control": "no-store"})
+    return Shown(shown.template, shown.facts, 200, hidden_again(path_of(visit, one.named)))
 
 
 async def reread(visit: Visit) -> Gone:
@@ -150,10 +149,13 @@ def path_of(visit: Visit, named: Named) -> str:
 def id_of(typed: str) -> str:
     """The id within a link to a record, or what was typed."""
     text = typed.strip()[:MOST_TYPED]
-    if text.startswith(("https://", "http://")):
+    if not text.startswith(("https://", "http://")):
+        return text
+    try:
         found = _RECORD.search(urlsplit(text).path)
-        return unquote(found[1]) if found else ""
-    return text
+    except ValueError:  # such as `https://[`; the error repeats what was typed, so it goes no further
+        return ""
+    return unquote(found[1]) if found else ""
 
 
 def at_hubspot(settings: IntegrationSettings, named: Named, told: Explanation) -> str:

@@ -11,7 +11,7 @@ from pipeline.console.asking import ASKED_BY
 from pipeline.console.head import head, settings_in
 from pipeline.console.letter_rows import group_row, letter_row, named_in, sheet_rows, value_rows
 from pipeline.console.letters import WHICH, Which
-from pipeline.console.looks import SHOWN_S
+from pipeline.console.looks import hidden_again
 from pipeline.console.pages.explain import path_of
 from pipeline.console.paging import Pages
 from pipeline.console.reasons import title_of
@@ -95,7 +95,7 @@ async def values(visit: Visit) -> Shown:
     )
     await desk.publisher.send(AUDIT, visit.integration, entry)
     page = await _reason(visit, await asyncio.to_thread(desk.letters.values, wanted.values()))
-    return Shown(page.template, page.facts, page.status, {"refresh": f"{SHOWN_S}; url={back}"})
+    return Shown(page.template, page.facts, page.status, hidden_again(back))
 
 
 async def ids(visit: Visit) -> Sheet:

@@ -10,7 +10,7 @@ from pipeline.console.asking import ASKED_BY
 from pipeline.console.choosing import target_of
 from pipeline.console.drafts import WAYS, Draft, Misfit, Way, digest, draft_in, form_of, misfits, read, removed
 from pipeline.console.head import head, settings_in
-from pipeline.console.looks import SHOWN_S
+from pipeline.console.looks import hidden_again
 from pipeline.console.pages.acts import Confirm
 from pipeline.console.pages.editing import editor, found_wrong, in_force, specs_in, told_of
 from pipeline.console.planning import Review
@@ -87,8 +87,8 @@ async def values(visit: Visit) -> Shown:
     )
     await desk.publisher.send(AUDIT, visit.integration, entry)
     shown = await _shown(visit, found, values=True)
-    headers = {"refresh": f"{SHOWN_S}; url={visit.request.url.path.removesuffix('/values')}"}
-    return Shown(shown.template, shown.facts, shown.status, headers)
+    back = str(visit.request.scope["path"]).removesuffix("/values")
+    return Shown(shown.template, shown.facts, shown.status, hidden_again(back))
 
 
 async def save(visit: Visit) -> Shown | Gone:
@@ -140,8 +140,7 @@ async def _synced(visit: Visit, mapping: str, *, asks: bool) -> Gone:
 async def remove(visit: Visit) -> Shown:
     """`GET mappings/<mapping>/remove`."""
     settings, name = settings_in(visit), str(visit.request.path_params["mapping"])
-    if in_force(settings, name) is None:
-        raise NotHere(f"{visit.integration} has no mapping {name}", "the mappings", f"/i/{visit.integration}/mappings")
+    _in_force(visit, settings, name)
     rows = (
         ("Stops", "Its fields flow no more in either direction, and its events reach no timeline."),
         ("Stays", "Every value that was written, and the HubSpot properties."),
@@ -154,12 +153,19 @@ async def remove(visit: Visit) -> Shown:
 async def do_remove(visit: Visit) -> Gone:
     """`POST mappings/<mapping>/remove`."""
     settings, name, desk = settings_in(visit), str(visit.request.path_params["mapping"]), visit.desk
+    _in_force(visit, settings, name)
     if held := _held_up(settings):
         raise apply.NotApplied(f"{visit.integration}: {held}")
     kept = [one for one in specs_in(settings) if one.name != name]
     file, request = apply.with_mappings(settings, kept, desk.now_ms())
     await apply.put_in_force(desk.publisher, desk.tables, file, request, IN_FORCE_S)
     return Gone(f"/i/{visit.integration}/mappings")
+
+
+def _in_force(visit: Visit, settings: IntegrationSettings, name: str) -> None:
+    """Raises NotHere where no such mapping is in force: without it, there is nothing to save."""
+    if in_force(settings, name) is None:
+        raise NotHere(f"{visit.integration} has no mapping {name}", "the mappings", f"/i/{visit.integration}/mappings")
 
 
 def _review_of(visit: Visit) -> Review:

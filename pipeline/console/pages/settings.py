@@ -2,6 +2,7 @@
 
 from pipeline.console.access import MOST_DAYS
 from pipeline.console.asking import ASKED_BY
+from pipeline.console.form import whole_number
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
@@ -25,7 +26,7 @@ async def new_token(visit: Visit) -> Shown:
     """`POST /settings/tokens`: what it is stands on this answer, and nowhere else ever."""
     form = visit.form
     name = form.one("name").strip()[:LONGEST_NAME]
-    days = int(form.one("days")) if form.one("days").isdecimal() else 0
+    days = whole_number(form.one("days")) or 0
     if not name or not 0 < days <= MOST_DAYS:
         raise NoToken(f"A token needs a name, and an end within {MOST_DAYS} days.")
     made = await visit.desk.access.make_token(f"token {name}", days)

@@ -18,6 +18,10 @@ REFUSED: Final[Mapping[Why, tuple[str, str]]] = {
     "unknown": ("This link opens nothing", "It is not whole, it was used long ago, or all sessions were ended since."),
 }
 
+CODE_BYTES: Final = 2_000
+CODE_S: Final = 5.0
+"""A stranger's form is small, and comes at once."""
+
 
 class SignIn:
     """The pages that need no session."""
@@ -32,7 +36,7 @@ class SignIn:
         return HTMLResponse(rendering.page("sign-in.html", {"about": self._about}))
 
     async def enter(self, request: Request) -> Response:
-        form = await form_of(request)
+        form = await form_of(request, CODE_BYTES, CODE_S)
         try:
             session = await self._access.sign_in(form.one("code").strip().rpartition("#")[2] if form else "")
         except NotSignedIn as refusal:

@@ -168,7 +168,8 @@ async def test_why_not_is_json(it: InMemory) -> None:
     browser = await it.signed_in("viewer")
     await said(browser, "/api/v1/integrations/acmee", 404, "not_here")
     await said(browser, "/api/v1/nothing", 404, "not_here")
-    await said(browser, "/api/v1/activity?after=x", 409, "refused")
+    for wrong in ("x", "-1", "٣", "9" * 5_000):
+        await said(browser, f"/api/v1/activity?after={wrong}", 409, "refused")
     path = "/api/v1/integrations/acme/objects/userflow/users"
     it.objects.put(Named("userflow", "users", "u-1"), it.objects.there["acme", HUBSPOT])
     assert (await browser.get(f"{path}/u-1")).status_code == 200

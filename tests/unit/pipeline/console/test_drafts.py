@@ -72,6 +72,19 @@ def test_any_draft_makes_a_file_or_is_refused_with_its_place(draft: Draft, sourc
         assert [one.source for one in file.mappings[0].to_userflow] == [one.source for one in wild.to_userflow]
 
 
+@pytest.mark.parametrize("act", [f"remove:to_userflow:{'9' * 5_000}", "remove:to_userflow:²", "mend:to_userflow:٣"])
+def test_a_number_of_any_length_breaks_nothing(act: str) -> None:
+    draft = Draft("m", "contacts", "users", "email", "email").with_rules("to_userflow", [RuleDraft("plan")])
+    assert acted(draft, act) == draft
+
+
+def test_a_rule_of_any_depth_breaks_nothing() -> None:
+    deep = "[" * 100_000
+    assert acted(Draft("m", "contacts", "users", "email", "email"), f"add:to_userflow:{deep}").rules("to_userflow") == (
+        RuleDraft(deep),
+    )
+
+
 def test_a_draft_that_is_read_back_is_what_is_in_force() -> None:
     (mapping,) = read_document(DOCUMENT).mappings
     draft = draft_of(mapping)

@@ -287,6 +287,11 @@ async def test_a_plan_that_finds_a_problem_cannot_be_saved(it: InMemory, monkeyp
     assert (await signed_in.send(where)).status_code == 409 and it.publisher.sent == []
 
 
+async def test_a_mapping_that_is_not_there_is_not_removed(it: InMemory) -> None:
+    answer = await (await it.signed_in("operator")).send("/i/acme/mappings/none/remove")
+    assert (answer.status_code, it.publisher.sent) == (404, [])
+
+
 async def test_a_mapping_is_removed_and_the_others_go_on(it: InMemory) -> None:
     it.tables.subscribers.append(scheduler(it))
     signed_in = await it.signed_in("operator")

@@ -233,3 +233,9 @@ def test_a_name_opens_where_it_was_made_and_nowhere_else() -> None:
     for wrong in ("~", "~!", handle[:-2], f"{handle}x", "u-1", "../x"):
         assert ours.named("acme", "userflow", "users", wrong) is None
     assert ours.named("acme", "elsewhere", "users", handle) is None
+
+
+@pytest.mark.parametrize("typed", ["http://[", "https://[x/contact/1", "https://dana@acme℀.example/contact/1"])
+async def test_a_link_that_is_none_is_nothing_known(it: InMemory, typed: str) -> None:
+    answer = await (await it.signed_in("viewer")).send("/i/acme/explain", id=typed)
+    assert answer.status_code == 422

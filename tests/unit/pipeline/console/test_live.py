@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 from connectors.kafka.groups import BrokersUnreachable
+from pipeline.console.access import IDLE_MS
+from pipeline.console.live import MOST_OF_ONE
 from schemas.operating import AuditEntry
 from tests.unit.pipeline.console.fixtures import AT_MS, InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_pages import lag, ran, text
@@ -112,8 +114,54 @@ async def test_a_stream_ends_with_its_session() -> None:
 async def test_there_is_no_stream_of_what_is_no_page() -> None:
     it = in_memory(lag)
     signed_in = await it.signed_in("viewer")
-    for of in ("/settings", "/nothing", "http://evil.example/", ""):
+    for of in ("/settings", "/nothing", "http://evil.example/", "", "http://[", "//[x/"):
         assert (await signed_in.get(f"/live?of={of}")).status_code == 204
+
+
+async def test_a_page_that_is_left_open_keeps_no_session_awake() -> None:
+    it = in_memory(lag)
+    signed_in = await it.signed_in("viewer")
+    for _ in range(3):  # its script asks again every nine minutes
+        it.now_ms[0] += IDLE_MS // 2
+        status = (await signed_in.get("/live?of=/nothing")).status_code
+    assert status == 303
+    assert (await signed_in.get("/")).status_code == 303
+
+
+async def test_a_stream_ends_when_its_session_grows_idle() -> None:
+    it = in_memory(lag)
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+
+    async with asyncio.timeout(30):
+        async for line in lines_of(it, signed_in.client.cookies, "/"):
+            if line.startswith("data: "):
+                it.now_ms[0] = AT_MS + IDLE_MS + 1
+
+
+async def test_streams_that_are_asked_for_at_once_are_counted_before_they_begin() -> None:
+    it = in_memory(lag)
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+    begun: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def listen() -> None:
+        first = True
+        async for _ in lines_of(it, signed_in.client.cookies, "/"):
+            if first:
+                first = False
+                await begun.put(True)
+        if first:
+            await begun.put(False)
+
+    for _ in range(2):  # what was open is not counted once it is over
+        tasks = [asyncio.create_task(listen()) for _ in range(12)]
+        async with asyncio.timeout(30):
+            got = [await begun.get() for _ in tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert sum(got) == MOST_OF_ONE
 
 
 async def lines_of(it: InMemory, cookies: Any, of: str) -> Any:
@@ -123,7 +171,7 @@ async def lines_of(it: InMemory, cookies: Any, of: str) -> Any:
     headers = [(b"host", b"127.0.0.1:8090"), (b"cookie", cookie.encode()), (b"accept", b"text/event-stream")]
     scope = {
         **{"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/live"},
-        **{"query_string": f"of={of}".encode(), "headers": headers, "root_path": "", "asgi": {"spec_version": "2.4"}},
+        **{"query_string": f"of={of}".encode(), "headers": headers, "root_path": "", "asgi": {"spec_version": "2.3"}},
     }
 
     async def receive() -> dict[str, Any]:

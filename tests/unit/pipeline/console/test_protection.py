@@ -1,13 +1,16 @@
 """Nobody gets in, and nothing is done, unless host, origin, session, token and role fit: over every route there is."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Route
 
+from pipeline.bounded_http import VISITOR
 from pipeline.console.access import IDLE_MS, LINK_MS, RANKS, SESSION_MS, new_link
+from pipeline.console.pages import sign_in
 from pipeline.console.protect import API, HEADERS, OPEN, Place
 from pipeline.console.routes import PAGES
 from schemas.operating import ConsoleRole
@@ -224,6 +227,91 @@ async def test_the_brokers_hold_no_secret(it: InMemory) -> None:
 async def test_a_form_that_is_too_large_is_refused(it: InMemory) -> None:
     signed_in = await it.signed_in()
     assert (await signed_in.send("/sign-out", padding="x" * 200_000)).status_code == 403
+
+
+@pytest.mark.parametrize("other", ['prefs={"a": 1}', "a[b]=1", "=;;", "x=é", "\x7f=1", "pairstream-8090x=1"])
+async def test_no_cookie_of_another_program_signs_anybody_out(it: InMemory, other: str) -> None:
+    signed_in = await it.signed_in("viewer")
+    ours = "; ".join(f"{one.name}={one.value}" for one in signed_in.client.cookies.jar)
+    async with it.client() as client:
+        for cookies in (f"{other}; {ours}", f"{ours}; {other}"):
+            assert (await client.get("/", headers=[(b"cookie", cookies.encode())])).status_code == 200
+
+
+async def test_a_form_that_does_not_come_holds_nobody_up(it: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "CODE_S", 0.05)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"code="
+        await asyncio.Event().wait()
+
+    async with it.client() as client, asyncio.timeout(30):
+        answer = await client.post("/sign-in", content=body(), headers=SAME_ORIGIN)
+    assert (answer.status_code, "This link opens nothing" in answer.text) == (403, True)
+
+
+async def test_a_stranger_who_goes_away_amid_a_form_is_no_fault(it: InMemory) -> None:
+    headers = [(b"host", b"127.0.0.1:8090"), (b"sec-fetch-site", b"same-origin")]
+    scope = {"type": "http", "method": "POST", "path": "/sign-in", "query_string": b"", "headers": headers}
+    told = iter([{"type": "http.request", "body": b"code=", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(told)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await it.console.app(scope, receive, send)
+    assert sent[0]["status"] == 403
+
+
+async def test_a_strangers_form_is_small(it: InMemory) -> None:
+    link = new_link("viewer", "ada@build-7", AT_MS)
+    it.tables.put(CONSOLE, link.key, link.row)
+    async with it.client() as client:
+        long = {"code": link.secret, "x": "x" * sign_in.CODE_BYTES}
+        assert (await client.post("/sign-in", data=long, headers=SAME_ORIGIN)).status_code == 403
+        assert (await client.post("/sign-in", data={"code": link.secret}, headers=SAME_ORIGIN)).status_code == 303
+
+
+async def test_whoever_is_signed_in_keeps_the_connection_where_there_are_too_many(it: InMemory) -> None:
+    proved: list[str] = []
+
+    class Visitor:
+        def prove(self) -> None:
+            proved.append("yes")
+
+    signed_in = await it.signed_in("viewer")
+    cookie = "; ".join(f"{one.name}={one.value}" for one in signed_in.client.cookies.jar)
+
+    async def nothing(message: Any = None) -> Any:
+        return {"type": "http.request"}
+
+    for said, known in ((cookie, ["yes"]), ("pairstream-8090=x", ["yes"])):
+        headers = [(b"host", b"127.0.0.1:8090"), (b"cookie", said.encode())]
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
+        await it.console.app({**scope, "state": {VISITOR: Visitor()}}, nothing, nothing)
+        assert proved == known
+
+
+async def test_no_redirect_leads_out_of_the_proxys_tls(it: InMemory) -> None:
+    signed_in = await it.signed_in()
+    for path in ("/road/", "/i/acme/", "//evil.example/"):
+        answer = await signed_in.get(f"{URL}{path}")
+        assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".css", "x" * 10_000 + ".js", "%00.css", "..%5Capp.css", "a/b.css"])
+async def test_a_strangers_name_for_a_file_is_not_looked_for(it: InMemory, name: str) -> None:
+    async with it.client() as client:
+        assert (await client.get(f"/static/0/{name}")).status_code == 404
+
+
+@pytest.mark.parametrize("days", ["9" * 5_000, "٣", "²", "-1", "1e3"])
+async def test_a_number_that_is_none_is_told(it: InMemory, days: str) -> None:
+    answer = await (await it.signed_in()).send("/settings/tokens", name="x", days=days)
+    assert (answer.status_code, "A token needs a name" in answer.text) == (409, True)
 
 
 def test_over_https_the_cookie_belongs_to_one_host() -> None:

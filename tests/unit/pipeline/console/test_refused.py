@@ -6,11 +6,12 @@ import io
 import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from pipeline.console.letters import PLAN_MS, TREND_MS
-from pipeline.console.looks import MOST
+from pipeline.console.looks import MOST, Looks
 from pipeline.console.pages import ending
 from pipeline.operations.letter_report import Told
 from pipeline.operations.letter_standing import Standing
@@ -185,6 +186,19 @@ async def test_values_are_hidden_until_asked_for_and_each_look_is_told_before(it
     ((topic, _, entry),) = it.publisher.sent
     assert (topic, entry.action, entry.by) == (AUDIT, "values shown", "ada@build-7")
     assert entry.detail == "of 2 refused: not_an_option plan" and "platinum" not in repr(it.publisher.sent)
+
+
+@pytest.mark.parametrize("reason", ["плохо", "a\r\nx: y", "a;b\u202e"])
+async def test_a_reason_of_any_letters_stands_in_the_header_that_hides_values(it: InMemory, reason: str) -> None:
+    it.letters.put(letter("0d", reason=reason))
+    shown = await (await it.signed_in("operator")).send(f"/i/acme/refused/{quote(reason)}/values")
+    assert (shown.status_code, shown.headers["refresh"]) == (200, f"60; url=/i/acme/refused/{quote(reason)}?page=1")
+
+
+async def test_where_nothing_is_refused_no_look_is_counted_or_told(it: InMemory) -> None:
+    operator = await it.signed_in("operator")
+    assert (await operator.send("/i/acme/refused/nothing%0d%0ax/values")).status_code == 404
+    assert it.publisher.sent == [] and it.desk.looks == Looks()
 
 
 async def test_nobody_else_sees_values_and_nobody_all_of_them(it: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:

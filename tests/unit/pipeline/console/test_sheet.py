@@ -23,7 +23,23 @@ def test_what_a_spreadsheet_would_work_out_is_text(cell: str) -> None:
     assert guarded(cell) == f"'{cell}"
 
 
-@pytest.mark.parametrize("cell", ["", "151204", "u_8812", "a=b", "it's", "2026-11-27T05:00:00Z", "hubspot.plan"])
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("u;=1+1", "u;'=1+1"),
+        ("u\t@SUM(A1)", "u\t'@SUM(A1)"),
+        ('u\r\n"-1', "u\r\n\"'-1"),
+        ("u; \u200b＝1;+2", "u; \u200b'＝1;'+2"),  # noqa: RUF001
+        ("\t;=1", "'\t;'=1"),
+    ],
+)
+def test_no_part_of_a_cell_is_worked_out_where_the_separator_is_another(cell: str, told: str) -> None:
+    assert guarded(cell) == told
+
+
+@pytest.mark.parametrize(
+    "cell", ["", "a;b", "a;1", "151204", "u_8812", "a=b", "it's", "2026-11-27T05:00:00Z", "hubspot.plan"]
+)
 def test_everything_else_stays_as_it_is(cell: str) -> None:
     assert guarded(cell) == cell
 
