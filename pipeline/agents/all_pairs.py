@@ -28,8 +28,8 @@ from schemas.topics import STATE_COMMANDS
 from schemas.values import System
 
 MOST_OUTPUTS: Final = 500
-MOST_PAIRS: Final = 1_500  # a slice blocks the event loop, and every live change with it: some 14 us a pair
-MOST_COMPARED: Final = 600  # some 30 us a pair
+MOST_PAIRS: Final = 1_000  # a slice blocks the event loop, and every live change with it: some 14 us a pair
+MOST_COMPARED: Final = 400  # some 25 us a pair
 VALUES_A_REQUEST: Final = 100
 MOST_SAMPLES: Final = 10
 
