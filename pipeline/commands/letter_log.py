@@ -9,7 +9,7 @@ import hashlib
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from connectors.kafka.latest import rows_of
@@ -42,14 +42,14 @@ class LetterLog:
         self._of_pair: dict[str, tuple[str, ...]] = {}
         self._in_force: Mapping[str, object] = {}
         self._begins: Mapping[TopicAndPartition, int] = {}
-        self._in_order: Sequence[Told] = ()
+        self._in_order: list[Told] = []
         self._due = set[str]()
         """What is still to be judged: a look that brokers cut off has read what the next one does not see again."""
         self._begun = self._changed = False
         self._looking = threading.Lock()
         self._key = secrets.token_bytes(16)
 
-    def told(self) -> Sequence[Told]:
+    def told(self) -> list[Told]:
         """Every letter that is retained, the oldest first; the very same object while nothing is new; blocks."""
         with self._looking:
             begins = self._process.admin().begin_offsets([DEAD_LETTERS])
