@@ -10,6 +10,8 @@ PARTS: Final[tuple[PartName, ...]] = get_args(PartName)
 """Pairstream itself; the systems' answers to reads; waiting for places in their limits; their answers to writes."""
 
 _MS_PER_S: Final = 1_000
+LONGEST_MS: Final = 366 * 24 * 60 * 60 * 1000
+"""More than any change takes: one record with a wild time would make sums that fit into no other record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,14 @@ def with_spent(cause: Cause, *, read_s: float = 0.0, budget_s: float = 0.0, writ
         cause.partition,
         cause.offset,
         cause.at_ms,
-        cause.read_ms + round(read_s * _MS_PER_S),
-        cause.budget_ms + round(budget_s * _MS_PER_S),
-        cause.write_ms + round(write_s * _MS_PER_S),
+        _longer(cause.read_ms, read_s),
+        _longer(cause.budget_ms, budget_s),
+        _longer(cause.write_ms, write_s),
     )
+
+
+def _longer(ms: int, by_s: float) -> int:
+    return min(ms + round(by_s * _MS_PER_S), LONGEST_MS)
 
 
 def split(whole_ms: int, cause: Cause) -> Parts:
@@ -45,7 +51,7 @@ def split(whole_ms: int, cause: Cause) -> Parts:
     Where those are apart, the whole may be shorter than what was spent in it: then the latest of that fills it first,
     since the earliest was measured the furthest from here. No part is negative.
     """
-    left = whole_ms = max(whole_ms, 0)
+    left = whole_ms = min(max(whole_ms, 0), LONGEST_MS)
     left -= (write := min(max(cause.write_ms, 0), left))
     left -= (budget := min(max(cause.budget_ms, 0), left))
     left -= (read := min(max(cause.read_ms, 0), left))

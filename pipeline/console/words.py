@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pipeline.console.asking import UTC_ZONE, ZONE
 
 NOT_KNOWN: Final = "not known"
+_NO_TIME: Final = (ValueError, OverflowError, OSError)
 
 
 def number(count: int | float | None) -> str:
@@ -28,15 +29,22 @@ def seconds(length: float | None) -> str:
 
 
 def clock(at_ms: int, now_ms: int) -> str:
-    """`12:04:18` for today, else `23 Nov, 14:06`."""
+    """`12:04:18` for today, else `23 Nov, 14:06`; a time that no calendar has as the number that it is."""
     zone = UTC if ZONE.get() == UTC_ZONE else ZoneInfo(ZONE.get())
-    at, now = (datetime.fromtimestamp(one / 1000, zone) for one in (at_ms, now_ms))
+    try:
+        at, now = (datetime.fromtimestamp(one / 1000, zone) for one in (at_ms, now_ms))
+    except _NO_TIME:
+        return f"{at_ms} ms"
     return at.strftime("%H:%M:%S") if at.date() == now.date() else f"{at.day} {at:%b}, {at:%H:%M}"
 
 
 def instant(at_ms: int) -> str:
-    """ISO 8601 in UTC, for machines."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """ISO 8601 in UTC, for machines; a time that no calendar has as the number that it is."""
+    try:
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    except _NO_TIME:
+        return f"{at_ms} ms"
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def counted(count: int, one: str, several: str = "") -> str:

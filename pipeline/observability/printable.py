@@ -9,7 +9,7 @@ from typing import Final, TextIO
 
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
-    "\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the direction of writing, which hides what stands there
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the direction of writing, which hides what stands there
     "\u2028\u2029]"  # line breaks that are not seen as such
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from pipeline.console.road_picture import Box, Pipe, Road, picture
@@ -148,7 +149,7 @@ def took_to(system: System, processes: Iterable[Vitals]) -> Took:
     """Live changes since the connectors began, by the bounds that they count under."""
     ours = [one for row in processes for one in row.durations if (one.part, one.system) == ("whole", system)]
     whole = [one.counts for one in ours if not one.bulk]
-    counts = [sum(column) for column in zip(*whole, strict=True)]
+    counts = [sum(column) for column in zip_longest(*whole, fillvalue=0)]
     return Took(system, sum(counts), *(_within(counts, share) for share in (0.5, 0.99, 0.95)))
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import Cause
-from schemas.spent import PARTS, Parts, split, with_spent
+from schemas.spent import LONGEST_MS, PARTS, Parts, split, with_spent
 
 FIRST = Cause("hubspot.notifications", 3, 42, 1_000)
 SPENT = st.integers(-5, 10_000)
@@ -32,3 +32,11 @@ def test_what_is_spent_adds_up_and_tells_no_cause_from_another() -> None:
     assert (again.read_ms, again.budget_ms, again.write_ms) == (375, 500, 1_000)
     assert again == FIRST
     assert len({again, once, FIRST}) == 1
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
+def test_a_wild_record_makes_no_sum_that_fits_into_no_record(at_ms: int, spent_ms: int) -> None:
+    cause = with_spent(Cause("t", 0, 0, at_ms, spent_ms, spent_ms, spent_ms), read_s=1.0, budget_s=1.0, write_s=1.0)
+    parts = split(1_795_700_000_000 - at_ms, cause)
+    assert parts.whole * 1_000_000 < 2**63 and max(cause.read_ms, cause.budget_ms, cause.write_ms) < 2**63
+    assert all(0 <= getattr(parts, name) <= LONGEST_MS for name in PARTS)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
-from pipeline.console.pages.road import calls_of, means_at, shares_to
+from pipeline.console.pages.road import calls_of, means_at, shares_to, took_to
 from pipeline.observability.metrics import Metrics
 from schemas.spent import Parts
 from schemas.vitals import BOUNDS_MS, ApiVitals, DurationVitals, Vitals
@@ -53,6 +53,13 @@ def whole(system: str, parts: Parts, *, bulk: bool = False) -> Vitals:
     metrics = Metrics(CollectorRegistry())
     metrics.change_visible(system, bulk, parts)
     return replace(told("read", system, 1, 1), durations=metrics.durations())
+
+
+def test_a_release_that_counts_under_other_bounds_is_counted_too() -> None:
+    ours = told("whole", "userflow", 1, 10)
+    rows = [ours, *(replace(ours, durations=(replace(ours.durations[0], counts=other),)) for other in ((0, 5), ()))]
+    took = took_to("userflow", rows)
+    assert (took.number, took.half_ms) == (6, BOUNDS_MS[1])
 
 
 def test_the_shares_of_a_change_are_those_of_live_ones_in_one_direction() -> None:

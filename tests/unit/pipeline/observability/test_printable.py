@@ -20,6 +20,11 @@ def test_nothing_unprintable_is_left_and_what_is_printable_stays(text: str) -> N
     assert printable(shown) == shown
 
 
+@pytest.mark.parametrize("turns", ["\u061c", "\u200e", "\u202e", "\u2066", "\u2069", "\u2028"])
+def test_what_turns_the_writing_is_spelled_out(turns: str) -> None:
+    assert printable(f"a{turns}b") == f"a\\u{ord(turns):04x}b"
+
+
 def test_letters_of_all_the_world_stay() -> None:
     assert printable("Zoë 登録 \U0001f98a\n\tend") == "Zoë 登録 \U0001f98a\n\tend"
 
