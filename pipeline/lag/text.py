@@ -134,12 +134,19 @@ def _notes(topic: TopicLag) -> str:
     found = []
     if topic.state != "OK":
         found.append(f"{topic.state}: {topic.why}")
-    if topic.limited_by and topic.lag and topic.stage.endswith("sink"):
-        name = NAMES[topic.stage.split()[0]]
-        found.append(f"limited by {name}'s limits" if topic.limited_by == BUDGET else f"limited by {name} (429)")
+    if held := held_back(topic):
+        found.append(held)
     if topic.lag and topic.drain_s is not None and topic.trend == "shrinking":
         found.append(f"{left(topic.drain_s)} left")
     return ", ".join(found)
+
+
+def held_back(topic: TopicLag) -> str:
+    """What keeps a sink from what waits for it; empty: nothing that was told."""
+    if not (topic.limited_by and topic.lag and topic.stage.endswith("sink")):
+        return ""
+    name = NAMES[topic.stage.split()[0]]
+    return f"limited by {name}'s limits" if topic.limited_by == BUDGET else f"limited by {name} (429)"
 
 
 def seconds(value: float | None) -> str:

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page
 
 from pipeline.console.routes import PAGES
 from tests.e2e.browsing import chromium
-from tests.e2e.visiting import SHOWN_MS, Tour, add_integration, enter, first_mapping, link, visitor
+from tests.e2e.visiting import SHOWN_MS, Tour, add_integration, enter, first_mapping, link, until_said, visitor
 from tests.e2e.world import World, world_with_console
 
 PICTURES: Final = Path(__file__).parents[2] / "docs" / "how-to" / "pictures"
@@ -36,7 +36,7 @@ async def tour(it: World, browser: Browser, folder: Path) -> None:
 
         async def save() -> None:
             await page.get_by_role("button", name="Save mapping").click()
-            await page.get_by_text("It waits for you: it would write").wait_for(timeout=SHOWN_MS)
+            await until_said(page, "It waits for you: it would write")
 
         async def let_write() -> None:
             await page.get_by_role("link", name="Look at it").click()

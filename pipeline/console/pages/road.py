@@ -9,6 +9,7 @@ from pipeline.console.road_picture import Box, Pipe, Road, picture
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import number, seconds
 from pipeline.lag.judging import STANDSTILL, STATES, Lag, State, TopicLag
+from pipeline.lag.text import held_back
 from schemas.spent import PARTS, PartName
 from schemas.topics import (
     HUBSPOT_CHANGES,
@@ -140,7 +141,7 @@ def _row(lag: Lag, topic: TopicLag, of: str, days: int | None) -> StageRow:
         topic.in_per_s,
         topic.out_per_s,
         topic.drain_s,
-        topic.limited_by,
+        held_back(topic),
         None if reached_ms is None else (reached_ms - lag.at_ms) / 1000,
     )
 

@@ -9,8 +9,8 @@ from pipeline.console.pages.road import calls_of, means_at, shares_to, took_to
 from pipeline.observability.metrics import Metrics
 from schemas.spent import Parts
 from schemas.vitals import BOUNDS_MS, ApiVitals, DurationVitals, Vitals
-from tests.unit.pipeline.console.fixtures import AT_MS, in_memory
-from tests.unit.pipeline.console.test_pages import lag, seen
+from tests.unit.pipeline.console.fixtures import AT_MS, connect, in_memory
+from tests.unit.pipeline.console.test_pages import lag, seen, text
 
 
 def told(part: str, system: str, number: int, sum_ms: int, *, bulk: bool = False) -> Vitals:
@@ -89,3 +89,12 @@ def test_requests_are_summed_by_system_and_purpose() -> None:
         replace(second, calls=(ApiVitals("hubspot", "live_read", 4), ApiVitals("userflow", "write", 9))),
     ]
     assert calls_of(rows) == [("userflow", "write", 9, 0, 0.0), ("hubspot", "live_read", 7, 1, 0.5)]
+
+
+async def test_a_limit_is_told_where_it_holds_something_back_and_nowhere_else() -> None:
+    looked = lag(waits_ms=1_000, records=5)
+    topics = tuple(replace(one, limited_by="unknown") for one in looked.topics)
+    it = in_memory(lambda: replace(looked, topics=topics))
+    connect(it)
+    said = text((await (await it.signed_in("viewer")).get("/road")).text)
+    assert said.count("limited by Userflow (429)") == said.count("limited by") == 1
