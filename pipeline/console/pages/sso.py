@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -32,6 +33,10 @@ from pipeline.console.protect import Place, cookie_in
 log = logging.getLogger(__name__)
 WITHIN_S: Final = 600
 KEPT_S: Final = 3_600.0
+MOST_FAILED: Final = 30
+WAIT_S: Final = 30
+"""After so many codes within that time that opened nothing, none is sent on: anybody can make some up, without being
+signed in anywhere, and a provider that is sent hundreds locks the console out, and all who mean well with it."""
 
 Fetch = Callable[[str, messages.Request], Awaitable[messages.Response]]
 """Sends a request to a URL."""
@@ -42,7 +47,14 @@ _ASKED: Final = messages.Request("GET", "", authorized=False)
 class Sso:
     """The two addresses of the code flow."""
 
-    def __init__(self, provider: Provider, access: Access, place: Place, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        access: Access,
+        place: Place,
+        fetch: Fetch,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._provider = provider
         self._access = access
         self._place = place
@@ -50,6 +62,8 @@ class Sso:
         self._endpoints: Endpoints | None = None
         self._keys: dict[str, Any] = {}  # Any: JSON
         self._read_s = float("-inf")
+        self._monotonic = monotonic
+        self._failed_s: deque[float] = deque(maxlen=MOST_FAILED)
 
     async def begin(self, _: Request) -> Response:
         """`GET /sign-in/oidc`: to the provider; this browser alone may come back with its answer."""
@@ -72,6 +86,9 @@ class Sso:
 
     async def enter(self, request: Request) -> Response:
         """`GET /sign-in/oidc/callback`: who it is, by the provider's word; the code is good once, at the provider."""
+        if self._has_failed_often():
+            facts = {"title": f"Too many tries. Wait {WAIT_S} seconds", "text": _OFTEN, "used": False}
+            return HTMLResponse(rendering.page("sign-in-refused.html", facts), 429, {"retry-after": str(WAIT_S)})
         try:
             told = await self._identity(request)
         except (NotTrusted, ConnectorError) as error:
@@ -90,7 +107,9 @@ class Sso:
             raise NotTrusted("the provider let nobody in")
         where = await self._where()
         sent = token_request(self._provider, query["code"], begun, self._place.url)
+        self._failed_s.append(self._monotonic())  # until it is known to have opened something
         token = answered(await self._fetch(where.token, sent)).get("id_token")
+        self._failed_s.pop()
         now_s = int(time.time())
         try:
             return claims(self._provider, token, self._keys, begun.nonce, now_s)
@@ -98,6 +117,10 @@ class Sso:
             self._read_s = float("-inf")
             await self._where()
             return claims(self._provider, token, self._keys, begun.nonce, now_s)
+
+    def _has_failed_often(self) -> bool:
+        first_s = self._failed_s[0] if len(self._failed_s) == MOST_FAILED else float("-inf")
+        return self._monotonic() - first_s < WAIT_S
 
     async def _where(self) -> Endpoints:
         if self._endpoints is None or time.monotonic() - self._read_s > KEPT_S:
@@ -122,4 +145,5 @@ class Sso:
 
 
 _NO_GROUP: Final = "Whoever runs Pairstream lists the groups that may, and as what, in PAIRSTREAM_CONSOLE_ROLES."
+_OFTEN: Final = "Nothing was sent to your organization's sign-in. Who is signed in stays so, and one-time links work."
 _AGAIN: Final = "It took too long, was begun in another browser, or was not allowed. The console's log says which."

@@ -18,7 +18,7 @@ from connectors.http.messages import Request, Response
 from pipeline.config import SettingsInvalid, load_settings
 from pipeline.console.app import build_console
 from pipeline.console.oidc import Provider
-from pipeline.console.pages.sso import Sso
+from pipeline.console.pages.sso import MOST_FAILED, WAIT_S, Sso
 from pipeline.console.protect import Place
 from tests.unit.pipeline.console.fixtures import URL, InMemory, in_memory
 
@@ -239,6 +239,33 @@ async def test_a_provider_that_is_away_is_said(team: Team, caplog: pytest.LogCap
     team.provider.fetch = away  # type: ignore[method-assign]
     assert (await team.browser().get("/sign-in/oidc")).status_code == 403
     assert "refused" in caplog.text and "s3cret" not in caplog.text
+
+
+async def test_codes_that_anybody_makes_up_lock_the_console_out_of_no_provider(team: Team) -> None:
+    asked: list[str] = []
+    now_s = [1_000.0]
+    fetch = team.provider.fetch
+
+    async def counted(url: str, request: Request) -> Response:
+        asked.append(urlsplit(url).path)
+        return await fetch(url, request)
+
+    sso = Sso(OURS, team.it.access, Place.at(URL), counted, lambda: now_s[0])
+    team.app = build_console(team.it.desk, team.it.access, Place.at(URL), sso).app
+    for _ in range(MOST_FAILED // 2):  # who means well counts for nothing
+        assert (await team.sign_in(team.browser())).status_code == 303
+    asked.clear()
+    made_up = {"cookie": "pairstream-8090-oidc=s.n.v"}
+    statuses = [
+        (await team.browser().get(f"{CALLBACK}?state=s&code={number}", headers=made_up)).status_code
+        for number in range(MOST_FAILED + 5)
+    ]
+    assert statuses == [403] * MOST_FAILED + [429] * 5
+    assert asked == ["/token"] * MOST_FAILED
+    told = await team.browser().get(f"{CALLBACK}?state=s&code=x", headers=made_up)
+    assert told.headers["retry-after"] == "30" and "Too many tries. Wait 30 seconds" in told.text
+    now_s[0] += WAIT_S
+    assert (await team.sign_in(team.browser())).status_code == 303
 
 
 async def test_without_a_provider_there_is_no_such_address() -> None:
