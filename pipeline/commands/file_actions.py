@@ -29,6 +29,7 @@ from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import MOST_PROBLEMS, render
 from pipeline.integration_file.schema import schema_text
 from pipeline.integration_file.yaml_tree import MOST_BYTES
+from pipeline.observability.printable import drawing
 from pipeline.operations import apply as applying
 from pipeline.operations import hubspot_project as project
 from pipeline.operations import make_plan
@@ -125,7 +126,8 @@ def _deps(process: Process, publisher: Publisher, tables: TableReader) -> make_p
 def _progress(topic: str, done: int, there_are: int) -> None:
     """On a terminal alone: a log has no use for it."""
     if sys.stderr.isatty():
-        click.echo(f"\rreading {topic}: {done} of {there_are} partitions", err=True, nl=done == there_are)
+        line = f"\rreading {topic}: {done} of {there_are} partitions"
+        click.echo(line, drawing(sys.stderr), nl=done == there_are)
 
 
 def apply_file(file: Path, *, ask_first: bool, wait: bool, timeout_s: float) -> None:

@@ -17,6 +17,7 @@ from rich.text import Text
 from pipeline.full_sync.report import report
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.text import ending, lines, plain
+from pipeline.observability.printable import drawing
 from pipeline.visible import visible_lines
 
 PLAIN_EVERY_S: Final = 2.0
@@ -41,7 +42,7 @@ def display(shape: str) -> Iterator[Display]:
     elif not sys.stdout.isatty():
         yield Lines()
     else:
-        with Live(console=Console(), refresh_per_second=4, transient=True) as live:
+        with Live(console=Console(file=drawing(sys.stdout)), refresh_per_second=4, transient=True) as live:
             yield Terminal(live)
 
 

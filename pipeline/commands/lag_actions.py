@@ -14,6 +14,7 @@ from pipeline.lag.reading import Brokers
 from pipeline.lag.report import report
 from pipeline.lag.stages import STAGES
 from pipeline.lag.text import integration_table, place_table, stage_table, too_late
+from pipeline.observability.printable import drawing
 from pipeline.operations import OperationRefused
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
@@ -44,7 +45,7 @@ def tell(
             days = process.settings.changes_retention_days
             late = [] if allowed_s is None else too_late(seen, allowed_s)
             if every_s is not None and sys.stdout.isatty():
-                click.echo(CLEAR, nl=False)
+                clear()
             if shape == "json":
                 click.echo(json.dumps(report(seen, parked, days), ensure_ascii=False))
             elif allowed_s is not None:
@@ -54,6 +55,11 @@ def tell(
             if every_s is None:
                 sys.exit(REFUSED if late else DONE)
             time.sleep(every_s)
+
+
+def clear() -> None:
+    """Empty the terminal for what is shown next."""
+    click.echo(CLEAR, drawing(sys.stdout), nl=False)
 
 
 def _table(

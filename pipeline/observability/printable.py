@@ -23,17 +23,28 @@ def _spelled(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
 
 
-class PrintableStream(io.TextIOWrapper):
+class SharingStream(io.TextIOWrapper):
+    """A text stream over the bytes of another."""
+
+    def close(self) -> None:
+        """Flush only: the bytes beneath are those of the stream that was there before, and threads may log yet."""
+        if not self.buffer.closed:
+            self.flush()
+
+
+class PrintableStream(SharingStream):
     """A text stream that writes what is printable only."""
 
     def write(self, text: str) -> int:
         super().write(printable(text))
         return len(text)
 
-    def close(self) -> None:
-        """Flush only: the bytes beneath are those of the stream that was there before, and threads may log yet."""
-        if not self.buffer.closed:
-            self.flush()
+
+def drawing(stream: TextIO) -> TextIO:
+    """The same output for what moves the cursor: what is drawn there has to be printable already."""
+    if not isinstance(stream, PrintableStream):
+        return stream
+    return SharingStream(stream.buffer, encoding=stream.encoding, errors="backslashreplace", write_through=True)
 
 
 @contextmanager
