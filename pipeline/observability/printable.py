@@ -15,12 +15,13 @@ _UNPRINTABLE: Final = re.compile(
 
 
 def printable(text: str) -> str:
-    """The same text with every such character as `\\x1b` or `\\u202e`."""
+    """The same text with every such character as `\\x1b` or `\\u202e`. JSON stays JSON: it has none below a space."""
     return _UNPRINTABLE.sub(_spelled, text)
 
 
 def _spelled(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
+    below_a_space = found[0] < " "
+    return found[0].encode("unicode_escape").decode("ascii") if below_a_space else f"\\u{ord(found[0]):04x}"
 
 
 class SharingStream(io.TextIOWrapper):

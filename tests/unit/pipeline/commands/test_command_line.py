@@ -153,7 +153,7 @@ def test_what_a_terminal_takes_for_a_command_is_spelled_out() -> None:
 
     program = Program("pairstream", commands={"tell": tell})
 
-    assert CliRunner().invoke(program, ["tell"]).output == "field \\x1b[2J\\x9b\n"
+    assert CliRunner().invoke(program, ["tell"]).output == "field \\x1b[2J\\u009b\n"
 
 
 OPTIONS: Final = [

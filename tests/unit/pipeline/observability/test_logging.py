@@ -212,4 +212,4 @@ def test_what_a_terminal_takes_for_a_command_is_spelled_out(written: SetUp, form
     logging.getLogger("pipeline.app").info("title \x1b]0;owned\x07 \x9b2J \u202e back\r \u2028 end")
 
     text = stream.getvalue() if form == "text" else json.loads(stream.getvalue())["message"]
-    assert r"title \x1b]0;owned\x07 \x9b2J \u202e back\r \u2028 end" in text
+    assert r"title \x1b]0;owned\x07 \u009b2J \u202e back\r \u2028 end" in text

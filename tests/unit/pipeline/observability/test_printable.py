@@ -2,6 +2,7 @@
 
 import gc
 import io
+import json
 import sys
 
 import click
@@ -45,4 +46,15 @@ def test_what_commands_print_is_printable(monkeypatch: pytest.MonkeyPatch) -> No
     sys.stdout.flush()
 
     assert out.getvalue().decode() == "label \\x1b[2J é\nafter\n"
-    assert err.getvalue().decode() == "name \\x9b\nlogged later\n"
+    assert err.getvalue().decode() == "name \\u009b\nlogged later\n"
+
+
+@hypothesis.given(st.text())
+def test_objects_for_scripts_are_read_back_as_they_are(text: str) -> None:
+    told = json.dumps({"id": text}, ensure_ascii=False)
+    assert json.loads(printable(told).encode("utf-8", "backslashreplace")) == {"id": text}
+
+
+@pytest.mark.parametrize("letter", ["\x7f", "\x9b", "\x85", "\u202e", "\u2028"])
+def test_an_object_that_holds_what_is_unprintable_stays_one(letter: str) -> None:
+    assert json.loads(printable(json.dumps(letter, ensure_ascii=False))) == letter
