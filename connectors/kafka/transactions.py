@@ -19,6 +19,7 @@ from schemas.topics import TopicAndPartition
 
 STALL_S = 60.0
 IDLE_S = 5.0
+SENT_WITHIN_S = 2.0
 FOUND_WITHIN_S = 2.0
 WHY_S = 1.0
 
@@ -76,13 +77,16 @@ class TransactionalWriter:
             TopicPartition(self._cluster.physical(topic), number, offset) for (topic, number), offset in handled.items()
         ]
         self._too_large = None
-        self._find_brokers(places)
+        if time.monotonic() - self._used_at >= IDLE_S:
+            self._find_brokers(places)
         try:
             with _named("transaction"):
                 self._producer.begin_transaction()
                 for message, key in encoded:
                     self._produce(message, key)
                 self._producer.send_offsets_to_transaction(places, self._group.metadata, TIMEOUT_S)
+                if self._producer.flush(SENT_WITHIN_S):
+                    self._find_brokers(places)
                 self._producer.commit_transaction(TIMEOUT_S)
         except TransactionFailed as error:
             if not error.fenced:
@@ -95,11 +99,12 @@ class TransactionalWriter:
         self._used_at = time.monotonic()
 
     def _find_brokers(self, places: Sequence[TopicPartition]) -> None:
-        """Raise TransactionFailed, expired, where a producer that was idle finds no broker: it may know none any more.
+        """Raise TransactionFailed, expired, where the producer finds no broker: it may know none any more.
 
-        A new one can take over (`lifeline.py` tells why): the old one's transactions would only time out.
+        A new one can take over (`lifeline.py` tells why): the old one's transactions would only time out, and the one
+        under way has not been committed.
         """
-        if time.monotonic() - self._used_at < IDLE_S or not places:
+        if not places:
             return
         try:
             known = self._producer.list_topics(places[0].topic, FOUND_WITHIN_S).brokers

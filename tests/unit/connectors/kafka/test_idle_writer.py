@@ -21,10 +21,14 @@ class Producer:
         self.brokers: dict[int, str] | None = {1: "broker"}
         self.looks = 0
         self.commits = 0
+        self.unsent = 0
 
     def init_transactions(self, _: float) -> None: ...
     def begin_transaction(self) -> None: ...
     def send_offsets_to_transaction(self, *_: Any) -> None: ...
+    def flush(self, _: float) -> int:
+        return self.unsent
+
     def commit_transaction(self, _: float) -> None:
         self.commits += 1
 
@@ -65,6 +69,17 @@ def test_one_that_was_idle_and_knows_none_is_to_be_replaced(
         writer.write([], {PLACE: 1})
     assert failure.value.expired and not failure.value.fenced
     assert writer._producer.commits == 0
+
+
+def test_one_that_sends_nothing_and_knows_none_is_replaced_before_the_commit(writer: Any) -> None:
+    writer._producer.unsent = 4
+    writer.write([], {PLACE: 1})
+    assert (writer._producer.commits, writer._producer.looks) == (1, 1)  # the brokers are only slow
+    writer._producer.brokers = None
+    with pytest.raises(TransactionFailed) as failure:
+        writer.write([], {PLACE: 2})
+    assert failure.value.expired and not failure.value.fenced
+    assert writer._producer.commits == 1
 
 
 class Consumer:
