@@ -8,6 +8,7 @@ the rows that they concern.
 import hashlib
 import secrets
 import threading
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
@@ -24,6 +25,8 @@ from pipeline.process import Process
 from schemas.topics import DEAD_LETTERS, INTEGRATIONS, MAPPINGS, PAIRS_STATE, TopicAndPartition
 
 AT_ONCE: Final = 5_000
+FEW: Final = 50
+"""A part so small of all letters is put in its place one by one."""
 MOST: Final = 200_000
 """The newest so many are kept."""
 
@@ -45,7 +48,9 @@ class LetterLog:
         self._in_order: list[Told] = []
         self._due = set[str]()
         """What is still to be judged: a look that brokers cut off has read what the next one does not see again."""
-        self._begun = self._changed = False
+        self._changed = set[str]()
+        """What was judged or forgotten since the letters were sorted."""
+        self._begun = False
         self._looking = threading.Lock()
         self._key = secrets.token_bytes(16)
 
@@ -62,9 +67,19 @@ class LetterLog:
             self._judge({} if first else self._looked_for(), self._due)
             self._forget(begins)
             if self._changed:
-                self._in_order = sorted(self._told.values(), key=lambda one: (one.letter.letter.at_ms, one.letter.id))
-                self._changed = False
+                self._in_order = self._sorted()
+                self._changed.clear()
             return self._in_order
+
+    def _sorted(self) -> list[Told]:
+        """The oldest first: a few that changed take their places among the others."""
+        changed = self._changed
+        if len(changed) > len(self._told) // FEW:
+            return sorted(self._told.values(), key=_order)
+        found = [one for one in self._in_order if one.letter.letter.id not in changed]
+        for id in changed & self._told.keys():
+            insort(found, self._told[id], key=_order)
+        return found
 
     def _take(self, messages: Iterable[Found]) -> None:
         """The letters that came, each as it was written last."""
@@ -123,8 +138,8 @@ class LetterLog:
         if ids:
             judged = self._desk.judged([self._told[id].letter for id in ids], rows, self._alike)
             self._told.update((told.letter.id, told) for told in judged)
+            self._changed.update(ids)
             self._due.difference_update(tuple(ids))
-            self._changed = True
 
     def _alike(self, letter: Letter, pair: PairNow) -> int:
         """A number for the letter's value, by a key that this process alone has."""
@@ -149,7 +164,11 @@ class LetterLog:
                 self._of_pair[key] = left
             else:
                 self._of_pair.pop(key, None)
-        self._changed |= bool(gone)
+        self._changed |= gone
+
+
+def _order(one: Told) -> tuple[int, str]:
+    return one.letter.letter.at_ms, one.letter.letter.id
 
 
 _UNJUDGED: Final = Standing("open")

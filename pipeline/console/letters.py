@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from connectors.kafka.producer import Publisher
 from pipeline.operations.letter_report import Told, grouped
@@ -65,6 +65,7 @@ class GroupOfLetters:
 
 
 Groups = Sequence[GroupOfLetters]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +75,25 @@ class LetterIndex:
     open: Mapping[str, Groups]
     ended: Mapping[str, Groups]
     away: Mapping[str, Sequence[Told]]  # what somebody put away, by integration, the oldest first
+    by_name: Mapping[str, Sequence[Told]] = field(default_factory=dict, repr=False)  # what it was made of
 
     @classmethod
-    def of(cls, told: Iterable[Told], now_ms: int) -> "LetterIndex":
-        """`told`: the oldest first."""
-        waiting, over = defaultdict[str, list[Told]](list), defaultdict[str, list[Told]](list)
+    def of(cls, told: Iterable[Told], now_ms: int, before: "LetterIndex | None" = None) -> "LetterIndex":
+        """`told`: the oldest first; of an integration whose letters are those of `before` all is taken from there."""
+        by_name = defaultdict[str, list[Told]](list)
         for one in told:
-            (waiting if one.now.open else over)[one.letter.letter.integration or ""].append(one)
+            by_name[one.letter.letter.integration or ""].append(one)
+        made = cls({}, {}, {}, by_name) if before is None else before
+        new = {name: some for name, some in by_name.items() if before is None or before.by_name.get(name) != some}
+        waiting = {name: [one for one in some if one.now.open] for name, some in new.items()}
+        over = {name: [one for one in some if not one.now.open] for name, some in new.items()}
         away = {name: [one for one in some if one.now.word == "discarded"] for name, some in over.items()}
-        return cls(_groups(waiting, now_ms), _groups(over, now_ms), away)
+        return cls(
+            _of_all(by_name, made.open, _groups(waiting, now_ms)),
+            _of_all(by_name, made.ended, _groups(over, now_ms)),
+            _of_all(by_name, made.away, away),
+            by_name,
+        )
 
     def groups(self, integration: str, which: Which) -> Groups:
         """Those that are open, that ended, or all, where a group may stand twice."""
@@ -104,6 +115,12 @@ class LetterIndex:
             for one in group.letters
         ]
         return sorted(found, key=_at_ms)
+
+
+def _of_all(names: Iterable[str], before: Mapping[str, T], new: Mapping[str, T]) -> dict[str, T]:
+    """What is there for each of the names, the new before the former."""
+    both = {**before, **new}
+    return {name: both[name] for name in names if name in both}
 
 
 def _groups(by_name: Mapping[str, list[Told]], now_ms: int) -> dict[str, Groups]:
@@ -138,7 +155,9 @@ class Indexing:
         """Every letter as it stands now; blocks."""
         told, now_ms = self.read(), self.now_ms()
         if told is not self._told or now_ms - self._at_ms > INDEX_MS:
-            self._index, self._told, self._at_ms = LetterIndex.of(told, now_ms), told, now_ms
+            old = now_ms - self._at_ms > INDEX_MS
+            self._index = LetterIndex.of(told, now_ms, None if old else self._index)
+            self._told, self._at_ms = told, now_ms if old else self._at_ms
         return self._index
 
 

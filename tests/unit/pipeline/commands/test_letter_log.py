@@ -161,3 +161,15 @@ def test_letters_of_equal_values_are_alike_to_one_process_and_to_no_other(
     assert ours and it.log._alike(refused, refused_pair(town="Paris")) == ours
     assert It(monkeypatch).log._alike(refused, refused_pair()) != ours
     assert it.log._alike(other, refused_pair()) == it.log._alike(refused, refused_pair(mended=True)) == 0
+
+
+def test_a_few_that_changed_take_their_places_among_the_others(it: It, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letter_log, "FEW", 1)  # as if they were a few of many
+    for number in range(8):
+        it.came(letter(f"{number}", at_ms=number % 3))
+        told = it.log.told()
+        assert told == sorted(told, key=lambda one: (one.letter.letter.at_ms, one.letter.id))
+        assert len(told) == number + 1
+    it.came(letter("4", at_ms=9))  # written again
+    it.begin = 1  # the first is retained no longer
+    assert [one.letter.id for one in it.log.told()] == ["3", "6", "1", "7", "2", "5", "4"]
