@@ -11,8 +11,10 @@ from schemas.topics import TopicAndPartition
 UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 WORDS: Final = "an instant (2026-11-25T10:00Z), -24h, offset:N, earliest or latest"
 
-_DURATION: Final = re.compile(r"-?(\d+)(ms|[smhdw])")
-_ISO_DURATION: Final = re.compile(r"-?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_NUMBER: Final = r"([0-9]{1,9})"  # more would fit into no time of Kafka's, and thousands are no number to Python
+_DURATION: Final = re.compile(rf"-?{_NUMBER}(ms|[smhdw])")
+_ISO_DURATION: Final = re.compile(rf"-?P(?:{_NUMBER}D)?(?:T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?")
+_MOST_DIGITS: Final = 18
 _ISO_UNITS: Final = ("d", "h", "m", "s")
 
 
@@ -43,10 +45,11 @@ def position(text: str, now_ms: int) -> Position:
     if word in ("earliest", "latest"):
         return Position(end=word == "latest")
     name, _, number = word.partition(":")
-    if name == "offset" and number.isascii() and number.isdigit():
+    if name == "offset" and number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS:
         return Position(offset=int(number))
     passed_ms = duration_ms(word)
-    return Position(at_ms=now_ms - passed_ms if passed_ms is not None else _instant_ms(word))
+    at_ms = now_ms - passed_ms if passed_ms is not None else _instant_ms(word)
+    return Position(at_ms=max(at_ms, 0))  # to Kafka, a negative one is an end of the topic
 
 
 def duration_ms(word: str) -> int | None:

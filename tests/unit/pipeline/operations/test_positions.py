@@ -40,6 +40,20 @@ def test_anything_else_is_refused_with_the_words(word: str) -> None:
         position(word, NOW_MS)
 
 
+@pytest.mark.parametrize(
+    "word", [f"-{'9' * 5_000}d", f"P{'9' * 5_000}D", f"offset:{'9' * 5_000}", "-9999999999d", "-٣d"]
+)
+def test_a_number_that_fits_into_no_topic_is_no_place(word: str) -> None:
+    with pytest.raises(NoPosition, match="earliest"):
+        position(word, NOW_MS)
+
+
+@pytest.mark.parametrize("word", ["0001-01-01", "-999999999w", "1969-12-31T23:59:59.999Z"])
+def test_what_was_before_any_record_is_no_end_of_the_topic(word: str) -> None:
+    """Kafka takes -1 as the end and -2 as the beginning."""
+    assert position(word, NOW_MS) == Position(at_ms=0)
+
+
 @given(st.text(max_size=12))
 def test_no_text_raises_anything_else(word: str) -> None:
     try:
