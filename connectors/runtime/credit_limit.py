@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-LIVE_BEARS_S: Final = 0.2
+LIVE_BEARS_S: Final = 0.15
 """What a live change may wait behind bulk in the worker's stages together."""
 
 MOST_ROAD_S: Final = 0.15
 """What the road itself is taken to need at most: a worker that is busy from the first look on is no long road."""
 
-ROOM_S: Final = 0.12  # below it the limit grows: between the two it stays
+ROOM_S: Final = 0.09  # below it the limit grows: between the two it stays
 EVERY_S: Final = 0.2  # between two judgements: a step frees its records at once, so less says little
 LEAST_RECORDS: Final = 100  # a page
 MOST_RECORDS: Final = 5_000
