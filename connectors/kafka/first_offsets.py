@@ -41,13 +41,15 @@ class FirstOffsets:
         for place in places:
             wanted = TopicPartition(*place)
             asked[place] = self._admin.list_offsets({wanted: earliest}, request_timeout=ANSWER_WITHIN_S)[wanted]
-        for (topic, number), answer in asked.items():
+        why = ""
+        for place, answer in asked.items():
             try:
-                found[topic, number] = answer.result(max(until - time.monotonic(), 0)).offset
+                found[place] = answer.result(max(until - time.monotonic(), 0)).offset
             except (KafkaException, FutureTimeout) as error:
                 why = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
-                log.info("%s[%d]: whether records were lost is asked again: %s", topic, number, why)
-        if len(found) < len(asked):
+        if why:
+            left = len(asked) - len(found)
+            log.info("whether records of %d of %d partitions were lost is asked again: %s", left, len(asked), why)
             self._begin_anew()
         return found
 
