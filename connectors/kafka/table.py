@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.2
 READ_AGAIN_S: Final = 0.005
+ASK_AGAIN_S: Final = 0.2
 OWN_WRITES_S: Final = 10.0
 
 Changed = Callable[[str, str, Any], object]
@@ -124,23 +125,34 @@ class TableReader:
 
         For topics that nobody writes to in transactions, whose ends are no records.
         """
-        physical = self._cluster.physical(topic)
-        consumer = Consumer(reader_config(self._cluster))
-        try:
-            ends = {
-                place: consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT_S, cached=False)[1]
-                for place in tuple(self._reached)
-                if place[0] == physical
-            }
-        except KafkaException as error:
-            raise TableIncomplete(f"{topic} could not be read: {_reason(error)}") from error
-        finally:
-            consumer.close()
+        ends = self._ends(topic)
         deadline = time.monotonic() + TIMEOUT_S * 4
         while any(self._reached[place] < end for place, end in ends.items()):
             if self._stopped.is_set() or self._failure is not None or time.monotonic() > deadline:
                 raise TableIncomplete(f"{topic} could not be read: {_reason(self._failure)}")
             time.sleep(READ_AGAIN_S)
+
+    def _ends(self, topic: str) -> dict[tuple[str, int], int]:
+        """Where a topic's partitions end now; asked again for a while: brokers that come back know no leader yet."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                return self._ends_told(self._cluster.physical(topic))
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise TableIncomplete(f"{topic} could not be read: {_reason(error)}") from error
+            time.sleep(ASK_AGAIN_S)
+
+    def _ends_told(self, physical: str) -> dict[tuple[str, int], int]:
+        consumer = Consumer(reader_config(self._cluster))
+        try:
+            return {
+                place: consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT_S, cached=False)[1]
+                for place in tuple(self._reached)
+                if place[0] == physical
+            }
+        finally:
+            consumer.close()
 
     def _follow(self) -> None:
         lifeline = Lifeline()

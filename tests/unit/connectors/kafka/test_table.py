@@ -1,6 +1,9 @@
 """A table says why it is incomplete: its reader is asked while no broker answers."""
 
+from typing import Any
+
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from connectors.kafka import table
 from connectors.kafka.cluster import Cluster
@@ -20,3 +23,29 @@ def test_an_incomplete_table_comes_with_its_reason_and_what_to_check(monkeypatch
 
     assert str(caught.value).startswith("sync.integrations could not be read: ")
     assert "Fix: check KAFKA_BOOTSTRAP_SERVERS and that the brokers run." in str(caught.value)
+
+
+class Returning:
+    """A consumer of brokers that just came back: the first asked know no leader."""
+
+    asked = 0
+
+    def __init__(self, _: Any) -> None: ...
+
+    def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+        Returning.asked += 1
+        if Returning.asked < 3:
+            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+        return 0, 7
+
+    def close(self) -> None: ...
+
+
+def test_brokers_that_come_back_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "Consumer", Returning)
+    monkeypatch.setattr(table, "ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(Returning, "asked", 0)
+    reader: Any = TableReader(Cluster({}), Codec(LocalRegistry()), (INTEGRATIONS,))
+    reader._reached = {(INTEGRATIONS, 0): 7}
+    reader.read_to_end(INTEGRATIONS)
+    assert Returning.asked == 3
