@@ -32,13 +32,12 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """Medians of one command: seconds from its call to its end, and of the processor; its most memory."""
+    """Medians of one command: seconds from its call to its end, and of the processor."""
 
     letters: int
     command: str
     wall_s: float
     cpu_s: float
-    most_mb: float
 
 
 def commands(folder: Path) -> Iterator[Took]:
@@ -62,11 +61,11 @@ def measured(servers: str, prefix: str, folder: Path, letters: int) -> Iterator[
     }
     for command, words in ASKED.items():
         runs = [_run(environment, words) for _ in range(TIMES)]
-        wall_s, cpu_s, most_mb = (statistics.median(column) for column in zip(*runs, strict=True))
-        yield Took(letters, command, wall_s, cpu_s, most_mb)
+        wall_s, cpu_s = (statistics.median(column) for column in zip(*runs, strict=True))
+        yield Took(letters, command, wall_s, cpu_s)
 
 
-def _run(environment: Mapping[str, str], words: tuple[str, ...]) -> tuple[float, float, float]:
+def _run(environment: Mapping[str, str], words: tuple[str, ...]) -> tuple[float, float]:
     argv, began = (sys.executable, "-m", "pipeline.cli", *words), time.monotonic()
     process = subprocess.Popen(argv, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with process:
@@ -76,7 +75,7 @@ def _run(environment: Mapping[str, str], words: tuple[str, ...]) -> tuple[float,
     took = time.monotonic() - began
     if process.returncode not in _expected(words) or "Traceback" in told:
         raise RuntimeError(f"{' '.join(words)}: exit {process.returncode}: {told}")
-    return took, _cpu_s(used), used.ru_maxrss / 1024
+    return took, _cpu_s(used)
 
 
 def _expected(words: tuple[str, ...]) -> tuple[int, ...]:
@@ -96,10 +95,10 @@ def section(folder: Path) -> str:
         f"{INTEGRATIONS_THERE} integrations, {PARTITIONS} partitions, no role running; medians of {TIMES},",
         "from the call to its end. Half of a second is Python's own start.",
         "",
-        "| dead letters | command | took | CPU | most memory |",
-        "|---|---|---|---|---|",
+        "| dead letters | command | took | CPU |",
+        "|---|---|---|---|",
     ]
     for one in commands(folder):
-        cost = f"{one.wall_s:.2f} s | {one.cpu_s:.2f} s | {one.most_mb:.0f} MB"
+        cost = f"{one.wall_s:.2f} s | {one.cpu_s:.2f} s"
         lines.append(f"| {one.letters:,} | `pairstream {one.command}` | {cost} |")
     return "\n".join(lines) + "\n"
