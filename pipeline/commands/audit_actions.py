@@ -1,19 +1,20 @@
 """What `pairstream audit` does: reads the audit to its end."""
 
 import json
+from collections.abc import Sequence
 
 import click
 
 from connectors.kafka.reading import read_to_end
 from pipeline.commands.options import since_ms
-from pipeline.commands.session import open_process, plain_errors
+from pipeline.commands.session import known, open_process, plain_errors, read_tables
 from pipeline.operations.audit import document_of, entries, entry_report
 from pipeline.operations.letter_report import clock, table
 from pipeline.operations.positions import Position
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible, visible_lines
 from schemas.operating import AuditEntry
-from schemas.topics import AUDIT
+from schemas.topics import AUDIT, INTEGRATIONS
 
 HEAD = ("AT", "INTEGRATION", "ACTION", "REVISION", "BY", "FROM", "WHAT")
 
@@ -21,13 +22,17 @@ HEAD = ("AT", "INTEGRATION", "ACTION", "REVISION", "BY", "FROM", "WHAT")
 def tell(name: str | None, *, shape: str, action: str | None, since: Position | None) -> None:
     """Print what was done, oldest first."""
     with plain_errors():
-        found = read(open_process(), name, action, since_ms(since))
+        process = open_process()
+        there = read(process, name, None, 0)
+        if name is not None and not there:
+            known(read_tables(process).table(INTEGRATIONS), name)
+        found = [entry for entry in there if action in (None, entry.action) and entry.at_ms >= since_ms(since)]
         at_ms = now_ms()
         if shape == "json":
             told = {"at_ms": at_ms, "entries": [entry_report(entry) for entry in found]}
             return click.echo(json.dumps(told, ensure_ascii=False))
         if not found:
-            return click.echo("nothing was done")
+            return click.echo(_nothing(there))
         rows = [
             (
                 clock(entry.at_ms, at_ms),
@@ -44,10 +49,16 @@ def tell(name: str | None, *, shape: str, action: str | None, since: Position | 
             click.echo(line)
 
 
+def _nothing(there: Sequence[AuditEntry]) -> str:
+    """What is told where nothing is as was asked."""
+    actions = ", ".join(sorted({visible(entry.action) for entry in there}))
+    return f"no such entry; there are entries of: {actions}" if actions else "nothing was done"
+
+
 def print_revision(name: str, revision: int) -> None:
     """Print the integration file of a revision."""
     with plain_errors():
-        click.echo(visible_lines(document_of(read(open_process(), name, None, 0), name, revision)))
+        click.echo(visible_lines(document_of(read(open_process(), name, None, 0), name, revision)), nl=False)
 
 
 def read(process: Process, name: str | None, action: str | None, since: int) -> list[AuditEntry]:

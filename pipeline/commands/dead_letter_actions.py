@@ -12,7 +12,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.letter_desk import LetterDesk, Outcomes, of_ids
 from pipeline.commands.options import since_ms
-from pipeline.commands.session import audit, confirm, with_kafka
+from pipeline.commands.session import audit, confirm, known, with_kafka
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.letter_report import (
     GROUPS,
@@ -26,13 +26,13 @@ from pipeline.operations.letter_report import (
     report,
     table,
 )
-from pipeline.operations.letters import SHORT, Wanted, chosen, named
+from pipeline.operations.letters import SHORT, Letter, Wanted, chosen, named
 from pipeline.operations.positions import Position
 from pipeline.operations.redrive import LEFT, Plan, plan
 from pipeline.operations.shown_record import repeated
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
-from schemas.topics import LETTER_MARKS
+from schemas.topics import INTEGRATIONS, LETTER_MARKS
 
 
 def list_letters(
@@ -51,6 +51,7 @@ def list_letters(
     async def tell(process: Process, _: Publisher, tables: TableReader) -> None:
         desk = LetterDesk(process, tables)
         letters = await asyncio.to_thread(desk.letters)
+        _check(integration, letters, tables)
         judged = await asyncio.to_thread(desk.told, chosen(letters, wanted))
         told = judged if everything else _listed(judged, one_by_one=bool(reason or run))
         at_ms = now_ms()
@@ -63,6 +64,12 @@ def list_letters(
         _say(*table(LETTERS if one_by_one else GROUPS, rows))
 
     with_kafka(tell, topics=(LETTER_MARKS,))
+
+
+def _check(integration: str | None, letters: Sequence[Letter], tables: TableReader) -> None:
+    """That a mistyped name is no good news. Raises OperationRefused; letters of one that is forgotten stay."""
+    if integration is not None and not any(one.letter.integration == integration for one in letters):
+        known(tables.table(INTEGRATIONS), integration)
 
 
 def _listed(judged: Sequence[Told], *, one_by_one: bool) -> list[Told]:
@@ -115,6 +122,7 @@ def redrive_letters(
     async def work(process: Process, publisher: Publisher, tables: TableReader) -> None:
         desk = LetterDesk(process, tables)
         letters = await asyncio.to_thread(desk.letters)
+        _check(integration, letters, tables)
         told = await asyncio.to_thread(desk.told, chosen(letters, wanted))
         planned = plan([(one.letter, one.now) for one in told], desk.marks, most=most, force=force)
         if shape == "text":

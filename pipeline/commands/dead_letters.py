@@ -1,18 +1,36 @@
 """Commands on dead letters; `dead_letter_actions` does the work."""
 
+import difflib
 from typing import Any
 
 import click
 
 from pipeline.commands.command_line import group
 from pipeline.commands.options import DRY_RUN, FORMAT, SECONDS, SINCE, YES, Number
+from schemas.reasons import REASONS
+
+
+class Reason(click.ParamType):
+    """The code of a reason: of a mistyped one nothing is refused, which would pass for good news."""
+
+    name = "reason"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        code = str(value)
+        if code in REASONS:
+            return code
+        close = difflib.get_close_matches(code, REASONS, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        self.fail(
+            f"{code!r} is no reason.{hint} Fix: `pairstream dead-letters list` shows those there are.", param, ctx
+        )
 
 
 def _filters(command: Any) -> Any:
     """Which letters are meant."""
     for option in (
         click.option("--run", help="Only those of this full sync."),
-        click.option("--reason", help="Only those with this reason."),
+        click.option("--reason", type=Reason(), metavar="REASON", help="Only those with this reason."),
         click.option("--stage", help="Only those of this stage."),
         click.option("--integration", help="Only those of this integration."),
         SINCE,

@@ -1,21 +1,22 @@
 """What the command on one object or pair does: reads what explains it, prints it, and follows it where wanted."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
 
+from pipeline.agents.configuration import IntegrationView
 from pipeline.commands.session import open_process, plain_errors, read_tables
 from pipeline.explain.answer import Explanation, Named, NamedPair
 from pipeline.explain.following import follow
-from pipeline.explain.reading import Search, Sources, Tables, explain_object, explain_pair
+from pipeline.explain.reading import Search, Sources, Tables, connected, explain_object, explain_pair
 from pipeline.explain.report import report
 from pipeline.explain.text import explanation_lines, happening_line
 from pipeline.operations import OperationRefused
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
-from schemas.values import SYSTEMS
+from schemas.values import SYSTEMS, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +60,33 @@ def explained(process: Process, tables: Tables, asked: Asked) -> Sequence[Explan
         pair = NamedPair(asked.system, asked.object_type, asked.object_id)
         told = explain_pair(sources, tables, pair, search)
         if told is None:
+            view = connected(tables).get(asked.system)
+            if view is not None:
+                names = ", ".join(sorted(view.mappings)) or "none"
+                raise OperationRefused(f"{asked.system} has no mapping {asked.object_type}; there are: {names}")
+            there = ", ".join(sorted(connected(tables))) or "none"
             raise OperationRefused(
-                f"no connected integration {asked.system} has a mapping {asked.object_type}. Fix: name an object by "
-                "`hubspot` or `userflow`, its type and id, or a pair by its integration, mapping and match value"
+                f"no connected integration {asked.system}; there are: {there}. Fix: name an object by `hubspot` or "
+                "`userflow`, its type and id, or a pair by its integration, mapping and match value"
             )
         return [told]
     found = explain_object(
         sources, tables, Named(system, asked.object_type, asked.object_id), asked.integration, search
     )
     if not found:
-        whose = f"integration {asked.integration}" if asked.integration else "connected integration"
-        raise OperationRefused(f"no {whose} has a mapping for {asked.object_type} of {system}")
+        raise OperationRefused(nobody_maps(system, asked, connected(tables)))
     return found
+
+
+def nobody_maps(system: System, asked: Asked, views: Mapping[str, IntegrationView]) -> str:
+    """Why there is no answer about an object."""
+    if asked.integration is not None and asked.integration not in views:
+        return f"no connected integration {asked.integration}; there are: {', '.join(sorted(views)) or 'none'}"
+    asked_of = [view for name, view in views.items() if asked.integration in (None, name)]
+    types = {mapping.object_type(system) for view in asked_of for mapping in view.mappings.values()}
+    whose = f"integration {asked.integration}" if asked.integration else "connected integration"
+    there = ", ".join(sorted(types)) or "none"
+    return f"no {whose} has a mapping for {asked.object_type} of {system}; there are: {there}"
 
 
 def sources_of(process: Process) -> Sources:

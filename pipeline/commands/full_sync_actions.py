@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from pipeline.full_sync.text import ending, lines, table
 from pipeline.operations import full_sync, runs
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
+from schemas.configuration import IntegrationSettings
 from schemas.integrations import every
 from schemas.runs import RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
@@ -84,7 +85,9 @@ def status(name: str | None, shape: str) -> None:
             told = [report(run, now_ms()) for run in found]
             _print(told[0] if name else {"at_ms": now_ms(), "runs": told})
             return
-        for line in table(found, now_ms()):
+        if not found:
+            _say("no full sync yet: `pairstream full-sync start` begins one")
+        for line in table(found, now_ms()) if found else ():
             _say(line)
         for run in found if name else ():
             for word, text in lines(run, now_ms()):
@@ -221,8 +224,16 @@ def _names(tables: TableReader, name: str | None) -> list[str]:
         return [name]
     active = _active(tables)
     if not active:
-        raise full_sync.NotStarted(NONE_YET)
+        raise full_sync.NotStarted(_why_none(every(tables.table(INTEGRATIONS))))
     return active
+
+
+def _why_none(there: Mapping[str, IntegrationSettings]) -> str:
+    """Why no integration can be synced."""
+    paused = [name for name, settings in there.items() if settings.state == "paused"]
+    if not paused:
+        return NONE_YET
+    return f"no integration is active; paused: {', '.join(paused)}. Fix: `pairstream integration resume {paused[0]}`"
 
 
 def _active(tables: TableReader) -> list[str]:

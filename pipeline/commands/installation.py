@@ -71,6 +71,8 @@ def topics_read(**given: Any) -> None:
     shape = given.pop("shape")
     if given["follow"] and shape == "json":
         raise click.UsageError("--follow has no end. Fix: leave out --format json.")
+    if given["follow"] and given["end"] is not None:
+        raise click.UsageError("--follow has no end. Fix: leave out --to, or --follow.")
     read_topic(Asked(**given), shape)
 
 

@@ -9,6 +9,7 @@ from pipeline.commands.command_line import command
 from pipeline.commands.options import FORMAT
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+LEAST_S = 0.5
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -52,6 +53,10 @@ def lag(**given: Any) -> None:
 
     if given["group"] and not given["partitions"]:
         raise click.UsageError("--group narrows --partitions. Fix: add --partitions.")
+    if given["every_s"] is not None and given["every_s"] < LEAST_S:
+        raise click.UsageError("each look reads from the brokers. Fix: write --watch=500ms or more.")
+    if given["allowed_s"] is not None and (given["partitions"] or given["by"]):
+        raise click.UsageError("--max-behind shows no table. Fix: leave out --partitions and --by, or --max-behind.")
     if given["partitions"] and given["by"]:
         raise click.UsageError("--partitions and --by are two tables. Fix: ask for one of them.")
     tell(**given)

@@ -96,12 +96,14 @@ def _published(process: Process, desk: ReplayDesk, planned: Planned, shape: str)
 
 
 def _progress(shape: str) -> Callable[[Replay], None]:
-    told_at = time.monotonic()
+    told_at, told = time.monotonic(), -1
 
     def tell(row: Replay) -> None:
-        nonlocal told_at
-        if shape == "text" and (time.monotonic() - told_at >= SHOWN_EVERY_S or row.published >= row.records):
-            told_at = time.monotonic()
+        nonlocal told_at, told
+        if shape != "text" or row.published == told:
+            return
+        if time.monotonic() - told_at >= SHOWN_EVERY_S or row.published >= row.records:
+            told_at, told = time.monotonic(), row.published
             _say(f"replay {row.replay_id} ... {row.published:,}/{row.records:,}")
 
     return tell
@@ -132,6 +134,8 @@ def status(name: str | None, shape: str) -> None:
     def tell(_: Process, desk: ReplayDesk) -> None:
         rows = sorted(desk.rows.values(), key=lambda row: row.replay_id, reverse=True)
         found = [row for row in rows if name in (None, row.integration)]
+        if name is not None and not found:
+            desk.check(name)
         if shape == "json":
             return _print({"at_ms": now_ms(), "replays": [row_report(row) for row in found]})
         _say(*(status_lines(found, now_ms()) if found else ["no replay in the last 30 days"]))

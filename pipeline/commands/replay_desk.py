@@ -73,6 +73,18 @@ class Planned:
         return sum(self.by_topic.values())
 
 
+def check_object(asked: Asked, view: IntegrationView) -> None:
+    """That the object is of a type that is mapped: of a mistyped one nothing would be found. Raises NoReplay."""
+    if asked.wanted is None:
+        return
+    named, object_type, _ = asked.wanted
+    types = {mapping.object_type(system) for mapping in view.mappings.values() for system in SYSTEMS if system == named}
+    if object_type not in types:
+        raise NoReplay(
+            f"{asked.name} maps no {object_type} of {named}; there are: {', '.join(sorted(types)) or 'none'}"
+        )
+
+
 class ReplayDesk:
     """What one command knows of replays."""
 
@@ -97,9 +109,13 @@ class ReplayDesk:
         row = None if value is None else self._process.codec.decode(REPLAYS, value)
         return row if isinstance(row, Replay) else self.row(replay_id)
 
+    def check(self, name: str) -> None:
+        """That there is such an integration. Raises OperationRefused."""
+        known(self._tables.table(INTEGRATIONS), name)
+
     def view(self, name: str) -> IntegrationView:
         """The integration as it is in force. Raises OperationRefused."""
-        known(self._tables.table(INTEGRATIONS), name)
+        self.check(name)
         configuration = Configuration()
         for topic in (MAPPINGS, INTEGRATIONS):
             for key, record in self._tables.table(topic).items():
@@ -115,6 +131,7 @@ class ReplayDesk:
         if asked.mapping is not None and asked.mapping not in view.mappings:
             names = ", ".join(sorted(view.mappings))
             raise NoReplay(f"{asked.name} has no mapping {asked.mapping}; there are: {names}")
+        check_object(asked, view)
         ends = offsets(asked.end or Position(end=True), topics, self._admin)
         begins = offsets(asked.begin or Position(), topics, self._admin)
         begins = {place: min(at, ends[place]) for place, at in begins.items()}

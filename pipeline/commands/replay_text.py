@@ -8,6 +8,7 @@ from pipeline.commands.replay_desk import Planned
 from pipeline.operations.letter_report import age, clock, table
 from pipeline.replay.choice import NOTIFICATIONS, place_name, places
 from schemas.operating import Replay
+from schemas.topics import REPLAYABLE
 from schemas.values import SYSTEMS
 
 HEAD: Final = ("REPLAY", "INTEGRATION", "STATE", "STARTED", "PUBLISHED", "PLANNED", "WRITTEN", "REFUSED", "BY")
@@ -24,12 +25,15 @@ def plan_lines(planned: Planned, earliest_ms: int | None) -> Iterator[str]:
         yield f"{topic.ljust(width)}  {records:,} records  {_spans(row, topic)}{_retained(planned, topic)}"
     yield from _too_late(planned, earliest_ms)
     translated = sum(planned.by_topic.get(topic, 0) for topic in NOTIFICATIONS)
+    if not planned.records:
+        yield "nothing of it is retained there: no record would be published again"
     if translated:
         yield f"{translated:,} notifications would be translated again: what the systems hold now is read and written"
     if translated == planned.records:
         return
     unchanged = len(found.objects) - len(found.changed)
-    yield (f"{len(found.objects):,} objects; for {unchanged:,} something as new is known: equal or stale, no write")
+    objects = "1 object" if len(found.objects) == 1 else f"{len(found.objects):,} objects"
+    yield (f"{objects}; for {unchanged:,} something as new is known: equal or stale, no write")
     writes = ", ".join(f"{name} {found.writes(system):,}" for system, name in zip(SYSTEMS, NAMES, strict=True))
     events = f"{found.events:,}" if found.events else "none"
     more = f" (--activity adds {planned.left_out:,}, each at most once)" if planned.left_out else ""
@@ -57,10 +61,8 @@ def _retained(planned: Planned, topic: str) -> str:
 def _too_late(planned: Planned, earliest_ms: int | None) -> Iterator[str]:
     oldest_ms = min((at for at in planned.retained_from_ms.values() if at), default=0)
     if earliest_ms is not None and oldest_ms and earliest_ms < oldest_ms - 60_000:
-        yield (
-            f"retained from {_minute(oldest_ms)} (PAIRSTREAM_CHANGES_RETENTION_DAYS): what is older comes back by "
-            f"`full-sync start` only"
-        )
+        setting = " (PAIRSTREAM_CHANGES_RETENTION_DAYS)" if planned.retained_from_ms.keys() & set(REPLAYABLE) else ""
+        yield (f"retained from {_minute(oldest_ms)}{setting}: what is older comes back by `full-sync start` only")
 
 
 def _minute(at_ms: int) -> str:

@@ -90,7 +90,7 @@ def refuse(*lines: str) -> NoReturn:
 def confirm(question: str) -> None:
     """Ask on the terminal; refuses where nobody can answer, and where the answer is no."""
     try:
-        yes = click.confirm(question)
+        yes = click.confirm(question, err=True)  # the output may be an object, or go to a file
     except click.Abort:
         if sys.stdin.isatty():  # Ctrl-C
             raise

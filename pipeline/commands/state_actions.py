@@ -56,8 +56,8 @@ def rebuild(*, dry_run: bool, yes: bool, shape: str) -> None:
         partitions = process.settings.partitions
         refuse_beside(process.admin().partitions(), partitions)
         say = click.echo if shape == "text" else _nothing
-        if live := still_members(process.cluster, [WORKER_GROUP], say):
-            refuse(*live, "a worker writes this state. Fix: stop the workers")
+        if live := still_members(process.cluster, [WORKER_GROUP], say, "stop the workers: they write this state"):
+            refuse(*live)
         rebuilding = _rebuilt(process)
         rows = _together(rebuilding)
         present = {topic: _present(process, topic) for topic in WRITTEN_BY}

@@ -94,8 +94,9 @@ def details(one: Told, now_ms: int) -> Iterator[tuple[str, str]]:
     yield "record", _record(letter)
     if told.caused_by is not None:
         cause = told.caused_by
-        place = f"{cause.topic}[{cause.partition}]@{cause.offset}" if cause.offset >= 0 else cause.topic or "-"
-        yield "caused by", f"{place}, {clock(cause.at_ms, now_ms, milliseconds=True)}"
+        place = f"{cause.topic}[{cause.partition}]@{cause.offset}" if cause.offset >= 0 else cause.topic
+        at = clock(cause.at_ms, now_ms, milliseconds=True)
+        yield "caused by", ", ".join(part for part in (place, at) if part)
     again = f", written {letter.times} times since {clock(letter.first_ms, now_ms)}" if letter.times > 1 else ""
     yield "written", clock(told.at_ms, now_ms) + again
     yield "state", state(one, now_ms)

@@ -172,6 +172,8 @@ def chosen(letters: Sequence[Letter], wanted: Wanted) -> list[Letter]:
 
 def named(letters: Sequence[Letter], beginning: str) -> Letter:
     """The one letter whose id begins so. Raises NoSuchLetter."""
+    if not beginning:
+        raise NoSuchLetter("an empty id names no letter. Fix: write the beginning of one")
     found = [letter for letter in letters if letter.id.startswith(beginning)]
     if len(found) == 1:
         return found[0]

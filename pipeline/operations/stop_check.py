@@ -38,12 +38,14 @@ def alive(installation: Installation, say: Callable[[str], None] = lambda _: Non
     return _writers(installation) or still_members(installation.cluster, GROUPS, say)
 
 
-def still_members(cluster: Cluster, groups: Sequence[str], say: Callable[[str], None]) -> list[str]:
+def still_members(
+    cluster: Cluster, groups: Sequence[str], say: Callable[[str], None], what_to_do: str = STOP_IT
+) -> list[str]:
     """The groups that have members, a sentence each, once those that ended are forgotten; blocks for some seconds."""
     deadline, told = time.monotonic() + LEAVE_S, False
     while True:
         found = members(cluster, groups)
-        left = [_sentence(group, names) for group, names in found.items() if names is None or names]
+        left = [_sentence(group, names, what_to_do) for group, names in found.items() if names is None or names]
         if not left or time.monotonic() > deadline:
             return left
         if not told:
@@ -52,10 +54,10 @@ def still_members(cluster: Cluster, groups: Sequence[str], say: Callable[[str], 
         time.sleep(LOOK_EVERY_S)
 
 
-def _sentence(group: str, names: Sequence[str] | None) -> str:
+def _sentence(group: str, names: Sequence[str] | None, what_to_do: str) -> str:
     if names is None:
         return f"the coordinator of {group} does not tell its members: look at the brokers"
-    return f"{group} has the members {', '.join(sorted(names))}: {STOP_IT}"
+    return f"{group} has the members {', '.join(sorted(names))}: {what_to_do}"
 
 
 def _writers(installation: Installation) -> list[str]:

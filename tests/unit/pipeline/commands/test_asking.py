@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
 
-from pipeline.commands import connect_actions, integration_actions
+from pipeline.commands import connect_actions, explain_actions, full_sync_actions, integration_actions
+from pipeline.commands.replay_desk import Asked, NoReplay, check_object
+from pipeline.commands.session import confirm
 from pipeline.operations import OperationRefused
-from tests.unit.pipeline.operations.test_connect import Tables, parts
+from pipeline.operations.full_sync import NotStarted
+from tests.unit.pipeline.operations.test_connect import SETTINGS, Tables, parts
 
 
 class Ended(Exception):
@@ -67,3 +71,41 @@ def test_an_earlier_link_stays_open_where_no_address_is_known_for_another(monkey
     with pytest.raises(Ended):
         connect_actions.connect_integration("acme")
     assert not sent.keys
+
+
+def test_a_question_stays_out_of_the_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "y")
+
+    confirm("Redrive 1?")
+
+    told = capsys.readouterr()
+    assert not told.out.strip()  # it may be an object, or go to a file
+    assert "Redrive 1?" in told.err
+
+
+def test_full_syncs_of_nobody_name_what_is_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    carried_out = with_rows(parts(replace(SETTINGS, state="paused")), Sent())
+    monkeypatch.setattr(full_sync_actions, "with_kafka", lambda work, **_: carried_out(work))
+
+    with pytest.raises(NotStarted, match="paused: acme"):
+        full_sync_actions.start(None, (), False, False, False, None, None, "text")
+
+
+def test_a_replay_of_one_object_knows_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = SimpleNamespace(object_type={"hubspot": "contacts", "userflow": "users"}.get)
+    view: Any = SimpleNamespace(mappings={"people": people})
+
+    check_object(Asked("acme", wanted=("hubspot", "contacts", "1")), view)
+    with pytest.raises(NoReplay, match="acme maps no contact of hubspot; there are: contacts"):
+        check_object(Asked("acme", wanted=("hubspot", "contact", "1")), view)
+
+
+def test_whoever_asks_about_what_is_not_mapped_is_told_what_is() -> None:
+    people = SimpleNamespace(object_type={"hubspot": "contacts", "userflow": "users"}.get)
+    views: Any = {"acme": SimpleNamespace(mappings={"people": people})}
+    asked = explain_actions.Asked("hubspot", "contact", "1", None, 10, 1.0, False, False, "text")
+
+    assert explain_actions.nobody_maps("hubspot", asked, views).endswith("for contact of hubspot; there are: contacts")
+    assert "acne; there are: acme" in explain_actions.nobody_maps("hubspot", replace(asked, integration="acne"), views)

@@ -189,3 +189,19 @@ def test_a_seed_that_no_simulator_would_take_is_mistyped(tmp_path: Path) -> None
 
     assert result.exit_code == MISTYPED
     assert "add --simulators" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (("dead-letters", "list", "--reason", "invalid_options"), "Did you mean invalid_option?"),
+        (("topics", "read", "hubspot.changes", "--follow", "--to", "latest"), "leave out --to"),
+        (("lag", "--watch=0"), "--watch=500ms"),
+        (("lag", "--max-behind", "60s", "--by", "integration"), "--max-behind shows no table"),
+    ],
+)
+def test_what_would_pass_for_good_news_or_never_end_is_mistyped(words: tuple[str, ...], fix: str) -> None:
+    result = typed(*words)
+
+    assert result.exit_code == MISTYPED
+    assert fix in " ".join(result.output.split())

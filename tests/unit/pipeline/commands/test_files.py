@@ -154,7 +154,7 @@ async def test_the_plan_that_apply_shows_waits_as_long_as_it_is_told(monkeypatch
         return Plan("acme")
 
     monkeypatch.setattr(make_plan, "plan", plan)
-    monkeypatch.setattr(click, "confirm", lambda _: True)
+    monkeypatch.setattr(click, "confirm", lambda _, err: True)
 
     await file_actions._confirm(None, loaded(GOOD), 300.0)  # type: ignore[arg-type]
 

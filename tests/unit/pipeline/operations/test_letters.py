@@ -127,7 +127,9 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one() -> None:
     letters = [one(field_letter("a")), one(field_letter("b"))]
     assert named(letters, letters[0].id[:9]) is letters[0]
     with pytest.raises(NoSuchLetter, match="write more"):
-        named(letters, "")
+        named([letters[0], letters[0]], letters[0].id[:1])
+    with pytest.raises(NoSuchLetter, match="an empty id"):  # as of a variable that is not set
+        named(letters[:1], "")
     with pytest.raises(NoSuchLetter, match="list --all"):
         chosen(letters, Wanted(ids=("zzzz",)))
 
