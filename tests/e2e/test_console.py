@@ -231,7 +231,8 @@ async def test_what_is_refused_is_seen_tried_again_and_ends(it: World, browser: 
         await page.get_by_role("button", name=f"Try the {REFUSED} again").click()
         await page.wait_for_url("**/i/acme/refused")
         await until_said(page, "1 open", script=False)
-        assert len(await it.differences()) == 1
+        left = await eventually(it.differences, lambda found: len(found) <= 1, SHOWN_MS / 1000)  # all but the late one
+        assert len(left) == 1
         await it.userflow.edit("users", late, {"plan": f"mended {script}"})  # another value is tried anew
         await it.converged()
         await until_said(page, "Nothing is refused", script=False)
