@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from connectors.runtime.backpressure import Downstream
@@ -9,7 +10,7 @@ from pipeline.commands.replay_desk import Planned, ReplayDesk
 from pipeline.process import Process, now_ms
 from pipeline.replay.choice import places
 from pipeline.replay.credit import Credit
-from pipeline.replay.observing import Observed, observe, wait_until_handled
+from pipeline.replay.observing import Observed, Observing, pass_of, wait_until_handled
 from pipeline.replay.publishing import Publishing, PublishingDeps
 from schemas.operating import Replay
 from schemas.values import SYSTEMS
@@ -41,8 +42,9 @@ def published(
     credit = Credit(lambda: downstream.look().records, process.settings.bulk_credit, waits)
     publishing = Publishing(PublishingDeps(process.cluster, process.codec, now_ms, credit), planned.row)
     publishing.run(desk.choice(planned.row), told)
-    handled = wait_until_handled(admin, HANDLED_S)
-    observed = observe(process.cluster, process.codec, places(planned.row.before), planned.causes)
+    observing = Observing(process.cluster, process.codec, places(planned.row.before), planned.causes)
+    handled = wait_until_handled(partial(pass_of, admin), observing.look, HANDLED_S)
+    observed = observing.found
     return publishing.end("completed", len(observed.targets), len(observed.refused)), observed, handled
 
 

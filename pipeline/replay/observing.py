@@ -28,7 +28,7 @@ from schemas.topics import (
 )
 from schemas.values import SYSTEMS
 
-SEEN: Final = (HUBSPOT_FIELD_PATCHES, USERFLOW_FIELD_PATCHES, DEAD_LETTERS)
+SEEN: Final = (HUBSPOT_FIELD_PATCHES, USERFLOW_FIELD_PATCHES, DEAD_LETTERS, *map(requests_topic, SYSTEMS))
 _CHANGES: Final = (HUBSPOT_CHANGES, USERFLOW_CHANGES, USERFLOW_ACTIVITY)
 ROAD: Final = (
     NOTIFICATIONS,
@@ -62,18 +62,63 @@ class Observed:
         return sum(1 for target in self.targets if target[0] == system)
 
 
-def wait_until_handled(admin: Admin, within_s: float, waits: Callable[[], None] = lambda: None) -> bool:
-    """Wait hop by hop until everything that was published by now has ended; blocks. Whether it has in time.
+class Observing:
+    """What follows from records with these first causes, since those offsets.
+
+    What was handled since the replay began is told apart by its cause alone: a value that a system had to be asked for,
+    as after an edit of the mapping, is written as live. Patches of full syncs are theirs.
+    """
+
+    def __init__(
+        self, cluster: Cluster, codec: Codec, before: Mapping[TopicAndPartition, int], causes: Collection[Place]
+    ) -> None:
+        self.found = Observed()
+        self._cluster = cluster
+        self._codec = codec
+        self._reached = dict(before)
+        self._causes = causes
+
+    def look(self) -> int:
+        """Read on to the ends that there are now; returns how many records followed since the last look. Blocks."""
+        followed = 0
+        for message in read_to_end(self._cluster, self._reached):
+            self._reached[message.topic, message.partition] = message.offset + 1
+            record = decoded(message, self._codec)
+            if _cause(record) in self._causes:
+                followed += 1
+                self._note(record)
+        return followed
+
+    def _note(self, record: Any) -> None:
+        if isinstance(record, FieldPatch) and record.run_id is None:
+            self.found.targets.add((record.system, record.object_type, record.object_id))
+        elif isinstance(record, DeadLetter) and record.field is not None:
+            self.found.refused.add(record.id)
+
+
+def wait_until_handled(passed: Callable[[float], bool], look: Callable[[], int], within_s: float) -> bool:
+    """Wait until everything has ended that was published by now, and all that follows; blocks. Whether it has in time.
+
+    A pass of the road is not enough: what a system was asked for has its pair ask another question, or write.
+    """
+    deadline = time.monotonic() + within_s
+    while passed(deadline):
+        if not look():
+            return True
+    look()
+    return False
+
+
+def pass_of(admin: Admin, deadline: float) -> bool:
+    """Wait hop by hop until everything that was published by now has ended; blocks. Whether it has before the deadline.
 
     A vendor that is away or slow holds its patches: then False, and the replay goes on by itself.
     """
-    deadline = time.monotonic() + within_s
     for topics in ROAD:
         ends = admin.end_offsets(topics)
         while _left(admin, ends):
             if time.monotonic() > deadline:
                 return False
-            waits()
             time.sleep(LOOK_S)
     return True
 
@@ -84,25 +129,6 @@ def _left(admin: Admin, ends: Mapping[TopicAndPartition, int]) -> bool:
         for group in groups_of(place[0]):
             by_group.setdefault(group, {})[place] = end
     return any(admin.not_passed(group, wanted) for group, wanted in by_group.items())
-
-
-def observe(
-    cluster: Cluster, codec: Codec, before: Mapping[TopicAndPartition, int], causes: Collection[Place]
-) -> Observed:
-    """What followed from records with these first causes since those offsets; blocks.
-
-    Live patches, and those of a full sync, are told apart: a replay's are bulk of no run.
-    """
-    found = Observed()
-    for message in read_to_end(cluster, before):
-        record = decoded(message, codec)
-        if _cause(record) not in causes:
-            continue
-        if isinstance(record, FieldPatch) and record.bulk and record.run_id is None:
-            found.targets.add((record.system, record.object_type, record.object_id))
-        elif isinstance(record, DeadLetter) and record.field is not None:
-            found.refused.add(record.id)
-    return found
 
 
 def _cause(record: Any) -> Place | None:
