@@ -3,14 +3,23 @@
 import asyncio
 import json
 import re
-from typing import Any
+from typing import Any, Final
+
+import pytest
 
 from connectors.kafka.groups import BrokersUnreachable
+from pipeline.console import live
 from pipeline.console.access import IDLE_MS
 from pipeline.console.live import MOST_OF_ONE
+from pipeline.console.routes import PAGES
 from schemas.operating import AuditEntry
 from tests.unit.pipeline.console.fixtures import AT_MS, InMemory, connect, in_memory
-from tests.unit.pipeline.console.test_pages import lag, ran, text
+from tests.unit.pipeline.console.test_pages import hostile, lag, ran, text
+
+PARTS: Final = {
+    **{"{integration}": "acme", "{system}": "hubspot", "{type}": "contacts"},
+    **{"{handle}": "101", "{replay}": "1-7c1e"},
+}
 
 
 async def test_a_part_is_told_when_it_changes_and_only_then() -> None:
@@ -162,6 +171,32 @@ async def test_streams_that_are_asked_for_at_once_are_counted_before_they_begin(
             task.cancel()
         await asyncio.wait(tasks)
         assert sum(got) == MOST_OF_ONE
+
+
+async def test_what_all_of_a_role_are_told_holds_nothing_of_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SIGN_OF_LIFE_S", 0.0)  # it is given once every part was told
+    it = hostile()
+    connect(it)
+    signed_in = await it.signed_in("admin")
+
+    async def told(path: str) -> str:
+        heard: list[str] = []
+        async for line in lines_of(it, signed_in.client.cookies, path):
+            if line in ("event: alive", "event: over"):
+                return "\n".join(heard)
+            heard.append(line)
+        raise AssertionError(path)
+
+    shared = [at.path for at in PAGES if at.live and not at.own]
+    for name, part in PARTS.items():
+        shared = [path.replace(name, part) for path in shared]
+    async with asyncio.timeout(60):
+        parts = dict(zip(shared, await asyncio.gather(*map(told, shared[:MOST_OF_ONE])), strict=False))
+        for path in shared[MOST_OF_ONE:]:
+            parts[path] = await told(path)
+    assert sum("event: region" in part for part in parts.values()) >= len(shared) - 1
+    for path, part in parts.items():
+        assert signed_in.token not in part and "ada@build-7" not in part, path
 
 
 async def lines_of(it: InMemory, cookies: Any, of: str) -> Any:
