@@ -53,6 +53,7 @@ class Process:
     codec: Codec
     box: SecretBox
     metrics: Metrics
+    keyless: bool = False  # the box holds a key that nobody else has: it opens nothing
 
     @classmethod
     def open(cls, settings: Settings, *, makes_key: bool = True) -> "Process":
@@ -63,15 +64,22 @@ class Process:
         running = endpoints.read(settings.state_dir)
         client = settings.kafka_client_config(running.kafka_bootstrap_servers if running else None)
         cluster = Cluster(client, settings.prefix, traces=settings.traces != "off")
-        keys = settings.secret_keys or (_key(settings.state_dir, makes_key and settings.public_key is None),)
+        keys = settings.secret_keys or _kept_key(settings.state_dir, makes_key and settings.public_key is None)
         metrics = Metrics(CollectorRegistry(), settings.prefix)
         metrics.codec(CODEC)
         metrics.running(metadata.version("pairstream"))
-        return cls(settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys), metrics)
+        return cls(
+            settings, cluster, Codec(_registry(settings, cluster)), SecretBox(keys or [make_key()]), metrics, not keys
+        )
 
     def seal(self, text: str, place: str) -> bytes:
         """A secret of a command, sealed so that the installation's roles open it. Raises SettingsInvalid."""
         public = self.settings.public_key
+        if public is None and self.keyless:
+            raise SettingsInvalid(
+                "PAIRSTREAM_SECRET_KEY: not set, and there is no key here: no role would open what is sealed. Fix: "
+                "set it as the roles have it, or PAIRSTREAM_PUBLIC_KEY to what `pairstream secrets public-key` prints"
+            )
         if public is not None and self.settings.secret_keys and public not in self.box.public_keys:
             raise SettingsInvalid(
                 "PAIRSTREAM_PUBLIC_KEY is of none of the keys in PAIRSTREAM_SECRET_KEY. Fix: unset it, or set what "
@@ -199,8 +207,9 @@ def _registry(settings: Settings, cluster: Cluster) -> SchemaRegistry:
     return RemoteRegistry(url, cluster.physical, proxy_url=proxy_url)
 
 
-def _key(state_dir: Path, makes_key: bool) -> str:
-    return load_or_make_key(state_dir) if makes_key else load_key(state_dir) or make_key()
+def _kept_key(state_dir: Path, makes_key: bool) -> tuple[str, ...]:
+    key = load_or_make_key(state_dir) if makes_key else load_key(state_dir)
+    return () if key is None else (key,)
 
 
 def now_ms() -> int:

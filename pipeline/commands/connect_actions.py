@@ -42,7 +42,7 @@ async def _applied(tables: TableReader, name: str) -> None:
         return
     applied = await apply.wait_until_applied(tables, name, asked, APPLIED_S, granted=True)
     click.echo(f"{name}: in force as revision {applied.settings.revision}")
-    click.echo(f"run `pairstream full-sync start {name}` to bring what exists in step")
+    click.echo(apply.what_follows(name, settings, applied.settings))
 
 
 def _public_url(process: Process) -> str:

@@ -40,6 +40,7 @@ from pipeline.process import Process, now_ms
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.visible import visible
 from schemas.configuration import IntegrationPart
+from schemas.integrations import settings_of
 from schemas.topics import INTEGRATIONS
 
 
@@ -139,7 +140,7 @@ def apply_file(file: Path, *, ask_first: bool, wait: bool, timeout_s: float) -> 
             await _confirm(_deps(process, publisher, tables), integration_file, timeout_s)
         await _carry_out(process, publisher, tables, integration_file, timeout_s if wait else None)
 
-    with_kafka(ask, makes_key=True)
+    with_kafka(ask)
 
 
 async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile, timeout_s: float) -> None:
@@ -156,6 +157,7 @@ async def _carry_out(
 ) -> None:
     """Hand the request over and, unless `within_s` is None, wait until it is in force. Raises NotApplied."""
     name, request = file.integration, applying.desired(file, process.seal, now_ms())
+    before = settings_of(tables.table(INTEGRATIONS), name)
     if within_s is None:
         await applying.ask(publisher, name, request)
         click.echo(f"{name}: asked; `pairstream doctor` tells how it stands")
@@ -170,7 +172,7 @@ async def _carry_out(
         click.echo("1 HubSpot field was created" if made == 1 else f"{made} HubSpot fields were created")
     if applied.settings.events and file.hubspot.timeline == "app_events":
         click.echo("event types are part of the HubSpot app: `pairstream hubspot-project` writes its files")
-    click.echo(f"run `pairstream full-sync start {name}` to bring what exists in step")
+    click.echo(applying.what_follows(name, before, applied.settings))
 
 
 def export_file(name: str, out: Path | None) -> None:

@@ -116,7 +116,6 @@ def unread(tables: TableReader) -> tuple[str, ...]:
 def with_kafka(
     work: Callable[[Process, Publisher, TableReader], Awaitable[None]],
     *,
-    makes_key: bool = False,
     topics: Sequence[str] = (),
 ) -> None:
     """Run something that publishes and reads configuration, and more topics where they are named, with plain errors."""
@@ -134,7 +133,7 @@ def with_kafka(
             raise TableIncomplete("\n".join(unread(tables)))
 
     with plain_errors():
-        asyncio.run(inside(open_process(makes_key=makes_key)))
+        asyncio.run(inside(open_process()))
 
 
 def from_where() -> str:

@@ -75,9 +75,10 @@ def gathered(process: Process, tables: TableReader, lag: Lag) -> Known:
     )
 
 
-def _sealed(process: Process, name: str, parts: Mapping[str, IntegrationPart]) -> tuple[int, int]:
+def _sealed(process: Process, name: str, parts: Mapping[str, IntegrationPart]) -> tuple[int | None, int]:
     seals = [one for key, part in parts.items() if part.integration == name for one in seals_of(key, part)]
-    return sum(process.box.is_newest(*one) for one in seals), len(seals)
+    newest = None if process.keyless else sum(process.box.is_newest(*one) for one in seals)
+    return newest, len(seals)
 
 
 def _next(names: Mapping[str, IntegrationSettings], interval_s: int) -> dict[str, int]:

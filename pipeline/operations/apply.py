@@ -9,6 +9,7 @@ from typing import Final
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
+from pipeline.full_sync.schedule import SECOND
 from pipeline.integration_file.export import to_yaml
 from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import IntegrationFile, MappingSpec
@@ -123,6 +124,14 @@ async def put_in_force(
         except NotApplied as left:
             told += f"\n{name} stays listed: {left}"
         raise NotApplied(told) from None
+
+
+def what_follows(name: str, before: IntegrationSettings | None, now: IntegrationSettings) -> str:
+    """What brings existing objects in step: of a connection that is not the first, a full sync begins by itself."""
+    is_new = before is None or before.connection != now.connection or not before.active_revision
+    if is_new and now.connection >= SECOND:
+        return f"a full sync begins by itself: `pairstream full-sync watch {name}` shows how far it is"
+    return f"run `pairstream full-sync start {name}` to bring what exists in step"
 
 
 async def ask(publisher: Publisher, integration: str, request: DesiredIntegration) -> None:

@@ -55,6 +55,10 @@ STANDS_FOR: Final[Mapping[ConnectorStatus, FindingCode]] = {
 }
 
 
+WHY_NOT: Final = "no PAIRSTREAM_SECRET_KEY here: whether the roles' key opens them is not looked at"
+NO_KEY_HERE: Final = Finding("secrets", "unknown", WHY_NOT, "secrets_not_looked_at")
+
+
 def examine(
     admin: Admin,
     registry: SchemaRegistry,

@@ -50,6 +50,7 @@ FindingCode = Literal[
     "subscription_unreadable",
     "subscription_checklist",
     "secrets_former_key",
+    "secrets_not_looked_at",
     "left_in_system",
     "full_sync_failed",
     "full_sync_stalled",
@@ -275,6 +276,11 @@ FINDINGS: Final[Mapping[FindingCode, FindingKind]] = {
         "PAIRSTREAM_SECRET_KEY got a new first key, and secrets are still sealed with a former one",
         "seal them again; then the former key can go",
         "pairstream secrets rotate",
+    ),
+    "secrets_not_looked_at": FindingKind(
+        "this command has no PAIRSTREAM_SECRET_KEY, so it cannot tell whether the roles' key opens the secrets",
+        "fine in CI; to look, run it where the key is",
+        "pairstream doctor",
     ),
     "left_in_system": FindingKind(
         "a disconnect may have left something in a system that was away",

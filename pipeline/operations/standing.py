@@ -35,7 +35,7 @@ class Known:
     lag: Lag
     mappings: Mapping[str, Sequence[str]]  # by integration
     partition_of: Mapping[str, int]  # by integration
-    sealed: Mapping[str, tuple[int, int]]  # by integration: secrets sealed with the newest key, and all
+    sealed: Mapping[str, tuple[int | None, int]]  # secrets sealed with the newest key (None: it is not here), and all
     next_run_ms: Mapping[str, int]  # by integration; none where none comes by itself
 
 

@@ -93,7 +93,8 @@ def lines(one: Shown) -> list[str]:
     waiting = f"{one['lag']:,} {'record' if one['lag'] == 1 else 'records'}"
     found.append(f"behind {seconds(one['behind_s'])} ({waiting}) · {_runs(one)}")
     newest, total = one["secrets"]["newest_key"], one["secrets"]["all"]
-    found.append(f"{newest} of {total} secrets are sealed with the newest key")
+    if newest is not None:
+        found.append(f"{newest} of {total} secrets are sealed with the newest key")
     to_do = things_to_do(one)
     found += [f"{len(to_do)} {'thing' if len(to_do) == 1 else 'things'} to do: {'; '.join(to_do)}"] if to_do else []
     return found

@@ -81,6 +81,7 @@ def process(tmp_path: Path, parts: dict[str, IntegrationPart], monkeypatch: pyte
         settings=settings,
         cluster=None,
         codec=None,
+        keyless=False,
         box=box,
         admin=lambda: brokers,
         registry=lambda: brokers,

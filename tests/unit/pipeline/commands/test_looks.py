@@ -89,6 +89,17 @@ def test_a_command_with_the_public_key_alone_seals_for_the_roles_and_makes_no_ke
         Process.open(load_settings(both)).seal("secret", PLACE)
 
 
+def test_a_command_without_any_key_seals_nothing_and_says_nothing_of_secrets(tmp_path: Path) -> None:
+    """What it sealed by a key of its own, no role could open."""
+    keyless = opened(tmp_path, makes_key=False)
+    with pytest.raises(SettingsInvalid, match="PAIRSTREAM_PUBLIC_KEY to what"):
+        keyless.seal("secret", PLACE)
+    assert keyless.keyless and not list(tmp_path.iterdir())
+
+    load_or_make_key(tmp_path)
+    assert not opened(tmp_path, makes_key=False).keyless
+
+
 def test_the_public_key_is_printed_where_the_key_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAIRSTREAM_STATE_DIR", str(tmp_path))
     monkeypatch.delenv("PAIRSTREAM_SECRET_KEY", raising=False)
