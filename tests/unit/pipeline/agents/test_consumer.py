@@ -1,5 +1,6 @@
 """Batches of records: in order, none twice, and committed no further than what was acknowledged."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from faust.types import TP
 
 from connectors.kafka.cluster import Cluster
+from pipeline.agents import consumer as consumer_module
 from pipeline.agents.consumer import BATCH_RECORDS, BatchConsumer, RecordBatch
 from pipeline.agents.worker import build_app
 
@@ -142,6 +144,20 @@ async def test_both_agents_of_a_topic_must_acknowledge(consumer: Fetching) -> No
     assert committable(consumer) is None
     batch.ack(consumer)
     assert committable(consumer) == 2
+
+
+async def test_the_fetches_of_a_flow_stand_apart_and_what_comes_after_a_quiet_time_waits_for_nothing(
+    consumer: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "APART_S", 3_600.0)
+    monkeypatch.setattr(consumer_module, "FLOW_S", 3_600.0)
+    for offset in range(2):
+        assert len(await fetch(consumer, {FIRST: records(offset)})) == 1
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await fetch(consumer, {FIRST: records(2)})
+    monkeypatch.setattr(consumer_module, "FLOW_S", 0.0)
+    assert len(await fetch(consumer, {FIRST: records(2)})) == 1
 
 
 async def test_a_rebalance_ends_the_fetch(consumer: Fetching) -> None:
