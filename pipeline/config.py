@@ -40,6 +40,7 @@ from schemas.operating import ConsoleRole
 from schemas.topics import TOPICS
 
 _log = logging.getLogger(__name__)
+MAKES_KEY: Final = "`openssl rand -base64 32 | tr '+/' '-_'`"
 _KAFKA_NAME: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 # 249 characters are the most that a topic's name may have
 _LONGEST_PREFIX: Final = 249 - len(SEPARATOR) - max(map(len, TOPICS))
@@ -238,7 +239,9 @@ class Settings(KafkaSettings):
     def _usable_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for number, key in enumerate(keys, 1):
             if not is_key(key.get_secret_value()):
-                raise ValueError(f"key {number} of {len(keys)} is not 32 bytes in url-safe base64")
+                raise ValueError(
+                    f"key {number} of {len(keys)} is not 32 bytes in url-safe base64, as {MAKES_KEY} prints them"
+                )
         return keys
 
     @field_validator("public_key")

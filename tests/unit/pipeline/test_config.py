@@ -242,7 +242,8 @@ def test_a_list_of_keys_keeps_its_order() -> None:
         ),
         (
             {"PAIRSTREAM_SECRET_KEY": "pa55word"},
-            "PAIRSTREAM_SECRET_KEY: key 1 of 1 is not 32 bytes in url-safe base64, got a value that is not shown. "
+            "PAIRSTREAM_SECRET_KEY: key 1 of 1 is not 32 bytes in url-safe base64, "
+            "as `openssl rand -base64 32 | tr '+/' '-_'` prints them, got a value that is not shown. "
             "Fix: write, for example, PAIRSTREAM_SECRET_KEY=NEW_KEY,OLD_KEY.",
         ),
         (
