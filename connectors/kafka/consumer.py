@@ -299,6 +299,7 @@ class GroupMember:
         self._paused = full
 
     def _assign(self, _: Consumer, places: list[TopicPartition]) -> None:
+        log.info("%d partitions are assigned", len(places))
         self._assignments += 1
         self._held = {(place.topic, place.partition) for place in places}
         self._paused = set()
@@ -348,6 +349,7 @@ class GroupMember:
 
     def _lost(self, _: Consumer, places: list[TopicPartition]) -> None:
         """Another member has the partitions already: nothing may be committed or written any more."""
+        log.info("%d partitions were lost: this process was not heard of for the time of its session", len(places))
         lost = frozenset((place.topic, place.partition) for place in places)
         gone = frozenset(number for _, number in lost)
         self._owned -= gone

@@ -12,7 +12,8 @@ import pytest_asyncio
 from tests.e2e.world import measured
 from tests.faults.flow import PACE_S, Flow, flowing
 
-# an open fault, so by hand: after one pause of 15 s a connector stood still until the supervisor ended it, 78 s later
+# An open fault, so by hand: after one pause of fifteen, of 15 s, a connector stood still until the supervisor ended it,
+# 78 s later. Its clients knew a broker (`lifeline.py` noticed nothing); whether it got its partitions back is unknown.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.by_hand]
 
 PAIRS = 10
