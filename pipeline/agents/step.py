@@ -216,7 +216,7 @@ class PartitionStep(Generic[RowT]):
                 self._suspects.append((topic, handled, offset))
         if not self._suspects or time.monotonic() - self._looked_at < LOOK_FOR_LOST_S:
             return ()
-        suspects, self._suspects = self._suspects, []
+        suspects, self._suspects, self._looked_at = self._suspects, [], time.monotonic()
         return suspects
 
     async def _look_for_lost(self, gaps: Sequence[Gap]) -> None:
@@ -224,7 +224,7 @@ class PartitionStep(Generic[RowT]):
 
         A look may come days after the gap: what retention deleted behind it was handled.
         """
-        state_log, self._looked_at = self._log, time.monotonic()
+        state_log = self._log
         if state_log is None or not gaps:
             return
         starts = await self._blocking(lambda: state_log.starts(tuple({topic for topic, *_ in gaps})))
@@ -304,6 +304,7 @@ class PartitionStep(Generic[RowT]):
         self._log = state_log
         # records that led to nothing are acknowledged, but no transaction says that they were handled
         seen = await self._blocking(lambda: self._deps.acknowledged(self._partition, tuple(handled)))
+        self._looked_at = time.monotonic()
         await self._look_for_lost([(topic, max(at, seen.get(topic, 0)), None) for topic, at in handled.items()])
         return state_log, rows
 

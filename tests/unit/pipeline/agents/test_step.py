@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -182,6 +183,20 @@ class TestPartitionStep:
         deps.log().first = {"hubspot.changes": 9}  # days later
         await working.run([incoming("a=4", 9)])
         assert deps.lost == [("hubspot.changes", 0, 5, 7)], "no more than the gap itself is in doubt"
+
+    async def test_what_is_lost_is_told_while_records_go_on_coming(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each step counted as a look: where records came all the time, nobody ever looked."""
+        now = [100.0]
+        monkeypatch.setattr("pipeline.agents.step.time", SimpleNamespace(monotonic=lambda: now[0]))
+        deps = FakeStepDeps()
+        working = step(deps)
+        await working.run([incoming("a=1", 4)])
+        deps.log().first = {"hubspot.changes": 9}
+        await working.run([incoming("a=2", 9)])
+        for offset in range(10, 17):
+            now[0] += 1.0
+            await working.run([incoming("a=3", offset)])
+        assert deps.lost == [("hubspot.changes", 0, 5, 9)]
 
     async def test_records_that_led_to_nothing_are_told_as_handled_once_it_settles(self) -> None:
         """Their group looked behind for ever: no transaction said that they were handled."""
