@@ -100,6 +100,8 @@ def member_config(cluster: Cluster, group: str, instance: str) -> LibrdkafkaConf
         "isolation.level": "read_committed",
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "heartbeat.interval.ms": HEARTBEAT_INTERVAL_MS,
+        # a commit that a broker took and never answered holds up the next assignment: a minute by librdkafka's default
+        "socket.timeout.ms": SESSION_TIMEOUT_MS,
         "fetch.wait.max.ms": IDLE_FETCH_MS,
         "queued.max.messages.kbytes": 32_768,
         "topic.metadata.refresh.interval.ms": METADATA_REFRESH_MS,
