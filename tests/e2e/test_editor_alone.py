@@ -4,28 +4,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser
 
-from pipeline.bounded_http import ConnectionLimits
-from pipeline.console.access import new_link
-from pipeline.integration_file.export import to_yaml
-from pipeline.integration_file.loader import read_document
-from pipeline.local.ports import free_port
-from pipeline.serving import serve
-from schemas.topics import CONSOLE
+from tests.e2e.alone import console_in_memory, enter
 from tests.e2e.browsing import CHROMIUM, chromium
 from tests.e2e.visiting import visitor
-from tests.unit.pipeline.console import fixtures
-from tests.unit.pipeline.console.fixtures import DOCUMENT, InMemory, connect, in_memory
-from tests.unit.pipeline.console.test_adding import scheduler
-from tests.unit.pipeline.console.test_pages import lag, mapped
+from tests.unit.pipeline.console.fixtures import InMemory
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not here: apt-get install chromium"),
 ]
 EDITOR = "/i/acme/mappings/contacts-users/edit"
-LIMITS = ConnectionLimits(exchange_s=60.0, body_bytes=200_000)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -36,27 +26,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def it() -> AsyncIterator[InMemory]:
-    """A console that answers on this machine, one mapping in force."""
-    port = free_port()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(fixtures, "URL", f"http://127.0.0.1:{port}")
-        made = in_memory(lag)
-    connect(made, document=to_yaml(read_document(DOCUMENT)))
-    mapped(made)
-    made.tables.subscribers.append(scheduler(made))
-    made.desk.about.example.update({"integration": "demo"})  # type: ignore[attr-defined] # a dict here
-    async with serve(made.console.app, "127.0.0.1", port, LIMITS):
-        made.address = f"http://127.0.0.1:{port}"
+    async with console_in_memory() as made:
         yield made
-        made.console.close()
-
-
-async def enter(it: InMemory, page: Page) -> None:
-    made = new_link("admin", "ada@build-7", it.now_ms[0])
-    it.tables.put(CONSOLE, made.key, made.row)
-    await page.goto(f"{it.address}/sign-in#{made.secret}")
-    await page.get_by_role("button", name="Sign in").press("Enter")
-    await page.get_by_role("heading", level=1, name="Overview").wait_for()
 
 
 async def test_a_field_is_added_reviewed_and_saved_by_keys_alone(it: InMemory, browser: Browser) -> None:

@@ -24,8 +24,10 @@ addEventListener("pageshow", (event) => { if (event.persisted && document.queryS
 // Parts of the page are told anew while the tab is looked at; one stream a tab, none while it is hidden.
 const live = document.getElementById("live");
 const SILENT_MS = 15000;
+const FIRST_AGAIN_MS = 5000, LAST_AGAIN_MS = 60000;
 let stream = null;
 let heard = 0;
+let asked = 0, againMs = FIRST_AGAIN_MS, refused = false; // when a stream was asked for last, how long a refusal holds, whether it was one
 
 const busy = (part) => {
   const held = document.activeElement;
@@ -35,10 +37,16 @@ const busy = (part) => {
   return part.querySelector("details.menu[open]") !== null;
 };
 
+const later = new Map(); // what was told of a part while it was in use: the newest alone, which nothing older replaces
 const swap = (told) => {
   const part = document.getElementById(told.id);
   if (!part) return;
-  if (busy(part)) { setTimeout(() => swap(told), 1000); return; }
+  if (busy(part)) {
+    if (!later.has(told.id)) setTimeout(() => { const newest = later.get(told.id); later.delete(told.id); if (newest) swap(newest); }, 1000);
+    later.set(told.id, told);
+    return;
+  }
+  later.delete(told.id);
   const held = document.activeElement;
   const link = part.contains(held) && held.getAttribute("href");
   const alike = () => [...part.querySelectorAll("a")].filter((one) => one.getAttribute("href") === link);
@@ -50,16 +58,28 @@ const swap = (told) => {
 };
 
 const alive = () => { heard = Date.now(); };
-const listen = () => {
-  if (!live || stream || document.hidden) return;
-  alive();
+const open = () => {
+  asked = Date.now();
   stream = new EventSource(live.dataset.livePath);
+  stream.addEventListener("open", () => { againMs = FIRST_AGAIN_MS; refused = false; });
   stream.addEventListener("region", (event) => { alive(); swap(JSON.parse(event.data)); });
   stream.addEventListener("said", (event) => { alive(); say(JSON.parse(event.data).text); });
   stream.addEventListener("alive", alive);
   stream.addEventListener("over", () => { hush(); location.reload(); });
 };
+const listen = () => {
+  if (!live || stream || document.hidden) return;
+  alive();
+  open();
+};
 const hush = () => { stream?.close(); stream = null; };
+// Streams of pages that were left may still have been open as this one was asked for: a refusal is not for ever.
+const askAgain = () => {
+  if (stream?.readyState !== EventSource.CLOSED || Date.now() - asked < againMs) return;
+  againMs = Math.min(againMs * 2, LAST_AGAIN_MS);
+  refused = true;
+  open();
+};
 
 // While nothing can be known figures are grey, and what would change something is off.
 const old = (is) => {
@@ -76,13 +96,14 @@ if (live) {
   on("visibilitychange", () => { if (document.hidden) hush(); else listen(); });
   addEventListener("pagehide", hush);
   setInterval(() => {
+    askAgain();
     const age = Math.round((Date.now() - heard) / 1000);
     const silent = !stream || stream.readyState === EventSource.CLOSED || age * 1000 > SILENT_MS;
     const word = silent ? `Not live, ${age} s old` : "Live";
     live.classList.toggle("stale", silent);
     const box = live.querySelector("span");
     if (box.textContent !== word) box.textContent = word;
-    const asks = stream && stream.readyState !== EventSource.CLOSED; // with too many streams a page is old, and works
+    const asks = stream && !refused && stream.readyState !== EventSource.CLOSED; // with too many streams a page is old, and works
     old((asks && age * 1000 > SILENT_MS) || document.querySelector("[data-away]") !== null);
   }, 1000);
 }
