@@ -90,7 +90,8 @@ class TransactionalWriter:
                 self._producer.commit_transaction(TIMEOUT_S)
         except TransactionFailed as error:
             if not error.fenced:
-                self._producer.flush(WHY_S)  # the message that was refused is told of aside
+                with _named("transaction"):
+                    self._producer.flush(WHY_S)  # the message that was refused is told of aside
             if self._too_large is None:
                 raise
             # after such a failure librdkafka 2.16 skips sequence numbers; a new producer aborts what the old one began
@@ -141,7 +142,11 @@ class TransactionalWriter:
 
 
 class _named:
-    """Turns the client's errors within into TransactionFailed."""
+    """Turns the client's errors within into TransactionFailed.
+
+    A client that was fenced raises that while it waits; where it tells of a message's delivery in the same moment,
+    Python raises SystemError from it, for the callback began amid an exception.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -149,6 +154,8 @@ class _named:
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, SystemError):
+            error = error.__cause__
         if isinstance(error, KafkaException):
             cause: KafkaError = error.args[0]
             code = cause.code()

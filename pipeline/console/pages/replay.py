@@ -98,7 +98,7 @@ async def planned(visit: Visit) -> Shown:
     facts = {"head": head(visit, settings, await visit.desk.lag()), "plan_name": visit.request.path_params["plan"]}
     if not one.answer.done():
         facts |= {"planned": None, "at": clock(one.at_ms, visit.desk.now_ms())}
-        return Shown("replay-plan.html", facts, 200, {"refresh": "3"})
+        return Shown("replay-plan.html", facts)
     answer = one.answer.result()  # raises what it was refused for
     return Shown("replay-plan.html", {**facts, "planned": answer, "at": clock(one.at_ms, visit.desk.now_ms())})
 

@@ -82,6 +82,24 @@ def test_one_that_sends_nothing_and_knows_none_is_replaced_before_the_commit(wri
     assert writer._producer.commits == 1
 
 
+@pytest.mark.parametrize("told_of_a_message", [False, True])
+def test_one_that_is_fenced_while_it_sends_says_so(
+    writer: Any, monkeypatch: pytest.MonkeyPatch, told_of_a_message: bool
+) -> None:
+    """A callback that begins amid the client's exception makes a SystemError of it."""
+    fenced = KafkaException(KafkaError(KafkaError._FENCED))
+
+    def flush(_: float) -> int:
+        if told_of_a_message:
+            raise SystemError("returned a result with an exception set") from fenced
+        raise fenced
+
+    monkeypatch.setattr(writer._producer, "flush", flush)
+    with pytest.raises(TransactionFailed) as failure:
+        writer.write([], {PLACE: 1})
+    assert failure.value.fenced
+
+
 class Consumer:
     """Of the consumers that are made, the first ones get no answer."""
 
