@@ -85,19 +85,30 @@ class TransactionalWriter:
                 for message, key in encoded:
                     self._produce(message, key)
                 self._producer.send_offsets_to_transaction(places, self._group.metadata, TIMEOUT_S)
-                if self._producer.flush(SENT_WITHIN_S):
+                if not self._flushed(SENT_WITHIN_S):
                     self._find_brokers(places)
                 self._producer.commit_transaction(TIMEOUT_S)
         except TransactionFailed as error:
             if not error.fenced:
                 with _named("transaction"):
-                    self._producer.flush(WHY_S)  # the message that was refused is told of aside
+                    self._flushed(WHY_S)  # the message that was refused is told of aside
             if self._too_large is None:
                 raise
             # after such a failure librdkafka 2.16 skips sequence numbers; a new producer aborts what the old one began
             self._producer = self._opened()
             raise RecordTooLarge(f"{self._too_large}: the brokers take less than they did") from error
         self._used_at = time.monotonic()
+
+    def _flushed(self, within_s: float) -> bool:
+        """Whether the brokers have answered for all that was produced.
+
+        A client that is fenced meanwhile raises so, and where it tells of a message in the same moment Python makes a
+        SystemError of that: the callback begins amid an exception. The commit raises what it is.
+        """
+        try:
+            return not self._producer.flush(within_s)
+        except SystemError:
+            return True
 
     def _find_brokers(self, places: Sequence[TopicPartition]) -> None:
         """Raise TransactionFailed, expired, where the producer finds no broker: it may know none any more.
@@ -142,11 +153,7 @@ class TransactionalWriter:
 
 
 class _named:
-    """Turns the client's errors within into TransactionFailed.
-
-    A client that was fenced raises that while it waits; where it tells of a message's delivery in the same moment,
-    Python raises SystemError from it, for the callback began amid an exception.
-    """
+    """Turns the client's errors within into TransactionFailed."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -154,8 +161,6 @@ class _named:
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, SystemError):
-            error = error.__cause__
         if isinstance(error, KafkaException):
             cause: KafkaError = error.args[0]
             code = cause.code()

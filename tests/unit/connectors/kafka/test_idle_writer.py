@@ -82,19 +82,20 @@ def test_one_that_sends_nothing_and_knows_none_is_replaced_before_the_commit(wri
     assert writer._producer.commits == 1
 
 
-@pytest.mark.parametrize("told_of_a_message", [False, True])
+@pytest.mark.parametrize("amid_a_callback", [False, True])
 def test_one_that_is_fenced_while_it_sends_says_so(
-    writer: Any, monkeypatch: pytest.MonkeyPatch, told_of_a_message: bool
+    writer: Any, monkeypatch: pytest.MonkeyPatch, amid_a_callback: bool
 ) -> None:
-    """A callback that begins amid the client's exception makes a SystemError of it."""
     fenced = KafkaException(KafkaError(KafkaError._FENCED))
 
     def flush(_: float) -> int:
-        if told_of_a_message:
-            raise SystemError("returned a result with an exception set") from fenced
+        raise SystemError("returned NULL without setting an exception") if amid_a_callback else fenced
+
+    def commit(_: float) -> None:
         raise fenced
 
     monkeypatch.setattr(writer._producer, "flush", flush)
+    monkeypatch.setattr(writer._producer, "commit_transaction", commit)
     with pytest.raises(TransactionFailed) as failure:
         writer.write([], {PLACE: 1})
     assert failure.value.fenced
