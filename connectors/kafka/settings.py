@@ -22,14 +22,23 @@ QUEUE_KBYTES: Final = 32_768  # librdkafka would hold a gigabyte while the broke
 BATCH_BYTES: Final = 1_000_000
 LINGER_MS: Final = 0.5  # what is handed over together leaves together: to hand a hundred records over takes as long
 ANY_PARTITION: Final = -1  # the partitioner chooses by key
+RECONNECT_MS: Final = 1_000
+"""The longest time between two tries to connect: after librdkafka's ten seconds brokers may be back for long."""
+
+
+def _client(cluster: Cluster) -> LibrdkafkaConfig:
+    return {
+        **cluster.client,
+        "log_level": LOG_LEVEL,
+        "logger": LOGGER,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
+    }
 
 
 def publisher_config(cluster: Cluster) -> LibrdkafkaConfig:
     """An idempotent producer that sends almost at once when idle and batches by itself under load."""
     return {
-        **cluster.client,
-        "log_level": LOG_LEVEL,
-        "logger": LOGGER,
+        **_client(cluster),
         "partitioner": PARTITIONER,
         "enable.idempotence": True,
         "acks": "all",
@@ -64,9 +73,7 @@ READER_KBYTES: Final = 16_384
 def reader_config(cluster: Cluster) -> LibrdkafkaConfig:
     """A consumer outside any group that reads assigned partitions to their end."""
     return {
-        **cluster.client,
-        "log_level": LOG_LEVEL,
-        "logger": LOGGER,
+        **_client(cluster),
         "group.id": cluster.physical("pairstream-readers"),  # librdkafka wants one; nothing is ever committed to it
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -87,9 +94,7 @@ def follower_config(cluster: Cluster) -> LibrdkafkaConfig:
 def member_config(cluster: Cluster, group: str, instance: str) -> LibrdkafkaConfig:
     """A static member of a connector's group; `range` gives one member the same partition of every topic."""
     return {
-        **cluster.client,
-        "log_level": LOG_LEVEL,
-        "logger": LOGGER,
+        **_client(cluster),
         "group.id": cluster.physical(group),
         "group.instance.id": instance,
         "group.protocol": "classic",
