@@ -12,8 +12,8 @@ import pytest_asyncio
 from tests.e2e.world import measured
 from tests.faults.flow import PACE_S, Flow, flowing
 
-# An open fault, so by hand: of the last 19 pauses one of 10 s and one of 30 s took 22 and 17 s, beside other work. A worker
-# whose transaction was under way waits 15 s for the brokers to answer, and ends.
+# An open fault, so by hand: of the last 17 pauses one of 10 s and one of 30 s took 22 and 17 s, beside other work.
+# Likely a worker whose transaction was under way: it waits 15 s for the brokers' answer, then ends.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.by_hand]
 
 PAIRS = 10
