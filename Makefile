@@ -8,9 +8,8 @@ LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-
   --custom-compile-command "make lock" $(LOCK_OPTIONS)
 RIVALS = tests/benchmarks/rivals/requirements
 # Workers of pytest: they share one broker, and tests of one file or world share a worker. Three, on two cores: tests of a
-# whole pipeline wait more than they compute. The fast ones only compute.
+# whole pipeline wait more than they compute, and files of the fast ones are of unlike length.
 WORKERS ?= 3
-test-fast test-deep: WORKERS = 2
 PYTEST = .venv/bin/python -m pytest -q -n $(WORKERS)
 # Bytecode is kept even where an image's environment says not to: without it every process of a test, and every role of
 # `make up`, compiles all modules anew (a quarter of a second of CPU), and each worker of pytest rewrites all assertions (5 s).
