@@ -5,7 +5,7 @@ for the system once all have left.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -121,29 +121,24 @@ class Stopwatch:
 _measuring: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 
-@contextmanager
-def waiting_for_a_place() -> Iterator[None]:
+def waiting_for_a_place() -> AbstractContextManager[None]:
     """A request waits for its place in the limits."""
-    meter = _measuring.get()
-    if meter is None:
-        yield
-        return
-    meter.note(queued=1)
-    try:
-        yield
-    finally:
-        meter.note(queued=-1)
+    return _noted(queued=1)
+
+
+def waiting_for_an_answer() -> AbstractContextManager[None]:
+    """A request is with the system."""
+    return _noted(asked=1)
 
 
 @contextmanager
-def waiting_for_an_answer() -> Iterator[None]:
-    """A request is with the system."""
+def _noted(*, queued: int = 0, asked: int = 0) -> Iterator[None]:
     meter = _measuring.get()
     if meter is None:
         yield
         return
-    meter.note(asked=1)
+    meter.note(queued=queued, asked=asked)
     try:
         yield
     finally:
-        meter.note(asked=-1)
+        meter.note(queued=-queued, asked=-asked)

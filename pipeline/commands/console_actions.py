@@ -25,7 +25,7 @@ from pipeline.commands.standing_actions import gathered
 from pipeline.config import Settings, SettingsInvalid
 from pipeline.console.access import Access, new_link
 from pipeline.console.app import build_console
-from pipeline.console.asking import ASKED_BY
+from pipeline.console.asking import ASKED_BY, asked_from
 from pipeline.console.desk import (
     AUDIT_KEPT_S,
     CHANGES_KEPT_S,
@@ -49,7 +49,7 @@ from pipeline.local import endpoints
 from pipeline.local.ports import free_port
 from pipeline.local.welcome import FORM
 from pipeline.memory import give_memory_back, search_seldom
-from pipeline.operations.actor import machine, who
+from pipeline.operations.actor import who
 from pipeline.operations.audit import Audit
 from pipeline.operations.findings import Finding
 from pipeline.operations.probing import PROBE_S
@@ -124,7 +124,7 @@ def sending(publisher: Publisher) -> Callable[[str, ConsoleAccess | None], Any]:
 
 def audited(tables: TableReader) -> Along:
     """What goes along with each record: that it was asked for here, by whoever is signed in."""
-    place = f"{machine()}: console"
+    place = asked_from()
     return lambda topic, key, record: Audit(tables.get, ASKED_BY.get(), place, now_ms).along(topic, key, record)
 
 

@@ -4,8 +4,16 @@ from contextvars import ContextVar
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pipeline.operations.actor import machine
+
 ASKED_BY: Final = ContextVar("asked_by", default="console")
 """The name of whoever is signed in, for the audit."""
+
+
+def asked_from() -> str:
+    """Where it was asked for, for the audit."""
+    return f"{machine()}: console"
+
 
 UTC_ZONE: Final = "UTC"
 ZONE: Final = ContextVar("zone", default=UTC_ZONE)

@@ -19,6 +19,7 @@ from pipeline.console.listings import Listings
 from pipeline.console.looks import Looks
 from pipeline.console.planning import FieldsKept, Planner, Reviews
 from pipeline.console.replays import Plannings, Replays
+from pipeline.console.waiting import heard
 from pipeline.explain.answer import Explanation, Named
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
@@ -96,7 +97,7 @@ class Kept(Generic[T]):
             raise TimeoutError
         if self._asked is None or self._asked.done():
             self._asked = asyncio.ensure_future(self.get())
-            self._asked.add_done_callback(_heard)
+            self._asked.add_done_callback(heard)
         asked = self._asked
         await asyncio.wait({asked}, timeout=left)
         if not asked.done():
@@ -126,12 +127,6 @@ class Kept(Generic[T]):
         finally:
             self._began = None
         self._at = max(began, self._at)
-
-
-def _heard(asked: "asyncio.Future[T]") -> None:
-    """Who asked may have given up: how it ended is nobody's error."""
-    if not asked.cancelled():
-        asked.exception()
 
 
 class Objects(Protocol):

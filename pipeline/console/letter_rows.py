@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.condition import Kind
+from pipeline.console.handles import may_be_address
 from pipeline.console.letters import GroupOfLetters
 from pipeline.console.reasons import title_of
 from pipeline.console.words import clock, instant
@@ -87,7 +88,7 @@ def letter_row(one: Told, now_ms: int) -> LetterRow:
     letter, (kind, word), mark = one.letter, ENDS[one.now.word], one.mark
     return LetterRow(
         letter.id[:SHORT],
-        "an id that is hidden" if "@" in one.now.object else one.now.object,
+        "an id that is hidden" if may_be_address(one.now.object) else one.now.object,
         clock(letter.letter.at_ms, now_ms),
         redrives_of(letter, mark),
         _place(one),
@@ -131,7 +132,7 @@ def sheet_rows(found: Iterable[Told], page_of: Callable[[Named], str]) -> Iterat
 
 
 def _id_of(named: Named) -> str:
-    return "" if "@" in named.object_id else named.object_id
+    return "" if may_be_address(named.object_id) else named.object_id
 
 
 def _place(one: Told) -> str:

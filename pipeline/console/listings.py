@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from pipeline.console.waiting import heard
 from pipeline.operations.unlinked import WHYS, Unlinked, Why
 
 KEPT_MS: Final = 10 * 60 * 1000
@@ -67,7 +68,7 @@ class Listings:
         for other in list(self.kept)[: max(0, len(self.kept) - MOST_LISTS + 1)]:
             self.forget(other)
         answer = asyncio.ensure_future(make())
-        answer.add_done_callback(_looked_at)
+        answer.add_done_callback(heard)
         self.kept[name] = Asked(connection, now_ms, answer)
 
     def forget(self, name: str) -> None:
@@ -79,9 +80,3 @@ class Listings:
 def _is_new(asked: Asked, now_ms: int) -> bool:
     """Whether a list was made just now: nobody makes them one after the other."""
     return asked.answer.exception() is None and now_ms - asked.at_ms < ANEW_MS
-
-
-def _looked_at(answer: "asyncio.Future[Listing]") -> None:
-    """Whoever opens the page is told how it ended."""
-    if not answer.cancelled():
-        answer.exception()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.condition import NAMES, Kind
+from pipeline.console.handles import may_be_address
 from pipeline.console.words import clock, counted, seconds
 from pipeline.core.conversion import is_empty
 from pipeline.core.mapping import OTHER
@@ -128,7 +129,7 @@ class HappeningRow:
 def title(named: Named) -> str:
     """`Contact 151204`; an id that may be an address is hidden like a value."""
     kind = SINGULAR.get(named.object_type, named.object_type)
-    return f"{kind} {'with a hidden id' if '@' in named.object_id else named.object_id}"
+    return f"{kind} {'with a hidden id' if may_be_address(named.object_id) else named.object_id}"
 
 
 def standing(told: Explanation) -> tuple[Kind, str, str]:

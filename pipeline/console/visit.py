@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
 from pipeline.console.access import SignedIn
+from pipeline.console.asking import ASKED_BY, asked_from
 from pipeline.console.desk import Desk
 from pipeline.console.form import Form
+from pipeline.console.looks import hidden_again
+from schemas.operating import AuditEntry
+from schemas.topics import AUDIT
 
 FORM_BYTES: Final = 190_000  # a mapping of 700 fields; the server takes 200,000
 FORM_FIELDS: Final = 5_000
@@ -35,6 +39,11 @@ class Visit:
     def query(self, name: str) -> str:
         return self.request.query_params.get(name, "")
 
+    async def audit(self, action: str, detail: str) -> None:
+        """Record what is asked for here; it is with the brokers when this returns."""
+        entry = AuditEntry(self.desk.now_ms(), self.integration, action, ASKED_BY.get(), asked_from(), detail)
+        await self.desk.publisher.send(AUDIT, self.integration, entry)
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -45,6 +54,10 @@ class Shown:
     facts: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def for_a_minute(self, path: str) -> "Shown":
+        """The same with values, which the page at that path ends."""
+        return replace(self, headers=hidden_again(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pipeline.secrets import make_key
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry
 from schemas.topics import HUBSPOT_REQUESTS, INTEGRATIONS, RUNS
-from tests.e2e.browsing import CHROMIUM, COOKIE, choose, chromium, connecting, heading, tab, text
+from tests.e2e.browsing import CHROMIUM, COOKIE, choose, connecting, heading, tab, text
 from tests.e2e.looking import number, paired, title_arrives
 from tests.e2e.world import FILE, World, eventually, world
 from tests.kafka import Kafka
@@ -49,12 +49,6 @@ async def it(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> AsyncIte
         await whole.hubspot.set(webhook_backoff_ms=500, pkce_required=True, refresh_token_rotates=True)
         await whole.pair(number())  # an attribute is known once a user has it
         yield whole
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 async def grant(it: World) -> Any:

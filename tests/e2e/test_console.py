@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from schemas.topics import AUDIT
-from tests.e2e.browsing import CHROMIUM, chromium, heading, text
+from tests.e2e.browsing import CHROMIUM, heading, text
 from tests.e2e.console.visiting import Scheme, is_usable
 from tests.e2e.looking import number, settled
 from tests.e2e.visiting import SHOWN_MS, enter, link, until_said, visitor
@@ -34,12 +34,6 @@ async def it(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> AsyncIte
     async with world_with_console(tmp_path_factory.mktemp("console"), kafka) as whole:
         await asyncio.gather(*(whole.pair(number()) for _ in range(PAIRS)))
         yield whole
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 async def connected(it: World) -> None:

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page
 
 from pipeline.local.welcome import FORM
 from schemas.topics import AUDIT, INTEGRATIONS
-from tests.e2e.browsing import CHROMIUM, chromium, text
+from tests.e2e.browsing import CHROMIUM, text
 from tests.e2e.looking import becomes_true, number
 from tests.e2e.stores import calm
 from tests.e2e.visiting import (
@@ -52,12 +52,6 @@ async def it(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> AsyncIte
         await whole.hubspot.create("contacts", {"email": "alone@example.com"})
         await whole.userflow.create("users", {"email": "nobody@example.com"}, "nobody")
         yield whole
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 def at(it: World, path: str) -> str:

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, Route
 
 from schemas.operating import ConsoleRole
-from tests.e2e.browsing import chromium, heading, text
+from tests.e2e.browsing import heading, text
 from tests.e2e.console.visiting import HERE, Scheme, findings, is_usable
 from tests.e2e.showroom import OBJECT, PATHS, Room, room
 from tests.unit.pipeline.console.fixtures import letter
@@ -21,12 +21,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(not HERE, reason="Debian's chromium is not here: apt-get install chromium"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

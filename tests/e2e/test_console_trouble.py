@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.e2e.browsing import CHROMIUM, chromium, text
+from tests.e2e.browsing import CHROMIUM, text
 from tests.e2e.console.visiting import is_usable
 from tests.e2e.looking import becomes_true, number, settled
 from tests.e2e.test_connect import ALLOW, ANOTHER, GRANTED_LATER, uninstall
@@ -40,12 +40,6 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
         for begin in range(0, PAIRS, AT_A_TIME):
             await asyncio.gather(*(whole.pair(number()) for _ in range(begin, begin + AT_A_TIME)))
         yield whole
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

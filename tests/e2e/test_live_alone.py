@@ -7,7 +7,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.e2e.alone import console_in_memory, enter
-from tests.e2e.browsing import CHROMIUM, chromium
+from tests.e2e.browsing import CHROMIUM
 from tests.e2e.visiting import visitor
 from tests.unit.pipeline.console.fixtures import InMemory
 
@@ -16,12 +16,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not here: apt-get install chromium"),
 ]
 LONGEST_MS = 15_000.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

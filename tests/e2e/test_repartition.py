@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -36,17 +36,22 @@ def _timeless(row: ObjectState | PairState) -> ObjectState | PairState:
     return replace(row, looked_up_ms=0, asked=dict.fromkeys(row.asked, 0))
 
 
+async def begun(it: World) -> Mapping[str, int]:
+    """Pairs in step; the writes that it took."""
+    for number in range(PAIRS):
+        await it.pair(number)
+    await it.apply()
+    await it.full_sync()
+    await it.converged()
+    await it.idle()
+    return await it.writes()
+
+
 @pytest.mark.long  # four starts of every role
 async def test_from_four_to_twelve_and_back_nothing_is_lost_or_written_twice(tmp_path: Path, kafka: Kafka) -> None:
     async with installation(tmp_path, kafka) as it:
         async with it.running(PAIRSTREAM_PARTITIONS="4") as four:
-            for number in range(PAIRS):
-                await four.pair(number)
-            await four.apply()
-            await four.full_sync()
-            await four.converged()
-            await four.idle()
-            before = await four.writes()
+            before = await begun(four)
             assert "stop it" in await four.command("topics", "repartition", "12", "--yes", expect=1)
             await edit_all(four, "before")
         await repartitioned(four, 12)
@@ -75,13 +80,7 @@ async def test_from_four_to_twelve_and_back_nothing_is_lost_or_written_twice(tmp
 async def test_one_that_is_cut_off_is_taken_back_or_gone_on_with(tmp_path: Path, kafka: Kafka) -> None:
     async with installation(tmp_path, kafka) as it:
         async with it.running(PAIRSTREAM_PARTITIONS="4") as four:
-            for number in range(PAIRS):
-                await four.pair(number)
-            await four.apply()
-            await four.full_sync()
-            await four.converged()
-            await four.idle()
-            before = await four.writes()
+            before = await begun(four)
             await edit_all(four, "before")
         await taken_back(four)
         await gone_on_with(four)

@@ -5,6 +5,7 @@ import dataclasses
 from typing import Any, Final
 
 from pipeline.console.form import whole_number
+from pipeline.console.handles import may_be_address
 from pipeline.console.head import settings_in
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import Answered, NotHere, Visit
@@ -128,7 +129,7 @@ async def _lag(visit: Visit) -> Lag:
 
 
 def _named(visit: Visit, system: str, object_type: str, handle: str) -> Named:
-    if "@" in handle:
+    if may_be_address(handle):
         raise NotAsked("An id that may be an address is not written into one. Ask Explain in the console for its name.")
     found = visit.desk.handles.named(visit.integration, system, object_type, handle)
     if found is None and system == "userflow":
@@ -141,7 +142,7 @@ def _named(visit: Visit, system: str, object_type: str, handle: str) -> Named:
 def _hidden(told: dict[str, Any]) -> dict[str, Any]:  # Any: JSON
     """A letter without its key, which holds a match value, nor an id that may be an address."""
     named = told["object"]
-    return {**told, "key": None, "object": None if named is not None and "@" in named else named}
+    return {**told, "key": None, "object": None if named is not None and may_be_address(named) else named}
 
 
 def _without_addresses(told: Any) -> Any:
@@ -150,4 +151,4 @@ def _without_addresses(told: Any) -> Any:
         return {name: _without_addresses(one) for name, one in told.items()}
     if isinstance(told, list):
         return [_without_addresses(one) for one in told]
-    return None if isinstance(told, str) and "@" in told else told
+    return None if isinstance(told, str) and may_be_address(told) else told

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Final
 
-from pipeline.console.asking import ASKED_BY
 from pipeline.console.head import head, settings_in
 from pipeline.console.letter_rows import letter_row
 from pipeline.console.letters import Redriving, Selection
@@ -11,10 +10,7 @@ from pipeline.console.pages.refused import chosen
 from pipeline.console.visit import Gone, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
-from pipeline.operations.actor import machine
 from pipeline.operations.redrive import LEFT, Plan, plan
-from schemas.operating import AuditEntry
-from schemas.topics import AUDIT
 
 PER_S: Final = 50.0
 WAITED_S: Final = 2.0
@@ -43,7 +39,7 @@ async def do_again(visit: Visit) -> Gone:
     if before is not None and not before.task.done():
         raise NotPlanned(f"{before.number:,} letters are being tried again. Wait until they were.")
     planned = taken.plan.promising if visit.form.one("which") == "promising" else taken.plan
-    await _audit(visit, "dead-letters redrive", f"{len(planned.tries)} letters")
+    await visit.audit("dead-letters redrive", f"{len(planned.tries)} letters")
     task = asyncio.create_task(desk.letters.redrive(desk.publisher, planned, PER_S))
     desk.redriving[name] = Redriving(len(planned.tries), desk.now_ms(), task)
     await asyncio.wait({task}, timeout=WAITED_S)
@@ -71,7 +67,7 @@ async def give_back(visit: Visit) -> Gone:
     """`POST …/discarded`: those that were shown are open again."""
     taken = _taken(visit)
     await visit.desk.letters.give_back(visit.desk.publisher, taken.letters)
-    await _audit(visit, "dead-letters give back", f"{len(taken.letters)} letters")
+    await visit.audit("dead-letters give back", f"{len(taken.letters)} letters")
     visit.desk.letters_look.forget()
     return Gone(f"/i/{visit.integration}/refused")
 
@@ -83,7 +79,7 @@ async def do_discard(visit: Visit) -> Shown | Gone:
         raise NotPlanned("Say why they are discarded: others will ask.")
     taken = _taken(visit)
     await visit.desk.letters.mark(visit.desk.publisher, taken.letters, note)
-    await _audit(visit, "dead-letters discard", f"{len(taken.letters)} letters: {note}")
+    await visit.audit("dead-letters discard", f"{len(taken.letters)} letters: {note}")
     visit.desk.letters_look.forget()
     return Gone(f"/i/{visit.integration}/refused")
 
@@ -108,9 +104,3 @@ def _taken(visit: Visit) -> Selection:
     if taken is None:
         raise NotPlanned("This selection was acted on already, or it is older than 10 minutes. Look again.")
     return taken
-
-
-async def _audit(visit: Visit, action: str, detail: str) -> None:
-    place, now_ms = f"{machine()}: console", visit.desk.now_ms()
-    entry = AuditEntry(now_ms, visit.integration, action, ASKED_BY.get(), place, detail)
-    await visit.desk.publisher.send(AUDIT, visit.integration, entry)

@@ -8,10 +8,9 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline.console import objects
-from pipeline.console.asking import ASKED_BY
 from pipeline.console.condition import NAMES
+from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
-from pipeline.console.looks import hidden_again
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.explain import look_again
@@ -19,10 +18,7 @@ from pipeline.explain.answer import Explanation, Named
 from pipeline.explain.look_again import Asked, holders
 from pipeline.full_sync.report import report as run_report
 from pipeline.operations import OperationRefused
-from pipeline.operations.actor import machine
 from schemas.configuration import IntegrationSettings
-from schemas.operating import AuditEntry
-from schemas.topics import AUDIT
 
 _RECORD: Final = re.compile(r"/(?:record/[^/]+|contact|company|deal|users|groups|companies)/([^/?#]+)")
 MOST_TYPED: Final = 400
@@ -65,12 +61,16 @@ async def values(visit: Visit) -> Shown:
     """`POST objects/…/values`: recorded first, shown for a minute."""
     one = await _object(visit)
     if not visit.desk.looks.may(visit.who.name, visit.desk.now_ms()):
-        lines = ("You looked at values 60 times within an hour. Wait, or ask a colleague.",)
-        told = {"title": "No more values for now. Nothing was shown.", "lines": lines, "icon": "lock"}
-        return Shown("message.html", {**told, "href": path_of(visit, one.named), "act": "Back"}, 429)
-    await _audit(visit, "values shown", _place(one.named))
-    shown = await _page(visit, one, values=True)
-    return Shown(shown.template, shown.facts, 200, hidden_again(path_of(visit, one.named)))
+        return looked_too_often(path_of(visit, one.named))
+    await visit.audit("values shown", _place(one.named))
+    return (await _page(visit, one, values=True)).for_a_minute(path_of(visit, one.named))
+
+
+def looked_too_often(back: str) -> Shown:
+    """In place of values, past the bound of `Looks`."""
+    lines = ("You looked at values 60 times within an hour. Wait, or ask a colleague.",)
+    told = {"title": "No more values for now. Nothing was shown.", "lines": lines, "icon": "lock"}
+    return Shown("message.html", {**told, "href": back, "act": "Back"}, 429)
 
 
 async def reread(visit: Visit) -> Gone:
@@ -170,13 +170,13 @@ def at_hubspot(settings: IntegrationSettings, named: Named, told: Explanation) -
 
 def command_of(integration: str, named: Named) -> str:
     """The command that tells the same; an id that may be an address is left for whoever runs it."""
-    shown = "ID" if "@" in named.object_id else named.object_id
+    shown = "ID" if may_be_address(named.object_id) else named.object_id
     return f"pairstream explain {named.system} {named.object_type} {shown} --integration {integration}"
 
 
 def _place(named: Named) -> str:
     """How the audit names an object: an id that may be an address of a person stands in no audit."""
-    shown = "(an id that is hidden)" if "@" in named.object_id else named.object_id
+    shown = "(an id that is hidden)" if may_be_address(named.object_id) else named.object_id
     return f"{named.system} {named.object_type} {shown}"
 
 
@@ -186,10 +186,5 @@ async def _ask(visit: Visit, one: _One, action: str, asked: Iterable[Asked]) -> 
         raise NotShown("It has no match value, so there is nobody to ask for.")
     for topic, key, record in wanted:
         await visit.desk.publisher.send(topic, key, record)
-    await _audit(visit, action, _place(one.named))
+    await visit.audit(action, _place(one.named))
     return Gone(path_of(visit, one.named))
-
-
-async def _audit(visit: Visit, action: str, detail: str) -> None:
-    entry = AuditEntry(visit.desk.now_ms(), visit.integration, action, ASKED_BY.get(), f"{machine()}: console", detail)
-    await visit.desk.publisher.send(AUDIT, visit.integration, entry)

@@ -7,22 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import quote, urlencode
 
-from pipeline.console.asking import ASKED_BY
 from pipeline.console.head import head, settings_in
 from pipeline.console.letter_rows import group_row, letter_row, named_in, sheet_rows, value_rows
 from pipeline.console.letters import WHICH, Which
-from pipeline.console.looks import hidden_again
-from pipeline.console.pages.explain import path_of
+from pipeline.console.pages.explain import looked_too_often, path_of
 from pipeline.console.paging import Pages
 from pipeline.console.reasons import title_of
 from pipeline.console.visit import NotHere, Sheet, Shown, Visit
 from pipeline.console.words import clock
-from pipeline.operations.actor import machine
 from pipeline.operations.letter_remedies import what_to_do
 from pipeline.operations.letter_report import Told, meaning
 from pipeline.operations.positions import duration_ms
-from schemas.operating import AuditEntry
-from schemas.topics import AUDIT
 
 SINCE: Final[Sequence[tuple[str, str]]] = (("", "Last 30 days"), ("7d", "Last 7 days"), ("24h", "Last 24 hours"))
 NAMES: Final[Mapping[Which, str]] = {"open": "Open", "ended": "Ended", "all": "All"}
@@ -76,7 +71,7 @@ async def refused(visit: Visit) -> Shown:
 
 async def reason(visit: Visit) -> Shown:
     """`/i/<integration>/refused/<reason>`, of one mapping and field where the address names them."""
-    return await _reason(visit, None)
+    return await _reason(visit, await _found(visit), None)
 
 
 async def values(visit: Visit) -> Shown:
@@ -84,18 +79,13 @@ async def values(visit: Visit) -> Shown:
     asked, desk, found = _asked(visit), visit.desk, await _found(visit)
     back = f"{_path(visit)}?{asked.query(page=_pages(visit, found).number)}"
     if not desk.looks.may(visit.who.name, desk.now_ms()):
-        lines = ("You looked at values 60 times within an hour. Wait, or ask a colleague.",)
-        told = {"title": "No more values for now. Nothing was shown.", "lines": lines, "icon": "lock"}
-        return Shown("message.html", {**told, "href": back, "act": "Back"}, 429)
+        return looked_too_often(back)
     shown = _pages(visit, found).of(found[::-1])
     wanted = {one.letter.id: one.letter for one in (*shown, *(row.letter for row in value_rows(found)[1]))}
     detail = f"of {len(wanted)} refused: {_code(visit)}{f' {asked.field}' if asked.field else ''}"
-    entry = AuditEntry(
-        desk.now_ms(), visit.integration, "values shown", ASKED_BY.get(), f"{machine()}: console", detail
-    )
-    await desk.publisher.send(AUDIT, visit.integration, entry)
-    page = await _reason(visit, await asyncio.to_thread(desk.letters.values, wanted.values()))
-    return Shown(page.template, page.facts, page.status, hidden_again(back))
+    await visit.audit("values shown", detail)
+    held = await asyncio.to_thread(desk.letters.values, wanted.values())
+    return (await _reason(visit, found, held)).for_a_minute(back)
 
 
 async def ids(visit: Visit) -> Sheet:
@@ -120,10 +110,9 @@ async def _found(visit: Visit) -> list[Told]:
     return found
 
 
-async def _reason(visit: Visit, held: Mapping[str, Any] | None) -> Shown:
+async def _reason(visit: Visit, found: Sequence[Told], held: Mapping[str, Any] | None) -> Shown:
     """The page; `held` are values by the letters' ids, None: they are hidden."""
     settings, now_ms, code, asked = settings_in(visit), visit.desk.now_ms(), _code(visit), _asked(visit)
-    found = await _found(visit)
     pages = _pages(visit, found)
     different, alike = value_rows(found)
     return Shown(

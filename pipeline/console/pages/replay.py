@@ -5,22 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.console.asking import ASKED_BY
 from pipeline.console.condition import Kind
+from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
 from pipeline.console.pages.explain import id_of
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.replays import Planning, Wish
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
+from pipeline.console.waiting import heard
 from pipeline.console.words import clock, counted
 from pipeline.explain.answer import Named
 from pipeline.operations import OperationRefused
-from pipeline.operations.actor import machine
 from pipeline.operations.positions import NoPosition, Position, position
-from schemas.operating import AuditEntry, Replay
+from schemas.operating import Replay
 from schemas.topics import (
-    AUDIT,
     HUBSPOT_CHANGES,
     HUBSPOT_NOTIFICATIONS,
     REPLAYS,
@@ -87,7 +86,7 @@ async def plan(visit: Visit) -> Gone:
     settings_in(visit)
     wish, desk = await _wish(visit), visit.desk
     answer = asyncio.create_task(desk.replays.plan(wish, visit.who.name))
-    answer.add_done_callback(_looked_at)
+    answer.add_done_callback(heard)
     name = desk.plannings.keep(Planning(visit.who.key, visit.integration, desk.now_ms(), answer))
     return Gone(f"/i/{visit.integration}/replay/plan/{name}")
 
@@ -113,7 +112,7 @@ async def run(visit: Visit) -> Gone:
     if not answer.records:
         raise NotReplayed("There is nothing to publish again.")
     desk.plannings.take(str(visit.request.path_params["plan"]))
-    await _audit(visit, "replay run", f"{answer.row.replay_id}, {answer.records} records")
+    await visit.audit("replay run", f"{answer.row.replay_id}, {answer.records} records")
     desk.begun[answer.row.replay_id] = answer.row
     desk.replays.run(answer.row)
     return Gone(_path(visit, answer.row))
@@ -129,7 +128,7 @@ async def progress(visit: Visit) -> Shown:
 async def resume(visit: Visit) -> Gone:
     """`POST replay/<replay>/resume`: where it stood; whoever is still at it is fenced."""
     row = _running(visit)
-    await _audit(visit, "replay run", f"{row.replay_id}, resumed")
+    await visit.audit("replay run", f"{row.replay_id}, resumed")
     visit.desk.replays.run(row)
     return Gone(_path(visit, row))
 
@@ -140,7 +139,7 @@ async def hold(visit: Visit) -> Gone:
     if not visit.desk.replays.runs(row.replay_id):
         raise NotReplayed("This console is not at it. Stop it, or wait until whoever runs it is silent for a minute.")
     visit.desk.replays.hold(row)
-    await _audit(visit, "replay hold", row.replay_id)
+    await visit.audit("replay hold", row.replay_id)
     return Gone(_path(visit, row))
 
 
@@ -158,7 +157,7 @@ async def do_stop(visit: Visit) -> Gone:
     """`POST replay/<replay>/stop`: the operation of `pairstream replay cancel`."""
     row = _running(visit)
     await visit.desk.replays.cancel(row)
-    await _audit(visit, "replay cancel", row.replay_id)
+    await visit.audit("replay cancel", row.replay_id)
     return Gone(f"/i/{visit.integration}/replay")
 
 
@@ -197,12 +196,6 @@ async def _wish(visit: Visit) -> Wish:
     wanted = (found[0].system, found[0].object_type, found[0].object_id) if found else None
     activity = form.one("activity") == "on"
     return Wish(visit.integration, begin, end or Position(end=True), of, mapping, wanted, activity)
-
-
-def _looked_at(answer: "asyncio.Task[object]") -> None:
-    """Whoever opens the plan is told how it ended; one that nobody opens is no error of this process."""
-    if not answer.cancelled():
-        answer.exception()
 
 
 def _planning(visit: Visit) -> Planning:
@@ -253,10 +246,5 @@ def _object(row: Replay) -> str:
     if row.object_key is None:
         return ""
     named = Named(*object_of(row.object_key))
-    shown = "one whose id is hidden" if "@" in named.object_id else named.object_id
+    shown = "one whose id is hidden" if may_be_address(named.object_id) else named.object_id
     return f"; {named.system} {named.object_type} {shown}"
-
-
-async def _audit(visit: Visit, action: str, detail: str) -> None:
-    entry = AuditEntry(visit.desk.now_ms(), visit.integration, action, ASKED_BY.get(), f"{machine()}: console", detail)
-    await visit.desk.publisher.send(AUDIT, visit.integration, entry)

@@ -6,23 +6,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.kafka.table import until_read
-from pipeline.console.asking import ASKED_BY
 from pipeline.console.choosing import target_of
 from pipeline.console.drafts import WAYS, Draft, Misfit, Way, digest, draft_in, form_of, misfits, read, removed
+from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
-from pipeline.console.looks import hidden_again
 from pipeline.console.pages.acts import Confirm
 from pipeline.console.pages.editing import editor, found_wrong, in_force, specs_in, told_of
 from pipeline.console.planning import Review
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.operations import OperationRefused, apply, full_sync
-from pipeline.operations.actor import machine
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan
 from pipeline.provisioning.state_machine import DISCONNECTED, UNDER_WAY
 from schemas.configuration import IntegrationSettings
-from schemas.operating import AuditEntry
-from schemas.topics import AUDIT, MAPPINGS, RUNS
+from schemas.topics import MAPPINGS, RUNS
 from schemas.values import FieldValue
 
 IN_FORCE_S: Final = 60.0
@@ -82,13 +79,10 @@ async def values(visit: Visit) -> Shown:
     if not desk.looks.may(visit.who.name, desk.now_ms()):
         return await _shown(visit, found, "No more values for now: you looked at values 60 times within an hour.", 429)
     detail = f"samples of a review of mapping {found.draft.name}"
-    entry = AuditEntry(
-        desk.now_ms(), visit.integration, "values shown", ASKED_BY.get(), f"{machine()}: console", detail
-    )
-    await desk.publisher.send(AUDIT, visit.integration, entry)
+    await visit.audit("values shown", detail)
     shown = await _shown(visit, found, values=True)
     back = str(visit.request.scope["path"]).removesuffix("/values")
-    return Shown(shown.template, shown.facts, shown.status, hidden_again(back))
+    return shown.for_a_minute(back)
 
 
 async def save(visit: Visit) -> Shown | Gone:
@@ -279,7 +273,7 @@ def samples(counts: PairCounts, *, shown: bool) -> list[SampleShown]:
     return [
         SampleShown(
             one.system,
-            "an id that is hidden" if "@" in one.object_id and not shown else one.object_id,
+            "an id that is hidden" if may_be_address(one.object_id) and not shown else one.object_id,
             [(name, _value(old, shown=shown), _value(new, shown=shown)) for name, (old, new) in one.fields.items()],
         )
         for one in counts.samples

@@ -1,14 +1,11 @@
 """The settings of this process, secrets masked; who is signed in, and the tokens of scripts."""
 
 from pipeline.console.access import MOST_DAYS
-from pipeline.console.asking import ASKED_BY
 from pipeline.console.form import whole_number
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
-from pipeline.operations.actor import machine
-from schemas.operating import AuditEntry
-from schemas.topics import AUDIT, CONSOLE
+from schemas.topics import CONSOLE
 
 LONGEST_NAME = 60
 
@@ -30,7 +27,7 @@ async def new_token(visit: Visit) -> Shown:
     if not name or not 0 < days <= MOST_DAYS:
         raise NoToken(f"A token needs a name, and an end within {MOST_DAYS} days.")
     made = await visit.desk.access.make_token(f"token {name}", days)
-    await _audit(visit, "token made", f"{name}, {days} days")
+    await visit.audit("token made", f"{name}, {days} days")
     return _shown(visit, made.secret)
 
 
@@ -40,7 +37,7 @@ async def end_access(visit: Visit) -> Gone:
     ended = await visit.desk.access.end(f"{path['kind']}/{path['digest']}")
     if ended is None:
         raise NotHere("It is over already", "the settings", "/settings")
-    await _audit(visit, f"{ended.kind} ended", ended.name)
+    await visit.audit(f"{ended.kind} ended", ended.name)
     return Gone("/settings")
 
 
@@ -54,8 +51,3 @@ def _shown(visit: Visit, secret: str = "") -> Shown:
             listed[row.kind].append((row.name, row.role, since, until, key, key == visit.who.key))
     facts = {"people": listed["session"], "tokens": listed["token"], "secret": secret}
     return Shown("settings.html", facts)
-
-
-async def _audit(visit: Visit, action: str, detail: str) -> None:
-    entry = AuditEntry(visit.desk.now_ms(), "", action, ASKED_BY.get(), f"{machine()}: console", detail)
-    await visit.desk.publisher.send(AUDIT, "", entry)

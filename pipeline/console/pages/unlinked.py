@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from pipeline.console import objects
+from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.listings import Listing
 from pipeline.console.pages.explain import path_of
@@ -93,7 +94,7 @@ async def ids(visit: Visit) -> Sheet:
 def _sheet(visit: Visit, mapping: ObjectMapping, found: Sequence[Unlinked]) -> Iterator[Sequence[str]]:
     yield HEAD
     for one in found:
-        named, shown = _named(mapping, one), "" if "@" in one.object_id else one.object_id
+        named, shown = _named(mapping, one), "" if may_be_address(one.object_id) else one.object_id
         about = (mapping.name, mapping.userflow_type, shown, visit.desk.about.url + path_of(visit, named))
         looked = instant(one.looked_up_ms) if one.looked_up_ms else ""
         yield (*about, words(mapping, one.why)[0], instant(one.heard_ms), looked)

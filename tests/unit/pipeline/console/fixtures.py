@@ -14,30 +14,20 @@ from pipeline.console.desk import About as Installation
 from pipeline.console.desk import Desk, Kept
 from pipeline.console.handles import KEY_BYTES, Handles
 from pipeline.console.letters import LetterIndex
-from pipeline.console.listings import Listing
-from pipeline.console.planning import Descriptions, FieldsKept
+from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.replays import PlannedReplay, Wish
 from pipeline.explain.answer import Explanation, Named
-from pipeline.integration_file.model import IntegrationFile
 from pipeline.lag.judging import Lag
-from pipeline.operations import OperationRefused
-from pipeline.operations.field_query import NotAnswered, Wanted
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
 from pipeline.operations.letter_standing import Standing
 from pipeline.operations.letters import About, Letter
-from pipeline.operations.pair_counts import PairCounts
-from pipeline.operations.plan import Plan as IntegrationPlan
 from pipeline.operations.redrive import Plan
 from pipeline.operations.retained_changes import RetainedChanges
 from pipeline.operations.standing import Known
 from schemas.configuration import (
     ConnectorState,
-    DescribedEvent,
-    DescribedField,
-    Description,
-    DesiredIntegration,
     IntegrationPart,
     IntegrationSettings,
     SystemSettings,
@@ -46,7 +36,7 @@ from schemas.integrations import every
 from schemas.operating import AuditEntry, ConsoleRole, LetterMark, Replay
 from schemas.records import DeadLetter
 from schemas.topics import CONSOLE, INTEGRATIONS
-from schemas.values import System
+from tests.unit.pipeline.console.planner import MemoryPlanner
 
 URL = "http://127.0.0.1:8090"
 AT_MS = 1_795_700_000_000
@@ -186,55 +176,6 @@ class MemoryObjects:
 
     def found(self, name: str, text: str) -> list[Named]:
         return [named for named in self.holding.get(text, []) if (name, named) in self.there]
-
-
-class MemoryPlanner:
-    """Both systems in memory: all of their fields, and what a plan counts."""
-
-    def __init__(self) -> None:
-        self.fields: dict[System, tuple[DescribedField, ...]] = {
-            "hubspot": (
-                DescribedField("contacts", "email", "Email", "string", unique=True),
-                DescribedField("contacts", "jobtitle", "Job title", "string"),
-                DescribedField("contacts", "score", "Score", "number"),
-                DescribedField("contacts", "userflow_user_plan", "Userflow user: plan", "string"),
-                DescribedField("companies", "name", "Company name", "string"),
-            ),
-            "userflow": (
-                DescribedField("users", "plan", "Plan", "string"),
-                DescribedField("users", "title", "Title", "string"),
-                DescribedField("users", "signed_up_at", "Signed up", "datetime"),
-            ),
-        }
-        self.silent = ""
-        self.listing = Listing.of({"contacts-users": ()})
-        self.counts = PairCounts(Counter({"written": 3, "equal": 2}), 1, Counter({"userflow": 3}))
-        self.planned: list[tuple[IntegrationFile, DesiredIntegration, str]] = []
-        self.go = asyncio.Event()
-        self.go.set()
-
-    def seal(self, text: str, place: str) -> bytes:
-        return f"sealed for {place}".encode()
-
-    async def every_field(self, integration: str, wanted: Wanted) -> Descriptions:
-        if self.silent:
-            raise NotAnswered(self.silent)
-        events = (DescribedEvent("flow_started", "Flow started"), DescribedEvent("flow_completed", "Flow completed"))
-        return {
-            "hubspot": Description("i1", None, self.fields["hubspot"]),
-            "userflow": Description("i1", None, self.fields["userflow"], events),
-        }
-
-    async def plan(self, file: IntegrationFile, request: DesiredIntegration, only: str) -> IntegrationPlan:
-        self.planned.append((file, request, only))
-        await self.go.wait()
-        return IntegrationPlan(file.integration, pairs={only: self.counts})
-
-    async def unlinked(self, integration: str) -> Listing:
-        await self.go.wait()
-        if self.silent:
-            raise OperationRefused(self.silent)
-        return self.listing
 
 
 class MemoryReplays:
