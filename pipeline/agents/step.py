@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from pipeline.agents.brake import Brake
 from pipeline.agents.metrics import StepMetrics
 from pipeline.agents.rows import MemoryRows, Rows
 from pipeline.agents.state import Output, Overlay, RowStore, StateLog, StoreFailed
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 REVISION_WAIT_S: Final = 30.0
 COMMIT_WITHIN_S: Final = 20.0
-FAILURES_IN_A_ROW: Final = 100
 DECIDED_AT_ONCE: Final = 100  # records, which block the event loop: some 50 us each
 SLOW_RESTORE_S: Final = 1.0
 LOOK_FOR_LOST_S: Final = 5.0  # between two questions to the brokers, while a step's input jumps
@@ -136,7 +136,7 @@ class PartitionStep(Generic[RowT]):
         self._told: dict[str, int] = {}  # the part of it that transactions have committed
         self._log: StateLog | None = None
         self._lock = asyncio.Lock()
-        self._failures = 0
+        self._brake = Brake()
         self._released_at = 0.0
         self._suspects: list[Gap] = []
         self._looked_at = 0.0
@@ -334,14 +334,13 @@ class PartitionStep(Generic[RowT]):
             raise StepFailed(str(error)) from error
         except Exception as error:  # noqa: BLE001 - whatever a decision raises must become a dead letter, not a lost record
             return self._failed(incoming, error)
-        self._failures = 0
+        self._brake.passed()
         overlay.changed.update(trial.changed)
         return effects
 
     def _failed(self, incoming: Incoming, error: Exception) -> Effects:
-        self._failures += 1
-        if self._failures >= FAILURES_IN_A_ROW:
-            raise StepFailed(f"{self._failures} records in a row failed in {self._stage.name}") from error
+        if self._brake.raised(getattr(incoming.record, "integration", "")):
+            raise StepFailed(f"records of many integrations failed in a row in {self._stage.name}") from error
         return self._dead_letter(incoming, "step_failed", place_of(error))
 
     def _dead_letter(self, incoming: Incoming, reason: str, detail: str) -> Effects:

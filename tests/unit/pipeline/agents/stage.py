@@ -164,6 +164,19 @@ class BulkText(str):
     bulk = True
 
 
+class TextOf(str):
+    """A record of an integration: what stands before its colon."""
+
+    @property
+    def integration(self) -> str:
+        return self.partition(":")[0]
+
+
+def failing_of_three(number: int) -> str:
+    """The text of one of a row of records that raise, of three integrations in turn."""
+    return f"{'abc'[number % 3]}:x=1!"
+
+
 def event(offset: int, text: str, partition: int = 0) -> Event:
     return batch(record(offset, text, partition))
 
@@ -233,6 +246,8 @@ class FakeStepDeps:
             raise UnknownSchema("upgrade this process")
         if data == b"registry answers nonsense":
             raise ValueError("no JSON")
+        if b":" in data:
+            return TextOf(data.decode())
         return BulkText(data.decode()) if data.startswith(b"bulk") else data.decode()
 
     async def _wait_for(self, integration: str, connection: int, revision: int, within_s: float) -> None:

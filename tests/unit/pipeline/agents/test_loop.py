@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.agents import loop as loop_module
+from pipeline.agents.brake import FAILURES_IN_A_ROW
 from pipeline.agents.loop import STEP_RECORDS, AgentLoop
-from pipeline.agents.step import FAILURES_IN_A_ROW, Incoming
+from pipeline.agents.step import Incoming
 from schemas.records import StateCommand
 from schemas.traces import Handled
 from tests.unit.pipeline.agents.stage import (
@@ -21,6 +22,7 @@ from tests.unit.pipeline.agents.stage import (
     OpenStream,
     batch,
     event,
+    failing_of_three,
     letters,
     record,
     sent,
@@ -175,7 +177,7 @@ class TestAgentLoop:
         assert deps.stopped == ["objects: RuntimeError: fenced"]
 
     async def test_failures_without_end_stop_the_process_unacknowledged(self) -> None:
-        await self.stopped([batch(*(record(number, "a=1!") for number in range(FAILURES_IN_A_ROW)))])
+        await self.stopped([batch(*(record(n, failing_of_three(n)) for n in range(FAILURES_IN_A_ROW)))])
 
     async def test_a_stream_that_breaks_stops_the_process(self) -> None:
         deps, stream = FakeStepDeps(), FakeStream()

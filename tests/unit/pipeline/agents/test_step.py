@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.agents import step as step_module
+from pipeline.agents.brake import FAILURES_IN_A_ROW
 from pipeline.agents.rows import MemoryRows
 from pipeline.agents.state import Overlay
 from pipeline.agents.step import (
-    FAILURES_IN_A_ROW,
     Copied,
     Effects,
     Incoming,
@@ -18,13 +18,27 @@ from pipeline.agents.step import (
     StepFailed,
     Undecodable,
 )
-from tests.unit.pipeline.agents.stage import NOW_MS, Appending, FakeStepDeps, letters, sent, until
+from tests.unit.pipeline.agents.stage import (
+    NOW_MS,
+    Appending,
+    FakeStepDeps,
+    TextOf,
+    failing_of_three,
+    letters,
+    sent,
+    until,
+)
 
 DEADLINE_S = 5.0
 
 
 def incoming(text: str, offset: int = 0) -> Incoming:
     return Incoming("hubspot.changes", 0, offset, "key", text.encode(), text)
+
+
+def of_one(text: str, offset: int = 0) -> Incoming:
+    """A record of the integration named before its colon."""
+    return Incoming("hubspot.changes", 0, offset, "key", text.encode(), TextOf(text))
 
 
 def step(deps: FakeStepDeps, stage: Appending | None = None) -> PartitionStep[str]:
@@ -311,14 +325,22 @@ class TestPartitionStep:
         await work
         assert sent(deps) == ["1", "12"]
 
-    async def test_many_failures_in_a_row_end_the_step(self) -> None:
+    async def test_failures_of_many_integrations_in_a_row_end_the_step(self) -> None:
         deps = FakeStepDeps()
-        with pytest.raises(StepFailed, match=f"{FAILURES_IN_A_ROW} records in a row"):
-            await step(deps).run([incoming("a=1!")] * FAILURES_IN_A_ROW)
+        with pytest.raises(StepFailed, match="many integrations"):
+            await step(deps).run([of_one(failing_of_three(number), number) for number in range(FAILURES_IN_A_ROW)])
         assert deps.log().commits == 0
+
+    async def test_failures_of_one_integration_are_letters_however_many_and_the_others_go_on(self) -> None:
+        """A hundred in a row ended the worker, and each start again: every integration waited for one's bad records."""
+        deps = FakeStepDeps()
+        failures = [of_one("a:x=1!", number) for number in range(2 * FAILURES_IN_A_ROW)]
+        await step(deps).run([*failures, of_one("b:x=2", len(failures))])
+        assert (len(letters(deps)), sent(deps)) == (len(failures), ["2"])
+        assert {letter.reason for letter in letters(deps)} == {"step_failed"}
 
     async def test_a_success_in_between_starts_the_count_anew(self) -> None:
         deps = FakeStepDeps()
-        failures = [incoming("a=1!")] * (FAILURES_IN_A_ROW - 1)
-        await step(deps).run([*failures, incoming("a=2"), *failures])
+        failures = [of_one(failing_of_three(number)) for number in range(FAILURES_IN_A_ROW - 1)]
+        await step(deps).run([*failures, of_one("a:x=2"), *failures])
         assert len(letters(deps)) == 2 * (FAILURES_IN_A_ROW - 1)
