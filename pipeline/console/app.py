@@ -1,5 +1,6 @@
 """The console as one ASGI application: every route behind its role and the form's token."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -141,7 +142,9 @@ class _Pages:
             kept_as = {"content-disposition": f'attachment; filename="{shown.name}.csv"'}
             return StreamingResponse(sheet.lines(shown.rows), media_type="text/csv; charset=utf-8", headers=kept_as)
         facts = self._facts(visit, shown, asked_for(visit.request) if at.live else "")
-        return HTMLResponse(rendering.page(shown.template, facts), shown.status, dict(shown.headers))
+        written = await asyncio.to_thread(rendering.page, shown.template, facts) if shown.large else None
+        written = written if written is not None else rendering.page(shown.template, facts)
+        return HTMLResponse(written, shown.status, dict(shown.headers))
 
     def _facts(self, visit: Visit, shown: Shown, live: str = "") -> dict[str, object]:
         now_ms = self._desk.now_ms()

@@ -7,20 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-import yaml
-
 from pipeline.console.form import Form, whole_number
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile, MappingSpec, Rule
 from pipeline.integration_file.names import default_target
 from pipeline.integration_file.problems import Problem
 from pipeline.integration_file.written import yaml_of
+from pipeline.integration_file.yaml_tree import parse
 from schemas.values import System
 
 Way = Literal["to_userflow", "to_hubspot"]
 WAYS: Final[tuple[Way, Way]] = ("to_userflow", "to_hubspot")
 TARGET: Final[Mapping[Way, System]] = {"to_userflow": "userflow", "to_hubspot": "hubspot"}
 Events = Literal["off", "all", "some"]
+MOST_RULES: Final = 500
+"""Of a mapping that is edited here: its page holds each of them. A file may hold more."""
 _BY_RULE: Final = re.compile(r"(to_userflow|to_hubspot)\[(\d+)\]")
 _ACT: Final = re.compile(r"(add|remove|mend):(to_userflow|to_hubspot):(.*)", re.DOTALL)
 
@@ -56,6 +57,10 @@ class Draft:
         return (
             replace(self, to_userflow=tuple(rules)) if way == "to_userflow" else replace(self, to_hubspot=tuple(rules))
         )
+
+    @property
+    def size(self) -> int:
+        return len(self.to_userflow) + len(self.to_hubspot)
 
     def source_type(self, way: Way) -> str:
         """The object type that fields are read from."""
@@ -193,8 +198,7 @@ class Misfit:
 
 def document_with(document: str, draft: Draft, former: str = "") -> tuple[str, int]:
     """The integration file with the draft in the place of the mapping of that name, or as its last; and its index."""
-    # YAML's own values are whatever its library takes
-    data: dict[str, Any] = yaml.safe_load(document)
+    data: dict[str, Any] = parse(document, "").data  # Any: YAML's own values
     mappings: list[Any] = list(data.get("mappings") or [])
     index = next((at for at, one in enumerate(mappings) if one.get("name") == (former or draft.name)), len(mappings))
     mappings[index : index + 1] = [_keys(draft)]

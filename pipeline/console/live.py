@@ -162,7 +162,13 @@ class Live:
             if time.monotonic() - making.at_s >= EVERY_S * 0.9:
                 shown = await at.page(visit)
                 page = shown if isinstance(shown, Shown) else None
-                parts = rendering.regions(page.template, self._facts(visit, page)) if page is not None else {}
-                making.parts, making.at_s = dict(parts), time.monotonic()
+                making.parts = await self._written(visit, page) if page is not None else {}
+                making.at_s = time.monotonic()
                 making.state = state_in(page) if page is not None else ""
             return making.parts
+
+    async def _written(self, visit: Visit, page: Shown) -> Mapping[str, str]:
+        facts = self._facts(visit, page)
+        if page.large:
+            return await asyncio.to_thread(lambda: dict(rendering.regions(page.template, facts)))
+        return dict(rendering.regions(page.template, facts))

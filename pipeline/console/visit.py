@@ -54,6 +54,7 @@ class Shown:
     facts: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    large: bool = False  # written in a thread: the event loop, which serves everybody, goes on meanwhile
 
     def for_a_minute(self, path: str) -> "Shown":
         """The same with values, which the page at that path ends."""

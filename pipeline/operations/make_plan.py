@@ -85,10 +85,11 @@ async def planned(
         described = await look.asker.ask(file)
     except NotAnswered as error:
         return make_plan(file, request, now, f"fields and pairs could not be looked at: {error}")
-    made = make_plan(file, request, now, described)
+    made = await asyncio.to_thread(make_plan, file, request, now, described)  # a file may hold thousands of rules
     if made.problems or count is None:
         return made
-    wanted = [one for one in planned_mappings(described, settings) if only in (None, one.name)]
+    mappings = await asyncio.to_thread(planned_mappings, described, settings)
+    wanted = [one for one in mappings if only in (None, one.name)]
     return replace(made, pairs=await count(_job(made, settings, tuple(wanted))))
 
 

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from pipeline.core.conversion import has_converter
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.names import HUBSPOT_TYPES
-from pipeline.integration_file.problems import Problem, in_order, near
+from pipeline.integration_file.problems import MOST_PROBLEMS, Problem, in_order, near
 from pipeline.integration_file.rules import FieldNode, Road, roads
 from schemas.values import FieldDefinition, FieldType, System
 
@@ -50,7 +50,8 @@ def check_fields(file: IntegrationFile, hubspot_fields: Fields, userflow_fields:
     fields: Mapping[System, Fields] = {"hubspot": hubspot_fields, "userflow": userflow_fields}
     problems = [*_unknown_types(file, fields), *_match_fields(file, fields)]
     for road in roads(file):
-        problems += _road_problems(file, road, fields)
+        # past what is shown no name is guessed: a guess looks at every field there is
+        problems += _road_problems(file, road, fields, guess=len(problems) < MOST_PROBLEMS)
     return in_order(problems)
 
 
@@ -86,13 +87,15 @@ def _match_fields(file: IntegrationFile, fields: Mapping[System, Fields]) -> Ite
             yield file.positions.problem(path, message, "match by a text, a number or an enumeration")
 
 
-def _road_problems(file: IntegrationFile, road: Road, fields: Mapping[System, Fields]) -> Iterator[Problem]:
+def _road_problems(
+    file: IntegrationFile, road: Road, fields: Mapping[System, Fields], *, guess: bool = True
+) -> Iterator[Problem]:
     source_type, of_hubspot = road.source.object_type, road.source.system == "hubspot"
     if of_hubspot and source_type not in fields["hubspot"] and source_type not in HUBSPOT_TYPES:
         return  # the unknown type is already a problem
     source, target = definition(road.source, fields), definition(road.target, fields)
     if source is None:
-        yield _unknown(file, road.place(file, "from"), road.source, fields)
+        yield _unknown(file, road.place(file, "from"), road.source, fields, guess=guess)
     elif source.unreadable:
         yield _unreadable(file, road.place(file, "from"), road.source)
     if target is None:
@@ -143,11 +146,14 @@ def _unreadable(file: IntegrationFile, path: str, node: FieldNode) -> Problem:
     return file.positions.problem(path, message, "grant the app the permission to read this property")
 
 
-def _unknown(file: IntegrationFile, path: str, node: FieldNode, fields: Mapping[System, Fields]) -> Problem:
+def _unknown(
+    file: IntegrationFile, path: str, node: FieldNode, fields: Mapping[System, Fields], *, guess: bool = True
+) -> Problem:
     names = fields[node.system].get(node.object_type, {})
     if node.field in names:
         message = f"{node} is archived: what reads it stands still, what it wrote stays"
         return file.positions.problem(path, message, "restore it in HubSpot, or drop the rule")
     system = "HubSpot" if node.system == "hubspot" else "Userflow"
     otherwise = f"use one of the fields that {system} lists for {node.object_type}"
-    return file.positions.problem(path, f"{node} does not exist", near(node.field, names, otherwise))
+    fix = near(node.field, names, otherwise) if guess else otherwise
+    return file.positions.problem(path, f"{node} does not exist", fix)

@@ -1,8 +1,12 @@
 """The editor of one mapping: its form, which holds the whole draft, and what each of its buttons makes of it."""
 
-from collections.abc import Sequence
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, count
+from typing import Any, Final
 
 from pipeline.console.choosing import (
     NOTHING_KNOWN,
@@ -17,6 +21,7 @@ from pipeline.console.choosing import (
     wanted_by,
 )
 from pipeline.console.drafts import (
+    MOST_RULES,
     WAYS,
     Draft,
     Misfit,
@@ -25,7 +30,6 @@ from pipeline.console.drafts import (
     acted,
     changes,
     digest,
-    document_with,
     draft_in,
     draft_of,
     misfits,
@@ -43,6 +47,19 @@ from pipeline.operations import OperationRefused
 from pipeline.operations.field_query import NotAnswered
 from pipeline.provisioning.described import described_file
 from schemas.configuration import IntegrationSettings
+
+FILES_KEPT: Final = 16
+"""Integrations whose file, once read, is not read again for every click."""
+
+
+class TooManyRules(OperationRefused):
+    """A mapping that no page holds; the message says how it is edited."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"{number:,} rules are more than the {MOST_RULES} that a mapping may have to be edited here.\n"
+            "Edit its file: `pairstream export NAME --out NAME.yaml`, then `pairstream apply NAME.yaml`."
+        )
 
 
 class NotReadable(OperationRefused):
@@ -75,7 +92,7 @@ class Side:
 async def new(visit: Visit) -> Shown:
     """`GET mappings/new`: which objects, and how to know that two are the same."""
     settings = settings_in(visit)
-    taken = {one.name for one in specs_in(settings)}
+    taken = {one.name for one in await specs_in(settings)}
     facts = {"head": head(visit, settings, await visit.desk.lag()), "taken": sorted(taken)}
     return Shown("mapping-new.html", {**facts, "hubspot_types": HUBSPOT_TYPES, "userflow_types": USERFLOW_TYPES})
 
@@ -86,7 +103,7 @@ async def begin(visit: Visit) -> Shown:
     userflow, hubspot = visit.query("userflow") or "users", visit.query("custom").strip() or visit.query("hubspot")
     wanted = visit.query("name").strip() or f"{hubspot or 'contacts'}-{userflow}"
     free = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
-    taken = {one.name for one in specs_in(settings)}
+    taken = {one.name for one in await specs_in(settings)}
     by_id = visit.query("by") == "id" or "email" not in MATCHES.get(userflow, ())
     begun = Draft(
         next(one for one in free if one not in taken),
@@ -106,7 +123,7 @@ async def edit(visit: Visit) -> Shown:
     review = visit.desk.reviews.of(visit.query("review"), visit.who.key, visit.integration)
     if review is not None:
         return await editor(visit, settings, review.draft, review.base)
-    before = in_force(settings, name)
+    before = await in_force(settings, name)
     visit.desk.fields.forget(visit.integration)
     if before is None:
         raise NotHere(f"{visit.integration} has no mapping {name}", "the mappings", f"/i/{visit.integration}/mappings")
@@ -119,7 +136,20 @@ async def draft(visit: Visit) -> Shown:
     act = visit.form.one("act")
     if act.startswith("typed:"):
         act = f"add:{act.removeprefix('typed:')}:{visit.form.one(act).strip()}"
-    return await editor(visit, settings, acted(draft_in(visit.form, name), act), visit.form.one("base"))
+    sent, base = draft_sent(visit, name), visit.form.one("base")
+    changed = acted(sent, act)
+    if changed.size > MOST_RULES:
+        full = Misfit(f"a mapping that is edited here has {MOST_RULES} rules at most", "remove one, or edit the file")
+        return await editor(visit, settings, sent, base, 422, [full])
+    return await editor(visit, settings, changed, base)
+
+
+def draft_sent(visit: Visit, name: str) -> Draft:
+    """The draft that a form holds. Raises TooManyRules before any of them is looked at."""
+    sent = draft_in(visit.form, name)
+    if sent.size > MOST_RULES:
+        raise TooManyRules(sent.size)
+    return sent
 
 
 async def editor(
@@ -134,24 +164,33 @@ async def editor(
 ) -> Shown:
     """The form of a draft, what is wrong with it in its place; nothing is wrong yet with one that nobody touched."""
     told, silent = await told_of(visit, settings, draft)
-    known, before = Known.of(told) if told else NOTHING_KNOWN, in_force(settings, draft.name)
-    wrong = [] if pristine else list(more) or found_wrong(settings, draft, told)
-    facts = {
-        "head": head(visit, settings, await visit.desk.lag()),
+    wrong = [] if pristine else list(more) or await found_wrong(settings, draft, told)
+    specs, before = await specs_in(settings), await in_force(settings, draft.name)
+    facts = await asyncio.to_thread(_form, draft, before, told, specs, wrong)
+    about = {"head": head(visit, settings, await visit.desk.lag()), "base": base, "silent": silent}
+    return Shown("mapping-edit.html", {**facts, **about, "edited": digest(before) != base}, status, large=True)
+
+
+def _form(
+    draft: Draft,
+    before: Draft | None,
+    told: Descriptions | None,
+    specs: Sequence[MappingSpec],
+    wrong: Sequence[Misfit],
+) -> Mapping[str, Any]:
+    """What the form shows; Any: what a template takes. Both systems may list thousands of fields: it takes a while."""
+    known = Known.of(told) if told else NOTHING_KNOWN
+    return {
         "draft": draft,
-        "base": base,
         "is_new": before is None,
         "changes": changes(draft, before),
-        "sides": [_side(way, draft, before, known, specs_in(settings), wrong) for way in WAYS],
+        "sides": [_side(way, draft, before, known, specs, wrong) for way in WAYS],
         "matches": matches(draft, known),
         "userflow_matches": MATCHES.get(draft.userflow, ()),
         "events": known.events,
         "wrong": [one for one in wrong if one.way is None],
         "is_wrong": bool(wrong),
-        "silent": silent,
-        "edited": digest(before) != base,
     }
-    return Shown("mapping-edit.html", facts, status)
 
 
 async def told_of(visit: Visit, settings: IntegrationSettings, draft: Draft) -> tuple[Descriptions | None, str]:
@@ -162,13 +201,17 @@ async def told_of(visit: Visit, settings: IntegrationSettings, draft: Draft) -> 
         return None, str(error)
 
 
-def found_wrong(settings: IntegrationSettings, draft: Draft, told: Descriptions | None) -> list[Misfit]:
+async def found_wrong(settings: IntegrationSettings, draft: Draft, told: Descriptions | None) -> list[Misfit]:
     """What the file alone tells and, where both systems told of their fields, what those do."""
-    file, wrong = read(settings.document, draft)
+    return await asyncio.to_thread(_wrong, settings.document, draft, told)
+
+
+def _wrong(document: str, draft: Draft, told: Descriptions | None) -> list[Misfit]:
+    file, wrong = read(document, draft)
     if file is None or told is None:
         return wrong
     described = described_file(file, told["hubspot"], told["userflow"])
-    index = document_with(settings.document, draft)[1]
+    index = next(at for at, one in enumerate(file.mappings) if one.name == draft.name)
     ours = [one for one in described.misfits() if one.path.startswith(f"mappings[{index}]")]
     return misfits(ours, index)
 
@@ -181,8 +224,13 @@ def _side(
     others: Sequence[MappingSpec],
     wrong: Sequence[Misfit],
 ) -> Side:
+    at_rule = defaultdict[int, list[Misfit]](list)
+    for one in wrong:
+        if one.way == way:
+            at_rule[one.number].append(one)
+
     def row(number: int, rule: RuleDraft) -> RuleRow:
-        ours = tuple(one for one in wrong if (one.way, one.number) == (way, number))
+        ours = tuple(at_rule.get(number, ()))
         mend = draft.default_target(way, rule.source) if ours and rule.target else ""
         source, target = source_shown(draft, way, rule, known), target_shown(draft, way, rule, known)
         return RuleRow(number, rule, source, target, ours, mend)
@@ -192,14 +240,25 @@ def _side(
     return Side(way, rows, gone, groups(draft, way, known, others), tuple(targets(draft, way, known)))
 
 
-def specs_in(settings: IntegrationSettings) -> tuple[MappingSpec, ...]:
+async def specs_in(settings: IntegrationSettings) -> tuple[MappingSpec, ...]:
     """The mappings in force, as the integration's file has them. Raises NotReadable."""
+    return await asyncio.to_thread(_specs, settings.document)
+
+
+@lru_cache(FILES_KEPT)
+def _specs(document: str) -> tuple[MappingSpec, ...]:
     try:
-        return read_document(settings.document).mappings
+        return read_document(document).mappings
     except ValueError as error:
         raise NotReadable(str(error)) from error
 
 
-def in_force(settings: IntegrationSettings, name: str) -> Draft | None:
-    """The mapping of that name as a draft that changes nothing."""
-    return next((draft_of(one) for one in specs_in(settings) if one.name == name), None)
+async def in_force(settings: IntegrationSettings, name: str) -> Draft | None:
+    """The mapping of that name as a draft that changes nothing. Raises TooManyRules for one that no page holds."""
+    spec = next((one for one in await specs_in(settings) if one.name == name), None)
+    if spec is None:
+        return None
+    number = len(spec.to_userflow) + len(spec.to_hubspot)
+    if number > MOST_RULES:
+        raise TooManyRules(number)
+    return draft_of(spec)

@@ -1,5 +1,6 @@
 """The mappings in force, as a person reads them."""
 
+from pipeline.console.drafts import MOST_RULES, WAYS
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import NotHere, Shown, Visit
@@ -19,6 +20,7 @@ async def mapping(visit: Visit) -> Shown:
     if found is None:
         path = f"/i/{visit.integration}/mappings"
         raise NotHere(f"{visit.integration} has no mapping {name}", "the mappings in force", path)
-    rules = {way: [rule for rule in found.rules if rule.direction == way] for way in ("to_userflow", "to_hubspot")}
+    shown = found.rules[:MOST_RULES]
+    rules = {way: [rule for rule in shown if rule.direction == way] for way in WAYS}
     facts = {"head": head(visit, settings, await visit.desk.lag()), "mapping": found, "rules": rules}
-    return Shown("mapping.html", facts)
+    return Shown("mapping.html", {**facts, "more": len(found.rules) - len(shown)}, large=True)

@@ -7,18 +7,19 @@ from typing import Final
 
 from connectors.kafka.table import until_read
 from pipeline.console.choosing import target_of
-from pipeline.console.drafts import WAYS, Draft, Misfit, Way, digest, draft_in, form_of, misfits, read, removed
+from pipeline.console.drafts import WAYS, Draft, Misfit, Way, digest, form_of, misfits, read, removed
 from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
-from pipeline.console.pages.editing import editor, found_wrong, in_force, specs_in, told_of
+from pipeline.console.pages.editing import draft_sent, editor, found_wrong, in_force, specs_in, told_of
 from pipeline.console.planning import Review
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
+from pipeline.integration_file.model import IntegrationFile, MappingSpec
 from pipeline.operations import OperationRefused, apply, full_sync
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan
 from pipeline.provisioning.state_machine import DISCONNECTED, UNDER_WAY
-from schemas.configuration import IntegrationSettings
+from schemas.configuration import DesiredIntegration, IntegrationSettings
 from schemas.topics import MAPPINGS, RUNS
 from schemas.values import FieldValue
 
@@ -48,21 +49,21 @@ class SampleShown:
 async def review(visit: Visit) -> Shown | Gone:
     """`POST mappings/<mapping>/review`: the draft is kept, and what saving it would do is looked at."""
     settings, name = settings_in(visit), str(visit.request.path_params["mapping"])
-    draft, base = draft_in(visit.form, name), visit.form.one("base")
+    draft, base = draft_sent(visit, name), visit.form.one("base")
     told, _ = await told_of(visit, settings, draft)
-    wrong = found_wrong(settings, draft, told)
+    wrong = await found_wrong(settings, draft, told)
     if wrong:
         return await editor(visit, settings, draft, base, 422, wrong)
     if visit.form.one("on_top"):
-        base = digest(in_force(settings, name))
-    return Gone(_kept(visit, settings, draft, base))
+        base = digest(await in_force(settings, name))
+    return Gone(await _kept(visit, settings, draft, base))
 
 
-def _kept(visit: Visit, settings: IntegrationSettings, draft: Draft, base: str) -> str:
+async def _kept(visit: Visit, settings: IntegrationSettings, draft: Draft, base: str) -> str:
     """Where the review stands that was begun."""
-    desk, (file, _) = visit.desk, read(settings.document, draft)
+    desk, (file, _) = visit.desk, await asyncio.to_thread(read, settings.document, draft)
     assert file is not None  # nothing was wrong with it
-    file, request = apply.with_mappings(settings, file.mappings, desk.now_ms())
+    file, request = await _requested(visit, settings, file.mappings)
     plan = asyncio.create_task(desk.planner.plan(file, request, draft.name))
     kept = Review(visit.who.key, visit.integration, draft, base, settings.revision, plan, desk.now_ms())
     return f"/i/{visit.integration}/mappings/{draft.name}/review/{desk.reviews.keep(kept)}"
@@ -90,16 +91,16 @@ async def save(visit: Visit) -> Shown | Gone:
     settings, found, desk = settings_in(visit), _review_of(visit), visit.desk
     if not found.plan.done():
         return await _shown(visit, found, "Not saved: what it would do is not counted yet.", 409)
-    if digest(in_force(settings, found.draft.name)) != found.base:
+    if digest(await in_force(settings, found.draft.name)) != found.base:
         return await _shown(visit, found, status=409)
     plan = await found.plan
     if emptied(plan, found.draft.name) and not visit.form.one("seen"):
         return await _shown(visit, found, "Tick that you have seen what will be emptied.", 422)
-    file, wrong = read(settings.document, found.draft)
+    file, wrong = await asyncio.to_thread(read, settings.document, found.draft)
     held = _held_up(settings)
     if file is None or plan.problems or held:
         return await _shown(visit, found, f"Not saved: {held or _said(wrong) or 'it does not fit'}.", 409)
-    file, request = apply.with_mappings(settings, file.mappings, desk.now_ms())
+    file, request = await _requested(visit, settings, file.mappings)
     try:
         await apply.put_in_force(desk.publisher, desk.tables, file, request, IN_FORCE_S)
     except apply.NotApplied as refusal:
@@ -109,6 +110,13 @@ async def save(visit: Visit) -> Shown | Gone:
     if then not in ("sync", "ask"):
         return Gone(f"/i/{visit.integration}/mappings/{found.draft.name}")
     return await _synced(visit, found.draft.name, asks=then == "ask")
+
+
+async def _requested(
+    visit: Visit, settings: IntegrationSettings, mappings: Sequence[MappingSpec]
+) -> tuple[IntegrationFile, DesiredIntegration]:
+    """What is in force with other mappings; written in a thread, for a file may hold thousands of rules."""
+    return await asyncio.to_thread(apply.with_mappings, settings, mappings, visit.desk.now_ms())
 
 
 def _held_up(settings: IntegrationSettings) -> str:
@@ -122,7 +130,7 @@ async def _synced(visit: Visit, mapping: str, *, asks: bool) -> Gone:
     """A full sync of that mapping; one under way, which began with other rules, gives way."""
     desk, settings = visit.desk, settings_in(visit)
     rows = list(desk.tables.table(MAPPINGS).values())
-    only = () if len(specs_in(settings)) == 1 else (mapping,)
+    only = () if len(await specs_in(settings)) == 1 else (mapping,)
     request = full_sync.new_request(
         visit.integration, settings, rows, desk.runs, desk.now_ms(), only=only, supersede=True, asks=asks
     )
@@ -134,7 +142,7 @@ async def _synced(visit: Visit, mapping: str, *, asks: bool) -> Gone:
 async def remove(visit: Visit) -> Shown:
     """`GET mappings/<mapping>/remove`."""
     settings, name = settings_in(visit), str(visit.request.path_params["mapping"])
-    _in_force(visit, settings, name)
+    await _in_force(visit, settings, name)
     rows = (
         ("Stops", "Its fields flow no more in either direction, and its events reach no timeline."),
         ("Stays", "Every value that was written, and the HubSpot properties."),
@@ -147,18 +155,18 @@ async def remove(visit: Visit) -> Shown:
 async def do_remove(visit: Visit) -> Gone:
     """`POST mappings/<mapping>/remove`."""
     settings, name, desk = settings_in(visit), str(visit.request.path_params["mapping"]), visit.desk
-    _in_force(visit, settings, name)
+    await _in_force(visit, settings, name)
     if held := _held_up(settings):
         raise apply.NotApplied(f"{visit.integration}: {held}")
-    kept = [one for one in specs_in(settings) if one.name != name]
-    file, request = apply.with_mappings(settings, kept, desk.now_ms())
+    kept = [one for one in await specs_in(settings) if one.name != name]
+    file, request = await _requested(visit, settings, kept)
     await apply.put_in_force(desk.publisher, desk.tables, file, request, IN_FORCE_S)
     return Gone(f"/i/{visit.integration}/mappings")
 
 
-def _in_force(visit: Visit, settings: IntegrationSettings, name: str) -> None:
+async def _in_force(visit: Visit, settings: IntegrationSettings, name: str) -> None:
     """Raises NotHere where no such mapping is in force: without it, there is nothing to save."""
-    if in_force(settings, name) is None:
+    if all(one.name != name for one in await specs_in(settings)):
         raise NotHere(f"{visit.integration} has no mapping {name}", "the mappings", f"/i/{visit.integration}/mappings")
 
 
@@ -174,7 +182,7 @@ def _review_of(visit: Visit) -> Review:
 
 async def _shown(visit: Visit, found: Review, problem: str = "", status: int = 200, *, values: bool = False) -> Shown:
     settings, draft, desk = settings_in(visit), found.draft, visit.desk
-    before = in_force(settings, draft.name)
+    before = await in_force(settings, draft.name)
     plan, failed = _plan(found)
     counts = plan.pairs.get(draft.name) if plan is not None else None
     conflict = digest(before) != found.base
@@ -200,7 +208,7 @@ async def _shown(visit: Visit, found: Review, problem: str = "", status: int = 2
         "next_revision": settings.revision + 1,
         "active": settings.state == "active",
     }
-    return Shown("mapping-review.html", facts, status)
+    return Shown("mapping-review.html", facts, status, large=True)
 
 
 def _plan(found: Review) -> tuple[Plan | None, str]:
