@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from schemas.configuration import (
     ConnectorState,
@@ -13,6 +13,16 @@ from schemas.configuration import (
 )
 from schemas.records import ChangeEvent
 from schemas.runs import RunProgress
+
+ACTIONS: Final = (
+    *("apply", "apply refused", "revision in force", "state", "pause", "resume", "disconnect", "withdrawn"),
+    *("forget", "forgotten", "connect link", "connect", "grant", "status", "secrets rotate", "topics apply"),
+    *("topics repartition", "state rebuild", "erase", "full-sync start", "full-sync stop", "full-sync confirm"),
+    *("dead-letters redrive", "dead-letters discard", "dead-letters give back"),
+    *("replay run", "replay hold", "replay cancel", "read again", "derive again", "look up", "values shown"),
+    *("token made", "token ended", "session ended", "link ended", "console sign-out"),
+)
+"""Everything that is audited."""
 
 
 @dataclass(frozen=True, slots=True)

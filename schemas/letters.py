@@ -6,7 +6,15 @@ from typing import Final, Protocol
 
 from schemas.records import Cause, DeadLetter
 from schemas.redrives import Redriven
+from schemas.values import SYSTEMS
 
+STAGES: Final = (
+    "objects",
+    "pairs",
+    *(f"{system}.{half}" for system in SYSTEMS for half in ("source", "sink")),
+    "hubspot.timeline",
+)
+"""Who writes letters of what could not be handled; the stage of records that were lost is their topic."""
 ID_LENGTH: Final = 32
 LONGEST_KEY: Final = 1_000
 MOST_BYTES: Final = 500_000

@@ -1,11 +1,14 @@
 """The command that tells who did what; `audit_actions` does the work."""
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from pipeline.commands.command_line import command
-from pipeline.commands.options import FORMAT, SINCE
+from pipeline.commands.options import FORMAT, SINCE, Word
+from schemas.audit import ACTIONS
+
+ACTION: Final = Word("action", ACTIONS)
 
 
 @command(
@@ -17,7 +20,7 @@ from pipeline.commands.options import FORMAT, SINCE
 )
 @click.argument("name", required=False)
 @SINCE
-@click.option("--action", help="Only this, such as apply or pause.")
+@click.option("--action", type=ACTION, metavar="ACTION", help="Only this, such as apply or pause.")
 @click.option("--revision", type=click.IntRange(min=1), help="Print the integration file of that revision instead.")
 @FORMAT
 def audit(name: str | None, revision: int | None, **given: Any) -> None:
@@ -32,4 +35,4 @@ def audit(name: str | None, revision: int | None, **given: Any) -> None:
         return tell(name, shape=given["shape"], action=given["action"], since=given["since"])
     if name is None:
         raise click.UsageError("of which integration? Fix: name it.")
-    return print_revision(name, revision)
+    return print_revision(name, revision, given["shape"])

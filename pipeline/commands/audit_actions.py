@@ -55,10 +55,14 @@ def _nothing(there: Sequence[AuditEntry]) -> str:
     return f"no such entry; there are entries of: {actions}" if actions else "nothing was done"
 
 
-def print_revision(name: str, revision: int) -> None:
+def print_revision(name: str, revision: int, shape: str) -> None:
     """Print the integration file of a revision."""
     with plain_errors():
-        click.echo(visible_lines(document_of(read(open_process(), name, None, 0), name, revision)), nl=False)
+        document = document_of(read(open_process(), name, None, 0), name, revision)
+        if shape == "json":
+            told = {"at_ms": now_ms(), "integration": name, "revision": revision, "document": document}
+            return click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(visible_lines(document), nl=False)
 
 
 def read(process: Process, name: str | None, action: str | None, since: int) -> list[AuditEntry]:

@@ -5,15 +5,18 @@ runs, so that `--help` answers at once.
 """
 
 import difflib
+import os
+import select
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, Final
 
 import click
 
-from pipeline.exit_codes import INTERRUPTED, MISTYPED
+from pipeline.exit_codes import INTERRUPTED, MISTYPED, READER_GONE
 from pipeline.observability.printable import printable_output
 
 WIDTH: Final = 80
@@ -82,8 +85,21 @@ class Program(Group):
     ) -> Any:
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
-        with printable_output():
-            sys.exit(self._code(args, prog_name, complete_var, **extra))
+        try:
+            with printable_output():
+                code = self._code(args, prog_name, complete_var, **extra)
+        except BrokenPipeError:  # of what was still to be flushed, or of an error's text
+            _write_nowhere()
+            code = READER_GONE
+        sys.exit(code)
+
+    def make_context(self, *args: Any, **rest: Any) -> click.Context:
+        with _reader_may_go():
+            return super().make_context(*args, **rest)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_go():
+            return super().invoke(ctx)
 
     def _code(self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, **extra: Any) -> int:
         try:
@@ -113,6 +129,31 @@ def group(name: str | None = None, *, examples: Sequence[str]) -> Callable[[Call
 def clean_up_on_ctrl_c() -> None:
     """From here on Ctrl-C raises KeyboardInterrupt: this command has processes or files to put away."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _reader_may_go() -> Iterator[None]:
+    """Ends the command once nobody reads its output any more: `| head` has seen enough, and nothing is wrong."""
+    try:
+        yield
+    except BrokenPipeError:
+        _write_nowhere()
+        raise click.exceptions.Exit(READER_GONE) from None
+
+
+def _write_nowhere() -> None:
+    """What is still buffered has no reader: the interpreter's last flush would tell of it as of an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None and _is_pipe_without_reader(stream.fileno()):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _is_pipe_without_reader(number: int) -> bool:
+    looked = select.poll()
+    looked.register(number, 0)
+    return any(event & select.POLLERR for _, event in looked.poll(0))
 
 
 def _closest(word: str, names: Sequence[str]) -> str | None:

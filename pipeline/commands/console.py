@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import group
+from pipeline.commands.options import FORMAT, changes
 
 
 @group("console", examples=("pairstream console link", "pairstream console sign-out"))
@@ -20,16 +21,19 @@ def console() -> None:
     show_default=True,
     help="What it permits.",
 )
-def link(role: Any) -> None:
+@FORMAT
+def link(role: Any, shape: str) -> None:
     """Print a link that signs in once, within 10 minutes."""
     from pipeline.commands.console_actions import print_link
 
-    print_link(role)
+    print_link(role, shape)
 
 
 @console.command("sign-out", examples=("pairstream console sign-out",))
-def sign_out() -> None:
+@changes
+def sign_out(dry_run: bool, yes: bool, shape: str) -> None:
     """End every session, link and token."""
+    from pipeline.commands.changing import Way
     from pipeline.commands.console_actions import end_sessions
 
-    end_sessions()
+    end_sessions(Way(dry_run, yes, shape))

@@ -1,6 +1,7 @@
 """What the commands about the console do: serve it, make a link into it, end all sessions."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -13,13 +14,14 @@ from connectors.kafka.producer import Along, Publisher, publish_now
 from connectors.kafka.table import TableReader
 from pipeline.bounded_http import ConnectionLimits
 from pipeline.commands.audit_log import AuditLog
+from pipeline.commands.changing import Change, Way
 from pipeline.commands.doctoring import AtHand, findings_of
 from pipeline.commands.explain_desk import ExplainDesk
 from pipeline.commands.letter_desk import LetterDesk
 from pipeline.commands.letter_log import LetterLog
 from pipeline.commands.planning_desk import PlanningDesk
 from pipeline.commands.replay_child import ReplayChildren
-from pipeline.commands.session import open_process, plain_errors, with_kafka
+from pipeline.commands.session import audit, open_process, plain_errors, with_kafka
 from pipeline.commands.sso_provider import Roads, provider_of
 from pipeline.commands.standing_actions import gathered
 from pipeline.config import Settings, SettingsInvalid
@@ -232,20 +234,25 @@ def console_link(settings: Settings, role: ConsoleRole = "admin") -> str:
     return made.url(url)
 
 
-def print_link(role: ConsoleRole) -> None:
+def print_link(role: ConsoleRole, shape: str) -> None:
     """A link on a line of its own."""
     with plain_errors():
-        click.echo(console_link(open_process().settings, role))
+        url = console_link(open_process().settings, role)
+        click.echo(json.dumps({"at_ms": now_ms(), "link": url, "role": role}) if shape == "json" else url)
 
 
-def end_sessions() -> None:
+def end_sessions(way: Way) -> None:
     """Delete every row of `sync.console`."""
 
     async def end(_: Process, publisher: Publisher, tables: TableReader) -> None:
         rows: Mapping[str, ConsoleAccess] = tables.table(CONSOLE)
+        sessions = sum(row.kind == "session" for row in rows.values())
+        told, change = counted(sessions, "session"), Change("console sign-out", way, sessions=sessions)
+        change.agree(f"{told} would end; links and tokens that were made would open nothing any more", "End them all?")
         for key in rows:
             await publisher.send_bytes(CONSOLE, key, None)
-        ended = counted(sum(row.kind == "session" for row in rows.values()), "session")
-        click.echo(f"{ended} ended; links and tokens that were made open nothing any more")
+        await publisher.send(*audit().deed("", "console sign-out", told))
+        change.say(f"{told} ended; links and tokens that were made open nothing any more")
+        change.end()
 
     with_kafka(end, topics=(CONSOLE,))

@@ -1,6 +1,7 @@
 """What the commands on dead letters do: list, show, redrive, discard."""
 
 import asyncio
+import difflib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from connectors.kafka.table import TableReader
 from pipeline.commands.letter_desk import LetterDesk, Outcomes, of_ids
 from pipeline.commands.options import since_ms
 from pipeline.commands.session import audit, confirm, known, with_kafka
+from pipeline.core.conversion import MEANING
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.letter_report import (
     GROUPS,
@@ -26,13 +28,14 @@ from pipeline.operations.letter_report import (
     report,
     table,
 )
-from pipeline.operations.letters import SHORT, Letter, Wanted, chosen, named
+from pipeline.operations.letters import SHORT, Letter, NoSuchLetter, Wanted, chosen, named
 from pipeline.operations.positions import Position
 from pipeline.operations.redrive import LEFT, Plan, plan
 from pipeline.operations.shown_record import repeated
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
-from schemas.topics import INTEGRATIONS, LETTER_MARKS
+from schemas.reasons import REASONS
+from schemas.topics import INTEGRATIONS, LETTER_MARKS, REPLAYS, RUNS
 
 
 def list_letters(
@@ -43,33 +46,70 @@ def list_letters(
     since: Position | None,
     *,
     everything: bool,
+    most: int,
     shape: str,
 ) -> None:
-    """Print the letters that are open, or all; grouped, or one by one where a reason or a run is named."""
+    """Print the letters that are open, or all; grouped, or one by one where a reason or a run is named.
+
+    Of the newest `most`: each costs a decoded letter and its pair's row.
+    """
     wanted = Wanted((), integration, stage, reason, run, since_ms(since))
 
     async def tell(process: Process, _: Publisher, tables: TableReader) -> None:
         desk = LetterDesk(process, tables)
-        letters = await asyncio.to_thread(desk.letters)
-        _check(integration, letters, tables)
+        letters, older = await asyncio.to_thread(desk.newest, most)
+        check(wanted, letters, tables)
         judged = await asyncio.to_thread(desk.told, chosen(letters, wanted))
-        told = judged if everything else _listed(judged, one_by_one=bool(reason or run))
+        one_by_one = bool(reason or run)
+        told = judged if everything else _listed(judged, one_by_one=one_by_one)
         at_ms = now_ms()
         if shape == "json":
-            return _print(list_report(told, at_ms))
-        if not told:
-            return _say("no dead letter" if everything else "no open dead letter; --all shows those that were")
-        one_by_one = bool(reason or run)
-        rows = letter_rows(told, at_ms) if one_by_one else group_rows(told, at_ms)
-        _say(*table(LETTERS if one_by_one else GROUPS, rows))
+            return _print({**list_report(told, at_ms), "looked_at": len(letters), "older": older})
+        if told:
+            rows = letter_rows(told, at_ms) if one_by_one else group_rows(told, at_ms)
+            _say(*table(LETTERS if one_by_one else GROUPS, rows))
+        else:
+            _say("no dead letter" if everything else "no open dead letter; --all shows those that were")
+        if older:
+            _say(
+                f"the newest {len(letters):,} were looked at, up to {older:,} are older: "
+                f"--max {len(letters) + older} looks at them too"
+            )
 
-    with_kafka(tell, topics=(LETTER_MARKS,))
+    with_kafka(tell, topics=_tables(run))
 
 
-def _check(integration: str | None, letters: Sequence[Letter], tables: TableReader) -> None:
-    """That a mistyped name is no good news. Raises OperationRefused; letters of one that is forgotten stay."""
+def _tables(run: str | None) -> tuple[str, ...]:
+    """What is read beside the configuration; runs and replays only where one is named."""
+    return (LETTER_MARKS, RUNS, REPLAYS) if run else (LETTER_MARKS,)
+
+
+def check(wanted: Wanted, letters: Sequence[Letter], tables: TableReader) -> None:
+    """That a mistyped word is no good news: what no letter has is told. Letters of what is forgotten stay.
+
+    Raises OperationRefused, and UsageError for a reason that is none.
+    """
+    integration, reason, run = wanted.integration, wanted.reason, wanted.run
     if integration is not None and not any(one.letter.integration == integration for one in letters):
         known(tables.table(INTEGRATIONS), integration)
+    if reason is not None and not _is_reason(reason, letters):
+        there = sorted({one.letter.reason for one in letters})
+        close = next(iter(difflib.get_close_matches(reason, [*there, *REASONS, *MEANING], n=1)), None)
+        hint = f" Did you mean {close}?" if close else ""
+        of = f"Letters are there of: {', '.join(there)}" if there else "No letter is there"
+        raise click.UsageError(f"{reason!r} is no reason.{hint} {of}.")
+    if run is not None and not any(one.about.run_id == run for one in letters):
+        runs = {key.partition("/")[0] for key in tables.table(RUNS)}
+        if run not in runs | tables.table(REPLAYS).keys():
+            raise NoSuchLetter(
+                f"no full sync or replay {run}: `pairstream full-sync status` and `pairstream replay status` show "
+                "those there are"
+            )
+
+
+def _is_reason(word: str, letters: Sequence[Letter]) -> bool:
+    """One of ours, or a system's own code that a letter has."""
+    return word in REASONS or word in MEANING or any(one.letter.reason == word for one in letters)
 
 
 def _listed(judged: Sequence[Told], *, one_by_one: bool) -> list[Told]:
@@ -122,7 +162,7 @@ def redrive_letters(
     async def work(process: Process, publisher: Publisher, tables: TableReader) -> None:
         desk = LetterDesk(process, tables)
         letters = await asyncio.to_thread(desk.letters)
-        _check(integration, letters, tables)
+        check(wanted, letters, tables)
         told = await asyncio.to_thread(desk.told, chosen(letters, wanted))
         planned = plan([(one.letter, one.now) for one in told], desk.marks, most=most, force=force)
         if shape == "text":
@@ -146,7 +186,7 @@ def redrive_letters(
         good = outcomes is None or not (outcomes.waiting or outcomes.count("refused again"))
         sys.exit(DONE if good else REFUSED)
 
-    with_kafka(work, topics=(LETTER_MARKS,))
+    with_kafka(work, topics=_tables(run))
 
 
 def discard_letters(ids: Sequence[str], *, note: str, dry_run: bool, yes: bool, shape: str) -> None:

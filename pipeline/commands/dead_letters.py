@@ -1,37 +1,23 @@
 """Commands on dead letters; `dead_letter_actions` does the work."""
 
-import difflib
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from pipeline.commands.command_line import group
-from pipeline.commands.options import DRY_RUN, FORMAT, SECONDS, SINCE, YES, Number
-from schemas.reasons import REASONS
+from pipeline.commands.options import DRY_RUN, FORMAT, SECONDS, SINCE, YES, Number, Word
+from schemas.letters import STAGES
+from schemas.topics import TOPICS
 
-
-class Reason(click.ParamType):
-    """The code of a reason: of a mistyped one nothing is refused, which would pass for good news."""
-
-    name = "reason"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        code = str(value)
-        if code in REASONS:
-            return code
-        close = difflib.get_close_matches(code, REASONS, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        self.fail(
-            f"{code!r} is no reason.{hint} Fix: `pairstream dead-letters list` shows those there are.", param, ctx
-        )
+STAGE: Final = Word("stage", STAGES, TOPICS, " Of records that were lost it is their topic.")
 
 
 def _filters(command: Any) -> Any:
     """Which letters are meant."""
     for option in (
-        click.option("--run", help="Only those of this full sync."),
-        click.option("--reason", type=Reason(), metavar="REASON", help="Only those with this reason."),
-        click.option("--stage", help="Only those of this stage."),
+        click.option("--run", metavar="RUN", help="Only those of this full sync, or replay."),
+        click.option("--reason", metavar="REASON", help="Only those with this reason."),
+        click.option("--stage", type=STAGE, metavar="STAGE", help="Only those of this stage, as hubspot.sink."),
         click.option("--integration", help="Only those of this integration."),
         SINCE,
     ):
@@ -57,6 +43,9 @@ def dead_letters() -> None:
 )
 @_filters
 @click.option("--all", "everything", is_flag=True, help="Also what is mended, redriven or discarded.")
+@click.option(
+    "--max", "most", type=click.IntRange(min=1), default=10_000, show_default=True, help="Look at the newest so many."
+)
 @FORMAT
 def dead_letters_list(**given: Any) -> None:
     """Those that wait for somebody, by their reason.

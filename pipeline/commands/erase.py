@@ -3,6 +3,7 @@
 import click
 
 from pipeline.commands.command_line import command
+from pipeline.commands.options import changes
 
 
 @command(
@@ -16,13 +17,16 @@ from pipeline.commands.command_line import command
 @click.argument("object_type", metavar="TYPE")
 @click.argument("object_id", metavar="ID")
 @click.option("--integration", help="Whose record it is, where several integrations are connected.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(system: str, object_type: str, object_id: str, integration: str | None, yes: bool) -> None:
+@changes
+def erase(
+    system: str, object_type: str, object_id: str, integration: str | None, dry_run: bool, yes: bool, shape: str
+) -> None:
     """Erase a HubSpot record and its pair here.
 
     State and topics are rid of it; what HubSpot and Userflow hold stays there. The
     same happens by itself when HubSpot tells of a privacy deletion.
     """
+    from pipeline.commands.changing import Way
     from pipeline.commands.erase_actions import erase_object
 
-    erase_object(object_type, object_id, integration=integration, ask_first=not yes)
+    erase_object(object_type, object_id, integration=integration, way=Way(dry_run, yes, shape))

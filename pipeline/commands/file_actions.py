@@ -1,6 +1,7 @@
 """What the commands on an integration file do."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.commands.audit_actions import read as read_audit
+from pipeline.commands.changing import Change, Way
 from pipeline.commands.session import (
     confirm,
     known,
@@ -23,7 +25,7 @@ from pipeline.commands.session import (
     with_kafka,
 )
 from pipeline.config import Settings, SettingsInvalid, load_settings, unknown_variables
-from pipeline.exit_codes import REFUSED
+from pipeline.exit_codes import DONE, REFUSED
 from pipeline.integration_file.loader import load, too_large
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.integration_file.problems import MOST_PROBLEMS, render
@@ -44,16 +46,22 @@ from schemas.integrations import settings_of
 from schemas.topics import INTEGRATIONS
 
 
-def validate_file(file: Path, *, offline: bool, strict: bool) -> None:
+def validate_file(file: Path, *, offline: bool, strict: bool, shape: str = "text") -> None:
     """Check an integration file without touching anything; variables need not be set, and `offline` reads none."""
     environment = {} if offline else os.environ
     checked = read_file(file, environment, all_set=False)
     unread = unknown_variables(environment)
     for warning in unread:
         click.echo(visible(f"warning: {warning}"), err=True)
-    if strict and (checked.warnings or unread):
+    warnings = [*checked.warnings, *unread]
+    if shape == "json":
+        head = {"at_ms": now_ms(), "file": str(file), "integration": checked.integration}
+        told = {**head, "fine": not (strict and warnings), "warnings": [str(one) for one in warnings]}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    if strict and warnings:
         sys.exit(REFUSED)
-    click.echo(visible(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems"))
+    if shape == "text":
+        click.echo(visible(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems"))
 
 
 def print_schema() -> None:
@@ -131,62 +139,72 @@ def _progress(topic: str, done: int, there_are: int) -> None:
         click.echo(line, drawing(sys.stderr), nl=done == there_are)
 
 
-def apply_file(file: Path, *, ask_first: bool, wait: bool, timeout_s: float) -> None:
+def apply_file(file: Path, way: Way, *, wait: bool, timeout_s: float) -> None:
     """Put an integration file in force; `timeout_s` is for each connector's answer to the plan, and for the waiting."""
     integration_file = read_file(file)
 
     async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
-        if ask_first:
-            await _confirm(_deps(process, publisher, tables), integration_file, timeout_s)
-        await _carry_out(process, publisher, tables, integration_file, timeout_s if wait else None)
+        if way.dry_run or not way.yes:
+            await _confirm(_deps(process, publisher, tables), integration_file, timeout_s, way)
+        await _carry_out(process, publisher, tables, integration_file, timeout_s if wait else None, way)
 
     with_kafka(ask)
 
 
-async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile, timeout_s: float) -> None:
+async def _confirm(deps: make_plan.PlanDeps, file: IntegrationFile, timeout_s: float, way: Way) -> None:
     """Show the plan and ask. Raises NotApplied where it would be refused."""
     found = await make_plan.plan(deps, file, timeout_s, pairs=True)
     if found.problems:
         raise applying.NotApplied(render(found.problems))
-    click.echo(as_text(found))
+    if way.dry_run:
+        click.echo((as_json if way.shape == "json" else as_text)(found, show_values=False))
+        sys.exit(DONE)
+    click.echo(as_text(found), err=way.shape == "json")
     confirm(f"Put integration {file.integration} in force?")
 
 
 async def _carry_out(
-    process: Process, publisher: Publisher, tables: TableReader, file: IntegrationFile, within_s: float | None
+    process: Process, publisher: Publisher, tables: TableReader, file: IntegrationFile, within_s: float | None, way: Way
 ) -> None:
     """Hand the request over and, unless `within_s` is None, wait until it is in force. Raises NotApplied."""
     name, request = file.integration, applying.desired(file, process.seal, now_ms())
     before = settings_of(tables.table(INTEGRATIONS), name)
+    change = Change("apply", way, integration=name, in_force=False, revision=None, took_s=None, fields_made=0)
     if within_s is None:
         await applying.ask(publisher, name, request)
-        click.echo(f"{name}: asked; `pairstream doctor` tells how it stands")
-        return
+        change.say(f"{name}: asked; `pairstream doctor` tells how it stands")
+        return change.end()
     applied = await applying.put_in_force(publisher, tables, file, request, within_s)
     lacking = lacking_scopes(file, tables.table(INTEGRATIONS))
     made = len(applied.settings.create)
-    click.echo(f"{name}: in force as revision {applied.settings.revision} after {applied.seconds:.1f} s")
+    revision, took_s = applied.settings.revision, applied.seconds
+    change.say(f"{name}: in force as revision {revision} after {took_s:.1f} s")
     if lacking:
-        click.echo(lacking_sentence(name, lacking))
+        change.say(lacking_sentence(name, lacking))
     if made:
-        click.echo("1 HubSpot field was created" if made == 1 else f"{made} HubSpot fields were created")
+        change.say("1 HubSpot field was created" if made == 1 else f"{made} HubSpot fields were created")
     if applied.settings.events and file.hubspot.timeline == "app_events":
-        click.echo("event types are part of the HubSpot app: `pairstream hubspot-project` writes its files")
-    click.echo(applying.what_follows(name, before, applied.settings))
+        change.say("event types are part of the HubSpot app: `pairstream hubspot-project` writes its files")
+    change.say(applying.what_follows(name, before, applied.settings))
+    return change.end(in_force=True, revision=revision, took_s=round(took_s, 1), fields_made=made)
 
 
-def export_file(name: str, out: Path | None) -> None:
+def export_file(name: str, out: Path | None, shape: str) -> None:
     """The integration file in force, to the terminal or a file."""
     with plain_errors():
-        text = known(read_tables(open_process()).table(INTEGRATIONS), name).document
-        if out is None:
+        settings = known(read_tables(open_process()).table(INTEGRATIONS), name)
+        text = settings.document
+        if shape == "json":
+            told = {"at_ms": now_ms(), "integration": name, "revision": settings.revision, "document": text}
+            click.echo(json.dumps(told, ensure_ascii=False))
+        elif out is None:
             click.echo(text, nl=False)
         else:
             out.write_text(text, "utf-8")
             click.echo(f"{out}: written", err=True)
 
 
-def write_project(file: Path, folder: Path) -> None:
+def write_project(file: Path, folder: Path, shape: str) -> None:
     """Write the HubSpot project of an integration into a folder."""
     integration_file = read_file(file)
     with plain_errors():
@@ -194,11 +212,15 @@ def write_project(file: Path, folder: Path) -> None:
         known = project.knowledge(integration_file, _in_force(settings))
         written = project.project_files(integration_file, known, settings.webhook_base_url)
         left = write_generated(folder, written)
-        for line in project.summary(written, known):
-            click.echo(line)
+        told = [*project.summary(written, known), f"next: `hs project upload` in {folder}"]
         for path in left:
             click.echo(f"{path} is no more needed: HubSpot keeps what it has, so remove it there first", err=True)
-        click.echo(f"next: `hs project upload` in {folder}")
+        if shape == "json":
+            files = {"folder": str(folder), "files": sorted(map(str, written)), "left": sorted(map(str, left))}
+            click.echo(json.dumps({"at_ms": now_ms(), **files, "told": told}, ensure_ascii=False))
+            return
+        for line in told:
+            click.echo(line)
 
 
 def _in_force(settings: Settings) -> Mapping[str, IntegrationPart]:

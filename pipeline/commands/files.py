@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from pipeline.commands.command_line import command
-from pipeline.commands.options import FORMAT, Number
+from pipeline.commands.options import FORMAT, Number, changes
 
 SECONDS: Final = Number(min=0, min_open=True, max=86_400)
 FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -17,7 +17,8 @@ FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False
 @click.option("--offline", is_flag=True, help="Do not read variables that are set either.")
 @click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
 @click.option("--granted-later", is_flag=True, expose_value=False, help="Taken without it by now: of no effect.")
-def validate(file: Path, offline: bool, strict: bool) -> None:
+@FORMAT
+def validate(file: Path, offline: bool, strict: bool, shape: str) -> None:
     """Check an integration file without touching anything.
 
     No ${NAME} needs to be set, so that pull requests are checked without secrets;
@@ -25,7 +26,7 @@ def validate(file: Path, offline: bool, strict: bool) -> None:
     """
     from pipeline.commands.file_actions import validate_file
 
-    validate_file(file, offline=offline, strict=strict)
+    validate_file(file, offline=offline, strict=strict, shape=shape)
 
 
 @command(examples=("pairstream schema", "pairstream schema --example"))
@@ -68,39 +69,44 @@ def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: f
 
 @command(examples=("pairstream apply acme.yaml", "pairstream apply acme.yaml --yes --timeout 120"))
 @FILE
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@changes
 @click.option("--no-wait", is_flag=True, help="Hand the request over and return.")
 @click.option(
     "--timeout", "timeout_s", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for each step."
 )
-def apply(file: Path, yes: bool, no_wait: bool, timeout_s: float) -> None:
+def apply(file: Path, dry_run: bool, yes: bool, shape: str, no_wait: bool, timeout_s: float) -> None:
     """Put an integration file in force.
 
-    Shows what it would do, and asks.
+    Shows what it would do, and asks. --dry-run is `plan`, and exits 0.
     """
+    from pipeline.commands.changing import Way
     from pipeline.commands.file_actions import apply_file
 
-    apply_file(file, ask_first=not yes, wait=not no_wait, timeout_s=timeout_s)
+    apply_file(file, Way(dry_run, yes, shape), wait=not no_wait, timeout_s=timeout_s)
 
 
 @command(examples=("pairstream export acme", "pairstream export acme --out acme.yaml"))
 @click.argument("name")
 @click.option("--out", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="A file to write instead.")
-def export(name: str, out: Path | None) -> None:
+@FORMAT
+def export(name: str, out: Path | None, shape: str) -> None:
     """Write the file in force, every secret as ${NAME}."""
     from pipeline.commands.file_actions import export_file
 
-    export_file(name, out)
+    if out is not None and shape == "json":
+        raise click.UsageError("--out writes the file itself. Fix: leave out --out, or --format.")
+    export_file(name, out, shape)
 
 
 @command("hubspot-project", examples=("pairstream hubspot-project acme.yaml --out acme-hubspot",))
 @FILE
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder.")
-def hubspot_project(file: Path, folder: Path) -> None:
+@FORMAT
+def hubspot_project(file: Path, folder: Path, shape: str) -> None:
     """Write the HubSpot project of an integration.
 
     App, webhooks and event types; upload it with HubSpot's CLI.
     """
     from pipeline.commands.file_actions import write_project
 
-    write_project(file, folder)
+    write_project(file, folder, shape)

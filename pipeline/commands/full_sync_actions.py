@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
+from pipeline.commands.changing import Change, Way
 from pipeline.commands.full_sync_display import Display, display
 from pipeline.commands.session import NONE_YET, known, with_kafka
 from pipeline.exit_codes import DONE, INTERRUPTED, REFUSED
@@ -42,11 +44,11 @@ def start(
     asks: bool,
     most_per_s: int | None,
     within_s: float | None,
-    shape: str,
+    way: Way,
 ) -> None:
     """Ask for a run of one integration, or of every active one that has none; with `wait` show them until they end."""
 
-    async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
+    async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
         parts = tables.table(INTEGRATIONS)
         wanted = {each: known(parts, each) for each in _names(tables, name)}
         there = list(tables.table(MAPPINGS).values())
@@ -62,16 +64,20 @@ def start(
         )
         for sentence in refusals:
             click.echo(visible_lines(sentence), err=True)
+        full_sync.check_written(process.codec, asked)
+        told = [report(Run(request), now_ms()) for request in asked]
+        names = ", ".join(request.integration for request in asked)
+        Change("full-sync start", way, runs=told).agree(_would(names, asked), f"Start a full sync of {names}?")
         for request in asked:
             await publisher.send(RUNS, request.run_id, request)
-            if shape == "text":
+            if way.shape == "text":
                 _say(f"{request.integration}: full sync {request.run_id}{_how_to_watch(request.integration, wait)}")
                 for sentence in runs.held_up(request.integration, parts, SYSTEMS):
                     _say(f"{request.integration}: {sentence}")
-            elif not wait:
-                _print(report(Run(request), now_ms()))
         if wait:
-            await _watched(tables, [request.run_id for request in asked], within_s, shape)
+            await _watched(tables, [request.run_id for request in asked], within_s, way.shape, one=name is not None)
+        elif way.shape == "json":
+            _print(told[0] if name else {"at_ms": now_ms(), "runs": told})
 
     with_kafka(ask, topics=(RUNS,))
 
@@ -119,55 +125,73 @@ def watch(name: str | None, within_s: float | None, shape: str) -> None:
         wanted = [_shown(tables, name)] if name else [run for run in _runs(tables) if run.under_way]
         if not wanted:
             raise full_sync.NoSuchRun("no full sync is under way: `pairstream full-sync start` begins one")
-        await _watched(tables, [run.run_id for run in wanted], within_s, shape)
+        await _watched(tables, [run.run_id for run in wanted], within_s, shape, one=name is not None)
 
     with_kafka(show, topics=(RUNS,))
 
 
-def stop(name: str, shape: str) -> None:
+def stop(name: str, way: Way) -> None:
     """Ask the run under way to end, and wait until it has."""
-    _ask(name, full_sync.stop_request, lambda run: not run.under_way, lambda run: ending(run, now_ms()), shape)
+    would = "would end: before it writes nothing was written, and what it wrote by then stays"
+    words = _Words("stop", would, full_sync.stop_request)
+    _ask(name, words, lambda run: not run.under_way, lambda run: ending(run, now_ms()), way)
 
 
-def confirm(name: str, shape: str) -> None:
+def confirm(name: str, way: Way) -> None:
     """Let the run that waits write, and wait until it does."""
     _ask(
         name,
-        full_sync.confirm_request,
+        _Words("confirm", "would write what it has counted", full_sync.confirm_request),
         lambda run: run.full_sync.confirmed or not run.under_way,
         lambda run: f"{name}: run {run.run_id} writes now{_how_to_watch(name, False)}",
-        shape,
+        way,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is asked of a run under way."""
+
+    word: str
+    would: str
+    request: Callable[[str, Iterable[Run], int], tuple[str, RunProgress]]
 
 
 def _ask(
     name: str,
-    request: Callable[[str, Iterable[Run], int], tuple[str, RunProgress]],
+    words: _Words,
     carried_out: Callable[[Run], bool],
     told: Callable[[Run], str],
-    shape: str,
+    way: Way,
 ) -> None:
     """Ask something of the run under way, wait until it is carried out, and tell of it."""
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         known(tables.table(INTEGRATIONS), name)
-        key, row = request(name, _runs(tables), now_ms())
+        key, row = words.request(name, _runs(tables), now_ms())
+        before = report(_runs_by_id(tables)[row.run_id], now_ms())
+        change = Change(f"full-sync {words.word}", way, run=before)
+        change.agree(f"{name}: run {row.run_id} {words.would}", f"{words.word.capitalize()} it?")
         await publisher.send(RUNS, key, row)
         run = await _once(tables, row.run_id, carried_out, TAKEN_S)
-        _print(report(run, now_ms())) if shape == "json" else _say(told(run))
+        _print(report(run, now_ms())) if way.shape == "json" else _say(told(run))
 
     with_kafka(ask, topics=(RUNS,))
 
 
-async def _watched(tables: TableReader, run_ids: Sequence[str], within_s: float | None, shape: str) -> None:
-    """Show each run until it ends; exits 1 where one did not complete, or time is over."""
+async def _watched(
+    tables: TableReader, run_ids: Sequence[str], within_s: float | None, shape: str, *, one: bool = True
+) -> None:
+    """Show each run until it ends; exits 1 where one did not complete, or time is over. `one`: as its object."""
     deadline = None if within_s is None else time.monotonic() + within_s
-    good = True
+    ended: list[Run] = []
     with _goes_on(), display(shape) as shown:
         for run_id in run_ids:
-            run = await _to_its_end(tables, run_id, deadline, shown)
-            good = good and run.row.state == "completed"
-    sys.exit(DONE if good else REFUSED)
+            ended.append(await _to_its_end(tables, run_id, deadline, shown))
+    if shape == "json":
+        told = [report(run, now_ms()) for run in ended]
+        _print(told[0] if one else {"at_ms": now_ms(), "runs": told})
+    sys.exit(DONE if all(run.row.state == "completed" for run in ended) else REFUSED)
 
 
 async def _to_its_end(tables: TableReader, run_id: str, deadline: float | None, shown: Display) -> Run:
@@ -216,6 +240,12 @@ def _goes_on() -> Iterator[None]:
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # as the program began
+
+
+def _would(names: str, asked: Sequence[RunProgress]) -> str:
+    """What starting these runs comes to."""
+    only = f" of {', '.join(asked[0].mappings)}" if asked[0].mappings else ""
+    return f"{names}: both systems would be read{only}, then what differs is written"
 
 
 def _names(tables: TableReader, name: str | None) -> list[str]:

@@ -38,12 +38,24 @@ class Display(Protocol):
 def display(shape: str) -> Iterator[Display]:
     """The display that fits the output."""
     if shape == "json":
+        yield Nothing()
+    elif shape == "jsonl":
         yield Objects()
     elif not sys.stdout.isatty():
         yield Lines()
     else:
         with Live(console=Console(file=drawing(sys.stdout)), refresh_per_second=4, transient=True) as live:
             yield Terminal(live)
+
+
+class Nothing:
+    """No word while it goes on: the one object tells of the end."""
+
+    def show(self, run: Run, now_ms: int) -> None:
+        pass
+
+    def ended(self, run: Run, now_ms: int) -> None:
+        pass
 
 
 class Objects:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import group
-from pipeline.commands.options import FORMAT, SECONDS
+from pipeline.commands.options import DRY_RUN, FORMAT, SECONDS, STREAM, YES, changes
 
 WITHIN = click.option("--timeout", "within_s", type=SECONDS, help="Give up after so many seconds.")
 
@@ -28,18 +28,23 @@ def full_sync_group() -> None:
     "--rate", "most_per_s", type=click.IntRange(min=1), metavar="N", help="Write at most N fields a second in all."
 )
 @WITHIN
-@FORMAT
-def full_sync_start(**given: Any) -> None:
+@DRY_RUN
+@YES
+@STREAM
+def full_sync_start(dry_run: bool, yes: bool, shape: str, **given: Any) -> None:
     """Read both sides, then write what differs.
 
     Without NAME: of every integration. Pairs that are in step already cost no
     write. One run at a time goes on for each integration.
     """
+    from pipeline.commands.changing import Way
     from pipeline.commands.full_sync_actions import start
 
     if given["within_s"] is not None and not given["wait"]:
         raise click.UsageError("--timeout is how long to wait. Fix: add --wait.")
-    start(**given)
+    if shape == "jsonl" and not given["wait"]:
+        raise click.UsageError("an object a line is for what goes on. Fix: add --wait, or write --format json.")
+    start(**given, way=Way(dry_run, yes, shape))
 
 
 @full_sync_group.command(
@@ -57,7 +62,7 @@ def full_sync_status(name: str | None, shape: str) -> None:
 @full_sync_group.command("watch", examples=("pairstream full-sync watch acme",))
 @click.argument("name", required=False)
 @WITHIN
-@FORMAT
+@STREAM
 def full_sync_watch(name: str | None, within_s: float | None, shape: str) -> None:
     """Show a run until it ends.
 
@@ -71,15 +76,16 @@ def full_sync_watch(name: str | None, within_s: float | None, shape: str) -> Non
 def _stopping(word: str, *, hidden: bool) -> None:
     @full_sync_group.command(word, examples=(f"pairstream full-sync {word} acme",), hidden=hidden)
     @click.argument("name")
-    @FORMAT
-    def full_sync_stop(name: str, shape: str) -> None:
+    @changes
+    def full_sync_stop(name: str, dry_run: bool, yes: bool, shape: str) -> None:
         """End the run under way.
 
         Before it writes, nothing was written. What it wrote by then stays.
         """
+        from pipeline.commands.changing import Way
         from pipeline.commands.full_sync_actions import stop
 
-        stop(name, shape)
+        stop(name, Way(dry_run, yes, shape))
 
 
 for _word, _hidden in (("stop", False), ("cancel", True)):
@@ -98,13 +104,14 @@ def full_sync_history(name: str, shape: str) -> None:
 
 @full_sync_group.command("confirm", examples=("pairstream full-sync confirm acme",))
 @click.argument("name")
-@FORMAT
-def full_sync_confirm(name: str, shape: str) -> None:
+@changes
+def full_sync_confirm(name: str, dry_run: bool, yes: bool, shape: str) -> None:
     """Let a run write that waits to be let.
 
     `start --ask` makes a run ask; PAIRSTREAM_FULL_SYNC_MOST_EMPTIED bounds what one
     may empty without.
     """
+    from pipeline.commands.changing import Way
     from pipeline.commands.full_sync_actions import confirm
 
-    confirm(name, shape)
+    confirm(name, Way(dry_run, yes, shape))

@@ -6,7 +6,7 @@ import click
 
 from pipeline.commands.command_line import command, group
 from pipeline.commands.lag import Duration
-from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES
+from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES, changes
 
 REPLICATION: Final = click.option(
     "--replication", type=click.IntRange(min=1), help="Replicas of each topic; unset: the brokers' default."
@@ -20,20 +20,23 @@ def topics() -> None:
 
 @topics.command("apply", examples=("pairstream topics apply", "pairstream topics apply --replication 3"))
 @REPLICATION
-def topics_apply(replication: int | None) -> None:
+@changes
+def topics_apply(replication: int | None, dry_run: bool, yes: bool, shape: str) -> None:
     """Make missing topics and mend their settings."""
+    from pipeline.commands.changing import Way
     from pipeline.commands.installation_actions import apply_topics
 
-    apply_topics(replication)
+    apply_topics(replication, Way(dry_run, yes, shape))
 
 
 @topics.command("check", examples=("pairstream topics check", "pairstream topics check --replication 3"))
 @REPLICATION
-def topics_check(replication: int | None) -> None:
+@FORMAT
+def topics_check(replication: int | None, shape: str) -> None:
     """Say where topics differ from the table; then it exits 1."""
     from pipeline.commands.installation_actions import check_topics
 
-    check_topics(replication)
+    check_topics(replication, shape)
 
 
 @topics.command(
@@ -153,20 +156,23 @@ def secrets() -> None:
     """The secrets that are kept sealed on the brokers."""
 
 
-@secrets.command("rotate", examples=("pairstream secrets rotate",))
-def secrets_rotate() -> None:
+@secrets.command("rotate", examples=("pairstream secrets rotate --dry-run", "pairstream secrets rotate --yes"))
+@changes
+def secrets_rotate(dry_run: bool, yes: bool, shape: str) -> None:
     """Seal every secret again with the newest key.
 
     The newest is the first in PAIRSTREAM_SECRET_KEY, for this command as for the
     roles. Afterwards no other key is needed. May be repeated.
     """
+    from pipeline.commands.changing import Way
     from pipeline.commands.installation_actions import rotate_secrets
 
-    rotate_secrets()
+    rotate_secrets(Way(dry_run, yes, shape))
 
 
 @secrets.command("public-key", examples=("pairstream secrets public-key",))
-def secrets_public_key() -> None:
+@FORMAT
+def secrets_public_key(shape: str) -> None:
     """Print the key that seals and opens nothing.
 
     `apply` in CI needs it as PAIRSTREAM_PUBLIC_KEY, in place of
@@ -174,7 +180,7 @@ def secrets_public_key() -> None:
     """
     from pipeline.commands.installation_actions import show_public_key
 
-    show_public_key()
+    show_public_key(shape)
 
 
 @command(examples=("pairstream doctor", "pairstream doctor --format json", "pairstream doctor --probe-within 0s"))

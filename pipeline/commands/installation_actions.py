@@ -4,15 +4,18 @@ import json
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Final
 
 import click
 
+from connectors.kafka.admin import TopicProblem
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.producer import Publisher
+from connectors.kafka.producer import Publisher, publish_now
 from connectors.kafka.table import TableIncomplete, TableReader
+from pipeline.commands.changing import Change, Way
 from pipeline.commands.doctoring import findings_of
-from pipeline.commands.session import open_process, plain_errors, refuse, with_kafka
+from pipeline.commands.session import audit, open_process, plain_errors, refuse, with_kafka
 from pipeline.config import load_settings
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.acls import ROLES, RoleName, acls, as_object, command_lines
@@ -25,35 +28,49 @@ from pipeline.visible import visible_lines
 from schemas.topics import INTEGRATIONS, LETTER_MARKS, TOPICS
 
 ROTATED_S: Final = 60.0
+AS_THEY_SHOULD_BE: Final = f"all {len(TOPICS)} topics are as they should be"
 
 
-def apply_topics(replication: int | None) -> None:
+def apply_topics(replication: int | None, way: Way) -> None:
     """Make missing topics and mend their settings."""
     with plain_errors():
         process = open_process()
         settings = process.settings
         refuse_beside(process.admin().partitions(), settings.partitions, every=False)
+        differ = _differing(process, replication)
+        change = Change("topics apply", way, topics=[asdict(one) for one in differ])
+        if differ:
+            lines = (f"{one.topic} {one.message}" for one in differ)
+            change.agree("\n".join((*lines, f"{len(differ)} of these would be made or mended")), "Make and mend them?")
         done = process.admin().apply_topics(settings.partitions, replication, settings.changes_retention_days)
-        for line in done or [f"all {len(TOPICS)} topics are as they should be"]:
-            click.echo(line)
-        left = process.admin().check_topics(
-            settings.partitions, settings.changes_retention_days, replication=replication
-        )
+        for line in done or [AS_THEY_SHOULD_BE]:
+            change.say(line)
+        if done:
+            entry = audit().deed("", "topics apply", f"{len(done)} made or mended")
+            publish_now(process.cluster, process.codec, [entry])
+        left = _differing(process, replication)
+        change.end(done=bool(done), topics=[asdict(one) for one in left or differ])
         if left:
             refuse(*(f"{problem.topic} {problem.message}" for problem in left))
 
 
-def check_topics(replication: int | None) -> None:
+def check_topics(replication: int | None, shape: str) -> None:
     """Say where topics differ from the table; exits 1 where they do."""
     with plain_errors():
-        process = open_process()
-        settings = process.settings
-        found = process.admin().check_topics(
-            settings.partitions, settings.changes_retention_days, replication=replication
-        )
+        found = _differing(open_process(), replication)
+        if shape == "json":
+            click.echo(json.dumps({"at_ms": now_ms(), "topics": [asdict(one) for one in found]}))
+            sys.exit(REFUSED if found else DONE)
         if found:
             refuse(*(f"{problem.topic} {problem.message}" for problem in found))
-        click.echo(f"all {len(TOPICS)} topics are as they should be")
+        click.echo(AS_THEY_SHOULD_BE)
+
+
+def _differing(process: Process, replication: int | None) -> list[TopicProblem]:
+    settings = process.settings
+    return list(
+        process.admin().check_topics(settings.partitions, settings.changes_retention_days, replication=replication)
+    )
 
 
 def show_acls(roles: tuple[RoleName, ...], principal: str, shape: str) -> None:
@@ -69,7 +86,7 @@ def show_acls(roles: tuple[RoleName, ...], principal: str, shape: str) -> None:
             click.echo(line)
 
 
-def show_public_key() -> None:
+def show_public_key(shape: str) -> None:
     """The newest key's public half; no broker is asked."""
     with plain_errors():
         settings = load_settings(os.environ)
@@ -77,18 +94,26 @@ def show_public_key() -> None:
         keys = settings.secret_keys or (() if kept is None else (kept,))
         if not keys:
             refuse("there is no key yet. Fix: set PAIRSTREAM_SECRET_KEY as the roles have it, or start `pairstream up`")
-        click.echo(SecretBox(keys).public_keys[0])
+        key = SecretBox(keys).public_keys[0]
+        click.echo(json.dumps({"at_ms": now_ms(), "public_key": key}) if shape == "json" else key)
 
 
-def rotate_secrets() -> None:
+def rotate_secrets(way: Way) -> None:
     """Seal everything again with the newest key, and say how many secrets that were."""
 
     async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
+        before = seals(tables.table(INTEGRATIONS), process.box)
+        old, there = sum(before.old.values()), before.count
+        change = Change("secrets rotate", way, secrets=there, sealed_again=0)
+        if old or way.dry_run:
+            would = f"{old} of {there} secrets would be sealed again with the newest key"
+            change.agree(would, f"Seal {old} secrets again?")
         number = await rotate(publisher, tables, process.box, now_ms, ROTATED_S)
         there = seals(tables.table(INTEGRATIONS), process.box).count
-        click.echo(
+        change.say(
             f"{number} of {there} secrets were sealed again with the newest key; no former key is needed any more"
         )
+        change.end(done=bool(number), secrets=there, sealed_again=number)
 
     with_kafka(ask)
 

@@ -1,12 +1,12 @@
-"""What the commands on integrations do: list, pause, resume, disconnect, full sync."""
+"""What the commands on integrations do: pause, resume, disconnect, forget."""
 
+from dataclasses import dataclass
 from typing import Final, Literal
-
-import click
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.commands.session import confirm, known, with_kafka
+from pipeline.commands.changing import Change, Way
+from pipeline.commands.session import audit, known, with_kafka
 from pipeline.operations import apply
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.remedies import withdrawal
@@ -16,50 +16,81 @@ from schemas.topics import INTEGRATIONS
 WITHDRAWN_S: Final = 10.0
 
 
-def disconnect(name: str, *, ask_first: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Words:
+    action: str
+    would: str
+    question: str
+
+
+STATES: Final = {
+    "paused": _Words(
+        "pause", "would be paused: nothing is written; what happens meanwhile is derived on resume", "Pause"
+    ),
+    "active": _Words("resume", "would go on: what happened meanwhile is derived and written", "Resume"),
+}
+
+
+def disconnect(name: str, way: Way) -> None:
     """Stop at once and forget the credentials; values that were written stay."""
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         settings = known(tables.table(INTEGRATIONS), name)
+        facts = {"integration": name, "was": settings.state, "state": settings.state, "withdrawn": {}}
+        change = Change("integration disconnect", way, **facts)
         if settings.state == "disconnected":
-            click.echo(f"{name}: disconnected already")
-            return
-        if ask_first:
-            confirm(f"Disconnect {name}, and forget its credentials and what is known of its objects?")
+            change.say(f"{name}: disconnected already")
+            return change.end(done=False)
+        change.agree(
+            f"{name} would be disconnected: no request leaves any more, credentials and what is known of its objects "
+            "are forgotten; values that were written stay",
+            f"Disconnect {name}, and forget its credentials and what is known of its objects?",
+            unasked=False,
+        )
         request = apply.changed_state(settings, "disconnected", now_ms())
         await apply.ask(publisher, name, request)
         applied = await apply.wait_until_applied(tables, name, request, 30.0)
-        click.echo(f"{name}: {applied.settings.state}: no request leaves any more")
+        change.say(f"{name}: {applied.settings.state}: no request leaves any more")
         told = await apply.wait_until_withdrawn(tables, name, settings.connection, WITHDRAWN_S)
         for system, outcome in told.items():
-            click.echo(f"{name}: {withdrawal(system, outcome)}")
-        click.echo(f"{name}: what was known of its objects is forgotten; values that were written stay")
+            change.say(f"{name}: {withdrawal(system, outcome)}")
+        change.say(f"{name}: what was known of its objects is forgotten; values that were written stay")
+        return change.end(state=applied.settings.state, withdrawn=dict(told))
 
     with_kafka(ask)
 
 
-def change_state(name: str, state: Literal["active", "paused"]) -> None:
+def change_state(name: str, state: Literal["active", "paused"], way: Way) -> None:
     """Ask for another state and wait until it is in force."""
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
-        settings = known(tables.table(INTEGRATIONS), name)
+        settings, words = known(tables.table(INTEGRATIONS), name), STATES[state]
         if settings.state == "disconnected":
             raise apply.NotApplied(f"{name}: {DISCONNECTED}")
+        facts = {"integration": name, "was": settings.state, "state": settings.state}
+        change = Change(f"integration {words.action}", way, **facts)
+        change.agree(f"{name} {words.would}", f"{words.question} {name}?")
         request = apply.changed_state(settings, state, now_ms())
         await apply.ask(publisher, name, request)
         applied = await apply.wait_until_applied(tables, name, request, 30.0)
-        click.echo(f"{name}: {applied.settings.state}")
+        change.say(f"{name}: {applied.settings.state}")
+        change.end(state=applied.settings.state)
 
     with_kafka(ask)
 
 
-def forget(name: str) -> None:
+def forget(name: str, way: Way) -> None:
     """Delete the request of a disconnected integration; the scheduler then deletes the rest."""
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
-        if known(tables.table(INTEGRATIONS), name).state != "disconnected":
+        settings = known(tables.table(INTEGRATIONS), name)
+        if settings.state != "disconnected":
             raise apply.NotApplied(f"{name} is connected. Fix: `pairstream integration disconnect {name}` first")
+        change = Change("integration forget", way, integration=name, was=settings.state)
+        change.agree(f"{name} would be forgotten: its file and settings are listed no longer", f"Forget {name}?")
         await apply.forget(publisher, tables, name, 30.0)
-        click.echo(f"{name}: forgotten")
+        await publisher.send(*audit().deed(name, "forget", ""))
+        change.say(f"{name}: forgotten")
+        change.end()
 
     with_kafka(ask)

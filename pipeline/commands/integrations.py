@@ -3,7 +3,7 @@
 import click
 
 from pipeline.commands.command_line import command, group
-from pipeline.commands.options import FORMAT
+from pipeline.commands.options import FORMAT, changes
 
 
 @group(examples=("pairstream integration list", "pairstream integration pause acme"))
@@ -35,20 +35,24 @@ def integration_show(name: str, shape: str) -> None:
 
 @integration.command("pause", examples=("pairstream integration pause acme",))
 @click.argument("name")
-def integration_pause(name: str) -> None:
+@changes
+def integration_pause(name: str, dry_run: bool, yes: bool, shape: str) -> None:
     """Stop writing; what happens meanwhile is derived on resume."""
+    from pipeline.commands.changing import Way
     from pipeline.commands.integration_actions import change_state
 
-    change_state(name, "paused")
+    change_state(name, "paused", Way(dry_run, yes, shape))
 
 
 @integration.command("resume", examples=("pairstream integration resume acme",))
 @click.argument("name")
-def integration_resume(name: str) -> None:
+@changes
+def integration_resume(name: str, dry_run: bool, yes: bool, shape: str) -> None:
     """Go on writing."""
+    from pipeline.commands.changing import Way
     from pipeline.commands.integration_actions import change_state
 
-    change_state(name, "active")
+    change_state(name, "active", Way(dry_run, yes, shape))
 
 
 @integration.command(
@@ -56,37 +60,44 @@ def integration_resume(name: str) -> None:
     examples=("pairstream integration disconnect acme", "pairstream integration disconnect acme --yes"),
 )
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def integration_disconnect(name: str, yes: bool) -> None:
+@changes
+def integration_disconnect(name: str, dry_run: bool, yes: bool, shape: str) -> None:
     """Stop at once and forget the credentials.
 
     Values that were written stay.
     """
+    from pipeline.commands.changing import Way
     from pipeline.commands.integration_actions import disconnect
 
-    disconnect(name, ask_first=not yes)
+    disconnect(name, Way(dry_run, yes, shape))
 
 
-@integration.command("forget", examples=("pairstream integration forget acme",))
+@integration.command(
+    "forget", examples=("pairstream integration forget acme", "pairstream integration forget acme --dry-run")
+)
 @click.argument("name")
-def integration_forget(name: str) -> None:
+@changes
+def integration_forget(name: str, dry_run: bool, yes: bool, shape: str) -> None:
     """Leave nothing of an integration that is disconnected.
 
     One that was never connected, because its first apply was refused, is forgotten the same way.
     """
+    from pipeline.commands.changing import Way
     from pipeline.commands.integration_actions import forget
 
-    forget(name)
+    forget(name, Way(dry_run, yes, shape))
 
 
 @command(examples=("pairstream connect acme",))
 @click.argument("name")
-def connect(name: str) -> None:
+@changes
+def connect(name: str, dry_run: bool, yes: bool, shape: str) -> None:
     """Let somebody grant access to HubSpot in a browser.
 
     Prints a link that opens once, for 10 minutes, and waits for what becomes of
     it. For files with oauth; a refresh_token in the file is not needed.
     """
+    from pipeline.commands.changing import Way
     from pipeline.commands.connect_actions import connect_integration
 
-    connect_integration(name)
+    connect_integration(name, Way(dry_run, yes, shape))

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import command
-from pipeline.commands.options import FORMAT
+from pipeline.commands.options import STREAM
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 LEAST_S = 0.5
@@ -42,7 +42,7 @@ class Duration(click.ParamType):
 @click.option(
     "--watch", "every_s", type=Duration(), is_flag=False, flag_value="2s", help="Again and again; every 2 s if bare."
 )
-@FORMAT
+@STREAM
 def lag(**given: Any) -> None:
     """Say how far behind each stage is, in records and seconds.
 

@@ -46,7 +46,7 @@ def tell(
             late = [] if allowed_s is None else too_late(seen, allowed_s)
             if every_s is not None and sys.stdout.isatty():
                 clear()
-            if shape == "json":
+            if shape != "text":
                 click.echo(json.dumps(report(seen, parked, days), ensure_ascii=False))
             elif allowed_s is not None:
                 _say(late)

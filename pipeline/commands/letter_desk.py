@@ -77,10 +77,10 @@ class LetterDesk:
         return self._read(dict.fromkeys(places, 0))
 
     def newest(self, most: int) -> tuple[list[Letter], int]:
-        """About so many, the newest of each partition, and how many offsets stand before them; blocks."""
+        """So many at most, the newest of each partition, and how many offsets stand before them; blocks."""
         first, ends = self._admin.begin_offsets([DEAD_LETTERS]), self._admin.end_offsets([DEAD_LETTERS])
-        share = max(most // len(ends), 1)
-        begins = {place: max(first[place], end - share) for place, end in ends.items()}
+        taken = shares({place: end - first[place] for place, end in ends.items()}, most)
+        begins = {place: end - taken[place] for place, end in ends.items()}
         return self._read(begins), sum(begin - first[place] for place, begin in begins.items())
 
     def _read(self, begins: Mapping[TopicAndPartition, int]) -> list[Letter]:
@@ -296,6 +296,15 @@ class _Pace:
     async def turn(self, number: int) -> None:
         await asyncio.sleep(max(0.0, self._began + self._taken / self._per_s - time.monotonic()))
         self._taken += number
+
+
+def shares(there: Mapping[TopicAndPartition, int], most: int) -> dict[TopicAndPartition, int]:
+    """How many of each partition's records are looked at: equal parts; what one does not fill goes to the others."""
+    taken, left = {}, most
+    for number, (place, size) in enumerate(sorted(there.items(), key=lambda one: one[1])):
+        taken[place] = min(size, left // (len(there) - number))
+        left -= taken[place]
+    return taken
 
 
 def of_ids(letters: Sequence[Letter], ids: Sequence[str]) -> list[Letter]:

@@ -1,7 +1,9 @@
 """Options that several commands share, and the words of Kafka's tools for a place on a topic."""
 
+import difflib
 import math
 import time
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import click
@@ -11,8 +13,21 @@ from pipeline.operations.positions import WORDS, NoPosition, Position, position
 FORMAT: Final = click.option(
     "--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
 )
+STREAM: Final = click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="How to print it; jsonl: an object a line, while it goes on.",
+)
 YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+
+
+def changes(command: Any) -> Any:
+    """The options of every command that changes something."""
+    return DRY_RUN(YES(FORMAT(command)))
 
 
 class Number(click.FloatRange):
@@ -21,6 +36,29 @@ class Number(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         return number if math.isfinite(number) else self.fail(f"{value} is no number of any use here.", param, ctx)
+
+
+def meant(word: str, words: Collection[str]) -> str:
+    """The closest of the words as a question, and all of them."""
+    close = next(iter(difflib.get_close_matches(word, words, n=1)), None)
+    return f"{f' Did you mean {close}?' if close else ''} There are: {', '.join(words)}."
+
+
+class Word(click.ParamType):
+    """One of the words that there are: by a mistyped one nothing would be found, which would pass for good news."""
+
+    def __init__(self, name: str, words: Sequence[str], others: Collection[str] = (), told: str = "") -> None:
+        """`others` are taken too; `told` says of them what the list does not."""
+        self.name = name
+        self._words = words
+        self._others = others
+        self._told = told
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        word = str(value)
+        if word in self._words or word in self._others:
+            return word
+        return self.fail(f"{word!r} is no {self.name}.{meant(word, self._words)}{self._told}", param, ctx)
 
 
 SECONDS: Final = Number(min=0, max=86_400)

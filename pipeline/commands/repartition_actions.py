@@ -34,9 +34,9 @@ def repartition(number: int | None, *, abandon: bool, dry_run: bool, yes: bool, 
         journal = read_journal(process.cluster, installation.admin.partitions())
         change = _Change(process, installation, Mover(process.cluster), shape, dry_run=dry_run)
         if abandon:
-            change.take_back(journal)
+            change.take_back(journal, yes=yes)
         elif journal is not None and journal.phase == "switching":
-            change.go_on(journal, number)
+            change.go_on(journal, number, yes=yes)
         else:
             change.begin(wanted(number, journal), journal, yes=yes)
 
@@ -84,7 +84,7 @@ class _Change:
         work = Repartition(self.installation, self.mover, self._still, self._say)
         self._switch(work, work.begin(Journal("copying", max(before), after, who(), now_ms()), found))
 
-    def go_on(self, journal: Journal, number: int | None) -> None:
+    def go_on(self, journal: Journal, number: int | None, *, yes: bool) -> None:
         """With a change that has begun to make topics anew: there is no way back."""
         if number not in (None, journal.after):
             raise RepartitionRefused(
@@ -97,9 +97,11 @@ class _Change:
             self._say(*(f"  {name:<26} is still to be made anew" for name in left))
             return self._tell(journal.before, journal.after, left)
         self._still()
+        if not yes:
+            confirm(f"Make {len(left)} topics anew?", unasked=True)
         self._switch(Repartition(self.installation, self.mover, self._still, self._say), journal)
 
-    def take_back(self, journal: Journal | None) -> None:
+    def take_back(self, journal: Journal | None, *, yes: bool) -> None:
         """Throw away what was copied."""
         if journal is None:
             raise RepartitionRefused("no change is under way")
@@ -108,6 +110,8 @@ class _Change:
         if self.dry_run:
             self._say("the copies would be thrown away; every topic is as it was")
         else:
+            if not yes:
+                confirm("Throw the copies away?", unasked=True)
             Repartition(self.installation, self.mover, self._still, self._say).abandon(journal)
             self._say("taken back: every topic is as it was")
         count = self.mover.shapes([RUNS])[RUNS].partitions

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from connectors.kafka.producer import publish_now
+from pipeline.commands.changing import Change, Way
 from pipeline.commands.command_line import clean_up_on_ctrl_c
 from pipeline.commands.replay_desk import Asked, NoReplay, Planned, ReplayDesk
 from pipeline.commands.replay_text import plan_lines, plan_report, row_report, status_lines
@@ -64,7 +65,7 @@ def resume_replay(replay_id: str, *, dry_run: bool, yes: bool, shape: str) -> No
 def _go(
     process: Process, desk: ReplayDesk, planned: Planned, asked: Asked, *, dry_run: bool, yes: bool, shape: str
 ) -> None:
-    if shape == "text" or dry_run:
+    if shape == "text" or dry_run or not planned.records:
         _tell_plan(planned, shape, asked)
     if dry_run or not planned.records:
         sys.exit(DONE)
@@ -143,18 +144,20 @@ def status(name: str | None, shape: str) -> None:
     _with_desk(tell)
 
 
-def cancel(replay_id: str, shape: str) -> None:
+def cancel(replay_id: str, way: Way) -> None:
     """End a replay; who runs it is fenced, and stops before its next chunk."""
 
     def work(process: Process, desk: ReplayDesk) -> None:
         row = desk.row(replay_id)
         if row.state != "running":
             raise NoReplay(f"replay {replay_id} is {row.state} already")
+        change = Change("replay cancel", way, **row_report(row))
+        told = f"{row.published:,} of {row.records:,} records are published and stay"
+        change.agree(f"replay {replay_id} would end: {told}", "Cancel it?")
         ended = cancelled(process, desk, row)
         publish_now(process.cluster, process.codec, [audit().deed(row.integration, "replay cancel", replay_id)])
-        if shape == "json":
-            return _print({"at_ms": now_ms(), **row_report(ended)})
-        _say(f"replay {replay_id} is cancelled; {ended.published:,} of {ended.records:,} records were published")
+        change.say(f"replay {replay_id} is cancelled; {ended.published:,} of {ended.records:,} records were published")
+        change.end(**row_report(ended))
 
     _with_desk(work)
 

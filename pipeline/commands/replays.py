@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import group
-from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES
+from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES, changes
 
 
 def _choice(command: Any) -> Any:
@@ -99,12 +99,13 @@ def replay_status(name: str | None, shape: str) -> None:
 
 @replay.command("cancel", examples=("pairstream replay cancel 1795700000000-7c1e",))
 @click.argument("replay_id", metavar="REPLAY")
-@FORMAT
-def replay_cancel(replay_id: str, shape: str) -> None:
+@changes
+def replay_cancel(replay_id: str, dry_run: bool, yes: bool, shape: str) -> None:
     """End a replay, wherever it runs. What it published stays."""
+    from pipeline.commands.changing import Way
     from pipeline.commands.replay_actions import cancel
 
-    cancel(replay_id, shape)
+    cancel(replay_id, Way(dry_run, yes, shape))
 
 
 def _asked(name: str, given: dict[str, Any]) -> Any:

@@ -87,8 +87,10 @@ def refuse(*lines: str) -> NoReturn:
     sys.exit(REFUSED)
 
 
-def confirm(question: str) -> None:
-    """Ask on the terminal; refuses where nobody can answer, and where the answer is no."""
+def confirm(question: str, *, unasked: bool = False) -> None:
+    """Ask on the terminal; refuses where the answer is no, and where nobody can answer unless it goes on `unasked`."""
+    if unasked and not sys.stdin.isatty():
+        return
     try:
         yes = click.confirm(question, err=True)  # the output may be an object, or go to a file
     except click.Abort:

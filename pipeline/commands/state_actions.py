@@ -65,7 +65,8 @@ def rebuild(*, dry_run: bool, yes: bool, shape: str) -> None:
         told = {
             topic: compared(rows[topic], present[topic], len(erased) if topic == OBJECTS_STATE else 0) for topic in rows
         }
-        _tell(rebuilding, told, shape, dry_run=dry_run)
+        if shape == "text" or dry_run:
+            _tell(rebuilding, told, shape, dry_run=dry_run)
         if dry_run:
             return
         if not yes:
@@ -75,6 +76,8 @@ def rebuild(*, dry_run: bool, yes: bool, shape: str) -> None:
         publish_now(process.cluster, process.codec, [audit().deed("", "state rebuild", what)])
         if shape == "text":
             click.echo("\u2713 rebuilt; start the workers, then `pairstream full-sync start` brings what is older")
+        else:
+            _tell(rebuilding, told, shape, dry_run=False)
 
 
 def _nothing(_: str) -> None:

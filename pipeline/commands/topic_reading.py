@@ -1,8 +1,6 @@
 """What `pairstream topics read` does: records of a topic as JSON, a line each."""
 
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +11,6 @@ import click
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.reading import Found, Reading, read_to_end
 from pipeline.commands.session import open_process, plain_errors
-from pipeline.exit_codes import DONE
 from pipeline.operations import OperationRefused
 from pipeline.operations.positions import Position, offsets
 from pipeline.operations.shown_record import HIDDEN, shown
@@ -50,16 +47,12 @@ def read_topic(asked: Asked, shape: str) -> None:
         topic = _topic(process, asked.topic)
         lines = (told(found, process.codec, values=asked.values) for found in _found(process, topic, asked))
         wanted = islice(lines, asked.most)
-        try:
-            if shape == "json":
-                told_all = {"at_ms": now_ms(), "topic": topic, "records": list(wanted)}
-                click.echo(json.dumps(told_all, ensure_ascii=False))
-                return
-            for line in wanted:
-                click.echo(json.dumps(line, ensure_ascii=False))
-        except BrokenPipeError:  # `| head` has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(DONE)
+        if shape == "json":
+            told_all = {"at_ms": now_ms(), "topic": topic, "records": list(wanted)}
+            click.echo(json.dumps(told_all, ensure_ascii=False))
+            return
+        for line in wanted:
+            click.echo(json.dumps(line, ensure_ascii=False))
 
 
 def told(found: Found, codec: Codec, *, values: bool) -> Mapping[str, Any]:

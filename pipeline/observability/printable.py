@@ -56,10 +56,10 @@ def printable_output() -> Iterator[None]:
     try:
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        wrapped, (sys.stdout, sys.stderr) = (sys.stdout, sys.stderr), before
+        for stream in wrapped:
             if isinstance(stream, PrintableStream):
                 stream.flush()
-        sys.stdout, sys.stderr = before
 
 
 def _wrapped(stream: TextIO) -> TextIO:

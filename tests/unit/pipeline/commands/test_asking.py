@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pipeline.commands import connect_actions, explain_actions, full_sync_actions, integration_actions
+from pipeline.commands import changing, connect_actions, explain_actions, full_sync_actions, integration_actions
+from pipeline.commands.changing import Way
 from pipeline.commands.replay_desk import Asked, NoReplay, check_object
 from pipeline.commands.session import confirm
 from pipeline.operations import OperationRefused
@@ -39,27 +40,27 @@ def with_rows(rows: dict[str, Any], sent: Sent) -> Callable[[Callable[..., Await
     return lambda work: asyncio.run(carried_out(work))
 
 
-def fails(*_: object) -> NoReturn:
+def fails(*_: object, **__: object) -> NoReturn:
     raise Ended
 
 
 def test_nobody_is_asked_whether_to_disconnect_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(integration_actions, "confirm", asked.append)
+    monkeypatch.setattr(changing, "confirm", lambda question, **_: asked.append(question))
     monkeypatch.setattr(integration_actions, "with_kafka", with_rows(parts(), Sent()))
 
     with pytest.raises(OperationRefused, match="no integration acne; there are: acme"):
-        integration_actions.disconnect("acne", ask_first=True)
+        integration_actions.disconnect("acne", Way())
     assert not asked
 
 
 def test_the_question_comes_before_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = Sent()
-    monkeypatch.setattr(integration_actions, "confirm", fails)
+    monkeypatch.setattr(changing, "confirm", fails)
     monkeypatch.setattr(integration_actions, "with_kafka", with_rows(parts(), sent))
 
     with pytest.raises(Ended):
-        integration_actions.disconnect("acme", ask_first=True)
+        integration_actions.disconnect("acme", Way())
     assert not sent.keys
 
 
@@ -69,7 +70,7 @@ def test_an_earlier_link_stays_open_where_no_address_is_known_for_another(monkey
     monkeypatch.setattr(connect_actions, "with_kafka", with_rows(parts(), sent))
 
     with pytest.raises(Ended):
-        connect_actions.connect_integration("acme")
+        connect_actions.connect_integration("acme", Way(yes=True))
     assert not sent.keys
 
 
@@ -90,7 +91,7 @@ def test_full_syncs_of_nobody_name_what_is_paused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(full_sync_actions, "with_kafka", lambda work, **_: carried_out(work))
 
     with pytest.raises(NotStarted, match="paused: acme"):
-        full_sync_actions.start(None, (), False, False, False, None, None, "text")
+        full_sync_actions.start(None, (), False, False, False, None, None, Way())
 
 
 def test_a_replay_of_one_object_knows_its_type(monkeypatch: pytest.MonkeyPatch) -> None:

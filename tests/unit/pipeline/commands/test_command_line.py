@@ -194,7 +194,10 @@ def test_a_seed_that_no_simulator_would_take_is_mistyped(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "fix"),
     [
-        (("dead-letters", "list", "--reason", "invalid_options"), "Did you mean invalid_option?"),
+        (("dead-letters", "list", "--stage", "hubspot.sinks"), "Did you mean hubspot.sink?"),
+        (("dead-letters", "redrive", "--stage", "sink"), "There are: objects, pairs, hubspot.source"),
+        (("audit", "--action", "aply"), "Did you mean apply?"),
+        (("full-sync", "start", "--format", "jsonl"), "add --wait"),
         (("topics", "read", "hubspot.changes", "--follow", "--to", "latest"), "leave out --to"),
         (("lag", "--watch=0"), "--watch=500ms"),
         (("lag", "--max-behind", "60s", "--by", "integration"), "--max-behind shows no table"),

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli import main
 from pipeline.commands import file_actions
+from pipeline.commands.changing import Way
 from pipeline.exit_codes import MISTYPED
 from pipeline.integration_file.schema import json_schema
 from pipeline.operations import make_plan
@@ -156,7 +157,7 @@ async def test_the_plan_that_apply_shows_waits_as_long_as_it_is_told(monkeypatch
     monkeypatch.setattr(make_plan, "plan", plan)
     monkeypatch.setattr(click, "confirm", lambda _, err: True)
 
-    await file_actions._confirm(None, loaded(GOOD), 300.0)  # type: ignore[arg-type]
+    await file_actions._confirm(None, loaded(GOOD), 300.0, Way())  # type: ignore[arg-type]
 
     assert waits == [300.0]
 

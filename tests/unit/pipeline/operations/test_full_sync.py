@@ -7,6 +7,8 @@ import pytest
 from pipeline.full_sync.rows import CONFIRM, STOP, Run
 from pipeline.operations import full_sync
 from pipeline.operations.full_sync import NoSuchRun, NotStarted
+from schemas.codec import Codec
+from schemas.registry import LocalRegistry
 from schemas.runs import FullSyncRun, RunProgress, RunState
 from tests.unit.pipeline.full_sync.simulated import PEOPLE, SETTINGS
 
@@ -90,3 +92,16 @@ def test_only_what_is_under_way_is_stopped_and_only_what_asks_is_confirmed() -> 
         full_sync.stop_request("acme", [run(0, "completed"), run(0, "running", integration="globex")], NOW)
     with pytest.raises(NoSuchRun, match="acme: no full sync waits to be confirmed"):
         full_sync.confirm_request("acme", [run(0, "running", "write")], NOW)
+
+
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [(FullSyncRun(most_per_s=20), "--rate"), (FullSyncRun(asks=True), "--ask")],
+)
+def test_what_an_earlier_release_would_not_hold_to_is_refused(asked: FullSyncRun, option: str) -> None:
+    request = RunProgress("r", "acme", "run", "requested", 1, 1, full_sync=asked)
+    full_sync.check_written(Codec(LocalRegistry()), [request])
+    with pytest.raises(full_sync.NotStarted, match=f"{option} would not be held to: by PAIRSTREAM_SCHEMAS_UP_TO"):
+        full_sync.check_written(Codec(LocalRegistry(written_up_to=40)), [request])
+    plain = replace(request, full_sync=FullSyncRun())
+    full_sync.check_written(Codec(LocalRegistry(written_up_to=40)), [plain])
