@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline.console import drawing, words
+from pipeline.visible import isolated
 
 LIVE: Final = "live_"
 HEADED: Final = "_integration.html"
@@ -44,6 +45,7 @@ def environment() -> Environment:
         loader=PackageLoader("pipeline.console"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -57,16 +59,26 @@ def environment() -> Environment:
         counted=words.counted,
     )
     made.filters["coded"] = coded
+    made.filters["sent"] = escape
+    """What a form sends back is as it came: escaped, and not made visible."""
     macros = made.get_template("_m.html").module
     made.globals.update({name: macro for name, macro in vars(macros).items() if not name.startswith("_")})
     return made
 
 
+# Any: what templates print
+
+
+def shown(value: Any) -> Any:
+    """What a template prints: text of a file or a vendor turns nothing around it, and hides nothing in it."""
+    return isolated(value) if type(value) is str else value  # markup was made of text that was printed already
+
+
 def coded(text: str) -> Markup:
     """A sentence in which what stands between backticks is a command, or a name that machines read."""
-    parts = str(text).split("`")
+    parts = isolated(str(text)).split("`")
     if len(parts) % 2 == 0:  # one that is not closed is a mark like any other
-        return escape(text)
+        return escape("`".join(parts))
     marked = (Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts))
     return Markup().join(marked)
 

@@ -141,7 +141,16 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.console": {
         *(
             f"pipeline.{name}"
-            for name in ("core", "explain", "full_sync", "integration_file", "lag", "operations", "provisioning")
+            for name in (
+                "core",
+                "explain",
+                "full_sync",
+                "integration_file",
+                "lag",
+                "operations",
+                "provisioning",
+                "visible",
+            )
         ),
         *(f"connectors.{name}" for name in ("clock", "contract", "http", "kafka", "receiver")),
     },

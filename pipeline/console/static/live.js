@@ -111,7 +111,7 @@ if (live) {
 on("click", async (event) => {
   const copy = event.target.closest("[data-copy]");
   if (copy) {
-    await navigator.clipboard?.writeText(copy.closest(".copy").querySelector("code").textContent);
+    await navigator.clipboard?.writeText(copy.closest(".copy").querySelector("code").textContent.replace(/[\u2068\u2069]/g, "")); // marks of the page, not of the text
     say("Copied");
   }
   const keys = event.target.closest("[data-keys-off]");

@@ -12,6 +12,7 @@ from pipeline.console.handles import KEY_BYTES, Handles
 from pipeline.console.looks import MOST
 from pipeline.explain.answer import Named
 from pipeline.operations.letter_report import meaning
+from pipeline.visible import visible
 from schemas.operating import AuditEntry
 from schemas.records import ConnectorRequest, StateCommand
 from schemas.spent import with_spent
@@ -218,7 +219,7 @@ async def test_hostile_values_and_ids_are_text(it: InMemory) -> None:
     put(it, Situation().happened(*records), HUBSPOT)
     answer = await shown(it, await it.signed_in("operator"))
     assert "<script>alert" not in answer.text and '" onload=' not in answer.text
-    assert HOSTILE in html.unescape(answer.text)
+    assert visible(HOSTILE) in html.unescape(answer.text) and "\u202e" not in answer.text
 
 
 def test_a_name_opens_where_it_was_made_and_nowhere_else() -> None:
