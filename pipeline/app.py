@@ -288,6 +288,7 @@ async def run_scheduler(process: Process) -> None:
         FullSyncSettings(settings.partitions, settings.full_sync_interval_s, settings.full_sync_most_emptied),
         active=lambda: scheduler.active,
         now_ms=now_ms,
+        codec=process.codec,
     )
 
     def changed(topic: str, *_: object) -> None:

@@ -20,6 +20,8 @@ from pipeline.full_sync.endings import BY_NOBODY, over, wanted_mappings
 from pipeline.full_sync.rows import OPEN, SYSTEMS, Run, orphans, runs_of
 from pipeline.full_sync.schedule import anew, due, is_forgotten
 from pipeline.full_sync.situation import PASSES, Command, Move, RoadSeen, Situation
+from pipeline.full_sync.written import not_held
+from schemas.codec import Codec
 from schemas.configuration import ConnectorState, IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of, every, settings_of
 from schemas.letters import place_of
@@ -82,8 +84,11 @@ class FullSyncs:
         *,
         active: Callable[[], bool],
         now_ms: Callable[[], int],
+        codec: Codec | None = None,
     ) -> None:
+        """`codec` is what the publisher writes with; without one every request is kept to as it was written."""
         self._tables = tables
+        self._codec = codec
         self._publisher = publisher
         self._road = road
         self._settings = settings
@@ -172,6 +177,9 @@ class FullSyncs:
         for run in _covered(current, waiting, situation):
             reason = f"run {current.run_id} reads the same"
             await self._write(over(run, situation, "superseded", reason))
+        if why := self._not_held(current):
+            await self._write(over(current, situation, "failed", why))
+            return
         while True:
             await self._send(current, situation)
             move = decide(current, await self._with_road(current, situation))
@@ -182,6 +190,12 @@ class FullSyncs:
             rows: Mapping[str, RunProgress] = self._tables.table(RUNS)
             current = runs_of({key: row for key, row in rows.items() if key.startswith(current.run_id)})[current.run_id]
             situation = replace(self._situation(name, all_runs), superseded_by=situation.superseded_by)
+
+    def _not_held(self, run: Run) -> str | None:
+        """Why a run that has not begun would not keep to its request."""
+        if self._codec is None or run.row.state != "requested":
+            return None
+        return not_held(self._codec, run.row)
 
     async def _with_road(self, run: Run, situation: Situation) -> Situation:
         if run.full_sync.step not in PASSES or run.row.state != "running":

@@ -2,20 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 from pipeline.full_sync.report import instant
 from pipeline.full_sync.rows import CONFIRM, STOP, Run
 from pipeline.full_sync.situation import HOLD
+from pipeline.full_sync.written import not_held
 from pipeline.operations import OperationRefused
 from schemas.codec import Codec
 from schemas.configuration import IntegrationSettings
 from schemas.records import ObjectMapping
-from schemas.runs import FullSyncRun, RunProgress, mark_of, run_id_after, run_request
-from schemas.topics import RUNS
-
-OPTIONS: Final = {"most_per_s": "--rate", "asks": "--ask", "supersede": "--supersede"}
-"""What a request says, by the option that asks for it."""
+from schemas.runs import RunProgress, mark_of, run_id_after, run_request
 
 
 class NotStarted(OperationRefused):
@@ -102,24 +98,9 @@ def new_request(
 
 
 def check_written(codec: Codec, asked: Iterable[RunProgress]) -> None:
-    """That each request says all that was asked once it is written. Raises NotStarted.
-
-    An installation that writes as an earlier release does leaves out what that release does not know: a run would
-    write without the bound, or the question, that somebody counts on.
-    """
-    for request in asked:
-        written = codec.decode(RUNS, codec.encode(RUNS, request)).full_sync
-        lost = [option for name, option in OPTIONS.items() if _of(written, name) != _of(request.full_sync, name)]
-        if lost:
-            raise NotStarted(
-                f"{' and '.join(lost)} would not be held to: by PAIRSTREAM_SCHEMAS_UP_TO records are written as a "
-                "release that does not know it writes them. Fix: leave it out, or unset PAIRSTREAM_SCHEMAS_UP_TO for "
-                "every role and command once that release will not be gone back to"
-            )
-
-
-def _of(asked: FullSyncRun | None, name: str) -> object:
-    return getattr(asked, name, None)
+    """That each request says all that was asked once it is written. Raises NotStarted."""
+    for why in filter(None, (not_held(codec, request) for request in asked)):
+        raise NotStarted(why)
 
 
 def runs_in(runs: Iterable[Run], integration: str) -> list[Run]:

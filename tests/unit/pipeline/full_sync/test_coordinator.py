@@ -13,8 +13,10 @@ from pipeline.full_sync import coordinator
 from pipeline.full_sync.coordinator import KEPT_RUNS, SETTLED_MS, FullSyncs, FullSyncSettings
 from pipeline.full_sync.rows import OPEN
 from pipeline.full_sync.situation import Command, RoadSeen
+from schemas.codec import Codec
 from schemas.configuration import DesiredIntegration, IntegrationPart
-from schemas.runs import RequestedBy, RunProgress, run_request
+from schemas.registry import LocalRegistry
+from schemas.runs import FullSyncRun, RequestedBy, RunProgress, run_request
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from tests.unit.pipeline.full_sync.simulated import PEOPLE, RUN, SECTION, SETTINGS, Acting, requested
 
@@ -28,6 +30,7 @@ class Installation:
     acting: Acting = field(default_factory=lambda: Acting(mappings={"people": PEOPLE}))
     brokers_away: bool = False
     sent: list[str] = field(default_factory=list)  # run id and kind of each command
+    codec: Codec | None = None
 
     def table(self, topic: str) -> Mapping[str, Any]:
         desired = DesiredIntegration("a", "active", "", SECTION, SECTION, 0)
@@ -88,6 +91,7 @@ class Scheduler:
             FullSyncSettings(2, interval_s, 0.2),
             active=lambda: self.active,
             now_ms=lambda: installation.acting.now_ms,
+            codec=installation.codec,
         )
 
     async def look(self, times: int = 1) -> None:
@@ -109,6 +113,21 @@ async def test_a_run_that_is_asked_for_comes_to_its_end() -> None:
     it = Installation()
     await it.scheduler().to_the_end()
     assert it.states() == {RUN: "completed"}
+
+
+@pytest.mark.parametrize(
+    ("up_to", "most_per_s", "state"), [(69, 20, "failed"), (70, 20, "completed"), (69, 0, "completed")]
+)
+async def test_a_bound_that_an_older_schema_would_drop_fails_the_run_before_it_begins(
+    up_to: int, most_per_s: int, state: str
+) -> None:
+    """The role writes as an earlier release does, and whoever asked does not."""
+    it = Installation(codec=Codec(LocalRegistry(written_up_to=up_to)))
+    it.acting.rows = {RUN: requested(full_sync=FullSyncRun(most_per_s=most_per_s))}
+    await it.scheduler().to_the_end()
+    assert it.states() == {RUN: state}
+    assert ("--rate would not be held to" in (it.acting.row.reason or "")) == (state == "failed")
+    assert bool(it.sent) == (state == "completed")
 
 
 async def test_brokers_that_do_not_answer_cost_only_time() -> None:
