@@ -28,7 +28,7 @@ from pipeline.process import Process, leave_at_once, now_ms, stop_process
 from pipeline.row_stores import row_stores
 from schemas.topics import ERASURES, INTEGRATIONS, NOTICES, POSITIONS, RUNS, WORKER_GROUP
 from schemas.values import System
-from schemas.vitals import PlaceVitals
+from schemas.vitals import BudgetVitals, PlaceVitals
 
 if TYPE_CHECKING:
     from pipeline.notices.telling import Notices
@@ -234,7 +234,7 @@ async def run_connector(process: Process, system: System) -> None:
     checks = {"membership": lambda: None if runner.owned else "no partitions are assigned"}
     measuring = asyncio.create_task(credit.measure_on(), name="bulk outstanding")
     measuring.add_done_callback(_only_cancelled)
-    vitals = begin_vitals(process, system, publisher, runner.places)
+    vitals = begin_vitals(process, system, publisher, runner.places, runner.budgets)
     try:
         liveness = Liveness(look_at_member(admin, lambda: runner.member, should_own=process.should_own))
         liveness.start()
@@ -363,10 +363,14 @@ def _notices(
 
 
 def begin_vitals(
-    process: Process, role: str, publisher: Publisher, places: Callable[[], Iterable[PlaceVitals]] = tuple
+    process: Process,
+    role: str,
+    publisher: Publisher,
+    places: Callable[[], Iterable[PlaceVitals]] = tuple,
+    budgets: Callable[[], Iterable[BudgetVitals]] = tuple,
 ) -> "asyncio.Task[None]":
     """Writes this process's vital signs until cancelled."""
-    signs = VitalSigns(process.settings.member_id(role), role, process.metrics, now_ms, places)
+    signs = VitalSigns(process.settings.member_id(role), role, process.metrics, now_ms, places, budgets)
     task = asyncio.create_task(signs.write_on(publisher.send), name="vital signs")
     task.add_done_callback(_only_cancelled)
     return task

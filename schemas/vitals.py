@@ -61,6 +61,7 @@ class DurationVitals:
     bulk: bool  # whether it was bulk
     counts: tuple[int, ...]  # how many fell under each bound of BOUNDS_MS and above the one before; last: above all
     sum_ms: int  # milliseconds of all of them
+    integration: str = ""  # of the whole: whose changes; else, and of a release before, empty: of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,34 @@ class MappingVitals:
     several: int  # several objects on a side
     refused: int  # a value was refused
     integration: str = ""  # whose mapping; empty: a release before told it by its name alone
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetVitals:
+    """One limit of the requests to an integration's account, at one moment: who uses it, and what waits for it."""
+
+    integration: str  # whose requests
+    system: str  # the system that is asked
+    limit: str  # `general`; `search`: requests that the system counts apart
+    ceiling: int  # requests that may leave in an interval
+    interval_ms: int  # how long that is
+    found: bool  # whether the ceiling was found by trying, since the system tells none
+    used: Mapping[str, int] = field(default_factory=dict)  # purpose -> requests of the interval until now
+    others: int = 0  # requests that others used of it, as answers tell
+    waiting: Mapping[str, int] = field(default_factory=dict)  # purpose -> requests that wait for a place
+    paused_ms: int = 0  # how long no request leaves from now on, since an answer asked for that
+    day_ceiling: int | None = None  # requests of a day, where answers tell
+    day_left: int | None = None  # how many of them the newest answer leaves
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeVitals:
+    """How many records ended in one way since the process began."""
+
+    stage: str  # where they ended: `objects`, `pairs`; in a connector `source`, `sink`, `timeline`
+    integration: str  # whose they were; empty where that was not known
+    outcome: str  # `written`, `equal`, ...
+    number: int  # how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +125,8 @@ class Vitals:
     accepted: Mapping[str, int] = field(default_factory=dict)  # receiver: <integration>/<system> -> when its last was
     refused: Mapping[str, int] = field(default_factory=dict)  # receiver: <system>/<result> -> when the last one was
     mappings: tuple[MappingVitals, ...] = ()  # worker: how records ended, by mapping
+    budgets: tuple[BudgetVitals, ...] = ()  # connector: the limits of each account that it has open
+    outcomes: tuple[OutcomeVitals, ...] = ()  # how records ended, by stage and integration
 
 
 BOUNDS_MS = (50, 100, 200, 400, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)

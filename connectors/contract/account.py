@@ -15,6 +15,7 @@ from connectors.contract.sink import Sink
 from connectors.contract.source import Source
 from connectors.contract.timeline import Timeline
 from schemas.values import System
+from schemas.vitals import BudgetVitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Account:
     stop: Callable[[], None] = lambda: None  # from now on no request leaves, not even one that is under way here
     capping: Callable[[], bool] = lambda: False  # whether the system asks for a longer wait than is kept
     spent: Callable[[], float] = lambda: 0.0  # the share of the rate limit that is spent; 0 where none is known
+    budgets: Callable[[], tuple[BudgetVitals, ...]] = tuple  # its limits as they are now, for the vital signs
 
 
 Exchange: TypeAlias = Callable[[Opening, ConsentCode], Awaitable[GrantedAccess]]

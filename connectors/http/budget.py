@@ -13,6 +13,7 @@ from connectors.contract.errors import RateLimited
 from connectors.http.messages import Purpose, RateNotice
 from connectors.http.meter import waiting_for_a_place
 from connectors.http.rate_limits import NEVER, Limiter
+from schemas.vitals import BudgetVitals
 
 WEIGHTS: dict[Purpose, float] = {
     "live_read": 40,
@@ -65,6 +66,13 @@ class RequestBudget:
     def spent(self) -> float:
         """The share of the limit that is spent now; 0 where the vendor names none."""
         return self._general.spent
+
+    def vitals(self, integration: str, system: str) -> tuple[BudgetVitals, ...]:
+        """Each limit as it is now."""
+        queues = {"general": self._general, "search": self._search}
+        if self._search is self._general:
+            del queues["search"]
+        return tuple(queue.vitals(integration, system, limit) for limit, queue in queues.items())
 
     def capped(self, wait_s: float) -> float:
         """The wait that is kept; a longer one that was asked for is told."""
@@ -142,6 +150,7 @@ class _Queue:
         self._reached = 0.0
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_at = NEVER
+        self._day: tuple[int | None, int | None] = (None, None)  # requests of a day, and how many are left
 
     async def take(self, purpose: Purpose) -> float:
         """Wait for a place; answers when it was given."""
@@ -170,9 +179,29 @@ class _Queue:
         """The share of the limiter's places that are taken."""
         return self._limiter.spent(self._clock.monotonic())
 
+    def vitals(self, integration: str, system: str, limit: str) -> BudgetVitals:
+        """The limit as it is now."""
+        now = self._limiter.standing(self._clock.monotonic())
+        waiting = {purpose: sum(not turn.done() for turn in turns) for purpose, turns in self._waiting.items()}
+        return BudgetVitals(
+            integration,
+            system,
+            limit,
+            now.ceiling,
+            round(now.interval_s * 1000),
+            now.found,
+            dict(now.used),
+            now.others,
+            {purpose: number for purpose, number in waiting.items() if number},
+            round(now.paused_s * 1000),
+            *self._day,
+        )
+
     def follow(self, notice: RateNotice) -> None:
         """An answer's headers name the limit."""
         self._limiter.follow(notice, self._clock.monotonic())
+        if notice.day_limit is not None:
+            self._day = notice.day_limit, notice.day_remaining
 
     def throttle(self, wait_s: float | None, sent_at: float) -> None:
         """A request was refused for its rate."""

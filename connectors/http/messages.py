@@ -137,11 +137,16 @@ class Call(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class RateNotice:
-    """A limit in an answer's headers: `remaining` of `limit` requests per `interval_s` seconds."""
+    """A limit in an answer's headers: `remaining` of `limit` requests per `interval_s` seconds.
+
+    Of a day the same, where the headers tell.
+    """
 
     limit: int
     remaining: int
     interval_s: float
+    day_limit: int | None = None
+    day_remaining: int | None = None
 
 
 class Transport(Protocol):

@@ -1,6 +1,7 @@
 """When the next request may leave: a rolling window that follows the vendor's headers, or a rate found by trying."""
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +41,22 @@ CEILING_HOLD_S = 300.0
 _ROUNDING = 1e-9
 
 
+SHOWN_S = 10.0
+"""Of a rate that was found by trying, the requests of so long are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of a limit is used at one moment."""
+
+    ceiling: int  # requests that may leave in an interval
+    interval_s: float
+    used: Mapping[Purpose, int]  # of the interval until now
+    others: int = 0  # what others used of it, as answers tell
+    paused_s: float = 0.0  # so long nothing leaves
+    found: bool = False  # whether the ceiling was found by trying
+
+
 class Limiter(Protocol):
     """Knows one limit of a vendor; every `now` is seconds of one monotonic clock."""
 
@@ -65,6 +82,10 @@ class Limiter(Protocol):
 
     def spent(self, now: float) -> float:
         """The share of the limit's places that are taken; 0 where no limit is known."""
+        ...
+
+    def standing(self, now: float) -> Standing:
+        """How much of the limit is used."""
         ...
 
 
@@ -145,6 +166,12 @@ class RollingWindow:
         self._forget(now)
         return min((self._held.total() + self._others) / self._limit, 1.0)
 
+    def standing(self, now: float) -> Standing:
+        """Every place that is held counts: the vendor may have counted it."""
+        self._forget(now)
+        used = {purpose: number for purpose, number in self._held.items() if number}
+        return Standing(self._limit, self._interval_s, used, self._others, max(self._paused_until - now, 0.0))
+
     def _usable(self, limit: int) -> int:
         return max(1, int(limit * self._settings.margin))
 
@@ -201,6 +228,7 @@ class AdaptiveRate:
         self._tokens = float(self._settings.burst)
         self._filled_at = 0.0
         self._flying: Counter[Purpose] = Counter()
+        self._sent: deque[tuple[float, Purpose]] = deque()  # of the last SHOWN_S
         self._bulk_at = -NEVER
         self._used_up = False
         self._cut_at = -NEVER
@@ -226,6 +254,8 @@ class AdaptiveRate:
         self._fill(now)
         self._tokens -= 1.0
         self._flying[purpose] += 1
+        self._sent.append((now, purpose))
+        self._forget_sent(now)
         if purpose in BULK:
             self._bulk_at = now
 
@@ -264,6 +294,17 @@ class AdaptiveRate:
     def spent(self, now: float) -> float:
         """Nothing: a rate that is found by trying has no places."""
         return 0.0
+
+    def standing(self, now: float) -> Standing:
+        """What left lately, beside what the rate as it is now lets leave in that time."""
+        self._forget_sent(now)
+        used = Counter(purpose for _, purpose in self._sent)
+        paused_s = max(self._paused_until - now, 0.0)
+        return Standing(round(self.per_s * SHOWN_S), SHOWN_S, used, paused_s=paused_s, found=True)
+
+    def _forget_sent(self, now: float) -> None:
+        while self._sent and self._sent[0][0] <= now - SHOWN_S:
+            self._sent.popleft()
 
     def _has_place(self, purpose: Purpose) -> bool:
         bulk = sum(self._flying[one] for one in BULK)

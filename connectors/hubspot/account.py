@@ -106,6 +106,7 @@ def assemble(opening: Opening, transport: Transport, files: Files | None = None)
         feeds=feeds,
         capping=lambda: budget.capping,
         spent=lambda: budget.spent,
+        budgets=lambda: budget.vitals(opening.integration, "hubspot"),
     )
 
 

@@ -33,7 +33,7 @@ class ConnectorMetrics(Protocol):
     def api_waited(self, system: str, purpose: str, seconds: float) -> None:
         """A request waited so long for its place in the budget."""
 
-    def change_visible(self, system: str, bulk: bool, parts: Parts) -> None:
+    def change_visible(self, system: str, bulk: bool, parts: Parts, integration: str = "") -> None:
         """A value was written to the system so long after its first cause was received, by the parts of its way."""
 
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:

@@ -36,6 +36,7 @@ from schemas.records import (
     TimelineEvent,
 )
 from schemas.runs import revisions_in
+from schemas.vitals import BudgetVitals
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,10 @@ class IntegrationWorker:
             return _opened(section, unseal) == _opened(self._section, unseal)
         except ConnectorError:
             return False  # no key opens one of them: the attempt to open a new worker says so
+
+    def budgets(self) -> tuple[BudgetVitals, ...]:
+        """The limits of its account, for the vital signs."""
+        return self._context.account.budgets()
 
     async def take(self, taken: Taken, record: Any) -> None:
         """Take one record; it stays unfinished until it has an outcome, whoever has the integration then."""

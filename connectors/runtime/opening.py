@@ -98,7 +98,7 @@ class IntegrationOpener:
             count=count,
             bulk_credit=connector.bulk_credit,
             run_row=partial(connector.tables.get, RUNS),
-            visible=partial(connector.metrics.change_visible, self._traits.system),
+            visible=partial(connector.metrics.change_visible, self._traits.system, integration=name),
         )
         monitor = ConnectionMonitor(context, report, self._monitor_deps(name))
         broken = partial(self._deps.broken, name)

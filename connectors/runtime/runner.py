@@ -33,7 +33,7 @@ from schemas.codec import MalformedRecord
 from schemas.configuration import IntegrationSettings
 from schemas.records import ConnectorRequest
 from schemas.topics import INTEGRATIONS
-from schemas.vitals import PlaceVitals
+from schemas.vitals import BudgetVitals, PlaceVitals
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,10 @@ class Runner:
     def places(self) -> tuple[PlaceVitals, ...]:
         """What this process has taken, for its vital signs; to be called on the loop."""
         return self._in_memory.places()
+
+    def budgets(self) -> tuple[BudgetVitals, ...]:
+        """The limits of every account that is open here, for its vital signs; to be called on the loop."""
+        return tuple(one for name in sorted(self._workers) for one in self._workers[name].budgets())
 
     def configuration_changed(self) -> None:
         """Integrations or mappings changed; to be called on the loop."""

@@ -48,7 +48,16 @@ def assemble(opening: Opening, transport: Transport, api_key: str) -> Account:
     source, setup = UserflowSource(opening, client(transport)), UserflowSetup(opening, client(transport))
     feeds = UserflowFeeds(client(transport), opening.catalog, opening.feeds) if polled(opening) else None
     sink = UserflowSink(opening, client_for)
-    return Account("userflow", source, sink, setup, _nothing, feeds=feeds, capping=lambda: budget.capping)
+    return Account(
+        "userflow",
+        source,
+        sink,
+        setup,
+        _nothing,
+        feeds=feeds,
+        capping=lambda: budget.capping,
+        budgets=lambda: budget.vitals(opening.integration, "userflow"),
+    )
 
 
 async def _nothing() -> None:

@@ -17,7 +17,7 @@ from pipeline.observability.written import WrittenChanges
 from schemas.codec import CodecKind
 from schemas.configuration import ConnectorStatus
 from schemas.spent import Parts
-from schemas.vitals import ApiVitals, DurationVitals, LimitVitals, MappingVitals
+from schemas.vitals import ApiVitals, DurationVitals, LimitVitals, MappingVitals, OutcomeVitals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -204,6 +204,7 @@ class Metrics:
         self._calls: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])  # sent, and limited
         self._waited_s: dict[tuple[str, str], float] = defaultdict(float)
         self._links: dict[tuple[str, str], Counts[str]] = defaultdict(Counts)  # by integration and mapping
+        self._ends: Counts[tuple[str, str, str]] = Counts()  # by stage, integration and outcome
         self._limits: dict[str, tuple[str, int]] = {}  # by system: the limit that was met last, and when
         self._remaining: dict[tuple[str, str], int] = {}
         self._durations = Durations()
@@ -226,6 +227,7 @@ class Metrics:
     def outcome(self, stage: str, integration: str, mapping: str | None, outcome: str, number: int = 1) -> None:
         """`mapping` is None, and `integration` empty, where a record ended before they were known."""
         self._counters["pairstream_outcomes_total"].labels(stage, integration, mapping or "", outcome).inc(number)
+        self._ends[stage, integration, outcome] += number
         kind = LINKS.get(outcome)
         if stage == "pairs" and mapping and kind is not None:
             self._links[integration, mapping][kind] += number
@@ -271,9 +273,9 @@ class Metrics:
         self._durations.took("budget", system, purpose.startswith("bulk"), seconds)
         self._waited_s[system, purpose] += seconds
 
-    def change_visible(self, system: str, bulk: bool, parts: Parts) -> None:
+    def change_visible(self, system: str, bulk: bool, parts: Parts, integration: str = "") -> None:
         """A value was written to the system so long after its first cause was received, by the parts of its way."""
-        self._written.count(system, bulk, parts)
+        self._written.count(system, bulk, parts, integration)
 
     def webhook_accepted(self, integration: str, system: str, at_ms: int) -> None:
         """A webhook of the integration, received then, was stored."""
@@ -343,6 +345,10 @@ class Metrics:
             MappingVitals(name, ends["linked"], ends["not_linked"], ends["several"], ends["refused"], integration)
             for (integration, name), ends in sorted(dict(self._links).items())
         )
+
+    def outcomes(self) -> tuple[OutcomeVitals, ...]:
+        """How records ended, for the vital signs."""
+        return tuple(OutcomeVitals(*key, number) for key, number in sorted(self._ends.copy().items()))
 
     def durations(self) -> tuple[DurationVitals, ...]:
         """How long changes and requests took, for the vital signs."""

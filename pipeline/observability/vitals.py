@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pipeline.observability.metrics import Metrics
 from schemas.topics import VITALS
-from schemas.vitals import PlaceVitals, Vitals
+from schemas.vitals import BudgetVitals, PlaceVitals, Vitals
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +29,17 @@ class VitalSigns:
         metrics: Metrics,
         now_ms: Callable[[], int],
         places: Callable[[], Iterable[PlaceVitals]] = tuple,
+        budgets: Callable[[], Iterable[BudgetVitals]] = tuple,
     ) -> None:
-        """`places` tells what the process takes; it is asked on the loop on which the figures are written."""
+        """`places` tells what the process takes, `budgets` the limits of its accounts.
+
+        Both are asked on the loop on which the figures are written.
+        """
         self._process, self._role = process, role
         self._metrics = metrics
         self._now_ms = now_ms
         self._places = places
+        self._budgets = budgets
         self._started_ms = now_ms()
         self._own_s = 0.0
 
@@ -55,6 +60,8 @@ class VitalSigns:
             self._metrics.durations(),
             *self._metrics.webhooks(),
             self._metrics.mappings(),
+            tuple(self._budgets()),
+            self._metrics.outcomes(),
         )
 
     async def write_on(self, send: Send) -> None:

@@ -18,14 +18,17 @@ class WrittenChanges:
         self._durations = durations
         self._counted: dict[tuple[str, bool], tuple[Counted, ...]] = {}
 
-    def count(self, system: str, bulk: bool, parts: Parts) -> None:
-        """A change was written to the system; its parts in milliseconds."""
+    def count(self, system: str, bulk: bool, parts: Parts, integration: str) -> None:
+        """A change of the integration was written to the system; its parts in milliseconds.
+
+        Vital signs tell the whole by integration, its parts of all together: fifty integrations are one record.
+        """
         counted = self._counted.get((system, bulk)) or self._of(system, bulk)
         times_ms = (parts.whole, parts.pairstream, parts.read, parts.budget, parts.write)
         named = []
         for (name, histogram), ms in zip(counted, times_ms, strict=True):
             histogram.observe(ms / 1000)
-            named.append((name, ms))
+            named.append((name, integration if name == "whole" else "", ms))
         self._durations.took_together(named, system, bulk)
 
     def _of(self, system: str, bulk: bool) -> tuple[Counted, ...]:

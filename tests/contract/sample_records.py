@@ -31,7 +31,17 @@ from schemas.records import (
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.state import Candidate, ObjectState, PairState, RefusedValue, RunMark, Settled, Written
 from schemas.values import FieldValue
-from schemas.vitals import ApiVitals, DurationVitals, InMemory, LimitVitals, MappingVitals, PlaceVitals, Vitals
+from schemas.vitals import (
+    ApiVitals,
+    BudgetVitals,
+    DurationVitals,
+    InMemory,
+    LimitVitals,
+    MappingVitals,
+    OutcomeVitals,
+    PlaceVitals,
+    Vitals,
+)
 from tests.contract.sample_configuration import AT_MS, INTEGRATION_PART
 
 CAUSE = Cause("hubspot.notifications", 3, 42, AT_MS, 120, 30, 80)
@@ -313,12 +323,18 @@ SAMPLES: Mapping[str, Any] = {
             ),
             (ApiVitals("userflow", "write", 200, 3, 1_500),),
             (LimitVitals("acme", "userflow", 8, "burst", AT_MS - 1_000),),
-            (DurationVitals("whole", "userflow", False, (1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1), 12_345),),
+            (DurationVitals("whole", "userflow", False, (1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1), 12_345, "acme"),),
             7,
             AT_MS - 3_000,
             {"acme/hubspot": AT_MS - 3_000},
             {"hubspot/mismatch": AT_MS - 2_000},
             (MappingVitals("people", 12, 5, 1, 2, "acme"),),
+            (
+                BudgetVitals(
+                    "acme", "hubspot", "general", 188, 10_000, False, {"write": 7}, 2, {"search": 1}, 900, 9, 4
+                ),
+            ),
+            (OutcomeVitals("sink", "acme", "written", 300),),
         ),
         SourcePosition("acme", 3, "hubspot", "contacts/modified", "1700000000000 1699999000000", AT_MS),
         INTEGRATION_PART,

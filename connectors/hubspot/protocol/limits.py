@@ -22,4 +22,8 @@ def rate_notice(headers: Headers) -> RateNotice | None:
     interval_ms = as_whole(headers.get("x-hubspot-ratelimit-interval-milliseconds")) or DEFAULT_INTERVAL_MS
     if limit is None or limit <= 0 or remaining is None or interval_ms <= 0:
         return None
-    return RateNotice(limit, max(0, remaining), interval_ms / 1000)
+    day_limit = as_whole(headers.get("x-hubspot-ratelimit-daily"))
+    day_remaining = as_whole(headers.get("x-hubspot-ratelimit-daily-remaining"))
+    if day_limit is None or day_remaining is None:  # answers to an OAuth app have none
+        return RateNotice(limit, max(0, remaining), interval_ms / 1000)
+    return RateNotice(limit, max(0, remaining), interval_ms / 1000, day_limit, max(0, day_remaining))

@@ -310,3 +310,46 @@ async def take_and_go(budget: RequestBudget, purpose: Purpose) -> None:
 
 
 COMPETING: tuple[Purpose, ...] = ("live_read", "write", "bulk_read")
+
+
+async def test_the_vital_signs_say_what_is_used_and_what_waits() -> None:
+    clock = FakeClock()
+    budget = windowed_budget(clock, WindowSettings(limit=100, in_flight=1))
+    async with budget.slot("live_read") as slot:
+        slot.follow(RateNotice(100, 90, INTERVAL_S, day_limit=625_000, day_remaining=600_000))
+        waits = asyncio.create_task(_one(budget, "write"))
+        await asyncio.sleep(0)
+        general, search = budget.vitals("acme", "hubspot")
+        assert (general.integration, general.system, general.limit, search.limit) == (
+            *("acme", "hubspot", "general"),
+            "search",
+        )
+        assert (general.ceiling, general.interval_ms, general.found) == (99, 10_000, False)
+        assert (general.used, general.others, general.waiting) == ({"live_read": 1}, 9, {"write": 1})
+        assert (general.day_ceiling, general.day_left, general.paused_ms) == (625_000, 600_000, 0)
+        assert (search.used, search.waiting, search.day_ceiling) == ({}, {}, None)
+    await waits
+    assert budget.vitals("acme", "hubspot")[0].waiting == {}
+    await clock.advance(2 * INTERVAL_S)
+    assert budget.vitals("acme", "hubspot")[0].used == {}
+
+
+async def _one(budget: RequestBudget, purpose: Purpose) -> None:
+    async with budget.slot(purpose):
+        pass
+
+
+async def test_a_rate_that_is_felt_for_tells_what_left_lately() -> None:
+    clock = FakeClock()
+    budget = RequestBudget(clock, AdaptiveRate(AdaptiveSettings(start_per_s=8)))
+    for _ in range(3):
+        await _one(budget, "write")
+    (told,) = budget.vitals("acme", "userflow")
+    assert (told.ceiling, told.interval_ms, told.found, told.used) == (80, 10_000, True, {"write": 3})
+    async with budget.slot("write") as slot:
+        slot.limited(RateLimited("burst", wait_s=30.0))
+    (told,) = budget.vitals("acme", "userflow")
+    assert (told.ceiling, told.paused_ms) == (40, 30_000)
+    await clock.advance(11)
+    (told,) = budget.vitals("acme", "userflow")
+    assert (told.used, told.paused_ms) == ({}, 19_000)

@@ -112,6 +112,9 @@ class TestErrors:
         headers = {"x-hubspot-ratelimit-max": "190", "X-HubSpot-RateLimit-Remaining": "3"}
         notice = hubspot.rate_notice(Headers(headers.items()))
         assert notice is not None
-        assert (notice.limit, notice.remaining, notice.interval_s) == (190, 3, 10.0)
+        assert (notice.limit, notice.remaining, notice.interval_s, notice.day_limit) == (190, 3, 10.0, None)
+        daily = headers | {"x-hubspot-ratelimit-daily": "625000", "x-hubspot-ratelimit-daily-remaining": "-1"}
+        notice = hubspot.rate_notice(Headers(daily.items()))
+        assert notice is not None and (notice.day_limit, notice.day_remaining) == (625_000, 0)
         assert hubspot.rate_notice(Headers()) is None
         assert hubspot.rate_notice(Headers([("X-HubSpot-RateLimit-Max", "many")])) is None

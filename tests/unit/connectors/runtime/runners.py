@@ -150,7 +150,7 @@ class Measured:
     def api_waited(self, system: str, purpose: str, seconds: float) -> None:
         assert seconds >= 0
 
-    def change_visible(self, system: str, bulk: bool, parts: Parts) -> None:
+    def change_visible(self, system: str, bulk: bool, parts: Parts, integration: str = "") -> None:
         assert parts.whole >= 0
 
     def integration_status(self, integration: str, system: str, status: ConnectorStatus) -> None:

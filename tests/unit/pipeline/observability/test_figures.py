@@ -32,6 +32,14 @@ def test_the_parts_of_a_change_are_told_beside_the_whole_and_sum_up_to_it() -> N
     assert {one.system for one in it.durations()} == {"userflow"}
 
 
+def test_the_whole_is_told_by_integration_its_parts_of_all_together() -> None:
+    it = metrics()
+    it.change_visible("userflow", False, Parts(40, 300, 0, 160), "acme")
+    it.change_visible("userflow", False, Parts(60, 0, 0, 40), "beta")
+    told = {(one.part, one.integration): one.sum_ms for one in it.durations()}
+    assert (told["whole", "acme"], told["whole", "beta"], told["whole/write", ""]) == (500, 100, 200)
+
+
 def test_every_way_to_be_linked_is_a_figure() -> None:
     assert set(LINKS.values()) == {"linked", "not_linked", "several", "refused"}
 

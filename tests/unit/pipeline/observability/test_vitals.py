@@ -11,7 +11,7 @@ from pipeline.observability import vitals as module
 from pipeline.observability.metrics import Metrics
 from pipeline.observability.vitals import VitalSigns
 from schemas.topics import VITALS
-from schemas.vitals import ApiVitals, PlaceVitals, Vitals
+from schemas.vitals import ApiVitals, BudgetVitals, OutcomeVitals, PlaceVitals, Vitals
 
 PLACE = PlaceVitals("pairs", "sync.matches", 1, 10, 4, 3)
 
@@ -40,6 +40,21 @@ def test_an_integration_of_another_connector_is_told_no_more() -> None:
     metrics.api_remaining("userflow", "acme", 3)
     metrics.forget_integration("acme")
     assert metrics.limits() == ()
+
+
+def test_it_tells_how_records_ended_and_the_limits_of_accounts() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for outcome in ("written", "written", "equal"):
+        metrics.outcome("sink", "acme", "people", outcome)
+    metrics.outcome("objects", "", None, "dead-lettered", 3)
+    budget = BudgetVitals("acme", "userflow", "general", 80, 10_000, True)
+    figures = VitalSigns("userflow-0", "userflow", metrics, lambda: 1_000, budgets=lambda: (budget,)).taken()
+    assert figures.budgets == (budget,)
+    assert figures.outcomes == (
+        OutcomeVitals("objects", "", "dead-lettered", 3),
+        OutcomeVitals("sink", "acme", "equal", 1),
+        OutcomeVitals("sink", "acme", "written", 2),
+    )
 
 
 async def test_brokers_that_are_away_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
