@@ -38,6 +38,9 @@ _.answered_at_ms
 _.last_webhook_at_ms
 
 # Read by the console's templates.
+_.means_ms
+_.day_percent
+_.all_written
 _.needs_person
 _.waits_for_confirm
 _.half_ms

@@ -190,7 +190,7 @@ class _Queue:
             now.ceiling,
             round(now.interval_s * 1000),
             now.found,
-            dict(now.used),
+            {purpose: number for purpose, number in now.used.items() if number},
             now.others,
             {purpose: number for purpose, number in waiting.items() if number},
             round(now.paused_s * 1000),

@@ -32,6 +32,7 @@ from pipeline.console.desk import (
     AUDIT_KEPT_S,
     CHANGES_KEPT_S,
     DOCTOR_KEPT_S,
+    HOUR_KEPT_S,
     LAG_KEPT_S,
     LETTERS_KEPT_S,
     About,
@@ -45,6 +46,7 @@ from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.words import counted
 from pipeline.full_sync.rows import runs_of
+from pipeline.lag.hour_reading import HourReading
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
 from pipeline.local import endpoints
@@ -175,6 +177,7 @@ def desk_of(
         lambda lag: gathered(process, tables, lag),
         access,
         Kept(lambda: retained_changes(brokers.admin, now_ms(), kept_ms), CHANGES_KEPT_S),
+        Kept(HourReading(brokers).look, HOUR_KEPT_S),
     )
 
 

@@ -34,6 +34,7 @@ from pipeline.console.pages.api import Away
 from pipeline.console.pages.sign_in import SignIn
 from pipeline.console.pages.sso import Sso
 from pipeline.console.protect import API, LIVE, Place, Protected, asker
+from pipeline.console.rail import RailKept
 from pipeline.console.routes import PAGES, SCRIPTS, At, ForScripts
 from pipeline.console.visit import TOKEN, Gone, NotHere, Sheet, Shown, Visit, form_of
 from pipeline.console.words import clock
@@ -76,6 +77,7 @@ class _Pages:
     def __init__(self, desk: Desk, access: Access, pages: Sequence[At]) -> None:
         self._desk = desk
         self._access = access
+        self._rail = RailKept(desk)
         self._live = Live(pages, self._facts, access.goes_on)
         self.close = self._live.close
 
@@ -153,6 +155,7 @@ class _Pages:
             "who": visit.who,
             "path": visit.request.url.path,
             "names": list(self._desk.integrations),
+            "rail": self._rail.now(),
             "tabs": TABS,
             "may_act": visit.who.may("operator"),
             "may_connect": visit.who.may("admin"),

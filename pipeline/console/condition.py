@@ -42,6 +42,7 @@ class Condition:
     meaning: str = ""
     code: str = ""
     needs_person: bool = False
+    system: str = ""  # the one in trouble
 
     @property
     def icon(self) -> str:
@@ -93,7 +94,9 @@ def _troubled(name: str, system: System, status: str, reason: str) -> Condition:
         meaning = (
             "Nothing is lost: what both send is still stored, and every pair is derived again after you reconnect."
         )
-        return Condition("bad", "Needs reconnect", "", title, f"{meaning} {_as_sentence(fix)}".strip(), code, True)
+        return Condition(
+            "bad", "Needs reconnect", "", title, f"{meaning} {_as_sentence(fix)}".strip(), code, True, NAMES[system]
+        )
     if status == "unavailable":
         title = f"{NAMES[system]} does not answer as it should. You need not do anything."
         meaning = "Pairstream tries again and goes on by itself. Nothing is lost."

@@ -22,6 +22,7 @@ from pipeline.console.replays import Plannings, Replays
 from pipeline.console.waiting import heard
 from pipeline.explain.answer import Explanation, Named
 from pipeline.full_sync.rows import Run, runs_of
+from pipeline.lag.hour import Hour
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
 from pipeline.operations.retained_changes import RetainedChanges
@@ -39,6 +40,7 @@ LOOKED_S: Final = 6.0
 DOCTOR_KEPT_S: Final = 5.0
 AUDIT_KEPT_S: Final = 5.0
 CHANGES_KEPT_S: Final = 300.0
+HOUR_KEPT_S: Final = 5.0
 LETTERS_KEPT_S: Final = 10.0
 WHILE_LOOKING: Final = 4.0
 """So many times as old as it is kept an answer may be while a newer one is looked for."""
@@ -111,6 +113,10 @@ class Kept(Generic[T]):
             self._renewing.add(renewing)
             renewing.add_done_callback(self._renewing.discard)
         return self._answer
+
+    def lately(self, within_s: float) -> T | None:
+        """The newest answer, unless it is older than that; nothing is looked for."""
+        return self._answer if time.monotonic() - self._at <= within_s else None
 
     async def _renew(self) -> None:
         async with self._looking:
@@ -190,6 +196,7 @@ class Desk:
     known: Callable[[Lag], Known]
     access: Access
     changes_look: Kept[RetainedChanges]
+    hour_look: Kept[Hour]
     looks: Looks = field(default_factory=Looks)
     plannings: Plannings = field(default_factory=Plannings)
     begun: dict[str, Replay] = field(default_factory=dict)

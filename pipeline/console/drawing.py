@@ -46,3 +46,19 @@ def histogram(values: Sequence[int], label: str) -> Markup:
         )
     shape = '<svg class="hist" viewBox="0 0 1000 80" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
     return Markup(shape).format(label, drawn)
+
+
+def columns(values: Sequence[Sequence[tuple[int, str]]], label: str) -> Markup:
+    """Bars of figures in parts, each with the class that colours it, the first part at the bottom; the newest last."""
+    high, width = max((sum(part for part, _ in bar) for bar in values), default=0) or 1, 1000 / max(len(values), 1)
+    drawn = Markup()
+    for at, bar in enumerate(values):
+        bottom = 80.0
+        for part, kind in bar:
+            tall = part / high * 78
+            bottom -= tall
+            drawn += Markup('<rect class="{}" x="{:.1f}" y="{:.2f}" width="{:.1f}" height="{:.2f}"/>').format(
+                kind, at * width + 0.75, bottom, width - 1.5, tall
+            )
+    shape = '<svg class="hist" viewBox="0 0 1000 80" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    return Markup(shape).format(label, drawn)

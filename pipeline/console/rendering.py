@@ -13,8 +13,9 @@ from pipeline.console import drawing, words
 from pipeline.visible import isolated
 
 LIVE: Final = "live_"
+BASE: Final = "_base.html"
 HEADED: Final = "_integration.html"
-"""What pages of one integration begin with; its state changes too."""
+"""What pages, and those of one integration, begin with; states change there too."""
 TYPES: Final[Mapping[str, str]] = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FOREVER: Final = "public, max-age=31536000, immutable"
 
@@ -54,7 +55,9 @@ def environment() -> Environment:
         meter=drawing.meter,
         spark=drawing.spark,
         histogram=drawing.histogram,
+        columns=drawing.columns,
         number=words.number,
+        rate=words.rate,
         seconds=words.seconds,
         counted=words.counted,
     )
@@ -92,7 +95,7 @@ def page(template: str, facts: Mapping[str, Any]) -> str:
 
 def regions(template: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The parts of a page that change while one looks: the id of each, and its HTML."""
-    for source in (template, HEADED) if "head" in facts else (template,):
+    for source in (template, BASE, *((HEADED,) if "head" in facts else ())):
         made = environment().get_template(source)
         context = made.new_context(dict(facts))
         for name, block in made.blocks.items():

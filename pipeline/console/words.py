@@ -15,6 +15,11 @@ def number(count: int | float | None) -> str:
     return NOT_KNOWN if count is None else f"{count:,.0f}"
 
 
+def rate(per_minute: float) -> str:
+    """`2,284`; with a digit under ten."""
+    return f"{per_minute:.1f}" if 0 < per_minute < 9.95 else f"{per_minute:,.0f}"
+
+
 def seconds(length: float | None) -> str:
     """`0.42 s`, `12 s`, `4 min 12 s`, `2 h 23 min`, `1 d 19 h`."""
     if length is None:

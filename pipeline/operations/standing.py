@@ -7,6 +7,8 @@ from typing import Any, Final
 from pipeline.full_sync.counts import by_mapping
 from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import Run
+from pipeline.lag.budgets import budgets_of
+from pipeline.lag.budgets import report as budget_report
 from pipeline.lag.judging import Lag
 from pipeline.lag.report import by_integration
 from pipeline.operations.webhooks import last_accepted_ms, last_refused
@@ -53,7 +55,7 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "reason": settings.reason,
         "connection": settings.connection,
         "systems": {system: _system(name, settings, system, known) for system in SYSTEMS},
-        "mappings": [_mapping(name, mapping, completed, known.lag) for mapping in known.mappings.get(name, ())],
+        "mappings": [of_mapping(name, mapping, completed, known.lag) for mapping in known.mappings.get(name, ())],
         **_behind(name, known.lag),
         "last_full_sync": _run(ours[-1], known.lag.at_ms) if ours else None,
         "next_full_sync_at_ms": known.next_run_ms.get(name),
@@ -89,12 +91,13 @@ def _system(name: str, settings: IntegrationSettings, system: System, known: Kno
         "owner": next(iter(sorted(owners)), None),
         "partition": number,
         "requests_left": left[-1] if left else None,
+        "budgets": [budget_report(one) for one in budgets_of(known.lag, name, system)],
         "last_webhook_at_ms": last_accepted_ms(known.lag.processes, system, name),
         "webhooks_refused": dict(last_refused(known.lag.processes, system)),
     }
 
 
-def _mapping(name: str, mapping: str, completed: Run | None, lag: Lag) -> Shown:
+def of_mapping(name: str, mapping: str, completed: Run | None, lag: Lag) -> Shown:
     """Its pairs as the last full sync that completed counted them; null where none has."""
     counts = by_mapping(completed).get(mapping) if completed is not None else None
     told: Shown = {key: None if counts is None else counts.get(of, 0) for key, of in OF_PAIRS.items()}

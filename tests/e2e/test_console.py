@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -111,11 +112,12 @@ async def test_what_is_done_is_told_by_name(it: World, browser: Browser) -> None
         await sign_in(it, page, "operator")
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/pause")
         await page.get_by_role("button", name="Pause writing").click()
-        await page.get_by_text("Paused.").wait_for()
+        await page.get_by_text(re.compile("Paused( by .+)?[.]")).first.wait_for()
         assert "paused" in await it.command("integration", "list")
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/resume")
         await page.get_by_role("button", name="Resume writing").click()
-        await page.get_by_role("link", name="Pause…").wait_for()
+        await page.get_by_label("More actions").click()
+        await page.get_by_role("link", name="Pause writing…").wait_for()
     told = await it.command("audit", "acme")
     assert "console" in told and "pause" in told and "resume" in told
 
@@ -318,7 +320,7 @@ async def test_disconnecting_asks_for_the_name_and_stops(it: World, browser: Bro
         await page.get_by_role("alert").wait_for()
         await page.get_by_label("Type acme to confirm").fill("acme")
         await page.get_by_role("button", name="Disconnect acme", exact=True).click()
-        await page.get_by_text("Disconnected.").wait_for(timeout=SHOWN_MS)
+        await page.get_by_text(re.compile("Disconnected( by .+)?[.]")).first.wait_for(timeout=SHOWN_MS)
     assert "disconnected" in await it.command("integration", "list")
 
 

@@ -1,15 +1,19 @@
 """How one integration is: what waits in each direction, its mappings, its connectors."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pipeline.console.budget_rows import budgets
 from pipeline.console.condition import NAMES, Kind, waiting
+from pipeline.console.ends import Ends, ends_of
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.overview import run_word
-from pipeline.console.pages.road import took_to
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock
+from pipeline.lag.judging import Lag
 from pipeline.operations.runs import held_up
+from pipeline.operations.standing import of_mapping
 from pipeline.provisioning.remedies import withdrawal
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of
@@ -18,6 +22,10 @@ from schemas.topics import MAPPINGS
 from schemas.values import SYSTEMS
 
 LATELY = 6
+OLD_MS = 60_000
+"""An hour that ended before is not the last one: nobody looked meanwhile."""
+ENDED = {"paused": "pause", "disconnected": "disconnect"}
+"""A state, and what the audit calls bringing it about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +38,43 @@ class SystemRow:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class MappingRow:
+    """A mapping and its pairs: as the last full sync that completed counted them, and as records ended lately."""
+
+    row: ObjectMapping
+    match: str  # the fields by which it matches
+    linked: int | None  # None: no full sync has counted
+    not_linked: int | None
+    several: int | None
+    refused: int | None
+    waiting: int | None
+    lately: Counter[str]
+
+
 async def health(visit: Visit) -> Shown:
     """`/i/<integration>`."""
     settings, lag = settings_in(visit), await visit.desk.lag()
-    name, parts = visit.integration, visit.desk.parts
+    name, parts, desk = visit.integration, visit.desk.parts, visit.desk
+    top, hour = head(visit, settings, lag), desk.hour_look.soon()
+    known = hour is not None and lag is not None and desk.now_ms() - hour.at_ms <= OLD_MS
+    ends = ends_of(name, hour) if hour is not None and known else None
+    completed = [run for run in desk.runs_of(name) if run.row.state == "completed"]
     return Shown(
         "integration.html",
         {
             "lag_known": lag is not None,
-            "head": head(visit, settings, lag),
+            "head": top,
             "to_userflow": waiting(name, "userflow", lag),
             "to_hubspot": waiting(name, "hubspot", lag),
             "run": run_word(name, visit.desk.runs_of(name), visit.desk.now_ms()),
-            "mappings": mappings_of(visit),
-            "refused": visit.desk.refused(name),
-            "took": {system: took_to(system, lag.processes) for system in SYSTEMS} if lag is not None else {},
+            "mappings": list(mapping_rows(visit, lag, ends)),
+            "counted_at": clock(completed[-1].row.updated_at_ms, desk.now_ms()) if completed else "",
+            "refused": desk.refused(name),
+            "ends": ends,
+            "budgets": budgets(name, settings, lag) if lag is not None and settings.state != "disconnected" else [],
+            "reconnect": f"/i/{name}/connection" if top.condition.word == "Needs reconnect" else "",
+            "ended_by": _ended_by(visit, settings),
             "lately": [
                 (clock(entry.at_ms, visit.desk.now_ms()), entry)
                 for entry in reversed(visit.desk.audit_look.soon() or [])
@@ -61,6 +91,39 @@ def mappings_of(visit: Visit) -> list[ObjectMapping]:
     """The mappings in force, by name."""
     rows: Mapping[str, ObjectMapping] = visit.desk.tables.table(MAPPINGS)
     return sorted((row for row in rows.values() if row.integration == visit.integration), key=lambda row: row.name)
+
+
+def _ended_by(visit: Visit, settings: IntegrationSettings) -> str:
+    """Who paused or disconnected it, and when, as far as the audit is read."""
+    action = ENDED.get(settings.state)
+    for entry in reversed(visit.desk.audit_look.soon() or []):
+        if (entry.integration, entry.action) == (visit.integration, action):
+            return f" by {entry.by}, {clock(entry.at_ms, visit.desk.now_ms())}"
+    return ""
+
+
+def mapping_rows(visit: Visit, lag: Lag | None, ends: Ends | None) -> Iterator[MappingRow]:
+    """The mappings in force: what `pairstream integration show` counts of each, and what is refused of it now."""
+    desk, name = visit.desk, visit.integration
+    completed = next((run for run in reversed(desk.runs_of(name)) if run.row.state == "completed"), None)
+    letters = desk.letters_look.soon()
+    open_now = Counter[str]()
+    for group in letters.groups(name, "open") if letters is not None else ():
+        open_now[group.mapping] += len(group.letters)
+    for row in mappings_of(visit):
+        told = of_mapping(name, row.name, completed, lag) if lag is not None else {}
+        several = (told["ambiguous"], told["crowded"]) if told else (None, None)
+        fields = (row.match_hubspot, row.match_userflow)
+        yield MappingRow(
+            row,
+            fields[0] if fields[0] == fields[1] else " = ".join(fields),
+            told.get("pairs"),
+            told.get("userflow_only"),
+            None if None in several else sum(several),
+            None if letters is None else open_now[row.name],
+            told.get("waiting"),
+            ends.links.get(row.name, Counter[str]()) if ends is not None else Counter[str](),
+        )
 
 
 def systems(name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]) -> list[SystemRow]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Final
 
 from pipeline.console.road_picture import Box, Pipe, Road, picture
+from pipeline.console.took import took_to
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import number, seconds
 from pipeline.lag.judging import STANDSTILL, STATES, Lag, State, TopicLag
@@ -21,7 +21,7 @@ from schemas.topics import (
     USERFLOW_NOTIFICATIONS,
 )
 from schemas.values import SYSTEMS, System
-from schemas.vitals import BOUNDS_MS, Vitals
+from schemas.vitals import Vitals
 
 WORDS: Final[Mapping[State, str]] = {"OK": "Flowing", "WARN": "Falling behind", "STALL": "Stalled", "STOP": "Stopped"}
 KINDS: Final[Mapping[State, str]] = {"OK": "ok", "WARN": "warn", "STALL": "bad", "STOP": "bad"}
@@ -45,17 +45,6 @@ class StageRow:
     drain_s: float | None
     limited_by: str
     kept_s: float | None  # until retention reaches what waits
-
-
-@dataclass(frozen=True, slots=True)
-class Took:
-    """How long changes took from their webhook until they were written, at most; None: none was written."""
-
-    to: System
-    number: int
-    half_ms: int | None
-    most_ms: int | None
-    late_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +135,6 @@ def _row(lag: Lag, topic: TopicLag, of: str, days: int | None) -> StageRow:
     )
 
 
-def took_to(system: System, processes: Iterable[Vitals]) -> Took:
-    """Live changes since the connectors began, by the bounds that they count under."""
-    ours = [one for row in processes for one in row.durations if (one.part, one.system) == ("whole", system)]
-    whole = [one.counts for one in ours if not one.bulk]
-    counts = [sum(column) for column in zip_longest(*whole, fillvalue=0)]
-    return Took(system, sum(counts), *(_within(counts, share) for share in (0.5, 0.99, 0.95)))
-
-
 def shares_to(system: System, processes: Iterable[Vitals]) -> list[Share]:
     """Where the time of live changes went from their webhook until they were written; none: none was written."""
     rows = list(processes)
@@ -191,15 +172,3 @@ def calls_of(processes: Iterable[Vitals]) -> list[tuple[str, str, int, int, floa
                 total[at] += more
     rows = [(*key, calls, limited, waited_ms / 1000) for key, (calls, limited, waited_ms) in found.items()]
     return sorted(rows, key=lambda row: -row[2])
-
-
-def _within(counts: Sequence[int], share: float) -> int | None:
-    """The bound under which that share lies; None where none was counted, or it lies above all."""
-    wanted, passed = sum(counts) * share, 0
-    if not wanted:
-        return None
-    for bound, counted in zip(BOUNDS_MS, counts, strict=False):
-        passed += counted
-        if passed >= wanted:
-            return bound
-    return None

@@ -18,6 +18,7 @@ from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.replays import PlannedReplay, Wish
 from pipeline.explain.answer import Explanation, Named
+from pipeline.lag.hour import Hour
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
@@ -256,7 +257,15 @@ class Browser:
         return await self.client.post(path, data={"form_token": self.token, **fields}, headers=SAME_ORIGIN)
 
 
-def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[Finding]] = list) -> InMemory:
+def no_hour() -> Hour:
+    return Hour(AT_MS, None, [])
+
+
+def in_memory(
+    lag: Callable[[], Lag] | None = None,
+    findings: Callable[[], list[Finding]] = list,
+    hour: Callable[[], Hour] = no_hour,
+) -> InMemory:
     tables = Tables()
     publisher, now_ms = Publisher(tables), [AT_MS]
 
@@ -299,6 +308,7 @@ def in_memory(lag: Callable[[], Lag] | None = None, findings: Callable[[], list[
         known=known,
         access=access,
         changes_look=Kept(lambda: RetainedChanges(AT_MS - WEEK_MS, AT_MS, (0,) * 40 + (120, 3, 4, 80) * 4), 0.0),
+        hour_look=Kept(hour, 0.0),
     )
     console = build_console(desk, access, Place.at(URL))
     return InMemory(tables, publisher, access, console, desk, letters, objects, planner, replays, now_ms)

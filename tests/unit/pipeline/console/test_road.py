@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
-from pipeline.console.pages.road import calls_of, means_at, shares_to, took_to
+from pipeline.console.pages.road import calls_of, means_at, shares_to
+from pipeline.console.took import took_to
 from pipeline.observability.metrics import Metrics
 from schemas.spent import Parts
 from schemas.vitals import BOUNDS_MS, ApiVitals, DurationVitals, Vitals
