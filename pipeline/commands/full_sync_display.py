@@ -16,7 +16,7 @@ from rich.text import Text
 
 from pipeline.full_sync.report import report
 from pipeline.full_sync.rows import Run
-from pipeline.full_sync.text import ending, lines, plain
+from pipeline.full_sync.text import ending_lines, lines, plain
 from pipeline.observability.printable import drawing
 from pipeline.visible import visible_lines
 
@@ -83,7 +83,8 @@ class Lines:
             click.echo(visible_lines(line))
 
     def ended(self, run: Run, now_ms: int) -> None:
-        click.echo(visible_lines(ending(run, now_ms)))
+        for line in ending_lines(run, now_ms):
+            click.echo(visible_lines(line))
 
 
 class Terminal:
@@ -106,4 +107,6 @@ class Terminal:
 
     def ended(self, run: Run, now_ms: int) -> None:
         mark = "✓" if run.row.state == "completed" else "✗"
-        self._live.console.print(Text(f"{mark} {visible_lines(ending(run, now_ms))}"))
+        for line in ending_lines(run, now_ms):
+            self._live.console.print(Text(f"{mark} {visible_lines(line)}"))
+            mark = " "

@@ -67,7 +67,19 @@ def ending(run: Run, now_ms: int) -> str:
     refused = run.row.counts.get("refused", 0)
     in_step = told["pairs"] - refused
     counted = f"{told['pairs']:,} pairs, {in_step:,} in step, {refused:,} refused"
-    return f"{told['integration']}: completed after {took}: {counted}"
+    return f"{told['integration']}: {state_word(told['state'])} after {took}: {counted}"
+
+
+def ending_lines(run: Run, now_ms: int) -> Iterator[str]:
+    """How it ended, and the command that shows what was refused."""
+    yield ending(run, now_ms)
+    if run.row.counts.get("refused", 0):
+        yield f"  pairstream dead-letters list --run {run.run_id}"
+
+
+def state_word(state: str) -> str:
+    """A state as text has it; objects have the record's own word."""
+    return "complete" if state == "completed" else state
 
 
 def table(runs: Sequence[Run], now_ms: int) -> list[str]:
@@ -85,7 +97,7 @@ def _row(run: Run, now_ms: int) -> tuple[str, ...]:
     return (
         told["integration"],
         told["run"],
-        told["state"],
+        state_word(told["state"]),
         _clock(told["started_at"], now_ms),
         took.replace(" ", ""),
         f"{sum(one['read'] for one in told['read'].values()):,}",

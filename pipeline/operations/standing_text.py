@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pipeline.full_sync.text import duration
+from pipeline.full_sync.text import duration, state_word
 from pipeline.lag.text import NAMES, aligned, seconds
 
 Shown = dict[str, Any]
@@ -72,7 +72,7 @@ def _line(one: Shown) -> tuple[str, ...]:
         _sum(one, "pairs"),
         _sum(one, "refused"),
         seconds(one["behind_s"]),
-        f"{run['state']} {moment(run['finished_at'] or run['started_at'])}" if run else "none yet",
+        f"{state_word(run['state'])} {moment(run['finished_at'] or run['started_at'])}" if run else "none yet",
     )
 
 
@@ -146,7 +146,9 @@ def _runs(one: Shown) -> str:
     if run is None:
         return f"no full sync yet{after}"
     took = duration(round(run["took_s"]))
-    return f"last full sync {run['state']} {moment(run['finished_at'] or run['started_at'])} ({took}){after}"
+    return (
+        f"last full sync {state_word(run['state'])} {moment(run['finished_at'] or run['started_at'])} ({took}){after}"
+    )
 
 
 def _status(told: Shown) -> str:

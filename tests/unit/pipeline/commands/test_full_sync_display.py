@@ -33,7 +33,7 @@ def test_on_a_terminal_it_is_drawn_by_phase_with_rate_and_rest_and_its_end_stays
         shown.ended(run("completed", "confirm"), AT + 10_000)
     assert "acme: full sync 1800000000000-aaaa: read  50.0/s  about 30 s" in drawn
     assert "userflow users 500/2,000 (5 calls)" in drawn
-    assert "✓ acme: completed after 10 s: 3 pairs, 3 in step, 0 refused" in output.getvalue()
+    assert "✓ acme: complete after 10 s: 3 pairs, 3 in step, 0 refused" in output.getvalue()
 
 
 def test_one_that_asks_shows_whose_fields_would_be_emptied() -> None:

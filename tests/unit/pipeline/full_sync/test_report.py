@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import Run
-from pipeline.full_sync.text import duration, ending, plain, table
+from pipeline.full_sync.text import duration, ending, ending_lines, plain, table
 from schemas.runs import FullSyncRun, RunProgress
 
 KEYS = [
@@ -78,13 +78,15 @@ def test_without_a_heartbeat_for_a_minute_it_is_stalled() -> None:
 def test_it_is_told_in_lines_for_people() -> None:
     assert plain(run(), AT).startswith("acme: read 38 %: hubspot contacts 500/2,000 (6 calls)   userflow users 2,000")
     done = run("completed", phase="confirm", step="confirm", finished_at_ms=AT + 372_000)
-    assert ending(done, AT) == "acme: completed after 6 min 12 s: 1,500 pairs, 1,497 in step, 3 refused"
+    assert ending(done, AT) == "acme: complete after 6 min 12 s: 1,500 pairs, 1,497 in step, 3 refused"
+    refused = f"  pairstream dead-letters list --run {done.run_id}"
+    assert list(ending_lines(done, AT)) == [ending(done, AT), refused]
     stopped = Run(replace(done.row, state="stopped", reason="by hand"))
     assert ending(stopped, AT) == "acme: stopped after 6 min 12 s: by hand"
     head, line = table([done], AT)
     assert head.split()[:4] == ["INTEGRATION", "RUN", "STATE", "STARTED"]
     today = instant(AT)[11:19]
-    assert line.split()[2:5] == ["completed", today, "6m12s"] and line.endswith("by hand")
+    assert line.split()[2:5] == ["complete", today, "6m12s"] and line.endswith("by hand")
     assert table([done], AT + 86_400_000)[1].split()[3] == instant(AT)[:10]
 
 

@@ -67,7 +67,7 @@ def test_an_integration_in_full() -> None:
     head = "MAPPING PAIRS IN STEP WAITING REFUSED AMBIGUOUS CROWDED HUBSPOT ONLY USERFLOW ONLY"
     assert " ".join(found[5].split()) == head
     assert found[6].split() == ["contacts-users", "1,500", "1,497", "0", "3", "0", "0", "1,000", "500"]
-    last = "last full sync completed 2023-11-14 22:12 (6 min 12 s), next 2023-11-14 23:13"
+    last = "last full sync complete 2023-11-14 22:12 (6 min 12 s), next 2023-11-14 23:13"
     assert found[7] == f"behind 0.2 s (12 records) · {last}"
     assert found[8] == "2 of 3 secrets are sealed with the newest key"
     assert found[9] == "1 thing to do: pairstream dead-letters list --integration acme"
@@ -106,7 +106,7 @@ def test_the_list_has_a_line_for_each_and_says_what_is_wrong() -> None:
         "3",
         "0.2",
         "s",
-        "completed",
+        "complete",
         "2023-11-14",
         "22:12",
     ]
