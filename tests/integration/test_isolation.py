@@ -135,7 +135,9 @@ async def test_what_is_under_way_at_a_disconnect_ends_unwritten(kafka: Kafka) ->
         await it.ended()
         done = {name for name in it.vendors[WELL].written if name.startswith("x")}
         assert len(done) < 40
-        assert it.outcomes["disconnected"] == 40 - len(done)
+        assert it.outcomes["disconnected"] + it.outcomes["written"] == 40
+        # nobody keeps an answer that comes amid the disconnect: its writes are done, and count as disconnected
+        assert 40 - len(done) <= it.outcomes["disconnected"] <= 40 - len(done) + it.vendors[WELL].in_flight
 
 
 async def test_what_is_under_way_at_a_pause_is_parked(kafka: Kafka) -> None:
