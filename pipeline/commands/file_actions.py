@@ -37,12 +37,14 @@ from pipeline.operations import hubspot_project as project
 from pipeline.operations import make_plan
 from pipeline.operations.audit import document_of
 from pipeline.operations.generated_files import write_generated
+from pipeline.operations.plan import Plan
 from pipeline.operations.plan_text import as_json, as_text
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.visible import visible
 from schemas.configuration import IntegrationPart
 from schemas.integrations import settings_of
+from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS
 
 
@@ -106,6 +108,22 @@ def show_plan(
         raise click.exceptions.Exit(found.exit_code)
 
     with_kafka(look)
+
+
+def mappings_of(file: IntegrationFile, within_s: float) -> tuple[ObjectMapping, ...]:
+    """The mappings as applying the file would put them in force; or why it would not, and exit code 1."""
+    plans: list[Plan] = []
+
+    async def look(process: Process, publisher: Publisher, tables: TableReader) -> None:
+        plans.append(await make_plan.plan(_deps(process, publisher, tables), file, within_s, pairs=False))
+
+    with_kafka(look)
+    (found,) = plans
+    if found.problems:
+        refuse(render(found.problems))
+    if found.unknown is not None:
+        refuse(f"{file.integration}: {found.unknown}")
+    return found.records
 
 
 def _of_revision(process: Process, file: IntegrationFile, revision: int) -> IntegrationFile:

@@ -4,6 +4,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -11,6 +13,7 @@ import click
 from connectors.kafka.producer import publish_now
 from pipeline.commands.changing import Change, Way
 from pipeline.commands.command_line import clean_up_on_ctrl_c
+from pipeline.commands.file_actions import mappings_of, read_file
 from pipeline.commands.replay_desk import Asked, NoReplay, Planned, ReplayDesk
 from pipeline.commands.replay_text import plan_lines, plan_report, row_report, status_lines
 from pipeline.commands.replay_work import about_to_run, cancelled, published
@@ -27,21 +30,33 @@ from schemas.topics import REPLAYS
 from schemas.values import SYSTEMS
 
 SHOWN_EVERY_S: Final = 2.0
+ANSWERED_S: Final = 20.0
+"""For each connector's answer, where the mappings of a file are planned by."""
 
 
 def plan_replay(asked: Asked, shape: str) -> None:
-    """Print what a replay would write; exits 2 where that is something."""
+    """Print what a replay would write, by the mappings of a file where one is named; exits 2 where it writes."""
+    if is_file(asked.name):
+        file = read_file(Path(asked.name))
+        asked = replace(asked, name=file.integration, edited=mappings_of(file, ANSWERED_S))
 
     def tell(_: Process, desk: ReplayDesk) -> None:
-        planned = desk.plan(desk.new_row(asked))
+        planned = desk.plan(desk.new_row(asked), asked.edited)
         _tell_plan(planned, shape, asked)
         sys.exit(CHANGES if planned.rehearsed.written else DONE)
 
     _with_desk(tell)
 
 
+def is_file(text: str) -> bool:
+    """Whether a text names a file: no integration's name has a dot or a slash."""
+    return "." in text or "/" in text
+
+
 def run_replay(asked: Asked, *, dry_run: bool, yes: bool, shape: str) -> None:
     """Say what it will write, then publish."""
+    if is_file(asked.name):
+        refuse(f"{asked.name}: what it says is not in force. Fix: `pairstream apply` it, then run the replay.")
 
     def work(process: Process, desk: ReplayDesk) -> None:
         planned = desk.plan(desk.new_row(asked))

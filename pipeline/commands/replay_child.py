@@ -125,10 +125,9 @@ def _done(process: Process, desk: ReplayDesk, job: Job) -> Any:
     match job:
         case Plan():
             wish = job.wish
-            asked = Asked(
-                wish.name, wish.begin, wish.end, wish.topics, wish.mapping, wish.wanted, activity=wish.activity
-            )
-            planned = desk.plan(replace(desk.new_row(asked), by=job.by))
+            chosen = (wish.topics, wish.mapping, wish.wanted, wish.activity, wish.edited)
+            asked = Asked(wish.name, wish.begin, wish.end, *chosen)
+            planned = desk.plan(replace(desk.new_row(asked), by=job.by), wish.edited)
             return PlannedReplay(about_to_run(planned).row, planned.records, plan_report(planned, now_ms()))
         case Run():
             row, _, _ = published(process, desk, desk.plan(job.row), lambda _: None, lambda _: None)

@@ -14,12 +14,13 @@ from pipeline.operations import OperationRefused
 from pipeline.operations.actor import who
 from pipeline.operations.positions import Position, offsets
 from pipeline.process import Process, now_ms
+from pipeline.provisioning.mapping_writes import as_applied
 from pipeline.replay.choice import CHANGES, NOTIFICATIONS, REPLAYABLE, Choice, named_places, places
 from pipeline.replay.observing import SEEN, Place
 from pipeline.replay.publishing import again, decoded
 from pipeline.replay.rehearsal import Rehearsal, Rehearsed, Rows
 from schemas.operating import Replay
-from schemas.records import Notification
+from schemas.records import Notification, ObjectMapping
 from schemas.runs import run_id_at
 from schemas.topics import (
     INTEGRATIONS,
@@ -54,6 +55,7 @@ class Asked:
     mapping: str | None = None
     wanted: tuple[str, str, str] | None = None  # system, type, id
     activity: bool = False
+    edited: tuple[ObjectMapping, ...] | None = None  # the mappings of a file that is not in force; None: those that are
 
 
 @dataclass(slots=True)
@@ -113,12 +115,15 @@ class ReplayDesk:
         """That there is such an integration. Raises OperationRefused."""
         known(self._tables.table(INTEGRATIONS), name)
 
-    def view(self, name: str) -> IntegrationView:
-        """The integration as it is in force. Raises OperationRefused."""
+    def view(self, name: str, edited: tuple[ObjectMapping, ...] | None = None) -> IntegrationView:
+        """The integration as it is in force, or would be with other mappings. Raises OperationRefused."""
         self.check(name)
         configuration = Configuration()
-        for topic in (MAPPINGS, INTEGRATIONS):
-            for key, record in self._tables.table(topic).items():
+        mappings, parts = self._tables.table(MAPPINGS), self._tables.table(INTEGRATIONS)
+        if edited is not None:
+            mappings, parts = as_applied(name, edited, mappings, parts)
+        for topic, rows in ((MAPPINGS, mappings), (INTEGRATIONS, parts)):
+            for key, record in rows.items():
                 configuration.apply(topic, key, record)
         view = configuration.view(name)
         if view is None or not view.connected:
@@ -127,7 +132,7 @@ class ReplayDesk:
 
     def new_row(self, asked: Asked) -> Replay:
         """The row of a replay that has not begun; blocks. Raises NoReplay."""
-        view, topics = self.view(asked.name), _topics(asked)
+        view, topics = self.view(asked.name, asked.edited), _topics(asked)
         if asked.mapping is not None and asked.mapping not in view.mappings:
             names = ", ".join(sorted(view.mappings))
             raise NoReplay(f"{asked.name} has no mapping {asked.mapping}; there are: {names}")
@@ -153,18 +158,18 @@ class ReplayDesk:
             object_key=None if asked.wanted is None else object_key(asked.name, view.connection, *asked.wanted),
         )
 
-    def choice(self, row: Replay) -> Choice:
+    def choice(self, row: Replay, view: IntegrationView) -> Choice:
         """Which records the replay takes. Raises NoReplay where its connection is over."""
-        view = self.view(row.integration)
         if view.connection != row.connection:
             raise NoReplay(f"{row.integration} was connected anew: the records of before belong to other accounts")
         mappings = [one for one in view.mappings.values() if row.mapping in (None, one.name)]
         types = frozenset((system, one.object_type(system)) for one in mappings for system in SYSTEMS)
         return Choice(row.integration, row.connection, types, row.object_key)
 
-    def plan(self, row: Replay) -> Planned:
-        """Read what is chosen and rehearse what is not published yet; blocks."""
-        choice, view = self.choice(row), self.view(row.integration)
+    def plan(self, row: Replay, edited: tuple[ObjectMapping, ...] | None = None) -> Planned:
+        """Read what is chosen and rehearse what is not published yet, by `edited` mappings where given; blocks."""
+        view = self.view(row.integration, edited)
+        choice = self.choice(row, view)
         rehearsal = self._rehearsal(row, view)
         planned = Planned(row, view, rehearsal.found)
         reached = places(row.reached)

@@ -41,7 +41,7 @@ def published(
     downstream = Downstream(admin, SYSTEMS)
     credit = Credit(lambda: downstream.look().records, process.settings.bulk_credit, waits)
     publishing = Publishing(PublishingDeps(process.cluster, process.codec, now_ms, credit), planned.row)
-    publishing.run(desk.choice(planned.row), told)
+    publishing.run(desk.choice(planned.row, desk.view(planned.row.integration)), told)
     observing = Observing(process.cluster, process.codec, places(planned.row.before), planned.causes)
     handled = wait_until_handled(partial(pass_of, admin), observing.look, HANDLED_S)
     observed = observing.found

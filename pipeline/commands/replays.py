@@ -40,16 +40,18 @@ def replay() -> None:
     examples=(
         "pairstream replay plan acme --from 2026-11-25T00:00Z --to 2026-11-26T00:00Z",
         "pairstream replay plan acme --mapping contacts-users --format json",
+        "pairstream replay plan acme.yaml --from -24h",
     ),
 )
-@click.argument("name")
+@click.argument("name", metavar="NAME|FILE")
 @_choice
 @FORMAT
 def replay_plan(name: str, shape: str, **given: Any) -> None:
     """Tell exactly what a replay would write.
 
     The agents' own decisions are made over what is known now; nothing is
-    published. Exits 2 where it would write something.
+    published. Of a file: by its mappings, which need not be in force. Exits 2
+    where it would write something.
     """
     from pipeline.commands.replay_actions import plan_replay
 

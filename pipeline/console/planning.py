@@ -98,6 +98,11 @@ class Reviews:
         found = self.kept.get(name)
         return found if found is not None and (found.owner, found.integration) == (owner, integration) else None
 
+    def counted(self, owner: str, integration: str) -> dict[str, Review]:
+        """By name, those of a session whose plan is there, newest first."""
+        ours = [(name, one) for name, one in self.kept.items() if (one.owner, one.integration) == (owner, integration)]
+        return {name: one for name, one in reversed(ours) if one.plan.done() and not one.plan.cancelled()}
+
     def forget(self, name: str) -> None:
         """Saved, replaced or too old."""
         found = self.kept.pop(name, None)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from pipeline.operations.positions import Position
 from schemas.operating import Replay
+from schemas.records import ObjectMapping
 
 PLAN_MS: Final = 10 * 60 * 1000
 MOST_PLANS: Final = 50
@@ -24,6 +25,7 @@ class Wish:
     mapping: str | None = None
     wanted: tuple[str, str, str] | None = None  # system, type, id
     activity: bool = False
+    edited: tuple[ObjectMapping, ...] | None = None  # the rules of a draft: they are not in force, so none is run
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Planning:
     integration: str
     at_ms: int
     answer: "asyncio.Task[PlannedReplay]"
+    draft: str = ""  # the mapping whose unsaved rules it is planned by
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations import apply
 from pipeline.operations.field_query import Asker, NotAnswered
 from pipeline.operations.pair_counts import PairCounts, RetainedState, count_pairs
-from pipeline.operations.plan import InForce, Plan, make_plan, planned_mappings
+from pipeline.operations.plan import InForce, Plan, make_plan
 from pipeline.operations.retained import Retained
 from schemas.codec import Codec
 from schemas.configuration import DesiredIntegration, IntegrationSettings
@@ -88,8 +88,7 @@ async def planned(
     made = await asyncio.to_thread(make_plan, file, request, now, described)  # a file may hold thousands of rules
     if made.problems or count is None:
         return made
-    mappings = await asyncio.to_thread(planned_mappings, described, settings)
-    wanted = [one for one in mappings if only in (None, one.name)]
+    wanted = [one for one in made.records if only in (None, one.name)]
     return replace(made, pairs=await count(_job(made, settings, tuple(wanted))))
 
 

@@ -44,6 +44,7 @@ class Plan:
     news: tuple[str, ...] = ()  # how edits are heard of, where systems are asked for them
     pairs: Mapping[str, PairCounts] = field(default_factory=dict)
     lacking_scopes: tuple[str, ...] = ()  # what HubSpot has not granted, and the file needs
+    records: tuple[ObjectMapping, ...] = ()  # the mappings as they would be in force, where fields were looked at
 
     @property
     def changes(self) -> bool:
@@ -108,10 +109,11 @@ def make_plan(file: IntegrationFile, request: DesiredIntegration, now: InForce, 
     )
     if plan.problems or settings is None or isinstance(described, str):
         return plan
-    wanted = {mapping.name: mapping for mapping in planned_mappings(described, settings)}
-    changes = record_changes(wanted, now.mappings_of(settings, name))
+    records = planned_mappings(described, settings)
+    changes = record_changes({one.name: one for one in records}, now.mappings_of(settings, name))
     events = tuple(_new_events(streamed(named, described.events), settings.events))
-    return replace(plan, create=to_create(named, described.fields), events=events, mappings=tuple(changes))
+    created = to_create(named, described.fields)
+    return replace(plan, create=created, events=events, mappings=tuple(changes), records=records)
 
 
 def planned_mappings(described: DescribedFile, settings: IntegrationSettings) -> tuple[ObjectMapping, ...]:

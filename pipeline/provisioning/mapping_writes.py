@@ -6,6 +6,8 @@ from dataclasses import replace
 from pipeline.core.mapping import MappingView
 from pipeline.provisioning.resolve import unchanged
 from pipeline.provisioning.writes import ConfigurationWrite
+from schemas.configuration import IntegrationPart
+from schemas.integrations import settings_of
 from schemas.records import ObjectMapping
 from schemas.topics import MAPPINGS
 
@@ -22,6 +24,26 @@ def mapping_writes(
     for key, mapping in present.items():
         if mapping.integration == name and key not in keys:
             yield ConfigurationWrite(MAPPINGS, key, None)
+
+
+def as_applied(
+    name: str,
+    wanted: tuple[ObjectMapping, ...],
+    present: Mapping[str, ObjectMapping],
+    parts: Mapping[str, IntegrationPart],
+) -> tuple[Mapping[str, ObjectMapping], Mapping[str, IntegrationPart]]:
+    """The rows of both topics, were these mappings in force: to try them, not to write."""
+    mappings, settings = dict(present), settings_of(parts, name)
+    for write in mapping_writes(name, wanted, present):
+        if isinstance(write.record, ObjectMapping):
+            mappings[write.key] = write.record
+        else:
+            del mappings[write.key]
+    if settings is None:
+        return mappings, parts
+    revision = settings.revision + 1
+    now = replace(settings, revision=revision, active_revision=revision)
+    return mappings, {**parts, f"{name}/settings": IntegrationPart(name, settings=now)}
 
 
 def _read_since(mapping: ObjectMapping, before: ObjectMapping | None) -> dict[str, int]:

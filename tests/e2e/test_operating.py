@@ -157,6 +157,9 @@ async def a_field_already_read(it: World) -> None:
     assert plan["pairs"]["contacts-users"]["written"] == {"userflow": 2 * PAIRS}
     await delivered(it)
     await it.idle()
+    tried = json.loads(await it.answer("replay", "plan", str(path), "--format", "json", expect=2))
+    assert tried["writes"] == {"hubspot": 0, "userflow": 2 * PAIRS}, "by the file, which is not in force yet"
+    assert "is not in force" in await it.command("replay", "run", str(path), "--yes", expect=1)
     before = await written_objects(it)
     await in_ci("apply", str(path), "--yes", expect=0)
     await it.idle()

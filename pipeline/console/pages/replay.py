@@ -1,8 +1,8 @@
 """Replays of one integration: planning one, running it, how far it is, and ending it."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.console.condition import Kind
@@ -11,6 +11,7 @@ from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
 from pipeline.console.pages.explain import id_of
 from pipeline.console.pages.integration import mappings_of
+from pipeline.console.planning import Review
 from pipeline.console.replays import Planning, Wish
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.waiting import heard
@@ -77,17 +78,20 @@ async def replay(visit: Visit) -> Shown:
     settings = settings_in(visit)
     facts = {"choices": CHOICES, "mappings": [one.name for one in mappings_of(visit)]}
     rows = [_row(visit, row) for row in rows_in(visit)]
-    told = {"changes": _changes(visit), "rows": rows}
+    drafts = {name: one.draft.name for name, one in _drafts(visit).items()}
+    told = {"changes": _changes(visit), "rows": rows, "drafts": drafts, "rules": visit.query("rules")}
     return Shown("replay.html", {**facts, **told, "head": head(visit, settings, await visit.desk.lag())})
 
 
 async def plan(visit: Visit) -> Gone:
     """`POST replay/plan`: begins to plan, and leads to where the plan will stand."""
     settings_in(visit)
-    wish, desk = await _wish(visit), visit.desk
+    desk, draft = visit.desk, _draft(visit)
+    wish = replace(await _wish(visit), edited=draft.plan.result().records if draft is not None else None)
     answer = asyncio.create_task(desk.replays.plan(wish, visit.who.name))
     answer.add_done_callback(heard)
-    name = desk.plannings.keep(Planning(visit.who.key, visit.integration, desk.now_ms(), answer))
+    drafted = draft.draft.name if draft is not None else ""
+    name = desk.plannings.keep(Planning(visit.who.key, visit.integration, desk.now_ms(), answer, drafted))
     return Gone(f"/i/{visit.integration}/replay/plan/{name}")
 
 
@@ -95,6 +99,7 @@ async def planned(visit: Visit) -> Shown:
     """`GET replay/plan/<plan>`: what it would write, once that is counted."""
     settings, one = settings_in(visit), _planning(visit)
     facts = {"head": head(visit, settings, await visit.desk.lag()), "plan_name": visit.request.path_params["plan"]}
+    facts |= {"draft": one.draft}
     if not one.answer.done():
         facts |= {"planned": None, "at": clock(one.at_ms, visit.desk.now_ms())}
         return Shown("replay-plan.html", facts)
@@ -108,6 +113,8 @@ async def run(visit: Visit) -> Gone:
     one, desk = _planning(visit), visit.desk
     if not one.answer.done():
         raise NotReplayed("It is not planned yet. Wait for the plan.")
+    if one.draft:
+        raise NotReplayed(f"The rules of {one.draft} that it was planned by are not in force. Save the mapping first.")
     answer = one.answer.result()
     if not answer.records:
         raise NotReplayed("There is nothing to publish again.")
@@ -196,6 +203,25 @@ async def _wish(visit: Visit) -> Wish:
     wanted = (found[0].system, found[0].object_type, found[0].object_id) if found else None
     activity = form.one("activity") == "on"
     return Wish(visit.integration, begin, end or Position(end=True), of, mapping, wanted, activity)
+
+
+def _drafts(visit: Visit) -> Mapping[str, Review]:
+    """By name, the reviews of this session by whose rules a replay can be planned."""
+    revision = settings_in(visit).revision
+    there = visit.desk.reviews.counted(visit.who.key, visit.integration)
+    counted = {name: one for name, one in there.items() if one.plan.exception() is None and one.revision == revision}
+    return {name: one for name, one in counted.items() if one.plan.result().records}
+
+
+def _draft(visit: Visit) -> Review | None:
+    """The review whose rules were chosen; None: those in force. Raises NotReplayed for one that is over."""
+    wanted = visit.form.one("rules")
+    if not wanted:
+        return None
+    found = _drafts(visit).get(wanted)
+    if found is None:
+        raise NotReplayed("That draft was saved, or somebody saved meanwhile, or it is too old. Review it once more.")
+    return found
 
 
 def _planning(visit: Visit) -> Planning:

@@ -11,6 +11,7 @@ from pipeline.operations.field_query import NotAnswered, Wanted
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan as IntegrationPlan
 from schemas.configuration import DescribedEvent, DescribedField, Description, DesiredIntegration
+from schemas.records import ObjectMapping
 from schemas.values import System
 
 
@@ -35,6 +36,7 @@ class MemoryPlanner:
         self.silent = ""
         self.listing = Listing.of({"contacts-users": ()})
         self.counts = PairCounts(Counter({"written": 3, "equal": 2}), 1, Counter({"userflow": 3}))
+        self.records: tuple[ObjectMapping, ...] = ()
         self.planned: list[tuple[IntegrationFile, DesiredIntegration, str]] = []
         self.go = asyncio.Event()
         self.go.set()
@@ -54,7 +56,7 @@ class MemoryPlanner:
     async def plan(self, file: IntegrationFile, request: DesiredIntegration, only: str) -> IntegrationPlan:
         self.planned.append((file, request, only))
         await self.go.wait()
-        return IntegrationPlan(file.integration, pairs={only: self.counts})
+        return IntegrationPlan(file.integration, pairs={only: self.counts}, records=self.records)
 
     async def unlinked(self, integration: str) -> Listing:
         await self.go.wait()

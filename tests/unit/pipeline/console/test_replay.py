@@ -6,13 +6,24 @@ from dataclasses import replace
 import pytest
 
 from pipeline.commands.replay_child import ReplayChildren
+from pipeline.console.drafts import acted, draft_of, form_of
 from pipeline.console.replays import PLAN_MS, PlannedReplay, Wish
 from pipeline.explain.answer import Named
+from pipeline.integration_file.loader import read_document
 from pipeline.operations import OperationRefused
 from pipeline.operations.positions import Position
 from schemas.operating import AuditEntry, Replay
-from schemas.topics import REPLAYS, object_key
-from tests.unit.pipeline.console.fixtures import AT_MS, PLAN_REPORT, REPLAY, Browser, InMemory, connect, in_memory
+from schemas.topics import MAPPINGS, REPLAYS, object_key
+from tests.unit.pipeline.console.fixtures import (
+    AT_MS,
+    DOCUMENT,
+    PLAN_REPORT,
+    REPLAY,
+    Browser,
+    InMemory,
+    connect,
+    in_memory,
+)
 from tests.unit.pipeline.console.test_pages import lag, mapped, text
 from tests.unit.pipeline.explain.situations import Situation
 
@@ -182,3 +193,52 @@ async def test_what_is_retained_is_drawn_by_time(it: InMemory) -> None:
     assert 'class="hist"' in page and "828 changes of all integrations, a bar for each 3 h" in page
     assert "kept for 7 days" in page
     assert 'class="hist"' not in (await viewer.get("/i/acme/replay")).text  # who cannot plan needs none
+
+
+async def reviewed(it: InMemory, browser: Browser) -> str:
+    """The name of a review that is counted, of one mapping with another rule."""
+    it.planner.records = (it.tables.table(MAPPINGS)["acme/contacts-users"],)
+    draft = acted(draft_of(read_document(DOCUMENT).mappings[0]), "add:to_userflow:company.name")
+    fields: dict[str, list[str]] = {}
+    for name, value in form_of(draft):
+        fields.setdefault(name, []).append(value)
+    answer = await browser.send("/i/acme/mappings/contacts-users/review", **fields)
+    await asyncio.sleep(0)
+    return str(answer.headers["location"]).rpartition("/")[2]
+
+
+async def test_a_replay_is_planned_by_a_draft_and_run_only_once_that_is_saved(it: InMemory) -> None:
+    browser, other = await it.signed_in("operator"), await it.signed_in("operator")
+    assert "Your draft" not in (await browser.get("/i/acme/replay")).text
+    name = await reviewed(it, browser)
+    page = (await browser.get(f"/i/acme/mappings/contacts-users/review/{name}")).text
+    assert f'href="/i/acme/replay?rules={name}"' in page
+    chosen = f'<option value="{name}" selected>Your draft of contacts-users'
+    assert chosen in (await browser.get(f"/i/acme/replay?rules={name}")).text
+    assert "Your draft" not in (await other.get(f"/i/acme/replay?rules={name}")).text
+    path = await planned(it, browser, rules=name)
+    ((wish, _),) = it.replays.wishes
+    assert wish.edited == it.planner.records
+    page = (await browser.get(path)).text
+    assert "Rules of your draft of contacts-users, which is not saved." in text(page) and "Run replay" not in page
+    answer = await browser.send(path)
+    assert answer.status_code == 409 and "Save the mapping first" in text(answer.text)
+    assert it.replays.running == {} and audited(it) == []
+
+
+async def test_a_draft_of_another_session_or_revision_plans_no_replay(it: InMemory) -> None:
+    browser, other = await it.signed_in("operator"), await it.signed_in("operator")
+    name = await reviewed(it, browser)
+    refused = await other.send("/i/acme/replay/plan", topics="changes", rules=name)
+    assert refused.status_code == 409 and it.replays.wishes == []
+    connect(it, revision=2)
+    late = await browser.send("/i/acme/replay/plan", topics="changes", rules=name)
+    assert late.status_code == 409 and "Review it once more" in text(late.text) and it.replays.wishes == []
+
+
+async def test_without_a_draft_the_rules_in_force_plan_it(it: InMemory) -> None:
+    browser = await it.signed_in("operator")
+    await reviewed(it, browser)
+    await planned(it, browser, rules="")
+    ((wish, _),) = it.replays.wishes
+    assert wish.edited is None
