@@ -14,8 +14,9 @@ from schemas.values import System
 
 SILENT_MS: Final = 12_000
 """After so long without a sign of life a connector is asked again: heartbeats come every 5 s."""
-MOST_FIELDS: Final = 8_000
-"""To be written at once: beyond 10,000 that wait a sink parks."""
+MOST_FIELDS: Final = 4_000
+"""Of one round of commands. The next round leaves while as many wait: a vendor's limit stands unused at no time, and
+beyond 10,000 that wait a sink parks."""
 ROUND_S: Final = 5
 """What a capped run writes in so many seconds is written in one go, unless each command's first pair is more."""
 
@@ -183,6 +184,18 @@ def most_fields(run: Run, situation: Situation) -> int:
         return most
     commands = situation.partitions * max(len(step_mappings(run, situation, WRITE)), 1)
     return min(most, max(run.full_sync.most_per_s * ROUND_S // commands, 1))
+
+
+def next_round_fits(run: Run, situation: Situation) -> bool:
+    """Whether no more than a round waits before the sinks, and nothing of it before the worker.
+
+    What writes lead to comes back to the worker: live changes wait behind no more than a round of it.
+    """
+    road = situation.road
+    if road is None or road.behind > road.waiting:
+        return False
+    widest = max((len(situation.mappings[name].rules) for name in step_mappings(run, situation, WRITE)), default=0)
+    return widest * road.waiting <= MOST_FIELDS  # what waits is counted in patches
 
 
 def round_ms(run: Run, situation: Situation) -> int:

@@ -16,6 +16,7 @@ from pipeline.full_sync.commands import (
     asked_side,
     counted_types,
     failed_asks,
+    next_round_fits,
     round_ms,
     step_mappings,
     uses,
@@ -297,7 +298,7 @@ def _open_yet(run: Run, situation: Situation) -> RunProgress | None:
 
 
 def _rested(run: Run, situation: Situation, step: str, paced: str) -> RunProgress | None:
-    """Once every part has ended or rests, the road has to be empty before those that rest go on."""
+    """Once every part has ended or rests, those that rest wait until few patches do."""
     rows = mapping_rows(run, step, run.row.attempt)
     if len(rows) < situation.partitions * len(step_mappings(run, situation, step)):
         return None
@@ -311,10 +312,14 @@ def _rested(run: Run, situation: Situation, step: str, paced: str) -> RunProgres
     return replace(to(run, situation, paced), attempt=run.row.attempt)
 
 
-def _go_on(step: str) -> Callable[[Run, Situation], RunProgress]:
-    """Back to the step, at the same attempt; `ends` notes which of its rests are over."""
+def _after_round(step: str) -> Callable[[Run, Situation], RunProgress | None]:
+    """Back to the step, at the same attempt, while the sinks write; `ends` notes which of its rests are over."""
 
-    def gone_on(run: Run, situation: Situation) -> RunProgress:
+    def gone_on(run: Run, situation: Situation) -> RunProgress | None:
+        if situation.road is not None and not run.full_sync.ends:
+            return _hop(run, situation, 0)
+        if not next_round_fits(run, situation):
+            return None
         rows = mapping_rows(run, step, run.row.attempt).items()
         resting = {f"{place[0]}/{place[1]}": row.updated_at_ms for place, row in rows if row.state == "running"}
         return replace(to(run, situation, step, ends=resting), attempt=run.row.attempt)
@@ -379,9 +384,9 @@ STEPS: Final[Mapping[str, Callable[[Run, Situation], RunProgress | None]]] = {
     COUNTED: _after_pass(COUNTED, _counted),
     HOLD: _hold,
     WRITE: _write,
-    WRITE_PACED: _after_pass(WRITE_PACED, _go_on(WRITE)),
+    WRITE_PACED: _after_round(WRITE),
     WRITTEN: _after_pass(WRITTEN, _written),
     CONFIRM: _confirm,
-    CONFIRM_PACED: _after_pass(CONFIRM_PACED, _go_on(CONFIRM)),
+    CONFIRM_PACED: _after_round(CONFIRM),
     OPEN_YET: _after_pass(OPEN_YET, _open_yet),
 }

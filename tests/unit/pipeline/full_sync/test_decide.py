@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.full_sync.commands import most_fields
-from pipeline.full_sync.decide import GIVE_UP_MS
+from pipeline.full_sync.decide import GIVE_UP_MS, decide
 from pipeline.full_sync.endings import successor_id
 from pipeline.full_sync.rows import OPEN, Run
+from pipeline.full_sync.situation import RoadSeen
 from schemas.configuration import ConnectorState
 from schemas.records import FieldRule
 from schemas.runs import FullSyncRun
@@ -313,10 +314,31 @@ def test_a_newer_request_that_supersedes_ends_it() -> None:
     assert acting.ended().state == "superseded"
 
 
-def test_a_partition_that_rests_goes_on_once_the_road_is_empty() -> None:
+def test_a_partition_that_rests_goes_on() -> None:
     acting = Acting(mappings={"people": PEOPLE}, rests=5)
     assert acting.ended().state == "completed"
     assert "write paced" in acting.log
+
+
+@pytest.mark.parametrize(
+    ("behind", "patches", "step"),
+    [
+        (500, 500, "write"),  # the sinks have work for longer than the next round takes to come
+        (2_000, 2_000, "write"),
+        (2_001, 2_001, "write paced"),  # another round, and they would hold more than they can
+        (501, 500, "write paced"),  # live changes would wait behind what several rounds lead to
+        (0, 0, "write"),
+    ],
+)
+def test_the_next_round_leaves_while_few_patches_wait(behind: int, patches: int, step: str) -> None:
+    rules = tuple(FieldRule("to_userflow", name, "string", name, "string", (), "clear") for name in ("title", "city"))
+    acting = Acting(mappings={"people": replace(PEOPLE, rules=rules)}, rests=2)
+    acting.until(lambda row: row.full_sync is not None and row.full_sync.step == "write paced")
+    acting.until(lambda row: bool(row.full_sync is not None and row.full_sync.ends))
+    road = RoadSeen({}, behind, patches)
+    move = decide(acting.run, replace(acting.situation(), road=road))
+    now = move.row.full_sync if move is not None else acting.run.full_sync
+    assert now is not None and now.step == step
 
 
 @pytest.mark.parametrize("rate", [1, 7, 40, 5_000])
