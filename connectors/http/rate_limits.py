@@ -10,21 +10,22 @@ from connectors.http.messages import BULK, Purpose, RateNotice
 NEVER = float("inf")
 """Not before an answer comes."""
 
-BULK_SHARE = 0.98
-LEAST_BULK_SHARE = 0.75
-"""The share of a window up to which bulk fills what live leaves, and that of the pace by which it keeps its turns.
+BULK_SHARE = 0.99
+"""The share of a window up to which bulk fills what live leaves."""
 
-Bulk is spread evenly, so a place comes free every tenth of a second or sooner, and whoever is live takes it.
-"""
+BULK_CATCHES_UP = 0.1
+"""The share of a window that bulk may take at once after it had nothing to send."""
+
+BULK_KEEPS = 0.2
+BULK_KEEPS_TURNS = 0.75
+"""The share of the even pace that bulk keeps however few places are left; the second where live holds most of the
+window: its turns decide then (`budget.py`)."""
 
 READS_ALONE = 1
 """Places of a window that only live reads take."""
 
 BURST_LEAVES = 0.1
 """Places left to live reads for each place of a live write: those come in bursts, and come free in bursts."""
-
-BULK_BURST = 5
-"""Bulk requests that may follow each other at once after others held the window."""
 
 BULK_LEAVES = 2
 """Tokens of a rate that bulk leaves to others: a live write of Userflow is a read and a write."""
@@ -107,7 +108,7 @@ class RollingWindow:
     """Never more than the limit in any interval, wherever between leaving and answer the vendor counts a request.
 
     A request holds its place from its leaving until one interval after its answer. Others who use the same limit are
-    seen in what remains. Bulk is spread evenly and leaves room, so that places come free for live reads all the time.
+    seen in what remains. Bulk spreads what is free over the time until places come free: live finds one at any time.
     """
 
     def __init__(self, settings: WindowSettings | None = None) -> None:
@@ -137,8 +138,8 @@ class RollingWindow:
         self._flying += 1
         self._held[purpose] += 1
         if purpose in BULK:
-            gap_s = self._interval_s / max(self._limit * BULK_SHARE - self._live, self._limit * LEAST_BULK_SHARE)
-            self._next_bulk_at = max(self._next_bulk_at, now - BULK_BURST * gap_s) + gap_s
+            per_s = self._bulk_per_s(now)
+            self._next_bulk_at = max(self._next_bulk_at, now - self._limit * BULK_CATCHES_UP / per_s) + 1.0 / per_s
 
     def ended(self, purpose: Purpose, sent_at: float, now: float) -> None:
         """Its place comes free after an interval: it may have been counted only now."""
@@ -175,10 +176,18 @@ class RollingWindow:
     def _usable(self, limit: int) -> int:
         return max(1, int(limit * self._settings.margin))
 
-    @property
-    def _live(self) -> int:
-        """Places that are not bulk's, others' among them."""
-        return self._held.total() - sum(self._held[bulk] for bulk in BULK) + self._others
+    def _bulk_per_s(self, now: float) -> float:
+        """The pace at which free places last until those that are held come free: live finds one at any time.
+
+        An even pace would fill a window in which live or bulk itself took many at once, and then there are none for
+        seconds.
+        """
+        held, most = self._held.total() + self._others, self._limit * BULK_SHARE
+        even, free = most / self._interval_s, most - held
+        lasting = ((free + number) / (at - now) for number, (at, _) in enumerate(self._ended, 1) if at > now)
+        live = held - sum(self._held[bulk] for bulk in BULK)
+        least = BULK_KEEPS_TURNS if live * 2 > self._limit else BULK_KEEPS
+        return min(max(min(lasting, default=even), even * least), even * 2)
 
     def _has_room(self, purpose: Purpose) -> bool:
         held = self._held.total()

@@ -159,6 +159,51 @@ async def test_bulk_takes_what_live_leaves_and_live_goes_first(limit: int) -> No
     assert vendor.worst <= limit
 
 
+@pytest.mark.parametrize("pauses_s", [0.0, 1.5, 4.0])
+async def test_bulk_that_comes_and_goes_never_fills_the_window(pauses_s: float) -> None:
+    """Four live requests a second waited up to a second for a place, once in each window that bulk had filled."""
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(19), latency_s=0.02, limit=190)
+    budget = RequestBudget(clock, RollingWindow())
+
+    async def rounds() -> None:
+        while True:
+            await asyncio.gather(*(vendor.request(budget, "bulk_write") for _ in range(60)))
+            await clock.sleep(pauses_s)
+
+    bulk, waits = asyncio.create_task(rounds()), list[float]()
+    for number in range(240):
+        asked_at, purpose = clock.now, COMPETING[number % 2]
+        live = asyncio.create_task(vendor.request(budget, purpose))
+        await clock.advance(0.25)
+        while not live.done():
+            await clock.advance(0.25)
+        waits.append(next(at for at, sent in vendor.sent if sent == purpose and at >= asked_at) - asked_at)
+    await run_for(clock, 0.0, bulk)
+    assert max(waits) <= 0.1
+    assert vendor.worst <= 190
+
+
+async def test_bulk_catches_up_on_what_it_left_unused() -> None:
+    """Sixty batches, a second after the sixty before: a sync reads, counts and writes, and its run ends sooner."""
+    clock = FakeClock()
+    vendor = Vendor(clock, random.Random(23), latency_s=0.02, limit=190)
+    budget = RequestBudget(clock, RollingWindow())
+    await _asked_together(clock, vendor, budget, 60)
+    await clock.advance(1.0)
+    took_s = await _asked_together(clock, vendor, budget, 60)
+    assert took_s <= 2.6  # 3.0 s at an even pace
+
+
+async def _asked_together(clock: FakeClock, vendor: Vendor, budget: RequestBudget, number: int) -> float:
+    """How long that many bulk requests take."""
+    began = clock.now
+    asking = [asyncio.create_task(vendor.request(budget, "bulk_write")) for _ in range(number)]
+    while not all(task.done() for task in asking):
+        await clock.advance(0.05)
+    return clock.now - began
+
+
 async def test_a_burst_of_writes_leaves_room_for_live_reads() -> None:
     clock = FakeClock()
     vendor = Vendor(clock, random.Random(11), latency_s=0.1)
