@@ -51,7 +51,8 @@ class Gone:
 class News:
     """One object in a notification; `complete`: the notification shows the whole object, and no read is needed.
 
-    A read for the rest counts only if it is not older than `at_ms`, the vendor's time of the happening.
+    A read for the rest counts only if it is not older than `at_ms`, the vendor's time of the happening. `ours`: the
+    system names the app it tells as who did it.
     """
 
     object_type: str
@@ -62,6 +63,7 @@ class News:
     spread_ms: int
     complete: bool
     merged_into: str | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

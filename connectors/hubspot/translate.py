@@ -123,7 +123,7 @@ def _changed(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, 
         return (_to_be_read(name, event.object_id, event.occurred_at_ms),)
     value = field_value(event.property_value, types.catalog.definition(name, field).type)
     fields = {field: StampedValue(value, event.occurred_at_ms)}
-    return (News(name, event.object_id, "upserted", fields, event.occurred_at_ms, 0, complete=False),)
+    return (News(name, event.object_id, "upserted", fields, event.occurred_at_ms, 0, complete=False, ours=event.ours),)
 
 
 def _modified(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:

@@ -87,7 +87,11 @@ class NotificationReader:
             )
         told = (news for news in translated.news if self._complete(news) or (news.fields and self._late(news)))
         await self._context.observed_all(
-            [_observation_of(news, translated.origin, cause, bulk=self._is_bulk(news)) for news in told]
+            [
+                _observation_of(news, translated.origin, cause, bulk=self._is_bulk(news))
+                for news in told
+                if not self._answered_for(news)
+            ]
         )
         for item in translated.associated:
             await self._fan_out(item, cause, done.count_down)
@@ -170,12 +174,9 @@ class NotificationReader:
 
     async def _end_echoes(self, echoes: list[Pending]) -> None:
         asks = [ask for pending in echoes for ask in pending.asks]
+        told = ((ask, ask.news) for ask in asks if ask.news is not None and not self._answered_for(ask.news))
         await self._context.observed_all(
-            [
-                _observation_of(ask.news, ask.origin, ask.caused_by, bulk=self._is_bulk(ask.news))
-                for ask in asks
-                if ask.news is not None
-            ]
+            [_observation_of(news, ask.origin, ask.caused_by, bulk=self._is_bulk(news)) for ask, news in told]
         )
         for ask in asks:
             ask.finished()
@@ -221,6 +222,13 @@ class NotificationReader:
     def _is_bulk(self, news: News) -> bool:
         """The echo of a bulk write: as a live change it would end the gathering of bulk, once for each write."""
         return self._writes.echoed(news) and self._writes.echoed_bulk(news)
+
+    def _answered_for(self, news: News) -> bool:
+        """Whether it is our own bulk write by the system's word: the answer to the write told the same.
+
+        Without that word it may be somebody else's equal edit, and is told with its own stamp.
+        """
+        return news.ours and self._is_bulk(news)
 
     def _late(self, news: News) -> bool:
         """Whether the read will take long: the values that the notification names are published meanwhile."""

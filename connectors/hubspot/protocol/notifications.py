@@ -39,6 +39,7 @@ _CLASSIC_TYPES = {
 }
 _NAMES = {type_id: name for name, type_id in OBJECT_TYPE_IDS.items()}
 POLLED_EVENTS: Final = "polledEvents"
+_BY_AN_APP: Final = "INTEGRATION"
 _ASSOCIATION = re.compile(r"([A-Z_]+?)_TO_([A-Z_]+)")
 
 
@@ -77,6 +78,7 @@ class WebhookEvent:
     property_name: str | None = None
     property_value: str | None = field(default=None, repr=False)
     value_told: bool = True
+    source: str | None = None
     source_id: str | None = None
     app_id: str | None = None
     event_id: str | None = None
@@ -84,6 +86,11 @@ class WebhookEvent:
     attempt: int = 0
     merge: Merge | None = None
     association: AssociationChange | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether the app did itself what it is told of: captures show its own id as the source then."""
+        return self.source == _BY_AN_APP and self.source_id is not None and self.source_id == self.app_id
 
     @property
     def object_type(self) -> str:
@@ -181,6 +188,7 @@ def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
         property_name=text_at(item, "propertyName"),
         property_value=told_at(item, "propertyValue"),
         value_told="propertyValue" in item,
+        source=text_at(item, "changeSource"),
         source_id=text_at(item, "sourceId"),
         app_id=text_at(item, "appId"),
         event_id=text_at(item, "eventId"),

@@ -96,6 +96,23 @@ class TestNotifications:
         assert (event.source_id, event.app_id, event.attempt) == ("4242", "4242", 2)
         assert "x@y.com" not in repr(event)
 
+    @pytest.mark.parametrize(
+        ("source", "source_id", "ours"),
+        [
+            ("INTEGRATION", "4242", True),
+            ("INTEGRATION", "4243", False),
+            ("CRM_UI", "4242", False),
+            ("INTEGRATION", None, False),
+            (None, "4242", False),
+        ],
+    )
+    def test_it_is_ours_where_an_app_is_named_and_it_is_the_one_that_is_told(
+        self, source: str | None, source_id: str | None, ours: bool
+    ) -> None:
+        given = {"changeSource": source, "sourceId": source_id, "appId": 4242}
+        [event] = hubspot.parse_notifications(json.dumps([CHANGED | given]).encode()).events
+        assert event.ours is ours
+
     def test_a_merge_names_the_new_record_and_all_old_ones(self) -> None:
         merged = {"primaryObjectId": 5, "mergedObjectIds": [6, 5], "newObjectId": 9}
         body = json.dumps([_event(subscriptionType="contact.merge", **merged)])

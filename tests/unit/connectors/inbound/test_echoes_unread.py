@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
+
 from connectors.contract.sink import Write
 from connectors.inbound.notifications import NotificationReader
 from connectors.session.echoes import ECHO_APART_MS, ECHO_WITHIN_S, RecentWrites
@@ -68,6 +70,36 @@ async def test_nobody_waits_for_the_echo_of_a_bulk_write() -> None:
             await after(it, ECHO_WITHIN_S)
             assert it.source.reads == 0
             assert [one.bulk for one in it.published] == [write.bulk]
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_the_echo_of_a_bulk_write_tells_nothing_where_the_system_says_whose_it_is(early: bool) -> None:
+    """The answer to the write told its values: one record in four of a full sync that writes was such an echo."""
+    for write, ours, told in (
+        (replace(OURS, bulk=True), True, []),
+        (replace(OURS, bulk=True), False, ["ours"]),  # it may be somebody else's equal edit
+        (OURS, True, ["ours"]),
+    ):
+        async with reader() as (it, writes):
+            it.source.ours = ours
+            writes.began(write)
+            if early:
+                await it.told("7", "ours", AT_MS)
+            writes.wrote(write, write.fields, AT_MS)
+            writes.ended(write)
+            if not early:
+                await it.told("7", "ours", AT_MS)
+            await after(it, ECHO_WITHIN_S)
+            assert (it.source.reads, it.titles(), it.finished) == (0, told, ["ours"])
+
+
+async def test_our_own_value_at_another_time_is_read() -> None:
+    async with reader() as (it, writes):
+        it.source.ours = True
+        writes.wrote(replace(OURS, bulk=True), OURS.fields, AT_MS - 1 - ECHO_APART_MS)
+        await it.told("7", "ours", AT_MS)
+        await after(it, 0.0)
+        assert (it.source.reads, it.titles(), it.finished) == (1, ["ours"], ["ours"])
 
 
 async def test_somebody_elses_equal_edit_is_read_once_the_answer_shows_that_it_was_another() -> None:

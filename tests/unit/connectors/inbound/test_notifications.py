@@ -37,13 +37,14 @@ class Source:
     left_out: tuple[str, ...] = ()  # ids for which the answer shows another object
     unsettled: tuple[str, ...] = ()  # fields of an associated object that reads do not show yet
     read_size: int = 100
+    ours: bool = False  # whether news name us as who did it
 
     def translate(self, notification: Notification) -> Translated:
         object_id, title, at_ms = notification.body.decode().split()
         if title == "deleted":
             return Translated([News("contacts", object_id, "deleted", {}, int(at_ms), 0, complete=True)])
         fields = {"title": StampedValue(title, int(at_ms))}
-        news = News("contacts", object_id, "upserted", fields, int(at_ms), 0, complete=False)
+        news = News("contacts", object_id, "upserted", fields, int(at_ms), 0, complete=False, ours=self.ours)
         return Translated([news], unreadable=self.unreadable)
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
