@@ -94,6 +94,8 @@ def equal(a: FieldValue, b: FieldValue, stored_as: FieldType | None = None) -> b
     Empty values are equal to each other, 42 equals 42.0, True is not 1, instants compare to the millisecond.
     The order of a list matters; that of a multi-select does not, so name the target's type where it is known.
     """
+    if a is b:  # none and none, mostly
+        return True
     if type(a) is str and type(b) is str:  # most values are texts
         return a == b
     if is_empty(a) or is_empty(b):

@@ -40,11 +40,18 @@ def derive(state: PairState, pair: Paired, view: MappingView) -> Derivation:
     """Find the fields whose converted value differs from the target's, except settled, refused and contested ones."""
     patches: dict[System, dict[str, FieldValue]] = {}
     refused: list[RefusedField] = []
+    untroubled = not (state.contested or state.refused or state.settled)  # almost every pair
     for system in OTHER:
         sources, targets = pair.sides[OTHER[system]].fields, pair.sides[system].fields
         for rule, target in view.rules_for[system]:
-            if _same_text(rule, sources.get(rule.source), targets.get(rule.target)):
-                continue
+            text = _own_text(rule, sources.get(rule.source))
+            if text is not None:
+                known = targets.get(rule.target)
+                if known is not None and known.value == text:
+                    continue
+                if untroubled:
+                    patches.setdefault(system, {})[rule.target] = text
+                    continue
             match _wanted(pair, system, rule, target):
                 case Converted(value):
                     if not _in_step(state, pair.sides[system], system, rule, value):
@@ -55,12 +62,12 @@ def derive(state: PairState, pair: Paired, view: MappingView) -> Derivation:
     return Derivation(patches, tuple(refused))
 
 
-def _same_text(rule: FieldRule, source: StampedValue | None, known: StampedValue | None) -> bool:
-    """Whether both hold one text that needs no conversion: most rules that a change does not concern, at a glance."""
-    if source is None or known is None or rule.source_type != "string" or rule.target_type != "string":
-        return False
+def _own_text(rule: FieldRule, source: StampedValue | None) -> str | None:
+    """The source's text where the target takes it as it is: most rules are judged by it at a glance."""
+    if source is None or rule.source_type != "string" or rule.target_type != "string":
+        return None
     value = source.value
-    return type(value) is str and value == known.value and 0 < len(value) <= TEXT_LIMIT_CHARACTERS
+    return value if type(value) is str and 0 < len(value) <= TEXT_LIMIT_CHARACTERS else None
 
 
 def desired_values(pair: Paired, view: MappingView) -> Mapping[str, FieldValue]:

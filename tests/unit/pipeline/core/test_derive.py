@@ -134,18 +134,25 @@ held = st.sampled_from([None, "", "Dr", "Mr", "red", "x" * (TEXT_LIMIT_CHARACTER
     st.sampled_from(RULES),
     st.none() | held.map(lambda value: (value,)),
     st.none() | held.map(lambda value: (value,)),
-    st.booleans(),
+    st.sampled_from(["untroubled", "refused", "contested", "settled"]),
 )
-def test_a_rule_that_is_passed_over_at_a_glance_would_have_led_to_nothing(
-    rule: FieldRule, source: tuple[FieldValue] | None, target: tuple[FieldValue] | None, contested: bool
+def test_a_rule_that_is_judged_at_a_glance_leads_to_what_its_conversion_leads_to(
+    rule: FieldRule, source: tuple[FieldValue] | None, target: tuple[FieldValue] | None, standing: str
 ) -> None:
     to: System = "hubspot" if rule.direction == "to_hubspot" else "userflow"
     sides: dict[System, Fields] = {"hubspot": {}, "userflow": {}}
     sides[OTHER[to]] |= {rule.source: source[0]} if source is not None else {}
     sides[to] |= {rule.target: target[0]} if target is not None else {}
     name = f"{to}.{rule.target}"
-    state = PairState(1, {}, {}, refused={name: RefusedValue("Dr", "no")}, contested=(name,) if contested else ())
+    state = PairState(
+        1,
+        {},
+        {},
+        refused={name: RefusedValue("Dr", "no")} if standing == "refused" else {},
+        contested=(name,) if standing == "contested" else (),
+        settled={name: Settled("Dr", "Mr")} if standing == "settled" else {},
+    )
     found = derived(sides["hubspot"], sides["userflow"], rule, state=state)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.core.derive._same_text", lambda *_: False)
+        patch.setattr("pipeline.core.derive._own_text", lambda *_: None)
         assert found == derived(sides["hubspot"], sides["userflow"], rule, state=state)
