@@ -39,6 +39,8 @@ _.last_webhook_at_ms
 
 # Read by the console's templates.
 _.means_ms
+_.thin_ms
+_.foot
 _.day_percent
 _.all_written
 _.needs_person

@@ -1,10 +1,10 @@
-"""The words of `pairstream explain`: how an object, a pair, a field stands, and what a change led to."""
+"""The words of `pairstream explain`: how an object, a pair, a field stands, what a change led to, and its way."""
 
 from collections.abc import Mapping
 from typing import TypeVar
 
 from docs.tables.markdown import code, table
-from pipeline.explain.answer import FIELD_WORDS, OBJECT_WORDS, OUTCOME_WORDS, PAIR_WORDS
+from pipeline.explain.answer import FIELD_WORDS, HOP_WORDS, OBJECT_WORDS, OUTCOME_WORDS, PAIR_WORDS
 
 Word = TypeVar("Word", bound=str)
 
@@ -17,6 +17,7 @@ def page() -> str:
             _words("Pair", PAIR_WORDS),
             _words("Field", FIELD_WORDS),
             _words("Happening", OUTCOME_WORDS),
+            _words("Hop", HOP_WORDS),
         )
     )
 

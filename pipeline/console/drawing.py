@@ -62,3 +62,16 @@ def columns(values: Sequence[Sequence[tuple[int, str]]], label: str) -> Markup:
             )
     shape = '<svg class="hist" viewBox="0 0 1000 80" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
     return Markup(shape).format(label, drawn)
+
+
+def span(begin: int, thin: int, thick: int, total: int) -> Markup:
+    """A part of a time: from `begin` on thin, then thick, of `total`. The table that it stands in says the same."""
+    k = 1000 / max(total, 1)
+    return Markup(
+        '<svg viewBox="0 0 1000 12" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="bg" width="1000" height="12"/><rect class="b2" x="{:.1f}" y="3" width="{:.1f}" height="6"/>'
+        '<rect class="b1" x="{:.1f}" width="{:.1f}" height="12"/></svg>'
+    ).format(
+        *(min(begin * k, 998), max(thin * k, 2)),
+        *(min((begin + thin) * k, 997), max(thick * k, 3) if thick or not thin else 0),
+    )

@@ -56,6 +56,7 @@ def environment() -> Environment:
         spark=drawing.spark,
         histogram=drawing.histogram,
         columns=drawing.columns,
+        span=drawing.span,
         number=words.number,
         rate=words.rate,
         seconds=words.seconds,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from schemas.records import Cause, Operation, Origin
+from schemas.spent import Parts
 from schemas.state import Written
 from schemas.values import FieldValue, System
 
@@ -22,6 +23,7 @@ FieldWord = Literal[
     "source_unknown",
     "kept_empty",
 ]
+HopWord = Literal["edited", "received", "read", "matched", "derived", "written"]
 OutcomeWord = Literal["written", "equal", "refused", "parked", "superseded", "missed", "gone", "nothing", "unknown"]
 
 OBJECT_WORDS: Final[Mapping[ObjectWord, str]] = {
@@ -49,6 +51,14 @@ FIELD_WORDS: Final[Mapping[FieldWord, str]] = {
     "waiting": "it differs, and is written once who else holds the match value was told",
     "source_unknown": "what it is filled from is not known, or not readable any more: the target keeps its value",
     "kept_empty": "the source is empty, and the rule says `on_empty: keep`",
+}
+HOP_WORDS: Final[Mapping[HopWord, str]] = {
+    "edited": "edited, by the clock of its system",
+    "received": "heard of: the receiver stored the webhook, or the connector saw the change",
+    "read": "translated into a change; where the webhook did not tell all, the object was read before",
+    "matched": "OBJECTS: newer than what was known, so that its pair hears of it",
+    "derived": "PAIRS: what has to be written follows",
+    "written": "the answer to the write came back as a change",
 }
 OUTCOME_WORDS: Final[Mapping[OutcomeWord, str]] = {
     "written": "it led to a write",
@@ -178,6 +188,28 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One step of a change on its way, as a record of it says."""
+
+    word: HopWord
+    at_ms: int  # our clock; of an edit the system's
+    place: tuple[str, int, int] | None  # the record: topic, partition, offset
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The way of the live change that was written last, of those that are in sight."""
+
+    system: System  # where it was edited
+    to: System  # where it was written
+    fields: tuple[str, ...]  # what was told of it
+    written: tuple[str, ...]  # the target's fields that were written for it
+    hops: tuple[Hop, ...]  # in their order; hops of which nothing is retained are left out
+    took_ms: int  # our clock: from its receipt to the answer of its write
+    parts: Parts  # where that time went
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """The answer for one integration."""
 
@@ -196,3 +228,4 @@ class Explanation:
     away: tuple[Away, ...] = ()
     paused: bool = False
     history: History = History()
+    trace: Trace | None = None  # None: no live change and its write are both in sight

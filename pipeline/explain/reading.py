@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from connectors.kafka.admin import Admin
 from connectors.kafka.backwards import slices
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.latest import rows_of
 from connectors.kafka.partitioner import partition_of
+from connectors.kafka.spans import Found, read_spans
 from pipeline.agents.configuration import Configuration, IntegrationView
 from pipeline.core.candidates import paired, side
 from pipeline.core.derive import Paired
@@ -21,18 +23,21 @@ from pipeline.core.mapping import OTHER
 from pipeline.explain.answer import Explanation, Named, NamedPair
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
+from pipeline.explain.trace import Between, LastWrite, last_write
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import IntegrationPart
 from schemas.integrations import connector_of, every, settings_of
-from schemas.records import ChangeEvent, Receipt
+from schemas.records import ChangeEvent, FieldPatch, MatchedChange, Receipt
 from schemas.state import ObjectState, PairState
 from schemas.topics import (
     INTEGRATIONS,
     MAPPINGS,
+    MATCHES,
     OBJECTS_STATE,
     PAIRS_STATE,
     RECEIPTS,
     changes_topic,
+    field_patches_topic,
     object_key,
     pair_key,
 )
@@ -40,6 +45,9 @@ from schemas.values import SYSTEMS, System
 
 HISTORY_S: Final = 0.6
 MOST: Final = 10
+NEAR_MS: Final = 60_000
+MOST_BETWEEN: Final = 5_000
+"""Of a change that took longer, or beside more records, the agents' own hops are left out."""
 ENOUGH: Final = 4
 """So many times the happenings that are shown are looked for on each topic: answers stand among them."""
 
@@ -148,6 +156,8 @@ def _facts(
     search: Search,
 ) -> Facts:
     retained = _retained(sources, keys, search)
+    write = last_write(retained.seen)
+    pair_keys = [pair_key(name, view.connection, mapping, value) for mapping, (value, _) in pairs.items()]
     settings = settings_of(parts, name)
     connectors = {system: state for system in SYSTEMS if (state := connector_of(parts, name, system)) is not None}
     return Facts(
@@ -166,6 +176,7 @@ def _facts(
         searched_since_ms=retained.since_ms,
         complete=retained.complete,
         most=search.most,
+        between=_between(sources, name, pair_keys, write) if write is not None else (),
     )
 
 
@@ -233,6 +244,29 @@ def _retained(sources: Sources, keys: Mapping[str, Sequence[str]], search: Searc
     )
 
 
+def _between(sources: Sources, name: str, pair_keys: Sequence[str], write: LastWrite) -> list[Between]:
+    """What the agents published of a change until it was written, where that is near enough to be read."""
+    begin_ms, end_ms = write.news.at_ms, write.answer.at_ms + 1
+    if end_ms - begin_ms > NEAR_MS:
+        return []
+    admin, patches = Admin(sources.cluster), field_patches_topic(write.written.system)
+    places = {(MATCHES, partition_of(key, sources.partitions)) for key in pair_keys}
+    places.add((patches, partition_of(name, sources.partitions)))
+    topics = sorted({topic for topic, _ in places})
+    begins, ends = admin.offsets_at(topics, begin_ms), {**admin.end_offsets(topics), **admin.offsets_at(topics, end_ms)}
+    spans = {place: (begins[place], min(ends[place], begins[place] + MOST_BETWEEN)) for place in places & begins.keys()}
+    found: list[Between] = []
+
+    def seen(one: Found) -> bool:
+        record = _record_of(sources.codec, one.place[0], one.value)
+        if isinstance(record, MatchedChange | FieldPatch) and record.caused_by == write.cause:
+            found.append(Between((*one.place, one.offset), one.at_ms, record))
+        return True
+
+    read_spans(sources.cluster, spans, seen)
+    return found
+
+
 def _of_place(sources: Sources, place: tuple[str, int], keys: set[bytes], search: Search) -> _Retained:
     topic, partition = place
     found: list[Seen] = []
@@ -253,10 +287,12 @@ def _of_place(sources: Sources, place: tuple[str, int], keys: set[bytes], search
 
 def decoded(codec: Codec, topic: str, value: bytes | None) -> ChangeEvent | Receipt | None:
     """The record; None where it is none of ours, which its dead letter tells."""
-    if value is None:
-        return None
+    record = None if value is None else _record_of(codec, topic, value)
+    return record if isinstance(record, ChangeEvent | Receipt) else None
+
+
+def _record_of(codec: Codec, topic: str, value: bytes) -> Any:
     try:
-        record = codec.decode(topic, value)
+        return codec.decode(topic, value)
     except MalformedRecord:
         return None
-    return record if isinstance(record, ChangeEvent | Receipt) else None

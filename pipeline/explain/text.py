@@ -13,6 +13,7 @@ from pipeline.explain.answer import (
     KnownFields,
     PairAnswer,
     StillThere,
+    Trace,
 )
 from schemas.records import Cause
 from schemas.state import Written
@@ -36,7 +37,27 @@ def explanation_lines(told: Explanation, *, values: bool = False) -> Iterator[st
     for pair in told.pairs:
         yield f"{pair.mapping}: {_pair_line(told, pair)}"
         yield from (f"  {line}" for line in _details(told, pair, values=values))
+    if told.trace is not None:
+        yield from trace_lines(told.trace, told.at_ms)
     yield from history_lines(told.history, told.at_ms)
+
+
+def trace_lines(trace: Trace, now_ms: int) -> Iterator[str]:
+    """The way of the change that was written last, a line for each hop."""
+    parts = trace.parts
+    began = next(hop.at_ms for hop in trace.hops if hop.word == "received")
+    yield (
+        f"the last change, {', '.join(trace.written) or 'a field'} of {NAMES[trace.to]}, "
+        f"took {duration(trace.took_ms)}: Pairstream {duration(parts.pairstream)}, reads {duration(parts.read)}, "
+        f"limits {duration(parts.budget)}, writes {duration(parts.write)}"
+    )
+    rows = []
+    for hop in trace.hops:
+        sign = "-" if hop.at_ms < began else "+"
+        where = f"{hop.place[0]}[{hop.place[1]}]@{hop.place[2]}" if hop.place is not None else ""
+        at = clock(hop.at_ms, now_ms, milliseconds=True)
+        rows.append((at, f"{sign}{duration(abs(hop.at_ms - began))}", hop.word, where))
+    yield from (f"  {line}" for line in _aligned(rows))
 
 
 def _head(told: Explanation, *, values: bool) -> str:

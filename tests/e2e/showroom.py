@@ -14,6 +14,7 @@ from pipeline.bounded_http import ConnectionLimits
 from pipeline.console.access import new_link
 from pipeline.console.listings import Asked, Listing
 from pipeline.explain.answer import Named
+from pipeline.lag.hour import HOUR_MS, Hour, LastHour
 from pipeline.lag.judging import Lag
 from pipeline.local.ports import free_port
 from pipeline.operations.findings import Finding
@@ -26,9 +27,12 @@ from schemas.operating import AuditEntry, ConsoleRole, LetterMark
 from schemas.topics import CONSOLE, INTEGRATIONS, MAPPINGS, REPLAYS, RUNS
 from tests.unit.pipeline.console import fixtures
 from tests.unit.pipeline.console.fixtures import AT_MS, DOCUMENT, REPLAY, InMemory, connect, in_memory, letter
+from tests.unit.pipeline.console.test_explain import traced_pair
+from tests.unit.pipeline.console.test_health import BUDGETS, busy, told
 from tests.unit.pipeline.console.test_pages import lag, mapped, ran
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
 from tests.unit.pipeline.explain.situations import Situation
+from tests.unit.pipeline.explain.test_trace import DERIVED, MATCHED
 
 LIMITS: Final = ConnectionLimits(exchange_s=60.0, body_bytes=200_000)
 OBJECT: Final = "/i/acme/objects/hubspot/contacts"
@@ -113,7 +117,8 @@ class Room:
     def look(self) -> Lag:
         if self.away:
             raise BrokersUnreachable("no answer")
-        return lag(waits_ms=self.waits_ms, records=118, state=self.state)
+        found = lag(waits_ms=self.waits_ms, records=118, state=self.state)
+        return replace(found, processes=(*found.processes, told(role="hubspot", budgets=BUDGETS)))
 
 
 @asynccontextmanager
@@ -123,13 +128,22 @@ async def room(furnished: Callable[[InMemory], object] | None = None) -> AsyncIt
     url = f"http://127.0.0.1:{port}"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(fixtures, "URL", url)
-        it = in_memory(lambda: rooms[0].look(), findings)
+        it = in_memory(lambda: rooms[0].look(), findings, hour)
     rooms.append(Room(it, url))
     (furnished or furnish)(it)
     await it.desk.changes_look.get()
+    await it.desk.hour_look.get()
     async with serve(it.console.app, "127.0.0.1", port, LIMITS):
         yield rooms[0]
         it.console.close()
+
+
+def hour() -> Hour:
+    """The last one, in which acme was busy."""
+    made = LastHour(AT_MS - HOUR_MS)
+    for row in busy():
+        made.take(row)
+    return made.told(AT_MS)
 
 
 def findings() -> list[Finding]:
@@ -215,9 +229,10 @@ def fixtures_run() -> str:
 def objects() -> list[tuple[Named, Situation]]:
     """A contact that is in step, one with a refused value, one that is not linked, and one of several."""
     both = contact(1_000, {"jobtitle": "Dr", "tier": None}), user(1_000, {"title": None, "plan": "pro"})
-    wrote = written("userflow", USER, 2_000, {"title": "Dr"}), written("hubspot", CONTACT, 2_000, {"tier": "pro"})
+    in_step = traced_pair().happened(written("hubspot", CONTACT, 2_000, {"tier": "pro"}))
+    in_step.between = [MATCHED, DERIVED]
     return [
-        (Named("hubspot", "contacts", CONTACT), Situation().happened(*both, *wrote)),
+        (Named("hubspot", "contacts", CONTACT), in_step),
         (Named("hubspot", "contacts", "201"), Situation().happened(*both, receipt("userflow", USER, {"title": "Dr"}))),
         (Named("hubspot", "contacts", "202"), Situation().happened(contact(1_000, {"jobtitle": "Dr"}))),
         (Named("hubspot", "contacts", "203"), Situation().happened(*both, user(1_000, {}, id="u-2"))),

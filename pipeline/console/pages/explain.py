@@ -11,6 +11,7 @@ from pipeline.console import objects
 from pipeline.console.condition import NAMES
 from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
+from pipeline.console.trace_rows import trace_shown
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.explain import look_again
@@ -134,9 +135,11 @@ async def _page(visit: Visit, one: _One, *, values: bool) -> Shown:
             "paused": told.paused,
             "happenings": list(objects.happenings(told)),
             "complete": told.history.complete,
+            "trace": trace_shown(told.trace, now_ms) if told.trace is not None else None,
             "values": values,
             "looked": f"{visit.who.name} looked at {objects.title(one.named)}, {clock(now_ms, now_ms)}",
             "command": command_of(visit.integration, one.named),
+            "replay_of": "" if may_be_address(one.named.object_id) else one.named.object_id,
         },
     )
 

@@ -9,7 +9,7 @@ from pipeline.console.condition import Kind
 from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
-from pipeline.console.pages.explain import id_of
+from pipeline.console.pages.explain import MOST_TYPED, id_of
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.planning import Review
 from pipeline.console.replays import Planning, Wish
@@ -80,6 +80,7 @@ async def replay(visit: Visit) -> Shown:
     rows = [_row(visit, row) for row in rows_in(visit)]
     drafts = {name: one.draft.name for name, one in _drafts(visit).items()}
     told = {"changes": _changes(visit), "rows": rows, "drafts": drafts, "rules": visit.query("rules")}
+    told["object"] = visit.query("object")[:MOST_TYPED]
     return Shown("replay.html", {**facts, **told, "head": head(visit, settings, await visit.desk.lag())})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.console.drawing import span
 from pipeline.console.handles import KEY_BYTES, Handles
 from pipeline.console.looks import MOST
 from pipeline.explain.answer import Named
@@ -21,6 +22,7 @@ from tests.unit.pipeline.console.fixtures import Browser, InMemory, connect, in_
 from tests.unit.pipeline.console.test_pages import HOSTILE, RUN, lag, ran, text
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
 from tests.unit.pipeline.explain.situations import EDIT, Situation, caused
+from tests.unit.pipeline.explain.test_trace import DERIVED, MATCHED
 
 HUBSPOT = Named("hubspot", "contacts", CONTACT)
 PATH = f"/i/acme/objects/hubspot/contacts/{CONTACT}"
@@ -240,3 +242,45 @@ def test_a_name_opens_where_it_was_made_and_nowhere_else() -> None:
 async def test_a_link_that_is_none_is_nothing_known(it: InMemory, typed: str) -> None:
     answer = await (await it.signed_in("viewer")).send("/i/acme/explain", id=typed)
     assert answer.status_code == 422
+
+
+async def test_the_last_change_is_drawn_over_time_and_said_in_words(it: InMemory) -> None:
+    situation = traced_pair()
+    situation.between = [MATCHED, DERIVED]
+    put(it, situation, HUBSPOT)
+    answer = await (await it.signed_in("viewer")).get(PATH)
+    part = answer.text.split("The last change, from webhook to write")[1].split("</section>")[0]
+    said = text(part)
+    for hop, after in (
+        ("Edited in HubSpot by HubSpot's clock", "0 ms"),
+        ("Receiver stored the webhook", "500 ms"),
+        ("HubSpot connector read the object the webhook did not tell all", "600 ms"),
+        ("Objects: newer than what was known", "660 ms"),
+        ("Pairs: 1 field to write", "670 ms"),
+        ("Userflow connector wrote it", "800 ms"),
+    ):
+        assert f"{hop} {after}" in said.replace("&#39;", "'"), (hop, said)
+    assert "hubspot.notifications[2]@4410" in said and "sync.matches[1]@5" in said
+    assert "took 0 ms" not in said and "answers to reads 100 ms" in said
+    assert part.count("<svg") == 6 and part.count('aria-hidden="true"') == 6  # the words beside them say the same
+    assert not any(value in said for value in VALUES)
+
+
+def traced_pair() -> Situation:
+    """An edit, read and written."""
+    spent = with_spent(EDIT, read_s=0.1, write_s=0.05)
+    return Situation().happened(
+        caused(contact(1_000, {"jobtitle": "Dr", "tier": None}), EDIT),
+        user(1_000, {"title": None, "plan": "pro"}),
+        caused(written("userflow", USER, 2_000, {"title": "Dr"}), spent),
+    )
+
+
+async def test_without_a_change_in_sight_nothing_is_drawn(it: InMemory) -> None:
+    put(it, Situation().happened(contact(1_000, {"jobtitle": "Dr"})), HUBSPOT)
+    assert "The last change" not in await page(it)
+
+
+def test_spans_stay_within_their_picture() -> None:
+    drawn = span(0, 0, 0, 0) + span(900, 100, 100, 1_000)
+    assert all(0 <= float(x) <= 998 for x in re.findall(r' x="([0-9.]+)"', drawn))

@@ -9,6 +9,7 @@ from pipeline.explain.answer import Explanation, Named
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
 from pipeline.explain.text import explanation_lines
+from pipeline.explain.trace import Between
 from schemas.configuration import ConnectorState
 from schemas.records import Cause, ChangeEvent, Receipt
 from schemas.topics import object_key
@@ -34,6 +35,7 @@ class Situation:
         self.middle.now_ms = NOW_MS
         self.seen: list[Seen] = []
         self.connectors: dict[System, ConnectorState] = {}
+        self.between: list[Between] = []
         self.complete = True
         self.paused = False
         if whole is not ALL_READ:
@@ -73,6 +75,7 @@ class Situation:
                 self.paused,
                 self.seen,
                 complete=self.complete,
+                between=self.between,
             )
         )
 

@@ -1,22 +1,26 @@
 """What is read to explain an object: its rows by their keys, and of each topic as much as there is time for."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pytest
 
 from connectors.kafka.backwards import Slice
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.partitioner import partition_of
+from connectors.kafka.spans import Found, Seen
 from pipeline.explain import reading
 from pipeline.explain.answer import Named, NamedPair
-from pipeline.explain.reading import Search, Sources, explain_object, explain_pair
+from pipeline.explain.reading import NEAR_MS, Search, Sources, explain_object, explain_pair
+from pipeline.explain.trace import Between
 from schemas.codec import Codec
 from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
+from schemas.records import FieldPatch
 from schemas.registry import LocalRegistry
 from schemas.topics import HUBSPOT_CHANGES, INTEGRATIONS, MAPPINGS, OBJECTS_STATE, PAIRS_STATE
-from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER
-from tests.unit.pipeline.explain.situations import EDIT, VIEW, Situation, in_step
+from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, joined
+from tests.unit.pipeline.explain.situations import EDIT, PLAN_EDIT, VIEW, Situation, in_step
 
 CODEC = Codec(LocalRegistry())
 SECTION = SystemSettings("1")
@@ -50,6 +54,11 @@ class Topics:
         self.keys: set[str] = set()
         monkeypatch.setattr(reading, "rows_of", self.rows_of)
         monkeypatch.setattr(reading, "slices", self.slices)
+        monkeypatch.setattr(reading, "Admin", lambda _: self)
+        monkeypatch.setattr(reading, "read_spans", self.read_spans)
+        self.times: list[tuple[str, int]] = []
+        self.read: dict[tuple[str, int], tuple[int, int]] = {}
+        self.published: list[Between] = []
 
     def table(self, topic: str) -> Mapping[str, Any]:
         if topic == MAPPINGS:
@@ -60,6 +69,21 @@ class Topics:
         rows: Mapping[str, Any] = self.it.middle.objects if topic == OBJECTS_STATE else self.it.middle.pairs
         assert topic in (OBJECTS_STATE, PAIRS_STATE)
         return {key: CODEC.encode(topic, rows[key]) for key in keys if key in rows}
+
+    def offsets_at(self, topics: Collection[str], at_ms: int) -> dict[tuple[str, int], int]:
+        self.times += [(topic, at_ms) for topic in topics]
+        return {(topic, number): at_ms // 1_000 for topic in topics for number in range(4)}
+
+    def end_offsets(self, topics: Collection[str]) -> dict[tuple[str, int], int]:
+        return {(topic, number): 99 for topic in topics for number in range(4)}
+
+    def read_spans(self, _: object, spans: Mapping[tuple[str, int], tuple[int, int]], seen: Seen) -> None:
+        self.read.update(spans)
+        for one in self.published:
+            topic, number, offset = one.place
+            if (topic, number) in spans:
+                seen(Found((topic, number), offset, one.at_ms, CODEC.encode(topic, one.record)))
+                seen(Found((topic, number), offset, one.at_ms, b"nothing of ours"))
 
     def slices(self, _: object, topic: str, __: int, keys: Collection[bytes]) -> Iterator[Slice]:
         self.keys |= {key.decode() for key in keys}
@@ -88,6 +112,33 @@ def test_the_object_its_partner_and_their_pair_are_looked_for_each_under_its_key
     assert [one.outcome for one in told.history.happenings] == ["written", "written"]
     assert told.history.complete and told.history.searched_since_ms == topics.it.seen[0].at_ms
     assert told.pairs[0].fields[0].took_ms == topics.it.seen[2].at_ms - EDIT.at_ms
+
+
+def test_what_the_agents_made_of_the_last_change_is_read_of_that_time_alone(topics: Topics) -> None:
+    matches, patches = partition_of(f"acme:1:people:{EMAIL}", 4), partition_of("acme", 4)
+    matched = replace(joined("userflow", USER, 1_000, {}), caused_by=PLAN_EDIT)
+    patch = FieldPatch("acme", 1, 1, "people", EMAIL, "hubspot", "contacts", CONTACT, {"tier": "pro"})
+    topics.published = [
+        Between(("sync.matches", matches, 1), 1_850, matched),
+        Between(("sync.matches", (matches + 1) % 4, 1), 1_840, matched),
+        Between(("hubspot.field-patches", patches, 1), 1_860, patch),
+        Between(("hubspot.field-patches", patches, 2), 1_870, replace(patch, caused_by=PLAN_EDIT)),
+    ]
+    (told,) = explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT))
+    assert told.trace is not None
+    hops = {hop.word: (hop.at_ms, hop.place) for hop in told.trace.hops}
+    assert hops["matched"] == (1_850, ("sync.matches", matches, 1))
+    assert hops["derived"] == (1_870, ("hubspot.field-patches", patches, 2))
+    assert topics.read.keys() == {("sync.matches", matches), ("hubspot.field-patches", patches)}
+    news, answer = topics.it.seen[1], topics.it.seen[3]
+    assert {at_ms for _, at_ms in topics.times} == {news.at_ms, answer.at_ms + 1}
+
+
+def test_of_a_change_that_took_long_the_agents_hops_are_left_out(topics: Topics) -> None:
+    topics.it.seen[3] = replace(topics.it.seen[3], at_ms=topics.it.seen[1].at_ms + NEAR_MS + 1)
+    (told,) = explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT))
+    assert told.trace is not None and topics.read == {}
+    assert [hop.word for hop in told.trace.hops][-2:] == ["read", "written"]
 
 
 def test_a_search_that_ran_out_of_time_tells_no_half_of_what_happened(topics: Topics) -> None:

@@ -18,6 +18,8 @@ SHAPES: tuple[Any, ...] = (
     answer.PairAnswer,
     answer.FieldStanding,
     answer.History,
+    answer.Trace,
+    answer.Hop,
     Written,
 )
 
