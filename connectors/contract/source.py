@@ -13,6 +13,15 @@ ReadPurpose = Literal["live_read", "bulk_read"]
 TOO_FAR_AHEAD_MS: Final = 24 * 3_600_000
 """How far a vendor's clock may be ahead of ours: a later time would make everything that follows stale."""
 
+TOO_LATE_MS: Final = 4 * 24 * 3_600_000
+"""How long after its time a notification may come: a journal keeps three days. What an older one tells would be stale
+at once, and lost where its time is a wrong one, so that the object is read instead."""
+
+
+def told_between(received_ms: int) -> tuple[int, int]:
+    """The earliest and the latest time of which a notification that came then may tell."""
+    return received_ms - TOO_LATE_MS, received_ms + TOO_FAR_AHEAD_MS
+
 
 MOST_FOUND: Final = 26  # objects of one value that are worth reading: more than are ever a pair's candidates
 
@@ -93,15 +102,19 @@ class Translated:
 
 @dataclass(frozen=True, slots=True)
 class ObjectPage:
-    """One page of a whole object type; `cursor` None at the end."""
+    """One page of a whole object type; `cursor` None at the end.
+
+    `listed_first` is the id of the first row where a page may be of rows that are no objects any more.
+    """
 
     objects: Sequence[Seen]
     cursor: str | None
+    listed_first: str | None = None
 
     @property
     def first_id(self) -> str | None:
         """The id of the first object; None for an empty page."""
-        return self.objects[0].object_id if self.objects else None
+        return self.listed_first or (self.objects[0].object_id if self.objects else None)
 
 
 class Source(Protocol):

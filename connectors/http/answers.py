@@ -1,5 +1,6 @@
 """What an answer's status means, in the one switch that every vendor's error bodies are read by."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,11 +18,13 @@ from connectors.contract.errors import (
     UnknownResult,
 )
 from connectors.http.lenient_json import JsonObject, as_whole, parsed
-from connectors.http.messages import Call, Purpose, Request, Response
+from connectors.http.messages import Call, Purpose, Request, Response, http_date_ms
 
 T = TypeVar("T")
 
 RequestKind = Literal["read", "write"]
+
+_DECIMAL = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,15 @@ def _read(body: bytes) -> object:
 
 
 def retry_after_s(response: Response) -> float | None:
-    """`Retry-After` in seconds, when it is a number."""
-    waiting = as_whole(response.headers.get("retry-after"))
-    return None if waiting is None else float(max(0, waiting))
+    """`Retry-After` in seconds: a number, perhaps with decimals, or an HTTP date, counted from the answer's own."""
+    told = response.headers.get("retry-after", "").strip()
+    if _DECIMAL.fullmatch(told):
+        return float(told)
+    waiting = as_whole(told)
+    if waiting is not None:
+        return float(max(0, waiting))
+    until_ms, now_ms = http_date_ms(told), http_date_ms(response.headers.get("date", ""))
+    return None if until_ms is None or now_ms is None else max(0.0, (until_ms - now_ms) / 1000)
 
 
 def _passing(dialect: Dialect, response: Response, kind: RequestKind, trace: str | None) -> Retryable:

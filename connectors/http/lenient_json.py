@@ -15,6 +15,8 @@ LONGEST_NUMBER = 18
 
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999."""
+_LONGEST_TIME = 64
+_ZONES = {"UTC": "Z", "GMT": "Z", **{f"{sign}{hour:02}": f"{sign}{hour:02}:00" for sign in "+-" for hour in range(24)}}
 
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -88,6 +90,11 @@ def as_text(value: object) -> str | None:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def is_compound(value: object) -> bool:
+    """Whether a value is none that a text, a number or a flag could stand for."""
+    return isinstance(value, dict | list)
+
+
 def told_at(source: JsonObject, name: str) -> str | None:
     """A value as text, whatever its kind: one that is no text as its JSON; None for null, and for a name that lacks."""
     value = source.get(name)
@@ -143,9 +150,14 @@ def iso_instant(text: str) -> dt.datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+_ZONED = re.compile(r"(.+:\S*?) ?(Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)")
+"""A time and its zone as others write them, such as `2026-03-01 12:00:00 UTC` and `2026-03-01t12:00:00+00`."""
+
+
 def _iso_ms(text: str) -> int | None:
+    zoned = _ZONED.fullmatch(text[:_LONGEST_TIME].strip().upper())
     try:
-        moment = iso_instant(text)
+        moment = iso_instant(text if zoned is None else f"{zoned[1]}{_ZONES.get(zoned[2], zoned[2])}")
     except (ValueError, OverflowError):
         return None
     return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)

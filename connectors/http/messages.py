@@ -94,7 +94,7 @@ class Response:
     @property
     def observed(self) -> VendorInterval | None:
         """`Date` counts whole seconds, and the state was read within the round trip; None without one to believe."""
-        date_ms, ahead_ms = _date_ms(self.headers.get("date", "")), self.ahead_ms
+        date_ms, ahead_ms = http_date_ms(self.headers.get("date", "")), self.ahead_ms
         if date_ms is None or (ahead_ms is not None and abs(ahead_ms) > TOO_FAR_AHEAD_MS):
             return None
         return VendorInterval(date_ms - self.elapsed_ms, date_ms + LAST_MS_OF_SECOND)
@@ -102,7 +102,7 @@ class Response:
     @property
     def ahead_ms(self) -> int | None:
         """By how much the vendor's `Date` is ahead of our clock; None where one of the two is not known."""
-        date_ms = _date_ms(self.headers.get("date", ""))
+        date_ms = http_date_ms(self.headers.get("date", ""))
         return None if date_ms is None or self.received_ms is None else date_ms - self.received_ms
 
     def believed(self, at_ms: int | None) -> int | None:
@@ -113,7 +113,7 @@ class Response:
 
 
 @lru_cache(maxsize=16)
-def _date_ms(text: str) -> int | None:
+def http_date_ms(text: str) -> int | None:
     """An HTTP date in epoch milliseconds; None for what is none, or is of no year with four digits.
 
     Each record of a page is dated by it.

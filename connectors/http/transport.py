@@ -143,7 +143,14 @@ class HttpTransport:
     async def _exchange(self, request: Request) -> tuple[int, Headers, bytes]:
         url, until = self._base_url + request.target, asyncio.get_running_loop().time() + self._timeout_s
         async with self._client.stream(request.method, url, headers=request.headers, content=request.body) as answer:
-            return answer.status_code, Headers(answer.headers.multi_items()), await self._body(answer, until)
+            headers = Headers(answer.headers.multi_items())
+            try:
+                body = await self._body(answer, until)
+            except (Refused, BrokenPacking):
+                if answer.is_success or answer.status_code == httpx.codes.NOT_FOUND:
+                    raise  # a 404 without a body is an API's: it would pass for an object that is gone
+                body = b""  # the status says it all: a proxy's 503 is no refusal however it is packed
+            return answer.status_code, headers, body
 
     async def _body(self, answer: httpx.Response, until: float) -> bytes:
         """The answer's body, unpacked; both as it came and unpacked it has at most the bytes of the limit."""

@@ -38,10 +38,10 @@ _YES_OR_NO: Final = (Option("true", "Yes"), Option("false", "No"))
 def field_type(definition: Property) -> FieldType:
     """The neutral type; a HubSpot type that is not number, bool, date or enumeration is text.
 
-    Some accounts type a single checkbox as an enumeration: with the options true and false, this is a bool.
+    Some accounts type a single checkbox as an enumeration: with the options true and false, or none, this is a bool.
     """
     single = definition.type == "enumeration" and definition.field_type == "booleancheckbox"
-    if single and {option.value for option in definition.options} == _TRUE_OR_FALSE:
+    if single and {option.value for option in definition.options} in (_TRUE_OR_FALSE, frozenset()):
         return "boolean"
     if definition.type == "enumeration" and definition.field_type == "checkbox":
         return "multi_select"

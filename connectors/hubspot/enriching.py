@@ -139,7 +139,7 @@ class AssociatedReader:
         for start in range(0, len(wanted), BATCH_LIMIT):
             batch = wanted[start : start + BATCH_LIMIT]
             answer = await self._client.send(read_objects(kind.other, batch, (), archived=True, purpose=purpose))
-            found |= {record.id for record in answer.results}
+            found |= {record.id for record in answer.results if record.archived is not False}
         return found
 
     async def _shown_once(

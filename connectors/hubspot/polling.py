@@ -228,12 +228,14 @@ class ArchivedRecords:
         if cursor is None:
             self._seen, self._progress = set(), PagingProgress()
         self._check(page.answer)
+        # a list that ignores what it was asked for shows the living
+        binned = [one for one in page.answer.records if one.archived is not False or one.archived_at_ms is not None]
         if len(self._seen) <= MOST_TOLD:  # of a larger bin none is kept
-            self._seen |= {record.id for record in page.answer.records}
+            self._seen |= {record.id for record in binned}
         after = listing.after(page.answer.after, page.at_ms)
         # what may fail comes first: what is told once is told no more where the pull is repeated
         restored = await self._restored() if after.cursor is None else ()
-        dated = [(record, record.archived_at_ms) for record in page.answer.records]
+        dated = [(record, record.archived_at_ms) for record in binned]
         events = [
             self._polled.event("deletion", record.id, at_ms if at_ms is not None else page.at_ms)
             for record, at_ms in dated

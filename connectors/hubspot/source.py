@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from connectors.contract.errors import Refused
-from connectors.contract.source import TOO_FAR_AHEAD_MS, Gone, ObjectPage, ReadPurpose, Seen, Translated
+from connectors.contract.errors import Missing, Refused
+from connectors.contract.source import Gone, ObjectPage, ReadPurpose, Seen, Translated, told_between
+from connectors.http.messages import Call
 from connectors.hubspot.associated import OBJECT_ID, own_fields
 from connectors.hubspot.client import HubSpotClient
 from connectors.hubspot.enriching import AssociatedReader
@@ -13,6 +14,8 @@ from connectors.hubspot.lookups import read_record, search_ids
 from connectors.hubspot.object_types import ObjectTypes
 from connectors.hubspot.protocol import (
     BATCH_LIMIT,
+    BatchResult,
+    Record,
     Search,
     WebhookEvent,
     fits_address,
@@ -52,8 +55,9 @@ class HubSpotSource:
             batch = parse_notifications(notification.body)
         except Refused as refusal:
             raise ValueError(refusal.reason) from None
-        latest_ms = notification.received_at_ms + TOO_FAR_AHEAD_MS
-        ours = [_dated(event, latest_ms) for event in batch.events if event.account == self._account]
+        earliest_ms, latest_ms = told_between(notification.received_at_ms)
+        earliest_ms = 0 if batch.origin == "poll" else earliest_ms  # which tells modified times of any age
+        ours = [_dated(event, earliest_ms, latest_ms) for event in batch.events if event.account == self._account]
         strangers = len(batch.events) - len(ours)
         if self._known is not None:
             for event in ours:
@@ -72,8 +76,8 @@ class HubSpotSource:
         asked = tuple(dict.fromkeys(ids))
         if not asked:
             return ()
-        answer = await self._client.send(read_objects(object_type, asked, tuple(definitions), purpose=purpose))
-        shown = {record.id: record for record in answer.results if not record.archived}
+        results = await self._found(read_objects(object_type, asked, tuple(definitions), purpose=purpose), asked)
+        shown = {record.id: record for record in results if not record.archived}
         all_of_them = [
             seen(shown[id], definitions) if id in shown else await self._alone(object_type, id, definitions, purpose)
             for id in asked
@@ -91,14 +95,14 @@ class HubSpotSource:
         names = tuple(definitions)
         by_batch = not fits_address(names)
         page = await self._client.send(list_objects(object_type, () if by_batch else names, after=cursor))
-        records = page.records
+        records, ids = page.records, [record.id for record in page.records]
         if by_batch and records:
-            ids = [record.id for record in records]
             batch = await self._client.send(read_objects(object_type, ids, names, purpose="bulk_read"))
-            there = {record.id: record for record in batch.results if not record.archived}
+            there = {record.id: record for record in batch.results}
             records = tuple(there[id] for id in ids if id in there)
-        objects = [seen(record, definitions) for record in records]
-        return ObjectPage(await self._associated.enriched(object_type, objects, "bulk_read"), page.after)
+        objects = [seen(record, definitions) for record in records if not record.archived]
+        enriched = await self._associated.enriched(object_type, objects, "bulk_read")
+        return ObjectPage(enriched, page.after, ids[0] if ids else None)
 
     async def count(self, object_type: str) -> int | None:
         """The total of a search that asks for nothing; its index lags some seconds."""
@@ -129,9 +133,18 @@ class HubSpotSource:
         definitions = self._definitions(object_type)
         asked = tuple(dict.fromkeys(values))
         call = read_objects(object_type, asked, tuple(definitions), id_property=id_property, purpose=purpose)
-        answer = await self._client.send(call)
-        objects = [seen(record, definitions) for record in answer.results if not record.archived]
+        results = await self._found(call, asked)
+        objects = [seen(record, definitions) for record in results if not record.archived]
         return await self._associated.enriched(object_type, objects, purpose)
+
+    async def _found(self, call: Call[BatchResult], asked: Sequence[str]) -> Sequence[Record]:
+        """The records of a batch; a batch of one that is not there may be answered by 404."""
+        try:
+            return (await self._client.send(call)).results
+        except Missing:
+            if len(asked) > 1:
+                raise
+            return ()
 
     async def _alone(
         self, object_type: str, object_id: str, definitions: Mapping[str, FieldDefinition], purpose: ReadPurpose
@@ -144,8 +157,8 @@ class HubSpotSource:
         return {name: catalog.definition(object_type, name) for name in own_fields(catalog.wanted(object_type))}
 
 
-def _dated(event: WebhookEvent, latest_ms: int) -> WebhookEvent:
+def _dated(event: WebhookEvent, earliest_ms: int, latest_ms: int) -> WebhookEvent:
     """The event without an impossible time: its record is then read instead."""
-    if event.occurred_at_ms is None or event.occurred_at_ms <= latest_ms:
+    if event.occurred_at_ms is None or earliest_ms <= event.occurred_at_ms <= latest_ms:
         return event
     return replace(event, occurred_at_ms=None)

@@ -114,10 +114,10 @@ def news(event: WebhookEvent, types: ObjectTypes) -> tuple[News, ...]:
 
 
 def _changed(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
-    field = event.property_name or ""
-    if field not in types.catalog.wanted(name):
+    field = event.property_name
+    if field is not None and field not in types.catalog.wanted(name):
         return ()
-    if event.occurred_at_ms is None:
+    if field is None or event.occurred_at_ms is None:  # which of its properties changed, a read shows
         return (_to_be_read(name, event.object_id, ANY_READ_MS),)
     if not event.value_told:
         return (_to_be_read(name, event.object_id, event.occurred_at_ms),)
@@ -134,6 +134,11 @@ def _modified(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News,
 def _created(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
     """Any read that shows the record is new enough."""
     return (_to_be_read(name, event.object_id, ANY_READ_MS),)
+
+
+def _other(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
+    """A kind of event that nobody knew: whatever it means, a read shows what the record holds now."""
+    return _created(event, name, types) if event.object_id else ()
 
 
 def _restored(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
@@ -200,11 +205,11 @@ def associated_news(event: WebhookEvent, types: ObjectTypes) -> tuple[Associated
 
 
 def _changed_associate(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[AssociatedNews, ...]:
-    own, at_ms = event.property_name or "", event.occurred_at_ms
-    showing = [mapped for mapped, names in shown_by(types.catalog, name).items() if own in names]
+    own, at_ms = event.property_name, event.occurred_at_ms
+    showing = [mapped for mapped, names in shown_by(types.catalog, name).items() if own is None or own in names]
     if not showing:
         return ()
-    if at_ms is None or not event.value_told:
+    if own is None or at_ms is None or not event.value_told:
         return (AssociatedNews(name, event.object_id, "changed", at_ms or ANY_READ_MS),)
     kind = types.catalog.definition(showing[0], shown_name(name, own)).type
     fields = {own: StampedValue(field_value(event.property_value, kind), at_ms)}
@@ -230,6 +235,7 @@ _HAPPENINGS: Final[Mapping[str, Callable[[WebhookEvent, str, ObjectTypes], tuple
     "deleted": _deleted,
     "privacy_deleted": _erased,
     "merged": _merged,
+    "other": _other,
 }
 
 

@@ -11,13 +11,13 @@ from connectors.contract.catalog import Catalog
 from connectors.contract.errors import OTHER_OBJECT, PAGE_EMPTY, Refused
 from connectors.contract.source import (
     MOST_FOUND,
-    TOO_FAR_AHEAD_MS,
     Gone,
     News,
     ObjectPage,
     ReadPurpose,
     Seen,
     Translated,
+    told_between,
 )
 from connectors.http.observed import Observed
 from connectors.http.paging import PagingProgress
@@ -61,19 +61,28 @@ class UserflowSource:
         Raises ValueError if the body is no Userflow notification.
         """
         try:
-            delivery = protocol.parse_notification(notification.body)
+            deliveries = protocol.parse_notifications(notification.body)
         except Refused as refusal:
             raise ValueError(refusal.reason) from refusal
-        latest_ms = notification.received_at_ms + TOO_FAR_AHEAD_MS
-        if delivery.created_at_ms is not None and delivery.created_at_ms > latest_ms:
+        told = [self._told(delivery, notification.received_at_ms) for delivery in deliveries]
+        return Translated(
+            [news for one in told for news in one.news],
+            [event for one in told for event in one.activity],
+            sum(one.unreadable for one in told),
+        )
+
+    def _told(self, delivery: protocol.WebhookDelivery, received_ms: int) -> Translated:
+        """One delivery; a time that cannot be its own counts as none, and its object is then read."""
+        earliest_ms, latest_ms = told_between(received_ms)
+        if delivery.created_at_ms is not None and not earliest_ms <= delivery.created_at_ms <= latest_ms:
             delivery = replace(delivery, created_at_ms=None)
-        if delivery.record is not None:
-            return self._news(delivery, delivery.record)
+        if delivery.named is not None:
+            return self._news(delivery, *delivery.named)
         if delivery.event is not None:
             event = delivery.event
             if event.time_ms is not None and event.time_ms > latest_ms:
                 event = replace(event, time_ms=None)
-            return self._activity(event, delivery.created_at_ms or notification.received_at_ms)
+            return self._activity(event, delivery.created_at_ms or received_ms)
         return Translated()
 
     async def read(self, object_type: str, ids: Sequence[str], purpose: ReadPurpose) -> Sequence[Seen | Gone]:
@@ -87,10 +96,10 @@ class UserflowSource:
         `paging_page_empty` if an empty page claims that others follow.
         """
         seen = await self._client.send(protocol.list_objects(kind_of(object_type), starting_after=cursor))
-        if seen.answer.more and not seen.answer.records:
+        if seen.answer.more and seen.answer.next_cursor is None:
             raise Refused(PAGE_EMPTY)  # no object to continue from, and the type is not wholly read
         objects = tuple(seen_of(record, seen, self._catalog) for record in seen.answer.records)
-        return ObjectPage(objects, seen.answer.next_cursor)
+        return ObjectPage(objects, seen.answer.next_cursor, seen.answer.first_id)
 
     async def count(self, object_type: str) -> int | None:
         """How many fit one page; Userflow tells no totals, and of more than a page nothing is known."""
@@ -157,16 +166,15 @@ class UserflowSource:
             raise Refused(OTHER_OBJECT, object_id=id)  # Userflow merges nothing: the owner of these fields is unknown
         return seen_of(seen.answer, seen, self._catalog)
 
-    def _news(self, delivery: protocol.WebhookDelivery, record: protocol.Record) -> Translated:
-        object_type = object_type_of(record.kind)
+    def _news(self, delivery: protocol.WebhookDelivery, kind: protocol.Kind, id: str) -> Translated:
+        object_type, at_ms, record = object_type_of(kind), delivery.created_at_ms, delivery.record
         if object_type not in self._catalog.object_types:
             return Translated()
-        if delivery.created_at_ms is None:
-            # without a time a notification proves only that the object is worth a read
-            return Translated([News(object_type, record.id, "upserted", {}, 0, 0, complete=False)])
-        at_ms = delivery.created_at_ms
-        if delivery.deleted:
-            return Translated([News(object_type, record.id, "deleted", {}, at_ms, 0, complete=True)])
+        if at_ms is not None and delivery.deleted:
+            return Translated([News(object_type, id, "deleted", {}, at_ms, 0, complete=True)])
+        if at_ms is None or record is None:
+            # without a time or attributes a notification proves only that the object is worth a read
+            return Translated([News(object_type, id, "upserted", {}, at_ms or 0, 0, complete=False)])
         fields = _stamped(record, self._catalog, at_ms, 0)
         return Translated([News(object_type, record.id, "upserted", fields, at_ms, 0, complete=True)])
 

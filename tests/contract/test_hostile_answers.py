@@ -65,7 +65,7 @@ READS: Final[dict[str, Callable[[Response], object]]] = {
     "userflow: written": userflow.upsert_object("users", "1", {"plan": "plus"}).parse,
     "userflow: attributes": userflow.list_attribute_definitions("user").parse,
     "userflow: events": userflow.list_event_definitions().parse,
-    "userflow: notification": lambda response: userflow.parse_notification(response.body),
+    "userflow: notification": lambda response: userflow.parse_notifications(response.body),
     "userflow: status": lambda response: userflow_answers.accept(response, "write", "1"),
     "userflow: subscriptions": userflow.list_subscriptions().parse,
     "userflow: subscription": userflow.create_subscription("https://sync.acme.com", ["user.updated"]).parse,

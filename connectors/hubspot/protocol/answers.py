@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
+from urllib.parse import parse_qsl
 
 from connectors.contract.errors import Misconfigured, RateLimited, Refused, Transient
 from connectors.http.answers import Dialect, RequestKind, checked_call, content, retry_after_s
@@ -65,11 +66,35 @@ def accept(response: Response, kind: RequestKind, object_id: str | None = None) 
 
 
 def rows(response: Response) -> tuple[JsonObject, ...]:
-    """The `results` of a list or a batch; an answer with neither results nor errors is no empty list."""
+    """The `results` of a list; an answer without them, such as an error that says 200, is no empty list."""
     found = content(response)
-    if not isinstance(found.get("results", []), list) or ("results" not in found and "errors" not in found):
+    if not isinstance(found.get("results"), list):
         raise Transient("unreadable_answer", status=response.status)
     return objects_at(found, "results")
+
+
+def batch_rows(response: Response) -> tuple[JsonObject, ...]:
+    """The `results` of a batch, of which each row may be among the errors instead."""
+    found = content(response)
+    if found.get("results") is None and objects_at(found, "errors"):
+        return ()
+    return rows(response)
+
+
+def following(listed: JsonObject) -> str | None:
+    """The cursor of the next page, None at the end; its link names it too.
+
+    Raises Transient where others follow that nobody can name: what was read is not the whole.
+    """
+    page = object_at(object_at(listed, "paging"), "next")
+    cursor = text_at(page, "after") or _cursor_in(text_at(page, "link") or "")
+    if cursor is None and any(page.values()):
+        raise Transient("unreadable_answer")
+    return cursor
+
+
+def _cursor_in(link: str) -> str | None:
+    return next((value for name, value in parse_qsl(link.partition("?")[2]) if name == "after"), None)
 
 
 def field_problems(error: JsonObject) -> tuple[FieldProblem, ...]:

@@ -10,7 +10,7 @@ from connectors.contract.errors import Transient
 from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, object_at, objects_at, text_at, texts_at, whole_at
 from connectors.http.messages import Call, Purpose, Request, Response, json_request, segment
-from connectors.hubspot.protocol.answers import call, field_problems, reason_of, rows, trace_of
+from connectors.hubspot.protocol.answers import batch_rows, call, field_problems, following, reason_of, rows, trace_of
 from connectors.hubspot.protocol.limits import ASSOCIATIONS_PAGE_LIMIT, ASSOCIATIONS_READ_LIMIT
 from connectors.hubspot.protocol.objects import RowError
 from connectors.hubspot.protocol.paths import ASSOCIATIONS, OBJECTS
@@ -82,13 +82,13 @@ def list_associations(
     query = (("limit", str(limit)), *([("after", after)] if after else []))
 
     def page(response: Response) -> Associations:
-        return Associations(id, tuple(map(_association, rows(response))), _after(content(response)))
+        return Associations(id, tuple(map(_association, rows(response))), following(content(response)))
 
     return call(Request("GET", path, query), page, purpose, object_id=id)
 
 
 def _read(response: Response) -> AssociationsRead:
-    results = tuple(_associations(item) for item in rows(response))
+    results = tuple(_associations(item) for item in batch_rows(response))
     errors = tuple(_row_error(error) for error in objects_at(content(response), "errors"))
     return AssociationsRead(results, errors)
 
@@ -97,19 +97,21 @@ def _associations(raw: JsonObject) -> Associations:
     from_id = text_at(object_at(raw, "from"), "id") or ""
     if not isinstance(raw.get("to"), list):  # which is no empty list: it would empty whatever the record shows
         raise Transient("unreadable_answer")
-    return Associations(from_id, tuple(map(_association, objects_at(raw, "to"))), _after(raw))
+    return Associations(from_id, tuple(map(_association, objects_at(raw, "to"))), following(raw))
 
 
 def _association(raw: JsonObject) -> Association:
-    types = tuple(
-        AssociationType(text_at(kind, "category") or "", whole_at(kind, "typeId") or 0, text_at(kind, "label"))
-        for kind in objects_at(raw, "associationTypes")
-    )
-    return Association(text_at(raw, "toObjectId") or text_at(raw, "id") or "", types)
+    to_id = text_at(raw, "toObjectId") or text_at(raw, "id")
+    if not to_id:  # one that nobody can name may be the primary one
+        raise Transient("unreadable_answer")
+    return Association(to_id, tuple(map(_type, objects_at(raw, "associationTypes") or objects_at(raw, "types"))))
 
 
-def _after(raw: JsonObject) -> str | None:
-    return text_at(object_at(object_at(raw, "paging"), "next"), "after")
+def _type(raw: JsonObject) -> AssociationType:
+    """A type by its words in answers, or by those in which records are written."""
+    category = text_at(raw, "category") or text_at(raw, "associationCategory") or ""
+    type_id = whole_at(raw, "typeId") or whole_at(raw, "associationTypeId") or 0
+    return AssociationType(category, type_id, text_at(raw, "label"))
 
 
 def _row_error(error: JsonObject) -> RowError:

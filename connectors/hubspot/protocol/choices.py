@@ -6,9 +6,9 @@ Follows HubSpot's guides "owners" and "pipelines".
 from dataclasses import dataclass
 
 from connectors.http.answers import content
-from connectors.http.lenient_json import JsonObject, flag_at, object_at, objects_at, text_at
+from connectors.http.lenient_json import JsonObject, flag_at, objects_at, text_at
 from connectors.http.messages import Call, Request, Response, segment
-from connectors.hubspot.protocol.answers import call, rows
+from connectors.hubspot.protocol.answers import call, following, rows
 from connectors.hubspot.protocol.paths import OWNERS, PIPELINES
 
 OWNERS_LIMIT = 500
@@ -36,7 +36,7 @@ def list_owners(*, after: str | None = None) -> Call[OwnerPage]:
 
     def page(response: Response) -> OwnerPage:
         ids = tuple(id for row in rows(response) if (id := text_at(row, "id")))
-        return OwnerPage(ids, text_at(object_at(object_at(content(response), "paging"), "next"), "after"))
+        return OwnerPage(ids, following(content(response)))
 
     return call(Request("GET", OWNERS, query), page, "control")
 

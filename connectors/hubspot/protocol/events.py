@@ -12,7 +12,7 @@ from typing import TypeVar
 from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, object_at, objects_at, text_at
 from connectors.http.messages import Call, Request, Response, json_request, segment
-from connectors.hubspot.protocol.answers import call, rows
+from connectors.hubspot.protocol.answers import call, following, rows
 from connectors.hubspot.protocol.limits import EVENT_BATCH_LIMIT
 from connectors.hubspot.protocol.paths import APP_EVENTS, CUSTOM_EVENTS, EVENT_DEFINITIONS
 
@@ -150,7 +150,7 @@ def _nothing(response: Response) -> None:
 
 def _definitions(response: Response) -> EventDefinitionPage:
     definitions = tuple(map(_definition, rows(response)))
-    return EventDefinitionPage(definitions, text_at(object_at(object_at(content(response), "paging"), "next"), "after"))
+    return EventDefinitionPage(definitions, following(content(response)))
 
 
 def _definition(raw: JsonObject) -> EventDefinition:

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from connectors.contract.errors import Refused
-from connectors.http.lenient_json import JsonObject, flag_at, parsed, text_at, texts_at, time_at, told_at, whole_at
+from connectors.http.lenient_json import (
+    JsonObject,
+    flag_at,
+    is_compound,
+    parsed,
+    text_at,
+    texts_at,
+    time_at,
+    told_at,
+    whole_at,
+)
 from connectors.hubspot.protocol.journal import JOURNAL_EVENTS, as_webhook_events
 from connectors.hubspot.protocol.objects import OBJECT_TYPE_IDS
 from schemas.records import Origin
@@ -171,9 +181,11 @@ def _is_about(item: object, object_type: str, object_id: str) -> bool:
 def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
     if not isinstance(item, dict):
         return UnreadableEvent(index, "not_an_object")
-    subject, _, verb = (text_at(item, "subscriptionType") or text_at(item, "eventType") or "").rpartition(".")
-    type_id = text_at(item, "objectTypeId") or _CLASSIC_TYPES.get(subject, subject)
-    happening = _HAPPENINGS.get(verb.lower(), "other")
+    kind = text_at(item, "subscriptionType") or text_at(item, "eventType") or ""
+    subject, _, verb = kind.lower().rpartition(".")
+    type_id = text_at(item, "objectTypeId") or subject
+    type_id = _CLASSIC_TYPES.get(type_id.lower(), type_id)
+    happening = _HAPPENINGS.get(verb, "other")
     if happening == "privacy_deleted" and type_id in ("", "object"):
         type_id = _CLASSIC_TYPES["contact"]  # HubSpot erases nothing else, and an erasure is not to be missed
     lacking = _lacking(item, type_id, happening)
@@ -187,7 +199,7 @@ def _event(item: object, index: int) -> WebhookEvent | UnreadableEvent:
         occurred_at_ms=time_at(item, "occurredAt"),
         property_name=text_at(item, "propertyName"),
         property_value=told_at(item, "propertyValue"),
-        value_told="propertyValue" in item,
+        value_told="propertyValue" in item and not is_compound(item["propertyValue"]),
         source=text_at(item, "changeSource"),
         source_id=text_at(item, "sourceId"),
         app_id=text_at(item, "appId"),

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from connectors.contract.errors import CredentialsRejected, Misconfigured, Transient
 from connectors.http.answers import content
-from connectors.http.lenient_json import as_object, flag_at, parsed, text_at, texts_at, whole_at
+from connectors.http.lenient_json import JsonObject, as_object, flag_at, parsed, text_at, texts_at, whole_at
 from connectors.http.messages import Call, Request, Response, form_request
 from connectors.hubspot.protocol.answers import accept, call
 from connectors.hubspot.protocol.paths import ACCOUNT, OAUTH
@@ -154,8 +154,14 @@ def _grant(response: Response, sent: str) -> Grant:
         text_at(raw, "refresh_token") or sent,
         max(whole_at(raw, "expires_in") or 0, 0) or ACCESS_TOKEN_LIFE_S,
         text_at(raw, "hub_id"),
-        texts_at(raw, "scopes"),
+        _scopes(raw),
     )
+
+
+def _scopes(raw: JsonObject) -> tuple[str, ...]:
+    """As a list, or as OAuth itself has them: one text under `scope`."""
+    told = texts_at(raw, "scopes") or texts_at(raw, "scope")
+    return tuple(scope for text in told for scope in text.replace(",", " ").split())
 
 
 def _token_info(response: Response) -> TokenInfo:
@@ -164,7 +170,7 @@ def _token_info(response: Response) -> TokenInfo:
         flag_at(raw, "active") or raw.get("active") is None,  # which the token that it was just given with is
         text_at(raw, "hub_id"),
         text_at(raw, "app_id"),
-        texts_at(raw, "scopes"),
+        _scopes(raw),
         whole_at(raw, "expires_in"),
     )
 

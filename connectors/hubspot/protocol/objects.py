@@ -14,6 +14,7 @@ from connectors.http.answers import content
 from connectors.http.lenient_json import (
     JsonObject,
     flag_at,
+    is_compound,
     object_at,
     objects_at,
     text_at,
@@ -25,8 +26,10 @@ from connectors.http.lenient_json import (
 from connectors.http.messages import Call, Purpose, Request, Response, VendorInterval, json_request, segment
 from connectors.hubspot.protocol.answers import (
     accept,
+    batch_rows,
     call,
     field_problems,
+    following,
     reason_of,
     rows,
     trace_of,
@@ -35,6 +38,8 @@ from connectors.hubspot.protocol.limits import BATCH_LIMIT, LIST_LIMIT, QUERY_LI
 from connectors.hubspot.protocol.paths import OBJECTS
 
 SEARCH_WINDOW = 10_000
+SHOWN_NOTHING = frozenset({202, 204})
+"""Statuses of a write that is done, or taken, and whose answer shows nothing of what was stored."""
 
 OBJECT_TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5"}
 
@@ -46,16 +51,16 @@ Operator = Literal["EQ", "NEQ", "LT", "LTE", "GT", "GTE", "BETWEEN", "IN", "NOT_
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record; `fields` holds the requested properties as text, None for no value.
+    """One record; `fields` holds the requested properties as text, None for no value; one whose value is none lacks.
 
-    Times are epoch milliseconds; after a merge `id` can differ from the requested id.
+    Times are epoch milliseconds; after a merge `id` can differ from the requested id. `archived` None: not told.
     """
 
     id: str
     fields: Mapping[str, str | None] = field(repr=False)
     created_at_ms: int | None = None
     updated_at_ms: int | None = None
-    archived: bool = False
+    archived: bool | None = None
     observed: VendorInterval | None = None
     archived_at_ms: int | None = None
 
@@ -196,7 +201,13 @@ def update_objects(object_type: str, updates: Sequence[ObjectUpdate]) -> Call[Ba
         {"id": update.id, "properties": dict(update.properties), "objectWriteTraceId": update.id} for update in updates
     ]
     path = f"{OBJECTS}/{segment(object_type)}/batch/update"
-    return call(json_request("POST", path, {"inputs": inputs}, "write"), _batch_result, "write")
+
+    def updated(response: Response) -> BatchUpdate:
+        if response.status not in SHOWN_NOTHING or response.body:
+            return _batch_result(response)
+        return BatchUpdate(tuple(Record(update.id, {}, observed=response.observed) for update in updates))
+
+    return call(json_request("POST", path, {"inputs": inputs}, "write"), updated, "write")
 
 
 def search_objects(object_type: str, search: Search) -> Call[RecordPage]:
@@ -249,12 +260,11 @@ def _batch(ids: Sequence[str]) -> Sequence[str]:
 def _page(response: Response) -> RecordPage:
     records = _records(rows(response), response)
     raw = content(response)
-    after = text_at(object_at(object_at(raw, "paging"), "next"), "after")
-    return RecordPage(records, after, whole_at(raw, "total"))
+    return RecordPage(records, following(raw), whole_at(raw, "total"))
 
 
 def _batch_result(response: Response) -> BatchResult:
-    records = _records(rows(response), response)
+    records = _records(batch_rows(response), response)
     return BatchResult(records, tuple(_row_error(error) for error in objects_at(content(response), "errors")))
 
 
@@ -275,10 +285,10 @@ def _record(raw: JsonObject, response: Response) -> Record:
         raise Transient("unreadable_answer")
     return Record(
         id,
-        {name: told_at(properties, name) for name in properties},
+        {name: told_at(properties, name) for name, value in properties.items() if not is_compound(value)},
         time_at(raw, "createdAt"),
         response.believed(time_at(raw, "updatedAt")),
-        flag_at(raw, "archived"),
+        flag_at(raw, "archived") if raw.get("archived") is not None else None,
         response.observed,
         response.believed(time_at(raw, "archivedAt")),
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from connectors.contract.errors import Refused
-from connectors.http.lenient_json import JsonObject, flag_at, object_at, objects_at, text_at
+from connectors.http.lenient_json import JsonObject, flag_at, object_at, objects_at, text_at, told_at
 from connectors.http.messages import Call, Request, Response, json_request, segment
 from connectors.hubspot.protocol.answers import accept, call, rows
 from connectors.hubspot.protocol.paths import PROPERTIES, SCHEMAS
@@ -21,7 +21,7 @@ class Option:
 class Property:
     """One property definition; `type` and `field_type` are HubSpot's words, such as `enumeration` and `checkbox`.
 
-    `external`: HubSpot keeps the options elsewhere, as for owners, and `options` may lack them.
+    `external`: HubSpot keeps the options elsewhere, as for owners, or tells none: what it does not tell, it judges.
     """
 
     name: str
@@ -58,7 +58,12 @@ class ObjectSchema:
 def list_properties(object_type: str, *, archived: bool = False) -> Call[tuple[Property, ...]]:
     """Every live property of a type, or every archived one, in one answer."""
     request = Request("GET", _of(object_type), (("archived", "true"),) if archived else ())
-    return call(request, lambda response: tuple(map(_property, rows(response))), "control")
+
+    def read(response: Response) -> tuple[Property, ...]:
+        wanted = (row for row in rows(response) if archived or not flag_at(row, "archived"))
+        return tuple(map(_property, wanted))
+
+    return call(request, read, "control")
 
 
 def create_property(object_type: str, definition: Property) -> Call[bool]:
@@ -119,12 +124,12 @@ def _property(raw: JsonObject) -> Property:
         read_only=flag_at(object_at(raw, "modificationMetadata"), "readOnlyValue"),
         calculated=flag_at(raw, "calculated"),
         of_hubspot=flag_at(raw, "hubspotDefined"),
-        external=flag_at(raw, "externalOptions"),
+        external=flag_at(raw, "externalOptions") or not isinstance(raw.get("options"), list),
     )
 
 
 def _option(raw: JsonObject) -> Option:
-    return Option(text_at(raw, "value") or "", text_at(raw, "label") or "")
+    return Option(told_at(raw, "value") or "", text_at(raw, "label") or "")
 
 
 def _group(raw: JsonObject) -> PropertyGroup:

@@ -31,7 +31,7 @@ from connectors.userflow.protocol.webhooks import (
     create_subscription,
     delete_subscription,
     list_subscriptions,
-    parse_notification,
+    parse_notifications,
     update_subscription,
     verify_signature,
 )
@@ -65,7 +65,7 @@ __all__ = [
     "list_event_definitions",
     "list_objects",
     "list_subscriptions",
-    "parse_notification",
+    "parse_notifications",
     "update_subscription",
     "upsert_object",
     "verify_signature",

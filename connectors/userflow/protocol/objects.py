@@ -46,11 +46,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """Some records, oldest first, and the cursor of the next page, None at the end; `more`: the page's own claim."""
+    """Some records, oldest first, and the cursor of the next page, None at the end; `more`: the page's own claim.
+
+    `first_id`: of the first row, which may be of an object that was deleted; None for an empty page.
+    """
 
     records: tuple[Record, ...]
     next_cursor: str | None = None
     more: bool = False
+    first_id: str | None = None
 
 
 def get_object(
@@ -69,7 +73,8 @@ def get_object(
             if missing_in_words(refusal, response):
                 return None
             raise
-        return record(content(response), kind, response.observed)
+        told = content(response)
+        return None if is_deleted(told) else record(told, kind, response.observed)
 
     return Call(request, parse, purpose)
 
@@ -94,10 +99,11 @@ def list_objects(
     query += [("expand", "memberships")] if memberships else []
 
     def page(response: Response) -> RecordPage:
-        raw = listed(response)
-        records = tuple(record(item, kind, response.observed) for item in raw)
-        told = content(response)
-        return RecordPage(records, next_cursor(told, records[-1].id if records else None), is_more(told))
+        raw, told = listed(response), content(response)
+        records = tuple(record(item, kind, response.observed) for item in raw if not is_deleted(item))
+        first_id, last_id = (text_at(raw[0], "id"), text_at(raw[-1], "id")) if raw else (None, None)
+        more = is_more(told, limit)
+        return RecordPage(records, last_id if more else None, more, first_id)
 
     return call(Request("GET", f"/{kind}", tuple(query)), page, purpose)
 
@@ -142,6 +148,11 @@ def instant_text(epoch_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
+def is_deleted(raw: JsonObject) -> bool:
+    """Whether an answer shows only what is left of an object, as the answer to a deletion does."""
+    return flag_at(raw, "deleted") and not isinstance(raw.get("attributes"), dict)
+
+
 def record(raw: JsonObject, kind: Kind, observed: VendorInterval | None = None) -> Record:
     """A user or group from its JSON; Transient if the id or the attributes are missing."""
     id, attributes = text_at(raw, "id"), raw.get("attributes")
@@ -173,9 +184,15 @@ def cursor_of(page: JsonObject, last_id: str | None) -> str | None:
     return next_cursor(page, last_id)
 
 
-def is_more(page: JsonObject) -> bool:
-    """Whether the page claims that others follow."""
-    return bool(text_at(page, "next_page_url")) or flag_at(page, "has_more")
+def is_more(page: JsonObject, limit: int = LIST_LIMIT) -> bool:
+    """Whether others follow: by the page's own claim, or because it is full and tells neither that nor the contrary.
+
+    An empty page that says it is the last is believed, whatever address it names.
+    """
+    rows, claim = objects_at(page, "data"), page.get("has_more")
+    if claim is None and "next_page_url" not in page:
+        return len(rows) >= limit
+    return flag_at(page, "has_more") or (bool(text_at(page, "next_page_url")) and (claim is None or bool(rows)))
 
 
 def _memberships(raw: JsonObject) -> tuple[Membership, ...] | None:

@@ -5,7 +5,6 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from connectors.contract.errors import Missing, Refused, Transient
 from connectors.http.answers import content
@@ -22,7 +21,7 @@ from connectors.http.lenient_json import (
 )
 from connectors.http.messages import Call, Request, Response, SignatureCheck, json_request, segment
 from connectors.userflow.protocol.answers import accept, call
-from connectors.userflow.protocol.objects import LIST_LIMIT, Record, cursor_of, listed, record
+from connectors.userflow.protocol.objects import LIST_LIMIT, Kind, Record, cursor_of, listed, record
 
 SUBSCRIPTIONS = "/webhook_subscriptions"
 TOLERANCE_S = 300
@@ -31,7 +30,7 @@ _MOST_SIGNATURES = 10
 
 _TOLD = ("", "user", "group", "event")
 """What topics that we subscribe to begin with: their notifications hold an object."""
-_KINDS: dict[str, Literal["users", "groups"]] = {"user": "users", "group": "groups"}
+_KINDS: dict[str, Kind] = {"user": "users", "group": "groups"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,8 @@ class Event:
 class WebhookDelivery:
     """One delivery: a user or group as it is now, or an event; neither for any other kind.
 
-    `previous` and `updated` hold the changed attributes if Userflow sends them.
+    `named` is the user or group, of which a delivery may tell no more: deleted, or to be read. `previous` and `updated`
+    hold the changed attributes if Userflow sends them.
     """
 
     id: str
@@ -77,6 +77,7 @@ class WebhookDelivery:
     created_at_ms: int | None
     record: Record | None = None
     event: Event | None = None
+    named: tuple[Kind, str] | None = None
     deleted: bool = False
     previous: Mapping[str, object] = field(default_factory=dict, repr=False)
     updated: Mapping[str, object] = field(default_factory=dict, repr=False)
@@ -166,41 +167,53 @@ def _signature_parts(header: str) -> tuple[str, list[str]]:
     """The time, empty unless named exactly once, and the signatures, none if there are too many."""
     parts = [part.strip().partition("=") for part in header[:_LONGEST_HEADER].split(",")]
     times = [value for name, _, value in parts if name == "t"]
-    signatures = [value for name, _, value in parts if name == "v1"]
+    signatures = [value.lower() for name, _, value in parts if name == "v1"]
     few = len(header) <= _LONGEST_HEADER and len(signatures) <= _MOST_SIGNATURES
     return times[0] if len(times) == 1 else "", signatures if few else []
 
 
-def parse_notification(body: bytes) -> WebhookDelivery:
-    """`data.object`, not the topic, decides the kind; Refused if the body cannot be read."""
+def parse_notifications(body: bytes) -> tuple[WebhookDelivery, ...]:
+    """The deliveries of a body, which holds one, or a list of them; Refused if one of them cannot be read."""
     raw = parsed(body)
-    if not isinstance(raw, dict) or not text_at(raw, "id"):
+    return tuple(map(_delivery, raw if isinstance(raw, list) and raw else [raw]))
+
+
+def _delivery(raw: object) -> WebhookDelivery:
+    """`data.object`, not the topic, decides the kind; where `data` is the object itself, it is read as such."""
+    if not isinstance(raw, dict):
         raise Refused("malformed_notification")
     data = object_at(raw, "data")
-    subject = object_at(data, "object")
+    subject = data if isinstance(data.get("object"), str) else object_at(data, "object")
     topic = text_at(raw, "topic") or ""
-    if not text_at(subject, "object") and topic.partition(".")[0] in _TOLD:
+    if not text_at(subject, "object") and (topic.partition(".")[0] in _TOLD or not text_at(raw, "id")):
         raise Refused("malformed_notification")
+    named = _named(subject)
     return WebhookDelivery(
         text_at(raw, "id") or "",
         topic,
         time_at(raw, "created_at"),
-        _record(subject),
+        _record(subject) if named else None,
         _event(subject),
-        topic in ("user.deleted", "group.deleted"),
+        named,
+        topic in ("user.deleted", "group.deleted") or (named is not None and flag_at(subject, "deleted")),
         object_at(data, "previous_attributes") or object_at(raw, "previous_attributes"),
         object_at(data, "updated_attributes") or object_at(raw, "updated_attributes"),
     )
 
 
+def _named(subject: JsonObject) -> tuple[Kind, str] | None:
+    kind, id = _KINDS.get(text_at(subject, "object") or ""), text_at(subject, "id")
+    if kind is not None and not id:
+        raise Refused("malformed_notification")
+    return (kind, id) if kind is not None and id else None
+
+
 def _record(subject: JsonObject) -> Record | None:
-    kind = _KINDS.get(text_at(subject, "object") or "")
-    if kind is None:
-        return None
+    """The whole user or group; None where its attributes are not told."""
     try:
-        return record(subject, kind)
+        return record(subject, _KINDS[text_at(subject, "object") or ""])
     except Transient:
-        raise Refused("malformed_notification") from None
+        return None
 
 
 def _event(subject: JsonObject) -> Event | None:
@@ -214,8 +227,8 @@ def _event(subject: JsonObject) -> Event | None:
         name,
         object_at(subject, "attributes"),
         time_at(subject, "time") or time_at(subject, "created_at"),
-        text_at(subject, "user_id"),
-        text_at(subject, "group_id"),
+        text_at(subject, "user_id") or text_at(object_at(subject, "user"), "id"),
+        text_at(subject, "group_id") or text_at(object_at(subject, "group"), "id"),
     )
 
 

@@ -93,7 +93,7 @@ def test_userflow_errors(name: str) -> None:
 @pytest.mark.parametrize("name", _names("userflow", "notification_*"))
 def test_userflow_notifications(name: str) -> None:
     sample = _sample("userflow", name)
-    found = userflow.parse_notification(json.dumps(sample).encode())
+    (found,) = userflow.parse_notifications(json.dumps(sample).encode())
     assert (found.id, found.topic) == (sample["id"], sample["topic"])
     assert (found.record is None) != (found.event is None)
     assert bool(found.updated) == ("updated" in name)

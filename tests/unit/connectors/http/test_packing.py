@@ -62,6 +62,23 @@ async def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
     assert caught.value.reason == "unknown_coding"
 
 
+@pytest.mark.parametrize("status", [429, 401, 403, 302, 500, 502, 503, 521])
+@pytest.mark.parametrize(("coding", "body"), [("br", b"x"), ("gzip", b"no gzip"), ("", b"0" * 2_000)])
+async def test_a_status_counts_however_its_body_is_packed(status: int, coding: str, body: bytes) -> None:
+    """A proxy's 503, packed as nobody asked for, was a refusal: its edit ended as a dead letter."""
+    answer = packed(body, coding).replace(b" 200 OK", b" %d No" % status)
+    async with served(answer) as server:
+        found = await sent(server.url, READ, limits=HttpLimits(answer_bytes=1_000))
+    assert (found.status, found.body) == (status, b"")
+
+
+async def test_what_is_not_found_is_known_by_its_body_alone() -> None:
+    """An empty 404 says that the object is gone."""
+    async with served(packed(b"x", "br").replace(b" 200 OK", b" 404 No")) as server:
+        with pytest.raises(Refused, match="unknown_coding"):
+            await sent(server.url, READ)
+
+
 @pytest.mark.parametrize("body", [gzip.compress(b"{}" * 1_000)[:-12], b"no gzip"], ids=["cut off", "no gzip"])
 async def test_a_broken_packing_is_a_lost_answer(body: bytes) -> None:
     async with served(packed(body)) as server:

@@ -73,7 +73,29 @@ def test_no_date_whatsoever_raises(date: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "wait_s"), [("3", 3.0), ("-3", 0.0), ("9" * 400, None), ("9" * 5_000, None), ("x", None)]
+    ("told", "wait_s"),
+    [
+        ("3", 3.0),
+        (" 3 ", 3.0),
+        ("-3", 0.0),
+        ("1.5", 1.5),
+        ("9" * 400, None),
+        ("9" * 5_000, None),
+        ("9" * 400 + ".5", None),
+        ("1e9", None),
+        ("inf", None),
+        ("x", None),
+        ("", None),
+        ("Tue, 15 Nov 2022 08:12:41 GMT", 10.0),
+        ("Tue, 15 Nov 2022 08:12:30 GMT", 0.0),
+        ("Thu, 26 Nov 10000 00:00:00 GMT", None),
+    ],
 )
 def test_a_wait_is_one_that_a_clock_can_count(told: str, wait_s: float | None) -> None:
-    assert retry_after_s(Response(429, Headers([("Retry-After", told)]))) == wait_s
+    headers = Headers([("retry-after", told), ("DATE", "Tue, 15 Nov 2022 08:12:31 GMT")])
+    assert retry_after_s(Response(429, headers)) == wait_s
+
+
+def test_a_date_to_wait_for_counts_by_the_answers_own_clock_only() -> None:
+    headers = Headers([("Retry-After", "Tue, 15 Nov 2022 08:12:41 GMT")])
+    assert retry_after_s(Response(429, headers, received_ms=DATE_MS)) is None

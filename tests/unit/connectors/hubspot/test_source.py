@@ -65,7 +65,7 @@ class TestTranslate:
             [changed("favourite_colour", "red")],
             [changed("name", "Acme", type_id="2-99")],
             [event("creation", type_id="0-5")],
-            [event("conversation")],
+            [event("conversation", type_id="0-5")],
         ],
     )
     def test_what_no_mapping_uses_is_no_news(self, body: Any) -> None:
@@ -79,15 +79,15 @@ class TestTranslate:
             (7, "seats", 7),
             (None, "jobtitle", None),
             ("", "jobtitle", None),
-            (["a"], "jobtitle", '["a"]'),
         ],
     )
     def test_a_value_of_another_kind_clears_nothing(self, told: Any, field: str, value: Any) -> None:
         (news,) = translated([changed(field, told)]).news
         assert news.fields == {field: StampedValue(value, AT_MS)}
 
-    def test_a_change_that_tells_no_value_is_read_and_clears_nothing(self) -> None:
-        (news,) = translated([event("propertyChange", propertyName="jobtitle")]).news
+    @pytest.mark.parametrize("told", [{}, {"propertyValue": ["a"]}, {"propertyValue": {"value": "a"}}])
+    def test_a_change_that_tells_no_value_is_read_and_clears_nothing(self, told: Any) -> None:
+        (news,) = translated([event("propertyChange", propertyName="jobtitle", **told)]).news
         assert news == News("contacts", "1", "upserted", {}, AT_MS, 0, complete=False)
 
     def test_a_new_record_is_read(self) -> None:

@@ -9,7 +9,7 @@ from starlette.types import Message, Scope
 
 from connectors.receiver import AdmissionLimits
 from connectors.receiver.splitting import parts
-from connectors.userflow.protocol import parse_notification
+from connectors.userflow.protocol import parse_notifications
 from tests.unit.connectors.receiver.receiving import (
     DEADLINE_S,
     USERFLOW_SECRET,
@@ -120,7 +120,7 @@ async def test_of_a_user_larger_than_a_record_is_kept_that_it_is_to_be_read() ->
 
     assert response.status_code == 200
     [kept] = bench.shelf.stored
-    notification = parse_notification(kept.body)
+    (notification,) = parse_notifications(kept.body)
     assert notification.record is not None
     assert (notification.record.id, notification.created_at_ms) == ("u-1", None)
 

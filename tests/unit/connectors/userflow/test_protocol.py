@@ -261,6 +261,7 @@ class TestSignatures:
             (f"t={NOW_S},v1={_signed()}", None),
             (f"t={NOW_S}, v1={_signed()}, v2=later", None),
             (f"t={NOW_S},v1=0000,v1={_signed()}", None),
+            (f"t={NOW_S},v1={_signed().upper()}", None),
             (None, "missing"),
             ("", "missing"),
             (f"v1={_signed()}", "malformed"),
@@ -312,14 +313,14 @@ EVENT: dict[str, object] = {
 
 class TestNotifications:
     def test_a_user_as_it_is_now(self) -> None:
-        found = userflow.parse_notification(json.dumps(_notification(USER)).encode())
+        (found,) = userflow.parse_notifications(json.dumps(_notification(USER)).encode())
         assert found.record is not None
         assert (found.id, found.record.kind, found.record.id, found.event) == ("n1", "users", "u1", None)
         assert found.created_at_ms == 1_669_725_296_000
 
     @pytest.mark.parametrize("topic", ["event.tracked", "event.tracked.flow_completed", "*"])
     def test_an_event_is_one_by_its_object_not_by_its_topic(self, topic: str) -> None:
-        found = userflow.parse_notification(json.dumps(_notification(EVENT, topic)).encode())
+        (found,) = userflow.parse_notifications(json.dumps(_notification(EVENT, topic)).encode())
         assert found.event is not None
         event = found.event
         assert (event.id, event.name, event.user_id, event.group_id) == ("4738382", "flow_completed", "u1", None)
@@ -327,19 +328,19 @@ class TestNotifications:
 
     def test_changed_attributes_in_either_place(self) -> None:
         changed: dict[str, Any] = {"previous_attributes": {"plan": "a"}, "updated_attributes": {"plan": "b"}}
-        inside = userflow.parse_notification(json.dumps(_notification(USER, **changed)).encode())
-        outside = userflow.parse_notification(json.dumps(_notification(USER) | changed).encode())
-        neither = userflow.parse_notification(json.dumps(_notification(USER)).encode())
+        (inside,) = userflow.parse_notifications(json.dumps(_notification(USER, **changed)).encode())
+        (outside,) = userflow.parse_notifications(json.dumps(_notification(USER) | changed).encode())
+        (neither,) = userflow.parse_notifications(json.dumps(_notification(USER)).encode())
         assert inside.previous == outside.previous == {"plan": "a"}
         assert inside.updated == outside.updated == {"plan": "b"}
         assert (neither.previous, neither.updated) == ({}, {})
 
     def test_a_group_and_a_topic_yet_to_come(self) -> None:
         group = USER | {"object": "group", "id": "g1"}
-        found = userflow.parse_notification(json.dumps(_notification(group, "group.deleted")).encode())
+        (found,) = userflow.parse_notifications(json.dumps(_notification(group, "group.deleted")).encode())
         assert found.record is not None
         assert (found.record.kind, found.deleted) == ("groups", True)
-        other = userflow.parse_notification(json.dumps(_notification({"object": "content"})).encode())
+        (other,) = userflow.parse_notifications(json.dumps(_notification({"object": "content"})).encode())
         assert (other.record, other.event) == (None, None)
 
     @pytest.mark.parametrize(
@@ -358,4 +359,4 @@ class TestNotifications:
     )
     def test_what_cannot_be_read_is_refused(self, body: bytes) -> None:
         with pytest.raises(Refused, match="malformed_notification"):
-            userflow.parse_notification(body)
+            userflow.parse_notifications(body)
