@@ -69,6 +69,7 @@ class Planned:
     by_topic: dict[str, int] = field(default_factory=dict)  # records of each topic that are published
     left_out: int = 0  # activity that was not asked for
     retained_from_ms: dict[str, int] = field(default_factory=dict)
+    retention_days: int = 0  # of changes
 
     @property
     def records(self) -> int:
@@ -171,7 +172,7 @@ class ReplayDesk:
         view = self.view(row.integration, edited)
         choice = self.choice(row, view)
         rehearsal = self._rehearsal(row, view)
-        planned = Planned(row, view, rehearsal.found)
+        planned = Planned(row, view, rehearsal.found, retention_days=self._process.settings.changes_retention_days)
         reached = places(row.reached)
         for found, record in self._chosen(row, choice):
             sent = again(found, record)

@@ -61,7 +61,8 @@ def _retained(planned: Planned, topic: str) -> str:
 def _too_late(planned: Planned, earliest_ms: int | None) -> Iterator[str]:
     oldest_ms = min((at for at in planned.retained_from_ms.values() if at), default=0)
     if earliest_ms is not None and oldest_ms and earliest_ms < oldest_ms - 60_000:
-        setting = " (PAIRSTREAM_CHANGES_RETENTION_DAYS)" if planned.retained_from_ms.keys() & set(REPLAYABLE) else ""
+        setting = f" (PAIRSTREAM_CHANGES_RETENTION_DAYS={planned.retention_days})"
+        setting = setting if planned.retained_from_ms.keys() & set(REPLAYABLE) else ""
         yield (f"retained from {_minute(oldest_ms)}{setting}: what is older comes back by `full-sync start` only")
 
 

@@ -1,8 +1,11 @@
 """Whatever changes something can only be told of, is asked about on a terminal, and tells of it as one object."""
 
+import ast
 import json
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -16,6 +19,7 @@ from pipeline.operations import apply
 from tests.unit.pipeline.commands.test_asking import Sent, with_rows
 from tests.unit.pipeline.operations.test_connect import SETTINGS, parts
 
+ROOT: Final = Path(__file__).parents[4]
 OF_ITS_OWN: Final = {
     "demo": "runs what it shows",
     "up": "runs until Ctrl-C",
@@ -167,6 +171,26 @@ def test_on_a_terminal_it_asks_unless_told_not_to(monkeypatch: pytest.MonkeyPatc
 def test_an_object_gets_no_key_that_it_did_not_begin_with() -> None:
     with pytest.raises(AssertionError):
         Change("x", Way(shape="json"), integration="acme").end(state="paused")
+
+
+def facts() -> Iterator[str]:
+    """Every key that a change's object begins with, as the commands spell them out."""
+    for path in (ROOT / "pipeline" / "commands").glob("*_actions.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="Change"), keywords=given):
+                    yield from (one.arg for one in given if one.arg is not None)
+                case ast.Assign(targets=[ast.Name(id="facts")], value=ast.Dict(keys=keys)):
+                    yield from (
+                        one.value for one in keys if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                    )
+
+
+def test_every_key_stands_on_the_page_of_commands() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")))
+    there = {"at_ms", "action", "dry_run", "done", "told", *facts()}
+    assert {"integration", "sealed_again", "erased_at_ms", "sessions", "topics"} < there
+    assert there - named == set()
 
 
 def test_what_cannot_be_taken_back_is_refused_where_nobody_can_answer(
