@@ -36,6 +36,7 @@ from schemas.topics import (
 
 LOOK_S: Final = 0.5
 AT_ONCE: Final = 500
+OFFSETS_A_LETTER: Final = 8
 _NOWHERE: Final[Mapping[TopicAndPartition, int]] = {}
 
 Became = Literal["written", "handled", "refused again", "gone", "not known yet"]
@@ -77,11 +78,20 @@ class LetterDesk:
         return self._read(dict.fromkeys(places, 0))
 
     def newest(self, most: int) -> tuple[list[Letter], int]:
-        """So many at most, the newest of each partition, and how many offsets stand before them; blocks."""
+        """So many at most, the newest of each partition, and how many offsets stand before them; blocks.
+
+        Offsets are markers of transactions too, and letters that were written again: where half of them are no letter,
+        more are read, up to OFFSETS_A_LETTER for each that is wanted.
+        """
         first, ends = self._admin.begin_offsets([DEAD_LETTERS]), self._admin.end_offsets([DEAD_LETTERS])
-        taken = shares({place: end - first[place] for place, end in ends.items()}, most)
-        begins = {place: end - taken[place] for place, end in ends.items()}
-        return self._read(begins), sum(begin - first[place] for place, begin in begins.items())
+        there, offsets = {place: end - first[place] for place, end in ends.items()}, most
+        while True:
+            taken = shares(there, offsets)
+            found = self._read({place: end - taken[place] for place, end in ends.items()})
+            older = sum(there.values()) - sum(taken.values())
+            if not older or 2 * len(found) >= most or offsets >= OFFSETS_A_LETTER * most:
+                return found[-most:], older + max(len(found) - most, 0)
+            offsets *= 2
 
     def _read(self, begins: Mapping[TopicAndPartition, int]) -> list[Letter]:
         return reading.collect(read_to_end(self._process.cluster, begins), self._process.codec)
