@@ -99,7 +99,8 @@ def details(one: Told, now_ms: int) -> Iterator[tuple[str, str]]:
         yield "caused by", ", ".join(part for part in (place, at) if part)
     again = f", written {letter.times} times since {clock(letter.first_ms, now_ms)}" if letter.times > 1 else ""
     yield "written", clock(told.at_ms, now_ms) + again
-    yield "state", state(one, now_ms)
+    remembered = f": pairs-state {told.key} remembers the value" if one.now.word == "refused" else ""
+    yield "state", state(one, now_ms) + remembered
     if one.mark is not None:
         note = f": {one.mark.note}" if one.mark.note else ""
         yield "mark", f"{one.mark.state} {clock(one.mark.at_ms, now_ms)} by {one.mark.by}{note}"
