@@ -8,14 +8,19 @@ The console stands on tables in memory and answers on this machine; Debian's chr
 import argparse
 import asyncio
 import html
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
+from pipeline.operations.pair_counts import End, PairCounts, Sample
+from schemas.operating import ConsoleRole
 from tests.e2e.browsing import chromium
-from tests.e2e.showroom import PATHS, Room, room
+from tests.e2e.showroom import OBJECT, PATHS, Room, furnish, room
+from tests.unit.pipeline.console.fixtures import DOCUMENT, InMemory, connect
+from tests.unit.pipeline.core.given import CONTACT
 
 WIDTHS: Final = (1280, 420)
 DRAWN_AS: Final[Mapping[str, str]] = {
@@ -32,19 +37,102 @@ DRAWN_AS: Final[Mapping[str, str]] = {
     "object-not-linked": "explain-unlinked",
     "object-several": "explain-several",
     "replay-done": "replay-running",
-    "mapping-edit": "mapping-edit",
+    "object-values": "explain-object-values",
+    "review": "mapping-review",
+    "edit-problem": "mapping-edit-problem",
+    "overview-away": "index-broker-away",
+    "overview-empty": "index-empty",
+    "nothing-mapped": "integration-new",
 }
 """Pages that the prototype calls otherwise; the rest are called there as here, or are not drawn."""
 
 
+OTHERS: Final = ("overview-empty", "overview-away", "no-permission", "road-stopped")
+"""Of another installation, role or time."""
+Walk = Callable[[Page], Awaitable[object]]
+EDIT: Final = "/i/acme/mappings/contacts-users/edit"
+
+
+def pressed(path: str, button: str, role: Literal["button", "link"] = "button") -> Walk:
+    """What one button of a page leads to."""
+
+    async def walk(page: Page) -> None:
+        await page.goto(path)
+        await page.get_by_role(role, name=button).first.click()
+        await page.wait_for_load_state()
+
+    return walk
+
+
+def opened(path: str) -> Walk:
+    return lambda page: page.goto(path)
+
+
+async def _misfit(page: Page) -> None:
+    await page.goto(EDIT)
+    await page.get_by_label("Target of Plan").fill("score")
+    await page.get_by_role("button", name="Review and save").first.click()
+    await page.get_by_role("alert").wait_for()
+
+
+async def _reviewed(page: Page) -> None:
+    await page.goto(EDIT)
+    await page.get_by_label("Target of Job title").fill("title")
+    await page.get_by_role("button", name="Review and save").first.click()
+    await page.get_by_text("If you saved this now").wait_for()
+
+
+async def _picked(page: Page) -> None:
+    await page.goto(EDIT)
+    await page.locator("summary", has_text="Add a HubSpot field").click()
+
+
+async def _not_taken(page: Page) -> None:
+    await page.goto("/sign-in")
+    await page.get_by_label("One-time code").fill("of another day")
+    await page.get_by_role("button", name="Sign in").click()
+
+
+WALKS: Final[Mapping[str, Walk]] = {
+    **{name: opened(path) for name, path in PATHS},
+    "sign-in": opened("/sign-in"),
+    "sign-in-expired": _not_taken,
+    "nothing-mapped": opened("/i/newco"),
+    "edit-picker": _picked,
+    "edit-problem": _misfit,
+    "review": _reviewed,
+    "replay-plan": pressed("/i/acme/replay", "Plan replay"),
+    "object-values": pressed(f"{OBJECT}/{CONTACT}", "Show values"),
+    "connection-keys": opened("/i/acme/connection/keys"),
+    "mapping-remove": opened("/i/acme/mappings/contacts-users/remove"),
+    "disconnect-mistyped": pressed("/i/acme/disconnect", "Disconnect acme"),
+}
+"""Each page in each state, and how one comes there."""
+
+
+def furnished(it: InMemory) -> None:
+    furnish(it)
+    connect(it, "newco", document=DOCUMENT.replace("acme", "newco").partition("mappings:")[0])
+    sample = Sample("userflow", "8812", {"title": (None, "Captain")})
+    counts: Counter[End] = Counter({"written": 1_204, "equal": 46_801, "refused": 3})
+    it.planner.counts = PairCounts(counts, 12, Counter({"userflow": 1_204}), samples=[sample])
+
+
 async def take(folder: Path, prototype: Path | None) -> list[str]:
     """Take all pictures; returns the names of the pages."""
-    async with room() as it, chromium() as browser:
+    async with room(furnished) as it, room(lambda _: None) as empty, chromium() as browser:
         for width in WIDTHS:
             await _ours(browser, it, folder, width)
+            await _one(browser, empty, "admin", folder / f"overview-empty-{width}.png", width, "/")
+            await _one(browser, it, "viewer", folder / f"no-permission-{width}.png", width, "/connect")
+            it.waits_ms, it.state = 252_000, "STOP"
+            await _one(browser, it, "viewer", folder / f"road-stopped-{width}.png", width, "/road?integration=acme")
+            it.waits_ms, it.state, it.away = 2_000, "OK", True
+            await _one(browser, it, "viewer", folder / f"overview-away-{width}.png", width, "/")
+            it.away = False
             if prototype is not None:
                 await _theirs(browser, prototype, folder, width)
-    return [name for name, _ in PATHS]
+    return [*WALKS, *OTHERS]
 
 
 async def _ours(browser: Browser, it: Room, folder: Path, width: int) -> None:
@@ -55,16 +143,29 @@ async def _ours(browser: Browser, it: Room, folder: Path, width: int) -> None:
         base_url=it.url,
     )
     page = await context.new_page()
-    for name, path in PATHS:
-        await page.goto(path)
+    for name, walk in WALKS.items():
+        await walk(page)
         await page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+    await context.close()
+
+
+async def _one(browser: Browser, it: Room, role: ConsoleRole, picture: Path, width: int, path: str) -> None:
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900},
+        reduced_motion="reduce",
+        storage_state=await it.cookies(browser, role),
+        base_url=it.url,
+    )
+    page = await context.new_page()
+    await page.goto(path)
+    await page.screenshot(path=picture, full_page=True)
     await context.close()
 
 
 async def _theirs(browser: Browser, prototype: Path, folder: Path, width: int) -> None:
     context = await browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
     page = await context.new_page()
-    for name, _ in PATHS:
+    for name in (*WALKS, *OTHERS):
         drawn = prototype / f"{DRAWN_AS.get(name, name)}.html"
         if drawn.is_file():
             await page.goto(drawn.resolve().as_uri())

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from pipeline.operations.letter_report import meaning
 from schemas.topics import AUDIT
 from tests.e2e.browsing import CHROMIUM, heading, text
 from tests.e2e.console.visiting import Scheme, is_usable
@@ -25,8 +26,8 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not here: apt-get install chromium"),
 ]
-PAIRS = 12
-REFUSED = 6
+PAIRS = 32
+REFUSED = 30
 SCHEMES: Final[Sequence[Scheme]] = ("light", "dark")
 
 
@@ -208,8 +209,7 @@ async def test_what_is_refused_is_seen_tried_again_and_ends(it: World, browser: 
     await connected(it)
     await it.hubspot.add_faults({"action": "refuse_property", "property": PLAN, "code": "INVALID_OPTION"})
     users, late = list(it.made.values())[:REFUSED], list(it.made.values())[REFUSED]
-    for user_id in users:
-        await it.userflow.edit("users", user_id, {"plan": f"platinum {script}"})
+    await asyncio.gather(*(it.userflow.edit("users", one, {"plan": f"platinum {script}"}) for one in users))
     path = f"{it.machine.endpoints.console_url}/i/acme/refused"
     async with visitor(browser, script=script, width=420) as page:
         asked: list[str] = []
@@ -230,6 +230,7 @@ async def test_what_is_refused_is_seen_tried_again_and_ends(it: World, browser: 
         ids = await downloaded(page)
         assert ids.count("invalid_option") == REFUSED and "platinum" not in ids
         await page.get_by_role("link", name=f"Try {REFUSED} again").click()
+        assert f"Writes to HubSpot, at most {REFUSED}" in " ".join((await text(page)).split())
         before = await refusals(it, late)
         await it.userflow.edit("users", late, {"plan": f"late {script}"})  # refused after the plan: no part of it
         assert await eventually(lambda: refusals(it, late), lambda number: number > before, 30.0) > before
@@ -239,6 +240,8 @@ async def test_what_is_refused_is_seen_tried_again_and_ends(it: World, browser: 
         await until_said(page, "1 open", script=False)
         left = await eventually(it.differences, lambda found: len(found) <= 1, SHOWN_MS / 1000)  # all but the late one
         assert len(left) == 1
+        held = [fields.get(PLAN) for fields in (await it.hubspot.objects("contacts")).values()]
+        assert held.count(f"platinum {script}") == REFUSED
         await it.userflow.edit("users", late, {"plan": f"mended {script}"})  # another value is tried anew
         await it.converged()
         await until_said(page, "Nothing is refused", script=False)
@@ -277,6 +280,46 @@ async def test_a_replay_of_what_converged_plans_no_write_and_makes_none(it: Worl
         await page.get_by_role("heading", name="Done").wait_for(timeout=SHOWN_MS)
     assert await it.writes() == before
     assert "replay run" in await it.command("audit", "acme")
+
+
+async def test_each_standing_says_its_sentence(it: World, browser: Browser) -> None:
+    """By email: linked to nobody by a secondary one, held by several, refused by HubSpot, kept there otherwise."""
+    mine, late = number(), number()
+    first = {"email": f"first{mine}@example.com", "hs_additional_emails": f"second{mine}@example.com"}
+    await it.hubspot.create("contacts", first)
+    await it.userflow.create("users", {"email": f"second{mine}@example.com"}, f"second-{mine}")
+    shared, _ = await it.pair(mine)
+    await it.userflow.create("users", {"email": f"person{mine}@example.com"}, f"twin-{mine}")
+    linked, user_id = await it.pair(late)
+    email = f"person{late}@example.com"
+    await settled(it)
+    async with visitor(browser) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await sign_in(it, page, "viewer")
+
+        async def says(typed: str, *sentences: str) -> None:
+            await page.goto(f"{it.machine.endpoints.console_url}/i/acme/explain")
+            await page.get_by_label("Object id, email").fill(typed)
+            await page.get_by_role("button", name="Explain", exact=True).click()
+            for sentence in sentences:
+                await until_said(page, sentence)
+
+        nobody = "Nobody in HubSpot is known to hold its email. Only the primary email matches."
+        await says(f"second{mine}@example.com", "Not linked", nobody)
+        several = "Several hold the match value. Nothing is written until one is left: Pairstream does not guess."
+        await says(shared, "Several match", several)
+        fault = {"action": "refuse_property", "property": PLAN, "code": "INVALID_OPTION"}
+        await it.hubspot.add_faults(fault)
+        await it.userflow.edit("users", user_id, {"plan": "No Such Plan"})
+        await says(linked, "In step but for 1 field refused.", meaning("invalid_option"))
+        await it.hubspot.clear_faults()
+        await it.hubspot.set(normalise={f"contacts.{PLAN}": "lower"})
+        await it.userflow.edit("users", user_id, {"plan": "GOLD"})
+        await says(email, "In step, settled", "the system keeps another form of what was sent")
+        assert (await it.hubspot.fields("contacts", linked))[PLAN] == "gold"
+        await it.hubspot.set(normalise={})
+        await told_nowhere(it, asked, page, email, f"second{mine}@")
 
 
 async def test_every_page_is_there_and_asks_for_nothing_from_elsewhere(it: World, browser: Browser) -> None:

@@ -4,6 +4,8 @@ from pipeline.console.head import head, settings_in
 from pipeline.console.pages.integration import systems
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock
+from pipeline.operations.webhooks import last_accepted_ms
+from schemas.values import SYSTEMS
 
 
 async def connection(visit: Visit) -> Shown:
@@ -11,11 +13,15 @@ async def connection(visit: Visit) -> Shown:
     settings, parts, now_ms = settings_in(visit), visit.desk.parts, visit.desk.now_ms()
     part = parts.get(f"{visit.integration}/hubspot/grant")
     kept = part.grant if part is not None else None
+    lag = await visit.desk.lag()
+    rows = lag.processes if lag is not None else ()
+    arrived = {system: last_accepted_ms(rows, system, visit.integration) for system in SYSTEMS}
     by_oauth = "client_id" in settings.hubspot.options
     return Shown(
         "connection.html",
         {
-            "head": head(visit, settings, await visit.desk.lag()),
+            "head": head(visit, settings, lag),
+            "arrived": {system: clock(at_ms, now_ms) if at_ms else "" for system, at_ms in arrived.items()},
             "settings": settings,
             "by_oauth": by_oauth,
             "grant": kept,

@@ -37,6 +37,7 @@ from pipeline.console.drafts import (
     read,
     removed,
 )
+from pipeline.console.form import whole_number
 from pipeline.console.head import head, settings_in
 from pipeline.console.planning import Descriptions
 from pipeline.console.visit import NotHere, Shown, Visit
@@ -44,6 +45,7 @@ from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import MappingSpec
 from pipeline.integration_file.names import HUBSPOT_TYPES, MATCHES, USERFLOW_TYPES
 from pipeline.operations import OperationRefused
+from pipeline.operations.audit import document_of
 from pipeline.operations.field_query import NotAnswered
 from pipeline.provisioning.described import described_file
 from schemas.configuration import IntegrationSettings
@@ -125,9 +127,22 @@ async def edit(visit: Visit) -> Shown:
         return await editor(visit, settings, review.draft, review.base)
     before = await in_force(settings, name)
     visit.desk.fields.forget(visit.integration)
+    if visit.query("revision"):
+        return await editor(visit, settings, await _as_it_was(visit, name), digest(before))
     if before is None:
         raise NotHere(f"{visit.integration} has no mapping {name}", "the mappings", f"/i/{visit.integration}/mappings")
     return await editor(visit, settings, before, digest(before))
+
+
+async def _as_it_was(visit: Visit, name: str) -> Draft:
+    """The mapping at the revision in the address. Raises OperationRefused, NotHere."""
+    revision = whole_number(visit.query("revision")) or 0
+    document = document_of(await visit.desk.audit_look.get(), visit.integration, revision)
+    spec = next((one for one in await specs_of(document) if one.name == name), None)
+    if spec is None:
+        path = f"/i/{visit.integration}/mappings"
+        raise NotHere(f"Revision {revision} had no mapping {name}", "the mappings", path)
+    return _drafted(spec)
 
 
 async def draft(visit: Visit) -> Shown:
@@ -242,7 +257,12 @@ def _side(
 
 async def specs_in(settings: IntegrationSettings) -> tuple[MappingSpec, ...]:
     """The mappings in force, as the integration's file has them. Raises NotReadable."""
-    return await asyncio.to_thread(_specs, settings.document)
+    return await specs_of(settings.document)
+
+
+async def specs_of(document: str) -> tuple[MappingSpec, ...]:
+    """The mappings of a stored file. Raises NotReadable."""
+    return await asyncio.to_thread(_specs, document)
 
 
 @lru_cache(FILES_KEPT)
@@ -256,8 +276,10 @@ def _specs(document: str) -> tuple[MappingSpec, ...]:
 async def in_force(settings: IntegrationSettings, name: str) -> Draft | None:
     """The mapping of that name as a draft that changes nothing. Raises TooManyRules for one that no page holds."""
     spec = next((one for one in await specs_in(settings) if one.name == name), None)
-    if spec is None:
-        return None
+    return _drafted(spec) if spec is not None else None
+
+
+def _drafted(spec: MappingSpec) -> Draft:
     number = len(spec.to_userflow) + len(spec.to_hubspot)
     if number > MOST_RULES:
         raise TooManyRules(number)
