@@ -39,6 +39,7 @@ _.last_webhook_at_ms
 
 # Read by the console's templates.
 _.means_ms
+_.lost_at
 _.thin_ms
 _.foot
 _.day_percent

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -39,6 +39,9 @@ from pipeline.console.routes import PAGES, SCRIPTS, At, ForScripts
 from pipeline.console.visit import TOKEN, Gone, NotHere, Sheet, Shown, Visit, form_of
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
+
+HOLD: Final = "hold"
+"""In an address: figures stay as they are while one reads."""
 
 
 def build_console(desk: Desk, access: Access, place: Place, sso: Sso | None = None) -> "Console":
@@ -143,7 +146,9 @@ class _Pages:
         if isinstance(shown, Sheet):
             kept_as = {"content-disposition": f'attachment; filename="{shown.name}.csv"'}
             return StreamingResponse(sheet.lines(shown.rows), media_type="text/csv; charset=utf-8", headers=kept_as)
-        facts = self._facts(visit, shown, asked_for(visit.request) if at.live else "")
+        held = at.live and visit.query(HOLD) == "1"
+        facts = self._facts(visit, shown, asked_for(visit.request) if at.live and not held else "")
+        facts |= {"still": held, "other_way": other_way(visit.request, held) if at.live else ""}
         written = await asyncio.to_thread(rendering.page, shown.template, facts) if shown.large else None
         written = written if written is not None else rendering.page(shown.template, facts)
         return HTMLResponse(written, shown.status, dict(shown.headers))
@@ -162,6 +167,8 @@ class _Pages:
             "integration": visit.integration,
             "live": live,
             "asked": clock(now_ms, now_ms),
+            "still": False,
+            "other_way": "",
             "zone": ZONE.get(),
             **shown.facts,
         }
@@ -235,6 +242,13 @@ def of_session(form: Form, who: SignedIn) -> bool:
 def asked_for(request: Request) -> str:
     """Path and query: what is told anew is of the same filter."""
     return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
+def other_way(request: Request, held: bool) -> str:
+    """The same page held still, or no more."""
+    asked = [(name, text) for name, text in request.query_params.multi_items() if name != HOLD]
+    query = urlencode(asked if held else [*asked, (HOLD, "1")])
+    return f"{request.url.path}?{query}" if query else request.url.path
 
 
 def zone_of(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
 
 from pipeline.console.words import counted
@@ -18,6 +19,7 @@ from schemas.values import SYSTEMS, System
 Kind = Literal["ok", "work", "warn", "bad", "idle"]
 NAMES: Final[Mapping[System, str]] = {"hubspot": "HubSpot", "userflow": "Userflow"}
 BEHIND_S: Final = 30.0
+_HTTP: Final = "http_"
 DIRECTIONS: Final[Mapping[System, frozenset[str]]] = {
     "userflow": frozenset({"hubspot.notifications", "hubspot.requests", "hubspot.changes", "userflow.field-patches"}),
     "hubspot": frozenset(
@@ -64,8 +66,9 @@ def condition(
     runs: Sequence[Run],
     lag: Lag | None,
     refused: int = 0,
+    since: Mapping[System, str] = MappingProxyType({}),
 ) -> Condition:
-    """The first state that holds."""
+    """The first state that holds. `since`: when a system that is in trouble got there, as far as that is known."""
     if settings.state == "disconnected":
         return Condition("idle", "Disconnected", "off")
     if settings.state == "paused":
@@ -76,7 +79,7 @@ def condition(
     for system in SYSTEMS:
         reported = connector_of(parts, name, system)
         if reported is not None and reported.connection == settings.connection and reported.status != "ok":
-            return _troubled(name, system, reported.status, reported.reason or "")
+            return _troubled(name, system, reported.status, reported.reason or "", since.get(system, ""))
     if settings.state == "connecting" or not settings.active_revision:
         return Condition("work", "Connecting")
     if settings.document.endswith(MAPS_NOTHING):
@@ -84,21 +87,23 @@ def condition(
     return _at_work(name, runs, lag, refused)
 
 
-def _troubled(name: str, system: System, status: str, reason: str) -> Condition:
+def _troubled(name: str, system: System, status: str, reason: str, since: str) -> Condition:
     known = remedy(system, reason)
     said = f"{known.message}." if known is not None else ""
     fix = known.fix.replace("`pairstream connect`", f"`pairstream connect {name}`") if known is not None else ""
     code = f"{system}: {status}: {reason}"
     if status == "needs_reconnect":
         title = said or f"{NAMES[system]} does not accept the credentials."
-        meaning = (
+        meaning = f"Stopped at {since}. " if since else ""
+        meaning += (
             "Nothing is lost: what both send is still stored, and every pair is derived again after you reconnect."
         )
         return Condition(
             "bad", "Needs reconnect", "", title, f"{meaning} {_as_sentence(fix)}".strip(), code, True, NAMES[system]
         )
     if status == "unavailable":
-        title = f"{NAMES[system]} does not answer as it should. You need not do anything."
+        answer = f"answers {reason[len(_HTTP) :]}" if reason.startswith(_HTTP) else "does not answer as it should"
+        title = f"{NAMES[system]} {answer}{f' since {since}' if since else ''}. You need not do anything."
         meaning = "Pairstream tries again and goes on by itself. Nothing is lost."
         return Condition("warn", f"{NAMES[system]} is away", "", title, meaning, code)
     return Condition("bad", "Needs a fix", "", said or f"{NAMES[system]} refuses.", _as_sentence(fix), code, True)
@@ -119,6 +124,8 @@ def _at_work(name: str, runs: Sequence[Run], lag: Lag | None, refused: int) -> C
     behind = [waiting(name, system, lag) for system in SYSTEMS]
     if run is None and any((one.behind_s or 0) > BEHIND_S for one in behind):
         left = sum(one.records for one in behind)
+        if any(topic.state == "WARN" and _share(topic.places, name) for topic in lag.topics):
+            return Condition("warn", f"Falling behind, {left:,} wait", "clock")
         return Condition("warn", f"Catching up, {left:,} left", "clock")
     if run is not None:
         done = percent(run)

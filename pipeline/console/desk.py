@@ -20,6 +20,7 @@ from pipeline.console.looks import Looks
 from pipeline.console.planning import FieldsKept, Planner, Reviews
 from pipeline.console.replays import Plannings, Replays
 from pipeline.console.waiting import heard
+from pipeline.console.words import clock
 from pipeline.explain.answer import Explanation, Named
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.hour import Hour
@@ -31,6 +32,7 @@ from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
 from schemas.operating import AuditEntry, Replay
 from schemas.topics import INTEGRATIONS, RUNS
+from schemas.values import SYSTEMS, System
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,6 +46,18 @@ HOUR_KEPT_S: Final = 5.0
 LETTERS_KEPT_S: Final = 10.0
 WHILE_LOOKING: Final = 4.0
 """So many times as old as it is kept an answer may be while a newer one is looked for."""
+
+
+@dataclass(slots=True)
+class Tries:
+    """How often the brokers were asked in vain since they answered last."""
+
+    number: int = 0
+    since_ms: int = 0
+
+    def failed(self, now_ms: int) -> None:
+        self.since_ms = self.since_ms if self.number else now_ms
+        self.number += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +212,7 @@ class Desk:
     changes_look: Kept[RetainedChanges]
     hour_look: Kept[Hour]
     looks: Looks = field(default_factory=Looks)
+    tries: Tries = field(default_factory=Tries)
     plannings: Plannings = field(default_factory=Plannings)
     begun: dict[str, Replay] = field(default_factory=dict)
     """Replays that were begun here: they have no row on the brokers before their first records."""
@@ -235,9 +250,21 @@ class Desk:
         known = self.letters_look.soon()
         return None if known is None else known.number(name)
 
+    def since(self, name: str) -> Mapping[System, str]:
+        """When each system of an integration came to how it is, as far as the audit is read."""
+        found: dict[System, str] = {}
+        for entry in self.audit_look.soon() or []:
+            system = next((one for one in SYSTEMS if entry.by.startswith(one)), None)
+            if (entry.integration, entry.action) == (name, "status") and system is not None:
+                found[system] = clock(entry.at_ms, self.now_ms())
+        return found
+
     async def lag(self) -> Lag | None:
         """The road; None where the brokers do not answer."""
         try:
-            return await self.lag_look.within(LOOKED_S)
+            lag = await self.lag_look.within(LOOKED_S)
         except (BrokersUnreachable, TimeoutError):
+            self.tries.failed(self.now_ms())
             return None
+        self.tries.number = 0
+        return lag

@@ -54,7 +54,7 @@ def head(visit: Visit, settings: IntegrationSettings, lag: Lag | None) -> Head:
         f"/i/{name}",
         settings.hubspot.account,
         f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
-        condition(name, settings, desk.parts, desk.runs_of(name), lag, refused),
+        condition(name, settings, desk.parts, desk.runs_of(name), lag, refused, desk.since(name)),
         settings.state,
         {end: many for end, many in (("/mappings", mapped), (REFUSED, refused)) if many},
     )

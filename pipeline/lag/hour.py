@@ -25,23 +25,29 @@ class Hour:
 
     at_ms: int
     since_ms: int | None  # from when on they are known; None: no process has told of itself
-    minutes: Sequence[Mapping[Figure, int]]
+    figures: Mapping[tuple[What, str], Sequence[Counter[Named]]] = field(default_factory=dict)  # by what and whose
 
-    def each(self, what: What, integration: str) -> list[Counter[Named]]:
+    def each(self, what: What, integration: str) -> Sequence[Counter[Named]]:
         """Minute by minute."""
-        return [_of(minute, what, integration) for minute in self.minutes]
+        return self.figures.get((what, integration)) or [Counter[Named]() for _ in range(MINUTES)]
 
     def all(self, what: What, integration: str) -> Counter[Named]:
         """The whole hour, or as much of it as is known."""
         return sum(self.each(what, integration), Counter[Named]())
 
+    def integrations(self, what: What) -> list[str]:
+        """Those of which anything is known."""
+        return sorted({whose for kind, whose in self.figures if kind == what})
 
-def _of(minute: Mapping[Figure, int], what: What, integration: str) -> Counter[Named]:
-    found = Counter[Named]()
-    for (kind, whose, *names), number in minute.items():
-        if (kind, whose) == (what, integration):
-            found[names[0], names[1]] += number
-    return found
+
+def _by_integration(minutes: Sequence[Mapping[Figure, int]]) -> dict[tuple[What, str], Sequence[Counter[Named]]]:
+    found: dict[tuple[What, str], list[Counter[Named]]] = {}
+    for at, minute in enumerate(minutes):
+        for (what, whose, one, other), number in minute.items():
+            if (what, whose) not in found:
+                found[what, whose] = [Counter[Named]() for _ in minutes]
+            found[what, whose][at][one, other] += number
+    return dict(found)
 
 
 @dataclass(slots=True)
@@ -79,7 +85,7 @@ class LastHour:
         self._minutes = {minute: gained for minute, gained in self._minutes.items() if minute in minutes}
         self._before = {one: known for one, known in self._before.items() if known[0] > now_ms - HOUR_MS}
         since_ms = None if self._since_ms is None else max(self._since_ms, minutes[0] * MINUTE_MS)
-        return Hour(now_ms, since_ms, [dict(self._minutes.get(minute, ())) for minute in minutes])
+        return Hour(now_ms, since_ms, _by_integration([self._minutes.get(minute, Counter()) for minute in minutes]))
 
 
 def _figures(row: Vitals) -> Iterator[tuple[Figure, int]]:

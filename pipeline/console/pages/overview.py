@@ -1,17 +1,29 @@
 """Whether anything is wrong, of all integrations; the worst first."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.condition import Condition, Waiting, condition, waiting
+from pipeline.console.desk import Desk
+from pipeline.console.took import Took, took_of
 from pipeline.console.visit import Shown, Visit
-from pipeline.console.words import clock
+from pipeline.console.words import clock, counted, seconds
 from pipeline.full_sync.rows import Run
+from pipeline.lag.hour import MINUTES, Hour
 from pipeline.lag.judging import PATIENCE, Lag
 from pipeline.operations.full_sync import current, runs_in
 from pipeline.operations.roles import ROLES
+from schemas.configuration import IntegrationSettings
+from schemas.values import SYSTEMS, System
+from schemas.vitals import BOUNDS_MS
 
+LONGEST_SOUGHT: Final = 100
+MOST_SILENT: Final = 3
+PART: Final = 3
+"""Minutes of one point of a line."""
+OLD_MS: Final = 60_000
+"""An hour that ended before is not the last one."""
 ORDER: Final = ("bad", "warn", "work", "idle", "ok")
 RUN_WORDS: Final[Mapping[str, str]] = {
     "requested": "asked for",
@@ -48,6 +60,8 @@ class Row:
     condition: Condition
     to_userflow: Waiting
     to_hubspot: Waiting
+    linked: int | None  # as the last full sync that completed counted; None: none has
+    written: Sequence[int]  # the last hour in PARTS
     run: RunWord | None
     refused: int | None
 
@@ -60,27 +74,92 @@ class ProcessRow:
     kind: str
     word: str
     version: str
+    silent: str  # who of it has not reported for longer than it should
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """How long live changes of all integrations took to one system within the last hour."""
+
+    to: System
+    took: Took
+    means_ms: Sequence[int]  # of the minutes in which one was written
 
 
 async def overview(visit: Visit) -> Shown:
-    """`/`."""
-    desk, lag = visit.desk, await visit.desk.lag()
-    now_ms, parts, runs = desk.now_ms(), desk.parts, {name: desk.runs_of(name) for name in desk.integrations}
-    rows = [
-        Row(
-            name,
-            settings.hubspot.account,
-            f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
-            condition(name, settings, parts, runs[name], lag, desk.refused(name) or 0),
-            waiting(name, "userflow", lag),
-            waiting(name, "hubspot", lag),
-            run_word(name, runs[name], now_ms),
-            desk.refused(name),
-        )
-        for name, settings in desk.integrations.items()
-    ]
+    """`/`; `?q=`: those whose name or account holds that."""
+    desk, lag, wanted = visit.desk, await visit.desk.lag(), visit.query("q").strip().lower()[:LONGEST_SOUGHT]
+    hour = desk.hour_look.soon()
+    if hour is not None and (lag is None or desk.now_ms() - hour.at_ms > OLD_MS):
+        hour = None
+    rows = [_row(desk, name, settings, lag, hour) for name, settings in desk.integrations.items()]
     rows.sort(key=lambda row: (ORDER.index(row.condition.kind), row.name))
-    return Shown("overview.html", {"rows": rows, "lag": lag, "processes": processes(lag) if lag else []})
+    shown = [row for row in rows if wanted in f"{row.name} {row.hubspot} {row.userflow}".lower()]
+    facts = {"rows": rows, "shown": shown, "wanted": wanted, "lag": lag, "summary": summary(rows)}
+    told = {"processes": processes(lag) if lag else [], "directions": directions(hour) if hour else []}
+    return Shown("overview.html", {**facts, **told, "tried": tried(desk)})
+
+
+def _row(desk: Desk, name: str, settings: IntegrationSettings, lag: Lag | None, hour: Hour | None) -> Row:
+    runs = desk.runs_of(name)
+    completed = next((run for run in reversed(runs) if run.row.state == "completed"), None)
+    ends = hour.each("ended", name) if hour is not None else ()
+    sinks = [sum(minute[f"{system} sink", "written"] for system in SYSTEMS) for minute in ends]
+    return Row(
+        name,
+        settings.hubspot.account,
+        f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
+        condition(name, settings, desk.parts, runs, lag, desk.refused(name) or 0, desk.since(name)),
+        waiting(name, "userflow", lag),
+        waiting(name, "hubspot", lag),
+        completed.row.counts.get("pairs") if completed is not None else None,
+        [sum(sinks[at : at + PART]) for at in range(0, len(sinks), PART)],
+        run_word(name, runs, desk.now_ms()),
+        desk.refused(name),
+    )
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """How many there are, and how many of them need somebody."""
+    needs = sum(row.condition.needs_person for row in rows)
+    syncing = sum("ull sync, " in row.condition.word for row in rows)
+    told = [counted(len(rows), "integration")]
+    told += [f"{needs} need{'s' if needs == 1 else ''} you"] if needs else []
+    told += [f"{syncing} {'is' if syncing == 1 else 'are'} in a full sync"] if syncing else []
+    return f"{told[0]}. {', '.join(told[1:])}." if told[1:] else f"{told[0]}."
+
+
+def tried(desk: Desk) -> str:
+    """How often the brokers were asked in vain."""
+    if not desk.tries.number:
+        return ""
+    return f"Tried {counted(desk.tries.number, 'time')} since {clock(desk.tries.since_ms, desk.now_ms())}."
+
+
+def directions(hour: Hour) -> list[Direction]:
+    """Both."""
+    return [
+        Direction(
+            system,
+            took_of(
+                system,
+                [
+                    sum(hour.all("took", name)[system, str(bound)] for name in hour.integrations("took"))
+                    for bound in range(len(BOUNDS_MS) + 1)
+                ],
+            ),
+            list(_means(hour, system)),
+        )
+        for system in ("userflow", "hubspot")
+    ]
+
+
+def _means(hour: Hour, system: System) -> Iterator[int]:
+    names = hour.integrations("took")
+    for at in range(MINUTES):
+        number = sum(many for name in names for (of, _), many in hour.each("took", name)[at].items() if of == system)
+        if number:
+            yield round(sum(hour.each("took_ms", name)[at][system, ""] for name in names) / number)
 
 
 def run_word(name: str, runs: Iterable[Run], now_ms: int) -> RunWord | None:
@@ -101,5 +180,10 @@ def processes(lag: Lag) -> list[ProcessRow]:
         version = ", ".join(sorted({row.version for row in alive}))
         kind = "ok" if known and len(alive) == len(known) else "warn" if alive else "bad"
         word = f"{len(alive)} of {len(known)}" if known else "no sign of life"
-        found.append(ProcessRow(ROLE_NAMES.get(role, role), kind, word, version))
+        silent = [
+            f"{row.process} has not reported for {seconds((lag.at_ms - row.at_ms) / 1000)}"
+            for row in known
+            if row not in alive
+        ]
+        found.append(ProcessRow(ROLE_NAMES.get(role, role), kind, word, version, "; ".join(silent[:MOST_SILENT])))
     return found

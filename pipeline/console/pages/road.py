@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.console.pages.overview import tried
 from pipeline.console.road_picture import Box, Pipe, Road, picture
 from pipeline.console.took import took_to
 from pipeline.console.visit import Shown, Visit
-from pipeline.console.words import number, seconds
+from pipeline.console.words import clock, number, seconds
 from pipeline.lag.judging import STANDSTILL, STATES, Lag, State, TopicLag
 from pipeline.lag.text import held_back
 from schemas.spent import PARTS, PartName
@@ -25,6 +26,8 @@ from schemas.vitals import Vitals
 
 WORDS: Final[Mapping[State, str]] = {"OK": "Flowing", "WARN": "Falling behind", "STALL": "Stalled", "STOP": "Stopped"}
 KINDS: Final[Mapping[State, str]] = {"OK": "ok", "WARN": "warn", "STALL": "bad", "STOP": "bad"}
+NEAR_MS: Final = 12 * 60 * 60 * 1000
+"""So near to the end of its retention, what waits has a note of its own."""
 AT_A_SYSTEM: Final = ("read", "budget", "write")
 """What a request is: a read, waiting for its system's limits, a write."""
 
@@ -45,6 +48,7 @@ class StageRow:
     drain_s: float | None
     limited_by: str
     kept_s: float | None  # until retention reaches what waits
+    lost_at: str  # when that is, where it is near
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ async def road(visit: Visit) -> Shown:
     """`/road`; `?integration=<name>`: what of that one waits."""
     lag, of = await visit.desk.lag(), visit.query("integration")
     if lag is None:
-        return Shown("road.html", {"lag": None, "rows": [], "word": "Not known", "kind": "idle", "of": of})
+        nothing: dict[str, object] = {"lag": None, "rows": [], "word": "Not known", "kind": "idle", "of": of}
+        return Shown("road.html", {**nothing, "tried": tried(visit.desk)})
     rows = [_row(lag, topic, of, visit.desk.about.changes_retention_days) for topic in lag.topics]
     worst: State = max((topic.state for topic in lag.topics), key=STATES.index, default="OK")
     where = next((row.stage for row in rows if row.word == WORDS[worst]), "") if worst != "OK" else ""
@@ -132,6 +137,7 @@ def _row(lag: Lag, topic: TopicLag, of: str, days: int | None) -> StageRow:
         topic.drain_s,
         held_back(topic),
         None if reached_ms is None else (reached_ms - lag.at_ms) / 1000,
+        clock(reached_ms, lag.at_ms) if reached_ms is not None and reached_ms - lag.at_ms < NEAR_MS else "",
     )
 
 

@@ -99,7 +99,7 @@ if (live) {
     askAgain();
     const age = Math.round((Date.now() - heard) / 1000);
     const silent = !stream || stream.readyState === EventSource.CLOSED || age * 1000 > SILENT_MS;
-    const word = silent ? `Not live, ${age} s old` : "Live";
+    const word = silent ? `Not live: from ${new Date(heard).toTimeString().slice(0, 8)}, ${age < 60 ? `${age} s` : `${Math.floor(age / 60)} min`} ago` : "Live";
     live.classList.toggle("stale", silent);
     const box = live.querySelector("span");
     if (box.textContent !== word) box.textContent = word;

@@ -258,7 +258,7 @@ class Browser:
 
 
 def no_hour() -> Hour:
-    return Hour(AT_MS, None, [])
+    return Hour(AT_MS, None)
 
 
 def in_memory(

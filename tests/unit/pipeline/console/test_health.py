@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from connectors.kafka.groups import BrokersUnreachable
 from pipeline.console.drawing import columns
 from pipeline.console.ends import KINDS, OWN, ends_of
 from pipeline.core.outcome import OUTCOMES
@@ -216,4 +217,93 @@ def test_columns_are_as_high_as_what_they_hold() -> None:
     drawn = columns([[(1, "work"), (1, "bad")], [(4, "idle")], []], 'three "bars"')
     assert 'y="60.50" width="331.8" height="19.50"' in drawn and drawn.count("<rect") == 3
     assert 'aria-label="three &#34;bars&#34;"' in drawn
-    assert ends_of("acme", Hour(AT_MS, None, [])) is None
+    assert ends_of("acme", Hour(AT_MS, None)) is None
+
+
+async def test_the_overview_says_who_needs_somebody_and_what_was_written() -> None:
+    it = looked(*busy())
+    connect(it)
+    ran(it, "completed")
+    connect(it, "globex")
+    lost = ConnectorState(1, 1, 1, "needs_reconnect", 1, "grant_rejected")
+    it.tables.put(INTEGRATIONS, "globex/hubspot", IntegrationPart("globex", connector=lost))
+    it.desk.audit_look.look = lambda: [
+        AuditEntry(AT_MS - 60_000, "globex", "status", "hubspot-connector-0", "here", "ok -> needs_reconnect")
+    ]
+    said = await shown(it, "/")
+    assert "2 integrations. 1 needs you." in said
+    assert "Stopped at 13:32:20. Nothing is lost" in said
+    assert "0.20 s half of 10 changes in the last hour within" in said
+    html = (await (await it.signed_in()).get("/")).text
+    assert 'aria-label="600 writes in the last hour"' in html and "1,500" in text(html)
+    assert re.search(r'href="/i/globex/connection">Reconnect<', html)
+
+
+async def test_many_integrations_are_filtered_without_a_script() -> None:
+    it = looked()
+    for name in ("acme", "globex", "hooli", "initech", "staging", "umbrella"):
+        connect(it, name)
+    said = await shown(it, "/?q=GLOB")
+    part = said.split("Oldest waiting")[-1]
+    assert "globex" in part and "hooli" not in part and "1 of 6" in said
+    assert "No integration has that" in await shown(it, "/?q=%3Cscript%3Ealert")
+
+
+async def test_a_process_that_is_silent_is_named() -> None:
+    it = looked(processes=(told(at_ms=AT_MS - 40_000), replace(told(), process="userflow-1")))
+    connect(it)
+    said = await shown(it, "/")
+    assert "1 of 2" in said and "userflow-0 has not reported for 40 s" in said
+
+
+async def test_brokers_that_are_away_are_counted() -> None:
+    def away() -> Lag:
+        raise BrokersUnreachable("no answer")
+
+    it = in_memory(away)
+    connect(it)
+    await seen(it, "/")
+    it.now_ms[0] += 9_000
+    for path in ("/", "/road"):
+        assert re.search("Tried [23] times since 13:33:20[.]", await seen(it, path))
+    it.desk.lag_look.look = lag
+    await seen(it, "/")
+    assert it.desk.tries.number == 0
+
+
+async def test_a_system_that_is_away_says_what_it_answers_and_since_when() -> None:
+    it = looked()
+    connect(it)
+    trouble = ConnectorState(1, 1, 1, "unavailable", 1, "http_503")
+    it.tables.put(INTEGRATIONS, "acme/hubspot", IntegrationPart("acme", connector=trouble))
+    assert "HubSpot answers 503. You need not do anything." in await shown(it)
+    entry = AuditEntry(AT_MS - 100_000, "acme", "status", "hubspot-0", "here", "ok -> unavailable: http_503")
+    it.desk.audit_look.look = lambda: [entry]
+    assert "HubSpot answers 503 since 13:31:40. You need not do anything." in await shown(it)
+
+
+async def test_falling_behind_is_not_catching_up() -> None:
+    for state, word in (("WARN", "Falling behind, 1,200 wait"), ("OK", "Catching up, 1,200 left")):
+        found = lag(waits_ms=90_000, records=1_200, state=state)
+        it = in_memory(lambda found=found: found)  # type: ignore[misc]
+        connect(it)
+        ran(it, "completed")
+        assert word in await seen(it, "/i/acme")
+
+
+async def test_a_page_that_is_held_asks_for_no_stream_and_goes_on() -> None:
+    it = looked()
+    connect(it)
+    signed_in = await it.signed_in("viewer")
+    html = (await signed_in.get("/road?integration=acme")).text
+    (hold,) = re.findall(r'href="([^"]+)" title="Keep the figures still', html)
+    assert hold == "/road?integration=acme&amp;hold=1"
+    html = (await signed_in.get("/road?integration=acme&hold=1")).text
+    assert "data-live-path" not in html and "Held, as of 13:33:20" in html
+    assert 'href="/road?integration=acme">Go on<' in html
+
+
+async def test_what_is_near_the_end_of_its_retention_says_when_it_is_lost() -> None:
+    days_ms = 24 * 60 * 60 * 1000
+    it = in_memory(lambda: lag(waits_ms=3 * days_ms - 60 * 60 * 1000, records=5))  # patches are kept for three days
+    assert "near the end of retention. What waits longest is deleted at 14:33:20" in await seen(it, "/road")
