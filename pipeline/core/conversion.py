@@ -253,9 +253,10 @@ def _some_options(items: tuple[str, ...], target: FieldDefinition) -> Result:
     """In the order of the target's options: one set has one spelling, whatever order it came in."""
     if _judges_itself(target):
         return Converted(tuple(dict.fromkeys(items)))
-    if not set(items) <= set(target.options):
+    chosen = set(items)
+    if not chosen <= set(target.options):
         return DoesNotFit("not_an_option")
-    return Converted(tuple(option for option in dict.fromkeys(target.options) if option in items))
+    return Converted(tuple(option for option in dict.fromkeys(target.options) if option in chosen))
 
 
 _ANY_TO_STRING: Final[Mapping[tuple[FieldType, FieldType], _Converter]] = {

@@ -9,10 +9,12 @@ from typing import Final
 from pipeline.core.conversion import equal, is_empty
 from schemas.values import FieldValue
 
-_ADDRESS = re.compile(r"^https?://(?:www\.)?|^www\.|<[^>]*>")
+_ADDRESS = re.compile(r"^https?://(?:www\.)?|^www\.|<[^<>]*>")
 """Parts that systems add to, or remove from, addresses and texts with tags."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _MIDNIGHT = dt.time(0)
+_MOST_MARKS: Final = 30
+"""Of marks in a row, as Unicode's own bound has it: to order more of them takes time by the square of their number."""
 _MOST_DIGITS: Final = 400
 """Of a double before or behind its point, and some more."""
 
@@ -40,8 +42,19 @@ def alike(sent: FieldValue, stored: FieldValue) -> bool:
 def _bare(value: FieldValue) -> str:
     """A text's letters and digits without case and composition, for systems rewrite phone numbers and addresses so."""
     text = value if isinstance(value, str) else "" if value is None or value == () else _text(value)
-    folded = _ADDRESS.sub("", unicodedata.normalize("NFKC", text).strip().casefold())
+    folded = _ADDRESS.sub("", unicodedata.normalize("NFKC", _with_few_marks(text)).strip().casefold())
     return "".join(filter(str.isalnum, folded)) or folded
+
+
+def _with_few_marks(text: str) -> str:
+    if text.isascii():
+        return text
+    kept, marks = list[str](), 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.combining(letter) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(letter)
+    return "".join(kept)
 
 
 def _text(value: FieldValue) -> str:

@@ -50,7 +50,6 @@ _CLASSIC_TYPES = {
 _NAMES = {type_id: name for name, type_id in OBJECT_TYPE_IDS.items()}
 POLLED_EVENTS: Final = "polledEvents"
 _BY_AN_APP: Final = "INTEGRATION"
-_ASSOCIATION = re.compile(r"([A-Z_]+?)_TO_([A-Z_]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +236,8 @@ def _merge(item: JsonObject) -> Merge:
 
 
 def _association(item: JsonObject, type_id: str) -> AssociationChange:
-    classic = _ASSOCIATION.fullmatch(text_at(item, "associationType") or "")
-    ends = [_CLASSIC_TYPES.get(end.lower()) for end in classic.groups()] if classic else [type_id, None]
+    from_word, joined, to_word = (text_at(item, "associationType") or "").lower().partition("_to_")
+    ends = [_CLASSIC_TYPES.get(from_word), _CLASSIC_TYPES.get(to_word)] if joined else [type_id, None]
     return AssociationChange(
         text_at(item, "fromObjectId") or "",
         text_at(item, "toObjectId") or "",
