@@ -17,6 +17,7 @@ from playwright.async_api import Browser, Page
 
 from pipeline.operations.pair_counts import End, PairCounts, Sample
 from schemas.operating import ConsoleRole
+from schemas.topics import MAPPINGS
 from tests.e2e.browsing import chromium
 from tests.e2e.showroom import OBJECT, PATHS, Room, furnish, room
 from tests.unit.pipeline.console.fixtures import DOCUMENT, InMemory, connect
@@ -39,6 +40,7 @@ DRAWN_AS: Final[Mapping[str, str]] = {
     "replay-done": "replay-running",
     "object-values": "explain-object-values",
     "review": "mapping-review",
+    "replay-draft": "replay",
     "edit-problem": "mapping-edit-problem",
     "overview-away": "index-broker-away",
     "overview-empty": "index-empty",
@@ -82,6 +84,12 @@ async def _reviewed(page: Page) -> None:
     await page.get_by_text("If you saved this now").wait_for()
 
 
+async def _by_draft(page: Page) -> None:
+    await _reviewed(page)
+    await page.get_by_role("link", name="Plan a replay by these rules").click()
+    await page.get_by_text("Through which rules?").wait_for()
+
+
 async def _picked(page: Page) -> None:
     await page.goto(EDIT)
     await page.locator("summary", has_text="Add a HubSpot field").click()
@@ -101,6 +109,7 @@ WALKS: Final[Mapping[str, Walk]] = {
     "edit-picker": _picked,
     "edit-problem": _misfit,
     "review": _reviewed,
+    "replay-draft": _by_draft,
     "replay-plan": pressed("/i/acme/replay", "Plan replay"),
     "object-values": pressed(f"{OBJECT}/{CONTACT}", "Show values"),
     "connection-keys": opened("/i/acme/connection/keys"),
@@ -115,6 +124,7 @@ def furnished(it: InMemory) -> None:
     connect(it, "newco", document=DOCUMENT.replace("acme", "newco").partition("mappings:")[0])
     sample = Sample("userflow", "8812", {"title": (None, "Captain")})
     counts: Counter[End] = Counter({"written": 1_204, "equal": 46_801, "refused": 3})
+    it.planner.records = (it.tables.table(MAPPINGS)["acme/contacts-users"],)
     it.planner.counts = PairCounts(counts, 12, Counter({"userflow": 1_204}), samples=[sample])
 
 

@@ -34,6 +34,8 @@ from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receip
 from tests.unit.pipeline.explain.situations import Situation
 from tests.unit.pipeline.explain.test_trace import DERIVED, MATCHED
 
+FORMER: Final = DOCUMENT.replace("[jobtitle]", "[jobtitle, city]")
+"""The file of the revision before."""
 LIMITS: Final = ConnectionLimits(exchange_s=60.0, body_bytes=200_000)
 OBJECT: Final = "/i/acme/objects/hubspot/contacts"
 PATHS: Final[Sequence[tuple[str, str]]] = (
@@ -201,7 +203,10 @@ def furnish(it: InMemory) -> None:
     ):
         it.tables.put(REPLAYS, replay_id, replace(row, replay_id=replay_id))
     done = [
-        AuditEntry(AT_MS - 5_000, "acme", "revision in force", "scheduler-0", "build-7", "", 3),
+        AuditEntry(AT_MS - 8_000, "acme", "apply", "ci-deploy", "pairstream apply"),
+        AuditEntry(AT_MS - 7_000, "acme", "revision in force", "scheduler-0", "build-7", "", 2, FORMER),
+        AuditEntry(AT_MS - 6_000, "acme", "apply", "dana@build-7", "build-7: console"),
+        AuditEntry(AT_MS - 5_000, "acme", "revision in force", "scheduler-0", "build-7", "", 3, DOCUMENT),
         AuditEntry(AT_MS - 4_000, "acme", "full-sync start", "dana@build-7", "build-7: console", "1795"),
         AuditEntry(AT_MS - 3_000, "globex", "needs reconnect", "hubspot-0", "build-7", "grant_rejected"),
         AuditEntry(AT_MS - 2_000, "", "token made", "dana@build-7", "build-7: console", "report, 90 days"),

@@ -209,13 +209,13 @@ async def reviewed(it: InMemory, browser: Browser) -> str:
 
 async def test_a_replay_is_planned_by_a_draft_and_run_only_once_that_is_saved(it: InMemory) -> None:
     browser, other = await it.signed_in("operator"), await it.signed_in("operator")
-    assert "Your draft" not in (await browser.get("/i/acme/replay")).text
+    assert "My draft" not in (await browser.get("/i/acme/replay")).text
     name = await reviewed(it, browser)
     page = (await browser.get(f"/i/acme/mappings/contacts-users/review/{name}")).text
     assert f'href="/i/acme/replay?rules={name}"' in page
-    chosen = f'<option value="{name}" selected>Your draft of contacts-users'
+    chosen = f'value="{name}" checked><span>My draft of contacts-users, which is not saved'
     assert chosen in (await browser.get(f"/i/acme/replay?rules={name}")).text
-    assert "Your draft" not in (await other.get(f"/i/acme/replay?rules={name}")).text
+    assert "My draft" not in (await other.get(f"/i/acme/replay?rules={name}")).text
     path = await planned(it, browser, rules=name)
     ((wish, _),) = it.replays.wishes
     assert wish.edited == it.planner.records
