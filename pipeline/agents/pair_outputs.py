@@ -51,18 +51,25 @@ def worth_keeping(state: PairState) -> PairState | None:
     return state if state.hubspot or state.userflow or state.parked_events else None
 
 
+def writes_only(step: PairStep) -> bool:
+    """Whether nothing is to be asked or told after the step."""
+    return not (step.refused or step.resend or step.rivals or step.lookups or step.unknown)
+
+
 def leads_nowhere(step: PairStep) -> bool:
     """Whether nothing is to be written, asked or told after the step."""
-    asks = step.resend or step.rivals or step.lookups or step.unknown
-    return not (step.derivation.patches or step.refused or asks)
+    return not step.derivation.patches and writes_only(step)
 
 
 def effects(step: PairStep, context: Context, overlay: Overlay[PairState], streamed: Streamed) -> Effects:
     overlay.put(context.key, worth_keeping(streamed.state))
     if leads_nowhere(step) and not (streamed.events or streamed.again):  # most of what a full sync reads
         return Effects((), step.outcome, context.mapping.name, streamed.expired)
+    patches = tuple([_patch(system, step, fields, context) for system, fields in step.derivation.patches.items()])
+    if writes_only(step) and not (streamed.events or streamed.again):  # most of what is live
+        return Effects(patches, step.outcome, context.mapping.name, streamed.expired)
     outputs = (
-        *(_patch(system, step, fields, context) for system, fields in step.derivation.patches.items()),
+        *patches,
         *(_resend(system, object_id, context) for system, object_id in step.resend),
         *rereads(step, context),
         *(lookup(system, (context.match_value,), context) for system in step.lookups),

@@ -43,10 +43,8 @@ NOTHING: Final = Derivation({}, ())
 
 def believed_pair(state: PairState, latest_ms: int) -> PairState:
     """The row without stamps from the future: of its candidates, of rewrites, of events."""
-    sides_ahead = any(_is_ahead(one, latest_ms) for system in OTHER for one in side(state, system).values())
     ahead = state.streamed_until_ms > latest_ms
-    times_ahead = any(time > latest_ms for times in state.rewrites.values() for time in times)
-    if not (sides_ahead or ahead or times_ahead):
+    if not (ahead or _some_ahead(state, latest_ms)):
         return state
     for system in OTHER:
         state = with_side(state, system, _believed_side(side(state, system), latest_ms))
@@ -55,6 +53,15 @@ def believed_pair(state: PairState, latest_ms: int) -> PairState:
     rewrites = {name: times for name, times in kept.items() if times}
     until_ms = min(past, default=0) if ahead else state.streamed_until_ms
     return replace(state, rewrites=rewrites, streamed_until_ms=until_ms)
+
+
+def _some_ahead(state: PairState, latest_ms: int) -> bool:
+    """Whether a candidate or a rewrite is from the future. Plain loops: every pair that is touched is asked."""
+    for candidates in (state.hubspot, state.userflow):
+        for candidate in candidates.values():
+            if _is_ahead(candidate, latest_ms):
+                return True
+    return any(max(times, default=0) > latest_ms for times in state.rewrites.values()) if state.rewrites else False
 
 
 def _is_ahead(candidate: Candidate, latest_ms: int) -> bool:
