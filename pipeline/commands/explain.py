@@ -6,7 +6,7 @@ import click
 
 from pipeline.commands.command_line import command
 from pipeline.commands.lag import Duration
-from pipeline.commands.options import FORMAT
+from pipeline.commands.options import STREAM
 
 
 @command(
@@ -28,7 +28,7 @@ from pipeline.commands.options import FORMAT
 )
 @click.option("--follow", is_flag=True, help="Go on with each record that concerns it, until Ctrl-C.")
 @click.option("--show-values", "values", is_flag=True, help="People's values too, which are hidden else.")
-@FORMAT
+@STREAM
 def explain(**given: Any) -> None:
     """Tell why an object, or a pair, is as it is.
 
@@ -40,5 +40,5 @@ def explain(**given: Any) -> None:
     from pipeline.commands.explain_actions import Asked, explain_one
 
     if given["follow"] and given["shape"] == "json":
-        raise click.UsageError("--follow has no end. Fix: leave out --format json.")
+        raise click.UsageError("--follow has no end. Fix: write --format jsonl.")
     explain_one(Asked(**given))

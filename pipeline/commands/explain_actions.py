@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -11,7 +12,7 @@ from pipeline.commands.session import open_process, plain_errors, read_tables
 from pipeline.explain.answer import Explanation, Named, NamedPair
 from pipeline.explain.following import follow
 from pipeline.explain.reading import Search, Sources, Tables, connected, explain_object, explain_pair
-from pipeline.explain.report import report
+from pipeline.explain.report import happening_report, report
 from pipeline.explain.text import explanation_lines, happening_line
 from pipeline.operations import OperationRefused
 from pipeline.process import Process, now_ms
@@ -43,13 +44,13 @@ def explain_one(asked: Asked) -> None:
             told = explained(process, tables, asked)
         finally:
             tables.stop()
-        if asked.shape == "json":
-            click.echo(json.dumps(report(now_ms(), told, values=asked.values), ensure_ascii=False))
-            return
-        for one in told:
-            _say(explanation_lines(one, values=asked.values))
+        if asked.shape == "text":
+            for one in told:
+                _say(explanation_lines(one, values=asked.values))
+        else:
+            _print(report(now_ms(), told, values=asked.values))
         if asked.follow:
-            _follow(process, told)
+            _follow(process, told, asked)
 
 
 def explained(process: Process, tables: Tables, asked: Asked) -> Sequence[Explanation]:
@@ -95,9 +96,16 @@ def sources_of(process: Process) -> Sources:
     return Sources(process.cluster, process.codec, settings.partitions, settings.lookup_interval_s * 1000, now_ms)
 
 
-def _follow(process: Process, told: Sequence[Explanation]) -> None:
+def _follow(process: Process, told: Sequence[Explanation], asked: Asked) -> None:
     for happening in follow(sources_of(process), told):
-        _say([f"  {happening_line(happening, now_ms())}"])
+        if asked.shape == "text":
+            _say([f"  {happening_line(happening, now_ms())}"])
+        else:
+            _print(happening_report(happening, values=asked.values))
+
+
+def _print(told: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(told, ensure_ascii=False))
 
 
 def _say(lines: Iterator[str] | Sequence[str]) -> None:

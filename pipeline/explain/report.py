@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pipeline.explain.answer import Explanation
+from pipeline.explain.answer import Explanation, Happening
 
 VALUES: Final = frozenset({"value", "wanted", "match_value"})
 """Keys that are left out unless values are asked for."""
@@ -16,6 +16,12 @@ Json = Any  # plain JSON
 def report(at_ms: int, told: Sequence[Explanation], *, values: bool = False) -> dict[str, Json]:
     """One object: `at_ms` and an explanation for each integration, every key always there."""
     return {"at_ms": at_ms, "explanations": [_plain(one, values) for one in told]}
+
+
+def happening_report(one: Happening, *, values: bool = False) -> dict[str, Json]:
+    """One record of the history, as `--follow` tells it."""
+    told: dict[str, Json] = _plain(one, values)
+    return told
 
 
 def _plain(value: Json, values: bool) -> Json:

@@ -278,11 +278,11 @@ def _renamed(one: Renamed) -> str:
 def _explain(folder: Path) -> str:
     lines = ["## `pairstream explain`", ""]
     lines += [f"Half of them contacts, half users, in pairs; {PARTITIONS} partitions; medians of {explaining.TIMES},"]
-    lines += ["from the call to its end; the last column is a command that reads nothing.", ""]
-    lines += ["| objects | the one that changed last | the one that changed first | one never seen | start alone |"]
-    lines += ["|---|---|---|---|---|"]
+    lines += ["from the call to its end; the last columns are of a command that reads nothing.", ""]
+    heads = ("objects", "the one that changed last", "the one that changed first", "its CPU", "one never seen")
+    lines += [f"| {' | '.join((*heads, 'start alone', 'its CPU'))} |", f"{'|---' * (len(heads) + 2)}|"]
     for one in explaining.explaining(folder):
-        took = (one.newest_s, one.oldest_s, one.never_s, one.start_s)
+        took = (one.newest_s, one.oldest_s, one.oldest_cpu_s, one.never_s, one.start_s, one.start_cpu_s)
         lines.append(f"| {one.objects:,} | {' | '.join(f'{each:.2f} s' for each in took)} |")
     return _text(lines)
 

@@ -35,6 +35,8 @@ class Explained:
     oldest_s: float
     never_s: float
     start_s: float  # of a command that reads nothing
+    oldest_cpu_s: float  # of the processor, which says more than the clock beside other work
+    start_cpu_s: float
 
 
 def explaining(folder: Path) -> Iterator[Explained]:
@@ -56,23 +58,30 @@ def _measured(servers: str, prefix: str, folder: Path, objects: int) -> Explaine
         "PAIRSTREAM_STATE_DIR": str(folder / "state"),
     }
 
-    def median(*words: str) -> float:
-        return statistics.median(_took(environment, words) for _ in range(TIMES))
+    def median(*words: str) -> tuple[float, float]:
+        runs = [_took(environment, words) for _ in range(TIMES)]
+        wall_s, cpu_s = (statistics.median(column) for column in zip(*runs, strict=True))
+        return wall_s, cpu_s
 
     ids = {"newest": str(objects // 2 - 1), "oldest": "0", "never": "nobody"}
     took = {name: median("explain", "hubspot", "contacts", one) for name, one in ids.items()}
-    return Explained(objects, took["newest"], took["oldest"], took["never"], median("explain", "--help"))
+    (newest, _), (oldest, cpu), (never, _), (start, start_cpu) = *took.values(), median("explain", "--help")
+    return Explained(objects, newest, oldest, never, start, cpu, start_cpu)
 
 
-def _took(environment: dict[str, str], words: tuple[str, ...]) -> float:
-    began = time.monotonic()
-    done = subprocess.run(
-        (sys.executable, "-m", "pipeline.cli", *words), env=environment, capture_output=True, text=True, check=True
-    )
+def _took(environment: dict[str, str], words: tuple[str, ...]) -> tuple[float, float]:
+    """Seconds of the clock and of the processor."""
+    argv, began = (sys.executable, "-m", "pipeline.cli", *words), time.monotonic()
+    with subprocess.Popen(
+        argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        told = process.stdout.read() if process.stdout is not None else ""
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     took = time.monotonic() - began
-    if words[-1] == "0" and "paired by email" not in done.stdout:
-        raise RuntimeError(f"not explained: {done.stdout}")
-    return took
+    if process.returncode or (words[-1] == "0" and "paired by email" not in told):
+        raise RuntimeError(f"not explained: {told}")
+    return took, used.ru_utime + used.ru_stime
 
 
 def _fill(cluster: Cluster, pairs: int) -> None:

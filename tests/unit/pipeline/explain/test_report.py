@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.explain import answer
-from pipeline.explain.report import VALUES, report
+from pipeline.explain.report import VALUES, happening_report, report
 from schemas.records import Cause
 from schemas.state import Written
 from tests.unit.pipeline.explain.situations import EDIT, SECRETS, Situation, in_step
@@ -18,6 +18,7 @@ SHAPES: tuple[Any, ...] = (
     answer.PairAnswer,
     answer.FieldStanding,
     answer.History,
+    answer.Happening,
     answer.Trace,
     answer.Hop,
     Written,
@@ -46,3 +47,10 @@ def test_every_key_is_on_the_page() -> None:
     assert declared - named == set()
     assert named >= VALUES
     assert {field.name for field in dataclasses.fields(Cause)} - named == set()
+
+
+def test_what_is_followed_is_told_as_the_history_tells_it() -> None:
+    place = ("hubspot.changes", 2, 3120)
+    told = happening_report(answer.Happening(1, "hubspot", "webhook", "upserted", ("jobtitle",), place, "written"))
+    assert list(told) == [field.name for field in dataclasses.fields(answer.Happening)]
+    assert json.loads(json.dumps(told))["place"] == list(place)
