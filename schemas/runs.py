@@ -8,6 +8,8 @@ from typing import Final, Literal
 RequestedBy = Literal["person", "schedule", "reconnect", "gap"]
 RunState = Literal["requested", "running", "completed", "failed", "stopped", "superseded"]
 
+WITH_REFUSED: Final = "with_refused"
+"""In counts: pairs of which a field is refused, whether or not another one was written."""
 TOUCHED: Final = "touched"
 """In the counts of what is to be written: pairs to which nothing is, and whose row the writing changes all the same."""
 

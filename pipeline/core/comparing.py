@@ -14,7 +14,7 @@ from pipeline.core.derive import Derivation, Paired
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import NOTHING, PairStep, rederive, retry_refused
 from schemas.replacing import replace
-from schemas.runs import TOUCHED
+from schemas.runs import TOUCHED, WITH_REFUSED
 from schemas.state import PairState, RefusedValue, RunMark
 from schemas.values import System
 
@@ -136,7 +136,10 @@ def _unpaired(state: PairState, pair: Unpaired) -> Mapping[str, int]:
 
 
 def _standing(state: PairState, run_id: str) -> dict[str, int]:
-    """How the pair counts: written by this run, refused with nothing written, or equal; refusals by field."""
+    """How the pair counts: written by this run, refused with nothing written, or equal; refusals by field.
+
+    What is written and holds a refused field too is not in step all the same.
+    """
     reasons = _reasons(state)
     mark = _mark(state, run_id) or RunMark(run_id, ())
     written = frozenset(name for name in mark.fields if name not in reasons)
@@ -145,6 +148,8 @@ def _standing(state: PairState, run_id: str) -> dict[str, int]:
         counts |= {"written": 1} | {f"written.{name.partition('.')[0]}": 1 for name in written}
     else:
         counts["refused" if reasons else "equal"] = 1
+    if reasons:
+        counts[WITH_REFUSED] = 1
     if not written.isdisjoint(mark.emptied):
         counts["cleared"] = 1
     for reason in reasons.values():

@@ -6,7 +6,7 @@ from typing import Final
 
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import CONFIRM, COUNT, SWEEP
-from schemas.runs import TOUCHED, RunProgress
+from schemas.runs import TOUCHED, WITH_REFUSED, RunProgress
 
 VANISHED: Final = "vanished"
 OPEN: Final = "open"
@@ -59,6 +59,11 @@ def mapping_rows(run: Run, step: str, attempt: int) -> Mapping[tuple[str, str], 
     return found
 
 
+def out_of_step(counts: Mapping[str, int]) -> int:
+    """Pairs with a refused field; an earlier release's worker tells those alone to which nothing was written."""
+    return counts.get(WITH_REFUSED, counts.get("refused", 0))
+
+
 def open_in(run: Run, step: str, attempt: int) -> int:
     """What the step left open."""
     return sum(row.counts.get(OPEN, 0) for row in mapping_rows(run, step, attempt).values())
@@ -87,6 +92,7 @@ def _compared(run: Run) -> Mapping[str, int]:
     for (_, mapping), row in newest.items():
         total.update(row.counts)
         total.update({f"{mapping}/{name}": row.counts.get(name, 0) for name in OF_MAPPINGS})
+        total[f"{mapping}/{WITH_REFUSED}"] += out_of_step(row.counts)
     return total
 
 

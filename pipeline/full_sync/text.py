@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pipeline.full_sync.counts import out_of_step
 from pipeline.full_sync.report import ReadReport, RunReport, instant, report
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import HOLD
@@ -64,7 +65,7 @@ def ending(run: Run, now_ms: int) -> str:
     took = duration(round((run.full_sync.finished_at_ms - run.row.started_at_ms) / 1000))
     if told["state"] != "completed":
         return f"{told['integration']}: {told['state']} after {took}: {told['reason']}"
-    refused = run.row.counts.get("refused", 0)
+    refused = out_of_step(run.row.counts)
     in_step = told["pairs"] - refused
     counted = f"{told['pairs']:,} pairs, {in_step:,} in step, {refused:,} refused"
     return f"{told['integration']}: {state_word(told['state'])} after {took}: {counted}"
@@ -73,7 +74,7 @@ def ending(run: Run, now_ms: int) -> str:
 def ending_lines(run: Run, now_ms: int) -> Iterator[str]:
     """How it ended, and the command that shows what was refused."""
     yield ending(run, now_ms)
-    if run.row.counts.get("refused", 0):
+    if out_of_step(run.row.counts):
         yield f"  pairstream dead-letters list --run {run.run_id}"
 
 

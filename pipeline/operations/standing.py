@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.full_sync.counts import by_mapping
+from pipeline.full_sync.counts import by_mapping, out_of_step
 from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import Run
 from pipeline.lag.budgets import budgets_of
@@ -19,7 +19,6 @@ from schemas.values import SYSTEMS, System
 Shown = dict[str, Any]
 OF_PAIRS: Final = {
     "pairs": "pairs",
-    "refused": "refused",
     "ambiguous": "ambiguous",
     "crowded": "crowded",
     "hubspot_only": "unmatched.hubspot",
@@ -102,8 +101,9 @@ def of_mapping(name: str, mapping: str, completed: Run | None, lag: Lag) -> Show
     counts = by_mapping(completed).get(mapping) if completed is not None else None
     told: Shown = {key: None if counts is None else counts.get(of, 0) for key, of in OF_PAIRS.items()}
     waiting = sum(one.place.unread.mappings.get((name, mapping), 0) for one in lag.places)
-    in_step = None if counts is None else counts.get("pairs", 0) - counts.get("refused", 0)
-    return {"mapping": mapping, "in_step": in_step, "waiting": waiting, **told}
+    refused = None if counts is None else out_of_step(counts)
+    in_step = None if counts is None else counts.get("pairs", 0) - out_of_step(counts)
+    return {"mapping": mapping, "in_step": in_step, "waiting": waiting, "refused": refused, **told}
 
 
 def _behind(name: str, lag: Lag) -> Shown:

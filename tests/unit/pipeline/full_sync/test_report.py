@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.text import duration, ending, ending_lines, plain, table
-from schemas.runs import FullSyncRun, RunProgress
+from schemas.runs import WITH_REFUSED, FullSyncRun, RunProgress
 
 KEYS = [
     *("run", "integration", "mappings", "state", "phase", "started_at", "updated_at", "finished_at", "requested_by"),
@@ -81,6 +81,8 @@ def test_it_is_told_in_lines_for_people() -> None:
     assert ending(done, AT) == "acme: complete after 6 min 12 s: 1,500 pairs, 1,497 in step, 3 refused"
     refused = f"  pairstream dead-letters list --run {done.run_id}"
     assert list(ending_lines(done, AT)) == [ending(done, AT), refused]
+    written_too = replace(done.row, counts={**COUNTS, "refused": 0, WITH_REFUSED: 7})
+    assert ending(Run(written_too), AT).endswith("1,500 pairs, 1,493 in step, 7 refused")
     stopped = Run(replace(done.row, state="stopped", reason="by hand"))
     assert ending(stopped, AT) == "acme: stopped after 6 min 12 s: by hand"
     head, line = table([done], AT)
