@@ -29,6 +29,7 @@ from schemas.topics import (
     OBJECTS_STATE,
     PAIRS_STATE,
     REPLAYS,
+    TOPICS,
     USERFLOW_ACTIVITY,
     TopicAndPartition,
     object_key,
@@ -133,7 +134,7 @@ class ReplayDesk:
 
     def new_row(self, asked: Asked) -> Replay:
         """The row of a replay that has not begun; blocks. Raises NoReplay."""
-        view, topics = self.view(asked.name, asked.edited), _topics(asked)
+        view, topics = self.view(asked.name, asked.edited), topics_of(asked)
         if asked.mapping is not None and asked.mapping not in view.mappings:
             names = ", ".join(sorted(view.mappings))
             raise NoReplay(f"{asked.name} has no mapping {asked.mapping}; there are: {names}")
@@ -227,12 +228,14 @@ class ReplayDesk:
         return min((one.at_ms for one in read_to_end(self._process.cluster, spans, first)), default=0)
 
 
-def _topics(asked: Asked) -> tuple[str, ...]:
+def topics_of(asked: Asked) -> tuple[str, ...]:
     """Raises NoReplay for a topic whose records are not to be handled twice."""
     topics = asked.topics or CHANGES
     for topic in topics:
         if topic not in REPLAYABLE:
-            why = WHY_NOT.get(topic, "its records are what others lead to")
+            why = WHY_NOT.get(
+                topic, "its records are what others lead to" if topic in TOPICS else "there is no such topic"
+            )
             raise NoReplay(f"{topic} cannot be replayed: {why}. Fix: name one of {', '.join(REPLAYABLE)}")
     if asked.wanted is not None and set(topics) & set(NOTIFICATIONS):
         raise NoReplay("one notification tells of many objects. Fix: leave out --object, or replay changes")

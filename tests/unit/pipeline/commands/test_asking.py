@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.commands import changing, connect_actions, explain_actions, full_sync_actions, integration_actions
 from pipeline.commands.changing import Way
-from pipeline.commands.replay_desk import Asked, NoReplay, check_object
+from pipeline.commands.replay_desk import Asked, NoReplay, check_object, topics_of
 from pipeline.commands.session import confirm
 from pipeline.operations import OperationRefused
 from pipeline.operations.full_sync import NotStarted
@@ -110,3 +110,11 @@ def test_whoever_asks_about_what_is_not_mapped_is_told_what_is() -> None:
 
     assert explain_actions.nobody_maps("hubspot", asked, views).endswith("for contact of hubspot; there are: contacts")
     assert "acne; there are: acme" in explain_actions.nobody_maps("hubspot", replace(asked, integration="acne"), views)
+
+
+@pytest.mark.parametrize(
+    ("topic", "why"), [("sync.matches", "decision 0010"), ("sync.runs", "others lead to"), ("x", "no such topic")]
+)
+def test_a_topic_that_is_not_replayed_is_told_with_those_that_are(topic: str, why: str) -> None:
+    with pytest.raises(NoReplay, match=f"{why}.*Fix: name one of hubspot.changes"):
+        topics_of(Asked("acme", topics=(topic,)))
