@@ -187,6 +187,9 @@ async def _carry_out(
     """Hand the request over and, unless `within_s` is None, wait until it is in force. Raises NotApplied."""
     name, request = file.integration, applying.desired(file, process.seal, now_ms())
     before = settings_of(tables.table(INTEGRATIONS), name)
+    if way.yes:  # who was asked has seen the plan
+        mappings = "1 mapping" if len(file.mappings) == 1 else f"{len(file.mappings)} mappings"
+        click.echo(f"{name}: its file would be put in force, with {mappings}; `plan` tells what it changes", err=True)
     change = Change("apply", way, integration=name, in_force=False, revision=None, took_s=None, fields_made=0)
     if within_s is None:
         await applying.ask(publisher, name, request)

@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import click
 import pytest
@@ -15,7 +17,9 @@ from pipeline.integration_file.schema import json_schema
 from pipeline.operations import make_plan
 from pipeline.operations.make_plan import PlanDeps
 from pipeline.operations.plan import Plan
+from tests.unit.pipeline.commands.test_asking import Sent
 from tests.unit.pipeline.integration_file.files import ENVIRONMENT, GOOD, loaded
+from tests.unit.pipeline.operations.test_connect import Tables, parts
 
 
 def typed(*words: str, env: dict[str, str] | None = None) -> Result:
@@ -160,6 +164,19 @@ async def test_the_plan_that_apply_shows_waits_as_long_as_it_is_told(monkeypatch
     await file_actions._confirm(None, loaded(GOOD), 300.0, Way())  # type: ignore[arg-type]
 
     assert waits == [300.0]
+
+
+async def test_apply_without_a_question_says_what_it_is_about_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    sent = Sent()
+    process: Any = SimpleNamespace(seal=lambda *_: b"sealed")
+    tables: Any = Tables(parts())
+
+    await file_actions._carry_out(process, cast(Any, sent), tables, loaded(GOOD), None, Way(yes=True, shape="json"))
+
+    told = capsys.readouterr()
+    assert "its file would be put in force, with 1 mapping" in told.err
+    answer = json.loads(told.out)
+    assert (answer["done"], answer["in_force"], sent.keys) == (True, False, [f"{answer['integration']}/desired"])
 
 
 @pytest.mark.parametrize(("right", "wrong"), [("    hubspot: contacts", "    hubpot: contacts"), ("match:", "mtch:")])
