@@ -14,7 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from pipeline.operations.letter_report import meaning
-from schemas.topics import AUDIT
+from schemas.topics import AUDIT, MATCHES, USERFLOW_FIELD_PATCHES
 from tests.e2e.browsing import CHROMIUM, heading, text
 from tests.e2e.console.visiting import Scheme, is_usable
 from tests.e2e.looking import number, settled
@@ -29,6 +29,13 @@ pytestmark = [
 PAIRS = 32
 REFUSED = 30
 SCHEMES: Final[Sequence[Scheme]] = ("light", "dark")
+HOPS: Final = (
+    "Edited in HubSpot",
+    "Receiver stored the webhook",
+    "Objects: newer than what was known",
+    "Pairs: 1 field to write",
+    "Userflow connector wrote it",
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -176,8 +183,32 @@ async def test_an_edit_shows_in_explain_with_what_it_led_to_without_a_reload(it:
         await it.hubspot.edit("contacts", contact_id, {"jobtitle": "edited for the console"})
         await led.nth(before).wait_for(timeout=30_000)
         measured(f"an edit was told with its trace after {time.monotonic() - began:.1f} s")
+        for hop in HOPS:
+            await page.get_by_text(hop).wait_for(timeout=30_000)
+        said = await text(page)
+        assert all(f"{topic}[" in said for topic in (MATCHES, USERFLOW_FIELD_PATCHES))
         assert "edited for" not in await page.content()
         assert await page.get_by_role("button", name="Show values").count() == 0
+        await usable_in_both(page)
+
+
+async def test_health_says_how_records_ended_and_who_uses_the_limits(it: World, browser: Browser) -> None:
+    contact_id, _ = next(iter(it.made.items()))
+    async with visitor(browser) as page:
+        await sign_in(it, page, "viewer")
+        await page.goto(f"{it.machine.endpoints.console_url}/i/acme")
+        await it.hubspot.edit("contacts", contact_id, {"jobtitle": "edited for its figures"})
+        budget = page.get_by_role("region", name="API budget")
+        for purpose in ("live reads", "live writes"):
+            await budget.get_by_text(purpose).first.wait_for(timeout=60_000)
+        assert "not known" not in await budget.inner_text()
+        ended = page.get_by_role("region", name="How records ended").locator("dl > div", has_text="Written")
+        await eventually(lambda: ended.locator("dd").inner_text(), lambda number: number not in ("", "0"), 60, 0.5)
+        figures = page.get_by_role("region", name="Health in figures")
+        await figures.get_by_text("webhook to written").first.wait_for(timeout=60_000)
+        await page.get_by_role("navigation", name="Main").get_by_role("link", name="acme").wait_for()
+        assert "edited for" not in await page.content()
+        await usable_in_both(page)
 
 
 async def test_who_is_not_linked_is_listed_with_why(it: World, browser: Browser) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pipeline.console.budget_rows import budgets
 from pipeline.console.condition import NAMES, Kind, waiting
@@ -15,7 +16,7 @@ from pipeline.lag.judging import Lag
 from pipeline.operations.runs import held_up
 from pipeline.operations.standing import of_mapping
 from pipeline.provisioning.remedies import withdrawal
-from schemas.configuration import IntegrationPart, IntegrationSettings
+from schemas.configuration import ApplyState, IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of
 from schemas.records import ObjectMapping
 from schemas.topics import MAPPINGS
@@ -24,6 +25,12 @@ from schemas.values import SYSTEMS
 LATELY = 6
 OLD_MS = 60_000
 """An hour that ended before is not the last one: nobody looked meanwhile."""
+STEPS: Final[Mapping[ApplyState, str]] = {
+    "proving": "Both systems are asked whether they take the credentials, and whose accounts they are.",
+    "describing": "Both systems are asked for the fields that the mappings name.",
+    "provisioning": "The HubSpot fields that lack are being made.",
+}
+"""How far an apply has come."""
 ENDED = {"paused": "pause", "disconnected": "disconnect"}
 """A state, and what the audit calls bringing it about."""
 
@@ -75,6 +82,7 @@ async def health(visit: Visit) -> Shown:
             "budgets": budgets(name, settings, lag) if lag is not None and settings.state != "disconnected" else [],
             "reconnect": f"/i/{name}/connection" if top.condition.word == "Needs reconnect" else "",
             "ended_by": _ended_by(visit, settings),
+            "step": STEPS.get(settings.apply_state, ""),
             "lately": [
                 (clock(entry.at_ms, visit.desk.now_ms()), entry)
                 for entry in reversed(visit.desk.audit_look.soon() or [])

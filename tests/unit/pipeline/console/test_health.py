@@ -307,3 +307,11 @@ async def test_what_is_near_the_end_of_its_retention_says_when_it_is_lost() -> N
     days_ms = 24 * 60 * 60 * 1000
     it = in_memory(lambda: lag(waits_ms=3 * days_ms - 60 * 60 * 1000, records=5))  # patches are kept for three days
     assert "near the end of retention. What waits longest is deleted at 14:33:20" in await seen(it, "/road")
+
+
+async def test_connecting_says_how_far_it_has_come() -> None:
+    it = looked()
+    connect(it, state="connecting", active_revision=0, apply_state="describing")
+    assert "Connecting. Both systems are asked for the fields" in await shown(it)
+    connect(it, apply_state="provisioning")
+    assert "A new revision is on its way into force. The HubSpot fields that lack are being made." in await shown(it)
