@@ -315,6 +315,7 @@ async def test_a_replay_of_what_converged_plans_no_write_and_makes_none(it: Worl
 
 async def test_each_standing_says_its_sentence(it: World, browser: Browser) -> None:
     """By email: linked to nobody by a secondary one, held by several, refused by HubSpot, kept there otherwise."""
+    await connected(it)
     mine, late = number(), number()
     first = {"email": f"first{mine}@example.com", "hs_additional_emails": f"second{mine}@example.com"}
     await it.hubspot.create("contacts", first)
@@ -354,6 +355,7 @@ async def test_each_standing_says_its_sentence(it: World, browser: Browser) -> N
 
 
 async def test_every_page_is_there_and_asks_for_nothing_from_elsewhere(it: World, browser: Browser) -> None:
+    await connected(it)
     base = it.machine.endpoints.console_url
     async with visitor(browser) as page:
         asked: list[str] = []
