@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Error, Page, Route
+from playwright.async_api import Browser, Dialog, Error, Page, Route
 
 from schemas.operating import ConsoleRole
 from tests.e2e.browsing import heading, text
@@ -144,6 +144,33 @@ async def test_keys_lead_everywhere_and_are_turned_off(furnished: Room, browser:
     await page.keyboard.press("?")
     await page.get_by_role("heading", name="Keys").wait_for()
     assert page.url.endswith("/i/initech")
+    await page.context.close()
+    assert refused == []
+
+
+async def test_leaving_an_edited_mapping_asks_first(furnished: Room, browser: Browser) -> None:
+    page, refused = await tab(browser, furnished, "operator", 1280, "light")
+    asked: list[str] = []
+
+    async def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    page.on("dialog", stay)
+    await page.goto("/i/acme/mappings/contacts-users/edit")
+    await page.get_by_label("Target of Job title").fill("title")
+    async with page.expect_event("dialog"):
+        await page.get_by_role("link", name="Road").click(no_wait_after=True)
+    assert page.url.endswith("/edit") and await page.get_by_label("Target of Job title").input_value() == "title"
+    await page.get_by_role("button", name="Check types").click()
+    await page.get_by_text("2 changes, not saved").wait_for()
+    await page.get_by_role("button", name="Review and save").first.click()
+    await page.wait_for_url("**/review/*")
+    await page.get_by_role("link", name="Back to editing").click()
+    await page.get_by_label("Target of Job title").press("End")
+    await page.get_by_role("link", name="Discard changes").click()
+    await page.wait_for_url("**/i/acme/mappings")
+    assert asked == ["beforeunload"]
     await page.context.close()
     assert refused == []
 

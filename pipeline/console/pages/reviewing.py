@@ -24,6 +24,9 @@ from schemas.topics import MAPPINGS, RUNS
 from schemas.values import FieldValue
 
 IN_FORCE_S: Final = 60.0
+COUNTED_MS: Final = 5 * 60 * 1000
+"""So old what was counted may be when it is saved: records go on coming."""
+ANEW: Final = "anew=yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ async def save(visit: Visit) -> Shown | Gone:
         return await _shown(visit, found, "Not saved: what it would do is not counted yet.", 409)
     if digest(await in_force(settings, found.draft.name)) != found.base:
         return await _shown(visit, found, status=409)
+    if desk.now_ms() - found.at_ms > COUNTED_MS:
+        return Gone(f"{await _kept(visit, settings, found.draft, found.base)}?{ANEW}")
     plan = await found.plan
     if emptied(plan, found.draft.name) and not visit.form.one("seen"):
         return await _shown(visit, found, "Tick that you have seen what will be emptied.", 422)
@@ -201,6 +206,7 @@ async def _shown(visit: Visit, found: Review, problem: str = "", status: int = 2
         "samples": samples(counts, shown=values) if counts is not None else [],
         "values": values,
         "problem": problem,
+        "anew": bool(visit.query("anew")),
         "conflict": await _who_saved(visit, settings) if conflict else "",
         "at": f"/i/{visit.integration}/mappings/{draft.name}",
         "held": list(form_of(draft)),

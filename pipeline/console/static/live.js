@@ -179,3 +179,11 @@ on("submit", (event) => {
   const part = event.submitter?.closest("section[id]");
   if (event.target.matches("[data-draft]") && part) event.target.action = `${event.target.action.split("#")[0]}#${part.id}`;
 });
+
+// Leaving an edited mapping asks first: until it is saved, its draft is in the page alone.
+const draft = document.querySelector("[data-draft]");
+let edited = draft?.hasAttribute("data-edited") ?? false;
+on("input", (event) => { if (draft?.contains(event.target) && !event.target.matches("[data-filter]")) edited = true; });
+on("submit", (event) => { if (event.target === draft) edited = false; });
+on("click", (event) => { if (event.target.closest("[data-discard]")) edited = false; });
+addEventListener("beforeunload", (event) => { if (edited) event.preventDefault(); });

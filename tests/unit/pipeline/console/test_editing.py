@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from pipeline.console.drafts import Draft, RuleDraft, acted, draft_of, form_of
+from pipeline.console.pages.reviewing import COUNTED_MS
 from pipeline.integration_file.export import to_yaml
 from pipeline.integration_file.loader import read_document
 from pipeline.operations.pair_counts import PairCounts, Sample
@@ -153,6 +154,21 @@ async def test_saving_is_the_request_of_an_apply_with_the_seals_in_force(it: InM
     assert part.desired.hubspot.fields["companies"] == ("name",)
     assert "company.name" in part.desired.document
     assert (await signed_in.get(where)).status_code == 404, "it can be saved once"
+
+
+async def test_what_was_counted_long_ago_is_counted_anew_before_it_is_saved(it: InMemory) -> None:
+    it.tables.subscribers.append(scheduler(it))
+    signed_in, where = await begun(it, acted(IN_FORCE, "add:to_userflow:company.name"))
+    await asyncio.sleep(0)
+    it.now_ms[0] += COUNTED_MS + 1
+    answer = await signed_in.send(where)
+    anew = answer.headers["location"]
+    assert answer.status_code == 303 and anew.partition("?")[0] != where and it.publisher.sent == []
+    await asyncio.sleep(0)
+    assert len(it.planner.planned) == 2
+    assert "Not saved: it is counted anew." in text((await signed_in.get(anew)).text)
+    assert (await signed_in.send(anew.partition("?")[0])).headers["location"] == AT
+    assert len(it.publisher.sent) == 1
 
 
 async def test_saving_may_begin_a_full_sync_of_that_mapping(it: InMemory) -> None:
