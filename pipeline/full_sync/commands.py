@@ -1,5 +1,6 @@
 """The records by which a step of a run is carried out: requests to connectors, commands to the worker. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Literal
@@ -194,8 +195,9 @@ def next_round_fits(run: Run, situation: Situation) -> bool:
     road = situation.road
     if road is None or road.behind > road.waiting:
         return False
-    widest = max((len(situation.mappings[name].rules) for name in step_mappings(run, situation, WRITE)), default=0)
-    return widest * road.waiting <= MOST_FIELDS  # what waits is counted in patches
+    rules = (situation.mappings[name].rules for name in step_mappings(run, situation, WRITE))
+    widest = max((max(Counter(rule.direction for rule in one).values(), default=0) for one in rules), default=0)
+    return widest * road.waiting <= MOST_FIELDS  # what waits is counted in patches, each for one side
 
 
 def round_ms(run: Run, situation: Situation) -> int:

@@ -331,7 +331,10 @@ def test_a_partition_that_rests_goes_on() -> None:
     ],
 )
 def test_the_next_round_leaves_while_few_patches_wait(behind: int, patches: int, step: str) -> None:
-    rules = tuple(FieldRule("to_userflow", name, "string", name, "string", (), "clear") for name in ("title", "city"))
+    to_userflow = tuple(
+        FieldRule("to_userflow", name, "string", name, "string", (), "clear") for name in ("title", "city")
+    )
+    rules = (*to_userflow, FieldRule("to_hubspot", "plan", "string", "plan", "string", (), "clear"))  # two in a patch
     acting = Acting(mappings={"people": replace(PEOPLE, rules=rules)}, rests=2)
     acting.until(lambda row: row.full_sync is not None and row.full_sync.step == "write paced")
     acting.until(lambda row: bool(row.full_sync is not None and row.full_sync.ends))
