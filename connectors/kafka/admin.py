@@ -25,6 +25,13 @@ from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic, TopicAndPartition
 
 BROKERS_DEFAULT: Final = -1  # replicas of a new topic
 LIMIT: Final = "max.message.bytes"
+TRIES: Final = 4
+PAUSE_S: Final = 0.25
+LEADER_MOVES: Final = (
+    *(KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH),
+    *(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE),
+)
+"""What a broker says where it, or the client, has not heard yet who leads a partition: asked again it knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +170,19 @@ class Admin:
 
     def _offsets(self, places: Iterable[TopicAndPartition], which: OffsetSpec) -> dict[TopicAndPartition, int]:
         asked = {self._physical(place): which for place in places}
-        answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_S)
-        logical = self._cluster.logical
-        try:
-            return {
-                (logical(place.topic), place.partition): future.result().offset for place, future in answers.items()
-            }
-        except KafkaException as error:
-            self._begin_anew()
-            raise BrokersUnreachable(f"offsets: {error.args[0].str()}") from error
+        for left in reversed(range(TRIES)):
+            try:
+                answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+                return {
+                    (self._cluster.logical(place.topic), place.partition): future.result().offset
+                    for place, future in answers.items()
+                }
+            except KafkaException as error:
+                self._begin_anew()
+                if not left or error.args[0].code() not in LEADER_MOVES:
+                    raise BrokersUnreachable(f"offsets: {error.args[0].str()}") from error
+                time.sleep(PAUSE_S)
+        raise AssertionError("the last try returns or raises")
 
     def _begin_anew(self) -> None:
         """The next call is a new client's.
