@@ -171,7 +171,7 @@ FINDINGS: Final[Mapping[FindingCode, FindingKind]] = {
     "letters_not_looked_at": FindingKind(
         "there are more dead letters than one look judges: whether older ones are open is not known",
         "count them all, which takes longer; the console keeps count of all as they come",
-        "pairstream dead-letters list",
+        "pairstream dead-letters list --max 1000000",
     ),
     "apply_refused": FindingKind(
         "the last apply was refused: the reason follows; what was in force before is in force still",
