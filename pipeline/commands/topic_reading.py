@@ -51,8 +51,12 @@ def read_topic(asked: Asked, shape: str) -> None:
             told_all = {"at_ms": now_ms(), "topic": topic, "records": list(wanted)}
             click.echo(json.dumps(told_all, ensure_ascii=False))
             return
+        any_there = False
         for line in wanted:
+            any_there = True
             click.echo(json.dumps(line, ensure_ascii=False))
+        if not any_there:
+            click.echo(f"no such record on {topic}", err=True)
 
 
 def told(found: Found, codec: Codec, *, values: bool) -> Mapping[str, Any]:

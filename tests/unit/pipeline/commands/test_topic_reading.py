@@ -1,8 +1,12 @@
 """How a record of a topic is shown: its place, its headers without anybody's values, what it holds."""
 
+from types import SimpleNamespace
 from typing import Final
 
+import pytest
+
 from connectors.kafka.reading import Found
+from pipeline.commands import topic_reading
 from pipeline.commands.topic_reading import told
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry
@@ -35,3 +39,15 @@ def test_headers_of_strangers_are_named_and_hidden() -> None:
         "authorization": "hidden",
         "empty": None,
     }
+
+
+def test_where_no_record_is_so_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(topic_reading, "open_process", lambda: SimpleNamespace(codec=None))
+    monkeypatch.setattr(topic_reading, "_found", lambda *_: iter(()))
+
+    topic_reading.read_topic(topic_reading.Asked("sync.runs", "mistyped", None, None, (), False, None, False), "jsonl")
+
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "no such record on sync.runs\n")
