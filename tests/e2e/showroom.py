@@ -40,7 +40,10 @@ LIMITS: Final = ConnectionLimits(exchange_s=60.0, body_bytes=200_000)
 OBJECT: Final = "/i/acme/objects/hubspot/contacts"
 PATHS: Final[Sequence[tuple[str, str]]] = (
     ("overview", "/"),
+    ("overview-filtered", "/?q=glob"),
+    ("overview-none", "/?q=nobody"),
     ("road", "/road"),
+    ("road-held", "/road?hold=1"),
     ("doctor", "/doctor"),
     ("activity", "/activity"),
     ("settings", "/settings"),
@@ -51,6 +54,7 @@ PATHS: Final[Sequence[tuple[str, str]]] = (
     ("health-paused", "/i/staging"),
     ("health-disconnected", "/i/umbrella"),
     ("health-needs-fix", "/i/initech"),
+    ("health-connecting", "/i/soylent"),
     ("mappings", "/i/acme/mappings"),
     ("mapping", "/i/acme/mappings/contacts-users"),
     ("mapping-new", "/i/acme/mappings/new"),
@@ -158,7 +162,7 @@ def findings() -> list[Finding]:
 
 
 def furnish(it: InMemory) -> None:
-    """Six integrations, each in another state; letters, objects, runs, replays and what was done."""
+    """Seven integrations, each in another state; letters, objects, runs, replays and what was done."""
     for name, more in (
         ("acme", {}),
         ("globex", {}),
@@ -166,6 +170,7 @@ def furnish(it: InMemory) -> None:
         ("staging", {"state": "paused"}),
         ("umbrella", {"state": "disconnected"}),
         ("initech", {"apply_state": "failed", "active_revision": 0, "reason": "users.plan is text"}),
+        ("soylent", {"state": "connecting", "active_revision": 0, "apply_state": "describing"}),
     ):
         account = SystemSettings(f"2011{len(name)}734")
         connect(it, name, hubspot=account, document=DOCUMENT.replace("acme", name), **more)

@@ -78,6 +78,13 @@ async def without_refresh(route: Route) -> None:
 
 async def test_what_forms_lead_to_is_as_usable(furnished: Room, browser: Browser) -> None:
     page, refused = await tab(browser, furnished, "admin", 1280, "light")
+    for path in ("/i/acme", f"{OBJECT}/{CONTACT}"):
+        await page.goto(path)
+        await page.get_by_label("More actions").click()
+        await page.locator("details.menu[open] .list").wait_for()
+        await is_usable(page)
+        await page.keyboard.press("Escape")
+        assert await page.locator("details.menu[open]").count() == 0
     await page.goto("/i/acme/replay")
     await page.get_by_role("button", name="Plan replay").click()
     await page.get_by_text("would lead to").wait_for()
