@@ -44,6 +44,8 @@ AUDIT_KEPT_S: Final = 5.0
 CHANGES_KEPT_S: Final = 300.0
 HOUR_KEPT_S: Final = 5.0
 LETTERS_KEPT_S: Final = 10.0
+STATUS: Final = "status"
+"""What the audit calls a system's coming to another status."""
 WHILE_LOOKING: Final = 4.0
 """So many times as old as it is kept an answer may be while a newer one is looked for."""
 
@@ -189,6 +191,24 @@ class RunsKept:
         self._by_name = by_name
 
 
+@dataclass(slots=True)
+class StatusesTold:
+    """When each system of each integration came to its status: found once in an audit for all who ask."""
+
+    _audit: Sequence[AuditEntry] = ()
+    _found: dict[str, dict[System, int]] = field(default_factory=dict)
+
+    def of(self, audit: Sequence[AuditEntry], name: str) -> Mapping[System, int]:
+        """Of one integration; `audit`: the very same object while nothing is new."""
+        if audit is not self._audit:
+            self._audit, self._found = audit, {}
+            for entry in audit:
+                system = next((one for one in SYSTEMS if entry.by.startswith(one)), None)
+                if entry.action == STATUS and system is not None:
+                    self._found.setdefault(entry.integration, {})[system] = entry.at_ms
+        return self._found.get(name, {})
+
+
 @dataclass(frozen=True)
 class Desk:
     """The parts that pages take."""
@@ -250,14 +270,14 @@ class Desk:
         known = self.letters_look.soon()
         return None if known is None else known.number(name)
 
+    @cached_property
+    def _told(self) -> StatusesTold:
+        return StatusesTold()
+
     def since(self, name: str) -> Mapping[System, str]:
         """When each system of an integration came to how it is, as far as the audit is read."""
-        found: dict[System, str] = {}
-        for entry in self.audit_look.soon() or []:
-            system = next((one for one in SYSTEMS if entry.by.startswith(one)), None)
-            if (entry.integration, entry.action) == (name, "status") and system is not None:
-                found[system] = clock(entry.at_ms, self.now_ms())
-        return found
+        found = self._told.of(self.audit_look.soon() or [], name)
+        return {system: clock(at_ms, self.now_ms()) for system, at_ms in found.items()}
 
     async def lag(self) -> Lag | None:
         """The road; None where the brokers do not answer."""

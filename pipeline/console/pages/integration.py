@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from pipeline.console.budget_rows import budgets
@@ -18,6 +19,7 @@ from pipeline.operations.standing import of_mapping
 from pipeline.provisioning.remedies import withdrawal
 from schemas.configuration import ApplyState, IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of
+from schemas.operating import AuditEntry
 from schemas.records import ObjectMapping
 from schemas.topics import MAPPINGS
 from schemas.values import SYSTEMS
@@ -83,11 +85,7 @@ async def health(visit: Visit) -> Shown:
             "reconnect": f"/i/{name}/connection" if top.condition.word == "Needs reconnect" else "",
             "ended_by": _ended_by(visit, settings),
             "step": STEPS.get(settings.apply_state, ""),
-            "lately": [
-                (clock(entry.at_ms, visit.desk.now_ms()), entry)
-                for entry in reversed(visit.desk.audit_look.soon() or [])
-                if entry.integration == name
-            ][:LATELY],
+            "lately": [(clock(entry.at_ms, desk.now_ms()), entry) for entry in islice(newest_of(visit), LATELY)],
             "systems": systems(name, settings, parts),
             "left": left(name, settings, parts) if settings.state == "disconnected" else [],
             "refused_apply": settings.reason if settings.apply_state == "failed" and settings.active_revision else "",
@@ -101,11 +99,16 @@ def mappings_of(visit: Visit) -> list[ObjectMapping]:
     return sorted((row for row in rows.values() if row.integration == visit.integration), key=lambda row: row.name)
 
 
+def newest_of(visit: Visit) -> Iterator[AuditEntry]:
+    """What was done to the integration, the newest first."""
+    return (entry for entry in reversed(visit.desk.audit_look.soon() or []) if entry.integration == visit.integration)
+
+
 def _ended_by(visit: Visit, settings: IntegrationSettings) -> str:
     """Who paused or disconnected it, and when, as far as the audit is read."""
     action = ENDED.get(settings.state)
-    for entry in reversed(visit.desk.audit_look.soon() or []):
-        if (entry.integration, entry.action) == (visit.integration, action):
+    for entry in newest_of(visit):
+        if entry.action == action:
             return f" by {entry.by}, {clock(entry.at_ms, visit.desk.now_ms())}"
     return ""
 

@@ -14,7 +14,7 @@ from pipeline.lag.hour import MINUTES, Hour
 from pipeline.lag.judging import PATIENCE, Lag
 from pipeline.operations.full_sync import current, runs_in
 from pipeline.operations.roles import ROLES
-from schemas.configuration import IntegrationSettings
+from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.values import SYSTEMS, System
 from schemas.vitals import BOUNDS_MS
 
@@ -92,7 +92,8 @@ async def overview(visit: Visit) -> Shown:
     hour = desk.hour_look.soon()
     if hour is not None and (lag is None or desk.now_ms() - hour.at_ms > OLD_MS):
         hour = None
-    rows = [_row(desk, name, settings, lag, hour) for name, settings in desk.integrations.items()]
+    parts = desk.parts
+    rows = [_row(desk, name, settings, parts, lag, hour) for name, settings in desk.integrations.items()]
     rows.sort(key=lambda row: (ORDER.index(row.condition.kind), row.name))
     shown = [row for row in rows if wanted in f"{row.name} {row.hubspot} {row.userflow}".lower()]
     facts = {"rows": rows, "shown": shown, "wanted": wanted, "lag": lag, "summary": summary(rows)}
@@ -100,7 +101,14 @@ async def overview(visit: Visit) -> Shown:
     return Shown("overview.html", {**facts, **told, "tried": tried(desk)})
 
 
-def _row(desk: Desk, name: str, settings: IntegrationSettings, lag: Lag | None, hour: Hour | None) -> Row:
+def _row(
+    desk: Desk,
+    name: str,
+    settings: IntegrationSettings,
+    parts: Mapping[str, IntegrationPart],
+    lag: Lag | None,
+    hour: Hour | None,
+) -> Row:
     runs = desk.runs_of(name)
     completed = next((run for run in reversed(runs) if run.row.state == "completed"), None)
     ends = hour.each("ended", name) if hour is not None else ()
@@ -109,7 +117,7 @@ def _row(desk: Desk, name: str, settings: IntegrationSettings, lag: Lag | None, 
         name,
         settings.hubspot.account,
         f"{settings.userflow.account}, {settings.userflow.options.get('region', 'us')}",
-        condition(name, settings, desk.parts, runs, lag, desk.refused(name) or 0, desk.since(name)),
+        condition(name, settings, parts, runs, lag, desk.refused(name) or 0, desk.since(name)),
         waiting(name, "userflow", lag),
         waiting(name, "hubspot", lag),
         completed.row.counts.get("pairs") if completed is not None else None,
