@@ -61,7 +61,8 @@ class News:
     """One object in a notification; `complete`: the notification shows the whole object, and no read is needed.
 
     A read for the rest counts only if it is not older than `at_ms`, the vendor's time of the happening. `ours`: the
-    system names the app it tells as who did it.
+    system names the app it tells as who did it. `of_deletion`: it tells that the object is gone, at no time that could
+    be believed, so that a read that finds none bears it out.
     """
 
     object_type: str
@@ -73,6 +74,7 @@ class News:
     complete: bool
     merged_into: str | None = None
     ours: bool = False
+    of_deletion: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -137,8 +138,9 @@ def _created(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, 
 
 
 def _other(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
-    """A kind of event that nobody knew: whatever it means, a read shows what the record holds now."""
-    return _created(event, name, types) if event.object_id else ()
+    """A kind of event that nobody knew: whatever it means, a read shows what the record holds, or that it is gone."""
+    read = _to_be_read(name, event.object_id, ANY_READ_MS)
+    return (replace(read, of_deletion=True),) if event.object_id else ()
 
 
 def _restored(event: WebhookEvent, name: str, types: ObjectTypes) -> tuple[News, ...]:
@@ -223,7 +225,7 @@ def _to_be_read(name: str, object_id: str, at_ms: int | None) -> News:
 def _gone_news(name: str, object_id: str, at_ms: int | None, merged_into: str | None = None) -> News:
     """A deletion without a time cannot be ordered: read the record instead."""
     if at_ms is None:
-        return _to_be_read(name, object_id, ANY_READ_MS)
+        return replace(_to_be_read(name, object_id, ANY_READ_MS), of_deletion=True)
     return News(name, object_id, "deleted", {}, at_ms, 0, complete=True, merged_into=merged_into)
 
 

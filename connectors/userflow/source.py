@@ -174,7 +174,10 @@ class UserflowSource:
             return Translated([News(object_type, id, "deleted", {}, at_ms, 0, complete=True)])
         if at_ms is None or record is None:
             # without a time or attributes a notification proves only that the object is worth a read
-            return Translated([News(object_type, id, "upserted", {}, at_ms or 0, 0, complete=False)])
+            of_deletion = delivery.deleted
+            return Translated(
+                [News(object_type, id, "upserted", {}, at_ms or 0, 0, complete=False, of_deletion=of_deletion)]
+            )
         fields = _stamped(record, self._catalog, at_ms, 0)
         return Translated([News(object_type, record.id, "upserted", fields, at_ms, 0, complete=True)])
 

@@ -187,15 +187,19 @@ def _delivery(raw: object) -> WebhookDelivery:
     topic = text_at(raw, "topic") or ""
     if not text_at(subject, "object") and (topic.partition(".")[0] in _TOLD or not text_at(raw, "id")):
         raise Refused("malformed_notification")
-    named = _named(subject)
+    named, created_at_ms = _named(subject), time_at(raw, "created_at")
+    whole = _record(subject) if named else None
+    deleted = topic in ("user.deleted", "group.deleted") or (named is not None and flag_at(subject, "deleted"))
+    if named and whole is None and created_at_ms is None and not deleted:
+        raise Refused("malformed_notification")  # it tells neither what changed nor when
     return WebhookDelivery(
         text_at(raw, "id") or "",
         topic,
-        time_at(raw, "created_at"),
-        _record(subject) if named else None,
+        created_at_ms,
+        whole,
         _event(subject),
         named,
-        topic in ("user.deleted", "group.deleted") or (named is not None and flag_at(subject, "deleted")),
+        deleted,
         object_at(data, "previous_attributes") or object_at(raw, "previous_attributes"),
         object_at(data, "updated_attributes") or object_at(raw, "updated_attributes"),
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from connectors.contract.source import Gone, News, Seen
 from connectors.http.meter import Meter
@@ -105,6 +106,12 @@ def test_a_deletion_that_was_notified_explains_a_missing_object_unless_news_are_
     told = pending(ask("1", news("1", 100)))
     assert not told.lags(Gone("1", 200, 0), deleted_ms=100)
     assert told.lags(Gone("1", 200, 0), deleted_ms=99)
+
+
+def test_a_deletion_at_no_time_is_borne_out_by_a_missing_object_unless_other_news_are_of_it() -> None:
+    gone = ask("1", replace(news("1", 0), of_deletion=True))
+    assert not pending(gone).lags(Gone("1", 200, 0))
+    assert pending(gone, ask("1", news("1", 100))).lags(Gone("1", 200, 0))
 
 
 def test_a_read_that_waits_out_a_lag_is_due_once_the_deletion_is_notified() -> None:

@@ -139,6 +139,15 @@ class TestWebhooks:
             News("users", "u1", "deleted", {}, TOLD_MS, 0, complete=True)
         ]
 
+    def test_a_deletion_without_a_time_is_borne_out_by_a_read_that_finds_nobody(self) -> None:
+        (news,) = told(notification({"object": USER}, "user.deleted", created_at=None))
+        assert (news.operation, news.at_ms, news.complete, news.of_deletion) == ("upserted", 0, False, True)
+
+    def test_one_that_tells_neither_what_nor_when_is_none(self) -> None:
+        """Its user may be gone for long: a read that finds nobody would be repeated for more than a minute."""
+        with pytest.raises(ValueError, match="malformed"):
+            told(notification({"object": {"id": "u1", "object": "user"}}, created_at=None))
+
     def test_one_without_an_id_or_with_its_object_as_its_data_is_read_all_the_same(self) -> None:
         bare = {name: value for name, value in notification(USER).items() if name != "id"}
         (news,) = told(bare)
