@@ -18,9 +18,10 @@ from connectors.kafka.bounded import within
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.commits import Commits
 from connectors.kafka.first_offsets import FirstOffsets
-from connectors.kafka.lifeline import Lifeline
+from connectors.kafka.lifeline import Lifeline, Stranded
 from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
+from connectors.kafka.rejoining import is_fatal, may_join_anew
 from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
 from schemas.copies import is_copy
 from schemas.redrives import Redriven, redriven
@@ -74,9 +75,9 @@ class GroupMember:
 
     def __init__(self, cluster: Cluster, group: str, instance: str, *, topics: Sequence[str], hooks: Hooks) -> None:
         self._cluster = cluster
-        self._lifeline = Lifeline()
-        own = {"on_commit": self._answered, **self._lifeline.config}
-        self._consumer = Consumer({**member_config(cluster, group, instance), **own})
+        self._config = member_config(cluster, group, instance)
+        self._lifeline, self._consumer = self._opened()
+        self._opened_at = time.monotonic()
         self._topics = tuple(map(cluster.physical, topics))
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
@@ -125,43 +126,62 @@ class GroupMember:
         owned = self._owned
         return {(self._cluster.logical(topic), number): at for (topic, number), at in places.items() if number in owned}
 
+    def _opened(self) -> tuple[Lifeline, Consumer]:
+        lifeline = Lifeline()
+        return lifeline, Consumer({**self._config, "on_commit": self._answered, **lifeline.config})
+
     def _run(self) -> None:
         try:
-            self._consumer.subscribe(
-                list(self._topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost
-            )
-            committed_at = time.monotonic()
             while not self._stopped.is_set():
-                self._take()
-                self._lifeline.check()
-                self._look_for_lost()
-                if time.monotonic() - committed_at > COMMIT_INTERVAL_S:
-                    committed_at = time.monotonic()
-                    self._commit()
-                    self._hold_back()
+                try:
+                    self._work()
+                except (Stranded, KafkaException) as error:
+                    self._join_anew(error)
             self._give_back(frozenset(self._held))
         except Exception as error:  # noqa: BLE001 - the thread's edge: the owner ends the process
             self._loop.call_soon_threadsafe(self._hooks.failed, error)
         finally:
             self._close()
 
+    def _work(self) -> None:
+        """Take and commit until stopped."""
+        self._consumer.subscribe(list(self._topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost)
+        committed_at = time.monotonic()
+        while not self._stopped.is_set():
+            self._take()
+            self._lifeline.check()
+            self._look_for_lost()
+            if time.monotonic() - committed_at > COMMIT_INTERVAL_S:
+                committed_at = time.monotonic()
+                self._commit()
+                self._hold_back()
+
+    def _join_anew(self, error: Stranded | KafkaException) -> None:
+        """By another consumer; raises the error where this one may not be replaced."""
+        held, now = frozenset(self._held), time.monotonic()
+        if not may_join_anew(error, held=bool(held), slept=now < self._settled_at, opened_s=now - self._opened_at):
+            raise error
+        log.warning("the group is joined anew, by another client: %s", error)
+        useless = self._consumer
+        if held:
+            self._lose(held)
+        self._lifeline, self._consumer, self._fatal = *self._opened(), None
+        self._opened_at = self._heard = time.monotonic()
+        threading.Thread(target=useless.close, name="end of a member", daemon=True).start()
+
     def _close(self) -> None:
         """Closing waits for commits under way, which brokers that are away never answer."""
         try:
             within(CLOSE_S, self._consumer.close, "close")
         except TimeoutError:
-            log.warning(
-                "the group was not left within %.0f s: it goes on without this process after its session", CLOSE_S
-            )
+            log.warning("the group was not left within %.0f s: it waits for this process for its session", CLOSE_S)
 
     def _take(self) -> None:
         first = self._consumer.poll(POLL_S if not self._tracker.unfinished else COMMIT_INTERVAL_S / 2)
         now = time.monotonic()
         if now - self._heard > SLEPT_S:
             self._settled_at = now + SETTLE_S
-            log.warning(
-                "this process slept for %.1f s: nothing is written until its membership is certain", now - self._heard
-            )
+            log.warning("this process slept for %.1f s: nothing is written until it is a member", now - self._heard)
         self._heard = now
         if first is None:
             return
@@ -184,7 +204,7 @@ class GroupMember:
         error = message.error()
         if error is None:
             return True
-        fatal = _is_fatal(error)
+        fatal = is_fatal(error)
         if fatal or not error.retriable():
             log.warning("%s: %s", message.topic(), error.str())
         if fatal:
@@ -267,7 +287,7 @@ class GroupMember:
     def _refused(self, error: KafkaError) -> None:
         """A rebalance may be under way: a later commit loses nothing."""
         log.info("offsets were not committed: %s", error.str())
-        if _is_fatal(error):
+        if is_fatal(error):
             self._fatal = error
 
     def _commit_last(self) -> None:
@@ -298,7 +318,9 @@ class GroupMember:
                 change([TopicPartition(topic, number) for topic, number in places])
         self._paused = full
 
-    def _assign(self, _: Consumer, places: list[TopicPartition]) -> None:
+    def _assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # it was given up
         log.info("%d partitions are assigned", len(places))
         self._assignments += 1
         self._held = {(place.topic, place.partition) for place in places}
@@ -329,8 +351,9 @@ class GroupMember:
                 self._next[place.topic, place.partition] = max(place.offset, 0)
         self._looked_at = 0.0
 
-    def _revoke(self, _: Consumer, places: list[TopicPartition]) -> None:
-        self._give_back(frozenset((place.topic, place.partition) for place in places))
+    def _revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if consumer is self._consumer:
+            self._give_back(frozenset((place.topic, place.partition) for place in places))
 
     def _give_back(self, places: frozenset[TopicAndPartition]) -> None:
         """Wait for calls in flight, commit their offsets, then give the partitions back."""
@@ -347,10 +370,13 @@ class GroupMember:
     async def _finish(self, partitions: frozenset[int]) -> None:
         await self._hooks.revoked(partitions)
 
-    def _lost(self, _: Consumer, places: list[TopicPartition]) -> None:
-        """Another member has the partitions already: nothing may be committed or written any more."""
-        log.info("%d partitions were lost: this process was not heard of for the time of its session", len(places))
-        lost = frozenset((place.topic, place.partition) for place in places)
+    def _lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if consumer is self._consumer:
+            log.info("%d partitions were lost: this process was not heard of for the time of its session", len(places))
+            self._lose(frozenset((place.topic, place.partition) for place in places))
+
+    def _lose(self, lost: frozenset[TopicAndPartition]) -> None:
+        """Another member may have the partitions already: nothing may be committed or written any more."""
         gone = frozenset(number for _, number in lost)
         self._owned -= gone
         self._drop(lost)
@@ -372,11 +398,3 @@ class GroupMember:
 
 def _places(offsets: Mapping[TopicAndPartition, int], metadata: str = "") -> list[TopicPartition]:
     return [TopicPartition(topic, number, offset, metadata) for (topic, number), offset in offsets.items()]
-
-
-FATAL: Final = frozenset({KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED})
-"""Errors after which this consumer takes nothing more; `fatal()` is False for them (confluent-kafka 2.16)."""
-
-
-def _is_fatal(error: KafkaError) -> bool:
-    return error.fatal() or error.code() in FATAL

@@ -11,7 +11,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.lifeline import Lifeline
+from connectors.kafka.lifeline import Lifeline, Stranded
 from connectors.kafka.settings import TIMEOUT_S, follower_config, reader_config
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import INSTALLATION
@@ -84,6 +84,7 @@ class TableReader:
         self._changes = Counter[str]()
         self._unreadable: dict[tuple[str, str], str] = {}
         self._reached: dict[tuple[str, int], int] = {}  # the next offset of each partition
+        self._open_ends: dict[tuple[str, int], int] = {}  # of those whose first end is not reached yet
         self._stopped = threading.Event()
         self._complete = threading.Event()
         self._failure: BaseException | None = None
@@ -155,10 +156,27 @@ class TableReader:
             consumer.close()
 
     def _follow(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                try:
+                    self._read()
+                except Stranded as error:
+                    log.warning("%s: followed by another client: %s", ", ".join(self._topics), error)
+        except Exception as error:  # noqa: BLE001 - the thread's edge: every failure is reported
+            if self._complete.is_set():
+                self._failed(error)
+            self._failure = error
+            self._complete.set()
+
+    def _read(self) -> None:
+        """Follow by a new client, from where the last one was, until stopped. Raises Stranded."""
         lifeline = Lifeline()
         consumer = Consumer({**follower_config(self._cluster), **lifeline.config})
         try:
-            open_ends = self._assign(consumer)
+            if not self._reached:
+                self._open_ends = self._found(consumer)
+            open_ends = self._open_ends
+            consumer.assign([TopicPartition(*place, offset) for place, offset in self._reached.items()])
             while not self._stopped.is_set():
                 if not open_ends:
                     self._complete.set()
@@ -177,28 +195,20 @@ class TableReader:
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._reached[place] = offset
                     open_ends.pop(place, None)  # a transaction's marker may stand at the end
-        except Exception as error:  # noqa: BLE001 - the thread's edge: every failure is reported
-            if self._complete.is_set():
-                self._failed(error)
-            self._failure = error
-            self._complete.set()
         finally:
             consumer.close()
 
-    def _assign(self, consumer: Consumer) -> dict[tuple[str, int], int]:
-        """Read every partition from its beginning; returns the ends of those that hold something."""
+    def _found(self, consumer: Consumer) -> dict[tuple[str, int], int]:
+        """Find every partition and its beginning; returns the ends of those that hold something."""
         metadata = consumer.list_topics(timeout=TIMEOUT_S)
         places = []
         for topic in map(self._cluster.physical, self._topics):
             known = metadata.topics.get(topic)
             if known is None or known.error is not None:
                 raise TableIncomplete(f"topic {topic} does not exist: run `pairstream topics apply`")
-            places += [TopicPartition(topic, partition, 0) for partition in known.partitions]
-        watermarks = {
-            (place.topic, place.partition): consumer.get_watermark_offsets(place, TIMEOUT_S) for place in places
-        }
+            places += [(topic, partition) for partition in known.partitions]
+        watermarks = {place: consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT_S) for place in places}
         self._reached = {place: first for place, (first, _) in watermarks.items()}
-        consumer.assign(places)
         return {place: end for place, (first, end) in watermarks.items() if end > first}
 
     def _apply(self, topic: str, key: str, value: bytes | None) -> None:

@@ -4,31 +4,42 @@ And reading the rows back.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from connectors.kafka import stranded
 from connectors.kafka.arrived import arrived
+from connectors.kafka.bounded import Caller
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
-from connectors.kafka.settings import ANY_PARTITION, TIMEOUT_S, reader_config, transactional_config
+from connectors.kafka.lifeline import Stranded
+from connectors.kafka.settings import ANY_PARTITION, TRANSACTION_TIMEOUT_MS, reader_config, transactional_config
+from connectors.kafka.stranded import answered
 from schemas.codec import RecordTooLarge
 from schemas.redrives import Sent
 from schemas.topics import TopicAndPartition
 
+T = TypeVar("T")
+
 STALL_S = 60.0
 IDLE_S = 5.0
-SENT_WITHIN_S = 2.0
-FOUND_WITHIN_S = 2.0
 WHY_S = 1.0
+ANSWERED_WITHIN_S: Final = TRANSACTION_TIMEOUT_MS / 1000
+"""Of each call of a transaction: brokers that stand still for less go on with it, those that do longer abort it. A call
+that was given up sooner could not be made again: librdkafka takes it for failed, or to be aborted."""
 
 
 class TransactionFailed(RuntimeError):
     """A step's transaction did not commit.
 
     `fenced`: another process owns the partition now; `expired`: the brokers forgot a producer that was idle for long,
-    or it them, and a new one may take over.
+    or it them, or it failed by itself: a new one may take over. To open it ends what the old one began, and the group's
+    offsets tell then whether that was committed.
     """
 
     def __init__(self, message: str, *, fenced: bool, expired: bool = False) -> None:
@@ -52,17 +63,23 @@ class TransactionalWriter:
     """A producer that commits many messages or none; opening it fences every earlier holder of its id."""
 
     def __init__(self, cluster: Cluster, transactional_id: str, group: ConsumerGroup) -> None:
+        """Blocks. Raises TransactionFailed."""
         self._cluster = cluster
         self._group = group
         self._transactional_id = transactional_id
         self._too_large: str | None = None  # a topic whose brokers refused a message of the transaction for its size
-        self._producer = self._opened()
+        self._caller = Caller(transactional_id)
+        try:
+            self._producer = self._opened()
+        except BaseException:
+            self._caller.end()
+            raise
         self._used_at = time.monotonic()
 
     def _opened(self) -> Producer:
         producer = Producer(transactional_config(self._cluster, self._transactional_id))
         with _named("init_transactions"):
-            producer.init_transactions(TIMEOUT_S)
+            self._answered(producer, partial(producer.init_transactions, ANSWERED_WITHIN_S), None)
         return producer
 
     def write(self, messages: Iterable[Produced], handled: Mapping[TopicAndPartition, int]) -> None:
@@ -77,21 +94,18 @@ class TransactionalWriter:
             TopicPartition(self._cluster.physical(topic), number, offset) for (topic, number), offset in handled.items()
         ]
         self._too_large = None
-        if time.monotonic() - self._used_at >= IDLE_S:
-            self._find_brokers(places)
+        producer, topic = self._producer, places[0].topic if places else None
+        if time.monotonic() - self._used_at >= IDLE_S and stranded.is_stranded(producer, self._cluster, topic):
+            raise TransactionFailed(f"{self._transactional_id} finds no broker", fenced=False, expired=True)
         try:
             with _named("transaction"):
-                self._producer.begin_transaction()
-                for message, key in encoded:
-                    self._produce(message, key)
-                self._producer.send_offsets_to_transaction(places, self._group.metadata, TIMEOUT_S)
-                if not self._flushed(SENT_WITHIN_S):
-                    self._find_brokers(places)
-                self._producer.commit_transaction(TIMEOUT_S)
+                self._answered(producer, partial(self._transaction, producer, encoded, places), topic)
         except TransactionFailed as error:
+            if isinstance(error.__cause__, Stranded):
+                raise  # its call is still under way
             if not error.fenced:
                 with _named("transaction"):
-                    self._flushed(WHY_S)  # the message that was refused is told of aside
+                    _flushed(producer, WHY_S)  # the message that was refused is told of aside
             if self._too_large is None:
                 raise
             # after such a failure librdkafka 2.16 skips sequence numbers; a new producer aborts what the old one began
@@ -99,38 +113,32 @@ class TransactionalWriter:
             raise RecordTooLarge(f"{self._too_large}: the brokers take less than they did") from error
         self._used_at = time.monotonic()
 
-    def _flushed(self, within_s: float) -> bool:
-        """Whether the brokers have answered for all that was produced.
+    def _transaction(
+        self, producer: Producer, encoded: Iterable[tuple[Produced, bytes]], places: list[TopicPartition]
+    ) -> None:
+        producer.begin_transaction()
+        for message, key in encoded:
+            self._produce(producer, message, key)
+        producer.send_offsets_to_transaction(places, self._group.metadata, ANSWERED_WITHIN_S)
+        _flushed(producer, ANSWERED_WITHIN_S)
+        producer.commit_transaction(ANSWERED_WITHIN_S)
 
-        A client that is fenced meanwhile raises so, and where it tells of a message in the same moment Python makes a
-        SystemError of that: the callback begins amid an exception. The commit raises what it is.
+    def _answered(self, producer: Producer, call: Callable[[], T], topic: str | None) -> T:
+        """What a call of the producer returns or raises. Raises TransactionFailed, expired, where it is stranded.
+
+        A new one can take over then: what this one began would only time out.
         """
         try:
-            return not self._producer.flush(within_s)
-        except SystemError:
-            return True
+            return answered(self._caller.begin(call), lambda: stranded.is_stranded(producer, self._cluster, topic))
+        except Stranded as error:
+            raise TransactionFailed(f"{self._transactional_id}: {error}", fenced=False, expired=True) from error
 
-    def _find_brokers(self, places: Sequence[TopicPartition]) -> None:
-        """Raise TransactionFailed, expired, where the producer finds no broker: it may know none any more.
-
-        A new one can take over (`lifeline.py` tells why): the old one's transactions would only time out, and the one
-        under way has not been committed.
-        """
-        if not places:
-            return
-        try:
-            known = self._producer.list_topics(places[0].topic, FOUND_WITHIN_S).brokers
-        except KafkaException:
-            known = {}
-        if not known:
-            raise TransactionFailed(f"{self._transactional_id} finds no broker", fenced=False, expired=True)
-
-    def _produce(self, message: Produced, key: bytes) -> None:
+    def _produce(self, producer: Producer, message: Produced, key: bytes) -> None:
         topic = self._cluster.physical(message.topic)
         place = ANY_PARTITION if message.partition is None else message.partition
         while True:
             try:
-                self._producer.produce(
+                producer.produce(
                     topic,
                     key=key,
                     value=message.value,
@@ -139,7 +147,7 @@ class TransactionalWriter:
                     on_delivery=self._delivered,
                 )
             except BufferError:
-                self._producer.poll(0.05)
+                producer.poll(0.05)
                 continue
             return
 
@@ -149,7 +157,18 @@ class TransactionalWriter:
 
     def close(self) -> None:
         """Close without waiting: an uncommitted transaction never happened."""
+        self._caller.end()
         self._producer.purge()
+
+
+def _flushed(producer: Producer, within_s: float) -> None:
+    """Wait until the brokers have answered for all that was produced, or for that time.
+
+    A client that is fenced meanwhile raises so, and where it tells of a message in the same moment Python makes a
+    SystemError of that: the callback begins amid an exception. The commit raises what it is.
+    """
+    with suppress(SystemError):
+        producer.flush(within_s)
 
 
 class _named:
@@ -163,14 +182,22 @@ class _named:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, KafkaException):
             cause: KafkaError = error.args[0]
-            code = cause.code()
-            raise TransactionFailed(
-                f"{self._what}: {cause.str()}", fenced=code in FENCED, expired=code in EXPIRED
-            ) from error
+            fenced = cause.code() in FENCED
+            expired = not fenced and _is_of_no_use_after(cause)
+            raise TransactionFailed(f"{self._what}: {cause.str()}", fenced=fenced, expired=expired) from error
 
 
-EXPIRED = frozenset({KafkaError.INVALID_PRODUCER_ID_MAPPING, KafkaError.UNKNOWN_PRODUCER_ID})
-FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+EXPIRED: Final = frozenset({KafkaError.INVALID_PRODUCER_ID_MAPPING, KafkaError.UNKNOWN_PRODUCER_ID})
+FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+
+
+def _is_of_no_use_after(cause: KafkaError) -> bool:
+    """Whether a new producer may do what this one could not: an error below 0 is the client's own.
+
+    Of these a producer that forgets its brokers amid a transaction tells by one ("Broker handle destroyed"), and calls
+    that brokers answer too late by another. What is fatal may be a fence.
+    """
+    return cause.code() in EXPIRED or (cause.code() < 0 and cause.code() != KafkaError._FATAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class StateLog(Protocol):
         """Per input topic the offset behind the last record whose effects were committed."""
 
     def starts(self, topics: Sequence[str]) -> Mapping[str, int]:
-        """Per input topic the offset of the first record that is still there."""
+        """Per input topic the offset of the first record that is still there, as far as the brokers tell."""
 
     def commit(
         self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]

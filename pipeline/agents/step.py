@@ -29,7 +29,7 @@ from schemas.traces import Handled
 log = logging.getLogger(__name__)
 
 REVISION_WAIT_S: Final = 30.0
-COMMIT_WITHIN_S: Final = 20.0
+COMMIT_WITHIN_S: Final = 30.0  # after which the brokers abort a transaction
 DECIDED_AT_ONCE: Final = 100  # records, which block the event loop: some 50 us each
 SLOW_RESTORE_S: Final = 1.0
 LOOK_FOR_LOST_S: Final = 5.0  # between two questions to the brokers, while a step's input jumps
@@ -222,13 +222,19 @@ class PartitionStep(Generic[RowT]):
     async def _look_for_lost(self, gaps: Sequence[Gap]) -> None:
         """Report records that retention deleted before they were handled, so that a full sync heals the loss.
 
-        A look may come days after the gap: what retention deleted behind it was handled.
+        A look may come days after the gap: what retention deleted behind it was handled. What silent brokers do not
+        tell is asked again: whoever works on needs an answer from them sooner.
         """
         state_log = self._log
         if state_log is None or not gaps:
             return
         starts = await self._blocking(lambda: state_log.starts(tuple({topic for topic, *_ in gaps})))
         for topic, begin, end in gaps:
+            if topic not in starts:
+                if end is None:  # asked later, what is handled until then would be told as lost
+                    raise StepFailed(f"{self._stage.name}[{self._partition}]: the brokers do not tell what was lost")
+                self._suspects.append((topic, begin, end))
+                continue
             start = starts[topic] if end is None else min(starts[topic], end)
             if start > begin:
                 await self._blocking(partial(self._deps.lost, topic, self._partition, begin, start))

@@ -23,6 +23,7 @@ class LoneBroker:
         self.port = server.getsockname()[1]
         self.fenced = False
         self.told_of_nobody = threading.Event()
+        self.joining = threading.Event()  # a member asked where its group is
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -46,10 +47,14 @@ class LoneBroker:
         bodies = {
             API_VERSIONS: _versions,
             METADATA: self._metadata,
-            FIND_COORDINATOR: _no_coordinator,
+            FIND_COORDINATOR: self._no_coordinator,
             INIT_PRODUCER_ID: _producer_id,
         }
         return struct.pack(">i", correlation) + bodies[key]() if key in bodies else b""
+
+    def _no_coordinator(self) -> bytes:
+        self.joining.set()
+        return struct.pack(">hi", COORDINATOR_NOT_AVAILABLE, -1) + _text("") + struct.pack(">i", -1)
 
     def _metadata(self) -> bytes:
         if self.fenced:
@@ -66,10 +71,6 @@ class LoneBroker:
 def _versions() -> bytes:
     listed = b"".join(struct.pack(">hhhB", *each, 0) for each in NAMED)
     return struct.pack(">hB", 0, len(NAMED) + 1) + listed + struct.pack(">iB", 0, 0)
-
-
-def _no_coordinator() -> bytes:
-    return struct.pack(">hi", COORDINATOR_NOT_AVAILABLE, -1) + _text("") + struct.pack(">i", -1)
 
 
 def _producer_id() -> bytes:

@@ -1,13 +1,13 @@
-"""Clients that forget every broker, as librdkafka's do when a lone one names nobody, are noticed and given up."""
+"""Clients that forget every broker, as librdkafka's do when a lone one names nobody, are noticed and replaced."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from connectors.kafka import consumer, lifeline, table
+from connectors.kafka import consumer, lifeline, rejoining, table
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks
@@ -64,7 +64,9 @@ async def becomes(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_member_ends(broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_member_that_joined_just_now_ends(
+    broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
     running, cluster = broker
     monkeypatch.setattr(consumer, "CLOSE_S", 0.5)
     failures: list[BaseException] = []
@@ -76,6 +78,29 @@ async def test_a_member_ends(broker: tuple[LoneBroker, Cluster], monkeypatch: py
     await becomes(lambda: failures)
     assert isinstance(failures[0], Stranded)
     await member.stop()
+
+
+async def test_a_member_joins_anew_by_another_client(
+    broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, cluster = broker
+    monkeypatch.setattr(consumer, "CLOSE_S", 0.5)
+    monkeypatch.setattr(rejoining, "OPENED_S", 0.0)
+    failures: list[BaseException] = []
+    nothing: Any = lambda *_: None  # noqa: E731 - all hooks in one
+
+    async def revoked(_: frozenset[int]) -> None: ...
+
+    hooks = Hooks(nothing, nothing, revoked, failures.append, nothing)
+    member: Any = GroupMember(cluster, "group", "one", topics=(TOPIC,), hooks=hooks)
+    former = member._consumer
+    await asyncio.to_thread(forget, running, former)
+    running.joining.clear()
+    member.start()
+    await becomes(lambda: member._consumer is not former)
+    await becomes(running.joining.is_set)
+    await member.stop()
+    assert failures == []
 
 
 async def test_a_publisher_goes_on_with_another_producer_and_says_what_was_not_published(
@@ -94,24 +119,30 @@ async def test_a_publisher_goes_on_with_another_producer_and_says_what_was_not_p
     await publisher.close()
 
 
-async def test_a_table_is_followed_no_longer(
+async def test_a_table_is_followed_on_by_another_client(
     broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running, cluster = broker
+    assigned: list[tuple[str, int, int]] = []
 
-    def made(config: dict[str, Any]) -> Consumer:
-        client = Consumer(config)
-        forget(running, client)
-        return client
+    class Forgetful(Consumer):
+        """The first client of the table forgets every broker."""
 
-    monkeypatch.setattr(table, "Consumer", made)
-    monkeypatch.setattr(TableReader, "_assign", lambda *_: {})
+        def assign(self, places: list[TopicPartition]) -> None:
+            if not assigned:
+                forget(running, self)
+            assigned.extend((place.topic, place.partition, place.offset) for place in places)
+            super().assign(places)
+
+    monkeypatch.setattr(table, "Consumer", Forgetful)
     failures: list[BaseException] = []
-    reader = TableReader(cluster, Codec(LocalRegistry()), (TOPIC,), failures.append)
+    reader: Any = TableReader(cluster, Codec(LocalRegistry()), (TOPIC,), failures.append)
+    reader._reached = {(TOPIC, 0): 5}  # as after the first five records
     await asyncio.to_thread(reader.start)
-    await becomes(lambda: failures)
-    assert isinstance(failures[0], Stranded)
+    await becomes(lambda: len(assigned) == 2)
+    assert assigned == [(TOPIC, 0, 5)] * 2
     reader.stop()
+    assert failures == []
 
 
 async def test_what_asks_now_and_then_asks_by_another_client(

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from connectors.kafka import consumer
+from connectors.kafka import consumer, rejoining
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 
 TOPIC = "hubspot.field-patches"
 PLACE = TopicPartition(TOPIC, 0)
 DEADLINE_S = 10.0
+FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID)
 
 
 class Record:
@@ -93,6 +94,15 @@ class Brokers:
 
     def revoke(self) -> None:
         self._events.put(lambda: self._callbacks["on_revoke"](self, [PLACE]))
+
+    def lose(self) -> None:
+        self._events.put(lambda: self._callbacks["on_lost"](self, [PLACE]))
+
+    def fail(self, error: KafkaError) -> None:
+        def raised() -> None:
+            raise KafkaException(error)
+
+        self._events.put(raised)
 
     def deliver(self, offset: int) -> None:
         self._events.put(lambda: Record(offset))
@@ -202,10 +212,8 @@ async def test_partitions_are_given_back_though_the_last_commit_is_not_answered(
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_commit_that_is_fenced_ends_the_process(running: Running, at_once: bool) -> None:
-    fenced = KafkaError(KafkaError.FENCED_INSTANCE_ID)
-
     def refuse(**_: Any) -> None:
-        raise KafkaException(fenced)
+        raise KafkaException(FENCED)
 
     if at_once:
         running.brokers.commit = refuse
@@ -213,10 +221,60 @@ async def test_a_commit_that_is_fenced_ends_the_process(running: Running, at_onc
     else:
         await running.takes(0)
         await becomes(lambda: running.brokers.asked)
-        running.brokers.answer(running.brokers.asked[0], fenced)
+        running.brokers.answer(running.brokers.asked[0], FENCED)
     await becomes(lambda: running.failures)
     assert isinstance(running.failures[0], KafkaException)
     assert running.failures[0].args[0].code() == KafkaError.FENCED_INSTANCE_ID
+
+
+async def joined_anew(running: Running, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Its session passes, and what it asked before is taken for another's; the brokers of its next client."""
+    monkeypatch.setattr(rejoining, "OPENED_S", 0.0)
+    former = running.brokers
+    former.lose()
+    await becomes(lambda: running.revoked and not running.member.owned)
+    former.fail(FENCED)
+    await becomes(lambda: running.member._consumer is not former)
+    return running.member._consumer
+
+
+async def test_a_member_that_was_fenced_by_its_own_requests_joins_anew(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pause of the brokers longer than its session ended the process, in one of two pauses."""
+    await running.takes(0)
+    former, running.brokers = running.brokers, await joined_anew(running, monkeypatch)
+    running.brokers.assign()
+    await becomes(lambda: running.member.owned)
+    await running.takes(0)
+    await becomes(lambda: running.brokers.asked)
+    running.brokers.answer(running.brokers.asked[0])
+    await becomes(lambda: places(running.brokers.asked[-1]) == [(TOPIC, 0, 1)])
+    former.closes.set()
+    await becomes(former.closed.is_set)
+    assert running.failures == []
+
+
+async def test_what_the_client_before_tells_at_its_end_changes_nothing(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former, running.brokers = running.brokers, await joined_anew(running, monkeypatch)
+    running.brokers.assign()
+    await becomes(lambda: running.member.owned)
+    revoked = running.revoked
+    for callback in ("on_revoke", "on_lost", "on_assign"):
+        former._callbacks[callback](former, [PLACE])
+    assert (running.member.owned, running.revoked) == (frozenset({0}), revoked)
+    await running.takes(3)
+
+
+async def test_a_member_that_is_fenced_with_its_partitions_has_a_rival_and_ends(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejoining, "OPENED_S", 0.0)
+    running.brokers.fail(FENCED)
+    await becomes(lambda: running.failures)
+    assert running.member._consumer is running.brokers
 
 
 async def test_a_member_ends_though_its_consumer_does_not(running: Running) -> None:

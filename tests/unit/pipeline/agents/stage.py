@@ -33,7 +33,7 @@ class FakeLog:
         self.topic: list[tuple[str, bytes | None]] = []
         self.outputs: list[Output] = []
         self.offsets: dict[str, int] = {}
-        self.first: dict[str, int] = {}  # per topic the first offset that is still there
+        self.first: dict[str, int] | None = {}  # per topic the first offset that is still there; None: nobody tells
         self.opened = 0
         self.closed = 0
         self.commits = 0
@@ -55,7 +55,7 @@ class FakeLog:
         return {topic: offset for topic, offset in self.offsets.items() if topic in topics}
 
     def starts(self, topics: Sequence[str]) -> Mapping[str, int]:
-        return {topic: self.first.get(topic, 0) for topic in topics}
+        return {} if self.first is None else {topic: self.first.get(topic, 0) for topic in topics}
 
     def commit(
         self, outputs: Sequence[Output], rows: Mapping[str, Any], handled: Mapping[str, int]

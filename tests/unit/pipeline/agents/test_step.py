@@ -198,6 +198,26 @@ class TestPartitionStep:
         await working.run([incoming("a=4", 9)])
         assert deps.lost == [("hubspot.changes", 0, 5, 7)], "no more than the gap itself is in doubt"
 
+    async def test_what_silent_brokers_do_not_tell_is_asked_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The question ended the worker amid a pause of the brokers, though nothing hung on its answer."""
+        monkeypatch.setattr("pipeline.agents.step.LOOK_FOR_LOST_S", 0.0)
+        deps = FakeStepDeps()
+        working = step(deps)
+        await working.run([incoming("a=1", 4)])
+        deps.log().first = None
+        await working.run([incoming("a=2", 9)])
+        assert (sent(deps), deps.lost) == (["1", "12"], [])
+        deps.log().first = {"hubspot.changes": 9}
+        await working.run([incoming("a=3", 10)])
+        assert deps.lost == [("hubspot.changes", 0, 5, 9)]
+
+    async def test_a_partition_is_not_taken_over_before_it_is_known_what_was_lost(self) -> None:
+        deps = FakeStepDeps()
+        await step(deps).run([incoming("a=1", 4)])
+        deps.log().first = None
+        with pytest.raises(StepFailed, match="do not tell what was lost"):
+            await step(deps).run([incoming("a=2", 9)])
+
     async def test_what_is_lost_is_told_while_records_go_on_coming(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each step counted as a look: where records came all the time, nobody ever looked."""
         now = [100.0]
