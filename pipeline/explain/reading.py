@@ -259,9 +259,10 @@ def _between(sources: Sources, name: str, pair_keys: Sequence[str], write: LastW
 
     def seen(one: Found) -> bool:
         record = _record_of(sources.codec, one.place[0], one.value)
-        if isinstance(record, MatchedChange | FieldPatch) and record.caused_by == write.cause:
-            found.append(Between((*one.place, one.offset), one.at_ms, record))
-        return True
+        if not isinstance(record, MatchedChange | FieldPatch) or record.caused_by != write.cause:
+            return True
+        found.append(Between((*one.place, one.offset), one.at_ms, record))
+        return False  # what follows it in this place is of other changes, or of the same once more
 
     read_spans(sources.cluster, spans, seen)
     return found

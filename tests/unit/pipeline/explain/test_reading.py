@@ -79,11 +79,14 @@ class Topics:
 
     def read_spans(self, _: object, spans: Mapping[tuple[str, int], tuple[int, int]], seen: Seen) -> None:
         self.read.update(spans)
+        over: set[tuple[str, int]] = set()
         for one in self.published:
             topic, number, offset = one.place
-            if (topic, number) in spans:
-                seen(Found((topic, number), offset, one.at_ms, CODEC.encode(topic, one.record)))
-                seen(Found((topic, number), offset, one.at_ms, b"nothing of ours"))
+            if (topic, number) not in spans or (topic, number) in over:
+                continue
+            assert seen(Found((topic, number), offset, one.at_ms, b"nothing of ours"))
+            if not seen(Found((topic, number), offset, one.at_ms, CODEC.encode(topic, one.record))):
+                over.add((topic, number))
 
     def slices(self, _: object, topic: str, __: int, keys: Collection[bytes]) -> Iterator[Slice]:
         self.keys |= {key.decode() for key in keys}
