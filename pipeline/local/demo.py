@@ -80,9 +80,15 @@ async def _command(stage: DemoStage, *words: str) -> None:
     click.echo(f"$ pairstream {' '.join(Path(word).name if '/' in word else word for word in words)}")
     argv = (sys.executable, "-m", "pipeline.cli", *words)
     done = await asyncio.to_thread(
-        subprocess.run, argv, env={**os.environ, **stage.machine.environment}, capture_output=True, text=True
+        subprocess.run,
+        argv,
+        env={**os.environ, **stage.machine.environment},
+        stdin=subprocess.DEVNULL,  # on a terminal it would ask, where nobody sees the question
+        capture_output=True,
+        text=True,
     )
-    click.echo("".join(f"  {line}\n" for line in (done.stdout + done.stderr).splitlines()), nl=False)
+    # what it is about to do is told on stderr, before what it did
+    click.echo("".join(f"  {line}\n" for line in (done.stderr + done.stdout).splitlines()), nl=False)
     if done.returncode != 0:
         raise SystemExit(done.returncode)
 
