@@ -36,7 +36,7 @@ from pipeline.console.pages.sso import Sso
 from pipeline.console.protect import API, LIVE, Place, Protected, asker
 from pipeline.console.rail import RailKept
 from pipeline.console.routes import PAGES, SCRIPTS, At, ForScripts
-from pipeline.console.visit import TOKEN, Gone, NotHere, Sheet, Shown, Visit, form_of
+from pipeline.console.visit import TOKEN, Elsewhere, Gone, NotHere, Sheet, Shown, Visit, form_of
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
 
@@ -130,6 +130,8 @@ class _Pages:
     async def _page(self, visit: Visit, at: At) -> Response:
         try:
             shown = await at.page(visit)
+        except Elsewhere as over:
+            return RedirectResponse(over.path, 303)
         except NotHere as error:
             lines = tuple(f"Did you mean {name}?" for name in [error.nearest] if name)
             back = (error.path, f"To {error.nearest}") if error.path else ("/", "To the overview")

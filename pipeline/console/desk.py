@@ -13,6 +13,7 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.console.access import Access
+from pipeline.console.acted import ActedOn
 from pipeline.console.handles import Handles
 from pipeline.console.letters import LetterIndex, Letters, Redriving, Selections
 from pipeline.console.listings import Listings
@@ -240,6 +241,7 @@ class Desk:
     redriving: dict[str, Redriving] = field(default_factory=dict)
     """The newest letters of each integration that were tried again from here."""
     reviews: Reviews = field(default_factory=Reviews)
+    acted: ActedOn = field(default_factory=ActedOn)
     listings: Listings = field(default_factory=Listings)
     links: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """Links to HubSpot by their hashes: who asked for each, where it leads, and until when. Kept nowhere else."""

@@ -39,6 +39,15 @@ class Visit:
     def query(self, name: str) -> str:
         return self.request.query_params.get(name, "")
 
+    def acted_on(self, name: str, path: str) -> None:
+        """What has that name is over; who asks for it again is led to the path."""
+        self.desk.acted.led(self.who.key, self.integration, name, path)
+
+    def over(self, name: str, unless_acted_on: "NotHere") -> "NotHere":
+        """Why there is nothing of that name."""
+        path = self.desk.acted.path(self.who.key, self.integration, name)
+        return unless_acted_on if path is None else Elsewhere(path)
+
     async def audit(self, action: str, detail: str) -> None:
         """Record what is asked for here; it is with the brokers when this returns."""
         entry = AuditEntry(self.desk.now_ms(), self.integration, action, ASKED_BY.get(), asked_from(), detail)
@@ -91,6 +100,13 @@ class NotHere(Exception):
         super().__init__(what)
         self.nearest = nearest
         self.path = path
+
+
+class Elsewhere(NotHere):
+    """It is over, and has led to `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("It is over", path=path)
 
 
 async def form_of(request: Request, most: int = FORM_BYTES, within_s: float = FORM_S) -> Form | None:

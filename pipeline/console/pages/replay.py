@@ -119,11 +119,13 @@ async def run(visit: Visit) -> Gone:
     answer = one.answer.result()
     if not answer.records:
         raise NotReplayed("There is nothing to publish again.")
-    desk.plannings.take(str(visit.request.path_params["plan"]))
+    name, path = str(visit.request.path_params["plan"]), _path(visit, answer.row)
+    desk.plannings.take(name)
     await visit.audit("replay run", f"{answer.row.replay_id}, {answer.records} records")
     desk.begun[answer.row.replay_id] = answer.row
+    visit.acted_on(name, path)
     desk.replays.run(answer.row)
-    return Gone(_path(visit, answer.row))
+    return Gone(path)
 
 
 async def progress(visit: Visit) -> Shown:
@@ -230,7 +232,7 @@ def _planning(visit: Visit) -> Planning:
     found = plans.of(name, visit.who.key, visit.integration, visit.desk.now_ms())
     if found is None:
         back = f"/i/{visit.integration}/replay"
-        raise NotHere("This plan was acted on, or it is older than 10 minutes", "the replays", back)
+        raise visit.over(name, NotHere("This plan was acted on, or it is older than 10 minutes", "the replays", back))
     return found
 
 

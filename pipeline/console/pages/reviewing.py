@@ -110,11 +110,14 @@ async def save(visit: Visit) -> Shown | Gone:
         await apply.put_in_force(desk.publisher, desk.tables, file, request, IN_FORCE_S)
     except apply.NotApplied as refusal:
         return await _shown(visit, found, f"Not saved: {refusal}", 409)
-    desk.reviews.forget(str(visit.request.path_params["review"]))
-    then = visit.form.one("then")
-    if then not in ("sync", "ask"):
-        return Gone(f"/i/{visit.integration}/mappings/{found.draft.name}")
-    return await _synced(visit, found.draft.name, asks=then == "ask")
+    then, name = visit.form.one("then"), str(visit.request.path_params["review"])
+    syncs = then in ("sync", "ask")
+    path = f"/i/{visit.integration}/full-sync" if syncs else f"/i/{visit.integration}/mappings/{found.draft.name}"
+    desk.reviews.forget(name)
+    visit.acted_on(name, path)
+    if syncs:
+        await _sync(visit, found.draft.name, asks=then == "ask")
+    return Gone(path)
 
 
 async def _requested(
@@ -131,7 +134,7 @@ def _held_up(settings: IntegrationSettings) -> str:
     return "another change of this integration is on its way" if settings.apply_state in UNDER_WAY else ""
 
 
-async def _synced(visit: Visit, mapping: str, *, asks: bool) -> Gone:
+async def _sync(visit: Visit, mapping: str, *, asks: bool) -> None:
     """A full sync of that mapping; one under way, which began with other rules, gives way."""
     desk, settings = visit.desk, settings_in(visit)
     rows = list(desk.tables.table(MAPPINGS).values())
@@ -141,7 +144,6 @@ async def _synced(visit: Visit, mapping: str, *, asks: bool) -> Gone:
     )
     await desk.publisher.send(RUNS, request.run_id, request)
     await until_read(RUNS, lambda: desk.tables.get(RUNS, request.run_id) is not None)
-    return Gone(f"/i/{visit.integration}/full-sync")
 
 
 async def remove(visit: Visit) -> Shown:
@@ -176,12 +178,14 @@ async def _in_force(visit: Visit, settings: IntegrationSettings, name: str) -> N
 
 
 def _review_of(visit: Visit) -> Review:
-    """Raises NotHere for one of another session, or one that is over."""
+    """Raises NotHere for one of another session, or one that is over: Elsewhere for one that was saved."""
     settings_in(visit)
-    found = visit.desk.reviews.of(str(visit.request.path_params["review"]), visit.who.key, visit.integration)
+    name = str(visit.request.path_params["review"])
+    found = visit.desk.reviews.of(name, visit.who.key, visit.integration)
     if found is None:
         path = f"/i/{visit.integration}/mappings"
-        raise NotHere("This review was made in another session, or it is over", "the mappings", path)
+        told = NotHere("This review was made in another session, or it is over", "the mappings", path)
+        raise visit.over(name, told)
     return found
 
 

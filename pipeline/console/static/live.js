@@ -26,6 +26,7 @@ const live = document.getElementById("live");
 const SILENT_MS = 15000;
 const FIRST_AGAIN_MS = 5000, LAST_AGAIN_MS = 60000;
 let stream = null;
+let sent = 0; // while a form is on its way
 let heard = 0;
 let asked = 0, againMs = FIRST_AGAIN_MS, refused = false; // when a stream was asked for last, how long a refusal holds, whether it was one
 
@@ -68,7 +69,7 @@ const open = () => {
   stream.addEventListener("over", () => { hush(); location.reload(); });
 };
 const listen = () => {
-  if (!live || stream || document.hidden) return;
+  if (!live || stream || sent || document.hidden) return;
   alive();
   open();
 };
@@ -96,6 +97,7 @@ if (live) {
   on("visibilitychange", () => { if (document.hidden) hush(); else listen(); });
   addEventListener("pagehide", hush);
   setInterval(() => {
+    if (sent) return;
     askAgain();
     const age = Math.round((Date.now() - heard) / 1000);
     const silent = !stream || stream.readyState === EventSource.CLOSED || age * 1000 > SILENT_MS;
@@ -175,10 +177,19 @@ on("keydown", (event) => {
 document.addEventListener("toggle", (event) => {
   if (event.target.matches?.("[data-picker][open]")) event.target.querySelector("[data-filter]").focus();
 }, true);
+// A form is sent once, and nothing changes the page that sent it: a second click would take the place of the first's
+// answer, and so would a page that is asked for anew because what it was about is over.
+const ANSWERED_MS = 30000;
+const unsent = () => { clearTimeout(sent); sent = 0; listen(); };
 on("submit", (event) => {
+  if (event.defaultPrevented || event.target.getAttribute("method") !== "post") return;
+  if (sent) return event.preventDefault();
   const part = event.submitter?.closest("section[id]");
   if (event.target.matches("[data-draft]") && part) event.target.action = `${event.target.action.split("#")[0]}#${part.id}`;
+  hush();
+  sent = setTimeout(unsent, ANSWERED_MS);
 });
+addEventListener("pageshow", unsent);
 
 // Leaving an edited mapping asks first: until it is saved, its draft is in the page alone.
 const draft = document.querySelector("[data-draft]");

@@ -153,7 +153,10 @@ async def test_saving_is_the_request_of_an_apply_with_the_seals_in_force(it: InM
     assert part.desired.hubspot.secrets == {"token": b"sealed by somebody else"}
     assert part.desired.hubspot.fields["companies"] == ("name",)
     assert "company.name" in part.desired.document
-    assert (await signed_in.get(where)).status_code == 404, "it can be saved once"
+    again = await signed_in.send(where), await signed_in.get(where)
+    assert [one.headers["location"] for one in again] == [AT, AT], "it is saved once, and leads on whoever asks again"
+    assert len(it.publisher.sent) == 1
+    assert (await (await it.signed_in()).get(where)).status_code == 404, "nobody else's review"
 
 
 async def test_what_was_counted_long_ago_is_counted_anew_before_it_is_saved(it: InMemory) -> None:
