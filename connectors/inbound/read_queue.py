@@ -71,7 +71,8 @@ class Pending:
         """Whether the answer is older than the notifications; a deletion notified since then explains a missing one."""
         if isinstance(answer, Gone):
             explained = answer.merged_into is not None or (deleted_ms is not None and deleted_ms >= self.floor_ms)
-            return not explained and any(ask.news and not ask.news.of_deletion for ask in self.asks)
+            told = any(ask.news and ask.news.of_deletion for ask in self.asks) and self.floor_ms == 0
+            return not explained and not told and any(ask.news for ask in self.asks)
         if answer.unsettled:
             return True
         if answer.at_ms + answer.spread_ms >= self.floor_ms:

@@ -108,9 +108,10 @@ def test_a_deletion_that_was_notified_explains_a_missing_object_unless_news_are_
     assert told.lags(Gone("1", 200, 0), deleted_ms=99)
 
 
-def test_a_deletion_at_no_time_is_borne_out_by_a_missing_object_unless_other_news_are_of_it() -> None:
+def test_a_deletion_at_no_time_is_borne_out_by_a_missing_object_unless_other_news_have_a_time() -> None:
     gone = ask("1", replace(news("1", 0), of_deletion=True))
     assert not pending(gone).lags(Gone("1", 200, 0))
+    assert not pending(ask("1", news("1", 0)), gone).lags(Gone("1", 200, 0))
     assert pending(gone, ask("1", news("1", 100))).lags(Gone("1", 200, 0))
 
 
