@@ -74,7 +74,12 @@ def environment() -> Environment:
 
 
 def shown(value: Any) -> Any:
-    """What a template prints: text of a file or a vendor turns nothing around it, and hides nothing in it."""
+    """What a template prints: text of a file or a vendor turns nothing around it, and hides nothing in it.
+
+    A time that is printed by itself is an element.
+    """
+    if isinstance(value, words.Moment):
+        return value.element
     return isolated(value) if type(value) is str else value  # markup was made of text that was printed already
 
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from pipeline.console.asking import UTC_ZONE, ZONE
 
 NOT_KNOWN: Final = "not known"
@@ -33,6 +35,22 @@ def seconds(length: float | None) -> str:
     return f"{whole} s"
 
 
+class Moment(str):
+    """A time as people read it. Printed by itself it is an element that names the instant; within a text, text."""
+
+    at_ms: int
+
+    def __new__(cls, text: str, at_ms: int) -> "Moment":
+        made = super().__new__(cls, text)
+        made.at_ms = at_ms
+        return made
+
+    @property
+    def element(self) -> Markup:
+        """What no text around it is joined to: `__html__` would make markup of a name beside it."""
+        return Markup('<time datetime="{}">{}</time>').format(instant(self.at_ms), str(self))
+
+
 def clock(at_ms: int, now_ms: int) -> str:
     """`12:04:18` for today, else `23 Nov, 14:06`; a time that no calendar has as the number that it is."""
     zone = UTC if ZONE.get() == UTC_ZONE else ZoneInfo(ZONE.get())
@@ -40,7 +58,8 @@ def clock(at_ms: int, now_ms: int) -> str:
         at, now = (datetime.fromtimestamp(one / 1000, zone) for one in (at_ms, now_ms))
     except _NO_TIME:
         return f"{at_ms} ms"
-    return at.strftime("%H:%M:%S") if at.date() == now.date() else f"{at.day} {at:%b}, {at:%H:%M}"
+    text = at.strftime("%H:%M:%S") if at.date() == now.date() else f"{at.day} {at:%b}, {at:%H:%M}"
+    return Moment(text, at_ms)
 
 
 def instant(at_ms: int) -> str:
