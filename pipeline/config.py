@@ -102,6 +102,9 @@ class Settings(KafkaSettings):
     console_url: PublicUrl | None = setting(
         None, "where browsers find the console, if not at its port on this machine", "https://console.acme.com"
     )
+    console_mappings: Literal["save", "propose"] = setting(
+        "save", "save: mappings are saved in the console; propose: it shows the file to be applied elsewhere", "propose"
+    )
     console_oidc_issuer: Url | None = setting(
         None, "the provider at which people sign in to the console, by OpenID Connect", "https://login.acme.com"
     )

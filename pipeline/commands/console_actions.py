@@ -157,6 +157,7 @@ def desk_of(
         example=_example(settings),
         url=url,
         sso=settings.console_oidc_issuer is not None,
+        proposes=settings.console_mappings == "propose",
     )
     kept_ms = settings.changes_retention_days * 24 * 60 * 60 * 1000
     return Desk(

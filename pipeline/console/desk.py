@@ -78,6 +78,7 @@ class About:
     """What the form that adds an integration begins with, where both systems are simulated; it opens nothing else."""
     url: str = ""  # where browsers find it
     sso: bool = False  # whether people sign in at their organization
+    proposes: bool = False  # whether mappings are applied elsewhere, from a file that is shown here
 
 
 @dataclass

@@ -50,6 +50,8 @@ from pipeline.operations.field_query import NotAnswered
 from pipeline.provisioning.described import described_file
 from schemas.configuration import IntegrationSettings
 
+CONSOLE: Final = "console"
+"""How the place ends that the audit names for what is done here."""
 FILES_KEPT: Final = 16
 """Integrations whose file, once read, is not read again for every click."""
 
@@ -183,7 +185,15 @@ async def editor(
     specs, before = await specs_in(settings), await in_force(settings, draft.name)
     facts = await asyncio.to_thread(_form, draft, before, told, specs, wrong)
     about = {"head": head(visit, settings, await visit.desk.lag()), "base": base, "silent": silent}
+    about["elsewhere"] = _applied_elsewhere(visit)
     return Shown("mapping-edit.html", {**facts, **about, "edited": digest(before) != base}, status, large=True)
+
+
+def _applied_elsewhere(visit: Visit) -> str:
+    """Who applied last, where that was not done in the console, as far as the audit is known."""
+    entries = [one for one in visit.desk.audit_look.soon() or () if one.integration == visit.integration]
+    last = next((one for one in reversed(entries) if one.action == "apply"), None)
+    return f"{last.by}, {last.place}" if last is not None and not last.place.endswith(CONSOLE) else ""
 
 
 def _form(

@@ -7,7 +7,7 @@ from typing import Final
 
 from connectors.kafka.table import until_read
 from pipeline.console.choosing import target_of
-from pipeline.console.drafts import WAYS, Draft, Misfit, Way, digest, form_of, misfits, read, removed
+from pipeline.console.drafts import WAYS, Draft, Misfit, Way, digest, document_with, form_of, misfits, read, removed
 from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
@@ -92,6 +92,7 @@ async def values(visit: Visit) -> Shown:
 async def save(visit: Visit) -> Shown | Gone:
     """`POST mappings/<mapping>/review/<review>`: in force as a new revision, unless somebody else saved meanwhile."""
     settings, found, desk = settings_in(visit), _review_of(visit), visit.desk
+    _check_saves(visit)
     if not found.plan.done():
         return await _shown(visit, found, "Not saved: what it would do is not counted yet.", 409)
     if digest(await in_force(settings, found.draft.name)) != found.base:
@@ -118,6 +119,12 @@ async def save(visit: Visit) -> Shown | Gone:
     if syncs:
         await _sync(visit, found.draft.name, asks=then == "ask")
     return Gone(path)
+
+
+def _check_saves(visit: Visit) -> None:
+    """Raises NotApplied where mappings are applied elsewhere."""
+    if visit.desk.about.proposes:
+        raise apply.NotApplied("Mappings are not saved here (PAIRSTREAM_CONSOLE_MAPPINGS=propose): apply the file.")
 
 
 async def _requested(
@@ -162,6 +169,7 @@ async def remove(visit: Visit) -> Shown:
 async def do_remove(visit: Visit) -> Gone:
     """`POST mappings/<mapping>/remove`."""
     settings, name, desk = settings_in(visit), str(visit.request.path_params["mapping"]), visit.desk
+    _check_saves(visit)
     await _in_force(visit, settings, name)
     if held := _held_up(settings):
         raise apply.NotApplied(f"{visit.integration}: {held}")
@@ -211,6 +219,7 @@ async def _shown(visit: Visit, found: Review, problem: str = "", status: int = 2
         "values": values,
         "problem": problem,
         "anew": bool(visit.query("anew")),
+        "file": await _file(settings, draft) if desk.about.proposes else "",
         "conflict": await _who_saved(visit, settings) if conflict else "",
         "at": f"/i/{visit.integration}/mappings/{draft.name}",
         "held": list(form_of(draft)),
@@ -219,6 +228,11 @@ async def _shown(visit: Visit, found: Review, problem: str = "", status: int = 2
         "active": settings.state == "active",
     }
     return Shown("mapping-review.html", facts, status, large=True)
+
+
+async def _file(settings: IntegrationSettings, draft: Draft) -> str:
+    """The integration's file with the draft in it."""
+    return (await asyncio.to_thread(document_with, settings.document, draft))[0]
 
 
 def _plan(found: Review) -> tuple[Plan | None, str]:

@@ -17,6 +17,7 @@ from pipeline.integration_file.loader import read_document
 from pipeline.operations.pair_counts import PairCounts, Sample
 from pipeline.operations.plan import Plan
 from schemas.configuration import DescribedField, IntegrationPart, SystemSettings
+from schemas.operating import AuditEntry
 from schemas.topics import AUDIT, INTEGRATIONS, MAPPINGS, RUNS
 from tests.unit.pipeline.console.fixtures import DOCUMENT, Browser, InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_adding import scheduler
@@ -172,6 +173,33 @@ async def test_what_was_counted_long_ago_is_counted_anew_before_it_is_saved(it: 
     assert "Not saved: it is counted anew." in text((await signed_in.get(anew)).text)
     assert (await signed_in.send(anew.partition("?")[0])).headers["location"] == AT
     assert len(it.publisher.sent) == 1
+
+
+async def test_where_mappings_are_applied_elsewhere_the_file_is_shown_and_nothing_saved(it: InMemory) -> None:
+    object.__setattr__(it.desk, "about", replace(it.desk.about, proposes=True))
+    signed_in, where = await begun(it, acted(IN_FORCE, "add:to_userflow:company.name"))
+    await asyncio.sleep(0)
+    page = await signed_in.get(where)
+    assert "Save mapping" not in page.text and "Save only" not in page.text
+    (file,) = re.findall(r"<code>(integration: acme.*?)</code>", page.text, re.DOTALL)
+    (mapping,) = read_document(html.unescape(file)).mappings
+    assert [rule.source for rule in mapping.to_userflow] == ["jobtitle", "company.name"]
+    assert "sealed by" not in file and "/remove" not in (await signed_in.get(AT)).text
+    for path in (where, f"{AT}/remove"):
+        refused = await signed_in.send(path)
+        assert refused.status_code == 409 and "PAIRSTREAM_CONSOLE_MAPPINGS=propose" in text(refused.text)
+    assert it.publisher.sent == []
+
+
+@pytest.mark.parametrize(("place", "told"), [("build-7: pairstream apply", True), ("build-7: console", False)])
+async def test_the_editor_says_where_the_last_apply_did_not_come_from_the_console(
+    it: InMemory, place: str, told: bool
+) -> None:
+    entry = AuditEntry(0, "acme", "apply", "ci-deploy", place)
+    it.desk.audit_look.look = lambda: [entry, replace(entry, integration="globex", place="elsewhere")]
+    await it.desk.audit_look.get()
+    said = text((await (await it.signed_in("operator")).get(f"{AT}/edit")).text)
+    assert ("The last apply did not come from the console. It was by ci-deploy, build-7: pairstream" in said) is told
 
 
 async def test_saving_may_begin_a_full_sync_of_that_mapping(it: InMemory) -> None:
