@@ -11,6 +11,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.groups import PASSING
 from connectors.kafka.lifeline import Lifeline, Stranded
 from connectors.kafka.settings import TIMEOUT_S, follower_config, reader_config
 from schemas.codec import Codec, MalformedRecord
@@ -156,12 +157,17 @@ class TableReader:
             consumer.close()
 
     def _follow(self) -> None:
+        deadline = time.monotonic() + TIMEOUT_S
         try:
             while not self._stopped.is_set():
                 try:
                     self._read()
                 except Stranded as error:
                     log.warning("%s: followed by another client: %s", ", ".join(self._topics), error)
+                except KafkaException as error:
+                    if error.args[0].code() not in PASSING or time.monotonic() > deadline:
+                        raise
+                    self._stopped.wait(ASK_AGAIN_S)
         except Exception as error:  # noqa: BLE001 - the thread's edge: every failure is reported
             if self._complete.is_set():
                 self._failed(error)

@@ -1,12 +1,14 @@
 """A table says why it is incomplete: its reader is asked while no broker answers."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from connectors.kafka import table
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.lifeline import Lifeline
 from connectors.kafka.table import TableIncomplete, TableReader
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry
@@ -38,7 +40,26 @@ class Returning:
             raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
         return 0, 7
 
+    def list_topics(self, **_: Any) -> SimpleNamespace:
+        return SimpleNamespace(topics={INTEGRATIONS: SimpleNamespace(error=None, partitions=(0,))})
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        self.ends = [(place.topic, place.partition, 7) for place in places]
+
+    def poll(self, _: float) -> "End | None":
+        return End(*self.ends.pop()) if self.ends else None
+
     def close(self) -> None: ...
+
+
+class End:
+    """The word of a partition that nothing more stands in it."""
+
+    def __init__(self, topic: str, partition: int, offset: int) -> None:
+        self.topic, self.partition, self.offset = (lambda: topic), (lambda: partition), (lambda: offset)
+
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError._PARTITION_EOF)
 
 
 def test_brokers_that_come_back_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +70,15 @@ def test_brokers_that_come_back_are_asked_again(monkeypatch: pytest.MonkeyPatch)
     reader._reached = {(INTEGRATIONS, 0): 7}
     reader.read_to_end(INTEGRATIONS)
     assert Returning.asked == 3
+
+
+def test_a_table_is_read_once_brokers_that_come_back_know_their_leaders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`full-sync start` failed outright while a leader moved."""
+    monkeypatch.setattr(table, "Consumer", Returning)
+    monkeypatch.setattr(table, "ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(Returning, "asked", 0)
+    monkeypatch.setattr(Lifeline, "check", lambda _: None)
+    reader: Any = TableReader(Cluster({}), Codec(LocalRegistry()), (INTEGRATIONS,))
+    reader.start()
+    reader.stop()
+    assert (Returning.asked, reader.table(INTEGRATIONS)) == (3, {})
