@@ -23,6 +23,12 @@ ACTIONS: Final = (
     *("token made", "token ended", "session ended", "link ended", "console sign-out"),
 )
 """Everything that is audited."""
+IN_FORCE: Final = "revision in force"
+
+
+def in_connection(number: int) -> str:
+    """The detail of what is audited of one connection."""
+    return f"connection {number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def _configured(part: IntegrationPart, before: IntegrationPart | None) -> Iterat
     if part.seals is not None:
         yield Deed("", "secrets rotate", f"key {part.seals.key_id}")
     if part.former is not None:
-        yield Deed(name, "forgotten", f"connection {part.former.connection}")
+        yield Deed(name, "forgotten", in_connection(part.former.connection))
 
 
 def _asked(name: str, desired: DesiredIntegration, before: DesiredIntegration | None) -> Deed:
@@ -80,7 +86,7 @@ def _asked(name: str, desired: DesiredIntegration, before: DesiredIntegration | 
 
 def _in_force(name: str, now: IntegrationSettings, before: IntegrationSettings | None) -> Iterator[Deed]:
     if now.active_revision and (before is None or now.active_revision != before.active_revision):
-        yield Deed(name, "revision in force", f"connection {now.connection}", now.active_revision, now.document)
+        yield Deed(name, IN_FORCE, in_connection(now.connection), now.active_revision, now.document)
     if before is not None and now.state != before.state:
         yield Deed(name, "state", f"{before.state} -> {now.state}")
     failed_before = before is not None and (before.apply_state, before.apply_id) == ("failed", now.apply_id)

@@ -17,6 +17,7 @@ from pipeline.process import Process, now_ms
 from pipeline.provisioning.mapping_writes import as_applied
 from pipeline.replay.choice import CHANGES, NOTIFICATIONS, REPLAYABLE, Choice, named_places, places
 from pipeline.replay.observing import SEEN, Place
+from pipeline.replay.pace import records_per_s
 from pipeline.replay.publishing import again, decoded
 from pipeline.replay.rehearsal import Rehearsal, Rehearsed, Rows
 from schemas.operating import Replay
@@ -71,10 +72,16 @@ class Planned:
     left_out: int = 0  # activity that was not asked for
     retained_from_ms: dict[str, int] = field(default_factory=dict)
     retention_days: int = 0  # of changes
+    per_s: float | None = None  # records, as replays took lately; None: there was none to go by
 
     @property
     def records(self) -> int:
         return sum(self.by_topic.values())
+
+    @property
+    def about_s(self) -> int | None:
+        """How long it will take, by how long others took."""
+        return None if self.per_s is None else round(self.records / self.per_s)
 
 
 def check_object(asked: Asked, view: IntegrationView) -> None:
@@ -186,6 +193,7 @@ class ReplayDesk:
             if not isinstance(record, Notification):
                 rehearsal.handle(found.key.decode(errors="replace"), sent)
         planned.left_out = self._activity_left_out(row, choice)
+        planned.per_s = records_per_s(self.rows.values())
         planned.retained_from_ms = {topic: self._retained_from_ms(topic) for topic in row.topics}
         return planned
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from pipeline.commands.replay_desk import Planned
+from pipeline.full_sync.text import duration
 from pipeline.operations.letter_report import age, clock, table
 from pipeline.replay.choice import NOTIFICATIONS, place_name, places
 from schemas.operating import Replay
@@ -40,7 +41,8 @@ def plan_lines(planned: Planned, earliest_ms: int | None) -> Iterator[str]:
     yield f"at most {found.written:,} writes ({writes}) · timeline events: {events}{more}"
     if found.refused:
         yield f"{found.refused:,} values would be refused"
-    yield "as bulk, behind live changes"
+    about = "" if planned.about_s is None else f": about {duration(planned.about_s)}, as the last replays took"
+    yield f"as bulk, behind live changes{about}"
 
 
 NAMES: Final = tuple("HubSpot" if system == "hubspot" else "Userflow" for system in SYSTEMS)
@@ -94,6 +96,7 @@ def plan_report(planned: Planned, at_ms: int) -> Mapping[str, Any]:
         "refused": found.refused,
         "timeline_events": found.events,
         "activity_left_out": planned.left_out,
+        "about_s": planned.about_s,
     }
 
 

@@ -3,11 +3,13 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 
 import click
 
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.table import TableIncomplete, TableReader
+from pipeline.commands.audit_actions import read as read_audit
 from pipeline.commands.session import NONE_YET, known, open_process, plain_errors, unread
 from pipeline.full_sync.rows import runs_of
 from pipeline.full_sync.schedule import slot_ms
@@ -18,6 +20,7 @@ from pipeline.operations.standing import Known, Shown, standing
 from pipeline.operations.standing_text import lines, list_table
 from pipeline.process import Process, now_ms
 from pipeline.visible import visible_lines
+from schemas.audit import IN_FORCE
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
 from schemas.seals import seals_of
@@ -38,7 +41,8 @@ def list_integrations(shape: str) -> None:
 def show_integration(name: str, shape: str) -> None:
     """Print everything about one."""
     with plain_errors():
-        found = _gathered(open_process())
+        process = open_process()
+        found = replace(_gathered(process), audit=read_audit(process, name, IN_FORCE, 0))
         shown = standing(name, known(found.parts, name), found)
         if shape == "json":
             _print(shown)

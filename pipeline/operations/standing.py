@@ -1,6 +1,6 @@
 """How one integration stands: what is in force, both systems, its pairs, how far behind it is. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,8 +12,10 @@ from pipeline.lag.budgets import report as budget_report
 from pipeline.lag.judging import Lag
 from pipeline.lag.report import by_integration
 from pipeline.operations.webhooks import last_accepted_ms, last_refused
+from schemas.audit import IN_FORCE, in_connection
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of
+from schemas.operating import AuditEntry
 from schemas.values import SYSTEMS, System
 
 Shown = dict[str, Any]
@@ -38,6 +40,7 @@ class Known:
     partition_of: Mapping[str, int]  # by integration
     sealed: Mapping[str, tuple[int | None, int]]  # secrets sealed with the newest key (None: it is not here), and all
     next_run_ms: Mapping[str, int]  # by integration; none where none comes by itself
+    audit: Sequence[AuditEntry] = ()  # oldest first, as far as it is asked for
 
 
 def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
@@ -52,7 +55,13 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "revision": settings.active_revision,
         "apply_state": settings.apply_state,
         "reason": settings.reason,
+        "applied_at_ms": _came_ms(
+            name, known.audit, lambda entry: entry.revision == settings.active_revision, last=True
+        ),
         "connection": settings.connection,
+        "connected_at_ms": _came_ms(
+            name, known.audit, lambda entry: entry.detail == in_connection(settings.connection)
+        ),
         "systems": {system: _system(name, settings, system, known) for system in SYSTEMS},
         "mappings": [of_mapping(name, mapping, completed, known.lag) for mapping in known.mappings.get(name, ())],
         **_behind(name, known.lag),
@@ -60,6 +69,14 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "next_full_sync_at_ms": known.next_run_ms.get(name),
         "secrets": {"newest_key": newest, "all": total},
     }
+
+
+def _came_ms(
+    name: str, audit: Sequence[AuditEntry], meant: Callable[[AuditEntry], bool], *, last: bool = False
+) -> int | None:
+    """When the first such revision came into force, or the last; None where the audit does not tell."""
+    found = [one.at_ms for one in audit if (one.integration, one.action) == (name, IN_FORCE) and meant(one)]
+    return found[-1 if last else 0] if found else None
 
 
 def _system(name: str, settings: IntegrationSettings, system: System, known: Known) -> Shown:

@@ -84,9 +84,10 @@ def _sum(one: Shown, key: str) -> str:
 def lines(one: Shown) -> list[str]:
     """One integration in full."""
     refused = f"; the last apply was refused: {one['reason']}" if one["apply_state"] == "failed" else ""
-    found = [
-        f"{one['integration']}  {one['state']}, revision {one['revision']}, connection {one['connection']}{refused}"
-    ]
+    revision = f"revision {one['revision']}{_applied(one['applied_at_ms'], one['at_ms'])}"
+    connected_ms = one["connected_at_ms"]
+    since = f", since {_instant(connected_ms):%Y-%m-%d}" if connected_ms is not None else ""
+    found = [f"{one['integration']}  {one['state']}, {revision}, connection {one['connection']}{since}{refused}"]
     found += [line for system, told in one["systems"].items() for line in _system(system, told, one["at_ms"])]
     rows = [(mapping["mapping"], *(_number(mapping[key]) for key in COLUMNS)) for mapping in one["mappings"]]
     found += aligned(MAPPING_HEAD, rows, right=tuple(range(1, len(MAPPING_HEAD)))) if rows else []
@@ -164,5 +165,17 @@ def moment(instant: str) -> str:
     return instant[:16].replace("T", " ")
 
 
+def _applied(at_ms: int | None, now_ms: int) -> str:
+    """The time, of another day with its date."""
+    if at_ms is None:
+        return ""
+    at = _instant(at_ms)
+    return f" (applied {_clock(at_ms) if at.date() == _instant(now_ms).date() else f'{at:%Y-%m-%d %H:%M}'})"
+
+
 def _clock(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%H:%M:%S}"
+    return f"{_instant(at_ms):%H:%M:%S}"
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -1,5 +1,6 @@
 """How integrations are shown: what is in force, both systems, pairs, what there is to do."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.full_sync.rows import Run, runs_of
@@ -7,6 +8,7 @@ from pipeline.lag.judging import Lag
 from pipeline.operations.standing import Known, Shown, standing
 from pipeline.operations.standing_text import lines, list_table
 from schemas.configuration import IntegrationPart
+from schemas.operating import AuditEntry
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.vitals import LimitVitals, Vitals
 from tests.unit.pipeline.lag.roads import NOW_MS, road, waiting
@@ -43,12 +45,13 @@ def figures() -> tuple[Vitals, ...]:
     return receiver, hubspot
 
 
-def shown(cluster: Cluster, runs: list[Run], lag: Lag | None = None) -> Shown:
+def shown(cluster: Cluster, runs: list[Run], lag: Lag | None = None, audit: Sequence[AuditEntry] = ()) -> Shown:
     lag = lag or road(waiting(12, since_ms=200), *figures())
     parts: dict[str, IntegrationPart] = dict(cluster.parts)
     known = Known(
         parts, runs, lag, {"acme": ("contacts-users",)}, {"acme": 0}, {"acme": (2, 3)}, {"acme": NOW_MS + 3_600_000}
     )
+    known = replace(known, audit=audit)
     return standing("acme", cluster.settings(), known)
 
 
@@ -71,6 +74,27 @@ def test_an_integration_in_full() -> None:
     assert found[7] == f"behind 0.2 s (12 records) · {last}"
     assert found[8] == "2 of 3 secrets are sealed with the newest key"
     assert found[9] == "1 thing to do: pairstream dead-letters list --integration acme"
+
+
+def came(at_ms: int, revision: int, connection: int = 1, name: str = "acme") -> AuditEntry:
+    detail = f"connection {connection}"
+    return AuditEntry(at_ms, name, "revision in force", "scheduler-0", "", detail, revision)
+
+
+def test_when_it_was_applied_and_connected_is_told_as_far_as_the_audit_tells() -> None:
+    day_ms, revision = 86_400_000, shown(in_force(), [])["revision"]
+    audit = [
+        came(NOW_MS - 9 * day_ms, revision, connection=0),
+        came(NOW_MS - 7 * day_ms, revision - 1),
+        came(NOW_MS - 6 * day_ms, revision, name="other"),
+        came(NOW_MS - 5_000, revision),
+        AuditEntry(NOW_MS - 4_000, "acme", "state", "scheduler-0", "", "connection 1", revision),
+    ]
+    told = shown(in_force(), [], audit=audit)
+    assert (told["applied_at_ms"], told["connected_at_ms"]) == (NOW_MS - 5_000, NOW_MS - 7 * day_ms)
+    assert lines(told)[0] == f"acme  active, revision {revision} (applied 22:13:15), connection 1, since 2023-11-07"
+    before = lines(told | {"applied_at_ms": NOW_MS - 2 * day_ms})[0]
+    assert "(applied 2023-11-12 22:13)" in before
 
 
 def test_before_the_first_full_sync_nothing_is_counted() -> None:
@@ -130,7 +154,9 @@ def test_the_object_for_scripts_has_stable_keys() -> None:
         "revision",
         "apply_state",
         "reason",
+        "applied_at_ms",
         "connection",
+        "connected_at_ms",
         "systems",
         "mappings",
         "lag",
