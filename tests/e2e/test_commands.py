@@ -106,7 +106,8 @@ async def _any(it: World, line: str, *more: str) -> str:
 
 
 def _run(it: World, argv: list[str], stdout: int) -> "subprocess.CompletedProcess[bytes]":
-    environment = {**os.environ, **it.machine.environment}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PAIRSTREAM_")}
+    environment = {**others, **it.machine.environment}  # what the tests themselves are told by is no setting
     whole = [sys.executable, "-m", "pipeline.cli", *argv]
     return subprocess.run(
         whole, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False
