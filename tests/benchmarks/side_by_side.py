@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_kafka does not list what it exports
     AdminClient,
     OffsetSpec,
@@ -24,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.groups import PASSING
 from pipeline.local.broker import BrokerSettings, LocalBroker
 from pipeline.local.jars import fetch, find_java
 from pipeline.local.process import last_lines
@@ -162,6 +163,15 @@ def _ends(servers: str) -> Callable[[], dict[str, int]]:
     admin = AdminClient({"bootstrap.servers": servers})
 
     def ask() -> dict[str, int]:
+        while True:
+            try:
+                return told()
+            except KafkaException as error:
+                if error.args[0].code() not in PASSING:
+                    raise
+            time.sleep(LOOK_S)  # a topic that is being made has no leader yet
+
+    def told() -> dict[str, int]:
         topics = admin.list_topics(timeout=15).topics
         places = [TopicPartition(topic, number) for topic, known in topics.items() for number in known.partitions]
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
