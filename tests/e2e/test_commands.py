@@ -106,9 +106,7 @@ async def _any(it: World, line: str, *more: str) -> str:
 
 
 def _run(it: World, argv: list[str], stdout: int) -> "subprocess.CompletedProcess[bytes]":
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PAIRSTREAM_")}
-    environment = {**others, **it.machine.environment}  # what the tests themselves are told by is no setting
-    whole = [sys.executable, "-m", "pipeline.cli", *argv]
+    whole, environment = [sys.executable, "-m", "pipeline.cli", *argv], it.machine.environment
     return subprocess.run(
         whole, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False
     )
@@ -133,7 +131,8 @@ async def test_a_word_that_nothing_has_is_told(it: World, line: str, code: int, 
 async def test_letters_of_a_run_are_those_that_it_refused(it: World) -> None:
     status = json.loads(await it.answer("full-sync", "status", "acme", "--format", "json"))
     told = json.loads(await it.answer("dead-letters", "list", "--run", status["run"], "--format", "json"))
-    assert (told["total"], told["looked_at"], told["older"]) == (PAIRS, PAIRS, 0)
+    assert (told["looked_at"], told["older"]) == (PAIRS, 0)
+    assert 0 < told["total"] <= PAIRS  # a webhook that is sent again may have been refused before the run
     newest = json.loads(await it.answer("dead-letters", "list", "--max", "1", "--format", "json"))
     assert newest["looked_at"] == 1 and newest["older"] >= PAIRS - 1
     assert "were looked at" in await it.answer("dead-letters", "list", "--max", "1")

@@ -304,7 +304,7 @@ def environment_of(folder: Path, kafka: Kafka | None) -> dict[str, str]:
     """The environment of a pipeline that shares nothing with others: a folder, ports and names on the brokers."""
     shared = {} if kafka is None else {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}
     return {
-        **{name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP_SERVERS"},
+        **_without_settings(os.environ),
         "PAIRSTREAM_STATE_DIR": str(folder / "state"),
         "PAIRSTREAM_RECEIVER_PORT": "0",
         "PAIRSTREAM_CONSOLE_PORT": "0",
@@ -312,6 +312,11 @@ def environment_of(folder: Path, kafka: Kafka | None) -> dict[str, str]:
         "PAIRSTREAM_PREFIX": fresh_prefix(),
         **shared,
     }
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The rest: what tests themselves are told by is no setting of a pipeline either, and each would warn of it."""
+    return {name: value for name, value in environment.items() if not name.startswith(("PAIRSTREAM_", "KAFKA_"))}
 
 
 @asynccontextmanager
