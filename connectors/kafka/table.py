@@ -5,8 +5,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Container, Mapping
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -19,6 +19,7 @@ from schemas.configuration import INSTALLATION
 from schemas.registry import LocalRegistry, UnknownSchema
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 LOOK_S: Final = 0.2
 READ_AGAIN_S: Final = 0.005
@@ -135,15 +136,23 @@ class TableReader:
             time.sleep(READ_AGAIN_S)
 
     def _ends(self, topic: str) -> dict[tuple[str, int], int]:
-        """Where a topic's partitions end now; asked again for a while: brokers that come back know no leader yet."""
+        """Where a topic's partitions end now."""
+        try:
+            return self._told(lambda: self._ends_told(self._cluster.physical(topic)))
+        except KafkaException as error:
+            raise TableIncomplete(f"{topic} could not be read: {_reason(error)}") from error
+
+    def _told(self, ask: Callable[[], T], passing: Container[int] | None = None) -> T:
+        """What is asked; again for a while, after any error or one of these: brokers that come back know no leader."""
         deadline = time.monotonic() + TIMEOUT_S
         while True:
             try:
-                return self._ends_told(self._cluster.physical(topic))
+                return ask()
             except KafkaException as error:
-                if time.monotonic() > deadline:
-                    raise TableIncomplete(f"{topic} could not be read: {_reason(error)}") from error
-            time.sleep(ASK_AGAIN_S)
+                lasting = passing is not None and error.args[0].code() not in passing
+                if lasting or self._stopped.is_set() or time.monotonic() > deadline:
+                    raise
+            self._stopped.wait(ASK_AGAIN_S)
 
     def _ends_told(self, physical: str) -> dict[tuple[str, int], int]:
         consumer = Consumer(reader_config(self._cluster))
@@ -157,17 +166,12 @@ class TableReader:
             consumer.close()
 
     def _follow(self) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
         try:
             while not self._stopped.is_set():
                 try:
                     self._read()
                 except Stranded as error:
                     log.warning("%s: followed by another client: %s", ", ".join(self._topics), error)
-                except KafkaException as error:
-                    if error.args[0].code() not in PASSING or time.monotonic() > deadline:
-                        raise
-                    self._stopped.wait(ASK_AGAIN_S)
         except Exception as error:  # noqa: BLE001 - the thread's edge: every failure is reported
             if self._complete.is_set():
                 self._failed(error)
@@ -180,7 +184,7 @@ class TableReader:
         consumer = Consumer({**follower_config(self._cluster), **lifeline.config})
         try:
             if not self._reached:
-                self._open_ends = self._found(consumer)
+                self._open_ends = self._told(lambda: self._found(consumer), PASSING)
             open_ends = self._open_ends
             consumer.assign([TopicPartition(*place, offset) for place, offset in self._reached.items()])
             while not self._stopped.is_set():
