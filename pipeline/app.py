@@ -9,13 +9,12 @@ Each role imports its own parts when it runs: a role that has died is back soone
 import asyncio
 import logging
 import random
-import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from connectors.clock import SystemClock
 from connectors.http.server import CannotListen
@@ -388,18 +387,3 @@ def _serve_health_aside(process: Process, places: Callable[[], Iterable[PlaceVit
             stop_process(str(error))
 
     threading.Thread(target=lambda: asyncio.run(forever()), name="health", daemon=True).start()
-
-
-def run_until_signal(work: Coroutine[Any, Any, None]) -> None:
-    """Run a role until SIGTERM or SIGINT, then let calls in flight end."""
-
-    async def main() -> None:
-        task = asyncio.ensure_future(work)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            log.info("stopped")
-
-    asyncio.run(main())

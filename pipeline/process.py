@@ -1,14 +1,17 @@
 """What every process is made of: settings, brokers, codec, the seal for secrets, metrics; and how one stops itself."""
 
+import asyncio
 import logging
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -231,3 +234,18 @@ def stop_process(message: str) -> None:
     logging.shutdown()
     sys.stdout.flush()
     os._exit(STOPPED_BY_ITSELF)
+
+
+def run_until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Run a role until SIGTERM or SIGINT, then let calls in flight end."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            log.info("stopped")
+
+    asyncio.run(main())

@@ -58,7 +58,7 @@ from pipeline.operations.audit import Audit
 from pipeline.operations.findings import Finding
 from pipeline.operations.probing import PROBE_S
 from pipeline.operations.retained_changes import retained_changes
-from pipeline.process import Process, now_ms
+from pipeline.process import Process, now_ms, run_until_signal
 from pipeline.serving import serve
 from pipeline.setting_words import shown, variable
 from schemas.operating import ConsoleAccess, ConsoleRole
@@ -71,7 +71,6 @@ LIMITS: Final = ConnectionLimits(exchange_s=600.0, body_bytes=200_000)
 
 def serve_console() -> None:
     """The console, until a signal."""
-    from pipeline.app import run_until_signal
     from pipeline.commands.role_actions import open_role
 
     with plain_errors():

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from pipeline.app import run_connector, run_receiver, run_scheduler, run_until_signal, run_worker
+from pipeline.app import run_connector, run_receiver, run_scheduler, run_worker
 from pipeline.commands.command_line import clean_up_on_ctrl_c
 from pipeline.commands.session import open_process, plain_errors
 from pipeline.config import load_settings
-from pipeline.process import Process
+from pipeline.process import Process, run_until_signal
 from pipeline.state_dir import PRIVATE_UMASK
 from schemas.codec import CODEC, SLOWER
 from schemas.values import System

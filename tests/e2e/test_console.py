@@ -4,10 +4,10 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page
 from pipeline.operations.letter_report import meaning
 from schemas.topics import AUDIT, MATCHES, USERFLOW_FIELD_PATCHES
 from tests.e2e.browsing import CHROMIUM, heading, text
-from tests.e2e.console.visiting import Scheme, is_usable
+from tests.e2e.console.visiting import told_nowhere, usable_in_both
 from tests.e2e.looking import number, settled
 from tests.e2e.visiting import SHOWN_MS, enter, link, until_said, visitor
 from tests.e2e.world import PLAN, World, eventually, measured, world_with_console
@@ -28,7 +28,6 @@ pytestmark = [
 ]
 PAIRS = 32
 REFUSED = 30
-SCHEMES: Final[Sequence[Scheme]] = ("light", "dark")
 HOPS: Final = (
     "Edited in HubSpot",
     "Receiver stored the webhook",
@@ -89,7 +88,7 @@ async def test_a_full_sync_runs_to_a_green_check_that_every_store_agrees_with(
 ) -> None:
     await it.apply()
     async with visitor(browser, script=script, width=width) as page:
-        await sign_in(it, page) if script else await pasted(it, page)
+        await enter(it, page, await link(it), script=script)
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/full-sync")
         await page.get_by_role("link", name="Run full sync").click()
         await page.get_by_role("button", name="Run full sync").click()
@@ -97,22 +96,11 @@ async def test_a_full_sync_runs_to_a_green_check_that_every_store_agrees_with(
         if script:  # the page tells of the end by itself
             await page.get_by_role("heading", name="In step since").wait_for(timeout=SHOWN_MS)
         else:
-            await eventually(lambda: reloaded(page), lambda said: "In step since" in said, SHOWN_MS / 1000, 0.5)
+            await until_said(page, "In step since", script=False)
         assert "In step since" in await text(page)
         assert await it.differences() == []
         wide = await page.evaluate("document.documentElement.scrollWidth") if script else width
         assert wide <= width, "the page scrolls sideways"
-
-
-async def pasted(it: World, page: Page) -> None:
-    await page.goto(it.machine.endpoints.console_url)
-    await page.get_by_label("One-time code").fill(await link(it))
-    await page.get_by_role("button", name="Sign in").click()
-
-
-async def reloaded(page: Page) -> str:
-    await page.reload()
-    return await text(page)
 
 
 async def test_what_is_done_is_told_by_name(it: World, browser: Browser) -> None:
@@ -128,22 +116,6 @@ async def test_what_is_done_is_told_by_name(it: World, browser: Browser) -> None
         await page.get_by_role("link", name="Pause writing…").wait_for()
     told = await it.command("audit", "acme")
     assert "console" in told and "pause" in told and "resume" in told
-
-
-async def usable_in_both(page: Page) -> None:
-    """Light and dark."""
-    for scheme in SCHEMES:
-        await page.emulate_media(color_scheme=scheme)
-        await is_usable(page)
-
-
-async def told_nowhere(it: World, asked: Sequence[str], page: Page, *secrets: str) -> None:
-    """Values stand in no address, log, audit or storage of the browser."""
-    stored = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
-    audited = repr(await asyncio.to_thread(it.records, AUDIT))
-    for secret in secrets:
-        assert not [url for url in asked if secret in unquote_plus(url)]
-        assert not [place for place in (stored, audited, it.log("console")) if secret in place]
 
 
 @pytest.mark.parametrize("script", [True, pytest.param(False, marks=pytest.mark.long)])

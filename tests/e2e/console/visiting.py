@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import unquote_plus
 
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped] # it has none
 from playwright.async_api import Browser, BrowserContext, Page
 
 from pipeline.commands.console_actions import console_link
 from schemas.operating import ConsoleRole
+from schemas.topics import AUDIT
 from tests.e2e.browsing import CHROMIUM
 from tests.e2e.world import World, eventually
 
@@ -19,6 +21,7 @@ RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pr
 WIDE, NARROW = 1280, 420
 SHOWN_MS: Final = 90_000.0
 Scheme = Literal["light", "dark"]
+SCHEMES: Final[Sequence[Scheme]] = ("light", "dark")
 HERE: Final = CHROMIUM is not None
 
 
@@ -126,3 +129,19 @@ async def shows(page: Page, words: str, within_s: float = SHOWN_MS / 1000, *, sc
 
     said = await eventually(text, lambda text: words in text, within_s, 0.5)
     assert words in said, said
+
+
+async def usable_in_both(page: Page) -> None:
+    """Light and dark."""
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        await is_usable(page)
+
+
+async def told_nowhere(it: World, asked: Sequence[str], page: Page, *secrets: str) -> None:
+    """Values stand in no address, log, audit or storage of the browser."""
+    stored = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    audited = repr(await asyncio.to_thread(it.records, AUDIT))
+    for secret in secrets:
+        assert not [url for url in asked if secret in unquote_plus(url)]
+        assert not [place for place in (stored, audited, it.log("console")) if secret in place]
