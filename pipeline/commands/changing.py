@@ -2,11 +2,11 @@
 
 import json
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from pipeline.commands.options import Way
 from pipeline.commands.session import confirm
 from pipeline.exit_codes import DONE
 from pipeline.process import now_ms
@@ -14,15 +14,6 @@ from pipeline.visible import visible_lines
 
 # Any: JSON
 Json = Any
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How somebody wants a change to be made and told."""
-
-    dry_run: bool = False
-    yes: bool = False
-    shape: str = "text"
 
 
 class Change:

@@ -6,7 +6,8 @@ import click
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
+from pipeline.commands.options import Way
 from pipeline.commands.session import known, with_kafka
 from pipeline.local import endpoints
 from pipeline.operations import apply, connect

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import group
-from pipeline.commands.options import FORMAT, changes
+from pipeline.commands.options import FORMAT, Way, changes
 
 
 @group("console", examples=("pairstream console link", "pairstream console sign-out"))
@@ -31,9 +31,8 @@ def link(role: Any, shape: str) -> None:
 
 @console.command("sign-out", examples=("pairstream console sign-out",))
 @changes
-def sign_out(dry_run: bool, yes: bool, shape: str) -> None:
+def sign_out(way: Way) -> None:
     """End every session, link and token."""
-    from pipeline.commands.changing import Way
     from pipeline.commands.console_actions import end_sessions
 
-    end_sessions(Way(dry_run, yes, shape))
+    end_sessions(way)

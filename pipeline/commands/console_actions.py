@@ -14,11 +14,12 @@ from connectors.kafka.producer import Along, Publisher, publish_now
 from connectors.kafka.table import TableReader
 from pipeline.bounded_http import ConnectionLimits
 from pipeline.commands.audit_log import AuditLog
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
 from pipeline.commands.doctoring import AtHand, findings_of
 from pipeline.commands.explain_desk import ExplainDesk
 from pipeline.commands.letter_desk import LetterDesk
 from pipeline.commands.letter_log import LetterLog
+from pipeline.commands.options import Way
 from pipeline.commands.planning_desk import PlanningDesk
 from pipeline.commands.replay_child import ReplayChildren
 from pipeline.commands.session import audit, open_process, plain_errors, with_kafka

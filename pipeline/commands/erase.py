@@ -3,7 +3,7 @@
 import click
 
 from pipeline.commands.command_line import command
-from pipeline.commands.options import changes
+from pipeline.commands.options import Way, changes
 
 
 @command(
@@ -18,15 +18,12 @@ from pipeline.commands.options import changes
 @click.argument("object_id", metavar="ID")
 @click.option("--integration", help="Whose record it is, where several integrations are connected.")
 @changes
-def erase(
-    system: str, object_type: str, object_id: str, integration: str | None, dry_run: bool, yes: bool, shape: str
-) -> None:
+def erase(system: str, object_type: str, object_id: str, integration: str | None, way: Way) -> None:
     """Erase a HubSpot record and its pair here.
 
     State and topics are rid of it; what HubSpot and Userflow hold stays there. The
     same happens by itself when HubSpot tells of a privacy deletion.
     """
-    from pipeline.commands.changing import Way
     from pipeline.commands.erase_actions import erase_object
 
-    erase_object(object_type, object_id, integration=integration, way=Way(dry_run, yes, shape))
+    erase_object(object_type, object_id, integration=integration, way=way)

@@ -5,7 +5,8 @@ from typing import Final
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
+from pipeline.commands.options import Way
 from pipeline.commands.session import with_kafka
 from pipeline.operations import erase
 from pipeline.process import Process, now_ms

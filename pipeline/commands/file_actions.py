@@ -14,7 +14,8 @@ from connectors.kafka.groups import BrokersUnreachable
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.commands.audit_actions import read as read_audit
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
+from pipeline.commands.options import Way
 from pipeline.commands.session import (
     confirm,
     known,

@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from pipeline.commands.command_line import command
-from pipeline.commands.options import FORMAT, Number, changes
+from pipeline.commands.options import FORMAT, Number, Way, changes
 
 SECONDS: Final = Number(min=0, min_open=True, max=86_400)
 FILE: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -74,15 +74,14 @@ def plan(file: Path, shape: str, show_values: bool, no_pairs: bool, timeout_s: f
 @click.option(
     "--timeout", "timeout_s", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for each step."
 )
-def apply(file: Path, dry_run: bool, yes: bool, shape: str, no_wait: bool, timeout_s: float) -> None:
+def apply(file: Path, way: Way, no_wait: bool, timeout_s: float) -> None:
     """Put an integration file in force.
 
     Shows what it would do, and asks. --dry-run is `plan`, and exits 0.
     """
-    from pipeline.commands.changing import Way
     from pipeline.commands.file_actions import apply_file
 
-    apply_file(file, Way(dry_run, yes, shape), wait=not no_wait, timeout_s=timeout_s)
+    apply_file(file, way, wait=not no_wait, timeout_s=timeout_s)
 
 
 @command(examples=("pairstream export acme", "pairstream export acme --out acme.yaml"))

@@ -14,8 +14,9 @@ import click
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
 from pipeline.commands.full_sync_display import Display, display
+from pipeline.commands.options import Way
 from pipeline.commands.session import NONE_YET, known, with_kafka
 from pipeline.exit_codes import DONE, INTERRUPTED, REFUSED
 from pipeline.full_sync.endings import successor_id

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import group
-from pipeline.commands.options import DRY_RUN, FORMAT, SECONDS, STREAM, YES, changes
+from pipeline.commands.options import FORMAT, SECONDS, STREAM, Way, changes, changing
 
 WITHIN = click.option("--timeout", "within_s", type=SECONDS, help="Give up after so many seconds.")
 
@@ -28,23 +28,20 @@ def full_sync_group() -> None:
     "--rate", "most_per_s", type=click.IntRange(min=1), metavar="N", help="Write at most N fields a second in all."
 )
 @WITHIN
-@DRY_RUN
-@YES
-@STREAM
-def full_sync_start(dry_run: bool, yes: bool, shape: str, **given: Any) -> None:
+@changing(STREAM)
+def full_sync_start(way: Way, **given: Any) -> None:
     """Read both sides, then write what differs.
 
     Without NAME: of every integration. Pairs that are in step already cost no
     write. One run at a time goes on for each integration.
     """
-    from pipeline.commands.changing import Way
     from pipeline.commands.full_sync_actions import start
 
     if given["within_s"] is not None and not given["wait"]:
         raise click.UsageError("--timeout is how long to wait. Fix: add --wait.")
-    if shape == "jsonl" and not given["wait"]:
+    if way.shape == "jsonl" and not given["wait"]:
         raise click.UsageError("an object a line is for what goes on. Fix: add --wait, or write --format json.")
-    start(**given, way=Way(dry_run, yes, shape))
+    start(**given, way=way)
 
 
 @full_sync_group.command(
@@ -77,15 +74,14 @@ def _stopping(word: str, *, hidden: bool) -> None:
     @full_sync_group.command(word, examples=(f"pairstream full-sync {word} acme",), hidden=hidden)
     @click.argument("name")
     @changes
-    def full_sync_stop(name: str, dry_run: bool, yes: bool, shape: str) -> None:
+    def full_sync_stop(name: str, way: Way) -> None:
         """End the run under way.
 
         Before it writes, nothing was written. What it wrote by then stays.
         """
-        from pipeline.commands.changing import Way
         from pipeline.commands.full_sync_actions import stop
 
-        stop(name, Way(dry_run, yes, shape))
+        stop(name, way)
 
 
 for _word, _hidden in (("stop", False), ("cancel", True)):
@@ -105,13 +101,12 @@ def full_sync_history(name: str, shape: str) -> None:
 @full_sync_group.command("confirm", examples=("pairstream full-sync confirm acme",))
 @click.argument("name")
 @changes
-def full_sync_confirm(name: str, dry_run: bool, yes: bool, shape: str) -> None:
+def full_sync_confirm(name: str, way: Way) -> None:
     """Let a run write that waits to be let.
 
     `start --ask` makes a run ask; PAIRSTREAM_FULL_SYNC_MOST_EMPTIED bounds what one
     may empty without.
     """
-    from pipeline.commands.changing import Way
     from pipeline.commands.full_sync_actions import confirm
 
-    confirm(name, Way(dry_run, yes, shape))
+    confirm(name, way)

@@ -6,7 +6,7 @@ import click
 
 from pipeline.commands.command_line import command, group
 from pipeline.commands.lag import Duration
-from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES, changes
+from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES, Way, changes
 
 REPLICATION: Final = click.option(
     "--replication", type=click.IntRange(min=1), help="Replicas of each topic; unset: the brokers' default."
@@ -21,12 +21,11 @@ def topics() -> None:
 @topics.command("apply", examples=("pairstream topics apply", "pairstream topics apply --replication 3"))
 @REPLICATION
 @changes
-def topics_apply(replication: int | None, dry_run: bool, yes: bool, shape: str) -> None:
+def topics_apply(replication: int | None, way: Way) -> None:
     """Make missing topics and mend their settings."""
-    from pipeline.commands.changing import Way
     from pipeline.commands.installation_actions import apply_topics
 
-    apply_topics(replication, Way(dry_run, yes, shape))
+    apply_topics(replication, way)
 
 
 @topics.command("check", examples=("pairstream topics check", "pairstream topics check --replication 3"))
@@ -158,16 +157,15 @@ def secrets() -> None:
 
 @secrets.command("rotate", examples=("pairstream secrets rotate --dry-run", "pairstream secrets rotate --yes"))
 @changes
-def secrets_rotate(dry_run: bool, yes: bool, shape: str) -> None:
+def secrets_rotate(way: Way) -> None:
     """Seal every secret again with the newest key.
 
     The newest is the first in PAIRSTREAM_SECRET_KEY, for this command as for the
     roles. Afterwards no other key is needed. May be repeated.
     """
-    from pipeline.commands.changing import Way
     from pipeline.commands.installation_actions import rotate_secrets
 
-    rotate_secrets(Way(dry_run, yes, shape))
+    rotate_secrets(way)
 
 
 @secrets.command("public-key", examples=("pairstream secrets public-key",))

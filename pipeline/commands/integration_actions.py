@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
+from pipeline.commands.options import Way
 from pipeline.commands.session import audit, known, with_kafka
 from pipeline.operations import apply
 from pipeline.process import Process, now_ms

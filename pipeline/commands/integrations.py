@@ -3,7 +3,7 @@
 import click
 
 from pipeline.commands.command_line import command, group
-from pipeline.commands.options import FORMAT, changes
+from pipeline.commands.options import FORMAT, Way, changes
 
 
 @group(examples=("pairstream integration list", "pairstream integration pause acme"))
@@ -36,23 +36,21 @@ def integration_show(name: str, shape: str) -> None:
 @integration.command("pause", examples=("pairstream integration pause acme",))
 @click.argument("name")
 @changes
-def integration_pause(name: str, dry_run: bool, yes: bool, shape: str) -> None:
+def integration_pause(name: str, way: Way) -> None:
     """Stop writing; what happens meanwhile is derived on resume."""
-    from pipeline.commands.changing import Way
     from pipeline.commands.integration_actions import change_state
 
-    change_state(name, "paused", Way(dry_run, yes, shape))
+    change_state(name, "paused", way)
 
 
 @integration.command("resume", examples=("pairstream integration resume acme",))
 @click.argument("name")
 @changes
-def integration_resume(name: str, dry_run: bool, yes: bool, shape: str) -> None:
+def integration_resume(name: str, way: Way) -> None:
     """Go on writing."""
-    from pipeline.commands.changing import Way
     from pipeline.commands.integration_actions import change_state
 
-    change_state(name, "active", Way(dry_run, yes, shape))
+    change_state(name, "active", way)
 
 
 @integration.command(
@@ -61,15 +59,14 @@ def integration_resume(name: str, dry_run: bool, yes: bool, shape: str) -> None:
 )
 @click.argument("name")
 @changes
-def integration_disconnect(name: str, dry_run: bool, yes: bool, shape: str) -> None:
+def integration_disconnect(name: str, way: Way) -> None:
     """Stop at once and forget the credentials.
 
     Values that were written stay.
     """
-    from pipeline.commands.changing import Way
     from pipeline.commands.integration_actions import disconnect
 
-    disconnect(name, Way(dry_run, yes, shape))
+    disconnect(name, way)
 
 
 @integration.command(
@@ -77,27 +74,25 @@ def integration_disconnect(name: str, dry_run: bool, yes: bool, shape: str) -> N
 )
 @click.argument("name")
 @changes
-def integration_forget(name: str, dry_run: bool, yes: bool, shape: str) -> None:
+def integration_forget(name: str, way: Way) -> None:
     """Leave nothing of an integration that is disconnected.
 
     One that was never connected, because its first apply was refused, is forgotten the same way.
     """
-    from pipeline.commands.changing import Way
     from pipeline.commands.integration_actions import forget
 
-    forget(name, Way(dry_run, yes, shape))
+    forget(name, way)
 
 
 @command(examples=("pairstream connect acme",))
 @click.argument("name")
 @changes
-def connect(name: str, dry_run: bool, yes: bool, shape: str) -> None:
+def connect(name: str, way: Way) -> None:
     """Let somebody grant access to HubSpot in a browser.
 
     Prints a link that opens once, for 10 minutes, and waits for what becomes of
     it. For files with oauth; a refresh_token in the file is not needed.
     """
-    from pipeline.commands.changing import Way
     from pipeline.commands.connect_actions import connect_integration
 
-    connect_integration(name, Way(dry_run, yes, shape))
+    connect_integration(name, way)

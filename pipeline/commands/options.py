@@ -1,9 +1,11 @@
 """Options that several commands share, and the words of Kafka's tools for a place on a topic."""
 
 import difflib
+import functools
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import click
@@ -25,9 +27,32 @@ YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 
 
-def changes(command: Any) -> Any:
-    """The options of every command that changes something."""
-    return DRY_RUN(YES(FORMAT(command)))
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody wants a change to be made and told."""
+
+    dry_run: bool = False
+    yes: bool = False
+    shape: str = "text"
+
+
+Command = Callable[..., Any]  # of any options
+
+
+def changing(shape: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """The options of a command that changes something and takes them as its `way`; `shape` says how it may print."""
+
+    def with_options(command: Command) -> Command:
+        @functools.wraps(command)
+        def asked(dry_run: bool, yes: bool, shape: str, **given: Any) -> Any:
+            return command(**given, way=Way(dry_run, yes, shape))
+
+        return DRY_RUN(YES(shape(asked)))
+
+    return with_options
+
+
+changes: Final = changing(FORMAT)
 
 
 class Number(click.FloatRange):

@@ -11,9 +11,10 @@ from typing import Any, Final
 import click
 
 from connectors.kafka.producer import publish_now
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
 from pipeline.commands.command_line import clean_up_on_ctrl_c
 from pipeline.commands.file_actions import mappings_of, read_file
+from pipeline.commands.options import Way
 from pipeline.commands.replay_desk import Asked, NoReplay, Planned, ReplayDesk
 from pipeline.commands.replay_text import plan_lines, plan_report, row_report, status_lines
 from pipeline.commands.replay_work import about_to_run, cancelled, published

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from pipeline.commands.command_line import group
-from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES, changes
+from pipeline.commands.options import DRY_RUN, FORMAT, FROM, TO, YES, Way, changes
 
 
 def _choice(command: Any) -> Any:
@@ -102,12 +102,11 @@ def replay_status(name: str | None, shape: str) -> None:
 @replay.command("cancel", examples=("pairstream replay cancel 1795700000000-7c1e",))
 @click.argument("replay_id", metavar="REPLAY")
 @changes
-def replay_cancel(replay_id: str, dry_run: bool, yes: bool, shape: str) -> None:
+def replay_cancel(replay_id: str, way: Way) -> None:
     """End a replay, wherever it runs. What it published stays."""
-    from pipeline.commands.changing import Way
     from pipeline.commands.replay_actions import cancel
 
-    cancel(replay_id, Way(dry_run, yes, shape))
+    cancel(replay_id, way)
 
 
 def _asked(name: str, given: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from pipeline.commands import changing, connect_actions, explain_actions, full_sync_actions, integration_actions
-from pipeline.commands.changing import Way
+from pipeline.commands.options import Way
 from pipeline.commands.replay_desk import Asked, NoReplay, check_object, topics_of
 from pipeline.commands.session import confirm
 from pipeline.operations import OperationRefused

@@ -14,7 +14,8 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.commands import integration_actions
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
+from pipeline.commands.options import Way
 from pipeline.operations import apply
 from tests.unit.pipeline.commands.test_asking import Sent, with_rows
 from tests.unit.pipeline.operations.test_connect import SETTINGS, parts

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli import main
 from pipeline.commands import file_actions
-from pipeline.commands.changing import Way
+from pipeline.commands.options import Way
 from pipeline.exit_codes import MISTYPED
 from pipeline.integration_file.schema import json_schema
 from pipeline.operations import make_plan
