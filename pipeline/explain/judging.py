@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.agents.configuration import IntegrationView
 from pipeline.core.candidates import crowded, paired, side
-from pipeline.core.causes import last_write as last_write_of
+from pipeline.core.causes import last_write
 from pipeline.core.derive import Paired
 from pipeline.core.holders import read_whole, unknown_sides
 from pipeline.core.mapping import OTHER, MappingView
@@ -24,7 +24,7 @@ from pipeline.explain.answer import (
 )
 from pipeline.explain.fields import PairFacts, standings
 from pipeline.explain.history import Answers, Seen, happenings, observation, parked_ms, refused_ms
-from pipeline.explain.trace import Between, last_write, trace
+from pipeline.explain.trace import Between, LastWrite, trace
 from schemas.configuration import ConnectorState
 from schemas.state import ObjectState, PairState
 from schemas.topics import pair_key
@@ -50,7 +50,8 @@ class Facts:
     searched_since_ms: int | None = None
     complete: bool = True
     most: int = 10
-    between: Sequence[Between] = ()  # of the change that was written last: what the agents published
+    write: LastWrite | None = None  # of the change that was written last
+    between: Sequence[Between] = ()  # and what the agents published of it
 
 
 def explanation(facts: Facts) -> Explanation:
@@ -58,7 +59,7 @@ def explanation(facts: Facts) -> Explanation:
     word, since_ms = _object_word(facts)
     there = word == "known"
     away = tuple(_away(facts))
-    told, write = happenings(facts.seen, complete=facts.complete), last_write(facts.seen)
+    told = happenings(facts.seen, complete=facts.complete)
     return Explanation(
         at_ms=facts.at_ms,
         integration=facts.integration,
@@ -75,7 +76,7 @@ def explanation(facts: Facts) -> Explanation:
         away=away,
         paused=facts.paused,
         history=History(tuple(told[: facts.most]), facts.searched_since_ms, facts.complete),
-        trace=trace(write, facts.between) if write is not None and there else None,
+        trace=trace(facts.write, facts.between) if facts.write is not None and there else None,
     )
 
 
@@ -195,7 +196,7 @@ def _still_there(state: PairState, view: MappingView) -> Iterator[StillThere]:
     for (system, object_id), names in written_values(state, view).items():
         candidate = side(state, system)[object_id]
         groups: dict[int, list[str]] = {}
-        writes = {name: last_write_of(candidate, name) for name in names}
+        writes = {name: last_write(candidate, name) for name in names}
         for name, write in writes.items():
             groups.setdefault(-1 if write is None else candidate.written.index(write), []).append(name)
         for number, grouped in sorted(groups.items(), reverse=True):

@@ -23,7 +23,7 @@ from pipeline.core.mapping import OTHER
 from pipeline.explain.answer import Explanation, Named, NamedPair
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
-from pipeline.explain.trace import Between, LastWrite, last_write
+from pipeline.explain.trace import Between, LastWrite, last_written
 from schemas.codec import Codec, MalformedRecord
 from schemas.configuration import IntegrationPart
 from schemas.integrations import connector_of, every, settings_of
@@ -156,8 +156,7 @@ def _facts(
     search: Search,
 ) -> Facts:
     retained = _retained(sources, keys, search)
-    write = last_write(retained.seen)
-    pair_keys = [pair_key(name, view.connection, mapping, value) for mapping, (value, _) in pairs.items()]
+    write = last_written(retained.seen)
     settings = settings_of(parts, name)
     connectors = {system: state for system in SYSTEMS if (state := connector_of(parts, name, system)) is not None}
     return Facts(
@@ -176,7 +175,8 @@ def _facts(
         searched_since_ms=retained.since_ms,
         complete=retained.complete,
         most=search.most,
-        between=_between(sources, name, pair_keys, write) if write is not None else (),
+        write=write,
+        between=_between(sources, name, keys[RECEIPTS], write) if write is not None else (),
     )
 
 

@@ -40,7 +40,7 @@ class Between:
     record: MatchedChange | FieldPatch
 
 
-def last_write(seen: Iterable[Seen]) -> LastWrite | None:
+def last_written(seen: Iterable[Seen]) -> LastWrite | None:
     """The newest write of a live change that is in sight itself; None where there is none."""
     retained = list(seen)
     news: dict[Cause, Seen] = {}

@@ -9,7 +9,7 @@ from pipeline.explain.answer import Explanation, Named
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
 from pipeline.explain.text import explanation_lines
-from pipeline.explain.trace import Between
+from pipeline.explain.trace import Between, last_written
 from schemas.configuration import ConnectorState
 from schemas.records import Cause, ChangeEvent, Receipt
 from schemas.topics import object_key
@@ -75,6 +75,7 @@ class Situation:
                 self.paused,
                 self.seen,
                 complete=self.complete,
+                write=last_written(self.seen),
                 between=self.between,
             )
         )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pipeline.explain.answer import Hop, Trace
 from pipeline.explain.history import Seen
-from pipeline.explain.trace import Between, last_write, trace
+from pipeline.explain.trace import Between, last_written, trace
 from schemas.records import Cause, ChangeEvent, FieldPatch
 from schemas.spent import with_spent
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, joined, receipt, user, written
@@ -19,7 +19,7 @@ DERIVED = Between(("userflow.field-patches", 0, 7), 1_670, PATCH)
 
 
 def traced(*seen: Seen, between: tuple[Between, ...] = ()) -> Trace | None:
-    write = last_write(seen)
+    write = last_written(seen)
     return None if write is None else trace(write, between)
 
 
