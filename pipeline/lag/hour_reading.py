@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from connectors.kafka.spans import Found, read_spans
+from connectors.kafka.reading import Tail
 from pipeline.lag.hour import HOUR_MS, MINUTE_MS, Hour, LastHour
 from pipeline.lag.reading import Brokers, decoded
-from schemas.topics import VITALS, TopicAndPartition
+from schemas.topics import VITALS
 from schemas.vitals import Vitals
 
 HEAD_MS: Final = 7_000
@@ -19,26 +19,21 @@ class HourReading:
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
-        self._hour: LastHour | None = None
-        self._next: dict[TopicAndPartition, int] = {}
+        self._tail: Tail | None = None
+        self._hour = LastHour(0)  # another one begins with the tail
 
     def look(self) -> Hour:
         """The hour until now. Raises BrokersUnreachable."""
         brokers, now_ms = self._brokers, self._brokers.now_ms()
-        hour = self._hour = self._hour or LastHour(now_ms - HOUR_MS)
-        if VITALS not in brokers.admin.partitions():
-            return hour.told(now_ms)
-        ends = brokers.admin.end_offsets([VITALS])
-        begins = self._next or brokers.admin.offsets_at([VITALS], now_ms - HOUR_MS)
-
-        def seen(one: Found) -> bool:
+        if self._tail is None:
+            self._hour = LastHour(now_ms - HOUR_MS)
+            if VITALS not in brokers.admin.partitions():
+                return self._hour.told(now_ms)
+            ends = brokers.admin.end_offsets([VITALS])
+            self._tail = Tail(brokers.cluster, {**ends, **brokers.admin.offsets_at([VITALS], now_ms - HOUR_MS)})
+        for one in self._tail.news():
             if one.at_ms % MINUTE_MS < HEAD_MS or one.at_ms > now_ms - TAIL_MS:
-                row = decoded(brokers.codec, one)
+                row = decoded(brokers.codec, VITALS, one.value or b"")
                 if isinstance(row, Vitals):
-                    hour.take(row)
-            return True
-
-        spans = {place: (min(begins.get(place, end), end), end) for place, end in ends.items()}
-        read_spans(brokers.cluster, spans, seen)
-        self._next = dict(ends)
-        return hour.told(now_ms)
+                    self._hour.take(row)
+        return self._hour.told(now_ms)

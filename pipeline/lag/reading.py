@@ -45,7 +45,7 @@ class Brokers:
         found: list[Vitals] = []
 
         def seen(one: Found) -> bool:
-            row = decoded(self.codec, one)
+            row = decoded(self.codec, VITALS, one.value)
             if isinstance(row, Vitals):
                 found.append(row)
             return True
@@ -110,10 +110,10 @@ class Brokers:
         return {place: max(offset, handled[place]) for place, offset in found.items()}
 
 
-def decoded(codec: Codec, one: Found) -> Any:
+def decoded(codec: Codec, topic: str, value: bytes) -> Any:
     """The record, or None where this build cannot read it: it waits all the same."""
     try:
-        return codec.decode(one.place[0], one.value)
+        return codec.decode(topic, value)
     except (MalformedRecord, UnknownSchema):
         return None
 
@@ -222,7 +222,7 @@ class _Reading:
 
 
 def _told(codec: Codec, one: Found) -> _Told:
-    record = decoded(codec, one)
+    record = decoded(codec, one.place[0], one.value)
     integration, caused_ms, bulk = held(record)
     at_ms = one.at_ms if caused_ms is None else caused_ms
     cause: Cause | None = getattr(record, "caused_by", None)
