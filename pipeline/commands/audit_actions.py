@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import click
 
+from connectors.kafka.partitioner import partition_of
 from connectors.kafka.reading import read_to_end
 from pipeline.commands.options import since_ms
 from pipeline.commands.session import known, open_process, plain_errors, read_tables
@@ -66,6 +67,9 @@ def print_revision(name: str, revision: int, shape: str) -> None:
 
 
 def read(process: Process, name: str | None, action: str | None, since: int) -> list[AuditEntry]:
-    """What the audit holds; blocks."""
+    """What the audit holds, of one integration or of all; blocks."""
     begins = process.admin().begin_offsets([AUDIT])
+    if name is not None:  # the partition of its key holds all of it
+        place = AUDIT, partition_of(name, len(begins))
+        begins = {place: begins[place]}
     return entries(read_to_end(process.cluster, begins), process.codec, name, action, since)

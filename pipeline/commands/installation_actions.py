@@ -13,8 +13,9 @@ from connectors.kafka.admin import TopicProblem
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher, publish_now
 from connectors.kafka.table import TableIncomplete, TableReader
-from pipeline.commands.changing import Change, Way
+from pipeline.commands.changing import Change
 from pipeline.commands.doctoring import findings_of
+from pipeline.commands.options import Way
 from pipeline.commands.session import audit, open_process, plain_errors, refuse, with_kafka
 from pipeline.config import load_settings
 from pipeline.exit_codes import DONE, REFUSED
@@ -42,13 +43,14 @@ def apply_topics(replication: int | None, way: Way) -> None:
         if differ:
             lines = (f"{one.topic} {one.message}" for one in differ)
             change.agree("\n".join((*lines, f"{len(differ)} of these would be made or mended")), "Make and mend them?")
-        done = process.admin().apply_topics(settings.partitions, replication, settings.changes_retention_days)
+        days = settings.changes_retention_days
+        done = process.admin().apply_topics(settings.partitions, replication, days) if differ else []
         for line in done or [AS_THEY_SHOULD_BE]:
             change.say(line)
         if done:
             entry = audit().deed("", "topics apply", f"{len(done)} made or mended")
             publish_now(process.cluster, process.codec, [entry])
-        left = _differing(process, replication)
+        left = _differing(process, replication) if done else differ
         change.end(done=bool(done), topics=[asdict(one) for one in left or differ])
         if left:
             refuse(*(f"{problem.topic} {problem.message}" for problem in left))
@@ -68,9 +70,7 @@ def check_topics(replication: int | None, shape: str) -> None:
 
 def _differing(process: Process, replication: int | None) -> list[TopicProblem]:
     settings = process.settings
-    return list(
-        process.admin().check_topics(settings.partitions, settings.changes_retention_days, replication=replication)
-    )
+    return process.admin().check_topics(settings.partitions, settings.changes_retention_days, replication=replication)
 
 
 def show_acls(roles: tuple[RoleName, ...], principal: str, shape: str) -> None:

@@ -84,9 +84,9 @@ class FullSyncs:
         *,
         active: Callable[[], bool],
         now_ms: Callable[[], int],
-        codec: Codec | None = None,
+        codec: Codec,
     ) -> None:
-        """`codec` is what the publisher writes with; without one every request is kept to as it was written."""
+        """`codec` is what the publisher writes with."""
         self._tables = tables
         self._codec = codec
         self._publisher = publisher
@@ -177,7 +177,7 @@ class FullSyncs:
         for run in _covered(current, waiting, situation):
             reason = f"run {current.run_id} reads the same"
             await self._write(over(run, situation, "superseded", reason))
-        if why := self._not_held(current):
+        if current.row.state == "requested" and (why := not_held(self._codec, current.row)):
             await self._write(over(current, situation, "failed", why))
             return
         while True:
@@ -190,12 +190,6 @@ class FullSyncs:
             rows: Mapping[str, RunProgress] = self._tables.table(RUNS)
             current = runs_of({key: row for key, row in rows.items() if key.startswith(current.run_id)})[current.run_id]
             situation = replace(self._situation(name, all_runs), superseded_by=situation.superseded_by)
-
-    def _not_held(self, run: Run) -> str | None:
-        """Why a run that has not begun would not keep to its request."""
-        if self._codec is None or run.row.state != "requested":
-            return None
-        return not_held(self._codec, run.row)
 
     async def _with_road(self, run: Run, situation: Situation) -> Situation:
         if run.full_sync.step not in PASSES or run.row.state != "running":

@@ -3,16 +3,16 @@
 import dataclasses
 from typing import Any
 
-from pipeline.lag.judging import PATIENCE, Lag
+from pipeline.lag.judging import Lag, fresh
 from schemas.vitals import BudgetVitals
 
 
 def budgets_of(lag: Lag, integration: str, system: str) -> list[BudgetVitals]:
     """Those of one account, none where whoever has it open gives no sign of life."""
-    fresh = [row for row in lag.processes if lag.at_ms - row.at_ms <= PATIENCE * row.every_ms]
+    alive = [row for row in lag.processes if fresh(row, lag.at_ms)]
     told = {
         one.limit: one
-        for row in sorted(fresh, key=lambda row: row.at_ms)
+        for row in sorted(alive, key=lambda row: row.at_ms)
         for one in row.budgets
         if (one.integration, one.system) == (integration, system)
     }

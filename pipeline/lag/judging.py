@@ -210,7 +210,7 @@ def _histories(rows: Iterable[Vitals]) -> Mapping[tuple[str, str, int], list[_Sa
 def _judged(place: Place, samples: Sequence[_Sample], now_ms: int) -> PlaceLag:
     state, why = _state(place, samples, now_ms)
     waiting = [*place.unread.waiting]
-    if samples and _fresh(samples[-1].row, now_ms):
+    if samples and fresh(samples[-1].row, now_ms):
         waiting += _held(samples[-1].place, place.position)
     oldest = oldest_of(waiting)
     live = oldest_of(one for one in waiting if not one.bulk)
@@ -268,7 +268,7 @@ def _out_per_s(samples: Sequence[_Sample], now_ms: int) -> float | None:
     if not samples:
         return None
     last = samples[-1]
-    if not _fresh(last.row, now_ms):
+    if not fresh(last.row, now_ms):
         return 0.0
     lately = _unbroken(samples)
     first = next((one for one in reversed(lately) if last.row.at_ms - one.row.at_ms >= WINDOW_MS * 0.9), lately[0])
@@ -285,7 +285,7 @@ def _pace_per_s(samples: Sequence[_Sample], now_ms: int) -> float | None:
 
     None before two figures since then are there: the first tell of a part of their interval only.
     """
-    if not samples or not _fresh(samples[-1].row, now_ms):
+    if not samples or not fresh(samples[-1].row, now_ms):
         return None
     lately = [one for one in _unbroken(samples) if samples[-1].row.at_ms - one.row.at_ms <= PACE_MS]
     moved = [
@@ -311,7 +311,8 @@ def _unbroken(samples: Sequence[_Sample]) -> Sequence[_Sample]:
     return samples[begin:]
 
 
-def _fresh(row: Vitals, now_ms: int) -> bool:
+def fresh(row: Vitals, now_ms: int) -> bool:
+    """Whether the process that told these figures lives, as far as they tell."""
     return now_ms - row.at_ms <= PATIENCE * row.every_ms
 
 
@@ -319,7 +320,7 @@ def _in_memory(rows: Iterable[Vitals], stage: str, topic: str, now_ms: int) -> l
     found = [
         place
         for row in rows
-        if _fresh(row, now_ms)
+        if fresh(row, now_ms)
         for place in row.places
         if (place.stage, place.topic) == (stage, topic)
     ]
@@ -336,7 +337,7 @@ def _limited(rows: Sequence[Vitals], newest: Mapping[str, Vitals], system: str, 
     ]
     if met:
         return met[-1].limited_by
-    waits = any(_waits(row, rows, system) for row in newest.values() if _fresh(row, now_ms))
+    waits = any(_waits(row, rows, system) for row in newest.values() if fresh(row, now_ms))
     return BUDGET if waits else ""
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pipeline.lag.facts import Place
-from pipeline.lag.judging import PATIENCE, STANDSTILL, Lag
+from pipeline.lag.judging import STANDSTILL, Lag, fresh
 from pipeline.lag.text import RETENTION_SOON_S
 from pipeline.operations.finding_kinds import FindingCode
 from pipeline.operations.findings import Finding
@@ -83,7 +83,7 @@ def _clocks(lag: Lag) -> Iterator[Finding]:
 
 def _role(role: str, command: str, rows: Iterable[Vitals], now_ms: int) -> Iterator[Finding]:
     known = sorted(rows, key=lambda row: row.process)
-    alive = [row for row in known if now_ms - row.at_ms <= PATIENCE * row.every_ms]
+    alive = [row for row in known if fresh(row, now_ms)]
     if not known:
         why = "no sign of life in the last two minutes"
         told = f"{why}. Fix: is `{command}` (or `up`) running, and up to date?"

@@ -1,6 +1,6 @@
 """How one integration stands: what is in force, both systems, its pairs, how far behind it is. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,6 +48,8 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
     ours = [run for run in known.runs if run.row.integration == name]
     completed = next((run for run in reversed(ours) if run.row.state == "completed"), None)
     newest, total = known.sealed.get(name, (0, 0))
+    came = [one for one in known.audit if (one.integration, one.action) == (name, IN_FORCE)]
+    since = in_connection(settings.connection)
     return {
         "at_ms": known.lag.at_ms,
         "integration": name,
@@ -55,13 +57,9 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "revision": settings.active_revision,
         "apply_state": settings.apply_state,
         "reason": settings.reason,
-        "applied_at_ms": _came_ms(
-            name, known.audit, lambda entry: entry.revision == settings.active_revision, last=True
-        ),
+        "applied_at_ms": max((one.at_ms for one in came if one.revision == settings.active_revision), default=None),
         "connection": settings.connection,
-        "connected_at_ms": _came_ms(
-            name, known.audit, lambda entry: entry.detail == in_connection(settings.connection)
-        ),
+        "connected_at_ms": min((one.at_ms for one in came if one.detail == since), default=None),
         "systems": {system: _system(name, settings, system, known) for system in SYSTEMS},
         "mappings": [of_mapping(name, mapping, completed, known.lag) for mapping in known.mappings.get(name, ())],
         **_behind(name, known.lag),
@@ -69,14 +67,6 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "next_full_sync_at_ms": known.next_run_ms.get(name),
         "secrets": {"newest_key": newest, "all": total},
     }
-
-
-def _came_ms(
-    name: str, audit: Sequence[AuditEntry], meant: Callable[[AuditEntry], bool], *, last: bool = False
-) -> int | None:
-    """When the first such revision came into force, or the last; None where the audit does not tell."""
-    found = [one.at_ms for one in audit if (one.integration, one.action) == (name, IN_FORCE) and meant(one)]
-    return found[-1 if last else 0] if found else None
 
 
 def _system(name: str, settings: IntegrationSettings, system: System, known: Known) -> Shown:
@@ -119,7 +109,7 @@ def of_mapping(name: str, mapping: str, completed: Run | None, lag: Lag) -> Show
     told: Shown = {key: None if counts is None else counts.get(of, 0) for key, of in OF_PAIRS.items()}
     waiting = sum(one.place.unread.mappings.get((name, mapping), 0) for one in lag.places)
     refused = None if counts is None else out_of_step(counts)
-    in_step = None if counts is None else counts.get("pairs", 0) - out_of_step(counts)
+    in_step = None if refused is None else told["pairs"] - refused
     return {"mapping": mapping, "in_step": in_step, "waiting": waiting, "refused": refused, **told}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from connectors.receiver.ports import WEBHOOK_RESULTS, WebhookResult
-from pipeline.lag.judging import PATIENCE, Lag
+from pipeline.lag.judging import Lag, fresh
 from pipeline.operations.findings import Finding
 from schemas.values import SYSTEMS, System
 from schemas.vitals import Vitals
@@ -25,7 +25,7 @@ OURS: Final[tuple[WebhookResult, ...]] = (
 
 def webhooks(lag: Lag) -> Iterator[Finding]:
     """A finding for each system of which webhooks came: the newest was accepted, or refused and why."""
-    alive = [row for row in lag.processes if lag.at_ms - row.at_ms <= PATIENCE * row.every_ms]
+    alive = [row for row in lag.processes if fresh(row, lag.at_ms)]
     for system in SYSTEMS:
         accepted_ms, refused = last_accepted_ms(alive, system), last_refused(alive, system)
         result = max(refused, key=lambda one: refused[one], default=None)

@@ -176,6 +176,7 @@ async def _process(cluster: Cluster, clock: Clock, ordinal: int) -> Process:
         FullSyncSettings(PARTITIONS, DAY_S, 0.2),
         active=lambda: scheduler.active,
         now_ms=lambda: clock.now_ms,
+        codec=codec,
     )
     tasks = [asyncio.create_task(scheduler.run()), asyncio.create_task(full_syncs.run())]
     return Process(scheduler, tables, publisher, tasks)

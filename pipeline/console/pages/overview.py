@@ -11,7 +11,7 @@ from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock, counted, seconds
 from pipeline.full_sync.rows import Run
 from pipeline.lag.hour import MINUTES, Hour
-from pipeline.lag.judging import PATIENCE, Lag
+from pipeline.lag.judging import Lag, fresh
 from pipeline.operations.full_sync import current, runs_in
 from pipeline.operations.roles import ROLES
 from schemas.configuration import IntegrationPart, IntegrationSettings
@@ -184,7 +184,7 @@ def processes(lag: Lag) -> list[ProcessRow]:
     found = []
     for role in ROLES:
         known = [row for row in lag.processes if row.role == role]
-        alive = [row for row in known if lag.at_ms - row.at_ms <= PATIENCE * row.every_ms]
+        alive = [row for row in known if fresh(row, lag.at_ms)]
         version = ", ".join(sorted({row.version for row in alive}))
         kind = "ok" if known and len(alive) == len(known) else "warn" if alive else "bad"
         word = f"{len(alive)} of {len(known)}" if known else "no sign of life"

@@ -30,7 +30,7 @@ class Installation:
     acting: Acting = field(default_factory=lambda: Acting(mappings={"people": PEOPLE}))
     brokers_away: bool = False
     sent: list[str] = field(default_factory=list)  # run id and kind of each command
-    codec: Codec | None = None
+    codec: Codec = field(default_factory=lambda: Codec(LocalRegistry()))
 
     def table(self, topic: str) -> Mapping[str, Any]:
         desired = DesiredIntegration("a", "active", "", SECTION, SECTION, 0)
