@@ -8,11 +8,17 @@ from pipeline.operations.actor import machine
 
 ASKED_BY: Final = ContextVar("asked_by", default="console")
 """The name of whoever is signed in, for the audit."""
+_HERE: Final = ": console"
 
 
 def asked_from() -> str:
     """Where it was asked for, for the audit."""
-    return f"{machine()}: console"
+    return f"{machine()}{_HERE}"
+
+
+def is_from_here(place: str) -> bool:
+    """Whether what the audit names as the place is a console."""
+    return place.endswith(_HERE)
 
 
 UTC_ZONE: Final = "UTC"

@@ -44,6 +44,7 @@ DOCTOR_KEPT_S: Final = 5.0
 AUDIT_KEPT_S: Final = 5.0
 CHANGES_KEPT_S: Final = 300.0
 HOUR_KEPT_S: Final = 5.0
+OLD_MS: Final = 60_000
 LETTERS_KEPT_S: Final = 10.0
 STATUS: Final = "status"
 """What the audit calls a system's coming to another status."""
@@ -281,6 +282,11 @@ class Desk:
         """When each system of an integration came to how it is, as far as the audit is read."""
         found = self._told.of(self.audit_look.soon() or [], name)
         return {system: clock(at_ms, self.now_ms()) for system, at_ms in found.items()}
+
+    def last_hour(self, lag: Lag | None) -> Hour | None:
+        """None where it ended too long ago to be the last one, for nobody looked meanwhile."""
+        hour = self.hour_look.soon()
+        return hour if hour is not None and lag is not None and self.now_ms() - hour.at_ms <= OLD_MS else None
 
     async def lag(self) -> Lag | None:
         """The road; None where the brokers do not answer."""

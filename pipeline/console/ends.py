@@ -1,16 +1,15 @@
 """How records of one integration ended within the last hour, and how long live changes took, as shown. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.console.took import Took, took_of
+from pipeline.console.took import Took, means_in, took_in
 from pipeline.console.words import clock
 from pipeline.core.outcome import Outcome
 from pipeline.lag.hour import MINUTE_MS, Hour
 from schemas.values import SYSTEMS, System
-from schemas.vitals import BOUNDS_MS
 
 LATELY: Final = 10
 """Minutes that a rate is of, the one that is not over aside."""
@@ -101,6 +100,7 @@ def ends_of(integration: str, hour: Hour) -> Ends | None:
         numbers = [minute[stage, "written"] for minute in minutes]
         return Rate(sum(numbers[-1 - known : -1]) / known, numbers)
 
+    took, took_ms = hour.each("took", integration), hour.each("took_ms", integration)
     links: dict[str, Counter[str]] = {}
     for (mapping, word), number in hour.all("linked", integration).items():
         links.setdefault(mapping, Counter())[word] += number
@@ -115,8 +115,8 @@ def ends_of(integration: str, hour: Hour) -> Ends | None:
         [[(found[kind], kind.sign) for kind in (*KINDS, OTHERS) if found[kind]] for found in by_kind],
         {system: rate(f"{system} sink") for system in SYSTEMS},
         rate(_EVENTS),
-        {system: _took(system, hour, integration) for system in SYSTEMS},
-        {system: list(_means(system, hour, integration)) for system in SYSTEMS},
+        {system: took_in(system, took) for system in SYSTEMS},
+        {system: list(means_in(system, took, took_ms)) for system in SYSTEMS},
         links,
     )
 
@@ -127,16 +127,3 @@ def _by_kind(minute: Counter[tuple[str, str]]) -> Counter[EndKind]:
         if outcome not in OWN:
             found[next((kind for kind in KINDS if outcome in kind.outcomes), OTHERS)] += number
     return found
-
-
-def _took(system: System, hour: Hour, integration: str) -> Took:
-    found = hour.all("took", integration)
-    return took_of(system, [found[system, str(bound)] for bound in range(len(BOUNDS_MS) + 1)])
-
-
-def _means(system: System, hour: Hour, integration: str) -> Iterator[int]:
-    sums = hour.each("took_ms", integration)
-    for sum_ms, counts in zip(sums, hour.each("took", integration), strict=True):
-        number = sum(many for (of, _), many in counts.items() if of == system)
-        if number:
-            yield round(sum_ms[system, ""] / number)

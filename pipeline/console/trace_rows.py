@@ -1,6 +1,6 @@
 """The way of the change that was written last, as an object's page draws it: hop by hop, over time. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -51,7 +51,8 @@ def trace_shown(trace: Trace, now_ms: int) -> TraceShown:
         f"Of the {_ms(trace.took_ms)} since then Pairstream took {_ms(parts.pairstream)}, answers to reads "
         f"{_ms(parts.read)}, waiting for limits {_ms(parts.budget)}, answers to writes {_ms(parts.write)}."
     )
-    rows = [_row(trace, hop, before, first, now_ms) for before, hop in pairwise((first, *hops))]
+    words = _words(trace)
+    rows = [_row(trace, words, hop, before, first, now_ms) for before, hop in pairwise((first, *hops))]
     return TraceShown(
         trace.written or trace.fields,
         _ms(total_ms),
@@ -61,11 +62,13 @@ def trace_shown(trace: Trace, now_ms: int) -> TraceShown:
     )
 
 
-def _row(trace: Trace, hop: Hop, before: Hop, first: Hop, now_ms: int) -> TraceRow:
+def _row(
+    trace: Trace, words: Mapping[HopWord, tuple[str, str]], hop: Hop, before: Hop, first: Hop, now_ms: int
+) -> TraceRow:
     lasted_ms = max(hop.at_ms - before.at_ms, 0)
     answers = {"read": trace.parts.read, "written": trace.parts.write}
     thick_ms = min(answers.get(hop.word, 0), lasted_ms)
-    what, detail = _words(trace)[hop.word]
+    what, detail = words[hop.word]
     if hop.word == "received" and (hop.place is None or not hop.place[0].endswith(_WEBHOOKS)):
         what = f"{NAMES[trace.system]} connector saw the change"
     place = f"{hop.place[0]}[{hop.place[1]}]@{hop.place[2]}" if hop.place is not None else ""

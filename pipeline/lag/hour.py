@@ -26,6 +26,7 @@ class Hour:
     at_ms: int
     since_ms: int | None  # from when on they are known; None: no process has told of itself
     figures: Mapping[tuple[What, str], Sequence[Counter[Named]]] = field(default_factory=dict)  # by what and whose
+    together: Mapping[What, Sequence[Counter[Named]]] = field(default_factory=dict)  # of all integrations
 
     def each(self, what: What, integration: str) -> Sequence[Counter[Named]]:
         """Minute by minute."""
@@ -35,10 +36,6 @@ class Hour:
         """The whole hour, or as much of it as is known."""
         return sum(self.each(what, integration), Counter[Named]())
 
-    def integrations(self, what: What) -> list[str]:
-        """Those of which anything is known."""
-        return sorted({whose for kind, whose in self.figures if kind == what})
-
 
 def _by_integration(minutes: Sequence[Mapping[Figure, int]]) -> dict[tuple[What, str], Sequence[Counter[Named]]]:
     found: dict[tuple[What, str], list[Counter[Named]]] = {}
@@ -47,6 +44,15 @@ def _by_integration(minutes: Sequence[Mapping[Figure, int]]) -> dict[tuple[What,
             if (what, whose) not in found:
                 found[what, whose] = [Counter[Named]() for _ in minutes]
             found[what, whose][at][one, other] += number
+    return dict(found)
+
+
+def _together(figures: Mapping[tuple[What, str], Sequence[Counter[Named]]]) -> dict[What, Sequence[Counter[Named]]]:
+    found: dict[What, list[Counter[Named]]] = {}
+    for (what, _), minutes in figures.items():
+        sums = found.setdefault(what, [Counter[Named]() for _ in minutes])
+        for sum_, minute in zip(sums, minutes, strict=True):
+            sum_.update(minute)
     return dict(found)
 
 
@@ -85,7 +91,8 @@ class LastHour:
         self._minutes = {minute: gained for minute, gained in self._minutes.items() if minute in minutes}
         self._before = {one: known for one, known in self._before.items() if known[0] > now_ms - HOUR_MS}
         since_ms = None if self._since_ms is None else max(self._since_ms, minutes[0] * MINUTE_MS)
-        return Hour(now_ms, since_ms, _by_integration([self._minutes.get(minute, Counter()) for minute in minutes]))
+        figures = _by_integration([self._minutes.get(minute, Counter()) for minute in minutes])
+        return Hour(now_ms, since_ms, figures, _together(figures))
 
 
 def _figures(row: Vitals) -> Iterator[tuple[Figure, int]]:

@@ -114,6 +114,11 @@ def current(integration: str, runs: Iterable[Run]) -> Run | None:
     return next((run for run in under_way if run.row.state == "running"), under_way[0] if under_way else None)
 
 
+def completed(runs: Sequence[Run]) -> Run | None:
+    """The newest run that completed, of runs from the oldest on."""
+    return next((run for run in reversed(runs) if run.row.state == "completed"), None)
+
+
 def shown(integration: str, runs: Iterable[Run]) -> Run:
     """The run of the integration under way, or else its newest. Raises NoSuchRun."""
     ours = runs_in(runs, integration)

@@ -11,6 +11,7 @@ from pipeline.lag.budgets import budgets_of
 from pipeline.lag.budgets import report as budget_report
 from pipeline.lag.judging import Lag
 from pipeline.lag.report import by_integration
+from pipeline.operations.full_sync import completed
 from pipeline.operations.webhooks import last_accepted_ms, last_refused
 from schemas.audit import IN_FORCE, in_connection
 from schemas.configuration import IntegrationPart, IntegrationSettings
@@ -46,7 +47,7 @@ class Known:
 def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
     """The integration as one object with stable keys."""
     ours = [run for run in known.runs if run.row.integration == name]
-    completed = next((run for run in reversed(ours) if run.row.state == "completed"), None)
+    counted = counted_by(completed(ours))
     newest, total = known.sealed.get(name, (0, 0))
     came = [one for one in known.audit if (one.integration, one.action) == (name, IN_FORCE)]
     since = in_connection(settings.connection)
@@ -61,7 +62,7 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "connection": settings.connection,
         "connected_at_ms": min((one.at_ms for one in came if one.detail == since), default=None),
         "systems": {system: _system(name, settings, system, known) for system in SYSTEMS},
-        "mappings": [of_mapping(name, mapping, completed, known.lag) for mapping in known.mappings.get(name, ())],
+        "mappings": [of_mapping(name, mapping, counted, known.lag) for mapping in known.mappings.get(name, ())],
         **_behind(name, known.lag),
         "last_full_sync": _run(ours[-1], known.lag.at_ms) if ours else None,
         "next_full_sync_at_ms": known.next_run_ms.get(name),
@@ -103,9 +104,14 @@ def _system(name: str, settings: IntegrationSettings, system: System, known: Kno
     }
 
 
-def of_mapping(name: str, mapping: str, completed: Run | None, lag: Lag) -> Shown:
-    """Its pairs as the last full sync that completed counted them; null where none has."""
-    counts = by_mapping(completed).get(mapping) if completed is not None else None
+def counted_by(run: Run | None) -> Mapping[str, Mapping[str, int]]:
+    """What the last full sync that completed counted, by mapping."""
+    return {} if run is None else by_mapping(run)
+
+
+def of_mapping(name: str, mapping: str, counted: Mapping[str, Mapping[str, int]], lag: Lag) -> Shown:
+    """Its pairs as they were counted; null where they were not."""
+    counts = counted.get(mapping)
     told: Shown = {key: None if counts is None else counts.get(of, 0) for key, of in OF_PAIRS.items()}
     waiting = sum(one.place.unread.mappings.get((name, mapping), 0) for one in lag.places)
     refused = None if counts is None else out_of_step(counts)

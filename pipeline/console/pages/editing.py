@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import chain, count
 from typing import Any, Final
 
+from pipeline.console.asking import is_from_here
 from pipeline.console.choosing import (
     NOTHING_KNOWN,
     FieldShown,
@@ -39,6 +40,7 @@ from pipeline.console.drafts import (
 )
 from pipeline.console.form import whole_number
 from pipeline.console.head import head, settings_in
+from pipeline.console.pages.integration import newest_of
 from pipeline.console.planning import Descriptions
 from pipeline.console.visit import NotHere, Shown, Visit
 from pipeline.integration_file.loader import read_document
@@ -50,8 +52,6 @@ from pipeline.operations.field_query import NotAnswered
 from pipeline.provisioning.described import described_file
 from schemas.configuration import IntegrationSettings
 
-CONSOLE: Final = "console"
-"""How the place ends that the audit names for what is done here."""
 FILES_KEPT: Final = 16
 """Integrations whose file, once read, is not read again for every click."""
 
@@ -191,9 +191,8 @@ async def editor(
 
 def _applied_elsewhere(visit: Visit) -> str:
     """Who applied last, where that was not done in the console, as far as the audit is known."""
-    entries = [one for one in visit.desk.audit_look.soon() or () if one.integration == visit.integration]
-    last = next((one for one in reversed(entries) if one.action == "apply"), None)
-    return f"{last.by}, {last.place}" if last is not None and not last.place.endswith(CONSOLE) else ""
+    last = next((one for one in newest_of(visit) if one.action == "apply"), None)
+    return f"{last.by}, {last.place}" if last is not None and not is_from_here(last.place) else ""
 
 
 def _form(

@@ -19,6 +19,7 @@ from pipeline.explain.answer import Explanation, Named
 from pipeline.explain.look_again import Asked, holders
 from pipeline.full_sync.report import report as run_report
 from pipeline.operations import OperationRefused
+from pipeline.operations.full_sync import completed
 from schemas.configuration import IntegrationSettings
 
 _RECORD: Final = re.compile(r"/(?:record/[^/]+|contact|company|deal|users|groups|companies)/([^/?#]+)")
@@ -47,9 +48,9 @@ async def find(visit: Visit) -> Shown | Gone:
 async def _asking(visit: Visit) -> dict[str, object]:
     """The form, and what the last whole full sync counted that no pair has."""
     settings, desk = settings_in(visit), visit.desk
-    ended = [run for run in desk.runs_of(visit.integration) if run.row.state == "completed"]
-    told = run_report(ended[-1], desk.now_ms()) if ended else None
-    at = clock(ended[-1].row.updated_at_ms, desk.now_ms()) if ended else ""
+    done = completed(desk.runs_of(visit.integration))
+    told = run_report(done, desk.now_ms()) if done is not None else None
+    at = clock(done.row.updated_at_ms, desk.now_ms()) if done is not None else ""
     return {"head": head(visit, settings, await desk.lag()), "counted_at": at, "counts": told}
 
 

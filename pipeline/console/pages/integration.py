@@ -14,8 +14,9 @@ from pipeline.console.pages.overview import run_word
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock
 from pipeline.lag.judging import Lag
+from pipeline.operations.full_sync import completed
 from pipeline.operations.runs import held_up
-from pipeline.operations.standing import of_mapping
+from pipeline.operations.standing import counted_by, of_mapping
 from pipeline.provisioning.remedies import withdrawal
 from schemas.configuration import ApplyState, IntegrationPart, IntegrationSettings
 from schemas.integrations import connector_of
@@ -25,8 +26,6 @@ from schemas.topics import MAPPINGS
 from schemas.values import SYSTEMS
 
 LATELY = 6
-OLD_MS = 60_000
-"""An hour that ended before is not the last one: nobody looked meanwhile."""
 STEPS: Final[Mapping[ApplyState, str]] = {
     "proving": "Both systems are asked whether they take the credentials, and whose accounts they are.",
     "describing": "Both systems are asked for the fields that the mappings name.",
@@ -65,10 +64,8 @@ async def health(visit: Visit) -> Shown:
     """`/i/<integration>`."""
     settings, lag = settings_in(visit), await visit.desk.lag()
     name, parts, desk = visit.integration, visit.desk.parts, visit.desk
-    top, hour = head(visit, settings, lag), desk.hour_look.soon()
-    known = hour is not None and lag is not None and desk.now_ms() - hour.at_ms <= OLD_MS
-    ends = ends_of(name, hour) if hour is not None and known else None
-    completed = [run for run in desk.runs_of(name) if run.row.state == "completed"]
+    top, hour, done = head(visit, settings, lag), desk.last_hour(lag), completed(desk.runs_of(name))
+    ends = ends_of(name, hour) if hour is not None else None
     return Shown(
         "integration.html",
         {
@@ -77,8 +74,8 @@ async def health(visit: Visit) -> Shown:
             "to_userflow": waiting(name, "userflow", lag),
             "to_hubspot": waiting(name, "hubspot", lag),
             "run": run_word(name, visit.desk.runs_of(name), visit.desk.now_ms()),
-            "mappings": list(mapping_rows(visit, lag, ends)),
-            "counted_at": clock(completed[-1].row.updated_at_ms, desk.now_ms()) if completed else "",
+            "mappings": list(mapping_rows(visit, lag, ends, counted_by(done))),
+            "counted_at": clock(done.row.updated_at_ms, desk.now_ms()) if done is not None else "",
             "refused": desk.refused(name),
             "ends": ends,
             "budgets": budgets(name, settings, lag) if lag is not None and settings.state != "disconnected" else [],
@@ -113,16 +110,17 @@ def _ended_by(visit: Visit, settings: IntegrationSettings) -> str:
     return ""
 
 
-def mapping_rows(visit: Visit, lag: Lag | None, ends: Ends | None) -> Iterator[MappingRow]:
+def mapping_rows(
+    visit: Visit, lag: Lag | None, ends: Ends | None, counts: Mapping[str, Mapping[str, int]]
+) -> Iterator[MappingRow]:
     """The mappings in force: what `pairstream integration show` counts of each, and what is refused of it now."""
     desk, name = visit.desk, visit.integration
-    completed = next((run for run in reversed(desk.runs_of(name)) if run.row.state == "completed"), None)
     letters = desk.letters_look.soon()
     open_now = Counter[str]()
     for group in letters.groups(name, "open") if letters is not None else ():
         open_now[group.mapping] += len(group.letters)
     for row in mappings_of(visit):
-        told = of_mapping(name, row.name, completed, lag) if lag is not None else {}
+        told = of_mapping(name, row.name, counts, lag) if lag is not None else {}
         several = (told["ambiguous"], told["crowded"]) if told else (None, None)
         fields = (row.match_hubspot, row.match_userflow)
         yield MappingRow(

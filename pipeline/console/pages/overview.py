@@ -1,29 +1,26 @@
 """Whether anything is wrong, of all integrations; the worst first."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.condition import Condition, Waiting, condition, waiting
 from pipeline.console.desk import Desk
-from pipeline.console.took import Took, took_of
+from pipeline.console.took import Took, means_in, took_in
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock, counted, seconds
 from pipeline.full_sync.rows import Run
-from pipeline.lag.hour import MINUTES, Hour
+from pipeline.lag.hour import Hour
 from pipeline.lag.judging import Lag, fresh
-from pipeline.operations.full_sync import current, runs_in
+from pipeline.operations.full_sync import completed, current, runs_in
 from pipeline.operations.roles import ROLES
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.values import SYSTEMS, System
-from schemas.vitals import BOUNDS_MS
 
 LONGEST_SOUGHT: Final = 100
 MOST_SILENT: Final = 3
 PART: Final = 3
 """Minutes of one point of a line."""
-OLD_MS: Final = 60_000
-"""An hour that ended before is not the last one."""
 ORDER: Final = ("bad", "warn", "work", "idle", "ok")
 RUN_WORDS: Final[Mapping[str, str]] = {
     "requested": "asked for",
@@ -89,10 +86,7 @@ class Direction:
 async def overview(visit: Visit) -> Shown:
     """`/`; `?q=`: those whose name or account holds that."""
     desk, lag, wanted = visit.desk, await visit.desk.lag(), visit.query("q").strip().lower()[:LONGEST_SOUGHT]
-    hour = desk.hour_look.soon()
-    if hour is not None and (lag is None or desk.now_ms() - hour.at_ms > OLD_MS):
-        hour = None
-    parts = desk.parts
+    hour, parts = desk.last_hour(lag), desk.parts
     rows = [_row(desk, name, settings, parts, lag, hour) for name, settings in desk.integrations.items()]
     rows.sort(key=lambda row: (ORDER.index(row.condition.kind), row.name))
     shown = [row for row in rows if wanted in f"{row.name} {row.hubspot} {row.userflow}".lower()]
@@ -110,7 +104,7 @@ def _row(
     hour: Hour | None,
 ) -> Row:
     runs = desk.runs_of(name)
-    completed = next((run for run in reversed(runs) if run.row.state == "completed"), None)
+    done = completed(runs)
     ends = hour.each("ended", name) if hour is not None else ()
     sinks = [sum(minute[f"{system} sink", "written"] for system in SYSTEMS) for minute in ends]
     return Row(
@@ -120,7 +114,7 @@ def _row(
         condition(name, settings, parts, runs, lag, desk.refused(name) or 0, desk.since(name)),
         waiting(name, "userflow", lag),
         waiting(name, "hubspot", lag),
-        completed.row.counts.get("pairs") if completed is not None else None,
+        done.row.counts.get("pairs") if done is not None else None,
         [sum(sinks[at : at + PART]) for at in range(0, len(sinks), PART)],
         run_word(name, runs, desk.now_ms()),
         desk.refused(name),
@@ -146,28 +140,11 @@ def tried(desk: Desk) -> str:
 
 def directions(hour: Hour) -> list[Direction]:
     """Both."""
+    took, took_ms = hour.together.get("took", ()), hour.together.get("took_ms", ())
     return [
-        Direction(
-            system,
-            took_of(
-                system,
-                [
-                    sum(hour.all("took", name)[system, str(bound)] for name in hour.integrations("took"))
-                    for bound in range(len(BOUNDS_MS) + 1)
-                ],
-            ),
-            list(_means(hour, system)),
-        )
+        Direction(system, took_in(system, took), list(means_in(system, took, took_ms)))
         for system in ("userflow", "hubspot")
     ]
-
-
-def _means(hour: Hour, system: System) -> Iterator[int]:
-    names = hour.integrations("took")
-    for at in range(MINUTES):
-        number = sum(many for name in names for (of, _), many in hour.each("took", name)[at].items() if of == system)
-        if number:
-            yield round(sum(hour.each("took_ms", name)[at][system, ""] for name in names) / number)
 
 
 def run_word(name: str, runs: Iterable[Run], now_ms: int) -> RunWord | None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from connectors.kafka.table import until_read
@@ -12,6 +13,7 @@ from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
 from pipeline.console.pages.editing import draft_sent, editor, found_wrong, in_force, specs_in, told_of
+from pipeline.console.pages.integration import newest_of
 from pipeline.console.planning import Review
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.integration_file.model import IntegrationFile, MappingSpec
@@ -219,7 +221,7 @@ async def _shown(visit: Visit, found: Review, problem: str = "", status: int = 2
         "values": values,
         "problem": problem,
         "anew": bool(visit.query("anew")),
-        "file": await _file(settings, draft) if desk.about.proposes else "",
+        "file": await asyncio.to_thread(_file, settings.document, draft) if desk.about.proposes else "",
         "conflict": await _who_saved(visit, settings) if conflict else "",
         "at": f"/i/{visit.integration}/mappings/{draft.name}",
         "held": list(form_of(draft)),
@@ -230,9 +232,10 @@ async def _shown(visit: Visit, found: Review, problem: str = "", status: int = 2
     return Shown("mapping-review.html", facts, status, large=True)
 
 
-async def _file(settings: IntegrationSettings, draft: Draft) -> str:
-    """The integration's file with the draft in it."""
-    return (await asyncio.to_thread(document_with, settings.document, draft))[0]
+@lru_cache(maxsize=16)
+def _file(document: str, draft: Draft) -> str:
+    """The integration's file with the draft in it; kept, for a page is made each second while it is looked at."""
+    return document_with(document, draft)[0]
 
 
 def _plan(found: Review) -> tuple[Plan | None, str]:
@@ -249,8 +252,8 @@ def _plan(found: Review) -> tuple[Plan | None, str]:
 
 async def _who_saved(visit: Visit, settings: IntegrationSettings) -> str:
     """Who saved while this was edited, as far as the audit tells."""
-    entries = [one for one in await visit.desk.audit_look.get() if one.integration == visit.integration]
-    by = next((one.by for one in reversed(entries) if one.action == "apply"), "Somebody")
+    await visit.desk.audit_look.get()
+    by = next((one.by for one in newest_of(visit) if one.action == "apply"), "Somebody")
     return f"{by} saved revision {settings.revision} while you edited."
 
 
