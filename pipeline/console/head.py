@@ -44,6 +44,11 @@ def settings_in(visit: Visit) -> IntegrationSettings:
     raise NotHere(f"There is no integration {name}", nearest, f"/i/{nearest}" if nearest else "")
 
 
+def refused_apply(settings: IntegrationSettings) -> str:
+    """Why the last apply was refused, where another is in force."""
+    return (settings.reason or "") if settings.apply_state == "failed" and settings.active_revision else ""
+
+
 def head(visit: Visit, settings: IntegrationSettings, lag: Lag | None) -> Head:
     """The head of a page of this integration."""
     name, desk = visit.integration, visit.desk

@@ -9,7 +9,7 @@ from typing import Final
 from pipeline.console.budget_rows import budgets
 from pipeline.console.condition import NAMES, Kind, waiting
 from pipeline.console.ends import Ends, ends_of
-from pipeline.console.head import head, settings_in
+from pipeline.console.head import head, refused_apply, settings_in
 from pipeline.console.pages.overview import run_word
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock
@@ -85,7 +85,7 @@ async def health(visit: Visit) -> Shown:
             "lately": [(clock(entry.at_ms, desk.now_ms()), entry) for entry in islice(newest_of(visit), LATELY)],
             "systems": systems(name, settings, parts),
             "left": left(name, settings, parts) if settings.state == "disconnected" else [],
-            "refused_apply": settings.reason if settings.apply_state == "failed" and settings.active_revision else "",
+            "refused_apply": refused_apply(settings),
         },
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from connectors.kafka.groups import BrokersUnreachable
 from pipeline.console.desk import LOOKED_S
 from pipeline.console.drafts import MOST_RULES, WAYS
-from pipeline.console.head import head, settings_in
+from pipeline.console.head import head, refused_apply, settings_in
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.revisions import Revision, revisions, what
 from pipeline.console.visit import NotHere, Shown, Visit
@@ -23,7 +23,7 @@ async def mappings(visit: Visit) -> Shown:
         "mappings": mappings_of(visit),
         "revision": settings.active_revision,
         "revisions": [(one, clock(one.at_ms, now_ms), what(one.changes)) for one in found],
-        "refused": settings.reason if settings.apply_state == "failed" else "",
+        "refused_apply": refused_apply(settings),
     }
     return Shown("mappings.html", facts)
 

@@ -103,6 +103,8 @@ async def test_a_refused_apply_is_told_with_its_reason(it: InMemory) -> None:
     connect(it, document=SECOND, apply_state="failed", reason="f.yaml:7: users.plan is text", active_revision=2)
     said = text((await (await it.signed_in("viewer")).get("/i/acme/mappings")).text)
     assert "The last apply was refused" in said and "f.yaml:7: users.plan is text" in said
+    connect(it, document=SECOND, apply_state="failed", reason="f.yaml:7: users.plan is text", active_revision=0)
+    assert "what was in force before" not in (await (await it.signed_in()).get("/i/acme/mappings")).text
 
 
 async def test_the_connection_tells_when_a_webhook_last_arrived() -> None:
