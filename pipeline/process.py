@@ -134,7 +134,7 @@ class Process:
         It raises RepartitionRefused then, where keys would not be on the partitions that this process looks at.
         """
         if records:
-            refuse_beside(self.admin().partitions(), self.settings.partitions)
+            self.check_partitions()
         tables.start()
         recorded = tables.get(INTEGRATIONS, INSTALLATION)
         installation.check(recorded, self.schema_ids)
@@ -142,6 +142,10 @@ class Process:
             codec, fact = installation.recording(self.schema_ids, self.settings.schemas_up_to)
             publish_now(self.cluster, codec, [fact])
         return tables
+
+    def check_partitions(self) -> None:
+        """Raises RepartitionRefused where this process would look for keys where they are not. Blocks."""
+        refuse_beside(self.admin().partitions(), self.settings.partitions)
 
     @property
     def schema_ids(self) -> SchemaIds:

@@ -25,7 +25,7 @@ from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic, TopicAndPartition
 
 BROKERS_DEFAULT: Final = -1  # replicas of a new topic
 LIMIT: Final = "max.message.bytes"
-TRIES: Final = 4
+TRIES: Final = 20
 PAUSE_S: Final = 0.25
 LEADER_MOVES: Final = (
     *(KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH),
@@ -42,6 +42,11 @@ class TopicProblem:
     message: str
     missing: bool = False
     setting: str = ""  # the setting that differs, where it is one
+
+    @property
+    def mendable(self) -> bool:
+        """Whether `apply_topics` mends it; partition and replica counts of what is there it leaves as they are."""
+        return self.missing or bool(self.setting)
 
 
 class TopicsRefused(RuntimeError):

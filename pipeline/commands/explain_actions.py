@@ -39,6 +39,7 @@ def explain_one(asked: Asked) -> None:
     """Print what is known of an object, in each integration that has its type, or of a pair."""
     with plain_errors():
         process = open_process()
+        process.check_partitions()
         tables = read_tables(process)
         try:
             told = explained(process, tables, asked)

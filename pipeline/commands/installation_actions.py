@@ -40,12 +40,13 @@ def apply_topics(replication: int | None, way: Way) -> None:
         refuse_beside(process.admin().partitions(), settings.partitions, every=False)
         differ = _differing(process, replication)
         change = Change("topics apply", way, topics=[asdict(one) for one in differ])
-        if differ:
+        mendable = sum(one.mendable for one in differ)
+        if mendable:
             lines = (f"{one.topic} {one.message}" for one in differ)
-            change.agree("\n".join((*lines, f"{len(differ)} of these would be made or mended")), "Make and mend them?")
+            change.agree("\n".join((*lines, f"{mendable} of these would be made or mended")), "Make and mend them?")
         days = settings.changes_retention_days
-        done = process.admin().apply_topics(settings.partitions, replication, days) if differ else []
-        for line in done or [AS_THEY_SHOULD_BE]:
+        done = process.admin().apply_topics(settings.partitions, replication, days) if mendable else []
+        for line in done or ([] if differ else [AS_THEY_SHOULD_BE]):
             change.say(line)
         if done:
             entry = audit().deed("", "topics apply", f"{len(done)} made or mended")

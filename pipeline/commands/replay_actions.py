@@ -25,7 +25,7 @@ from pipeline.replay.choice import NOTIFICATIONS
 from pipeline.replay.credit import NothingMoves
 from pipeline.replay.observing import Observed
 from pipeline.replay.publishing import TakenOver
-from pipeline.visible import visible_lines
+from pipeline.visible import visible, visible_lines
 from schemas.operating import Replay
 from schemas.topics import REPLAYS
 from schemas.values import SYSTEMS
@@ -38,6 +38,8 @@ ANSWERED_S: Final = 20.0
 def plan_replay(asked: Asked, shape: str) -> None:
     """Print what a replay would write, by the mappings of a file where one is named; exits 2 where it writes."""
     if is_file(asked.name):
+        if not Path(asked.name).is_file():
+            raise click.UsageError(f"there is no file {visible(asked.name)}.")
         file = read_file(Path(asked.name))
         asked = replace(asked, name=file.integration, edited=mappings_of(file, ANSWERED_S))
 
@@ -181,6 +183,7 @@ def cancel(replay_id: str, way: Way) -> None:
 def _with_desk(work: Callable[[Process, ReplayDesk], None]) -> None:
     with plain_errors():
         process = open_process()
+        process.check_partitions()
         tables = process.start(process.tables(REPLAYS), records=False)
         try:
             work(process, ReplayDesk(process, tables))

@@ -87,7 +87,8 @@ def examine(
         return
     yield Finding("brokers", "ok", "answer")
     for problem in problems:
-        told = f"{problem.topic} {problem.message}: run `pairstream topics apply`"
+        mend = ": run `pairstream topics apply`" if problem.mendable else ", which `topics apply` leaves as it is"
+        told = f"{problem.topic} {problem.message}{mend}"
         yield Finding("topics", "wrong", told, "topics_differ")
     if not problems:
         yield Finding("topics", "ok", f"{len(TOPICS)} topics with {partitions} partitions")

@@ -98,7 +98,7 @@ FINDINGS: Final[Mapping[FindingCode, FindingKind]] = {
     ),
     "topics_differ": FindingKind(
         "topics are missing, or their settings differ from the table",
-        "make them so; with replicas add `--replication 3`",
+        "make them so; for replicas add `--replication 3`; set PAIRSTREAM_PARTITIONS as the topics have it",
         "pairstream topics apply",
     ),
     "registry_unusable": FindingKind(
