@@ -16,8 +16,8 @@ from playwright.async_api import Browser, Page
 from pipeline.operations.letter_report import meaning
 from schemas.topics import AUDIT, MATCHES, USERFLOW_FIELD_PATCHES
 from tests.e2e.browsing import CHROMIUM, heading, text
-from tests.e2e.console.visiting import told_nowhere, usable_in_both
 from tests.e2e.looking import number, settled
+from tests.e2e.usable import told_nowhere, usable_in_both
 from tests.e2e.visiting import SHOWN_MS, enter, link, until_said, visitor
 from tests.e2e.world import PLAN, World, eventually, measured, world_with_console
 from tests.kafka import Kafka

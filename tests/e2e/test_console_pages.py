@@ -11,8 +11,8 @@ from playwright.async_api import Browser, Dialog, Error, Page, Route
 
 from schemas.operating import ConsoleRole
 from tests.e2e.browsing import heading, text
-from tests.e2e.console.visiting import HERE, Scheme, findings, is_usable
 from tests.e2e.showroom import OBJECT, PATHS, Room, room
+from tests.e2e.usable import HERE, Scheme, findings, is_usable
 from tests.unit.pipeline.console.fixtures import letter
 from tests.unit.pipeline.console.test_pages import looked_at, make_hostile
 from tests.unit.pipeline.core.given import CONTACT, EMAIL

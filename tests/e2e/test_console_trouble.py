@@ -11,9 +11,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.e2e.browsing import CHROMIUM, text
-from tests.e2e.console.visiting import is_usable
 from tests.e2e.looking import becomes_true, number, settled
 from tests.e2e.test_connect import ALLOW, ANOTHER, GRANTED_LATER, uninstall
+from tests.e2e.usable import is_usable
 from tests.e2e.visiting import SHOWN_MS, enter, link, until_said, visitor
 from tests.e2e.world import TITLE, World, eventually, measured, world_with_console
 
