@@ -1,6 +1,5 @@
 """What `pairstream audit` does: reads the audit to its end."""
 
-import json
 from collections.abc import Sequence
 
 import click
@@ -8,6 +7,7 @@ import click
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.reading import read_to_end
 from pipeline.commands.options import since_ms
+from pipeline.commands.output import say_object
 from pipeline.commands.session import known, open_process, plain_errors, read_tables
 from pipeline.operations.audit import document_of, entries, entry_report
 from pipeline.operations.letter_report import clock, table
@@ -31,7 +31,7 @@ def tell(name: str | None, *, shape: str, action: str | None, since: Position | 
         at_ms = now_ms()
         if shape == "json":
             told = {"at_ms": at_ms, "entries": [entry_report(entry) for entry in found]}
-            return click.echo(json.dumps(told, ensure_ascii=False))
+            return say_object(told)
         if not found:
             return click.echo(_nothing(there))
         rows = [
@@ -62,7 +62,7 @@ def print_revision(name: str, revision: int, shape: str) -> None:
         document = document_of(read(open_process(), name, None, 0), name, revision)
         if shape == "json":
             told = {"at_ms": now_ms(), "integration": name, "revision": revision, "document": document}
-            return click.echo(json.dumps(told, ensure_ascii=False))
+            return say_object(told)
         click.echo(visible_lines(document), nl=False)
 
 

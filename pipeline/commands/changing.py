@@ -1,12 +1,12 @@
 """A command that changes something: says what it would do, asks, and tells what it did as text or as one object."""
 
-import json
 import sys
 from typing import Any
 
 import click
 
 from pipeline.commands.options import Way
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import confirm
 from pipeline.exit_codes import DONE
 from pipeline.process import now_ms
@@ -44,11 +44,11 @@ class Change:
         if self._way.shape == "json":
             self._told.append(sentence)
         else:
-            click.echo(visible_lines(sentence))
+            say(sentence)
 
     def end(self, *, done: bool = True, **facts: Json) -> None:
         """Print the object, with these facts in place of those from the beginning."""
         assert facts.keys() <= self._facts.keys(), "an object's keys are the same however it ends"
         if self._way.shape == "json":
             head = {"at_ms": now_ms(), "action": self._action, "dry_run": self._way.dry_run, "done": done}
-            click.echo(json.dumps({**head, **self._facts, **facts, "told": self._told}, ensure_ascii=False))
+            say_object({**head, **self._facts, **facts, "told": self._told})

@@ -1,13 +1,10 @@
 """What the commands about the console do: serve it, make a link into it, end all sessions."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Any, Final
-
-import click
 
 from connectors.http.addresses import is_loopback
 from connectors.kafka.producer import Along, Publisher, publish_now
@@ -20,6 +17,7 @@ from pipeline.commands.explain_desk import ExplainDesk
 from pipeline.commands.letter_desk import LetterDesk
 from pipeline.commands.letter_log import LetterLog
 from pipeline.commands.options import Way
+from pipeline.commands.output import say, say_object
 from pipeline.commands.planning_desk import PlanningDesk
 from pipeline.commands.replay_child import ReplayChildren
 from pipeline.commands.session import audit, open_process, plain_errors, with_kafka
@@ -242,7 +240,7 @@ def print_link(role: ConsoleRole, shape: str) -> None:
     """A link on a line of its own."""
     with plain_errors():
         url = console_link(open_process().settings, role)
-        click.echo(json.dumps({"at_ms": now_ms(), "link": url, "role": role}) if shape == "json" else url)
+        say_object({"at_ms": now_ms(), "link": url, "role": role}) if shape == "json" else say(url)
 
 
 def end_sessions(way: Way) -> None:

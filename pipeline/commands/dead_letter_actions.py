@@ -13,6 +13,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.letter_desk import LetterDesk, Outcomes, of_ids
 from pipeline.commands.options import since_ms
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import audit, confirm, known, with_kafka
 from pipeline.core.conversion import MEANING
 from pipeline.exit_codes import DONE, REFUSED
@@ -33,7 +34,6 @@ from pipeline.operations.positions import Position
 from pipeline.operations.redrive import LEFT, Plan, plan
 from pipeline.operations.shown_record import repeated
 from pipeline.process import Process, now_ms
-from pipeline.visible import visible_lines
 from schemas.reasons import REASONS
 from schemas.topics import INTEGRATIONS, LETTER_MARKS, REPLAYS, RUNS
 
@@ -64,14 +64,14 @@ def list_letters(
         told = judged if everything else _listed(judged, one_by_one=one_by_one)
         at_ms = now_ms()
         if shape == "json":
-            return _print({**list_report(told, at_ms), "looked_at": len(letters), "older": older})
+            return say_object({**list_report(told, at_ms), "looked_at": len(letters), "older": older})
         if told:
             rows = letter_rows(told, at_ms) if one_by_one else group_rows(told, at_ms)
-            _say(*table(LETTERS if one_by_one else GROUPS, rows))
+            say(*table(LETTERS if one_by_one else GROUPS, rows))
         else:
-            _say("no dead letter" if everything else "no open dead letter; --all shows those that were")
+            say("no dead letter" if everything else "no open dead letter; --all shows those that were")
         if older:
-            _say(
+            say(
                 f"the newest {len(letters):,} were looked at, up to {older:,} are older: "
                 f"--max {len(letters) + older} looks at them too"
             )
@@ -131,10 +131,10 @@ def show_letter(beginning: str, *, decoded: bool, raw: bool, values: bool, shape
         record = repeated(whole, process.codec, values=values) if decoded else None
         at_ms = now_ms()
         if shape == "json":
-            return _print({"at_ms": at_ms, **report(told), **({"value": record} if decoded else {})})
-        _say(*(f"{word:<11} {text}" for word, text in details(told, at_ms)))
+            return say_object({"at_ms": at_ms, **report(told), **({"value": record} if decoded else {})})
+        say(*(f"{word:<11} {text}" for word, text in details(told, at_ms)))
         if decoded:
-            _say(json.dumps(record, ensure_ascii=False, indent=2))
+            say(json.dumps(record, ensure_ascii=False, indent=2))
 
     with_kafka(tell, topics=(LETTER_MARKS,))
 
@@ -166,10 +166,10 @@ def redrive_letters(
         told = await asyncio.to_thread(desk.told, chosen(letters, wanted))
         planned = plan([(one.letter, one.now) for one in told], desk.marks, most=most, force=force)
         if shape == "text":
-            _say(*_planned(planned))
+            say(*_planned(planned))
         if dry_run or not planned.tries:
             if shape == "json":
-                _print(plan_object(planned, None))
+                say_object(plan_object(planned, None))
             held = any(why in planned.left for why in ("looping", "unsure", "no_record", "no_bytes", "match"))
             sys.exit(REFUSED if held and not planned.tries else DONE)
         if not yes:
@@ -180,9 +180,9 @@ def redrive_letters(
             await publisher.send(*audit().deed(name, "dead-letters redrive", f"{number} letters"))
         outcomes = await watch.outcomes(last, within_s) if watch is not None else None
         if shape == "json":
-            _print(plan_object(planned, outcomes))
+            say_object(plan_object(planned, outcomes))
         else:
-            _say(*_became(planned, outcomes))
+            say(*_became(planned, outcomes))
         good = outcomes is None or not (outcomes.waiting or outcomes.count("refused again"))
         sys.exit(DONE if good else REFUSED)
 
@@ -196,7 +196,7 @@ def discard_letters(ids: Sequence[str], *, note: str, dry_run: bool, yes: bool, 
         desk = LetterDesk(process, tables)
         letters = of_ids(await asyncio.to_thread(desk.letters), ids)
         if shape == "text":
-            _say(*(f"{one.id[:SHORT]}  {one.letter.reason} in {one.letter.stage}" for one in letters))
+            say(*(f"{one.id[:SHORT]}  {one.letter.reason} in {one.letter.stage}" for one in letters))
         if not dry_run:
             if not yes:
                 confirm(f"Discard {len(letters):,}?")
@@ -206,9 +206,11 @@ def discard_letters(ids: Sequence[str], *, note: str, dry_run: bool, yes: bool, 
                 await publisher.send(*audit().deed(one.letter.integration or "", "dead-letters discard", detail))
         done = 0 if dry_run else len(letters)
         if shape == "json":
-            _print({"at_ms": now_ms(), "dry_run": dry_run, "discarded": done, "letters": [one.id for one in letters]})
+            say_object(
+                {"at_ms": now_ms(), "dry_run": dry_run, "discarded": done, "letters": [one.id for one in letters]}
+            )
         else:
-            _say(f"{len(letters):,} would be discarded" if dry_run else f"{done:,} discarded")
+            say(f"{len(letters):,} would be discarded" if dry_run else f"{done:,} discarded")
 
     with_kafka(work, topics=(LETTER_MARKS,))
 
@@ -287,12 +289,3 @@ def plan_object(planned: Plan, outcomes: Outcomes | None) -> Mapping[str, Any]:
         "tried": tried,
         "counts": None if outcomes is None else _counts(outcomes),
     }
-
-
-def _say(*texts: str) -> None:
-    for text in texts:
-        click.echo(visible_lines(text))
-
-
-def _print(told: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(told, ensure_ascii=False))

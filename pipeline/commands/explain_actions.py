@@ -1,13 +1,10 @@
 """What the command on one object or pair does: reads what explains it, prints it, and follows it where wanted."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import click
 
 from pipeline.agents.configuration import IntegrationView
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import open_process, plain_errors, read_tables
 from pipeline.explain.answer import Explanation, Named, NamedPair
 from pipeline.explain.following import follow
@@ -16,7 +13,6 @@ from pipeline.explain.report import happening_report, report
 from pipeline.explain.text import explanation_lines, happening_line
 from pipeline.operations import OperationRefused
 from pipeline.process import Process, now_ms
-from pipeline.visible import visible_lines
 from schemas.values import SYSTEMS, System
 
 
@@ -47,9 +43,9 @@ def explain_one(asked: Asked) -> None:
             tables.stop()
         if asked.shape == "text":
             for one in told:
-                _say(explanation_lines(one, values=asked.values))
+                say(*explanation_lines(one, values=asked.values))
         else:
-            _print(report(now_ms(), told, values=asked.values))
+            say_object(report(now_ms(), told, values=asked.values))
         if asked.follow:
             _follow(process, told, asked)
 
@@ -100,15 +96,6 @@ def sources_of(process: Process) -> Sources:
 def _follow(process: Process, told: Sequence[Explanation], asked: Asked) -> None:
     for happening in follow(sources_of(process), told):
         if asked.shape == "text":
-            _say([f"  {happening_line(happening, now_ms())}"])
+            say(f"  {happening_line(happening, now_ms())}")
         else:
-            _print(happening_report(happening, values=asked.values))
-
-
-def _print(told: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(told, ensure_ascii=False))
-
-
-def _say(lines: Iterator[str] | Sequence[str]) -> None:
-    for line in lines:
-        click.echo(visible_lines(line))
+            say_object(happening_report(happening, values=asked.values))

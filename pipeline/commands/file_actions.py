@@ -1,7 +1,6 @@
 """What the commands on an integration file do."""
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.commands.audit_actions import read as read_audit
 from pipeline.commands.changing import Change
 from pipeline.commands.options import Way
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import (
     confirm,
     known,
@@ -60,11 +60,11 @@ def validate_file(file: Path, *, offline: bool, strict: bool, shape: str = "text
     if shape == "json":
         head = {"at_ms": now_ms(), "file": str(file), "integration": checked.integration}
         told = {**head, "fine": not (strict and warnings), "warnings": [str(one) for one in warnings]}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        say_object(told)
     if strict and warnings:
         sys.exit(REFUSED)
     if shape == "text":
-        click.echo(visible(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems"))
+        say(visible(f"{file}: fine as far as a file can tell; `pairstream plan` checks it against both systems"))
 
 
 def print_schema() -> None:
@@ -218,7 +218,7 @@ def export_file(name: str, out: Path | None, shape: str) -> None:
         text = settings.document
         if shape == "json":
             told = {"at_ms": now_ms(), "integration": name, "revision": settings.revision, "document": text}
-            click.echo(json.dumps(told, ensure_ascii=False))
+            say_object(told)
         elif out is None:
             click.echo(text, nl=False)
         else:
@@ -239,7 +239,7 @@ def write_project(file: Path, folder: Path, shape: str) -> None:
             click.echo(f"{path} is no more needed: HubSpot keeps what it has, so remove it there first", err=True)
         if shape == "json":
             files = {"folder": str(folder), "files": sorted(map(str, written)), "left": sorted(map(str, left))}
-            click.echo(json.dumps({"at_ms": now_ms(), **files, "told": told}, ensure_ascii=False))
+            say_object({"at_ms": now_ms(), **files, "told": told})
             return
         for line in told:
             click.echo(line)

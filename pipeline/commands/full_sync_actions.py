@@ -1,14 +1,13 @@
 """What the commands on full syncs do: start, status, watch, stop, history, confirm."""
 
 import asyncio
-import json
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -17,6 +16,7 @@ from connectors.kafka.table import TableReader
 from pipeline.commands.changing import Change
 from pipeline.commands.full_sync_display import Display, display
 from pipeline.commands.options import Way
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import NONE_YET, known, with_kafka
 from pipeline.exit_codes import DONE, INTERRUPTED, REFUSED
 from pipeline.full_sync.endings import successor_id
@@ -72,13 +72,13 @@ def start(
         for request in asked:
             await publisher.send(RUNS, request.run_id, request)
             if way.shape == "text":
-                _say(f"{request.integration}: full sync {request.run_id}{_how_to_watch(request.integration, wait)}")
+                say(f"{request.integration}: full sync {request.run_id}{_how_to_watch(request.integration, wait)}")
                 for sentence in runs.held_up(request.integration, parts, SYSTEMS):
-                    _say(f"{request.integration}: {sentence}")
+                    say(f"{request.integration}: {sentence}")
         if wait:
             await _watched(tables, [request.run_id for request in asked], within_s, way.shape, one=name is not None)
         elif way.shape == "json":
-            _print(told[0] if name else {"at_ms": now_ms(), "runs": told})
+            say_object(told[0] if name else {"at_ms": now_ms(), "runs": told})
 
     with_kafka(ask, topics=(RUNS,))
 
@@ -90,16 +90,16 @@ def status(name: str | None, shape: str) -> None:
         found = [_shown(tables, each) for each in _names(tables, name)] if name else _newest(tables)
         if shape == "json":
             told = [report(run, now_ms()) for run in found]
-            _print(told[0] if name else {"at_ms": now_ms(), "runs": told})
+            say_object(told[0] if name else {"at_ms": now_ms(), "runs": told})
             return
         if not found:
-            _say("no full sync yet: `pairstream full-sync start` begins one")
+            say("no full sync yet: `pairstream full-sync start` begins one")
         for line in table(found, now_ms()) if found else ():
-            _say(line)
+            say(line)
         for run in found if name else ():
             for word, text in lines(run, now_ms()):
-                _say(f"  {word:<9} {text}")
-        _say(*_next(process, tables, name))
+                say(f"  {word:<9} {text}")
+        say(*_next(process, tables, name))
 
     with_kafka(tell, topics=(RUNS,))
 
@@ -111,10 +111,10 @@ def history(name: str, shape: str) -> None:
         known(tables.table(INTEGRATIONS), name)
         found = full_sync.runs_in(_runs(tables), name)[::-1]
         if shape == "json":
-            return _print({"at_ms": now_ms(), "runs": [report(run, now_ms()) for run in found]})
+            return say_object({"at_ms": now_ms(), "runs": [report(run, now_ms()) for run in found]})
         full_sync.shown(name, found)
         for line in table(found, now_ms()):
-            _say(line)
+            say(line)
 
     with_kafka(tell, topics=(RUNS,))
 
@@ -175,7 +175,7 @@ def _ask(
         change.agree(f"{name}: run {row.run_id} {words.would}", f"{words.word.capitalize()} it?")
         await publisher.send(RUNS, key, row)
         run = await _once(tables, row.run_id, carried_out, TAKEN_S)
-        _print(report(run, now_ms())) if way.shape == "json" else _say(told(run))
+        say_object(report(run, now_ms())) if way.shape == "json" else say(told(run))
 
     with_kafka(ask, topics=(RUNS,))
 
@@ -191,7 +191,7 @@ async def _watched(
             ended.append(await _to_its_end(tables, run_id, deadline, shown))
     if shape == "json":
         told = [report(run, now_ms()) for run in ended]
-        _print(told[0] if one else {"at_ms": now_ms(), "runs": told})
+        say_object(told[0] if one else {"at_ms": now_ms(), "runs": told})
     sys.exit(DONE if all(run.row.state == "completed" for run in ended) else REFUSED)
 
 
@@ -305,12 +305,3 @@ def _next(process: Process, tables: TableReader, name: str | None) -> list[str]:
 
 def _how_to_watch(name: str, watched: bool) -> str:
     return "" if watched else f"; `pairstream full-sync watch {name}` shows how far it is"
-
-
-def _say(*texts: str) -> None:
-    for text in texts:
-        click.echo(visible_lines(text))
-
-
-def _print(told: Any) -> None:
-    click.echo(json.dumps(told, ensure_ascii=False))

@@ -1,19 +1,18 @@
 """How a run is shown while it goes on: a live display on a terminal, lines where there is none, objects for scripts."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.commands.output import say, say_object
 from pipeline.full_sync.report import report
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.text import ending_lines, lines, plain
@@ -63,10 +62,10 @@ class Objects:
 
     def show(self, run: Run, now_ms: int) -> None:
         if run.under_way:
-            click.echo(json.dumps(report(run, now_ms), ensure_ascii=False))
+            say_object(report(run, now_ms))
 
     def ended(self, run: Run, now_ms: int) -> None:
-        click.echo(json.dumps(report(run, now_ms), ensure_ascii=False))
+        say_object(report(run, now_ms))
 
 
 class Lines:
@@ -80,11 +79,10 @@ class Lines:
         line = plain(run, now_ms)
         if run.under_way and line != self._last and time.monotonic() - self._told_at >= PLAIN_EVERY_S:
             self._last, self._told_at = line, time.monotonic()
-            click.echo(visible_lines(line))
+            say(line)
 
     def ended(self, run: Run, now_ms: int) -> None:
-        for line in ending_lines(run, now_ms):
-            click.echo(visible_lines(line))
+        say(*ending_lines(run, now_ms))
 
 
 class Terminal:

@@ -1,6 +1,5 @@
 """What the commands about the installation do: topics, and what is wrong with it."""
 
-import json
 import os
 import sys
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.commands.changing import Change
 from pipeline.commands.doctoring import findings_of
 from pipeline.commands.options import Way
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import audit, open_process, plain_errors, refuse, with_kafka
 from pipeline.config import load_settings
 from pipeline.exit_codes import DONE, REFUSED
@@ -25,7 +25,6 @@ from pipeline.operations.moved_topics import refuse_beside
 from pipeline.operations.rotate import rotate, seals
 from pipeline.process import Process, now_ms
 from pipeline.secrets import SecretBox, load_key
-from pipeline.visible import visible_lines
 from schemas.topics import INTEGRATIONS, LETTER_MARKS, TOPICS
 
 ROTATED_S: Final = 60.0
@@ -62,7 +61,7 @@ def check_topics(replication: int | None, shape: str) -> None:
     with plain_errors():
         found = _differing(open_process(), replication)
         if shape == "json":
-            click.echo(json.dumps({"at_ms": now_ms(), "topics": [asdict(one) for one in found]}))
+            say_object({"at_ms": now_ms(), "topics": [asdict(one) for one in found]})
             sys.exit(REFUSED if found else DONE)
         if found:
             refuse(*(f"{problem.topic} {problem.message}" for problem in found))
@@ -81,7 +80,7 @@ def show_acls(roles: tuple[RoleName, ...], principal: str, shape: str) -> None:
             refuse("--principal: only {role} may stand in braces. Fix: write it like `User:pairstream-{role}`")
         found = acls(Cluster({}, load_settings(os.environ).prefix).physical, roles or ROLES)
         if shape == "json":
-            click.echo(json.dumps(as_object(found, principal)))
+            say_object(as_object(found, principal))
             return
         for line in command_lines(found, principal):
             click.echo(line)
@@ -96,7 +95,7 @@ def show_public_key(shape: str) -> None:
         if not keys:
             refuse("there is no key yet. Fix: set PAIRSTREAM_SECRET_KEY as the roles have it, or start `pairstream up`")
         key = SecretBox(keys).public_keys[0]
-        click.echo(json.dumps({"at_ms": now_ms(), "public_key": key}) if shape == "json" else key)
+        say_object({"at_ms": now_ms(), "public_key": key}) if shape == "json" else say(key)
 
 
 def rotate_secrets(way: Way) -> None:
@@ -136,7 +135,7 @@ def examine_installation(probe_s: float, shape: str) -> None:
             for finding in findings_of(process, tables, probe_s):
                 found.append(finding)
                 if shape == "text":
-                    click.echo(visible_lines(line(finding)))
+                    say(line(finding))
         if shape == "json":
-            click.echo(json.dumps(report(now_ms(), found), ensure_ascii=False))
+            say_object(report(now_ms(), found))
         sys.exit(REFUSED if any(one.verdict == "wrong" for one in found) else DONE)

@@ -1,11 +1,11 @@
 """What `lag` does: look, show, and look again where that is wanted."""
 
-import json
 import sys
 import time
 
 import click
 
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import open_process, plain_errors, read_tables
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.lag.judging import Lag
@@ -17,7 +17,6 @@ from pipeline.lag.text import integration_table, place_table, stage_table, too_l
 from pipeline.observability.printable import drawing
 from pipeline.operations import OperationRefused
 from pipeline.process import Process, now_ms
-from pipeline.visible import visible_lines
 from schemas.integrations import connector_of, every
 from schemas.topics import INTEGRATIONS
 from schemas.values import SYSTEMS
@@ -47,11 +46,11 @@ def tell(
             if every_s is not None and sys.stdout.isatty():
                 clear()
             if shape != "text":
-                click.echo(json.dumps(report(seen, parked, days), ensure_ascii=False))
+                say_object(report(seen, parked, days))
             elif allowed_s is not None:
-                _say(late)
+                say(*late)
             else:
-                _say(_table(seen, parked, partitions, group, by, days))
+                say(*_table(seen, parked, partitions, group, by, days))
             if every_s is None:
                 sys.exit(REFUSED if late else DONE)
             time.sleep(every_s)
@@ -82,8 +81,3 @@ def _parked(process: Process) -> Parked:
         system: [name for name, state in found.items() if state is not None and state.parked]
         for system, found in states.items()
     }
-
-
-def _say(lines: list[str]) -> None:
-    for line in lines:
-        click.echo(visible_lines(line))

@@ -1,16 +1,14 @@
 """What `topics repartition` does: plan, stop check, copy, verify, switch; and how it goes on where it was cut off."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 
-import click
-
 from connectors.kafka.moving import Mover
 from connectors.kafka.producer import publish_now
 from connectors.kafka.table import TableReader
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import audit, confirm, open_process, plain_errors, refuse
 from pipeline.config import load_settings
 from pipeline.full_sync.report import instant
@@ -22,7 +20,6 @@ from pipeline.operations.repartition import Repartition, TopicPlan, plan, positi
 from pipeline.operations.stop_check import Installation, alive, under_way
 from pipeline.process import Process, now_ms
 from pipeline.state_dir import taken
-from pipeline.visible import visible_lines
 from schemas.topics import ERASURES, REPLAYS, RUNS, STATE_COMMANDS
 
 
@@ -146,14 +143,13 @@ class _Change:
 
     def _say(self, *lines: str) -> None:
         if self.shape == "text":
-            for line in lines:
-                click.echo(visible_lines(line))
+            say(*lines)
 
     def _tell(self, before: int, after: int, topics: Mapping[str, Mapping[str, int]]) -> None:
         if self.shape == "json":
             records = sum(one["records"] for one in topics.values())
             told = {"dry_run": self.dry_run, "from": before, "to": after, "records": records, "topics": topics}
-            click.echo(json.dumps({"at_ms": now_ms(), **told}))
+            say_object({"at_ms": now_ms(), **told})
 
 
 def _half_done(process: Process, installation: Installation, found: Mapping[str, TopicPlan]) -> Iterator[str]:

@@ -1,12 +1,11 @@
 """What the commands on replays do: plan, run, resume, status, cancel."""
 
-import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -15,6 +14,7 @@ from pipeline.commands.changing import Change
 from pipeline.commands.command_line import clean_up_on_ctrl_c
 from pipeline.commands.file_actions import mappings_of, read_file
 from pipeline.commands.options import Way
+from pipeline.commands.output import say, say_object
 from pipeline.commands.replay_desk import Asked, NoReplay, Planned, ReplayDesk
 from pipeline.commands.replay_text import plan_lines, plan_report, row_report, status_lines
 from pipeline.commands.replay_work import about_to_run, cancelled, published
@@ -25,7 +25,7 @@ from pipeline.replay.choice import NOTIFICATIONS
 from pipeline.replay.credit import NothingMoves
 from pipeline.replay.observing import Observed
 from pipeline.replay.publishing import TakenOver
-from pipeline.visible import visible, visible_lines
+from pipeline.visible import visible
 from schemas.operating import Replay
 from schemas.topics import REPLAYS
 from schemas.values import SYSTEMS
@@ -123,7 +123,7 @@ def _progress(shape: str) -> Callable[[Replay], None]:
             return
         if time.monotonic() - told_at >= SHOWN_EVERY_S or row.published >= row.records:
             told_at, told = time.monotonic(), row.published
-            _say(f"replay {row.replay_id} ... {row.published:,}/{row.records:,}")
+            say(f"replay {row.replay_id} ... {row.published:,}/{row.records:,}")
 
     return tell
 
@@ -133,18 +133,18 @@ def _tell_end(planned: Planned, row: Replay, observed: Observed, handled: bool, 
     if shape == "json":
         writes = {system: observed.writes(system) for system in SYSTEMS}
         told = {**row_report(row), "outcomes": dict(outcomes), "writes": writes, "handled": handled}
-        return _print({"at_ms": now_ms(), "took_s": round(took_s, 1), **told})
+        return say_object({"at_ms": now_ms(), "took_s": round(took_s, 1), **told})
     translated = sum(planned.by_topic.get(topic, 0) for topic in NOTIFICATIONS)
     if translated:
-        _say(f"{translated:,} notifications were translated again; what came of them is not told from live changes")
+        say(f"{translated:,} notifications were translated again; what came of them is not told from live changes")
     if planned.rehearsed.records:
         counted = f"equal {outcomes['equal']:,} · stale {outcomes['stale']:,}"
-        _say(f"{counted} · written {row.written:,} · refused {row.refused:,}")
+        say(f"{counted} · written {row.written:,} · refused {row.refused:,}")
     if row.written != row.planned:
-        _say(f"{row.planned:,} writes were planned: edits meanwhile, or a system that is away, make the difference")
+        say(f"{row.planned:,} writes were planned: edits meanwhile, or a system that is away, make the difference")
     if not handled:
-        return _say(f"published after {took_s:.0f} s; what it leads to still waits: see `pairstream lag`")
-    _say(f"✓ done after {took_s:.0f} s")
+        return say(f"published after {took_s:.0f} s; what it leads to still waits: see `pairstream lag`")
+    say(f"✓ done after {took_s:.0f} s")
 
 
 def status(name: str | None, shape: str) -> None:
@@ -156,8 +156,8 @@ def status(name: str | None, shape: str) -> None:
         if name is not None and not found:
             desk.check(name)
         if shape == "json":
-            return _print({"at_ms": now_ms(), "replays": [row_report(row) for row in found]})
-        _say(*(status_lines(found, now_ms()) if found else ["no replay in the last 30 days"]))
+            return say_object({"at_ms": now_ms(), "replays": [row_report(row) for row in found]})
+        say(*(status_lines(found, now_ms()) if found else ["no replay in the last 30 days"]))
 
     _with_desk(tell)
 
@@ -194,14 +194,5 @@ def _with_desk(work: Callable[[Process, ReplayDesk], None]) -> None:
 def _tell_plan(planned: Planned, shape: str, asked: Asked) -> None:
     earliest_ms = asked.begin.at_ms if asked.begin is not None else None
     if shape == "json":
-        return _print(plan_report(planned, now_ms()))
-    _say(*plan_lines(planned, earliest_ms))
-
-
-def _say(*texts: str) -> None:
-    for text in texts:
-        click.echo(visible_lines(text))
-
-
-def _print(told: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(told, ensure_ascii=False))
+        return say_object(plan_report(planned, now_ms()))
+    say(*plan_lines(planned, earliest_ms))

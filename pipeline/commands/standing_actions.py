@@ -1,25 +1,22 @@
 """What `integration list` and `integration show` do: gather what is known, and print it."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
-import click
-
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.table import TableIncomplete, TableReader
 from pipeline.commands.audit_actions import read as read_audit
+from pipeline.commands.output import say, say_object
 from pipeline.commands.session import NONE_YET, known, open_process, plain_errors, unread
 from pipeline.full_sync.rows import runs_of
 from pipeline.full_sync.schedule import slot_ms
 from pipeline.lag.judging import Lag
 from pipeline.lag.looking import look
 from pipeline.lag.reading import Brokers
-from pipeline.operations.standing import Known, Shown, standing
+from pipeline.operations.standing import Known, standing
 from pipeline.operations.standing_text import lines, list_table
 from pipeline.process import Process, now_ms
-from pipeline.visible import visible_lines
 from schemas.audit import IN_FORCE
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
@@ -33,9 +30,9 @@ def list_integrations(shape: str) -> None:
         found = _gathered(open_process())
         shown = [standing(name, settings, found) for name, settings in every(found.parts).items()]
         if shape == "json":
-            _print({"at_ms": found.lag.at_ms, "integrations": shown})
+            say_object({"at_ms": found.lag.at_ms, "integrations": shown})
         else:
-            _say(list_table(shown) if shown else [NONE_YET])
+            say(*(list_table(shown) if shown else [NONE_YET]))
 
 
 def show_integration(name: str, shape: str) -> None:
@@ -45,9 +42,9 @@ def show_integration(name: str, shape: str) -> None:
         found = replace(_gathered(process), audit=read_audit(process, name, IN_FORCE, 0))
         shown = standing(name, known(found.parts, name), found)
         if shape == "json":
-            _print(shown)
+            say_object(shown)
         else:
-            _say(lines(shown))
+            say(*lines(shown))
 
 
 def _gathered(process: Process) -> Known:
@@ -91,12 +88,3 @@ def _next(names: Mapping[str, IntegrationSettings], interval_s: int) -> dict[str
         return {}
     active = [name for name, settings in names.items() if settings.state == "active"]
     return {name: slot_ms(name, interval_s, now_ms()) + interval_s * 1000 for name in active}
-
-
-def _say(told: list[str]) -> None:
-    for line in told:
-        click.echo(visible_lines(line))
-
-
-def _print(told: Shown) -> None:
-    click.echo(json.dumps(told, ensure_ascii=False))

@@ -1,6 +1,5 @@
 """What `state rebuild` does: refuses beside workers, tells what comes of it, writes the rows."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -16,6 +15,7 @@ from connectors.kafka.topology import STAGE_TOPICS, handled_group, transactional
 from connectors.kafka.transactions import Produced, TransactionalWriter, TransactionFailed
 from pipeline.agents.configuration import Configuration
 from pipeline.agents.step import Incoming
+from pipeline.commands.output import say_object
 from pipeline.commands.repartition_actions import brokers
 from pipeline.commands.session import audit, confirm, open_process, plain_errors, refuse
 from pipeline.operations import OperationRefused
@@ -183,7 +183,7 @@ def _write(
 def _tell(rebuilding: Rebuilding, told: Mapping[str, Compared], shape: str, *, dry_run: bool) -> None:
     if shape == "json":
         report: dict[str, Any] = {"at_ms": now_ms(), "dry_run": dry_run, "records": rebuilding.handled}
-        click.echo(json.dumps({**report, "state": {topic: asdict(one) for topic, one in told.items()}}))
+        say_object({**report, "state": {topic: asdict(one) for topic, one in told.items()}})
         return
     click.echo(f"{rebuilding.handled:,} retained records were handled again")
     for topic, one in told.items():

@@ -1,6 +1,5 @@
 """What `pairstream topics read` does: records of a topic as JSON, a line each."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -10,6 +9,7 @@ import click
 
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.reading import Found, Reading, read_to_end
+from pipeline.commands.output import say_object
 from pipeline.commands.session import open_process, plain_errors
 from pipeline.operations import OperationRefused
 from pipeline.operations.positions import Position, offsets
@@ -49,12 +49,12 @@ def read_topic(asked: Asked, shape: str) -> None:
         wanted = islice(lines, asked.most)
         if shape == "json":
             told_all = {"at_ms": now_ms(), "topic": topic, "records": list(wanted)}
-            click.echo(json.dumps(told_all, ensure_ascii=False))
+            say_object(told_all)
             return
         any_there = False
         for line in wanted:
             any_there = True
-            click.echo(json.dumps(line, ensure_ascii=False))
+            say_object(line)
         if not any_there:
             click.echo(f"no such record on {topic}", err=True)
 
