@@ -6,9 +6,11 @@ LocalError
   DirectoryInUse     another broker still works in that directory
   StartFailed        a child process died or was not ready in time: its last lines are in the message
   NotRunning         the role is between two runs: wait for its restart
-  PortTaken          somebody listens where a role should: end that, or set another port
+  PortTaken          somebody listens where roles should: end that, or set other ports
   EndpointsUnreadable  endpoints.json is damaged: remove it, or start `pairstream up` again
 """
+
+from collections.abc import Mapping, Sequence
 
 WITHOUT_JAVA = (
     "Either install Java 17 or newer and Maven (Debian: apt-get install openjdk-17-jre-headless maven), "
@@ -44,13 +46,16 @@ class NotRunning(LocalError):
 
 
 class PortTaken(LocalError):
-    """Somebody listens on a port that a role needs."""
+    """Somebody listens on ports that roles need; each with the setting that names it."""
 
-    def __init__(self, port: int, setting: str) -> None:
-        super().__init__(
-            f"{setting}: port {port} is taken. Fix: end what listens there, or set another port; 0 is any free one."
-        )
+    def __init__(self, taken: Mapping[str, Sequence[int]]) -> None:
+        each = "; ".join(f"{setting}: {_ports(ports)} taken" for setting, ports in taken.items())
+        super().__init__(f"{each}. Fix: end what listens there, or set another port; 0 is any free one.")
 
 
 class EndpointsUnreadable(LocalError):
     """endpoints.json exists but is not what `pairstream up` writes."""
+
+
+def _ports(ports: Sequence[int]) -> str:
+    return f"port {ports[0]} is" if len(ports) == 1 else f"ports {', '.join(map(str, ports))} are"

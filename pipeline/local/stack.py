@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TextIO
 
+from connectors.http.server import CannotListen
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from pipeline.config import Settings, load_settings
@@ -73,7 +74,7 @@ def machine(
     """Start everything, wait until it is ready, and stop it in the end.
 
     `keep_stores`: the simulators find their records again after a restart. `say` takes what is being started.
-    Raises AlreadyRunning, StateDirUnusable, SettingsInvalid and the errors of `pipeline.local.errors`.
+    Raises AlreadyRunning, StateDirUnusable, SettingsInvalid, CannotListen and the errors of `pipeline.local.errors`.
     """
     settings, wanted = load_settings(environment), WITH_CONSOLE if console else ROLES
     with ExitStack() as stack:
@@ -109,9 +110,19 @@ def _refuse_taken_ports(settings: Settings, roles: Roles) -> None:
     wanted += [(port, settings.bind_host, "PAIRSTREAM_HEALTH_PORT") for port in _health_ports(settings, roles)]
     if roles is WITH_CONSOLE:
         wanted.append((settings.console_port, settings.console_bind_host, "PAIRSTREAM_CONSOLE_PORT"))
+    taken: dict[str, list[int]] = {}
     for port, host, setting in wanted:
-        if port and not is_free(port, host):
-            raise PortTaken(port, setting)
+        if port and not _is_free(port, host):
+            taken.setdefault(setting, []).append(port)
+    if taken:  # all at once: whoever ends one would find the next at the next start
+        raise PortTaken(taken)
+
+
+def _is_free(port: int, host: str) -> bool:
+    try:
+        return is_free(port, host)
+    except OSError as error:  # the host is none of this machine's
+        raise CannotListen(host, port, error) from error
 
 
 def _health_ports(settings: Settings, roles: Roles) -> list[int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.http.server import CannotListen
 from pipeline.config import load_settings
 from pipeline.local import stack
 from pipeline.local.errors import PortTaken
@@ -40,7 +41,7 @@ def test_a_taken_port_ends_up_at_once_with_the_name_of_the_setting(
     given = environment(tmp_path, **{setting: str(taken_port)})
 
     with (
-        pytest.raises(PortTaken, match=rf"{setting}: port {taken_port} is taken\. Fix: "),
+        pytest.raises(PortTaken, match=rf"{setting}: ports? {taken_port}\b.* taken\. Fix: "),
         stack.machine(given, simulators=False),
     ):
         pytest.fail("it started")
@@ -52,6 +53,36 @@ def test_one_of_the_ports_after_the_health_port_counts_too(tmp_path: Path, monke
     given = environment(tmp_path, PAIRSTREAM_HEALTH_PORT="18200")
 
     with pytest.raises(PortTaken, match="port 18202 "), stack.machine(given, simulators=False):
+        pytest.fail("it started")
+
+
+def test_all_taken_ports_are_named_at_once_each_with_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "is_free", lambda port, host: port not in {18202, 18204, 18300, 18301})
+    given = {"PAIRSTREAM_RECEIVER_PORT": "18300", "PAIRSTREAM_CONSOLE_PORT": "18301", "PAIRSTREAM_HEALTH_PORT": "18200"}
+
+    with (
+        pytest.raises(PortTaken) as refused,
+        stack.machine(environment(tmp_path, **given), simulators=False, console=True),
+    ):
+        pytest.fail("it started")
+
+    assert str(refused.value) == (
+        "PAIRSTREAM_RECEIVER_PORT: port 18300 is taken; PAIRSTREAM_HEALTH_PORT: ports 18202, 18204 are taken; "
+        "PAIRSTREAM_CONSOLE_PORT: port 18301 is taken. "
+        "Fix: end what listens there, or set another port; 0 is any free one."
+    )
+
+
+def test_a_host_that_is_none_of_this_machine_is_said(tmp_path: Path) -> None:
+    """It ended in a traceback."""
+    given = environment(tmp_path, PAIRSTREAM_RECEIVER_PORT="18300", PAIRSTREAM_BIND_HOST="203.0.113.7")
+
+    with (
+        pytest.raises(CannotListen, match=r"at 203\.0\.113\.7:18300: .* PAIRSTREAM_BIND_HOST"),
+        stack.machine(given, simulators=False),
+    ):
         pytest.fail("it started")
 
 
