@@ -8,7 +8,7 @@ from typing import Final, Literal
 from pipeline.lag.facts import WINDOW_MS, Place, Waiting
 from pipeline.lag.stages import STAGES
 from schemas.topics import TOPICS
-from schemas.vitals import InMemory, PlaceVitals, Vitals
+from schemas.vitals import PlaceVitals, Vitals
 
 State = Literal["OK", "WARN", "STALL", "STOP"]
 
@@ -18,6 +18,8 @@ process that lives ends none of those that wait. STOP: nobody takes them, or who
 STANDSTILL: Final[frozenset[State]] = frozenset({"STALL", "STOP"})
 PATIENCE: Final = 3
 """Of a process's own figures: so many in a row without progress are no accident."""
+OVERDUE: Final = 1.5
+"""Intervals after which figures are missed: they are told as what they are, the last ones."""
 LIMITED_MS: Final = 60_000
 BUDGET: Final = "budget"
 PACE_MS: Final = 60_000
@@ -50,6 +52,7 @@ class TopicLag:
     in_memory: int | None  # None: no figures
     in_memory_at_ms: int | None
     limited_by: str  # empty: by nothing that was told
+    overdue_since_ms: int | None = None  # when figures of the memory were told that newer ones should follow by now
 
     @property
     def group(self) -> str:
@@ -175,10 +178,10 @@ def judged(places: Sequence[Place], rows: Sequence[Vitals], now_ms: int) -> Lag:
                 for place in places
                 if (place.stage, place.topic) == (stage.name, topic)
             )
-            held = _in_memory(newest.values(), stage.name, topic, now_ms)
-            since = min((one.oldest_at_ms for one in held or () if one.oldest_at_ms is not None), default=None)
-            number = None if held is None else sum(one.records for one in held)
-            topics.append(TopicLag(stage.name, topic, ours, number, since, limited))
+            held = _in_memory(newest.values(), ours, now_ms)
+            topics.append(
+                TopicLag(stage.name, topic, ours, held.records, held.since_ms, limited, held.overdue_since_ms)
+            )
     return Lag(now_ms, tuple(topics), tuple(newest.values()), _begins(rows))
 
 
@@ -316,15 +319,39 @@ def fresh(row: Vitals, now_ms: int) -> bool:
     return now_ms - row.at_ms <= PATIENCE * row.every_ms
 
 
-def _in_memory(rows: Iterable[Vitals], stage: str, topic: str, now_ms: int) -> list[InMemory] | None:
-    found = [
-        place
-        for row in rows
-        if fresh(row, now_ms)
-        for place in row.places
-        if (place.stage, place.topic) == (stage, topic)
-    ]
-    return [one for place in found for one in place.in_memory] if found else None
+@dataclass(frozen=True, slots=True)
+class _InMemory:
+    """What processes have taken of one topic and not ended; `records` None: no figures."""
+
+    records: int | None = None
+    since_ms: int | None = None
+    overdue_since_ms: int | None = None
+
+
+def _in_memory(rows: Iterable[Vitals], places: Sequence[PlaceLag], now_ms: int) -> _InMemory:
+    """By figures that are older than what the brokers told, and may be of a process that is gone.
+
+    It is never more than waits there still, and nothing of a partition that another process holds by now.
+    """
+    there = {(one.place.stage, one.place.topic, one.place.partition): one.place for one in places}
+    records, since, late = list[int](), list[int](), list[int]()
+    for row in rows:
+        for told in row.places:
+            place = there.get((told.stage, told.topic, told.partition))
+            if place is None or not fresh(row, now_ms) or (place.members_known and place.member != row.process):
+                continue
+            records.append(min(sum(one.records for one in told.in_memory), place.unread.records))
+            since += [one.at_ms for one in _held(told, place.position)]
+            if records[-1] and _is_overdue(row, now_ms):
+                late.append(row.at_ms)
+    if not records:
+        return _InMemory()
+    return _InMemory(sum(records), min(since, default=None), min(late, default=None))
+
+
+def _is_overdue(row: Vitals, now_ms: int) -> bool:
+    """Whether the process should have told newer figures by now."""
+    return now_ms - row.at_ms > OVERDUE * row.every_ms
 
 
 def _limited(rows: Sequence[Vitals], newest: Mapping[str, Vitals], system: str, now_ms: int) -> str:

@@ -48,7 +48,9 @@ def stage_table(lag: Lag, parked: dict[str, list[str]], changes_retention_days: 
         if topic.in_memory:
             since = topic.in_memory_at_ms
             behind = None if since is None else max(lag.at_ms - since, 0) / 1000
-            rows.append(("", "in memory", f"{topic.in_memory:,}", seconds(behind), "", "", ""))
+            told_ms = topic.overdue_since_ms
+            note = "" if told_ms is None else f"as of {seconds((lag.at_ms - told_ms) / 1000)} ago, nothing since"
+            rows.append(("", "in memory", f"{topic.in_memory:,}", seconds(behind), "", "", note))
     for number, (system, names) in enumerate(sorted(parked.items())):
         note = f"of {', '.join(names)}: patches are derived again when {NAMES.get(system, system)} is back"
         rows.append(("" if number else "parked", system, f"{len(names):,}", "", "", "", note if names else ""))

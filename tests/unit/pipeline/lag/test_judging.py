@@ -129,6 +129,30 @@ class TestSeconds:
         lag = sink(road(waiting(), figures(40_000, 7, held)))
         assert (lag.in_memory, lag.oldest.at_ms if lag.oldest else None) == (None, NOW_MS - 92_000)
 
+    def test_nothing_is_in_memory_where_nothing_waits_though_the_last_figures_tell_of_it(self) -> None:
+        """For seconds after a kill, `lag` told of records in memory beside LAG 0."""
+        held = InMemory("acme", 3, 0, NOW_MS - 101_000, NOW_MS - 101_000, 4)
+        lag = sink(road(waiting(0), figures(4_000, 7, held)))
+        assert (lag.lag, lag.in_memory, lag.in_memory_at_ms, lag.oldest) == (0, 0, None, None)
+
+    def test_no_more_is_in_memory_than_waits(self) -> None:
+        held = InMemory("acme", 30, 0, NOW_MS - 101_000, NOW_MS - 101_000, 20)
+        assert sink(road(waiting(12), figures(4_000, 7, held))).in_memory == 12
+
+    @pytest.mark.parametrize("holder", ["userflow-1", None])
+    def test_what_a_process_held_of_a_partition_that_it_lost_is_not_in_memory(self, holder: str | None) -> None:
+        held = InMemory("acme", 3, 0, NOW_MS - 101_000, NOW_MS - 101_000, 20)
+        assert sink(road(waiting(), figures(1_000, 7, held), member=holder)).in_memory is None
+        assert sink(road(waiting(), figures(1_000, 7, held), member=holder, known=False)).in_memory == 3
+
+    @pytest.mark.parametrize(("ago_ms", "told_ms"), [(7_000, None), (8_000, NOW_MS - 8_000)])
+    def test_figures_that_newer_ones_should_have_followed_are_told_as_such(
+        self, ago_ms: int, told_ms: int | None
+    ) -> None:
+        held = InMemory("acme", 3, 0, NOW_MS - 101_000, NOW_MS - 101_000, 20)
+        assert sink(road(waiting(), figures(ago_ms, 7, held))).overdue_since_ms == told_ms
+        assert sink(road(waiting(), figures(ago_ms, 7))).overdue_since_ms is None
+
     def test_bulk_is_told_apart(self) -> None:
         lag = road(waiting(bulk=True))
         assert (behind(lag), sink(lag).oldest_live, lag.runs()) == (92, None, {"run-1": 100})

@@ -33,6 +33,12 @@ def test_the_road_while_a_sink_is_limited() -> None:
     ]
 
 
+def test_the_last_figures_of_a_process_that_tells_no_more_are_not_told_as_fresh() -> None:
+    held = InMemory("acme", 30, 0, NOW_MS - 101_000, NOW_MS - 101_000, 20)
+    (line,) = (one for one in stage_table(road(waiting(), figures(9_000, 7, held)), {}) if "in memory" in one)
+    assert line.rstrip().endswith("30   101 s               as of 9.0 s ago, nothing since")
+
+
 def test_the_first_cause_is_named() -> None:
     *_, last = stage_table(road(waiting()), {})
     assert last == (
