@@ -78,10 +78,21 @@ def _configured(part: IntegrationPart, before: IntegrationPart | None) -> Iterat
 
 
 def _asked(name: str, desired: DesiredIntegration, before: DesiredIntegration | None) -> Deed:
-    words = {"paused": "pause", "disconnected": "disconnect"}
-    resumed = before is not None and before.state == "paused" and before.document == desired.document
-    action = words.get(desired.state) or ("resume" if resumed else "apply")
-    return Deed(name, action, document=desired.document if action == "apply" else None)
+    action = _word(desired, before)
+    detail = desired.pause_reason if action == "pause" else ""
+    return Deed(name, action, detail, document=desired.document if action == "apply" else None)
+
+
+def _word(desired: DesiredIntegration, before: DesiredIntegration | None) -> str:
+    """What is asked for; of an integration that is paused other mappings or secrets are asked for, and no pause."""
+    if desired.state == "disconnected":
+        return "disconnect"
+    was_paused = before is not None and before.state == "paused"
+    same = before is not None and before.document == desired.document
+    if desired.state == "paused":
+        sections = before is not None and (before.hubspot, before.userflow) == (desired.hubspot, desired.userflow)
+        return "pause" if not was_paused or (same and sections) else "apply"
+    return "resume" if was_paused and same else "apply"
 
 
 def _in_force(name: str, now: IntegrationSettings, before: IntegrationSettings | None) -> Iterator[Deed]:

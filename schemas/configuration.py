@@ -111,6 +111,7 @@ class DesiredIntegration:
     hubspot: SystemSettings  # its HubSpot section
     userflow: SystemSettings  # its Userflow section
     applied_at_ms: int  # our clock
+    pause_reason: str = ""  # why it is to be paused, in the asker's words; empty: none was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class IntegrationSettings:
     descriptions: int = 0  # how many of both connectors' descriptions the mappings in force take into account
     trial: Sections | None = None  # another account, asked for and not proven yet; what is in force stays meanwhile
     forgotten: int = 0  # the state of connections up to this one was told to be forgotten
+    pause_reason: str = ""  # why it is paused, in the asker's words; empty: it is not, or none was given
 
     def section(self, system: System) -> SystemSettings:
         """That system's section."""

@@ -9,6 +9,7 @@ from pipeline.commands.changing import Change
 from pipeline.commands.options import Way
 from pipeline.commands.session import audit, known, with_kafka
 from pipeline.operations import apply
+from pipeline.operations.pausing import pause_reason
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.remedies import withdrawal
 from pipeline.provisioning.state_machine import DISCONNECTED
@@ -61,21 +62,23 @@ def disconnect(name: str, way: Way) -> None:
     with_kafka(ask)
 
 
-def change_state(name: str, state: Literal["active", "paused"], way: Way) -> None:
-    """Ask for another state and wait until it is in force."""
+def change_state(name: str, state: Literal["active", "paused"], way: Way, reason: str = "") -> None:
+    """Ask for another state and wait until it is in force; `reason`: why it is paused."""
 
     async def ask(_: Process, publisher: Publisher, tables: TableReader) -> None:
         settings, words = known(tables.table(INTEGRATIONS), name), STATES[state]
         if settings.state == "disconnected":
             raise apply.NotApplied(f"{name}: {DISCONNECTED}")
-        facts = {"integration": name, "was": settings.state, "state": settings.state}
+        why = pause_reason(reason)
+        facts: dict[str, str | None] = {"integration": name, "was": settings.state, "state": settings.state}
+        facts["pause_reason"] = settings.pause_reason or None
         change = Change(f"integration {words.action}", way, **facts)
         change.agree(f"{name} {words.would}", f"{words.question} {name}?")
-        request = apply.changed_state(settings, state, now_ms())
+        request = apply.changed_state(settings, state, now_ms(), why)
         await apply.ask(publisher, name, request)
-        applied = await apply.wait_until_applied(tables, name, request, 30.0)
-        change.say(f"{name}: {applied.settings.state}")
-        change.end(state=applied.settings.state)
+        now = (await apply.wait_until_applied(tables, name, request, 30.0)).settings
+        change.say(f"{name}: {now.state}" + (f": {now.pause_reason}" if now.pause_reason else ""))
+        change.end(state=now.state, pause_reason=now.pause_reason or None)
 
     with_kafka(ask)
 

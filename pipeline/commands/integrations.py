@@ -33,14 +33,25 @@ def integration_show(name: str, shape: str) -> None:
     show_integration(name, shape)
 
 
-@integration.command("pause", examples=("pairstream integration pause acme",))
+@integration.command(
+    "pause",
+    examples=(
+        "pairstream integration pause acme",
+        'pairstream integration pause acme --reason "CRM clean-up"',
+    ),
+)
 @click.argument("name")
+@click.option("--reason", default="", help="Why, for others to read: 200 characters at most.")
 @changes
-def integration_pause(name: str, way: Way) -> None:
-    """Stop writing; what happens meanwhile is derived on resume."""
+def integration_pause(name: str, reason: str, way: Way) -> None:
+    """Stop writing; what happens meanwhile is derived on resume.
+
+    The reason is told wherever the pause is: by `integration show` and `list`,
+    `doctor`, `audit` and in the console.
+    """
     from pipeline.commands.integration_actions import change_state
 
-    change_state(name, "paused", way)
+    change_state(name, "paused", way, reason)
 
 
 @integration.command("resume", examples=("pairstream integration resume acme",))

@@ -17,6 +17,22 @@ from schemas.integrations import connector_of
 from schemas.values import SYSTEMS, System
 
 Kind = Literal["ok", "work", "warn", "bad", "idle"]
+State = Literal[
+    "disconnected",
+    "paused",
+    "needs_fix",
+    "needs_reconnect",
+    "away",
+    "connecting",
+    "unmapped",
+    "not_known",
+    "stopped",
+    "falling_behind",
+    "catching_up",
+    "full_sync",
+    "never_synced",
+    "in_step",
+]
 NAMES: Final[Mapping[System, str]] = {"hubspot": "HubSpot", "userflow": "Userflow"}
 BEHIND_S: Final = 30.0
 _HTTP: Final = "http_"
@@ -35,11 +51,18 @@ EITHER: Final = frozenset({"sync.matches"})
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How an integration is: a state word, its sign, and, where somebody has to know, what it means and what to do."""
+    """How an integration is: its state, and, where somebody has to know, what it means and what to do.
 
+    `name` and `more` are one sentence: "Catching up" and ", 1,204 left".
+    """
+
+    state: State
     kind: Kind
-    word: str
+    name: str
+    more: str = ""  # figures, which change while the state lasts
     sign: str = ""  # the icon, where it is not that of the kind
+    percent: int | None = None  # of a full sync: how much of it is over, as far as that is known
+    reason: str = ""  # of a pause, in the words of whoever asked for it
     title: str = ""
     meaning: str = ""
     code: str = ""
@@ -47,8 +70,12 @@ class Condition:
     system: str = ""  # the one in trouble
 
     @property
+    def word(self) -> str:
+        return self.name + self.more
+
+    @property
     def icon(self) -> str:
-        return self.sign or {"ok": "ok", "work": "work", "warn": "warn", "bad": "bad", "idle": "idle"}[self.kind]
+        return self.sign or self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +97,20 @@ def condition(
 ) -> Condition:
     """The first state that holds. `since`: when a system that is in trouble got there, as far as that is known."""
     if settings.state == "disconnected":
-        return Condition("idle", "Disconnected", "off")
+        return Condition("disconnected", "idle", "Disconnected", sign="off")
     if settings.state == "paused":
-        return Condition("idle", "Paused", "pause")
+        return Condition("paused", "idle", "Paused", sign="pause", reason=settings.pause_reason)
     if settings.apply_state == "failed" and not settings.active_revision:
         reason = settings.reason or "refused"
-        return Condition("bad", "Needs a fix", "", "The last apply was refused.", reason, "", True)
+        return _needs_fix("The last apply was refused.", reason)
     for system in SYSTEMS:
         reported = connector_of(parts, name, system)
         if reported is not None and reported.connection == settings.connection and reported.status != "ok":
             return _troubled(name, system, reported.status, reported.reason or "", since.get(system, ""))
     if settings.state == "connecting" or not settings.active_revision:
-        return Condition("work", "Connecting")
+        return Condition("connecting", "work", "Connecting")
     if settings.document.endswith(MAPS_NOTHING):
-        return Condition("idle", "Nothing is mapped yet", "info")
+        return Condition("unmapped", "idle", "Nothing is mapped yet", sign="info")
     return _at_work(name, runs, lag, refused)
 
 
@@ -99,14 +126,25 @@ def _troubled(name: str, system: System, status: str, reason: str, since: str) -
             "Nothing is lost: what both send is still stored, and every pair is derived again after you reconnect."
         )
         return Condition(
-            "bad", "Needs reconnect", "", title, f"{meaning} {_as_sentence(fix)}".strip(), code, True, NAMES[system]
+            "needs_reconnect",
+            "bad",
+            "Needs reconnect",
+            title=title,
+            meaning=f"{meaning} {_as_sentence(fix)}".strip(),
+            code=code,
+            needs_person=True,
+            system=NAMES[system],
         )
     if status == "unavailable":
         answer = f"answers {reason[len(_HTTP) :]}" if reason.startswith(_HTTP) else "does not answer as it should"
         title = f"{NAMES[system]} {answer}{f' since {since}' if since else ''}. You need not do anything."
         meaning = "Pairstream tries again and goes on by itself. Nothing is lost."
-        return Condition("warn", f"{NAMES[system]} is away", "", title, meaning, code)
-    return Condition("bad", "Needs a fix", "", said or f"{NAMES[system]} refuses.", _as_sentence(fix), code, True)
+        return Condition("away", "warn", f"{NAMES[system]} is away", title=title, meaning=meaning, code=code)
+    return _needs_fix(said or f"{NAMES[system]} refuses.", _as_sentence(fix), code)
+
+
+def _needs_fix(title: str, meaning: str, code: str = "") -> Condition:
+    return Condition("needs_fix", "bad", "Needs a fix", title=title, meaning=meaning, code=code, needs_person=True)
 
 
 def _as_sentence(fix: str) -> str:
@@ -115,26 +153,28 @@ def _as_sentence(fix: str) -> str:
 
 def _at_work(name: str, runs: Sequence[Run], lag: Lag | None, refused: int) -> Condition:
     if lag is None:
-        return Condition("idle", "Not known", "clock", "The brokers do not answer.", "", "", False)
+        return Condition("not_known", "idle", "Not known", sign="clock", title="The brokers do not answer.")
     stopped = [topic for topic in lag.topics if topic.state in STANDSTILL and _share(topic.places, name)]
     if stopped:
         told = f"{counted(stopped[0].lag, 'record')} of {stopped[0].topic} wait: {stopped[0].why}."
-        return Condition("bad", "Stopped", "", f"{stopped[0].stage} stands still.", told, "", True)
+        title = f"{stopped[0].stage} stands still."
+        return Condition("stopped", "bad", "Stopped", title=title, meaning=told, needs_person=True)
     run = current(name, runs)
     behind = [waiting(name, system, lag) for system in SYSTEMS]
     if run is None and any((one.behind_s or 0) > BEHIND_S for one in behind):
         left = sum(one.records for one in behind)
         if any(topic.state == "WARN" and _share(topic.places, name) for topic in lag.topics):
-            return Condition("warn", f"Falling behind, {left:,} wait", "clock")
-        return Condition("warn", f"Catching up, {left:,} left", "clock")
+            return Condition("falling_behind", "warn", "Falling behind", f", {left:,} wait", "clock")
+        return Condition("catching_up", "warn", "Catching up", f", {left:,} left", "clock")
     if run is not None:
         done = percent(run)
         ended = [one for one in runs_in(runs, name) if one.row.state == "completed"]
         what = "Full sync" if ended else "First full sync"
-        return Condition("work", what if done is None else f"{what}, {done:.0f} %")
+        percents = None if done is None else round(done)
+        return Condition("full_sync", "work", what, "" if done is None else f", {percents} %", percent=percents)
     if not any(one.row.state == "completed" for one in runs_in(runs, name)):
-        return Condition("idle", "No full sync yet", "info")
-    return Condition("ok", f"In step but for {refused:,} refused" if refused else "In step")
+        return Condition("never_synced", "idle", "No full sync yet", sign="info")
+    return Condition("in_step", "ok", "In step", f" but for {refused:,} refused" if refused else "")
 
 
 def waiting(name: str, to: System, lag: Lag | None) -> Waiting:

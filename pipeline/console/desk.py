@@ -52,18 +52,6 @@ WHILE_LOOKING: Final = 4.0
 """So many times as old as it is kept an answer may be while a newer one is looked for."""
 
 
-@dataclass(slots=True)
-class Tries:
-    """How often the brokers were asked in vain since they answered last."""
-
-    number: int = 0
-    since_ms: int = 0
-
-    def failed(self, now_ms: int) -> None:
-        self.since_ms = self.since_ms if self.number else now_ms
-        self.number += 1
-
-
 @dataclass(frozen=True, slots=True)
 class About:
     """What is the same for every page."""
@@ -94,6 +82,14 @@ class Kept(Generic[T]):
     _renewing: set[asyncio.Future[None]] = field(default_factory=set)
     _began: float | None = None  # when the look under way began
     _asked: "asyncio.Future[T] | None" = None
+    tries: int = 0
+    """Looks that began since the last that was answered, the one under way among them."""
+    _first_try: float = 0.0
+
+    @property
+    def tried_s(self) -> float:
+        """How long ago the first of them began."""
+        return time.monotonic() - self._first_try
 
     def forget(self) -> None:
         """The next who asks looks anew."""
@@ -147,10 +143,13 @@ class Kept(Generic[T]):
 
     async def _look(self) -> None:
         began = self._began = time.monotonic()
+        self._first_try = self._first_try if self.tries else began
+        self.tries += 1
         try:
             self._answer = await asyncio.to_thread(self.look)
         finally:
             self._began = None
+        self.tries = 0
         self._at = max(began, self._at)
 
 
@@ -235,7 +234,6 @@ class Desk:
     changes_look: Kept[RetainedChanges]
     hour_look: Kept[Hour]
     looks: Looks = field(default_factory=Looks)
-    tries: Tries = field(default_factory=Tries)
     plannings: Plannings = field(default_factory=Plannings)
     begun: dict[str, Replay] = field(default_factory=dict)
     """Replays that were begun here: they have no row on the brokers before their first records."""
@@ -291,9 +289,11 @@ class Desk:
     async def lag(self) -> Lag | None:
         """The road; None where the brokers do not answer."""
         try:
-            lag = await self.lag_look.within(LOOKED_S)
+            return await self.lag_look.within(LOOKED_S)
         except (BrokersUnreachable, TimeoutError):
-            self.tries.failed(self.now_ms())
             return None
-        self.tries.number = 0
-        return lag
+
+    def tried(self) -> tuple[int, int]:
+        """How often the brokers were asked for the road in vain since they answered last, and since when."""
+        look = self.lag_look
+        return look.tries, self.now_ms() - round(look.tried_s * 1000)

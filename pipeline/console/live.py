@@ -57,7 +57,7 @@ def state_in(shown: Shown) -> str:
     """The state that a page is about, for those who hear it."""
     head, word = shown.facts.get("head"), shown.facts.get("word")
     if isinstance(head, Head):
-        return f"{head.name}: {head.condition.word.partition(',')[0].partition(' but for')[0]}"
+        return f"{head.name}: {head.condition.name}"
     return f"Road: {word}" if shown.template == "road.html" else ""
 
 

@@ -24,7 +24,8 @@ class RailRow:
     kind: Kind
     icon: str
     word: str  # its state, for those who do not see the sign
-    share: str  # of a full sync: how much of it is over
+    percent: int | None  # of a full sync: how much of it is over
+    reason: str  # of a pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,5 @@ def _row(
     desk: Desk, name: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart], lag: Lag | None
 ) -> RailRow:
     now = condition(name, settings, parts, desk.runs_of(name), lag, desk.refused(name) or 0)
-    word, _, share = now.word.partition(", ")
-    word = "State not known" if now.word == "Not known" else word
-    return RailRow(name, now.kind, now.icon, word[:1].lower() + word[1:], share if share.endswith("%") else "")
+    word = "State not known" if now.state == "not_known" else now.name
+    return RailRow(name, now.kind, now.icon, word, now.percent, now.reason)

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
-from pipeline.integration_file.loader import read_document
+from pipeline.console.files import NotReadable, file_of
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations.plan_diff import MappingChange, file_changes
 from schemas.operating import AuditEntry
 
 MOST_SHOWN: Final = 10
-FILES_KEPT: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,11 @@ def _changed(file: IntegrationFile, before: IntegrationFile | None) -> tuple[Map
     return tuple(one for one in file_changes(file, before) if one.kind != "unchanged")
 
 
-@lru_cache(FILES_KEPT)
 def _file(document: str) -> IntegrationFile | None:
     """None for one that this build cannot read."""
     try:
-        return read_document(document)
-    except ValueError:
+        return file_of(document)
+    except NotReadable:
         return None
 
 

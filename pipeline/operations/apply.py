@@ -27,6 +27,7 @@ from schemas.configuration import (
     DesiredState,
     IntegrationPart,
     IntegrationSettings,
+    SystemSettings,
     secret_place,
 )
 from schemas.integrations import connector_of, settings_of
@@ -62,12 +63,15 @@ def desired(file: IntegrationFile, seal: Seal, now_ms: int) -> DesiredIntegratio
     )
 
 
-def changed_state(settings: IntegrationSettings, state: DesiredState, now_ms: int) -> DesiredIntegration:
+def changed_state(
+    settings: IntegrationSettings, state: DesiredState, now_ms: int, pause_reason: str = ""
+) -> DesiredIntegration:
     """The request to pause, resume or disconnect what is in force; one to disconnect keeps no credentials."""
     hubspot, userflow = settings.hubspot, settings.userflow
     if state == "disconnected":
         hubspot, userflow = replace(hubspot, secrets={}), replace(userflow, secrets={})
-    return DesiredIntegration(uuid.uuid4().hex, state, settings.document, hubspot, userflow, now_ms)
+    document = settings.document
+    return DesiredIntegration(uuid.uuid4().hex, state, document, hubspot, userflow, now_ms, pause_reason)
 
 
 def with_mappings(
@@ -77,8 +81,7 @@ def with_mappings(
     file = replace(read_document(settings.document), mappings=tuple(mappings))
     hubspot = replace(settings.hubspot, fields=fields_of(file, "hubspot"))
     userflow = replace(settings.userflow, fields=fields_of(file, "userflow"))
-    state: DesiredState = "paused" if settings.state == "paused" else "active"
-    return file, DesiredIntegration(uuid.uuid4().hex, state, to_yaml(file), hubspot, userflow, now_ms)
+    return file, _still(settings, to_yaml(file), hubspot, userflow, now_ms)
 
 
 def with_secrets(
@@ -93,9 +96,17 @@ def with_secrets(
         sections[system] = replace(
             section, secrets={**section.secrets, **sealed}, options={**section.options, **claimed}
         )
+    return _still(settings, settings.document, sections["hubspot"], sections["userflow"], now_ms)
+
+
+def _still(
+    settings: IntegrationSettings, document: str, hubspot: SystemSettings, userflow: SystemSettings, now_ms: int
+) -> DesiredIntegration:
+    """A request that changes what is in force and not whether it is paused, nor why."""
     state: DesiredState = "paused" if settings.state == "paused" else "active"
-    hubspot, userflow = sections["hubspot"], sections["userflow"]
-    return DesiredIntegration(uuid.uuid4().hex, state, settings.document, hubspot, userflow, now_ms)
+    return DesiredIntegration(
+        uuid.uuid4().hex, state, document, hubspot, userflow, now_ms, settings.pause_reason if state == "paused" else ""
+    )
 
 
 async def put_in_force(

@@ -141,6 +141,9 @@ def examine_integration(
         yield Finding(what, "ok", "disconnected", integration=name)
         yield from _left(what, name, settings, parts)
         return
+    if settings.state == "paused":
+        why = f". Reason given: {settings.pause_reason}" if settings.pause_reason else ""
+        yield Finding(what, "ok", f"paused: nothing is written until it is resumed{why}", integration=name)
     if not all(opens(sealed, place) for sealed, place in _sealed(name, settings)):
         told = "PAIRSTREAM_SECRET_KEY does not open its secrets: set the key it was applied with"
         yield Finding(what, "wrong", told, "secrets_do_not_open", name)

@@ -55,6 +55,7 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "at_ms": known.lag.at_ms,
         "integration": name,
         "state": settings.state,
+        "pause_reason": settings.pause_reason or None,
         "revision": settings.active_revision,
         "apply_state": settings.apply_state,
         "reason": settings.reason,

@@ -48,6 +48,7 @@ def list_table(shown: Sequence[Shown]) -> list[str]:
 
 def _notes(one: Shown) -> list[str]:
     found = [f"its last apply was refused: {one['reason']}"] if one["apply_state"] == "failed" else []
+    found += [f"paused: {one['pause_reason']}"] if one["pause_reason"] else []
     for system, told in one["systems"].items():
         if told["status"] not in ("ok", "unknown") or told["reason"]:
             found.append(f"{system} is {_status(told)}: {told['reason']}")
@@ -88,6 +89,7 @@ def lines(one: Shown) -> list[str]:
     connected_ms = one["connected_at_ms"]
     since = f", since {_instant(connected_ms):%Y-%m-%d}" if connected_ms is not None else ""
     found = [f"{one['integration']}  {one['state']}, {revision}, connection {one['connection']}{since}{refused}"]
+    found += [f"  paused: {one['pause_reason']}"] if one["pause_reason"] else []
     found += [line for system, told in one["systems"].items() for line in _system(system, told, one["at_ms"])]
     rows = [(mapping["mapping"], *(_number(mapping[key]) for key in COLUMNS)) for mapping in one["mappings"]]
     found += aligned(MAPPING_HEAD, rows, right=tuple(range(1, len(MAPPING_HEAD)))) if rows else []

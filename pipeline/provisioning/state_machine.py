@@ -190,6 +190,7 @@ def _begun(name: str, desired: DesiredIntegration, before: IntegrationSettings) 
             events=before.events if same else (),
             fallback=_fallback(before) if same and before.active_revision else None,
             forgotten=before.forgotten,
+            pause_reason=before.pause_reason if same else "",
         ),
     )
 
@@ -218,9 +219,11 @@ def _claimed_by(holders: Mapping[System, str]) -> str:
 def _in_state(before: IntegrationSettings, desired: DesiredIntegration) -> IntegrationSettings:
     """Paused or active at once. An apply under way goes on, its credentials unproven; one on trial is given up."""
     under_way = before.apply_state in UNDER_WAY and before.trial is None
+    state = desired.state if before.active_revision else before.state
     return replace(
         trial.given_up(before),
-        state=desired.state if before.active_revision else before.state,
+        state=state,
+        pause_reason=desired.pause_reason if state == "paused" else "",
         apply_id=desired.apply_id,
         apply_state=before.apply_state if under_way else "done",
         reason=None,
@@ -247,7 +250,7 @@ def _gone(name: str, settings: IntegrationSettings) -> ConfigurationWrite:
     """Not connected, and no secrets are kept: from that record on every stage drops what belongs to the connection."""
     hubspot, userflow = _without_secrets(settings.hubspot), _without_secrets(settings.userflow)
     gone = replace(settings, state="disconnected", hubspot=hubspot, userflow=userflow, fallback=None, trial=None)
-    return _write(name, gone)
+    return _write(name, replace(gone, pause_reason=""))
 
 
 def _without_secrets(section: SystemSettings) -> SystemSettings:
@@ -303,12 +306,14 @@ def _provisioned(
     wanted = object_mappings(described.file, settings.connection, settings.revision, described.fields)
     yield from mapping_writes(name, wanted, mappings)
     state: IntegrationState = "paused" if "paused" in (settings.state, desired.state) else "active"
+    why = settings.pause_reason or desired.pause_reason if state == "paused" else ""
     yield _write(
         name,
         replace(
             settings,
             active_revision=settings.revision,
             state=state,
+            pause_reason=why,
             apply_state="done",
             reason=None,
             fallback=None,

@@ -25,7 +25,7 @@ _DESCRIBED = DescribedField(
 _EVENT = DescribedEvent(
     "flow_started", "Flow Started", (DescribedField("flow_started", "flow_name", "Flow", "string"),), ("contacts",)
 )
-_DESIRED = DesiredIntegration("apply-1", "active", "integration: acme", _SYSTEM, _SYSTEM, AT_MS)
+_DESIRED = DesiredIntegration("apply-1", "active", "integration: acme", _SYSTEM, _SYSTEM, AT_MS, "CRM clean-up")
 _SETTINGS = IntegrationSettings(
     connection=2,
     revision=7,
@@ -39,6 +39,7 @@ _SETTINGS = IntegrationSettings(
     userflow=_SYSTEM,
     create=(_DESCRIBED,),
     events=(_EVENT,),
+    pause_reason="CRM clean-up",
 )
 _CONNECTOR = ConnectorState(
     connection=2,

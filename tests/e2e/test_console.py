@@ -107,8 +107,10 @@ async def test_what_is_done_is_told_by_name(it: World, browser: Browser) -> None
     async with visitor(browser) as page:
         await sign_in(it, page, "operator")
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/pause")
+        await page.get_by_label("Why?").fill("CRM clean-up")
         await page.get_by_role("button", name="Pause writing").click()
         await page.get_by_text(re.compile("Paused( by .+)?[.]")).first.wait_for()
+        await page.get_by_text("Reason given: “CRM clean-up”").wait_for()
         assert "paused" in await it.command("integration", "list")
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/resume")
         await page.get_by_role("button", name="Resume writing").click()

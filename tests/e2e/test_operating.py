@@ -219,7 +219,9 @@ async def audit(it: World) -> Any:
 
 async def audited(it: World) -> None:
     """Both applies, what the roles did because of them, and everything else that was done here by a command."""
-    await it.command("integration", "pause", "acme")
+    await it.command("integration", "pause", "acme", "--reason", "CRM clean-up")
+    assert "  paused: CRM clean-up" in await it.command("integration", "show", "acme")
+    assert "paused: nothing is written until it is resumed. Reason given: CRM clean-up" in await it.command("doctor")
     entries = await eventually(
         lambda: audit(it), lambda some: any("-> paused" in one["detail"] for one in some), WITHIN_S
     )
@@ -230,6 +232,7 @@ async def audited(it: World) -> None:
     assert {"full-sync start", "replay run", "pause", "state"} <= {one["action"] for one in entries}
     by = {one["action"]: (one["by"], one["place"]) for one in entries}
     assert by["revision in force"][0].startswith("scheduler-") and "apply" in by["apply"][1]
+    assert "CRM clean-up" in [one["detail"] for one in entries if one["action"] == "pause"]
     assert not any(secret in json.dumps(entries) for secret in CREDENTIALS.values())
 
     before = await it.answer("audit", "acme", "--revision", str(first))

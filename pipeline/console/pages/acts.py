@@ -11,6 +11,7 @@ from pipeline.console.visit import Gone, Shown, Visit
 from pipeline.console.words import counted
 from pipeline.full_sync.rows import CONFIRM, STOP
 from pipeline.operations import apply, full_sync
+from pipeline.operations.pausing import LONGEST, NoReason, pause_reason
 from pipeline.operations.runs import held_up
 from pipeline.provisioning.state_machine import DISCONNECTED
 from schemas.configuration import DesiredState
@@ -38,10 +39,13 @@ class Confirm:
     command: str = ""  # the command that does the same
     problem: str = ""
     asks: bool = False  # whether it can be asked to count before it writes
+    reason: str | None = None  # what was typed as the reason; None: no reason is asked for
+    keep: str = "Not now"  # the button that leaves all as it is
 
 
 def _asks(visit: Visit, confirm: Confirm, status: int = 200) -> Shown:
-    return Shown("confirm.html", {"confirm": confirm, "name": visit.integration}, status)
+    facts = {"confirm": confirm, "name": visit.integration, "longest_reason": LONGEST}
+    return Shown("confirm.html", facts, status)
 
 
 async def start(visit: Visit) -> Shown:
@@ -117,7 +121,7 @@ async def do_confirm(visit: Visit) -> Gone:
     return Gone(f"/i/{visit.integration}/full-sync")
 
 
-async def pause(visit: Visit) -> Shown:
+async def pause(visit: Visit, problem: str = "") -> Shown:
     """`GET pause`."""
     settings_in(visit)
     name = visit.integration
@@ -126,14 +130,27 @@ async def pause(visit: Visit) -> Shown:
         ("Stays", "Links, mappings and credentials."),
         ("Waits", "Users do not get their HubSpot fields until you resume."),
     )
-    lead = "Writing stops at once, in both directions. Reading goes on."
-    command = f"pairstream integration pause {name}"
-    return _asks(visit, Confirm(f"Pause {name}?", lead, "Pause writing", f"/i/{name}", rows, command=command))
+    told = Confirm(
+        f"Pause {name}?",
+        "Writing stops at once, in both directions. Reading goes on.",
+        "Pause writing",
+        f"/i/{name}",
+        rows,
+        command=f"pairstream integration pause {name}",
+        problem=problem,
+        reason=visit.form.one("reason"),
+        keep="Keep writing",
+    )
+    return _asks(visit, told, 422 if problem else 200)
 
 
-async def do_pause(visit: Visit) -> Gone:
-    """`POST pause`."""
-    return await _changed(visit, "paused")
+async def do_pause(visit: Visit) -> Shown | Gone:
+    """`POST pause`, with the reason that was typed, if any."""
+    try:
+        why = pause_reason(visit.form.one("reason"))
+    except NoReason as error:
+        return await pause(visit, f"{error}. Nothing was changed.")
+    return await _changed(visit, "paused", why)
 
 
 async def resume(visit: Visit) -> Shown:
@@ -180,16 +197,16 @@ async def do_disconnect(visit: Visit) -> Shown | Gone:
     return Gone(f"/i/{name}")
 
 
-async def _changed(visit: Visit, state: DesiredState) -> Gone:
+async def _changed(visit: Visit, state: DesiredState, why: str = "") -> Gone:
     if settings_in(visit).state == "disconnected":
         raise apply.NotApplied(f"{visit.integration}: {DISCONNECTED}")
-    await _ask(visit, state)
+    await _ask(visit, state, why)
     return Gone(f"/i/{visit.integration}")
 
 
-async def _ask(visit: Visit, state: DesiredState) -> None:
+async def _ask(visit: Visit, state: DesiredState, why: str = "") -> None:
     settings, desk = settings_in(visit), visit.desk
-    request = apply.changed_state(settings, state, desk.now_ms())
+    request = apply.changed_state(settings, state, desk.now_ms(), why)
     await apply.ask(desk.publisher, visit.integration, request)
     await apply.wait_until_applied(desk.tables, visit.integration, request, IN_FORCE_S)
 

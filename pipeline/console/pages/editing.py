@@ -4,9 +4,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, count
-from typing import Any, Final
+from typing import Any
 
 from pipeline.console.asking import is_from_here
 from pipeline.console.choosing import (
@@ -38,12 +37,12 @@ from pipeline.console.drafts import (
     read,
     removed,
 )
+from pipeline.console.files import file_of
 from pipeline.console.form import whole_number
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.integration import newest_of
 from pipeline.console.planning import Descriptions
 from pipeline.console.visit import NotHere, Shown, Visit
-from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import MappingSpec
 from pipeline.integration_file.names import HUBSPOT_TYPES, MATCHES, USERFLOW_TYPES
 from pipeline.operations import OperationRefused
@@ -51,9 +50,6 @@ from pipeline.operations.audit import document_of
 from pipeline.operations.field_query import NotAnswered
 from pipeline.provisioning.described import described_file
 from schemas.configuration import IntegrationSettings
-
-FILES_KEPT: Final = 16
-"""Integrations whose file, once read, is not read again for every click."""
 
 
 class TooManyRules(OperationRefused):
@@ -64,10 +60,6 @@ class TooManyRules(OperationRefused):
             f"{number:,} rules are more than the {MOST_RULES} that a mapping may have to be edited here.\n"
             "Edit its file: `pairstream export NAME --out NAME.yaml`, then `pairstream apply NAME.yaml`."
         )
-
-
-class NotReadable(OperationRefused):
-    """The integration's file was stored by a build that wrote it otherwise; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +136,7 @@ async def _as_it_was(visit: Visit, name: str) -> Draft:
     if spec is None:
         path = f"/i/{visit.integration}/mappings"
         raise NotHere(f"Revision {revision} had no mapping {name}", "the mappings", path)
-    return _drafted(spec)
+    return bounded(draft_of(spec))
 
 
 async def draft(visit: Visit) -> Shown:
@@ -153,7 +145,7 @@ async def draft(visit: Visit) -> Shown:
     act = visit.form.one("act")
     if act.startswith("typed:"):
         act = f"add:{act.removeprefix('typed:')}:{visit.form.one(act).strip()}"
-    sent, base = draft_sent(visit, name), visit.form.one("base")
+    sent, base = bounded(draft_in(visit.form, name)), visit.form.one("base")
     changed = acted(sent, act)
     if changed.size > MOST_RULES:
         full = Misfit(f"a mapping that is edited here has {MOST_RULES} rules at most", "remove one, or edit the file")
@@ -161,12 +153,11 @@ async def draft(visit: Visit) -> Shown:
     return await editor(visit, settings, changed, base)
 
 
-def draft_sent(visit: Visit, name: str) -> Draft:
-    """The draft that a form holds. Raises TooManyRules before any of them is looked at."""
-    sent = draft_in(visit.form, name)
-    if sent.size > MOST_RULES:
-        raise TooManyRules(sent.size)
-    return sent
+def bounded(draft: Draft) -> Draft:
+    """The draft, before any of its rules is looked at. Raises TooManyRules for one that no page holds."""
+    if draft.size > MOST_RULES:
+        raise TooManyRules(draft.size)
+    return draft
 
 
 async def editor(
@@ -271,25 +262,10 @@ async def specs_in(settings: IntegrationSettings) -> tuple[MappingSpec, ...]:
 
 async def specs_of(document: str) -> tuple[MappingSpec, ...]:
     """The mappings of a stored file. Raises NotReadable."""
-    return await asyncio.to_thread(_specs, document)
-
-
-@lru_cache(FILES_KEPT)
-def _specs(document: str) -> tuple[MappingSpec, ...]:
-    try:
-        return read_document(document).mappings
-    except ValueError as error:
-        raise NotReadable(str(error)) from error
+    return (await asyncio.to_thread(file_of, document)).mappings
 
 
 async def in_force(settings: IntegrationSettings, name: str) -> Draft | None:
     """The mapping of that name as a draft that changes nothing. Raises TooManyRules for one that no page holds."""
     spec = next((one for one in await specs_in(settings) if one.name == name), None)
-    return _drafted(spec) if spec is not None else None
-
-
-def _drafted(spec: MappingSpec) -> Draft:
-    number = len(spec.to_userflow) + len(spec.to_hubspot)
-    if number > MOST_RULES:
-        raise TooManyRules(number)
-    return draft_of(spec)
+    return bounded(draft_of(spec)) if spec is not None else None

@@ -79,7 +79,7 @@ async def health(visit: Visit) -> Shown:
             "refused": desk.refused(name),
             "ends": ends,
             "budgets": budgets(name, settings, lag) if lag is not None and settings.state != "disconnected" else [],
-            "reconnect": f"/i/{name}/connection" if top.condition.word == "Needs reconnect" else "",
+            "reconnect": f"/i/{name}/connection" if top.condition.state == "needs_reconnect" else "",
             "ended_by": _ended_by(visit, settings),
             "step": STEPS.get(settings.apply_state, ""),
             "lately": [(clock(entry.at_ms, desk.now_ms()), entry) for entry in islice(newest_of(visit), LATELY)],

@@ -124,7 +124,7 @@ def _row(
 def summary(rows: Sequence[Row]) -> str:
     """How many there are, and how many of them need somebody."""
     needs = sum(row.condition.needs_person for row in rows)
-    syncing = sum("ull sync, " in row.condition.word for row in rows)
+    syncing = sum(row.condition.state == "full_sync" for row in rows)
     told = [counted(len(rows), "integration")]
     told += [f"{needs} need{'s' if needs == 1 else ''} you"] if needs else []
     told += [f"{syncing} {'is' if syncing == 1 else 'are'} in a full sync"] if syncing else []
@@ -132,10 +132,9 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def tried(desk: Desk) -> str:
-    """How often the brokers were asked in vain."""
-    if not desk.tries.number:
-        return ""
-    return f"Tried {counted(desk.tries.number, 'time')} since {clock(desk.tries.since_ms, desk.now_ms())}."
+    """How often the brokers were asked in vain since they answered last."""
+    number, since_ms = desk.tried()
+    return f"Tried {counted(number, 'time')} since {clock(since_ms, desk.now_ms())}." if number else ""
 
 
 def directions(hour: Hour) -> list[Direction]:

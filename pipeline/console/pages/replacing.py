@@ -1,12 +1,13 @@
 """Replacing keys: tried beside those in force, which stay where the new ones are refused."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Final
 
+from pipeline.console.files import file_of
 from pipeline.console.head import head, settings_in
 from pipeline.console.visit import Gone, Shown, Visit
-from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.variables import SENDABLE
 from pipeline.operations import apply
 from pipeline.provisioning.state_machine import DISCONNECTED
@@ -44,7 +45,7 @@ async def do_replace(visit: Visit) -> Shown | Gone:
     if not given:
         return await replace(visit, {"": "Paste the key that is to be replaced."})
     request = apply.with_secrets(settings, given, desk.planner.seal, desk.now_ms(), name)
-    file = read_document(settings.document)
+    file = await asyncio.to_thread(file_of, settings.document)
     try:
         await apply.put_in_force(desk.publisher, desk.tables, file, request, IN_FORCE_S)
     except apply.NotApplied as refusal:

@@ -8,11 +8,23 @@ from typing import Final
 
 from connectors.kafka.table import until_read
 from pipeline.console.choosing import target_of
-from pipeline.console.drafts import WAYS, Draft, Misfit, Way, digest, document_with, form_of, misfits, read, removed
+from pipeline.console.drafts import (
+    WAYS,
+    Draft,
+    Misfit,
+    Way,
+    digest,
+    document_with,
+    draft_in,
+    form_of,
+    misfits,
+    read,
+    removed,
+)
 from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
-from pipeline.console.pages.editing import draft_sent, editor, found_wrong, in_force, specs_in, told_of
+from pipeline.console.pages.editing import bounded, editor, found_wrong, in_force, specs_in, told_of
 from pipeline.console.pages.integration import newest_of
 from pipeline.console.planning import Review
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
@@ -54,7 +66,7 @@ class SampleShown:
 async def review(visit: Visit) -> Shown | Gone:
     """`POST mappings/<mapping>/review`: the draft is kept, and what saving it would do is looked at."""
     settings, name = settings_in(visit), str(visit.request.path_params["mapping"])
-    draft, base = draft_sent(visit, name), visit.form.one("base")
+    draft, base = bounded(draft_in(visit.form, name)), visit.form.one("base")
     told, _ = await told_of(visit, settings, draft)
     wrong = await found_wrong(settings, draft, told)
     if wrong:

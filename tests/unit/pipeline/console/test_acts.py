@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.console import rail
 from pipeline.console.asking import ASKED_BY
 from schemas.configuration import ConnectAnswer, IntegrationPart, SystemSettings
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
@@ -29,7 +30,9 @@ def scheduler(it: InMemory) -> Callable[[str, str, Any], None]:
     def changed(topic: str, key: str, row: Any) -> None:
         if topic == INTEGRATIONS and isinstance(row, IntegrationPart) and row.desired is not None:
             settings = it.tables.get(INTEGRATIONS, f"{row.integration}/settings").settings
-            now = replace(settings, state=row.desired.state, apply_id=row.desired.apply_id, apply_state="done")
+            asked = row.desired
+            now = replace(settings, state=asked.state, apply_id=asked.apply_id, apply_state="done")
+            now = replace(now, pause_reason=asked.pause_reason)
             it.tables.put(INTEGRATIONS, f"{row.integration}/settings", IntegrationPart(row.integration, settings=now))
 
     return changed
@@ -80,6 +83,32 @@ async def test_writing_is_paused_and_resumed(it: InMemory, act: str, state: str)
     assert (await signed_in.send(f"/i/acme/{act}")).headers["location"] == "/i/acme"
     ((topic, key, part),) = it.publisher.sent
     assert (topic, key, part.desired.state) == (INTEGRATIONS, "acme/desired", state)
+
+
+async def test_a_pause_is_told_with_its_reason_wherever_it_is(it: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rail, "KEPT_S", -1.0)
+    it.tables.subscribers.append(scheduler(it))
+    signed_in = await it.signed_in("operator")
+    assert "Why? (shown to others, optional)" in text((await signed_in.get("/i/acme/pause")).text)
+    why = 'CRM <b>clean-up</b> "ACME-77" \u05e9\u05dc\u05d5\u05dd \u202eevil'
+    await signed_in.send("/i/acme/pause", reason=f"  {why}\n")
+    ((_, _, part),) = it.publisher.sent
+    assert part.desired.pause_reason == why
+    page = (await signed_in.get("/i/acme")).text
+    shown = "CRM &lt;b&gt;clean-up&lt;/b&gt; &#34;ACME-77&#34; \u05e9\u05dc\u05d5\u05dd \\u202eevil"
+    assert f"Reason given: “\u2068{shown}\u2069”" in page and "<b>clean-up" not in page
+    assert f", Paused: \u2068{shown}\u2069</span>" in page.split('id="live_rail"')[1]
+    assert f"“\u2068{shown}\u2069”" in (await signed_in.get("/")).text
+    await signed_in.send("/i/acme/resume")
+    assert it.publisher.sent[-1][2].desired.pause_reason == ""
+    assert "clean-up" not in (await signed_in.get("/i/acme")).text
+
+
+async def test_a_reason_that_is_too_long_is_refused_and_kept_in_the_form(it: InMemory) -> None:
+    answer = await (await it.signed_in("operator")).send("/i/acme/pause", reason="why " * 60)
+    assert answer.status_code == 422 and f'value="{"why " * 60}"' in answer.text
+    assert "at most 200 characters; this one has 239. Fix: shorten it. Nothing was changed." in text(answer.text)
+    assert it.publisher.sent == []
 
 
 async def test_disconnecting_needs_the_name(it: InMemory) -> None:

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from connectors.kafka.groups import BrokersUnreachable
 from pipeline.console.desk import Kept
+from pipeline.lag.judging import Lag
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.topics import RUNS
 from tests.unit.pipeline.console.fixtures import in_memory
+from tests.unit.pipeline.console.test_pages import lag
 
 
 async def settled() -> None:
@@ -86,6 +89,24 @@ async def test_a_look_that_fails_is_told_to_whoever_waits_and_to_nobody_else() -
     kept = Kept(look, 60.0)
     told = await asyncio.gather(*(kept.within(30.0) for _ in range(3)), return_exceptions=True)
     assert [type(one) for one in told] == [ConnectionError] * 3
+
+
+async def test_tries_are_looks_however_many_wait_for_each() -> None:
+    away = [True]
+
+    def look() -> Lag:
+        if away[0]:
+            raise BrokersUnreachable("no answer")
+        return lag()
+
+    it = in_memory(look)
+    for _ in range(3):
+        assert await asyncio.gather(*(it.desk.lag() for _ in range(7))) == [None] * 7
+    number, since_ms = it.desk.tried()
+    assert number == 3 and 0 <= it.now_ms[0] - since_ms < 60_000
+    away[0] = False
+    assert await it.desk.lag() is not None
+    assert it.desk.tried()[0] == 0
 
 
 def test_full_syncs_are_put_together_once_until_one_changes() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.console import drafts, rendering
+from pipeline.console import drafts, files, rendering
 from pipeline.console.drafts import MOST_RULES, Draft, RuleDraft, acted, draft_of
 from pipeline.console.pages import editing, reviewing
 from pipeline.integration_file.export import to_yaml
@@ -86,8 +86,8 @@ async def _read(signed_in: Browser) -> Any:
 @pytest.mark.parametrize(
     ("module", "work", "look"),
     [
-        (editing, "read_document", _edited),
-        (editing, "read_document", _begun),
+        (files, "read_document", _edited),
+        (files, "read_document", _begun),
         (editing, "_form", _edited),
         (editing, "described_file", _drafted),
         (drafts, "load", _drafted),
@@ -102,7 +102,7 @@ async def _read(signed_in: Browser) -> Any:
 async def test_the_loop_goes_on_while_a_file_is_read(
     it: InMemory, monkeypatch: pytest.MonkeyPatch, module: Any, work: str, look: Callable[[Browser], Any]
 ) -> None:
-    editing._specs.cache_clear()
+    files._read.cache_clear()
     signed_in, held = await it.signed_in("operator"), Held()
     monkeypatch.setattr(module, work, held.around(getattr(module, work)))
     turning = asyncio.create_task(held.turns())

@@ -33,8 +33,10 @@ DOCUMENT: Final = "integration: acme\nhubspot: {token: ${TOKEN}}\n"
 SYSTEM: Final = SystemSettings("1", secrets={"token": b"sealed"})
 
 
-def desired(state: Any, document: str = DOCUMENT) -> IntegrationPart:
-    return IntegrationPart("acme", desired=DesiredIntegration("a-1", state, document, SYSTEM, SYSTEM, AT_MS))
+def desired(
+    state: Any, document: str = DOCUMENT, *, why: str = "", hubspot: SystemSettings = SYSTEM
+) -> IntegrationPart:
+    return IntegrationPart("acme", desired=DesiredIntegration("a-1", state, document, hubspot, SYSTEM, AT_MS, why))
 
 
 def settings(**more: Any) -> IntegrationPart:
@@ -66,6 +68,10 @@ def told(record: Any, before: Any = None) -> list[tuple[str, str]]:
     [
         (desired("active"), None, [("apply", "")]),
         (desired("paused"), desired("active"), [("pause", "")]),
+        (desired("paused", why="CRM clean-up"), desired("active"), [("pause", "CRM clean-up")]),
+        (desired("paused", why="and a demo"), desired("paused", why="CRM clean-up"), [("pause", "and a demo")]),
+        (desired("paused", "other", why="CRM clean-up"), desired("paused"), [("apply", "")]),
+        (desired("paused", hubspot=replace(SYSTEM, secrets={"token": b"new"})), desired("paused"), [("apply", "")]),
         (desired("active"), desired("paused"), [("resume", "")]),
         (desired("active", "other"), desired("paused"), [("apply", "")]),
         (desired("disconnected"), desired("active"), [("disconnect", "")]),

@@ -35,6 +35,16 @@ def test_an_integration_that_polls_needs_no_subscription() -> None:
     assert "no public URL is needed" in news
 
 
+def test_a_pause_is_told_with_its_reason_and_is_nothing_to_mend() -> None:
+    cluster = in_force()
+    cluster.ask(changed_state(cluster.settings(), "paused", 2, "CRM clean-up"))
+    told, *rest = found(cluster)
+    assert told.detail == "paused: nothing is written until it is resumed. Reason given: CRM clean-up"
+    assert {one.verdict for one in (told, *rest[:-1])} == {"ok"}
+    cluster.ask(changed_state(cluster.settings(), "paused", 3))
+    assert found(cluster)[0].detail == "paused: nothing is written until it is resumed"
+
+
 def test_a_feed_that_is_refused_is_told_as_news_that_wait() -> None:
     cluster = in_force()
     cluster.report("hubspot", denied={"journal.read": "journal_refused"})

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
+from pipeline.operations.apply import changed_state
 from pipeline.operations.standing import Known, Shown, standing
 from pipeline.operations.standing_text import lines, list_table
 from schemas.configuration import IntegrationPart
@@ -74,6 +75,17 @@ def test_an_integration_in_full() -> None:
     assert found[7] == f"behind 0.2 s (12 records) · {last}"
     assert found[8] == "2 of 3 secrets are sealed with the newest key"
     assert found[9] == "1 thing to do: pairstream dead-letters list --integration acme"
+
+
+def test_a_pause_is_told_with_its_reason() -> None:
+    cluster = in_force()
+    cluster.ask(changed_state(cluster.settings(), "paused", NOW_MS, "CRM clean-up"))
+    told = shown(cluster, completed())
+    assert (told["state"], told["pause_reason"]) == ("paused", "CRM clean-up")
+    assert lines(told)[1] == "  paused: CRM clean-up"
+    assert list_table([told])[-1] == "acme: paused: CRM clean-up"
+    cluster.ask(changed_state(cluster.settings(), "paused", NOW_MS))
+    assert shown(cluster, [])["pause_reason"] is None and "paused:" not in "".join(lines(shown(cluster, [])))
 
 
 def came(at_ms: int, revision: int, connection: int = 1, name: str = "acme") -> AuditEntry:
@@ -151,6 +163,7 @@ def test_the_object_for_scripts_has_stable_keys() -> None:
         "at_ms",
         "integration",
         "state",
+        "pause_reason",
         "revision",
         "apply_state",
         "reason",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.operations.apply import changed_state
+from pipeline.operations.apply import changed_state, with_mappings
 from pipeline.provisioning.state_machine import DISCONNECTED, decide
 from schemas.configuration import (
     DesiredState,
@@ -201,6 +201,36 @@ def test_pause_and_resume_ask_nothing_of_the_connectors() -> None:
     assert (cluster.settings().state, cluster.settings().revision) == ("active", 1)
 
 
+def test_the_reason_for_a_pause_lasts_as_long_as_the_pause() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "paused", 2, "CRM clean-up"))
+    assert cluster.settings().pause_reason == "CRM clean-up"
+    cluster.connect(attribute="seats")  # a file that is applied meanwhile
+    assert (cluster.settings().state, cluster.settings().pause_reason) == ("paused", "CRM clean-up")
+    _, request = with_mappings(cluster.settings(), (), 3)
+    cluster.ask(request)  # what the console saves
+    assert request.pause_reason == "CRM clean-up"
+    cluster.report("hubspot")
+    cluster.report("userflow")
+    assert (cluster.settings().state, cluster.settings().pause_reason) == ("paused", "CRM clean-up")
+    cluster.ask(changed_state(cluster.settings(), "paused", 4, "and a demo"))
+    assert cluster.settings().pause_reason == "and a demo"
+    cluster.ask(changed_state(cluster.settings(), "active", 5))
+    assert (cluster.settings().state, cluster.settings().pause_reason) == ("active", "")
+    assert with_mappings(cluster.settings(), (), 6)[1].pause_reason == ""
+
+
+def test_what_is_disconnected_is_paused_for_no_reason() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "paused", 2, "CRM clean-up"))
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 3))
+    assert cluster.settings().pause_reason == ""
+    cluster.connect()
+    assert (cluster.settings().state, cluster.settings().pause_reason) == ("active", "")
+
+
 def test_a_pause_in_the_middle_of_an_apply_holds_at_once_and_lets_the_apply_go_on() -> None:
     cluster = Cluster()
     cluster.connect()
@@ -228,11 +258,13 @@ def test_credentials_that_were_not_proven_before_a_pause_still_fall_back() -> No
 def test_a_pause_during_the_first_connect_holds_once_it_is_connected() -> None:
     cluster = Cluster()
     cluster.ask(request())
-    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    cluster.ask(changed_state(cluster.settings(), "paused", 2, "until Monday"))
     assert (cluster.settings().state, cluster.settings().apply_state) == ("connecting", "describing")
+    assert cluster.settings().pause_reason == ""
     cluster.report("hubspot")
     cluster.report("userflow")
     assert (cluster.settings().state, cluster.settings().active_revision) == ("paused", 1)
+    assert cluster.settings().pause_reason == "until Monday"
 
 
 def test_a_disconnect_in_the_middle_of_an_apply_keeps_no_secret_of_either() -> None:
