@@ -19,7 +19,7 @@ from pipeline.commands.options import Way
 from pipeline.commands.output import say, say_object
 from pipeline.commands.session import NONE_YET, known, with_kafka
 from pipeline.exit_codes import DONE, INTERRUPTED, REFUSED
-from pipeline.full_sync.endings import successor_id
+from pipeline.full_sync.endings import done_instead
 from pipeline.full_sync.report import instant, report
 from pipeline.full_sync.rows import SYSTEMS, Run, runs_of
 from pipeline.full_sync.schedule import slot_ms
@@ -185,10 +185,12 @@ async def _watched(
 ) -> None:
     """Show each run until it ends; exits 1 where one did not complete, or time is over. `one`: as its object."""
     deadline = None if within_s is None else time.monotonic() + within_s
-    ended: list[Run] = []
+    ends: dict[str, Run] = {}  # two that were watched may have come to one
     with _goes_on(), display(shape) as shown:
         for run_id in run_ids:
-            ended.append(await _to_its_end(tables, run_id, deadline, shown))
+            run = await _to_its_end(tables, run_id, deadline, shown)
+            ends[run.run_id] = run
+    ended = list(ends.values())
     if shape == "json":
         told = [report(run, now_ms()) for run in ended]
         say_object(told[0] if one else {"at_ms": now_ms(), "runs": told})
@@ -196,6 +198,21 @@ async def _watched(
 
 
 async def _to_its_end(tables: TableReader, run_id: str, deadline: float | None, shown: Display) -> Run:
+    """Show the run until it ends; where another does what it was asked for, that one, to the end of the last."""
+    followed = {run_id}
+    while True:
+        run = await _ended(tables, run_id, deadline, shown)
+        instead = done_instead(run)
+        if instead is None or instead in followed or instead not in _runs_by_id(tables):
+            shown.ended(run, now_ms())
+            return run
+        shown.goes_on(run, instead, now_ms())
+        run_id = instead
+        followed.add(run_id)
+
+
+async def _ended(tables: TableReader, run_id: str, deadline: float | None, shown: Display) -> Run:
+    """Show one run until it ends. Raises NoSuchRun where time is over before."""
     seen, shown_at = None, float("-inf")
     while True:
         run = _runs_by_id(tables).get(run_id)
@@ -203,11 +220,7 @@ async def _to_its_end(tables: TableReader, run_id: str, deadline: float | None, 
             seen, shown_at = run.row, time.monotonic()
             shown.show(run, now_ms())
         if run is not None and not run.under_way:
-            shown.ended(run, now_ms())
-            follower = successor_id(run)
-            if run.row.state != "superseded" or follower not in _runs_by_id(tables):
-                return run  # where its mappings were edited, a follower was asked for before its end
-            run_id = follower
+            return run
         if deadline is not None and time.monotonic() > deadline:
             raise full_sync.NoSuchRun(f"run {run_id} did not end in time; it goes on")
         await asyncio.sleep(LOOK_S)

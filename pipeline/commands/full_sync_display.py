@@ -15,7 +15,7 @@ from rich.text import Text
 from pipeline.commands.output import say, say_object
 from pipeline.full_sync.report import report
 from pipeline.full_sync.rows import Run
-from pipeline.full_sync.text import ending_lines, lines, plain
+from pipeline.full_sync.text import ending, ending_lines, lines, plain
 from pipeline.observability.printable import drawing
 from pipeline.visible import visible_lines
 
@@ -31,6 +31,9 @@ class Display(Protocol):
 
     def ended(self, run: Run, now_ms: int) -> None:
         """The run has ended."""
+
+    def goes_on(self, run: Run, run_id: str, now_ms: int) -> None:
+        """The run has ended, and the one of that id, which does what it was asked for, is shown from now on."""
 
 
 @contextmanager
@@ -56,6 +59,9 @@ class Nothing:
     def ended(self, run: Run, now_ms: int) -> None:
         pass
 
+    def goes_on(self, run: Run, run_id: str, now_ms: int) -> None:
+        pass
+
 
 class Objects:
     """One object a line, the last one of the run's end."""
@@ -66,6 +72,9 @@ class Objects:
 
     def ended(self, run: Run, now_ms: int) -> None:
         say_object(report(run, now_ms))
+
+    def goes_on(self, run: Run, run_id: str, now_ms: int) -> None:
+        self.ended(run, now_ms)
 
 
 class Lines:
@@ -83,6 +92,10 @@ class Lines:
 
     def ended(self, run: Run, now_ms: int) -> None:
         say(*ending_lines(run, now_ms))
+
+    def goes_on(self, run: Run, run_id: str, now_ms: int) -> None:
+        self._last, self._told_at = "", float("-inf")
+        say(f"{ending(run, now_ms)}; watching run {run_id}")
 
 
 class Terminal:
@@ -108,3 +121,6 @@ class Terminal:
         for line in ending_lines(run, now_ms):
             self._live.console.print(Text(f"{mark} {visible_lines(line)}"))
             mark = " "
+
+    def goes_on(self, run: Run, run_id: str, now_ms: int) -> None:
+        self._live.console.print(Text(f"- {visible_lines(ending(run, now_ms))}; watching run {run_id}"))

@@ -63,7 +63,8 @@ def full_sync_status(name: str | None, shape: str) -> None:
 def full_sync_watch(name: str | None, within_s: float | None, shape: str) -> None:
     """Show a run until it ends.
 
-    Exits 0 if it completed, 1 if not.
+    Exits 0 if it completed, 1 if not. Where another run does what it was asked for,
+    it goes on with that one.
     """
     from pipeline.commands.full_sync_actions import watch
 

@@ -16,7 +16,7 @@ from connectors.kafka.table import until_read
 from pipeline.full_sync.commands import SILENT_MS, commands_of
 from pipeline.full_sync.counts import read_whole
 from pipeline.full_sync.decide import decide
-from pipeline.full_sync.endings import BY_NOBODY, over, wanted_mappings
+from pipeline.full_sync.endings import BY_NOBODY, READS_THE_SAME, over, wanted_mappings
 from pipeline.full_sync.rows import OPEN, SYSTEMS, Run, orphans, runs_of
 from pipeline.full_sync.schedule import anew, due, is_forgotten
 from pipeline.full_sync.situation import PASSES, Command, Move, RoadSeen, Situation
@@ -175,7 +175,7 @@ class FullSyncs:
         if newer:
             situation = replace(situation, superseded_by=newer[-1].run_id)
         for run in _covered(current, waiting, situation):
-            reason = f"run {current.run_id} reads the same"
+            reason = READS_THE_SAME.format(current.run_id)
             await self._write(over(run, situation, "superseded", reason))
         if current.row.state == "requested" and (why := not_held(self._codec, current.row)):
             await self._write(over(current, situation, "failed", why))

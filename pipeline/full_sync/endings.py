@@ -1,5 +1,6 @@
 """How a run begins and how it ends early: what people asked, what became of its integration and mappings. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -14,6 +15,9 @@ from schemas.runs import RunProgress, RunState, mark_of, run_id_after, run_reque
 BY_NOBODY: Final = frozenset({"gap", "reconnect", "schedule"})
 """Requests that no person waits for: they wait for an integration that is paused."""
 EDITED: Final = "its mappings were edited while it read"
+TAKES_ITS_PLACE: Final = "run {} takes its place"
+READS_THE_SAME: Final = "run {} reads the same"
+_INSTEAD: Final = re.compile(r"\brun (\S+) (?:takes its place|reads the same)$")
 
 
 def over(run: Run, situation: Situation, state: RunState, reason: str | None, **changes: Any) -> RunProgress:
@@ -35,7 +39,7 @@ def ended(run: Run, situation: Situation) -> Move | None:
     if connection and connection != settings.connection:
         return Move(over(run, situation, "stopped", f"{name} was connected anew"))
     if situation.superseded_by is not None:
-        reason = f"run {situation.superseded_by} takes its place"
+        reason = TAKES_ITS_PLACE.format(situation.superseded_by)
         return Move(over(run, situation, "superseded", reason))
     if settings.state != "active":
         return _paused(run, situation, f"{name} is {settings.state}")
@@ -63,7 +67,8 @@ def _overtaken(run: Run, situation: Situation) -> Move | None:
     if left == names and not reads_more:
         return None
     successor = _again(run, situation, left)
-    return Move(over(run, situation, "superseded", f"{EDITED}: run {successor.run_id} takes its place"), successor)
+    reason = f"{EDITED}: {TAKES_ITS_PLACE.format(successor.run_id)}"
+    return Move(over(run, situation, "superseded", reason), successor)
 
 
 def _reads_more(mapping: ObjectMapping, revision: int) -> bool:
@@ -89,6 +94,12 @@ def successor_id(run: Run) -> str:
     It is later by both clocks: that of whoever asked for this run may be ahead of the scheduler's.
     """
     return run_id_after([run.run_id], run.row.started_at_ms + 1, mark_of(run.run_id))
+
+
+def done_instead(run: Run) -> str | None:
+    """The id of the run that does what this one was asked for, as its reason tells; None where it is no other."""
+    found = _INSTEAD.search(run.row.reason or "") if run.row.state == "superseded" else None
+    return found[1] if found else None
 
 
 def can_begin(situation: Situation) -> bool:

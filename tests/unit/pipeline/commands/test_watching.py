@@ -1,6 +1,7 @@
 """A watched run is shown as stalled; Ctrl-C ends the display, shows the cursor again, and says that the run goes on."""
 
 import asyncio
+import json
 import os
 import pty
 import select
@@ -19,7 +20,7 @@ from pipeline.commands import full_sync_actions
 from pipeline.exit_codes import INTERRUPTED
 from pipeline.full_sync.report import report
 from pipeline.full_sync.rows import Run
-from schemas.runs import FullSyncRun, RunProgress
+from schemas.runs import FullSyncRun, RunProgress, RunState
 
 WATCH: Final = """
 import asyncio, signal
@@ -114,6 +115,9 @@ class Seen:
     def ended(self, run: Run, now_ms: int) -> None:
         self.show(run, now_ms)
 
+    def goes_on(self, run: Run, run_id: str, now_ms: int) -> None:
+        self.show(run, now_ms)
+
 
 def test_a_run_that_nobody_tells_of_any_more_is_shown_as_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
     tables, seen = Silent(), Seen()
@@ -125,3 +129,68 @@ def test_a_run_that_nobody_tells_of_any_more_is_shown_as_stalled(monkeypatch: py
 
     assert seen.reasons[0] is None
     assert any(reason and reason.startswith("stalled: no scheduler has told of it for 79 s") for reason in seen.reasons)
+
+
+def over(run_id: str, state: RunState, reason: str | None = None) -> RunProgress:
+    """The last row of a run."""
+    return RunProgress(run_id, "acme", "run", state, 1, 2, reason=reason, full_sync=FullSyncRun(finished_at_ms=2))
+
+
+class Rows:
+    """Runs that have ended."""
+
+    def __init__(self, *rows: RunProgress) -> None:
+        self._rows = {row.run_id: row for row in rows}
+
+    def table(self, _: str) -> Mapping[str, RunProgress]:
+        return self._rows
+
+
+def watched(capsys: pytest.CaptureFixture[str], tables: Rows, *run_ids: str) -> tuple[object, list[str]]:
+    """The exit code of whoever watches these, and the lines."""
+    with pytest.raises(SystemExit) as end:
+        asyncio.run(full_sync_actions._watched(tables, run_ids, None, "text"))  # type: ignore[arg-type]
+    return end.value.code, capsys.readouterr().out.splitlines()
+
+
+SAME: Final = over("2-b", "superseded", "run 1-a reads the same")
+"""After `connect` both systems ask for a full sync."""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        SAME,
+        over("2-b", "superseded", "run 1-a takes its place"),
+        over("2-b", "superseded", "its mappings were edited while it read: run 1-a takes its place"),
+    ],
+)
+def test_the_run_that_does_what_another_was_asked_for_is_followed(
+    capsys: pytest.CaptureFixture[str], first: RunProgress
+) -> None:
+    """It exited with 1, though all was read and written."""
+    code, lines = watched(capsys, Rows(first, over("1-a", "completed")), "2-b")
+
+    assert code == 0
+    assert lines[0] == f"acme: superseded after 0 s: {first.reason}; watching run 1-a"
+    assert lines[1].startswith("acme: complete after")
+
+
+def test_two_that_come_to_one_end_once(capsys: pytest.CaptureFixture[str]) -> None:
+    tables = Rows(over("1-a", "completed"), SAME)
+    with pytest.raises(SystemExit) as end:
+        asyncio.run(full_sync_actions._watched(tables, ["1-a", "2-b"], None, "json", one=False))  # type: ignore[arg-type]
+    assert end.value.code == 0
+    assert [one["run"] for one in json.loads(capsys.readouterr().out)["runs"]] == ["1-a"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (SAME, over("1-a", "failed", "forbidden")),
+        (SAME,),  # the other is forgotten by now
+        (SAME, over("1-a", "superseded", "run 2-b reads the same")),
+    ],
+)
+def test_an_end_that_is_none_is_none(capsys: pytest.CaptureFixture[str], rows: tuple[RunProgress, ...]) -> None:
+    assert watched(capsys, Rows(*rows), "2-b")[0] == 1

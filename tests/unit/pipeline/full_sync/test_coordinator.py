@@ -11,7 +11,8 @@ import pytest
 from connectors.kafka.groups import BrokersUnreachable
 from pipeline.full_sync import coordinator
 from pipeline.full_sync.coordinator import KEPT_RUNS, SETTLED_MS, FullSyncs, FullSyncSettings
-from pipeline.full_sync.rows import OPEN
+from pipeline.full_sync.endings import done_instead
+from pipeline.full_sync.rows import OPEN, Run
 from pipeline.full_sync.situation import Command, RoadSeen
 from schemas.codec import Codec
 from schemas.configuration import DesiredIntegration, IntegrationPart
@@ -173,6 +174,7 @@ async def test_one_that_supersedes_does_not_wait() -> None:
     await scheduler.look(3)
     assert it.states() == {RUN: "superseded", second: "running"}
     assert it.acting.row.reason == f"run {second} takes its place"
+    assert done_instead(Run(it.acting.row)) == second
 
 
 @pytest.mark.parametrize("after_looks", [0, 1, 2, 4])
@@ -204,6 +206,7 @@ async def test_requests_that_nobody_waits_for_are_one_run() -> None:
     gaps = [it.ask("gap", types=("hubspot.contacts",)).run_id for _ in range(5)]
     await it.scheduler().to_the_end()
     assert it.states() == {RUN: "completed", **dict.fromkeys(gaps, "superseded")}
+    assert {done_instead(Run(it.acting.rows[gap])) for gap in gaps} == {RUN}
 
 
 async def test_what_is_owed_is_not_covered_by_a_run_that_ends_before_it_begins() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.full_sync.decide import GIVE_UP_MS
-from pipeline.full_sync.endings import successor_id
+from pipeline.full_sync.endings import done_instead, successor_id
 from pipeline.full_sync.rows import Run
 from schemas.configuration import ConnectorState
 from schemas.runs import FullSyncRun
@@ -290,6 +290,7 @@ def test_an_edit_that_reads_other_fields_begins_another_run() -> None:
         "superseded",
         f"its mappings were edited while it read: run {successor.run_id} takes its place",
     )
+    assert done_instead(Run(row)) == successor.run_id
     assert successor.mappings == ("people",)
 
 
