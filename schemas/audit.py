@@ -12,12 +12,13 @@ from schemas.configuration import (
     KeptGrant,
 )
 from schemas.records import ChangeEvent
-from schemas.runs import RunProgress
+from schemas.runs import OPEN, RunProgress
 
 ACTIONS: Final = (
     *("apply", "apply refused", "revision in force", "state", "pause", "resume", "disconnect", "withdrawn"),
     *("forget", "forgotten", "connect link", "connect", "grant", "status", "secrets rotate", "topics apply"),
-    *("topics repartition", "state rebuild", "erase", "full-sync start", "full-sync stop", "full-sync confirm"),
+    *("topics repartition", "state rebuild", "erase"),
+    *("full-sync start", "full-sync stop", "full-sync confirm", "full-sync end"),
     *("dead-letters redrive", "dead-letters discard", "dead-letters give back"),
     *("replay run", "replay hold", "replay cancel", "read again", "derive again", "look up", "values shown"),
     *("token made", "token ended", "session ended", "link ended", "console sign-out"),
@@ -53,6 +54,10 @@ def deeds(record: Any, before: Any) -> Iterator[Deed]:
                 yield Deed(record.integration, "full-sync start", f"{record.run_id} ({by})")
             elif record.part in ("stop", "confirm"):
                 yield Deed(record.integration, f"full-sync {record.part}", record.run_id)
+        case RunProgress(part="run") if record.state not in OPEN:
+            if isinstance(before, RunProgress) and before.state in OPEN:
+                why = f": {record.reason}" if record.reason else ""
+                yield Deed(record.integration, "full-sync end", f"{record.run_id} {record.state}{why}")
         case ChangeEvent(operation="erased"):
             yield Deed(record.integration, "erase", f"one of {record.system} {record.object_type}")
 

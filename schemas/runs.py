@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 RequestedBy = Literal["person", "schedule", "reconnect", "gap"]
 RunState = Literal["requested", "running", "completed", "failed", "stopped", "superseded"]
+OPEN: Final[frozenset[RunState]] = frozenset({"requested", "running"})
+"""States of a run that has not ended."""
 
 WITH_REFUSED: Final = "with_refused"
 """In counts: pairs of which a field is refused, whether or not another one was written."""

@@ -17,7 +17,7 @@ from pipeline.full_sync.commands import SILENT_MS, commands_of
 from pipeline.full_sync.counts import read_whole
 from pipeline.full_sync.decide import decide
 from pipeline.full_sync.endings import BY_NOBODY, READS_THE_SAME, over, wanted_mappings
-from pipeline.full_sync.rows import OPEN, SYSTEMS, Run, orphans, runs_of
+from pipeline.full_sync.rows import SYSTEMS, Run, orphans, runs_of
 from pipeline.full_sync.schedule import anew, due, is_forgotten
 from pipeline.full_sync.situation import PASSES, Command, Move, RoadSeen, Situation
 from pipeline.full_sync.written import not_held
@@ -27,7 +27,7 @@ from schemas.integrations import connector_of, every, settings_of
 from schemas.letters import place_of
 from schemas.records import ObjectMapping
 from schemas.registry import UnknownSchema
-from schemas.runs import RunProgress
+from schemas.runs import OPEN, RunProgress
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from schemas.values import System
 

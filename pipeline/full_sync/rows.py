@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.runs import FullSyncRun, RunProgress
+from schemas.runs import OPEN, FullSyncRun, RunProgress
 from schemas.values import System
 
 STOP: Final = "stop"
 CONFIRM: Final = "confirm"
-OPEN: Final = frozenset({"requested", "running"})
 SYSTEMS: Final[tuple[System, ...]] = ("userflow", "hubspot")  # Userflow first: most of a CRM has no user
 
 

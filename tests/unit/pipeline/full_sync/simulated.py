@@ -7,11 +7,11 @@ from typing import Any
 
 from pipeline.full_sync.commands import commands_of
 from pipeline.full_sync.decide import decide
-from pipeline.full_sync.rows import OPEN, Run, runs_of
+from pipeline.full_sync.rows import Run, runs_of
 from pipeline.full_sync.situation import PASSES, Command, RoadSeen, Situation
 from schemas.configuration import ConnectorState, IntegrationSettings, SystemSettings
 from schemas.records import ConnectorRequest, ObjectMapping, StateCommand
-from schemas.runs import FullSyncRun, RunProgress
+from schemas.runs import OPEN, FullSyncRun, RunProgress
 from schemas.values import System
 
 RUN = "0000000000001-aaaa"

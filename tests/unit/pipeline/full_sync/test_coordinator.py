@@ -12,12 +12,12 @@ from connectors.kafka.groups import BrokersUnreachable
 from pipeline.full_sync import coordinator
 from pipeline.full_sync.coordinator import KEPT_RUNS, SETTLED_MS, FullSyncs, FullSyncSettings
 from pipeline.full_sync.endings import done_instead
-from pipeline.full_sync.rows import OPEN, Run
+from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import Command, RoadSeen
 from schemas.codec import Codec
 from schemas.configuration import DesiredIntegration, IntegrationPart
 from schemas.registry import LocalRegistry
-from schemas.runs import FullSyncRun, RequestedBy, RunProgress, run_request
+from schemas.runs import OPEN, FullSyncRun, RequestedBy, RunProgress, run_request
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from tests.unit.pipeline.full_sync.simulated import PEOPLE, RUN, SECTION, SETTINGS, Acting, requested
 

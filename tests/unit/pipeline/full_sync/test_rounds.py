@@ -7,10 +7,9 @@ import pytest
 
 from pipeline.full_sync.commands import most_fields
 from pipeline.full_sync.decide import decide
-from pipeline.full_sync.rows import OPEN
 from pipeline.full_sync.situation import RoadSeen
 from schemas.records import FieldRule
-from schemas.runs import FullSyncRun
+from schemas.runs import OPEN, FullSyncRun
 from tests.unit.pipeline.full_sync.simulated import PEOPLE, RUN, Acting, requested
 
 

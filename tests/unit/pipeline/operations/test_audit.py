@@ -23,7 +23,7 @@ from schemas.configuration import (
 )
 from schemas.operating import AuditEntry
 from schemas.registry import LocalRegistry
-from schemas.runs import run_request
+from schemas.runs import RunState, run_request
 from schemas.topics import AUDIT, HUBSPOT_CHANGES, INTEGRATIONS, RUNS
 from tests.unit.pipeline.core.given import contact
 
@@ -108,6 +108,24 @@ def test_a_full_sync_is_asked_for_once() -> None:
     assert told(request, request) == []
     assert told(replace(request, state="running")) == []
     assert told(replace(request, part="stop")) == [("full-sync stop", request.run_id)]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "detail"),
+    [
+        ("completed", None, "completed"),
+        ("stopped", "stopped by `pairstream full-sync stop`", "stopped: stopped by `pairstream full-sync stop`"),
+        ("superseded", "run 2-b takes its place", "superseded: run 2-b takes its place"),
+        ("failed", "forbidden", "failed: forbidden"),
+    ],
+)
+def test_a_full_sync_ends_once_and_it_is_told_how(state: RunState, reason: str | None, detail: str) -> None:
+    """The audit told who started, stopped and confirmed one, and not what came of it."""
+    running = replace(run_request("acme", AT_MS, "person"), state="running")
+    over = replace(running, state=state, reason=reason)
+    assert told(over, running) == [("full-sync end", f"{over.run_id} {detail}")]
+    assert told(over, over) == []
+    assert told(replace(over, part="userflow.users"), running) == []
 
 
 def test_entries_go_along_with_their_record_and_hold_no_secret() -> None:
