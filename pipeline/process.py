@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -227,17 +227,22 @@ def now_ms() -> int:
 def leave_at_once() -> None:
     """End as asked, without waiting any longer: what was not acknowledged is handled again."""
     log.warning("a step was still under way at the end of the time to stop; its records are handled again")
-    logging.shutdown()
-    sys.stdout.flush()
+    _flush()
     os._exit(0)
 
 
 def stop_process(message: str) -> None:
     """End at once, nothing acknowledged: the restart handles the records again."""
     log.critical("%s", message)
-    logging.shutdown()
-    sys.stdout.flush()
+    _flush()
     os._exit(STOPPED_BY_ITSELF)
+
+
+def _flush() -> None:
+    """Write what is left to be written; an output that takes no more keeps no process from its end."""
+    logging.shutdown()
+    with suppress(OSError):
+        sys.stdout.flush()
 
 
 def run_until_signal(work: Coroutine[Any, Any, None]) -> None:

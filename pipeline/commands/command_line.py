@@ -16,10 +16,11 @@ from typing import Any, Final
 
 import click
 
-from pipeline.exit_codes import INTERRUPTED, MISTYPED, READER_GONE
-from pipeline.observability.printable import printable_output
+from pipeline.exit_codes import INTERRUPTED, MISTYPED, READER_GONE, REFUSED
+from pipeline.observability.printable import OutputFailed, printable_output
 
 WIDTH: Final = 80
+STDERR: Final = 2
 
 
 class Command(click.Command):
@@ -91,6 +92,9 @@ class Program(Group):
         except BrokenPipeError:  # of what was still to be flushed, or of an error's text
             _write_nowhere()
             code = READER_GONE
+        except OutputFailed as error:
+            _tell_of_output(error)
+            code = REFUSED
         sys.exit(code)
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
@@ -143,11 +147,29 @@ def _reader_may_go() -> Iterator[None]:
 
 def _write_nowhere() -> None:
     """What is still buffered has no reader: the interpreter's last flush would tell of it as of an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and _is_pipe_without_reader(stream.fileno()):
-            os.dup2(nowhere, stream.fileno())
+            _point_nowhere(stream.fileno())
+
+
+def _point_nowhere(number: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
     os.close(nowhere)
+
+
+def _tell_of_output(failed: OutputFailed) -> None:
+    """Say on the error output why the answer is not whole, if that one takes it."""
+    _point_nowhere(failed.number)
+    name = "standard error" if failed.number == STDERR else "standard output"
+    try:
+        click.echo(
+            f"{name}: {failed.strerror}: not all of the answer is written; what was done until then stays. "
+            "Fix: make room there, or write to another place.",
+            err=True,
+        )
+    except OSError:
+        _point_nowhere(STDERR)
 
 
 def _is_pipe_without_reader(number: int) -> bool:

@@ -13,7 +13,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.commands.letter_desk import LetterDesk, Outcomes, of_ids
 from pipeline.commands.options import since_ms
-from pipeline.commands.output import say, say_object
+from pipeline.commands.output import say, say_bytes, say_object
 from pipeline.commands.session import audit, confirm, known, with_kafka
 from pipeline.core.conversion import MEANING
 from pipeline.exit_codes import DONE, REFUSED
@@ -125,8 +125,7 @@ def show_letter(beginning: str, *, decoded: bool, raw: bool, values: bool, shape
         letter = named(await asyncio.to_thread(desk.letters), beginning)
         whole = await asyncio.to_thread(desk.body, letter)
         if raw:
-            click.get_binary_stream("stdout").write(whole.value)
-            return
+            return say_bytes(whole.value)
         told = (await asyncio.to_thread(desk.told, [letter]))[0]
         record = repeated(whole, process.codec, values=values) if decoded else None
         at_ms = now_ms()

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.observability.printable import writing
 from pipeline.visible import visible_lines
 
 
@@ -18,3 +19,11 @@ def say(*lines: str) -> None:
 def say_object(told: Mapping[str, Any]) -> None:  # Any: JSON
     """The object on one line, with letters of every script as they are."""
     click.echo(json.dumps(told, ensure_ascii=False))
+
+
+def say_bytes(content: bytes) -> None:
+    """Bytes of a record as they are, for a pipe or a file. Raises OutputFailed."""
+    output = click.get_binary_stream("stdout")
+    with writing(output):
+        output.write(content)
+        output.flush()

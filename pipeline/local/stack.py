@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TextIO
@@ -131,8 +131,10 @@ def _health_ports(settings: Settings, roles: Roles) -> list[int]:
 
 
 def _note(line: str, terminal: TextIO | None) -> None:
+    """Tell of a broker that was started again; a terminal that takes no more loses the line, and nobody's work ends."""
     if terminal is not None:
-        print(f"--- {line}", file=terminal, flush=True)
+        with suppress(OSError):
+            print(f"--- {line}", file=terminal, flush=True)
 
 
 def _apply_topics(settings: Settings, servers: str) -> None:

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import IO, Any, Final, TextIO
 
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
@@ -24,8 +24,39 @@ def _spelled(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii") if below_a_space else f"\\u{ord(found[0]):04x}"
 
 
+class OutputFailed(OSError):
+    """An output of this process takes no more: its disk is full, or its device fails."""
+
+    def __init__(self, error: OSError, number: int) -> None:
+        """`number`: its file descriptor."""
+        super().__init__(error.errno, error.strerror)
+        self.number = number
+
+
+@contextmanager
+def writing(stream: IO[Any]) -> Iterator[None]:
+    """What fails within failed at this output. A reader that has seen enough is no failure.
+
+    Raises OutputFailed.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(error, stream.fileno()) from error
+
+
 class SharingStream(io.TextIOWrapper):
-    """A text stream over the bytes of another."""
+    """A text stream over the bytes of another. Raises OutputFailed where they cannot be written."""
+
+    def write(self, text: str) -> int:
+        with writing(self):
+            return super().write(text)
+
+    def flush(self) -> None:
+        with writing(self):
+            super().flush()
 
     def close(self) -> None:
         """Flush only: the bytes beneath are those of the stream that was there before, and threads may log yet."""
