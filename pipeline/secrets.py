@@ -70,7 +70,8 @@ class SecretBox:
         """Raises ValueError for no key, or one that is not 32 bytes in url-safe base64."""
         if not keys:
             raise ValueError("at least one key is needed")
-        self._placeless = MultiFernet([Fernet(key) for key in keys])
+        self._fernets = [Fernet(key) for key in keys]
+        self._placeless = MultiFernet(self._fernets)
         self._ciphers = [AESGCM(_derived(key)) for key in keys]
         self._keys = tuple(keys)
         self._privates = [_private(key) for key in keys]
@@ -102,14 +103,28 @@ class SecretBox:
 
     def is_newest(self, sealed: bytes, place: str) -> bool:
         """Whether it is a seal of that place by the newest key."""
-        if not sealed.startswith((_BOUND, _TO_PUBLIC)):
-            return False
+        return sealed.startswith((_BOUND, _TO_PUBLIC)) and self._opens(1, sealed, place)
+
+    @property
+    def count(self) -> int:
+        """How many keys there are."""
+        return len(self._keys)
+
+    def key_of(self, sealed: bytes, place: str) -> int | None:
+        """The number of the key that opens the seal in that place, the newest key's is 1; None: none opens it."""
+        return next((number for number in range(1, self.count + 1) if self._opens(number, sealed, place)), None)
+
+    def _opens(self, number: int, sealed: bytes, place: str) -> bool:
+        """Whether the key of that number does."""
+        one = slice(number - 1, number)
         try:
             if sealed.startswith(_TO_PUBLIC):
-                self._opened_by_private(self._privates[:1], sealed, place)
+                self._opened_by_private(self._privates[one], sealed, place)
+            elif sealed.startswith(_BOUND):
+                self._opened(self._ciphers[one], sealed, place)
             else:
-                self._opened(self._ciphers[:1], sealed, place)
-        except NoKeyFits:
+                self._fernets[number - 1].decrypt(sealed)
+        except (NoKeyFits, InvalidToken):
             return False
         return True
 

@@ -57,11 +57,12 @@ from pipeline.operations.audit import Audit
 from pipeline.operations.findings import Finding
 from pipeline.operations.probing import PROBE_S
 from pipeline.operations.retained_changes import retained_changes
+from pipeline.operations.rotate import Seal, every_seal
 from pipeline.process import Process, now_ms, run_until_signal
 from pipeline.serving import serve
 from pipeline.setting_words import shown, variable
 from schemas.operating import ConsoleAccess, ConsoleRole
-from schemas.topics import CONSOLE, LETTER_MARKS, REPLAYS, RUNS
+from schemas.topics import CONSOLE, INTEGRATIONS, LETTER_MARKS, REPLAYS, RUNS
 
 log = logging.getLogger(__name__)
 LIMITS: Final = ConnectionLimits(exchange_s=600.0, body_bytes=200_000)
@@ -177,7 +178,13 @@ def desk_of(
         access,
         Kept(lambda: retained_changes(brokers.admin, now_ms(), kept_ms), CHANGES_KEPT_S),
         Kept(HourReading(brokers).look, HOUR_KEPT_S),
+        lambda: _seals(process, tables),
     )
+
+
+def _seals(process: Process, tables: TableReader) -> tuple[int, list[Seal]] | None:
+    box = process.box
+    return None if process.keyless else (box.count, list(every_seal(tables.table(INTEGRATIONS), box)))
 
 
 def _example(settings: Settings) -> Mapping[str, str]:

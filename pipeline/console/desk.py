@@ -28,6 +28,7 @@ from pipeline.lag.hour import Hour
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
 from pipeline.operations.retained_changes import RetainedChanges
+from pipeline.operations.rotate import Seal
 from pipeline.operations.standing import Known
 from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every
@@ -233,6 +234,8 @@ class Desk:
     access: Access
     changes_look: Kept[RetainedChanges]
     hour_look: Kept[Hour]
+    seals: Callable[[], tuple[int, Sequence[Seal]] | None] = lambda: None
+    """How many keys there are, and which of them sealed each secret; None where there is no key. Takes a while."""
     looks: Looks = field(default_factory=Looks)
     plannings: Plannings = field(default_factory=Plannings)
     begun: dict[str, Replay] = field(default_factory=dict)

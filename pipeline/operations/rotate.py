@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +26,17 @@ class NotRotated(OperationRefused):
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """One sealed secret, in one of the records that keep it."""
+
+    record: str  # the record's key
+    integration: str
+    place: str  # `acme/hubspot/token`
+    key: int | None  # which opens it, the newest is 1; None: none does
+    newest: bool  # whether it is sealed as the newest key seals
+
+
+@dataclass(frozen=True, slots=True)
 class Seals:
     """How many secrets there are, and the keys of the records in which some are of a former key, with their number."""
 
@@ -32,24 +44,25 @@ class Seals:
     old: Mapping[str, int]
 
 
+def every_seal(parts: Parts, box: SecretBox) -> Iterator[Seal]:
+    """Every secret there is, by the key that opens it."""
+    for record, part in parts.items():
+        for sealed, place in seals_of(record, part):
+            newest = box.is_newest(sealed, place)
+            yield Seal(record, part.integration, place, 1 if newest else box.key_of(sealed, place), newest)
+
+
 def seals(parts: Parts, box: SecretBox) -> Seals:
-    """Every secret there is. Raises NotRotated where one opens with no key: sealed again it would be lost."""
-    old: dict[str, int] = {}
-    count, shut = 0, set()
-    for key, part in parts.items():
-        for sealed, place in seals_of(key, part):
-            count += 1
-            if box.is_newest(sealed, place):
-                continue
-            old[key] = old.get(key, 0) + 1
-            if not box.can_open(sealed, place):
-                shut.add(part.integration)
+    """How many secrets there are. Raises NotRotated where one opens with no key: sealed again it would be lost."""
+    found = list(every_seal(parts, box))
+    old = Counter(one.record for one in found if not one.newest)
+    shut = {one.integration for one in found if one.key is None}
     if shut:
         raise NotRotated(
             f"PAIRSTREAM_SECRET_KEY does not open the secrets of {', '.join(sorted(shut))}; nothing was changed. "
             "Fix: add the key they were sealed with behind the newest, or apply their files again"
         )
-    return Seals(count, old)
+    return Seals(len(found), old)
 
 
 async def rotate(

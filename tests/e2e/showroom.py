@@ -33,10 +33,12 @@ from tests.unit.pipeline.console.test_pages import lag, mapped, ran
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
 from tests.unit.pipeline.explain.situations import Situation
 from tests.unit.pipeline.explain.test_trace import DERIVED, MATCHED
+from tests.unit.pipeline.operations.test_rotate import BOX, OLD
 
 FORMER: Final = DOCUMENT.replace("[jobtitle]", "[jobtitle, city]")
 """The file of the revision before."""
 LIMITS: Final = ConnectionLimits(exchange_s=60.0, body_bytes=200_000)
+SEALED_BY: Final = {"token": BOX, "app_secret": OLD}
 OBJECT: Final = "/i/acme/objects/hubspot/contacts"
 PATHS: Final[Sequence[tuple[str, str]]] = (
     ("overview", "/"),
@@ -134,7 +136,7 @@ async def room(furnished: Callable[[InMemory], object] | None = None) -> AsyncIt
     url = f"http://127.0.0.1:{port}"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(fixtures, "URL", url)
-        it = in_memory(lambda: rooms[0].look(), findings, hour)
+        it = in_memory(lambda: rooms[0].look(), findings, hour, BOX)
     rooms.append(Room(it, url))
     (furnished or furnish)(it)
     await it.desk.changes_look.get()
@@ -172,7 +174,8 @@ def furnish(it: InMemory) -> None:
         ("initech", {"apply_state": "failed", "active_revision": 0, "reason": "users.plan is text"}),
         ("soylent", {"state": "connecting", "active_revision": 0, "apply_state": "describing"}),
     ):
-        account = SystemSettings(f"2011{len(name)}734")
+        sealed = {one: box.seal("secret", f"{name}/hubspot/{one}") for one, box in SEALED_BY.items()}
+        account = SystemSettings(f"2011{len(name)}734", {}, sealed if name == "acme" else {})
         connect(it, name, hubspot=account, document=DOCUMENT.replace("acme", name), **more)
     trouble = ConnectorState(1, 1, 1, "needs_reconnect", 1, "grant_rejected")
     it.tables.put(INTEGRATIONS, "globex/hubspot", IntegrationPart("globex", connector=trouble))

@@ -1,7 +1,11 @@
-"""The settings of this process, secrets masked; who is signed in, and the tokens of scripts."""
+"""The settings of this process, secrets masked; who is signed in, the tokens of scripts, what sealed each secret."""
+
+import asyncio
 
 from pipeline.console.access import MOST_DAYS
 from pipeline.console.form import whole_number
+from pipeline.console.paging import Pages
+from pipeline.console.seal_rows import sealed_by
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.operations import OperationRefused
@@ -16,7 +20,7 @@ class NoToken(OperationRefused):
 
 async def settings(visit: Visit) -> Shown:
     """`/settings`."""
-    return _shown(visit)
+    return await _shown(visit)
 
 
 async def new_token(visit: Visit) -> Shown:
@@ -28,7 +32,7 @@ async def new_token(visit: Visit) -> Shown:
         raise NoToken(f"A token needs a name, and an end within {MOST_DAYS} days.")
     made = await visit.desk.access.make_token(f"token {name}", days)
     await visit.audit("token made", f"{name}, {days} days")
-    return _shown(visit, made.secret)
+    return await _shown(visit, made.secret)
 
 
 async def end_access(visit: Visit) -> Gone:
@@ -41,7 +45,7 @@ async def end_access(visit: Visit) -> Gone:
     return Gone("/settings")
 
 
-def _shown(visit: Visit, secret: str = "") -> Shown:
+async def _shown(visit: Visit, secret: str = "") -> Shown:
     now_ms, rows = visit.desk.now_ms(), visit.desk.tables.table(CONSOLE)
     newest = sorted(rows.items(), key=lambda item: -item[1].made_at_ms)
     listed: dict[str, list[tuple[str, str, str, str, str, bool]]] = {"session": [], "token": []}
@@ -50,4 +54,12 @@ def _shown(visit: Visit, secret: str = "") -> Shown:
             since, until = clock(row.made_at_ms, now_ms), clock(row.ends_at_ms, now_ms)
             listed[row.kind].append((row.name, row.role, since, until, key, key == visit.who.key))
     facts = {"people": listed["session"], "tokens": listed["token"], "secret": secret}
-    return Shown("settings.html", facts)
+    found = await asyncio.to_thread(visit.desk.seals)  # each is tried with the keys there are
+    sealed = sealed_by(*found) if found is not None else None
+    pages = Pages.at(visit.query("page"), len(sealed.rows)) if sealed is not None else None
+    seals = pages.of(sealed.rows) if sealed is not None and pages is not None else ()
+    return Shown("settings.html", {**facts, "sealed": sealed, "seals": seals, "pages": pages, "page_query": _query})
+
+
+def _query(number: int) -> str:
+    return f"page={number}"

@@ -127,6 +127,19 @@ def test_a_seal_of_a_former_key_or_without_a_place_is_renewed_once(text: str) ->
         assert SecretBox([new]).open(renewed, PLACE) == rotating.open(sealed, PLACE)
 
 
+def test_the_key_that_sealed_is_known_by_its_number() -> None:
+    new, stranger = make_key(), SecretBox([make_key()])
+    both = SecretBox([new, KEY])
+    for number, key in ((1, new), (2, KEY)):
+        of_it = SecretBox([key])
+        for sealed in (of_it.seal("a", PLACE), PublicBox(of_it.public_keys[0]).seal("a", PLACE)):
+            assert (both.key_of(sealed, PLACE), both.is_newest(sealed, PLACE)) == (number, number == 1)
+            assert both.key_of(sealed, f"{PLACE}-2") is stranger.key_of(sealed, PLACE) is None
+        placeless = Fernet(key).encrypt(b"a")
+        assert (both.key_of(placeless, PLACE), both.is_newest(placeless, PLACE)) == (number, False)
+    assert both.count == 2
+
+
 def test_a_key_is_known_by_a_name_that_is_no_part_of_it() -> None:
     assert SecretBox([KEY]).key_id == SecretBox([KEY, make_key()]).key_id != SecretBox([make_key()]).key_id
     assert SecretBox([KEY]).key_id not in KEY

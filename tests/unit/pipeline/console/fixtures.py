@@ -26,7 +26,9 @@ from pipeline.operations.letter_standing import Standing
 from pipeline.operations.letters import About, Letter
 from pipeline.operations.redrive import Plan
 from pipeline.operations.retained_changes import RetainedChanges
+from pipeline.operations.rotate import every_seal
 from pipeline.operations.standing import Known
+from pipeline.secrets import SecretBox
 from schemas.configuration import (
     ConnectorState,
     IntegrationPart,
@@ -265,6 +267,7 @@ def in_memory(
     lag: Callable[[], Lag] | None = None,
     findings: Callable[[], list[Finding]] = list,
     hour: Callable[[], Hour] = no_hour,
+    box: SecretBox | None = None,
 ) -> InMemory:
     tables = Tables()
     publisher, now_ms = Publisher(tables), [AT_MS]
@@ -309,6 +312,7 @@ def in_memory(
         access=access,
         changes_look=Kept(lambda: RetainedChanges(AT_MS - WEEK_MS, AT_MS, (0,) * 40 + (120, 3, 4, 80) * 4), 0.0),
         hour_look=Kept(hour, 0.0),
+        seals=lambda: None if box is None else (box.count, list(every_seal(tables.table(INTEGRATIONS), box))),
     )
     console = build_console(desk, access, Place.at(URL))
     return InMemory(tables, publisher, access, console, desk, letters, objects, planner, replays, now_ms)
