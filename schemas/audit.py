@@ -20,7 +20,8 @@ ACTIONS: Final = (
     *("topics repartition", "state rebuild", "erase"),
     *("full-sync start", "full-sync stop", "full-sync confirm", "full-sync end"),
     *("dead-letters redrive", "dead-letters discard", "dead-letters give back"),
-    *("replay run", "replay hold", "replay cancel", "read again", "derive again", "look up", "values shown"),
+    *("replay run", "replay hold", "replay cancel"),
+    *("read again", "derive again", "look up", "look now", "values shown"),
     *("token made", "token ended", "session ended", "link ended", "console sign-out"),
 )
 """Everything that is audited."""

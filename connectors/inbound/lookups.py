@@ -48,7 +48,7 @@ MOST_WAITING: Final = 5_000  # live match values of one integration; more are le
 class Question:
     """Mapping, object type and field of lookups that are answered together."""
 
-    mapping: str
+    mapping: str  # empty: somebody asks for objects by their ids, whatever pairs match by
     object_type: str
     field: str
     by_email: bool
@@ -60,7 +60,9 @@ class Question:
         return "live_read" if self.run_id is None else "bulk_read"
 
     def asked(self, holder: Seen) -> str:
-        """The match value by which a pair would ask for the object."""
+        """The match value by which a pair would ask for the object; its id where no mapping asks."""
+        if not self.mapping:
+            return holder.object_id
         text = _text(holder.fields[self.field].value) if self.field in holder.fields else ""
         return text.strip().lower() if self.by_email else text
 

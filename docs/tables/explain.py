@@ -1,10 +1,11 @@
-"""The words of `pairstream explain`: how an object, a pair, a field stands, what a change led to, and its way."""
+"""The words of `pairstream explain`: how an object, a pair, a field stands, what changes and events led to, a look."""
 
 from collections.abc import Mapping
 from typing import TypeVar
 
 from docs.tables.markdown import code, table
-from pipeline.explain.answer import FIELD_WORDS, HOP_WORDS, OBJECT_WORDS, OUTCOME_WORDS, PAIR_WORDS
+from pipeline.explain.answer import EVENT_WORDS, FIELD_WORDS, HOP_WORDS, OBJECT_WORDS, OUTCOME_WORDS, PAIR_WORDS
+from pipeline.explain.look_now import LOOK_WORDS
 
 Word = TypeVar("Word", bound=str)
 
@@ -18,6 +19,8 @@ def page() -> str:
             _words("Field", FIELD_WORDS),
             _words("Happening", OUTCOME_WORDS),
             _words("Hop", HOP_WORDS),
+            _words("Event", EVENT_WORDS),
+            _words("Looked", LOOK_WORDS),
         )
     )
 

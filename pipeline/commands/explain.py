@@ -16,6 +16,7 @@ from pipeline.commands.options import STREAM
         "pairstream explain userflow users user-100 --integration acme",
         "pairstream explain acme contacts-users ada@example.com",
         "pairstream explain hubspot contacts 10600 --follow",
+        "pairstream explain hubspot contacts 10999 --look",
     ),
 )
 @click.argument("system", metavar="SYSTEM|INTEGRATION")
@@ -26,6 +27,7 @@ from pipeline.commands.options import STREAM
 @click.option(
     "--history-within", "within_s", type=Duration(), default="600ms", show_default=True, help="How long to look back."
 )
+@click.option("--look", is_flag=True, help="Have its systems asked first, through their connectors.")
 @click.option("--follow", is_flag=True, help="Go on with each record that concerns it, until Ctrl-C.")
 @click.option("--show-values", "values", is_flag=True, help="People's values too, which are hidden else.")
 @STREAM
@@ -35,7 +37,7 @@ def explain(**given: Any) -> None:
     Its pairs, how each of their fields stands and which change wrote it, what was
     written to a pair that turned out to be ambiguous, and what is retained of it.
     An object is named by its system, type and id; a pair by its integration,
-    mapping and match value.
+    mapping and match value. Nothing is asked of a system unless --look says so.
     """
     from pipeline.commands.explain_actions import Asked, explain_one
 

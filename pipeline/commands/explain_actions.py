@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+from connectors.kafka.producer import publish_now
 from pipeline.agents.configuration import IntegrationView
 from pipeline.commands.output import say, say_object
-from pipeline.commands.session import open_process, plain_errors, read_tables
+from pipeline.commands.session import audit, open_process, plain_errors, read_tables
 from pipeline.explain.answer import Explanation, Named, NamedPair
 from pipeline.explain.following import follow
-from pipeline.explain.reading import Search, Sources, Tables, connected, explain_object, explain_pair
+from pipeline.explain.look_now import LOOK_NOW, Looked, look_now, place_of, questions_of
+from pipeline.explain.reading import Tables, connected, explain_object, explain_pair
 from pipeline.explain.report import happening_report, report
-from pipeline.explain.text import explanation_lines, happening_line
+from pipeline.explain.sources import Search, Sources
+from pipeline.explain.text import explanation_lines, happening_line, look_lines
 from pipeline.operations import OperationRefused
 from pipeline.process import Process, now_ms
 from schemas.values import SYSTEMS, System
@@ -26,6 +31,7 @@ class Asked:
     integration: str | None
     most: int
     within_s: float
+    look: bool
     follow: bool
     values: bool
     shape: str
@@ -38,22 +44,43 @@ def explain_one(asked: Asked) -> None:
         process.check_partitions()
         tables = read_tables(process)
         try:
+            looked = look(process, tables, asked) if asked.look else []
             told = explained(process, tables, asked)
         finally:
             tables.stop()
         if asked.shape == "text":
+            say(*look_lines(looked))
             for one in told:
                 say(*explanation_lines(one, values=asked.values))
         else:
-            say_object(report(now_ms(), told, values=asked.values))
+            say_object(report(now_ms(), told, looked, values=asked.values))
         if asked.follow:
             _follow(process, told, asked)
+
+
+def look(process: Process, tables: Tables, asked: Asked) -> list[Looked]:
+    """Have the systems asked; what was asked for stands in the audit, an id that may be an address does not."""
+    system = _system(asked)
+    what: Named | NamedPair = (
+        NamedPair(asked.system, asked.object_type, asked.object_id)
+        if system is None
+        else Named(system, asked.object_type, asked.object_id)
+    )
+    questions, told = questions_of(tables, what, asked.integration), audit()
+    for name in sorted({one.integration for one in questions}):
+        send(process, [told.deed(name, LOOK_NOW, place_of(what))])
+    return look_now(sources_of(process), tables, questions, partial(send, process))
+
+
+def send(process: Process, messages: Sequence[tuple[str, str, Any]]) -> None:
+    """Publish records, (topic, key, record) each; blocks."""
+    publish_now(process.cluster, process.codec, messages)
 
 
 def explained(process: Process, tables: Tables, asked: Asked) -> Sequence[Explanation]:
     """The answers. Raises OperationRefused where nobody maps what is asked about."""
     sources, search = sources_of(process), Search(asked.most, asked.within_s)
-    system = next((one for one in SYSTEMS if one == asked.system), None)
+    system = _system(asked)
     if system is None:
         pair = NamedPair(asked.system, asked.object_type, asked.object_id)
         told = explain_pair(sources, tables, pair, search)
@@ -76,6 +103,10 @@ def explained(process: Process, tables: Tables, asked: Asked) -> Sequence[Explan
     return found
 
 
+def _system(asked: Asked) -> System | None:
+    return next((one for one in SYSTEMS if one == asked.system), None)
+
+
 def nobody_maps(system: System, asked: Asked, views: Mapping[str, IntegrationView]) -> str:
     """Why there is no answer about an object."""
     if asked.integration is not None and asked.integration not in views:
@@ -90,7 +121,8 @@ def nobody_maps(system: System, asked: Asked, views: Mapping[str, IntegrationVie
 def sources_of(process: Process) -> Sources:
     """Where explanations of this installation are read from."""
     settings = process.settings
-    return Sources(process.cluster, process.codec, settings.partitions, settings.lookup_interval_s * 1000, now_ms)
+    lookup_ms, hold_ms = settings.lookup_interval_s * 1000, settings.event_hold_s * 1000
+    return Sources(process.cluster, process.codec, settings.partitions, lookup_ms, now_ms, hold_ms)
 
 
 def _follow(process: Process, told: Sequence[Explanation], asked: Asked) -> None:

@@ -50,11 +50,6 @@ class Handles:
         return None
 
 
-def may_be_address(object_id: str) -> bool:
-    """Whether an id may be a person's address: it is hidden like a value then."""
-    return "@" in object_id
-
-
 def _stands(system: str, object_id: str) -> bool:
     return system == "hubspot" and object_id.isascii() and object_id.isdigit()
 

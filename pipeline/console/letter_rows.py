@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.condition import Kind
-from pipeline.console.handles import may_be_address
 from pipeline.console.letters import GroupOfLetters
 from pipeline.console.reasons import title_of
 from pipeline.console.words import clock, instant
-from pipeline.explain.answer import Named
+from pipeline.explain.answer import Named, may_be_address
 from pipeline.operations.letter_remedies import what_to_do
 from pipeline.operations.letter_report import Told, age, meaning
 from pipeline.operations.letter_standing import STANDINGS, StandingWord

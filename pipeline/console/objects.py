@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.condition import NAMES, Kind
-from pipeline.console.handles import may_be_address
 from pipeline.console.words import clock, counted, seconds
 from pipeline.core.conversion import is_empty
 from pipeline.core.mapping import OTHER
@@ -21,6 +20,7 @@ from pipeline.explain.answer import (
     Named,
     PairAnswer,
     PairWord,
+    may_be_address,
 )
 from pipeline.explain.look_again import holders
 from pipeline.operations.letter_report import meaning

@@ -24,6 +24,7 @@ FieldWord = Literal[
     "kept_empty",
 ]
 HopWord = Literal["edited", "received", "read", "matched", "derived", "written"]
+EventWord = Literal["sent", "on_its_way", "held", "parked", "refused", "gone", "unsent", "off"]
 OutcomeWord = Literal["written", "equal", "refused", "parked", "superseded", "missed", "gone", "nothing", "unknown"]
 
 OBJECT_WORDS: Final[Mapping[ObjectWord, str]] = {
@@ -51,6 +52,16 @@ FIELD_WORDS: Final[Mapping[FieldWord, str]] = {
     "waiting": "it differs, and is written once who else holds the match value was told",
     "source_unknown": "what it is filled from is not known, or not readable any more: the target keeps its value",
     "kept_empty": "the source is empty, and the rule says `on_empty: keep`",
+}
+EVENT_WORDS: Final[Mapping[EventWord, str]] = {
+    "sent": "it was given to HubSpot for that timeline, and nothing was told against it",
+    "on_its_way": "it is on its way to the timeline",
+    "held": "it waits for its pair, at most as long as `PAIRSTREAM_EVENT_HOLD_S`",
+    "parked": "it is sent once its pair is derived again: HubSpot was away, or the integration paused",
+    "refused": "HubSpot refused it, or its answer was lost: it is not sent again by itself",
+    "gone": "the record whose timeline it was for was not there",
+    "unsent": "it was not sent: it had no pair in time, or its mapping did not stream it then",
+    "off": "the mapping does not stream this event",
 }
 HOP_WORDS: Final[Mapping[HopWord, str]] = {
     "edited": "edited, by the clock of its system",
@@ -80,6 +91,11 @@ class Named:
     system: System
     object_type: str
     object_id: str
+
+
+def may_be_address(object_id: str) -> bool:
+    """Whether an id may be a person's address: it is hidden like a value then."""
+    return "@" in object_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +204,40 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class OnTimeline:
+    """What one mapping made of an event."""
+
+    mapping: str
+    word: EventWord
+    object_type: str  # whose timeline: the HubSpot record's type
+    object_id: str | None = None  # and its id; None: it has no pair
+    reason: str | None = None  # why it was refused
+    letter: str | None = None  # the refusal's dead letter
+
+
+@dataclass(frozen=True, slots=True)
+class EventTold:
+    """One event of the object, or of its partner: what happened in Userflow, and on which timelines it is."""
+
+    name: str
+    occurred_at_ms: int  # Userflow's clock
+    at_ms: int  # our clock: when it was published
+    place: tuple[str, int, int]  # topic, partition, offset
+    object_type: str  # whose event it is
+    object_id: str
+    timelines: tuple[OnTimeline, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What is retained of its events, newest first, as far back as was searched."""
+
+    happened: tuple[EventTold, ...] = ()
+    searched_since_ms: int | None = None  # None: nothing was found to search
+    complete: bool = True  # false: older ones are retained and were not searched
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
     """One step of a change on its way, as a record of it says."""
 
@@ -229,3 +279,4 @@ class Explanation:
     paused: bool = False
     history: History = History()
     trace: Trace | None = None  # None: no live change and its write are both in sight
+    events: Events = Events()

@@ -8,7 +8,8 @@ from connectors.kafka.partitioner import partition_of
 from connectors.kafka.reading import Reading
 from pipeline.explain.answer import Explanation, Happening
 from pipeline.explain.history import Seen, happenings
-from pipeline.explain.reading import Sources, decoded
+from pipeline.explain.reading import decoded
+from pipeline.explain.sources import Sources
 from schemas.topics import RECEIPTS, changes_topic, object_key, pair_key
 
 LOOK_S: Final = 0.2

@@ -12,6 +12,7 @@ from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.written import written_values
 from pipeline.explain.answer import (
     Away,
+    Events,
     Explanation,
     FieldStanding,
     History,
@@ -22,6 +23,7 @@ from pipeline.explain.answer import (
     PairWord,
     StillThere,
 )
+from pipeline.explain.events import EventFacts, Standing, events_told
 from pipeline.explain.fields import PairFacts, standings
 from pipeline.explain.history import Answers, Seen, happenings, observation, parked_ms, refused_ms
 from pipeline.explain.trace import Between, LastWrite, trace
@@ -52,6 +54,8 @@ class Facts:
     most: int = 10
     write: LastWrite | None = None  # of the change that was written last
     between: Sequence[Between] = ()  # and what the agents published of it
+    events: EventFacts = field(default_factory=EventFacts)
+    event_hold_ms: int = 900_000
 
 
 def explanation(facts: Facts) -> Explanation:
@@ -77,7 +81,14 @@ def explanation(facts: Facts) -> Explanation:
         paused=facts.paused,
         history=History(tuple(told[: facts.most]), facts.searched_since_ms, facts.complete),
         trace=trace(facts.write, facts.between) if facts.write is not None and there else None,
+        events=_events(facts) if there else Events(),
     )
+
+
+def _events(facts: Facts) -> Events:
+    found, standing = facts.events, Standing(facts.at_ms, facts.event_hold_ms, facts.pairs, facts.seen)
+    told = tuple(events_told(found, _views(facts), standing))[: facts.most]
+    return Events(told, found.searched_since_ms, found.complete)
 
 
 def _object_word(facts: Facts) -> tuple[ObjectWord, int | None]:

@@ -5,15 +5,13 @@ look through its partition of the state topic. Of the history no more is read th
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from connectors.kafka.admin import Admin
 from connectors.kafka.backwards import slices
-from connectors.kafka.cluster import Cluster
-from connectors.kafka.latest import rows_of
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.spans import Found, read_spans
 from pipeline.agents.configuration import Configuration, IntegrationView
@@ -21,10 +19,12 @@ from pipeline.core.candidates import paired, side
 from pipeline.core.derive import Paired
 from pipeline.core.mapping import OTHER
 from pipeline.explain.answer import Explanation, Named, NamedPair
+from pipeline.explain.events_reading import read_events
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
+from pipeline.explain.sources import ENOUGH, Search, Sources, record_of, row_of
 from pipeline.explain.trace import Between, LastWrite, last_written
-from schemas.codec import Codec, MalformedRecord
+from schemas.codec import Codec
 from schemas.configuration import IntegrationPart
 from schemas.integrations import connector_of, every, settings_of
 from schemas.records import ChangeEvent, FieldPatch, MatchedChange, Receipt
@@ -43,38 +43,15 @@ from schemas.topics import (
 )
 from schemas.values import SYSTEMS, System
 
-HISTORY_S: Final = 0.6
-MOST: Final = 10
 NEAR_MS: Final = 60_000
 MOST_BETWEEN: Final = 5_000
 """Of a change that took longer, or beside more records, the agents' own hops are left out."""
-ENOUGH: Final = 4
-"""So many times the happenings that are shown are looked for on each topic: answers stand among them."""
 
 
 class Tables(Protocol):
     """The configuration in force, by topic."""
 
     def table(self, topic: str) -> Mapping[str, Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where it is read from."""
-
-    cluster: Cluster
-    codec: Codec
-    partitions: int
-    lookup_interval_ms: int
-    now_ms: Callable[[], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How much of the history is wanted."""
-
-    most: int = MOST  # happenings; 0: none
-    within_s: float = HISTORY_S  # for each topic, and one slice more
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +96,7 @@ def explain_pair(
     mapping, limits = view.mappings[asked.mapping], search or Search()
     value = asked.match_value.strip().lower() if mapping.by_email else asked.match_value
     key = pair_key(asked.integration, view.connection, asked.mapping, value)
-    state = _row(sources, PAIRS_STATE, key)
+    state = row_of(sources, PAIRS_STATE, key)
     pairs = {asked.mapping: (value, state if isinstance(state, PairState) else None)}
     keys = _keys(asked.integration, view, None, pairs)
     return explanation(
@@ -136,7 +113,7 @@ def _explain(
     search: Search,
 ) -> Explanation:
     key = object_key(name, view.connection, named.system, named.object_type, named.object_id)
-    row = _row(sources, OBJECTS_STATE, key)
+    row = row_of(sources, OBJECTS_STATE, key)
     known = row if isinstance(row, ObjectState) else None
     pairs = _pairs(sources, name, view, known)
     keys = _keys(name, view, named, pairs)
@@ -155,7 +132,10 @@ def _facts(
     keys: Mapping[str, Sequence[str]],
     search: Search,
 ) -> Facts:
-    retained = _retained(sources, keys, search)
+    objects = [key for system in SYSTEMS for key in keys[changes_topic(system)]]
+    with ThreadPoolExecutor(1) as beside:
+        events = beside.submit(read_events, sources, name, objects, search)
+        retained = _retained(sources, keys, search)
     write = last_written(retained.seen)
     settings = settings_of(parts, name)
     connectors = {system: state for system in SYSTEMS if (state := connector_of(parts, name, system)) is not None}
@@ -177,13 +157,9 @@ def _facts(
         most=search.most,
         write=write,
         between=_between(sources, name, keys[RECEIPTS], write) if write is not None else (),
+        events=events.result(),
+        event_hold_ms=sources.event_hold_ms,
     )
-
-
-def _row(sources: Sources, topic: str, key: str) -> Any:
-    """The newest committed row of a key."""
-    value = rows_of(sources.cluster, topic, sources.partitions, (key,)).get(key)
-    return None if value is None else sources.codec.decode(topic, value)
 
 
 def _pairs(
@@ -192,7 +168,7 @@ def _pairs(
     found: dict[str, tuple[str, PairState | None]] = {}
     for mapping, value in (known.matches if known is not None else {}).items():
         if mapping in view.mappings:
-            row = _row(sources, PAIRS_STATE, pair_key(name, view.connection, mapping, value))
+            row = row_of(sources, PAIRS_STATE, pair_key(name, view.connection, mapping, value))
             found[mapping] = (value, row if isinstance(row, PairState) else None)
     return found
 
@@ -258,7 +234,7 @@ def _between(sources: Sources, name: str, pair_keys: Sequence[str], write: LastW
     found: list[Between] = []
 
     def seen(one: Found) -> bool:
-        record = _record_of(sources.codec, one.place[0], one.value)
+        record = record_of(sources.codec, one.place[0], one.value)
         if not isinstance(record, MatchedChange | FieldPatch) or record.caused_by != write.cause:
             return True
         found.append(Between((*one.place, one.offset), one.at_ms, record))
@@ -288,12 +264,5 @@ def _of_place(sources: Sources, place: tuple[str, int], keys: set[bytes], search
 
 def decoded(codec: Codec, topic: str, value: bytes | None) -> ChangeEvent | Receipt | None:
     """The record; None where it is none of ours, which its dead letter tells."""
-    record = None if value is None else _record_of(codec, topic, value)
+    record = None if value is None else record_of(codec, topic, value)
     return record if isinstance(record, ChangeEvent | Receipt) else None
-
-
-def _record_of(codec: Codec, topic: str, value: bytes) -> Any:
-    try:
-        return codec.decode(topic, value)
-    except MalformedRecord:
-        return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.explain.answer import Explanation, Happening
+from pipeline.explain.look_now import Looked
 
 VALUES: Final = frozenset({"value", "wanted", "match_value"})
 """Keys that are left out unless values are asked for."""
@@ -13,9 +14,15 @@ VALUES: Final = frozenset({"value", "wanted", "match_value"})
 Json = Any  # plain JSON
 
 
-def report(at_ms: int, told: Sequence[Explanation], *, values: bool = False) -> dict[str, Json]:
-    """One object: `at_ms` and an explanation for each integration, every key always there."""
-    return {"at_ms": at_ms, "explanations": [_plain(one, values) for one in told]}
+def report(
+    at_ms: int, told: Sequence[Explanation], looked: Sequence[Looked] = (), *, values: bool = False
+) -> dict[str, Json]:
+    """One object: `at_ms`, what systems were asked, an explanation for each integration; every key always there."""
+    return {
+        "at_ms": at_ms,
+        "looked": [_plain(one, values) for one in looked],
+        "explanations": [_plain(one, values) for one in told],
+    }
 
 
 def happening_report(one: Happening, *, values: bool = False) -> dict[str, Json]:

@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from pipeline.explain.answer import (
+    Events,
     Explanation,
     FieldStanding,
     Happening,
     History,
     KnownFields,
+    OnTimeline,
     PairAnswer,
     StillThere,
     Trace,
 )
+from pipeline.explain.look_now import LOOK_WORDS, Looked
 from schemas.records import Cause
 from schemas.state import Written
 from schemas.values import FieldValue, System
@@ -39,6 +42,7 @@ def explanation_lines(told: Explanation, *, values: bool = False) -> Iterator[st
         yield from (f"  {line}" for line in _details(told, pair, values=values))
     if told.trace is not None:
         yield from trace_lines(told.trace, told.at_ms)
+    yield from event_lines(told.events, told.at_ms)
     yield from history_lines(told.history, told.at_ms)
 
 
@@ -54,7 +58,7 @@ def trace_lines(trace: Trace, now_ms: int) -> Iterator[str]:
     rows = []
     for hop in trace.hops:
         sign = "-" if hop.at_ms < began else "+"
-        where = f"{hop.place[0]}[{hop.place[1]}]@{hop.place[2]}" if hop.place is not None else ""
+        where = _place(hop.place) if hop.place is not None else ""
         at = clock(hop.at_ms, now_ms, milliseconds=True)
         rows.append((at, f"{sign}{duration(abs(hop.at_ms - began))}", hop.word, where))
     yield from (f"  {line}" for line in _aligned(rows))
@@ -240,6 +244,50 @@ def history_lines(history: History, now_ms: int) -> Iterator[str]:
         yield "  older records were not searched: --history-within searches for longer"
 
 
+def event_lines(events: Events, now_ms: int) -> Iterator[str]:
+    """A line for each event and mapping, newest first; none where no event is in sight."""
+    if not events.happened:
+        return
+    since = f" since {clock(events.searched_since_ms, now_ms)}" if events.searched_since_ms is not None else ""
+    yield f"events, newest first (userflow.activity;{since or ' all'} that is retained)"
+    rows = [
+        (clock(one.occurred_at_ms, now_ms), one.name, f"{on.mapping}: {_on_timeline(on)}", _place(one.place))
+        for one in events.happened
+        for on in one.timelines
+    ]
+    yield from (f"  {line}" for line in _aligned(rows))
+    if not events.complete:
+        yield "  older events were not searched: --history-within searches for longer"
+
+
+def _on_timeline(one: OnTimeline) -> str:
+    target = f"hubspot {one.object_type} {one.object_id}" if one.object_id is not None else ""
+    match one.word:
+        case "refused":
+            return f"REFUSED {one.reason} for {target}: dead letter {(one.letter or '')[:8]}"
+        case "sent":
+            return f"sent to {target}" if target else "sent"
+        case "on_its_way":
+            return f"on its way to {target}" if target else "on its way"
+        case "held":
+            return "held until its pair is known"
+        case "parked":
+            return "parked: sent once its pair is derived again"
+        case "gone":
+            return f"{target or 'its record'} was not there"
+        case "off":
+            return "not streamed by this mapping"
+        case "unsent":
+            return "not sent: it had no pair in time, or was not streamed then"
+
+
+def look_lines(looked: Sequence[Looked]) -> Iterator[str]:
+    """What the systems were asked, and told."""
+    for one in looked:
+        why = f" ({one.reason})" if one.reason else ""
+        yield f"{one.integration}, {NAMES[one.system]} {one.object_type} by {one.by}: {LOOK_WORDS[one.word]}{why}"
+
+
 def happening_line(one: Happening, now_ms: int) -> str:
     """One happening in a line."""
     return "  ".join(_columns(one, now_ms))
@@ -247,7 +295,6 @@ def happening_line(one: Happening, now_ms: int) -> str:
 
 def _columns(one: Happening, now_ms: int) -> tuple[str, ...]:
     what = ", ".join(one.fields) if one.operation == "upserted" else one.operation
-    topic, partition, offset = one.place
     run = f" (full sync {one.run_id})" if one.run_id else ""
     why = f": {one.reason}" if one.reason else ""
     led = "" if one.outcome == "unknown" else f"-> {one.outcome}{why}"
@@ -256,9 +303,14 @@ def _columns(one: Happening, now_ms: int) -> tuple[str, ...]:
         one.system,
         one.origin,
         what,
-        f"{topic}[{partition}]@{offset}",
+        _place(one.place),
         f"{led}{run}".strip(),
     )
+
+
+def _place(place: tuple[str, int, int]) -> str:
+    topic, partition, offset = place
+    return f"{topic}[{partition}]@{offset}"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

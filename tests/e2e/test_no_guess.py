@@ -12,7 +12,8 @@ import pytest_asyncio
 from connectors.kafka.table import TableReader
 from pipeline.explain.answer import Named
 from pipeline.explain.following import follow
-from pipeline.explain.reading import Sources, explain_object
+from pipeline.explain.reading import explain_object
+from pipeline.explain.sources import Sources
 from schemas.codec import Codec
 from schemas.registry import LocalRegistry
 from schemas.topics import INTEGRATIONS, MAPPINGS

@@ -5,11 +5,10 @@ import dataclasses
 from typing import Any, Final
 
 from pipeline.console.form import whole_number
-from pipeline.console.handles import may_be_address
 from pipeline.console.head import settings_in
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import Answered, NotHere, Visit
-from pipeline.explain.answer import Named
+from pipeline.explain.answer import Named, may_be_address
 from pipeline.explain.report import report
 from pipeline.full_sync.report import report as run_report
 from pipeline.lag.judging import Lag

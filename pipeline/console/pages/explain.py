@@ -9,14 +9,14 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline.console import objects
 from pipeline.console.condition import NAMES
-from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.trace_rows import trace_shown
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
 from pipeline.explain import look_again
-from pipeline.explain.answer import Explanation, Named
+from pipeline.explain.answer import Explanation, Named, may_be_address
 from pipeline.explain.look_again import Asked, holders
+from pipeline.explain.look_now import place_of
 from pipeline.full_sync.report import report as run_report
 from pipeline.operations import OperationRefused
 from pipeline.operations.full_sync import completed
@@ -64,7 +64,7 @@ async def values(visit: Visit) -> Shown:
     one = await _object(visit)
     if not visit.desk.looks.may(visit.who.name, visit.desk.now_ms()):
         return looked_too_often(path_of(visit, one.named))
-    await visit.audit("values shown", _place(one.named))
+    await visit.audit("values shown", place_of(one.named))
     return (await _page(visit, one, values=True)).for_a_minute(path_of(visit, one.named))
 
 
@@ -178,17 +178,11 @@ def command_of(integration: str, named: Named) -> str:
     return f"pairstream explain {named.system} {named.object_type} {shown} --integration {integration}"
 
 
-def _place(named: Named) -> str:
-    """How the audit names an object: an id that may be an address of a person stands in no audit."""
-    shown = "(an id that is hidden)" if may_be_address(named.object_id) else named.object_id
-    return f"{named.system} {named.object_type} {shown}"
-
-
 async def _ask(visit: Visit, one: _One, action: str, asked: Iterable[Asked]) -> Gone:
     wanted = list(asked)
     if not wanted:
         raise NotShown("It has no match value, so there is nobody to ask for.")
     for topic, key, record in wanted:
         await visit.desk.publisher.send(topic, key, record)
-    await visit.audit(action, _place(one.named))
+    await visit.audit(action, place_of(one.named))
     return Gone(path_of(visit, one.named))

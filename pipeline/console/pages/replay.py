@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.console.condition import Kind
-from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
 from pipeline.console.pages.explain import MOST_TYPED, id_of
@@ -16,7 +15,7 @@ from pipeline.console.replays import Planning, Wish
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.waiting import heard
 from pipeline.console.words import clock, counted
-from pipeline.explain.answer import Named
+from pipeline.explain.answer import Named, may_be_address
 from pipeline.operations import OperationRefused
 from pipeline.operations.positions import NoPosition, Position, position
 from schemas.operating import Replay

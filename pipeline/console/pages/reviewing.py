@@ -21,13 +21,13 @@ from pipeline.console.drafts import (
     read,
     removed,
 )
-from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.pages.acts import Confirm
 from pipeline.console.pages.editing import bounded, editor, found_wrong, in_force, specs_in, told_of
 from pipeline.console.pages.integration import newest_of
 from pipeline.console.planning import Review
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
+from pipeline.explain.answer import may_be_address
 from pipeline.integration_file.model import IntegrationFile, MappingSpec
 from pipeline.operations import OperationRefused, apply, full_sync
 from pipeline.operations.pair_counts import PairCounts

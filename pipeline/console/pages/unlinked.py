@@ -6,7 +6,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 from pipeline.console import objects
-from pipeline.console.handles import may_be_address
 from pipeline.console.head import head, settings_in
 from pipeline.console.listings import Listing
 from pipeline.console.pages.explain import path_of
@@ -14,7 +13,7 @@ from pipeline.console.pages.integration import mappings_of
 from pipeline.console.paging import Pages
 from pipeline.console.visit import Gone, NotHere, Sheet, Shown, Visit
 from pipeline.console.words import clock, instant
-from pipeline.explain.answer import Named
+from pipeline.explain.answer import Named, may_be_address
 from pipeline.operations.unlinked import WHYS, Unlinked, Why
 from schemas.records import ObjectMapping
 

@@ -38,11 +38,12 @@ class Source:
     hold: asyncio.Event | None = None
     read_size: int = 3
     leads_to: dict[str, str] = field(default_factory=dict)  # secondary email -> id
+    ids: bool = False  # its contacts are told by their ids
 
     async def look_up(
         self, object_type: str, field: FieldDefinition, values: Sequence[str], purpose: ReadPurpose
     ) -> Sequence[Seen]:
-        assert (object_type, field.name) == ("contacts", "email")
+        assert (object_type, field.name) == ("contacts", "hs_object_id" if self.ids else "email")
         self.asked.append(tuple(values))
         self.purposes.append(purpose)
         if self.hold is not None:
@@ -51,6 +52,8 @@ class Source:
             raise self.errors.pop(0)
         if self.refuses in values:
             raise self.refusal
+        if self.ids:
+            return [self._seen(id) for id in values if id in self.emails]
         own = [id for id, email in self.emails.items() if email.strip().lower() in values]
         return [self._seen(id) for id in (*own, *(self.leads_to[value] for value in values if value in self.leads_to))]
 
@@ -347,3 +350,13 @@ async def test_a_value_that_nobody_holds_is_told_where_the_pair_waits_for_it() -
         assert [(one.kind, one.mapping, one.match_value, one.system) for one in receipts] == [
             ("missed", "people", "bob@x", "hubspot")
         ]
+
+
+async def test_where_no_mapping_asks_objects_are_asked_for_by_their_ids() -> None:
+    async with looking(emails={"1": "ada@x"}, ids=True) as it:
+        it.ask("1", "2", mapping="", match_field="hs_object_id", by_email=False, tell_missing=True)
+        await it.clock.advance(LINGER_S)
+        (told,) = it.published
+        assert (told.object_id, told.origin, told.found) == ("1", "lookup", Found("", "1", 1))
+        receipts = [one for one in it.heard.published if isinstance(one, Receipt)]
+        assert [(one.kind, one.mapping, one.match_value) for one in receipts] == [("missed", "", "2")]

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pipeline.agents.configuration import IntegrationView
 from pipeline.core.mapping import MappingView
 from pipeline.explain.answer import Explanation, Named
+from pipeline.explain.events import EventFacts, SeenEvent
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
 from pipeline.explain.text import explanation_lines
 from pipeline.explain.trace import Between, last_written
 from schemas.configuration import ConnectorState
-from schemas.records import Cause, ChangeEvent, Receipt
-from schemas.topics import object_key
+from schemas.records import ActivityEvent, Cause, ChangeEvent, Receipt
+from schemas.topics import object_key, object_of
 from schemas.values import System
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, INTEGRATION, USER, contact, mapping, user, written
 from tests.unit.pipeline.middle import ALL_READ, Middle
@@ -38,6 +39,8 @@ class Situation:
         self.between: list[Between] = []
         self.complete = True
         self.paused = False
+        self.events: list[SeenEvent] = []
+        self.waiting: set[str] = set()
         if whole is not ALL_READ:
             self.middle.view_as(view, crawled=whole)
 
@@ -49,6 +52,13 @@ class Situation:
             topic = "sync.receipts" if receipt else f"{record.system}.changes"
             at_ms = (record.caused_by.at_ms if record.caused_by is not None else 1_000) + took_ms * (len(self.seen) + 1)
             self.seen.append(Seen((topic, 2, len(self.seen)), at_ms, record))
+        return self
+
+    def did(self, *events: ActivityEvent, at_ms: int = 1_000) -> "Situation":
+        """The agents handle them; each is retained."""
+        for event in events:
+            self.middle.feed(event)
+            self.events.append(SeenEvent(("userflow.activity", 1, len(self.events)), at_ms, event))
         return self
 
     def explained(self, system: System = "hubspot", object_id: str = CONTACT) -> Explanation:
@@ -77,6 +87,11 @@ class Situation:
                 complete=self.complete,
                 write=last_written(self.seen),
                 between=self.between,
+                events=EventFacts(
+                    self.events,
+                    rows={object_of(key): row for key, row in self.middle.objects.items()},
+                    waiting=frozenset(self.waiting),
+                ),
             )
         )
 

@@ -10,9 +10,10 @@ from connectors.kafka.backwards import Slice
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.spans import Found, Seen
-from pipeline.explain import reading
+from pipeline.explain import events_reading, reading, sources
 from pipeline.explain.answer import Named, NamedPair
-from pipeline.explain.reading import NEAR_MS, Search, Sources, explain_object, explain_pair
+from pipeline.explain.reading import NEAR_MS, explain_object, explain_pair
+from pipeline.explain.sources import Search, Sources
 from pipeline.explain.trace import Between
 from schemas.codec import Codec
 from schemas.configuration import IntegrationPart, IntegrationSettings, SystemSettings
@@ -52,10 +53,11 @@ class Topics:
         self.it = it
         self.slices_read = 0
         self.keys: set[str] = set()
-        monkeypatch.setattr(reading, "rows_of", self.rows_of)
-        monkeypatch.setattr(reading, "slices", self.slices)
-        monkeypatch.setattr(reading, "Admin", lambda _: self)
-        monkeypatch.setattr(reading, "read_spans", self.read_spans)
+        monkeypatch.setattr(sources, "rows_of", self.rows_of)
+        for module in (reading, events_reading):
+            monkeypatch.setattr(module, "slices", self.slices)
+            monkeypatch.setattr(module, "Admin", lambda _: self)
+            monkeypatch.setattr(module, "read_spans", self.read_spans)
         self.times: list[tuple[str, int]] = []
         self.read: dict[tuple[str, int], tuple[int, int]] = {}
         self.published: list[Between] = []

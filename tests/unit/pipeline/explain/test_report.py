@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.explain import answer
+from pipeline.explain.look_now import Looked
 from pipeline.explain.report import VALUES, happening_report, report
 from schemas.records import Cause
 from schemas.state import Written
@@ -21,13 +22,17 @@ SHAPES: tuple[Any, ...] = (
     answer.Happening,
     answer.Trace,
     answer.Hop,
+    answer.Events,
+    answer.EventTold,
+    answer.OnTimeline,
+    Looked,
     Written,
 )
 
 
 def test_every_key_is_there_and_no_value() -> None:
     told = json.loads(json.dumps(report(1, [in_step().explained(), Situation().explained()])))
-    assert list(told) == ["at_ms", "explanations"]
+    assert list(told) == ["at_ms", "looked", "explanations"]
     known, unknown = told["explanations"]
     assert known.keys() == unknown.keys() == {field.name for field in dataclasses.fields(answer.Explanation)}
     assert known["pairs"][0]["fields"][0]["write"]["caused_by"] == dataclasses.asdict(EDIT)
