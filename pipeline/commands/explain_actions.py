@@ -31,10 +31,10 @@ class Asked:
     integration: str | None
     most: int
     within_s: float
-    look: bool
     follow: bool
     values: bool
     shape: str
+    look: bool = False
 
 
 def explain_one(asked: Asked) -> None:

@@ -4,21 +4,25 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection
+from functools import partial
 from typing import Any, Final
 
 from connectors.kafka.backwards import newest_values
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.table import TableReader
 from pipeline.agents.configuration import IntegrationView
-from pipeline.commands.explain_actions import sources_of
+from pipeline.commands.explain_actions import send, sources_of
 from pipeline.core.candidates import side
 from pipeline.core.mapping import OTHER
 from pipeline.core.matching import normalised
 from pipeline.explain.answer import Explanation, Named
+from pipeline.explain.look_now import Looked, about_object, about_text, look_now
 from pipeline.explain.reading import connected, explain_object
+from pipeline.operations import OperationRefused
 from pipeline.process import Process
 from schemas.state import PairState
 from schemas.topics import OBJECTS_STATE, PAIRS_STATE, object_key, pair_key
+from schemas.values import System
 
 KEPT_S: Final = 2.0
 MOST_KEPT: Final = 50
@@ -28,6 +32,7 @@ class ExplainDesk:
     """Objects, as one process sees them."""
 
     def __init__(self, process: Process, tables: TableReader) -> None:
+        self._process = process
         self._sources = sources_of(process)
         self._tables = tables
         self._searching = threading.Lock()  # what nobody has is looked for in whole partitions: one search at a time
@@ -50,6 +55,23 @@ class ExplainDesk:
             return []
         with self._searching:
             return self._found(name, view, text)
+
+    def look(self, name: str, asked: Named | str, where: tuple[System, str] | None = None) -> list[Looked]:
+        """Have its systems asked; what they tell of an object is not kept from before. Blocks.
+
+        Raises OperationRefused where it is not connected, or too much would be asked.
+        """
+        view = connected(self._tables).get(name)
+        if view is None:
+            raise OperationRefused(f"{name} is not connected, so that nobody can be asked.")
+        if isinstance(asked, Named):
+            questions = [about_object(name, view, asked)]
+        else:
+            questions = about_text(name, view, asked, where)
+        looked = look_now(self._sources, self._tables, questions, partial(send, self._process))
+        for one in (found for each in looked for found in each.found):
+            self._kept.pop((name, one), None)
+        return looked
 
     def _found(self, name: str, view: IntegrationView, text: str) -> list[Named]:
         types = dict.fromkeys(

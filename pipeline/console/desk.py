@@ -14,6 +14,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.console.access import Access
 from pipeline.console.acted import ActedOn
+from pipeline.console.asked_now import AskedNow
 from pipeline.console.handles import Handles
 from pipeline.console.letters import LetterIndex, Letters, Redriving, Selections
 from pipeline.console.listings import Listings
@@ -23,6 +24,7 @@ from pipeline.console.replays import Plannings, Replays
 from pipeline.console.waiting import heard
 from pipeline.console.words import clock
 from pipeline.explain.answer import Explanation, Named
+from pipeline.explain.look_now import Looked
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.hour import Hour
 from pipeline.lag.judging import Lag
@@ -163,6 +165,9 @@ class Objects(Protocol):
     def found(self, name: str, text: str) -> list[Named]:
         """Those that have it as id or match value; blocks."""
 
+    def look(self, name: str, asked: Named | str, where: tuple[System, str] | None = None) -> list[Looked]:
+        """Have its systems asked for an object, or for whatever the text may be; blocks for seconds."""
+
 
 @dataclass(slots=True)
 class RunsKept:
@@ -237,6 +242,8 @@ class Desk:
     seals: Callable[[], tuple[int, Sequence[Seal]] | None] = lambda: None
     """How many keys there are, and which of them sealed each secret; None where there is no key. Takes a while."""
     looks: Looks = field(default_factory=Looks)
+    looks_now: Looks = field(default_factory=Looks)
+    asked_now: AskedNow = field(default_factory=AskedNow)
     plannings: Plannings = field(default_factory=Plannings)
     begun: dict[str, Replay] = field(default_factory=dict)
     """Replays that were begun here: they have no row on the brokers before their first records."""

@@ -2,14 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline.console import objects
+from pipeline.console.asked_now import LookedRow, types_in
 from pipeline.console.condition import NAMES
+from pipeline.console.event_rows import event_rows
 from pipeline.console.head import head, settings_in
+from pipeline.console.pages.integration import mappings_of
 from pipeline.console.trace_rows import trace_shown
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
@@ -21,6 +24,7 @@ from pipeline.full_sync.report import report as run_report
 from pipeline.operations import OperationRefused
 from pipeline.operations.full_sync import completed
 from schemas.configuration import IntegrationSettings
+from schemas.values import SYSTEMS, System
 
 _RECORD: Final = re.compile(r"/(?:record/[^/]+|contact|company|deal|users|groups|companies)/([^/?#]+)")
 MOST_TYPED: Final = 400
@@ -30,9 +34,17 @@ class NotShown(OperationRefused):
     """Values are not shown, or nothing is asked; the message says why."""
 
 
+class NeverSeen(NotHere):
+    """Nothing is known of an object whose type a mapping has."""
+
+    def __init__(self, named: Named, back: str) -> None:
+        super().__init__("Nothing is known of this object under this connection", "Explain", back)
+        self.named = named
+
+
 async def explain(visit: Visit) -> Shown:
     """`GET explain`."""
-    return Shown("explain.html", {**await _asking(visit), "missing": False})
+    return Shown("explain.html", await asking(visit))
 
 
 async def find(visit: Visit) -> Shown | Gone:
@@ -42,21 +54,43 @@ async def find(visit: Visit) -> Shown | Gone:
     found = await asyncio.to_thread(visit.desk.objects.found, name, typed) if typed else []
     if found:
         return Gone(path_of(visit, found[0]))
-    return Shown("explain.html", {**await _asking(visit), "missing": True}, 404 if typed else 422)
+    return Shown("explain.html", await asking(visit, Unknown(typed)), 404 if typed else 422)
 
 
-async def _asking(visit: Visit) -> dict[str, object]:
-    """The form, and what the last whole full sync counted that no pair has."""
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What nothing is known of, and what came of having it looked for."""
+
+    typed: str = field(default="", repr=False)
+    of: Named | None = None  # where the address of the page names it
+    path: str = ""  # of that page
+    where: str = ""  # as the form had it
+    looked: Sequence[LookedRow] | None = None  # None: nobody was asked
+    found: Sequence[tuple[str, str]] = ()  # title and path of those that were found
+
+
+async def asking(visit: Visit, unknown: Unknown | None = None) -> dict[str, object]:
+    """The form, what was not found, and what the last whole full sync counted that no pair has."""
     settings, desk = settings_in(visit), visit.desk
     done = completed(desk.runs_of(visit.integration))
     told = run_report(done, desk.now_ms()) if done is not None else None
     at = clock(done.row.updated_at_ms, desk.now_ms()) if done is not None else ""
-    return {"head": head(visit, settings, await desk.lag()), "counted_at": at, "counts": told}
+    types: list[tuple[System, str]] = [
+        (system, one.object_type(system)) for one in mappings_of(visit) for system in SYSTEMS
+    ]
+    facts = {"head": head(visit, settings, await desk.lag()), "counted_at": at, "counts": told}
+    connected = settings.state != "disconnected"
+    title = objects.title(unknown.of) if unknown is not None and unknown.of is not None else "It"
+    return {**facts, "unknown": unknown, "types": types_in(types), "may_look": connected, "title": title}
 
 
 async def show(visit: Visit) -> Shown:
     """`GET objects/<system>/<type>/<id>`."""
-    return await _page(visit, await _object(visit), values=False)
+    try:
+        return await _page(visit, await _object(visit), values=False)
+    except NeverSeen as error:
+        unknown = Unknown(of=error.named, path=path_of(visit, error.named))
+        return Shown("explain.html", await asking(visit, unknown), 404)
 
 
 async def values(visit: Visit) -> Shown:
@@ -110,7 +144,7 @@ async def _object(visit: Visit) -> _One:
     if told is None:
         raise NotHere("No mapping in force has objects of this type", "Explain", back)
     if told.word == "never_seen":
-        raise NotHere("Nothing is known of this object under this connection", "Explain", back)
+        raise NeverSeen(named, back)
     return _One(settings, named, told)
 
 
@@ -136,6 +170,8 @@ async def _page(visit: Visit, one: _One, *, values: bool) -> Shown:
             "paused": told.paused,
             "happenings": list(objects.happenings(told)),
             "complete": told.history.complete,
+            "events": list(event_rows(told, lambda named: path_of(visit, named))),
+            "events_complete": told.events.complete,
             "trace": trace_shown(told.trace, now_ms) if told.trace is not None else None,
             "values": values,
             "looked": f"{visit.who.name} looked at {objects.title(one.named)}, {clock(now_ms, now_ms)}",

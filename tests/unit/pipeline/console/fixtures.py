@@ -18,6 +18,7 @@ from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
 from pipeline.console.replays import PlannedReplay, Wish
 from pipeline.explain.answer import Explanation, Named
+from pipeline.explain.look_now import Looked
 from pipeline.lag.hour import Hour
 from pipeline.lag.judging import Lag
 from pipeline.operations.findings import Finding
@@ -39,6 +40,7 @@ from schemas.integrations import every
 from schemas.operating import AuditEntry, ConsoleRole, LetterMark, Replay
 from schemas.records import DeadLetter
 from schemas.topics import CONSOLE, INTEGRATIONS
+from schemas.values import System
 from tests.unit.pipeline.console.planner import MemoryPlanner
 
 URL = "http://127.0.0.1:8090"
@@ -168,6 +170,8 @@ class MemoryObjects:
     def __init__(self) -> None:
         self.there: dict[tuple[str, Named], Explanation] = {}
         self.holding: dict[str, list[Named]] = {}
+        self.looked: list[tuple[str, Named | str, tuple[System, str] | None]] = []
+        self.answers: Callable[[Named | str], list[Looked]] = lambda _: []
 
     def put(self, named: Named, about: Explanation, *texts: str, name: str = "acme") -> None:
         self.there[name, named] = about
@@ -176,6 +180,10 @@ class MemoryObjects:
 
     def explained(self, name: str, named: Named) -> Explanation | None:
         return self.there.get((name, named))
+
+    def look(self, name: str, asked: Named | str, where: tuple[System, str] | None = None) -> list[Looked]:
+        self.looked.append((name, asked, where))
+        return self.answers(asked)
 
     def found(self, name: str, text: str) -> list[Named]:
         return [named for named in self.holding.get(text, []) if (name, named) in self.there]

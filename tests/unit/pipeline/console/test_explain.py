@@ -21,6 +21,7 @@ from schemas.topics import RUNS
 from tests.unit.pipeline.console.fixtures import Browser, InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_pages import HOSTILE, RUN, lag, ran, text
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
+from tests.unit.pipeline.core.test_timeline import did, streaming
 from tests.unit.pipeline.explain.situations import EDIT, Situation, caused
 from tests.unit.pipeline.explain.test_trace import DERIVED, MATCHED
 
@@ -284,3 +285,24 @@ async def test_without_a_change_in_sight_nothing_is_drawn(it: InMemory) -> None:
 def test_spans_stay_within_their_picture() -> None:
     drawn = span(0, 0, 0, 0) + span(900, 100, 100, 1_000)
     assert all(0 <= float(x) <= 998 for x in re.findall(r' x="([0-9.]+)"', drawn))
+
+
+async def test_events_say_on_whose_timeline_they_are_or_why_on_none(it: InMemory) -> None:
+    situation = Situation(streaming("flow_started")).happened(contact(1_000, {}), user(1_000, {}))
+    situation.did(did(), did("e-2", "page_viewed", at_ms=6_000))
+    refused = situation.middle.feed(did("e-3", at_ms=7_000)).events
+    told = replace(receipt("hubspot", CONTACT, {}), event=refused[0], reason="unknown_result")
+    put(it, situation.did(did("e-3", at_ms=7_000)).happened(told), HUBSPOT)
+    answer = await (await it.signed_in("viewer")).get(PATH)
+    part = answer.text.split('id="ev"')[1].split("</section>")[0]
+    said = text(part)
+    assert said.index("flow_started") < said.index("page_viewed")
+    assert "Sent" in said and f'href="{PATH}"' in part and "Contact 101" in said
+    assert "Not streamed" in said and "The mapping does not stream this event." in said
+    assert "Not known" in said and "/i/acme/refused/unknown_result" in part and meaning("unknown_result") in said
+    assert "Intro" not in said  # an attribute is a value
+
+
+async def test_without_events_nothing_is_said_of_them(it: InMemory) -> None:
+    put(it, pair(), HUBSPOT)
+    assert 'id="ev"' not in (await (await it.signed_in("viewer")).get(PATH)).text
