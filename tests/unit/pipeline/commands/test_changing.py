@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -17,6 +18,7 @@ from pipeline.commands import integration_actions
 from pipeline.commands.changing import Change
 from pipeline.commands.options import Way
 from pipeline.operations import apply
+from schemas.configuration import IntegrationPart
 from tests.unit.pipeline.commands.test_asking import Sent, with_rows
 from tests.unit.pipeline.operations.test_connect import SETTINGS, parts
 
@@ -102,7 +104,7 @@ def pausing(monkeypatch: pytest.MonkeyPatch) -> Sent:
     sent = Sent()
 
     async def applied(*_: object) -> Any:
-        return SimpleNamespace(settings=SimpleNamespace(state="paused"))
+        return IntegrationPart("acme", settings=replace(SETTINGS, state="paused"))
 
     monkeypatch.setattr(integration_actions, "with_kafka", with_rows(parts(SETTINGS), sent))
     monkeypatch.setattr(apply, "wait_until_applied", applied)
