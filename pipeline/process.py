@@ -20,6 +20,7 @@ from connectors.http.addresses import is_loopback
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher, PublishFailed, publish_now
+from connectors.kafka.reaching import check_reached
 from connectors.kafka.table import TableReader
 from connectors.kafka.topic_watch import TopicWatch
 from pipeline.config import Settings, SettingsInvalid
@@ -107,6 +108,14 @@ class Process:
     def at_the_brokers(self) -> "Process":
         """The same with the brokers' limit for a message as it is now. Blocks. Raises BrokersUnreachable."""
         return replace(self, cluster=replace(self.cluster, max_message_bytes=self.admin().message_limit()))
+
+    def check_reached(self) -> None:
+        """Raises BrokersUnreachable where nobody listens at KAFKA_BOOTSTRAP_SERVERS. Blocks for some seconds at most.
+
+        The local broker of an `up` that runs is waited for: it is started again where it died.
+        """
+        if self.settings.kafka_bootstrap_servers is not None:
+            check_reached(self.cluster)
 
     def admin(self) -> Admin:
         return Admin(self.cluster)

@@ -69,6 +69,7 @@ def findings_of(
     found = examine(
         process.admin(),
         process.registry(),
+        process.check_reached,
         lambda: read.tables().table(INTEGRATIONS),
         partitions=settings.partitions,
         changes_retention_days=settings.changes_retention_days,

@@ -248,7 +248,9 @@ def write_project(file: Path, folder: Path, shape: str) -> None:
 def _in_force(settings: Settings) -> Mapping[str, IntegrationPart]:
     """The configuration in force; none where no brokers are named or none answer, for the files need none."""
     try:
-        tables = read_tables(Process.open(settings, makes_key=False))
+        process = Process.open(settings, makes_key=False)
+        process.check_reached()
+        tables = read_tables(process)
     except (SettingsInvalid, BrokersUnreachable, TableIncomplete) as error:
         click.echo(f"note: without the configuration in force ({error})", err=True)
         return {}

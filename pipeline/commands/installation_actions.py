@@ -34,7 +34,7 @@ AS_THEY_SHOULD_BE: Final = f"all {len(TOPICS)} topics are as they should be"
 def apply_topics(replication: int | None, way: Way) -> None:
     """Make missing topics and mend their settings."""
     with plain_errors():
-        process = open_process()
+        process = open_process(waits=not sys.stdin.isatty())  # a step of an installer begins beside its brokers
         settings = process.settings
         refuse_beside(process.admin().partitions(), settings.partitions, every=False)
         differ = _differing(process, replication)
@@ -121,7 +121,7 @@ def rotate_secrets(way: Way) -> None:
 def examine_installation(probe_s: float, shape: str) -> None:
     """Say what is wrong with this installation, in the order in which to mend it."""
     with plain_errors():
-        process = open_process()
+        process = open_process(waits=True)  # a finding tells of brokers that are away, beside what needs none
         found = []
         with ExitStack() as until_done:
 

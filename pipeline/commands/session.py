@@ -68,16 +68,20 @@ def plain_errors() -> Iterator[None]:
         refuse(visible_lines(f"{error.filename}: {error.strerror}. Fix: make it usable, or name another."))
 
 
-def open_process(*, makes_key: bool = False, lasts: bool = False) -> Process:
+def open_process(*, makes_key: bool = False, lasts: bool = False, waits: bool = False) -> Process:
     """The settings of the environment, brokers and codec; without `makes_key` it writes nothing anywhere.
 
     A command tells in a sentence of its own what is wrong with the brokers; librdkafka's lines are for what `lasts`.
+    Whoever `waits` for brokers is not told at once that none is there. Raises BrokersUnreachable.
     """
     search_less()
     settings = load_settings(os.environ)
     set_up(settings.log_format, settings.log_level, hide=settings.hidden)
     LOGGER.setLevel(logging.WARNING if lasts else logging.CRITICAL)
-    return Process.open(settings, makes_key=makes_key)
+    process = Process.open(settings, makes_key=makes_key)
+    if not (lasts or waits):
+        process.check_reached()
+    return process
 
 
 def refuse(*lines: str) -> NoReturn:

@@ -62,6 +62,7 @@ NO_KEY_HERE: Final = Finding("secrets", "unknown", WHY_NOT, "secrets_not_looked_
 def examine(
     admin: Admin,
     registry: SchemaRegistry,
+    check_reached: Callable[[], None],
     integrations: Callable[[], Mapping[str, IntegrationPart]],
     *,
     partitions: int,
@@ -81,6 +82,7 @@ def examine(
     yield codec_in_use(CODEC)
     yield from state_folder(state_dir)
     try:
+        check_reached()
         problems = admin.check_topics(partitions, changes_retention_days)
     except BrokersUnreachable as error:
         yield Finding("brokers", "wrong", str(error), "brokers_unreachable")

@@ -30,8 +30,14 @@ class Brokers:
     """An admin and a registry that find nothing wrong."""
 
     away = False
+    nobody = False
+
+    def check_reached(self) -> None:
+        if self.nobody:
+            raise BrokersUnreachable("no broker at kafka:9092")
 
     def check_topics(self, *_: object) -> Sequence[object]:
+        assert not self.nobody, "it waits for fifteen seconds"
         if self.away:
             raise BrokersUnreachable("no broker answers")
         return ()
@@ -84,6 +90,7 @@ def process(tmp_path: Path, parts: dict[str, IntegrationPart], monkeypatch: pyte
         keyless=False,
         box=box,
         admin=lambda: brokers,
+        check_reached=brokers.check_reached,
         registry=lambda: brokers,
         it=brokers,
     )
@@ -118,6 +125,12 @@ def test_nobody_is_asked_unless_there_is_time_for_it(process: Any, parts: dict[s
 
 def test_of_brokers_that_are_away_nothing_is_read(process: Any, parts: dict[str, IntegrationPart]) -> None:
     process.it.away = True
+    codes, reads = found(process, parts)
+    assert (codes[-1], reads) == ("brokers_unreachable", 0)
+
+
+def test_where_nobody_listens_no_client_of_kafka_waits(process: Any, parts: dict[str, IntegrationPart]) -> None:
+    process.it.nobody = True
     codes, reads = found(process, parts)
     assert (codes[-1], reads) == ("brokers_unreachable", 0)
 

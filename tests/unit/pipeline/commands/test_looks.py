@@ -42,8 +42,7 @@ def test_no_state_directory_is_made_by_a_look(
 ) -> None:
     (tmp_path / "acme.yaml").write_text(FILE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("connectors.kafka.admin.TIMEOUT_S", 0.2)
-    monkeypatch.setattr("connectors.kafka.table.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("connectors.kafka.reaching.check_reached.__defaults__", (0.2,))
     for name in ("HUBSPOT_APP_SECRET", "HUBSPOT_TOKEN", "USERFLOW_API_KEY"):
         monkeypatch.setenv(name, "value-of-a-secret")
     monkeypatch.setenv("PAIRSTREAM_STATE_DIR", str(tmp_path / "state"))

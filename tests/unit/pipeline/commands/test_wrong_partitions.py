@@ -91,7 +91,7 @@ def test_what_cannot_be_mended_is_not_said_to_be(
 ) -> None:
     """It said that all topics were as they should be, below the list of those that were not."""
     brokers = Brokers(*problems)
-    monkeypatch.setattr(installation_actions, "open_process", lambda: Three(brokers))
+    monkeypatch.setattr(installation_actions, "open_process", lambda **_: Three(brokers))
     monkeypatch.setattr(installation_actions, "publish_now", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         installation_actions.apply_topics(None, Way(yes=True))
