@@ -155,7 +155,9 @@ _ZONED = re.compile(r"(.+:\S*?) ?(Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)")
 
 
 def _iso_ms(text: str) -> int | None:
-    zoned = _ZONED.fullmatch(text[:_LONGEST_TIME].strip().upper())
+    if len(text) > _LONGEST_TIME:  # cut, `+01:30` at its end would be `+01`
+        return None
+    zoned = _ZONED.fullmatch(text.strip().upper())
     try:
         moment = iso_instant(text if zoned is None else f"{zoned[1]}{_ZONES.get(zoned[2], zoned[2])}")
     except (ValueError, OverflowError):

@@ -118,8 +118,10 @@ def http_date_ms(text: str) -> int | None:
 
     Each record of a page is dated by it.
     """
+    if len(text) > _LONGEST_DATE:  # cut, it would be another date
+        return None
     try:
-        date = email.utils.parsedate_tz(text[:_LONGEST_DATE])
+        date = email.utils.parsedate_tz(text)
         at_ms = None if date is None else int(email.utils.mktime_tz(date)) * 1000
     except (ValueError, OverflowError, TypeError, IndexError):  # the library promises none, and raises them
         return None

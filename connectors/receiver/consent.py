@@ -192,8 +192,10 @@ class ConsentPages:
 
     def _opened(self, carried: str) -> _State | None:
         """None for what was not made here, or holds no more."""
+        if len(carried) > _LONGEST:
+            return None
         try:
-            sealed = base64.b64decode(carried[:_LONGEST] + "=" * (-len(carried) % 4), altchars=b"-_", validate=True)
+            sealed = base64.b64decode(carried + "=" * (-len(carried) % 4), altchars=b"-_", validate=True)
         except ValueError:
             return None
         text = self._desk.unseal(sealed, _STATE_PLACE)

@@ -59,6 +59,7 @@ def test_a_skew_is_told_where_it_lasts(ahead: list[int], told: int) -> None:
         "Thu, 01 Jan 1900 00:00:00 GMT",
         "1" * 5_000,
         f"Thu, 26 Nov {'9' * 400} 00:00:00 GMT",
+        f"Thu, 26 Nov 2026 00:00:00 {' ' * 35}+0130",  # its first 64 characters are another instant
     ],
 )
 def test_no_observation_without_a_usable_date(date: str) -> None:

@@ -102,6 +102,18 @@ class TestReads:
     def test_what_is_no_time(self, text: object) -> None:
         assert time_at({"created_at": text}, "created_at") is None
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "2022-11-29T14:04:56+01:30".rjust(67),  # its first 64 characters end in `+01`
+            f"{'2022-11-29T12:34:56Z':64}+05:00",
+            f"{'2022-11-29T12:34:56Z':64}and more",
+        ],
+    )
+    def test_a_long_text_is_no_time_though_it_begins_with_one(self, text: str) -> None:
+        """What was read was the instant of its first 64 characters, 30 minutes or 5 hours off."""
+        assert time_at({"created_at": text}, "created_at") is None
+
 
 def told(body: object, received_ms: int = TOLD_MS) -> list[News]:
     source = account_on(Scripted(lambda _: answer({}))).source
