@@ -225,15 +225,16 @@ def _between(sources: Sources, name: str, pair_keys: Sequence[str], write: LastW
     begin_ms, end_ms = write.news.at_ms, write.answer.at_ms + 1
     if end_ms - begin_ms > NEAR_MS:
         return []
-    admin, patches = Admin(sources.cluster), field_patches_topic(write.written.system)
+    patches = field_patches_topic(write.written.system)
     places = {(MATCHES, partition_of(key, sources.partitions)) for key in pair_keys}
     places.add((patches, partition_of(name, sources.partitions)))
-    topics = sorted({topic for topic, _ in places})
-    begins, ends = admin.offsets_at(topics, begin_ms), {**admin.end_offsets(topics), **admin.offsets_at(topics, end_ms)}
-    spans = {place: (begins[place], min(ends[place], begins[place] + MOST_BETWEEN)) for place in places & begins.keys()}
+    begins = Admin(sources.cluster).offsets_at(sorted({topic for topic, _ in places}), begin_ms)
+    spans = {place: (begins[place], begins[place] + MOST_BETWEEN) for place in places & begins.keys()}
     found: list[Between] = []
 
     def seen(one: Found) -> bool:
+        if one.at_ms >= end_ms:
+            return False
         record = record_of(sources.codec, one.place[0], one.value)
         if not isinstance(record, MatchedChange | FieldPatch) or record.caused_by != write.cause:
             return True
