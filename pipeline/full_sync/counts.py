@@ -90,7 +90,7 @@ def _compared(run: Run) -> Mapping[str, int]:
     newest = {**_latest(run, "pairs", COUNT), **_latest(run, "pairs", CONFIRM)}
     total: Counter[str] = Counter()
     for (_, mapping), row in newest.items():
-        total.update(row.counts)
+        total.update({**row.counts, WITH_REFUSED: out_of_step(row.counts)})
         total.update({f"{mapping}/{name}": row.counts.get(name, 0) for name in OF_MAPPINGS})
         total[f"{mapping}/{WITH_REFUSED}"] += out_of_step(row.counts)
     return total
