@@ -63,10 +63,8 @@ def leads_nowhere(step: PairStep) -> bool:
 
 def effects(step: PairStep, context: Context, overlay: Overlay[PairState], streamed: Streamed) -> Effects:
     overlay.put(context.key, worth_keeping(streamed.state))
-    if leads_nowhere(step) and not (streamed.events or streamed.again):  # most of what a full sync reads
-        return Effects((), step.outcome, context.mapping.name, streamed.expired)
     patches = tuple([_patch(system, step, fields, context) for system, fields in step.derivation.patches.items()])
-    if writes_only(step) and not (streamed.events or streamed.again):  # most of what is live
+    if writes_only(step) and not (streamed.events or streamed.again):  # almost every record
         return Effects(patches, step.outcome, context.mapping.name, streamed.expired)
     outputs = (
         *patches,
