@@ -19,9 +19,9 @@ def meter(parts: Sequence[Part], label: str, tall: bool = False) -> Markup:
     return Markup('<svg class="{}" role="img" aria-label="{}">{}</svg>').format(shape, label, drawn)
 
 
-def spark(values: Sequence[int], label: str, kind: str = "") -> Markup:
-    """A line of figures, the newest last."""
-    high, wide, tall = max(*values, 1) * 1.08, 96, 24
+def spark(values: Sequence[int], label: str, kind: str = "", wide: int = 96) -> Markup:
+    """A line of two figures or more, the newest last."""
+    high, tall = max(*values, 1) * 1.08, 24
     points = [
         (at * (wide - 4) / (len(values) - 1) + 1, tall - 2 - value / high * (tall - 4))
         for at, value in enumerate(values)

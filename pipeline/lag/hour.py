@@ -11,9 +11,12 @@ MINUTE_MS: Final = 60_000
 MINUTES: Final = 60
 HOUR_MS: Final = MINUTES * MINUTE_MS
 
-What = Literal["ended", "linked", "took", "took_ms"]
+What = Literal["ended", "linked", "took", "took_ms", "handled"]
 """`ended`: records by stage (of a connector with its system) and outcome. `linked`: records of pairs by mapping and how
-those are linked. `took`: live changes by system and bound of BOUNDS_MS; `took_ms`: what they took, by system."""
+those are linked. `took`: live changes by system and bound of BOUNDS_MS; `took_ms`: what they took, by system.
+`handled`: records that a stage ended, by stage and topic, of ALL: no place tells whose they were."""
+ALL: Final = ""
+"""Whose what is of all integrations together is."""
 Named = tuple[str, str]
 Figure = tuple[What, str, str, str]
 """What, whose, and the two names of it."""
@@ -35,6 +38,13 @@ class Hour:
     def all(self, what: What, integration: str) -> Counter[Named]:
         """The whole hour, or as much of it as is known."""
         return sum(self.each(what, integration), Counter[Named]())
+
+    def handled(self, stage: str, topic: str) -> Sequence[int]:
+        """How many records the stage ended in each minute, from the first on of which that is known."""
+        if self.since_ms is None:
+            return ()
+        unknown = MINUTES - 1 - (self.at_ms // MINUTE_MS - self.since_ms // MINUTE_MS)
+        return [minute[stage, topic] for minute in self.each("handled", ALL)][max(unknown, 0) :]
 
 
 def _by_integration(minutes: Sequence[Mapping[Figure, int]]) -> dict[tuple[What, str], Sequence[Counter[Named]]]:
@@ -82,7 +92,9 @@ class LastHour:
         self._since_ms = since_ms if self._since_ms is None else min(self._since_ms, since_ms)
         if before is None and not begins_here:
             return  # totals of longer than the hour
-        self._minutes.setdefault(row.at_ms // MINUTE_MS, Counter()).update(now - (before or Counter()))
+        minute = self._minutes.setdefault(row.at_ms // MINUTE_MS, Counter())
+        for (what, whose, one, other), number in (now - (before or Counter())).items():
+            minute[what, ALL if what == "handled" else whose, one, other] += number
 
     def told(self, now_ms: int) -> Hour:
         """The hour until now; older minutes are forgotten."""
@@ -103,6 +115,8 @@ def _figures(row: Vitals) -> Iterator[tuple[Figure, int]]:
         for word, number in (("linked", one.linked), ("not_linked", one.not_linked), ("several", one.several)):
             yield ("linked", one.integration, one.mapping, word), number
         yield ("linked", one.integration, one.mapping, "refused"), one.refused
+    for place in row.places:  # by partition: each counts from when the process got it
+        yield ("handled", str(place.partition), place.stage, place.topic), place.finished
     for took in row.durations:
         if took.part == "whole" and not took.bulk:
             yield ("took_ms", took.integration, took.system, ""), took.sum_ms

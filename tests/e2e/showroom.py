@@ -1,7 +1,7 @@
 """A console in memory, furnished with an installation in every state that a page has; it answers on this machine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -14,8 +14,10 @@ from pipeline.bounded_http import ConnectionLimits
 from pipeline.console.access import new_link
 from pipeline.console.listings import Asked, Listing
 from pipeline.explain.answer import Named
-from pipeline.lag.hour import HOUR_MS, Hour, LastHour
+from pipeline.explain.look_now import Looked
+from pipeline.lag.hour import HOUR_MS, MINUTE_MS, MINUTES, Hour, LastHour
 from pipeline.lag.judging import Lag
+from pipeline.lag.stages import STAGES
 from pipeline.local.ports import free_port
 from pipeline.operations.findings import Finding
 from pipeline.operations.letter_report import Told
@@ -25,12 +27,14 @@ from pipeline.serving import serve
 from schemas.configuration import ConnectorState, IntegrationPart, SystemSettings
 from schemas.operating import AuditEntry, ConsoleRole, LetterMark
 from schemas.topics import CONSOLE, INTEGRATIONS, MAPPINGS, REPLAYS, RUNS
+from schemas.vitals import PlaceVitals, Vitals
 from tests.unit.pipeline.console import fixtures
 from tests.unit.pipeline.console.fixtures import AT_MS, DOCUMENT, REPLAY, InMemory, connect, in_memory, letter
 from tests.unit.pipeline.console.test_explain import traced_pair
 from tests.unit.pipeline.console.test_health import BUDGETS, busy, told
 from tests.unit.pipeline.console.test_pages import lag, mapped, ran
 from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, receipt, user, written
+from tests.unit.pipeline.core.test_timeline import did, streaming
 from tests.unit.pipeline.explain.situations import Situation
 from tests.unit.pipeline.explain.test_trace import DERIVED, MATCHED
 from tests.unit.pipeline.operations.test_rotate import BOX, OLD
@@ -147,11 +151,21 @@ async def room(furnished: Callable[[InMemory], object] | None = None) -> AsyncIt
 
 
 def hour() -> Hour:
-    """The last one, in which acme was busy."""
+    """The last one, in which acme was busy, and every stage more and less so."""
     made = LastHour(AT_MS - HOUR_MS)
-    for row in busy():
+    for row in (*busy(), *handled()):
         made.take(row)
     return made.told(AT_MS)
+
+
+def handled() -> Iterator[Vitals]:
+    """What a worker tells each minute of what its stages ended."""
+    ended = 0
+    for minute in range(MINUTES):
+        ended += 40 + minute * 7 % 23
+        places = tuple(PlaceVitals(stage.name, topic, 0, 0, ended, ended) for stage in STAGES for topic in stage.topics)
+        at_ms = AT_MS - (MINUTES - 1 - minute) * MINUTE_MS
+        yield told(role="worker", at_ms=at_ms, places=places)
 
 
 def findings() -> list[Finding]:
@@ -222,6 +236,11 @@ def furnish(it: InMemory) -> None:
     it.desk.audit_look.look = lambda: done
     for named, about in objects():
         it.objects.put(named, about.explained(named.system, CONTACT), EMAIL)
+    it.objects.answers = lambda _: [
+        Looked("acme", "hubspot", "contacts", "hs_object_id", "not_there"),
+        Looked("acme", "hubspot", "contacts", "email", "refused", reason="missing_scopes"),
+        Looked("acme", "userflow", "users", "id", "away", reason="http_503"),
+    ]
 
 
 def list_unlinked(it: InMemory) -> None:
@@ -240,13 +259,17 @@ def fixtures_run() -> str:
 
 
 def objects() -> list[tuple[Named, Situation]]:
-    """A contact that is in step, one with a refused value, one that is not linked, and one of several."""
+    """A contact that is in step, one with a refused value, one not linked, one of several, one never seen."""
     both = contact(1_000, {"jobtitle": "Dr", "tier": None}), user(1_000, {"title": None, "plan": "pro"})
     in_step = traced_pair().happened(written("hubspot", CONTACT, 2_000, {"tier": "pro"}))
     in_step.between = [MATCHED, DERIVED]
+    active = Situation(streaming("flow_started")).happened(*both, receipt("userflow", USER, {"title": "Dr"}))
+    lost = replace(receipt("hubspot", CONTACT, {}), reason="unknown_result", event=active.middle.feed(did()).events[0])
+    active.did(did(), did("e-2", "page_viewed", 6_000), did("e-3", at_ms=7_000)).happened(lost)
     return [
         (Named("hubspot", "contacts", CONTACT), in_step),
-        (Named("hubspot", "contacts", "201"), Situation().happened(*both, receipt("userflow", USER, {"title": "Dr"}))),
+        (Named("hubspot", "contacts", "201"), active),
         (Named("hubspot", "contacts", "202"), Situation().happened(contact(1_000, {"jobtitle": "Dr"}))),
         (Named("hubspot", "contacts", "203"), Situation().happened(*both, user(1_000, {}, id="u-2"))),
+        (Named("hubspot", "contacts", "999"), Situation()),
     ]

@@ -5,7 +5,6 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from schemas.topics import AUDIT, MATCHES, USERFLOW_FIELD_PATCHES
 from tests.e2e.browsing import CHROMIUM, heading, text
 from tests.e2e.looking import number, settled
 from tests.e2e.usable import told_nowhere, usable_in_both
-from tests.e2e.visiting import SHOWN_MS, enter, link, until_said, visitor
+from tests.e2e.visiting import SHOWN_MS, downloaded, enter, link, until_said, visitor
 from tests.e2e.world import PLAN, World, eventually, measured, world_with_console
 from tests.kafka import Kafka
 
@@ -266,14 +265,6 @@ async def test_what_is_refused_is_seen_tried_again_and_ends(it: World, browser: 
         assert ", by " in said, "who tried them again is not told"
 
 
-async def downloaded(page: Page) -> str:
-    """The file of ids."""
-    async with page.expect_download() as got:
-        await page.get_by_role("link", name="Download ids as CSV").click()
-    kept = await (await got.value).path()
-    return await asyncio.to_thread(Path(kept).read_text)
-
-
 async def refusals(it: World, user_id: str) -> int:
     email = (await it.userflow.fields("users", user_id))["email"]
     return sum(letter.key.endswith(f":{email}") for letter in await it.dead_letters())
@@ -335,6 +326,29 @@ async def test_each_standing_says_its_sentence(it: World, browser: Browser) -> N
         assert (await it.hubspot.fields("contacts", linked))[PLAN] == "gold"
         await it.hubspot.set(normalise={})
         await told_nowhere(it, asked, page, email, f"second{mine}@")
+
+
+async def test_what_was_never_read_is_looked_for_and_then_told_with_its_events(it: World, browser: Browser) -> None:
+    await connected(it)
+    contact_id, user_id = str(700_000 + number()), f"silent-{number()}"
+    email = f"{user_id}@example.com"
+    told = {"operation": "create", "silent": True}
+    await it.hubspot.bulk([{**told, "type": "contacts", "id": contact_id, "properties": {"email": email}}])
+    async with visitor(browser, script=False, width=420) as page:
+        await enter(it, page, (await link(it, "operator")).partition("#")[2], script=False)
+        await page.goto(f"{it.machine.endpoints.console_url}/i/acme/objects/hubspot/contacts/{contact_id}")
+        await page.get_by_role("button", name="Look now").click()
+        await page.get_by_role("heading", level=1, name=f"Contact {contact_id}").wait_for()
+        await it.userflow.create("users", {"email": email}, user_id)
+        await it.userflow.track({"name": "flow_started", "user_id": user_id, "attributes": {}})
+        await until_said(page, "Not streamed", script=False)
+        assert "Linked" in await text(page) and "flow_started" in await text(page)
+        await page.goto(f"{it.machine.endpoints.console_url}/i/acme/explain")
+        await page.get_by_label("Object id, email").fill("nobody@example.com")
+        await page.get_by_role("button", name="Explain", exact=True).click()
+        await page.get_by_role("button", name="Look now").click()
+        assert (await text(page)).count("Nobody there has it") == 3  # contacts and users by email, users by id
+    assert "look now" in await it.command("audit", "acme")
 
 
 async def test_every_page_is_there_and_asks_for_nothing_from_elsewhere(it: World, browser: Browser) -> None:

@@ -104,6 +104,11 @@ async def test_what_forms_lead_to_is_as_usable(furnished: Room, browser: Browser
     await page.get_by_role("button", name="Explain", exact=True).click()
     await page.get_by_role("alert").wait_for()
     await is_usable(page)
+    await page.get_by_label("Look in").select_option("HubSpot contacts")
+    await page.get_by_role("button", name="Look now").click()
+    await page.get_by_role("heading", name="Asked just now").wait_for()
+    assert await page.get_by_label("Look in").input_value() == "hubspot.contacts" and "nobody" not in page.url
+    await is_usable(page)
     await page.route("**/i/hooli/unlinked", without_refresh)
     await page.goto("/i/hooli/unlinked")
     await page.get_by_text("Looking through what is known").wait_for()
@@ -289,6 +294,19 @@ async def test_everything_is_read_without_script(furnished: Room, browser: Brows
         assert both[0].split() == both[1].split() or name in CLOCKS, name
     await with_script.context.close()
     await without.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_phone_without_script_has_systems_asked(furnished: Room, browser: Browser, scheme: Scheme) -> None:
+    page, refused = await tab(browser, furnished, "operator", 420, scheme, script=False)
+    await page.goto(f"{OBJECT}/999")
+    assert await heading(page) == "acme" and "Nothing is known of Contact 999." in await text(page)
+    await page.get_by_role("button", name="Look now").click()
+    said = await text(page)
+    assert "Nobody there has it" in said and "missing_scopes" in said and "is asked once it is back" in said
+    assert await page.get_by_role("button", name="Look again").count() == 1
+    assert refused == []
+    await page.context.close()
 
 
 WIDEST = """[...document.querySelectorAll("main *")].filter(one => one.getBoundingClientRect().right > innerWidth + 1)

@@ -1,6 +1,7 @@
 """A user first seen by Userflow gets the fields of a contact that was never read, and nobody else's."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from schemas.records import ConnectorRequest, MatchedChange
+from schemas.topics import OBJECTS_STATE
 from tests.e2e.looking import becomes_true, settled, title_arrives, value_arrives, written
 from tests.e2e.world import FILE, TITLE, World, world
 from tests.kafka import Kafka
@@ -44,6 +46,7 @@ def contact(number: int, **fields: Any) -> dict[str, Any]:
 NEVER_READ: list[dict[str, Any]] = [
     contact(9_001, email="ada@example.com", jobtitle="Countess"),
     contact(9_002, email="primary@example.com", jobtitle="Not yours", hs_additional_emails="second@example.com"),
+    contact(9_006, email="eve@example.com", jobtitle="Clerk"),
     contact(9_003, ref="Acme-7", industry="Brewing"),
     contact(9_004, ref="shared", industry="Mining"),
     contact(9_005, ref="shared", industry="Farming"),
@@ -88,6 +91,23 @@ async def test_by_email(it: World) -> None:
     user_id = await it.userflow.create("users", {"email": "Ada@Example.com", "plan": "pro"}, "u-ada")
     took_s = await title_arrives(it, user_id, "Countess")
     log.info("by email, a batch read: %.2f s", took_s)
+
+
+async def test_what_somebody_looks_for_is_read_and_known_and_what_nobody_has_leaves_no_row(it: World) -> None:
+    told = json.loads(await it.answer("explain", "hubspot", "contacts", "9006", "--look", "--format", "json"))
+    assert [(one["word"], one["object_ids"]) for one in told["looked"]] == [("there", ["9006"])]
+    assert [one["word"] for one in told["explanations"]] == ["known"]
+    lines = await it.command("explain", "acme", "contacts-users", "Eve@Example.com", "--look")
+    assert "HubSpot contacts by email: it is there, and is known from now on" in lines
+    assert "Userflow users by email: nobody there has it" in lines
+    for named in (("hubspot", "contacts", "9999999"), ("userflow", "users", "../nobody@x\u202e")):
+        assert "nobody there has it" in await it.command("explain", *named, "--look")
+    assert "no id of that system looks like this" in await it.command("explain", "hubspot", "contacts", "0x1", "--look")
+    rows = await asyncio.to_thread(it.rows, OBJECTS_STATE)
+    assert not [key for key in rows if "nobody" in key or key.endswith((":9999999", ":0x1"))]
+    audited = await it.command("audit", "acme", "--action", "look now")
+    assert "hubspot contacts 9006" in audited and "nobody@x" not in audited and "example.com" not in audited
+    assert await it.dead_letters() == []
 
 
 async def test_by_a_unique_property(it: World) -> None:

@@ -60,6 +60,14 @@ async def until_said(page: Page, words: str, *, script: bool = True, within_s: f
         await page.reload()
 
 
+async def downloaded(page: Page) -> str:
+    """The file of ids."""
+    async with page.expect_download() as got:
+        await page.get_by_role("link", name="Download ids as CSV").click()
+    kept = await (await got.value).path()
+    return await asyncio.to_thread(Path(kept).read_text)
+
+
 @dataclass
 class Tour:
     """Steps on a page, timed; a picture of each where a folder is given."""

@@ -9,6 +9,7 @@ from pipeline.console.road_picture import Box, Pipe, Road, picture
 from pipeline.console.took import took_to
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock, number, seconds
+from pipeline.lag.hour import Hour
 from pipeline.lag.judging import STANDSTILL, STATES, Lag, State, TopicLag
 from pipeline.lag.text import held_back
 from schemas.spent import PARTS, PartName
@@ -49,6 +50,7 @@ class StageRow:
     limited_by: str
     kept_s: float | None  # until retention reaches what waits
     lost_at: str  # when that is, where it is near
+    hour: Sequence[int]  # records that ended there in each minute of the last hour; none: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ async def road(visit: Visit) -> Shown:
     if lag is None:
         nothing: dict[str, object] = {"lag": None, "rows": [], "word": "Not known", "kind": "idle", "of": of}
         return Shown("road.html", {**nothing, "tried": tried(visit.desk)})
-    rows = [_row(lag, topic, of, visit.desk.about.changes_retention_days) for topic in lag.topics]
+    days, hour = visit.desk.about.changes_retention_days, visit.desk.last_hour(lag)
+    rows = [_row(lag, topic, of, days, hour) for topic in lag.topics]
     worst: State = max((topic.state for topic in lag.topics), key=STATES.index, default="OK")
     where = next((row.stage for row in rows if row.word == WORDS[worst]), "") if worst != "OK" else ""
     facts = {"lag": lag, "rows": rows, "took": [took_to(system, lag.processes) for system in SYSTEMS], "of": of}
@@ -117,7 +120,7 @@ def road_of(lag: Lag, rows: Sequence[StageRow]) -> Road:
     )
 
 
-def _row(lag: Lag, topic: TopicLag, of: str, days: int | None) -> StageRow:
+def _row(lag: Lag, topic: TopicLag, of: str, days: int | None, hour: Hour | None) -> StageRow:
     reached_ms = topic.retention_reaches_ms(days)
     behind_s, records = lag.behind_s(topic.oldest) or 0.0, topic.lag
     if of:
@@ -138,6 +141,7 @@ def _row(lag: Lag, topic: TopicLag, of: str, days: int | None) -> StageRow:
         held_back(topic),
         None if reached_ms is None else (reached_ms - lag.at_ms) / 1000,
         clock(reached_ms, lag.at_ms) if reached_ms is not None and reached_ms - lag.at_ms < NEAR_MS else "",
+        hour.handled(topic.stage, topic.topic) if hour is not None else (),
     )
 
 

@@ -7,9 +7,11 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.console.pages.road import calls_of, means_at, shares_to
 from pipeline.console.took import took_to
+from pipeline.lag.hour import HOUR_MS, MINUTE_MS, Hour, LastHour
 from pipeline.observability.metrics import Metrics
 from schemas.spent import Parts
-from schemas.vitals import BOUNDS_MS, ApiVitals, DurationVitals, Vitals
+from schemas.topics import MATCHES
+from schemas.vitals import BOUNDS_MS, ApiVitals, DurationVitals, PlaceVitals, Vitals
 from tests.unit.pipeline.console.fixtures import AT_MS, connect, in_memory
 from tests.unit.pipeline.console.test_pages import lag, seen, text
 
@@ -99,3 +101,28 @@ async def test_a_limit_is_told_where_it_holds_something_back_and_nowhere_else() 
     connect(it)
     said = text((await (await it.signed_in("viewer")).get("/road")).text)
     assert said.count("limited by Userflow (429)") == said.count("limited by") == 1
+
+
+async def test_each_stage_has_a_line_of_what_it_ended_in_the_last_hour() -> None:
+    def hour() -> Hour:
+        made = LastHour(AT_MS - HOUR_MS)
+        for at_ms, ended in ((AT_MS - 3 * MINUTE_MS, 100), (AT_MS - MINUTE_MS, 140), (AT_MS, 141)):
+            place = PlaceVitals("pairs", MATCHES, 0, 0, 0, ended)
+            made.take(Vitals("worker-0", "worker", at_ms, 1, 5_000, "0.1.0", 10, 1, places=(place,)))
+        return made.told(AT_MS)
+
+    it = in_memory(lambda: lag(waits_ms=252_000, records=9_480, state="STOP"), hour=hour)
+    await it.desk.hour_look.get()
+    for path in ("/road", "/road?integration=acme"):  # of whom they were no place tells
+        table = (await (await it.signed_in("viewer")).get(path)).text.split('id="tab"')[1].split("</section>")[0]
+        lines = dict(re.findall(r'<svg class="spark ?(\w*)" width="88".*?aria-label="(.*?)"', table))
+        assert re.search(r'class="spark "[^>]*aria-label="pairs, sync.matches: records ended[^"]*at most 40"', table)
+        assert "userflow sink" in lines["bad"]  # coloured like its stage
+        assert table.count('<svg class="spark') == table.count("<tr ") - 1
+
+
+async def test_without_vital_signs_no_line_is_drawn() -> None:
+    said = await seen(in_memory(lambda: lag(waits_ms=60_000, records=5)), "/road")
+    assert "Last hour" in said and "not known" in said
+    answer = await (await in_memory(lag).signed_in("viewer")).get("/road")
+    assert 'class="spark' not in answer.text

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.lag.hour import HOUR_MS, MINUTE_MS, LastHour
-from schemas.vitals import BOUNDS_MS, DurationVitals, MappingVitals, OutcomeVitals, Vitals
+from schemas.topics import MATCHES
+from schemas.vitals import BOUNDS_MS, DurationVitals, MappingVitals, OutcomeVitals, PlaceVitals, Vitals
 
 NOW_MS = 1_795_700_000_000 // MINUTE_MS * MINUTE_MS + 30_000
 BEGIN_MS = NOW_MS - HOUR_MS
@@ -100,3 +101,40 @@ def test_minutes_of_before_are_forgotten() -> None:
     hour = hour_of([told(NOW_MS, 5, began_ms=BEGIN_MS)])
     hour.take(told(NOW_MS + HOUR_MS, 6, began_ms=BEGIN_MS))
     assert hour.told(NOW_MS + HOUR_MS).all("ended", "acme").total() == 1
+
+
+def held(at_ms: int, process: str = "worker-0", began_ms: int = OLD_MS, **finished: int) -> Vitals:
+    """What a worker ended of the matches, by partition: `p0=7`."""
+    places = tuple(PlaceVitals("pairs", MATCHES, int(name[1:]), 0, 0, number) for name, number in finished.items())
+    return Vitals(process, "worker", at_ms, began_ms, 5_000, "0.1.0", 10, 1, places=places)
+
+
+def handled(*rows: Vitals) -> Sequence[int]:
+    return hour_of(rows).told(NOW_MS).handled("pairs", MATCHES)
+
+
+def test_what_a_stage_ended_is_told_minute_by_minute() -> None:
+    rows = held(BEGIN_MS + 1_000, p0=900), held(NOW_MS - MINUTE_MS, p0=907), held(NOW_MS, p0=910)
+    found = handled(*rows)
+    assert (len(found), found[-2], found[-1], sum(found)) == (60, 7, 3, 10)
+    assert hour_of(rows).told(NOW_MS).handled("objects", MATCHES) == [0] * 60
+
+
+def test_a_partition_that_moves_is_counted_by_whoever_has_it() -> None:
+    before, then = BEGIN_MS + 1_000, NOW_MS - MINUTE_MS
+    first = held(before, p0=5, p1=900), held(then, p0=9)  # p1 went, and its count with it
+    second = held(before, "worker-1", p2=50), held(then, "worker-1", p2=51, p1=8)
+    assert handled(*first, *second)[-2] == 4 + 1 + 8
+
+
+def test_minutes_before_anything_was_told_are_not_known() -> None:
+    began = NOW_MS - 10 * MINUTE_MS
+    assert handled() == ()
+    assert handled(held(NOW_MS, began_ms=began, p0=3)) == [*[0] * 10, 3]
+    assert handled(held(NOW_MS, began_ms=NOW_MS, p0=3)) == [3]
+
+
+def test_what_places_tell_is_in_no_integrations_figures() -> None:
+    hour = hour_of([held(NOW_MS, began_ms=BEGIN_MS, p0=3, p1=4)]).told(NOW_MS)
+    assert set(hour.figures) == {("handled", "")}
+    assert hour.all("ended", "acme") == Counter()
