@@ -8,6 +8,7 @@ from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.erasing import ERASED, Erasing, erase_object, erase_shown, marked, new_salt, refuses
 from pipeline.agents.forgetting import forget, known_to_be_over
 from pipeline.agents.key_order import KeyOrder
+from pipeline.agents.made_up import CHANGES, decided, view_of
 from pipeline.agents.rereading import holding, sweep
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
@@ -83,6 +84,10 @@ class Objects:
                 return sweep(incoming, record, overlay, self._now_ms(), self._order)
             return _command(incoming, record, view, overlay)
         return Effects((), "equal")
+
+    def try_out(self) -> tuple[Output, ...]:
+        """What it makes of changes made up for this."""
+        return decided(Objects(view_of, self._now_ms, self._event_hold_ms), CHANGES)
 
     def _change(self, change: ChangeEvent, view: IntegrationView, overlay: Overlay[ObjectState]) -> Effects:
         if change.operation == "erased":

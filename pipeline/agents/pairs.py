@@ -9,6 +9,7 @@ from pipeline.agents.configuration import IntegrationView
 from pipeline.agents.erasing import erase_pair
 from pipeline.agents.forgetting import forget, known_to_be_over
 from pipeline.agents.key_order import KeyOrder
+from pipeline.agents.made_up import MATCHED, decided, view_of
 from pipeline.agents.pair_outputs import NAME, Context, effects, letter, rereads, worth_keeping
 from pipeline.agents.state import Output, Overlay
 from pipeline.agents.step import Effects, Incoming, Needed
@@ -81,6 +82,10 @@ class Pairs:
         streamed = stream(step.state or EMPTY, record.activity, timeline, hold)
         followed = effects(step, context, overlay, streamed)
         return followed if record.activity is None else replace(followed, outcome=streamed.outcome)
+
+    def try_out(self) -> tuple[Output, ...]:
+        """What it makes of matched changes made up for this."""
+        return decided(Pairs(view_of, self._now_ms, self._event_hold_ms, self._lookup_interval_ms), MATCHED)
 
     def _all(
         self, incoming: Incoming, command: StateCommand, view: IntegrationView, overlay: Overlay[PairState]

@@ -23,6 +23,7 @@ from schemas.codec import Unencodable
 from schemas.letters import letter_about, place_of, without_value
 from schemas.records import DeadLetter
 from schemas.redrives import Redriven
+from schemas.registry import UnknownSchema
 from schemas.topics import DEAD_LETTERS
 from schemas.traces import Handled
 
@@ -103,6 +104,9 @@ class Stage(Protocol[RowT]):
     def decide(self, incoming: Incoming, overlay: Overlay[RowT]) -> Effects:
         """The decision for one record; changes go into the overlay."""
 
+    def try_out(self) -> object:
+        """Decide records made up for this: raises where our code fails at any record."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepDeps:
@@ -136,7 +140,7 @@ class PartitionStep(Generic[RowT]):
         self._told: dict[str, int] = {}  # the part of it that transactions have committed
         self._log: StateLog | None = None
         self._lock = asyncio.Lock()
-        self._brake = Brake()
+        self._brake = Brake(stage.try_out)
         self._released_at = 0.0
         self._suspects: list[Gap] = []
         self._looked_at = 0.0
@@ -336,7 +340,7 @@ class PartitionStep(Generic[RowT]):
         trial = Overlay(overlay)
         try:
             effects = self._stage.decide(incoming, trial)
-        except StoreFailed as error:  # it says nothing about the record, which must not become a dead letter for it
+        except (StoreFailed, UnknownSchema) as error:  # of rows: a dead letter would blame the record for them
             raise StepFailed(str(error)) from error
         except Exception as error:  # noqa: BLE001 - whatever a decision raises must become a dead letter, not a lost record
             return self._failed(incoming, error)
@@ -345,8 +349,8 @@ class PartitionStep(Generic[RowT]):
         return effects
 
     def _failed(self, incoming: Incoming, error: Exception) -> Effects:
-        if self._brake.raised(getattr(incoming.record, "integration", "")):
-            raise StepFailed(f"records of many integrations failed in a row in {self._stage.name}") from error
+        if why := self._brake.raised(getattr(incoming.record, "integration", "")):
+            raise StepFailed(f"{self._stage.name}: {why}") from error
         return self._dead_letter(incoming, "step_failed", place_of(error))
 
     def _dead_letter(self, incoming: Incoming, reason: str, detail: str) -> Effects:

@@ -92,12 +92,19 @@ class Appending:
     def __init__(self) -> None:
         self.revisions: dict[str, int] = {}
         self.decided: list[str] = []
+        self.broken = False  # raises at any record
+
+    def try_out(self) -> None:
+        if self.broken:
+            raise LookupError("at any record")
 
     def needs(self, record: Any) -> Needed | None:
         return ("acme", 1, self.revisions[record]) if record in self.revisions else None
 
     def decide(self, incoming: Incoming, overlay: Overlay[str]) -> Effects:
         self.decided.append(incoming.record)
+        if self.broken:
+            raise LookupError("at any record")
         if incoming.record == "nothing":
             return Effects((), "equal")
         key, _, text = incoming.record.partition("=")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.agents import step as step_module
-from pipeline.agents.brake import FAILURES_IN_A_ROW
+from pipeline.agents.brake import ASKS_EACH, FAILURES_IN_A_ROW
 from pipeline.agents.rows import MemoryRows
 from pipeline.agents.state import Overlay
 from pipeline.agents.step import (
@@ -18,6 +18,7 @@ from pipeline.agents.step import (
     StepFailed,
     Undecodable,
 )
+from schemas.registry import UnknownSchema
 from tests.unit.pipeline.agents.stage import (
     NOW_MS,
     Appending,
@@ -358,6 +359,26 @@ class TestPartitionStep:
         await step(deps).run([*failures, of_one("b:x=2", len(failures))])
         assert (len(letters(deps)), sent(deps)) == (len(failures), ["2"])
         assert {letter.reason for letter in letters(deps)} == {"step_failed"}
+
+    async def test_code_that_fails_at_any_record_ends_the_step_whoever_there_is(self) -> None:
+        """With one integration or two a faulty build made a dead letter of every record."""
+        deps, stage = FakeStepDeps(), Appending()
+        stage.broken = True
+        with pytest.raises(StepFailed, match="fails at any"):
+            await step(deps, stage).run([of_one("a:x=1", number) for number in range(ASKS_EACH)])
+        assert (len(stage.decided), deps.log().commits) == (ASKS_EACH, 0)
+
+    async def test_a_row_of_a_newer_build_ends_the_step_and_is_no_fault_of_the_record(self) -> None:
+        """Rows on disk are not looked through at a start: an older build made dead letters of what touched them."""
+
+        class Newer(Appending):
+            def decide(self, *_: object) -> Effects:
+                raise UnknownSchema("upgrade this process")
+
+        deps = FakeStepDeps()
+        with pytest.raises(StepFailed, match="upgrade this process"):
+            await step(deps, Newer()).run([incoming("a=1")])
+        assert letters(deps) == []
 
     async def test_a_success_in_between_starts_the_count_anew(self) -> None:
         deps = FakeStepDeps()
