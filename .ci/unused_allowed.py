@@ -38,6 +38,7 @@ _.answered_at_ms
 _.last_webhook_at_ms
 
 # Read by the console's templates.
+_.may_sync
 _.means_ms
 _.lost_at
 _.thin_ms

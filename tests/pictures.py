@@ -15,7 +15,9 @@ from typing import Final, Literal
 
 from playwright.async_api import Browser, Page
 
+from pipeline.integration_file.export import MAPS_NOTHING
 from pipeline.operations.pair_counts import End, PairCounts, Sample
+from schemas.configuration import SystemSettings
 from schemas.operating import ConsoleRole
 from schemas.topics import MAPPINGS
 from tests.e2e.browsing import chromium
@@ -40,6 +42,7 @@ DRAWN_AS: Final[Mapping[str, str]] = {
     "replay-done": "replay-running",
     "object-values": "explain-object-values",
     "review": "mapping-review",
+    "review-values": "mapping-edit-values",
     "replay-draft": "replay",
     "edit-problem": "mapping-edit-problem",
     "overview-away": "index-broker-away",
@@ -84,6 +87,28 @@ async def _reviewed(page: Page) -> None:
     await page.get_by_text("If you saved this now").wait_for()
 
 
+async def _with_values(page: Page) -> None:
+    await _reviewed(page)
+    await page.get_by_role("button", name="Show values").click()
+    await page.get_by_text("Values are shown for one minute.").wait_for()
+
+
+async def _taken(page: Page) -> None:
+    """Add an integration under a name that another has."""
+    await page.goto("/connect")
+    named = {"Name": "acme", "API key": "uf", "Account number": "1", "Client ID": "app", "Client secret": "of-the-app"}
+    for label, typed in named.items():
+        await page.get_by_label(label, exact=label == "Name").fill(typed)
+    await page.get_by_role("button", name="Connect", exact=True).click()
+    await page.get_by_text("There is an integration of this name already").first.wait_for()
+
+
+async def _waits(page: Page) -> None:
+    await page.goto("/i/newco/connection/grant")
+    await page.get_by_role("button", name="Make a link").click()
+    await page.get_by_text("Waiting for you in HubSpot").wait_for()
+
+
 async def _by_draft(page: Page) -> None:
     await _reviewed(page)
     await page.get_by_role("link", name="Plan a replay by these rules").click()
@@ -109,6 +134,9 @@ WALKS: Final[Mapping[str, Walk]] = {
     "edit-picker": _picked,
     "edit-problem": _misfit,
     "review": _reviewed,
+    "review-values": _with_values,
+    "connect-errors": _taken,
+    "connect-waiting": _waits,
     "replay-draft": _by_draft,
     "replay-plan": pressed("/i/acme/replay", "Plan replay"),
     "object-values": pressed(f"{OBJECT}/{CONTACT}", "Show values"),
@@ -121,7 +149,8 @@ WALKS: Final[Mapping[str, Walk]] = {
 
 def furnished(it: InMemory) -> None:
     furnish(it)
-    connect(it, "newco", document=DOCUMENT.replace("acme", "newco").partition("mappings:")[0])
+    nothing = DOCUMENT.replace("acme", "newco").partition("mappings:")[0] + MAPS_NOTHING
+    connect(it, "newco", document=nothing, hubspot=SystemSettings("44120018", {"client_id": "app"}))
     sample = Sample("userflow", "8812", {"title": (None, "Captain")})
     counts: Counter[End] = Counter({"written": 1_204, "equal": 46_801, "refused": 3})
     it.planner.records = (it.tables.table(MAPPINGS)["acme/contacts-users"],)

@@ -133,7 +133,7 @@ class _Pages:
         except Elsewhere as over:
             return RedirectResponse(over.path, 303)
         except NotHere as error:
-            lines = tuple(f"Did you mean {name}?" for name in [error.nearest] if name)
+            lines = tuple(f"Did you mean {name}?" for name in [error.nearest] if name and error.meant)
             back = (error.path, f"To {error.nearest}") if error.path else ("/", "To the overview")
             return self._message(visit.request, visit.who, 404, "search", str(error), lines, back)
         except BrokersUnreachable as error:

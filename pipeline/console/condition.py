@@ -106,7 +106,7 @@ def condition(
     for system in SYSTEMS:
         reported = connector_of(parts, name, system)
         if reported is not None and reported.connection == settings.connection and reported.status != "ok":
-            return _troubled(name, system, reported.status, reported.reason or "", since.get(system, ""))
+            return troubled(name, system, reported.status, reported.reason or "", since.get(system, ""))
     if settings.state == "connecting" or not settings.active_revision:
         return Condition("connecting", "work", "Connecting")
     if settings.document.endswith(MAPS_NOTHING):
@@ -114,7 +114,8 @@ def condition(
     return _at_work(name, runs, lag, refused)
 
 
-def _troubled(name: str, system: System, status: str, reason: str, since: str) -> Condition:
+def troubled(name: str, system: System, status: str, reason: str, since: str = "") -> Condition:
+    """The state of an integration of which one system is in trouble."""
     known = remedy(system, reason)
     said = f"{known.message}." if known is not None else ""
     fix = known.fix.replace("`pairstream connect`", f"`pairstream connect {name}`") if known is not None else ""

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pipeline.console.condition import Condition, condition
 from pipeline.console.visit import NotHere, Visit
 from pipeline.lag.judging import Lag
+from pipeline.operations.full_sync import current
 from schemas.configuration import IntegrationSettings
 from schemas.topics import MAPPINGS
 
@@ -33,6 +34,7 @@ class Head:
     condition: Condition
     state: str
     counts: Mapping[str, int]  # by the end of a tab's path: how many there are, where there are any
+    may_sync: bool  # whether a full sync may begin: something is mapped, and none is under way
 
 
 def settings_in(visit: Visit) -> IntegrationSettings:
@@ -41,7 +43,7 @@ def settings_in(visit: Visit) -> IntegrationSettings:
     if name in there:
         return there[name]
     nearest = next(iter(get_close_matches(name, there, 1)), "")
-    raise NotHere(f"There is no integration {name}", nearest, f"/i/{nearest}" if nearest else "")
+    raise NotHere(f"There is no integration {name}", nearest, f"/i/{nearest}" if nearest else "", meant=True)
 
 
 def refused_apply(settings: IntegrationSettings) -> str:
@@ -62,4 +64,5 @@ def head(visit: Visit, settings: IntegrationSettings, lag: Lag | None) -> Head:
         condition(name, settings, desk.parts, desk.runs_of(name), lag, refused, desk.since(name)),
         settings.state,
         {end: many for end, many in (("/mappings", mapped), (REFUSED, refused)) if many},
+        settings.state == "active" and mapped > 0 and current(name, desk.runs_of(name)) is None,
     )

@@ -192,7 +192,10 @@ def why(told: Explanation, pair: PairAnswer) -> str:
             appears = "One that appears links by itself; Pairstream creates none."
             return f"Nobody in {other} is known to hold its {there}.{only}{looked} {appears}"
         case "ambiguous":
-            return "Several hold the match value. Nothing is written until one is left: Pairstream does not guess."
+            return (
+                "Several hold the match value. Nothing is written until one is left: Pairstream does not guess. "
+                "Merge them or delete one, which is followed in seconds; or let the newest win for the whole mapping."
+            )
         case "crowded":
             return (
                 "More hold the match value than are kept apart: nothing is written. Match by a field that tells apart."

@@ -94,12 +94,16 @@ class Answered:
 
 
 class NotHere(Exception):
-    """There is no such page; the message says what is not there, `nearest` what may have been meant."""
+    """There is no such page; the message says what is not there, `nearest` what is, at `path`.
 
-    def __init__(self, what: str, nearest: str = "", path: str = "") -> None:
+    `meant`: it is a name that is much like what was asked for.
+    """
+
+    def __init__(self, what: str, nearest: str = "", path: str = "", *, meant: bool = False) -> None:
         super().__init__(what)
         self.nearest = nearest
         self.path = path
+        self.meant = meant
 
 
 class Elsewhere(NotHere):

@@ -183,7 +183,7 @@ def furnish(it: InMemory) -> None:
         ("acme", {}),
         ("globex", {}),
         ("hooli", {}),
-        ("staging", {"state": "paused"}),
+        ("staging", {"state": "paused", "pause_reason": "HubSpot sandbox refresh"}),
         ("umbrella", {"state": "disconnected"}),
         ("initech", {"apply_state": "failed", "active_revision": 0, "reason": "users.plan is text"}),
         ("soylent", {"state": "connecting", "active_revision": 0, "apply_state": "describing"}),

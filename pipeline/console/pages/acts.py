@@ -41,6 +41,8 @@ class Confirm:
     asks: bool = False  # whether it can be asked to count before it writes
     reason: str | None = None  # what was typed as the reason; None: no reason is asked for
     keep: str = "Not now"  # the button that leaves all as it is
+    hint: str = ""  # who may do it, and where it is told
+    instead: tuple[str, str] | None = None  # what may be done in its place: a button, and where it leads
 
 
 def _asks(visit: Visit, confirm: Confirm, status: int = 200) -> Shown:
@@ -81,7 +83,7 @@ async def stop(visit: Visit) -> Shown:
     full_sync.stop_request(name, visit.desk.runs, visit.desk.now_ms())  # says so where none is under way
     lead = "What is written stays; what was not reached waits for the next full sync. Live changes are not affected."
     title, command = f"Stop the full sync of {name}?", f"pairstream full-sync stop {name}"
-    return _asks(visit, Confirm(title, lead, "Stop it", back, danger=True, command=command))
+    return _asks(visit, Confirm(title, lead, "Stop it", back, danger=True, command=command, keep="Let it run"))
 
 
 async def do_stop(visit: Visit) -> Gone:
@@ -173,7 +175,7 @@ async def disconnect(visit: Visit, problem: str = "") -> Shown:
     name = visit.integration
     rows = (
         ("Stops within a second", f"All writes to HubSpot {settings.hubspot.account} and Userflow."),
-        ("Is forgotten", "The credentials, and what is known of its objects: links, refused values, held events."),
+        ("Is forgotten", f"The credentials, and what is known of its objects: {_known_of(visit)}."),
         ("Is taken back", "Userflow's webhook subscription."),
         ("Stays", "Every value that was written, the HubSpot properties, events on timelines."),
         ("Cannot be undone", "Connecting again starts anew, with a full sync."),
@@ -181,9 +183,28 @@ async def disconnect(visit: Visit, problem: str = "") -> Shown:
     lead = "Event streaming and field sync stop at once, for good. Pausing instead keeps everything."
     command = f"pairstream integration disconnect {name}"
     told = Confirm(
-        f"Disconnect {name}?", lead, f"Disconnect {name}", f"/i/{name}", rows, (), name, True, command, problem
+        f"Disconnect {name}?",
+        lead,
+        f"Disconnect {name}",
+        f"/i/{name}",
+        rows,
+        typed=name,
+        danger=True,
+        command=command,
+        problem=problem,
+        keep="Keep it connected",
+        hint="Only admins can disconnect. It is told under Activity, with your name.",
+        instead=("Pause instead", f"/i/{name}/pause") if settings.state == "active" else None,
     )
     return _asks(visit, told, 422 if problem else 200)
+
+
+def _known_of(visit: Visit) -> str:
+    """With figures, as far as they are known."""
+    done, refused = full_sync.completed(visit.desk.runs_of(visit.integration)), visit.desk.refused(visit.integration)
+    pairs = done.row.counts.get("pairs") if done is not None else None
+    links = "links" if pairs is None else counted(pairs, "link")
+    return f"{links}, {'refused values' if refused is None else counted(refused, 'refused value')}, held events"
 
 
 async def do_disconnect(visit: Visit) -> Shown | Gone:

@@ -9,16 +9,29 @@ from pipeline.console.visit import Gone, Shown, Visit
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations import apply
 from pipeline.provisioning.claims import check_claims
+from schemas.configuration import IntegrationSettings
 from schemas.integrations import settings_of
 
 IN_FORCE_S: Final = 30.0
 
 
 async def add(visit: Visit) -> Shown:
-    """`GET /connect`."""
-    example = visit.desk.about.example
+    """`GET /connect`; `?again=<integration>`: one that is disconnected, as it was."""
+    before = settings_of(visit.desk.parts, visit.query("again"))
+    example = {} if before is not None else visit.desk.about.example
     shown = {"region": "us", "environment": "production", "how": "oauth", "source": "webhooks", **example}
+    if before is not None and before.state == "disconnected":
+        shown |= {"integration": visit.query("again")} | _as_it_was(before)
     return _form(shown, {}, filled=bool(example))
+
+
+def _as_it_was(before: IntegrationSettings) -> dict[str, str]:
+    """What the form held, but for the secrets, which are forgotten."""
+    hubspot, userflow = before.hubspot, before.userflow
+    accounts = {"account": hubspot.account, "environment": userflow.account}
+    options = {name: hubspot.options[name] for name in ("client_id", "source") if name in hubspot.options}
+    how = "oauth" if "client_id" in hubspot.options else "token"
+    return {**accounts, **options, "how": how, "region": userflow.options.get("region", "us")}
 
 
 async def do_add(visit: Visit) -> Shown | Gone:

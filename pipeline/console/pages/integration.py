@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from pipeline.console.budget_rows import budgets
-from pipeline.console.condition import NAMES, Kind, waiting
+from pipeline.console.condition import NAMES, Kind, troubled, waiting
 from pipeline.console.ends import Ends, ends_of
 from pipeline.console.head import head, refused_apply, settings_in
 from pipeline.console.pages.overview import run_word
@@ -15,7 +15,6 @@ from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock
 from pipeline.lag.judging import Lag
 from pipeline.operations.full_sync import completed
-from pipeline.operations.runs import held_up
 from pipeline.operations.standing import counted_by, of_mapping
 from pipeline.provisioning.remedies import withdrawal
 from schemas.configuration import ApplyState, IntegrationPart, IntegrationSettings
@@ -80,6 +79,8 @@ async def health(visit: Visit) -> Shown:
             "ends": ends,
             "budgets": budgets(name, settings, lag) if lag is not None and settings.state != "disconnected" else [],
             "reconnect": f"/i/{name}/connection" if top.condition.state == "needs_reconnect" else "",
+            "by_oauth": top.condition.system == "HubSpot" and "client_id" in settings.hubspot.options,
+            "account": settings.hubspot.account,
             "ended_by": _ended_by(visit, settings),
             "step": STEPS.get(settings.apply_state, ""),
             "lately": [(clock(entry.at_ms, desk.now_ms()), entry) for entry in islice(newest_of(visit), LATELY)],
@@ -140,12 +141,12 @@ def systems(name: str, settings: IntegrationSettings, parts: Mapping[str, Integr
     found = []
     for system in SYSTEMS:
         state = connector_of(parts, name, system)
-        told = next(iter(held_up(name, parts, [system])), "")
         if state is None or state.connection != settings.connection:
             found.append(SystemRow(NAMES[system], "idle", "not known", "its connector has not reported yet"))
         elif state.status != "ok":
             kind: Kind = "warn" if state.status == "unavailable" else "bad"
-            found.append(SystemRow(NAMES[system], kind, state.status.replace("_", " "), told))
+            trouble = troubled(name, system, state.status, state.reason or "")
+            found.append(SystemRow(NAMES[system], kind, state.status.replace("_", " "), trouble.title))
         else:
             denied = "; ".join(f"{one}: {why}" for one, why in state.denied.items())
             detail = f"not permitted: {denied}" if denied else "everything that the mappings need"

@@ -60,6 +60,7 @@ class ReplayRow:
     what: str
     percent: float
     why: str  # why it stands still
+    here: bool  # whether this console is at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,8 @@ def _row(visit: Visit, row: Replay) -> ReplayRow:
             why = why or "It goes on where it stood once somebody resumes it."
     what = ", ".join(row.topics) + (f"; {row.mapping}" if row.mapping else "") + _object(row)
     done = 100 * row.published / row.records if row.records else 0.0
-    return ReplayRow(row, _path(visit, row), kind, word, clock(row.started_at_ms, now_ms), what, done, why)
+    at, here = clock(row.started_at_ms, now_ms), replays.runs(row.replay_id)
+    return ReplayRow(row, _path(visit, row), kind, word, at, what, done, why, here)
 
 
 def _object(row: Replay) -> str:

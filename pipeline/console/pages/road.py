@@ -29,6 +29,8 @@ WORDS: Final[Mapping[State, str]] = {"OK": "Flowing", "WARN": "Falling behind", 
 KINDS: Final[Mapping[State, str]] = {"OK": "ok", "WARN": "warn", "STALL": "bad", "STOP": "bad"}
 NEAR_MS: Final = 12 * 60 * 60 * 1000
 """So near to the end of its retention, what waits has a note of its own."""
+TO: Final[Sequence[System]] = ("userflow", "hubspot")
+"""The directions in the order in which every page has them: from HubSpot first."""
 AT_A_SYSTEM: Final = ("read", "budget", "write")
 """What a request is: a read, waiting for its system's limits, a write."""
 
@@ -72,11 +74,11 @@ async def road(visit: Visit) -> Shown:
     rows = [_row(lag, topic, of, days, hour) for topic in lag.topics]
     worst: State = max((topic.state for topic in lag.topics), key=STATES.index, default="OK")
     where = next((row.stage for row in rows if row.word == WORDS[worst]), "") if worst != "OK" else ""
-    facts = {"lag": lag, "rows": rows, "took": [took_to(system, lag.processes) for system in SYSTEMS], "of": of}
+    facts = {"lag": lag, "rows": rows, "took": [took_to(system, lag.processes) for system in TO], "of": of}
     told = {"word": f"{WORDS[worst]}{f' at {where}' if where else ''}", "kind": KINDS[worst]}
     picked = picture(road_of(lag, rows), "The road from both systems to both; the table below says the same in words")
     means = [(system, means_at(system, lag.processes)) for system in SYSTEMS]
-    shares = [(system, shares_to(system, lag.processes)) for system in SYSTEMS]
+    shares = [(system, shares_to(system, lag.processes)) for system in TO]
     asked = {"means": means, "shares": shares, "calls": calls_of(lag.processes)}
     return Shown("road.html", {**facts, **told, **asked, "picture": picked})
 

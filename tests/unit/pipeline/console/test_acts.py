@@ -118,6 +118,10 @@ async def test_disconnecting_needs_the_name(it: InMemory) -> None:
         gone = replace(part, connector=replace(part.connector, withdrawn="done"))
         it.tables.put(INTEGRATIONS, f"acme/{system}", gone)
     signed_in = await it.signed_in("admin")
+    ran(it, "completed")
+    asked = (await signed_in.get("/i/acme/disconnect")).text
+    assert "what is known of its objects: 1,500 links, " in text(asked)
+    assert 'href="/i/acme/pause">Pause instead<' in asked and "Keep it connected" in asked
     for wrong in ("", "acm", "ACME"):
         answer = await signed_in.send("/i/acme/disconnect", name=wrong)
         assert (answer.status_code, "Type acme to confirm" in text(answer.text)) == (422, True)

@@ -105,7 +105,7 @@ async def test_text_for_a_number_is_told_at_the_rule_and_one_click_mends_it(it: 
     page = await signed_in.send(f"{AT}/review", **form(wrong))
     said = text(page.text)
     assert page.status_code == 422 and "This cannot be saved yet." in said
-    assert "Userflow users `plan` is of type string and HubSpot contacts `score` of type number" in said
+    assert "Userflow users plan is of type string and HubSpot contacts score of type number" in said
     assert "Write to userflow_user_plan instead" in said
     mended = await signed_in.send(f"{AT}/edit", **form(wrong), act="mend:to_hubspot:0")
     assert targets(mended) == ["hubspot_contact_jobtitle", "userflow_user_plan"]

@@ -10,9 +10,9 @@ from pipeline.console.ends import KINDS, OWN, ends_of
 from pipeline.core.outcome import OUTCOMES
 from pipeline.lag.hour import HOUR_MS, MINUTE_MS, Hour, LastHour
 from pipeline.lag.judging import Lag
-from schemas.configuration import ConnectorState, IntegrationPart
+from schemas.configuration import ConnectorState, IntegrationPart, SystemSettings
 from schemas.operating import AuditEntry
-from schemas.topics import INTEGRATIONS
+from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.vitals import (
     BOUNDS_MS,
     BudgetVitals,
@@ -105,24 +105,30 @@ async def test_an_hour_that_is_not_whole_says_since_when() -> None:
     began = told(started_at_ms=AT_MS - 10 * MINUTE_MS, outcomes=(OutcomeVitals("sink", "acme", "written", 3),))
     it = looked(began)
     connect(it)
+    mapped(it)
     assert "How records ended, since 13:23:20" in await shown(it)
 
 
 async def test_an_hour_that_nobody_looked_at_lately_is_not_shown_as_the_last_one() -> None:
     it = looked(*busy(), hour_ms=AT_MS - 2 * MINUTE_MS)
     connect(it)
+    mapped(it)
     assert "Not known yet" in await shown(it)
     never = in_memory(lag)
     connect(never)
+    mapped(never)
     assert "Not known yet" in await shown(never)
 
 
 async def test_how_long_changes_took_is_of_this_integration_and_hour() -> None:
     it = looked(*busy())
     connect(it)
+    mapped(it)
     said = await shown(it)
     assert "0.20 s webhook to written, half within · nothing waits 99 % within 0.40 s" in said
     connect(it, "globex")
+    row = it.tables.get(MAPPINGS, "acme/contacts-users")
+    it.tables.put(MAPPINGS, "globex/contacts-users", replace(row, integration="globex"))
     assert "no change was written in the last hour" in await shown(it, "/i/globex")
 
 
@@ -145,6 +151,7 @@ async def test_who_uses_the_limits_and_what_waits() -> None:
 async def test_limits_that_nobody_tells_of_any_more_are_not_known() -> None:
     it = looked(processes=(told(at_ms=AT_MS - 60_000, budgets=BUDGETS),))
     connect(it)
+    mapped(it)
     assert (await shown(it)).count("not known: no connector that has it open tells of its limits") == 2
 
 
@@ -174,6 +181,67 @@ async def test_who_paused_it_and_how_to_connect_again() -> None:
     it.tables.put(INTEGRATIONS, "acme/hubspot", IntegrationPart("acme", connector=lost))
     html = (await (await it.signed_in("viewer")).get("/i/acme")).text
     assert re.search(r'href="/i/acme/connection">Reconnect HubSpot<', html)
+
+
+async def test_where_nothing_is_mapped_no_figures_of_nothing_are_shown() -> None:
+    it = looked(*busy())
+    connect(it)
+    said = await shown(it)
+    assert "Nothing is mapped yet" in said and not await offers_a_full_sync(it)
+    assert "How records ended" not in said and "API budget" not in said and "Systems HubSpot accepted" in said
+
+
+async def test_a_full_sync_is_offered_where_one_can_begin() -> None:
+    it = in_memory(lag)
+    connect(it)
+    mapped(it)
+    assert await offers_a_full_sync(it)
+    ran(it, "running", phase="read")
+    assert not await offers_a_full_sync(it)
+
+
+async def offers_a_full_sync(it: InMemory) -> bool:
+    return "Run full sync" in (await (await it.signed_in("operator")).get("/i/acme")).text
+
+
+async def test_what_is_refused_stands_beside_a_state_that_is_well() -> None:
+    it = in_memory(lag)
+    connect(it)
+    mapped(it)
+    ran(it, "completed")
+    it.letters.put(letter("0a"))
+    await shown(it)
+    html = (await (await it.signed_in()).get("/i/acme")).text
+    assert re.search(r'In step</span> <a class="tag bad" href="/i/acme/refused">but for 1 refused</a>', html)
+    assert "In step but for" not in text((await (await it.signed_in()).get("/")).text).split("Last full sync")[1]
+
+
+async def test_what_was_disconnected_is_connected_again_as_it_was() -> None:
+    it = in_memory(lag)
+    hubspot = SystemSettings("20111734", {"client_id": "c-1", "source": "poll"})
+    connect(it, "umbrella", state="disconnected", hubspot=hubspot, userflow=SystemSettings("labs", {"region": "eu"}))
+    connect(it, "acme")
+    html = (await (await it.signed_in()).get("/i/umbrella")).text
+    assert 'href="/connect?again=umbrella">Connect again<' in html
+    form = (await (await it.signed_in()).get("/connect?again=umbrella")).text
+    for held in ("umbrella", "20111734", "c-1", "labs"):
+        assert f'value="{held}"' in form
+    other = (await (await it.signed_in()).get("/connect?again=acme")).text
+    assert 'value="acme"' not in other and 'value="12345678"' not in other  # it is connected
+    assert "Connect again" not in (await (await it.signed_in("operator")).get("/i/umbrella")).text
+
+
+async def test_what_a_reconnect_does_is_told_before() -> None:
+    it = looked()
+    connect(it, hubspot=SystemSettings("20111734", {"client_id": "c-1"}))
+    lost = ConnectorState(1, 1, 1, "needs_reconnect", 1, "grant_rejected")
+    it.tables.put(INTEGRATIONS, "acme/hubspot", IntegrationPart("acme", connector=lost))
+    assert "What happens when you reconnect HubSpot opens; you choose account 20111734" in await shown(it)
+    connect(it)
+    it.tables.put(
+        INTEGRATIONS, "acme/userflow", IntegrationPart("acme", connector=replace(lost, reason="unauthorized"))
+    )
+    assert "What happens when you reconnect You paste a new key or token" in await shown(it)
 
 
 async def test_what_others_named_is_text_among_figures() -> None:

@@ -40,7 +40,7 @@ async def test_what_is_refused_is_grouped_by_reason_and_field(it: InMemory) -> N
     said = text((await signed_in.get("/i/acme/refused")).text)
     assert "3 open, in 2 groups" in said and "plan" in said and "seats" in said
     listed = text((await signed_in.get(f"{PAGE}?field=plan&mapping=contacts-users")).text)
-    assert "2 letters" in listed and "hubspot contacts 101" in listed
+    assert "2 refused: Not an option of the target" in listed and "hubspot contacts 101" in listed
     assert (await signed_in.get("/i/acme/refused/no_such")).status_code == 404
 
 

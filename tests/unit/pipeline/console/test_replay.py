@@ -144,7 +144,9 @@ async def test_it_is_held_gone_on_with_and_stopped(it: InMemory) -> None:
     it.tables.put(REPLAYS, REPLAY.replay_id, replace(REPLAY, published=1, updated_at_ms=AT_MS))
     browser = await it.signed_in("operator")
     assert (await browser.send(f"{RUN}/hold")).status_code == 409  # somebody else's
+    assert await offered(browser) == ["resume"]
     assert (await browser.send(f"{RUN}/resume")).headers["location"] == RUN and it.replays.runs(REPLAY.replay_id)
+    assert await offered(browser) == ["hold"]
     assert (await browser.send(f"{RUN}/hold")).headers["location"] == RUN and not it.replays.running
     it.replays.ended[REPLAY.replay_id] = "none ended for 600 s"
     assert "none ended for 600 s" in text((await browser.get(RUN)).text)
@@ -155,6 +157,12 @@ async def test_it_is_held_gone_on_with_and_stopped(it: InMemory) -> None:
     it.tables.put(REPLAYS, REPLAY.replay_id, replace(REPLAY, state="cancelled"))
     for act in ("hold", "resume", "stop"):
         assert (await browser.send(f"{RUN}/{act}")).status_code == 409
+
+
+async def offered(browser: Browser) -> list[str]:
+    """What the page of a replay that is not over lets one do to it, but for ending it."""
+    page = (await browser.get(RUN)).text
+    return [act for act in ("hold", "resume") if f'action="{RUN}/{act}"' in page]
 
 
 async def test_another_integrations_replay_is_not_there(it: InMemory) -> None:
