@@ -64,6 +64,8 @@ class Pairs:
             return DISCONNECTED
         if isinstance(record, StateCommand):
             return self._all(incoming, record, view, overlay) if record.stage == NAME else NOT_OURS
+        if isinstance(record, Receipt) and not record.mapping:  # nobody has the id that somebody asked for
+            return Effects((), "unmatched")
         mapping = view.mappings.get(record.mapping)
         if isinstance(record, MatchedChange) and record.presence == "erased":
             return erase_pair(record, mapping, overlay)

@@ -40,6 +40,7 @@ class Asked:
 def explain_one(asked: Asked) -> None:
     """Print what is known of an object, in each integration that has its type, or of a pair."""
     with plain_errors():
+        check_text(asked)
         process = open_process()
         process.check_partitions()
         tables = read_tables(process)
@@ -56,6 +57,16 @@ def explain_one(asked: Asked) -> None:
             say_object(report(now_ms(), told, looked, values=asked.values))
         if asked.follow:
             _follow(process, told, asked)
+
+
+def check_text(asked: Asked) -> None:
+    """Raises OperationRefused for bytes that are no UTF-8: no key of a record holds them."""
+    try:
+        "".join((asked.system, asked.object_type, asked.object_id, asked.integration or "")).encode()
+    except UnicodeEncodeError:
+        raise OperationRefused(
+            "what is asked about is no text in UTF-8. Fix: write the id as its system shows it"
+        ) from None
 
 
 def look(process: Process, tables: Tables, asked: Asked) -> list[Looked]:

@@ -142,7 +142,8 @@ def about_pair(name: str, view: IntegrationView, mapping: MappingView, value: st
 def about_text(name: str, view: IntegrationView, text: str, where: tuple[System, str] | None = None) -> list[Question]:
     """By whatever the text may be, an id or a match value, of every type that mappings name, or of one.
 
-    What cannot be such an id is not asked. Raises OperationRefused where that would be too many questions.
+    What cannot be such an id is not asked, nor is an email where emails match: the pair's request finds its holders,
+    and an erasure knows that pair. Raises OperationRefused where that would be too many questions.
     """
     found: dict[Question, None] = {}
     for mapping in view.mappings.values():
@@ -150,9 +151,10 @@ def about_text(name: str, view: IntegrationView, text: str, where: tuple[System,
             object_type = mapping.object_type(system)
             if where not in (None, (system, object_type)):
                 continue
-            found[about_object(name, view, Named(system, object_type, text))] = None
-            may_match = "@" in text or not mapping.by_email
-            if may_match and mapping.match_field(system) not in OWN_ID:
+            address = may_be_address(text)
+            if not (address and mapping.by_email):
+                found[about_object(name, view, Named(system, object_type, text))] = None
+            if (address or not mapping.by_email) and mapping.match_field(system) not in OWN_ID:
                 found[_of_mapping(name, view, mapping, system, text)] = None
     possible = [one for one in found if one.possible]
     if len(possible) > MOST_QUESTIONS:

@@ -165,7 +165,7 @@ def handled() -> Iterator[Vitals]:
         ended += 40 + minute * 7 % 23
         places = tuple(PlaceVitals(stage.name, topic, 0, 0, ended, ended) for stage in STAGES for topic in stage.topics)
         at_ms = AT_MS - (MINUTES - 1 - minute) * MINUTE_MS
-        yield told(role="worker", at_ms=at_ms, places=places)
+        yield replace(told(role="worker", at_ms=at_ms, places=places), process="worker-0")
 
 
 def findings() -> list[Finding]:

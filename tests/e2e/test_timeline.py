@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.e2e.timelines import APP_EVENTS, OAUTH, told, track
+from tests.e2e.timelines import APP_EVENTS, OAUTH, TASK_COMPLETED, explained, told, track
 from tests.e2e.world import CONVERGED_S, FILE, world
 from tests.kafka import Kafka
 
@@ -37,6 +37,10 @@ async def test_app_events_reach_the_contact_and_its_company(kafka: Kafka, tmp_pa
             ("userflow_checklist_task_completed_contact", contact, "Invite a colleague"): 1,
             ("userflow_checklist_task_completed_company", company, "Invite a colleague"): 1,
         }
+        on_contact = [(TASK_COMPLETED, "sent", contact)]
+        assert await explained(it, "userflow", "users", user) == on_contact
+        on_company = [("page_viewed", "off", None), (TASK_COMPLETED, "sent", company)]
+        assert sorted(await explained(it, "hubspot", "companies", company)) == sorted(on_company)
         # a kind of event that the project files do not declare is told, with its name
         await it.userflow.track({"name": "flow_started", "user_id": user, "attributes": {"flow_name": "Welcome"}})
         await it.idle()
@@ -47,6 +51,10 @@ async def test_app_events_reach_the_contact_and_its_company(kafka: Kafka, tmp_pa
             "contacts-users",
         )
         assert "flow_started" in letter.detail and letter.value
+        assert await explained(it, "hubspot", "contacts", contact) == [
+            ("flow_started", "refused", contact),
+            *on_contact,
+        ]
         assert await it.created_by_api() == 0
 
 
@@ -69,8 +77,11 @@ async def test_custom_events_reach_deals_too_and_wait_for_the_end_of_a_pause(kaf
         await track(it, user, "Second")
         await it.idle()
         assert (await told(it, 2, 0)).total() == 2
+        first = (TASK_COMPLETED, "sent", contact)
+        assert await explained(it, "userflow", "users", user) == [(TASK_COMPLETED, "parked", contact), first]
         await it.command("integration", "resume", "acme")
         found = await told(it, 3, CONVERGED_S)
         assert found[on_contact, contact, "Second"] == 1
         assert found.total() == 3
+        assert await explained(it, "userflow", "users", user) == [first, first]
         assert await it.dead_letters() == []

@@ -1,5 +1,6 @@
 """An integration that streams Userflow's events to timelines, and what people do in Userflow."""
 
+import json
 from collections import Counter
 
 from tests.e2e.world import World, eventually
@@ -58,3 +59,10 @@ async def tasks_told(it: World) -> Counter[tuple[str, str, str]]:
 async def told(it: World, number: int, within_s: float) -> Counter[tuple[str, str, str]]:
     """What is on the timelines once it is so many events, or when time is up."""
     return await eventually(lambda: tasks_told(it), lambda found: found.total() >= number, within_s)
+
+
+async def explained(it: World, *named: str) -> list[tuple[str, str, str | None]]:
+    """What `explain` says of an object's events, newest first: the event, its word, the HubSpot record's id."""
+    about = json.loads(await it.answer("explain", *named, "--format", "json"))["explanations"][0]
+    events = about["events"]["happened"]
+    return [(one["name"], on["word"], on["object_id"]) for one in events for on in one["timelines"]]

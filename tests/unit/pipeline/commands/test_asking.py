@@ -112,6 +112,13 @@ def test_whoever_asks_about_what_is_not_mapped_is_told_what_is() -> None:
     assert "acne; there are: acme" in explain_actions.nobody_maps("hubspot", replace(asked, integration="acne"), views)
 
 
+def test_bytes_that_are_no_text_are_refused_with_what_to_do() -> None:
+    asked = explain_actions.Asked("userflow", "users", "u-\u00e9", None, 10, 1.0, False, False, "text")
+    explain_actions.check_text(asked)
+    with pytest.raises(OperationRefused, match=r"no text in UTF-8\. Fix: write the id"):
+        explain_actions.check_text(replace(asked, object_id="u-\udcff"))
+
+
 @pytest.mark.parametrize(
     ("topic", "why"), [("sync.matches", "decision 0010"), ("sync.runs", "others lead to"), ("x", "no such topic")]
 )

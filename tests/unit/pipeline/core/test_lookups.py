@@ -13,7 +13,7 @@ from pipeline.core.lookups import RIVALS_AGAIN_MS
 from schemas.records import ChangeEvent, ConnectorRequest, Found, Origin
 from schemas.values import System
 from tests.examples import share
-from tests.unit.pipeline.core.given import CONTACT, EMAIL, TYPES, USER, change, contact, gone, mapping, user
+from tests.unit.pipeline.core.given import CONTACT, EMAIL, TYPES, USER, change, contact, gone, mapping, receipt, user
 from tests.unit.pipeline.core.pair_in_step import title, write
 from tests.unit.pipeline.middle import LOOKUP_INTERVAL_MS, NOTHING_READ, Left, Middle
 
@@ -303,3 +303,10 @@ def test_pairs_hold_whom_the_vendors_hold_and_asking_ends_however_late_the_answe
             row = middle.pairs.get(f"acme:1:people:{value}")
             side = {} if row is None else (row.hubspot if system == "hubspot" else row.userflow)
             assert (object_id in side) == (email == value)
+
+
+def test_that_nobody_has_an_id_that_somebody_looked_for_is_no_pairs_news() -> None:
+    middle = Middle(mapping())
+    told = replace(receipt("hubspot", "", {}, kind="missed"), mapping="", match_value="99")
+    assert middle.feed(told).outcomes == ["unmatched"]
+    assert middle.pairs == {} and middle.objects == {}

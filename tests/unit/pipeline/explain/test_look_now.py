@@ -248,9 +248,10 @@ class TestByWhateverItMayBe:
     def test_a_number_may_be_an_id_of_either(self) -> None:
         assert self.asked("99") == [("hubspot", "contacts", "hs_object_id"), ("userflow", "users", "id")]
 
-    def test_an_email_is_no_contacts_id(self) -> None:
-        by_email = [("hubspot", "contacts", "email"), ("userflow", "users", "id"), ("userflow", "users", "email")]
-        assert self.asked(EMAIL) == by_email
+    def test_an_email_is_asked_for_as_one_where_emails_match(self) -> None:
+        assert self.asked(EMAIL) == [("hubspot", "contacts", "email"), ("userflow", "users", "email")]
+        by_id = mapping(match_hubspot="userflow_id", match_userflow="id")
+        assert self.asked(EMAIL, by_id) == [("hubspot", "contacts", "userflow_id"), ("userflow", "users", "id")]
 
     def test_one_type_is_asked_where_one_is_named(self) -> None:
         assert self.asked("99", where=("userflow", "users")) == [("userflow", "users", "id")]
