@@ -140,6 +140,7 @@ WALKS: Final[Mapping[str, Walk]] = {
     "replay-draft": _by_draft,
     "replay-plan": pressed("/i/acme/replay", "Plan replay"),
     "object-values": pressed(f"{OBJECT}/{CONTACT}", "Show values"),
+    "object-looked-for": pressed(f"{OBJECT}/999", "Look now"),
     "connection-keys": opened("/i/acme/connection/keys"),
     "mapping-remove": opened("/i/acme/mappings/contacts-users/remove"),
     "disconnect-mistyped": pressed("/i/acme/disconnect", "Disconnect acme"),

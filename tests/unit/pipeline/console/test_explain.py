@@ -219,7 +219,7 @@ async def test_asking_anew_publishes_what_the_roles_take(it: InMemory) -> None:
 
 async def test_hostile_values_and_ids_are_text(it: InMemory) -> None:
     records = contact(1_000, {"jobtitle": HOSTILE}), user(1_000, {"plan": HOSTILE}, id=HOSTILE)
-    put(it, Situation().happened(*records), HUBSPOT)
+    put(it, Situation(streaming()).happened(*records).did(did(name=HOSTILE, who=HOSTILE)), HUBSPOT)
     answer = await shown(it, await it.signed_in("operator"))
     assert "<script>alert" not in answer.text and '" onload=' not in answer.text
     assert visible(HOSTILE) in html.unescape(answer.text) and "\u202e" not in answer.text
