@@ -7,7 +7,7 @@ from connectors.kafka.producer import Publisher, PublishFailed
 from connectors.receiver import NotStored, OpenLink
 from pipeline.secrets import NoKeyFits, SecretBox
 from schemas.configuration import IntegrationPart
-from schemas.integrations import settings_of
+from schemas.integrations import settings_of, to_connect
 from schemas.records import ConnectorRequest, Consent
 from schemas.topics import HUBSPOT_REQUESTS
 
@@ -53,12 +53,13 @@ def _open_link(name: str, part: IntegrationPart, parts: Parts) -> OpenLink | Non
         return None
     told = parts.get(f"{name}/hubspot/consent")
     answer = told.consent if told is not None else None
-    asks = settings.state != "disconnected" and "token" not in settings.hubspot.secrets
+    hubspot = to_connect(parts, name, settings).hubspot
+    asks = settings.state != "disconnected" and "token" not in hubspot.secrets
     return OpenLink(
         name,
         settings.connection,
-        settings.hubspot.account,
-        settings.hubspot.options.get("client_id", "") if asks else "",
+        hubspot.account,
+        hubspot.options.get("client_id", "") if asks else "",
         part.link,
         answer if answer is not None and answer.link == part.link.link else None,
     )

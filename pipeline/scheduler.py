@@ -12,7 +12,7 @@ from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader, until_read
 from connectors.kafka.topology import SCHEDULER_GROUP
 from pipeline.provisioning.rotation import settings_sealed_again
-from pipeline.provisioning.state_machine import decide
+from pipeline.provisioning.state_machine import Outside, decide
 from pipeline.provisioning.writes import ConfigurationWrite
 from pipeline.secrets import SecretBox
 from schemas.letters import place_of
@@ -75,7 +75,8 @@ class Scheduler:
 
     def _decide(self) -> list[ConfigurationWrite]:
         parts = self._tables.table(INTEGRATIONS)
-        decided = decide(parts, self._tables.table(MAPPINGS), self._partitions, self._integration_failed)
+        outside = Outside(self._integration_failed, self._box.same)
+        decided = decide(parts, self._tables.table(MAPPINGS), self._partitions, outside)
         return decided or settings_sealed_again(parts, self._box)
 
     def _integration_failed(self, name: str, error: Exception) -> None:

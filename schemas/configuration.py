@@ -10,7 +10,7 @@
 | `<integration>/<system>/description` | Description | the connector that owns the integration |
 | `<integration>/<system>/trial` | Description | the same; its inquiry is what `IntegrationSettings.tried` names |
 | `<integration>/former` | Former | the active scheduler |
-| `<integration>/<system>/grant` | KeptGrant | the connector: access granted; `/trial-grant`: to the account on trial |
+| `<integration>/<system>/grant` | KeptGrant | the connector: access granted; `/trial-grant`: to what is on trial |
 | `<integration>/link` | ConnectLink | `pairstream connect` and the console |
 | `<integration>/<system>/consent` | ConnectAnswer | the connector that owns the integration |
 | `seals` | SealRequest | `pairstream secrets rotate` |
@@ -31,6 +31,18 @@ IntegrationState = Literal["connecting", "active", "paused", "disconnected"]
 SchemaIds = Literal["packaged", "registry"]
 ConnectorStatus = Literal["ok", "needs_reconnect", "unavailable", "failed"]
 
+
+STANDS: Final[Mapping[ConnectorStatus, str]] = {
+    "ok": "is ok",
+    "needs_reconnect": "needs reconnect",
+    "unavailable": "is unavailable",
+    "failed": "has failed",
+}
+"""A status as the predicate of a sentence on a system."""
+
+UNDER_WAY: Final[frozenset[ApplyState]] = frozenset({"proving", "describing", "provisioning"})
+NOT_GRANTED: Final = "not_granted"
+"""Reason of credentials to which nobody has granted access yet, in a browser: an apply waits for it."""
 
 SEALS: Final = "seals"
 INSTALLATION: Final = "installation"
@@ -146,7 +158,7 @@ class IntegrationSettings:
     events: tuple[DescribedEvent, ...] = ()  # the Userflow events that mappings stream to timelines
     fallback: Sections | None = None  # what was in force, and is again if the newest request is refused
     descriptions: int = 0  # how many of both connectors' descriptions the mappings in force take into account
-    trial: Sections | None = None  # another account, asked for and not proven yet; what is in force stays meanwhile
+    trial: Sections | None = None  # asked for: connects anew, and is not proven yet; what is in force stays meanwhile
     forgotten: int = 0  # the state of connections up to this one was told to be forgotten
     pause_reason: str = ""  # why it is paused, in the asker's words; empty: it is not, or none was given
 
@@ -239,6 +251,7 @@ class KeptGrant:
     origin: str = ""  # fingerprint of the refresh token that stood in the file then; empty: none did
     link: str = ""  # the link by which it was granted; empty: it came with the file
     granted_at_ms: int = 0  # our clock: when it was granted, or first kept
+    client: str = ""  # the client id of the app that it was granted to; empty: an earlier build kept it
 
 
 @dataclass(frozen=True, slots=True)

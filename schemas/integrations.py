@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from schemas.configuration import ConnectorState, DescribedType, IntegrationPart, IntegrationSettings
+from schemas.configuration import (
+    NOT_GRANTED,
+    UNDER_WAY,
+    ConnectorState,
+    DescribedType,
+    Description,
+    IntegrationPart,
+    IntegrationSettings,
+    Sections,
+)
 from schemas.values import System
 
 
@@ -30,6 +39,38 @@ def connector_of(parts: Mapping[str, IntegrationPart], integration: str, system:
     """The last report of a system's connector."""
     part = parts.get(f"{integration}/{system}")
     return part.connector if part is not None else None
+
+
+def trial_answer(
+    parts: Mapping[str, IntegrationPart], integration: str, system: System, settings: IntegrationSettings
+) -> Description | None:
+    """What a system has answered to the step of the trial that is under way; None: nothing yet."""
+    part = parts.get(f"{integration}/{system}/trial")
+    answer = part.description if part is not None else None
+    return answer if answer is not None and answer.inquiry_id == settings.tried else None
+
+
+def awaits_grant(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:
+    """Whether the newest request waits for somebody to grant access in a browser, on trial or with nothing in force."""
+    if settings.apply_state not in UNDER_WAY:
+        return False
+    if settings.trial is not None:
+        answer = trial_answer(parts, integration, "hubspot", settings)
+        return answer is not None and answer.reason == NOT_GRANTED
+    state = connector_of(parts, integration, "hubspot")
+    return (
+        state is not None
+        and (state.connection, state.checked_revision) == (settings.connection, settings.revision)
+        and (state.status, state.reason) == ("needs_reconnect", NOT_GRANTED)
+    )
+
+
+def to_connect(
+    parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings
+) -> IntegrationSettings | Sections:
+    """What somebody who connects the integration grants access for: what is on trial, or what is in force."""
+    trial = settings.trial
+    return trial if trial is not None and awaits_grant(parts, integration, settings) else settings
 
 
 def types_of(parts: Mapping[str, IntegrationPart], integration: str) -> tuple[DescribedType, ...]:

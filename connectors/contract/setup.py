@@ -52,7 +52,10 @@ class Setup(Protocol):
         create: Sequence[DescribedField],
         events: Sequence[DescribedEvent] = (),
     ) -> None:
-        """Raise what `provision` would raise, while another account is in force, and leave nothing that disturbs it."""
+        """Raise what `provision` would raise, while something else is in force, and leave nothing that disturbs it.
+
+        In force may be another account, or the same one with other credentials, options or fields.
+        """
         ...
 
     async def probe(self) -> None:

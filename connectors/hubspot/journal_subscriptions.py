@@ -1,6 +1,7 @@
 """Keeps an account's subscriptions to the journal exactly as the mappings need them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from connectors.hubspot.app_credentials import AppClient
@@ -37,6 +38,15 @@ class JournalSubscriptions:
         stays = kept | {one.id for one in made}  # a put may have changed one that was there
         await self._delete([one for one in existing if one.id not in stays])
 
+    async def add(self, fields: Mapping[str, Sequence[str]]) -> None:
+        """Make what lacks for these properties by type, and take nothing away: what is in force may live by it."""
+        existing = await self._existing()
+        for wanted in wanted_subscriptions(self._account, fields):
+            same = [one for one in existing if (one.kind, one.type_id) == (wanted.kind, wanted.type_id)]
+            grown = _grown(wanted, same)
+            if grown not in same:
+                await self._put(grown)
+
     async def withdraw(self) -> None:
         """Delete all of the account's."""
         await self._delete(await self._existing())
@@ -52,6 +62,16 @@ class JournalSubscriptions:
         for one in subscriptions:
             if one.id is not None:
                 await self._client.send(delete_journal_subscription(one.id))
+
+
+def _grown(wanted: JournalSubscription, existing: Sequence[JournalSubscription]) -> JournalSubscription:
+    """The subscription with all that those of its type tell already: a put changes the one that is there."""
+    return replace(
+        wanted,
+        actions=wanted.actions.union(*(one.actions for one in existing)),
+        properties=wanted.properties.union(*(one.properties for one in existing)),
+        associated=wanted.associated.union(*(one.associated for one in existing)),
+    )
 
 
 def wanted_subscriptions(account: str, fields: Mapping[str, Sequence[str]]) -> tuple[JournalSubscription, ...]:

@@ -95,12 +95,7 @@ class HubSpotSetup:
 
         Raises Misconfigured `too_many_properties` before creating any if one type lacks room for all.
         """
-        await self._verify_account()
-        missing = [await self._missing(object_type, create) for object_type in _types_of(create)]
-        for lacking in missing:
-            await self._create(lacking)
-        if self._definitions is not None:
-            await self._definitions.provide(event_types(events))
+        await self._make(create, events)
         if self._subscriptions is not None:
             await self._subscriptions.keep(fields)
         return Provisioned()
@@ -111,8 +106,18 @@ class HubSpotSetup:
         create: Sequence[DescribedField],
         events: Sequence[DescribedEvent] = (),
     ) -> None:
-        """Provision: it only adds fields, to which nobody writes yet."""
-        await self.provision(fields, create, events)
+        """Provision, and take nothing away: fields are added to which nobody writes yet, and the journal tells more."""
+        await self._make(create, events)
+        if self._subscriptions is not None:
+            await self._subscriptions.add(fields)
+
+    async def _make(self, create: Sequence[DescribedField], events: Sequence[DescribedEvent]) -> None:
+        await self._verify_account()
+        missing = [await self._missing(object_type, create) for object_type in _types_of(create)]
+        for lacking in missing:
+            await self._create(lacking)
+        if self._definitions is not None:
+            await self._definitions.provide(event_types(events))
 
     async def probe(self) -> None:
         """The account of the token; raises Misconfigured `wrong_account` if it is not the mapped one."""

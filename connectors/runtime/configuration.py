@@ -9,12 +9,15 @@ from schemas.configuration import (
     ConnectAnswer,
     ConnectLink,
     ConnectorState,
+    Description,
     Inquiry,
     IntegrationPart,
     IntegrationSettings,
     KeptGrant,
     SealRequest,
+    Sections,
 )
+from schemas.integrations import to_connect, trial_answer
 from schemas.records import ObjectMapping, SourcePosition
 from schemas.topics import INTEGRATIONS, MAPPINGS, POSITIONS
 from schemas.values import SYSTEMS, System
@@ -98,13 +101,18 @@ class ConnectorConfiguration:
         found = ((key, self._part(key)) for key in (place, *(f"{place}/{grant}" for grant in GRANT_KEYS)))
         return {key: part for key, part in found if part is not None}
 
-    def on_trial(self, integration: str) -> bool:
-        """Whether another account of this system is on trial, and was not answered for yet."""
-        settings, answer = self.settings_of(integration), self._part(f"{integration}/{self._system}/trial")
-        if settings is None or settings.trial is None:
-            return False
-        description = answer.description if answer is not None else None
-        return description is None or description.inquiry_id != settings.tried
+    def grants(self, integration: str) -> Mapping[GrantKey, KeptGrant]:
+        """All access that is kept, by where."""
+        found = {key: self.grant(integration, key) for key in GRANT_KEYS}
+        return {key: grant for key, grant in found.items() if grant is not None}
+
+    def to_connect(self, integration: str, settings: IntegrationSettings) -> IntegrationSettings | Sections:
+        """What somebody who connects the integration grants access for."""
+        return to_connect(self._tables.table(INTEGRATIONS), integration, settings)
+
+    def trial_answer(self, integration: str, settings: IntegrationSettings) -> Description | None:
+        """What this system has answered to the step of the trial that is under way."""
+        return trial_answer(self._tables.table(INTEGRATIONS), integration, self._system, settings)
 
     def inquiry(self, integration: str) -> Inquiry | None:
         """The newest inquiry about the system's fields; None where this system has answered it already."""

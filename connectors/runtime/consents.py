@@ -19,9 +19,10 @@ from connectors.http.retry import RetryPolicy, Uniform, retrying
 from connectors.kafka.consumer import Taken
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.exclusive import Exclusive
-from connectors.runtime.opening import IntegrationOpener
+from connectors.runtime.grants import GRANT_KEYS, GrantKey
+from connectors.runtime.opening import IN_FORCE, TRIAL_GRANT, IntegrationOpener
 from connectors.session.wall import contained
-from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationSettings
+from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationSettings, SystemSettings
 from schemas.records import ConnectorRequest, Consent
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,15 @@ class ConsentHooks:
     exclusive: Exclusive
     reconnected: Callable[[str], Awaitable[None]]  # what happened meanwhile was not heard of: ask for a full sync
     failed: Callable[[BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What somebody grants access for, and where that is kept."""
+
+    settings: IntegrationSettings
+    section: SystemSettings
+    key: GrantKey
 
 
 class Consents:
@@ -115,61 +125,80 @@ class Consents:
     async def _granted(
         self, name: str, settings: IntegrationSettings, link: ConnectLink, consent: Consent
     ) -> ConnectAnswer:
-        """What came of it. Raises ConnectorError."""
-        kept = self._configuration.grant(name)
-        if kept is not None and kept.link == link.link:
-            access = GrantedAccess("", kept.account, kept.scopes)  # a former owner died after it had kept the grant
+        """What came of it, for what is on trial and waits for it, else for what is in force. Raises ConnectorError."""
+        asking, there = self._configuration.to_connect(name, settings), self._kept_by(name, link)
+        section, key = asking.section(self._opener.system), IN_FORCE if asking is settings else TRIAL_GRANT
+        wanted = _Wanted(settings, section, key)
+        if there is not None:  # a former owner died after it had kept the grant
+            key, access = there
         elif consent.code is None:
             return ConnectAnswer(link.link, consent.refusal or "declined")
         elif self._disconnected(name):
             return ConnectAnswer(link.link, DISCONNECTED)
         else:
-            access = await self._exchanged(name, settings, consent.code)
+            access = await self._exchanged(name, wanted, consent.code)
             if self._disconnected(name):
-                await self._given_back(name, settings, access)
+                await self._given_back(name, wanted, access)
                 return ConnectAnswer(link.link, DISCONNECTED)
-            account = settings.section(self._opener.system).account
-            if access.account != account:
+            if access.account != section.account:
                 return ConnectAnswer(link.link, "wrong_account", access.account or "", access.scopes)
             if not self._disconnected(name):
-                await self._kept(name, settings, link, access)
+                await self._kept(name, wanted, link.link, access)
         if self._disconnected(name):  # meanwhile: what was kept is forgotten with the rest of the connection
             return ConnectAnswer(link.link, DISCONNECTED)
-        if settings.active_revision:
+        if settings.active_revision and key == IN_FORCE:  # what goes on meanwhile has missed nothing
             await self._hooks.reconnected(name)
         return ConnectAnswer(link.link, None, access.account or "", access.scopes)
+
+    def _kept_by(self, name: str, link: ConnectLink) -> tuple[GrantKey, GrantedAccess] | None:
+        """What was kept by this link already, and where."""
+        kept = self._configuration.grants(name)
+        for key in GRANT_KEYS:
+            if key in kept and kept[key].link == link.link:
+                return key, GrantedAccess("", kept[key].account, kept[key].scopes)
+        return None
 
     def _disconnected(self, name: str) -> bool:
         """Whether somebody disconnected the integration: no request may leave for it, and no grant is kept."""
         settings = self._configuration.settings_of(name)
         return settings is None or settings.state == "disconnected"
 
-    async def _exchanged(self, name: str, settings: IntegrationSettings, sealed: bytes) -> GrantedAccess:
+    async def _exchanged(self, name: str, wanted: _Wanted, sealed: bytes) -> GrantedAccess:
         code = ConsentCode.of_text(self._opener.opened_code(name, sealed))
 
         async def exchange() -> GrantedAccess:
             try:
-                return await self._opener.exchange(name, settings, code)
+                return await self._opener.exchange(name, wanted.settings, wanted.section, code)
             except OwnershipLost:
                 raise Refused(DISCONNECTED) from None
 
         return await retrying(exchange, EXCHANGES, self._clock, self._uniform)
 
-    async def _given_back(self, name: str, settings: IntegrationSettings, access: GrantedAccess) -> None:
+    async def _given_back(self, name: str, wanted: _Wanted, access: GrantedAccess) -> None:
         """Nobody keeps it: it is given up at once, or not at all where the end was asked for a second ago."""
         try:
             if self._opener.now_ms() - self._configuration.asked_at_ms(name) > GIVEN_UP_WITHIN_MS:
                 raise OwnershipLost(TOO_LATE)
             async with asyncio.timeout(GIVEN_UP_WITHIN_MS / 1000):
-                await contained(self._opener.give_back(name, settings, access))
+                await contained(self._opener.give_back(name, wanted.settings, wanted.section, access))
         except (ConnectorError, OwnershipLost, TimeoutError) as error:
             log.warning("%s: a grant that nobody keeps was not given up: %s", name, str(error) or NO_ANSWER)
 
-    async def _kept(self, name: str, settings: IntegrationSettings, link: ConnectLink, access: GrantedAccess) -> None:
-        """No worker renews meanwhile: its token, stored later, would take the place of the new one."""
+    async def _kept(self, name: str, wanted: _Wanted, link: str, access: GrantedAccess) -> None:
+        """No worker renews meanwhile: its token, stored later, would take the place of the new one.
+
+        It goes on where the access is for what is on trial, unless what it lives by stands where that is kept.
+        """
+        if wanted.key == TRIAL_GRANT and self._opener.is_settled(name, wanted.settings):
+            return await self._keep(name, wanted, link, access)
         async with self._hooks.exclusive.of(name):
-            grant = await self._opener.keep_grant(name, settings, link.link, access)
-            await self._seen(lambda: self._configuration.grant(name) == grant)
+            if wanted.key == TRIAL_GRANT:
+                await self._opener.settle(name, wanted.settings)
+            await self._keep(name, wanted, link, access)
+
+    async def _keep(self, name: str, wanted: _Wanted, link: str, access: GrantedAccess) -> None:
+        grant = await self._opener.keep_grant(name, wanted.section, wanted.key, link, access)
+        await self._seen(lambda: self._configuration.grant(name, wanted.key) == grant)
 
     async def _link(self, name: str, wanted: str) -> ConnectLink | None:
         """The integration's newest link, if that is the one; this process may read of it later than the receiver."""

@@ -1,15 +1,15 @@
 """Keeps the refresh tokens of one integration in Kafka, each before it is used, and says which one is the newest."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from connectors.contract.consent import GrantedAccess
 from schemas.configuration import KeptGrant
 
 GrantKey = Literal["grant", "trial-grant"]
-"""Access in force, or of an account that an apply tries first: by it the account is opened once it is in force."""
+"""Access in force, or of what an apply tries first: by it the account is opened once that is in force."""
 
 GRANT_KEYS: Final[tuple[GrantKey, ...]] = ("grant", "trial-grant")
 _FINGERPRINT: Final = 32  # hexadecimal digits
@@ -20,14 +20,35 @@ def fingerprint(refresh_token: str | None) -> str:
     return hashlib.sha256(refresh_token.encode()).hexdigest()[:_FINGERPRINT] if refresh_token else ""
 
 
-def follows(kept: KeptGrant, account: str, in_file: str | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Granting:
+    """What access is granted for: a section of settings, as far as grants go."""
+
+    account: str
+    client: str  # the client id of its app; empty: the system has no apps
+    in_file: str | None  # its file's refresh token
+
+    @property
+    def origin(self) -> str:
+        """Stands for the token in the file."""
+        return fingerprint(self.in_file)
+
+
+def follows(kept: KeptGrant, wanted: Granting) -> bool:
     """Whether a kept grant is newer than the file's refresh token: it came of that very one, or the file has none.
 
-    A token that was put into the file since is the newer one. Access to another account never counts.
+    A token that was put into the file since is the newer one. Access to another account, or of another app, never
+    counts.
     """
-    if kept.account and kept.account != account:
+    if (kept.account and kept.account != wanted.account) or (kept.client and kept.client != wanted.client):
         return False
-    return not in_file or kept.origin == fingerprint(in_file)
+    return not wanted.in_file or kept.origin == wanted.origin
+
+
+def newest(kept: Mapping[GrantKey, KeptGrant], wanted: Granting) -> GrantKey | None:
+    """Where the access stands that was granted last; of two alike the one in force, whose token was renewed last."""
+    following = [key for key in GRANT_KEYS if key in kept and follows(kept[key], wanted)]
+    return max(following, key=lambda key: kept[key].granted_at_ms, default=None)
 
 
 class GrantKeeper:
@@ -37,24 +58,25 @@ class GrantKeeper:
         self,
         publish: Callable[[KeptGrant], Awaitable[None]],
         seal: Callable[[str], bytes],
-        origin: str,
+        wanted: Granting,
         now_ms: Callable[[], int],
         kept: tuple[KeptGrant, str] | None = None,
     ) -> None:
-        """`origin` stands for the token in the file; `kept` is what was opened, with its token, if that was kept."""
+        """`kept` is what was opened, with its token, if that was kept."""
         self._publish = publish
         self._seal = seal
-        self._origin = origin
+        self._wanted = wanted
         self._now_ms = now_ms
         self._kept = kept
 
     async def keep(self, access: GrantedAccess) -> None:
         """Keep a refresh token that was just given, unless it is known already with its scopes."""
-        known, token = self._kept or (KeptGrant("", b"", origin=self._origin, granted_at_ms=self._now_ms()), "")
+        first = KeptGrant("", b"", origin=self._wanted.origin, granted_at_ms=self._now_ms())
+        known, token = self._kept or (first, "")
         account, scopes = access.account or known.account, access.scopes or known.scopes
         if (token, known.account, known.scopes) == (access.refresh_token, account, scopes):
             return
         sealed = known.refresh_token if token == access.refresh_token else self._seal(access.refresh_token)
-        grant = replace(known, account=account, refresh_token=sealed, scopes=scopes)
+        grant = replace(known, account=account, refresh_token=sealed, scopes=scopes, client=self._wanted.client)
         await self._publish(grant)
         self._kept = grant, access.refresh_token

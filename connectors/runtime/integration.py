@@ -127,6 +127,11 @@ class IntegrationWorker:
         except ConnectorError:
             return False  # no key opens one of them: the attempt to open a new worker says so
 
+    @property
+    def account(self) -> Account:
+        """What it works with."""
+        return self._context.account
+
     def budgets(self) -> tuple[BudgetVitals, ...]:
         """The limits of its account, for the vital signs."""
         return self._context.account.budgets()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connectors.contract.errors import WAIT_CAPPED, ConnectorError, Misconfigured, Retryable
+from connectors.contract.errors import WAIT_CAPPED, ConnectorError, CredentialsRejected, Misconfigured, Retryable
 from connectors.http.retry import CALLS, Tries
 from connectors.inbound.run_requests import OwedRuns, request_run
 from connectors.runtime.state_report import StateReport
@@ -13,6 +13,7 @@ from connectors.session.connection import status_after
 from connectors.session.context import IntegrationContext
 from connectors.session.wall import contained
 from schemas.configuration import (
+    UNDER_WAY,
     Description,
     Inquiry,
     IntegrationPart,
@@ -63,6 +64,7 @@ class ConnectionMonitor:
         self._describe_at = context.clock.monotonic() + DESCRIBE_S
         self._changed_at: int | None = None  # the revision in whose time a description changed
         self._was_active = False
+        self._refused = ""  # the step of an apply for which the system was not made ready
         self._in_vain = (0, 0)  # a revision, and how often preparing for it was given up
         self._again_at = NEVER  # when the pairs are derived again once more
         self._owed = OwedRuns(context)
@@ -192,8 +194,21 @@ class ConnectionMonitor:
                 if wait_s is None or not self._connection.works:
                     return self._connection.fail(self._last_try(error))
             except ConnectorError as error:
+                if settings is not None and _is_of_the_request(error, settings) and self._connection.works:
+                    return await self._refuse(settings, error)
                 return self._connection.fail(self._last_try(error))
             await self._context.clock.sleep(wait_s)
+
+    async def _refuse(self, settings: IntegrationSettings, error: ConnectorError) -> None:
+        """The system is not made ready for what an apply asks for; what is in force goes on, and has nothing to do.
+
+        Told as of a trial, for the status is that of what is in force.
+        """
+        context = self._context
+        log.warning("%s: %s is not ready for the newest file: %s", context.integration, context.system, error)
+        self._refused = settings.tried
+        part = IntegrationPart(context.integration, description=Description(settings.tried, error.reason))
+        await context.publish(INTEGRATIONS, f"{context.integration}/{context.system}/trial", part)
 
     def _last_try(self, error: ConnectorError) -> ConnectorError:
         """The error, or one that refuses the apply: a system that answers probes and never is ready is no outage."""
@@ -213,7 +228,7 @@ class ConnectionMonitor:
         if look_again:
             self._describe_at = now + DESCRIBE_S
         settings, reported = self._deps.settings(), self._report.state
-        if settings is None or settings.state == "disconnected":
+        if settings is None or settings.state == "disconnected" or settings.tried == self._refused:
             return
         if reported.described_revision < settings.revision:
             await self._describe(settings)
@@ -290,3 +305,9 @@ class ConnectionMonitor:
             checked_revision=self._checked,
             clock_ahead_ms=self._context.account.ahead_ms(),
         )
+
+
+def _is_of_the_request(error: ConnectorError, settings: IntegrationSettings) -> bool:
+    """Whether an error says something of what an apply asks for, and nothing of what is in force meanwhile."""
+    asks = settings.apply_state in UNDER_WAY and settings.trial is None and settings.active_revision > 0
+    return asks and not isinstance(error, CredentialsRejected)

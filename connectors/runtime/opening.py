@@ -1,6 +1,6 @@
 """Opens an integration of one system: its account, and the worker around it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 from connectors.contract.account import Account, Opening
 from connectors.contract.catalog import Catalog
 from connectors.contract.consent import ConsentCode, GrantedAccess
-from connectors.contract.errors import ConnectorError, Misconfigured, Retryable
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Retryable
 from connectors.contract.metrics import ApiMetrics
 from connectors.contract.traits import SystemTraits
 from connectors.inbound.positions import Positions
@@ -17,7 +17,7 @@ from connectors.kafka.partitioner import partition_of
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.deps import ConnectorDeps
-from connectors.runtime.grants import GrantKeeper, GrantKey, fingerprint, follows
+from connectors.runtime.grants import GRANT_KEYS, Granting, GrantKeeper, GrantKey, newest
 from connectors.runtime.integration import IntegrationWorker, Unseal, WorkerDeps
 from connectors.runtime.monitor import ConnectionMonitor, MonitorDeps
 from connectors.runtime.state_report import StateReport, state_under, state_unopened
@@ -27,6 +27,7 @@ from connectors.session.wall import contained
 from schemas.configuration import (
     CONSENT,
     GRANT,
+    NOT_GRANTED,
     SIGNING,
     ConnectAnswer,
     ConnectorState,
@@ -43,7 +44,10 @@ from schemas.topics import INTEGRATIONS, RUNS, STATE_COMMANDS
 from schemas.values import System
 
 GRANTED: Final = "refresh_token"
+CLIENT: Final = "client_id"
+IN_FORCE: Final[GrantKey] = "grant"
 TRIAL_GRANT: Final[GrantKey] = "trial-grant"
+GRANT_REJECTED: Final = "grant_rejected"
 NOT_OPEN: Final = "not_open"
 
 
@@ -111,35 +115,74 @@ class IntegrationOpener:
         deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken, open_again, pulling)
         return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
 
-    async def prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
-        """What the system says of an account on trial, or why it cannot be worked with. Raises Retryable.
+    async def prove(
+        self, name: str, settings: IntegrationSettings, trial: Sections, in_force: Account | None = None
+    ) -> Description:
+        """What the system says of what is on trial, or why it cannot be worked with. Raises Retryable.
 
         Asked is what its fields are and then, once the file fits them, whether all that the file needs can be made.
+        `in_force`: the account that is asked where what is on trial connects by the same credentials and options.
         """
         try:
-            return await contained(self._prove(name, settings, trial))
+            work = self._asked(settings, trial, in_force) if in_force else self._prove(name, settings, trial)
+            return await contained(work)
         except Retryable:
             raise
         except ConnectorError as error:
             return Description(settings.tried, error.reason)
 
     async def _prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
-        section, creates = trial.section(self._traits.system), self._traits.creates_fields
+        """By connections and limits of its own."""
+        section, in_force = trial.section(self.system), settings.section(self.system)
         opening = self._opening(name, settings.connection, section, Catalog())
-        in_file = opening.secrets.get(GRANTED)
-        account = await self._connector.open_account(self._with_grant(name, opening, TRIAL_GRANT, in_file))
+        wanted = _granting(opening)
+        # access that is kept without its account is of the account in force
+        keys = GRANT_KEYS if section.account == in_force.account else (TRIAL_GRANT,)
+        key = self._newest_grant(name, wanted, keys)
+        account = await self._connector.open_account(self._with_grant(name, opening, key, key or TRIAL_GRANT))
         self._on_trial[name] = account
         try:
-            await account.setup.probe()
-            if settings.apply_state == "provisioning":
-                create, events = (settings.create, trial.events) if creates else ((), ())
-                await account.setup.rehearse(section.fields, create, events)
-                return Description(settings.tried)
-            said = await account.setup.describe(section.fields)
+            return await self._asked(settings, trial, account)
+        except CredentialsRejected as error:
+            # the file names no other token, so that nobody could mend it there
+            again = error.reason == GRANT_REJECTED and key is not None and not wanted.in_file
+            raise CredentialsRejected(NOT_GRANTED) if again else error from None
         finally:
             self._on_trial.pop(name, None)
             await account.close()
+
+    async def _asked(self, settings: IntegrationSettings, trial: Sections, account: Account) -> Description:
+        section, creates = trial.section(self.system), self._traits.creates_fields
+        await account.setup.probe()
+        if settings.apply_state == "provisioning":
+            create, events = (settings.create, trial.events) if creates else ((), ())
+            await account.setup.rehearse(section.fields, create, events)
+            return Description(settings.tried)
+        said = await account.setup.describe(section.fields)
         return Description(settings.tried, None, tuple(said.fields), tuple(said.events), tuple(said.types))
+
+    def shares_grant(self, settings: IntegrationSettings, trial: Sections) -> bool:
+        """Whether what is on trial lives by the same app's access as what is in force: one spends the other's token."""
+        here, there = trial.section(self.system), settings.section(self.system)
+        app = here.options.get(CLIENT)
+        return app is not None and (app, here.account) == (there.options.get(CLIENT), there.account)
+
+    def is_settled(self, name: str, settings: IntegrationSettings) -> bool:
+        """Whether what is in force lives by no grant that the next trial may write over."""
+        if TRIAL_GRANT not in self._configuration.grants(name):
+            return True
+        try:
+            opening = self._opening(name, settings.connection, settings.section(self.system), Catalog())
+        except Misconfigured:
+            return True  # no key opens what is in force: it lives by nothing
+        return self._newest_grant(name, _granting(opening)) != TRIAL_GRANT
+
+    async def settle(self, name: str, settings: IntegrationSettings) -> None:
+        """Keep the grant by which what is in force lives where no trial writes; no worker may renew it meanwhile."""
+        await self.read_to_end()
+        if not self.is_settled(name, settings):
+            await self._publish_grant(name, IN_FORCE, self._configuration.grants(name)[TRIAL_GRANT])
+            await self.read_to_end()
 
     def stop_trial(self, name: str) -> None:
         """Let no request of an account on trial leave any more: its integration was disconnected."""
@@ -162,22 +205,25 @@ class IntegrationOpener:
         """What came back from the system's page. Raises Misconfigured where no key opens it."""
         return self.unseal_of(name)(sealed, CONSENT)
 
-    async def exchange(self, name: str, settings: IntegrationSettings, code: ConsentCode) -> GrantedAccess:
-        """What somebody granted, by the app that is in force. Raises ConnectorError.
+    async def exchange(
+        self, name: str, settings: IntegrationSettings, section: SystemSettings, code: ConsentCode
+    ) -> GrantedAccess:
+        """What somebody granted, by the app of that section. Raises ConnectorError.
 
         No request leaves once the connection is over. Raises OwnershipLost where the first has not left then.
         """
         if self._connector.exchange_code is None:
             raise Misconfigured("no_credentials")
-        section = settings.section(self.system)
         opening = self._opening(name, settings.connection, section, Catalog())
         return await self._connector.exchange_code(
             replace(opening, owned=partial(self._configuration.connected, name)), code
         )
 
-    async def give_back(self, name: str, settings: IntegrationSettings, access: GrantedAccess) -> None:
+    async def give_back(
+        self, name: str, settings: IntegrationSettings, section: SystemSettings, access: GrantedAccess
+    ) -> None:
         """Give up access that was granted and is not kept. Raises ConnectorError."""
-        opening = self._opening(name, settings.connection, settings.section(self.system), Catalog())
+        opening = self._opening(name, settings.connection, section, Catalog())
         secrets = {**opening.secrets, GRANTED: access.refresh_token}
         account = await self._connector.open_account(replace(opening, secrets=secrets))
         try:
@@ -186,14 +232,16 @@ class IntegrationOpener:
             account.stop()
             await account.close()
 
-    async def keep_grant(self, name: str, settings: IntegrationSettings, link: str, access: GrantedAccess) -> KeptGrant:
+    async def keep_grant(
+        self, name: str, section: SystemSettings, key: GrantKey, link: str, access: GrantedAccess
+    ) -> KeptGrant:
         """Keep what somebody granted by a link, in place of the file's token and of what was kept before."""
-        sealed = settings.section(self.system).secrets.get(GRANTED)
+        sealed = section.secrets.get(GRANTED)
         in_file = self.unseal_of(name)(sealed, GRANTED) if sealed is not None else None
-        token = self._sealed(name, access.refresh_token, GRANT)
-        account, origin = access.account or "", fingerprint(in_file)
-        grant = KeptGrant(account, token, access.scopes, origin, link, self.now_ms())
-        await self._publish_grant(name, "grant", grant)
+        token, client = self._sealed(name, access.refresh_token, GRANT), section.options.get(CLIENT, "")
+        origin = Granting(section.account, client, in_file).origin
+        grant = KeptGrant(access.account or "", token, access.scopes, origin, link, self.now_ms(), client)
+        await self._publish_grant(name, key, grant)
         return grant
 
     async def forget_grant(self, name: str, key: GrantKey = "grant") -> None:
@@ -248,22 +296,25 @@ class IntegrationOpener:
             given[GRANTED] = unseal(report.state.grant, GRANT)
         if report.state.webhook_secret is not None:
             given[SIGNING] = unseal(report.state.webhook_secret, SIGNING)
-        with_given = replace(opening, secrets={**opening.secrets, **given})
-        in_file = opening.secrets.get(GRANTED)
-        return await self._connector.open_account(self._with_grant(name, with_given, "grant", in_file))
+        found = self._newest_grant(name, _granting(opening))
+        with_kept = self._with_grant(name, opening, found, IN_FORCE)
+        kept = {} if found is None else {GRANTED: with_kept.secrets[GRANTED]}
+        return await self._connector.open_account(replace(with_kept, secrets={**opening.secrets, **given, **kept}))
 
-    def _with_grant(self, name: str, opening: Opening, key: GrantKey, in_file: str | None) -> Opening:
-        """The opening with the newest refresh token, and a keeper of those that follow. `in_file`: the file's token."""
+    def _newest_grant(self, name: str, wanted: Granting, keys: Sequence[GrantKey] = GRANT_KEYS) -> GrantKey | None:
+        kept = self._configuration.grants(name)
+        return newest({key: kept[key] for key in keys if key in kept}, wanted)
+
+    def _with_grant(self, name: str, opening: Opening, found: GrantKey | None, keeps: GrantKey) -> Opening:
+        """The opening with the refresh token that was `found`, and a keeper of those that follow, under `keeps`."""
         opened: tuple[KeptGrant, str] | None = None
-        for one in dict.fromkeys((key, TRIAL_GRANT)):  # what a trial was given is the newest of its account
-            kept = self._configuration.grant(name, one)
-            if kept is not None and follows(kept, opening.account, in_file):
-                opened = kept, self.unseal_of(name)(kept.refresh_token, GRANT)
-                break
+        if found is not None:
+            kept = self._configuration.grants(name)[found]
+            opened = kept, self.unseal_of(name)(kept.refresh_token, GRANT)
         keeper = GrantKeeper(
-            partial(self._publish_grant, name, key),
+            partial(self._publish_grant, name, keeps),
             lambda text: self._sealed(name, text, GRANT),
-            fingerprint(in_file),
+            _granting(opening),
             self.now_ms,
             opened,
         )
@@ -324,6 +375,10 @@ class IntegrationOpener:
         """Put work on the state of every partition."""
         for number in range(self._connector.partitions):
             await self._connector.publisher.send(STATE_COMMANDS, f"partition-{number}", command, number)
+
+
+def _granting(opening: Opening) -> Granting:
+    return Granting(opening.account, opening.options.get(CLIENT, ""), opening.secrets.get(GRANTED))
 
 
 async def _not_kept(_: GrantedAccess) -> None:

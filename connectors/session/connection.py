@@ -6,7 +6,7 @@ from typing import Literal
 
 from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Unforeseen
 from connectors.session.condition import VersionedCondition
-from schemas.configuration import ConnectorStatus
+from schemas.configuration import STANDS, ConnectorStatus
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class ConnectionState:
         """The system cannot be worked with for now; logged once."""
         status = status_after(error)
         if (status, error.reason) != (self._status, self._reason):
-            log.warning("%s is %s: %s", self._name, status.replace("_", " "), error)
+            log.warning("%s %s: %s", self._name, STANDS[status], error)
             self._status, self._reason = status, error.reason
             self.changes.bump()
 

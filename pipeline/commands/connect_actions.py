@@ -12,8 +12,8 @@ from pipeline.commands.session import known, with_kafka
 from pipeline.local import endpoints
 from pipeline.operations import apply, connect
 from pipeline.process import Process, now_ms
-from pipeline.provisioning.state_machine import UNDER_WAY
-from schemas.integrations import settings_of
+from schemas.configuration import UNDER_WAY
+from schemas.integrations import settings_of, to_connect
 from schemas.topics import INTEGRATIONS
 
 APPLIED_S: Final = 60.0
@@ -23,7 +23,8 @@ def connect_integration(name: str, way: Way) -> None:
     """Print a link and wait until somebody came back by it; then for the apply that waited for it, if one did."""
 
     async def ask(process: Process, publisher: Publisher, tables: TableReader) -> None:
-        account = known(tables.table(INTEGRATIONS), name).hubspot.account
+        parts = tables.table(INTEGRATIONS)
+        account = to_connect(parts, name, known(parts, name)).hubspot.account
         link = connect.new_link(name, tables.table(INTEGRATIONS), now_ms())
         url = link.url(_public_url(process))  # before an earlier link ends: there may be no address
         change = Change("connect", way, integration=name, account=account, link=None, revision=None)

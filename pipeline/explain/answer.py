@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from schemas.configuration import ConnectorStatus
 from schemas.records import Cause, Operation, Origin
 from schemas.spent import Parts
 from schemas.state import Written
@@ -172,7 +173,7 @@ class Away:
     """A system that is not written to now."""
 
     system: System
-    status: str
+    status: ConnectorStatus
     reason: str | None
     parked: bool
     since_ms: int | None = None  # our clock: when something of it was parked first, where that is still retained

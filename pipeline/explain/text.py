@@ -18,6 +18,7 @@ from pipeline.explain.answer import (
     Trace,
 )
 from pipeline.explain.look_now import LOOK_WORDS, Looked
+from schemas.configuration import STANDS
 from schemas.records import Cause
 from schemas.state import Written
 from schemas.values import FieldValue, System
@@ -35,7 +36,7 @@ def explanation_lines(told: Explanation, *, values: bool = False) -> Iterator[st
     for away in told.away:
         since = f" since {clock(away.since_ms, told.at_ms)}" if away.since_ms is not None else ""
         parked = f"; patches are parked{since}, and derived again when it is back" if away.parked else ""
-        yield f"  {NAMES[away.system]} is {away.status.replace('_', ' ')}: {away.reason or 'no reason told'}{parked}"
+        yield f"  {NAMES[away.system]} {STANDS[away.status]}: {away.reason or 'no reason told'}{parked}"
     yield from _object_lines(told)
     for pair in told.pairs:
         yield f"{pair.mapping}: {_pair_line(told, pair)}"

@@ -19,6 +19,7 @@ from pipeline.full_sync.situation import (
     WRITE,
     Situation,
 )
+from schemas.configuration import STANDS
 
 
 def why(run: Run, situation: Situation) -> str | None:
@@ -34,7 +35,7 @@ def _reasons(run: Run, situation: Situation) -> Iterator[str]:
         yield f"{run.row.integration} is {settings.state}"
     for system, state in situation.connectors.items():
         if state.status != "ok":
-            yield f"{system} is {state.status.replace('_', ' ')}: {state.reason}"
+            yield f"{system} {STANDS[state.status]}: {state.reason}"
     for part in _connector_parts(run, situation, step):
         row = run.parts.get(part)
         if row is not None and row.state != "running":

@@ -16,13 +16,14 @@ from pipeline.integration_file.model import IntegrationFile, MappingSpec
 from pipeline.integration_file.problems import render
 from pipeline.operations import OperationRefused
 from pipeline.provisioning.claims import check_claims
-from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, described_file
+from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, DescriptionSource, described_file
 from pipeline.provisioning.forgetting import last_connection
 from pipeline.provisioning.remedies import problem
 from pipeline.provisioning.resolve import Seal, claim_of, fields_of, hubspot_settings, userflow_settings
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
-from pipeline.provisioning.state_machine import ALREADY_CLAIMED, NOT_GRANTED, UNDER_WAY, VENDOR_REFUSAL
+from pipeline.provisioning.state_machine import ALREADY_CLAIMED, VENDOR_REFUSAL
 from schemas.configuration import (
+    STANDS,
     DesiredIntegration,
     DesiredState,
     IntegrationPart,
@@ -30,7 +31,7 @@ from schemas.configuration import (
     SystemSettings,
     secret_place,
 )
-from schemas.integrations import connector_of, settings_of
+from schemas.integrations import awaits_grant, connector_of, settings_of, to_connect, trial_answer
 from schemas.topics import INTEGRATIONS
 from schemas.values import SYSTEMS, System
 
@@ -200,9 +201,11 @@ async def wait_until_applied(
                 raise NotApplied(settings.reason or "refused")
             waited_s = time.monotonic() - started
             if not granted and _nothing_but_a_grant(tables.table(INTEGRATIONS), integration, settings, waited_s):
+                account = to_connect(tables.table(INTEGRATIONS), integration, settings).hubspot.account
+                meanwhile = "; what is in force goes on until then" if settings.trial is not None else ""
                 raise NotApplied(
-                    f"{integration}: accepted, and waits for access to HubSpot account {settings.hubspot.account}. "
-                    f"Fix: run `pairstream connect {integration}`; it comes into force by itself then"
+                    f"{integration}: accepted, and waits for access to HubSpot account {account}. "
+                    f"Fix: run `pairstream connect {integration}`; it comes into force by itself then{meanwhile}"
                 )
             if _unavailable(tables.table(INTEGRATIONS), integration, settings):
                 break
@@ -234,22 +237,22 @@ def refusal(
         return render(check_claims(file, request, parts)) or reason
     if not reason.startswith(FIELDS_DO_NOT_FIT):
         return reason
-    hubspot, userflow = (connector_of(parts, file.integration, system) for system in SYSTEMS)
+    hubspot, userflow = (_description(parts, file.integration, system, request) for system in SYSTEMS)
     if hubspot is None or userflow is None:
         return reason
     problems = described_file(file, hubspot, userflow).misfits()
     return render(problems) or reason
 
 
-def awaits_grant(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:
-    """Whether the newest request waits for somebody to grant access in a browser."""
-    state = connector_of(parts, integration, "hubspot")
-    return (
-        state is not None
-        and settings.apply_state in UNDER_WAY
-        and (state.connection, state.checked_revision) == (settings.connection, settings.revision)
-        and (state.status, state.reason) == ("needs_reconnect", NOT_GRANTED)
-    )
+def _description(
+    parts: Mapping[str, IntegrationPart], integration: str, system: System, request: DesiredIntegration
+) -> DescriptionSource | None:
+    """What a system said of the request's fields: on trial, or of what is in force."""
+    tried = parts.get(f"{integration}/{system}/trial")
+    answer = tried.description if tried is not None else None
+    if answer is not None and answer.fields and answer.inquiry_id.startswith(f"{request.apply_id}/"):
+        return answer
+    return connector_of(parts, integration, system)
 
 
 def _nothing_but_a_grant(
@@ -258,14 +261,21 @@ def _nothing_but_a_grant(
     """Whether only access is waited for: what Userflow says of its key is heard first, unless it says nothing."""
     if not awaits_grant(parts, integration, settings):
         return False
+    # what refuses the key makes the request fail, which is seen next
+    if settings.trial is not None:
+        return waited_s > HEARD_S or trial_answer(parts, integration, "userflow", settings) is not None
     state = connector_of(parts, integration, "userflow")
     told = state is not None and (state.connection, state.checked_revision) == (settings.connection, settings.revision)
-    # what refuses the key makes the request fail, which is seen next
     return waited_s > HEARD_S or (told and state is not None and state.status == "ok")
 
 
 def _unavailable(parts: Mapping[str, IntegrationPart], integration: str, settings: IntegrationSettings) -> bool:
-    """Whether a connector gave up a system as away while it worked on this very request: who waits is to know why."""
+    """Whether a connector gave up a system as away while it worked on this very request: who waits is to know why.
+
+    What is in force may be away for the very reason that is mended by what is on trial.
+    """
+    if settings.trial is not None:
+        return False
     states = (connector_of(parts, integration, system) for system in SYSTEMS)
     return any(
         state is not None
@@ -282,7 +292,7 @@ def _late(parts: Mapping[str, IntegrationPart], integration: str, request: Desir
             f"no scheduler took the request within {within_s:.0f} s: is `pairstream run scheduler` (or `up`) running?"
         )
     waiting = [
-        f"{system} is {state.status}: {state.reason}"
+        f"{system} {STANDS[state.status]}: {state.reason}"
         for system in SYSTEMS
         if (state := connector_of(parts, integration, system)) is not None and state.status != "ok"
     ]

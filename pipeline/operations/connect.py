@@ -16,8 +16,8 @@ from pipeline.operations import OperationRefused
 from pipeline.operations.apply import POLL_EVERY_S
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.scopes import needed_scopes
-from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationPart, IntegrationSettings
-from schemas.integrations import settings_of, types_of
+from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationPart, IntegrationSettings, Sections
+from schemas.integrations import settings_of, to_connect, types_of
 from schemas.topics import INTEGRATIONS
 
 VALID_MS: Final = 10 * 60 * 1000
@@ -42,25 +42,31 @@ class NewLink:
 
 
 def new_link(integration: str, parts: Mapping[str, IntegrationPart], now_ms: int) -> NewLink:
-    """A link for an integration, asking for what its file needs. Raises NotConnected where none would help."""
+    """A link for an integration, asking for what its file needs. Raises NotConnected where none would help.
+
+    Where an apply waits for access while something else is in force, the link is for what it asks for.
+    """
     settings = settings_of(parts, integration)
     if settings is None or settings.state == "disconnected":
         raise NotConnected(f"{integration} is not connected to anything. Fix: `pairstream apply` its file first")
-    if "client_id" not in settings.hubspot.options:
+    wanted = to_connect(parts, integration, settings)
+    if "client_id" not in wanted.hubspot.options:
         raise NotConnected(
             f"{integration} has a token, which nobody grants in a browser. "
             "Fix: write `oauth:` instead of `token:` into its file, and apply it"
         )
     token = secrets.token_urlsafe(32)
-    scopes = tuple(_scopes(integration, settings, parts))
+    scopes = tuple(_scopes(integration, wanted, parts))
     return NewLink(token, ConnectLink(hashed(token), scopes, now_ms, now_ms + VALID_MS))
 
 
-def _scopes(integration: str, settings: IntegrationSettings, parts: Mapping[str, IntegrationPart]) -> list[str]:
-    """What is in force needs, and what was asked for last: a file is refused for the very scopes it lacks."""
+def _scopes(
+    integration: str, wanted: IntegrationSettings | Sections, parts: Mapping[str, IntegrationPart]
+) -> list[str]:
+    """What that file needs, and what was asked for last: a file is refused for the very scopes it lacks."""
     types, asked = types_of(parts, integration), parts.get(f"{integration}/desired")
-    documents = {settings.document}
-    if asked is not None and asked.desired is not None and asked.desired.hubspot.account == settings.hubspot.account:
+    documents = {wanted.document}
+    if asked is not None and asked.desired is not None and asked.desired.hubspot.account == wanted.hubspot.account:
         documents.add(asked.desired.document)
     scopes = {scope for text in documents for scope in needed_scopes(resolved(read_document(text), types))}
     return sorted(scopes | {"oauth"})
@@ -94,7 +100,7 @@ def _connected(integration: str, parts: Mapping[str, IntegrationPart], answer: C
     if answer.reason is None:
         return answer
     settings = settings_of(parts, integration)
-    account = settings.hubspot.account if settings is not None else "another"
+    account = to_connect(parts, integration, settings).hubspot.account if settings is not None else "another"
     reason = why(integration, account, answer)
     raise NotConnected(f"{integration}: {reason} Nothing was changed ({answer.reason}). {_anew(integration)}")
 

@@ -40,7 +40,7 @@ from schemas.configuration import (
     is_feed,
     secret_place,
 )
-from schemas.integrations import connector_of, every, types_of
+from schemas.integrations import awaits_grant, connector_of, every, types_of
 from schemas.records import avro_name
 from schemas.registry import SchemaRegistry
 from schemas.seals import seals_of
@@ -139,6 +139,12 @@ def examine_integration(
     what = f"integration {name}"
     if settings.apply_state == "failed":
         yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}", "apply_refused", name)
+    if settings.trial is not None and awaits_grant(parts, name, settings):
+        told = (
+            f"its newest file waits for access to HubSpot account {settings.trial.hubspot.account}; what is in force "
+            f"goes on. Fix: run `pairstream connect {name}`, or apply the file in force to withdraw it"
+        )
+        yield Finding(what, "wrong", told, "grant_awaited", name)
     if settings.state == "disconnected":
         yield Finding(what, "ok", "disconnected", integration=name)
         yield from _left(what, name, settings, parts)

@@ -15,7 +15,7 @@ from connectors.kafka.table import TableReader
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.provisioning.described import DescribedFile, described_file
 from pipeline.provisioning.resolve import fields_of
-from schemas.configuration import Description, Inquiry, IntegrationPart
+from schemas.configuration import STANDS, Description, Inquiry, IntegrationPart
 from schemas.integrations import connector_of
 from schemas.topics import INTEGRATIONS
 from schemas.values import SYSTEMS, System
@@ -120,5 +120,5 @@ def _is_away(parts: Mapping[str, IntegrationPart], integration: str, system: Sys
 def _silence(parts: Mapping[str, IntegrationPart], integration: str, system: System) -> str:
     state = connector_of(parts, integration, system)
     if state is not None and state.status != "ok":
-        return f"{system} is {state.status.replace('_', ' ')}: {state.reason}"
+        return f"{system} {STANDS[state.status]}: {state.reason}"
     return f"the {system} connector did not answer: is it running?"

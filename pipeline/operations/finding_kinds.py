@@ -29,6 +29,7 @@ FindingCode = Literal[
     "letters_open",
     "letters_not_looked_at",
     "apply_refused",
+    "grant_awaited",
     "secrets_do_not_open",
     "connector_not_reported",
     "connector_does_not_answer",
@@ -177,6 +178,11 @@ FINDINGS: Final[Mapping[FindingCode, FindingKind]] = {
         "the last apply was refused: the reason follows; what was in force before is in force still",
         "mend the file, and apply it again",
         "pairstream apply FILE.yaml",
+    ),
+    "grant_awaited": FindingKind(
+        "a file that was applied waits for somebody to grant access; what was in force before goes on",
+        "grant it, or apply the file in force to withdraw the other",
+        "pairstream connect {name}",
     ),
     "secrets_do_not_open": FindingKind(
         "PAIRSTREAM_SECRET_KEY does not open the integration's secrets: they were sealed with another key",

@@ -8,7 +8,7 @@ from pipeline.full_sync.report import instant, reason, report
 from pipeline.full_sync.rows import Run, runs_of
 from pipeline.operations.findings import Finding
 from schemas.codec import Codec, MalformedRecord
-from schemas.configuration import IntegrationPart
+from schemas.configuration import STANDS, IntegrationPart
 from schemas.integrations import connector_of
 from schemas.reasons import REASONS
 from schemas.registry import UnknownSchema
@@ -68,5 +68,4 @@ def held_up(integration: str, parts: Mapping[str, IntegrationPart], systems: Ite
         if state is None:
             yield f"the {system} connector has not reported yet: its crawl begins once it runs"
         elif state.status != "ok":
-            status = state.status.replace("_", " ")
-            yield f"{system} is {status}: {state.reason}: its crawl begins once it can be worked with"
+            yield f"{system} {STANDS[state.status]}: {state.reason}: its crawl begins once it can be worked with"

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pipeline.full_sync.text import duration, state_word
 from pipeline.lag.text import NAMES, aligned, seconds
+from schemas.configuration import STANDS
 
 Shown = dict[str, Any]
 
@@ -51,7 +52,7 @@ def _notes(one: Shown) -> list[str]:
     found += [f"paused: {one['pause_reason']}"] if one["pause_reason"] else []
     for system, told in one["systems"].items():
         if told["status"] not in ("ok", "unknown") or told["reason"]:
-            found.append(f"{system} is {_status(told)}: {told['reason']}")
+            found.append(f"{system} {STANDS.get(told['status'], 'is unknown')}: {told['reason']}")
         found += [f"{system}: {note}" for note in _denied(told)]
     return found
 

@@ -1,12 +1,12 @@
 """A file with both systems' descriptions: custom types resolved, fields, events, and what does not fit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from pipeline.integration_file.checks import check
 from pipeline.integration_file.model import IntegrationFile
-from pipeline.integration_file.problems import Problem, in_order, render
+from pipeline.integration_file.problems import Problem, in_order
 from pipeline.provisioning.custom_types import resolved
 from pipeline.provisioning.field_checks import Fields, check_fields
 from pipeline.provisioning.resolve import definitions_of
@@ -15,6 +15,8 @@ from schemas.configuration import DescribedEvent, DescribedField, DescribedType
 from schemas.values import System
 
 FIELDS_DO_NOT_FIT: Final = "fields_do_not_fit"
+MOST_TOLD: Final = 5
+"""Of the reasons that are kept; `plan` and `apply` tell each."""
 
 
 class DescriptionSource(Protocol):
@@ -49,7 +51,12 @@ class DescribedFile:
     def refusal(self) -> str | None:
         """The reason for which an apply of the file is refused; None where it fits."""
         problems = self.misfits()
-        return f"{FIELDS_DO_NOT_FIT}:\n{render(problems)}" if problems else None
+        if not problems:
+            return None
+        # lines are of the stored document, which nobody sees: who applies a file is told those of that file
+        told = [str(replace(one, line=0, file="")) for one in problems[:MOST_TOLD]]
+        left = [f"And {len(problems) - MOST_TOLD} more."] if len(problems) > MOST_TOLD else []
+        return " ".join((f"{FIELDS_DO_NOT_FIT}:", *told, *left))
 
 
 def described_file(file: IntegrationFile, hubspot: DescriptionSource, userflow: DescriptionSource) -> DescribedFile:

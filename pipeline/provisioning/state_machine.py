@@ -3,12 +3,13 @@
 The active scheduler is the only writer of settings and claims; it calls `decide` until there is nothing left to write.
 A request goes: describing (both connectors tell their fields) -> provisioning (missing fields are made) -> done.
 Custom object types are described first: what their fields are named, and so which fields to ask for, follows from them.
-Another account than the one in force goes through both on trial first, beside it (`pipeline/provisioning/trial.py`).
+What connects anew while something is in force (another account, other credentials or options) goes through both on
+trial first, beside it (`pipeline/provisioning/trial.py`).
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.integration_file.loader import read_document
@@ -19,8 +20,11 @@ from pipeline.provisioning.forgetting import configuration_forgotten, last_conne
 from pipeline.provisioning.mapping_writes import mapping_writes
 from pipeline.provisioning.resolve import object_mappings, to_create, with_fields_of
 from pipeline.provisioning.streams import streamed
+from pipeline.provisioning.trial import SameSecret
 from pipeline.provisioning.writes import ConfigurationWrite
 from schemas.configuration import (
+    NOT_GRANTED,
+    UNDER_WAY,
     ConnectorState,
     DesiredIntegration,
     IntegrationClaim,
@@ -30,30 +34,40 @@ from schemas.configuration import (
     Sections,
     SystemSettings,
 )
-from schemas.integrations import connector_of, settings_of
+from schemas.integrations import connector_of, settings_of, trial_answer
 from schemas.letters import place_of
 from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS
 from schemas.values import SYSTEMS, System
 
-NOT_GRANTED: Final = "not_granted"
 ALREADY_CLAIMED: Final = "already claimed"
 DISCONNECTED: Final = "it is disconnected and its credentials are forgotten: apply its file"
 VENDOR_REFUSAL: Final = re.compile(r"(hubspot|userflow): (?:needs reconnect|failed): (\S+)")
-UNDER_WAY: Final = frozenset({"proving", "describing", "provisioning"})
 
 Parts = Mapping[str, IntegrationPart]
 Failed = Callable[[str, Exception], None]
 """(integration, what was raised)."""
 
 
-def decide(
-    parts: Parts, mappings: Mapping[str, ObjectMapping], partitions: int, failed: Failed | None = None
-) -> list[ConfigurationWrite]:
-    """What to write next, in order; empty when everything asked for is done or waits for a connector.
+def _nobody_knows(*_: object) -> bool:
+    return False
 
-    `failed` is told of an integration on which our own code raises; None: the error is raised.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is told and asked outside of the tables."""
+
+    failed: Failed | None = None  # told of an integration on which our own code raises; None: the error is raised
+    same_secret: SameSecret = _nobody_knows  # a secret that is not known for the one in force is tried first
+
+
+def decide(
+    parts: Parts,
+    mappings: Mapping[str, ObjectMapping],
+    partitions: int,
+    outside: Outside = Outside(),
+) -> list[ConfigurationWrite]:
+    """What to write next, in order; empty when everything asked for is done or waits for a connector."""
     writes: list[ConfigurationWrite] = []
     for key, part in sorted(parts.items()):
         if part.settings is not None and (told := state_forgotten(part.integration, part.settings, partitions)):
@@ -63,7 +77,7 @@ def decide(
             return configuration_forgotten(part.integration, parts, mappings)  # its request was deleted
         if part.desired is None or not key.endswith("/desired"):
             continue
-        writes += _contained(part.integration, part.desired, parts, mappings, failed)
+        writes += _contained(part.integration, part.desired, parts, mappings, outside)
         if writes:
             break  # one integration at a time: its claims are in force before the next integration claims
     return writes or list(_orphans(parts))
@@ -74,15 +88,15 @@ def _contained(
     desired: DesiredIntegration,
     parts: Parts,
     mappings: Mapping[str, ObjectMapping],
-    failed: Failed | None,
+    outside: Outside,
 ) -> list[ConfigurationWrite]:
     """What comes next for one integration; a request on which our own code raises is refused, and the others go on."""
     try:
-        return _next(name, desired, parts, mappings)
+        return _next(name, desired, parts, mappings, outside.same_secret)
     except Exception as error:  # whatever it is, the next look would meet it again, and so would every scheduler
-        if failed is None:
+        if outside.failed is None:
             raise
-        failed(name, error)
+        outside.failed(name, error)
         settings, reason = settings_of(parts, name), f"step_failed: our own code raised at {place_of(error)}"
         if settings is None:
             return []
@@ -101,10 +115,14 @@ def _orphans(parts: Parts) -> Iterator[ConfigurationWrite]:
 
 
 def _next(
-    name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
+    name: str,
+    desired: DesiredIntegration,
+    parts: Parts,
+    mappings: Mapping[str, ObjectMapping],
+    same_secret: SameSecret,
 ) -> list[ConfigurationWrite]:
     """Carries out the request; then repairs claims and mappings that a scheduler died before writing."""
-    writes = _asked(name, desired, parts, mappings)
+    writes = _asked(name, desired, parts, mappings, same_secret)
     written = {write.key: write.record for write in writes if isinstance(write.record, IntegrationPart)}
     settings = settings_of({**parts, **written}, name)
     if settings is None:
@@ -128,17 +146,21 @@ def _superfluous(
 
 
 def _asked(
-    name: str, desired: DesiredIntegration, parts: Parts, mappings: Mapping[str, ObjectMapping]
+    name: str,
+    desired: DesiredIntegration,
+    parts: Parts,
+    mappings: Mapping[str, ObjectMapping],
+    same_secret: SameSecret,
 ) -> list[ConfigurationWrite]:
     settings = settings_of(parts, name)
     if settings is None or settings.apply_id != desired.apply_id:
-        return [_accepted(name, desired, settings, parts)]
+        return [_accepted(name, desired, settings, parts, same_secret)]
     if settings.trial is not None:
         return _tried(name, desired, settings, parts)
     states = [connector_of(parts, name, system) for system in SYSTEMS]
     if settings.apply_state not in UNDER_WAY:
         return list(_redescribed(name, settings, states, mappings))
-    failure = _failure(settings, states)
+    failure = _refused_for(name, settings, parts) or _failure(settings, states)
     if failure is not None:
         return [_failed(name, settings, failure)]
     described = _description_of(settings, states)
@@ -150,7 +172,11 @@ def _asked(
 
 
 def _accepted(
-    name: str, desired: DesiredIntegration, settings: IntegrationSettings | None, parts: Parts
+    name: str,
+    desired: DesiredIntegration,
+    settings: IntegrationSettings | None,
+    parts: Parts,
+    same_secret: SameSecret,
 ) -> ConfigurationWrite:
     before = settings or _nothing_yet(name, desired, parts)
     if desired.state == "disconnected":
@@ -159,14 +185,17 @@ def _accepted(
     if not connected and before.revision > 0 and _same(desired, before):
         # a pause or resume that crossed a disconnect: its sections are the old ones, the credentials are gone
         return _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
-    if connected and desired.document == before.document and _same(desired, before):
-        return _write(name, _in_state(before, desired))
+    if connected and desired.document == before.document:
+        # a pause that crossed a rotation holds other seals of the same secrets
+        pauses = desired.state == "paused" and trial.is_proven(name, desired, before, same_secret)
+        if pauses or _same(desired, before):
+            return _write(name, _in_state(before, desired))
     holders = other_holders(name, desired, parts)
     if holders:
         refused = replace(_restored(before), apply_id=desired.apply_id, apply_state="failed")
         return _write(name, replace(refused, reason=_claimed_by(holders)))
     in_force = _restored(before)
-    if connected and before.active_revision and not same_accounts(desired, in_force):
+    if connected and before.active_revision and not trial.is_proven(name, desired, in_force, same_secret):
         return _write(name, trial.begun(desired, in_force))
     return _begun(name, desired, before)
 
@@ -198,7 +227,7 @@ def _begun(name: str, desired: DesiredIntegration, before: IntegrationSettings) 
 def _tried(
     name: str, desired: DesiredIntegration, settings: IntegrationSettings, parts: Parts
 ) -> list[ConfigurationWrite]:
-    """Another account takes the place of the one in force once it has proven itself, and nobody holds it meanwhile."""
+    """What is tried takes the place of what is in force once it has proven itself, and nobody holds its account."""
     match trial.judged(name, settings, parts):
         case trial.Waits():
             return []
@@ -334,6 +363,15 @@ def _of_revision(state: ConnectorState | None, settings: IntegrationSettings) ->
     if state is None or state.connection != settings.connection or state.described_revision < settings.revision:
         return None
     return state
+
+
+def _refused_for(name: str, settings: IntegrationSettings, parts: Parts) -> str | None:
+    """Why a connector cannot make its system ready for this request, while it goes on with what is in force."""
+    for system in SYSTEMS:
+        answer = trial_answer(parts, name, system, settings)
+        if answer is not None and answer.reason is not None:
+            return f"{system}: failed: {answer.reason}"
+    return None
 
 
 def _failure(settings: IntegrationSettings, states: list[ConnectorState | None]) -> str | None:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -332,3 +333,45 @@ async def test_what_is_sealed_with_a_former_key_is_sealed_again_and_all_goes_on(
     contact_id, user_id = await paired(it)
     await it.hubspot.edit("contacts", contact_id, {"jobtitle": "Sealed again"})
     await title_arrives(it, user_id, "Sealed again")
+
+
+async def test_a_token_is_at_work_until_the_grant_that_follows_it_is_there(it: World, browser: Browser) -> None:
+    """The last test of this world. The file without a token took its place at once, and patches were parked."""
+    by_token, by_grant = it.folder / "by-token.yaml", it.folder / "by-grant.yaml"
+    by_token.write_text(FILE)
+    by_grant.write_text(GRANTED_LATER)
+    await it.command("apply", str(by_token), "--yes", USERFLOW_API_KEY="ak_replaced")
+    contact_id, user_id = await paired(it)
+    await uninstall(it)  # the access that was granted before ends
+    before, runs = await reported(it), await asyncio.to_thread(it.rows, RUNS)
+
+    said = await it.command("apply", str(by_grant), "--yes", expect=1, USERFLOW_API_KEY="ak_replaced")
+    assert f"waits for access to HubSpot account {ACCOUNT}" in said
+    assert "what is in force goes on until then" in said
+    assert "waits for access" in await it.command("doctor", expect=1)
+    for turn in range(3):
+        await edited_both_ways(it, contact_id, user_id, f"By the token {turn}")
+    async with connecting(it) as command, tab(browser) as page:
+        await choose(page, command.link, ALLOW)
+        assert "in force as revision" in await command.ends(0)
+    await edited_both_ways(it, contact_id, user_id, "By the grant")
+    assert set(await reported(it) - before) <= {("ok", False)}
+    assert (await asyncio.to_thread(it.rows, RUNS)).keys() == runs.keys(), "a full sync began"
+
+
+async def edited_both_ways(it: World, contact_id: str, user_id: str, value: str) -> None:
+    """Edit both sides, and wait until each shows the other's value."""
+    await it.hubspot.edit("contacts", contact_id, {"jobtitle": value})
+    await it.userflow.edit("users", user_id, {"plan": value})
+    await title_arrives(it, user_id, value)
+
+    async def plan() -> Any:
+        return (await it.hubspot.fields("contacts", contact_id)).get("userflow_user_plan")
+
+    assert await eventually(plan, lambda found: found == value, 60.0) == value
+
+
+async def reported(it: World) -> Counter[tuple[str, bool]]:
+    """What both connectors told: how often which status, and whether something is parked."""
+    parts = await asyncio.to_thread(it.records, INTEGRATIONS)
+    return Counter((part.connector.status, part.connector.parked) for part in parts if part.connector is not None)

@@ -5,6 +5,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from connectors.hubspot.simulator.webhooks import signature_v3
 from connectors.kafka.cluster import Cluster
 from pipeline.local.stack import Stack
 from schemas.records import DeadLetter
-from schemas.topics import DEAD_LETTERS
+from schemas.topics import DEAD_LETTERS, INTEGRATIONS, RUNS
 from tests.e2e.customers import (
     ACCOUNTS,
     DOWN,
@@ -71,18 +72,30 @@ class Two:
         found = await asyncio.to_thread(read_topic, cluster, DEAD_LETTERS)
         return [letter for letter in found if letter.integration == DOWN]
 
+    async def reported(self) -> Counter[tuple[str, bool]]:
+        """How often the first integration's connectors told which status, and whether something is parked."""
+        parts = [part.connector for part in await self.records(INTEGRATIONS) if part.connector is not None]
+        return Counter((part.status, part.parked) for part in parts)
+
+    async def records(self, topic: str) -> list[Any]:
+        """All that a topic holds of the first integration."""
+        cluster = Cluster(
+            {"bootstrap.servers": self.running.endpoints.kafka_bootstrap_servers}, self.running.settings.prefix
+        )
+        return [one for one in await asyncio.to_thread(read_topic, cluster, topic) if one.integration == WELL]
+
     async def reasons(self) -> set[str]:
         return {letter.reason for letter in await self.letters()}
 
     async def run(self, *words: str, **more: str) -> tuple[int, str]:
         return await run(self.running, *words, **more)
 
-    async def apply(self, name: str, account: int, of: str, *words: str) -> tuple[int, str]:
+    async def apply(self, name: str, account: int, of: str, *words: str, **more: str) -> tuple[int, str]:
         """Apply a file of that name and account, with the HubSpot credentials of another customer."""
         path = self.folder / f"{name}-{account}.yaml"
         path.write_text(FILE.format(name=name, account=account))
         secrets = secrets_of(of) | {"USERFLOW_API_KEY": f"ak_{name if name in ACCOUNTS else SPARE}"}
-        return await self.run("apply", str(path), "--yes", *words, **secrets)
+        return await self.run("apply", str(path), "--yes", *words, **secrets | more)
 
     def told(self, body: bytes) -> int:
         """The status of the answer to a webhook request of the second account, signed as HubSpot does."""
@@ -227,6 +240,30 @@ async def test_a_first_apply_that_is_refused_leaves_no_ghost_and_what_nobody_wai
     code, told = await two.run("integration", "forget", "ghost")
     assert (code, told.splitlines()[0]) == (0, "ghost: forgotten")  # behind it stderr, with what it was about to do
     assert "ghost" not in await listed()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [({"HUBSPOT_TOKEN": "pat-typo"}, "hubspot.token"), ({"USERFLOW_API_KEY": "ak_typo"}, "userflow.api_key")],
+)
+async def test_wrong_credentials_of_the_same_account_cost_the_running_integration_nothing(
+    two: Two, wrong: dict[str, str], line: str
+) -> None:
+    """They took the place of those in force until they were refused: patches were parked, and a full sync began."""
+    reported, runs = await two.reported(), len(await two.records(RUNS))
+    applying = asyncio.create_task(two.apply(WELL, ACCOUNTS[WELL], WELL, **wrong))
+    turn = 0
+    while not applying.done():
+        await two.honest_goes_on(f"{line} meanwhile {turn}")
+        turn += 1
+    code, told = await applying
+    assert (code, f"{line}: " in told, "(unauthorized)" in told) == (1, True, True), told
+    await two.honest_goes_on(f"after a wrong {line}")
+
+    assert set(await two.reported() - reported) <= {("ok", False)}
+    assert len(await two.records(RUNS)) == runs, "a full sync began"
+    shown = (await two.run("integration", "show", WELL))[1]
+    assert "the last apply was refused" in shown
 
 
 async def test_an_account_that_cannot_be_prepared_leaves_what_is_in_force_and_takes_over_once_it_can(two: Two) -> None:

@@ -10,7 +10,7 @@ from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations import apply
 from pipeline.provisioning.claims import check_claims
 from schemas.configuration import IntegrationSettings
-from schemas.integrations import settings_of
+from schemas.integrations import awaits_grant, settings_of
 
 IN_FORCE_S: Final = 30.0
 
@@ -52,7 +52,7 @@ async def do_add(visit: Visit) -> Shown | Gone:
     except apply.NotApplied as refusal:
         there = settings_of(desk.parts, file.integration)
         ours = there is not None and there.apply_id == request.apply_id
-        if there is not None and ours and apply.awaits_grant(desk.parts, file.integration, there):
+        if there is not None and ours and awaits_grant(desk.parts, file.integration, there):
             return await link_for(visit, file.integration)
         return _again(asked, {"": str(refusal)})
     return Gone(f"/i/{file.integration}")

@@ -5,6 +5,7 @@ from pipeline.console.pages.integration import systems
 from pipeline.console.visit import Shown, Visit
 from pipeline.console.words import clock
 from pipeline.operations.webhooks import last_accepted_ms
+from schemas.integrations import to_connect
 from schemas.values import SYSTEMS
 
 
@@ -17,6 +18,7 @@ async def connection(visit: Visit) -> Shown:
     rows = lag.processes if lag is not None else ()
     arrived = {system: last_accepted_ms(rows, system, visit.integration) for system in SYSTEMS}
     by_oauth = "client_id" in settings.hubspot.options
+    tried = to_connect(parts, visit.integration, settings)
     return Shown(
         "connection.html",
         {
@@ -24,6 +26,7 @@ async def connection(visit: Visit) -> Shown:
             "arrived": {system: clock(at_ms, now_ms) if at_ms else "" for system, at_ms in arrived.items()},
             "settings": settings,
             "by_oauth": by_oauth,
+            "awaited": tried.hubspot.account if tried is not settings else "",
             "grant": kept,
             "granted": clock(kept.granted_at_ms, now_ms) if kept is not None and kept.granted_at_ms else "",
             "systems": systems(visit.integration, settings, parts),

@@ -7,13 +7,15 @@ from pipeline.console.pages.acts import Confirm
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.operations import connect
+from schemas.integrations import to_connect
 
 
 async def grant(visit: Visit) -> Shown:
     """`GET connection/grant`: what is about to be asked for."""
     settings, name = settings_in(visit), visit.integration
     wanted = connect.new_link(name, visit.desk.parts, visit.desk.now_ms()).record  # says why where no link would help
-    rows = [("Choose account", settings.hubspot.account), ("HubSpot is asked for", ", ".join(wanted.scopes))]
+    account = to_connect(visit.desk.parts, name, settings).hubspot.account
+    rows = [("Choose account", account), ("HubSpot is asked for", ", ".join(wanted.scopes))]
     lead = "HubSpot asks you to choose an account and to grant what is listed. Another account is refused."
     command = f"pairstream connect {name}"
     told = Confirm(f"Connect {name} with HubSpot?", lead, "Make a link", f"/i/{name}/connection", rows, command=command)
@@ -50,7 +52,7 @@ async def waiting(visit: Visit) -> Shown:
         title = (
             f"Connected to HubSpot account {answer.account}."
             if answer.reason is None
-            else f"{why(name, settings.hubspot.account, answer)} Nothing was changed."
+            else f"{why(name, to_connect(desk.parts, name, settings).hubspot.account, answer)} Nothing was changed."
         )
     elif expires_ms <= desk.now_ms():
         kind, title = "warn", "That took longer than 10 minutes. Nothing was changed."

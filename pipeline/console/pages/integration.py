@@ -18,7 +18,7 @@ from pipeline.operations.full_sync import completed
 from pipeline.operations.standing import counted_by, of_mapping
 from pipeline.provisioning.remedies import withdrawal
 from schemas.configuration import ApplyState, IntegrationPart, IntegrationSettings
-from schemas.integrations import connector_of
+from schemas.integrations import awaits_grant, connector_of
 from schemas.operating import AuditEntry
 from schemas.records import ObjectMapping
 from schemas.topics import MAPPINGS
@@ -26,11 +26,13 @@ from schemas.values import SYSTEMS
 
 LATELY = 6
 STEPS: Final[Mapping[ApplyState, str]] = {
-    "proving": "Both systems are asked whether they take the credentials, and whose accounts they are.",
+    "proving": "Both systems are asked whether they take the credentials, and whose accounts they are. What is in "
+    "force goes on.",
     "describing": "Both systems are asked for the fields that the mappings name.",
     "provisioning": "The HubSpot fields that lack are being made.",
 }
 """How far an apply has come."""
+AWAITED: Final = "It waits until somebody grants access to HubSpot: see Connection."
 ENDED = {"paused": "pause", "disconnected": "disconnect"}
 """A state, and what the audit calls bringing it about."""
 
@@ -82,7 +84,7 @@ async def health(visit: Visit) -> Shown:
             "by_oauth": top.condition.system == "HubSpot" and "client_id" in settings.hubspot.options,
             "account": settings.hubspot.account,
             "ended_by": _ended_by(visit, settings),
-            "step": STEPS.get(settings.apply_state, ""),
+            "step": AWAITED if awaits_grant(parts, name, settings) else STEPS.get(settings.apply_state, ""),
             "lately": [(clock(entry.at_ms, desk.now_ms()), entry) for entry in islice(newest_of(visit), LATELY)],
             "systems": systems(name, settings, parts),
             "left": left(name, settings, parts) if settings.state == "disconnected" else [],

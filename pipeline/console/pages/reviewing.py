@@ -32,8 +32,8 @@ from pipeline.integration_file.model import IntegrationFile, MappingSpec
 from pipeline.operations import OperationRefused, apply, full_sync
 from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan
-from pipeline.provisioning.state_machine import DISCONNECTED, UNDER_WAY
-from schemas.configuration import DesiredIntegration, IntegrationSettings
+from pipeline.provisioning.state_machine import DISCONNECTED
+from schemas.configuration import UNDER_WAY, DesiredIntegration, IntegrationSettings
 from schemas.topics import MAPPINGS, RUNS
 from schemas.values import FieldValue
 

@@ -13,7 +13,15 @@ from connectors.contract.sink import OwnershipLost
 from connectors.kafka.consumer import Taken
 from connectors.runtime.consents import ConsentHooks, Consents
 from connectors.runtime.exclusive import Exclusive
-from schemas.configuration import ConnectAnswer, ConnectLink, IntegrationSettings, IntegrationState, KeptGrant
+from schemas.configuration import (
+    ConnectAnswer,
+    ConnectLink,
+    IntegrationSettings,
+    IntegrationState,
+    KeptGrant,
+    Sections,
+    SystemSettings,
+)
 from schemas.records import ConnectorRequest, Consent
 from tests.unit.connectors.fake_clock import FakeClock
 from tests.unit.connectors.runtime.runners import settings_part
@@ -35,6 +43,9 @@ class Stage:
     done: list[str] = field(default_factory=list)
     link_there: ConnectLink | None = LINK
     kept: KeptGrant | None = None
+    kept_for_trial: KeptGrant | None = None
+    trial: Sections | None = None
+    settled: bool = True
     told: ConnectAnswer | None = None
     account: str = ACME
     spent: bool = False
@@ -69,8 +80,15 @@ class Stage:
     def consent(self, _: str) -> ConnectAnswer | None:
         return self.told
 
-    def grant(self, _: str) -> KeptGrant | None:
-        return self.kept
+    def grant(self, _: str, key: str = "grant") -> KeptGrant | None:
+        return self.grants(ACME).get(key)
+
+    def grants(self, _: str) -> dict[str, KeptGrant]:
+        kept = {"grant": self.kept, "trial-grant": self.kept_for_trial}
+        return {key: grant for key, grant in kept.items() if grant is not None}
+
+    def to_connect(self, _: str, settings: IntegrationSettings) -> IntegrationSettings | Sections:
+        return self.trial or settings
 
     def asked_at_ms(self, _: str) -> int:
         return self.asked_at
@@ -88,8 +106,11 @@ class Stage:
     def opened_code(self, _: str, sealed: bytes) -> str:
         return sealed.decode()
 
-    async def exchange(self, _: str, __: IntegrationSettings, code: ConsentCode) -> GrantedAccess:
+    async def exchange(
+        self, _: str, __: IntegrationSettings, section: SystemSettings, code: ConsentCode
+    ) -> GrantedAccess:
         assert code == CODE
+        assert self.trial is None or section == self.trial.hubspot
         if self.state == "disconnected":
             raise OwnershipLost("hubspot")
         if self.errors:
@@ -101,12 +122,22 @@ class Stage:
         self._happens("exchanged")
         return GrantedAccess("refresh-1", self.account, ("oauth",))
 
-    async def keep_grant(self, _: str, __: IntegrationSettings, link: str, access: GrantedAccess) -> KeptGrant:
-        self.kept = KeptGrant(access.account or "", b"sealed", access.scopes, "", link, 7)
+    async def keep_grant(self, _: str, __: SystemSettings, key: str, link: str, access: GrantedAccess) -> KeptGrant:
+        grant = KeptGrant(access.account or "", b"sealed", access.scopes, "", link, 7)
+        if key == "trial-grant":
+            self.kept_for_trial = grant
+        else:
+            self.kept = grant
         self._happens("kept")
-        return self.kept
+        return grant
 
-    async def give_back(self, _: str, __: IntegrationSettings, access: GrantedAccess) -> None:
+    def is_settled(self, _: str, __: IntegrationSettings) -> bool:
+        return self.settled
+
+    async def settle(self, _: str, __: IntegrationSettings) -> None:
+        self._happens("settled")
+
+    async def give_back(self, _: str, __: IntegrationSettings, ___: SystemSettings, access: GrantedAccess) -> None:
         assert access.refresh_token == "refresh-1"  # noqa: S105 - of the exchange
         self._happens("given back")
         if self.gives_back is not None:
@@ -146,7 +177,14 @@ class Stage:
 
     def restarted(self) -> "Stage":
         """The next owner: it finds what the brokers have, and takes the record again."""
-        return Stage(kept=self.kept, told=self.told, spent=self.spent, link_there=self.link_there)
+        return Stage(
+            kept=self.kept,
+            kept_for_trial=self.kept_for_trial,
+            trial=self.trial,
+            told=self.told,
+            spent=self.spent,
+            link_there=self.link_there,
+        )
 
 
 async def until(stage: Stage, good: Callable[[], bool]) -> None:
@@ -170,6 +208,36 @@ async def test_a_link_counts_once_however_often_it_comes() -> None:
         await stage.takes()
     assert stage.done.count("exchanged") == stage.done.count("answered") == 1
     assert stage.finished == 3
+
+
+async def test_access_to_what_is_on_trial_is_kept_apart_while_the_worker_goes_on() -> None:
+    """What is in force has missed nothing, so that no full sync is asked for."""
+    in_force, section = KeptGrant(ACME, b"former"), SystemSettings("2", {"client_id": "app"})
+    stage = Stage(kept=in_force, account="2", trial=Sections("", section, section))
+    await stage.takes()
+    assert stage.done == ["exchanged", "kept", "answered"]
+    assert (stage.kept, stage.kept_for_trial is not None) == (in_force, True)
+    assert stage.told == ConnectAnswer(LINK.link, None, "2", ("oauth",), 7)
+
+
+async def test_access_by_which_what_is_in_force_lives_is_put_aside_before_a_trial_keeps_its_own() -> None:
+    section = SystemSettings("2", {"client_id": "app"})
+    stage = Stage(account="2", trial=Sections("", section, section), settled=False)
+    await stage.takes()
+    assert stage.done == ["exchanged", "worker ended", "settled", "kept", "open again", "answered"]
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_death_after_keeping_access_for_a_trial_costs_nothing_and_no_full_sync(over: bool) -> None:
+    section = SystemSettings("2", {"client_id": "app"})
+    stage = Stage(dies_at="kept", account="2", trial=Sections("", section, section))
+    await stage.takes()
+    after = stage.restarted()
+    after.trial = None if over else after.trial  # it has passed meanwhile
+    await after.takes()
+    assert after.done == ["answered"]
+    assert after.told is not None
+    assert (after.told.reason, after.told.account) == (None, "2")
 
 
 async def test_once_it_is_disconnected_no_code_is_exchanged() -> None:

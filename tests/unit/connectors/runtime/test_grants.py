@@ -7,7 +7,7 @@ import pytest
 
 from connectors.contract.account import Opening
 from connectors.contract.consent import GrantedAccess
-from connectors.runtime.grants import GrantKeeper, fingerprint, follows
+from connectors.runtime.grants import Granting, GrantKeeper, fingerprint, follows, newest
 from schemas.configuration import ConnectorState, IntegrationPart, KeptGrant
 from schemas.topics import INTEGRATIONS
 from tests.unit.connectors.runtime.runners import WELL, Vendor, settings_part
@@ -15,7 +15,7 @@ from tests.unit.connectors.runtime.running import Member, running, until
 
 
 @pytest.mark.parametrize(
-    ("account", "origin", "in_file", "newest"),
+    ("account", "origin", "in_file", "counts"),
     [
         ("1", "", None, True),  # granted in the browser, and the file has none
         ("1", fingerprint("first"), "first", True),  # came of the file's
@@ -26,8 +26,24 @@ from tests.unit.connectors.runtime.running import Member, running, until
         ("2", "", None, False),  # of another account
     ],
 )
-def test_the_newest_token_is_known(account: str, origin: str, in_file: str | None, newest: bool) -> None:
-    assert follows(KeptGrant(account, b"", origin=origin), "1", in_file) is newest
+def test_the_newest_token_is_known(account: str, origin: str, in_file: str | None, counts: bool) -> None:
+    assert follows(KeptGrant(account, b"", origin=origin), Granting("1", "app", in_file)) is counts
+
+
+def test_access_to_another_app_never_counts() -> None:
+    kept = KeptGrant("1", b"", client="app")
+    assert follows(kept, Granting("1", "app", None))
+    assert not follows(kept, Granting("1", "other app", None))
+
+
+def test_of_two_grants_the_one_that_was_granted_last_counts() -> None:
+    """A refused trial of another app left its grant behind, and what was in force was opened with it."""
+    former, later = KeptGrant("1", b"", granted_at_ms=1, client="app"), KeptGrant("1", b"", granted_at_ms=2)
+    wanted = Granting("1", "app", None)
+    assert newest({"grant": former, "trial-grant": later}, wanted) == "trial-grant"
+    assert newest({"grant": former, "trial-grant": replace(later, client="other app")}, wanted) == "grant"
+    assert newest({"grant": former, "trial-grant": former}, wanted) == "grant"
+    assert newest({"trial-grant": replace(later, account="2")}, wanted) is None
 
 
 async def test_what_is_known_is_not_kept_again() -> None:
@@ -36,7 +52,7 @@ async def test_what_is_known_is_not_kept_again() -> None:
     async def publish(grant: KeptGrant) -> None:
         kept.append(grant)
 
-    keeper = GrantKeeper(publish, lambda text: text.encode(), "origin", lambda: 7)
+    keeper = GrantKeeper(publish, lambda text: text.encode(), Granting("1", "app", "first"), lambda: 7)
     for access in (
         GrantedAccess("first", "1", ("oauth",)),
         GrantedAccess("first", "1", ("oauth",)),
@@ -50,8 +66,10 @@ async def test_what_is_known_is_not_kept_again() -> None:
         (b"first", ("oauth", "timeline")),
         (b"second", ("oauth", "timeline")),
     ]
-    assert {(grant.account, grant.origin, grant.granted_at_ms) for grant in kept} == {("1", "origin", 7)}
-    again = GrantKeeper(publish, lambda text: text.encode(), "origin", lambda: 8, (kept[-1], "second"))
+    assert {(grant.account, grant.origin, grant.granted_at_ms) for grant in kept} == {("1", fingerprint("first"), 7)}
+    again = GrantKeeper(
+        publish, lambda text: text.encode(), Granting("1", "app", "first"), lambda: 8, (kept[-1], "second")
+    )
     await again.keep(GrantedAccess("second", "1", ("oauth", "timeline")))
     assert len(kept) == 3
 
@@ -65,7 +83,7 @@ async def test_a_token_that_could_not_be_kept_is_kept_at_the_next_time() -> None
             raise OSError("brokers away")
         kept.append(grant)
 
-    keeper = GrantKeeper(publish, lambda text: text.encode(), "", lambda: 7)
+    keeper = GrantKeeper(publish, lambda text: text.encode(), Granting("1", "", None), lambda: 7)
     with pytest.raises(OSError, match="brokers away"):
         await keeper.keep(GrantedAccess("first", "1"))
     away = False
@@ -131,5 +149,5 @@ async def test_access_that_nobody_keeps_is_given_up_by_its_own_token(members: li
         await it.publisher.state()
         settings = settings_part(WELL).settings
         assert settings is not None
-        await it.runner._opener.give_back(WELL, settings, GrantedAccess("never-kept"))
+        await it.runner._opener.give_back(WELL, settings, settings.userflow, GrantedAccess("never-kept"))
     assert vendor.given_up == ["never-kept"]

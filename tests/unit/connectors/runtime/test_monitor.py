@@ -17,7 +17,13 @@ from connectors.runtime.state_report import StateReport
 from connectors.session.condition import VersionedCondition
 from connectors.session.connection import ConnectionState
 from connectors.session.context import IntegrationContext
-from schemas.configuration import ConnectorState, DescribedField, IntegrationPart, IntegrationSettings
+from schemas.configuration import (
+    ConnectorState,
+    DescribedField,
+    Description,
+    IntegrationPart,
+    IntegrationSettings,
+)
 from schemas.runs import RunProgress
 from tests.unit.connectors.fake_clock import FakeClock, InstantClock
 from tests.unit.connectors.runtime.runners import settings_part
@@ -218,13 +224,37 @@ async def test_preparing_for_settings_has_a_last_try_though_the_system_answers_p
     setup.error = error
     applied = settings_part("acme").settings
     assert applied is not None
-    settings = replace(applied, revision=2, apply_state="describing")
+    settings = replace(applied, revision=2, active_revision=0, apply_state="describing")
     it = watched(setup=setup, settings=settings, clock=InstantClock())
     async with running(it):
         await eventually(lambda: any(state.status == "failed" for state in states(it.told)))
     refused = next(state for state in states(it.told) if state.status == "failed")
     assert (refused.reason, refused.checked_revision) == (error.reason, 2)
     assert {state.status for state in states(it.told)} >= {"unavailable"}
+
+
+@pytest.mark.parametrize("error", [Misconfigured("missing_scopes"), Refused("http_414")])
+async def test_a_system_that_is_not_ready_for_a_new_file_works_on_for_the_one_in_force(error: ConnectorError) -> None:
+    """It was called failed until the file was refused: patches were parked, and all pairs derived again."""
+    setup = Setup()
+    setup.error = error
+    applied = settings_part("acme").settings
+    assert applied is not None
+    settings = replace(applied, revision=2, apply_id="b", apply_state="describing")
+    it = watched(setup=setup, settings=settings)
+    async with running(it):
+        await eventually(lambda: bool(descriptions(it.told)))
+        it.state.renew(1, active=True)
+        it.state.changes.bump()
+        await asyncio.sleep(0)
+    (refusal,) = descriptions(it.told)
+    assert (refusal.inquiry_id, refusal.reason) == (settings.tried, error.reason)
+    assert {state.status for state in states(it.told)} <= {"ok"}
+    assert (it.state.status, it.rederived) == ("ok", [])
+
+
+def descriptions(told: Told) -> list[Description]:
+    return [one.description for one in told.published if isinstance(one, IntegrationPart) and one.description]
 
 
 async def test_new_settings_cut_the_wait_for_a_probe_short_and_other_changes_do_not() -> None:

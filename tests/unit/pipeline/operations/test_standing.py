@@ -147,7 +147,7 @@ def test_the_list_has_a_line_for_each_and_says_what_is_wrong() -> None:
         "22:12",
     ]
     assert notes == [
-        "acme: hubspot is needs reconnect: unauthorized",
+        "acme: hubspot needs reconnect: unauthorized",
         "acme: hubspot: may not read deals: missing_scopes",
     ]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.integration_file.loader import load
 from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations.apply import desired
-from pipeline.provisioning.state_machine import decide
+from pipeline.provisioning.state_machine import Outside, decide
 from pipeline.provisioning.writes import ConfigurationWrite
 from schemas.configuration import (
     ConnectorState,
@@ -27,7 +27,7 @@ integration: {name}
 hubspot:
   account: {account}
   app_secret: s3cret-s3cret
-  token: pat-secret
+  token: {token}
 userflow:
   environment: production
   api_key: {key}
@@ -40,6 +40,14 @@ mappings:
     to_hubspot: [{attribute}]
     stream_events: {streams}
 """
+UNCHANGED = {
+    "account": "1",
+    "token": "pat-secret",
+    "key": "ak_one",
+    "attribute": "plan",
+    "streams": "false",
+    "match": "email",
+}
 HUBSPOT_FIELDS = (
     DescribedField("contacts", "email", "Email", "string", unique=True),
     DescribedField("contacts", "jobtitle", "Job title", "string"),
@@ -69,7 +77,7 @@ class Cluster:
     def settle(self) -> None:
         """Carry out decisions until there are none."""
         for _ in range(20):
-            writes = decide(self.parts, self.mappings, PARTITIONS)
+            writes = decide(self.parts, self.mappings, PARTITIONS, Outside(same_secret=same_secret))
             if not writes:
                 return
             for write in writes:
@@ -125,16 +133,24 @@ class Cluster:
             self.report(system, name)
 
 
-def request(
-    name: str = "acme",
-    account: str = "1",
-    key: str = "ak_one",
-    attribute: str = "plan",
-    streams: str = "false",
-    match: str = "email",
-) -> DesiredIntegration:
-    text = FILE.format(name=name, account=account, key=key, attribute=attribute, streams=streams, match=match)
-    file = load(text, "acme.yaml", {})
+def request(name: str = "acme", **changes: str) -> DesiredIntegration:
+    return desired(file_asked(name, **changes), seal, 1)
+
+
+def file_asked(name: str = "acme", **changes: str) -> IntegrationFile:
+    file = load(text_asked(name, **changes), "acme.yaml", {})
     assert isinstance(file, IntegrationFile), file
-    # no two seals of one secret are alike
-    return desired(file, lambda *_: uuid.uuid4().bytes, 1)
+    return file
+
+
+def text_asked(name: str = "acme", **changes: str) -> str:
+    return FILE.format_map({"name": name, **UNCHANGED, **changes})
+
+
+def seal(text: str, _: str) -> bytes:
+    """No two seals of one secret are alike."""
+    return f"{text} {uuid.uuid4()}".encode()
+
+
+def same_secret(one: bytes, other: bytes, _: str) -> bool:
+    return one.split()[0] == other.split()[0]

@@ -10,7 +10,7 @@ from pipeline.integration_file.model import IntegrationFile
 from pipeline.operations.apply import desired
 from pipeline.provisioning import state_machine
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT
-from pipeline.provisioning.state_machine import decide
+from pipeline.provisioning.state_machine import Outside, decide
 from schemas.configuration import (
     ConnectorState,
     DescribedField,
@@ -19,7 +19,15 @@ from schemas.configuration import (
 )
 from schemas.records import FieldRule
 from schemas.values import System
-from tests.unit.pipeline.provisioning.cluster import EVENTS, FILE, HUBSPOT_FIELDS, USERFLOW_FIELDS, Cluster, request
+from tests.unit.pipeline.provisioning.cluster import (
+    EVENTS,
+    HUBSPOT_FIELDS,
+    USERFLOW_FIELDS,
+    Cluster,
+    request,
+    same_secret,
+    text_asked,
+)
 
 
 def test_a_new_integration_is_described_provisioned_and_in_force() -> None:
@@ -135,8 +143,7 @@ PET_FIELDS = (
 @pytest.mark.parametrize("spelled", ["2-77", "p1_pet"])
 def test_a_custom_type_is_told_before_its_fields_are_asked_for(spelled: str) -> None:
     cluster = Cluster()
-    text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false", match="email")
-    file = load(text.replace("contacts", spelled), "", {})
+    file = load(text_asked().replace("contacts", spelled), "", {})
     assert isinstance(file, IntegrationFile), file
     cluster.ask(desired(file, lambda *_: b"", 1))
     types = (DescribedType(spelled, "2-77", "pet"),)
@@ -154,8 +161,7 @@ def test_a_custom_type_is_told_before_its_fields_are_asked_for(spelled: str) -> 
 
 def test_a_custom_type_that_is_not_there_refuses_the_request() -> None:
     cluster = Cluster()
-    text = FILE.format(name="acme", account="1", key="k", attribute="plan", streams="false", match="email")
-    file = load(text.replace("contacts", "p1_pet"), "", {})
+    file = load(text_asked().replace("contacts", "p1_pet"), "", {})
     assert isinstance(file, IntegrationFile), file
     cluster.ask(desired(file, lambda *_: b"", 1))
     for system in ("hubspot", "userflow"):
@@ -260,8 +266,9 @@ def test_an_integration_on_which_our_own_code_raises_holds_no_other_up(
         _report_unsettled(cluster, "hubspot", descriptions=7)
     parts, paused = cluster.parts, replace(cluster.parts["beta/desired"].desired or request(), state="paused")
     parts["beta/desired"] = IntegrationPart("beta", desired=replace(paused, apply_id="pause"))
+    outside = Outside(lambda name, error: told.append(f"{name} {error!r}"), same_secret)
     for _ in range(9):
-        for write in decide(parts, cluster.mappings, 2, lambda name, error: told.append(f"{name} {error!r}")):
+        for write in decide(parts, cluster.mappings, 2, outside):
             cluster.write(write)
     assert cluster.settings("beta").state == "paused"
     assert set(told) == {"acme ZeroDivisionError('in a test')"}

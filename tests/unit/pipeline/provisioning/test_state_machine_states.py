@@ -182,7 +182,7 @@ def test_a_new_api_key_is_the_same_environment_and_a_wrong_one_leaves_what_is_in
     (claimed,) = (key for key in cluster.parts if key.startswith("claim/userflow/"))
     cluster.ask(request(key="ak_typo"))
     assert claimed in cluster.parts
-    cluster.report("userflow", status="needs_reconnect", reason="unauthorized")
+    cluster.answer_trial(userflow="unauthorized")
     assert (cluster.settings().state, cluster.settings().connection) == ("active", 1)
     assert [key for key in cluster.parts if key.startswith("claim/userflow/")] == [claimed]
 
