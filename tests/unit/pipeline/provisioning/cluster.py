@@ -99,6 +99,11 @@ class Cluster:
 
     def report(self, system: System, name: str = "acme", **changes: object) -> None:
         """What a connector says of the revision that is asked for, everything fine unless told otherwise."""
+        self.tell(system, name, **changes)
+        self.settle()
+
+    def tell(self, system: System, name: str = "acme", **changes: object) -> None:
+        """The same, and nobody decides on it yet."""
         settings = self.settings(name)
         fields = HUBSPOT_FIELDS if system == "hubspot" else USERFLOW_FIELDS
         state = ConnectorState(
@@ -107,7 +112,6 @@ class Cluster:
         if system == "userflow":
             state = replace(state, events=EVENTS)
         self.parts[f"{name}/{system}"] = IntegrationPart(name, connector=replace(state, **changes))  # type: ignore[arg-type]
-        self.settle()
 
     def answer_trial(self, name: str = "acme", **reasons: str) -> None:
         """What both connectors say of a step of a trial: why each does not work, nothing unless told otherwise."""
