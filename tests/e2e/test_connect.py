@@ -338,6 +338,7 @@ async def test_what_is_sealed_with_a_former_key_is_sealed_again_and_all_goes_on(
 async def test_a_token_is_at_work_until_the_grant_that_follows_it_is_there(it: World, browser: Browser) -> None:
     """The last test of this world. The file without a token took its place at once, and patches were parked."""
     by_token, by_grant = it.folder / "by-token.yaml", it.folder / "by-grant.yaml"
+    await it.userflow.set(api_keys=["ak_replaced"])
     by_token.write_text(FILE)
     by_grant.write_text(GRANTED_LATER)
     await it.command("apply", str(by_token), "--yes", USERFLOW_API_KEY="ak_replaced")
