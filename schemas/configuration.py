@@ -167,6 +167,11 @@ class IntegrationSettings:
         return self.hubspot if system == "hubspot" else self.userflow
 
     @property
+    def describes_what_is_in_force(self) -> bool:
+        """Whether connectors describe the fields of what is in force, and not those of a newer file."""
+        return self.apply_state == "done" or self.revision == self.active_revision
+
+    @property
     def tried(self) -> str:
         """Names the step of the trial that both connectors answer; each answer repeats it."""
         sections = (self.trial.hubspot, self.trial.userflow) if self.trial is not None else ()

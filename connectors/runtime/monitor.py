@@ -248,7 +248,7 @@ class ConnectionMonitor:
         before = self._report.state
         state = replace(before, fields=tuple(said.fields), types=tuple(said.types), events=tuple(said.events))
         changed = state != before
-        if changed and settings.apply_state == "done":
+        if changed and settings.describes_what_is_in_force:
             self._changed_at = settings.revision
         await self._report.update(
             fields=state.fields,

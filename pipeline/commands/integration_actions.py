@@ -31,6 +31,7 @@ STATES: Final = {
     ),
     "active": _Words("resume", "would go on: what happened meanwhile is derived and written", "Resume"),
 }
+TRIAL_ENDS: Final = "the file that is tried beside what is in force is given up: apply it again later"
 
 
 def disconnect(name: str, way: Way) -> None:
@@ -73,7 +74,8 @@ def change_state(name: str, state: Literal["active", "paused"], way: Way, reason
         facts: dict[str, str | None] = {"integration": name, "was": settings.state, "state": settings.state}
         facts["pause_reason"] = settings.pause_reason or None
         change = Change(f"integration {words.action}", way, **facts)
-        change.agree(f"{name} {words.would}", f"{words.question} {name}?")
+        would = f"; {TRIAL_ENDS}" if settings.trial is not None else ""
+        change.agree(f"{name} {words.would}{would}", f"{words.question} {name}?")
         request = apply.changed_state(settings, state, now_ms(), why)
         await apply.ask(publisher, name, request)
         now = (await apply.wait_until_applied(tables, name, request, 30.0)).settings

@@ -191,10 +191,13 @@ async def wait_until_applied(
 
     `granted`: access was granted just now, and the connector may not have told of it yet.
     """
-    started = time.monotonic()
+    started, taken = time.monotonic(), False
     while time.monotonic() - started < within_s:
         settings = settings_of(tables.table(INTEGRATIONS), integration)
+        if taken and (settings is None or settings.apply_id != request.apply_id):
+            raise NotApplied(f"{integration}: a newer request took the place of this one before it was in force")
         if settings is not None and settings.apply_id == request.apply_id:
+            taken = True
             if settings.apply_state == "done" or settings.state == request.state == "paused":
                 return Applied(settings, time.monotonic() - started)
             if settings.apply_state == "failed":

@@ -232,7 +232,7 @@ def _standing_still(
     By what the systems say now, where they were asked; else by what their connectors last reported.
     """
     hubspot, userflow = (_reported(parts, name, system, settings) for system in SYSTEMS)
-    if settings.apply_state != "done" or hubspot is None or userflow is None:
+    if not settings.describes_what_is_in_force or hubspot is None or userflow is None:
         return
     if hubspot.status != "ok" or userflow.status != "ok":
         return

@@ -155,9 +155,9 @@ def _asked(
     settings = settings_of(parts, name)
     if settings is None or settings.apply_id != desired.apply_id:
         return [_accepted(name, desired, settings, parts, same_secret)]
-    if settings.trial is not None:
-        return _tried(name, desired, settings, parts)
     states = [connector_of(parts, name, system) for system in SYSTEMS]
+    if settings.trial is not None:
+        return _tried(name, desired, settings, parts) or list(_redescribed(name, settings, states, mappings))
     if settings.apply_state not in UNDER_WAY:
         return list(_redescribed(name, settings, states, mappings))
     failure = _refused_for(name, settings, parts) or _failure(settings, states)
@@ -301,7 +301,7 @@ def _redescribed(
     name: str, settings: IntegrationSettings, states: list[ConnectorState | None], mappings: Mapping[str, ObjectMapping]
 ) -> Iterator[ConfigurationWrite]:
     """Takes over a changed field definition (an added option, say) if the file still fits."""
-    if settings.state == "disconnected" or settings.apply_state != "done":
+    if settings.state == "disconnected" or not settings.describes_what_is_in_force:
         return
     if _descriptions(states) == settings.descriptions or (described := _description_of(settings, states)) is None:
         return

@@ -9,7 +9,15 @@ from pipeline.operations.apply import changed_state, refusal, with_secrets
 from pipeline.provisioning.state_machine import Outside, decide
 from schemas.configuration import NOT_GRANTED, Description, DesiredIntegration, IntegrationPart, IntegrationSettings
 from schemas.integrations import awaits_grant, to_connect
-from tests.unit.pipeline.provisioning.cluster import PARTITIONS, Cluster, file_asked, request, same_secret, seal
+from tests.unit.pipeline.provisioning.cluster import (
+    HUBSPOT_FIELDS,
+    PARTITIONS,
+    Cluster,
+    file_asked,
+    request,
+    same_secret,
+    seal,
+)
 
 NEW: Final = {"token": "pat-new"}
 
@@ -117,6 +125,25 @@ def test_a_pause_that_crossed_a_rotation_holds_at_once() -> None:
     cluster.parts["acme/settings"] = IntegrationPart("acme", settings=sealed_again)
     cluster.ask(paused)
     assert (cluster.settings().state, cluster.settings().apply_state) == ("paused", "done")
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["on trial", "refused"])
+def test_what_is_in_force_learns_of_changed_fields_while_another_is_tried_and_after_it_was_refused(
+    refused: bool,
+) -> None:
+    cluster = running()
+    cluster.ask(request(**NEW))
+    if refused:
+        cluster.answer_trial(hubspot="unauthorized")
+    title = replace(HUBSPOT_FIELDS[1], type="enumeration", options=("CTO",))
+    cluster.report("userflow")
+    cluster.report("hubspot", fields=(HUBSPOT_FIELDS[0], title), descriptions=1)
+    assert cluster.mappings["acme/people"].rules[0].source_type == "enumeration"
+    assert (cluster.settings().active_revision, cluster.settings().trial is None) == (2, refused)
+    if not refused:
+        cluster.answer_trial()
+        cluster.answer_trial()
+        assert cluster.settings().apply_state == "describing"
 
 
 def test_access_that_nobody_has_granted_is_waited_for_on_trial_and_connected() -> None:
