@@ -10,11 +10,14 @@ from pipeline.operations import connect
 from pipeline.operations.connect import VALID_MS, NotConnected, new_link, wait_until_connected
 from pipeline.provisioning.scopes import lacking_scopes
 from schemas.configuration import (
+    NOT_GRANTED,
     ConnectAnswer,
+    Description,
     DesiredIntegration,
     IntegrationPart,
     IntegrationSettings,
     KeptGrant,
+    Sections,
     SystemSettings,
 )
 from tests.unit.pipeline.integration_file.files import GOOD, loaded
@@ -53,6 +56,19 @@ def test_a_link_asks_for_what_the_mappings_need_and_holds_no_token() -> None:
     assert {"oauth", "crm.objects.contacts.read"} <= set(link.record.scopes)
     assert not [scope for scope in link.record.scopes if "deals" in scope]
     assert new_link("acme", parts(), 1_000).record.link != link.record.link
+
+
+def test_a_link_is_for_what_waits_for_access_on_trial_and_asks_for_what_it_needs() -> None:
+    by_token = replace(SETTINGS, hubspot=SystemSettings(ACCOUNT, {}, {"token": b"sealed"}))
+    with pytest.raises(NotConnected, match="has a token"):
+        new_link("acme", parts(by_token), 1_000)
+    tried = Sections(to_yaml(loaded(DEALS)), SystemSettings(ACCOUNT, {"client_id": "a"}), SystemSettings("x"))
+    waiting = replace(by_token, apply_id="b", apply_state="proving", trial=tried)
+    with pytest.raises(NotConnected, match="has a token"):  # HubSpot has not answered yet
+        new_link("acme", parts(waiting), 1_000)
+    told = IntegrationPart("acme", description=Description(waiting.tried, NOT_GRANTED))
+    link = new_link("acme", parts(waiting, hubspot_trial=told), 1_000)
+    assert "crm.objects.deals.read" in link.record.scopes
 
 
 def test_a_link_asks_for_what_a_refused_file_lacked() -> None:

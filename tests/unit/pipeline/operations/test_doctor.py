@@ -7,10 +7,10 @@ import pytest
 from pipeline.operations.apply import changed_state
 from pipeline.operations.doctor import examine_integration
 from pipeline.operations.findings import Finding
-from schemas.configuration import DescribedField
+from schemas.configuration import NOT_GRANTED, DescribedField
 from tests.unit.pipeline.integration_file.files import GOOD
 from tests.unit.pipeline.operations.test_plan import HUBSPOT, USERFLOW, in_force
-from tests.unit.pipeline.provisioning.cluster import Cluster
+from tests.unit.pipeline.provisioning.cluster import Cluster, request
 
 TITLE = next(field for field in HUBSPOT if field.name == "jobtitle")
 
@@ -67,6 +67,21 @@ def test_a_connector_that_cannot_work_with_its_system() -> None:
     cluster.report("hubspot", status="failed", reason="of_tomorrow")
     told = Finding("integration acme: hubspot", "wrong", "failed: of_tomorrow", "connector_failed", "acme")
     assert told in found(cluster)
+
+
+def test_a_file_that_waits_for_access_beside_what_is_in_force_is_named_and_withdrawn_by_the_one_in_force() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    asked = request()
+    hubspot = replace(asked.hubspot, options={"client_id": "app"}, secrets={"client_secret": b"secret"})
+    cluster.ask(replace(asked, hubspot=hubspot))
+    assert not any(one.code == "grant_awaited" for one in found(cluster))
+    cluster.answer_trial(hubspot=NOT_GRANTED)
+    (told,) = (one for one in found(cluster) if one.code == "grant_awaited")
+    assert "waits for access to HubSpot account 1; what is in force goes on" in told.detail
+    assert "run `pairstream connect acme`" in told.detail
+    cluster.ask(request())
+    assert not any(one.code == "grant_awaited" for one in found(cluster))
 
 
 def test_a_first_apply_that_was_refused() -> None:

@@ -10,7 +10,14 @@ import pytest
 from pipeline.operations import apply, field_query
 from pipeline.operations.apply import NotApplied, changed_state, wait_until_applied
 from pipeline.operations.field_query import Asker, NotAnswered
-from schemas.configuration import ConnectorState, ConnectorStatus, Description, IntegrationPart
+from schemas.configuration import (
+    NOT_GRANTED,
+    ConnectorState,
+    ConnectorStatus,
+    Description,
+    IntegrationPart,
+    Sections,
+)
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.pipeline.integration_file.files import GOOD, loaded
 
@@ -64,6 +71,63 @@ async def test_an_apply_does_not_end_for_what_a_system_was_before(monkeypatch: p
     request = replace(changed_state(settings, "active", 0), apply_id=settings.apply_id)
     with pytest.raises(NotApplied, match="still describing after 1 s"):
         await wait_until_applied(cast(Any, Tables(parts)), "acme", request, 0.6)
+
+
+def on_trial(**reasons: str | None) -> Mapping[str, IntegrationPart]:
+    """An apply that is tried beside what is in force, and what both systems have answered."""
+    settings = settings_part("acme").settings
+    assert settings is not None
+    tried = Sections("", replace(settings.hubspot, account="77", options={"client_id": "app"}), settings.userflow)
+    settings = replace(settings, apply_id="b", apply_state="proving", trial=tried)
+    answers = {
+        f"acme/{system}/trial": IntegrationPart("acme", description=Description(settings.tried, reason))
+        for system, reason in reasons.items()
+    }
+    return {"acme/settings": IntegrationPart("acme", settings=settings), **answers}
+
+
+@pytest.mark.parametrize("answers", [{"hubspot": NOT_GRANTED, "userflow": None}])
+async def test_an_apply_ends_once_nothing_but_access_is_waited_for_and_says_that_the_rest_goes_on(
+    answers: dict[str, str | None],
+) -> None:
+    parts = on_trial(**answers)
+    settings = parts["acme/settings"].settings
+    assert settings is not None
+    request = replace(changed_state(settings, "active", 0), apply_id="b")
+    with pytest.raises(
+        NotApplied, match=r"waits for access to HubSpot account 77.*what is in force goes on until then"
+    ):
+        await wait_until_applied(cast(Any, Tables(parts)), "acme", request, LONG_S)
+
+
+async def test_an_apply_that_is_tried_does_not_end_for_what_is_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be away for the very reason that is mended."""
+    monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
+    parts = {**on_trial(), "acme/userflow": away(revision=1)["acme/userflow"]}
+    settings = parts["acme/settings"].settings
+    assert settings is not None
+    request = replace(changed_state(settings, "active", 0), apply_id="b")
+    with pytest.raises(NotApplied, match="still proving after 1 s"):
+        await wait_until_applied(cast(Any, Tables(parts)), "acme", request, 0.6)
+
+
+async def test_an_apply_says_that_a_newer_request_took_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
+    parts = dict(on_trial())
+    settings = parts["acme/settings"].settings
+    assert settings is not None
+    newer = IntegrationPart("acme", settings=replace(settings, apply_id="c", apply_state="done", trial=None))
+
+    class Changing(Tables):
+        looks = 0
+
+        def table(self, _: str) -> Mapping[str, IntegrationPart]:
+            self.looks += 1
+            return parts if self.looks < 9 else {"acme/settings": newer}
+
+    request = replace(changed_state(settings, "active", 0), apply_id="b")
+    with pytest.raises(NotApplied, match="a newer request took the place of this one"):
+        await wait_until_applied(cast(Any, Changing(parts)), "acme", request, LONG_S)
 
 
 async def test_a_plan_ends_with_the_reason_of_a_system_that_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
