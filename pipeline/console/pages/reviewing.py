@@ -34,6 +34,7 @@ from pipeline.operations.pair_counts import PairCounts
 from pipeline.operations.plan import Plan
 from pipeline.provisioning.state_machine import DISCONNECTED
 from schemas.configuration import UNDER_WAY, DesiredIntegration, IntegrationSettings
+from schemas.integrations import awaits_grant
 from schemas.topics import MAPPINGS, RUNS
 from schemas.values import FieldValue
 
@@ -117,7 +118,7 @@ async def save(visit: Visit) -> Shown | Gone:
     if emptied(plan, found.draft.name) and not visit.form.one("seen"):
         return await _shown(visit, found, "Tick that you have seen what will be emptied.", 422)
     file, wrong = await asyncio.to_thread(read, settings.document, found.draft)
-    held = _held_up(settings)
+    held = _held_up(visit, settings)
     if file is None or plan.problems or held:
         return await _shown(visit, found, f"Not saved: {held or _said(wrong) or 'it does not fit'}.", 409)
     file, request = await _requested(visit, settings, file.mappings)
@@ -148,10 +149,12 @@ async def _requested(
     return await asyncio.to_thread(apply.with_mappings, settings, mappings, visit.desk.now_ms())
 
 
-def _held_up(settings: IntegrationSettings) -> str:
+def _held_up(visit: Visit, settings: IntegrationSettings) -> str:
     """Why nothing can be saved now."""
     if settings.state == "disconnected":
         return DISCONNECTED
+    if awaits_grant(visit.desk.parts, visit.integration, settings):
+        return "its newest file waits for access to HubSpot: connect it, or apply the file in force to withdraw it"
     return "another change of this integration is on its way" if settings.apply_state in UNDER_WAY else ""
 
 
@@ -185,7 +188,7 @@ async def do_remove(visit: Visit) -> Gone:
     settings, name, desk = settings_in(visit), str(visit.request.path_params["mapping"]), visit.desk
     _check_saves(visit)
     await _in_force(visit, settings, name)
-    if held := _held_up(settings):
+    if held := _held_up(visit, settings):
         raise apply.NotApplied(f"{visit.integration}: {held}")
     kept = [one for one in await specs_in(settings) if one.name != name]
     file, request = await _requested(visit, settings, kept)
