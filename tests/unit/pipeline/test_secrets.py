@@ -182,3 +182,20 @@ def test_a_rotation_takes_such_seals_and_older_ones_along() -> None:
 def test_a_public_key_is_known_by_its_form() -> None:
     assert is_public_key(SecretBox([KEY]).public_keys[0])
     assert not any(map(is_public_key, ("", "short", "é" * 44, "A" * 60)))
+
+
+def test_seals_of_one_secret_are_known_to_be_the_same_whoever_made_them() -> None:
+    former, newest = make_key(), make_key()
+    box, place = SecretBox([newest, former]), "acme/hubspot/token"
+    seals = [
+        box.seal("pat", place),
+        box.seal("pat", place),
+        SecretBox([former]).seal("pat", place),
+        PublicBox(box.public_keys[0]).seal("pat", place),
+    ]
+    assert all(box.same(one, other, place) for one in seals for other in seals)
+    assert not box.same(seals[0], box.seal("pat-typo", place), place)
+    assert not box.same(seals[0], seals[0], "acme/hubspot/app_secret")  # it opens nowhere else
+    assert not SecretBox([newest]).same(seals[0], seals[2], place)
+    lost = SecretBox([make_key()]).seal("pat", place)
+    assert not box.same(lost, lost, place)
