@@ -36,6 +36,22 @@ class TestSubscriptions:
         await fed.round()
         assert told(fed) == [("1", "Chief")]
 
+    async def test_what_is_tried_beside_what_is_in_force_adds_and_takes_nothing_away(self) -> None:
+        """The journal of what was in force told less for a file that was refused."""
+        case, _ = await journal()
+        journal_of = case.portal.journal
+        before = {(one["subscriptionType"], one["objectTypeId"]): one for one in journal_of.listed()}
+        await case.account.setup.rehearse({"contacts": ("email", "lifecyclestage")}, ())
+        after = {(one["subscriptionType"], one["objectTypeId"]): one for one in journal_of.listed()}
+        assert after.keys() == before.keys()
+        assert set(after["OBJECT", "0-1"]["properties"]) == {*WANTED["contacts"], "lifecyclestage"}
+        assert {key: one for key, one in after.items() if key != ("OBJECT", "0-1")} == {
+            key: one for key, one in before.items() if key != ("OBJECT", "0-1")
+        }
+        sent = len(case.transport.sent)
+        await case.account.setup.rehearse({"contacts": ("email",)}, ())
+        assert not any(request.kind == "write" for request in case.transport.sent[sent:])
+
     async def test_a_disconnected_account_has_none(self) -> None:
         case, _ = await journal()
         await case.account.setup.withdraw()
