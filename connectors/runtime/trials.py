@@ -112,7 +112,6 @@ class Trials:
         if not self._opener.shares_grant(settings, trial):
             return await self._opener.prove(name, settings, trial)
         async with self._hooks.exclusive.of(name):
-            await self._opener.read_to_end()  # the worker kept its newest token as it ended
             return await self._opener.prove(name, settings, trial)
 
     def _end(self, name: str, task: "asyncio.Task[None]") -> None:
