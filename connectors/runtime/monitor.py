@@ -73,14 +73,14 @@ class ConnectionMonitor:
         self._denied_in = 0  # the renewal of the settings in which it was denied
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until the connection closes."""
         connection, clock = self._connection, self._context.clock
         probes, probed_at = 0, -STEADY_S
         # patches parked before a restart are derived again like those parked before an outage
         denied = self._report.state.denied
         self._was_active = connection.active and self._report.state.status == "ok" and not denied
         await self._owe(denied)
-        while True:
+        while not connection.closing:
             version, renewals = connection.changes.version, connection.renewals
             if connection.works:
                 await self._attempt(self._prepare)
@@ -182,6 +182,8 @@ class ConnectionMonitor:
         self._connection.changes.bump()
 
     async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
+        if self._connection.closing:
+            return  # the settings may be those of other credentials by now
         settings, tries = self._deps.settings(), Tries()
         # the status holds for these settings, not for those that an apply brings meanwhile
         self._checked = settings.revision if settings is not None else 0

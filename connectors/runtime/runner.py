@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from connectors.contract.account import Account
 from connectors.contract.catalog import fields_of
 from connectors.contract.errors import ConnectorError, Refused, Unforeseen
 from connectors.contract.traits import SystemTraits
@@ -31,7 +30,7 @@ from connectors.runtime.waiting import Waiting, WaitingRecords, is_ahead, is_ove
 from connectors.session.condition import VersionedCondition
 from connectors.session.wall import contained
 from schemas.codec import MalformedRecord
-from schemas.configuration import IntegrationSettings, Sections
+from schemas.configuration import IntegrationSettings
 from schemas.records import ConnectorRequest
 from schemas.topics import INTEGRATIONS
 from schemas.vitals import BudgetVitals, PlaceVitals
@@ -77,7 +76,7 @@ class Runner:
         publish = partial(deps.publisher.send, INTEGRATIONS)
         reseal_deps = ResealingDeps(deps.key_id, deps.renew_seal, deps.read_to_end, publish, self._failed)
         self._resealing = Resealing(self._configuration, self._exclusive, reseal_deps)
-        trial_hooks = TrialHooks(self._account_for, self._exclusive, self._tried)
+        trial_hooks = TrialHooks(self._workers.get, self._exclusive, self._tried)
         self._trials = Trials(self._configuration, self._opener, deps.clock, deps.uniform, trial_hooks)
 
     @property
@@ -218,12 +217,6 @@ class Runner:
             return False
         section = settings.section(self._system)
         return self._workers[name].fits(settings.connection, section, self._opener.unseal_of(name))
-
-    def _account_for(self, name: str, settings: IntegrationSettings, trial: Sections) -> Account | None:
-        """The account that is open, where a trial connects by the same credentials and options."""
-        worker, section = self._workers.get(name), trial.section(self._system)
-        fits = worker is not None and worker.fits(settings.connection, section, self._opener.unseal_of(name))
-        return worker.account if worker is not None and fits else None
 
     async def _open(self, name: str, settings: IntegrationSettings) -> None:
         """Open the integration and start its worker; the records that came meanwhile are handed over."""

@@ -13,6 +13,7 @@ from connectors.http.retry import CALLS, Tries, Uniform
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.exclusive import Exclusive
 from connectors.runtime.grants import GrantKey
+from connectors.runtime.integration import IntegrationWorker
 from connectors.runtime.opening import IntegrationOpener
 from schemas.configuration import NOT_GRANTED, Description, IntegrationSettings, KeptGrant, Sections
 
@@ -23,8 +24,7 @@ LONGEST_WAIT_S = 10.0
 class TrialHooks:
     """The parts that the runner gives."""
 
-    in_force: Callable[[str, IntegrationSettings, Sections], Account | None]
-    """The account that is open, where what is on trial connects by the same credentials and options."""
+    worker: Callable[[str], IntegrationWorker | None]  # of what is in force, where it is open
     exclusive: Exclusive
     ended: Callable[["asyncio.Task[None]"], None]  # told of each task
 
@@ -100,10 +100,10 @@ class Trials:
         Where two would spend one refresh token, and where a grant in force is put out of the trial's way, no worker
         runs meanwhile: its records wait for the next.
         """
-        in_force = self._hooks.in_force(name, settings, trial)
+        in_force = self._in_force(name, settings, trial)
         if in_force is not None:
             proof = await self._opener.prove(name, settings, trial, in_force)
-            if proof.reason is not None and self._hooks.in_force(name, settings, trial) is not in_force:
+            if proof.reason is not None and self._in_force(name, settings, trial) is not in_force:
                 raise Transient("not_owned")  # what was closed meanwhile says nothing of its credentials
             return proof
         if not self._opener.is_settled(name, settings):
@@ -113,6 +113,13 @@ class Trials:
             return await self._opener.prove(name, settings, trial)
         async with self._hooks.exclusive.of(name):
             return await self._opener.prove(name, settings, trial)
+
+    def _in_force(self, name: str, settings: IntegrationSettings, trial: Sections) -> Account | None:
+        """The account that is open, where what is on trial connects by the same credentials and options."""
+        worker, section = self._hooks.worker(name), trial.section(self._opener.system)
+        if worker is None or not worker.fits(settings.connection, section, self._opener.unseal_of(name)):
+            return None
+        return worker.account
 
     def _end(self, name: str, task: "asyncio.Task[None]") -> None:
         del self._tasks[name]

@@ -18,12 +18,12 @@ from pipeline.provisioning.claims import other_holders, rightful, same_accounts
 from pipeline.provisioning.described import DescribedFile, described_file
 from pipeline.provisioning.forgetting import configuration_forgotten, last_connection, state_forgotten
 from pipeline.provisioning.mapping_writes import mapping_writes
+from pipeline.provisioning.refusals import not_ready, rejected
 from pipeline.provisioning.resolve import object_mappings, to_create, with_fields_of
 from pipeline.provisioning.streams import streamed
 from pipeline.provisioning.trial import SameSecret
 from pipeline.provisioning.writes import ConfigurationWrite
 from schemas.configuration import (
-    NOT_GRANTED,
     UNDER_WAY,
     ConnectorState,
     DesiredIntegration,
@@ -34,7 +34,7 @@ from schemas.configuration import (
     Sections,
     SystemSettings,
 )
-from schemas.integrations import connector_of, settings_of, trial_answer
+from schemas.integrations import connector_of, settings_of
 from schemas.letters import place_of
 from schemas.records import ObjectMapping
 from schemas.topics import INTEGRATIONS, MAPPINGS
@@ -160,7 +160,7 @@ def _asked(
         return _tried(name, desired, settings, parts) or list(_redescribed(name, settings, states, mappings))
     if settings.apply_state not in UNDER_WAY:
         return list(_redescribed(name, settings, states, mappings))
-    failure = _refused_for(name, settings, parts) or _failure(settings, states)
+    failure = not_ready(name, settings, parts) or rejected(settings, states)
     if failure is not None:
         return [_failed(name, settings, failure)]
     described = _description_of(settings, states)
@@ -363,28 +363,6 @@ def _of_revision(state: ConnectorState | None, settings: IntegrationSettings) ->
     if state is None or state.connection != settings.connection or state.described_revision < settings.revision:
         return None
     return state
-
-
-def _refused_for(name: str, settings: IntegrationSettings, parts: Parts) -> str | None:
-    """Why a connector cannot make its system ready for this request, while it goes on with what is in force."""
-    for system in SYSTEMS:
-        answer = trial_answer(parts, name, system, settings)
-        if answer is not None and answer.reason is not None:
-            return f"{system}: failed: {answer.reason}"
-    return None
-
-
-def _failure(settings: IntegrationSettings, states: list[ConnectorState | None]) -> str | None:
-    """Why a connector cannot carry out this request.
-
-    A system that is away is no reason, nor is access that nobody has granted yet: both are waited for.
-    """
-    for system, state in zip(SYSTEMS, states, strict=True):
-        if state is None or state.connection != settings.connection or state.checked_revision != settings.revision:
-            continue
-        if state.status in ("needs_reconnect", "failed") and state.reason != NOT_GRANTED:
-            return f"{system}: {state.status.replace('_', ' ')}: {state.reason}"
-    return None
 
 
 def _failed(name: str, settings: IntegrationSettings, reason: str) -> ConfigurationWrite:

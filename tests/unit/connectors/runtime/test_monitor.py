@@ -253,6 +253,27 @@ async def test_a_system_that_is_not_ready_for_a_new_file_works_on_for_the_one_in
     assert (it.state.status, it.rederived) == ("ok", [])
 
 
+async def test_a_connection_that_closes_says_nothing_of_the_settings_that_follow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With rejected credentials, while its calls ended, it called those rejected that were proven in their place."""
+    monkeypatch.setattr(monitor_module, "PROBE_S", (0.0,))
+    setup, applied = Setup(), settings_part("acme").settings
+    setup.refuses = CredentialsRejected("unauthorized")
+    assert applied is not None
+    current = [applied]
+    it = watched(setup=setup, configured=lambda: current[0])
+    it.state.fail(CredentialsRejected("unauthorized"))
+    async with running(it):
+        await eventually(lambda: any(state.status == "needs_reconnect" for state in states(it.told)))
+        it.state.close()
+        current[0] = replace(applied, revision=2, apply_state="describing")
+        probed = setup.probed
+        await asyncio.sleep(0.05)
+    assert setup.probed <= probed + 1
+    assert {state.checked_revision for state in states(it.told)} <= {0, 1}
+
+
 def descriptions(told: Told) -> list[Description]:
     return [one.description for one in told.published if isinstance(one, IntegrationPart) and one.description]
 
