@@ -15,7 +15,7 @@ from pipeline.operations.full_sync import completed
 from pipeline.operations.webhooks import last_accepted_ms, last_refused
 from schemas.audit import IN_FORCE, in_connection
 from schemas.configuration import IntegrationPart, IntegrationSettings
-from schemas.integrations import connector_of
+from schemas.integrations import awaits_grant, connector_of, to_connect
 from schemas.operating import AuditEntry
 from schemas.values import SYSTEMS, System
 
@@ -59,6 +59,7 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "revision": settings.active_revision,
         "apply_state": settings.apply_state,
         "reason": settings.reason,
+        "awaits_access": _awaited(name, settings, known),
         "applied_at_ms": max((one.at_ms for one in came if one.revision == settings.active_revision), default=None),
         "connection": settings.connection,
         "connected_at_ms": min((one.at_ms for one in came if one.detail == since), default=None),
@@ -69,6 +70,13 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "next_full_sync_at_ms": known.next_run_ms.get(name),
         "secrets": {"newest_key": newest, "all": total},
     }
+
+
+def _awaited(name: str, settings: IntegrationSettings, known: Known) -> str | None:
+    """The HubSpot account to which the newest file waits for access."""
+    if not awaits_grant(known.parts, name, settings):
+        return None
+    return to_connect(known.parts, name, settings).hubspot.account
 
 
 def _system(name: str, settings: IntegrationSettings, system: System, known: Known) -> Shown:

@@ -50,11 +50,17 @@ def list_table(shown: Sequence[Shown]) -> list[str]:
 def _notes(one: Shown) -> list[str]:
     found = [f"its last apply was refused: {one['reason']}"] if one["apply_state"] == "failed" else []
     found += [f"paused: {one['pause_reason']}"] if one["pause_reason"] else []
+    found += _awaited(one)
     for system, told in one["systems"].items():
         if told["status"] not in ("ok", "unknown") or told["reason"]:
             found.append(f"{system} {STANDS.get(told['status'], 'is unknown')}: {told['reason']}")
         found += [f"{system}: {note}" for note in _denied(told)]
     return found
+
+
+def _awaited(one: Shown) -> list[str]:
+    account = one["awaits_access"]
+    return [f"its newest file waits for access to HubSpot account {account}"] if account else []
 
 
 def _denied(told: Shown) -> list[str]:
@@ -91,6 +97,7 @@ def lines(one: Shown) -> list[str]:
     since = f", since {_instant(connected_ms):%Y-%m-%d}" if connected_ms is not None else ""
     found = [f"{one['integration']}  {one['state']}, {revision}, connection {one['connection']}{since}{refused}"]
     found += [f"  paused: {one['pause_reason']}"] if one["pause_reason"] else []
+    found += [f"  {note}" for note in _awaited(one)]
     found += [line for system, told in one["systems"].items() for line in _system(system, told, one["at_ms"])]
     rows = [(mapping["mapping"], *(_number(mapping[key]) for key in COLUMNS)) for mapping in one["mappings"]]
     found += aligned(MAPPING_HEAD, rows, right=tuple(range(1, len(MAPPING_HEAD)))) if rows else []
@@ -133,6 +140,8 @@ def things_to_do(one: Shown) -> list[str]:
     name, found = one["integration"], []
     if one["apply_state"] == "failed":
         found.append("mend its file and `pairstream apply` it")
+    if one["awaits_access"]:
+        found.append(f"pairstream connect {name}")
     if any(told["status"] not in ("ok", "unknown") or told["denied"] for told in one["systems"].values()):
         found.append("pairstream doctor")
     if any(mapping["refused"] for mapping in one["mappings"]):

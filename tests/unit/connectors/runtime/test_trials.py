@@ -173,6 +173,21 @@ async def test_access_that_nobody_has_granted_is_told_once_and_asked_for_again_w
     assert trying.vendor.accounts == [Opened("key", "granted", alone=False)]
 
 
+async def test_a_connector_that_starts_while_access_is_waited_for_asks_once_more_and_tells_nothing_twice(
+    trying: Trying,
+) -> None:
+    await trying.begin(section())
+    asked = section(client_id="app")
+    settings = replace(trying.settings, apply_id="b", apply_state="proving", trial=Sections("", asked, asked))
+    told = Description(settings.tried, NOT_GRANTED)
+    trying.it.tables.tables[INTEGRATIONS][TRIAL] = IntegrationPart(WELL, description=told)  # by the owner before
+    trying.tries(asked)
+    await until(lambda: WELL in trying.it.runner._trials._told)
+    assert trying._told() == []
+    trying.put(TRIAL_GRANT, IntegrationPart(WELL, grant=KeptGrant(WELL, b"granted", client="app")))
+    assert [one.reason for one in await trying.answers()] == [None]
+
+
 async def test_kept_access_that_is_revoked_is_waited_for_anew_unless_the_file_names_another(trying: Trying) -> None:
     await trying.begin(section())
     trying.put(GRANT, IntegrationPart(WELL, grant=KeptGrant(WELL, b"revoked", client="app")))

@@ -7,8 +7,8 @@ from pipeline.full_sync.rows import Run, runs_of
 from pipeline.lag.judging import Lag
 from pipeline.operations.apply import changed_state
 from pipeline.operations.standing import Known, Shown, standing
-from pipeline.operations.standing_text import lines, list_table
-from schemas.configuration import IntegrationPart
+from pipeline.operations.standing_text import lines, list_table, things_to_do
+from schemas.configuration import NOT_GRANTED, Description, IntegrationPart, Sections
 from schemas.operating import AuditEntry
 from schemas.runs import FullSyncRun, RunProgress
 from schemas.vitals import LimitVitals, Vitals
@@ -158,6 +158,22 @@ def test_what_waits_of_a_mapping() -> None:
     assert told["mappings"][0]["waiting"] == 12
 
 
+def test_a_file_that_waits_for_access_is_told_with_what_to_do() -> None:
+    cluster = in_force()
+    assert shown(cluster, [])["awaits_access"] is None
+    settings = cluster.settings()
+    tried = Sections(settings.document, replace(settings.hubspot, account="77"), settings.userflow)
+    asking = replace(settings, apply_state="proving", trial=tried)
+    cluster.parts["acme/settings"] = IntegrationPart("acme", settings=asking)
+    told = IntegrationPart("acme", description=Description(asking.tried, NOT_GRANTED))
+    cluster.parts["acme/hubspot/trial"] = told
+    found = shown(cluster, [])
+    assert found["awaits_access"] == "77"
+    assert "  its newest file waits for access to HubSpot account 77" in lines(found)
+    assert "acme: its newest file waits for access to HubSpot account 77" in list_table([found])
+    assert "pairstream connect acme" in things_to_do(found)
+
+
 def test_the_object_for_scripts_has_stable_keys() -> None:
     assert list(shown(in_force(), completed())) == [
         "at_ms",
@@ -167,6 +183,7 @@ def test_the_object_for_scripts_has_stable_keys() -> None:
         "revision",
         "apply_state",
         "reason",
+        "awaits_access",
         "applied_at_ms",
         "connection",
         "connected_at_ms",
