@@ -15,6 +15,10 @@ async def test_a_grant_is_forgotten_once_where_somebody_disconnected(
     members: list[Member], apply_state: ApplyState, forgotten: int
 ) -> None:
     async with running(members, {WELL: Vendor()}) as it:
+
+        def gone() -> list[str]:
+            return [key for topic, key, record in it.publisher.sent if topic == INTEGRATIONS and record is None]
+
         rows = it.tables.tables[INTEGRATIONS]
         connected = it.measured.statuses
         it.report(WELL, "ok")
@@ -26,8 +30,9 @@ async def test_a_grant_is_forgotten_once_where_somebody_disconnected(
         for _ in range(3):
             it.runner.configuration_changed()
             await until(lambda: WELL not in connected)
+            await until(lambda: not {WELL} & {*it.runner._workers, *it.runner._closing})
+            await until(lambda: len(gone()) >= forgotten)
         rows[f"{WELL}/settings"] = IntegrationPart(WELL, settings=replace(settings, state="active"))
         it.runner.configuration_changed()
         await until(lambda: WELL in connected)
-        gone = [key for topic, key, record in it.publisher.sent if topic == INTEGRATIONS and record is None]
-        assert gone == [f"{WELL}/userflow/grant"] * forgotten
+        assert gone() == [f"{WELL}/userflow/grant"] * forgotten
