@@ -25,6 +25,10 @@ class _Words:
     question: str
 
 
+NOT_KEPT: Final = (
+    "the reason stands in the audit alone: this command or the scheduler writes records as a release does that knows "
+    "no reasons, by PAIRSTREAM_SCHEMAS_UP_TO or because it is of that release"
+)
 STATES: Final = {
     "paused": _Words(
         "pause", "would be paused: nothing is written; what happens meanwhile is derived on resume", "Pause"
@@ -80,6 +84,8 @@ def change_state(name: str, state: Literal["active", "paused"], way: Way, reason
         await apply.ask(publisher, name, request)
         now = (await apply.wait_until_applied(tables, name, request, 30.0)).settings
         change.say(f"{name}: {now.state}" + (f": {now.pause_reason}" if now.pause_reason else ""))
+        if why != now.pause_reason:
+            change.say(f"{name}: {NOT_KEPT}")
         change.end(state=now.state, pause_reason=now.pause_reason or None)
 
     with_kafka(ask)

@@ -103,6 +103,7 @@ async def test_a_full_sync_runs_to_a_green_check_that_every_store_agrees_with(
 
 
 async def test_what_is_done_is_told_by_name(it: World, browser: Browser) -> None:
+    await connected(it)
     async with visitor(browser) as page:
         await sign_in(it, page, "operator")
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/pause")

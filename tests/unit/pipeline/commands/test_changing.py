@@ -18,6 +18,7 @@ from pipeline.commands import integration_actions
 from pipeline.commands.changing import Change
 from pipeline.commands.options import Way
 from pipeline.operations import apply
+from pipeline.operations.pausing import NoReason
 from schemas.configuration import IntegrationPart
 from tests.unit.pipeline.commands.test_asking import Sent, with_rows
 from tests.unit.pipeline.operations.test_connect import SETTINGS, parts
@@ -99,12 +100,12 @@ def test_what_reads_has_nothing_to_ask(name: str) -> None:
     assert not {"--dry-run", "--yes"} & options(LEAVES[name])
 
 
-def pausing(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """What `integration pause acme` sends, and no scheduler."""
+def pausing(monkeypatch: pytest.MonkeyPatch, kept: str = "") -> Sent:
+    """What `integration pause acme` sends, and no scheduler; `kept`: the reason that is in force."""
     sent = Sent()
 
     async def applied(*_: object) -> Any:
-        return IntegrationPart("acme", settings=replace(SETTINGS, state="paused"))
+        return IntegrationPart("acme", settings=replace(SETTINGS, state="paused", pause_reason=kept))
 
     monkeypatch.setattr(integration_actions, "with_kafka", with_rows(parts(SETTINGS), sent))
     monkeypatch.setattr(apply, "wait_until_applied", applied)
@@ -134,6 +135,22 @@ def test_a_dry_run_changes_nothing_and_its_object_has_the_keys_of_the_change(
     assert sent.keys == ["acme/desired"]
     assert (done["dry_run"], done["done"], done["was"], done["state"]) == (False, True, "active", "paused")
     assert list(done) == list(dry)
+
+
+def test_a_reason_is_told_where_it_is_kept_and_where_it_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pausing(monkeypatch, "CRM clean-up\x1b[2J")
+    integration_actions.change_state("acme", "paused", Way(yes=True), " CRM  clean-up\x1b[2J\n")
+    assert capsys.readouterr().out == "acme: paused: CRM clean-up\\x1b[2J\n"
+    pausing(monkeypatch)  # by a scheduler of the release before
+    integration_actions.change_state("acme", "paused", Way(yes=True, shape="json"), "CRM clean-up")
+    lost = told(capsys)
+    assert lost["pause_reason"] is None and lost["done"] and "stands in the audit alone" in lost["told"][-1]
+    sent = pausing(monkeypatch)
+    with pytest.raises(NoReason, match="at most 200"):
+        integration_actions.change_state("acme", "paused", Way(yes=True), "x" * 201)
+    assert sent.keys == []
 
 
 def test_without_a_terminal_it_goes_on_and_says_what_it_does(
