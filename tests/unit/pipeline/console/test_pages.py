@@ -328,6 +328,19 @@ async def test_hostile_names_are_shown_as_text_on_every_page(path: str) -> None:
     assert "&lt;script&gt;" in answer.text  # it is there, as text: in the rail at least
 
 
+@pytest.mark.parametrize("path", [*looked_at(), "/i/acme/objects/hubspot/contacts/999"])
+async def test_every_form_of_a_page_is_taken_where_it_is_sent(path: str) -> None:
+    """One without an address goes back to its page's, which the page of an unknown object does not take."""
+    it = hostile()
+    it.objects.put(Named("hubspot", "contacts", "999"), Situation().explained("hubspot", "999"))
+    page = (await (await it.signed_in()).get(path)).text
+    taken = [re.sub(r"\{[a-z]+\}", "[^/]+", at.path) for at in PAGES if at.method == "POST"]
+    for form in re.findall(r'<form[^>]* method="post"[^>]*>', page):
+        action = re.search(r' action="([^"]*)"', form)
+        sent_to = (action[1] if action else path).partition("?")[0]
+        assert sent_to == "/sign-out" or any(re.fullmatch(one, sent_to) for one in taken), form
+
+
 @pytest.mark.parametrize("path", looked_at())
 async def test_a_page_holds_nothing_that_the_policy_forbids(path: str) -> None:
     it = in_memory(lag)
