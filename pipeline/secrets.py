@@ -87,12 +87,17 @@ class SecretBox:
         return _BOUND + nonce + self._ciphers[0].encrypt(nonce, text.encode(), place.encode())
 
     def open(self, sealed: bytes, place: str) -> str:
-        """The text. Raises NoKeyFits, also for bytes that were changed or moved."""
+        """The text. Raises NoKeyFits, also for bytes that were changed or moved, or that are no text."""
         if sealed.startswith(_TO_PUBLIC):
-            return self._opened_by_private(self._privates, sealed, place).decode()
-        bound = sealed.startswith(_BOUND)
-        opened = self._opened(self._ciphers, sealed, place) if bound else self._of_before(sealed)
-        return opened.decode()
+            opened = self._opened_by_private(self._privates, sealed, place)
+        elif sealed.startswith(_BOUND):
+            opened = self._opened(self._ciphers, sealed, place)
+        else:
+            opened = self._of_before(sealed)
+        try:
+            return opened.decode()
+        except UnicodeDecodeError:  # whoever has the public key can seal bytes that are no text
+            raise NoKeyFits from None
 
     def can_open(self, sealed: bytes, place: str) -> bool:
         """Whether one of the keys opens the seal in that place."""

@@ -169,7 +169,7 @@ class IntegrationSettings:
     @property
     def describes_what_is_in_force(self) -> bool:
         """Whether connectors describe the fields of what is in force, and not those of a newer file."""
-        return self.apply_state == "done" or self.revision == self.active_revision
+        return self.trial is not None or self.apply_state not in UNDER_WAY or self.revision == self.active_revision
 
     @property
     def tried(self) -> str:

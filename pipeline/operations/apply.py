@@ -28,6 +28,7 @@ from schemas.configuration import (
     DesiredState,
     IntegrationPart,
     IntegrationSettings,
+    Sections,
     SystemSettings,
     secret_place,
 )
@@ -143,7 +144,17 @@ def what_follows(name: str, before: IntegrationSettings | None, now: Integration
     is_new = before is None or before.connection != now.connection or not before.active_revision
     if is_new and now.connection >= SECOND:
         return f"a full sync begins by itself: `pairstream full-sync watch {name}` shows how far it is"
+    if before is not None and not is_new and _maps(before.fallback or before, now):
+        return "its connection and mappings are as they were: no full sync is needed for this change"
     return f"run `pairstream full-sync start {name}` to bring what exists in step"
+
+
+def _maps(before: IntegrationSettings | Sections, now: IntegrationSettings) -> bool:
+    """Whether the mappings are as they were."""
+    try:
+        return read_document(before.document).mappings == read_document(now.document).mappings
+    except ValueError:  # an earlier release read the file that this one cannot
+        return False
 
 
 async def ask(publisher: Publisher, integration: str, request: DesiredIntegration) -> None:

@@ -236,6 +236,8 @@ def _standing_still(
         return
     if hubspot.status != "ok" or userflow.status != "ok":
         return
+    if min(hubspot.described_revision, userflow.described_revision) < settings.revision:
+        return  # they have told of a file that was refused, and not again of the one in force
     now = {system: answers.answer(name, system) for system in SYSTEMS}
     file = described_file(read_document(settings.document), now["hubspot"] or hubspot, now["userflow"] or userflow)
     for problem in file.misfits():

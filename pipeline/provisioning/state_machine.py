@@ -372,11 +372,16 @@ def _failed(name: str, settings: IntegrationSettings, reason: str) -> Configurat
 
 
 def _restored(settings: IntegrationSettings) -> IntegrationSettings:
-    """What was in force before the request that is under way."""
+    """What was in force before the request that is under way.
+
+    As another revision: of this one the connectors have described the fields of the file that is given up.
+    """
     kept, settings = settings.fallback, replace(trial.given_up(settings), fallback=None)
     if kept is None:
         return settings
-    return replace(settings, document=kept.document, hubspot=kept.hubspot, userflow=kept.userflow, events=kept.events)
+    document, hubspot, userflow, events = kept.document, kept.hubspot, kept.userflow, kept.events
+    revision = settings.revision + 1
+    return replace(settings, revision=revision, document=document, hubspot=hubspot, userflow=userflow, events=events)
 
 
 def _claimed(name: str, key: str) -> ConfigurationWrite:

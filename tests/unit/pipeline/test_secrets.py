@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.secrets import (
+    _HPKE,
     KEY_FILE,
     KeyFileUnsafe,
     NoKeyFits,
@@ -166,6 +167,18 @@ def test_such_a_seal_is_bound_to_its_place(place: str) -> None:
 def test_no_bytes_open_as_such_a_seal(rest: bytes) -> None:
     with pytest.raises(NoKeyFits):
         SecretBox([KEY]).open(b"pairstream-2:" + rest, PLACE)
+
+
+def test_a_seal_of_what_is_no_text_is_one_that_no_key_opens() -> None:
+    """Whoever has the public key can make one, and every process opens it."""
+    box = SecretBox([KEY])
+    hostile = b"pairstream-2:" + _HPKE.encrypt(b"\xff\xfe", PublicBox(box.public_keys[0])._key, PLACE.encode())
+    with pytest.raises(NoKeyFits):
+        box.open(hostile, PLACE)
+    assert not box.can_open(hostile, PLACE)
+    assert not box.same(hostile, hostile, PLACE)
+    with pytest.raises(NoKeyFits):
+        SecretBox([make_key(), KEY]).renewed(hostile, PLACE)
 
 
 def test_a_rotation_takes_such_seals_and_older_ones_along() -> None:

@@ -82,6 +82,25 @@ def test_fields_that_do_not_fit_refuse_the_request_and_leave_what_is_in_force() 
     assert cluster.settings().hubspot == in_force
 
 
+def test_a_refused_file_does_not_keep_what_is_in_force_from_learning_of_its_fields() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    unique = (HUBSPOT_FIELDS[0], replace(HUBSPOT_FIELDS[1], type="number"))
+    cluster.ask(request(attribute="seats"))
+    refused = cluster.settings().revision
+    cluster.report("userflow", fields=(USERFLOW_FIELDS[3],), descriptions=1)  # of the file that is refused next
+    cluster.report("hubspot", status="failed", reason="too_many_properties", described_revision=0)
+    assert cluster.settings().apply_state == "failed"
+    rules = cluster.mappings["acme/people"].rules
+    cluster.report("userflow", fields=(USERFLOW_FIELDS[3],), descriptions=1, described_revision=refused)
+    cluster.report("hubspot", fields=unique, descriptions=1, described_revision=refused)
+    assert cluster.mappings["acme/people"].rules == rules  # nothing is made of what was told of the refused file
+    cluster.report("userflow", descriptions=2)
+    cluster.report("hubspot", fields=unique, descriptions=1)
+    assert cluster.mappings["acme/people"].rules[0].source_type == "number"
+    assert cluster.settings().active_revision == cluster.settings().revision
+
+
 def test_an_edit_keeps_the_connection_and_the_revision_of_mappings_that_did_not_change() -> None:
     cluster = Cluster()
     cluster.connect()
