@@ -125,6 +125,7 @@ REASONS: Final[Mapping[str, Reason]] = {
             "not_connected": "no connection could be made",
             "unreadable_answer": "a successful answer that is not what the API documents, as a broken proxy sends",
             "not_owned": "this process may not own the integration any more, and renews no token of it",
+            "configuration_unread": "the brokers did not let the newest configuration be read",
             "undated_answer": "the answer has no usable `Date` and the record no modified time",
         },
     ),

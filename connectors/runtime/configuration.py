@@ -114,6 +114,11 @@ class ConnectorConfiguration:
         """What this system has answered to the step of the trial that is under way."""
         return trial_answer(self._tables.table(INTEGRATIONS), integration, self._system, settings)
 
+    def is_tried(self, integration: str, settings: IntegrationSettings) -> bool:
+        """Whether the trial's step that those settings ask for is under way still."""
+        now = self.settings_of(integration)
+        return now is not None and now.state != "disconnected" and now.trial is not None and now.tried == settings.tried
+
     def inquiry(self, integration: str) -> Inquiry | None:
         """The newest inquiry about the system's fields; None where this system has answered it already."""
         asked = self._part(f"{integration}/inquiry")

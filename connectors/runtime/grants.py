@@ -46,9 +46,16 @@ def follows(kept: KeptGrant, wanted: Granting) -> bool:
 
 
 def newest(kept: Mapping[GrantKey, KeptGrant], wanted: Granting) -> GrantKey | None:
-    """Where the access stands that was granted last; of two alike the one in force, whose token was renewed last."""
-    following = [key for key in GRANT_KEYS if key in kept and follows(kept[key], wanted)]
-    return max(following, key=lambda key: kept[key].granted_at_ms, default=None)
+    """Where the access stands that was granted last; of two alike the one in force, whose token was renewed last.
+
+    Before any other counts what came of the very token that the file names, or of none where it names none: a refused
+    trial of another token leaves its grant behind, and that is the newer one.
+    """
+
+    def rank(key: GrantKey) -> tuple[bool, int]:
+        return kept[key].origin == wanted.origin, kept[key].granted_at_ms
+
+    return max((key for key in GRANT_KEYS if key in kept and follows(kept[key], wanted)), key=rank, default=None)
 
 
 class GrantKeeper:
@@ -70,8 +77,12 @@ class GrantKeeper:
         self._kept = kept
 
     async def keep(self, access: GrantedAccess) -> None:
-        """Keep a refresh token that was just given, unless it is known already with its scopes."""
-        first = KeptGrant("", b"", origin=self._wanted.origin, granted_at_ms=self._now_ms())
+        """Keep a refresh token that was just given, unless it is known already with its scopes.
+
+        Of the first, where the answer names no account, it is the one that was wanted: without one it would count for
+        every account of the app.
+        """
+        first = KeptGrant(self._wanted.account, b"", origin=self._wanted.origin, granted_at_ms=self._now_ms())
         known, token = self._kept or (first, "")
         account, scopes = access.account or known.account, access.scopes or known.scopes
         if (token, known.account, known.scopes) == (access.refresh_token, account, scopes):

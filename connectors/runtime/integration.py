@@ -132,6 +132,11 @@ class IntegrationWorker:
         """What it works with."""
         return self._context.account
 
+    @property
+    def works(self) -> bool:
+        """Whether the system takes requests of it."""
+        return self._context.state.works
+
     def budgets(self) -> tuple[BudgetVitals, ...]:
         """The limits of its account, for the vital signs."""
         return self._context.account.budgets()

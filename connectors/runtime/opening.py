@@ -8,12 +8,14 @@ from typing import Final
 from connectors.contract.account import Account, Opening
 from connectors.contract.catalog import Catalog
 from connectors.contract.consent import ConsentCode, GrantedAccess
-from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Retryable
+from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Retryable, Transient
 from connectors.contract.metrics import ApiMetrics
+from connectors.contract.sink import OwnershipLost
 from connectors.contract.traits import SystemTraits
 from connectors.inbound.positions import Positions
 from connectors.inbound.pulling import Pulling
 from connectors.kafka.partitioner import partition_of
+from connectors.kafka.table import TableIncomplete
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.dead_letters import DeadLetters
 from connectors.runtime.deps import ConnectorDeps
@@ -47,6 +49,7 @@ GRANTED: Final = "refresh_token"
 CLIENT: Final = "client_id"
 IN_FORCE: Final[GrantKey] = "grant"
 TRIAL_GRANT: Final[GrantKey] = "trial-grant"
+TRIAL_OVER: Final = "the trial was over before it was opened"
 GRANT_REJECTED: Final = "grant_rejected"
 NOT_OPEN: Final = "not_open"
 
@@ -132,7 +135,7 @@ class IntegrationOpener:
             return Description(settings.tried, error.reason)
 
     async def _prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
-        """By connections and limits of its own."""
+        """By connections and limits of its own. Raises OwnershipLost where nobody waits for it any more."""
         if self._connector.exchange_code is not None:
             await self.read_to_end()  # a worker that has ended, or a former owner, may have kept a grant just now
         section, in_force = trial.section(self.system), settings.section(self.system)
@@ -144,6 +147,8 @@ class IntegrationOpener:
         account = await self._connector.open_account(self._with_grant(name, opening, key, key or TRIAL_GRANT))
         self._on_trial[name] = account
         try:
+            if not self._configuration.is_tried(name, settings):
+                raise OwnershipLost(TRIAL_OVER)
             return await self._asked(settings, trial, account)
         except CredentialsRejected as error:
             # the file names no other token, so that nobody could mend it there
@@ -192,8 +197,11 @@ class IntegrationOpener:
             self._on_trial[name].stop()
 
     async def read_to_end(self) -> None:
-        """Return once the configuration is read as far as it is written."""
-        await self._connector.read_to_end()
+        """Return once the configuration is read as far as it is written. Raises Transient."""
+        try:
+            await self._connector.read_to_end()
+        except TableIncomplete:  # the brokers' fault, and nothing that credentials or a file could be refused for
+            raise Transient("configuration_unread") from None
 
     @property
     def system(self) -> System:

@@ -76,7 +76,7 @@ class Runner:
         publish = partial(deps.publisher.send, INTEGRATIONS)
         reseal_deps = ResealingDeps(deps.key_id, deps.renew_seal, deps.read_to_end, publish, self._failed)
         self._resealing = Resealing(self._configuration, self._exclusive, reseal_deps)
-        trial_hooks = TrialHooks(self._workers.get, self._exclusive, self._tried)
+        trial_hooks = TrialHooks(self._workers.get, self._ours, self._owns, self._exclusive, self._tried)
         self._trials = Trials(self._configuration, self._opener, deps.clock, deps.uniform, trial_hooks)
 
     @property
@@ -370,7 +370,8 @@ class Runner:
             self._suspects.forget(name)
         for name in gone(self._workers):
             self._begin_to_close(name)
-        await self._consents.given_back(gone(self._consents.under_way()))
+        consents, trials = gone(self._consents.under_way()), gone(self._trials.under_way())
+        await asyncio.gather(self._consents.given_back(consents), self._trials.given_back(trials))
         await self._resealing.ended()
         closing = [self._closing[name] for name in gone(self._closing)]
         if closing:

@@ -1,23 +1,32 @@
 """Trials of what an apply asks for beside what is in force: each is opened, asked, and closed."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from connectors.clock import Clock
 from connectors.contract.account import Account
-from connectors.contract.errors import Retryable, Transient
+from connectors.contract.errors import ConnectorError, Retryable, Transient
 from connectors.contract.sink import OwnershipLost
 from connectors.http.retry import CALLS, Tries, Uniform
 from connectors.runtime.configuration import ConnectorConfiguration
 from connectors.runtime.exclusive import Exclusive
 from connectors.runtime.grants import GrantKey
 from connectors.runtime.integration import IntegrationWorker
-from connectors.runtime.opening import IntegrationOpener
+from connectors.runtime.opening import TRIAL_OVER, IntegrationOpener
+from connectors.session.wall import contained
 from schemas.configuration import NOT_GRANTED, Description, IntegrationSettings, KeptGrant, Sections
 
-LONGEST_WAIT_S = 10.0
+LONGEST_WAIT_S: Final = 10.0
+ALONE_S: Final = (10.0, 30.0, 60.0, 120.0, 300.0)
+"""Waits after each failed try for which a worker had to end: what is in force works meanwhile."""
+MOST_IN_VAIN: Final = 5
+"""How often such a try may fail although what is in force works: then the trial is answered by what it failed of."""
+GIVEN_BACK_S: Final = 8.0  # how long a partition that is taken away waits for a trial under way
+SEEN_S: Final = 10.0  # how far this process's view of what it told may lag behind
+LOOK_EVERY_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +34,18 @@ class TrialHooks:
     """The parts that the runner gives."""
 
     worker: Callable[[str], IntegrationWorker | None]  # of what is in force, where it is open
+    ours: Callable[[str], bool]  # whether the integration's partition is this process's
+    owns: Callable[[str], bool]  # the same, asked of a process that may have slept
     exclusive: Exclusive
     ended: Callable[["asyncio.Task[None]"], None]  # told of each task
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A trial that was begun, and for which settings."""
+
+    task: "asyncio.Task[None]"
+    settings: IntegrationSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +73,117 @@ class Trials:
         self._clock = clock
         self._uniform = uniform
         self._hooks = hooks
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, _UnderWay] = {}
+        self._resting: set[str] = set()  # those that wait, and have nothing under way
         self._told: dict[str, _Told] = {}
 
     def begin(self, wanted: Mapping[str, IntegrationSettings]) -> None:
         """Begin the trials that nobody has begun here; of one that is over no request leaves any more."""
-        for name in self._tasks:
-            settings = wanted.get(name)
+        for name, trial in self._tasks.items():
+            settings = self._configuration.settings_of(name)
             if settings is None or settings.state == "disconnected":
                 self._opener.stop_trial(name)
+            elif not self._configuration.is_tried(name, trial.settings):
+                _give_up(trial.task)
         for name, settings in wanted.items():
             if settings.trial is not None and name not in self._tasks and self._due(name, settings):
-                self._tasks[name] = task = asyncio.create_task(self._run(name, settings, settings.trial))
+                task = asyncio.create_task(self._run(name, settings, settings.trial))
+                self._tasks[name] = _UnderWay(task, settings)
                 task.add_done_callback(partial(self._end, name))
+
+    async def given_back(self, names: Collection[str]) -> None:
+        """Wait for those under way: a refresh token that is spent and whose successor is not kept is lost."""
+        tasks = {name: self._tasks[name].task for name in names if name in self._tasks}
+        for name in self._resting.intersection(tasks):
+            _give_up(tasks[name])
+        if tasks:
+            _, left = await asyncio.wait(tasks.values(), timeout=GIVEN_BACK_S)
+            for task in left:
+                _give_up(task)
+
+    def under_way(self) -> Collection[str]:
+        """The integrations with a trial under way."""
+        return frozenset(self._tasks)
 
     def _due(self, name: str, settings: IntegrationSettings) -> bool:
         """Whether the step is not answered, or is for lack of access, and other access is kept by now."""
         told, answer = self._told.get(name), self._configuration.trial_answer(name, settings)
+        if answer is None:
+            return True  # not even where it was told: another's answer, to another step, took its place
         if told is None or told.step != settings.tried:
-            return answer is None or answer.reason == NOT_GRANTED
+            return answer.reason == NOT_GRANTED
         return told.reason == NOT_GRANTED and told.grants != self._configuration.grants(name)
 
     async def _run(self, name: str, settings: IntegrationSettings, trial: Sections) -> None:
         """A system that is away is no reason against what is tried: it is asked again while the trial lasts."""
-        tries = Tries()
-        while self._configuration.settings_of(name) == settings:
+        tries, in_vain = Tries(), 0
+        while await self._owned(name) and self._configuration.settings_of(name) == settings:
             grants = self._configuration.grants(name)
             try:
-                proof = await self._proof(name, settings, trial)
+                proof = await contained(self._proof(name, settings, trial))
             except OwnershipLost:
                 return
             except Retryable as error:
+                # no worker runs where it had to end for the trial: until a moment ago
+                alone = self._hooks.worker(name) is None and self._opener.shares_grant(settings, trial)
                 tries = tries.after(error, self._clock.monotonic())
-                wait_s = CALLS.wait_s(error, tries, self._uniform)
-                await self._clock.sleep(LONGEST_WAIT_S if wait_s is None else min(wait_s, LONGEST_WAIT_S))
-                continue
-            if proof != self._configuration.trial_answer(name, settings):
-                await self._opener.report_proof(name, proof)
-            self._told[name] = _Told(settings.tried, grants, proof.reason)
+                await self._rest(name, self._wait_s(error, tries, alone=alone))
+                in_vain += alone and self._works(name)
+                if in_vain < MOST_IN_VAIN:
+                    continue
+                proof = Description(settings.tried, error.reason)
+            except ConnectorError as error:  # met outside the account: a secret that nothing reads, as an example
+                proof = Description(settings.tried, error.reason)
+            return await self._tell(name, settings, grants, proof)
+
+    async def _tell(
+        self, name: str, settings: IntegrationSettings, grants: Mapping[GrantKey, KeptGrant], proof: Description
+    ) -> None:
+        """Answer the step, if it waits for that still: of each system there is one answer, and this is the last."""
+        if not await self._owned(name) or not self._configuration.is_tried(name, settings):
             return
+        if proof != self._configuration.trial_answer(name, settings):
+            await self._opener.report_proof(name, proof)
+            await self._seen(name, settings)
+        self._told[name] = _Told(settings.tried, grants, proof.reason)
+
+    async def _seen(self, name: str, settings: IntegrationSettings) -> None:
+        """Wait until the tables show what was told, or long enough."""
+        deadline = self._clock.monotonic() + SEEN_S
+        while self._configuration.is_tried(name, settings) and self._clock.monotonic() < deadline:
+            if self._configuration.trial_answer(name, settings) is not None:
+                return
+            await self._rest(name, LOOK_EVERY_S)
+
+    async def _owned(self, name: str) -> bool:
+        """Whether requests may leave for the integration; a process that has slept waits until it knows."""
+        while not self._hooks.owns(name):
+            if not self._hooks.ours(name):
+                return False
+            await self._rest(name, LOOK_EVERY_S)
+        return True
+
+    def _wait_s(self, error: Retryable, tries: Tries, *, alone: bool) -> float:
+        """A wait that was asked for is kept; else as other calls wait, and ever longer where a worker had to end."""
+        asked_s = error.wait_s or 0.0
+        if alone:
+            return max(asked_s, ALONE_S[min(tries.failures + tries.limited, len(ALONE_S)) - 1])
+        wait_s = CALLS.wait_s(error, tries, self._uniform)
+        return max(asked_s, LONGEST_WAIT_S if wait_s is None else min(wait_s, LONGEST_WAIT_S))
+
+    async def _rest(self, name: str, seconds: float) -> None:
+        self._resting.add(name)
+        try:
+            await self._clock.sleep(seconds)
+        finally:
+            self._resting.discard(name)
+
+    def _works(self, name: str) -> bool:
+        worker = self._hooks.worker(name)
+        return worker is not None and worker.works
 
     async def _proof(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
-        """What the system says. Raises Retryable.
+        """What the system says. Raises Retryable, and OwnershipLost where nobody waits for it any more.
 
         Where two would spend one refresh token, and where a grant in force is put out of the trial's way, no worker
         runs meanwhile: its records wait for the next.
@@ -112,6 +200,8 @@ class Trials:
         if not self._opener.shares_grant(settings, trial):
             return await self._opener.prove(name, settings, trial)
         async with self._hooks.exclusive.of(name):
+            if not self._hooks.owns(name) or not self._configuration.is_tried(name, settings):
+                raise OwnershipLost(TRIAL_OVER)
             return await self._opener.prove(name, settings, trial)
 
     def _in_force(self, name: str, settings: IntegrationSettings, trial: Sections) -> Account | None:
@@ -124,3 +214,9 @@ class Trials:
     def _end(self, name: str, task: "asyncio.Task[None]") -> None:
         del self._tasks[name]
         self._hooks.ended(task)
+
+
+def _give_up(task: "asyncio.Task[None]") -> None:
+    """End it once; a renewal under way is waited for as its account is closed, so that no token is lost."""
+    if not task.cancelling():
+        task.cancel()

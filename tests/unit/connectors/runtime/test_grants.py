@@ -46,6 +46,26 @@ def test_of_two_grants_the_one_that_was_granted_last_counts() -> None:
     assert newest({"trial-grant": replace(later, account="2")}, wanted) is None
 
 
+def test_what_a_refused_trial_leaves_counts_for_nothing_in_force() -> None:
+    """It was renewed last; of an app whose answers name no account it counted for another account too."""
+    in_force = KeptGrant("1", b"", client="app", link="a", granted_at_ms=1)
+    tried = KeptGrant("", b"", client="app", origin=fingerprint("pasted"), granted_at_ms=2)
+    assert newest({"grant": in_force, "trial-grant": tried}, Granting("1", "app", None)) == "grant"
+    assert newest({"grant": in_force, "trial-grant": tried}, Granting("1", "app", "pasted")) == "trial-grant"
+
+
+async def test_access_whose_answer_names_no_account_is_kept_for_the_one_that_was_wanted() -> None:
+    kept: list[KeptGrant] = []
+
+    async def publish(grant: KeptGrant) -> None:
+        kept.append(grant)
+
+    keeper = GrantKeeper(publish, lambda text: text.encode(), Granting("2", "app", "pasted"), lambda: 7)
+    await keeper.keep(GrantedAccess("second"))
+    assert [grant.account for grant in kept] == ["2"]
+    assert not follows(kept[0], Granting("1", "app", None))
+
+
 async def test_what_is_known_is_not_kept_again() -> None:
     kept: list[KeptGrant] = []
 
