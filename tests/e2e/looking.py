@@ -2,9 +2,12 @@
 
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Final
 
+from schemas.configuration import IntegrationPart
+from schemas.records import Receipt
 from tests.e2e.world import PLAN, TITLE, World, eventually, is_write
 
 ARRIVED_S: Final = 30.0
@@ -101,3 +104,12 @@ async def becomes_true(look: Callable[[], Awaitable[bool]], what: str, within_s:
 def address(mine: int) -> str:
     """The address of `World.pair(mine)`."""
     return f"person{mine}@example.com"
+
+
+def standing(parts: Iterable[IntegrationPart], receipts: Iterable[Receipt]) -> Counter[str]:
+    """How often connectors told which status, and how often something was parked.
+
+    That something is parked is told with a status too, and still long after it was derived again.
+    """
+    statuses = [part.connector.status for part in parts if part.connector is not None]
+    return Counter([*statuses, *(one.kind for one in receipts if one.kind == "parked")])
