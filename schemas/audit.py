@@ -93,6 +93,8 @@ def _word(desired: DesiredIntegration, before: DesiredIntegration | None) -> str
     """What is asked for; of an integration that is paused other mappings or secrets are asked for, and no pause."""
     if desired.state == "disconnected":
         return "disconnect"
+    if desired.state_only:
+        return "pause" if desired.state == "paused" else "resume"
     was_paused = before is not None and before.state == "paused"
     same = before is not None and before.document == desired.document
     if desired.state == "paused":

@@ -124,6 +124,7 @@ class DesiredIntegration:
     userflow: SystemSettings  # its Userflow section
     applied_at_ms: int  # our clock
     pause_reason: str = ""  # why it is to be paused, in the asker's words; empty: none was given
+    state_only: bool = False  # true: the state alone is asked for; file and sections count for nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What `pairstream connect` does."""
 
+from dataclasses import replace
 from typing import Final
 
 import click
@@ -50,7 +51,9 @@ async def _applied(tables: TableReader, name: str, change: Change) -> int | None
     settings, asked = settings_of(parts, name), parts[f"{name}/desired"].desired
     if settings is None or asked is None or settings.apply_state not in UNDER_WAY:
         return None
-    applied = await apply.wait_until_applied(tables, name, asked, APPLIED_S, granted=True)
+    # a pause that came meanwhile holds at once, and the apply that waited for the grant goes on
+    waited_for = replace(asked, state_only=False)
+    applied = await apply.wait_until_applied(tables, name, waited_for, APPLIED_S, granted=True)
     change.say(f"{name}: in force as revision {applied.settings.revision}")
     change.say(apply.what_follows(name, settings, applied.settings))
     return applied.settings.revision

@@ -54,6 +54,7 @@ def disconnect(name: str, way: Way) -> None:
             f"Disconnect {name}, and forget its credentials and what is known of its objects?",
             unasked=False,
         )
+        settings = known(tables.table(INTEGRATIONS), name)  # another account may be in force by the time of the answer
         request = apply.changed_state(settings, "disconnected", now_ms())
         await apply.ask(publisher, name, request)
         applied = await apply.wait_until_applied(tables, name, request, 30.0)
@@ -80,6 +81,12 @@ def change_state(name: str, state: Literal["active", "paused"], way: Way, reason
         change = Change(f"integration {words.action}", way, **facts)
         would = f"; {TRIAL_ENDS}" if settings.trial is not None else ""
         change.agree(f"{name} {words.would}{would}", f"{words.question} {name}?")
+        told_of = settings.trial
+        settings = known(tables.table(INTEGRATIONS), name)  # the answer may have taken its time
+        if settings.state == "disconnected":
+            raise apply.NotApplied(f"{name}: {DISCONNECTED}")
+        if settings.trial is not None and told_of is None:
+            change.say(f"{name}: {TRIAL_ENDS}")
         request = apply.changed_state(settings, state, now_ms(), why)
         await apply.ask(publisher, name, request)
         now = (await apply.wait_until_applied(tables, name, request, 30.0)).settings

@@ -68,12 +68,17 @@ def desired(file: IntegrationFile, seal: Seal, now_ms: int) -> DesiredIntegratio
 def changed_state(
     settings: IntegrationSettings, state: DesiredState, now_ms: int, pause_reason: str = ""
 ) -> DesiredIntegration:
-    """The request to pause, resume or disconnect what is in force; one to disconnect keeps no credentials."""
+    """The request to pause, resume or disconnect what is in force by then; one to disconnect keeps no credentials.
+
+    Its sections are for schedulers that do not know yet that nothing but the state is asked for.
+    """
     hubspot, userflow = settings.hubspot, settings.userflow
     if state == "disconnected":
         hubspot, userflow = replace(hubspot, secrets={}), replace(userflow, secrets={})
     document = settings.document
-    return DesiredIntegration(uuid.uuid4().hex, state, document, hubspot, userflow, now_ms, pause_reason)
+    return DesiredIntegration(
+        uuid.uuid4().hex, state, document, hubspot, userflow, now_ms, pause_reason, state_only=True
+    )
 
 
 def with_mappings(
@@ -198,7 +203,7 @@ async def forget(publisher: Publisher, tables: TableReader, integration: str, wi
 async def wait_until_applied(
     tables: TableReader, integration: str, request: DesiredIntegration, within_s: float, *, granted: bool = False
 ) -> Applied:
-    """Wait for the scheduler and both connectors; a pause holds at once. Raises NotApplied.
+    """Wait for the scheduler and both connectors; what asks for a pause alone holds at once. Raises NotApplied.
 
     `granted`: access was granted just now, and the connector may not have told of it yet.
     """
@@ -209,7 +214,9 @@ async def wait_until_applied(
             raise NotApplied(f"{integration}: a newer request took the place of this one before it was in force")
         if settings is not None and settings.apply_id == request.apply_id:
             taken = True
-            if settings.apply_state == "done" or settings.state == request.state == "paused":
+            if settings.apply_state == "done" or (request.state_only and settings.state == request.state == "paused"):
+                if request.state_only and settings.state != request.state:
+                    raise NotApplied(f"{integration} is {settings.state}, for it changed meanwhile. Fix: ask again")
                 return Applied(settings, time.monotonic() - started)
             if settings.apply_state == "failed":
                 raise NotApplied(settings.reason or "refused")

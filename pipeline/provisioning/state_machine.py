@@ -182,14 +182,11 @@ def _accepted(
     if desired.state == "disconnected":
         return _gone(name, replace(before, apply_id=desired.apply_id, apply_state="done", reason=None))
     connected = before.state != "disconnected"
-    if not connected and before.revision > 0 and _same(desired, before):
-        # a pause or resume that crossed a disconnect: its sections are the old ones, the credentials are gone
-        return _write(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
-    if connected and desired.document == before.document:
-        # a pause that crossed a rotation holds other seals of the same secrets
-        pauses = desired.state == "paused" and trial.is_proven(name, desired, before, same_secret)
-        if pauses or _same(desired, before):
-            return _write(name, _in_state(before, desired))
+    if not connected and (desired.state_only or (before.revision > 0 and _same(desired, before))):
+        # a pause or resume that crossed a disconnect: the credentials are gone
+        return _gone(name, replace(before, apply_id=desired.apply_id, apply_state="failed", reason=DISCONNECTED))
+    if connected and (desired.state_only or _as_before(name, desired, before, same_secret)):
+        return _write(name, _in_state(before, desired))
     holders = other_holders(name, desired, parts)
     if holders:
         refused = replace(_restored(before), apply_id=desired.apply_id, apply_state="failed")
@@ -268,6 +265,14 @@ def _nothing_yet(name: str, desired: DesiredIntegration, parts: Parts) -> Integr
     document, hubspot, userflow = desired.document, desired.hubspot, desired.userflow
     nothing = IntegrationSettings(last, 0, 0, "disconnected", "", "done", None, document, hubspot, userflow)
     return replace(nothing, forgotten=last)
+
+
+def _as_before(name: str, desired: DesiredIntegration, before: IntegrationSettings, same_secret: SameSecret) -> bool:
+    """The same of a request by a release that does not say so; a pause may have crossed a rotation."""
+    if desired.document != before.document:
+        return False
+    pauses = desired.state == "paused" and trial.is_proven(name, desired, before, same_secret)
+    return pauses or _same(desired, before)
 
 
 def _same(desired: DesiredIntegration, settings: IntegrationSettings) -> bool:

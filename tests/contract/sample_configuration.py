@@ -25,7 +25,9 @@ _DESCRIBED = DescribedField(
 _EVENT = DescribedEvent(
     "flow_started", "Flow Started", (DescribedField("flow_started", "flow_name", "Flow", "string"),), ("contacts",)
 )
-_DESIRED = DesiredIntegration("apply-1", "active", "integration: acme", _SYSTEM, _SYSTEM, AT_MS, "CRM clean-up")
+_DESIRED = DesiredIntegration(
+    "apply-1", "active", "integration: acme", _SYSTEM, _SYSTEM, AT_MS, "CRM clean-up", state_only=True
+)
 _SETTINGS = IntegrationSettings(
     connection=2,
     revision=7,

@@ -39,6 +39,13 @@ def desired(
     return IntegrationPart("acme", desired=DesiredIntegration("a-1", state, document, hubspot, SYSTEM, AT_MS, why))
 
 
+def state_alone(asked_for: Any, document: str) -> IntegrationPart:
+    """By what was read before another file was applied."""
+    asked = desired(asked_for, document).desired
+    assert asked is not None
+    return IntegrationPart("acme", desired=replace(asked, state_only=True))
+
+
 def settings(**more: Any) -> IntegrationPart:
     values: dict[str, Any] = {
         "connection": 1,
@@ -74,6 +81,8 @@ def told(record: Any, before: Any = None) -> list[tuple[str, str]]:
         (desired("paused", hubspot=replace(SYSTEM, secrets={"token": b"new"})), desired("paused"), [("apply", "")]),
         (desired("active"), desired("paused"), [("resume", "")]),
         (desired("active", "other"), desired("paused"), [("apply", "")]),
+        (state_alone("paused", "other"), desired("paused"), [("pause", "")]),
+        (state_alone("active", "other"), desired("paused"), [("resume", "")]),
         (desired("disconnected"), desired("active"), [("disconnect", "")]),
         (settings(), None, [("revision in force", "connection 1")]),
         (settings(), settings(active_revision=3), [("revision in force", "connection 1")]),

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.operations import apply, field_query
-from pipeline.operations.apply import NotApplied, changed_state, wait_until_applied
+from pipeline.operations.apply import NotApplied, changed_state, wait_until_applied, with_mappings, with_secrets
 from pipeline.operations.field_query import Asker, NotAnswered
 from schemas.configuration import (
     NOT_GRANTED,
@@ -20,6 +20,8 @@ from schemas.configuration import (
 )
 from tests.unit.connectors.runtime.runners import settings_part
 from tests.unit.pipeline.integration_file.files import GOOD, loaded
+from tests.unit.pipeline.provisioning.cluster import Cluster, file_asked, seal
+from tests.unit.pipeline.provisioning.cluster import request as file_request
 
 LONG_S = 30.0
 
@@ -61,6 +63,60 @@ async def test_an_apply_ends_with_the_reason_of_a_system_that_was_given_up() -> 
     with pytest.raises(NotApplied, match="userflow is unavailable: http_503"):
         await wait_until_applied(cast(Any, Tables(parts)), "acme", request, LONG_S)
     assert time.monotonic() - started < LONG_S
+
+
+async def test_keys_that_are_replaced_while_paused_are_not_in_force_before_they_have_proven_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "paused", 1))
+    request = with_secrets(cluster.settings(), {"hubspot": {"token": "pat-typo"}}, seal, 2, "acme")
+    cluster.ask(request)
+    tables = cast(Any, Tables(cluster.parts))
+    with pytest.raises(NotApplied, match="still proving"):
+        await wait_until_applied(tables, "acme", request, 0.02)
+    cluster.answer_trial(hubspot="unauthorized")
+    with pytest.raises(NotApplied, match="hubspot: failed: unauthorized"):
+        await wait_until_applied(tables, "acme", request, LONG_S)
+
+
+async def test_a_mapping_that_is_saved_while_paused_is_in_force_once_both_systems_are_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "paused", 1))
+    _, request = with_mappings(cluster.settings(), file_asked(attribute="seats").mappings, 2)
+    cluster.ask(request)
+    tables = cast(Any, Tables(cluster.parts))
+    with pytest.raises(NotApplied, match="still describing"):
+        await wait_until_applied(tables, "acme", request, 0.02)
+    cluster.report("hubspot")
+    cluster.report("userflow")
+    assert (await wait_until_applied(tables, "acme", request, LONG_S)).settings.state == "paused"
+
+
+async def test_a_pause_is_not_waited_for_longer_than_it_takes_to_hold() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(replace(file_request(attribute="seats"), apply_id="b"))
+    request = changed_state(cluster.settings(), "paused", 1)
+    cluster.ask(request)
+    applied = await wait_until_applied(cast(Any, Tables(cluster.parts)), "acme", request, LONG_S)
+    assert (applied.settings.state, applied.settings.apply_state) == ("paused", "describing")
+
+
+async def test_a_state_that_did_not_come_is_told() -> None:
+    """As by a scheduler of a release that takes a resume for an apply where the seals were made anew meanwhile."""
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "paused", 1))
+    request = replace(changed_state(cluster.settings(), "active", 2), apply_id=cluster.settings().apply_id)
+    with pytest.raises(NotApplied, match=r"acme is paused, for it changed meanwhile\. Fix: ask again"):
+        await wait_until_applied(cast(Any, Tables(cluster.parts)), "acme", request, LONG_S)
 
 
 async def test_an_apply_does_not_end_for_what_a_system_was_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from schemas.configuration import (
     IntegrationSettings,
     Sections,
 )
+from schemas.seals import resealed
 from schemas.values import SYSTEMS, System
 from tests.examples import share
 from tests.unit.pipeline.provisioning.cluster import (
@@ -68,6 +69,7 @@ class Asking(RuleBasedStateMachine):
         self.in_force: Proof | None = None
         self.document: str | None = None
         self.before: IntegrationSettings | None = None
+        self.read: IntegrationSettings | None = None  # by a command that asks a person before it asks for a state
 
     # what the systems say
 
@@ -111,6 +113,38 @@ class Asking(RuleBasedStateMachine):
     def asks_for_a_state(self, state: DesiredState) -> None:
         assert self.settings is not None
         self._asks(changed_state(self.settings, state, 2))
+
+    @rule()
+    def a_command_reads(self) -> None:
+        self.read = self.settings
+
+    @precondition(lambda self: self.settings is not None and self.read is not None)
+    @rule(state=st.sampled_from(["active", "paused"]))
+    def asks_for_a_state_by_what_was_read_then(self, state: DesiredState) -> None:
+        """Whatever has happened since: it is that state which comes, and nothing else changes."""
+        before, read = self.settings, self.read
+        assert before is not None and read is not None
+        asked = changed_state(read, state, 2)
+        self._asks(asked)
+        for write in self._decided():
+            self.cluster.write(write)
+        after = self.settings
+        if after is None or after.apply_id != asked.apply_id:
+            return  # something else had to be written first
+        assert (after.document, connects_by(after)) == (before.document, connects_by(before))
+        assert (after.connection, after.fallback, after.trial) == (before.connection, before.fallback, None)
+        if before.state == "disconnected":
+            assert (after.state, after.apply_state) == ("disconnected", "failed")
+        elif before.active_revision:
+            assert after.state == state
+
+    @precondition(lambda self: self.settings is not None)
+    @rule()
+    def secrets_are_sealed_again(self) -> None:
+        assert self.settings is not None
+        self.cluster.parts["acme/settings"] = resealed(
+            "acme/settings", self.cluster.parts["acme/settings"], lambda sealed, _: seal(secret(sealed), "")
+        )
 
     @rule(at_last=st.sampled_from([False, False, False, True]))
     def somebody_grants_access(self, at_last: bool) -> None:

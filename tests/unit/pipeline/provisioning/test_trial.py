@@ -7,8 +7,16 @@ import pytest
 
 from pipeline.operations.apply import changed_state, refusal, with_secrets
 from pipeline.provisioning.state_machine import Outside, decide
-from schemas.configuration import NOT_GRANTED, Description, DesiredIntegration, IntegrationPart, IntegrationSettings
+from schemas.configuration import (
+    NOT_GRANTED,
+    Description,
+    DesiredIntegration,
+    DesiredState,
+    IntegrationPart,
+    IntegrationSettings,
+)
 from schemas.integrations import awaits_grant, to_connect
+from schemas.values import SYSTEMS
 from tests.unit.pipeline.provisioning.cluster import (
     HUBSPOT_FIELDS,
     PARTITIONS,
@@ -116,15 +124,56 @@ def test_a_secret_that_nobody_can_compare_is_tried() -> None:
     assert cluster.settings().apply_state == "proving"
 
 
-def test_a_pause_that_crossed_a_rotation_holds_at_once() -> None:
+@pytest.mark.parametrize("written_by_this_release", [True, False])
+def test_a_pause_that_crossed_a_rotation_holds_at_once(written_by_this_release: bool) -> None:
     cluster = running()
     settings = cluster.settings()
     paused = changed_state(settings, "paused", 2)
     again = {name: seal(sealed.split()[0].decode(), "") for name, sealed in settings.hubspot.secrets.items()}
     sealed_again = replace(settings, hubspot=replace(settings.hubspot, secrets=again))
     cluster.parts["acme/settings"] = IntegrationPart("acme", settings=sealed_again)
-    cluster.ask(paused)
+    cluster.ask(replace(paused, state_only=written_by_this_release))
     assert (cluster.settings().state, cluster.settings().apply_state) == ("paused", "done")
+
+
+def test_a_resume_that_crossed_a_rotation_resumes_and_keeps_the_newer_seals() -> None:
+    cluster = running()
+    cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    read = cluster.settings()
+    again = {name: seal(sealed.split()[0].decode(), "") for name, sealed in read.hubspot.secrets.items()}
+    cluster.parts["acme/settings"] = IntegrationPart(
+        "acme", settings=replace(read, hubspot=replace(read.hubspot, secrets=again))
+    )
+    cluster.ask(changed_state(read, "active", 3))
+    assert (cluster.settings().state, cluster.settings().apply_state) == ("active", "done")
+    assert cluster.settings().hubspot.secrets == again
+
+
+@pytest.mark.parametrize("asked", [request(**NEW), request(account="2", **NEW), request(attribute="seats", **NEW)])
+@pytest.mark.parametrize("in_force", [False, True], ids=["taking over", "in force"])
+@pytest.mark.parametrize("state", ["paused", "active"])
+def test_a_state_that_was_asked_for_while_a_trial_passed_changes_no_credentials(
+    asked: DesiredIntegration, in_force: bool, state: DesiredState
+) -> None:
+    """A command asks a person between reading what is in force and asking for another state."""
+    cluster = running()
+    if state == "active":
+        cluster.ask(changed_state(cluster.settings(), "paused", 2))
+    cluster.ask(replace(asked, apply_id=f"{state} {in_force}"))
+    read = cluster.settings()
+    cluster.answer_trial()
+    cluster.answer_trial()
+    for system in SYSTEMS if in_force else ():
+        cluster.report(system)
+    before = cluster.settings()
+    assert before.hubspot.secrets["token"].startswith(b"pat-new")
+    cluster.ask(changed_state(read, state, 3))
+    after = cluster.settings()
+    assert (after.hubspot, after.userflow, after.document) == (before.hubspot, before.userflow, before.document)
+    assert (after.apply_state, after.trial) == (before.apply_state, None)
+    for system in SYSTEMS:
+        cluster.report(system)
+    assert (cluster.settings().state, cluster.settings().apply_state) == (state, "done")
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["on trial", "refused"])

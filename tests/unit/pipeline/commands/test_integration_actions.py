@@ -1,0 +1,79 @@
+"""Another state is asked for by what is in force once the question is answered, and what came is what is told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.commands import changing, integration_actions
+from pipeline.commands.options import Way
+from pipeline.operations.apply import NotApplied, changed_state
+from schemas.configuration import IntegrationPart
+from tests.unit.pipeline.provisioning.cluster import Cluster, request
+
+
+class Brokers:
+    """What a command reads and writes, and the scheduler behind them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def table(self, _: str) -> Mapping[str, IntegrationPart]:
+        return self._cluster.parts
+
+    async def send(self, _: str, key: str, part: IntegrationPart) -> None:
+        self._cluster.parts[key] = part
+        self._cluster.settle()
+
+
+def connected(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Cluster], object]) -> Cluster:
+    """A running integration, and what happens to it before the question is answered with yes."""
+    cluster = Cluster()
+    cluster.connect()
+    brokers = Brokers(cluster)
+
+    def with_kafka(work: Callable[..., Awaitable[None]]) -> None:
+        async def carried_out() -> None:
+            await work(SimpleNamespace(), brokers, brokers)
+
+        asyncio.run(carried_out())
+
+    monkeypatch.setattr(integration_actions, "with_kafka", with_kafka)
+    monkeypatch.setattr(changing, "confirm", lambda *_, **__: meanwhile(cluster))
+    return cluster
+
+
+def new_token(cluster: Cluster) -> None:
+    cluster.ask(request(**{"token": "pat-new"}))
+
+
+def disconnected(cluster: Cluster) -> None:
+    cluster.ask(changed_state(cluster.settings(), "disconnected", 2))
+
+
+def test_a_pause_keeps_the_credentials_that_came_into_force_before_it_was_confirmed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = connected(monkeypatch, lambda there: there.connect(token="pat-new"))  # noqa: S106 - of nobody
+    integration_actions.change_state("acme", "paused", Way())
+    assert capsys.readouterr().out == "acme: paused\n"
+    assert (cluster.settings().state, cluster.settings().trial) == ("paused", None)
+    assert cluster.settings().hubspot.secrets["token"].startswith(b"pat-new")
+
+
+def test_a_trial_that_began_before_a_pause_was_confirmed_is_told_to_be_given_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = connected(monkeypatch, new_token)
+    integration_actions.change_state("acme", "paused", Way())
+    assert f"acme: {integration_actions.TRIAL_ENDS}\n" in capsys.readouterr().out
+    assert (cluster.settings().state, cluster.settings().trial) == ("paused", None)
+
+
+def test_what_was_disconnected_before_a_pause_was_confirmed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = connected(monkeypatch, disconnected)
+    with pytest.raises(NotApplied, match="it is disconnected"):
+        integration_actions.change_state("acme", "paused", Way())
+    asked = cluster.parts["acme/desired"].desired
+    assert asked is not None and asked.state == "disconnected"  # and no pause after it
