@@ -133,6 +133,11 @@ class IntegrationWorker:
         return self._context.account
 
     @property
+    def settings(self) -> IntegrationSettings | None:
+        """Those it has taken over; the newest may be of other credentials, for which another worker is opened."""
+        return self._renewed_by[0] if self._renewed_by is not None else None
+
+    @property
     def works(self) -> bool:
         """Whether the system takes requests of it."""
         return self._context.state.works

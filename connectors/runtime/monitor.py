@@ -44,9 +44,10 @@ NEVER: Final = float("inf")
 class MonitorDeps:
     """The parts that a monitor is given besides its connection."""
 
-    settings: Callable[[], IntegrationSettings | None]
+    settings: Callable[[], IntegrationSettings | None]  # those that the worker has taken over
     inquiry: Callable[[], Inquiry | None]  # the newest, unless it was answered
     rederive: Callable[[], Awaitable[None]]  # every pair of the integration is derived again
+    refusal: Callable[[IntegrationSettings], Description | None]  # what the tables show as told of a step
     elsewhere: Callable[[], int]  # how often what the other systems say of their fields has changed
 
 
@@ -64,7 +65,7 @@ class ConnectionMonitor:
         self._describe_at = context.clock.monotonic() + DESCRIBE_S
         self._changed_at: int | None = None  # the revision in whose time a description changed
         self._was_active = False
-        self._refused = ""  # the step of an apply for which the system was not made ready
+        self._refusal: Description | None = None  # of the step of an apply for which the system was not made ready
         self._in_vain = (0, 0)  # a revision, and how often preparing for it was given up
         self._again_at = NEVER  # when the pairs are derived again once more
         self._owed = OwedRuns(context)
@@ -208,8 +209,12 @@ class ConnectionMonitor:
         """
         context = self._context
         log.warning("%s: %s is not ready for the newest file: %s", context.integration, context.system, error)
-        self._refused = settings.tried
-        part = IntegrationPart(context.integration, description=Description(settings.tried, error.reason))
+        self._refusal = Description(settings.tried, error.reason)
+        await self._tell(self._refusal)
+
+    async def _tell(self, refusal: Description) -> None:
+        context = self._context
+        part = IntegrationPart(context.integration, description=refusal)
         await context.publish(INTEGRATIONS, f"{context.integration}/{context.system}/trial", part)
 
     def _last_try(self, error: ConnectorError) -> ConnectorError:
@@ -230,7 +235,11 @@ class ConnectionMonitor:
         if look_again:
             self._describe_at = now + DESCRIBE_S
         settings, reported = self._deps.settings(), self._report.state
-        if settings is None or settings.state == "disconnected" or settings.tried == self._refused:
+        if settings is None or settings.state == "disconnected":
+            return
+        if self._refusal is not None and settings.tried == self._refusal.inquiry_id:
+            if settings.apply_state in UNDER_WAY and self._deps.refusal(settings) != self._refusal:
+                await self._tell(self._refusal)  # another's answer, to another step, took its place
             return
         if reported.described_revision < settings.revision:
             await self._describe(settings)

@@ -107,7 +107,7 @@ class IntegrationOpener:
             run_row=partial(connector.tables.get, RUNS),
             visible=partial(connector.metrics.change_visible, self._traits.system, integration=name),
         )
-        monitor = ConnectionMonitor(context, report, self._monitor_deps(name))
+        monitor = ConnectionMonitor(context, report, self._monitor_deps(name, lambda: worker.settings))
         broken = partial(self._deps.broken, name)
         positions, feeds = Positions(context, self._configuration.position), account.feeds
         pulling = Pulling(context, feeds, positions, connector.feeds) if feeds is not None else None
@@ -116,7 +116,8 @@ class IntegrationOpener:
             return await self._open_account(name, settings, report, Catalog())
 
         deps = WorkerDeps(report, self._command, self._deps.letters, self._deps.failed, broken, open_again, pulling)
-        return IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
+        worker = IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
+        return worker
 
     async def prove(
         self, name: str, settings: IntegrationSettings, trial: Sections, in_force: Account | None = None
@@ -368,16 +369,17 @@ class IntegrationOpener:
             partial(metrics.api_waited, system),
         )
 
-    def _monitor_deps(self, name: str) -> MonitorDeps:
+    def _monitor_deps(self, name: str, settings: Callable[[], IntegrationSettings | None]) -> MonitorDeps:
         async def rederive() -> None:
-            settings = self._configuration.settings_of(name)
-            if settings is not None:
-                await self._command(StateCommand(name, settings.connection, stage="pairs", kind="rederive"))
+            newest = self._configuration.settings_of(name)
+            if newest is not None:
+                await self._command(StateCommand(name, newest.connection, stage="pairs", kind="rederive"))
 
         return MonitorDeps(
-            settings=lambda: self._configuration.settings_of(name),
+            settings=settings,
             inquiry=lambda: self._configuration.inquiry(name),
             rederive=rederive,
+            refusal=partial(self._configuration.trial_answer, name),
             elsewhere=lambda: self._configuration.descriptions_elsewhere(name),
         )
 

@@ -79,6 +79,7 @@ def watched(
     configured: Callable[[], IntegrationSettings | None] | None = None,
     ahead_ms: Callable[[], int] = lambda: 0,
     capping: Callable[[], bool] = lambda: False,
+    refusal: Callable[[IntegrationSettings], Description | None] | None = None,
     clock: Clock | None = None,
 ) -> Watched:
     """The connection of a connector that starts with what was reported before."""
@@ -97,7 +98,10 @@ def watched(
     async def rederive() -> None:
         rederived.append(context.state.away)
 
-    deps = MonitorDeps(configured or (lambda: settings), lambda: None, rederive, lambda: 3)
+    def told_last(_: IntegrationSettings) -> Description | None:
+        return next(reversed(descriptions(told)), None)
+
+    deps = MonitorDeps(configured or (lambda: settings), lambda: None, rederive, refusal or told_last, lambda: 3)
     return Watched(context, told, report, ConnectionMonitor(context, report, deps), rederived)
 
 
@@ -251,6 +255,27 @@ async def test_a_system_that_is_not_ready_for_a_new_file_works_on_for_the_one_in
     assert (refusal.inquiry_id, refusal.reason) == (settings.tried, error.reason)
     assert {state.status for state in states(it.told)} <= {"ok"}
     assert (it.state.status, it.rederived) == ("ok", [])
+
+
+async def test_a_refusal_whose_place_a_late_answer_took_is_told_again() -> None:
+    """The apply waited for ever: nobody answered its step."""
+    setup, applied = Setup(), settings_part("acme").settings
+    setup.error = Misconfigured("missing_scopes")
+    assert applied is not None
+    settings = replace(applied, revision=2, apply_id="b", apply_state="describing")
+    shown: list[Description] = []
+    it = watched(setup=setup, settings=settings, refusal=lambda _: next(reversed(shown), None))
+    async with running(it):
+        await eventually(lambda: bool(descriptions(it.told)))
+        shown.append(descriptions(it.told)[0])
+        it.state.changes.bump()
+        await asyncio.sleep(0)
+        told, described = len(descriptions(it.told)), setup.described
+        shown.clear()
+        it.state.changes.bump()
+        await eventually(lambda: len(descriptions(it.told)) > told)
+    assert set(descriptions(it.told)) == {Description(settings.tried, "missing_scopes")}
+    assert setup.described == described == 1
 
 
 async def test_a_connection_that_closes_says_nothing_of_the_settings_that_follow(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from connectors.contract.errors import Transient
 from schemas.configuration import NOT_GRANTED, Description, IntegrationPart, KeptGrant, Sections
 from schemas.topics import INTEGRATIONS
 from tests.unit.connectors.runtime.runners import WELL
@@ -126,3 +127,24 @@ async def test_a_grant_that_came_into_force_by_a_trial_is_put_where_the_next_tri
     trying.tries(section(client_id="third app"))
     assert [one.reason for one in await trying.answers()] == [NOT_GRANTED]
     assert trying.granted(GRANT) == [in_force]
+
+
+async def test_credentials_in_force_that_are_refused_say_nothing_of_settings_that_no_worker_has_taken_over(
+    trying: Trying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read straight from the tables, the newest settings were blamed for what those before them were refused."""
+    await trying.begin(section())
+    worker = trying.it.runner._workers[WELL]
+    await until(lambda: worker.settings == trying.settings)
+    monkeypatch.setattr(trying.it.runner, "_reconcile", lambda: None)  # it has not looked yet
+    newest = replace(trying.settings, revision=2, apply_id="b", apply_state="describing", userflow=section("new"))
+    trying.it.tables.tables[INTEGRATIONS][f"{WELL}/settings"] = IntegrationPart(WELL, settings=newest)
+    trying.vendor.refused.add("key")
+    worker._context.state.fail(Transient("http_503"))
+
+    def refused() -> list[int]:
+        told = (part.connector for part in trying.it.publisher.of(INTEGRATIONS))
+        return [one.checked_revision for one in told if one is not None and one.status == "needs_reconnect"]
+
+    await until(lambda: bool(refused()))
+    assert set(refused()) == {1}
