@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Dialog, Error, Page, Route
 
 from schemas.operating import ConsoleRole
+from schemas.topics import RUNS
 from tests.e2e.browsing import heading, text
 from tests.e2e.showroom import OBJECT, PATHS, Room, room
 from tests.e2e.usable import HERE, Scheme, findings, is_usable
@@ -246,6 +247,38 @@ async def test_a_group_is_tried_again_and_a_viewer_sees_it(furnished: Room, brow
         furnished.it.letters.there = [one for one in furnished.it.letters.there if one.letter.id != "cc" * 16]
         await page.context.close()
         assert refused == []
+
+
+async def test_a_full_sync_and_what_was_refused_are_started_by_keys_alone(furnished: Room, browser: Browser) -> None:
+    page, refused = await tab(browser, furnished, "operator", 1280, "light")
+    furnished.it.publisher.sent.clear()
+    await page.goto("/i/acme/full-sync")
+    await entered(page, "main a", "Run full sync")
+    await page.wait_for_url("**/full-sync/start")
+    await entered(page, "main form button", "Run full sync")
+    await page.wait_for_url("**/i/acme/full-sync")
+    assert [topic for topic, *_ in furnished.it.publisher.sent if topic == RUNS] == [RUNS]
+    furnished.it.letters.tried.clear()
+    await page.goto("/i/acme/refused")
+    await entered(page, "main a", "Not an option of the target")
+    await page.wait_for_url("**/refused/not_an_option*")
+    await entered(page, "main a", "Try 9 again")
+    await page.wait_for_url("**/again*")
+    await entered(page, "main form button", "Try the 9 again")
+    await page.wait_for_url("**/i/acme/refused")
+    assert len(furnished.it.letters.tried) == 9
+    await page.context.close()
+    assert refused == []
+
+
+async def entered(page: Page, kind: str, name: str) -> None:
+    """Go on by the tab key until what has that name is focused, and press Enter."""
+    focused = page.locator(f"{kind}:focus", has_text=name)
+    for _ in range(100):
+        await page.keyboard.press("Tab")
+        if await focused.count():
+            return await page.keyboard.press("Enter")
+    pytest.fail(f"no tab key leads to {name}")
 
 
 async def test_a_stage_that_stands_still_is_told_and_so_is_its_end(furnished: Room, browser: Browser) -> None:
