@@ -48,12 +48,13 @@ def follows(kept: KeptGrant, wanted: Granting) -> bool:
 def newest(kept: Mapping[GrantKey, KeptGrant], wanted: Granting) -> GrantKey | None:
     """Where the access stands that was granted last; of two alike the one in force, whose token was renewed last.
 
-    Before any other counts what came of the very token that the file names, or of none where it names none: a refused
-    trial of another token leaves its grant behind, and that is the newer one.
+    Before any other counts what came of the very token that the file names, or of none where it names none, and last
+    what a trial made of a token that only its file names: a refused trial leaves its grant behind, and that is newer.
     """
 
-    def rank(key: GrantKey) -> tuple[bool, int]:
-        return kept[key].origin == wanted.origin, kept[key].granted_at_ms
+    def rank(key: GrantKey) -> tuple[bool, bool, int]:
+        grant = kept[key]
+        return grant.origin == wanted.origin, key == "grant" or not grant.origin, grant.granted_at_ms
 
     return max((key for key in GRANT_KEYS if key in kept and follows(kept[key], wanted)), key=rank, default=None)
 

@@ -62,6 +62,7 @@ class ConnectionMonitor:
         self._deps = deps
         self._answered = ""
         self._checked = 0
+        self._looked = 0  # the revision that was described, or could not be, while nobody waited for it
         self._describe_at = context.clock.monotonic() + DESCRIBE_S
         self._changed_at: int | None = None  # the revision in whose time a description changed
         self._was_active = False
@@ -241,9 +242,11 @@ class ConnectionMonitor:
             if settings.apply_state in UNDER_WAY and self._deps.refusal(settings) != self._refusal:
                 await self._tell(self._refusal)  # another's answer, to another step, took its place
             return
-        if reported.described_revision < settings.revision:
+        behind = reported.described_revision < settings.revision
+        if behind and settings.apply_state in UNDER_WAY and settings.trial is None:
             await self._describe(settings)
-        elif look_again:
+        elif look_again or (behind and self._looked < settings.revision):
+            self._looked = settings.revision
             await self._look_again(settings)
         asked = settings.apply_state == "provisioning" and settings.trial is None
         if asked and reported.provisioned_revision < settings.revision:

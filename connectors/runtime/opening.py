@@ -8,7 +8,7 @@ from typing import Final
 from connectors.contract.account import Account, Opening
 from connectors.contract.catalog import Catalog
 from connectors.contract.consent import ConsentCode, GrantedAccess
-from connectors.contract.errors import ConnectorError, CredentialsRejected, Misconfigured, Retryable, Transient
+from connectors.contract.errors import ConnectorError, Misconfigured, Retryable, Transient
 from connectors.contract.metrics import ApiMetrics
 from connectors.contract.sink import OwnershipLost
 from connectors.contract.traits import SystemTraits
@@ -119,6 +119,11 @@ class IntegrationOpener:
         worker = IntegrationWorker(context, monitor, settings.section(self._traits.system), deps)
         return worker
 
+    @property
+    def longest_wait_s(self) -> float:
+        """The longest wait that an answer may ask for."""
+        return self._connector.longest_wait_s
+
     async def prove(
         self, name: str, settings: IntegrationSettings, trial: Sections, in_force: Account | None = None
     ) -> Description:
@@ -133,7 +138,9 @@ class IntegrationOpener:
         except Retryable:
             raise
         except ConnectorError as error:
-            return Description(settings.tried, error.reason)
+            # the file names no token that is to be mended there: somebody has to grant access
+            nobodys = error.reason == GRANT_REJECTED and GRANTED not in trial.section(self.system).secrets
+            return Description(settings.tried, NOT_GRANTED if nobodys else error.reason)
 
     async def _prove(self, name: str, settings: IntegrationSettings, trial: Sections) -> Description:
         """By connections and limits of its own. Raises OwnershipLost where nobody waits for it any more."""
@@ -141,20 +148,15 @@ class IntegrationOpener:
             await self.read_to_end()  # a worker that has ended, or a former owner, may have kept a grant just now
         section, in_force = trial.section(self.system), settings.section(self.system)
         opening = self._opening(name, settings.connection, section, Catalog())
-        wanted = _granting(opening)
         # access that is kept without its account is of the account in force
         keys = GRANT_KEYS if section.account == in_force.account else (TRIAL_GRANT,)
-        key = self._newest_grant(name, wanted, keys)
+        key = self._newest_grant(name, _granting(opening), keys)
         account = await self._connector.open_account(self._with_grant(name, opening, key, key or TRIAL_GRANT))
         self._on_trial[name] = account
         try:
             if not self._configuration.is_tried(name, settings):
                 raise OwnershipLost(TRIAL_OVER)
             return await self._asked(settings, trial, account)
-        except CredentialsRejected as error:
-            # the file names no other token, so that nobody could mend it there
-            again = error.reason == GRANT_REJECTED and key is not None and not wanted.in_file
-            raise CredentialsRejected(NOT_GRANTED) if again else error from None
         finally:
             self._on_trial.pop(name, None)
             await account.close()

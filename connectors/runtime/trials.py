@@ -24,7 +24,7 @@ ALONE_S: Final = (10.0, 30.0, 60.0, 120.0, 300.0)
 """Waits after each failed try for which a worker had to end: what is in force works meanwhile."""
 MOST_IN_VAIN: Final = 5
 """How often such a try may fail although what is in force works: then the trial is answered by what it failed of."""
-GIVEN_BACK_S: Final = 8.0  # how long a partition that is taken away waits for a trial under way
+GIVEN_BACK_S: Final = 6.0  # how long a partition that is taken away waits for a trial: less than its member may
 SEEN_S: Final = 10.0  # how far this process's view of what it told may lag behind
 LOOK_EVERY_S: Final = 0.02
 
@@ -124,6 +124,8 @@ class Trials:
             except OwnershipLost:
                 return
             except Retryable as error:
+                if not self._hooks.ours(name):
+                    return  # it is being given back: whoever waits for that waits for no rest
                 # no worker runs where it had to end for the trial: until a moment ago
                 alone = self._hooks.worker(name) is None and self._opener.shares_grant(settings, trial)
                 tries = tries.after(error, self._clock.monotonic())
@@ -164,8 +166,8 @@ class Trials:
         return True
 
     def _wait_s(self, error: Retryable, tries: Tries, *, alone: bool) -> float:
-        """A wait that was asked for is kept; else as other calls wait, and ever longer where a worker had to end."""
-        asked_s = error.wait_s or 0.0
+        """A wait that is asked for counts within bounds; else as other calls, ever longer where a worker had to end."""
+        asked_s = min(error.wait_s or 0.0, self._opener.longest_wait_s)
         if alone:
             return max(asked_s, ALONE_S[min(tries.failures + tries.limited, len(ALONE_S)) - 1])
         wait_s = CALLS.wait_s(error, tries, self._uniform)

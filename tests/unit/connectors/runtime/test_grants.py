@@ -54,6 +54,13 @@ def test_what_a_refused_trial_leaves_counts_for_nothing_in_force() -> None:
     assert newest({"grant": in_force, "trial-grant": tried}, Granting("1", "app", "pasted")) == "trial-grant"
 
 
+def test_what_a_refused_trial_made_of_its_files_token_never_counts_before_what_is_in_force() -> None:
+    """In force is a file that names none, by access that came of a token which it named once."""
+    before = KeptGrant("1", b"", client="app", origin=fingerprint("once"), granted_at_ms=1)
+    refused = KeptGrant("1", b"", client="app", origin=fingerprint("pasted"), granted_at_ms=2)
+    assert newest({"grant": before, "trial-grant": refused}, Granting("1", "app", None)) == "grant"
+
+
 async def test_access_whose_answer_names_no_account_is_kept_for_the_one_that_was_wanted() -> None:
     kept: list[KeptGrant] = []
 

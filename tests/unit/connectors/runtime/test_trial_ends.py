@@ -9,9 +9,10 @@ import pytest
 
 from connectors.contract.errors import Transient
 from connectors.contract.setup import SystemDescription
+from connectors.http.retry import Tries
 from connectors.kafka.table import TableIncomplete
 from connectors.runtime import trials as trials_module
-from schemas.configuration import Description, IntegrationPart, KeptGrant, SystemSettings
+from schemas.configuration import NOT_GRANTED, Description, IntegrationPart, KeptGrant, SystemSettings
 from tests.unit.connectors.runtime.runners import WELL
 from tests.unit.connectors.runtime.running import Member, failures, running, until, within
 from tests.unit.connectors.runtime.trying import GRANT, TRIAL, TRIAL_GRANT, TriedVendor, Trying, section
@@ -140,6 +141,32 @@ async def test_a_partition_is_given_away_in_a_bounded_time_and_no_wait_of_a_tria
     await until(lambda: WELL in gated.it.runner._trials._resting)
     await within(gated.it.member.revoke)
     assert not under_way(gated)()
+
+
+async def test_a_trial_that_fails_as_its_partition_is_given_away_rests_no_more(gated: Trying) -> None:
+    await app_in_force_on_trial(gated)
+    vendor_of(gated).breaks = 1
+    revoked = asyncio.create_task(gated.it.member.revoke())
+    await asyncio.sleep(0)
+    vendor_of(gated).gate.set()
+    async with asyncio.timeout(trials_module.GIVEN_BACK_S / 2):
+        await revoked
+
+
+async def test_access_that_was_revoked_is_to_be_granted_anew_where_a_worker_is_open_too(gated: Trying) -> None:
+    gated.put(GRANT, IntegrationPart(WELL, grant=FIRST))
+    await gated.begin(section(client_id="app"))
+    gated.vendor.refused.add("first")
+    gated.tries(section(client_id="app"))
+    (answer,) = await gated.answers()
+    assert answer.reason == NOT_GRANTED
+
+
+async def test_a_wait_that_is_asked_for_is_believed_within_bounds(gated: Trying) -> None:
+    error = Transient("http_503", wait_s=86_400.0, status=503)
+    tries, trials = Tries().after(error, 0.0), gated.it.runner._trials
+    longest_s = gated.it.runner._opener.longest_wait_s
+    assert {trials._wait_s(error, tries, alone=alone) for alone in (True, False)} == {longest_s}
 
 
 async def test_a_secret_that_nothing_can_read_refuses_the_trial_and_ends_no_process(gated: Trying) -> None:
