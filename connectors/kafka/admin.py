@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -21,10 +20,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # confluent_ka
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.groups import BrokersUnreachable, ConsumerGroup
 from connectors.kafka.settings import SILENT, TIMEOUT_S, reader_config
+from connectors.kafka.topic_problems import LIMIT, TopicProblem, serves, too_few
 from schemas.topics import MAX_MESSAGE_BYTES, TOPICS, Topic, TopicAndPartition
 
 BROKERS_DEFAULT: Final = -1  # replicas of a new topic
-LIMIT: Final = "max.message.bytes"
 TRIES: Final = 20
 PAUSE_S: Final = 0.25
 LEADER_MOVES: Final = (
@@ -32,21 +31,6 @@ LEADER_MOVES: Final = (
     *(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE),
 )
 """What a broker says where it, or the client, has not heard yet who leads a partition: asked again it knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class TopicProblem:
-    """Where a topic, by its name on the brokers, differs from the table, and what to do about it."""
-
-    topic: str
-    message: str
-    missing: bool = False
-    setting: str = ""  # the setting that differs, where it is one
-
-    @property
-    def mendable(self) -> bool:
-        """Whether `apply_topics` mends it; partition and replica counts of what is there it leaves as they are."""
-        return self.missing or bool(self.setting)
 
 
 class TopicsRefused(RuntimeError):
@@ -122,7 +106,7 @@ class Admin:
         wanting = {self._cluster.physical(name) for name in TOPICS}
         ours = {name: topic for name, topic in metadata.topics.items() if name in wanting}
         found = {name: min(len(one.replicas) for one in topic.partitions.values()) for name, topic in ours.items()}
-        return [TopicProblem(name, _too_few(there, wanted)) for name, there in found.items() if there < wanted]
+        return [TopicProblem(name, too_few(there, wanted)) for name, there in found.items() if there < wanted]
 
     def _default_replication(self, broker: str) -> int:
         (answer,) = self._admin.describe_configs([ConfigResource(ResourceType.BROKER, broker)]).values()
@@ -341,7 +325,7 @@ class Admin:
         problems = []
         for name, present in self._settings([self._cluster.physical(topic) for topic in topics]).items():
             for setting, wanted in self._table_row(name).broker_settings(changes_retention_days).items():
-                if setting in present and not _serves(setting, present[setting].value, wanted):
+                if setting in present and not serves(setting, present[setting].value, wanted):
                     told = f"{setting} is {present[setting].value}, not {wanted}"
                     problems.append(TopicProblem(name, told, setting=setting))
         return problems
@@ -382,20 +366,3 @@ def _refusals(what: str) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise TopicsRefused(f"{what}: {error.args[0].str()}") from error
-
-
-def _too_few(there: int, wanted: int) -> str:
-    return (
-        f"has {there} of the {wanted} replicas that a topic is to have: "
-        "add some with Kafka's kafka-reassign-partitions, or name the number with --replication"
-    )
-
-
-def _serves(setting: str, present: str | None, wanted: str) -> bool:
-    """A topic that takes larger messages than ours is an operator's own choice."""
-    try:
-        if setting == LIMIT:
-            return float(present or "") >= float(wanted)
-        return float(present or "") == float(wanted)
-    except ValueError:
-        return present == wanted

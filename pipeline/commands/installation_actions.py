@@ -8,10 +8,10 @@ from typing import Final
 
 import click
 
-from connectors.kafka.admin import TopicProblem
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.producer import Publisher, publish_now
 from connectors.kafka.table import TableIncomplete, TableReader
+from connectors.kafka.topic_problems import TopicProblem
 from pipeline.commands.changing import Change
 from pipeline.commands.doctoring import findings_of
 from pipeline.commands.options import Way

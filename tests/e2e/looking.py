@@ -113,3 +113,9 @@ def standing(parts: Iterable[IntegrationPart], receipts: Iterable[Receipt]) -> C
     """
     statuses = [part.connector.status for part in parts if part.connector is not None]
     return Counter([*statuses, *(one.kind for one in receipts if one.kind == "parked")])
+
+
+async def refusals(it: World, user_id: str) -> int:
+    """How many dead letters tell of a user's pair by email."""
+    email = (await it.userflow.fields("users", user_id))["email"]
+    return sum(letter.key.endswith(f":{email}") for letter in await it.dead_letters())

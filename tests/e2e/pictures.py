@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page
 
 from pipeline.console.routes import PAGES
 from tests.e2e.browsing import chromium
-from tests.e2e.visiting import SHOWN_MS, Tour, add_integration, enter, first_mapping, link, until_said, visitor
+from tests.e2e.visiting import SHOWN_MS, Tour, add_integration, first_mapping, sign_in, until_said, visitor
 from tests.e2e.world import World, world_with_console
 
 PICTURES: Final = Path(__file__).parents[2] / "docs" / "how-to" / "pictures"
@@ -29,7 +29,7 @@ WIDTHS: Final = (1280, 420)
 async def tour(it: World, browser: Browser, folder: Path) -> None:
     """From nothing to a green check, with a picture of each page on the way."""
     async with visitor(browser) as page:
-        await enter(it, page, await link(it))
+        await sign_in(it, page)
         walked = Tour(page, folder)
         await add_integration(walked, NAME)
         await first_mapping(walked)
@@ -63,7 +63,7 @@ async def every(it: World, browser: Browser, folder: Path) -> None:
     parts = {"{integration}": NAME, "{mapping}": "contacts-users"}
     for width in WIDTHS:
         async with visitor(browser, width=width) as page:
-            await enter(it, page, await link(it))
+            await sign_in(it, page)
             for path in [at.path for at in PAGES if at.method == "GET"]:
                 for part, text in parts.items():
                     path = path.replace(part, text)

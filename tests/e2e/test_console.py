@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser
 
 from pipeline.operations.letter_report import meaning
 from schemas.topics import AUDIT, MATCHES, USERFLOW_FIELD_PATCHES
 from tests.e2e.browsing import CHROMIUM, heading, text
-from tests.e2e.looking import number, settled
+from tests.e2e.looking import number, refusals, settled
 from tests.e2e.usable import told_nowhere, usable_in_both
-from tests.e2e.visiting import SHOWN_MS, downloaded, enter, link, until_said, visitor
+from tests.e2e.visiting import SHOWN_MS, downloaded, enter, link, sign_in, until_said, visitor
 from tests.e2e.world import PLAN, World, eventually, measured, world_with_console
 from tests.kafka import Kafka
 
@@ -25,8 +25,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not here: apt-get install chromium"),
 ]
-PAIRS = 32
-REFUSED = 30
+PAIRS, REFUSED, WIDE = 32, 30, 1280
 HOPS: Final = (
     "Edited in HubSpot",
     "Receiver stored the webhook",
@@ -49,10 +48,6 @@ async def connected(it: World) -> None:
         await it.apply()
         await it.full_sync()
         await it.idle()
-
-
-async def sign_in(it: World, page: Page, role: str = "admin") -> None:
-    await enter(it, page, await link(it, role))
 
 
 async def test_a_link_signs_in_once_and_its_code_is_in_no_log(it: World, browser: Browser) -> None:
@@ -81,13 +76,13 @@ async def test_without_script_the_code_is_pasted(it: World, browser: Browser) ->
         assert urlsplit(page.url).path == "/"
 
 
-@pytest.mark.parametrize(("script", "width"), [(True, 1280), (False, 1280)])
+@pytest.mark.parametrize("script", [True, False])
 async def test_a_full_sync_runs_to_a_green_check_that_every_store_agrees_with(
-    it: World, browser: Browser, script: bool, width: int
+    it: World, browser: Browser, script: bool
 ) -> None:
     await it.apply()
-    async with visitor(browser, script=script, width=width) as page:
-        await enter(it, page, await link(it), script=script)
+    async with visitor(browser, script=script, width=WIDE) as page:
+        await sign_in(it, page, script=script)
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/full-sync")
         await page.get_by_role("link", name="Run full sync").click()
         await page.get_by_role("button", name="Run full sync").click()
@@ -98,8 +93,7 @@ async def test_a_full_sync_runs_to_a_green_check_that_every_store_agrees_with(
             await until_said(page, "In step since", script=False)
         assert "In step since" in await text(page)
         assert await it.differences() == []
-        wide = await page.evaluate("document.documentElement.scrollWidth") if script else width
-        assert wide <= width, "the page scrolls sideways"
+        assert not script or await page.evaluate("document.documentElement.scrollWidth") <= WIDE, "it scrolls sideways"
 
 
 async def test_what_is_done_is_told_by_name(it: World, browser: Browser) -> None:
@@ -130,7 +124,7 @@ async def test_an_email_finds_its_object_and_values_are_shown_for_a_minute(
     async with visitor(browser, script=script) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        await enter(it, page, await link(it, "operator"), script=script)
+        await sign_in(it, page, "operator", script=script)
         await page.goto(f"{it.machine.endpoints.console_url}/i/acme/explain")
         await page.get_by_label("Object id, email").fill(email)
         await page.get_by_role("button", name="Explain", exact=True).click()
@@ -228,7 +222,7 @@ async def test_what_is_refused_is_seen_tried_again_and_ends(it: World, browser: 
     async with visitor(browser, script=script, width=420) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        await enter(it, page, await link(it, "operator"), script=script)
+        await sign_in(it, page, "operator", script=script)
         await page.goto(path)
         await until_said(page, f"{REFUSED} open", script=False)
         await page.locator("tbody a").first.click()
@@ -264,11 +258,6 @@ async def test_what_is_refused_is_seen_tried_again_and_ends(it: World, browser: 
         said = await text(page)
         assert "Mended" in said and "the field holds what its owner holds" in said
         assert ", by " in said, "who tried them again is not told"
-
-
-async def refusals(it: World, user_id: str) -> int:
-    email = (await it.userflow.fields("users", user_id))["email"]
-    return sum(letter.key.endswith(f":{email}") for letter in await it.dead_letters())
 
 
 async def test_a_replay_of_what_converged_plans_no_write_and_makes_none(it: World, browser: Browser) -> None:

@@ -22,9 +22,8 @@ from tests.e2e.visiting import (
     add_integration,
     as_counted,
     counts,
-    enter,
     first_mapping,
-    link,
+    sign_in,
     until_said,
     visitor,
 )
@@ -66,7 +65,7 @@ async def last_run(it: World) -> dict[str, Any]:
 
 async def test_a_wrong_key_gives_its_sentence_and_leaves_nothing(it: World, browser: Browser) -> None:
     async with visitor(browser) as page:
-        await enter(it, page, await link(it))
+        await sign_in(it, page)
         await page.get_by_role("link", name="Add integration").click()
         await page.get_by_label("Name", exact=True).fill("hooli")
         await page.get_by_label("API key", exact=True).fill("ak_wrong")
@@ -81,7 +80,7 @@ async def test_a_wrong_key_gives_its_sentence_and_leaves_nothing(it: World, brow
 
 async def test_from_nothing_to_a_green_check_in_three_minutes_of_clicking(it: World, browser: Browser) -> None:
     async with visitor(browser) as page:
-        await enter(it, page, await link(it))
+        await sign_in(it, page)
         tour = Tour(page)
         await add_integration(tour, "hooli")
         await first_mapping(tour)
@@ -123,7 +122,7 @@ async def test_a_grant_that_was_declined_or_is_of_another_account_says_so_and_ch
     it: World, browser: Browser, button: str, said: str
 ) -> None:
     async with visitor(browser) as page:
-        await enter(it, page, await link(it))
+        await sign_in(it, page)
         await page.goto(at(it, "/connection/grant"))
         await page.get_by_role("button", name="Make a link").click()
         async with page.context.expect_page() as opened:
@@ -156,7 +155,7 @@ async def test_what_a_review_counts_is_what_the_full_sync_writes(
 ) -> None:
     await calm(it, CONVERGED_S)
     async with visitor(browser, script=script, width=width) as page:
-        await enter(it, page, await link(it, "operator"), script=script)
+        await sign_in(it, page, "operator", script=script)
         await edit(page, it)
         await page.get_by_label(TARGET).fill(target)
         await review(page, script=script)
@@ -181,7 +180,7 @@ async def test_text_for_a_number_is_refused_at_its_rule_and_one_click_mends_it(i
     score = {"name": "score", "label": "Score", "type": "number", "fieldType": "number"}
     await it.hubspot.define({"properties": {"contacts": [score]}})
     async with visitor(browser) as page:
-        await enter(it, page, await link(it, "operator"))
+        await sign_in(it, page, "operator")
         await edit(page, it)
         await page.locator("summary", has_text="Add a HubSpot field").click()
         owned = page.locator("[data-choice]", has_text="Owned by Userflow: this mapping writes it from plan.")
@@ -200,7 +199,7 @@ async def test_values_that_would_be_emptied_need_a_tick_and_nothing_of_the_form_
     it: World, browser: Browser
 ) -> None:
     async with visitor(browser) as page:
-        await enter(it, page, await link(it, "operator"))
+        await sign_in(it, page, "operator")
         await edit(page, it)
         await page.get_by_label(WHEN_EMPTY).select_option("keep")
         await review(page)
@@ -237,7 +236,7 @@ async def test_of_two_who_edit_the_second_is_told_loses_nothing_and_saves_on_top
     before = await revisions(it)
     async with visitor(browser) as one, visitor(browser) as other:
         for page in (one, other):
-            await enter(it, page, await link(it, "operator"))
+            await sign_in(it, page, "operator")
             await edit(page, it)
         await add_field(one, "HubSpot", "lifecyclestage")
         await add_field(other, "Userflow", "signed_up_at")

@@ -45,6 +45,11 @@ async def enter(it: World, page: Page, url: str, *, script: bool = True) -> None
     await page.get_by_role("heading", level=1).filter(has_not_text="Sign in").wait_for()
 
 
+async def sign_in(it: World, page: Page, role: str = "admin", *, script: bool = True) -> None:
+    """Sign in by a link of one's own."""
+    await enter(it, page, await link(it, role), script=script)
+
+
 async def until_said(page: Page, words: str, *, script: bool = True, within_s: float = SHOWN_MS / 1000) -> None:
     """Wait until the page says so: by itself, or without script after reloads."""
     if script:

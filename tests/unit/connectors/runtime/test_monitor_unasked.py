@@ -7,7 +7,7 @@ import pytest
 
 from connectors.contract.errors import ConnectorError, Misconfigured, Transient
 from tests.unit.connectors.runtime.runners import settings_part
-from tests.unit.connectors.runtime.test_monitor import STATE, Setup, running, states, watched
+from tests.unit.connectors.runtime.watching import STATE, Setup, running, states, watched
 from tests.unit.connectors.simulation.simulated import eventually
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from connectors.kafka.admin import TopicProblem
+from connectors.kafka.topic_problems import TopicProblem
 from pipeline.commands import explain_actions, installation_actions, replay_actions
 from pipeline.commands.options import Way
 from pipeline.commands.replay_desk import Asked as AskedReplay
