@@ -14,8 +14,8 @@ from connectors.kafka.table import TableIncomplete
 from connectors.runtime import trials as trials_module
 from schemas.configuration import NOT_GRANTED, Description, IntegrationPart, KeptGrant, SystemSettings
 from tests.unit.connectors.runtime.runners import WELL
-from tests.unit.connectors.runtime.running import Member, failures, running, until, within
-from tests.unit.connectors.runtime.trying import GRANT, TRIAL, TRIAL_GRANT, TriedVendor, Trying, section
+from tests.unit.connectors.runtime.running import Member, until, within
+from tests.unit.connectors.runtime.trying import GRANT, TRIAL, TRIAL_GRANT, TriedVendor, Trying, section, trying_with
 
 FIRST = KeptGrant(WELL, b"first", client="app", granted_at_ms=1)
 
@@ -50,11 +50,8 @@ class GatedVendor(TriedVendor):
 
 @pytest.fixture
 async def gated(members: list[Member]) -> Any:
-    vendor = GatedVendor()
-    async with running(members, {WELL: vendor}) as it:
-        yield Trying(it, vendor)
-        assert failures(it) == []
-        assert it.stops == []
+    async with trying_with(members, GatedVendor()) as it:
+        yield it
 
 
 def vendor_of(trying: Trying) -> GatedVendor:

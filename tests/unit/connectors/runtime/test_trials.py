@@ -10,17 +10,23 @@ from connectors.contract.errors import Transient
 from schemas.configuration import NOT_GRANTED, Description, IntegrationPart, KeptGrant, Sections
 from schemas.topics import INTEGRATIONS
 from tests.unit.connectors.runtime.runners import WELL
-from tests.unit.connectors.runtime.running import Member, failures, running, taken, until
-from tests.unit.connectors.runtime.trying import GRANT, TRIAL, TRIAL_GRANT, Opened, TriedVendor, Trying, section
+from tests.unit.connectors.runtime.running import Member, taken, until
+from tests.unit.connectors.runtime.trying import (
+    GRANT,
+    TRIAL,
+    TRIAL_GRANT,
+    Opened,
+    TriedVendor,
+    Trying,
+    section,
+    trying_with,
+)
 
 
 @pytest.fixture
 async def trying(members: list[Member]) -> Any:
-    vendor = TriedVendor()
-    async with running(members, {WELL: vendor}) as it:
-        yield Trying(it, vendor)
-        assert failures(it) == []
-        assert it.stops == []
+    async with trying_with(members, TriedVendor()) as it:
+        yield it
 
 
 async def test_a_wrong_key_of_the_same_account_is_refused_and_its_worker_writes_on(trying: Trying) -> None:

@@ -1,7 +1,8 @@
 """A running integration beside which something is tried, and a vendor that notes how it is opened."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from connectors.contract.account import Opening
@@ -19,7 +20,7 @@ from schemas.configuration import (
 )
 from schemas.topics import INTEGRATIONS
 from tests.unit.connectors.runtime.runners import WELL, Vendor, settings_part
-from tests.unit.connectors.runtime.running import Running, until
+from tests.unit.connectors.runtime.running import Member, Running, failures, running, until
 
 TRIAL, GRANT, TRIAL_GRANT = (f"{WELL}/userflow/{key}" for key in ("trial", "grant", "trial-grant"))
 
@@ -117,3 +118,12 @@ class Trying:
 
     def granted(self, key: str) -> list[KeptGrant]:
         return [part.grant for _, sent_to, part in self.it.publisher.sent if sent_to == key]
+
+
+@asynccontextmanager
+async def trying_with(members: list[Member], vendor: TriedVendor) -> AsyncIterator[Trying]:
+    """One integration of that vendor; nothing fails, and no process ends."""
+    async with running(members, {WELL: vendor}) as it:
+        yield Trying(it, vendor)
+        assert failures(it) == []
+        assert it.stops == []

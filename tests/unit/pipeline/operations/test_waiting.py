@@ -65,13 +65,19 @@ async def test_an_apply_ends_with_the_reason_of_a_system_that_was_given_up() -> 
     assert time.monotonic() - started < LONG_S
 
 
+def paused() -> Cluster:
+    """A connected integration that somebody has paused."""
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(changed_state(cluster.settings(), "paused", 1))
+    return cluster
+
+
 async def test_keys_that_are_replaced_while_paused_are_not_in_force_before_they_have_proven_good(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
-    cluster = Cluster()
-    cluster.connect()
-    cluster.ask(changed_state(cluster.settings(), "paused", 1))
+    cluster = paused()
     request = with_secrets(cluster.settings(), {"hubspot": {"token": "pat-typo"}}, seal, 2, "acme")
     cluster.ask(request)
     tables = cast(Any, Tables(cluster.parts))
@@ -86,9 +92,7 @@ async def test_a_mapping_that_is_saved_while_paused_is_in_force_once_both_system
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(apply, "POLL_EVERY_S", 0.001)
-    cluster = Cluster()
-    cluster.connect()
-    cluster.ask(changed_state(cluster.settings(), "paused", 1))
+    cluster = paused()
     _, request = with_mappings(cluster.settings(), file_asked(attribute="seats").mappings, 2)
     cluster.ask(request)
     tables = cast(Any, Tables(cluster.parts))
@@ -111,9 +115,7 @@ async def test_a_pause_is_not_waited_for_longer_than_it_takes_to_hold() -> None:
 
 async def test_a_state_that_did_not_come_is_told() -> None:
     """As by a scheduler of a release that takes a resume for an apply where the seals were made anew meanwhile."""
-    cluster = Cluster()
-    cluster.connect()
-    cluster.ask(changed_state(cluster.settings(), "paused", 1))
+    cluster = paused()
     request = replace(changed_state(cluster.settings(), "active", 2), apply_id=cluster.settings().apply_id)
     with pytest.raises(NotApplied, match=r"acme is paused, for it changed meanwhile\. Fix: ask again"):
         await wait_until_applied(cast(Any, Tables(cluster.parts)), "acme", request, LONG_S)
