@@ -70,6 +70,7 @@ def findings_of(
         process.admin(),
         process.registry(),
         process.check_reached,
+        process.check_partitions,
         lambda: read.tables().table(INTEGRATIONS),
         partitions=settings.partitions,
         changes_retention_days=settings.changes_retention_days,

@@ -38,6 +38,7 @@ def tell(
         if group is not None and group not in groups:
             raise NoSuchGroup(f"no stage belongs to group {group}; there are: {', '.join(groups)}")
         process = open_process()
+        process.check_partitions()
         brokers = Brokers(process.cluster, process.codec, process.admin(), now_ms)
         while True:
             seen, parked = look(brokers), _parked(process)

@@ -48,7 +48,8 @@ def show_integration(name: str, shape: str) -> None:
 
 
 def _gathered(process: Process) -> Known:
-    """Everything there is to know, read once. Blocks. Raises TableIncomplete and BrokersUnreachable."""
+    """Everything there is to know, read once. Blocks. Raises as `start` does, and BrokersUnreachable."""
+    process.check_partitions()
     tables = process.start(process.tables(RUNS), records=False)
     try:
         if tables.unreadable:

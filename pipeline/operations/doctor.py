@@ -17,6 +17,7 @@ from pipeline.operations.findings import Finding
 from pipeline.operations.full_sync_age import full_sync_age
 from pipeline.operations.installation import SettingsDiffer
 from pipeline.operations.losses import Losses, losses
+from pipeline.operations.moved_topics import RepartitionRefused
 from pipeline.operations.open_letters import Letters, open_letters
 from pipeline.operations.probing import NOBODY_ASKED, Probe, Probed, probed
 from pipeline.operations.roles import roles, stages
@@ -63,6 +64,7 @@ def examine(
     admin: Admin,
     registry: SchemaRegistry,
     check_reached: Callable[[], None],
+    check_partitions: Callable[[], None],
     integrations: Callable[[], Mapping[str, IntegrationPart]],
     *,
     partitions: int,
@@ -83,9 +85,15 @@ def examine(
     yield from state_folder(state_dir)
     try:
         check_reached()
+        check_partitions()
         problems = admin.check_topics(partitions, changes_retention_days)
     except BrokersUnreachable as error:
         yield Finding("brokers", "wrong", str(error), "brokers_unreachable")
+        return
+    except RepartitionRefused as error:
+        yield Finding("brokers", "ok", "answer")
+        yield Finding("topics", "wrong", str(error), "partitions_differ")
+        yield _registry(registry)
         return
     yield Finding("brokers", "ok", "answer")
     for problem in problems:

@@ -12,6 +12,7 @@ FindingCode = Literal[
     "state_dir_unusable",
     "disk_nearly_full",
     "brokers_unreachable",
+    "partitions_differ",
     "topics_differ",
     "registry_unusable",
     "configuration_unreadable",
@@ -97,9 +98,15 @@ FINDINGS: Final[Mapping[FindingCode, FindingKind]] = {
         "no broker answers at KAFKA_BOOTSTRAP_SERVERS",
         "check the address, the network, and the TLS and SASL settings",
     ),
+    "partitions_differ": FindingKind(
+        "topics have another partition count than PAIRSTREAM_PARTITIONS says, or a change of it is half made: nothing "
+        "that depends on where keys are is looked at",
+        "set PAIRSTREAM_PARTITIONS as the topics have it; for another count stop every role, and run "
+        "`pairstream topics repartition NUMBER`",
+    ),
     "topics_differ": FindingKind(
         "topics are missing, or their settings differ from the table",
-        "make them so; for replicas add `--replication 3`; set PAIRSTREAM_PARTITIONS as the topics have it",
+        "make them so; for replicas add `--replication 3`",
         "pairstream topics apply",
     ),
     "registry_unusable": FindingKind(

@@ -15,9 +15,10 @@ from pipeline.commands.doctoring import AtHand, findings_of
 from pipeline.operations.letter_report import Told
 from pipeline.operations.letter_standing import Standing
 from pipeline.operations.losses import LATELY_MS
+from pipeline.operations.moved_topics import refuse_beside
 from pipeline.process import Process, now_ms
 from schemas.configuration import Description, IntegrationPart
-from schemas.topics import INTEGRATIONS
+from schemas.topics import INTEGRATIONS, TOPICS
 from schemas.values import SYSTEMS
 from tests.unit.pipeline.lag.roads import road, waiting
 from tests.unit.pipeline.operations.test_letters import one, record_letter
@@ -30,11 +31,16 @@ class Brokers:
     """An admin and a registry that find nothing wrong."""
 
     away = False
+    has_other_count = False
     nobody = False
 
     def check_reached(self) -> None:
         if self.nobody:
             raise BrokersUnreachable("no broker at kafka:9092")
+
+    def check_partitions(self) -> None:
+        if self.has_other_count:
+            refuse_beside(dict.fromkeys(TOPICS, 4), 8)
 
     def check_topics(self, *_: object) -> Sequence[object]:
         assert not self.nobody, "it waits for fifteen seconds"
@@ -91,6 +97,7 @@ def process(tmp_path: Path, parts: dict[str, IntegrationPart], monkeypatch: pyte
         box=box,
         admin=lambda: brokers,
         check_reached=brokers.check_reached,
+        check_partitions=brokers.check_partitions,
         registry=lambda: brokers,
         it=brokers,
     )
@@ -127,6 +134,19 @@ def test_of_brokers_that_are_away_nothing_is_read(process: Any, parts: dict[str,
     process.it.away = True
     codes, reads = found(process, parts)
     assert (codes[-1], reads) == ("brokers_unreachable", 0)
+
+
+def test_another_partition_count_is_told_once_and_what_depends_on_it_is_not_read(
+    process: Any, parts: dict[str, IntegrationPart]
+) -> None:
+    """Each topic was told, with no fix; then it read runs on partitions that are not there until that stalled."""
+    process.it.has_other_count = True
+    codes, reads = found(process, parts)
+    assert (codes, reads) == (["partitions_differ"], 0)
+    told = [one for one in findings_of(process, cast(Any, None), 0.0) if one.what in ("topics", "schema registry")]
+    assert [one.verdict for one in told] == ["wrong", "ok"]
+    assert "4 partitions, PAIRSTREAM_PARTITIONS says 8" in told[0].detail
+    assert "Fix: set PAIRSTREAM_PARTITIONS=4" in told[0].detail and "topics repartition 8" in told[0].detail
 
 
 def test_where_nobody_listens_no_client_of_kafka_waits(process: Any, parts: dict[str, IntegrationPart]) -> None:

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from connectors.kafka.topic_problems import TopicProblem
-from pipeline.commands import explain_actions, installation_actions, replay_actions
+from pipeline.commands import explain_actions, installation_actions, lag_actions, replay_actions, standing_actions
 from pipeline.commands.options import Way
 from pipeline.commands.replay_desk import Asked as AskedReplay
 from pipeline.process import Process
@@ -62,6 +62,9 @@ class Three:
             ),
         ),
         (replay_actions, lambda: replay_actions.plan_replay(AskedReplay("acme"), "text")),
+        (standing_actions, lambda: standing_actions.show_integration("acme", "text")),
+        (standing_actions, lambda: standing_actions.list_integrations("json")),
+        (lag_actions, lambda: lag_actions.tell(False, None, None, None, None, "text")),
     ],
 )
 def test_keys_are_not_looked_for_where_they_are_not(
