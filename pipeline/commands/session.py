@@ -34,6 +34,8 @@ from schemas.configuration import IntegrationPart, IntegrationSettings
 from schemas.integrations import every, settings_of
 from schemas.registry import UnknownSchema
 
+log = logging.getLogger(__name__)
+
 NONE_YET: Final = "no integration is connected: `pairstream apply FILE.yaml` connects one"
 
 EXPECTED_ERRORS: Final = (
@@ -72,15 +74,22 @@ def open_process(*, makes_key: bool = False, lasts: bool = False, waits: bool = 
     """The settings of the environment, brokers and codec; without `makes_key` it writes nothing anywhere.
 
     A command tells in a sentence of its own what is wrong with the brokers; librdkafka's lines are for what `lasts`.
-    Whoever `waits` for brokers is not told at once that none is there. Raises BrokersUnreachable.
+    Whoever `waits` for brokers is not told at once that none is there; what `lasts` logs it, and tries on for as long
+    as its client does. Raises BrokersUnreachable.
     """
     search_less()
     settings = load_settings(os.environ)
     set_up(settings.log_format, settings.log_level, hide=settings.hidden)
     LOGGER.setLevel(logging.WARNING if lasts else logging.CRITICAL)
     process = Process.open(settings, makes_key=makes_key)
-    if not (lasts or waits):
+    if waits:
+        return process
+    try:
         process.check_reached()
+    except BrokersUnreachable as error:
+        if not lasts:
+            raise
+        log.error("%s", error)
     return process
 
 
