@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -59,6 +59,56 @@ class PublicBox:
         return _TO_PUBLIC + _HPKE.encrypt(text.encode(), self._key, place.encode())
 
 
+class _Key:
+    """One key in each of its forms. Here alone is told which kind a seal is of, and so what opens it."""
+
+    def __init__(self, key: str) -> None:
+        """Raises ValueError for what is not 32 bytes in url-safe base64."""
+        self._fernet = Fernet(key)
+        self._secret = base64.urlsafe_b64decode(key)
+        self._cipher = AESGCM(self.derived(_BOUND, _KEY_BYTES))
+        self._private = X25519PrivateKey.from_private_bytes(self.derived(_PRIVATE, _KEY_BYTES))
+        """The private half of what `PublicBox` seals with; it follows from the key: there is no second secret."""
+
+    @property
+    def public(self) -> str:
+        return base64.urlsafe_b64encode(self._private.public_key().public_bytes_raw()).decode()
+
+    def derived(self, purpose: bytes, length: int) -> bytes:
+        return HKDF(SHA256(), length, salt=None, info=purpose).derive(self._secret)
+
+    def seal(self, text: str, place: str) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return _BOUND + nonce + self._cipher.encrypt(nonce, text.encode(), place.encode())
+
+    def open(self, sealed: bytes, place: str) -> str:
+        """Raises NoKeyFits, also for bytes that are no seal or hold no text."""
+        try:
+            if sealed.startswith(_TO_PUBLIC):
+                opened = _HPKE.decrypt(sealed.removeprefix(_TO_PUBLIC), self._private, place.encode())
+            elif sealed.startswith(_BOUND):
+                rest = sealed.removeprefix(_BOUND)
+                opened = self._cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], place.encode())
+            else:
+                opened = self._fernet.decrypt(sealed)
+            return opened.decode()
+        # ValueError: too few bytes for any seal, or no text, which whoever has the public key can seal
+        except (InvalidTag, InvalidToken, ValueError):
+            raise NoKeyFits from None
+
+    def opens(self, sealed: bytes, place: str) -> bool:
+        try:
+            self.open(sealed, place)
+        except NoKeyFits:
+            return False
+        return True
+
+
+def has_place(sealed: bytes) -> bool:
+    """Whether a seal is bound to its place; older ones are not."""
+    return sealed.startswith((_BOUND, _TO_PUBLIC))
+
+
 class SecretBox:
     """Seals with the first key and opens with any: put a new key in front, and old secrets still open.
 
@@ -71,41 +121,26 @@ class SecretBox:
         """Raises ValueError for no key, or one that is not 32 bytes in url-safe base64."""
         if not keys:
             raise ValueError("at least one key is needed")
-        self._fernets = [Fernet(key) for key in keys]
-        self._placeless = MultiFernet(self._fernets)
-        self._ciphers = [AESGCM(_derived(key)) for key in keys]
-        self._keys = tuple(keys)
-        self._privates = [_private(key) for key in keys]
-        self.key_id = _identity(keys[0])
-        """Tells the newest key from others, and nothing about it."""
-        self.public_keys = tuple(_text_of(private.public_key()) for private in self._privates)
+        self._keys = tuple(map(_Key, keys))
+        self.key_id = self._keys[0].derived(_IDENTITY, _ID_BYTES).hex()
+        """Tells the newest key from others, and nothing about it: a number that serves no cipher."""
+        self.public_keys = tuple(key.public for key in self._keys)
         """What `PublicBox` seals with, so that a key opens it; may be told to anybody. The newest key's first."""
 
     def seal(self, text: str, place: str) -> bytes:
         """Ciphertext that is safe to store; two seals of one text differ."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return _BOUND + nonce + self._ciphers[0].encrypt(nonce, text.encode(), place.encode())
+        return self._keys[0].seal(text, place)
 
     def open(self, sealed: bytes, place: str) -> str:
         """The text. Raises NoKeyFits, also for bytes that were changed or moved, or that are no text."""
-        if sealed.startswith(_TO_PUBLIC):
-            opened = self._opened_by_private(self._privates, sealed, place)
-        elif sealed.startswith(_BOUND):
-            opened = self._opened(self._ciphers, sealed, place)
-        else:
-            opened = self._of_before(sealed)
-        try:
-            return opened.decode()
-        except UnicodeDecodeError:  # whoever has the public key can seal bytes that are no text
-            raise NoKeyFits from None
+        for key in self._keys:
+            with contextlib.suppress(NoKeyFits):
+                return key.open(sealed, place)
+        raise NoKeyFits
 
     def can_open(self, sealed: bytes, place: str) -> bool:
         """Whether one of the keys opens the seal in that place."""
-        try:
-            self.open(sealed, place)
-        except NoKeyFits:
-            return False
-        return True
+        return self.key_of(sealed, place) is not None
 
     def same(self, one: bytes, other: bytes, place: str) -> bool:
         """Whether both hold the same text for that place; one that no key opens is known to be the same as none."""
@@ -116,7 +151,7 @@ class SecretBox:
 
     def is_newest(self, sealed: bytes, place: str) -> bool:
         """Whether it is a seal of that place by the newest key."""
-        return sealed.startswith((_BOUND, _TO_PUBLIC)) and self._opens(1, sealed, place)
+        return has_place(sealed) and self._keys[0].opens(sealed, place)
 
     @property
     def count(self) -> int:
@@ -125,21 +160,7 @@ class SecretBox:
 
     def key_of(self, sealed: bytes, place: str) -> int | None:
         """The number of the key that opens the seal in that place, the newest key's is 1; None: none opens it."""
-        return next((number for number in range(1, self.count + 1) if self._opens(number, sealed, place)), None)
-
-    def _opens(self, number: int, sealed: bytes, place: str) -> bool:
-        """Whether the key of that number does."""
-        one = slice(number - 1, number)
-        try:
-            if sealed.startswith(_TO_PUBLIC):
-                self._opened_by_private(self._privates[one], sealed, place)
-            elif sealed.startswith(_BOUND):
-                self._opened(self._ciphers[one], sealed, place)
-            else:
-                self._fernets[number - 1].decrypt(sealed)
-        except (NoKeyFits, InvalidToken):
-            return False
-        return True
+        return next((number for number, key in enumerate(self._keys, 1) if key.opens(sealed, place)), None)
 
     def renewed(self, sealed: bytes, place: str) -> bytes:
         """The same secret sealed with the newest key; the very seal where it is so already. Raises NoKeyFits."""
@@ -147,53 +168,10 @@ class SecretBox:
 
     def derived(self, purpose: bytes, length: int) -> tuple[bytes, ...]:
         """A key of its own for another purpose, from each of ours, the newest first: no key serves two ciphers."""
-        decoded = (base64.urlsafe_b64decode(key) for key in self._keys)
-        return tuple(HKDF(SHA256(), length, salt=None, info=purpose).derive(key) for key in decoded)
-
-    @staticmethod
-    def _opened(ciphers: Sequence[AESGCM], sealed: bytes, place: str) -> bytes:
-        nonce, ciphertext = sealed[len(_BOUND) :][:_NONCE_BYTES], sealed[len(_BOUND) + _NONCE_BYTES :]
-        for cipher in ciphers:
-            # ValueError: too few bytes for any seal
-            with contextlib.suppress(InvalidTag, ValueError):
-                return cipher.decrypt(nonce, ciphertext, place.encode())
-        raise NoKeyFits
-
-    @staticmethod
-    def _opened_by_private(privates: Sequence[X25519PrivateKey], sealed: bytes, place: str) -> bytes:
-        for private in privates:
-            with contextlib.suppress(InvalidTag, ValueError):
-                return _HPKE.decrypt(sealed[len(_TO_PUBLIC) :], private, place.encode())
-        raise NoKeyFits
-
-    def _of_before(self, sealed: bytes) -> bytes:
-        try:
-            return self._placeless.decrypt(sealed)
-        except InvalidToken:
-            raise NoKeyFits from None
+        return tuple(key.derived(purpose, length) for key in self._keys)
 
     def __repr__(self) -> str:
         return "SecretBox(***)"
-
-
-def _derived(key: str) -> bytes:
-    """A separate key for bound seals: no key serves two ciphers."""
-    return HKDF(SHA256(), _KEY_BYTES, salt=None, info=_BOUND).derive(base64.urlsafe_b64decode(key))
-
-
-def _private(key: str) -> X25519PrivateKey:
-    """The private half of what `PublicBox` seals with; it follows from the key, so that there is no second secret."""
-    raw = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PRIVATE).derive(base64.urlsafe_b64decode(key))
-    return X25519PrivateKey.from_private_bytes(raw)
-
-
-def _text_of(public: X25519PublicKey) -> str:
-    return base64.urlsafe_b64encode(public.public_bytes_raw()).decode()
-
-
-def _identity(key: str) -> str:
-    """A number of the key that serves no cipher."""
-    return HKDF(SHA256(), _ID_BYTES, salt=None, info=_IDENTITY).derive(base64.urlsafe_b64decode(key)).hex()
 
 
 def make_key() -> str:

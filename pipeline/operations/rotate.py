@@ -10,7 +10,7 @@ from typing import Any, Final
 from connectors.kafka.producer import Publisher
 from connectors.kafka.table import TableReader
 from pipeline.operations import OperationRefused
-from pipeline.secrets import SecretBox
+from pipeline.secrets import SecretBox, has_place
 from schemas.configuration import SEALS, IntegrationPart, SealRequest
 from schemas.seals import resealed, seals_of
 from schemas.topics import INTEGRATIONS
@@ -48,8 +48,8 @@ def every_seal(parts: Parts, box: SecretBox) -> Iterator[Seal]:
     """Every secret there is, by the key that opens it."""
     for record, part in parts.items():
         for sealed, place in seals_of(record, part):
-            newest = box.is_newest(sealed, place)
-            yield Seal(record, part.integration, place, 1 if newest else box.key_of(sealed, place), newest)
+            key = box.key_of(sealed, place)
+            yield Seal(record, part.integration, place, key, newest=key == 1 and has_place(sealed))
 
 
 def seals(parts: Parts, box: SecretBox) -> Seals:

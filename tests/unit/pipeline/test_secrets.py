@@ -176,9 +176,12 @@ def test_a_seal_of_what_is_no_text_is_one_that_no_key_opens() -> None:
     with pytest.raises(NoKeyFits):
         box.open(hostile, PLACE)
     assert not box.can_open(hostile, PLACE)
+    assert (box.key_of(hostile, PLACE), box.is_newest(hostile, PLACE)) == (None, False)
     assert not box.same(hostile, hostile, PLACE)
     with pytest.raises(NoKeyFits):
         SecretBox([make_key(), KEY]).renewed(hostile, PLACE)
+    with pytest.raises(NoKeyFits):
+        box.renewed(hostile, PLACE)
 
 
 def test_a_rotation_takes_such_seals_and_older_ones_along() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from cryptography.fernet import Fernet
 
 from pipeline.console.paging import ON_A_PAGE
 from pipeline.console.seal_rows import sealed_by
@@ -53,7 +54,7 @@ async def test_all_of_the_newest_key_and_none_that_opens() -> None:
 async def test_an_older_kind_of_seal_is_told_whatever_key_opens_it() -> None:
     it = keyed()
     grant = it.tables.get(INTEGRATIONS, "acme/hubspot/grant")
-    placeless = replace(grant.grant, refresh_token=BOX._fernets[0].encrypt(b"token"))
+    placeless = replace(grant.grant, refresh_token=Fernet(NEWEST).encrypt(b"token"))
     it.tables.put(INTEGRATIONS, "acme/hubspot/grant", IntegrationPart("acme", grant=placeless))
     assert "HubSpot grant acme key 1 of 2 before seals had a place" in await shown(it)
 
