@@ -2,13 +2,9 @@
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Collection
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from connectors.kafka.backwards import newest_values
-from connectors.kafka.partitioner import partition_of
 from connectors.kafka.table import TableReader
 from pipeline.agents.configuration import IntegrationView
 from pipeline.commands.explain_actions import send, sources_of
@@ -16,6 +12,7 @@ from pipeline.core.candidates import side
 from pipeline.core.mapping import OTHER
 from pipeline.core.matching import normalised
 from pipeline.explain.answer import Explanation, Named
+from pipeline.explain.by_key import newest_rows
 from pipeline.explain.look_now import Looked, about_object, about_text, look_now
 from pipeline.explain.reading import connected, explain_object
 from pipeline.operations import OperationRefused
@@ -78,7 +75,7 @@ class ExplainDesk:
             (system, one.object_type(system)) for one in view.mappings.values() for system in sorted(OTHER)
         )
         named = {object_key(name, view.connection, *one, text): one for one in types}
-        by_id = [Named(*named[key], text) for key in self._rows(OBJECTS_STATE, named)]
+        by_id = [Named(*named[key], text) for key in newest_rows(self._sources, OBJECTS_STATE, named)]
         return list(dict.fromkeys([*by_id, *self._holders(name, view, text)]))
 
     def _holders(self, name: str, view: IntegrationView, text: str) -> list[Named]:
@@ -89,18 +86,8 @@ class ExplainDesk:
                 keys[pair_key(name, view.connection, mapping.name, value)] = mapping
         return [
             Named(system, keys[key].object_type(system), object_id)
-            for key, row in self._rows(PAIRS_STATE, keys).items()
+            for key, row in newest_rows(self._sources, PAIRS_STATE, keys).items()
             if isinstance(row, PairState)
             for system in sorted(OTHER)
             for object_id in side(row, system)
         ]
-
-    def _rows(self, topic: str, keys: Collection[str]) -> dict[str, Any]:
-        """The newest committed rows of these keys."""
-        sources, by_partition = self._sources, defaultdict[int, list[str]](list)
-        for key in keys:
-            by_partition[partition_of(key, sources.partitions)].append(key)
-        values: dict[str, bytes | None] = {}
-        for partition, some in by_partition.items():
-            values |= newest_values(sources.cluster, topic, partition, some)
-        return {key: sources.codec.decode(topic, value) for key, value in values.items() if value is not None}

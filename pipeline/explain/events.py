@@ -8,7 +8,8 @@ from pipeline.core.derive import Paired
 from pipeline.core.mapping import MappingView
 from pipeline.core.timeline import streams, timeline_of
 from pipeline.explain.answer import EventTold, EventWord, OnTimeline
-from pipeline.explain.history import Place, Seen
+from pipeline.explain.history import Seen
+from pipeline.explain.retained import Retained
 from schemas.letters import letter_id
 from schemas.records import ActivityEvent, ChangeEvent, Receipt, timeline_event_id
 from schemas.state import ObjectState, PairState
@@ -19,15 +20,7 @@ Pairs = Mapping[str, tuple[str, PairState | None]]
 """Mapping -> match value and row."""
 Row = tuple[System, str, str]
 """System, object type and id."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeenEvent:
-    """One retained event."""
-
-    place: Place
-    at_ms: int  # our clock: when it was published
-    record: ActivityEvent
+SeenEvent = Retained[ActivityEvent]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """Reads what became of an object's events: those that are retained, its pairs' objects, and what still waits."""
 
-import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from connectors.kafka.admin import Admin
-from connectors.kafka.backwards import slices
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.spans import Found, read_spans
 from connectors.kafka.topology import connector_group
-from pipeline.explain.events import EventFacts, Row, SeenEvent
-from pipeline.explain.sources import ENOUGH, Search, Sources, record_of, row_of
+from pipeline.explain.by_key import newest_rows, retained
+from pipeline.explain.events import EventFacts, Row
+from pipeline.explain.sources import Search, Sources, record_of
+from schemas.codec import Codec
 from schemas.records import ActivityEvent, TimelineEvent
 from schemas.state import ObjectState
 from schemas.topics import HUBSPOT_TIMELINE_EVENTS, OBJECTS_STATE, USERFLOW_ACTIVITY, object_of
@@ -19,60 +19,30 @@ MOST_WAITING: Final = 5_000
 """So many timeline events that wait are looked at."""
 
 
-def read_events(sources: Sources, name: str, objects: Collection[str], search: Search) -> EventFacts:
+def read_events(
+    sources: Sources, name: str, objects: Collection[str], known: Mapping[str, ObjectState], search: Search
+) -> EventFacts:
     """Of these objects, by their keys: Userflow's and the HubSpot records of their timelines. Blocks.
 
-    Raises BrokersUnreachable.
+    `known`: the rows that were read already. Raises BrokersUnreachable.
     """
     doers = [key for key in objects if object_of(key)[0] == "userflow"]
-    if not search.most or not doers:
-        return EventFacts(complete=False)
-    seen, since_ms, complete = _retained(sources, doers, search)
-    if not seen:
-        return EventFacts((), since_ms, complete)
-    rows = dict(_rows(sources, objects))
-    return EventFacts(seen, since_ms, complete, rows, frozenset(_waiting(sources, name)))
+    found = retained(sources, {USERFLOW_ACTIVITY: doers}, search, _event)
+    if not found.seen:
+        return EventFacts((), found.since_ms, found.complete)
+    rows = {**known, **newest_rows(sources, OBJECTS_STATE, [key for key in objects if key not in known])}
+    return EventFacts(
+        found.seen, found.since_ms, found.complete, dict(_by_object(rows)), frozenset(_waiting(sources, name))
+    )
 
 
-def _retained(sources: Sources, keys: Collection[str], search: Search) -> tuple[list[SeenEvent], int | None, bool]:
-    """The newest events of these objects, from when on all of them are here, and whether none is older."""
-    by_partition: dict[int, set[bytes]] = {}
-    for key in keys:
-        by_partition.setdefault(partition_of(key, sources.partitions), set()).add(key.encode())
-    found: list[SeenEvent] = []
-    begins: list[int] = []
-    floor_ms, deadline = 0, time.monotonic() + search.within_s
-    for partition, wanted in by_partition.items():
-        some, since_ms, whole = _of_partition(sources, partition, wanted, search.most * ENOUGH, deadline)
-        found += some
-        begins += [] if since_ms is None else [since_ms]
-        floor_ms = floor_ms if whole or since_ms is None else max(floor_ms, since_ms)
-    there = [one for one in found if one.at_ms >= floor_ms]
-    return there, floor_ms or min(begins, default=None), not floor_ms
+def _event(codec: Codec, topic: str, value: bytes | None) -> ActivityEvent | None:
+    record = record_of(codec, topic, value)
+    return record if isinstance(record, ActivityEvent) else None
 
 
-def _of_partition(
-    sources: Sources, partition: int, keys: Collection[bytes], enough: int, deadline: float
-) -> tuple[list[SeenEvent], int | None, bool]:
-    found: list[SeenEvent] = []
-    since_ms: int | None = None
-    for one in slices(sources.cluster, USERFLOW_ACTIVITY, partition, keys):
-        since_ms = since_ms if one.since_ms is None else one.since_ms
-        for message in one.messages:
-            record = record_of(sources.codec, USERFLOW_ACTIVITY, message.value() or b"")
-            if isinstance(record, ActivityEvent):
-                place = (USERFLOW_ACTIVITY, partition, message.offset() or 0)
-                found.append(SeenEvent(place, message.timestamp()[1], record))
-        if one.whole:
-            break
-        if len(found) >= enough or time.monotonic() > deadline:
-            return found, since_ms, False
-    return found, since_ms, True
-
-
-def _rows(sources: Sources, keys: Collection[str]) -> Iterator[tuple[Row, ObjectState]]:
-    for key in keys:
-        row = row_of(sources, OBJECTS_STATE, key)
+def _by_object(rows: Mapping[str, object]) -> Iterator[tuple[Row, ObjectState]]:
+    for key, row in rows.items():
         if isinstance(row, ObjectState):
             yield object_of(key), row
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from connectors.kafka.admin import Admin
-from connectors.kafka.partitioner import partition_of
-from connectors.kafka.reading import Reading
 from pipeline.explain.answer import Explanation, Happening
-from pipeline.explain.history import Seen, happenings
+from pipeline.explain.by_key import coming
+from pipeline.explain.history import happenings
 from pipeline.explain.reading import decoded
+from pipeline.explain.retained import Retained
 from pipeline.explain.sources import Sources
 from schemas.topics import RECEIPTS, changes_topic, object_key, pair_key
 
@@ -17,21 +16,13 @@ LOOK_S: Final = 0.2
 
 def follow(sources: Sources, told: Sequence[Explanation]) -> Iterator[Happening]:
     """Each record about these objects, their partners and pairs, as it comes; blocks."""
-    keys = {place for one in told for place in _keys(one)}
-    topics = sorted({topic for topic, _ in keys})
-    ends = Admin(sources.cluster).end_offsets(topics)
-    wanted = {(topic, partition_of(key, sources.partitions)) for topic, key in keys}
-    with Reading(
-        sources.cluster, {place: end for place, end in ends.items() if place in wanted}, follows=True
-    ) as reading:
+    with coming(sources, {place for one in told for place in _keys(one)}) as take:
         while True:
-            for found in reading.take(LOOK_S):
-                if (found.topic, found.key.decode(errors="replace")) not in keys:
-                    continue
+            for found in take(LOOK_S):
                 record = decoded(sources.codec, found.topic, found.value)
                 if record is not None:
                     place = (found.topic, found.partition, found.offset)
-                    yield from happenings([Seen(place, found.at_ms, record)], complete=False)
+                    yield from happenings([Retained(place, found.at_ms, record)], complete=False)
 
 
 def _keys(told: Explanation) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.explain.answer import Happening, OutcomeWord
+from pipeline.explain.retained import Retained
 from schemas.records import Cause, ChangeEvent, Receipt
 from schemas.values import System
 
-Place = tuple[str, int, int]
-"""Topic, partition and offset."""
+Seen = Retained[ChangeEvent | Receipt]
+"""A record about the object, its partner or their pair."""
 
 WEIGHT: Final[tuple[OutcomeWord, ...]] = (
     "refused",
@@ -23,15 +24,6 @@ WEIGHT: Final[tuple[OutcomeWord, ...]] = (
     "unknown",
 )
 """What a change led to is told by the first of these that anything of it led to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One retained record about the object, its partner or their pair."""
-
-    place: Place
-    at_ms: int  # our clock: when it was published
-    record: ChangeEvent | Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,22 @@ lookup's answer is, so that what is found is known from then on; what nobody hol
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, Literal
 
-from connectors.kafka.admin import Admin
-from connectors.kafka.reading import Found, Reading
+from connectors.kafka.reading import Found
 from pipeline.agents.configuration import IntegrationView
 from pipeline.core.mapping import MappingView
 from pipeline.core.matching import OWN_ID, normalised
 from pipeline.explain.answer import Named, NamedPair, may_be_address
+from pipeline.explain.by_key import coming, newest_rows
 from pipeline.explain.reading import Tables, connected
-from pipeline.explain.sources import Sources, record_of, row_of
+from pipeline.explain.sources import Sources, record_of
 from pipeline.operations import OperationRefused
+from schemas.codec import Codec
 from schemas.integrations import connector_of
 from schemas.records import ChangeEvent, ConnectorRequest, DeadLetter, MatchedChange, Receipt
 from schemas.state import ObjectState
@@ -192,26 +194,33 @@ def look_now(
 
     Raises BrokersUnreachable, and PublishFailed where nothing was asked.
     """
-    told = {one: before for one in questions if (before := _before(sources, tables, one)) is not None}
+    erased = _erased(sources, questions)
+    told = {one: before for one in questions if (before := _before(tables, one, erased)) is not None}
     asked = [one for one in questions if one not in told or told[one].word == "away"]
     waited = [one for one in asked if one not in told]
     if waited:
-        with _Watch(sources, waited) as watch:
+        watch = _Watch(sources.codec, waited)
+        with coming(sources, watch.keys) as take:
             publish([one.request for one in asked])
-            told |= watch.answers(within_s)
+            told |= watch.answers(take, within_s)
     elif asked:
         publish([one.request for one in asked])
     return [told[one] for one in questions]
 
 
-def _before(sources: Sources, tables: Tables, question: Question) -> Looked | None:
+def _erased(sources: Sources, questions: Collection[Question]) -> set[str]:
+    """The keys of the objects that are asked for by their id and were erased."""
+    keys = {one.object_key for one in questions if one.possible and not one.mapping}
+    rows = newest_rows(sources, OBJECTS_STATE, keys).items()
+    return {key for key, row in rows if isinstance(row, ObjectState) and row.erased_ms}
+
+
+def _before(tables: Tables, question: Question, erased: Collection[str]) -> Looked | None:
     """What is told of a question that nobody waits for."""
     if not question.possible:
         return _told(question, "impossible")
-    if not question.mapping:
-        row = row_of(sources, OBJECTS_STATE, question.object_key)
-        if isinstance(row, ObjectState) and row.erased_ms:
-            return _told(question, "erased")
+    if not question.mapping and question.object_key in erased:
+        return _told(question, "erased")
     state = connector_of(tables.table(INTEGRATIONS), question.integration, question.system)
     if state is None or state.connection != question.connection:
         return None
@@ -230,38 +239,32 @@ def _told(question: Question, word: LookWord, found: Iterable[str] = (), reason:
 
 
 class _Watch:
-    """What comes of questions, from before they are asked: on the topics that an answer passes."""
+    """What comes of questions, on the topics that an answer passes."""
 
-    def __init__(self, sources: Sources, questions: Collection[Question]) -> None:
-        self._codec = sources.codec
+    def __init__(self, codec: Codec, questions: Collection[Question]) -> None:
+        self._codec = codec
         self._waiting = {one: _Heard() for one in questions}
-        self._by_key: dict[tuple[str, str], list[Question]] = {}
+        self._by_key: dict[tuple[str, str], list[Question]] = defaultdict(list)
         for one in questions:
             for place in _places(one):
-                self._by_key.setdefault(place, []).append(one)
-        topics = sorted({topic for topic, _ in self._by_key})
-        self._reading = Reading(sources.cluster, Admin(sources.cluster).end_offsets(topics), follows=True)
+                self._by_key[place].append(one)
 
-    def __enter__(self) -> "_Watch":
-        return self
+    @property
+    def keys(self) -> Collection[tuple[str, str]]:
+        """Topic and key of all that is waited for."""
+        return self._by_key.keys()
 
-    def __exit__(self, *_: object) -> None:
-        self._reading.__exit__(None, None, None)
-
-    def answers(self, within_s: float) -> dict[Question, Looked]:
+    def answers(self, take: Callable[[float], Iterable[Found]], within_s: float) -> dict[Question, Looked]:
         """As they come, until all are there or the time is over."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline and not all(one.over for one in self._waiting.values()):
-            for found in self._reading.take(LOOK_S):
-                self._take(found)
+            for found in take(LOOK_S):
+                self._hear(found)
         return {question: heard.told(question) for question, heard in self._waiting.items()}
 
-    def _take(self, found: Found) -> None:
-        asked = self._by_key.get((found.topic, found.key.decode(errors="replace")))
-        if not asked or found.value is None:
-            return
+    def _hear(self, found: Found) -> None:
         record = record_of(self._codec, found.topic, found.value)
-        for question in asked:
+        for question in self._by_key[found.topic, found.key.decode(errors="replace")]:
             self._waiting[question].hear(question, record)
 
 

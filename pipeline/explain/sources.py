@@ -1,17 +1,14 @@
-"""Where explanations are read from, how much is read, and one row or record of it."""
+"""Where explanations are read from, how much is read, and one record of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.kafka.cluster import Cluster
-from connectors.kafka.latest import rows_of
 from schemas.codec import Codec, MalformedRecord
 
 HISTORY_S: Final = 0.6
 MOST: Final = 10
-ENOUGH: Final = 4
-"""So many times the happenings that are shown are looked for on each topic: answers stand among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +31,9 @@ class Search:
     within_s: float = HISTORY_S  # for each topic, and one slice more
 
 
-def row_of(sources: Sources, topic: str, key: str) -> Any:
-    """The newest committed row of a key."""
-    value = rows_of(sources.cluster, topic, sources.partitions, (key,)).get(key)
-    return None if value is None else sources.codec.decode(topic, value)
-
-
-def record_of(codec: Codec, topic: str, value: bytes) -> Any:
+def record_of(codec: Codec, topic: str, value: bytes | None) -> Any:
+    """The record; None where it is none of ours, which its dead letter tells."""
     try:
-        return codec.decode(topic, value)
+        return None if value is None else codec.decode(topic, value)
     except MalformedRecord:
         return None

@@ -4,10 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.explain.answer import Hop, Trace
-from pipeline.explain.history import Place, Seen
+from pipeline.explain.history import Seen
+from pipeline.explain.retained import Place, Retained
 from schemas.records import Cause, ChangeEvent, FieldPatch, MatchedChange
 from schemas.spent import split
 
+Between = Retained[MatchedChange | FieldPatch]
+"""A record of the agents between a change and its write."""
 LONGEST_EDIT_MS = 10 * 60 * 1000
 """An edit that is told of later was on no way of ours meanwhile."""
 
@@ -29,15 +32,6 @@ class LastWrite:
     def written(self) -> ChangeEvent:
         assert isinstance(self.answer.record, ChangeEvent)
         return self.answer.record
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """A record of the agents between a change and its write."""
-
-    place: Place
-    at_ms: int  # our clock: when it was published
-    record: MatchedChange | FieldPatch
 
 
 def last_written(seen: Iterable[Seen]) -> LastWrite | None:

@@ -9,6 +9,7 @@ from pipeline.explain.answer import Explanation, Named
 from pipeline.explain.events import EventFacts, SeenEvent
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
+from pipeline.explain.retained import Retained
 from pipeline.explain.text import explanation_lines
 from pipeline.explain.trace import Between, last_written
 from schemas.configuration import ConnectorState
@@ -51,14 +52,14 @@ class Situation:
             receipt = isinstance(record, Receipt)
             topic = "sync.receipts" if receipt else f"{record.system}.changes"
             at_ms = (record.caused_by.at_ms if record.caused_by is not None else 1_000) + took_ms * (len(self.seen) + 1)
-            self.seen.append(Seen((topic, 2, len(self.seen)), at_ms, record))
+            self.seen.append(Retained((topic, 2, len(self.seen)), at_ms, record))
         return self
 
     def did(self, *events: ActivityEvent, at_ms: int = 1_000) -> "Situation":
         """The agents handle them; each is retained."""
         for event in events:
             self.middle.feed(event)
-            self.events.append(SeenEvent(("userflow.activity", 1, len(self.events)), at_ms, event))
+            self.events.append(Retained(("userflow.activity", 1, len(self.events)), at_ms, event))
         return self
 
     def explained(self, system: System = "hubspot", object_id: str = CONTACT) -> Explanation:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from connectors.kafka.cluster import Cluster
+from connectors.kafka.partitioner import partition_of
 from connectors.kafka.reading import Found
 from pipeline.agents.configuration import IntegrationView
 from pipeline.core.mapping import MappingView
-from pipeline.explain import look_now as looking
-from pipeline.explain import sources as rows
+from pipeline.explain import by_key
 from pipeline.explain.answer import Named, NamedPair
 from pipeline.explain.look_now import (
     LONGEST,
@@ -65,6 +65,8 @@ class World:
     sent: list[Message] = field(default_factory=list)
     watched: bool = False
     now_s: float = 0.0
+    rows_read: list[set[str]] = field(default_factory=list)
+    followed: set[tuple[str, int]] = field(default_factory=set)
 
     def table(self, topic: str) -> Mapping[str, Any]:
         if topic == MAPPINGS:
@@ -74,6 +76,7 @@ class World:
 
     def rows_of(self, _: object, topic: str, __: int, keys: Sequence[str]) -> dict[str, bytes]:
         assert topic == OBJECTS_STATE
+        self.rows_read.append(set(keys))
         return {key: CODEC.encode(topic, self.kept[key]) for key in keys if key in self.kept}
 
     def publish(self, messages: Sequence[Message]) -> None:
@@ -86,8 +89,12 @@ class World:
         return self.look(*questions_of(self, asked))
 
     # what a `Reading` gives
-    def __call__(self, *_: object, **__: object) -> "World":
-        assert not self.sent  # watched from before it is asked: no answer comes too early
+    def __call__(self, _: object, begins: Mapping[tuple[str, int], int], *, follows: bool) -> "World":
+        assert follows and not self.sent  # watched from before it is asked: no answer comes too early
+        self.followed = set(begins)
+        return self
+
+    def __enter__(self) -> "World":
         self.watched = True
         return self
 
@@ -104,16 +111,16 @@ class World:
 @pytest.fixture
 def it(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setattr(rows, "rows_of", world.rows_of)
-    monkeypatch.setattr(looking, "Reading", world)
-    monkeypatch.setattr(looking, "Admin", lambda _: Ends())
+    monkeypatch.setattr(by_key, "rows_of", world.rows_of)
+    monkeypatch.setattr(by_key, "Reading", world)
+    monkeypatch.setattr(by_key, "Admin", lambda _: Ends())
     monkeypatch.setattr("pipeline.explain.look_now.time.monotonic", lambda: world.now_s)
     return world
 
 
 class Ends:
     def end_offsets(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
-        return {(topic, 0): 7 for topic in topics}
+        return {(topic, number): 7 for topic in topics for number in range(4)}
 
 
 def missed(mapping: str = "", text: str = "99", **more: Any) -> Message:
@@ -216,6 +223,22 @@ class TestById:
         it.settings = replace(SETTINGS, state="disconnected")
         assert it.about(CONTACT_99) == [] and it.about(NamedPair("acme", "people", EMAIL)) == []
         assert it.about(Named("hubspot", "deals", "1")) == []
+
+    def test_rows_are_read_once_and_only_the_partitions_that_an_answer_passes_are_followed(self, it: World) -> None:
+        about = [replace(CONTACT_99, object_id=text) for text in ("99", "100")]
+        it.answers = [[missed(), missed(text="100")]]
+        told = it.look(*(one for each in about for one in questions_of(it, each)))
+        assert [one.word for one in told] == ["not_there", "not_there"]
+        keys = {object_key("acme", 1, "hubspot", "contacts", text) for text in ("99", "100")}
+        assert it.rows_read == [keys]
+        receipts = {pair_key("acme", 1, "", text) for text in ("99", "100")}
+        topics = {DEAD_LETTERS: keys, HUBSPOT_CHANGES: keys, OBJECTS_STATE: keys, RECEIPTS: receipts}
+        assert it.followed == {(topic, partition_of(key, 4)) for topic, some in topics.items() for key in some}
+
+    def test_what_comes_beside_under_other_keys_is_no_answer(self, it: World) -> None:
+        other = object_key("acme", 1, "hubspot", "contacts", "98")
+        it.answers = [[(OBJECTS_STATE, other, ROW), refused(key=other)]]
+        assert [one.word for one in it.about(CONTACT_99)] == ["silent"]
 
 
 class TestByMatchValue:

@@ -10,9 +10,10 @@ from connectors.kafka.backwards import Slice
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.partitioner import partition_of
 from connectors.kafka.spans import Found, Seen
-from pipeline.explain import events_reading, reading, sources
+from pipeline.explain import by_key, events_reading, reading
 from pipeline.explain.answer import Named, NamedPair
 from pipeline.explain.reading import NEAR_MS, explain_object, explain_pair
+from pipeline.explain.retained import Retained
 from pipeline.explain.sources import Search, Sources
 from pipeline.explain.trace import Between
 from schemas.codec import Codec
@@ -53,9 +54,11 @@ class Topics:
         self.it = it
         self.slices_read = 0
         self.keys: set[str] = set()
-        monkeypatch.setattr(sources, "rows_of", self.rows_of)
+        self.rows_read: list[tuple[str, set[str]]] = []
+        self.integrations = ["acme"]
+        monkeypatch.setattr(by_key, "rows_of", self.rows_of)
+        monkeypatch.setattr(by_key, "slices", self.slices)
         for module in (reading, events_reading):
-            monkeypatch.setattr(module, "slices", self.slices)
             monkeypatch.setattr(module, "Admin", lambda _: self)
             monkeypatch.setattr(module, "read_spans", self.read_spans)
         self.times: list[tuple[str, int]] = []
@@ -64,12 +67,15 @@ class Topics:
 
     def table(self, topic: str) -> Mapping[str, Any]:
         if topic == MAPPINGS:
-            return {"acme/people": VIEW.record}
-        return {"acme/settings": IntegrationPart("acme", settings=SETTINGS)} if topic == INTEGRATIONS else {}
+            return {f"{name}/people": replace(VIEW.record, integration=name) for name in self.integrations}
+        if topic == INTEGRATIONS:
+            return {f"{name}/settings": IntegrationPart(name, settings=SETTINGS) for name in self.integrations}
+        return {}
 
     def rows_of(self, _: object, topic: str, __: int, keys: Collection[str]) -> dict[str, bytes]:
         rows: Mapping[str, Any] = self.it.middle.objects if topic == OBJECTS_STATE else self.it.middle.pairs
         assert topic in (OBJECTS_STATE, PAIRS_STATE)
+        self.rows_read.append((topic, set(keys)))
         return {key: CODEC.encode(topic, rows[key]) for key in keys if key in rows}
 
     def offsets_at(self, topics: Collection[str], at_ms: int) -> dict[tuple[str, int], int]:
@@ -121,10 +127,10 @@ def test_what_the_agents_made_of_the_last_change_is_read_of_that_time_alone(topi
     matched = replace(joined("userflow", USER, 1_000, {}), caused_by=PLAN_EDIT)
     patch = FieldPatch("acme", 1, 1, "people", EMAIL, "hubspot", "contacts", CONTACT, {"tier": "pro"})
     topics.published = [
-        Between(("sync.matches", matches, 1), 1_850, matched),
-        Between(("sync.matches", (matches + 1) % 4, 1), 1_840, matched),
-        Between(("hubspot.field-patches", patches, 1), 1_860, patch),
-        Between(("hubspot.field-patches", patches, 2), 1_870, replace(patch, caused_by=PLAN_EDIT)),
+        Retained(("sync.matches", matches, 1), 1_850, matched),
+        Retained(("sync.matches", (matches + 1) % 4, 1), 1_840, matched),
+        Retained(("hubspot.field-patches", patches, 1), 1_860, patch),
+        Retained(("hubspot.field-patches", patches, 2), 1_870, replace(patch, caused_by=PLAN_EDIT)),
     ]
     (told,) = explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT))
     assert told.trace is not None
@@ -140,7 +146,7 @@ def test_what_the_agents_published_after_the_write_is_no_part_of_its_way(topics:
     matches, answer = partition_of(f"acme:1:people:{EMAIL}", 4), topics.it.seen[3]
     matched = replace(joined("userflow", USER, 1_000, {}), caused_by=PLAN_EDIT)
     for at_ms, word in ((answer.at_ms, "matched"), (answer.at_ms + 1, "read")):
-        topics.published = [Between(("sync.matches", matches, 1), at_ms, matched)]
+        topics.published = [Retained(("sync.matches", matches, 1), at_ms, matched)]
         (told,) = explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT))
         assert told.trace is not None and told.trace.hops[-2].word == word
 
@@ -159,6 +165,32 @@ def test_a_search_that_ran_out_of_time_tells_no_half_of_what_happened(topics: To
     assert told.history.searched_since_ms == newest
     assert all(one.at_ms >= newest for one in told.history.happenings)
     assert [one.word for one in told.pairs[0].fields] == ["written", "written"]  # the rows say that by themselves
+
+
+def test_the_rows_of_all_integrations_are_read_at_once(topics: Topics) -> None:
+    """Of many integrations, each would cost a look through its partitions."""
+    topics.integrations = ["acme", "beta", "gamma"]
+    rows = topics.it.middle.objects
+    for name in topics.integrations:
+        rows |= {key.replace("acme", name, 1): row for key, row in list(rows.items()) if key.startswith("acme")}
+    told = explain_object(SOURCES, topics, Named("hubspot", "contacts", CONTACT), search=Search(0))
+    assert [(one.integration, len(one.pairs)) for one in told] == [("acme", 1), ("beta", 1), ("gamma", 1)]
+    assert topics.rows_read == [
+        (OBJECTS_STATE, {f"{name}:1:hubspot:contacts:{CONTACT}" for name in topics.integrations}),
+        (PAIRS_STATE, {f"{name}:1:people:{EMAIL}" for name in topics.integrations}),
+    ]
+
+
+def test_a_search_for_events_that_met_none_in_time_does_not_say_that_there_are_none(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slices(*_: object) -> Iterator[Slice]:
+        yield Slice((), None, 2_000, whole=False)  # of aborted transactions alone
+        yield Slice((), None, 0, whole=True)
+
+    monkeypatch.setattr(by_key, "slices", slices)
+    (told,) = explain_object(SOURCES, topics, Named("userflow", "users", USER), search=Search(10, 0.0))
+    assert not told.events.complete and told.events.happened == ()
 
 
 def test_no_history_is_read_where_none_is_wanted(topics: Topics) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pipeline.explain.answer import Hop, Trace
 from pipeline.explain.history import Seen
+from pipeline.explain.retained import Retained
 from pipeline.explain.trace import Between, last_written, trace
 from schemas.records import Cause, ChangeEvent, FieldPatch
 from schemas.spent import with_spent
@@ -11,11 +12,13 @@ from tests.unit.pipeline.core.given import CONTACT, EMAIL, USER, contact, joined
 from tests.unit.pipeline.explain.situations import EDIT, PLAN_EDIT, Situation, caused, in_step
 
 SPENT = with_spent(EDIT, read_s=0.1, budget_s=0.05, write_s=0.2)
-NEWS = Seen(("hubspot.changes", 2, 3), 1_650, caused(contact(1_200, {"jobtitle": "Dr"}), EDIT))
-ANSWER = Seen(("userflow.changes", 2, 9), 2_100, caused(written("userflow", USER, 2_000, {"title": "Dr"}), SPENT))
-MATCHED = Between(("sync.matches", 1, 5), 1_660, replace(joined("hubspot", CONTACT, 1_200, {}), caused_by=EDIT))
+NEWS: Seen = Retained(("hubspot.changes", 2, 3), 1_650, caused(contact(1_200, {"jobtitle": "Dr"}), EDIT))
+ANSWER: Seen = Retained(
+    ("userflow.changes", 2, 9), 2_100, caused(written("userflow", USER, 2_000, {"title": "Dr"}), SPENT)
+)
+MATCHED = Retained(("sync.matches", 1, 5), 1_660, replace(joined("hubspot", CONTACT, 1_200, {}), caused_by=EDIT))
 PATCH = FieldPatch("acme", 1, 1, "people", EMAIL, "userflow", "users", USER, {"title": "Dr"}, caused_by=EDIT)
-DERIVED = Between(("userflow.field-patches", 0, 7), 1_670, PATCH)
+DERIVED = Retained(("userflow.field-patches", 0, 7), 1_670, PATCH)
 
 
 def traced(*seen: Seen, between: tuple[Between, ...] = ()) -> Trace | None:
@@ -76,9 +79,9 @@ def test_equal_answers_full_syncs_bulk_and_refusals_are_no_last_change() -> None
 
 
 def test_the_newest_of_several_is_told() -> None:
-    later = Seen(("userflow.changes", 2, 4), 1_900, caused(user(1_700, {"plan": "pro"}), PLAN_EDIT))
+    later = Retained(("userflow.changes", 2, 4), 1_900, caused(user(1_700, {"plan": "pro"}), PLAN_EDIT))
     wrote = caused(written("hubspot", CONTACT, 2_900, {"tier": "pro"}), PLAN_EDIT)
-    told = traced(NEWS, ANSWER, later, Seen(("hubspot.changes", 2, 8), 3_000, wrote))
+    told = traced(NEWS, ANSWER, later, Retained(("hubspot.changes", 2, 8), 3_000, wrote))
     assert told is not None and (told.system, told.to, told.written) == ("userflow", "hubspot", ("tier",))
 
 
