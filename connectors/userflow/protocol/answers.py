@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from connectors.contract.errors import CURSOR_GONE, CredentialsRejected, RateLimited, Refused
+from connectors.contract.errors import CURSOR_GONE, CredentialsRejected, Missing, RateLimited, Refused
 from connectors.http.answers import Dialect, RequestKind, checked_call, retry_after_s
 from connectors.http.answers import accept as check
 from connectors.http.lenient_json import JsonObject, as_object, object_at, parsed, text_at
-from connectors.http.messages import Call, Purpose, Request, Response
+from connectors.http.messages import Call, Purpose, Request, Response, segment
 
 T = TypeVar("T")
 
@@ -25,6 +25,19 @@ def call(request: Request, read: Callable[[Response], T], purpose: Purpose, *, o
 def accept(response: Response, kind: RequestKind, object_id: str | None = None) -> None:
     """Raise the error of a status other than success; `kind` is the request's."""
     check(USERFLOW, response, kind, object_id)
+
+
+def deletion(path: str, id: str, purpose: Purpose) -> Call[bool]:
+    """Delete what has the id under a path: True if deleted, False if there was none."""
+
+    def parse(response: Response) -> bool:
+        try:
+            accept(response, "write", id)
+        except Missing:
+            return False
+        return True
+
+    return Call(Request("DELETE", f"{path}/{segment(id)}", kind="write"), parse, purpose)
 
 
 def missing_in_words(refusal: Refused, response: Response) -> bool:

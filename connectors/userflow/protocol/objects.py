@@ -12,7 +12,7 @@ from connectors.contract.errors import PAGE_EMPTY, Missing, Refused, Transient
 from connectors.http.answers import content
 from connectors.http.lenient_json import JsonObject, flag_at, objects_at, text_at, time_at
 from connectors.http.messages import Call, Purpose, Request, Response, VendorInterval, json_request, segment
-from connectors.userflow.protocol.answers import accept, call, missing_in_words
+from connectors.userflow.protocol.answers import accept, call, deletion, missing_in_words
 
 LIST_LIMIT = 100
 
@@ -125,16 +125,7 @@ def upsert_object(kind: Kind, id: str, attributes: Mapping[str, Attribute]) -> C
 
 def delete_object(kind: Kind, id: str) -> Call[bool]:
     """Only for the guard that deletes what an upsert created: True if deleted, False if there was none."""
-    request = Request("DELETE", f"/{kind}/{segment(id)}", kind="write")
-
-    def parse(response: Response) -> bool:
-        try:
-            accept(response, "write", id)
-        except Missing:
-            return False
-        return True
-
-    return Call(request, parse, "write")
+    return deletion(f"/{kind}", id, "write")
 
 
 def change(value: Attribute, data_type: DataType) -> Mapping[str, object]:

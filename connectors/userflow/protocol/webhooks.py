@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from connectors.contract.errors import Missing, Refused, Transient
+from connectors.contract.errors import Refused, Transient
 from connectors.http.answers import content
 from connectors.http.lenient_json import (
     JsonObject,
@@ -20,7 +20,7 @@ from connectors.http.lenient_json import (
     time_at,
 )
 from connectors.http.messages import Call, Request, Response, SignatureCheck, json_request, segment
-from connectors.userflow.protocol.answers import accept, call
+from connectors.userflow.protocol.answers import call, deletion
 from connectors.userflow.protocol.objects import LIST_LIMIT, Kind, Record, cursor_of, listed, record
 
 SUBSCRIPTIONS = "/webhook_subscriptions"
@@ -126,16 +126,7 @@ def update_subscription(
 
 def delete_subscription(id: str) -> Call[bool]:
     """True if deleted, False if there was none."""
-    request = Request("DELETE", f"{SUBSCRIPTIONS}/{segment(id)}", kind="write")
-
-    def parse(response: Response) -> bool:
-        try:
-            accept(response, "write", id)
-        except Missing:
-            return False
-        return True
-
-    return Call(request, parse, "control")
+    return deletion(SUBSCRIPTIONS, id, "control")
 
 
 def verify_signature(header: str | None, body: bytes, secret: str, now_s: float) -> SignatureCheck:

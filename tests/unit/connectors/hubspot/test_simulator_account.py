@@ -1,40 +1,17 @@
 """The simulated HubSpot beyond records: search, associations, definitions, tokens, limits, events."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 
-from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
+from connectors.hubspot.simulator import HubSpotSimulator
 from connectors.hubspot.simulator.oauth import challenge_of
-from connectors.simulation import VendorClock
-from tests.unit.connectors.hubspot.test_simulator import QUIET, SEED
-from tests.unit.connectors.simulation.simulated import ToldTime, caller, ids, sample
+from tests.unit.connectors.simulation.simulated import ToldTime, ids, sample
 
 FIRST_GRANT = "hubspot-refresh-token"
 READ = {"inputs": [{"id": "1"}]}
-
-
-@pytest.fixture
-def now() -> ToldTime:
-    return ToldTime()
-
-
-@pytest.fixture
-async def portal(now: ToldTime) -> AsyncIterator[HubSpotSimulator]:
-    simulator = HubSpotSimulator(HubSpotSettings(**QUIET), clock=VendorClock(wall=now, monotonic=now))
-    simulator.load(SEED)
-    async with simulator:
-        now.pass_ms(60_000)
-        yield simulator
-
-
-@pytest.fixture
-async def api(portal: HubSpotSimulator) -> AsyncIterator[httpx.AsyncClient]:
-    async with caller(portal.app, "pat-simulated") as client:
-        yield client
 
 
 async def search(api: httpx.AsyncClient, *filters: Any, kind: str = "contacts", **more: Any) -> httpx.Response:

@@ -13,7 +13,8 @@ import pytest
 
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.hubspot.simulator.webhooks import signature_v1, signature_v3
-from tests.unit.connectors.hubspot.test_simulator import QUIET, SEED, row, update
+from tests.unit.connectors.hubspot.conftest import QUIET, SEED
+from tests.unit.connectors.hubspot.test_simulator import row, update
 from tests.unit.connectors.simulation.simulated import RECEIVER_URL, Receiver, caller, eventually, sample
 
 ECONOMIC = {"webhook_window_ms": 1, "webhook_backoff_ms": 1, "webhook_backoff_cap_ms": 2}

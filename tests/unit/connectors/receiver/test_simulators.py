@@ -7,7 +7,7 @@ import httpx
 
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.userflow.simulator import UserflowSettings, UserflowSimulator
-from tests.unit.connectors.hubspot import test_simulator as hubspot
+from tests.unit.connectors.hubspot import conftest as hubspot
 from tests.unit.connectors.receiver.receiving import ACME, APP_SECRET, USERFLOW_SECRET, Bench, Book
 from tests.unit.connectors.simulation.simulated import eventually
 from tests.unit.connectors.userflow import test_simulator as userflow

@@ -10,7 +10,8 @@ import pytest
 
 from connectors.hubspot.simulator import HubSpotSettings, HubSpotSimulator
 from connectors.simulation import FaultRule, VendorClock, serve
-from tests.unit.connectors.hubspot.test_simulator import QUIET, SEED, read, row, update
+from tests.unit.connectors.hubspot.conftest import QUIET, SEED
+from tests.unit.connectors.hubspot.test_simulator import read, row, update
 from tests.unit.connectors.simulation.simulated import ToldTime, caller, eventually, ids, sample
 
 CONTACT = "/crm/v3/objects/contacts/1"

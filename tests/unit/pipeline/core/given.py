@@ -1,6 +1,7 @@
 """Builders for the core's tests: a mapping, an observed change, a matched change, a receipt, each in a line."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pipeline.core.mapping import MappingView
 from schemas.records import (
@@ -169,20 +170,7 @@ def joined(
 
 
 def left(system: System, object_id: str, at_ms: int) -> MatchedChange:
-    return MatchedChange(
-        integration=INTEGRATION,
-        connection=1,
-        revision=1,
-        mapping="people",
-        match_value=EMAIL,
-        system=system,
-        object_type=TYPES[system],
-        object_id=object_id,
-        presence="left",
-        at_ms=at_ms,
-        spread_ms=0,
-        origin="webhook",
-    )
+    return replace(joined(system, object_id, at_ms, {}), presence="left")
 
 
 def receipt(
