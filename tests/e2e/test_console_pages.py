@@ -85,6 +85,16 @@ async def test_nothing_scrolls_sideways_where_a_page_is_read_at_four_times_its_s
     assert not found, "\n".join(found)
 
 
+async def test_a_state_stands_in_one_line_however_wide_the_figures_beside_it(furnished: Room, browser: Browser) -> None:
+    page, _ = await tab(browser, furnished, "viewer", 1280, "light")
+    await page.goto("/")
+    await page.evaluate("document.querySelectorAll('td.num').forEach(one => one.textContent = '1,234,567 wait')")
+    heights = await page.eval_on_selector_all("td[data-l=State] .st", "all => all.map(one => one.offsetHeight)")
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    await page.context.close()
+    assert len(heights) > 3 and len(set(heights)) == 1 and wide <= 0
+
+
 async def without_refresh(route: Route) -> None:
     """A page that comes again by itself stays while it is looked at."""
     answer = await route.fetch()
