@@ -13,6 +13,7 @@ from pipeline.operations.pausing import pause_reason
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.remedies import withdrawal
 from pipeline.provisioning.state_machine import DISCONNECTED
+from schemas.configuration import IntegrationSettings
 from schemas.topics import INTEGRATIONS
 
 WITHDRAWN_S: Final = 10.0
@@ -23,6 +24,8 @@ class _Words:
     action: str
     would: str
     question: str
+    already: str  # of one that is in that state
+    stays: str  # and what asking for it comes to
 
 
 NOT_KEPT: Final = (
@@ -31,9 +34,19 @@ NOT_KEPT: Final = (
 )
 STATES: Final = {
     "paused": _Words(
-        "pause", "would be paused: nothing is written; what happens meanwhile is derived on resume", "Pause"
+        "pause",
+        "would be paused: nothing is written; what happens meanwhile is derived on resume",
+        "Pause",
+        "paused already",
+        "is paused already: nothing but the reason would change",
     ),
-    "active": _Words("resume", "would go on: what happened meanwhile is derived and written", "Resume"),
+    "active": _Words(
+        "resume",
+        "would go on: what happened meanwhile is derived and written",
+        "Resume",
+        "not paused: it goes on as before",
+        "is not paused: nothing would change",
+    ),
 }
 TRIAL_ENDS: Final = "the file that is tried beside what is in force is given up: apply it again later"
 
@@ -80,7 +93,8 @@ def change_state(name: str, state: Literal["active", "paused"], way: Way, reason
         facts["pause_reason"] = settings.pause_reason or None
         change = Change(f"integration {words.action}", way, **facts)
         would = f"; {TRIAL_ENDS}" if settings.trial is not None else ""
-        change.agree(f"{name} {words.would}{would}", f"{words.question} {name}?")
+        outcome = words.stays if settings.state == state else words.would
+        change.agree(f"{name} {outcome}{would}", f"{words.question} {name}?")
         told_of = settings.trial
         settings = known(tables.table(INTEGRATIONS), name)  # the answer may have taken its time
         if settings.state == "disconnected":
@@ -90,12 +104,22 @@ def change_state(name: str, state: Literal["active", "paused"], way: Way, reason
         request = apply.changed_state(settings, state, now_ms(), why)
         await apply.ask(publisher, name, request)
         now = (await apply.wait_until_applied(tables, name, request, 30.0)).settings
-        change.say(f"{name}: {now.state}" + (f": {now.pause_reason}" if now.pause_reason else ""))
+        stood = words.already if settings.state == now.state else now.state
+        change.say(f"{name}: {stood}" + (f": {now.pause_reason}" if now.pause_reason else ""))
         if why != now.pause_reason:
             change.say(f"{name}: {NOT_KEPT}")
-        change.end(state=now.state, pause_reason=now.pause_reason or None)
+        change.end(
+            done=settings.trial is not None or _stands(settings) != _stands(now),
+            was=settings.state,
+            state=now.state,
+            pause_reason=now.pause_reason or None,
+        )
 
     with_kafka(ask)
+
+
+def _stands(settings: IntegrationSettings) -> tuple[str, str]:
+    return settings.state, settings.pause_reason
 
 
 def forget(name: str, way: Way) -> None:

@@ -1,8 +1,10 @@
 """Another state is asked for by what is in force once the question is answered, and what came is what is told."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 
@@ -69,6 +71,42 @@ def test_a_trial_that_began_before_a_pause_was_confirmed_is_told_to_be_given_up(
     integration_actions.change_state("acme", "paused", Way())
     assert f"acme: {integration_actions.TRIAL_ENDS}\n" in capsys.readouterr().out
     assert (cluster.settings().state, cluster.settings().trial) == ("paused", None)
+
+
+@pytest.mark.parametrize(
+    ("state", "would", "said"),
+    [
+        ("paused", "acme is paused already", "acme: paused already: CRM clean-up"),
+        ("active", "acme is not paused", "acme: not paused: it goes on as before"),
+    ],
+)
+def test_what_is_in_that_state_already_is_told_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    state: Literal["active", "paused"],
+    would: str,
+    said: str,
+) -> None:
+    """It said `paused` and `active` as if that had come of it."""
+    reason = "CRM clean-up" if state == "paused" else ""
+    cluster = connected(monkeypatch, lambda _: None)
+    cluster.ask(changed_state(cluster.settings(), state, 2, reason))
+    integration_actions.change_state("acme", state, Way(), reason)
+    told = capsys.readouterr()
+    assert told.err.startswith(would) and told.out == f"{said}\n"
+    integration_actions.change_state("acme", state, Way(yes=True, shape="json"), reason)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["done"], answer["was"], answer["state"], answer["told"]) == (False, state, state, [said])
+
+
+def test_another_reason_for_a_pause_that_is_in_force_is_a_change(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = connected(monkeypatch, lambda _: None)
+    cluster.ask(changed_state(cluster.settings(), "paused", 2, "CRM clean-up"))
+    integration_actions.change_state("acme", "paused", Way(yes=True, shape="json"), "audit")
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["done"], answer["was"], answer["pause_reason"]) == (True, "paused", "audit")
 
 
 def test_what_was_disconnected_before_a_pause_was_confirmed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
