@@ -43,7 +43,7 @@ from pipeline.console.letters import Indexing
 from pipeline.console.pages.sso import Sso
 from pipeline.console.planning import FieldsKept
 from pipeline.console.protect import Place
-from pipeline.console.words import counted
+from pipeline.counting import counted
 from pipeline.full_sync.rows import runs_of
 from pipeline.lag.hour_reading import HourReading
 from pipeline.lag.looking import look

@@ -18,6 +18,7 @@ from pipeline.commands.options import Way
 from pipeline.commands.output import say, say_object
 from pipeline.commands.session import audit, open_process, plain_errors, refuse, with_kafka
 from pipeline.config import load_settings
+from pipeline.counting import counted
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.acls import ROLES, RoleName, acls, as_object, command_lines
 from pipeline.operations.findings import line, report
@@ -107,7 +108,7 @@ def rotate_secrets(way: Way) -> None:
         change = Change("secrets rotate", way, secrets=there, sealed_again=0)
         if old or way.dry_run:
             would = f"{old} of {there} secrets would be sealed again with the newest key"
-            change.agree(would, f"Seal {old} secrets again?")
+            change.agree(would, f"Seal {counted(old, 'secret')} again?")
         number = await rotate(publisher, tables, process.box, now_ms, ROTATED_S)
         there = seals(tables.table(INTEGRATIONS), process.box).count
         change.say(

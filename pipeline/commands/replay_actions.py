@@ -19,6 +19,7 @@ from pipeline.commands.replay_desk import Asked, NoReplay, Planned, ReplayDesk
 from pipeline.commands.replay_text import plan_lines, plan_report, row_report, status_lines
 from pipeline.commands.replay_work import about_to_run, cancelled, published
 from pipeline.commands.session import audit, confirm, open_process, plain_errors, refuse
+from pipeline.counting import counted
 from pipeline.exit_codes import CHANGES, DONE, INTERRUPTED
 from pipeline.process import Process, now_ms
 from pipeline.replay.choice import NOTIFICATIONS
@@ -88,7 +89,7 @@ def _go(
     if dry_run or not planned.records:
         sys.exit(DONE)
     if not yes:
-        confirm(f"Publish {planned.records:,} records again?")
+        confirm(f"Publish {counted(planned.records, 'record')} again?")
     planned = about_to_run(planned)
     row = planned.row
     what = f"{row.replay_id}, {planned.records} records"
@@ -138,8 +139,8 @@ def _tell_end(planned: Planned, row: Replay, observed: Observed, handled: bool, 
     if translated:
         say(f"{translated:,} notifications were translated again; what came of them is not told from live changes")
     if planned.rehearsed.records:
-        counted = f"equal {outcomes['equal']:,} · stale {outcomes['stale']:,}"
-        say(f"{counted} · written {row.written:,} · refused {row.refused:,}")
+        ends = f"equal {outcomes['equal']:,} · stale {outcomes['stale']:,}"
+        say(f"{ends} · written {row.written:,} · refused {row.refused:,}")
     if row.written != row.planned:
         say(f"{row.planned:,} writes were planned: edits meanwhile, or a system that is away, make the difference")
     if not handled:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from pipeline.commands.replay_desk import Planned
+from pipeline.counting import counted
 from pipeline.full_sync.text import duration
 from pipeline.operations.letter_report import age, clock, table
 from pipeline.replay.choice import NOTIFICATIONS, place_name, places
@@ -23,24 +24,25 @@ def plan_lines(planned: Planned, earliest_ms: int | None) -> Iterator[str]:
     width = max(map(len, row.topics))
     for topic in row.topics:
         records = planned.by_topic.get(topic, 0)
-        yield f"{topic.ljust(width)}  {records:,} records  {_spans(row, topic)}{_retained(planned, topic)}"
+        yield f"{topic.ljust(width)}  {counted(records, 'record')}  {_spans(row, topic)}{_retained(planned, topic)}"
     yield from _too_late(planned, earliest_ms)
     translated = sum(planned.by_topic.get(topic, 0) for topic in NOTIFICATIONS)
     if not planned.records:
         yield "nothing of it is retained there: no record would be published again"
     if translated:
-        yield f"{translated:,} notifications would be translated again: what the systems hold now is read and written"
+        notifications = counted(translated, "notification")
+        yield f"{notifications} would be translated again: what the systems hold now is read and written"
     if translated == planned.records:
         return
     unchanged = len(found.objects) - len(found.changed)
-    objects = "1 object" if len(found.objects) == 1 else f"{len(found.objects):,} objects"
-    yield (f"{objects}; for {unchanged:,} something as new is known: equal or stale, no write")
+    objects = counted(len(found.objects), "object")
+    yield f"{objects}; for {unchanged:,} something as new is known: equal or stale, no write"
     writes = ", ".join(f"{name} {found.writes(system):,}" for system, name in zip(SYSTEMS, NAMES, strict=True))
     events = f"{found.events:,}" if found.events else "none"
     more = f" (--activity adds {planned.left_out:,}, each at most once)" if planned.left_out else ""
-    yield f"at most {found.written:,} writes ({writes}) · timeline events: {events}{more}"
+    yield f"at most {counted(found.written, 'write')} ({writes}) · timeline events: {events}{more}"
     if found.refused:
-        yield f"{found.refused:,} values would be refused"
+        yield f"{counted(found.refused, 'value')} would be refused"
     about = "" if planned.about_s is None else f": about {duration(planned.about_s)}, as the last replays took"
     yield f"as bulk, behind live changes{about}"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from pipeline.console.words import counted
+from pipeline.counting import counted
 from pipeline.full_sync.report import percent
 from pipeline.full_sync.rows import Run
 from pipeline.integration_file.export import MAPS_NOTHING

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.console.condition import NAMES, Kind
-from pipeline.console.words import clock, counted, seconds
+from pipeline.console.words import clock, seconds
 from pipeline.core.conversion import is_empty
 from pipeline.core.mapping import OTHER
+from pipeline.counting import counted
 from pipeline.explain.answer import (
     FIELD_WORDS,
     OBJECT_WORDS,

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline.console import drawing, words
+from pipeline.counting import counted
 from pipeline.visible import isolated
 
 LIVE: Final = "live_"
@@ -60,7 +61,7 @@ def environment() -> Environment:
         number=words.number,
         rate=words.rate,
         seconds=words.seconds,
-        counted=words.counted,
+        counted=counted,
     )
     made.filters["coded"] = coded
     made.filters["sent"] = escape

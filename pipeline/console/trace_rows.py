@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import Final
 
 from pipeline.console.condition import NAMES
-from pipeline.console.words import clock, counted, seconds
+from pipeline.console.words import clock, seconds
+from pipeline.counting import counted
 from pipeline.explain.answer import Hop, HopWord, Trace
 
 _WEBHOOKS: Final = ".notifications"

@@ -69,8 +69,3 @@ def instant(at_ms: int) -> str:
     except _NO_TIME:
         return f"{at_ms} ms"
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def counted(count: int, one: str, several: str = "") -> str:
-    """`1 mapping`, `3 mappings`."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pipeline.counting import counted
 from pipeline.full_sync.counts import out_of_step
 from pipeline.full_sync.report import ReadReport, RunReport, instant, report
 from pipeline.full_sync.rows import Run
@@ -21,7 +22,8 @@ def lines(run: Run, now_ms: int) -> Iterator[tuple[str, str]]:
         yield "pairs", _pairs(told)
         yield "written", _written(run, told)
     if run.full_sync.waiting and told["eta_s"] is not None:
-        yield "waiting", f"{run.full_sync.waiting:,} patches at {told['rate_per_s']}/s: about {duration(told['eta_s'])}"
+        patches = counted(run.full_sync.waiting, "patch", "patches")
+        yield "waiting", f"{patches} at {told['rate_per_s']}/s: about {duration(told['eta_s'])}"
     if told["reason"]:
         yield "why", told["reason"]
     if run.full_sync.step == HOLD:
@@ -67,8 +69,8 @@ def ending(run: Run, now_ms: int) -> str:
         return f"{told['integration']}: {told['state']} after {took}: {told['reason']}"
     refused = out_of_step(run.row.counts)
     in_step = told["pairs"] - refused
-    counted = f"{told['pairs']:,} pairs, {in_step:,} in step, {refused:,} refused"
-    return f"{told['integration']}: {state_word(told['state'])} after {took}: {counted}"
+    ended = f"{counted(told['pairs'], 'pair')}, {in_step:,} in step, {refused:,} refused"
+    return f"{told['integration']}: {state_word(told['state'])} after {took}: {ended}"
 
 
 def ending_lines(run: Run, now_ms: int) -> Iterator[str]:

@@ -47,7 +47,8 @@ class Known:
 def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
     """The integration as one object with stable keys."""
     ours = [run for run in known.runs if run.row.integration == name]
-    counted = counted_by(completed(ours))
+    done = completed(ours)
+    counted = counted_by(done)
     newest, total = known.sealed.get(name, (0, 0))
     came = [one for one in known.audit if (one.integration, one.action) == (name, IN_FORCE)]
     since = in_connection(settings.connection)
@@ -65,6 +66,7 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "connected_at_ms": min((one.at_ms for one in came if one.detail == since), default=None),
         "systems": {system: _system(name, settings, system, known) for system in SYSTEMS},
         "mappings": [of_mapping(name, mapping, counted, known.lag) for mapping in known.mappings.get(name, ())],
+        "counted_at": instant(done.full_sync.finished_at_ms or done.row.updated_at_ms) if done else None,
         **_behind(name, known.lag),
         "last_full_sync": _run(ours[-1], known.lag.at_ms) if ours else None,
         "next_full_sync_at_ms": known.next_run_ms.get(name),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pipeline.counting import counted
 from pipeline.full_sync.text import duration, state_word
 from pipeline.lag.text import NAMES, aligned, seconds
 from schemas.configuration import STANDS
@@ -32,6 +33,7 @@ MAPPING_HEAD: Final = (
     "HUBSPOT ONLY",
     "USERFLOW ONLY",
 )
+COUNTED: Final = "PAIRS and REFUSED as the last full sync that completed counted them"
 ASKED: Final = {
     "mismatch": "is the secret right? is PAIRSTREAM_PUBLIC_URL what the vendor calls?",
     "stale": "are both clocks right?",
@@ -44,7 +46,7 @@ COLUMNS: Final = ("pairs", "in_step", "waiting", "refused", "ambiguous", "crowde
 def list_table(shown: Sequence[Shown]) -> list[str]:
     """A line for each integration, and below it what is wrong with any."""
     notes = [f"{one['integration']}: {note}" for one in shown for note in _notes(one)]
-    return [*aligned(LIST_HEAD, [_line(one) for one in shown], right=(2, 5, 6, 7)), *notes]
+    return [*aligned(LIST_HEAD, [_line(one) for one in shown], right=(2, 5, 6, 7)), COUNTED, *notes]
 
 
 def _notes(one: Shown) -> list[str]:
@@ -101,14 +103,23 @@ def lines(one: Shown) -> list[str]:
     found += [line for system, told in one["systems"].items() for line in _system(system, told, one["at_ms"])]
     rows = [(mapping["mapping"], *(_number(mapping[key]) for key in COLUMNS)) for mapping in one["mappings"]]
     found += aligned(MAPPING_HEAD, rows, right=tuple(range(1, len(MAPPING_HEAD)))) if rows else []
-    waiting = f"{one['lag']:,} {'record' if one['lag'] == 1 else 'records'}"
+    found += [_counted(one)] if rows else []
+    waiting = counted(one["lag"], "record")
     found.append(f"behind {seconds(one['behind_s'])} ({waiting}) · {_runs(one)}")
     newest, total = one["secrets"]["newest_key"], one["secrets"]["all"]
     if newest is not None:
         found.append(f"{newest} of {total} secrets are sealed with the newest key")
     to_do = things_to_do(one)
-    found += [f"{len(to_do)} {'thing' if len(to_do) == 1 else 'things'} to do: {'; '.join(to_do)}"] if to_do else []
+    found += [f"{counted(len(to_do), 'thing')} to do: {'; '.join(to_do)}"] if to_do else []
     return found
+
+
+def _counted(one: Shown) -> str:
+    """Of what time the table of mappings is."""
+    at = one["counted_at"]
+    if at is None:
+        return "WAITING is of now; the rest is counted by a full sync, and none has completed"
+    return f"WAITING is of now; the rest as the full sync of {moment(at)} counted it"
 
 
 def _system(system: str, told: Shown, now_ms: int) -> list[str]:
@@ -116,7 +127,7 @@ def _system(system: str, told: Shown, now_ms: int) -> list[str]:
     facts = [", ".join(told["credentials"]) or "no credentials"]
     facts.append(f"owner {told['owner'] or 'nobody'}, partition {told['partition']}")
     if told["requests_left"] is not None:
-        facts.append(f"{told['requests_left']} requests left")
+        facts.append(f"{counted(told['requests_left'], 'request')} left")
     status = _status(told)
     found = [f"  {account}  {status}" + (f": {told['reason']}" if told["reason"] else "") + f"  {'; '.join(facts)}"]
     last = told["last_webhook_at_ms"]

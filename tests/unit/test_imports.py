@@ -96,9 +96,10 @@ LAYERS: dict[str, set[str]] = {
     "pipeline.serving": {"pipeline.bounded_http", "connectors.http"},
     "pipeline.observability": {"pipeline.serving"},
     "pipeline.visible": set(),
+    "pipeline.counting": set(),
     "pipeline.integration_file": {"pipeline.secret_files", "pipeline.visible", "connectors.hubspot"},
     "pipeline.provisioning": {"pipeline.core", "pipeline.integration_file", "pipeline.secrets"},
-    "pipeline.full_sync": {"connectors.clock", "connectors.kafka"},
+    "pipeline.full_sync": {"pipeline.counting", "connectors.clock", "connectors.kafka"},
     "pipeline.erasure": {"connectors.kafka"},
     "pipeline.lag": {"connectors.kafka", "pipeline.full_sync"},
     "pipeline.lag_export": {"connectors.kafka", "pipeline.full_sync", "pipeline.lag", "pipeline.observability"},
@@ -125,6 +126,7 @@ LAYERS: dict[str, set[str]] = {
         *(
             f"pipeline.{name}"
             for name in (
+                "counting",
                 "core",
                 "erasure",
                 "full_sync",
@@ -142,6 +144,7 @@ LAYERS: dict[str, set[str]] = {
         *(
             f"pipeline.{name}"
             for name in (
+                "counting",
                 "core",
                 "explain",
                 "full_sync",

@@ -8,7 +8,7 @@ from connectors.kafka.table import until_read
 from pipeline.console.head import settings_in
 from pipeline.console.pages.integration import mappings_of
 from pipeline.console.visit import Gone, Shown, Visit
-from pipeline.console.words import counted
+from pipeline.counting import counted
 from pipeline.full_sync.rows import CONFIRM, STOP
 from pipeline.operations import apply, full_sync
 from pipeline.operations.pausing import LONGEST, NoReason, pause_reason

@@ -8,7 +8,8 @@ from pipeline.console.condition import Condition, Waiting, condition, waiting
 from pipeline.console.desk import Desk
 from pipeline.console.took import Took, means_in, took_in
 from pipeline.console.visit import Shown, Visit
-from pipeline.console.words import clock, counted, seconds
+from pipeline.console.words import clock, seconds
+from pipeline.counting import counted
 from pipeline.full_sync.rows import Run
 from pipeline.lag.hour import Hour
 from pipeline.lag.judging import Lag, fresh

@@ -14,7 +14,8 @@ from pipeline.console.planning import Review
 from pipeline.console.replays import Planning, Wish
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.waiting import heard
-from pipeline.console.words import clock, counted
+from pipeline.console.words import clock
+from pipeline.counting import counted
 from pipeline.explain.answer import Named, may_be_address
 from pipeline.operations import OperationRefused
 from pipeline.operations.positions import NoPosition, Position, position

@@ -132,6 +132,17 @@ async def test_how_long_changes_took_is_of_this_integration_and_hour() -> None:
     assert "no change was written in the last hour" in await shown(it, "/i/globex")
 
 
+async def test_one_change_has_no_half() -> None:
+    """It said `half of 1 changes`."""
+    one = DurationVitals("whole", "userflow", False, (0, 1, *[0] * (len(BOUNDS_MS) - 2)), 90, "acme")
+    none = replace(one, counts=(0,) * len(BOUNDS_MS), sum_ms=0)
+    looks = zip((AT_MS - 45 * MINUTE_MS, AT_MS - 5 * MINUTE_MS), (none, one), strict=True)
+    it = looked(*(told(at_ms=at_ms, durations=(took,)) for at_ms, took in looks))
+    connect(it)
+    mapped(it)
+    assert "the one change in the last hour within" in await shown(it, "/")
+
+
 async def test_who_uses_the_limits_and_what_waits() -> None:
     limited = LimitVitals("", "userflow", None, "burst", AT_MS - 60_000)
     it = looked(processes=(told(role="hubspot", budgets=BUDGETS, limits=(limited,)),))

@@ -83,6 +83,8 @@ def test_it_is_told_in_lines_for_people() -> None:
     assert list(ending_lines(done, AT)) == [ending(done, AT), refused]
     written_too = replace(done.row, counts={**COUNTS, "refused": 0, WITH_REFUSED: 7})
     assert ending(Run(written_too), AT).endswith("1,500 pairs, 1,493 in step, 7 refused")
+    one = replace(done.row, counts={"pairs": 1})
+    assert ending(Run(one), AT).endswith(": 1 pair, 1 in step, 0 refused")
     stopped = Run(replace(done.row, state="stopped", reason="by hand"))
     assert ending(stopped, AT) == "acme: stopped after 6 min 12 s: by hand"
     head, line = table([done], AT)

@@ -72,9 +72,11 @@ def test_an_integration_in_full() -> None:
     assert " ".join(found[5].split()) == head
     assert found[6].split() == ["contacts-users", "1,500", "1,497", "0", "3", "0", "0", "1,000", "500"]
     last = "last full sync complete 2023-11-14 22:12 (6 min 12 s), next 2023-11-14 23:13"
-    assert found[7] == f"behind 0.2 s (12 records) · {last}"
-    assert found[8] == "2 of 3 secrets are sealed with the newest key"
-    assert found[9] == "1 thing to do: pairstream dead-letters list --integration acme"
+    assert found[7] == "WAITING is of now; the rest as the full sync of 2023-11-14 22:12 counted it"
+    assert told["counted_at"] == told["last_full_sync"]["finished_at"]
+    assert found[8] == f"behind 0.2 s (12 records) · {last}"
+    assert found[9] == "2 of 3 secrets are sealed with the newest key"
+    assert found[10] == "1 thing to do: pairstream dead-letters list --integration acme"
 
 
 def test_a_pause_is_told_with_its_reason() -> None:
@@ -111,7 +113,8 @@ def test_when_it_was_applied_and_connected_is_told_as_far_as_the_audit_tells() -
 
 def test_before_the_first_full_sync_nothing_is_counted() -> None:
     told = shown(in_force(), [])
-    assert told["mappings"][0]["pairs"] is None
+    assert told["mappings"][0]["pairs"] is None and told["counted_at"] is None
+    assert "WAITING is of now; the rest is counted by a full sync, and none has completed" in lines(told)
     assert told["last_full_sync"] is None
     assert lines(told)[-1] == "1 thing to do: pairstream full-sync start acme"
 
@@ -147,6 +150,7 @@ def test_the_list_has_a_line_for_each_and_says_what_is_wrong() -> None:
         "22:12",
     ]
     assert notes == [
+        "PAIRS and REFUSED as the last full sync that completed counted them",
         "acme: hubspot needs reconnect: unauthorized",
         "acme: hubspot: may not read deals: missing_scopes",
     ]
@@ -189,6 +193,7 @@ def test_the_object_for_scripts_has_stable_keys() -> None:
         "connected_at_ms",
         "systems",
         "mappings",
+        "counted_at",
         "lag",
         "behind_s",
         "last_full_sync",
