@@ -52,7 +52,7 @@ def explain_one(asked: Asked) -> None:
         if asked.shape == "text":
             say(*look_lines(looked))
             for one in told:
-                say(*explanation_lines(one, values=asked.values))
+                say(*explanation_lines(one, values=asked.values, looked=looked))
         else:
             say_object(report(now_ms(), told, looked, values=asked.values))
         if asked.follow:

@@ -16,6 +16,7 @@ from pipeline.explain.answer import (
     PairAnswer,
     StillThere,
     Trace,
+    may_be_address,
 )
 from pipeline.explain.look_now import LOOK_WORDS, Looked
 from schemas.configuration import STANDS
@@ -28,8 +29,8 @@ OTHER: Final[Mapping[System, System]] = {"hubspot": "userflow", "userflow": "hub
 ROADS: Final = "hubspot.changes, userflow.changes, sync.receipts"
 
 
-def explanation_lines(told: Explanation, *, values: bool = False) -> Iterator[str]:
-    """Everything that is known, the object first, then its pairs, then what happened."""
+def explanation_lines(told: Explanation, *, values: bool = False, looked: Sequence[Looked] = ()) -> Iterator[str]:
+    """Everything that is known, the object first, then its pairs, then what happened; `looked`: what systems told."""
     yield _head(told, values=values)
     if told.paused:
         yield f"  paused: nothing is written before `pairstream integration resume {told.integration}`"
@@ -37,7 +38,7 @@ def explanation_lines(told: Explanation, *, values: bool = False) -> Iterator[st
         since = f" since {clock(away.since_ms, told.at_ms)}" if away.since_ms is not None else ""
         parked = f"; patches are parked{since}, and derived again when it is back" if away.parked else ""
         yield f"  {NAMES[away.system]} {STANDS[away.status]}: {away.reason or 'no reason told'}{parked}"
-    yield from _object_lines(told)
+    yield from _object_lines(told, looked)
     for pair in told.pairs:
         yield f"{pair.mapping}: {_pair_line(told, pair)}"
         yield from (f"  {line}" for line in _details(told, pair, values=values))
@@ -75,11 +76,10 @@ def _head(told: Explanation, *, values: bool) -> str:
     return f"{told.integration}, {what}       {told.key} on partition {told.partition}"
 
 
-def _object_lines(told: Explanation) -> Iterator[str]:
-    start = f"pairstream full-sync start {told.integration}"
+def _object_lines(told: Explanation, looked: Sequence[Looked]) -> Iterator[str]:
     match told.word:
         case "never_seen":
-            yield f"  never seen in connection {told.connection}. It may be older than the last full sync: {start}"
+            yield f"  never seen in connection {told.connection}. {_never_seen(told, looked)}"
         case "erased":
             at = clock(told.since_ms, told.at_ms)
             yield f"  erased at {at}: nothing is known of it, and nothing is written to it"
@@ -90,6 +90,19 @@ def _object_lines(told: Explanation) -> Iterator[str]:
         yield f"  {', '.join(one.names)}   known as of {clock(one.at_ms, told.at_ms)}{_road(one)}"
     if told.unknown:
         yield f"  not readable any more, archived or not permitted: {', '.join(told.unknown)}"
+
+
+def _never_seen(told: Explanation, looked: Sequence[Looked]) -> str:
+    """What helps where nothing is known of an object: a full sync reads what is there, and creates nothing."""
+    assert told.named is not None, "a pair is asked for by its match value"
+    named, name = told.named, told.integration
+    where, pair = NAMES[named.system], ""
+    if may_be_address(named.object_id):
+        pair = f". By an email its pair is found: pairstream explain {name} MAPPING EMAIL"
+    if any(one.integration == name and one.word in ("not_there", "impossible") for one in looked):
+        return f"{where} does not have it, and no full sync creates it: check the id, or create it there{pair}"
+    asks = "" if looked else f"; --look asks {where} for it"
+    return f"Check the id{asks}. What is there a full sync reads: pairstream full-sync start {name}{pair}"
 
 
 def _road(known: KnownFields) -> str:
@@ -150,10 +163,11 @@ def _unmatched(told: Explanation, pair: PairAnswer) -> str:
     said = f"no pair: nobody in {who} is known to hold this {fields}"
     if pair.read_whole:
         return f"{said}; all of them are known. It is paired once one does"
+    once = "It is paired once one does: Pairstream creates none"
     if pair.looked_up_ms is None:
-        return f"{said}. Not looked up yet: at its next change, or by a full sync"
+        return f"{said}. Not looked up yet: at its next change, or by a full sync. {once}"
     looked, again = clock(pair.looked_up_ms, told.at_ms), clock(pair.again_ms, told.at_ms)
-    return f"{said}. Looked up {looked}; again at its next change after {again}, or by a full sync"
+    return f"{said}. Looked up {looked}; again at its next change after {again}, or by a full sync. {once}"
 
 
 def _holders(pair: PairAnswer) -> str:

@@ -9,6 +9,7 @@ from pipeline.explain.answer import Explanation, Named
 from pipeline.explain.events import EventFacts, SeenEvent
 from pipeline.explain.history import Seen
 from pipeline.explain.judging import Facts, explanation
+from pipeline.explain.look_now import Looked
 from pipeline.explain.retained import Retained
 from pipeline.explain.text import explanation_lines
 from pipeline.explain.trace import Between, last_written
@@ -96,9 +97,9 @@ class Situation:
             )
         )
 
-    def told(self, system: System = "hubspot", object_id: str = CONTACT) -> str:
+    def told(self, system: System = "hubspot", object_id: str = CONTACT, *looked: Looked) -> str:
         """The lines for a person, in which no value stands."""
-        lines = "\n".join(explanation_lines(self.explained(system, object_id)))
+        lines = "\n".join(explanation_lines(self.explained(system, object_id), looked=looked))
         assert not any(secret in lines for secret in SECRETS)
         return lines
 

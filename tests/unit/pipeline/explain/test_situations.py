@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from pipeline.agents.erasing import marked
+from pipeline.explain.look_now import Looked, LookWord
 from schemas.configuration import ConnectorState
 from schemas.records import Cause
 from schemas.state import ObjectState
 from schemas.topics import object_key
+from schemas.values import SYSTEMS, System
 from tests.unit.pipeline.core.given import (
     CONTACT,
     EMAIL,
@@ -108,7 +110,7 @@ def test_10_nobody_on_the_other_side_and_when_it_was_looked_up() -> None:
     assert (
         "people: no pair: nobody in HubSpot is known to hold this email. Looked up 00:01:00; again at its next " in told
     )
-    assert "change after 00:16:00, or by a full sync" in told
+    assert "change after 00:16:00, or by a full sync. It is paired once one does: Pairstream creates none" in told
 
 
 def test_11_nobody_on_the_other_side_though_all_of_it_is_known() -> None:
@@ -124,9 +126,25 @@ def test_12_no_value_by_which_to_match() -> None:
 def test_13_an_object_that_was_never_seen() -> None:
     told = Situation().told(object_id="99")
     assert (
-        "never seen in connection 1. It may be older than the last full sync: pairstream full-sync start acme" in told
+        "never seen in connection 1. Check the id; --look asks HubSpot for it. What is there a full sync reads" in told
     )
+    assert ": pairstream full-sync start acme\n" in told
     assert "history: nothing of it is retained" in told
+
+
+@pytest.mark.parametrize(("word", "starts"), [("not_there", False), ("impossible", False), ("away", True)])
+def test_13_a_full_sync_is_no_advice_for_what_its_system_does_not_have(word: LookWord, starts: bool) -> None:
+    looked = Looked("acme", "hubspot", "contacts", "hs_object_id", word)
+    told = Situation().told("hubspot", "99", looked)
+    assert ("HubSpot does not have it, and no full sync creates it: check the id, or create it there" in told) != starts
+    assert ("full-sync start" in told) == starts and "--look" not in told
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_13_an_email_in_place_of_an_id_is_told_how_its_pair_is_asked_for(system: System) -> None:
+    hint = "By an email its pair is found: pairstream explain acme MAPPING EMAIL"
+    assert hint in Situation().told(system, "nobody@example.com")
+    assert hint not in Situation().told(system, "99")
 
 
 def test_14_an_object_that_was_deleted() -> None:
