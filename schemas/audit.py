@@ -15,7 +15,8 @@ from schemas.records import ChangeEvent
 from schemas.runs import OPEN, RunProgress
 
 ACTIONS: Final = (
-    *("apply", "apply refused", "revision in force", "state", "pause", "resume", "disconnect", "withdrawn"),
+    *("apply", "apply refused", "apply given up", "revision in force", "state"),
+    *("pause", "resume", "disconnect", "withdrawn"),
     *("forget", "forgotten", "connect link", "connect", "grant", "status", "secrets rotate", "topics apply"),
     *("topics repartition", "state rebuild", "erase"),
     *("full-sync start", "full-sync stop", "full-sync confirm", "full-sync end"),
@@ -109,6 +110,8 @@ def _in_force(name: str, now: IntegrationSettings, before: IntegrationSettings |
     if before is not None and now.state != before.state:
         yield Deed(name, "state", f"{before.state} -> {now.state}")
     failed_before = before is not None and (before.apply_state, before.apply_id) == ("failed", now.apply_id)
+    if before is not None and before.trial is not None and now.apply_id != before.apply_id:
+        yield Deed(name, "apply given up", "a newer request came while it was on trial")
     if now.apply_state == "failed" and not failed_before:
         yield Deed(name, "apply refused", now.reason or "", now.revision)
 

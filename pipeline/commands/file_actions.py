@@ -40,6 +40,7 @@ from pipeline.operations.audit import document_of
 from pipeline.operations.generated_files import write_generated
 from pipeline.operations.plan import Plan
 from pipeline.operations.plan_text import as_json, as_text
+from pipeline.operations.refused_apply import paused
 from pipeline.process import Process, now_ms
 from pipeline.provisioning.scopes import lacking_scopes, lacking_sentence
 from pipeline.visible import visible
@@ -201,6 +202,8 @@ async def _carry_out(
     made = len(applied.settings.create)
     revision, took_s = applied.settings.revision, applied.seconds
     change.say(f"{name}: in force as revision {revision} after {took_s:.1f} s")
+    if applied.settings.state == "paused":
+        change.say(paused(name))
     if lacking:
         change.say(lacking_sentence(name, lacking))
     if made:

@@ -95,17 +95,16 @@ def change_state(name: str, state: Literal["active", "paused"], way: Way, reason
         would = f"; {TRIAL_ENDS}" if settings.trial is not None else ""
         outcome = words.stays if settings.state == state else words.would
         change.agree(f"{name} {outcome}{would}", f"{words.question} {name}?")
-        told_of = settings.trial
         settings = known(tables.table(INTEGRATIONS), name)  # the answer may have taken its time
         if settings.state == "disconnected":
             raise apply.NotApplied(f"{name}: {DISCONNECTED}")
-        if settings.trial is not None and told_of is None:
-            change.say(f"{name}: {TRIAL_ENDS}")
         request = apply.changed_state(settings, state, now_ms(), why)
         await apply.ask(publisher, name, request)
         now = (await apply.wait_until_applied(tables, name, request, 30.0)).settings
         stood = words.already if settings.state == now.state else now.state
         change.say(f"{name}: {stood}" + (f": {now.pause_reason}" if now.pause_reason else ""))
+        if now.reason and now.reason != settings.reason:
+            change.say(f"{name}: {now.reason}")
         if why != now.pause_reason:
             change.say(f"{name}: {NOT_KEPT}")
         change.end(

@@ -8,6 +8,7 @@ from pipeline.console.condition import Condition, condition
 from pipeline.console.visit import NotHere, Visit
 from pipeline.lag.judging import Lag
 from pipeline.operations.full_sync import current
+from pipeline.operations.refused_apply import refusal_of
 from schemas.configuration import IntegrationSettings
 from schemas.topics import MAPPINGS
 
@@ -46,9 +47,10 @@ def settings_in(visit: Visit) -> IntegrationSettings:
     raise NotHere(f"There is no integration {name}", nearest, f"/i/{nearest}" if nearest else "", meant=True)
 
 
-def refused_apply(settings: IntegrationSettings) -> str:
+def refused_apply(visit: Visit, settings: IntegrationSettings) -> str:
     """Why the last apply was refused, where another is in force."""
-    return (settings.reason or "") if settings.apply_state == "failed" and settings.active_revision else ""
+    refused = settings.apply_state == "failed" and settings.active_revision
+    return refusal_of(visit.integration, settings, visit.desk.parts) if refused else ""
 
 
 def head(visit: Visit, settings: IntegrationSettings, lag: Lag | None) -> Head:

@@ -8,7 +8,7 @@ from pipeline.integration_file.written import yaml_of
 
 MAPS_NOTHING: Final = "mappings: []\n"
 """How the file of an integration ends that maps nothing yet."""
-_PLACEHOLDERS: Final = {
+PLACEHOLDERS: Final = {
     "app_secret": "${HUBSPOT_APP_SECRET}",
     "token": "${HUBSPOT_TOKEN}",
     "client_secret": "${HUBSPOT_CLIENT_SECRET}",
@@ -31,7 +31,7 @@ def to_yaml(file: IntegrationFile) -> str:
         "userflow": {
             "environment": _text(file.userflow.environment),
             "region": file.userflow.region,
-            "api_key": _PLACEHOLDERS["api_key"],
+            "api_key": PLACEHOLDERS["api_key"],
             **({"source": file.userflow.source} if file.userflow.source != "webhooks" else {}),
         },
         "mappings": [_mapping(mapping) for mapping in file.mappings],
@@ -44,9 +44,9 @@ def _hubspot(section: HubSpotSection) -> _Keys:
         {
             "account": section.account,
             "app_id": section.app_id,
-            "app_secret": section.app_secret and _PLACEHOLDERS["app_secret"],
+            "app_secret": section.app_secret and PLACEHOLDERS["app_secret"],
             "oauth": section.oauth and _oauth(section.oauth),
-            "token": section.token and _PLACEHOLDERS["token"],
+            "token": section.token and PLACEHOLDERS["token"],
             "source": section.source,
             "timeline": section.timeline,
         }
@@ -57,8 +57,8 @@ def _oauth(oauth: OAuth) -> _Keys:
     return _present(
         {
             "client_id": _text(oauth.client_id),
-            "client_secret": _PLACEHOLDERS["client_secret"],
-            "refresh_token": oauth.refresh_token and _PLACEHOLDERS["refresh_token"],
+            "client_secret": PLACEHOLDERS["client_secret"],
+            "refresh_token": oauth.refresh_token and PLACEHOLDERS["refresh_token"],
         }
     )
 

@@ -15,6 +15,7 @@ from pipeline.integration_file.loader import read_document
 from pipeline.integration_file.model import IntegrationFile, MappingSpec
 from pipeline.integration_file.problems import render
 from pipeline.operations import OperationRefused
+from pipeline.operations.refused_apply import stays
 from pipeline.provisioning.claims import check_claims
 from pipeline.provisioning.described import FIELDS_DO_NOT_FIT, DescriptionSource, described_file
 from pipeline.provisioning.forgetting import last_connection
@@ -137,11 +138,20 @@ async def put_in_force(
         told = refusal(str(error), file, request, parts)
         lacking = lacking_scopes(file, parts)
         told = f"{told}\n{lacking_sentence(name, lacking)}" if lacking else told
+        told += _kept(name, request, parts)
         try:
             await leave_no_ghost(publisher, tables, name, request, forgotten_s)
         except NotApplied as left:
             told += f"\n{name} stays listed: {left}"
         raise NotApplied(told) from None
+
+
+def _kept(name: str, request: DesiredIntegration, parts: Mapping[str, IntegrationPart]) -> str:
+    """A line on what is in force still where the request was refused, and does not wait."""
+    settings = settings_of(parts, name)
+    if settings is None or (settings.apply_id, settings.apply_state) != (request.apply_id, "failed"):
+        return ""
+    return f"\n{name}: {told}" if (told := stays(name, settings)) else ""
 
 
 def what_follows(name: str, before: IntegrationSettings | None, now: IntegrationSettings) -> str:
@@ -223,7 +233,7 @@ async def wait_until_applied(
             waited_s = time.monotonic() - started
             if not granted and _nothing_but_a_grant(tables.table(INTEGRATIONS), integration, settings, waited_s):
                 account = to_connect(tables.table(INTEGRATIONS), integration, settings).hubspot.account
-                meanwhile = "; what is in force goes on until then" if settings.trial is not None else ""
+                meanwhile = f". Until then {stays(integration, settings)}" if settings.trial is not None else ""
                 raise NotApplied(
                     f"{integration}: accepted, and waits for access to HubSpot account {account}. "
                     f"Fix: run `pairstream connect {integration}`; it comes into force by itself then{meanwhile}"

@@ -20,6 +20,7 @@ from pipeline.operations.losses import Losses, losses
 from pipeline.operations.moved_topics import RepartitionRefused
 from pipeline.operations.open_letters import Letters, open_letters
 from pipeline.operations.probing import NOBODY_ASKED, Probe, Probed, probed
+from pipeline.operations.refused_apply import refusal_of, stays
 from pipeline.operations.roles import roles, stages
 from pipeline.operations.runs import Runs, last_run
 from pipeline.operations.state_folder import state_folder
@@ -146,11 +147,15 @@ def examine_integration(
     """Its last apply, its secrets, both connectors, its rules, and what its HubSpot app has to subscribe to."""
     what = f"integration {name}"
     if settings.apply_state == "failed":
-        yield Finding(what, "wrong", f"the last apply was refused: {settings.reason}", "apply_refused", name)
+        told = f"the last apply was refused: {refusal_of(name, settings, parts)}"
+        told += f". Meanwhile {left}" if (left := stays(name, settings)) else ""
+        yield Finding(what, "wrong", told, "apply_refused", name)
+    if settings.apply_state == "done" and settings.reason:
+        yield Finding(what, "ok", settings.reason, integration=name)
     if settings.trial is not None and awaits_grant(parts, name, settings):
         told = (
-            f"its newest file waits for access to HubSpot account {settings.trial.hubspot.account}; what is in force "
-            f"goes on. Fix: run `pairstream connect {name}`, or apply the file in force to withdraw it"
+            f"its newest file waits for access to HubSpot account {settings.trial.hubspot.account}; meanwhile "
+            f"{stays(name, settings)}. Fix: run `pairstream connect {name}`, or apply the file in force to withdraw it"
         )
         yield Finding(what, "wrong", told, "grant_awaited", name)
     if settings.state == "disconnected":

@@ -12,6 +12,7 @@ from pipeline.lag.budgets import report as budget_report
 from pipeline.lag.judging import Lag
 from pipeline.lag.report import by_integration
 from pipeline.operations.full_sync import completed
+from pipeline.operations.refused_apply import refusal_of
 from pipeline.operations.webhooks import last_accepted_ms, last_refused
 from schemas.audit import IN_FORCE, in_connection
 from schemas.configuration import IntegrationPart, IntegrationSettings
@@ -60,6 +61,7 @@ def standing(name: str, settings: IntegrationSettings, known: Known) -> Shown:
         "revision": settings.active_revision,
         "apply_state": settings.apply_state,
         "reason": settings.reason,
+        "refusal": refusal_of(name, settings, known.parts) if settings.apply_state == "failed" else None,
         "awaits_access": _awaited(name, settings, known),
         "applied_at_ms": max((one.at_ms for one in came if one.revision == settings.active_revision), default=None),
         "connection": settings.connection,

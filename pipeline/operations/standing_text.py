@@ -50,7 +50,7 @@ def list_table(shown: Sequence[Shown]) -> list[str]:
 
 
 def _notes(one: Shown) -> list[str]:
-    found = [f"its last apply was refused: {one['reason']}"] if one["apply_state"] == "failed" else []
+    found = _applied_last(one)
     found += [f"paused: {one['pause_reason']}"] if one["pause_reason"] else []
     found += _awaited(one)
     for system, told in one["systems"].items():
@@ -58,6 +58,13 @@ def _notes(one: Shown) -> list[str]:
             found.append(f"{system} {STANDS.get(told['status'], 'is unknown')}: {told['reason']}")
         found += [f"{system}: {note}" for note in _denied(told)]
     return found
+
+
+def _applied_last(one: Shown) -> list[str]:
+    """What there is to say of the newest apply: why it was refused, or given up."""
+    if one["refusal"]:
+        return [f"its last apply was refused: {one['refusal']}"]
+    return [one["reason"]] if one["apply_state"] == "done" and one["reason"] else []
 
 
 def _awaited(one: Shown) -> list[str]:
@@ -93,11 +100,11 @@ def _sum(one: Shown, key: str) -> str:
 
 def lines(one: Shown) -> list[str]:
     """One integration in full."""
-    refused = f"; the last apply was refused: {one['reason']}" if one["apply_state"] == "failed" else ""
     revision = f"revision {one['revision']}{_applied(one['applied_at_ms'], one['at_ms'])}"
     connected_ms = one["connected_at_ms"]
     since = f", since {_instant(connected_ms):%Y-%m-%d}" if connected_ms is not None else ""
-    found = [f"{one['integration']}  {one['state']}, {revision}, connection {one['connection']}{since}{refused}"]
+    found = [f"{one['integration']}  {one['state']}, {revision}, connection {one['connection']}{since}"]
+    found += [f"  {note}" for note in _applied_last(one)]
     found += [f"  paused: {one['pause_reason']}"] if one["pause_reason"] else []
     found += [f"  {note}" for note in _awaited(one)]
     found += [line for system, told in one["systems"].items() for line in _system(system, told, one["at_ms"])]

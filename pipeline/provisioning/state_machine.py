@@ -245,6 +245,7 @@ def _claimed_by(holders: Mapping[System, str]) -> str:
 def _in_state(before: IntegrationSettings, desired: DesiredIntegration) -> IntegrationSettings:
     """Paused or active at once. An apply under way goes on, its credentials unproven; one on trial is given up."""
     under_way = before.apply_state in UNDER_WAY and before.trial is None
+    told = before.reason if before.apply_state == "done" else None
     state = desired.state if before.active_revision else before.state
     return replace(
         trial.given_up(before),
@@ -252,7 +253,7 @@ def _in_state(before: IntegrationSettings, desired: DesiredIntegration) -> Integ
         pause_reason=desired.pause_reason if state == "paused" else "",
         apply_id=desired.apply_id,
         apply_state=before.apply_state if under_way else "done",
-        reason=None,
+        reason=trial.told_given_up(before.trial) if before.trial is not None else told,
     )
 
 

@@ -85,6 +85,15 @@ def given_up(settings: IntegrationSettings) -> IntegrationSettings:
     return replace(settings, trial=None, create=() if settings.apply_state == "provisioning" else settings.create)
 
 
+def told_given_up(tried: Sections) -> str:
+    """The reason beside what is in force, from a pause or resume that ended a trial to the next apply."""
+    accounts = f"HubSpot account {tried.hubspot.account}, Userflow {tried.userflow.account}"
+    return (
+        f"a file that waited on trial ({accounts}) was given up for a pause or resume. "
+        "Fix: `pairstream apply FILE` again, if it is wanted still"
+    )
+
+
 def judged(name: str, settings: IntegrationSettings, parts: Parts) -> Verdict:
     """What follows from both systems' answers to the step of the trial that is under way."""
     tried = settings.trial

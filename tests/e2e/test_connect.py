@@ -348,7 +348,7 @@ async def test_a_token_is_at_work_until_the_grant_that_follows_it_is_there(it: W
 
     said = await it.command("apply", str(by_grant), "--yes", expect=1, USERFLOW_API_KEY="ak_replaced")
     assert f"waits for access to HubSpot account {ACCOUNT}" in said
-    assert "what is in force goes on until then" in said
+    assert "stays in force and goes on" in said
     assert "waits for access" in await it.command("doctor", expect=1)
     for turn in range(3):
         await edited_both_ways(it, contact_id, user_id, f"By the token {turn}")

@@ -267,7 +267,7 @@ async def test_wrong_credentials_of_the_same_account_cost_the_running_integratio
     assert set(await two.reported() - reported) <= {"ok"}, "what was in force did not work, or parked something"
     assert await two.runs() == runs, "a full sync began"
     shown = (await two.run("integration", "show", WELL))[1]
-    assert "the last apply was refused" in shown
+    assert f"its last apply was refused: {line} (" in shown
 
 
 async def test_an_account_that_cannot_be_prepared_leaves_what_is_in_force_and_takes_over_once_it_can(two: Two) -> None:

@@ -14,7 +14,7 @@ from pipeline.operations import apply, full_sync
 from pipeline.operations.pausing import LONGEST, NoReason, pause_reason
 from pipeline.operations.runs import held_up
 from pipeline.provisioning.state_machine import DISCONNECTED
-from schemas.configuration import DesiredState
+from schemas.configuration import DesiredState, IntegrationSettings
 from schemas.records import ObjectMapping
 from schemas.runs import RunProgress
 from schemas.topics import MAPPINGS, RUNS
@@ -125,12 +125,12 @@ async def do_confirm(visit: Visit) -> Gone:
 
 async def pause(visit: Visit, problem: str = "") -> Shown:
     """`GET pause`."""
-    settings_in(visit)
-    name = visit.integration
+    settings, name = settings_in(visit), visit.integration
     rows = (
         ("Goes on", "Reading. Changes and events are kept, and written after resuming."),
         ("Stays", "Links, mappings and credentials."),
         ("Waits", "Users do not get their HubSpot fields until you resume."),
+        *_given_up(settings),
     )
     told = Confirm(
         f"Pause {name}?",
@@ -157,11 +157,16 @@ async def do_pause(visit: Visit) -> Shown | Gone:
 
 async def resume(visit: Visit) -> Shown:
     """`GET resume`."""
-    settings_in(visit)
-    name = visit.integration
+    settings, name = settings_in(visit), visit.integration
     lead = "Writing goes on at once, in both directions. Every pair is derived again."
     command = f"pairstream integration resume {name}"
-    return _asks(visit, Confirm(f"Resume {name}?", lead, "Resume writing", f"/i/{name}", command=command))
+    rows = _given_up(settings)
+    return _asks(visit, Confirm(f"Resume {name}?", lead, "Resume writing", f"/i/{name}", rows, command=command))
+
+
+def _given_up(settings: IntegrationSettings) -> Sequence[tuple[str, str]]:
+    """What a change of the state costs beside what it is asked for."""
+    return () if settings.trial is None else (("Is given up", "The file that waits on trial. Apply it again later."),)
 
 
 async def do_resume(visit: Visit) -> Gone:

@@ -88,7 +88,8 @@ async def health(visit: Visit) -> Shown:
             "lately": [(clock(entry.at_ms, desk.now_ms()), entry) for entry in islice(newest_of(visit), LATELY)],
             "systems": systems(name, settings, parts),
             "left": left(name, settings, parts) if settings.state == "disconnected" else [],
-            "refused_apply": refused_apply(settings),
+            "refused_apply": refused_apply(visit, settings),
+            "given_up": settings.reason if settings.apply_state == "done" else "",
         },
     )
 

@@ -23,7 +23,7 @@ async def mappings(visit: Visit) -> Shown:
         "mappings": mappings_of(visit),
         "revision": settings.active_revision,
         "revisions": [(one, clock(one.at_ms, now_ms), what(one.changes)) for one in found],
-        "refused_apply": refused_apply(settings),
+        "refused_apply": refused_apply(visit, settings),
     }
     return Shown("mappings.html", facts)
 

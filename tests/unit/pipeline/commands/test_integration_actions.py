@@ -69,7 +69,11 @@ def test_a_trial_that_began_before_a_pause_was_confirmed_is_told_to_be_given_up(
 ) -> None:
     cluster = connected(monkeypatch, new_token)
     integration_actions.change_state("acme", "paused", Way())
-    assert f"acme: {integration_actions.TRIAL_ENDS}\n" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert (
+        "acme: paused\nacme: a file that waited on trial (HubSpot account 1, Userflow production) was given up" in told
+    )
+    assert "Fix: `pairstream apply FILE` again" in told
     assert (cluster.settings().state, cluster.settings().trial) == ("paused", None)
 
 
@@ -107,6 +111,19 @@ def test_another_reason_for_a_pause_that_is_in_force_is_a_change(
     integration_actions.change_state("acme", "paused", Way(yes=True, shape="json"), "audit")
     answer = json.loads(capsys.readouterr().out)
     assert (answer["done"], answer["was"], answer["pause_reason"]) == (True, "paused", "audit")
+
+
+def test_a_resume_names_what_it_gives_up_before_and_after(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = connected(monkeypatch, lambda _: None)
+    new_token(cluster)
+    integration_actions.change_state("acme", "active", Way())
+    told = capsys.readouterr()
+    assert integration_actions.TRIAL_ENDS in told.err
+    assert told.out.startswith("acme: not paused: it goes on as before\nacme: a file that waited on trial (HubSpot ")
+    integration_actions.change_state("acme", "paused", Way())
+    assert capsys.readouterr().out == "acme: paused\n", "what an earlier command gave up is told by doctor"
 
 
 def test_what_was_disconnected_before_a_pause_was_confirmed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

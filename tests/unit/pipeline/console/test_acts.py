@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.console import rail
 from pipeline.console.asking import ASKED_BY
-from schemas.configuration import ConnectAnswer, IntegrationPart, SystemSettings
+from pipeline.provisioning.trial import told_given_up
+from schemas.configuration import ConnectAnswer, IntegrationPart, Sections, SystemSettings
 from schemas.topics import INTEGRATIONS, MAPPINGS, RUNS
 from tests.unit.pipeline.console.fixtures import InMemory, connect, in_memory
 from tests.unit.pipeline.console.test_live import lines_of
@@ -83,6 +84,19 @@ async def test_writing_is_paused_and_resumed(it: InMemory, act: str, state: str)
     assert (await signed_in.send(f"/i/acme/{act}")).headers["location"] == "/i/acme"
     ((topic, key, part),) = it.publisher.sent
     assert (topic, key, part.desired.state) == (INTEGRATIONS, "acme/desired", state)
+
+
+@pytest.mark.parametrize("act", ["pause", "resume"])
+async def test_a_file_on_trial_is_said_to_be_given_up_before_and_after(it: InMemory, act: str) -> None:
+    signed_in, given_up = await it.signed_in("operator"), "The file that waits on trial. Apply it again later."
+    assert given_up not in text((await signed_in.get(f"/i/acme/{act}")).text)
+    settings = it.desk.integrations["acme"]
+    tried = Sections(settings.document, settings.hubspot, settings.userflow)
+    connect(it, apply_state="proving", trial=tried)
+    assert given_up in text((await signed_in.get(f"/i/acme/{act}")).text)
+    connect(it, reason=told_given_up(tried))
+    page = text((await signed_in.get("/i/acme")).text)
+    assert "Not in force: a file that waited on trial (HubSpot account 12345678, Userflow production) was given" in page
 
 
 async def test_a_pause_is_told_with_its_reason_wherever_it_is(it: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:

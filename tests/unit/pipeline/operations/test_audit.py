@@ -19,6 +19,7 @@ from schemas.configuration import (
     IntegrationSettings,
     KeptGrant,
     SealRequest,
+    Sections,
     SystemSettings,
 )
 from schemas.operating import AuditEntry
@@ -31,6 +32,9 @@ CODEC: Final = Codec(LocalRegistry())
 AT_MS: Final = 1_795_700_000_000
 DOCUMENT: Final = "integration: acme\nhubspot: {token: ${TOKEN}}\n"
 SYSTEM: Final = SystemSettings("1", secrets={"token": b"sealed"})
+
+TRIED: Final = Sections(DOCUMENT, SYSTEM, SYSTEM)
+GIVEN_UP: Final = ("apply given up", "a newer request came while it was on trial")
 
 
 def desired(
@@ -88,6 +92,13 @@ def told(record: Any, before: Any = None) -> list[tuple[str, str]]:
         (settings(), settings(active_revision=3), [("revision in force", "connection 1")]),
         (settings(), settings(), []),
         (settings(state="paused"), settings(), [("state", "active -> paused")]),
+        (settings(apply_id="a-2"), settings(apply_state="proving", trial=TRIED), [GIVEN_UP]),
+        (
+            settings(apply_id="a-2", apply_state="proving", trial=TRIED),
+            settings(apply_state="proving", trial=TRIED),
+            [GIVEN_UP],
+        ),
+        (settings(), settings(apply_state="proving", trial=TRIED), []),
         (settings(apply_state="failed", reason="why"), settings(), [("apply refused", "why")]),
         (settings(apply_state="failed", reason="why"), settings(apply_state="failed", reason="why"), []),
         (state("needs_reconnect", "expired"), state("ok"), [("status", "ok -> needs_reconnect: expired")]),

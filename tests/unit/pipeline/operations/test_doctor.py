@@ -7,7 +7,7 @@ import pytest
 from pipeline.operations.apply import changed_state
 from pipeline.operations.doctor import examine_integration
 from pipeline.operations.findings import Finding
-from schemas.configuration import NOT_GRANTED, DescribedField
+from schemas.configuration import NOT_GRANTED, DescribedField, DesiredState
 from tests.unit.pipeline.integration_file.files import GOOD
 from tests.unit.pipeline.operations.test_plan import HUBSPOT, USERFLOW, in_force
 from tests.unit.pipeline.provisioning.cluster import Cluster, request
@@ -78,10 +78,36 @@ def test_a_file_that_waits_for_access_beside_what_is_in_force_is_named_and_withd
     assert not any(one.code == "grant_awaited" for one in found(cluster))
     cluster.answer_trial(hubspot=NOT_GRANTED)
     (told,) = (one for one in found(cluster) if one.code == "grant_awaited")
-    assert "waits for access to HubSpot account 1; what is in force goes on" in told.detail
+    assert "waits for access to HubSpot account 1; meanwhile revision 1 stays in force and goes on. Fix" in told.detail
     assert "run `pairstream connect acme`" in told.detail
     cluster.ask(request())
     assert not any(one.code == "grant_awaited" for one in found(cluster))
+
+
+def test_refused_credentials_are_named_with_their_key_and_variable_and_what_goes_on() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(**{"token": "pat-typo"}))
+    cluster.answer_trial(hubspot="unauthorized")
+    (told,) = (one.detail for one in found(cluster) if one.code == "apply_refused")
+    assert told == (
+        "the last apply was refused: hubspot.token (`${HUBSPOT_TOKEN}` in an exported file): HubSpot does not accept "
+        "the credentials (unauthorized). Fix: give a token that is in force. Then: `pairstream apply FILE`. "
+        "Meanwhile revision 1 stays in force and goes on"
+    )
+
+
+@pytest.mark.parametrize("state", ["paused", "active"])
+def test_a_trial_that_a_pause_or_resume_gave_up_is_told_until_the_next_apply(state: DesiredState) -> None:
+    cluster = Cluster()
+    cluster.connect()
+    cluster.ask(request(**{"token": "pat-new"}))
+    cluster.ask(changed_state(cluster.settings(), state, 2))
+    cluster.ask(changed_state(cluster.settings(), "active", 3))
+    (told,) = (one for one in found(cluster) if "was given up" in one.detail)
+    assert told.verdict == "ok" and "`pairstream apply FILE` again" in told.detail
+    cluster.connect(attribute="seats")
+    assert not any("was given up" in one.detail for one in found(cluster))
 
 
 def test_a_first_apply_that_was_refused() -> None:

@@ -14,7 +14,7 @@ from schemas.runs import FullSyncRun, RunProgress
 from schemas.vitals import LimitVitals, Vitals
 from tests.unit.pipeline.lag.roads import NOW_MS, road, waiting
 from tests.unit.pipeline.operations.test_plan import in_force
-from tests.unit.pipeline.provisioning.cluster import Cluster
+from tests.unit.pipeline.provisioning.cluster import Cluster, request
 
 RUN_ID = "1699999000000-aaaa"
 COUNTS = {"pairs": 1_500, "refused": 3, "equal": 1_497, "unmatched.hubspot": 1_000, "unmatched.userflow": 500}
@@ -162,6 +162,24 @@ def test_what_waits_of_a_mapping() -> None:
     assert told["mappings"][0]["waiting"] == 12
 
 
+def test_what_became_of_an_apply_is_told_with_what_to_do() -> None:
+    cluster = Cluster()
+    cluster.connect()
+    assert shown(cluster, [])["refusal"] is None
+    cluster.ask(request(key="ak_typo"))
+    cluster.answer_trial(userflow="unauthorized")
+    found = shown(cluster, [])
+    told = (
+        "its last apply was refused: userflow.api_key (`${USERFLOW_API_KEY}` in an exported file): Userflow does not "
+        "accept the key (unauthorized). Fix: give a key of this environment. Then: `pairstream apply FILE`"
+    )
+    assert (found["reason"], lines(found)[1]) == ("userflow: failed: unauthorized", f"  {told}")
+    assert f"acme: {told}" in list_table([found])
+    cluster.ask(request(key="ak_new"))
+    cluster.ask(changed_state(cluster.settings(), "active", NOW_MS))
+    assert "was given up for a pause or resume. Fix: `pairstream apply FILE` again" in lines(shown(cluster, []))[1]
+
+
 def test_a_file_that_waits_for_access_is_told_with_what_to_do() -> None:
     cluster = in_force()
     assert shown(cluster, [])["awaits_access"] is None
@@ -187,6 +205,7 @@ def test_the_object_for_scripts_has_stable_keys() -> None:
         "revision",
         "apply_state",
         "reason",
+        "refusal",
         "awaits_access",
         "applied_at_ms",
         "connection",

@@ -16,6 +16,7 @@ from schemas.configuration import (
     ConnectorStatus,
     Description,
     IntegrationPart,
+    IntegrationState,
     Sections,
 )
 from tests.unit.connectors.runtime.runners import settings_part
@@ -144,17 +145,19 @@ def on_trial(**reasons: str | None) -> Mapping[str, IntegrationPart]:
     return {"acme/settings": IntegrationPart("acme", settings=settings), **answers}
 
 
-@pytest.mark.parametrize("answers", [{"hubspot": NOT_GRANTED, "userflow": None}])
-async def test_an_apply_ends_once_nothing_but_access_is_waited_for_and_says_that_the_rest_goes_on(
-    answers: dict[str, str | None],
+@pytest.mark.parametrize(
+    ("state", "meanwhile"), [("active", " and goes on"), ("paused", "; acme is paused: nothing is written before .*")]
+)
+async def test_an_apply_ends_once_nothing_but_access_is_waited_for_and_says_what_stays_in_force(
+    state: IntegrationState, meanwhile: str
 ) -> None:
-    parts = on_trial(**answers)
+    parts = dict(on_trial(hubspot=NOT_GRANTED, userflow=None))
     settings = parts["acme/settings"].settings
     assert settings is not None
+    parts["acme/settings"] = IntegrationPart("acme", settings=replace(settings, state=state))
     request = replace(changed_state(settings, "active", 0), apply_id="b")
-    with pytest.raises(
-        NotApplied, match=r"waits for access to HubSpot account 77.*what is in force goes on until then"
-    ):
+    told = f"waits for access to HubSpot account 77.* Until then revision 1 stays in force{meanwhile}$"
+    with pytest.raises(NotApplied, match=told):
         await wait_until_applied(cast(Any, Tables(parts)), "acme", request, LONG_S)
 
 
