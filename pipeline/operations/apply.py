@@ -234,6 +234,9 @@ async def wait_until_applied(
             if not granted and _nothing_but_a_grant(tables.table(INTEGRATIONS), integration, settings, waited_s):
                 account = to_connect(tables.table(INTEGRATIONS), integration, settings).hubspot.account
                 meanwhile = f". Until then {stays(integration, settings)}" if settings.trial is not None else ""
+                meanwhile += (
+                    ", which before the access gives this file up" if meanwhile and settings.state == "paused" else ""
+                )
                 raise NotApplied(
                     f"{integration}: accepted, and waits for access to HubSpot account {account}. "
                     f"Fix: run `pairstream connect {integration}`; it comes into force by itself then{meanwhile}"

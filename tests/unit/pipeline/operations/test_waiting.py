@@ -146,7 +146,11 @@ def on_trial(**reasons: str | None) -> Mapping[str, IntegrationPart]:
 
 
 @pytest.mark.parametrize(
-    ("state", "meanwhile"), [("active", " and goes on"), ("paused", "; acme is paused: nothing is written before .*")]
+    ("state", "meanwhile"),
+    [
+        ("active", " and goes on"),
+        ("paused", "; acme is paused: nothing is written before .*, which before the access gives this file up"),
+    ],
 )
 async def test_an_apply_ends_once_nothing_but_access_is_waited_for_and_says_what_stays_in_force(
     state: IntegrationState, meanwhile: str
