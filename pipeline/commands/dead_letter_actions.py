@@ -16,6 +16,7 @@ from pipeline.commands.options import since_ms
 from pipeline.commands.output import say, say_bytes, say_object
 from pipeline.commands.session import audit, confirm, known, with_kafka
 from pipeline.core.conversion import MEANING
+from pipeline.counting import counted
 from pipeline.exit_codes import DONE, REFUSED
 from pipeline.operations.letter_report import (
     GROUPS,
@@ -176,7 +177,7 @@ def redrive_letters(
         watch = await asyncio.to_thread(desk.watch, planned) if wait else None
         last = await desk.redrive(publisher, planned, per_s)
         for name, number in planned.by_integration().items():
-            await publisher.send(*audit().deed(name, "dead-letters redrive", f"{number} letters"))
+            await publisher.send(*audit().deed(name, "dead-letters redrive", counted(number, "letter")))
         outcomes = await watch.outcomes(last, within_s) if watch is not None else None
         if shape == "json":
             say_object(plan_object(planned, outcomes))

@@ -92,7 +92,7 @@ def _go(
         confirm(f"Publish {counted(planned.records, 'record')} again?")
     planned = about_to_run(planned)
     row = planned.row
-    what = f"{row.replay_id}, {planned.records} records"
+    what = f"{row.replay_id}, {counted(planned.records, 'record')}"
     publish_now(process.cluster, process.codec, [audit().deed(row.integration, "replay run", what)])
     clean_up_on_ctrl_c()
     began = time.monotonic()
@@ -110,7 +110,7 @@ def _go(
 
 def _published(process: Process, desk: ReplayDesk, planned: Planned, shape: str) -> tuple[Replay, Observed, bool]:
     def waits(there: int) -> None:
-        click.echo(f"waiting: {there:,} records are on their way (see `pairstream lag`)", err=True)
+        click.echo(f"waiting: {counted(there, 'record')} on the way (see `pairstream lag`)", err=True)
 
     return published(process, desk, planned, _progress(shape), waits)
 

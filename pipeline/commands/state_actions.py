@@ -18,6 +18,7 @@ from pipeline.agents.step import Incoming
 from pipeline.commands.output import say_object
 from pipeline.commands.repartition_actions import brokers
 from pipeline.commands.session import audit, confirm, open_process, plain_errors, refuse
+from pipeline.counting import counted
 from pipeline.operations import OperationRefused
 from pipeline.operations.moved_topics import refuse_beside
 from pipeline.operations.repartition import positions
@@ -72,7 +73,7 @@ def rebuild(*, dry_run: bool, yes: bool, shape: str) -> None:
         if not yes:
             confirm("Write these rows in place of those that are there?")
         _write(process, rebuilding, present, erased)
-        what = f"{told[OBJECTS_STATE].rebuilt} objects, {told[PAIRS_STATE].rebuilt} pairs"
+        what = f"{counted(told[OBJECTS_STATE].rebuilt, 'object')}, {counted(told[PAIRS_STATE].rebuilt, 'pair')}"
         publish_now(process.cluster, process.codec, [audit().deed("", "state rebuild", what)])
         if shape == "text":
             click.echo("\u2713 rebuilt; start the workers, then `pairstream full-sync start` brings what is older")

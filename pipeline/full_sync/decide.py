@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from pipeline.counting import counted
 from pipeline.full_sync.commands import (
     asked_side,
     counted_types,
@@ -284,7 +285,9 @@ def _confirm(run: Run, situation: Situation) -> RunProgress | None:
         return to(run, situation, OPEN_YET, progressed=left, progressed_at_ms=situation.now_ms)
     if situation.now_ms - before.progressed_at_ms > GIVE_UP_MS:
         minutes = GIVE_UP_MS // 60_000
-        return over(run, situation, "failed", f"{left} pairs are still not in step after {minutes} minutes of trying")
+        return over(
+            run, situation, "failed", f"{counted(left, 'pair')} still not in step after {minutes} minutes of trying"
+        )
     return to(run, situation, OPEN_YET)
 
 

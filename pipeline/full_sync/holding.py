@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pipeline.counting import counted
 from pipeline.full_sync.counts import counts_of
 from pipeline.full_sync.rows import Run
 from pipeline.full_sync.situation import Situation
@@ -20,7 +21,7 @@ def question(run: Run) -> str:
     counts, name = counts_of(run), run.row.integration
     told = f"{counts.get('cleared', 0)} of {counts.get('pairs', 0)} pairs would get a field emptied"
     if run.full_sync.asks:
-        told = f"it would write {_to_write(counts)} objects, and {told}"
+        told = f"it would write {counted(_to_write(counts), 'object')}, and {told}"
     return f"waiting for confirm: {told}: `pairstream full-sync confirm {name}`, or `pairstream full-sync stop {name}`"
 
 

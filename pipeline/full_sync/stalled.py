@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.counting import counted
 from pipeline.full_sync.commands import counted_types, round_ms, split, step_mappings
 from pipeline.full_sync.counts import TOTAL, mapping_rows
 from pipeline.full_sync.holding import question
@@ -52,7 +53,7 @@ def _reasons(run: Run, situation: Situation) -> Iterator[str]:
         yield f"stalled: the worker has shown no sign of life for {silent_ms // 1000} s"
     behind = situation.road.behind if situation.road is not None and step in PASSES else 0
     if behind and situation.now_ms - run.full_sync.step_at_ms > STALLED_MS:
-        yield f"{behind} records are before workers and connectors"
+        yield f"{counted(behind, 'record')} before workers and connectors"
 
 
 def _connector_parts(run: Run, situation: Situation, step: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pipeline.console.letters import Redriving, Selection
 from pipeline.console.pages.refused import chosen
 from pipeline.console.visit import Gone, Shown, Visit
 from pipeline.console.words import clock
+from pipeline.counting import counted
 from pipeline.operations import OperationRefused
 from pipeline.operations.redrive import LEFT, Plan, plan
 
@@ -39,7 +40,7 @@ async def do_again(visit: Visit) -> Gone:
     if before is not None and not before.task.done():
         raise NotPlanned(f"{before.number:,} letters are being tried again. Wait until they were.")
     planned = taken.plan.promising if visit.form.one("which") == "promising" else taken.plan
-    await visit.audit("dead-letters redrive", f"{len(planned.tries)} letters")
+    await visit.audit("dead-letters redrive", counted(len(planned.tries), "letter"))
     task = asyncio.create_task(desk.letters.redrive(desk.publisher, planned, PER_S))
     desk.redriving[name] = Redriving(len(planned.tries), desk.now_ms(), task)
     await asyncio.wait({task}, timeout=WAITED_S)
@@ -67,7 +68,7 @@ async def give_back(visit: Visit) -> Gone:
     """`POST …/discarded`: those that were shown are open again."""
     taken = _taken(visit)
     await visit.desk.letters.give_back(visit.desk.publisher, taken.letters)
-    await visit.audit("dead-letters give back", f"{len(taken.letters)} letters")
+    await visit.audit("dead-letters give back", counted(len(taken.letters), "letter"))
     visit.desk.letters_look.forget()
     return Gone(f"/i/{visit.integration}/refused")
 
@@ -79,7 +80,7 @@ async def do_discard(visit: Visit) -> Shown | Gone:
         raise NotPlanned("Say why they are discarded: others will ask.")
     taken = _taken(visit)
     await visit.desk.letters.mark(visit.desk.publisher, taken.letters, note)
-    await visit.audit("dead-letters discard", f"{len(taken.letters)} letters: {note}")
+    await visit.audit("dead-letters discard", f"{counted(len(taken.letters), 'letter')}: {note}")
     visit.desk.letters_look.forget()
     return Gone(f"/i/{visit.integration}/refused")
 

@@ -122,7 +122,7 @@ async def run(visit: Visit) -> Gone:
         raise NotReplayed("There is nothing to publish again.")
     name, path = str(visit.request.path_params["plan"]), _path(visit, answer.row)
     desk.plannings.take(name)
-    await visit.audit("replay run", f"{answer.row.replay_id}, {answer.records} records")
+    await visit.audit("replay run", f"{answer.row.replay_id}, {counted(answer.records, 'record')}")
     desk.begun[answer.row.replay_id] = answer.row
     visit.acted_on(name, path)
     desk.replays.run(answer.row)

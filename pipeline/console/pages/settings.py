@@ -8,6 +8,7 @@ from pipeline.console.paging import Pages
 from pipeline.console.seal_rows import sealed_by
 from pipeline.console.visit import Gone, NotHere, Shown, Visit
 from pipeline.console.words import clock
+from pipeline.counting import counted
 from pipeline.operations import OperationRefused
 from schemas.topics import CONSOLE
 
@@ -31,7 +32,7 @@ async def new_token(visit: Visit) -> Shown:
     if not name or not 0 < days <= MOST_DAYS:
         raise NoToken(f"A token needs a name, and an end within {MOST_DAYS} days.")
     made = await visit.desk.access.make_token(f"token {name}", days)
-    await visit.audit("token made", f"{name}, {days} days")
+    await visit.audit("token made", f"{name}, {counted(days, 'day')}")
     return await _shown(visit, made.secret)
 
 

@@ -289,6 +289,15 @@ async def test_a_plan_says_what_would_be_refused_again_and_it_can_be_left_out(it
     assert len(it.letters.tried) == 5
 
 
+async def test_one_letter_is_told_as_one_in_the_audit(it: InMemory) -> None:
+    """The audit said `1 letters`."""
+    it.letters.there = it.letters.there[:1]
+    signed_in = await it.signed_in("operator")
+    shown = (await signed_in.get(f"{PAGE}/again")).text
+    await signed_in.send(f"{PAGE}/again", selection=selection(shown))
+    assert it.publisher.sent[-1][2].detail == "1 letter"
+
+
 async def test_where_all_would_be_refused_again_nothing_is_recommended(it: InMemory) -> None:
     it.letters.there = [replace(one, now=replace(one.now, lasts=True)) for one in it.letters.there]
     said = text((await (await it.signed_in("operator")).get(f"{PAGE}/again")).text)

@@ -128,7 +128,7 @@ def test_without_progress_it_fails_with_the_number_left() -> None:
     acting = Acting(mappings={"people": PEOPLE}, open_for=10**9)
     row = acting.ended(within=GIVE_UP_MS // 1_000 * 2)
     assert row.state == "failed"
-    assert row.reason == "2 pairs are still not in step after 10 minutes of trying"
+    assert row.reason == "2 pairs still not in step after 10 minutes of trying"
 
 
 def test_an_outage_of_an_hour_holds_it_up_and_does_not_end_it() -> None:
