@@ -98,6 +98,8 @@ def change_state(name: str, state: Literal["active", "paused"], way: Way, reason
         settings = known(tables.table(INTEGRATIONS), name)  # the answer may have taken its time
         if settings.state == "disconnected":
             raise apply.NotApplied(f"{name}: {DISCONNECTED}")
+        if state == "paused":
+            why = why or settings.pause_reason
         request = apply.changed_state(settings, state, now_ms(), why)
         await apply.ask(publisher, name, request)
         now = (await apply.wait_until_applied(tables, name, request, 30.0)).settings

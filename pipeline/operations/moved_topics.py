@@ -93,12 +93,13 @@ def refuse_beside(present: Mapping[str, int], partitions: int, *, every: bool = 
             "the partition count is being changed, and nothing may run beside that. Fix: "
             "`pairstream topics repartition --resume`, or --abandon while nothing was switched"
         )
-    others = sorted({count for name, count in present.items() if name in TOPICS and count != partitions})
-    if every and others:
-        counts = ", ".join(map(str, others))
+    counts = sorted({count for name, count in present.items() if name in TOPICS})
+    if every and set(counts) - {partitions}:
+        as_they_are = f"set PAIRSTREAM_PARTITIONS={counts[0]}, or " if len(counts) == 1 else ""
         raise RepartitionRefused(
-            f"topics have {counts} partitions, PAIRSTREAM_PARTITIONS says {partitions}: keys would be looked for where "
-            f"they are not. Fix: set PAIRSTREAM_PARTITIONS={counts}, or `pairstream topics repartition {partitions}`"
+            f"topics have {' or '.join(map(str, counts))} partitions, PAIRSTREAM_PARTITIONS says {partitions}: "
+            "keys would be looked for where they are not. "
+            f"Fix: {as_they_are}`pairstream topics repartition {partitions}`"
         )
 
 

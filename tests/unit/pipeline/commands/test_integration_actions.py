@@ -113,6 +113,17 @@ def test_another_reason_for_a_pause_that_is_in_force_is_a_change(
     assert (answer["done"], answer["was"], answer["pause_reason"]) == (True, "paused", "audit")
 
 
+def test_a_pause_without_a_reason_keeps_that_of_the_pause_in_force(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who paused again to be sure took the reason away."""
+    cluster = connected(monkeypatch, lambda _: None)
+    cluster.ask(changed_state(cluster.settings(), "paused", 2, "CRM clean-up"))
+    integration_actions.change_state("acme", "paused", Way(yes=True))
+    assert capsys.readouterr().out == "acme: paused already: CRM clean-up\n"
+    assert cluster.settings().pause_reason == "CRM clean-up"
+
+
 def test_a_resume_names_what_it_gives_up_before_and_after(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,10 @@ def test_nothing_starts_beside_a_change_or_with_another_count() -> None:
     refuse_beside({"somebody.elses": 3}, 4)
     with pytest.raises(RepartitionRefused, match="PAIRSTREAM_PARTITIONS=12, or `pairstream topics repartition 4`"):
         refuse_beside(there, 4)
+    with pytest.raises(
+        RepartitionRefused, match=r"have 4 or 12 partitions, .* Fix: `pairstream topics repartition 12`$"
+    ):
+        refuse_beside({**there, sorted(TOPICS)[0]: 4}, 12)
     for every in (True, False):
         with pytest.raises(RepartitionRefused, match="--resume"):
             refuse_beside({**there, JOURNAL: 1}, 12, every=every)
