@@ -1,4 +1,7 @@
-"""Brokers that stand still and go on: every role is back at work by itself, whatever became of its membership."""
+"""Brokers that stand still and go on: every role is back at work by itself, whatever became of its membership.
+
+How soon is measured and told, not judged: a member that does not join again is ended after 75 s (decision 0056).
+"""
 
 import asyncio
 import os
@@ -12,12 +15,11 @@ import pytest_asyncio
 from tests.e2e.world import measured
 from tests.faults.flow import PACE_S, Flow, flowing
 
-# alone: a deadline in seconds, and on a machine that is busy a process's restart takes all of them (decision 0056)
+# alone: seconds are measured, and on a machine that is busy a process's restart takes many (decision 0056)
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone]
 
 PAIRS = 10
 EDITS = 20
-BACK_S = 15.0
 SETTLED_S = 120.0
 
 
@@ -53,5 +55,3 @@ async def test_every_role_is_back_at_work_after_a_pause_of_the_broker(flow: Flow
         f"HubSpot; pause and resume took {carried_out:.1f} s"
     )
     await flow.nothing_is_wrong()
-    assert max(arrived) < BACK_S
-    assert carried_out < BACK_S
