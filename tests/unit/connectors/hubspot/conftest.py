@@ -42,11 +42,6 @@ SEED = {
 
 
 @pytest.fixture
-def now() -> ToldTime:
-    return ToldTime()
-
-
-@pytest.fixture
 async def portal(now: ToldTime) -> AsyncIterator[HubSpotSimulator]:
     simulator = HubSpotSimulator(HubSpotSettings(**QUIET), clock=VendorClock(wall=now, monotonic=now))
     simulator.load(SEED)

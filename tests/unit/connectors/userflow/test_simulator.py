@@ -38,11 +38,6 @@ SEED = {
 
 
 @pytest.fixture
-def now() -> ToldTime:
-    return ToldTime()
-
-
-@pytest.fixture
 async def userflow(now: ToldTime) -> AsyncIterator[UserflowSimulator]:
     simulator = UserflowSimulator(UserflowSettings(**QUIET), clock=VendorClock(wall=now, monotonic=now))
     simulator.load(SEED)
