@@ -5,6 +5,8 @@ _.should_exit  # uvicorn reads it
 _.capture_signals  # uvicorn
 _.redirect_slashes  # starlette reads it
 _.getmany  # Faust
+_._new_consumer_thread  # Faust
+_._fetch_max_wait_ms  # aiokafka reads it
 _._add_gap  # Faust
 _.offset_from  # an argument that Faust gives `_add_gap`
 _.offset_to

@@ -6,6 +6,7 @@ one byte: a count larger than the bytes that are left is refused before anything
 """
 import dataclasses
 import datetime as dt
+import functools
 import types
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -16,7 +17,6 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
-from schemas.reference import BytesLeft
 
 cdef extern from *:
     """
@@ -434,6 +434,8 @@ def decode(Node node not None, bytes data not None, Py_ssize_t start):
     source.at = start
     record = node.read(source)
     if source.at != source.size:
+        from schemas.reference import BytesLeft  # at the top it would import records, whose classes this module makes
+
         raise BytesLeft("bytes are left")
     return record
 
@@ -466,3 +468,45 @@ def slots_of(type cls not None):
     if not all(type(slot) is types.MemberDescriptorType for _, slot in found):
         raise TypeError(f"{cls.__name__} has fields without slots")
     return found
+
+
+cdef object MISSING = dataclasses.MISSING
+
+
+def init_of(type cls not None):
+    """What a dataclass's own `__init__` does, field by field into their slots; it is asked for whatever does not fit.
+
+    Raises TypeError for a class without slots, or whose objects take more than their fields to be made.
+    """
+    cdef tuple fields = dataclasses.fields(cls)
+    cdef tuple slots = tuple([slot for _, slot in slots_of(cls)])
+    cdef tuple names = tuple([field.name for field in fields])
+    cdef tuple defaults = tuple([field.default for field in fields])
+    cdef tuple factories = tuple([field.default_factory for field in fields])
+    cdef Py_ssize_t size = len(slots)
+    own = cls.__init__
+    if hasattr(cls, "__post_init__") or any([field.kw_only or not field.init for field in fields]):
+        raise TypeError(f"{cls.__name__} is not made of its fields in their order alone")
+
+    @functools.wraps(own)
+    def __init__(self, /, *args, **named):
+        cdef Py_ssize_t n, given = len(args), left = len(named)
+        if given > size:
+            return own(self, *args, **named)
+        for n in range(given):
+            slot_set(slots[n], self, args[n])
+        for n in range(given, size):
+            value = named.get(names[n], MISSING) if left else MISSING
+            if value is not MISSING:
+                left -= 1
+            elif defaults[n] is not MISSING:
+                value = defaults[n]
+            elif factories[n] is not MISSING:
+                value = factories[n]()
+            else:
+                return own(self, *args, **named)
+            slot_set(slots[n], self, value)
+        if left:
+            return own(self, *args, **named)
+
+    return __init__

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
+from schemas.making import made_quickly
 from schemas.values import FieldDefinition, FieldType, FieldValue, System
 
 Origin = Literal["webhook", "crawl", "lookup", "journal", "poll", "receipt"]
@@ -29,6 +30,7 @@ def avro_name(record: type[Any]) -> str:
     return name
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class StampedValue:
     """One field's value and when its system is known to have held it: some time in [at_ms, at_ms + spread_ms]."""
@@ -107,6 +109,7 @@ class Found:
     count: int  # how many of the system's objects hold it; 26: as many or more
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class ChangeEvent:
     """What a system was seen to hold for one object. Key: object."""
@@ -186,6 +189,7 @@ class FieldAnswer:
     caused_by: Cause | None = None  # the first cause of the write, where that is another one than the record's
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class MatchedChange:
     """One object's fields as one pair sees them. Key: pair."""
@@ -212,6 +216,7 @@ class MatchedChange:
     settled: tuple[str, ...] = ()  # fields newer than what was known, whatever their stamps say: a later read told
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class FieldPatch:
     """The smallest write that brings one object in step. Key: integration."""

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from schemas.making import made_quickly
 from schemas.records import Cause, HeldEvent, StampedValue, TimelineEvent
 from schemas.values import FieldValue
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class ObjectState:
     """OBJECTS' row for one object. Key: object."""
@@ -45,6 +47,7 @@ class Written:
     caused_by: Cause | None = None  # the first cause of the write
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One object on one side of a pair."""

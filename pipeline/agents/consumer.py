@@ -14,6 +14,10 @@ APART_S: Final = 0.01
 """Between two fetches of a flow: each goes from Faust's thread to aiokafka's and back, which costs as much as to handle
 ten records. What comes after a quiet time is fetched at once."""
 FLOW_S: Final = 0.03  # between two fetches that brought something: more is no flow
+FLOW_FETCH_MS: Final = 50
+"""How long a fetch waits at the broker for records while some come, and while none do: what comes ends the wait."""
+IDLE_FETCH_MS: Final = 1_500
+HELD_POLL_S: Final = 0.05  # while a partition is left out, as its agent has enough
 BATCH_RECORDS: Final = 250  # decoded in one go, which blocks the event loop
 
 
@@ -42,15 +46,31 @@ class RecordBatch(ConsumerMessage):
         self.first_offset = first_offset
 
 
+class FlowThread(driver.AIOKafkaConsumerThread):
+    """Faust's thread of aiokafka, which has one fetch to a broker under way at a time.
+
+    A partition is in none while its records wait to be taken: what comes for it then waits for the one under way.
+    """
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **more: Any) -> Any:
+        records = await super()._fetch_records(consumer, *args, **more)
+        consumer._fetcher._fetch_max_wait_ms = FLOW_FETCH_MS if records else IDLE_FETCH_MS
+        return records
+
+
 class BatchConsumer(driver.Consumer):
     """Fetches, acknowledges and commits batches; rebalances and flow control stay Faust's own (decision 0008)."""
+
+    def _new_consumer_thread(self) -> FlowThread:
+        return FlowThread(self, loop=self.loop, beacon=self.beacon)
 
     _fetched_at = (-math.inf, -math.inf)  # when the last two fetches came that brought something
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, RecordBatch]]:  # noqa: ASYNC109 - Faust's signature
         """The records of one fetch, partitions taking turns; like Faust's own it ends where the flow is stopped."""
         await self._apart()
-        fetched, active = await self._wait_next_records(timeout)
+        # whoever waits for records is not told that a partition may be taken from again: what waits of it is there
+        fetched, active = await self._wait_next_records(HELD_POLL_S if self._buffered_partitions else timeout)
         if fetched:
             self._fetched_at = (self._fetched_at[1], time.monotonic())
         generation_id = self.app.consumer_generation_id

@@ -18,7 +18,7 @@ from schemas.redrives import redriven
 from schemas.topics import TopicAndPartition
 from schemas.vitals import InMemory, PlaceVitals, summed
 
-STEP_RECORDS: Final = 500
+STEP_RECORDS: Final = 1_000
 WITHIN_S: Final = 1.0
 SETTLE_S: Final = 5.0  # without a record: an agent is at rest
 GATHER_BULK_S: Final = 0.05

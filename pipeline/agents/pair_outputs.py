@@ -13,6 +13,7 @@ from pipeline.core.mapping import MappingView
 from pipeline.core.pairing import PairStep
 from pipeline.core.timeline import Streamed
 from schemas.letters import letter_id
+from schemas.making import made_quickly
 from schemas.records import Cause, ConnectorRequest, DeadLetter, FieldPatch, StateCommand, TimelineEvent
 from schemas.state import PairState
 from schemas.topics import (
@@ -29,6 +30,7 @@ from schemas.values import FieldValue, System
 NAME: Final = "pairs"
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Context:
     """The pair, mapping and record that a step's outputs belong to."""

@@ -4,10 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from schemas.making import made_quickly
+
 RowT = TypeVar("RowT")
 RowT_co = TypeVar("RowT_co", covariant=True)
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Output:
     """A record a step gives to the next topic; `partition` only where it does not follow from the key."""

@@ -21,6 +21,7 @@ from pipeline.agents.state import Output, Overlay, RowStore, StateLog, StoreFail
 from pipeline.core.outcome import Outcome
 from schemas.codec import Unencodable
 from schemas.letters import letter_about, place_of, without_value
+from schemas.making import made_quickly
 from schemas.records import DeadLetter
 from schemas.redrives import Redriven
 from schemas.registry import UnknownSchema
@@ -47,6 +48,7 @@ class StepFailed(RuntimeError):
     """The step could not be committed: this process must end without acknowledging."""
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """One record as the agent got it; `record` is decoded, or the reason why it could not be."""
@@ -72,6 +74,7 @@ class Copied:
     """Takes the place of a record that was handled as what it is a copy of: nothing follows from it."""
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Effects:
     """The result of handling one record; its state changes are in the overlay."""

@@ -17,7 +17,7 @@ from pipeline.agents.loop import AgentLoop
 from schemas.topics import WORKER_GROUP
 
 SESSION_S: Final = 10.0
-HEARTBEAT_S: Final = 3.0
+HEARTBEAT_S: Final = 0.5  # by which a worker learns that another one joins, which waits for it until then
 COMMIT_INTERVAL_S: Final = 0.1  # what leads to nothing is free for bulk only then
 STOP_WITHIN_S: Final = 4.0  # after a signal
 BUFFERED_BATCHES: Final = 16

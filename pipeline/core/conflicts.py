@@ -14,7 +14,7 @@ from pipeline.core.freshness import Order, order
 from pipeline.core.mapping import MappingView
 from schemas.records import FieldAnswer, FieldRule, MatchedChange, StampedValue
 from schemas.replacing import replace
-from schemas.state import PairState, RefusedValue, Settled
+from schemas.state import Candidate, PairState, RefusedValue, Settled
 from schemas.values import FieldValue
 
 NOT_TAKEN: Final = "not_taken"
@@ -28,11 +28,14 @@ def newly_contested(before: PairState, after: PairState) -> tuple[RefusedField, 
 
 def noting_rewrites(before: PairState, after: PairState, change: MatchedChange, view: MappingView) -> PairState:
     """Count a rewrite by somebody else for each field that was in step until the target changed it."""
-    old, new = paired(before, view), paired(after, view)
-    if not isinstance(old, Paired) or not isinstance(new, Paired) or old.ids != new.ids:
+    seen = side(before, change.system).get(change.object_id), side(after, change.system).get(change.object_id)
+    changed = [rule.target for rule, _ in view.rules_for[change.system] if _changed_by_others(*seen, rule)]
+    if not changed:  # almost every change
         return after
-    changed = [rule.target for rule, _ in view.rules_for[change.system] if _changed_by_others(old, new, change, rule)]
-    if not changed:
+    old, new = paired(before, view), paired(after, view)
+    if not isinstance(old, Paired) or not isinstance(new, Paired):
+        return after
+    if old.ids != new.ids or new.ids[change.system] != change.object_id:
         return after
     out_of_step = derive(before, old, view).patches.get(change.system, {})
     still = derive(after, new, view).patches.get(change.system, {}) if change.origin == "lookup" else {}
@@ -47,9 +50,9 @@ def noting_rewrites(before: PairState, after: PairState, change: MatchedChange, 
     return after
 
 
-def _changed_by_others(old: Paired, new: Paired, change: MatchedChange, rule: FieldRule) -> bool:
-    was = old.sides[change.system].fields.get(rule.target)
-    now = new.sides[change.system].fields.get(rule.target)
+def _changed_by_others(old: Candidate | None, new: Candidate | None, rule: FieldRule) -> bool:
+    was = old.fields.get(rule.target) if old is not None else None
+    now = new.fields.get(rule.target) if new is not None else None
     return was is not None and now is not None and not now.ours and not equal(was.value, now.value, rule.target_type)
 
 

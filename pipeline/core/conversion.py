@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias, get_args
 
+from schemas.making import made_quickly
 from schemas.values import FieldDefinition, FieldType, FieldValue
 
 ConversionReason = Literal[
@@ -47,6 +48,7 @@ TEXT_LIMIT_CHARACTERS: Final = 65_536
 LIST_SEPARATOR: Final = "; "
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Converted:
     """A value that fits the target's type; None clears the target."""

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from pipeline.core.conversion import TEXT_LIMIT_CHARACTERS, Converted, DoesNotFit, convert, equal, is_empty
 from pipeline.core.mapping import OTHER, MappingView
+from schemas.making import made_quickly
 from schemas.records import FieldRule, StampedValue
 from schemas.state import Candidate, PairState
 from schemas.values import FieldDefinition, FieldValue, System
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Paired:
     """The two live objects of a pair."""
@@ -28,6 +30,7 @@ class RefusedField:
     reason: str
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Derivation:
     """The fields to write on each side, and the values refused for the first time."""

@@ -12,9 +12,10 @@ while they come from the same company: `company.hs_object_id` is ordered first, 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from pipeline.core.conversion import equal
+from schemas.making import made_quickly
 from schemas.records import Origin, StampedValue
 from schemas.replacing import replace
 
@@ -23,6 +24,9 @@ ASSOCIATED_ID: Final = ".hs_object_id"
 
 TOO_FAR_AHEAD_MS: Final = 24 * 3_600_000
 """How far a vendor's clock may be ahead of ours; connectors take no stamp beyond it."""
+
+ONE_FORM: Final[frozenset[type[Any]]] = frozenset({str, bool, type(None)})
+"""Kinds of values of which two that are equal are the same."""
 
 Fields = Mapping[str, StampedValue]
 
@@ -44,6 +48,7 @@ def order(known_at: int, known_spread: int, seen_at: int, seen_spread: int) -> O
     return Order.OVERLAPPING
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Merged:
     """Known fields after an observation: which values changed, which came too late, which could not be ordered."""
@@ -178,7 +183,7 @@ def _later(old: StampedValue, new: StampedValue) -> StampedValue:
     # most fields that a change only repeats are one of the two as it is: to make one costs more than all else here
     if new.at_ms <= old.at_ms and new_until_ms <= old_until_ms and (old.ours or not new.ours):
         return old
-    same = type(old.value) is str and type(new.value) is str  # equal values of other kinds may have two forms
+    same = type(old.value) is type(new.value) and type(new.value) in ONE_FORM
     if same and new.at_ms >= old.at_ms and new_until_ms >= old_until_ms and (new.ours or not old.ours):
         return new
     at_ms = max(old.at_ms, new.at_ms)

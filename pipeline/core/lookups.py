@@ -8,6 +8,7 @@ from pipeline.core.candidates import side
 from pipeline.core.holders import asked, read_whole
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.pairing import PairStep, read_by_run, rivals
+from schemas.making import made_quickly
 from schemas.records import MatchedChange, Origin
 from schemas.replacing import replace
 from schemas.state import PairState
@@ -18,6 +19,7 @@ LIVE: Final[frozenset[Origin]] = frozenset({"webhook", "journal", "poll"})
 RIVALS_AGAIN_MS: Final = 10_000  # short: it costs a few reads, and somebody waits for a mended pair
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Asking:
     """The limits on lookups: the time, the interval, and the types of which every object is known."""

@@ -16,10 +16,7 @@ class MappingView:
 
     def __init__(self, record: ObjectMapping) -> None:
         self.record = record
-
-    @property
-    def name(self) -> str:
-        return self.record.name
+        self.name = record.name
 
     def object_type(self, system: System) -> str:
         return self.record.hubspot_type if system == "hubspot" else self.record.userflow_type

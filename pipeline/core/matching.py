@@ -8,6 +8,7 @@ from pipeline.core.conversion import Converted, convert
 from pipeline.core.freshness import Merged, Order, believed, later_than, merge, order
 from pipeline.core.mapping import MappingView
 from pipeline.core.outcome import Outcome
+from schemas.making import made_quickly
 from schemas.records import ChangeEvent, ConnectorRequest, FieldAnswer, MatchedChange, Presence, StampedValue
 from schemas.replacing import replace
 from schemas.state import ObjectState
@@ -21,6 +22,7 @@ OWN_ID: Final = frozenset({"id", "hs_object_id"})
 _TEXT: Final = FieldDefinition("match value", "string")
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class ObjectStep:
     """The object's state after the change, what goes on to its pairs, and how the change ended."""
@@ -65,8 +67,6 @@ def observe(state: ObjectState | None, change: ChangeEvent, views: Sequence[Mapp
     present = change.operation == "upserted"
     matches = _matches(merged.fields, change, views) if present else {}
     new = _state(state, merged, change, {**_not_in_force(state, views), **matches})
-    kept = state.streamed if state is not None else {}
-    new = replace(new, unknown=_unknown(state, merged, change) if present else (), streamed=kept)
     sent = (*_left(state, new, change, views), *_joined(state, new, merged, change, views))
     rereads = _rereads(merged, change) if present else ()
     if not sent and not merged.changed and merged.stale and not merged.unsettled:
@@ -144,6 +144,8 @@ def fields_for(state: ObjectState, view: MappingView, system: System) -> Mapping
     A target field stays known: its own side does not own it, and if it were forgotten it would be written again.
     """
     wanted, stopped = view.fields[system], view.sources[system].intersection(state.unknown)
+    if not stopped and state.fields.keys() <= wanted:  # almost every object: no mapping of its type reads other fields
+        return state.fields
     return {name: known for name, known in state.fields.items() if name in wanted and name not in stopped}
 
 
@@ -165,15 +167,18 @@ def _not_in_force(state: ObjectState | None, views: Sequence[MappingView]) -> di
 def _state(state: ObjectState | None, merged: Merged, change: ChangeEvent, matches: Mapping[str, str]) -> ObjectState:
     known_until = state.at_ms + state.spread_ms if state else 0
     at_ms = max(state.at_ms if state else 0, change.at_ms)
+    present = change.operation == "upserted"
     return ObjectState(
         revision=change.revision,
-        present=change.operation == "upserted",
+        present=present,
         at_ms=at_ms,
         spread_ms=max(known_until, change.at_ms + change.spread_ms) - at_ms,
-        fields=merged.fields if change.operation == "upserted" else {},
+        fields=merged.fields if present else {},
         matches=matches,
         merged_into=change.merged_into,
         run_id=change.run_id or (state.run_id if state else None),
+        unknown=_unknown(state, merged, change) if present else (),
+        streamed=state.streamed if state else {},
     )
 
 
@@ -256,8 +261,10 @@ def _lookup_count(change: ChangeEvent, view: MappingView, value: str) -> int:
 
 def _modified(state: ObjectState) -> tuple[int, int]:
     """When the object's own fields last changed; restoring the object or changing its company does not count."""
-    own = [known for name, known in state.fields.items() if "." not in name]
-    newest = max(own, key=lambda known: known.at_ms, default=None)
+    newest: StampedValue | None = None
+    for name, known in state.fields.items():
+        if (newest is None or known.at_ms > newest.at_ms) and "." not in name:
+            newest = known
     return (state.at_ms, state.spread_ms) if newest is None else (newest.at_ms, newest.spread_ms)
 
 

@@ -16,12 +16,14 @@ from pipeline.core.freshness import Order, believed, merge, order, some_ahead
 from pipeline.core.holders import NONE_READ, knowing_nothing, unknown_sides, with_answer, with_miss
 from pipeline.core.mapping import OTHER, MappingView
 from pipeline.core.outcome import Outcome
+from schemas.making import made_quickly
 from schemas.records import MatchedChange, Receipt, StampedValue
 from schemas.replacing import replace
 from schemas.state import Candidate, PairState, RefusedValue
 from schemas.values import FieldValue, System
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class PairStep:
     """The pair after a record, what to write, what to ask for, and how the record ended."""

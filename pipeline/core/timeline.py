@@ -11,6 +11,7 @@ from typing import Final
 from pipeline.core.mapping import MappingView
 from pipeline.core.matching import EXACT_DELAY_MS, matched
 from pipeline.core.outcome import Outcome
+from schemas.making import made_quickly
 from schemas.records import (
     ActivityEvent,
     ChangeEvent,
@@ -31,6 +32,7 @@ MOST_REMEMBERED_BY_OBJECTS: Final = 200
 UNKNOWN: Final = ObjectState(revision=0, present=False, at_ms=0, spread_ms=0, fields={}, matches={})
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Hold:
     """How long an event may wait. Our own clock measures it, for the delay is our own."""
@@ -42,6 +44,7 @@ class Hold:
         return self.now_ms - held.since_ms < self.longest_ms
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class ObjectActivity:
     """The result of an object's activity: events for its pairs, a read of an unknown object, expired events."""
@@ -151,6 +154,7 @@ def _open(held: Sequence[HeldEvent], hold: Hold) -> tuple[tuple[HeldEvent, ...],
     return opened, len(held) - len(opened)
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Streamed:
     """The pair after its events: the events sent, the outcome of the new one, how many expired."""
@@ -162,6 +166,7 @@ class Streamed:
     expired: int = 0
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class TimelineTarget:
     """The timeline that a pair's events go to; `target_id` None where the pair is not complete."""

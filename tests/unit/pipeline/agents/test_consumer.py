@@ -4,14 +4,23 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 from faust.types import TP
 
 from connectors.kafka.cluster import Cluster
 from pipeline.agents import consumer as consumer_module
-from pipeline.agents.consumer import BATCH_RECORDS, BatchConsumer, RecordBatch
+from pipeline.agents.consumer import (
+    BATCH_RECORDS,
+    FLOW_FETCH_MS,
+    HELD_POLL_S,
+    IDLE_FETCH_MS,
+    BatchConsumer,
+    RecordBatch,
+)
 from pipeline.agents.worker import build_app
 
 FIRST, SECOND = TP("sync.matches", 0), TP("sync.matches", 1)
@@ -36,8 +45,10 @@ class Fetching(BatchConsumer):
 
     fetched: Mapping[TP, list[Any]] = {}
     sought = 0
+    waited_s = 0.0
 
-    async def _wait_next_records(self, _: float) -> tuple[Mapping[TP, list[Any]], set[TP]]:
+    async def _wait_next_records(self, timeout: float) -> tuple[Mapping[TP, list[Any]], set[TP]]:  # noqa: ASYNC109 - Faust's
+        self.waited_s = timeout
         return self.fetched, {FIRST, SECOND}
 
     async def perform_seek(self) -> None:
@@ -158,6 +169,27 @@ async def test_the_fetches_of_a_flow_stand_apart_and_what_comes_after_a_quiet_ti
             await fetch(consumer, {FIRST: records(2)})
     monkeypatch.setattr(consumer_module, "FLOW_S", 0.0)
     assert len(await fetch(consumer, {FIRST: records(2)})) == 1
+
+
+async def test_a_partition_of_which_enough_was_taken_is_looked_at_again_at_once(consumer: Fetching) -> None:
+    """What waits of it wakes nobody: both agents rested a second beside a full buffer."""
+    consumer._set_active_tps({FIRST, SECOND})
+    for deed, wait_s in ((consumer.on_buffer_full, HELD_POLL_S), (consumer.on_buffer_drop, 1.0)):
+        deed(FIRST)
+        await fetch(consumer, {})
+        assert consumer.waited_s == wait_s
+
+
+async def test_a_fetch_waits_long_at_the_broker_only_where_nothing_comes(consumer: Fetching) -> None:
+    """A partition that is in no fetch waits for the one under way."""
+    fetched, thread = [{FIRST: records(0)}, {}], consumer._thread
+    fetcher = SimpleNamespace(_fetch_max_wait_ms=0, _closed=False, _subscriptions=MagicMock())
+    fetcher.fetched_records = AsyncMock(side_effect=fetched)
+    waits = []
+    for _ in fetched:
+        await thread._fetch_records(SimpleNamespace(_fetcher=fetcher, _closed=False), {FIRST}, timeout=1.0)
+        waits.append(fetcher._fetch_max_wait_ms)
+    assert waits == [FLOW_FETCH_MS, IDLE_FETCH_MS]
 
 
 async def test_a_rebalance_ends_the_fetch(consumer: Fetching) -> None:
