@@ -94,7 +94,9 @@ class PairState:
     userflow: Mapping[str, Candidate]  # object id -> candidate
     settled: Mapping[str, Settled] = field(default_factory=dict)  # target field -> sent and stored
     refused: Mapping[str, RefusedValue] = field(default_factory=dict)  # target field -> refused value
-    rewrites: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # target field -> times somebody rewrote it
+    rewrites: Mapping[str, tuple[int, ...]] = field(
+        default_factory=dict
+    )  # target field -> times somebody rewrote it; a negative one: within the second of our write, perhaps before it
     contested: tuple[str, ...] = ()  # target fields left alone until the next full sync
     rivals_read: tuple[str, ...] = ()  # `<system>.<id>` of candidates read once more
     parked: bool = False  # true: a patch was parked since the pair was last derived

@@ -42,8 +42,7 @@ def noting_rewrites(before: PairState, after: PairState, change: MatchedChange, 
     for target in changed:
         name = f"{change.system}.{target}"
         if change.origin == "lookup" and target not in still:
-            # a change within the second of our write counts as made after it, until a read shows that it was not
-            after = _without_rewrite(after, name, old.sides[change.system].fields[target].at_ms)
+            after = _without_doubtful(after, name, old.sides[change.system].fields[target].at_ms)
         after = _cleared(after, name)
         if target not in out_of_step and name not in before.refused:
             after = _rewritten(after, name, new.sides[change.system].fields[target].at_ms)
@@ -56,11 +55,13 @@ def _changed_by_others(old: Candidate | None, new: Candidate | None, rule: Field
     return was is not None and now is not None and not now.ours and not equal(was.value, now.value, rule.target_type)
 
 
-def _rewritten(state: PairState, name: str, at_ms: int) -> PairState:
+def _rewritten(state: PairState, name: str, at_ms: int, *, doubtful: bool = False) -> PairState:
+    """Count a rewrite; `doubtful`: it was made within the second of our write, perhaps before it."""
     times = state.rewrites.get(name, ())
-    if at_ms in times:
+    if at_ms in map(abs, times):
         return state
-    recent = tuple(sorted(time for time in (*times, at_ms) if time > max((*times, at_ms)) - REWRITE_WINDOW_MS))
+    counted = sorted((*times, -at_ms if doubtful else at_ms), key=abs)
+    recent = tuple(time for time in counted if abs(time) > abs(counted[-1]) - REWRITE_WINDOW_MS)
     rewrites = {**state.rewrites, name: recent[-REWRITES:]}
     if len(recent) < REWRITES or name in state.contested:
         return replace(state, rewrites=rewrites)
@@ -85,13 +86,14 @@ def with_answers(before: PairState, state: PairState, change: MatchedChange, vie
             if seen is not None and equal(seen.value, answer.stored):
                 state = _without_rewrite(state, name, _first_seen(state, name, answer, seen))
         elif field_name in out_of_step and not known.ours and _overwritten(answer, known, state.rewrites.get(name, ())):
-            state = _rewritten(state, name, known.at_ms)
+            doubtful = _standing_to(answer, known) is Order.OVERLAPPING
+            state = _rewritten(state, name, known.at_ms, doubtful=doubtful)
     return state
 
 
 def _first_seen(state: PairState, name: str, answer: FieldAnswer, seen: StampedValue) -> int:
     """The time at which our written value was counted as a rewrite; another field's later change stamps it anew."""
-    within = [at_ms for at_ms in state.rewrites.get(name, ()) if answer.at_ms <= at_ms <= seen.at_ms]
+    within = [at_ms for at_ms in map(abs, state.rewrites.get(name, ())) if answer.at_ms <= at_ms <= seen.at_ms]
     return max(within, default=seen.at_ms)
 
 
@@ -116,17 +118,22 @@ def _overwritten(answer: FieldAnswer, known: StampedValue, counted: tuple[int, .
         return standing is Order.NEWER
     if known.spread_ms > 0 and known.at_ms <= answer.at_ms:
         return False
-    return all(abs(known.at_ms - at_ms) > answer.spread_ms for at_ms in counted)
+    return all(abs(known.at_ms - abs(at_ms)) > answer.spread_ms for at_ms in counted)
 
 
 def _without_rewrite(state: PairState, name: str, at_ms: int) -> PairState:
     """Take a rewrite back: the value was our own write, seen before its answer."""
-    if at_ms not in state.rewrites.get(name, ()):
+    if at_ms not in map(abs, state.rewrites.get(name, ())):
         return state
-    times = tuple(time for time in state.rewrites[name] if time != at_ms)
+    times = tuple(time for time in state.rewrites[name] if abs(time) != at_ms)
     others = {key: value for key, value in state.rewrites.items() if key != name}
     contested = tuple(other for other in state.contested if other != name)
     return replace(state, rewrites={**others, name: times} if times else others, contested=contested)
+
+
+def _without_doubtful(state: PairState, name: str, at_ms: int) -> PairState:
+    """Take a rewrite back that a read shows to have come before our write; one of what we wrote before that stays."""
+    return _without_rewrite(state, name, at_ms) if -at_ms in state.rewrites.get(name, ()) else state
 
 
 def _settled(state: PairState, name: str, answer: FieldAnswer) -> PairState:

@@ -161,8 +161,9 @@ def _ordered(old: StampedValue, new: StampedValue, origin: Origin) -> Order:
     standing = order(old.at_ms, old.spread_ms, new.at_ms, new.spread_ms)
     if standing is not Order.OVERLAPPING:
         return standing
-    if old.ours and new.ours:
-        # two answers of one second are in the order of arrival, unless the sink made the later one end later
+    if old.ours and new.ours and (old.spread_ms > 0 or new.spread_ms == 0):
+        # two answers of one second are in the order of arrival, unless the sink made the later one end later; an exact
+        # time beside them is of somebody who put our former value back
         return Order.OLDER if new.at_ms + new.spread_ms < old.at_ms + old.spread_ms else Order.NEWER
     if new.ours and old.spread_ms > 0:
         # our write follows the read that caused it; a later edit arrives as a notification of its own

@@ -51,7 +51,7 @@ def believed_pair(state: PairState, latest_ms: int) -> PairState:
     for system in OTHER:
         state = with_side(state, system, _believed_side(side(state, system), latest_ms))
     past = (time for time in state.streamed.values() if time <= latest_ms)
-    kept = {name: tuple(time for time in times if time <= latest_ms) for name, times in state.rewrites.items()}
+    kept = {name: tuple(time for time in times if abs(time) <= latest_ms) for name, times in state.rewrites.items()}
     rewrites = {name: times for name, times in kept.items() if times}
     until_ms = min(past, default=0) if ahead else state.streamed_until_ms
     return replace(state, rewrites=rewrites, streamed_until_ms=until_ms)
@@ -63,7 +63,9 @@ def _some_ahead(state: PairState, latest_ms: int) -> bool:
         for candidate in candidates.values():
             if _is_ahead(candidate, latest_ms):
                 return True
-    return any(max(times, default=0) > latest_ms for times in state.rewrites.values()) if state.rewrites else False
+    return (
+        any(abs(time) > latest_ms for times in state.rewrites.values() for time in times) if state.rewrites else False
+    )
 
 
 def _is_ahead(candidate: Candidate, latest_ms: int) -> bool:

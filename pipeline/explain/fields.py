@@ -56,7 +56,7 @@ def _standing(facts: PairFacts, system: System, rule: FieldRule, differs: bool, 
         took_ms=_took(write, system, took),
         reason=refused.reason if refused_now and refused is not None else None,
         letter=_letter(facts, name, word),
-        rewrites_ms=facts.state.rewrites.get(name, ()),
+        rewrites_ms=tuple(map(abs, facts.state.rewrites.get(name, ()))),
         value=None if known is None else known.value,
         wanted=None if source is None else source.value,
     )

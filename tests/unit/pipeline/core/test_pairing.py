@@ -175,6 +175,18 @@ class TestWithinOneSecond:
         read = user(5_000, {"title": "Mr", "plan": None}, spread_ms=999, origin="lookup")
         assert middle.feed(read).wrote == title("Prof")
 
+    def test_a_former_value_of_ours_that_somebody_put_back_within_that_second_is_read(self) -> None:
+        """It is ours by its value, but no answer told of it: the answer that comes after it may be of before."""
+        middle = Middle(mapping())
+        middle.feed(contact(1_000, {"jobtitle": "Prof", "tier": None}), user(1_000, {"title": None, "plan": None}))
+        middle.feed(written("userflow", USER, 3_000, {"title": "Prof"}, spread_ms=999))
+        assert middle.feed(contact(5_000, {"jobtitle": "Dame"})).wrote == title("Dame")
+        middle.feed(user(6_934, {"title": "Prof"}))
+        found = middle.feed(written("userflow", USER, 6_000, {"title": "Dame"}, spread_ms=999))
+        assert (found.wrote, found.rereads) == ([], [("users", (USER,), 0)])
+        read = user(8_000, {"title": "Prof"}, spread_ms=999, origin="lookup")
+        assert middle.feed(read).wrote == title("Dame")
+
 
 class TestNormalising:
     """The target trims what it is sent."""

@@ -1,5 +1,7 @@
 """Values that a target does not take, and fields that somebody else keeps rewriting."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.pipeline.core.given import (
@@ -219,3 +221,18 @@ class TestContests:
             middle.feed(written("userflow", USER, at_ms + 200, {"title": "Prof"}))
             middle.feed(written("userflow", USER, at_ms + 900, {"title": "Dr"}))
         assert (middle.pair(EMAIL).contested, middle.pair(EMAIL).rewrites) == ((), {})
+
+    def test_a_bot_that_rewrites_within_the_second_of_our_next_write_is_contested_too(self) -> None:
+        """The read that follows shows our write, which came after the rewrite of the one before."""
+        middle = in_step()
+        middle.feed(contact(2_000, {"jobtitle": "Prof"}), written("userflow", USER, 3_000, {"title": "Prof"}))
+        for at_ms in (60_000, 120_000, 180_000):
+            assert middle.pair(EMAIL).contested == ()
+            middle.feed(user(at_ms + 100, {"title": "bot"}))
+            (asked,) = middle.feed(written("userflow", USER, at_ms, {"title": "Prof"}, spread_ms=999)).requests or (
+                None,
+            )
+            if asked is not None:
+                read = user(at_ms, {"title": "Prof"}, spread_ms=999, origin="lookup")
+                middle.feed(replace(read, later_than=asked.later_than))
+        assert middle.pair(EMAIL).contested == ("userflow.title",)
