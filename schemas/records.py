@@ -109,7 +109,6 @@ class Found:
     count: int  # how many of the system's objects hold it; 26: as many or more
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class ChangeEvent:
     """What a system was seen to hold for one object. Key: object."""
