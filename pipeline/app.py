@@ -40,7 +40,7 @@ STEP_THREADS: Final = 16
 async def run_receiver(process: Process) -> None:
     """Takes webhooks: verified, stored, then answered."""
     from connectors.receiver import AdmissionLimits, ConsentPages, ConsentSettings, build_receiver
-    from connectors.receiver.kafka_store import KafkaStore
+    from connectors.receiver.kafka_store import NOTIFICATIONS, KafkaStore
     from pipeline.bounded_http import ConnectionLimits
     from pipeline.consents import KafkaConsentDesk
     from pipeline.directory import ConfigurationDirectory
@@ -52,7 +52,7 @@ async def run_receiver(process: Process) -> None:
     directory = ConfigurationDirectory(lambda: tables.table(INTEGRATIONS), process.box.open)
     tables.subscribe(lambda *_: directory.configuration_changed())
     await asyncio.to_thread(process.start, tables, records=True)
-    publisher = process.publisher(tables, settings.member_id("receiver"))
+    publisher = process.publisher(tables, settings.member_id("receiver"), unordered=NOTIFICATIONS.values())
     store = KafkaStore(publisher, process.admin().partitions, accepted=process.metrics.webhook_accepted)
     admission = AdmissionLimits(
         hubspot_body_bytes=settings.hubspot_webhook_bytes, userflow_body_bytes=settings.userflow_webhook_bytes
@@ -155,6 +155,7 @@ def run_worker(process: Process) -> None:
         admin,
         topics,
         lambda: assigned(app, process.cluster),
+        lambda: int(app.consumer_generation_id),
         lambda partition: tuple(agent.loop.reached(partition) for agent in agents),
         should_own=process.should_own,
     )

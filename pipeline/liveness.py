@@ -31,6 +31,11 @@ class Member(Protocol):
     @property
     def owned(self) -> frozenset[int]: ...
 
+    @property
+    def assignments(self) -> int:
+        """How often what it owns has changed."""
+        ...
+
     def reached(self) -> Mapping[TopicAndPartition, int]:
         """The next offset to be taken of each owned place; none while it takes nothing on purpose."""
         ...
@@ -69,7 +74,7 @@ def look_at_member(brokers: Brokers, member: Callable[[], Member], *, should_own
         except BrokersUnreachable:
             return {}
         if should_own and not member().owned:
-            waiting[NO_PARTITION] = 0
+            waiting[NO_PARTITION] = member().assignments
         return waiting
 
     return look
@@ -92,13 +97,14 @@ def look_at_worker(
     brokers: Admin,
     topics: Sequence[str],
     assigned: Callable[[], set[TopicAndPartition]],
+    assignments: Callable[[], int],
     reached: Callable[[int], tuple[object, ...]],
     *,
     should_own: bool,
 ) -> Look:
     """Places of a worker with records that it has not handled; and its being given none, where it should have some.
 
-    `reached` tells how far the agents are in a partition.
+    `assignments` tells how often what it was given has changed, `reached` how far the agents are in a partition.
     """
 
     def look() -> Mapping[TopicAndPartition, object]:
@@ -111,7 +117,7 @@ def look_at_worker(
             place: (committed[place], *reached(place[1])) for place in unread if place in ours
         }
         if should_own and not ours:
-            waiting[NO_PARTITION] = 0
+            waiting[NO_PARTITION] = assignments()
         return waiting
 
     return look

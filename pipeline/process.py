@@ -183,12 +183,14 @@ class Process:
 
         return TopicWatch(self.admin(), TOPICS, changed)
 
-    def publisher(self, tables: TableReader | None = None, by: str = "", place: str = "") -> Publisher:
+    def publisher(
+        self, tables: TableReader | None = None, by: str = "", place: str = "", *, unordered: Collection[str] = ()
+    ) -> Publisher:
         """To be made on a running loop; with tables, what it changes is audited, done by whoever is named."""
         if tables is None:
             return Publisher(self.cluster, self.codec, buried=self._buried)
         audit = Audit(tables.get, by, place or machine(), now_ms)
-        return Publisher(self.cluster, self.codec, buried=self._buried, along=audit.along)
+        return Publisher(self.cluster, self.codec, buried=self._buried, along=audit.along, unordered=unordered)
 
     def _buried(self, letter: DeadLetter) -> None:
         self.metrics.dead_letter(letter.stage, letter.reason)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -31,7 +32,7 @@ class Fork:
     def __init__(self, argv: Sequence[str], pid: int, told: socket.socket) -> None:
         self.args, self.pid, self.returncode = argv, pid, None  # type: tuple[Sequence[str], int, int | None]
         self._told = told
-        self._asking = threading.Lock()
+        weakref.finalize(self, told.close)
 
     def poll(self) -> int | None:
         return self._ended(0)
@@ -54,13 +55,11 @@ class Fork:
         self.send_signal(9)
 
     def _ended(self, within_s: float | None) -> int | None:
+        """Any thread may ask while others wait: what is told stays there for all, and nobody closes the socket."""
         if self.returncode is None and select.select([self._told], [], [], within_s)[0]:
-            with self._asking:
-                if self.returncode is None:
-                    told = self._told.recv(HEADER)
-                    assert told, "the fork server ended before its forks"
-                    self.returncode = int.from_bytes(told, "big", signed=True)
-                    self._told.close()
+            told = self._told.recv(HEADER, socket.MSG_PEEK)
+            assert told, "the fork server ended before its forks"
+            self.returncode = int.from_bytes(told, "big", signed=True)
         return self.returncode
 
 

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -66,8 +66,9 @@ class _Handed:
     future: "asyncio.Future[tuple[int, int]]"
 
 
-_Report = tuple["asyncio.Future[tuple[int, int]]", KafkaError | None, Message]
-"""A record's future, and how its delivery ended."""
+_Report = tuple[_Handed, KafkaError | None, Message]
+"""A record, and how its delivery ended."""
+PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 
 
 class Publisher:
@@ -85,12 +86,15 @@ class Publisher:
         *,
         buried: Callable[[DeadLetter], None] = _uncounted,
         along: Along = _nothing,
+        unordered: Collection[str] = (),
     ) -> None:
         """`queue` replaces librdkafka's bounds of the queue to the brokers; `buried` gets each dead letter sent.
 
-        `along` gives what else is sent with a record: the audit of what it does.
+        `along` gives what else is sent with a record: the audit of what it does. Of `unordered` topics nothing is given
+        up with a producer: the next one sends it, behind what came meanwhile and perhaps twice.
         """
         self._along = along
+        self._unordered = frozenset(map(cluster.physical, unordered))
         self._cluster = cluster
         self._buried = buried
         self._config = {**publisher_config(cluster), **(queue or {})}
@@ -169,7 +173,7 @@ class Publisher:
         """False where the queue to the brokers is full."""
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            self._reports.append((handed.future, error, message))
+            self._reports.append((handed, error, message))
             if not self._reporting:
                 self._reporting = True
                 self._loop.call_soon_threadsafe(self._report)
@@ -193,7 +197,16 @@ class Publisher:
         """Tell of all that were delivered meanwhile: to wake the loop costs more than a record does."""
         self._reporting = False  # before it looks: what is delivered from here on wakes it again
         while self._reports:
-            _resolve(*self._reports.popleft())
+            handed, error, message = self._reports.popleft()
+            if error is None or error.code() not in PURGED or not self._again(handed):
+                _resolve(handed.future, error, message)
+
+    def _again(self, handed: _Handed) -> bool:
+        """Whether the next producer has what was given up with the one before."""
+        try:
+            return handed.topic in self._unordered and self._produce(handed)
+        except PublishFailed:
+            return False
 
     def _wait(self, handed: "_Handed") -> None:
         """In line behind those that wait already; who waits for it no longer takes it out."""
@@ -228,9 +241,9 @@ class Publisher:
     def _replace(self) -> None:
         """Go on with a new producer; what the one that has forgotten every broker still holds was not published.
 
-        Not handed to the new one: what was sent meanwhile would come before it.
+        Of most topics it is not handed to the new one: what was sent meanwhile would come before it.
         """
-        log.warning("a producer has forgotten every broker: what it still held was not published, a new one goes on")
+        log.warning("a producer has forgotten every broker: a new one goes on, what goes in order was not published")
         lost = self._producer
         self._lifeline, self._producer = self._opened()
         lost.purge()

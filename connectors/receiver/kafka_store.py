@@ -17,7 +17,7 @@ FAILS_S: Final = 60.0
 """How long a failure counts: what nobody has tried again since proves nothing of now."""
 CHECK_WITHIN_S: Final = 2.0
 
-_TOPICS: Final[Mapping[System, str]] = {"hubspot": HUBSPOT_NOTIFICATIONS, "userflow": USERFLOW_NOTIFICATIONS}
+NOTIFICATIONS: Final[Mapping[System, str]] = {"hubspot": HUBSPOT_NOTIFICATIONS, "userflow": USERFLOW_NOTIFICATIONS}
 
 
 def _uncounted(_: str, __: System, ___: int) -> None:
@@ -68,7 +68,7 @@ class KafkaStore:
         """Return once the brokers have the webhook. Raises NotStored."""
         failed_at: float | None = self._monotonic()
         try:
-            await self._publisher.send(_TOPICS[notification.system], notification.integration, notification)
+            await self._publisher.send(NOTIFICATIONS[notification.system], notification.integration, notification)
             self._stored, failed_at = self._stored + 1, None
             self._accepted(notification.integration, notification.system, notification.received_at_ms)
         except PublishFailed as error:
@@ -92,5 +92,5 @@ class KafkaStore:
             present = self._partitions()
         except BrokersUnreachable:
             return "the brokers cannot be reached: check KAFKA_BOOTSTRAP_SERVERS"
-        missing = [topic for topic in _TOPICS.values() if topic not in present]
+        missing = [topic for topic in NOTIFICATIONS.values() if topic not in present]
         return f"{', '.join(missing)} not there: run `pairstream topics apply`" if missing else None

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.forking import COMMAND, forks, run
 
 WAITED_S = 30.0
+WAITING, FORKS = 8, 20
 SAID = b"simulator: http://"
 
 
@@ -37,6 +39,14 @@ def test_a_signal_ends_it_and_its_end_is_told_once_it_is_gone(number: int, code:
     assert fork.wait(WAITED_S) == fork.poll() == code
     with pytest.raises(ProcessLookupError):
         os.kill(fork.pid, 0)
+
+
+def test_all_who_wait_for_it_are_told_of_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("ab") as file, ThreadPoolExecutor(WAITING) as threads:
+        for _ in range(FORKS):
+            fork = forks().start(["--version"], os.environ, file.fileno(), file.fileno())
+            waiting = [threads.submit(fork.wait, WAITED_S) for _ in range(WAITING)]
+            assert [one.result() for one in waiting] == [0] * WAITING
 
 
 def test_other_code_is_run_by_a_process_of_its_own(tmp_path: Path) -> None:

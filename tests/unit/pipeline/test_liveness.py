@@ -16,6 +16,7 @@ class Member:
     """A membership with one partition of one topic."""
 
     owned: frozenset[int] = frozenset({2})
+    assignments: int = 1
     offsets: dict[TopicAndPartition, int] = field(default_factory=lambda: {PLACE: 7})
 
     def reached(self) -> Mapping[TopicAndPartition, int]:
@@ -79,6 +80,15 @@ def test_a_member_that_should_own_a_partition_and_owns_none() -> None:
         "nothing moves for 75 s: no partition is owned",
     ]
     assert problems(liveness(nothing, Brokers(), should_own=False), 0.0, 75.0) == [None, None]
+
+
+def test_a_member_that_had_partitions_between_two_looks_lives() -> None:
+    member = Member(owned=frozenset(), offsets={})
+    judged = liveness(member, Brokers())
+    for number in range(20):
+        member.assignments = number
+        judged.judge(number * 15.0)
+        assert judged.problem() is None
 
 
 def test_brokers_that_are_away_prove_nothing_and_the_time_begins_anew() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-METADATA, FIND_COORDINATOR, API_VERSIONS, INIT_PRODUCER_ID = 3, 10, 18, 22
+PRODUCE, METADATA, FIND_COORDINATOR, API_VERSIONS, INIT_PRODUCER_ID = 0, 3, 10, 18, 22
 ANSWERED = ((METADATA, 0, 4), (FIND_COORDINATOR, 0, 0), (API_VERSIONS, 0, 3), (INIT_PRODUCER_ID, 0, 0))
-NAMED = (*ANSWERED, (0, 3, 7), (1, 4, 11))  # to produce and to fetch: idempotent producers want them to be there
+NAMED = (*ANSWERED, (PRODUCE, 3, 7), (1, 4, 11))  # to produce and to fetch: idempotent producers want them to be there
 COORDINATOR_NOT_AVAILABLE = 15
 LEADER_NOT_AVAILABLE = 5
 TOPIC = "hubspot.changes"
@@ -24,6 +24,7 @@ class LoneBroker:
         self.fenced = False
         self.told_of_nobody = threading.Event()
         self.joining = threading.Event()  # a member asked where its group is
+        self.produced = b""  # the requests to produce, as they came
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -44,6 +45,8 @@ class LoneBroker:
         """Nothing for what is produced: it stays on its way."""
         request = requests.read(*struct.unpack(">i", requests.read(4)))
         key, _, correlation = struct.unpack(">hhi", request[:8])
+        if key == PRODUCE:
+            self.produced += request
         bodies = {
             API_VERSIONS: _versions,
             METADATA: self._metadata,

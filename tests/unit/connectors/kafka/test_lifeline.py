@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from connectors.kafka import consumer, lifeline, rejoining, table
+from connectors.kafka import consumer, lifeline, producer, rejoining, table
 from connectors.kafka.admin import Admin
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks
@@ -117,6 +117,31 @@ async def test_a_publisher_goes_on_with_another_producer_and_says_what_was_not_p
     assert publisher._producer is not former
     assert await asyncio.to_thread(publisher._producer.list_topics, timeout=DEADLINE_S)
     await publisher.close()
+
+
+@pytest.mark.parametrize("unordered", [(), (TOPIC,)])
+async def test_what_goes_in_no_order_is_sent_by_the_next_producer_though_nobody_waits_for_it(
+    broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch, unordered: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(lifeline, "LOOK_EVERY_MS", 60_000)  # not by itself: what is sent here comes before
+    running, cluster = broker
+    publisher: Any = Publisher(cluster, Codec(LocalRegistry()), unordered=unordered)
+    await asyncio.to_thread(forget, running, publisher._producer)
+    publisher.send_bytes(TOPIC, "key", b"a webhook").cancel()
+    ordered = publisher.send_bytes("sync.receipts", "key", b"a receipt")
+    await asyncio.sleep(0)  # both are handed over
+    publisher._replace()
+    with pytest.raises(PublishFailed):
+        await ordered
+    if unordered:
+        await becomes(lambda: b"a webhook" in running.produced)
+    publisher.send_bytes(TOPIC, "key", b"a later one")
+    await becomes(lambda: b"a later one" in running.produced)
+    assert (b"a webhook" in running.produced) == bool(unordered)
+    assert b"a receipt" not in running.produced
+    monkeypatch.setattr(producer, "FLUSH_S", 0.1)
+    with pytest.raises(PublishFailed):  # this broker answers nothing that is produced
+        await publisher.close()
 
 
 async def test_a_table_is_followed_on_by_another_client(
