@@ -14,6 +14,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connectors.kafka.beginnings import beginnings
 from connectors.kafka.bounded import within
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.commits import Commits
@@ -22,7 +23,7 @@ from connectors.kafka.lifeline import Lifeline, Stranded
 from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
 from connectors.kafka.rejoining import is_fatal, may_join_anew
-from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, TIMEOUT_S, member_config
+from connectors.kafka.settings import HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS, member_config
 from schemas.copies import is_copy
 from schemas.redrives import Redriven, redriven
 from schemas.topics import TopicAndPartition
@@ -336,17 +337,15 @@ class GroupMember:
                 ", ".join(self._topics),
             )
         self._owned = next(iter(sets)) if len(sets) == 1 else frozenset()
-        self._note_beginnings(places)
+        begun = beginnings(consumer, places)
+        if begun is not None:
+            consumer.assign(begun)
+            self._note_beginnings(begun)
         self._loop.call_soon_threadsafe(self._hooks.assigned, self._owned)
 
-    def _note_beginnings(self, places: list[TopicPartition]) -> None:
-        try:
-            committed = self._consumer.committed(places, TIMEOUT_S)
-        except KafkaException as error:
-            log.warning("whether records were lost before they were read is not known: %s", error.args[0].str())
-            return
+    def _note_beginnings(self, begun: list[TopicPartition]) -> None:
         with self._lock:
-            for place in committed:
+            for place in begun:
                 self._tracker.begins((place.topic, place.partition), max(place.offset, 0))
                 self._next[place.topic, place.partition] = max(place.offset, 0)
         self._looked_at = 0.0

@@ -12,7 +12,9 @@ PARTITIONER: Final = "murmur2_random"
 SESSION_TIMEOUT_MS: Final = 10_000
 HEARTBEAT_INTERVAL_MS: Final = 3_000
 TRANSACTION_TIMEOUT_MS: Final = 30_000
-METADATA_REFRESH_MS: Final = 30_000
+METADATA_REFRESH_MS: Final = 2_000
+"""Of members: one that joins while a lone broker is on its way back is told of no topic, and joins for none until the
+next look."""
 LOG_LEVEL: Final = 3  # errors: librdkafka mends the rest by itself
 SILENT: Final = 2  # for clients that nobody polls: lines wait for a poll, and their calls raise what is wrong
 LOGGER: Final = logging.getLogger("librdkafka")

@@ -23,6 +23,8 @@ class Held:
     def resume(self, places: Sequence[TopicPartition]) -> None:
         self.paused -= {(place.topic, place.partition) for place in places}
 
+    def assign(self, _: Sequence[TopicPartition]) -> None: ...
+
     def committed(self, places: Sequence[TopicPartition], _: float) -> Sequence[TopicPartition]:
         return [TopicPartition(place.topic, place.partition, 0) for place in places]
 

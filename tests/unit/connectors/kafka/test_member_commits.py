@@ -88,8 +88,11 @@ class Brokers:
         self.closes.wait(DEADLINE_S)
         self.closed.set()
 
+    def assign(self, places: list[TopicPartition]) -> None:
+        self.begun = [place.offset for place in places]
+
     # what a test lets happen
-    def assign(self) -> None:
+    def give(self) -> None:
         self._events.put(lambda: self._callbacks["on_assign"](self, [PLACE]))
 
     def revoke(self) -> None:
@@ -159,7 +162,7 @@ async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     monkeypatch.setattr(consumer, "CLOSE_S", 0.1)
     it = Running()
     it.member.start()
-    it.brokers.assign()
+    it.brokers.give()
     await becomes(lambda: it.member.owned)
     yield it
     async with asyncio.timeout(DEADLINE_S):
@@ -203,7 +206,7 @@ async def test_partitions_are_given_back_though_the_last_commit_is_not_answered(
     await becomes(lambda: not running.member.reached())
     assert [places(commit) for commit in running.brokers.waited] == [[(TOPIC, 0, 1)]]
     running.brokers.answer(running.brokers.asked[0])  # late
-    running.brokers.assign()
+    running.brokers.give()
     await becomes(lambda: running.member.owned)
     await running.takes(5)
     await becomes(lambda: len(running.brokers.asked) == 2)
@@ -244,7 +247,7 @@ async def test_a_member_that_was_fenced_by_its_own_requests_joins_anew(
     """A pause of the brokers longer than its session ended the process, in one of two pauses."""
     await running.takes(0)
     former, running.brokers = running.brokers, await joined_anew(running, monkeypatch)
-    running.brokers.assign()
+    running.brokers.give()
     await becomes(lambda: running.member.owned)
     await running.takes(0)
     await becomes(lambda: running.brokers.asked)
@@ -255,11 +258,17 @@ async def test_a_member_that_was_fenced_by_its_own_requests_joins_anew(
     assert running.failures == []
 
 
+async def test_a_member_reads_from_where_its_group_was(running: Running) -> None:
+    running.brokers.give()
+    await becomes(lambda: running.member.owned)
+    assert running.brokers.begun == [0]
+
+
 async def test_what_the_client_before_tells_at_its_end_changes_nothing(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     former, running.brokers = running.brokers, await joined_anew(running, monkeypatch)
-    running.brokers.assign()
+    running.brokers.give()
     await becomes(lambda: running.member.owned)
     revoked = running.revoked
     for callback in ("on_revoke", "on_lost", "on_assign"):
