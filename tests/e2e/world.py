@@ -169,9 +169,14 @@ class World:
         return found
 
     async def converged(self, within_s: float = CONVERGED_S) -> None:
-        """Wait until both stores agree."""
+        """Wait until both stores agree; what does not is explained as an operator would have it explained."""
         left = await eventually(self.differences, lambda found: not found, within_s)
-        assert left == []
+        assert not left, "\n".join([*left, await self._explained(left[0])])
+
+    async def _explained(self, difference: str) -> str:
+        kind, object_id = difference.partition(":")[0].split()
+        named = ("hubspot", "contacts") if kind == "contact" else ("userflow", "users")
+        return await self.command("explain", *named, object_id, "--history", "20", "--show-values", expect=None)
 
     async def idle(self, within_s: float = CONVERGED_S) -> None:
         """Wait until no group has records before it."""
