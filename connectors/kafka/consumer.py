@@ -5,12 +5,12 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -19,6 +19,7 @@ from connectors.kafka.bounded import within
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.commits import Commits
 from connectors.kafka.first_offsets import FirstOffsets
+from connectors.kafka.joining import Joining
 from connectors.kafka.lifeline import Lifeline, Stranded
 from connectors.kafka.offsets import OffsetTracker
 from connectors.kafka.producer import PublishFailed
@@ -65,7 +66,7 @@ class Hooks:
 
     taken: Callable[[Sequence[Taken]], None]
     assigned: Callable[[frozenset[int]], None]  # all partitions owned now
-    revoked: Callable[[frozenset[int]], Awaitable[None]]  # calls in flight for them end before this returns
+    revoked: Callable[[frozenset[int]], Coroutine[Any, Any, None]]  # calls in flight for them end before this returns
     failed: Callable[[BaseException], None]
     # records that retention took before they were read: topic, partition, from, to; on the member's thread, may block
     lost: Callable[[str, int, int, int], None]
@@ -78,7 +79,8 @@ class GroupMember:
         self._cluster = cluster
         self._config = member_config(cluster, group, instance)
         self._lifeline, self._consumer = self._opened()
-        self._opened_at = time.monotonic()
+        self._opened_at = self._heard = time.monotonic()
+        self._joining = Joining(cluster, cluster.physical(topics[0]))
         self._topics = tuple(map(cluster.physical, topics))
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
@@ -92,9 +94,7 @@ class GroupMember:
         self._owned: frozenset[int] = frozenset()
         self._next: dict[TopicAndPartition, int] = {}  # the next offset to be taken of each place held
         self._paused: set[TopicAndPartition] = set()
-        self._heard = time.monotonic()
-        self._settled_at = 0.0
-        self._looked_at = 0.0
+        self._settled_at = self._looked_at = 0.0
         self._firsts = FirstOffsets(cluster)
         self._thread = threading.Thread(target=self._run, name=f"member {group}", daemon=True)
 
@@ -151,6 +151,7 @@ class GroupMember:
         while not self._stopped.is_set():
             self._take()
             self._lifeline.check()
+            self._joining.check()
             self._look_for_lost()
             if time.monotonic() - committed_at > COMMIT_INTERVAL_S:
                 committed_at = time.monotonic()
@@ -168,6 +169,7 @@ class GroupMember:
             self._lose(held)
         self._lifeline, self._consumer, self._fatal = *self._opened(), None
         self._opened_at = self._heard = time.monotonic()
+        self._joining.begin()
         threading.Thread(target=useless.close, name="end of a member", daemon=True).start()
 
     def _close(self) -> None:
@@ -324,6 +326,7 @@ class GroupMember:
             return  # it was given up
         log.info("%d partitions are assigned", len(places))
         self._assignments += 1
+        self._joining.end()
         self._held = {(place.topic, place.partition) for place in places}
         self._paused = set()
         by_topic: dict[str, set[int]] = defaultdict(set)
@@ -358,16 +361,13 @@ class GroupMember:
         """Wait for calls in flight, commit their offsets, then give the partitions back."""
         gone = frozenset(number for _, number in places)
         self._owned -= gone
-        drained = asyncio.run_coroutine_threadsafe(self._finish(gone), self._loop)
+        drained = asyncio.run_coroutine_threadsafe(self._hooks.revoked(gone), self._loop)
         try:
             drained.result(DRAIN_S)
         except FutureTimeout:
             log.warning("calls in flight did not end within %.0f s: their records are handled again", DRAIN_S)
         self._commit_last()
         self._drop(places)
-
-    async def _finish(self, partitions: frozenset[int]) -> None:
-        await self._hooks.revoked(partitions)
 
     def _lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         if consumer is self._consumer:
@@ -379,7 +379,7 @@ class GroupMember:
         gone = frozenset(number for _, number in lost)
         self._owned -= gone
         self._drop(lost)
-        asyncio.run_coroutine_threadsafe(self._finish(gone), self._loop).add_done_callback(self._let_go)
+        asyncio.run_coroutine_threadsafe(self._hooks.revoked(gone), self._loop).add_done_callback(self._let_go)
 
     def _let_go(self, finished: Future[None]) -> None:
         if not finished.cancelled() and (error := finished.exception()) is not None:
@@ -387,6 +387,7 @@ class GroupMember:
 
     def _drop(self, places: frozenset[TopicAndPartition]) -> None:
         self._assignments += 1
+        self._joining.begin()
         self._held -= places
         with self._lock:
             self._tracker.forget(set(places))

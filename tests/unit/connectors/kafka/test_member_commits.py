@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from connectors.kafka import consumer, rejoining
+from connectors.kafka import consumer, joining, rejoining
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.consumer import GroupMember, Hooks, Taken
 
@@ -255,6 +255,22 @@ async def test_a_member_that_was_fenced_by_its_own_requests_joins_anew(
     await becomes(lambda: places(running.brokers.asked[-1]) == [(TOPIC, 0, 1)])
     former.closes.set()
     await becomes(former.closed.is_set)
+    assert running.failures == []
+
+
+async def test_a_member_that_its_group_forgot_joins_anew(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejoining, "OPENED_S", 0.0)
+    monkeypatch.setattr(joining, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(joining, "JOIN_S", 0.0)
+    await running.takes(0)
+    running.member._joining = joining.Joining(Cluster({}), TOPIC, answered=lambda *_: True)
+    running.member._joining.end()
+    former = running.brokers
+    await running.polls_on()
+    assert running.brokers is running.member._consumer
+    former.lose()
+    await becomes(lambda: running.member._consumer is not former)
+    running.member._joining.end()
     assert running.failures == []
 
 
