@@ -1,6 +1,6 @@
 """Brokers that stand still and go on: every role is back at work by itself, whatever became of its membership.
 
-How soon is measured and told, not judged: a member that does not join again is ended after 75 s (decision 0056).
+How soon is measured and told, not judged: a member that does not join again is replaced after 20 s (decision 0056).
 """
 
 import asyncio
@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone]
 
 PAIRS = 10
 EDITS = 20
-SETTLED_S = 120.0
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -43,9 +42,7 @@ async def test_every_role_is_back_at_work_after_a_pause_of_the_broker(flow: Flow
     finally:
         os.kill(broker.pid, signal.SIGCONT)
     # there and back: receiver, both connectors and the worker have handled an edit made after the pause
-    arrived = await asyncio.gather(
-        *(flow.visible_after(to_userflow=to_userflow, within_s=SETTLED_S) for to_userflow in (True, False))
-    )
+    arrived = await asyncio.gather(*(flow.visible_after(to_userflow=to_userflow) for to_userflow in (True, False)))
     started = time.monotonic()
     await it.command("integration", "pause", "acme")  # the scheduler
     await it.command("integration", "resume", "acme")
