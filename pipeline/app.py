@@ -155,7 +155,6 @@ def run_worker(process: Process) -> None:
         admin,
         topics,
         lambda: assigned(app, process.cluster),
-        lambda: int(app.consumer_generation_id),
         lambda partition: tuple(agent.loop.reached(partition) for agent in agents),
         should_own=process.should_own,
     )

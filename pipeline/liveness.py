@@ -97,14 +97,13 @@ def look_at_worker(
     brokers: Admin,
     topics: Sequence[str],
     assigned: Callable[[], set[TopicAndPartition]],
-    assignments: Callable[[], int],
     reached: Callable[[int], tuple[object, ...]],
     *,
     should_own: bool,
 ) -> Look:
     """Places of a worker with records that it has not handled; and its being given none, where it should have some.
 
-    `assignments` tells how often what it was given has changed, `reached` how far the agents are in a partition.
+    `reached` tells how far the agents are in a partition.
     """
 
     def look() -> Mapping[TopicAndPartition, object]:
@@ -117,7 +116,7 @@ def look_at_worker(
             place: (committed[place], *reached(place[1])) for place in unread if place in ours
         }
         if should_own and not ours:
-            waiting[NO_PARTITION] = assignments()
+            waiting[NO_PARTITION] = 0
         return waiting
 
     return look

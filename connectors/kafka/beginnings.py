@@ -5,6 +5,7 @@ coordinator" for the answer, holds its partitions and reads nothing of them, and
 """
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,18 +16,21 @@ from connectors.kafka.settings import TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
+ASK_S: Final = 4.0
 AGAIN_S: Final = 0.1
 
 
-def beginnings(consumer: Any, places: Sequence[TopicPartition]) -> list[TopicPartition] | None:
-    """The places with the group's offsets, or their beginnings; None where it does not tell within TIMEOUT_S. Blocks.
+def beginnings(
+    consumer: Any, places: Sequence[TopicPartition], stopped: threading.Event
+) -> list[TopicPartition] | None:
+    """The places with the group's offsets, or their beginnings; None where it does not tell within TIMEOUT_S.
 
-    `consumer` is untyped by confluent-kafka where it comes to a callback.
+    Blocks, but once `stopped` is set no longer than ASK_S. `consumer` is untyped by confluent-kafka in a callback.
     """
     deadline = time.monotonic() + TIMEOUT_S
-    while (left_s := deadline - time.monotonic()) > 0:
+    while not stopped.is_set() and (left_s := deadline - time.monotonic()) > 0:
         try:
-            committed: list[TopicPartition] = consumer.committed(list(places), left_s)
+            committed: list[TopicPartition] = consumer.committed(list(places), min(left_s, ASK_S))
             why = next((place.error for place in committed if place.error is not None), None)
         except KafkaException as error:
             why = error.args[0]
@@ -35,6 +39,6 @@ def beginnings(consumer: Any, places: Sequence[TopicPartition]) -> list[TopicPar
                 place.offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
             return committed
         log.info("where the group was is asked again: %s", why.str())
-        time.sleep(AGAIN_S)
+        stopped.wait(AGAIN_S)
     log.warning("where the group was is not told: whether records were lost before they were read is not known")
     return None

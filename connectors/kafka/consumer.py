@@ -322,10 +322,10 @@ class GroupMember:
         self._paused = full
 
     def _assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        if consumer is not self._consumer:
-            return  # it was given up
+        if consumer is not self._consumer or self._stopped.is_set():
+            return  # it was given up, or is being closed
         log.info("%d partitions are assigned", len(places))
-        self._assignments += 1
+        self._assignments += bool(places)
         self._joining.end()
         self._held = {(place.topic, place.partition) for place in places}
         self._paused = set()
@@ -340,7 +340,7 @@ class GroupMember:
                 ", ".join(self._topics),
             )
         self._owned = next(iter(sets)) if len(sets) == 1 else frozenset()
-        begun = beginnings(consumer, places)
+        begun = beginnings(consumer, places, self._stopped)
         if begun is not None:
             consumer.assign(begun)
             self._note_beginnings(begun)
@@ -386,7 +386,7 @@ class GroupMember:
             self._loop.call_soon_threadsafe(self._hooks.failed, error)
 
     def _drop(self, places: frozenset[TopicAndPartition]) -> None:
-        self._assignments += 1
+        self._assignments += bool(places)
         self._joining.begin()
         self._held -= places
         with self._lock:

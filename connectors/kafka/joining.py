@@ -10,7 +10,7 @@ from typing import Final
 
 from connectors.kafka.cluster import Cluster
 from connectors.kafka.lifeline import Stranded
-from connectors.kafka.stranded import answer_others
+from connectors.kafka.stranded import others_are_told_of
 
 LOOK_EVERY_S: Final = 5.0
 JOIN_S: Final = 20.0
@@ -25,12 +25,12 @@ class Joining:
         cluster: Cluster,
         topic: str,
         *,
-        answered: Callable[[Cluster, str], bool] = answer_others,
+        told: Callable[[str, Cluster], bool] = others_are_told_of,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
         self._topic = topic
-        self._answered = answered
+        self._told = told
         self._monotonic = monotonic
         self._since: float | None = monotonic()
         self._looked_at = self._since
@@ -48,7 +48,7 @@ class Joining:
         if self._since is None or now - self._looked_at < LOOK_EVERY_S:
             return
         self._looked_at = now
-        if not self._answered(self._cluster, self._topic):
+        if not self._told(self._topic, self._cluster):
             self._since = now
         elif now - self._since >= JOIN_S:
             raise Stranded(f"this Kafka client has had no assignment for {now - self._since:.0f} s, and brokers answer")

@@ -91,7 +91,8 @@ class Publisher:
         """`queue` replaces librdkafka's bounds of the queue to the brokers; `buried` gets each dead letter sent.
 
         `along` gives what else is sent with a record: the audit of what it does. Of `unordered` topics nothing is given
-        up with a producer: the next one sends it, behind what came meanwhile and perhaps twice.
+        up with a producer: the next one sends it, behind what came meanwhile and perhaps twice. Where its queue is
+        full, it waits for room as long as somebody awaits it.
         """
         self._along = along
         self._unordered = frozenset(map(cluster.physical, unordered))
@@ -107,6 +108,7 @@ class Publisher:
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
         self._replaced: Lifeline | None = None  # that of the last producer that was given up
+        self._ends: list[threading.Thread] = []  # of those that were given up
         self._poller = threading.Thread(target=self._poll, name="publisher", daemon=True)
         self._poller.start()
 
@@ -146,6 +148,9 @@ class Publisher:
 
     async def close(self) -> None:
         """Wait until everything handed over is with the brokers, then stop."""
+        for end in self._ends:
+            await asyncio.to_thread(end.join)
+        self._report()  # what was given up is handed to the producer that goes on
         self._hand_over()
         if self._waiting:
             await asyncio.wait([handed.future for handed in self._waiting], timeout=FLUSH_S)
@@ -202,11 +207,15 @@ class Publisher:
                 _resolve(handed.future, error, message)
 
     def _again(self, handed: _Handed) -> bool:
-        """Whether the next producer has what was given up with the one before."""
+        """Whether the next producer has what was given up with the one before, or will once it has room."""
+        if handed.topic not in self._unordered:
+            return False
         try:
-            return handed.topic in self._unordered and self._produce(handed)
+            if not self._produce(handed):
+                self._wait(handed)
         except PublishFailed:
             return False
+        return True
 
     def _wait(self, handed: "_Handed") -> None:
         """In line behind those that wait already; who waits for it no longer takes it out."""
@@ -247,7 +256,9 @@ class Publisher:
         lost = self._producer
         self._lifeline, self._producer = self._opened()
         lost.purge()
-        threading.Thread(target=lost.flush, args=(FLUSH_S,), name="end of a producer", daemon=True).start()
+        end = threading.Thread(target=lost.flush, args=(FLUSH_S,), name="end of a producer", daemon=True)
+        end.start()
+        self._ends = [*(one for one in self._ends if one.is_alive()), end]
 
 
 def _resolve(future: "asyncio.Future[tuple[int, int]]", error: KafkaError | None, message: Message) -> None:

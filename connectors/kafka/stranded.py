@@ -31,12 +31,16 @@ class Client(Protocol):
 
 def is_stranded(client: Client, cluster: Cluster, topic: str | None) -> bool:
     """Whether a client is told of no broker, and a new one is; of one topic, which costs less, or of all. Blocks."""
-    return not _told_of_a_broker(client, topic) and answer_others(cluster, topic)
+    return not _told_of_a_broker(client, topic) and _told_of_a_broker(_new_client(cluster), topic)
 
 
-def answer_others(cluster: Cluster, topic: str | None) -> bool:
-    """Whether brokers answer a new client. Blocks."""
-    return _told_of_a_broker(_new_client(cluster), topic)
+def others_are_told_of(topic: str, cluster: Cluster) -> bool:
+    """Whether brokers tell a new client of a topic that is there. Blocks."""
+    try:
+        told = _new_client(cluster).list_topics(topic, LOOK_S)
+    except KafkaException:
+        return False
+    return bool(told.brokers) and told.topics[topic].error is None
 
 
 def _told_of_a_broker(client: Client, topic: str | None) -> bool:

@@ -1,5 +1,6 @@
 """A member begins where its group was, however often the coordinator has to be asked."""
 
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -44,7 +45,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("errors", "unstable"), [(0, 0), (1, 0), (3, 2)])
 def test_it_asks_until_it_is_told(errors: int, unstable: int) -> None:
     coordinator = Coordinator(errors, unstable)
-    begun = beginnings(coordinator, PLACES)
+    begun = beginnings(coordinator, PLACES, threading.Event())
     assert begun is not None
     assert [(place.partition, place.offset) for place in begun] == [(0, 7), (1, OFFSET_BEGINNING)]
     assert coordinator.asked == errors + unstable + 1
@@ -52,4 +53,12 @@ def test_it_asks_until_it_is_told(errors: int, unstable: int) -> None:
 
 def test_what_is_not_told_in_time_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIMEOUT_S", 0.05)
-    assert beginnings(Coordinator(1_000_000), PLACES) is None
+    assert beginnings(Coordinator(1_000_000), PLACES, threading.Event()) is None
+
+
+def test_who_is_to_end_asks_no_more() -> None:
+    stopped = threading.Event()
+    stopped.set()
+    coordinator = Coordinator(0)
+    assert beginnings(coordinator, PLACES, stopped) is None
+    assert coordinator.asked == 0

@@ -12,9 +12,9 @@ class Waiting:
 
     def __init__(self) -> None:
         self.now, self.answer, self.asked = 0.0, True, 0
-        self.joining = Joining(Cluster({}), "topic", answered=self._answered, monotonic=lambda: self.now)
+        self.joining = Joining(Cluster({}), "topic", told=self._answered, monotonic=lambda: self.now)
 
-    def _answered(self, _: Cluster, __: str) -> bool:
+    def _answered(self, _: str, __: Cluster) -> bool:
         self.asked += 1
         return self.answer
 

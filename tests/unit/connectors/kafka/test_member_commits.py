@@ -263,7 +263,7 @@ async def test_a_member_that_its_group_forgot_joins_anew(running: Running, monke
     monkeypatch.setattr(joining, "LOOK_EVERY_S", 0.0)
     monkeypatch.setattr(joining, "JOIN_S", 0.0)
     await running.takes(0)
-    running.member._joining = joining.Joining(Cluster({}), TOPIC, answered=lambda *_: True)
+    running.member._joining = joining.Joining(Cluster({}), TOPIC, told=lambda *_: True)
     running.member._joining.end()
     former = running.brokers
     await running.polls_on()
@@ -272,6 +272,13 @@ async def test_a_member_that_its_group_forgot_joins_anew(running: Running, monke
     await becomes(lambda: running.member._consumer is not former)
     running.member._joining.end()
     assert running.failures == []
+
+
+async def test_what_it_is_given_while_it_ends_is_not_begun(running: Running) -> None:
+    await running.polls_on()
+    await running.member.stop()
+    running.brokers._callbacks["on_assign"](running.brokers, [PLACE])
+    assert running.member.owned == frozenset()
 
 
 async def test_a_member_reads_from_where_its_group_was(running: Running) -> None:
