@@ -188,7 +188,7 @@ class Process:
     ) -> Publisher:
         """To be made on a running loop; with tables, what it changes is audited, done by whoever is named."""
         if tables is None:
-            return Publisher(self.cluster, self.codec, buried=self._buried)
+            return Publisher(self.cluster, self.codec, buried=self._buried, unordered=unordered)
         audit = Audit(tables.get, by, place or machine(), now_ms)
         return Publisher(self.cluster, self.codec, buried=self._buried, along=audit.along, unordered=unordered)
 

@@ -17,7 +17,7 @@ KNOWN: Final = ('"source":"learned"', '"source":"configured"')
 
 
 class Stranded(RuntimeError):
-    """A client has forgotten every broker and finds none again: it is of no use, a new one is."""
+    """A client gets nothing from brokers that answer others: it is of no use, a new one is."""
 
 
 class Lifeline:
