@@ -25,10 +25,13 @@ def beginnings(
 ) -> list[TopicPartition] | None:
     """The places with the group's offsets, or their beginnings; None where it does not tell within TIMEOUT_S.
 
-    Blocks, but once `stopped` is set no longer than ASK_S. `consumer` is untyped by confluent-kafka in a callback.
+    None of them once `stopped` is set. Blocks, from then on for ASK_S at most. `consumer` is untyped by confluent-kafka
+    in a callback.
     """
     deadline = time.monotonic() + TIMEOUT_S
-    while not stopped.is_set() and (left_s := deadline - time.monotonic()) > 0:
+    while (left_s := deadline - time.monotonic()) > 0:
+        if stopped.is_set():
+            return []
         try:
             committed: list[TopicPartition] = consumer.committed(list(places), min(left_s, ASK_S))
             why = next((place.error for place in committed if place.error is not None), None)

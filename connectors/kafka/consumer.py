@@ -124,12 +124,11 @@ class GroupMember:
         """The next offset to be taken of each owned topic and partition; none while taking is held back."""
         with self._lock:
             places = {place: at for place, at in self._next.items() if place not in self._paused}
-        owned = self._owned
-        return {(self._cluster.logical(topic), number): at for (topic, number), at in places.items() if number in owned}
+        return {(self._cluster.logical(topic), n): at for (topic, n), at in places.items() if n in self._owned}
 
     def _opened(self) -> tuple[Lifeline, Consumer]:
         lifeline = Lifeline()
-        return lifeline, Consumer({**self._config, "on_commit": self._answered, **lifeline.config})
+        return lifeline, Consumer({**self._config, "on_commit": partial(self._answered, lifeline), **lifeline.config})
 
     def _run(self) -> None:
         try:
@@ -277,8 +276,10 @@ class GroupMember:
             with self._lock:
                 self._commits.answered(commit.number, {})
 
-    def _answered(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+    def _answered(self, asked: Lifeline, error: KafkaError | None, places: list[TopicPartition]) -> None:
         """What became of a commit; called within a poll."""
+        if asked is not self._lifeline:
+            return  # by a client that was given up
         refused = error or next((place.error for place in places if place.error is not None), None)
         if refused is not None:
             self._refused(refused)
@@ -322,8 +323,10 @@ class GroupMember:
         self._paused = full
 
     def _assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        if consumer is not self._consumer or self._stopped.is_set():
-            return  # it was given up, or is being closed
+        if consumer is not self._consumer:
+            return  # it was given up
+        if self._stopped.is_set():
+            return consumer.assign([])  # librdkafka would assign them by itself, and the poll under way take records
         log.info("%d partitions are assigned", len(places))
         self._assignments += bool(places)
         self._joining.end()
@@ -343,15 +346,12 @@ class GroupMember:
         begun = beginnings(consumer, places, self._stopped)
         if begun is not None:
             consumer.assign(begun)
-            self._note_beginnings(begun)
+            with self._lock:
+                for place in begun:
+                    self._tracker.begins((place.topic, place.partition), max(place.offset, 0))
+                    self._next[place.topic, place.partition] = max(place.offset, 0)
+            self._looked_at = 0.0
         self._loop.call_soon_threadsafe(self._hooks.assigned, self._owned)
-
-    def _note_beginnings(self, begun: list[TopicPartition]) -> None:
-        with self._lock:
-            for place in begun:
-                self._tracker.begins((place.topic, place.partition), max(place.offset, 0))
-                self._next[place.topic, place.partition] = max(place.offset, 0)
-        self._looked_at = 0.0
 
     def _revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         if consumer is self._consumer:

@@ -148,13 +148,16 @@ class Publisher:
 
     async def close(self) -> None:
         """Wait until everything handed over is with the brokers, then stop."""
-        for end in self._ends:
-            await asyncio.to_thread(end.join)
-        self._report()  # what was given up is handed to the producer that goes on
-        self._hand_over()
-        if self._waiting:
-            await asyncio.wait([handed.future for handed in self._waiting], timeout=FLUSH_S)
-        left = await asyncio.to_thread(self._producer.flush, FLUSH_S) + len(self._waiting)
+        flushed, left = None, 0
+        while flushed is not self._producer:  # one that is given up meanwhile hands on what it holds
+            flushed = self._producer
+            for end in self._ends:
+                await asyncio.to_thread(end.join)
+            self._report()
+            self._hand_over()
+            if self._waiting:
+                await asyncio.wait([handed.future for handed in self._waiting], timeout=FLUSH_S)
+            left = await asyncio.to_thread(flushed.flush, FLUSH_S) + len(self._waiting)
         self._waiting.clear()
         self._stopped.set()
         await asyncio.to_thread(self._poller.join)

@@ -35,12 +35,15 @@ def is_stranded(client: Client, cluster: Cluster, topic: str | None) -> bool:
 
 
 def others_are_told_of(topic: str, cluster: Cluster) -> bool:
-    """Whether brokers tell a new client of a topic that is there. Blocks."""
+    """Whether brokers tell a new client of a topic that is there. Blocks.
+
+    Of all topics: to ask for one makes it, where brokers make what they are asked for.
+    """
     try:
-        told = _new_client(cluster).list_topics(topic, LOOK_S)
+        told = _new_client(cluster).list_topics(timeout=LOOK_S)
     except KafkaException:
         return False
-    return bool(told.brokers) and told.topics[topic].error is None
+    return bool(told.brokers) and topic in told.topics and told.topics[topic].error is None
 
 
 def _told_of_a_broker(client: Client, topic: str | None) -> bool:

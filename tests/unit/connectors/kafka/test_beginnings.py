@@ -56,9 +56,9 @@ def test_what_is_not_told_in_time_is_not_guessed(monkeypatch: pytest.MonkeyPatch
     assert beginnings(Coordinator(1_000_000), PLACES, threading.Event()) is None
 
 
-def test_who_is_to_end_asks_no_more() -> None:
+def test_who_is_to_end_asks_no_more_and_begins_nothing() -> None:
     stopped = threading.Event()
     stopped.set()
     coordinator = Coordinator(0)
-    assert beginnings(coordinator, PLACES, stopped) is None
+    assert beginnings(coordinator, PLACES, stopped) == []
     assert coordinator.asked == 0

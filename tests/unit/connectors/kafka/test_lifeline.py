@@ -144,19 +144,25 @@ async def test_what_goes_in_no_order_is_sent_by_the_next_producer_though_nobody_
         await publisher.close()
 
 
-async def test_a_publisher_that_ends_behind_a_replacement_does_not_forget_what_it_handed_on(
-    broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("behind", [True, False])
+async def test_a_publisher_that_ends_beside_a_replacement_does_not_forget_what_it_handed_on(
+    broker: tuple[LoneBroker, Cluster], monkeypatch: pytest.MonkeyPatch, behind: bool
 ) -> None:
     monkeypatch.setattr(lifeline, "LOOK_EVERY_MS", 60_000)
-    monkeypatch.setattr(producer, "FLUSH_S", 0.1)
+    monkeypatch.setattr(producer, "FLUSH_S", 1.0)
     running, cluster = broker
     publisher: Any = Publisher(cluster, Codec(LocalRegistry()), unordered=(TOPIC,))
     await asyncio.to_thread(forget, running, publisher._producer)
     publisher.send_bytes(TOPIC, "key", b"a webhook")
     await asyncio.sleep(0)
-    publisher._replace()
+    if behind:
+        publisher._replace()
+    closing = asyncio.create_task(publisher.close())
+    if not behind:
+        await asyncio.sleep(0)  # it waits for the producer that is given up now
+        publisher._replace()
     with pytest.raises(PublishFailed, match="1 records"):  # this broker answers nothing that is produced
-        await publisher.close()
+        await closing
 
 
 async def test_a_table_is_followed_on_by_another_client(

@@ -278,7 +278,7 @@ async def test_what_it_is_given_while_it_ends_is_not_begun(running: Running) -> 
     await running.polls_on()
     await running.member.stop()
     running.brokers._callbacks["on_assign"](running.brokers, [PLACE])
-    assert running.member.owned == frozenset()
+    assert (running.brokers.begun, running.member.owned) == ([], frozenset())
 
 
 async def test_a_member_reads_from_where_its_group_was(running: Running) -> None:
@@ -296,6 +296,7 @@ async def test_what_the_client_before_tells_at_its_end_changes_nothing(
     revoked = running.revoked
     for callback in ("on_revoke", "on_lost", "on_assign"):
         former._callbacks[callback](former, [PLACE])
+    former._on_commit(FENCED, [PLACE])
     assert (running.member.owned, running.revoked) == (frozenset({0}), revoked)
     await running.takes(3)
 
