@@ -21,6 +21,7 @@ from pipeline.local import process
 from tests.fork_server import HEADER, MODULE
 
 COMMAND: Final = (sys.executable, "-m", MODULE)
+COMMAND_S: Final = 600.0  # none hangs unseen: full syncs are waited for up to 300 s
 _FORKING: Final = threading.Event()
 
 
@@ -126,12 +127,12 @@ def forked() -> Iterator[None]:
 
 
 def run(words: Sequence[str], environment: Mapping[str, str], *, nicer: int = 0) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end, with nothing to read; blocks. `nicer`: it gives way to others."""
+    """Run a command to its end, with nothing to read; blocks, for COMMAND_S. `nicer`: it gives way to others."""
     if not _FORKING.is_set() or not _same_code(environment):
         argv = ("nice", "-n", str(nicer), *COMMAND, *words)
         return subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        code = forks().start(words, environment, output.fileno(), errors.fileno(), nicer=nicer).wait()
+        code = forks().start(words, environment, output.fileno(), errors.fileno(), nicer=nicer).wait(COMMAND_S)
         said = []
         for file in (output, errors):
             file.seek(0)
