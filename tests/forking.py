@@ -127,12 +127,20 @@ def forked() -> Iterator[None]:
 
 
 def run(words: Sequence[str], environment: Mapping[str, str], *, nicer: int = 0) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end, with nothing to read; blocks, for COMMAND_S. `nicer`: it gives way to others."""
+    """Run a command to its end, with nothing to read; blocks. `nicer`: it gives way to others.
+
+    Raises subprocess.TimeoutExpired, and ends it, where a fork takes longer than COMMAND_S.
+    """
     if not _FORKING.is_set() or not _same_code(environment):
         argv = ("nice", "-n", str(nicer), *COMMAND, *words)
         return subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        code = forks().start(words, environment, output.fileno(), errors.fileno(), nicer=nicer).wait(COMMAND_S)
+        fork = forks().start(words, environment, output.fileno(), errors.fileno(), nicer=nicer)
+        try:
+            code = fork.wait(COMMAND_S)
+        except subprocess.TimeoutExpired:
+            fork.kill()
+            raise
         said = []
         for file in (output, errors):
             file.seek(0)

@@ -39,7 +39,8 @@ def beginnings(
             why = error.args[0]
         if why is None:
             for place in committed:
-                place.offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
+                if place.offset < 0:  # nothing was committed
+                    place.offset = OFFSET_BEGINNING
             return committed
         log.info("where the group was is asked again: %s", why.str())
         stopped.wait(AGAIN_S)

@@ -25,7 +25,7 @@ class Joining:
         cluster: Cluster,
         topic: str,
         *,
-        told: Callable[[str, Cluster], bool] = others_are_told_of,
+        told: Callable[[Cluster, str], bool] = others_are_told_of,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
@@ -48,7 +48,7 @@ class Joining:
         if self._since is None or now - self._looked_at < LOOK_EVERY_S:
             return
         self._looked_at = now
-        if not self._told(self._topic, self._cluster):
+        if not self._told(self._cluster, self._topic):
             self._since = now
         elif now - self._since >= JOIN_S:
             raise Stranded(f"this Kafka client has had no assignment for {now - self._since:.0f} s, and brokers answer")

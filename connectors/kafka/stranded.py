@@ -34,7 +34,7 @@ def is_stranded(client: Client, cluster: Cluster, topic: str | None) -> bool:
     return not _told_of_a_broker(client, topic) and _told_of_a_broker(_new_client(cluster), topic)
 
 
-def others_are_told_of(topic: str, cluster: Cluster) -> bool:
+def others_are_told_of(cluster: Cluster, topic: str) -> bool:
     """Whether brokers tell a new client of a topic that is there. Blocks.
 
     Of all topics: to ask for one makes it, where brokers make what they are asked for.

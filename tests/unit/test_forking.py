@@ -1,15 +1,20 @@
 """A fork that runs a command is, to whoever started it, the process that `python -m` would have made."""
 
 import os
+import select
 import signal
+import socket
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.forking import COMMAND, forks, run
+from tests.fork_server import HEADER
+from tests.forking import COMMAND, Fork, forks, run
 
 WAITED_S = 30.0
 WAITING, FORKS = 8, 20
@@ -47,6 +52,26 @@ def test_all_who_wait_for_it_are_told_of_its_end(tmp_path: Path) -> None:
             fork = forks().start(["--version"], os.environ, file.fileno(), file.fileno())
             waiting = [threads.submit(fork.wait, WAITED_S) for _ in range(WAITING)]
             assert [one.result() for one in waiting] == [0] * WAITING
+
+
+def test_who_looks_after_another_was_told_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    told, look = threading.Event(), select.select
+
+    def late(*files: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            told.wait(WAITED_S)
+        return look(*files)
+
+    monkeypatch.setattr(select, "select", late)
+    with theirs, ThreadPoolExecutor(1) as threads:
+        fork = Fork((), 0, ours)
+        other = threads.submit(fork._ended, WAITED_S)
+        theirs.sendall((7).to_bytes(HEADER, "big", signed=True))
+        assert fork.wait(WAITED_S) == 7
+        fork.returncode = None  # as the other saw it before
+        told.set()
+        assert other.result() == 7
 
 
 def test_other_code_is_run_by_a_process_of_its_own(tmp_path: Path) -> None:

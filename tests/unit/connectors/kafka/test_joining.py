@@ -14,7 +14,7 @@ class Waiting:
         self.now, self.answer, self.asked = 0.0, True, 0
         self.joining = Joining(Cluster({}), "topic", told=self._answered, monotonic=lambda: self.now)
 
-    def _answered(self, _: str, __: Cluster) -> bool:
+    def _answered(self, _: Cluster, __: str) -> bool:
         self.asked += 1
         return self.answer
 
